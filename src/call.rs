@@ -1,0 +1,491 @@
+//! Calls as columns: what the records of a night say, read and typed.
+//!
+//! ```text
+//! Calls                    one entry per record, in the order of reading
+//! ├── sid, content         who it is, and a fingerprint of what it says
+//! ├── account, trunk       ids of texts
+//! ├── direction, status    a byte each
+//! ├── from, to             a number in 64 bits, or the id of a text
+//! ├── start, end, duration
+//! ├── reason               what is wrong with the record itself, if anything
+//! ├── place                where its text stands in its source
+//! └── child → Child        the parent's sid and the transfer target, for one record in six
+//! ```
+//!
+//! **Invariant:** a record costs about 80 bytes and no heap object; texts that repeat are kept once.
+//! Next: [`crate::record`] fills the columns, [`crate::family`] joins them.
+
+use crate::intern::Interner;
+use crate::party::{Number, Party};
+use crate::record::Record;
+use crate::reject::Reason;
+use crate::scenario::Direction;
+use crate::target::{Asked, UserPart};
+use crate::time::Micros;
+use std::collections::HashMap;
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Stands for "none" in a column of `u32`.
+pub const NONE: u32 = u32::MAX;
+
+/// A call's id, in 128 bits: the value of `CA` and 32 lower-case hex digits, else a hash of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Sid(pub u128);
+
+impl Sid {
+    /// No id.
+    pub const EMPTY: Self = Self(0);
+
+    /// The id of a text, and whether the text can be printed back from it.
+    #[must_use]
+    pub fn of(text: &str) -> (Self, bool) {
+        if text.is_empty() {
+            return (Self::EMPTY, true);
+        }
+        match carrier_sid(text.as_bytes()) {
+            Some(value) if value != 0 => (Self(value), true),
+            _ => (Self(xxh3_128(text.as_bytes())), false),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+}
+
+/// `CA` and 32 lower-case hex digits, the carrier's own form.
+fn carrier_sid(text: &[u8]) -> Option<u128> {
+    if text.len() != 34 || !text.starts_with(b"CA") {
+        return None;
+    }
+    let mut value = 0_u128;
+    for byte in &text[2..] {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(digit);
+    }
+    Some(value)
+}
+
+/// The texts of ids that are not in the carrier's form.
+#[derive(Debug, Clone, Default)]
+pub struct OddSids(HashMap<Sid, Box<str>>);
+
+impl OddSids {
+    /// The id of a text; remembers the text if it cannot be printed back.
+    ///
+    /// # Panics
+    /// If two texts have one 128-bit hash: going on would mix up two calls.
+    pub fn sid(&mut self, text: &str) -> Sid {
+        let (sid, printable) = Sid::of(text);
+        if !printable {
+            let known = self.0.entry(sid).or_insert_with(|| text.into());
+            assert_eq!(&**known, text, "two call ids with one 128-bit hash");
+        }
+        sid
+    }
+
+    /// The text of an id.
+    #[must_use]
+    pub fn text(&self, sid: Sid) -> SidText<'_> {
+        match self.0.get(&sid) {
+            Some(text) => SidText::Odd(text),
+            None => SidText::Carrier(sid),
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        for (sid, text) in other.0 {
+            let known = self.0.entry(sid).or_insert_with(|| text.clone());
+            assert_eq!(*known, text, "two call ids with one 128-bit hash");
+        }
+    }
+}
+
+/// The text of a [`Sid`]; compares and prints as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SidText<'a> {
+    /// `CA` and 32 hex digits.
+    Carrier(Sid),
+    /// Any other text.
+    Odd(&'a str),
+}
+
+impl SidText<'_> {
+    /// Writes the text to the end of a buffer.
+    pub fn push_to(self, buffer: &mut String) {
+        match self {
+            Self::Carrier(Sid::EMPTY) => {}
+            Self::Carrier(Sid(value)) => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                buffer.push_str("CA");
+                for byte in value.to_be_bytes() {
+                    buffer.push(char::from(HEX[usize::from(byte >> 4)]));
+                    buffer.push(char::from(HEX[usize::from(byte & 15)]));
+                }
+            }
+            Self::Odd(text) => buffer.push_str(text),
+        }
+    }
+}
+
+impl Ord for SidText<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        match (self, other) {
+            // Equal lengths and lower-case hex: the order of the values is the order of the texts.
+            (Self::Carrier(a), Self::Carrier(b)) => a.cmp(b),
+            (a, b) => a.to_string().cmp(&b.to_string()),
+        }
+    }
+}
+
+impl PartialOrd for SidText<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for SidText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(34);
+        self.push_to(&mut text);
+        f.write_str(&text)
+    }
+}
+
+/// What the `direction` of a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DirectionField {
+    /// Nothing.
+    Empty,
+    /// `trunking-terminating`.
+    Termination,
+    /// `trunking-originating`.
+    Origination,
+    /// Any other: no trunk call, if it is a root's.
+    Other,
+}
+
+impl DirectionField {
+    /// Reads the field, without case, `_` for `-` too.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.is_empty() {
+            Self::Empty
+        } else if same_word(text, "trunking-terminating") {
+            Self::Termination
+        } else if same_word(text, "trunking-originating") {
+            Self::Origination
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The side, if it names one.
+    #[must_use]
+    pub fn side(self) -> Option<Direction> {
+        match self {
+            Self::Termination => Some(Direction::Termination),
+            Self::Origination => Some(Direction::Origination),
+            Self::Empty | Self::Other => None,
+        }
+    }
+}
+
+/// What the `status` of a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Answered and ended: bills.
+    Completed,
+    /// Not answered.
+    Busy,
+    /// Not answered.
+    Failed,
+    /// Not answered.
+    NoAnswer,
+    /// Not answered.
+    Canceled,
+    /// Any other: the call is still going on.
+    NotFinal,
+}
+
+impl Status {
+    const FINAL: [(Self, &'static str); 5] = [
+        (Self::Completed, "completed"),
+        (Self::Busy, "busy"),
+        (Self::Failed, "failed"),
+        (Self::NoAnswer, "no-answer"),
+        (Self::Canceled, "canceled"),
+    ];
+
+    /// Reads the field, without case, `_` for `-` too.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        Self::FINAL.iter().find(|(_, word)| same_word(text, word)).map_or(Self::NotFinal, |(status, _)| *status)
+    }
+
+    /// The carrier's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::FINAL.iter().find(|(status, _)| *status == self).map_or("not-final", |(_, word)| word)
+    }
+}
+
+fn same_word(text: &str, word: &str) -> bool {
+    text.len() == word.len()
+        && text.bytes().zip(word.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b || (a == b'_' && b == b'-'))
+}
+
+/// A [`Party`] in 64 bits: a number's value, or the id of a text with a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartyRef(u64);
+
+const ENDPOINT: u64 = 1 << 62;
+const UNKNOWN: u64 = 2 << 62;
+
+impl PartyRef {
+    /// Packs a party; its text, if it has one, goes to `texts`.
+    pub fn pack(party: &Party<'_>, texts: &mut Interner) -> Self {
+        match party {
+            Party::Number(number) => Self::number(*number),
+            Party::Endpoint(text) => Self(ENDPOINT | u64::from(texts.id(text))),
+            Party::Unknown(text) => Self(UNKNOWN | u64::from(texts.id(text))),
+        }
+    }
+
+    /// Packs a number.
+    #[must_use]
+    pub fn number(number: Number) -> Self {
+        Self(number.value())
+    }
+
+    /// Packs a SIP endpoint by the id of its text.
+    #[must_use]
+    pub fn endpoint(text: u32) -> Self {
+        Self(ENDPOINT | u64::from(text))
+    }
+
+    /// The party again.
+    #[must_use]
+    pub fn unpack(self, texts: &Interner) -> Party<'_> {
+        match self.text_id() {
+            None => Party::Number(Number::from_value(self.0)),
+            Some(id) if self.0 & UNKNOWN != 0 => Party::Unknown(texts.text(id).into()),
+            Some(id) => Party::Endpoint(texts.text(id).into()),
+        }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_number(self) -> Option<Number> {
+        self.text_id().is_none().then(|| Number::from_value(self.0))
+    }
+
+    /// The number that a leg from this party starts at: itself, or a SIP endpoint's user part.
+    #[must_use]
+    pub fn origin_number(self, texts: &Interner) -> Option<Number> {
+        match self.text_id() {
+            None => self.as_number(),
+            Some(id) if self.0 & UNKNOWN == 0 => crate::party::endpoint_number(texts.text(id)),
+            Some(_) => None,
+        }
+    }
+
+    /// Writes the party's text to the end of a buffer.
+    pub fn push_to(self, texts: &Interner, buffer: &mut String) {
+        use fmt::Write;
+        match self.text_id() {
+            None => {
+                let _ = write!(buffer, "+{}", self.0);
+            }
+            Some(id) => buffer.push_str(texts.text(id)),
+        }
+    }
+
+    fn text_id(self) -> Option<u32> {
+        (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default())
+    }
+
+    fn remap(self, ids: &[u32]) -> Self {
+        match self.text_id() {
+            None => self,
+            Some(id) => Self(self.0 & (ENDPOINT | UNKNOWN) | u64::from(ids[id as usize])),
+        }
+    }
+}
+
+/// What a child's target text says, packed; see [`Asked`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedRef {
+    /// A number.
+    Number(Number),
+    /// An emergency number by a `tel:` URI.
+    Emergency(crate::party::Emergency),
+    /// A SIP endpoint (id of its text).
+    Sip(u32, UserPart),
+    /// Nothing that can be called.
+    Invalid,
+}
+
+/// What only a child has.
+#[derive(Debug, Clone, Copy)]
+pub struct Child {
+    /// The parent's id.
+    pub parent: Sid,
+    /// The transfer target, as far as its text says it.
+    pub asked: AskedRef,
+}
+
+/// The records of a night, one column per field.
+#[derive(Debug, Clone, Default)]
+pub struct Calls {
+    /// The call's id; empty if it has none.
+    pub sid: Vec<Sid>,
+    /// A fingerprint of all fields but the price (for a record that cannot be read: of its text).
+    pub content: Vec<u64>,
+    /// Id of the account's text.
+    pub account: Vec<u32>,
+    /// Id of the trunk's text.
+    pub trunk: Vec<u32>,
+    /// The direction.
+    pub direction: Vec<DirectionField>,
+    /// The status.
+    pub status: Vec<Status>,
+    /// A, of a root.
+    pub from: Vec<PartyRef>,
+    /// B, of a root.
+    pub to: Vec<PartyRef>,
+    /// When it started.
+    pub start: Vec<Micros>,
+    /// When it ended; [`Calls::NO_TIME`] if that is not said.
+    pub end: Vec<Micros>,
+    /// Seconds from answer to end, whole.
+    pub duration: Vec<u32>,
+    /// Id of the price's text.
+    pub price: Vec<u32>,
+    /// What is wrong with the record itself.
+    pub reason: Vec<Option<Reason>>,
+    /// Where its text stands in its source.
+    pub place: Vec<u32>,
+    /// Index of its [`Child`], or [`NONE`].
+    pub child: Vec<u32>,
+    /// The children's own columns.
+    pub children: Vec<Child>,
+    /// Texts of ids in another form than the carrier's.
+    pub odd_sids: OddSids,
+    /// Texts of accounts.
+    pub accounts: Interner,
+    /// Texts of trunks.
+    pub trunks: Interner,
+    /// Texts of parties that are no numbers.
+    pub parties: Interner,
+    /// Texts of prices.
+    pub prices: Interner,
+}
+
+impl Calls {
+    /// Stands for "not said" in the column of ends.
+    pub const NO_TIME: Micros = Micros::MIN;
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sid.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sid.is_empty()
+    }
+
+    /// Adds a record whose text stands at `place`.
+    pub fn push(&mut self, record: &Record<'_>, place: u32) {
+        let child = if record.parent_sid.is_empty() {
+            NONE
+        } else {
+            let asked = self.pack_target(record.target);
+            let parent = self.odd_sids.sid(record.parent_sid);
+            self.children.push(Child { parent, asked });
+            u32::try_from(self.children.len() - 1).unwrap_or(NONE)
+        };
+        let (from, to) = if child == NONE {
+            (Party::of_root(record.from), Party::of_root(record.to))
+        } else {
+            (Party::Unknown("".into()), Party::Unknown("".into()))
+        };
+        self.sid.push(self.odd_sids.sid(record.sid));
+        self.content.push(record.content);
+        self.account.push(self.accounts.id(record.account_sid));
+        self.trunk.push(self.trunks.id(record.trunk_sid));
+        self.direction.push(record.direction);
+        self.status.push(record.status);
+        self.from.push(PartyRef::pack(&from, &mut self.parties));
+        self.to.push(PartyRef::pack(&to, &mut self.parties));
+        self.start.push(record.start);
+        self.end.push(record.end);
+        self.duration.push(record.duration);
+        self.price.push(self.prices.id(record.price));
+        self.reason.push(record.reason);
+        self.place.push(place);
+        self.child.push(child);
+    }
+
+    fn pack_target(&mut self, text: &str) -> AskedRef {
+        match Asked::parse(text) {
+            Asked::Number(number) => AskedRef::Number(number),
+            Asked::Emergency(emergency) => AskedRef::Emergency(emergency),
+            Asked::Sip { endpoint, user } => AskedRef::Sip(self.parties.id(&endpoint), user),
+            Asked::Invalid(_) => AskedRef::Invalid,
+        }
+    }
+
+    /// Adds the records of another set after these.
+    pub fn append(&mut self, mut other: Self) {
+        let accounts = self.accounts.absorb(&other.accounts);
+        let trunks = self.trunks.absorb(&other.trunks);
+        let parties = self.parties.absorb(&other.parties);
+        let prices = self.prices.absorb(&other.prices);
+        let children = u32::try_from(self.children.len()).expect("fewer than 2^32 children");
+        self.odd_sids.absorb(std::mem::take(&mut other.odd_sids));
+        self.sid.append(&mut other.sid);
+        self.content.append(&mut other.content);
+        self.account.extend(other.account.iter().map(|id| accounts[*id as usize]));
+        self.trunk.extend(other.trunk.iter().map(|id| trunks[*id as usize]));
+        self.direction.append(&mut other.direction);
+        self.status.append(&mut other.status);
+        self.from.extend(other.from.iter().map(|party| party.remap(&parties)));
+        self.to.extend(other.to.iter().map(|party| party.remap(&parties)));
+        self.start.append(&mut other.start);
+        self.end.append(&mut other.end);
+        self.duration.append(&mut other.duration);
+        self.price.extend(other.price.iter().map(|id| prices[*id as usize]));
+        self.reason.append(&mut other.reason);
+        self.place.append(&mut other.place);
+        self.child.extend(other.child.iter().map(|child| if *child == NONE { NONE } else { child + children }));
+        self.children.extend(other.children.iter().map(|child| match child.asked {
+            AskedRef::Sip(id, user) => Child { asked: AskedRef::Sip(parties[id as usize], user), ..*child },
+            AskedRef::Number(_) | AskedRef::Emergency(_) | AskedRef::Invalid => *child,
+        }));
+    }
+
+    /// The child columns of a record, if it is a child.
+    #[must_use]
+    pub fn child_of(&self, record: usize) -> Option<&Child> {
+        self.children.get(self.child[record] as usize)
+    }
+
+    /// The text of a record's id.
+    #[must_use]
+    pub fn sid_text(&self, record: usize) -> SidText<'_> {
+        self.odd_sids.text(self.sid[record])
+    }
+}

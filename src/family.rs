@@ -1,0 +1,445 @@
+//! Families: which records are one call, and which call is whose child.
+//!
+//! Three questions, in this order:
+//! 1. **Ignored?** A root of another direction is no trunk call, nor is any descendant of one.
+//! 2. **Which version?** Copies of a `sid` are one call; other content is a conflict; a final record replaces what was
+//!    not final, and what waited in suspense.
+//! 3. **Whose child?** The parent tonight, in an earlier run, or nowhere; with the depth of chains, and cycles.
+//!
+//! **Invariant:** no recursion and no quadratic time, whatever the depth of a chain or the width of a family. The answer
+//! does not depend on the order of the records, but for which of several equal copies stands for them all.
+//! Next: [`crate::night`], which rates the families level by level.
+
+use crate::call::{Calls, NONE, PartyRef, Sid, Status};
+use crate::reject::Reason;
+use crate::scenario::Direction;
+use crate::time::Micros;
+use std::collections::{BTreeMap, HashSet};
+
+/// What the root call gives to all its descendants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootFacts {
+    /// The root's id.
+    pub sid: Sid,
+    /// Its direction decides the scenario of its children.
+    pub direction: Direction,
+    /// Its `from`.
+    pub a: PartyRef,
+    /// Its `to`.
+    pub b: PartyRef,
+    /// Id of its trunk's text.
+    pub trunk: u32,
+}
+
+/// A call that an earlier run booked.
+#[derive(Debug, Clone, Copy)]
+pub struct BookedCall {
+    /// Its id.
+    pub sid: Sid,
+    /// Its fingerprint.
+    pub content: u64,
+    /// Id of its account's text.
+    pub account: u32,
+    /// When it started.
+    pub start: Micros,
+    /// Whether it is a child itself.
+    pub is_child: bool,
+    /// Its root (itself, if it is one).
+    pub root: RootFacts,
+    /// Whether a price of the carrier is known for it.
+    pub has_price: bool,
+}
+
+/// What earlier runs know of tonight's ids and their parents.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// Sorted by id.
+    calls: Vec<BookedCall>,
+    ignored: HashSet<Sid>,
+    /// The newest start of all records seen before tonight.
+    pub newest_start: Option<Micros>,
+}
+
+impl Earlier {
+    /// Collects what is known.
+    #[must_use]
+    pub fn new(mut calls: Vec<BookedCall>, ignored: HashSet<Sid>, newest_start: Option<Micros>) -> Self {
+        calls.sort_unstable_by_key(|call| call.sid);
+        Self { calls, ignored, newest_start }
+    }
+
+    /// The booked call with this id.
+    #[must_use]
+    pub fn find(&self, sid: Sid) -> Option<&BookedCall> {
+        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| &self.calls[at])
+    }
+
+    fn index(&self, sid: Sid) -> Option<u32> {
+        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
+    }
+
+    /// The booked call at an index that [`Link::Booked`] gave.
+    #[must_use]
+    pub fn at(&self, index: u32) -> &BookedCall {
+        &self.calls[index as usize]
+    }
+}
+
+/// What became of a record before it is rated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The version of its call that counts: to be rated.
+    Taken,
+    /// A copy, or replaced by another version.
+    Duplicate,
+    /// No trunk call, or the descendant of one.
+    Ignored,
+    /// Cannot be billed now.
+    Suspended(Reason),
+}
+
+/// Where a child's parent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// The record is no child, or was not taken.
+    None,
+    /// Tonight's record with this index.
+    Here(u32),
+    /// A call of an earlier run.
+    Booked(u32),
+    /// All versions of the parent are suspended.
+    Suspended,
+    /// Nowhere.
+    Missing,
+}
+
+/// The families of a night.
+#[derive(Debug)]
+pub struct Families {
+    /// What became of each record.
+    pub standing: Vec<Standing>,
+    /// Per child (index of [`Calls::children`]): where its parent is.
+    pub link: Vec<Link>,
+    /// Children to rate, parents before their children: the records of depth 1, then 2, and so on.
+    pub levels: Vec<Vec<u32>>,
+    /// Children that are their own ancestor.
+    pub cycle: HashSet<u32>,
+    /// Prices that a copy brought for a taken record that has none: record, id of the price's text.
+    pub prices: BTreeMap<u32, u32>,
+    /// Prices that a copy brought for a call of an earlier run: index in [`Earlier`], id of the price's text.
+    pub late_prices: BTreeMap<u32, u32>,
+    /// The newest start of all records seen, tonight and before.
+    pub newest_start: Option<Micros>,
+}
+
+/// Joins the records of a night. The first `retried` of them waited in suspense; the others are new.
+#[must_use]
+pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
+    let index = SidIndex::new(calls);
+    let mut families = Families {
+        standing: vec![Standing::Taken; calls.len()],
+        link: vec![Link::None; calls.children.len()],
+        levels: Vec::new(),
+        cycle: HashSet::new(),
+        prices: BTreeMap::new(),
+        late_prices: BTreeMap::new(),
+        newest_start: earlier.newest_start,
+    };
+    families.ignore(calls, &index, earlier);
+    families.choose_versions(calls, retried, &index, earlier);
+    families.link_children(calls, &index, earlier);
+    families.order_by_depth(calls);
+    let starts = calls.start.iter().zip(&families.standing);
+    let tonight = starts.filter(|(start, s)| **start != Calls::NO_TIME && **s != Standing::Ignored).map(|(start, _)| *start).max();
+    families.newest_start = families.newest_start.max(tonight);
+    families
+}
+
+impl Families {
+    /// Marks roots of other directions and all their descendants, from parent to child.
+    fn ignore(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
+        let foreign = |record: &u32| {
+            let record = *record as usize;
+            calls.child[record] == NONE && calls.direction[record] == crate::call::DirectionField::Other
+        };
+        let mut todo: Vec<u32> = (0..record_count(calls)).filter(foreign).collect();
+        if todo.is_empty() && earlier.ignored.is_empty() {
+            return;
+        }
+        let by_parent = ChildrenByParent::new(calls);
+        for (parent, children) in by_parent.groups(calls) {
+            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() {
+                todo.extend(children);
+            }
+        }
+        while let Some(record) = todo.pop() {
+            if self.standing[record as usize] == Standing::Ignored {
+                continue;
+            }
+            self.standing[record as usize] = Standing::Ignored;
+            let sid = calls.sid[record as usize];
+            let all_ignored = index.records(sid).iter().all(|r| self.standing[*r as usize] == Standing::Ignored);
+            if !sid.is_empty() && all_ignored && earlier.find(sid).is_none() {
+                todo.extend(by_parent.children(calls, sid));
+            }
+        }
+    }
+
+    fn choose_versions(&mut self, calls: &Calls, retried: usize, index: &SidIndex, earlier: &Earlier) {
+        for group in index.groups(calls) {
+            let sid = calls.sid[group[0] as usize];
+            match earlier.index(sid) {
+                Some(booked) => self.compare_to_booked(calls, group, booked, earlier),
+                // Nearly every call of a night comes once.
+                None if group.len() == 1 => self.stand_by_itself(calls, group[0]),
+                None => self.choose_version(calls, group, retried),
+            }
+        }
+        // Without an id there is nothing to compare by but the whole record, and only with what already waits.
+        let waiting: HashSet<u64> =
+            (0..retried).filter(|record| calls.sid[*record].is_empty()).map(|record| calls.content[record]).collect();
+        for record in index.without_sid.iter().copied() {
+            if record as usize >= retried && waiting.contains(&calls.content[record as usize]) && self.is_open(record) {
+                self.standing[record as usize] = Standing::Duplicate;
+            } else {
+                self.stand_by_itself(calls, record);
+            }
+        }
+    }
+
+    fn is_open(&self, record: u32) -> bool {
+        self.standing[record as usize] == Standing::Taken
+    }
+
+    fn stand_by_itself(&mut self, calls: &Calls, record: u32) {
+        if self.is_open(record)
+            && let Some(reason) = calls.reason[record as usize]
+        {
+            self.standing[record as usize] = Standing::Suspended(reason);
+        }
+    }
+
+    /// Versions of a call that an earlier run booked: the booked one stands, whatever comes.
+    fn compare_to_booked(&mut self, calls: &Calls, group: &[u32], booked: u32, earlier: &Earlier) {
+        let call = earlier.at(booked);
+        let mut seen = Vec::new();
+        for record in group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>() {
+            let at = record as usize;
+            let content = calls.content[at];
+            self.standing[at] = if content == call.content {
+                if !call.has_price && has_price(calls, record) {
+                    let price = self.late_prices.entry(booked).or_insert(calls.price[at]);
+                    *price = greater_price(calls, *price, calls.price[at]);
+                }
+                Standing::Duplicate
+            } else if calls.status[at] == Status::NotFinal || seen.contains(&content) {
+                Standing::Duplicate
+            } else {
+                seen.push(content);
+                Standing::Suspended(first_of(calls.reason[at], Reason::ConflictingDuplicate))
+            };
+        }
+    }
+
+    /// Versions of a call of tonight: final before not final, new before waiting; of those left, one content is a call
+    /// with its copies, several are a conflict.
+    fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize) {
+        let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
+        let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
+        let any_final = open.iter().any(is_final);
+        let (mut contenders, mut replaced): (Vec<u32>, Vec<u32>) = open.iter().partition(|record| is_final(record) == any_final);
+        let content = |record: u32| calls.content[record as usize];
+        let waits = |record: &u32| (*record as usize) < retried;
+        let waiting: Vec<u64> = contenders.iter().copied().filter(waits).map(content).collect();
+        if !waiting.is_empty() && contenders.iter().any(|r| !waits(r) && !waiting.contains(&content(*r))) {
+            let (new, old) = contenders.into_iter().partition(|r| !waits(r) && !waiting.contains(&content(*r)));
+            contenders = new;
+            replaced.extend::<Vec<u32>>(old);
+        }
+        for record in replaced {
+            self.standing[record as usize] = Standing::Duplicate;
+        }
+        let mut versions: Vec<u32> = Vec::new();
+        for record in contenders {
+            match versions.iter().copied().find(|version| content(*version) == content(record)) {
+                Some(version) => {
+                    self.standing[record as usize] = Standing::Duplicate;
+                    self.keep_price(calls, version, record);
+                }
+                None => versions.push(record),
+            }
+        }
+        let conflict = any_final && versions.len() > 1;
+        for version in versions {
+            if conflict {
+                let reason = first_of(calls.reason[version as usize], Reason::ConflictingDuplicate);
+                self.standing[version as usize] = Standing::Suspended(reason);
+            } else {
+                self.stand_by_itself(calls, version);
+            }
+        }
+    }
+
+    /// Of the prices of all copies the greatest text is kept: any order of copies gives the same.
+    fn keep_price(&mut self, calls: &Calls, version: u32, copy: u32) {
+        if has_price(calls, copy) {
+            let known = self.prices.get(&version).copied().unwrap_or(calls.price[version as usize]);
+            self.prices.insert(version, greater_price(calls, known, calls.price[copy as usize]));
+        }
+    }
+
+    fn link_children(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
+        for record in 0..record_count(calls) {
+            let Some(child) = calls.child_of(record as usize) else { continue };
+            if !self.is_open(record) {
+                continue;
+            }
+            let versions = index.records(child.parent);
+            let taken = versions.iter().find(|version| self.is_open(**version));
+            let suspended = || versions.iter().any(|v| matches!(self.standing[*v as usize], Standing::Suspended(_)));
+            self.link[calls.child[record as usize] as usize] = match (earlier.index(child.parent), taken) {
+                (Some(booked), _) => Link::Booked(booked),
+                (None, Some(parent)) => Link::Here(*parent),
+                (None, None) if suspended() => Link::Suspended,
+                (None, None) => Link::Missing,
+            };
+        }
+    }
+
+    /// Depth 1 is a child whose parent is tonight's root, or not tonight's at all.
+    fn order_by_depth(&mut self, calls: &Calls) {
+        const UNKNOWN: u32 = 0;
+        const ON_THE_WAY: u32 = u32::MAX;
+        let mut depth = vec![UNKNOWN; calls.children.len()];
+        let mut way: Vec<u32> = Vec::new();
+        for start in 0..record_count(calls) {
+            if calls.child[start as usize] == NONE || !self.is_open(start) {
+                continue;
+            }
+            // Up to the first record whose depth is known, then down again.
+            let mut record = start;
+            let known = loop {
+                let child = calls.child[record as usize];
+                if child == NONE {
+                    break 0;
+                }
+                match depth[child as usize] {
+                    UNKNOWN => {}
+                    ON_THE_WAY => {
+                        self.close_cycle(calls, &mut depth, &mut way, record);
+                        break 1;
+                    }
+                    known => break known,
+                }
+                depth[child as usize] = ON_THE_WAY;
+                way.push(record);
+                match self.link[child as usize] {
+                    Link::Here(parent) => record = parent,
+                    Link::Booked(_) | Link::Suspended | Link::Missing | Link::None => break 0,
+                }
+            };
+            for (steps, record) in (1..).zip(way.drain(..).rev()) {
+                depth[calls.child[record as usize] as usize] = known + steps;
+            }
+        }
+        for record in 0..record_count(calls) {
+            let child = calls.child[record as usize];
+            if child == NONE || !self.is_open(record) {
+                continue;
+            }
+            let level = depth[child as usize] as usize;
+            if self.levels.len() < level {
+                self.levels.resize(level, Vec::new());
+            }
+            self.levels[level - 1].push(record);
+        }
+    }
+
+    /// Takes the members of a cycle off the way; they stand at depth 1, so that what hangs below them comes later.
+    fn close_cycle(&mut self, calls: &Calls, depth: &mut [u32], way: &mut Vec<u32>, entry: u32) {
+        while let Some(member) = way.pop() {
+            self.cycle.insert(member);
+            depth[calls.child[member as usize] as usize] = 1;
+            if member == entry {
+                break;
+            }
+        }
+    }
+}
+
+fn record_count(calls: &Calls) -> u32 {
+    u32::try_from(calls.len()).expect("fewer than 2^32 records in a run")
+}
+
+fn first_of(own: Option<Reason>, other: Reason) -> Reason {
+    own.map_or(other, |own| own.min(other))
+}
+
+fn has_price(calls: &Calls, record: u32) -> bool {
+    !calls.prices.text(calls.price[record as usize]).is_empty()
+}
+
+fn greater_price(calls: &Calls, a: u32, b: u32) -> u32 {
+    if calls.prices.text(a) >= calls.prices.text(b) { a } else { b }
+}
+
+/// Records by their id: one array of record numbers, sorted by id.
+///
+/// # Why
+/// A sort of 4-byte numbers beats a hash table of ids in memory (4 bytes a record, not 40), and no choice of ids can
+/// make it slow.
+#[derive(Debug)]
+struct SidIndex {
+    /// Records with an id, by id and then by number.
+    order: Vec<u32>,
+    /// The ids in the same order, so that a search stays in one array.
+    sids: Vec<Sid>,
+    without_sid: Vec<u32>,
+}
+
+impl SidIndex {
+    fn new(calls: &Calls) -> Self {
+        use rayon::prelude::*;
+        let (mut order, without_sid): (Vec<u32>, Vec<u32>) =
+            (0..record_count(calls)).partition(|record| !calls.sid[*record as usize].is_empty());
+        order.par_sort_unstable_by_key(|record| (calls.sid[*record as usize], *record));
+        let sids = order.iter().map(|record| calls.sid[*record as usize]).collect();
+        Self { order, sids, without_sid }
+    }
+
+    /// All records with an id.
+    fn records(&self, sid: Sid) -> &[u32] {
+        let start = self.sids.partition_point(|s| *s < sid);
+        let count = self.sids[start..].iter().take_while(|s| **s == sid).count();
+        &self.order[start..start + count]
+    }
+
+    fn groups<'a>(&'a self, calls: &'a Calls) -> impl Iterator<Item = &'a [u32]> {
+        self.order.chunk_by(|a, b| calls.sid[*a as usize] == calls.sid[*b as usize])
+    }
+}
+
+/// Children by their parent's id. Built only for a night that has something to ignore.
+struct ChildrenByParent(Vec<u32>);
+
+impl ChildrenByParent {
+    fn new(calls: &Calls) -> Self {
+        let mut records: Vec<u32> = (0..record_count(calls)).filter(|r| calls.child[*r as usize] != NONE).collect();
+        records.sort_unstable_by_key(|record| parent(calls, *record));
+        Self(records)
+    }
+
+    fn children(&self, calls: &Calls, sid: Sid) -> Vec<u32> {
+        let start = self.0.partition_point(|record| parent(calls, *record) < sid);
+        self.0[start..].iter().copied().take_while(|record| parent(calls, *record) == sid).collect()
+    }
+
+    fn groups<'a>(&'a self, calls: &'a Calls) -> impl Iterator<Item = (Sid, Vec<u32>)> + 'a {
+        let chunks = self.0.chunk_by(|a, b| parent(calls, *a) == parent(calls, *b));
+        chunks.map(|chunk| (parent(calls, chunk[0]), chunk.to_vec()))
+    }
+}
+
+fn parent(calls: &Calls, record: u32) -> Sid {
+    calls.children[calls.child[record as usize] as usize].parent
+}

@@ -1,0 +1,467 @@
+//! A night: every record of a run comes to exactly one end.
+//!
+//! ```text
+//! Calls ──family::join──▶ Families ──settle──▶ Night
+//!                         standing, links      class, reason, the winning rows
+//! ```
+//!
+//! [`settle`] rates roots first, then children level by level, because a child of a suspended parent is suspended.
+//! rayon works on slices of records; what it gives is collected in the order of the records.
+//!
+//! **Invariant:** [`Night::tally`] counts every record once, by class; [`Tally::conserves`] holds for every run or the run fails.
+//! Amounts are not kept per record: a leg's amount is one multiplication from its row, and is made when it is written.
+
+use crate::call::{Calls, NONE, PartyRef, Sid};
+use crate::deck::{Deck, Hit};
+use crate::family::{Earlier, Families, Link, RootFacts, Standing};
+use crate::policy::{ChainedTransfers, Policy};
+use crate::rating::{Parties, bills, cells, find_rate, plan, settle_target, target_party};
+use crate::reject::Reason;
+use crate::scenario::{Direction, Scenario, TransferScenario};
+use crate::table::TargetKind;
+use crate::target::Target;
+use crate::time::{DAY, SECOND};
+use crate::trunk::{TerminationDomain, TransferCallerId, TransferMode, Trunks};
+use rayon::prelude::*;
+
+/// Where a record ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Class {
+    /// Legs booked.
+    Rated,
+    /// Nothing to bill; in the log.
+    Free,
+    /// This call with the same content was taken before, or another version of it counts.
+    Duplicate,
+    /// No trunk call.
+    Ignored,
+    /// Cannot be billed now; kept whole.
+    Suspended,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Rated, Self::Free, Self::Duplicate, Self::Ignored, Self::Suspended];
+
+    /// The name in every output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rated => "rated",
+            Self::Free => "free",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// What a run rates with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tariff<'a> {
+    /// All decks.
+    pub decks: &'a [Deck],
+    /// For each account (by the id of its text) its deck, or [`NONE`].
+    pub deck_of_account: &'a [u32],
+    /// The trunk list, if one was given.
+    pub trunks: Option<&'a Trunks>,
+    /// The choices of the one who bills.
+    pub policy: &'a Policy,
+}
+
+/// Where the root of a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootRef {
+    /// Tonight's record.
+    Here(u32),
+    /// A call of an earlier run.
+    Booked(u32),
+}
+
+/// What is known of a child that was rated or is free.
+#[derive(Debug, Clone, Copy)]
+pub struct RatedChild {
+    /// Its root.
+    pub root: RootRef,
+    /// Its row of the table.
+    pub scenario: TransferScenario,
+    /// The target's party.
+    pub c: PartyRef,
+    /// The row of its second leg; meaningless for a scenario with one.
+    pub second: Hit,
+}
+
+/// The ends of all records of a run.
+#[derive(Debug)]
+pub struct Night {
+    /// Where each record ends.
+    pub class: Vec<Class>,
+    /// Why, of the suspended ones.
+    pub reason: Vec<Option<Reason>>,
+    /// The row of the first leg, of the rated ones.
+    pub first: Vec<Hit>,
+    /// Per child (index of [`Calls::children`]): its facts, if it is rated or free.
+    pub child: Vec<Option<RatedChild>>,
+    /// How the records of the run were joined.
+    pub families: Families,
+}
+
+/// Records and seconds of each class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Read from files.
+    pub read: Count,
+    /// Taken up from suspense.
+    pub retried: Count,
+    /// By [`Class`].
+    pub by_class: [Count; Class::ALL.len()],
+}
+
+/// Records, and the sum of their durations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many.
+    pub records: u64,
+    /// Their seconds together.
+    pub seconds: u64,
+}
+
+impl Count {
+    /// Adds a record.
+    pub fn add(&mut self, seconds: u32) {
+        self.records += 1;
+        self.seconds += u64::from(seconds);
+    }
+
+    /// Adds another count.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { records: self.records + other.records, seconds: self.seconds + other.seconds }
+    }
+}
+
+impl Tally {
+    /// The count of a class.
+    #[must_use]
+    pub fn of(&self, class: Class) -> Count {
+        self.by_class[class as usize]
+    }
+
+    /// **The conservation law**: read + retried = rated + free + duplicate + ignored + suspended, in records and in seconds.
+    #[must_use]
+    pub fn conserves(&self) -> bool {
+        let ends = self.by_class.iter().copied().fold(Count::default(), Count::plus);
+        self.read.plus(self.retried) == ends
+    }
+}
+
+/// A settled record: its class and reason, and the rows and facts that its legs need.
+struct Verdict {
+    class: Class,
+    reason: Option<Reason>,
+    first: Hit,
+    child: Option<RatedChild>,
+}
+
+impl Verdict {
+    fn suspended(reason: Reason) -> Self {
+        Self { class: Class::Suspended, reason: Some(reason), first: Hit::default(), child: None }
+    }
+}
+
+/// Brings every record to its end. The first `retried` records waited in suspense.
+#[must_use]
+pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<'_>) -> Night {
+    let families = crate::family::join(calls, retried, earlier);
+    let trunks = TrunkFacts::of_all(calls, tariff);
+    let mut night = Night {
+        class: Vec::new(),
+        reason: Vec::new(),
+        first: vec![Hit::default(); calls.len()],
+        child: vec![None; calls.children.len()],
+        families,
+    };
+    let roots: Vec<(Class, Option<Reason>, Hit)> = (0..calls.len())
+        .into_par_iter()
+        .with_min_len(4096)
+        .map(|record| match night.families.standing[record] {
+            Standing::Duplicate => (Class::Duplicate, None, Hit::default()),
+            Standing::Ignored => (Class::Ignored, None, Hit::default()),
+            Standing::Suspended(reason) => (Class::Suspended, Some(reason), Hit::default()),
+            // A child's end is found below; until then it stands as suspended.
+            Standing::Taken if calls.child[record] != NONE => (Class::Suspended, None, Hit::default()),
+            Standing::Taken => {
+                let verdict = settle_root(calls, record, tariff);
+                (verdict.class, verdict.reason, verdict.first)
+            }
+        })
+        .collect();
+    (night.class, night.reason) = roots.iter().map(|(class, reason, _)| (*class, *reason)).unzip();
+    night.first = roots.into_iter().map(|(_, _, hit)| hit).collect();
+    for level in std::mem::take(&mut night.families.levels) {
+        let verdicts: Vec<Verdict> = level
+            .par_iter()
+            .with_min_len(1024)
+            .map(|record| settle_child(calls, *record as usize, &night, earlier, tariff, &trunks))
+            .collect();
+        for (record, verdict) in level.iter().map(|record| *record as usize).zip(verdicts) {
+            night.class[record] = verdict.class;
+            night.reason[record] = verdict.reason;
+            night.first[record] = verdict.first;
+            night.child[calls.child[record] as usize] = verdict.child;
+        }
+    }
+    night
+}
+
+fn deck_of<'a>(calls: &Calls, record: usize, tariff: &Tariff<'a>) -> Option<&'a Deck> {
+    let deck = *tariff.deck_of_account.get(calls.account[record] as usize)?;
+    tariff.decks.get(deck as usize)
+}
+
+fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
+    let Some(direction) = calls.direction[record].side() else {
+        return Verdict::suspended(Reason::MissingField);
+    };
+    let parties = Parties { a: calls.from[record], b: calls.to[record], c: None };
+    let Some(leg) = plan(crate::table::root_leg(direction), &parties, &calls.parties) else {
+        return Verdict::suspended(Reason::InvalidNumber);
+    };
+    if !bills(calls.status[record], calls.duration[record]) {
+        return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: None };
+    }
+    match deck_of(calls, record, tariff).and_then(|deck| find_rate(deck, &leg, calls.start[record])) {
+        Some(first) => Verdict { class: Class::Rated, reason: None, first, child: None },
+        None => Verdict::suspended(Reason::NoRate),
+    }
+}
+
+/// A child's parent, wherever it is.
+struct Parent {
+    account: u32,
+    start: i64,
+    is_child: bool,
+    root: RootRef,
+}
+
+fn settle_child(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, tariff: &Tariff<'_>, trunks: &TrunkFacts<'_>) -> Verdict {
+    let parent = match find_parent(calls, record, night, earlier, tariff.policy) {
+        Ok(parent) => parent,
+        Err(reason) => return Verdict::suspended(reason),
+    };
+    if parent.account != calls.account[record] {
+        return Verdict::suspended(Reason::ParentAccountMismatch);
+    }
+    if calls.start[record] < parent.start - 60 * SECOND {
+        return Verdict::suspended(Reason::ChildBeforeParent);
+    }
+    if parent.is_child && tariff.policy.chained_transfers == ChainedTransfers::Suspend {
+        return Verdict::suspended(Reason::ChainedTransfer);
+    }
+    let root = night.root_facts(calls, earlier, parent.root);
+    let trunk = trunks.get(transfer_trunk(calls, record, &root));
+    let asked = calls.children[calls.child[record] as usize].asked;
+    let target = settle_target(calls, asked, trunk.domain);
+    let (kind, c) = match (target.kind(), target_party(asked, &target)) {
+        (Some(kind), Some(c)) => (kind, c),
+        _ if matches!(target, Target::Emergency(_)) => return Verdict::suspended(Reason::EmergencyTarget),
+        _ => return Verdict::suspended(Reason::InvalidTarget),
+    };
+    if let Some(reason) = trunk.refuses(kind) {
+        return Verdict::suspended(reason);
+    }
+    let scenario = TransferScenario::of(root.direction, kind);
+    let child = RatedChild { root: parent.root, scenario, c, second: Hit::default() };
+    if !bills(calls.status[record], calls.duration[record]) {
+        return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: Some(child) };
+    }
+    let parties = Parties { a: root.a, b: root.b, c: Some(c) };
+    match price_child(calls, record, scenario, &parties, tariff) {
+        Some([first, second]) => {
+            Verdict { class: Class::Rated, reason: None, first, child: Some(RatedChild { second, ..child }) }
+        }
+        None => Verdict::suspended(Reason::NoRate),
+    }
+}
+
+/// The rows of a child's legs: all of them, or none.
+fn price_child(calls: &Calls, record: usize, scenario: TransferScenario, parties: &Parties, tariff: &Tariff<'_>) -> Option<[Hit; 2]> {
+    let deck = deck_of(calls, record, tariff)?;
+    let (cells, count) = cells(Scenario::Transfer(scenario));
+    let mut hits = [Hit::default(); 2];
+    for (hit, cell) in hits.iter_mut().zip(&cells[..count]) {
+        let leg = plan(*cell, parties, &calls.parties)?;
+        *hit = find_rate(deck, &leg, calls.start[record])?;
+    }
+    Some(hits)
+}
+
+fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, policy: &Policy) -> Result<Parent, Reason> {
+    let child = calls.child[record] as usize;
+    let never = || {
+        let wait = i64::from(policy.parent_wait_days).saturating_mul(DAY);
+        night.families.newest_start.is_some_and(|newest| newest.saturating_sub(calls.start[record]) > wait)
+    };
+    match night.families.link[child] {
+        Link::None | Link::Missing if never() => Err(Reason::ParentNeverArrived),
+        Link::None | Link::Missing => Err(Reason::ParentMissing),
+        _ if u32::try_from(record).is_ok_and(|r| night.families.cycle.contains(&r)) => Err(Reason::ParentCycle),
+        Link::Suspended => Err(Reason::ParentSuspended),
+        Link::Booked(index) => {
+            let call = earlier.at(index);
+            Ok(Parent { account: call.account, start: call.start, is_child: call.is_child, root: RootRef::Booked(index) })
+        }
+        Link::Here(parent) => {
+            let at = parent as usize;
+            if night.class[at] == Class::Suspended {
+                return Err(Reason::ParentSuspended);
+            }
+            let grandparent = night.child.get(calls.child[at] as usize).copied().flatten();
+            let root = grandparent.map_or(RootRef::Here(parent), |child| child.root);
+            let is_child = calls.child[at] != NONE;
+            Ok(Parent { account: calls.account[at], start: calls.start[at], is_child, root })
+        }
+    }
+}
+
+/// The trunk of a transfer: the root's, else the child's own.
+fn transfer_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
+    if calls.trunks.text(root.trunk).is_empty() { calls.trunk[record] } else { root.trunk }
+}
+
+impl Night {
+    /// What the root gives to a child.
+    #[must_use]
+    pub fn root_facts(&self, calls: &Calls, earlier: &Earlier, root: RootRef) -> RootFacts {
+        match root {
+            RootRef::Booked(index) => earlier.at(index).root,
+            RootRef::Here(record) => root_facts(calls, record as usize),
+        }
+    }
+
+    /// The scenario and parties of a record that is rated or free.
+    #[must_use]
+    pub fn scene(&self, calls: &Calls, earlier: &Earlier, record: usize) -> Option<Scene> {
+        if !matches!(self.class[record], Class::Rated | Class::Free) {
+            return None;
+        }
+        let Some(child) = self.child.get(calls.child[record] as usize) else {
+            let root = root_facts(calls, record);
+            let parties = Parties { a: root.a, b: root.b, c: None };
+            return Some(Scene { scenario: Scenario::Root(root.direction), parties, root, parent: Sid::EMPTY, trunk: root.trunk });
+        };
+        let child = (*child)?;
+        let root = self.root_facts(calls, earlier, child.root);
+        let parties = Parties { a: root.a, b: root.b, c: Some(child.c) };
+        let own = calls.trunk[record];
+        let trunk = if calls.trunks.text(own).is_empty() { root.trunk } else { own };
+        Some(Scene { scenario: Scenario::Transfer(child.scenario), parties, root, parent: root.sid, trunk })
+    }
+
+    /// The rows of a rated record's legs, in the order of the table's cells.
+    #[must_use]
+    pub fn hits(&self, calls: &Calls, record: usize) -> [Hit; 2] {
+        let second = self.child.get(calls.child[record] as usize).copied().flatten().map(|child| child.second);
+        [self.first[record], second.unwrap_or_default()]
+    }
+
+    /// Counts records and seconds.
+    #[must_use]
+    pub fn tally(&self, calls: &Calls, retried: usize) -> Tally {
+        let mut tally = Tally::default();
+        for (record, class) in self.class.iter().enumerate() {
+            let seconds = calls.duration[record];
+            let source = if record < retried { &mut tally.retried } else { &mut tally.read };
+            source.add(seconds);
+            tally.by_class[*class as usize].add(seconds);
+        }
+        tally
+    }
+}
+
+/// What a record that is booked is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// A, B and C.
+    pub parties: Parties,
+    /// The root.
+    pub root: RootFacts,
+    /// The id of the call that it is logged under: the root's, empty for a root.
+    pub parent: Sid,
+    /// Id of the trunk's text: the record's own, else the root's.
+    pub trunk: u32,
+}
+
+/// Roots that were taken have a direction: [`settle_root`] suspends the others.
+fn root_facts(calls: &Calls, record: usize) -> RootFacts {
+    RootFacts {
+        sid: calls.sid[record],
+        direction: calls.direction[record].side().unwrap_or(Direction::Termination),
+        a: calls.from[record],
+        b: calls.to[record],
+        trunk: calls.trunk[record],
+    }
+}
+
+/// What the transfer rules need of each trunk, by the id of its text.
+#[derive(Debug)]
+pub struct TrunkFacts<'a>(Vec<TrunkFact<'a>>);
+
+/// What the transfer rules need of one trunk.
+#[derive(Debug, Clone, Copy)]
+pub struct TrunkFact<'a> {
+    /// Its hosts.
+    pub domain: TerminationDomain<'a>,
+    /// Whose caller ID it shows.
+    pub caller_id: TransferCallerId,
+    /// `None` if a trunk list was given and lacks it.
+    mode: Option<TransferMode>,
+}
+
+impl<'a> TrunkFacts<'a> {
+    /// Looks every trunk of the night up once.
+    #[must_use]
+    pub fn of_all(calls: &Calls, tariff: &Tariff<'a>) -> Self {
+        Self(calls.trunks.texts().map(|sid| TrunkFact::of(sid, tariff.trunks)).collect())
+    }
+
+    /// The facts of a trunk.
+    #[must_use]
+    pub fn get(&self, trunk: u32) -> TrunkFact<'a> {
+        self.0[trunk as usize]
+    }
+}
+
+impl<'a> TrunkFact<'a> {
+    /// The facts of the trunk with this id.
+    #[must_use]
+    pub fn of(sid: &str, trunks: Option<&'a Trunks>) -> Self {
+        let unlisted = Self { domain: TerminationDomain::AnyOfCarrier, caller_id: TransferCallerId::default(), mode: None };
+        let Some(trunks) = trunks else {
+            return Self { mode: Some(TransferMode::EnableAll), ..unlisted };
+        };
+        trunks.get(sid).map_or(unlisted, |trunk| Self {
+            domain: trunk.domain.as_deref().map_or(TerminationDomain::None, TerminationDomain::Trunk),
+            caller_id: trunk.caller_id,
+            mode: Some(trunk.mode),
+        })
+    }
+
+    fn refuses(&self, kind: TargetKind) -> Option<Reason> {
+        match (self.mode, kind) {
+            (None, _) => Some(Reason::UnknownTrunk),
+            (Some(TransferMode::DisableAll), _) => Some(Reason::TransferDisabled),
+            (Some(TransferMode::SipOnly), TargetKind::Pstn) => Some(Reason::PstnTransferDisabled),
+            (Some(TransferMode::SipOnly), TargetKind::Sip) | (Some(TransferMode::EnableAll), _) => None,
+        }
+    }
+}
+
+/// The trunk whose settings a child's transfer followed.
+#[must_use]
+pub fn trunk_of_transfer(calls: &Calls, record: usize, scene: &Scene) -> u32 {
+    if scene.parties.c.is_some() { transfer_trunk(calls, record, &scene.root) } else { calls.trunk[record] }
+}

@@ -1,0 +1,452 @@
+//! Parties: a number, a SIP endpoint, or unknown.
+//!
+//! Owns the reading of `from` and `to` by RFC 3261 and RFC 3966. **Invariant:** a text that is not surely a number is
+//! none: bare text must be `+` and 7 to 15 digits, and nothing is guessed from a local or national form.
+//! Next: [`crate::target`], which reads the transfer target with the same rules, strictly.
+
+use sip_uri::{Host, SipUri, TelUri, WarningCode, WarningKind};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Longest URI that is looked at; anything longer is no party and no target. Keeps every input under a millisecond.
+pub const LONGEST_URI: usize = 2_048;
+
+/// A global telephone number (E.164): 7 to 15 digits, the first not 0. Held as the digits' value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number(u64);
+
+impl Number {
+    /// Reads `+` and 7 to 15 digits, nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_digits(text.strip_prefix('+')?.as_bytes())
+    }
+
+    /// Reads 7 to 15 digits, the first not 0.
+    #[must_use]
+    pub fn from_digits(digits: &[u8]) -> Option<Self> {
+        if !(7..=15).contains(&digits.len()) || digits[0] == b'0' {
+            return None;
+        }
+        let mut value = 0_u64;
+        for digit in digits {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            value = value * 10 + u64::from(digit - b'0');
+        }
+        Some(Self(value))
+    }
+
+    /// The digits' value, as it is packed into columns.
+    #[must_use]
+    pub fn value(self) -> u64 {
+        self.0
+    }
+
+    /// A packed number.
+    #[must_use]
+    pub fn from_value(value: u64) -> Self {
+        debug_assert!((1_000_000..1_000_000_000_000_000).contains(&value), "{value} is no number");
+        Self(value)
+    }
+
+    /// The digits without `+`, most significant first.
+    #[must_use]
+    pub fn digits(self) -> Digits {
+        let mut bytes = [0; 15];
+        let mut rest = self.0;
+        let mut start = bytes.len();
+        while rest > 0 {
+            start -= 1;
+            bytes[start] = u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+        }
+        Digits { bytes, start }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.0)
+    }
+}
+
+/// The digits of a [`Number`], each 0 to 9 (values, not characters).
+#[derive(Debug, Clone, Copy)]
+pub struct Digits {
+    bytes: [u8; 15],
+    start: usize,
+}
+
+impl std::ops::Deref for Digits {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+/// An emergency number of the United States and Canada that trunks know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Emergency {
+    /// 911.
+    Call,
+    /// 933, the address test.
+    AddressTest,
+}
+
+impl Emergency {
+    /// Whether a text is 911 or 933 as the whole number, however written: `+` and visual separators dropped.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = [0_u8; 3];
+        let mut count = 0;
+        for byte in text.strip_prefix('+').unwrap_or(text).bytes() {
+            if is_visual_separator(byte) {
+                continue;
+            }
+            *digits.get_mut(count)? = byte;
+            count += 1;
+        }
+        match (&digits, count) {
+            (b"911", 3) => Some(Self::Call),
+            (b"933", 3) => Some(Self::AddressTest),
+            _ => None,
+        }
+    }
+
+    /// The digits.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "911",
+            Self::AddressTest => "933",
+        }
+    }
+}
+
+/// A party of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Party<'a> {
+    /// A telephone number.
+    Number(Number),
+    /// `sip:user@host` or `sips:user@host`: host in lower case, no port, no parameters, no display name; `sip:host` if
+    /// there is no user.
+    Endpoint(Cow<'a, str>),
+    /// Anything else, kept as given; empty if nothing was given.
+    Unknown(Cow<'a, str>),
+}
+
+impl Party<'_> {
+    /// Reads the `from` or `to` of a root call, where a `tel:` URI and `sip:+number@host` are that number.
+    #[must_use]
+    pub fn of_root(text: &str) -> Party<'_> {
+        if let Some(number) = Number::parse(text) {
+            return Party::Number(number);
+        }
+        match Uri::parse(text) {
+            Ok(Uri::Tel(tel)) => tel.number.map_or(Party::Unknown(Cow::Borrowed(text)), Party::Number),
+            Ok(Uri::Sip(sip)) => sip.user_number().map_or(Party::Endpoint(Cow::Owned(sip.endpoint())), Party::Number),
+            Err(_) => Party::Unknown(Cow::Borrowed(text)),
+        }
+    }
+}
+
+/// 911 or 933 as the `to` of a root call: bare, as a `tel:` URI or as the user of a SIP URI.
+#[must_use]
+pub fn emergency_of_root(text: &str) -> Option<Emergency> {
+    // Longer texts are no three-digit number however written; this keeps ordinary numbers off the slow path.
+    if let Some(emergency) = Emergency::parse(text) {
+        return Some(emergency);
+    }
+    match Uri::parse(text).ok()? {
+        Uri::Tel(tel) => tel.emergency,
+        Uri::Sip(sip) => sip.user_emergency(),
+    }
+}
+
+/// The number in the user part of an endpoint text (`sip:+14155550100@host`), if it is one.
+#[must_use]
+pub fn endpoint_number(endpoint: &str) -> Option<Number> {
+    let (user, _) = endpoint.split_once(':')?.1.split_once('@')?;
+    Number::parse(user)
+}
+
+/// The host of an endpoint text.
+#[must_use]
+pub fn endpoint_host(endpoint: &str) -> &str {
+    let rest = endpoint.split_once(':').map_or(endpoint, |(_, rest)| rest);
+    rest.rsplit_once('@').map_or(rest, |(_, host)| host)
+}
+
+/// Whether a byte is a visual separator of RFC 3966.
+#[must_use]
+pub fn is_visual_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'.' | b'(' | b')')
+}
+
+/// Drops visual separators.
+fn without_separators(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(is_visual_separator) {
+        Cow::Owned(text.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A `tel:`, `sip:` or `sips:` URI, read strictly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uri {
+    /// A `tel:` URI.
+    Tel(Tel),
+    /// A `sip:` or `sips:` URI.
+    Sip(Sip),
+}
+
+/// What a `tel:` URI says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tel {
+    /// The global number, if it is one: `+`, 7 to 15 digits, visual separators dropped.
+    pub number: Option<Number>,
+    /// 911 or 933 as the whole number.
+    pub emergency: Option<Emergency>,
+}
+
+/// What a SIP URI says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sip {
+    /// `sip` or `sips`.
+    pub scheme: &'static str,
+    /// The user part, percent-escapes decoded where RFC 3261 allows the plain character, user parameters cut.
+    pub user: Option<String>,
+    /// The host in lower case, without a trailing dot.
+    pub host: String,
+}
+
+/// Why a text is no URI that a call may be billed by.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UriError(pub String);
+
+impl Uri {
+    /// Reads a value as it stands in a Refer-To, From or To header: a bare URI, or a name-addr with `<…>`.
+    ///
+    /// # Errors
+    /// [`UriError`] says what breaks the grammar. The parser is lenient by nature; every breach that it would let pass
+    /// is an error here, because money depends on which host and user is meant.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        let refuse = |why: &str| Err(UriError(why.to_owned()));
+        let text = text.trim();
+        if text.is_empty() {
+            return refuse("there is nothing there");
+        }
+        if text.len() > LONGEST_URI {
+            return refuse("it is longer than 2048 bytes");
+        }
+        if text.bytes().any(|b| b.is_ascii_control()) {
+            return refuse("it has a control character");
+        }
+        let uri = addr_spec(text)?;
+        if !uri.is_ascii() {
+            return refuse("a URI is ASCII");
+        }
+        let Some((scheme, _)) = uri.split_once(':') else {
+            return refuse("it has no scheme; expected +number, tel:, sip: or sips:");
+        };
+        if scheme.eq_ignore_ascii_case("tel") {
+            Self::parse_tel(uri)
+        } else if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
+            Self::parse_sip(uri)
+        } else {
+            Err(UriError(format!("the scheme `{scheme}` is none of tel, sip, sips")))
+        }
+    }
+
+    fn parse_tel(uri: &str) -> Result<Self, UriError> {
+        let parsed = TelUri::parse_with_warnings(uri).map_err(|e| UriError(e.to_string()))?;
+        let breach = parsed.warnings.iter().find(|w| w.code != WarningCode::MissingPhoneContext);
+        if let Some(breach) = breach {
+            return Err(UriError(breach.to_string()));
+        }
+        refuse_twice(parsed.value.params())?;
+        let number = without_separators(parsed.value.number()).into_owned();
+        Ok(Self::Tel(Tel { number: Number::parse(&number), emergency: Emergency::parse(&number) }))
+    }
+
+    fn parse_sip(uri: &str) -> Result<Self, UriError> {
+        let parsed = SipUri::parse_with_warnings(uri).map_err(|e| UriError(e.to_string()))?;
+        // A `?` in the user part is legal and only makes the reader wary; a lost or mended character is not.
+        let breach = parsed
+            .warnings
+            .iter()
+            .find(|w| w.kind == WarningKind::Lost || w.code != WarningCode::HeaderShapedUser);
+        if let Some(breach) = breach {
+            return Err(UriError(breach.to_string()));
+        }
+        let uri = parsed.value;
+        refuse_twice(uri.params())?;
+        if let Some(Some(method)) = uri.param("method")
+            && !method.eq_ignore_ascii_case("INVITE")
+        {
+            return Err(UriError(format!("the method `{method}` makes no call")));
+        }
+        let host = match uri.host() {
+            Host::Hostname(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
+            other => other.to_string(),
+        };
+        if host.is_empty() || host.len() > 253 {
+            return Err(UriError("the host is empty or longer than 253 bytes".to_owned()));
+        }
+        Ok(Self::Sip(Sip { scheme: uri.scheme().as_str(), user: uri.user().map(decode_user), host }))
+    }
+}
+
+/// Decodes the escapes that the parser leaves: it has decoded those that RFC 3261 allows as plain characters.
+fn decode_user(user: &str) -> String {
+    // An escaped `;` ends up plain; what follows it is a user parameter (RFC 3966 §3) by any reading.
+    user.split(';').next().unwrap_or_default().to_owned()
+}
+
+impl Sip {
+    /// The endpoint as it is written in every output: `sip:user@host`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match &self.user {
+            Some(user) => format!("{}:{user}@{}", self.scheme, self.host),
+            None => format!("{}:{}", self.scheme, self.host),
+        }
+    }
+
+    /// The user part as a number, visual separators dropped.
+    #[must_use]
+    pub fn user_number(&self) -> Option<Number> {
+        Number::parse(&without_separators(self.user.as_deref()?))
+    }
+
+    /// The user part as 911 or 933.
+    #[must_use]
+    pub fn user_emergency(&self) -> Option<Emergency> {
+        Emergency::parse(self.user.as_deref()?)
+    }
+}
+
+/// RFC 3261 §19.1.1: a parameter must not appear more than once.
+fn refuse_twice(params: &[(String, Option<String>)]) -> Result<(), UriError> {
+    let mut names: Vec<String> = params.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(UriError(format!("the parameter `{}` stands twice", pair[0]))),
+        None => Ok(()),
+    }
+}
+
+/// The URI of a header value: what is inside `<…>` outside a quoted display name; without `<…>` a `;` or `?` belongs to
+/// the header, not to the URI (RFC 3261 §20.10, RFC 8217). More than one value is refused.
+fn addr_spec(text: &str) -> Result<&str, UriError> {
+    let refuse = |why: &str| Err(UriError(why.to_owned()));
+    let Some(open) = find_unquoted(text, b'<')? else {
+        if text.contains('>') {
+            return refuse("it has `>` without `<`");
+        }
+        // The user part may hold `;`, `?` and `,`, so the cut is looked for after the `@`.
+        let host = text.find('@').map_or(0, |at| at + 1);
+        let end = text[host..].find([';', '?', ',']).map_or(text.len(), |at| host + at);
+        if text[end..].starts_with(',') || find_unquoted(&text[end..], b',')?.is_some() {
+            return refuse("it has more than one value");
+        }
+        return Ok(text[..end].trim_end());
+    };
+    let display_name = text[..open].trim();
+    if !display_name.starts_with('"') && display_name.contains([',', ':', '@', ';', '>']) {
+        return refuse("the display name needs quotes");
+    }
+    let inside = &text[open + 1..];
+    let Some(close) = inside.find('>') else {
+        return refuse("`<` is not closed");
+    };
+    let rest = inside[close + 1..].trim_start();
+    if !(rest.is_empty() || rest.starts_with(';')) {
+        return refuse("it has more than one value, or text after `>`");
+    }
+    if find_unquoted(rest, b',')?.is_some() || find_unquoted(rest, b'<')?.is_some() {
+        return refuse("it has more than one value");
+    }
+    Ok(&inside[..close])
+}
+
+/// The first place of a byte outside quoted strings.
+fn find_unquoted(text: &str, wanted: u8) -> Result<Option<usize>, UriError> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b if b == wanted && !quoted => return Ok(Some(place)),
+            _ => {}
+        }
+    }
+    if quoted { Err(UriError("a quoted string is not closed".to_owned())) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(text: &str) -> String {
+        match Party::of_root(text) {
+            Party::Number(number) => format!("number {number}"),
+            Party::Endpoint(text) => format!("endpoint {text}"),
+            Party::Unknown(text) => format!("unknown {text}"),
+        }
+    }
+
+    #[test]
+    fn root_parties() {
+        let table = [
+            ("+14155550100", "number +14155550100"),
+            ("tel:+1-(415)-555.0100;ext=5", "number +14155550100"),
+            ("sip:+14155550100@public-vip.ie1.twilio.com", "number +14155550100"),
+            ("\"Bob, \\\"B\\\"\" <SIP:+1-415-555-0100@Host.Example>;tag=1", "number +14155550100"),
+            ("sip:%2B14155550100@h.example", "number +14155550100"),
+            ("sips:Alice@PBX.Example.COM:5061;transport=tls", "endpoint sips:Alice@pbx.example.com"),
+            ("sip:pbx.example.com", "endpoint sip:pbx.example.com"),
+            ("sip:1000@[2001:DB8::1]", "endpoint sip:1000@[2001:db8::1]"),
+            ("14155550100", "unknown 14155550100"),
+            ("+1415", "unknown +1415"),
+            ("+0415555010", "unknown +0415555010"),
+            ("+1234567890123456", "unknown +1234567890123456"),
+            ("anonymous", "unknown anonymous"),
+            ("sip:a@b@c", "unknown sip:a@b@c"),
+            ("", "unknown "),
+        ];
+        for (text, expected) in table {
+            assert_eq!(root(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn emergencies_of_roots() {
+        for text in ["911", "+911", "9-1-1", "(933)", "tel:911;phone-context=+1", "sip:9%311@any.example"] {
+            assert!(emergency_of_root(text).is_some(), "{text}");
+        }
+        for text in ["9111", "+1911", "tel:+911123456789", "sip:x911@any.example", "", "-", "9.1"] {
+            assert_eq!(emergency_of_root(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_come_most_significant_first() {
+        assert_eq!(&*Number::parse("+14155550100").unwrap().digits(), [1, 4, 1, 5, 5, 5, 5, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn endpoints_are_taken_apart() {
+        assert_eq!(endpoint_number("sip:+14155550100@pbx.example.com"), Number::parse("+14155550100"));
+        assert_eq!(endpoint_number("sip:pbx.example.com"), None);
+        assert_eq!(endpoint_host("sips:a@b.example"), "b.example");
+        assert_eq!(endpoint_host("sip:b.example"), "b.example");
+    }
+}

@@ -1,0 +1,174 @@
+//! Rating: from a call and its family to its legs, and from a leg to its amount.
+//!
+//! The same few functions serve the nightly batch, `rerate` and the tests. [`plan`] turns the cells of the published
+//! table into legs between real parties; [`Deck::lookup`] finds the price; [`charge`] multiplies and rounds once.
+//!
+//! **Invariant:** nothing here knows a file, a thread or polars; nothing allocates but the texts that are already there.
+
+use crate::call::{AskedRef, Calls, PartyRef, Status};
+use crate::deck::{Deck, Hit, Rate, Rated};
+use crate::intern::Interner;
+use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
+use crate::party::{Number, Party, emergency_of_root};
+use crate::scenario::{Direction, Scenario};
+use crate::table::{LegCell, LogCell, Letter, root_leg};
+use crate::target::{Target, at_host};
+use crate::time::Micros;
+use crate::trunk::{TerminationDomain, TransferCallerId};
+
+/// A, B and C of a call. A root has no C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parties {
+    /// The root's `from`.
+    pub a: PartyRef,
+    /// The root's `to`.
+    pub b: PartyRef,
+    /// The transfer target.
+    pub c: Option<PartyRef>,
+}
+
+impl Parties {
+    /// The party of a letter.
+    ///
+    /// # Panics
+    /// If C is asked of a root: no cell of a root names it.
+    #[must_use]
+    pub fn get(&self, letter: Letter) -> PartyRef {
+        match letter {
+            Letter::A => self.a,
+            Letter::B => self.b,
+            Letter::C => self.c.expect("only a child's cells name C"),
+        }
+    }
+}
+
+/// A leg before it is priced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedLeg {
+    /// Which price list.
+    pub service: Direction,
+    /// Where it starts.
+    pub from: PartyRef,
+    /// Where it ends, as the cell says.
+    pub to: PartyRef,
+    /// What it is priced by.
+    pub rated: Rated,
+    /// The number that its origin prefixes are compared with; `None` for an unknown origin.
+    pub origin: Option<Number>,
+}
+
+/// The legs that a scenario bills.
+#[must_use]
+pub fn cells(scenario: Scenario) -> ([LegCell; 2], usize) {
+    match scenario {
+        Scenario::Root(direction) => ([root_leg(direction); 2], 1),
+        Scenario::Transfer(transfer) => {
+            let bills = transfer.row().child_bills;
+            ([bills[0], bills[bills.len() - 1]], bills.len())
+        }
+    }
+}
+
+/// What the log shows for a scenario.
+#[must_use]
+pub fn log_cell(scenario: Scenario) -> LogCell {
+    match scenario {
+        Scenario::Root(_) => LogCell { from: Letter::A, to: Letter::B },
+        Scenario::Transfer(transfer) => transfer.row().child_log,
+    }
+}
+
+/// Puts the parties into a cell. `None` if the rated party is no number.
+///
+/// A termination is rated by the number it ends at; an origination always by B, the trunk's own number. B of a
+/// termination may be an emergency number.
+#[must_use]
+pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner) -> Option<PlannedLeg> {
+    let (from, to) = (parties.get(cell.from), parties.get(cell.to));
+    let rated = match cell.service {
+        Direction::Termination => rated_party(to, texts)?,
+        Direction::Origination => Rated::Number(parties.b.as_number()?),
+    };
+    Some(PlannedLeg { service: cell.service, from, to, rated, origin: from.origin_number(texts) })
+}
+
+fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
+    if let Some(number) = party.as_number() {
+        return Some(Rated::Number(number));
+    }
+    match party.unpack(texts) {
+        Party::Unknown(text) | Party::Endpoint(text) => emergency_of_root(&text).map(Rated::Emergency),
+        Party::Number(number) => Some(Rated::Number(number)),
+    }
+}
+
+/// The row of a planned leg at the call's start.
+#[must_use]
+pub fn find_rate(deck: &Deck, leg: &PlannedLeg, start: Micros) -> Option<Hit> {
+    deck.lookup(leg.service, leg.rated, leg.origin, start)
+}
+
+/// Whether a call bills at all.
+#[must_use]
+pub fn bills(status: Status, duration_seconds: u32) -> bool {
+    status == Status::Completed && duration_seconds > 0
+}
+
+/// The working of one leg, from seconds to money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// Seconds after the deck's increments.
+    pub billed_seconds: u32,
+    /// Fee + price × billed seconds / 60.
+    pub exact: ExactAmount,
+    /// The same, rounded once.
+    pub amount: Amount,
+}
+
+/// Multiplies and rounds.
+///
+/// # Errors
+/// [`Overflow`]: seconds or amount do not fit; nothing is booked then.
+pub fn charge(rate: &Rate, duration_seconds: u32, rule: LegRule) -> Result<Charge, Overflow> {
+    let billed_seconds = rate.increments.billed(duration_seconds).ok_or(Overflow)?;
+    let exact = exact_leg_amount(rate.price, rate.fee, billed_seconds)?;
+    Ok(Charge { billed_seconds, exact, amount: round_leg(exact, rule)? })
+}
+
+/// Whose number the target of a transfer was shown; a root shows its own `from`.
+#[must_use]
+pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Parties) -> PartyRef {
+    if parties.c.is_none() {
+        return parties.a;
+    }
+    // The transferor is the trunk's side: A of a termination, B of an origination.
+    match (direction, setting) {
+        (Direction::Termination, TransferCallerId::FromTransferee) | (Direction::Origination, TransferCallerId::FromTransferor) => {
+            parties.b
+        }
+        (Direction::Termination, TransferCallerId::FromTransferor) | (Direction::Origination, TransferCallerId::FromTransferee) => {
+            parties.a
+        }
+    }
+}
+
+/// What a child's target is, at a trunk with this termination domain.
+#[must_use]
+pub fn settle_target<'a>(calls: &'a Calls, asked: AskedRef, domain: TerminationDomain<'_>) -> Target<'a> {
+    match asked {
+        AskedRef::Number(number) => Target::Pstn(number),
+        AskedRef::Emergency(emergency) => Target::Emergency(emergency),
+        AskedRef::Sip(endpoint, user) => at_host(calls.parties.text(endpoint), user, domain),
+        AskedRef::Invalid => Target::Invalid(String::new()),
+    }
+}
+
+/// The party of a settled target.
+#[must_use]
+pub fn target_party(asked: AskedRef, target: &Target<'_>) -> Option<PartyRef> {
+    match (target, asked) {
+        (Target::Pstn(number), _) => Some(PartyRef::number(*number)),
+        (Target::Sip(_), AskedRef::Sip(endpoint, _)) => Some(PartyRef::endpoint(endpoint)),
+        _ => None,
+    }
+}

@@ -1,0 +1,434 @@
+//! One record: the fields of the carrier's Call resource, from text to typed.
+//!
+//! Owns what makes a record readable, complete and plausible by itself: `missing-field`, `invalid-time`,
+//! `invalid-duration`, `not-final`. What needs other records is [`crate::family`]'s; what needs the trunk or the deck is
+//! [`crate::rating`]'s. **Invariant:** nothing is guessed and nothing is allocated.
+
+use crate::call::{Calls, DirectionField, Status};
+use crate::policy::Policy;
+use crate::reject::Reason;
+use crate::time::{self, Micros, SECOND};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A field that trunkrate reads, in the order of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "they are the carrier's own names")]
+pub enum Field {
+    Sid,
+    ParentCallSid,
+    AccountSid,
+    TrunkSid,
+    Direction,
+    From,
+    To,
+    StartTime,
+    EndTime,
+    Duration,
+    Status,
+    Price,
+    PriceUnit,
+    ReferTo,
+    AnswerTime,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 15] = [
+        Self::Sid,
+        Self::ParentCallSid,
+        Self::AccountSid,
+        Self::TrunkSid,
+        Self::Direction,
+        Self::From,
+        Self::To,
+        Self::StartTime,
+        Self::EndTime,
+        Self::Duration,
+        Self::Status,
+        Self::Price,
+        Self::PriceUnit,
+        Self::ReferTo,
+        Self::AnswerTime,
+    ];
+
+    /// The carrier's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sid => "sid",
+            Self::ParentCallSid => "parent_call_sid",
+            Self::AccountSid => "account_sid",
+            Self::TrunkSid => "trunk_sid",
+            Self::Direction => "direction",
+            Self::From => "from",
+            Self::To => "to",
+            Self::StartTime => "start_time",
+            Self::EndTime => "end_time",
+            Self::Duration => "duration",
+            Self::Status => "status",
+            Self::Price => "price",
+            Self::PriceUnit => "price_unit",
+            Self::ReferTo => "refer_to",
+            Self::AnswerTime => "answer_time",
+        }
+    }
+
+    /// Finds a field by a header name: without case, space or underscore. `Call Sid`, as the carrier's console exports
+    /// it, is `sid` too.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let name = plain_name(name);
+        if name == "callsid" {
+            return Some(Self::Sid);
+        }
+        Self::ALL.into_iter().find(|field| plain_name(field.as_str()) == name)
+    }
+}
+
+/// A header name without case, space or underscore.
+#[must_use]
+pub fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase).collect()
+}
+
+/// The texts of one record, by field; empty where a field is absent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fields<'a>(pub [&'a str; Field::ALL.len()]);
+
+impl<'a> Fields<'a> {
+    /// A field's text without white space around it.
+    #[must_use]
+    pub fn get(&self, field: Field) -> &'a str {
+        self.0[field as usize].trim()
+    }
+}
+
+/// One record, typed. Where `reason` says that a field is unusable, its value here is a stand-in.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields of the carrier's Call resource")]
+pub struct Record<'a> {
+    pub sid: &'a str,
+    pub parent_sid: &'a str,
+    pub account_sid: &'a str,
+    pub trunk_sid: &'a str,
+    pub direction: DirectionField,
+    pub status: Status,
+    pub from: &'a str,
+    pub to: &'a str,
+    /// The text that decides a child's target: `refer_to`, else `to`.
+    pub target: &'a str,
+    pub start: Micros,
+    pub end: Micros,
+    /// Whole seconds, a fraction rounded up.
+    pub duration: u32,
+    pub price: &'a str,
+    /// A fingerprint of all fields but the price.
+    pub content: u64,
+    pub reason: Option<Reason>,
+}
+
+impl<'a> Record<'a> {
+    /// A text that could not be read as a record.
+    #[must_use]
+    pub fn malformed(text: &[u8]) -> Self {
+        Self {
+            sid: "",
+            parent_sid: "",
+            account_sid: "",
+            trunk_sid: "",
+            direction: DirectionField::Empty,
+            status: Status::NotFinal,
+            from: "",
+            to: "",
+            target: "",
+            start: Calls::NO_TIME,
+            end: Calls::NO_TIME,
+            duration: 0,
+            price: "",
+            content: xxh3_64(text),
+            reason: Some(Reason::MalformedRecord),
+        }
+    }
+
+    /// Reads a record from its fields.
+    #[must_use]
+    pub fn read(fields: &Fields<'a>, policy: &Policy) -> Self {
+        let status_text = fields.get(Field::Status);
+        let refer_to = fields.get(Field::ReferTo);
+        let zone = policy.zone.as_ref();
+        let instant = |field: Field| match fields.get(field) {
+            "" => Some(Calls::NO_TIME),
+            text => time::parse(text, zone),
+        };
+        let (start, end, answer) = (instant(Field::StartTime), instant(Field::EndTime), instant(Field::AnswerTime));
+        let duration = Duration::parse(fields.get(Field::Duration));
+        let mut record = Self {
+            sid: fields.get(Field::Sid),
+            parent_sid: fields.get(Field::ParentCallSid),
+            account_sid: fields.get(Field::AccountSid),
+            trunk_sid: fields.get(Field::TrunkSid),
+            direction: DirectionField::parse(fields.get(Field::Direction)),
+            status: if status_text.is_empty() { Status::NotFinal } else { Status::parse(status_text) },
+            from: fields.get(Field::From),
+            to: fields.get(Field::To),
+            target: if refer_to.is_empty() { fields.get(Field::To) } else { refer_to },
+            start: start.unwrap_or(Calls::NO_TIME),
+            end: end.unwrap_or(Calls::NO_TIME),
+            duration: duration.whole_seconds(),
+            price: fields.get(Field::Price),
+            content: 0,
+            reason: None,
+        };
+        record.content = record.fingerprint(fields, [start, end, answer], duration);
+        record.reason = if record.missing_field(fields).is_some() {
+            Some(Reason::MissingField)
+        } else if [start, end, answer].contains(&None) {
+            Some(Reason::InvalidTime)
+        } else if record.invalid_duration(duration, policy).is_some() {
+            Some(Reason::InvalidDuration)
+        } else if record.status == Status::NotFinal {
+            Some(Reason::NotFinal)
+        } else {
+            None
+        };
+        record
+    }
+
+    /// Whether the record is a root of another direction than a trunk's: not ours to bill, whatever else it says.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.parent_sid.is_empty() && self.direction == DirectionField::Other
+    }
+
+    /// The first required field that is empty.
+    #[must_use]
+    pub fn missing_field(&self, fields: &Fields<'_>) -> Option<Field> {
+        let required = [Field::Sid, Field::AccountSid, Field::StartTime, Field::Status];
+        if let Some(missing) = required.into_iter().find(|field| fields.get(*field).is_empty()) {
+            return Some(missing);
+        }
+        if self.parent_sid.is_empty() && self.direction == DirectionField::Empty {
+            return Some(Field::Direction);
+        }
+        self.target_field_is_empty().then_some(Field::To)
+    }
+
+    fn target_field_is_empty(&self) -> bool {
+        if self.parent_sid.is_empty() { self.to.is_empty() } else { self.target.is_empty() }
+    }
+
+    /// What is wrong with the duration, in words.
+    #[must_use]
+    pub fn invalid_duration(&self, duration: Duration, policy: &Policy) -> Option<&'static str> {
+        match duration {
+            Duration::Empty if self.status == Status::Completed => Some("it is missing on a completed call"),
+            Duration::Empty => None,
+            Duration::Bad => Some("it is no plain decimal number of seconds"),
+            Duration::Micros(micros) => {
+                if micros > u64::from(policy.max_call_seconds).saturating_mul(SECOND.unsigned_abs()) {
+                    return Some("it is above policy.max_call_seconds");
+                }
+                let known = self.start != Calls::NO_TIME && self.end != Calls::NO_TIME;
+                let length = i128::from(self.end) - i128::from(self.start);
+                (known && i128::from(micros) > length + i128::from(SECOND))
+                    .then_some("it is over 1 s longer than end_time - start_time")
+            }
+        }
+    }
+
+    /// Times count as instants and durations as whole seconds, so that the same call from two kinds of export is the
+    /// same; other fields count as they are written.
+    fn fingerprint(&self, fields: &Fields<'_>, times: [Option<Micros>; 3], duration: Duration) -> u64 {
+        // One buffer on the stack for nearly all records; a longer one is hashed in two.
+        let mut buffer = Buffer::default();
+        for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid, Field::From, Field::To, Field::ReferTo] {
+            buffer.push(fields.get(field).as_bytes());
+        }
+        buffer.push(&[self.direction as u8, self.status as u8]);
+        if self.direction == DirectionField::Other {
+            buffer.push(fields.get(Field::Direction).as_bytes());
+        }
+        if self.status == Status::NotFinal {
+            buffer.push(fields.get(Field::Status).as_bytes());
+        }
+        for (time, field) in times.into_iter().zip([Field::StartTime, Field::EndTime, Field::AnswerTime]) {
+            match time {
+                Some(micros) => buffer.push(&micros.to_le_bytes()),
+                None => buffer.push(fields.get(field).as_bytes()),
+            }
+        }
+        match duration {
+            Duration::Bad => buffer.push(fields.get(Field::Duration).as_bytes()),
+            Duration::Empty => buffer.push(b"-"),
+            Duration::Micros(_) => buffer.push(&self.duration.to_le_bytes()),
+        }
+        buffer.hash()
+    }
+}
+
+/// What the `duration` of a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duration {
+    /// Nothing.
+    Empty,
+    /// No plain decimal number, or one past all bounds.
+    Bad,
+    /// Microseconds, a fraction finer than that rounded up.
+    Micros(u64),
+}
+
+impl Duration {
+    /// Reads digits with at most one point: `370`, `370.0`. No sign, exponent or separator.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Empty;
+        }
+        if !crate::money::is_plain_decimal(text) {
+            return Self::Bad;
+        }
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let Ok(whole) = whole.parse::<u64>() else { return Self::Bad };
+        let digits = |range: std::ops::Range<usize>| fraction.bytes().skip(range.start).take(range.len());
+        let micros = (0..6).fold(0, |sum, place| sum * 10 + u64::from(fraction.as_bytes().get(place).map_or(0, |b| b - b'0')));
+        let finer = digits(6..fraction.len().max(6)).any(|b| b != b'0');
+        match whole.checked_mul(1_000_000).and_then(|m| m.checked_add(micros + u64::from(finer))) {
+            Some(micros) => Self::Micros(micros),
+            None => Self::Bad,
+        }
+    }
+
+    /// Whole seconds, a fraction rounded up; 0 where there is no usable duration.
+    #[must_use]
+    pub fn whole_seconds(self) -> u32 {
+        match self {
+            Self::Micros(micros) => u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX),
+            Self::Empty | Self::Bad => 0,
+        }
+    }
+}
+
+/// Length-prefixed pieces, hashed as one. 512 bytes hold nearly every record.
+struct Buffer {
+    bytes: [u8; 512],
+    used: usize,
+    hash: u64,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { bytes: [0; 512], used: 0, hash: 0 }
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, piece: &[u8]) {
+        self.raw(&u32::try_from(piece.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.raw(piece);
+    }
+
+    fn raw(&mut self, mut piece: &[u8]) {
+        while self.used + piece.len() > self.bytes.len() {
+            let (now, later) = piece.split_at(self.bytes.len() - self.used);
+            self.bytes[self.used..].copy_from_slice(now);
+            self.used = self.bytes.len();
+            self.hash = self.hash();
+            self.bytes[..8].copy_from_slice(&self.hash.to_le_bytes());
+            self.used = 8;
+            piece = later;
+        }
+        self.bytes[self.used..self.used + piece.len()].copy_from_slice(piece);
+        self.used += piece.len();
+    }
+
+    fn hash(&self) -> u64 {
+        xxh3_64(&self.bytes[..self.used])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a>(pairs: &[(Field, &'a str)]) -> Record<'a> {
+        let mut fields = Fields::default();
+        let good = [
+            (Field::Sid, "CA1"),
+            (Field::AccountSid, "AC1"),
+            (Field::Direction, "Trunking_Terminating"),
+            (Field::To, "+14155550100"),
+            (Field::StartTime, "2026-11-20T21:15:00Z"),
+            (Field::EndTime, "2026-11-20T21:16:00Z"),
+            (Field::Duration, "60"),
+            (Field::Status, "completed"),
+        ];
+        for (field, text) in good.iter().chain(pairs) {
+            fields.0[*field as usize] = text;
+        }
+        Record::read(&fields, &Policy::default())
+    }
+
+    #[test]
+    fn durations() {
+        let table = [
+            ("0", 0), ("60", 60), ("60.0", 60), ("59.2", 60), ("0.0000001", 1), ("007", 7), ("61", 61), (" 5 ", 5),
+        ];
+        for (text, seconds) in table {
+            let record = read(&[(Field::Duration, text)]);
+            assert_eq!((record.duration, record.reason), (seconds, None), "{text}");
+        }
+        for bad in ["-1", "-0", "+5", "1e3", "0x10", "1_000", "5.", ".5", "٣", "00:01:00", "61.1", "86401", "4294967297", "", "1 2"] {
+            assert_eq!(read(&[(Field::Duration, bad)]).reason, Some(Reason::InvalidDuration), "{bad}");
+        }
+        let busy = read(&[(Field::Duration, ""), (Field::Status, "BUSY")]);
+        assert_eq!((busy.reason, busy.status), (None, Status::Busy));
+    }
+
+    #[test]
+    fn the_first_reason_is_given() {
+        let all_wrong =
+            [(Field::Sid, ""), (Field::StartTime, "x"), (Field::Duration, "-1"), (Field::Status, "ringing")];
+        let expected = [Reason::MissingField, Reason::InvalidTime, Reason::InvalidDuration, Reason::NotFinal];
+        for (mended, reason) in expected.into_iter().enumerate() {
+            assert_eq!(read(&all_wrong[mended..]).reason, Some(reason));
+        }
+        assert_eq!(read(&[]).reason, None);
+    }
+
+    #[test]
+    fn required_fields() {
+        for field in [Field::Sid, Field::AccountSid, Field::StartTime, Field::Status, Field::Direction, Field::To] {
+            assert_eq!(read(&[(field, " ")]).reason, Some(Reason::MissingField), "{field:?}");
+        }
+        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::Direction, "")]).reason, None);
+        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::To, ""), (Field::ReferTo, "x")]).reason, None);
+        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::To, "")]).reason, Some(Reason::MissingField));
+    }
+
+    #[test]
+    fn the_price_is_no_content_and_forms_of_one_time_are_one() {
+        let plain = read(&[]).content;
+        assert_eq!(read(&[(Field::Price, "-0.01"), (Field::PriceUnit, "USD")]).content, plain);
+        assert_eq!(read(&[(Field::StartTime, "Fri, 20 Nov 2026 21:15:00 +0000")]).content, plain);
+        assert_eq!(read(&[(Field::Duration, "59.5")]).content, plain);
+        assert_ne!(read(&[(Field::Duration, "59")]).content, plain);
+        assert_ne!(read(&[(Field::From, "x")]).content, plain);
+        let long = "x".repeat(5000);
+        assert_ne!(read(&[(Field::From, &long)]).content, read(&[(Field::From, &long[1..])]).content);
+    }
+
+    #[test]
+    fn header_names() {
+        for (name, field) in [
+            ("ParentCallSid", Field::ParentCallSid),
+            ("parent call sid", Field::ParentCallSid),
+            ("\u{feff}SID", Field::Sid),
+            ("Call Sid", Field::Sid),
+            ("Start Time", Field::StartTime),
+        ] {
+            assert_eq!(Field::named(name), Some(field));
+        }
+        assert_eq!(Field::named("uri"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Why a record cannot be billed now.
+//!
+//! **Invariant:** the order of [`Reason`] is the order of the contract: of all that hold, the first is given, so one
+//! record always gives one reason, whatever else is wrong with it.
+//!
+//! | reason | what it says | the way out |
+//! |---|---|---|
+//! | `malformed-record` | the text is no record: columns missing or left over, broken quotes or JSON, no UTF-8 | ask for the export again |
+//! | `missing-field` | a required field is empty | ask for the export again |
+//! | `invalid-time` | a time is neither RFC 2822 nor ISO 8601, or has no offset | set `input.timezone`, or mend the export |
+//! | `invalid-duration` | negative, not a plain decimal number, too long, longer than the call, or missing | ask the carrier |
+//! | `not-final` | the call was still going on | wait: its final record replaces it |
+//! | `conflicting-duplicate` | the same `sid` with other content | find out which is right |
+//! | `invalid-number` | the rated number of a root is no number | ask the carrier |
+//! | `parent-missing` | the parent was not seen yet | wait: the next exports may bring it |
+//! | `parent-never-arrived` | the parent was not seen for `policy.parent_wait_days` | ask for the parent's export |
+//! | `parent-cycle` | the call is its own ancestor | ask the carrier |
+//! | `parent-suspended` | the parent is in suspense | settle the parent first |
+//! | `parent-account-mismatch` | parent and child belong to two accounts | ask the carrier |
+//! | `child-before-parent` | the child starts over 60 s before its parent | ask the carrier |
+//! | `chained-transfer` | the parent is itself a child | set `policy.chained_transfers` |
+//! | `invalid-target` | the transfer target is neither a number nor a SIP address | look at the Refer-To value |
+//! | `emergency-target` | a transfer to 911 or 933, which the carrier does not support | ask the carrier |
+//! | `unknown-trunk` | the trunks file lacks the trunk | get the trunk list again |
+//! | `transfer-disabled` | the trunk allows no transfers | check the trunk list's date |
+//! | `pstn-transfer-disabled` | the trunk allows transfers to SIP only | check the trunk list's date |
+//! | `no-rate` | the deck has no row for a leg | mend the deck |
+
+use std::fmt;
+
+/// Why a record is suspended, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the table at the head of this module says what each one means")]
+pub enum Reason {
+    MalformedRecord = 1,
+    MissingField,
+    InvalidTime,
+    InvalidDuration,
+    NotFinal,
+    ConflictingDuplicate,
+    InvalidNumber,
+    ParentMissing,
+    ParentNeverArrived,
+    ParentCycle,
+    ParentSuspended,
+    ParentAccountMismatch,
+    ChildBeforeParent,
+    ChainedTransfer,
+    InvalidTarget,
+    EmergencyTarget,
+    UnknownTrunk,
+    TransferDisabled,
+    PstnTransferDisabled,
+    NoRate,
+}
+
+impl Reason {
+    /// Every reason, first to last.
+    pub const ALL: [Self; 20] = [
+        Self::MalformedRecord,
+        Self::MissingField,
+        Self::InvalidTime,
+        Self::InvalidDuration,
+        Self::NotFinal,
+        Self::ConflictingDuplicate,
+        Self::InvalidNumber,
+        Self::ParentMissing,
+        Self::ParentNeverArrived,
+        Self::ParentCycle,
+        Self::ParentSuspended,
+        Self::ParentAccountMismatch,
+        Self::ChildBeforeParent,
+        Self::ChainedTransfer,
+        Self::InvalidTarget,
+        Self::EmergencyTarget,
+        Self::UnknownTrunk,
+        Self::TransferDisabled,
+        Self::PstnTransferDisabled,
+        Self::NoRate,
+    ];
+
+    /// The name in every output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRecord => "malformed-record",
+            Self::MissingField => "missing-field",
+            Self::InvalidTime => "invalid-time",
+            Self::InvalidDuration => "invalid-duration",
+            Self::NotFinal => "not-final",
+            Self::ConflictingDuplicate => "conflicting-duplicate",
+            Self::InvalidNumber => "invalid-number",
+            Self::ParentMissing => "parent-missing",
+            Self::ParentNeverArrived => "parent-never-arrived",
+            Self::ParentCycle => "parent-cycle",
+            Self::ParentSuspended => "parent-suspended",
+            Self::ParentAccountMismatch => "parent-account-mismatch",
+            Self::ChildBeforeParent => "child-before-parent",
+            Self::ChainedTransfer => "chained-transfer",
+            Self::InvalidTarget => "invalid-target",
+            Self::EmergencyTarget => "emergency-target",
+            Self::UnknownTrunk => "unknown-trunk",
+            Self::TransferDisabled => "transfer-disabled",
+            Self::PstnTransferDisabled => "pstn-transfer-disabled",
+            Self::NoRate => "no-rate",
+        }
+    }
+
+    /// Reads the name back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// What a person can do about it, in one sentence.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::MalformedRecord | Self::MissingField => "ask for this part of the export again",
+            Self::InvalidTime => "set `input.timezone` if the export has local times without an offset; else mend the export",
+            Self::InvalidDuration => "ask the carrier for the record again, or raise `policy.max_call_seconds`",
+            Self::NotFinal => "nothing: the call's final record replaces this one when it arrives",
+            Self::ConflictingDuplicate => "find out from the carrier which version is right",
+            Self::InvalidNumber => "ask the carrier which number was called",
+            Self::ParentMissing => "nothing yet: the next exports may bring the parent",
+            Self::ParentNeverArrived => "ask the carrier for the export that holds the parent",
+            Self::ParentCycle | Self::ParentAccountMismatch | Self::ChildBeforeParent => "ask the carrier: the family is inconsistent",
+            Self::ParentSuspended => "settle the parent first; this record follows by itself",
+            Self::ChainedTransfer => "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call",
+            Self::InvalidTarget => "look at the value with `trunkrate classify`",
+            Self::EmergencyTarget => "ask the carrier: it does not support transfers to emergency numbers",
+            Self::UnknownTrunk => "fetch the carrier's trunk list again",
+            Self::TransferDisabled | Self::PstnTransferDisabled => "compare the trunk list's date with the call's",
+            Self::NoRate => "look at the number with `trunkrate rates lookup`, then mend the deck",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_stand_in_order_and_read_back() {
+        assert!(Reason::ALL.is_sorted());
+        for (place, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place + 1);
+            assert_eq!(Reason::parse(reason.as_str()), Some(reason));
+        }
+    }
+}
