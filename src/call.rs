@@ -188,6 +188,16 @@ impl DirectionField {
         }
     }
 
+    /// The carrier's word; empty for any other than a trunk's.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Termination => "trunking-terminating",
+            Self::Origination => "trunking-originating",
+            Self::Empty | Self::Other => "",
+        }
+    }
+
     /// The side, if it names one.
     #[must_use]
     pub fn side(self) -> Option<Direction> {
@@ -342,6 +352,8 @@ pub struct Child {
     pub parent: Sid,
     /// The transfer target, as far as its text says it.
     pub asked: AskedRef,
+    /// Id of the text of its own direction, which decides nothing.
+    pub direction: u32,
 }
 
 /// The records of a night, one column per field.
@@ -389,6 +401,8 @@ pub struct Calls {
     pub parties: Interner,
     /// Texts of prices.
     pub prices: Interner,
+    /// Texts of children's directions.
+    pub directions: Interner,
 }
 
 impl Calls {
@@ -414,7 +428,8 @@ impl Calls {
         } else {
             let asked = self.pack_target(record.target);
             let parent = self.odd_sids.sid(record.parent_sid);
-            self.children.push(Child { parent, asked });
+            let direction = self.directions.id(record.direction_text);
+            self.children.push(Child { parent, asked, direction });
             u32::try_from(self.children.len() - 1).unwrap_or(NONE)
         };
         let (from, to) = if child == NONE {
@@ -454,6 +469,7 @@ impl Calls {
         let trunks = self.trunks.absorb(&other.trunks);
         let parties = self.parties.absorb(&other.parties);
         let prices = self.prices.absorb(&other.prices);
+        let directions = self.directions.absorb(&other.directions);
         let children = u32::try_from(self.children.len()).expect("fewer than 2^32 children");
         self.odd_sids.absorb(std::mem::take(&mut other.odd_sids));
         self.sid.append(&mut other.sid);
@@ -471,9 +487,13 @@ impl Calls {
         self.reason.append(&mut other.reason);
         self.place.append(&mut other.place);
         self.child.extend(other.child.iter().map(|child| if *child == NONE { NONE } else { child + children }));
-        self.children.extend(other.children.iter().map(|child| match child.asked {
-            AskedRef::Sip(id, user) => Child { asked: AskedRef::Sip(parties[id as usize], user), ..*child },
-            AskedRef::Number(_) | AskedRef::Emergency(_) | AskedRef::Invalid => *child,
+        self.children.extend(other.children.iter().map(|child| Child {
+            asked: match child.asked {
+                AskedRef::Sip(id, user) => AskedRef::Sip(parties[id as usize], user),
+                asked @ (AskedRef::Number(_) | AskedRef::Emergency(_) | AskedRef::Invalid) => asked,
+            },
+            direction: directions[child.direction as usize],
+            ..*child
         }));
     }
 

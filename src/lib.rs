@@ -1,6 +1,7 @@
 //! trunkrate (crate docs follow)
 pub mod call;
 pub mod deck;
+pub mod detail;
 pub mod family;
 pub mod intern;
 pub mod money;
@@ -15,4 +16,4 @@ pub mod table;
 pub mod target;
 pub mod time;
 pub mod trunk;
-pub mod io { }
+pub mod io;

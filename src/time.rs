@@ -27,6 +27,12 @@ impl Zone {
         jiff::tz::TimeZoneDatabase::bundled().get(name).ok().map(Self)
     }
 
+    /// Its IANA name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.iana_name().unwrap_or_default().to_owned()
+    }
+
     /// The version of the built-in database.
     #[must_use]
     pub fn database_version() -> &'static str {

@@ -1,0 +1,143 @@
+//! The words beside a reason: what was found in this record, and what was expected.
+//!
+//! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
+
+use crate::call::NONE;
+use crate::deck::Deck;
+use crate::family::{Earlier, Link};
+use crate::night::{Night, RootRef, Tariff, TrunkFact};
+use crate::policy::Policy;
+use crate::rating::{Parties, cells, find_rate, plan, settle_target, target_party};
+use crate::record::{Duration, Field, Fields, Record};
+use crate::reject::Reason;
+use crate::scenario::{Scenario, TransferScenario};
+use crate::target::Asked;
+use crate::time;
+
+/// What a detail is made from.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The records of the run.
+    pub calls: &'a crate::call::Calls,
+    /// Where they ended.
+    pub night: &'a Night,
+    /// What was known before.
+    pub earlier: &'a Earlier,
+    /// What they were rated with.
+    pub tariff: &'a Tariff<'a>,
+}
+
+impl Case<'_> {
+    /// The detail of a suspended record, from its fields (`None` if it could not be read).
+    #[must_use]
+    pub fn detail(&self, record: usize, reason: Reason, fields: Option<&Fields<'_>>) -> String {
+        let Some(fields) = fields else {
+            return "the text is no record under its header".to_owned();
+        };
+        let policy = self.tariff.policy;
+        let typed = Record::read(fields, policy);
+        let parent = fields.get(Field::ParentCallSid);
+        match reason {
+            Reason::MalformedRecord => "the text is no record under its header: expected one value per column, in UTF-8".to_owned(),
+            Reason::MissingField => {
+                let field = typed.missing_field(fields).map_or("direction", Field::as_str);
+                format!("`{field}` is empty")
+            }
+            Reason::InvalidTime => invalid_time(fields, policy),
+            Reason::InvalidDuration => {
+                let text = fields.get(Field::Duration);
+                let why = typed.invalid_duration(Duration::parse(text), policy).unwrap_or("it is not plausible");
+                format!("duration `{text}`: {why}")
+            }
+            Reason::NotFinal => format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status)),
+            Reason::ConflictingDuplicate => "another version of this call says something else".to_owned(),
+            Reason::InvalidNumber => format!("to is `{}`; expected + and 7 to 15 digits", fields.get(Field::To)),
+            Reason::ParentMissing => format!("the parent {parent} was not seen yet"),
+            Reason::ParentNeverArrived => format!("the parent {parent} was not seen for {} days", policy.parent_wait_days),
+            Reason::ParentCycle => format!("following parents from {parent} leads back to this call"),
+            Reason::ParentSuspended => format!("the parent {parent} is in suspense"),
+            Reason::ParentAccountMismatch => format!("the parent {parent} belongs to another account than {}", fields.get(Field::AccountSid)),
+            Reason::ChildBeforeParent => format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start)),
+            Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
+            Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(record, reason, typed.target),
+            Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk_text(record)),
+            Reason::TransferDisabled => format!("the trunk {} allows no transfers", self.trunk_text(record)),
+            Reason::PstnTransferDisabled => format!("the trunk {} allows transfers to SIP only", self.trunk_text(record)),
+            Reason::NoRate => self.no_rate_detail(record),
+        }
+    }
+
+    fn target_detail(&self, record: usize, reason: Reason, text: &str) -> String {
+        if reason == Reason::EmergencyTarget {
+            return format!("the target `{text}` is an emergency number; the carrier does not support that");
+        }
+        let trunk = TrunkFact::of(&self.trunk_text(record), self.tariff.trunks);
+        match Asked::parse(text).decide(trunk.domain) {
+            crate::target::Target::Invalid(why) => format!("the target `{text}`: {why}"),
+            _ => format!("the target `{text}` is no number and no SIP address"),
+        }
+    }
+
+    fn root_of(&self, record: usize) -> Option<RootRef> {
+        match *self.night.families.link.get(self.calls.child[record] as usize)? {
+            Link::Booked(index) => Some(RootRef::Booked(index)),
+            Link::Here(parent) => {
+                let grandparent = self.night.child.get(self.calls.child[parent as usize] as usize).copied().flatten();
+                Some(grandparent.map_or(RootRef::Here(parent), |child| child.root))
+            }
+            Link::None | Link::Suspended | Link::Missing => None,
+        }
+    }
+
+    fn trunk_text(&self, record: usize) -> String {
+        let own = self.calls.trunks.text(self.calls.trunk[record]);
+        let Some(root) = self.root_of(record) else { return own.to_owned() };
+        let trunk = self.calls.trunks.text(self.night.root_facts(self.calls, self.earlier, root).trunk);
+        if trunk.is_empty() { own.to_owned() } else { trunk.to_owned() }
+    }
+
+    /// Which leg has no row.
+    fn no_rate_detail(&self, record: usize) -> String {
+        let deck = self.tariff.deck_of_account.get(self.calls.account[record] as usize).copied().unwrap_or(NONE);
+        let Some(deck) = self.tariff.decks.get(deck as usize) else {
+            return "no deck prices this account: it names none, and there is no deck `default`".to_owned();
+        };
+        let missing = self.scene(record).and_then(|(scenario, parties)| self.unpriced_leg(record, deck, scenario, &parties));
+        missing.unwrap_or_else(|| format!("the deck `{}` has no row for it", deck.name))
+    }
+
+    fn scene(&self, record: usize) -> Option<(Scenario, Parties)> {
+        let Some(child) = self.calls.child_of(record) else {
+            let parties = Parties { a: self.calls.from[record], b: self.calls.to[record], c: None };
+            return Some((Scenario::Root(self.calls.direction[record].side()?), parties));
+        };
+        let root = self.night.root_facts(self.calls, self.earlier, self.root_of(record)?);
+        let trunk = TrunkFact::of(&self.trunk_text(record), self.tariff.trunks);
+        let target = settle_target(self.calls, child.asked, trunk.domain);
+        let c = target_party(child.asked, &target)?;
+        Some((Scenario::Transfer(TransferScenario::of(root.direction, target.kind()?)), Parties { a: root.a, b: root.b, c: Some(c) }))
+    }
+
+    fn unpriced_leg(&self, record: usize, deck: &Deck, scenario: Scenario, parties: &Parties) -> Option<String> {
+        let (cells, count) = cells(scenario);
+        let start = self.calls.start[record];
+        cells[..count].iter().find_map(|cell| {
+            let leg = plan(*cell, parties, &self.calls.parties)?;
+            if find_rate(deck, &leg, start).is_some() {
+                return None;
+            }
+            let origin = leg.origin.map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
+            Some(format!("{cell}: the deck `{}` has no {} row for {} from {origin} at {}", deck.name, leg.service, leg.rated, time::text(start)))
+        })
+    }
+}
+
+fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
+    let times = [Field::StartTime, Field::EndTime, Field::AnswerTime];
+    let broken = times.into_iter().find(|field| {
+        let text = fields.get(*field);
+        !text.is_empty() && time::parse(text, policy.zone.as_ref()).is_none()
+    });
+    let field = broken.unwrap_or(Field::StartTime);
+    format!("{} is `{}`; expected RFC 2822, or ISO 8601 with an offset, in the years 1970 to 2199", field.as_str(), fields.get(field))
+}

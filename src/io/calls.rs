@@ -1,0 +1,518 @@
+//! Call files into [`Calls`]: a thread reads, decompresses and cuts into blocks; rayon parses the blocks.
+//!
+//! **Invariant:** records stand in the order of files (by name) and lines, whatever the threads. Every record can be
+//! found again: [`Reading::text_of`] fetches the text of a suspended one from its file, so that none is kept in memory
+//! for the sake of the few that need it.
+
+use super::FileError;
+use super::calls_csv::{self, Header, LONGEST_LINE};
+use super::calls_json::{self, Shape};
+use super::calls_parquet::{CallTable, SLICE};
+use super::source::{CallPath, Source, Stamp, format_ending};
+use crate::call::Calls;
+use crate::policy::Policy;
+use crate::record::{Fields, Record};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Text that is parsed at a time, in bytes.
+const BLOCK: usize = 1 << 20;
+/// Largest JSON document: a page, an array or an object is read whole.
+const LARGEST_DOCUMENT: u64 = 2 << 30;
+
+/// How the text of a record is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// CSV under this header.
+    Csv(Arc<Header>),
+    /// A JSON object.
+    Json,
+    /// A row of Parquet, kept as a JSON object.
+    Parquet,
+}
+
+impl Format {
+    /// The name in manifests.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The CSV header that a record needs to be read again; empty for JSON.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Csv(header) => &header.text,
+            Self::Json | Self::Parquet => "",
+        }
+    }
+}
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+pub struct ReadFile {
+    /// Where it is, and its name in outputs.
+    pub path: CallPath,
+    /// Bytes as stored.
+    pub size: u64,
+    /// BLAKE3 of the bytes as stored.
+    pub hash: String,
+    /// Records.
+    pub rows: u64,
+    /// Its format.
+    pub format: Format,
+    stamp: Stamp,
+}
+
+/// A record that waited in suspense, as it is taken up again.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its text.
+    pub record: String,
+    /// The CSV header that it was read under; empty for JSON.
+    pub header: String,
+    /// The file that it came from.
+    pub source_file: String,
+    /// The line there.
+    pub source_line: u64,
+    /// The newest call start that the ledger knew when it first came.
+    pub first_seen: String,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// A piece of a file, with the records that it gave.
+#[derive(Debug, Clone)]
+struct Block {
+    /// Index of its file.
+    file: u32,
+    /// Number of its first record.
+    first_record: u32,
+    /// Where it starts in the text (for Parquet: its first row).
+    offset: u64,
+    /// Its length.
+    length: u64,
+    /// The line it starts on, from 1.
+    first_line: u64,
+}
+
+/// Everything that was read: the calls, and where they came from.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The records: first those that waited, then those of the files.
+    pub calls: Calls,
+    /// The files.
+    pub files: Vec<ReadFile>,
+    /// The records that waited.
+    pub waiting: Vec<Waiting>,
+    blocks: Vec<Block>,
+}
+
+/// Work that the reading thread hands over.
+enum Piece {
+    Text { file: u32, offset: u64, first_line: u64, bytes: Vec<u8>, broken: Vec<Range<usize>>, format: Format },
+    Document { file: u32, path: PathBuf, text: String },
+    Table { file: u32, table: CallTable, start: usize },
+    Done(Box<ReadFile>),
+}
+
+/// Reads call files after the records that waited. `progress` counts the bytes.
+///
+/// # Errors
+/// The first file that cannot be read whole; nothing of the run is to be used then.
+pub fn read(files: &[CallPath], waiting: Vec<Waiting>, policy: &Policy, progress: &Arc<AtomicU64>) -> Result<Reading, FileError> {
+    let mut reading = Reading { waiting, ..Reading::default() };
+    reading.calls = read_waiting(&reading.waiting, policy);
+    let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
+    std::thread::scope(|scope| {
+        scope.spawn(move || produce(files, &sender, progress));
+        reading.consume(receiver, policy)
+    })?;
+    reading.count_rows();
+    Ok(reading)
+}
+
+fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
+    let mut headers: HashMap<&str, Option<Arc<Header>>> = HashMap::new();
+    let mut calls = Calls::default();
+    for (place, record) in (0..).zip(waiting) {
+        let header = headers
+            .entry(&record.header)
+            .or_insert_with(|| Header::parse(Path::new(&record.source_file), record.header.as_bytes()).ok().map(Arc::new));
+        match header {
+            Some(header) => calls_csv::read_one(&record.record, header, |fields| match fields {
+                Some(fields) => calls.push(&Record::read(&fields, policy), place),
+                None => calls.push(&Record::malformed(record.record.as_bytes()), place),
+            }),
+            None => calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls),
+        }
+    }
+    calls
+}
+
+/// Reads the files one after the other and sends what it cuts; stops when nobody listens any more.
+fn produce(files: &[CallPath], sender: &SyncSender<Result<Piece, FileError>>, progress: &Arc<AtomicU64>) {
+    for (number, file) in (0..).zip(files) {
+        let result = produce_file(file, number, sender, progress);
+        let failed = result.is_err();
+        let sent = sender.send(result.map(|file| Piece::Done(Box::new(file))));
+        if failed || sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// The listener is gone: it has its own error to report.
+fn gone<T>(_: T) -> FileError {
+    FileError::new(Path::new(""), "reading was given up")
+}
+
+fn produce_file(
+    file: &CallPath,
+    number: u32,
+    sender: &SyncSender<Result<Piece, FileError>>,
+    progress: &Arc<AtomicU64>,
+) -> Result<ReadFile, FileError> {
+    let path = &file.path;
+    let mut source = Source::open(path, progress)?;
+    let mut beginning = vec![0; LONGEST_LINE];
+    let got = source.fill(&mut beginning)?;
+    beginning.truncate(got);
+    if beginning.trim_ascii().is_empty() {
+        return Err(FileError::new(path, "is not a call file: it is empty").hint("an export without calls still has its header, or is `{\"calls\": []}`"));
+    }
+    let text_start = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();
+    let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
+    let format = if beginning.starts_with(b"PAR1") {
+        return produce_table(file, number, source, beginning, send);
+    } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
+        match calls_json::shape(text_start, &format_ending(path)) {
+            Shape::Lines => {
+                cut_into_blocks(&mut source, beginning, 0, &Format::Json, number, path, send)?;
+            }
+            Shape::Document => {
+                beginning.extend(source.read_to_end(LARGEST_DOCUMENT)?);
+                let text = String::from_utf8(beginning)
+                    .map_err(|e| FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+                send(Piece::Document { file: number, path: path.clone(), text })?;
+            }
+        }
+        Format::Json
+    } else {
+        let end = memchr::memchr2(b'\n', b'\r', &beginning).map_or(beginning.len(), |at| at + 1);
+        let header = Arc::new(Header::parse(path, &beginning[..end])?);
+        let format = Format::Csv(header);
+        cut_into_blocks(&mut source, beginning, end, &format, number, path, send)?;
+        format
+    };
+    let (hash, stamp) = source.finish()?;
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
+}
+
+fn produce_table(
+    file: &CallPath,
+    number: u32,
+    mut source: Source,
+    beginning: Vec<u8>,
+    send: impl Fn(Piece) -> Result<(), FileError>,
+) -> Result<ReadFile, FileError> {
+    let unpacked = if source.compression == super::source::Compression::Plain {
+        // polars maps the file itself; here it is only hashed.
+        let mut buffer = vec![0; BLOCK];
+        while source.fill(&mut buffer)? == buffer.len() {}
+        None
+    } else {
+        let mut bytes = beginning;
+        bytes.extend(source.read_to_end(LARGEST_DOCUMENT)?);
+        Some(bytes)
+    };
+    let (hash, stamp) = source.finish()?;
+    let table = CallTable::open(&file.path, unpacked)?;
+    for start in (0..table.rows).step_by(SLICE) {
+        send(Piece::Table { file: number, table: table.clone(), start })?;
+    }
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format: Format::Parquet, stamp })
+}
+
+/// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
+fn cut_into_blocks(
+    source: &mut Source,
+    beginning: Vec<u8>,
+    skip: usize,
+    format: &Format,
+    file: u32,
+    path: &Path,
+    send: impl Fn(Piece) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let mut first_line = 1 + lines(&beginning[..skip]);
+    let mut offset = skip as u64;
+    let mut buffer = beginning;
+    buffer.drain(..skip);
+    let mut at_end = false;
+    loop {
+        if !at_end {
+            let held = buffer.len();
+            buffer.resize(held + BLOCK, 0);
+            let got = source.fill(&mut buffer[held..])?;
+            at_end = held + got < buffer.len();
+            buffer.truncate(held + got);
+        }
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let (end, broken) = match format {
+            Format::Csv(header) => {
+                let scan = calls_csv::scan(&buffer, header.delimiter, at_end);
+                (scan.end, scan.broken)
+            }
+            Format::Json | Format::Parquet if at_end => (buffer.len(), Vec::new()),
+            Format::Json | Format::Parquet => (memchr::memrchr(b'\n', &buffer).map_or(0, |at| at + 1), Vec::new()),
+        };
+        if end == 0 && buffer.len() > LONGEST_LINE {
+            return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes")).at(first_line).hint("this is no call file, or its line ends are lost"));
+        }
+        if end == 0 {
+            continue;
+        }
+        let rest = buffer.split_off(end);
+        let bytes = std::mem::replace(&mut buffer, rest);
+        let (block_offset, block_line) = (offset, first_line);
+        offset += bytes.len() as u64;
+        first_line += lines(&bytes);
+        send(Piece::Text { file, offset: block_offset, first_line: block_line, bytes, broken, format: format.clone() })?;
+        if at_end && buffer.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Line ends: `\n`, or `\r` in a text without `\n`.
+fn lines(bytes: &[u8]) -> u64 {
+    let count = |byte| memchr::memchr_iter(byte, bytes).count() as u64;
+    match count(b'\n') {
+        0 => count(b'\r'),
+        n => n,
+    }
+}
+
+impl Reading {
+    /// Parses what comes, several pieces at a time, and appends in order. The receiver is dropped on an error, so that
+    /// the reading thread stops.
+    fn consume(&mut self, receiver: Receiver<Result<Piece, FileError>>, policy: &Policy) -> Result<(), FileError> {
+        let at_once = 2 * rayon::current_num_threads();
+        let mut pieces = Vec::with_capacity(at_once);
+        let mut open = true;
+        while open {
+            match receiver.recv() {
+                Ok(piece) => pieces.push(piece?),
+                Err(_) => open = false,
+            }
+            while pieces.len() < at_once
+                && let Ok(piece) = receiver.try_recv()
+            {
+                pieces.push(piece?);
+            }
+            let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            for (piece, calls) in pieces.drain(..).zip(parsed) {
+                self.append(piece, calls?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, piece: Piece, calls: Calls) -> Result<(), FileError> {
+        let (file, offset, length, first_line) = match piece {
+            Piece::Done(file) => {
+                self.files.push(*file);
+                return Ok(());
+            }
+            Piece::Text { file, offset, first_line, bytes, .. } => (file, offset, bytes.len() as u64, first_line),
+            Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
+            Piece::Table { file, start, .. } => (file, start as u64, calls.len() as u64, start as u64 + 1),
+        };
+        if self.calls.len() + calls.len() >= u32::MAX as usize {
+            return Err(FileError::new(Path::new("run"), "more than 4 billion records in one run"));
+        }
+        let first_record = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        self.blocks.push(Block { file, first_record, offset, length, first_line });
+        self.calls.append(calls);
+        Ok(())
+    }
+
+    /// Refuses a run whose files changed since they were read.
+    ///
+    /// # Errors
+    /// The first file that did.
+    pub fn check_unchanged(&self) -> Result<(), FileError> {
+        self.files.iter().try_for_each(|file| file.stamp.check(&file.path.path))
+    }
+
+    fn count_rows(&mut self) {
+        for (number, block) in self.blocks.iter().enumerate() {
+            let end = self.blocks.get(number + 1).map_or(self.calls.len(), |next| next.first_record as usize);
+            self.files[block.file as usize].rows += (end - block.first_record as usize) as u64;
+        }
+    }
+
+    fn block_of(&self, record: usize) -> Option<(usize, &Block)> {
+        let after = self.blocks.partition_point(|block| block.first_record as usize <= record);
+        let number = after.checked_sub(1)?;
+        Some((number, &self.blocks[number]))
+    }
+
+    /// The texts of some records, in ascending order of their numbers, with where they came from.
+    ///
+    /// # Errors
+    /// If a file cannot be read again.
+    pub fn texts_of(&self, records: &[u32]) -> Result<Vec<SourceText>, FileError> {
+        let mut texts = Vec::with_capacity(records.len());
+        let mut rest = records;
+        while let Some(first) = rest.first() {
+            let record = *first as usize;
+            if record < self.waiting.len() {
+                texts.push(self.waiting_text(record));
+                rest = &rest[1..];
+                continue;
+            }
+            let Some((_, block)) = self.block_of(record) else { break };
+            let file = block.file;
+            let until = rest.iter().take_while(|r| self.block_of(**r as usize).is_some_and(|(_, b)| b.file == file)).count();
+            self.texts_of_file(file as usize, &rest[..until], &mut texts)?;
+            rest = &rest[until..];
+        }
+        Ok(texts)
+    }
+
+    fn waiting_text(&self, record: usize) -> SourceText {
+        let waiting = &self.waiting[record];
+        SourceText {
+            record: waiting.record.clone(),
+            header: waiting.header.clone(),
+            file: waiting.source_file.clone(),
+            line: waiting.source_line,
+        }
+    }
+
+    fn texts_of_file(&self, file: usize, records: &[u32], texts: &mut Vec<SourceText>) -> Result<(), FileError> {
+        let read_file = &self.files[file];
+        let path = &read_file.path.path;
+        let mut source = Source::open(path, &Arc::default())?;
+        let make = |record: String, line: u64| SourceText {
+            record,
+            header: read_file.format.header().to_owned(),
+            file: read_file.path.name.clone(),
+            line,
+        };
+        if read_file.format == Format::Parquet {
+            let unpacked = match source.compression {
+                super::source::Compression::Plain => None,
+                _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
+            };
+            let table = CallTable::open(path, unpacked)?;
+            for record in records {
+                let Some((_, block)) = self.block_of(*record as usize) else { continue };
+                let row = block.offset + u64::from(self.calls.place[*record as usize]);
+                texts.push(make(table.row_as_json(usize::try_from(row).unwrap_or(usize::MAX))?, row + 1));
+            }
+            return Ok(());
+        }
+        let mut at = 0;
+        let mut held: Option<(usize, Vec<u8>)> = None;
+        for record in records {
+            let Some((number, block)) = self.block_of(*record as usize) else { continue };
+            if held.as_ref().is_none_or(|(n, _)| *n != number) {
+                skip(&mut source, block.offset - at)?;
+                let mut bytes = vec![0; usize::try_from(block.length).unwrap_or(usize::MAX)];
+                if source.fill(&mut bytes)? < bytes.len() {
+                    return Err(FileError::new(path, "changed while it was read"));
+                }
+                at = block.offset + block.length;
+                held = Some((number, bytes));
+            }
+            let Some((_, bytes)) = &held else { continue };
+            let place = self.calls.place[*record as usize] as usize;
+            let text = match &read_file.format {
+                Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
+                Format::Json | Format::Parquet => json_text(&bytes[place..]),
+            };
+            texts.push(make(text, block.first_line + lines(&bytes[..place])));
+        }
+        Ok(())
+    }
+}
+
+/// The JSON object that starts a slice; a broken one is the rest of its line.
+fn json_text(bytes: &[u8]) -> String {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
+    if let Some(Ok(value)) = values.next() {
+        return value.get().to_owned();
+    }
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line.trim_ascii()).into_owned()
+}
+
+fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
+    let mut buffer = vec![0; BLOCK];
+    while bytes > 0 {
+        let want = usize::try_from(bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let got = source.fill(&mut buffer[..want])?;
+        if got == 0 {
+            return Ok(());
+        }
+        bytes -= got as u64;
+    }
+    Ok(())
+}
+
+/// The text of a record and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// The record as it came.
+    pub record: String,
+    /// The CSV header that it stands under; empty for JSON.
+    pub header: String,
+    /// The file.
+    pub file: String,
+    /// The line (of Parquet: the row), from 1.
+    pub line: u64,
+}
+
+impl SourceText {
+    /// Reads the record's fields; `None` if it is malformed.
+    pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
+        if let Ok(header) = Header::parse(Path::new(&self.file), self.header.as_bytes()) {
+            return calls_csv::read_one(&self.record, &header, |fields| then(fields.as_ref()));
+        }
+        match calls_json::parse_object(&self.record) {
+            Ok(record) => then(Some(&record.fields())),
+            Err(_) => then(None),
+        }
+    }
+}
+
+impl Piece {
+    fn parse(&self, policy: &Policy) -> Result<Calls, FileError> {
+        match self {
+            Self::Text { bytes, broken, format: Format::Csv(header), .. } => Ok(calls_csv::parse_block(bytes, broken, header, policy)),
+            Self::Text { bytes, .. } => Ok(calls_json::parse_lines(bytes, policy)),
+            Self::Document { path, text, .. } => {
+                let mut calls = Calls::default();
+                for (place, object) in calls_json::document(path, text)? {
+                    calls_json::push_object(object.as_bytes(), u32::try_from(place).unwrap_or(u32::MAX), policy, &mut calls);
+                }
+                Ok(calls)
+            }
+            Self::Table { table, start, .. } => Ok(table.slice(*start, SLICE)?.parse(policy)),
+            Self::Done(_) => Ok(Calls::default()),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Calls from JSON: one object per line (the carrier's bulk export), a page `{"calls": […]}`, an array, or one object.
+//!
+//! **Invariant:** a number is taken as it is written, never through a float: fields are cut out as raw JSON text.
+
+use super::FileError;
+use crate::call::Calls;
+use crate::policy::Policy;
+use crate::record::{Field, Fields, Record};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+/// The fields of one JSON object that trunkrate knows.
+#[derive(Debug, Default)]
+pub struct JsonRecord<'a>([Cow<'a, str>; Field::ALL.len()]);
+
+impl JsonRecord<'_> {
+    /// The fields, borrowed.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields(std::array::from_fn(|at| self.0[at].as_ref()))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fill;
+        impl<'de> Visitor<'de> for Fill {
+            type Value = JsonRecord<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a call as a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut record = JsonRecord::default();
+                let mut seen = [false; Field::ALL.len()];
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    let Some(field) = Field::named(&name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    let text = scalar(map.next_value::<&'de RawValue>()?.get()).map_err(serde::de::Error::custom)?;
+                    let at = field as usize;
+                    if std::mem::replace(&mut seen[at], true) {
+                        return Err(serde::de::Error::custom(format!("`{}` stands twice", field.as_str())));
+                    }
+                    record.0[at] = text;
+                }
+                Ok(record)
+            }
+        }
+        deserializer.deserialize_map(Fill)
+    }
+}
+
+/// A string's content, a number as written, nothing for `null`.
+fn scalar(raw: &str) -> Result<Cow<'_, str>, String> {
+    match raw.as_bytes().first() {
+        Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        Some(b'"') => serde_json::from_str::<String>(raw).map(Cow::Owned).map_err(|e| e.to_string()),
+        Some(b'n') => Ok(Cow::Borrowed("")),
+        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw)),
+        _ => Err("expected a string, a number or null".to_owned()),
+    }
+}
+
+/// Reads a call object's text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// Adds the call of a JSON text.
+pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) {
+    let whole = text.len() <= super::calls_csv::LONGEST_RECORD;
+    let text_ = std::str::from_utf8(text).ok().filter(|_| whole);
+    match text_.map(parse_object) {
+        Some(Ok(record)) if !record.0.iter().any(|field| field.contains('\0')) => {
+            calls.push(&Record::read(&record.fields(), policy), place);
+        }
+        _ => calls.push(&Record::malformed(text), place),
+    }
+}
+
+/// Reads the lines of a block. The place of a record is its offset in the block.
+#[must_use]
+pub fn parse_lines(bytes: &[u8], policy: &Policy) -> Calls {
+    let mut calls = Calls::default();
+    let mut start = 0;
+    while start < bytes.len() {
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
+        let line = bytes[start..end].trim_ascii();
+        if !line.is_empty() {
+            push_object(line, u32::try_from(start).unwrap_or(u32::MAX), policy, &mut calls);
+        }
+        start = end + 1;
+    }
+    calls
+}
+
+/// What kind of JSON a text starts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One object per line.
+    Lines,
+    /// One document: a page, an array, or one object.
+    Document,
+}
+
+/// Tells the shape from the beginning of a text and the file's ending.
+#[must_use]
+pub fn shape(beginning: &[u8], ending: &str) -> Shape {
+    if matches!(ending, "jsonl" | "ndjson") {
+        return Shape::Lines;
+    }
+    let text = beginning.trim_ascii_start();
+    let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    let more = text[first_line.len()..].trim_ascii();
+    let is_object = serde_json::from_slice::<JsonRecord<'_>>(first_line).is_ok();
+    let is_page = serde_json::from_slice::<Page<'_>>(first_line).is_ok_and(|page| page.calls.is_some());
+    if text.starts_with(b"{") && is_object && !is_page && !more.is_empty() { Shape::Lines } else { Shape::Document }
+}
+
+/// A page of the carrier's call list.
+#[derive(serde::Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    calls: Option<Vec<&'a RawValue>>,
+}
+
+/// The calls of a document, as their texts, each with its offset.
+///
+/// # Errors
+/// If it is not JSON, or JSON without calls.
+pub fn document<'a>(path: &Path, text: &'a str) -> Result<Vec<(usize, &'a str)>, FileError> {
+    let refuse = |problem: String| {
+        FileError::new(path, format!("is not a call file: {problem}")).hint("expected a page {\"calls\": […]}, an array of calls, or one call per line")
+    };
+    let broken = |e: &serde_json::Error| {
+        let mut error = refuse(format!("its JSON breaks: {e}"));
+        error.line = Some(e.line() as u64);
+        error
+    };
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
+        serde_json::from_str(trimmed).map_err(|e| broken(&e))?
+    } else if trimmed.starts_with('{') {
+        match serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?.calls {
+            Some(calls) => calls,
+            None if looks_like_a_call(trimmed) => vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?],
+            None => return Err(refuse("it is an object without `calls`, and no call itself".to_owned())),
+        }
+    } else {
+        return Err(refuse("it is neither an object nor an array".to_owned()));
+    };
+    if !items.is_empty() && !items.iter().any(|item| looks_like_a_call(item.get())) {
+        return Err(refuse("none of its objects has the fields of a call".to_owned()));
+    }
+    Ok(items.into_iter().map(|item| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get())).collect())
+}
+
+/// A call names itself and says when it started or where it went.
+fn looks_like_a_call(text: &str) -> bool {
+    // A field of the wrong type is a bad record, not a foreign file.
+    let names = serde_json::from_str::<std::collections::BTreeMap<Cow<'_, str>, IgnoredAny>>(text).unwrap_or_default();
+    let known = |field: Field| names.keys().any(|name| Field::named(name) == Some(field));
+    known(Field::Sid) && [Field::Status, Field::StartTime, Field::To, Field::From, Field::Direction].into_iter().any(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_as_written() {
+        let record = parse_object(r#"{"sid":"CA1","price":-0.10000000000000000001,"Duration":370,"to":"+1\u0034","uri":{"a":[1]},"from":null}"#).unwrap();
+        let fields = record.fields();
+        assert_eq!(fields.get(Field::Price), "-0.10000000000000000001");
+        assert_eq!(fields.get(Field::Duration), "370");
+        assert_eq!(fields.get(Field::To), "+14");
+        assert_eq!(fields.get(Field::From), "");
+        for bad in [r#"{"sid":true}"#, r#"{"sid":"a","SID":"b"}"#, r#"{"sid":{}}"#, "[]", "{", "1", r#"{"sid":"a"} x"#] {
+            assert!(parse_object(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shapes() {
+        let line = r#"{"sid":"CA1"}"#;
+        assert_eq!(shape(format!("{line}\n{line}\n").as_bytes(), "json"), Shape::Lines);
+        assert_eq!(shape(b"{\n\"sid\":\"CA1\"\n}", "json"), Shape::Document);
+        assert_eq!(shape(b"{\"calls\":[]}\n", "json"), Shape::Document);
+        assert_eq!(shape(b"[", "json"), Shape::Document);
+        assert_eq!(shape(b"[", "jsonl"), Shape::Lines);
+    }
+
+    #[test]
+    fn documents() {
+        let path = Path::new("x.json");
+        let call = r#"{"sid":"CA1","to":"x"}"#;
+        let found = |text: &str| document(path, text).map(|items| items.len()).ok();
+        assert_eq!(found(&format!("[{call},{call}]")), Some(2));
+        assert_eq!(found(&format!("{{\"page\":0,\"calls\":[{call}]}}")), Some(1));
+        assert_eq!(found(call), Some(1));
+        assert_eq!(found("[]"), Some(0));
+        for bad in ["", "{}", "[1", "[1]", r#"{"trunks":[]}"#, r#"[{"iso":"US"}]"#, "true", r#"{"calls":5}"#] {
+            assert_eq!(found(bad), None, "{bad}");
+        }
+        let text = format!(" [{call}, {call}]");
+        let items = document(path, &text).unwrap();
+        assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);
+    }
+}

@@ -1,0 +1,406 @@
+//! Rate decks from a folder: one deck, or a folder per deck.
+//!
+//! A deck is the CSV files of a folder under the header of the carrier's published price list, and `deck.toml` beside
+//! them. **Invariant:** what is not understood is refused with its line; no default is taken for a price or a currency.
+
+use super::{FileError, read_text};
+use crate::deck::{Conflict, Deck, Destination, Increments, NewRate, Prefix, Rate};
+use crate::money::{Price, minor_unit_decimals};
+use crate::record::plain_name;
+use crate::scenario::Direction;
+use crate::time::{Micros, parse_date_or_instant};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The decks of a folder, by the name of their folder.
+#[derive(Debug, Clone, Default)]
+pub struct Decks {
+    /// In the order of their names.
+    pub decks: Vec<Deck>,
+    /// Folder name of each.
+    pub folders: Vec<String>,
+    /// The content of every file, for the archive of the ledger: path below the given folder, and bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Hash over all of them.
+    pub hash: String,
+}
+
+impl Decks {
+    /// The deck that an account names: by its folder, else by the name that it gives itself.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<u32> {
+        let by_folder = self.folders.iter().position(|folder| folder == name);
+        let found = by_folder.or_else(|| self.decks.iter().position(|deck| deck.name == name));
+        found.and_then(|at| u32::try_from(at).ok())
+    }
+
+    /// The deck of accounts that name none: `default`, or the only one.
+    #[must_use]
+    pub fn default_deck(&self) -> Option<u32> {
+        if self.decks.len() == 1 { Some(0) } else { self.named("default") }
+    }
+}
+
+/// `deck.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeckToml {
+    name: Option<String>,
+    currency: String,
+    #[serde(default = "sixty")]
+    initial_increment: u32,
+    #[serde(default = "sixty")]
+    increment: u32,
+    #[serde(default)]
+    minimum: u32,
+    /// Money is a string: a TOML number would pass through a float.
+    #[serde(default = "zero")]
+    connection_fee: String,
+}
+
+fn sixty() -> u32 {
+    60
+}
+
+fn zero() -> String {
+    "0".to_owned()
+}
+
+/// Loads all decks of a folder.
+///
+/// # Errors
+/// The first thing that is wrong, with file and line.
+pub fn load(folder: &Path) -> Result<Decks, FileError> {
+    let mut files = BTreeMap::new();
+    if !folder.is_dir() {
+        return Err(FileError::new(folder, "is no folder; expected a deck (deck.toml and CSV files), or a folder per deck"));
+    }
+    let own = folder_files(folder)?;
+    if own.iter().any(|path| is_deck_file(path)) {
+        collect(folder, "", &own, &mut files)?;
+    } else {
+        for sub in sub_folders(folder)? {
+            let inside = folder_files(&sub)?;
+            if inside.iter().any(|path| is_deck_file(path)) {
+                let name = sub.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                collect(&sub, &name, &inside, &mut files)?;
+            }
+        }
+    }
+    let own_name = folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    from_files(folder, &own_name.unwrap_or_default(), files)
+}
+
+/// Builds the decks of a set of files, as [`load`] collected them. `folder` is for messages, `own_name` for a deck whose
+/// files stand at the top.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Decks, FileError> {
+    let mut by_deck: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
+    for (path, bytes) in &files {
+        let (deck, name) = path.rsplit_once('/').unwrap_or(("", path));
+        by_deck.entry(deck).or_default().push((name, bytes));
+    }
+    if by_deck.is_empty() {
+        return Err(FileError::new(folder, "has no deck: no CSV file in it, nor in the folders below")
+            .hint("a deck is deck.toml and CSV files under the carrier's price list header"));
+    }
+    let mut decks = Decks { hash: hash_files(&files), ..Decks::default() };
+    for (name, deck_files) in by_deck {
+        let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
+        let folder_name = if name.is_empty() { own_name } else { name };
+        let mut deck = read_deck(&path, folder_name, &deck_files)?;
+        deck.hash = hash_files(&deck_files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect());
+        decks.decks.push(deck);
+        decks.folders.push(folder_name.to_owned());
+    }
+    decks.files = files;
+    Ok(decks)
+}
+
+fn is_deck_file(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) || path.file_name().is_some_and(|n| n == "deck.toml")
+}
+
+fn folder_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    entries(folder).map(|paths| paths.into_iter().filter(|path| path.is_file()).collect())
+}
+
+fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    entries(folder).map(|paths| paths.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+    for path in paths.iter().filter(|path| is_deck_file(path)) {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        files.insert(if deck.is_empty() { name } else { format!("{deck}/{name}") }, bytes);
+    }
+    if !paths.iter().any(|path| path.file_name().is_some_and(|n| n == "deck.toml")) {
+        return Err(FileError::new(&folder.join("deck.toml"), "is missing: the currency of these prices is not said")
+            .hint("write one with name = \"…\" and currency = \"USD\""));
+    }
+    Ok(())
+}
+
+fn hash_files(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, bytes) in files {
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])]) -> Result<Deck, FileError> {
+    let toml_path = folder.join("deck.toml");
+    let bytes = files.iter().find(|(name, _)| *name == "deck.toml").map(|(_, bytes)| *bytes);
+    let Some(bytes) = bytes else {
+        return Err(FileError::new(&toml_path, "is missing: the currency of these prices is not said"));
+    };
+    let defaults = read_toml(&toml_path, bytes)?;
+    let mut rows = Vec::new();
+    let names: Vec<String> = files.iter().map(|(name, _)| *name).filter(|name| *name != "deck.toml").map(str::to_owned).collect();
+    for (number, name) in (0..).zip(&names) {
+        let bytes = files.iter().find(|(n, _)| n == name).map_or(&[][..], |(_, bytes)| *bytes);
+        read_rows(&folder.join(name), bytes, number, &defaults, &mut rows)?;
+    }
+    if rows.is_empty() {
+        return Err(FileError::new(folder, "has no row"));
+    }
+    let name = defaults.name.clone().unwrap_or_else(|| folder_name.to_owned());
+    Deck::build(name, defaults.currency, names.clone(), rows).map_err(|conflict| refuse_conflict(folder, &names, &conflict))
+}
+
+fn refuse_conflict(folder: &Path, names: &[String], conflict: &Conflict) -> FileError {
+    let place = |(file, line): (u32, u32)| format!("{}:{line}", names[file as usize]);
+    let origin = if conflict.origin.is_empty() { "any origin".to_owned() } else { format!("origin {}", conflict.origin) };
+    FileError::new(
+        &folder.join(&names[conflict.first.0 as usize]),
+        format!(
+            "gives two answers for destination {} from {origin}: {} and {} are in force at once with other prices",
+            conflict.destination,
+            place(conflict.first),
+            place(conflict.second)
+        ),
+    )
+    .at(conflict.first.1.into())
+    .hint("end one with `Effective To`, or drop the prefix from one of the two lists")
+}
+
+fn read_toml(path: &Path, bytes: &[u8]) -> Result<DeckToml, FileError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| FileError::new(path, "is not UTF-8"))?;
+    let deck: DeckToml = toml::from_str(text).map_err(|e| {
+        let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
+        let error = FileError::new(path, e.message().to_owned()).hint("money is written as a string: connection_fee = \"0.01\"");
+        FileError { line, ..error }
+    })?;
+    if minor_unit_decimals(&deck.currency).is_none() {
+        return Err(FileError::new(path, format!("`{}` is no currency of ISO 4217; expected a code such as USD", deck.currency)));
+    }
+    increments(deck.initial_increment, deck.increment, deck.minimum).map_err(|problem| FileError::new(path, problem))?;
+    Price::parse(&deck.connection_fee).map_err(|e| FileError::new(path, format!("connection_fee: {e}")))?;
+    Ok(deck)
+}
+
+fn increments(initial: u32, increment: u32, minimum: u32) -> Result<Increments, String> {
+    if increment == 0 {
+        return Err("an increment of 0 s would never end; expected 1 or more".to_owned());
+    }
+    let longest = initial.max(increment).max(minimum);
+    if longest > Increments::LONGEST {
+        return Err(format!("{longest} s is longer than a day; expected at most {}", Increments::LONGEST));
+    }
+    Ok(Increments { initial, increment, minimum })
+}
+
+/// A column of a deck file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Iso,
+    Country,
+    Description,
+    Price,
+    Origins,
+    Destinations,
+    Service,
+    InitialIncrement,
+    Increment,
+    Minimum,
+    Fee,
+    From,
+    To,
+}
+
+/// The published header, then the columns that a deck may add.
+const COLUMNS: [(Column, &str); 13] = [
+    (Column::Iso, "ISO"),
+    (Column::Country, "Country"),
+    (Column::Description, "Description"),
+    (Column::Price, "Price / min"),
+    (Column::Origins, "Origination Prefixes"),
+    (Column::Destinations, "Destination Prefixes"),
+    (Column::Service, "Service"),
+    (Column::InitialIncrement, "Initial Increment"),
+    (Column::Increment, "Increment"),
+    (Column::Minimum, "Minimum"),
+    (Column::Fee, "Connection Fee"),
+    (Column::From, "Effective From"),
+    (Column::To, "Effective To"),
+];
+const PUBLISHED: usize = 6;
+
+/// Where each column stands in a file.
+struct Layout([Option<usize>; COLUMNS.len()]);
+
+impl Layout {
+    fn read(path: &Path, header: &csv::StringRecord) -> Result<Self, FileError> {
+        let mut layout = Self([None; COLUMNS.len()]);
+        for (at, name) in header.iter().enumerate() {
+            let known = COLUMNS.iter().position(|(_, known)| plain_name(known) == plain_name(name));
+            let Some(column) = known else {
+                return Err(FileError::new(path, format!("has an unknown column `{name}`")).at(1).hint(expected_columns()));
+            };
+            if layout.0[column].replace(at).is_some() {
+                return Err(FileError::new(path, format!("has the column `{name}` twice")).at(1));
+            }
+        }
+        if let Some(missing) = layout.0[..PUBLISHED].iter().position(Option::is_none) {
+            return Err(FileError::new(path, format!("has no column `{}`", COLUMNS[missing].1)).at(1).hint(expected_columns()));
+        }
+        Ok(layout)
+    }
+
+    fn get<'a>(&self, row: &'a csv::StringRecord, column: Column) -> &'a str {
+        self.0[column as usize].and_then(|at| row.get(at)).unwrap_or_default().trim()
+    }
+}
+
+fn expected_columns() -> String {
+    let names = |columns: &[(Column, &str)]| columns.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(",");
+    format!("expected {} and, if wanted, {}", names(&COLUMNS[..PUBLISHED]), names(&COLUMNS[PUBLISHED..]))
+}
+
+fn read_rows(path: &Path, bytes: &[u8], file: u32, defaults: &DeckToml, rows: &mut Vec<NewRate>) -> Result<(), FileError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut row = csv::StringRecord::new();
+    let fail = |e: &csv::Error| {
+        let error = FileError::new(path, format!("cannot be read: {e}"));
+        FileError { line: e.position().map(csv::Position::line), ..error }
+    };
+    if !reader.read_record(&mut row).map_err(|e| fail(&e))? {
+        return Err(FileError::new(path, "is empty").hint(expected_columns()));
+    }
+    let layout = Layout::read(path, &row)?;
+    let width = row.len();
+    while reader.read_record(&mut row).map_err(|e| fail(&e))? {
+        let line = row.position().map_or(0, csv::Position::line);
+        if row.len() != width {
+            let problem = format!("has {} columns, expected {width}", row.len());
+            return Err(FileError::new(path, problem).at(line).hint("a list of prefixes with commas needs quotes"));
+        }
+        let rate = read_row(&layout, &row, defaults).map_err(|problem| FileError::new(path, problem).at(line))?;
+        rows.push(NewRate { rate: Rate { file, line: u32::try_from(line).unwrap_or(u32::MAX), ..rate.rate }, ..rate });
+    }
+    Ok(())
+}
+
+fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Result<NewRate, String> {
+    let get = |column| layout.get(row, column);
+    let named = |column: Column, problem: String| format!("{}: {problem}", COLUMNS[column as usize].1);
+    let price = |column, default: &str| {
+        let text = if get(column).is_empty() { default } else { get(column) };
+        Price::parse(text).map_err(|e| named(column, e.to_string()))
+    };
+    let seconds = |column, default: u32| match get(column) {
+        "" => Ok(default),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map_err(|_| named(column, format!("`{text}` is too large"))),
+        text => Err(named(column, format!("`{text}` is no whole number of seconds"))),
+    };
+    let instant = |column, default: Micros| match get(column) {
+        "" => Ok(default),
+        text => parse_date_or_instant(text).ok_or_else(|| named(column, format!("`{text}` is neither a date (2026-01-31) nor an instant with an offset"))),
+    };
+    let service = match get(Column::Service) {
+        "" => Direction::Termination,
+        text => Direction::from_service(text)
+            .ok_or_else(|| named(Column::Service, format!("`{text}` is neither termination nor origination")))?,
+    };
+    let effective = instant(Column::From, Micros::MIN)?..instant(Column::To, Micros::MAX)?;
+    if effective.is_empty() {
+        return Err("Effective To is not after Effective From: the row would never be in force".to_owned());
+    }
+    let increments = increments(
+        seconds(Column::InitialIncrement, defaults.initial_increment)?,
+        seconds(Column::Increment, defaults.increment)?,
+        seconds(Column::Minimum, defaults.minimum)?,
+    )?;
+    let rate = Rate {
+        service,
+        price: price(Column::Price, "")?,
+        fee: price(Column::Fee, &defaults.connection_fee)?,
+        increments,
+        iso: get(Column::Iso).into(),
+        country: get(Column::Country).into(),
+        description: get(Column::Description).into(),
+        effective,
+        file: 0,
+        line: 0,
+    };
+    let destinations = list(get(Column::Destinations))
+        .map(|text| if text.eq_ignore_ascii_case("emergency") { Ok(Destination::Emergency) } else { prefix(text).map(Destination::Prefix) })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| named(Column::Destinations, e))?;
+    if destinations.is_empty() {
+        return Err(named(Column::Destinations, "the list is empty; expected digits without +".to_owned()));
+    }
+    let origins = match get(Column::Origins) {
+        text if text.eq_ignore_ascii_case("all") => Vec::new(),
+        text => list(text).map(prefix).collect::<Result<_, _>>().map_err(|e| named(Column::Origins, e))?,
+    };
+    Ok(NewRate { rate, destinations, origins })
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(move |item| !(item.is_empty() && text.is_empty()))
+}
+
+fn prefix(text: &str) -> Result<Prefix, String> {
+    Prefix::parse(text).ok_or_else(|| format!("`{text}` is no number prefix; expected 1 to 15 digits without +"))
+}
+
+/// Reads a deck's folder name and text files for `rates check`: see [`load`].
+///
+/// # Errors
+/// As [`load`].
+pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
+    let mut files = BTreeMap::new();
+    for path in folder_files(folder)? {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        files.insert(name.clone(), read_text(&path)?.into_bytes());
+    }
+    for sub in sub_folders(folder)? {
+        let deck = sub.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        collect(&sub, &deck, &folder_files(&sub)?, &mut files)?;
+    }
+    files.retain(|name, _| is_deck_file(Path::new(name)));
+    from_files(folder, own_name, files)
+}

@@ -1,0 +1,496 @@
+//! Settled calls into polars frames, under the columns of the contract (sections 5.1 to 5.3).
+//!
+//! **Invariant:** polars carries the columns and writes them; amounts come out of [`crate::rating::charge`], as integers.
+
+use crate::call::Calls;
+use crate::deck::{Hit, Rated};
+use crate::family::Earlier;
+use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, STORED_DIGITS, Total};
+use crate::night::{Class, Night, Scene, Tariff, TrunkFacts, trunk_of_transfer};
+use crate::rating::{Charge, PlannedLeg, cells, charge, log_cell, plan};
+use crate::time::Micros;
+use polars::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Everything that a run's rows are made from.
+#[derive(Clone, Copy)]
+pub struct Books<'a> {
+    /// The records.
+    pub calls: &'a Calls,
+    /// Where they ended.
+    pub night: &'a Night,
+    /// What was known before.
+    pub earlier: &'a Earlier,
+    /// What they were rated with.
+    pub tariff: &'a Tariff<'a>,
+    /// Path of each deck's files, below the folder of decks: by deck, by file.
+    pub deck_files: &'a [Vec<String>],
+    /// The run's name.
+    pub run_id: &'a str,
+}
+
+/// One leg with its working.
+pub struct BookedLeg<'a> {
+    /// The leg between real parties.
+    pub plan: PlannedLeg,
+    /// The deck that prices it.
+    pub deck: u32,
+    /// Its winning row.
+    pub hit: Hit,
+    /// The row itself.
+    pub rate: &'a crate::deck::Rate,
+    /// Seconds and money.
+    pub charge: Charge,
+}
+
+impl<'a> Books<'a> {
+    /// The legs of a record; none for a free one.
+    ///
+    /// # Errors
+    /// [`Overflow`] if an amount does not fit.
+    pub fn legs(&self, record: usize, scene: &Scene) -> Result<Vec<BookedLeg<'a>>, Overflow> {
+        if self.night.class[record] != Class::Rated {
+            return Ok(Vec::new());
+        }
+        let deck = self.tariff.deck_of_account[self.calls.account[record] as usize];
+        let (cells, count) = cells(scene.scenario);
+        let mut legs = Vec::with_capacity(count);
+        for (cell, hit) in cells[..count].iter().zip(self.night.hits(self.calls, record)) {
+            // A rated record has a plan for every leg: it was settled by the same function.
+            let plan = plan(*cell, &scene.parties, &self.calls.parties).ok_or(Overflow)?;
+            let rate = self.tariff.decks[deck as usize].rate(hit);
+            let charge = charge(rate, self.calls.duration[record], self.tariff.policy.leg_rule)?;
+            legs.push(BookedLeg { plan, deck, hit, rate, charge });
+        }
+        Ok(legs)
+    }
+
+    /// The currency of a record's account, if a deck prices it.
+    #[must_use]
+    pub fn currency(&self, record: usize) -> Option<&'a str> {
+        let deck = *self.tariff.deck_of_account.get(self.calls.account[record] as usize)?;
+        self.tariff.decks.get(deck as usize).map(|deck| deck.currency.as_str())
+    }
+}
+
+/// The rows of a slice of records.
+pub struct Frames {
+    /// Legs.
+    pub legs: DataFrame,
+    /// The call log.
+    pub calls: DataFrame,
+    /// Fingerprints.
+    pub fingerprints: DataFrame,
+    /// Sum of the legs by currency.
+    pub amount: BTreeMap<String, Total>,
+}
+
+/// A row that does not fit: the record.
+#[derive(Debug)]
+pub struct RowError {
+    /// The record.
+    pub record: usize,
+    /// What does not fit.
+    pub error: Overflow,
+}
+
+/// Columns of text, one after the other, without a heap object per value.
+struct Texts {
+    builder: StringChunkedBuilder,
+    buffer: String,
+}
+
+impl Texts {
+    fn new(name: &str, capacity: usize) -> Self {
+        Self { builder: StringChunkedBuilder::new(name.into(), capacity), buffer: String::new() }
+    }
+
+    /// Adds what `fill` writes; nothing becomes null.
+    fn push(&mut self, fill: impl FnOnce(&mut String)) {
+        self.buffer.clear();
+        fill(&mut self.buffer);
+        self.builder.append_option(Some(self.buffer.as_str()).filter(|text| !text.is_empty()));
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.builder.append_option(Some(text).filter(|text| !text.is_empty()));
+    }
+
+    fn finish(self) -> Column {
+        self.builder.finish().into_column()
+    }
+}
+
+fn times(name: &str, values: Vec<Option<Micros>>) -> Column {
+    let column: Int64Chunked = Int64Chunked::new(name.into(), values);
+    column.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_column()
+}
+
+fn integers(name: &str, values: Vec<i64>) -> Column {
+    Int64Chunked::from_vec(name.into(), values).into_column()
+}
+
+/// A `DECIMAL(18, scale)`, which Parquet stores in 64 bits.
+fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Column {
+    let values: Vec<Option<i128>> = values.into_iter().map(|v| v.map(i128::from)).collect();
+    Int128Chunked::new(name.into(), values).into_decimal_unchecked(STORED_DIGITS as usize, scale as usize).into_column()
+}
+
+/// Builds the rows of some records, which are rated or free.
+///
+/// # Errors
+/// The first record whose amount does not fit.
+pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices: &[Option<i64>]) -> Result<Frames, RowError> {
+    let mut legs = LegColumns::new(records.len());
+    let mut log = LogColumns::new(records.len());
+    let mut amount: BTreeMap<String, Total> = BTreeMap::new();
+    let mut fingerprints = Vec::with_capacity(records.len());
+    for record in records.iter().map(|record| *record as usize) {
+        let fail = |error| RowError { record, error };
+        let Some(scene) = books.night.scene(books.calls, books.earlier, record) else { continue };
+        let booked = books.legs(record, &scene).map_err(fail)?;
+        let mut total = Total::default();
+        for (number, leg) in (1..).zip(&booked) {
+            total.add(leg.charge.amount).map_err(fail)?;
+            legs.push(books, record, &scene, number, leg);
+        }
+        let currency = books.currency(record).unwrap_or_default();
+        if !booked.is_empty() {
+            amount.entry(currency.to_owned()).or_default().merge(total).map_err(fail)?;
+        }
+        log.push(books, record, &scene, trunks, currency, total, prices);
+        fingerprints.push(i64::from_ne_bytes(books.calls.content[record].to_ne_bytes()));
+    }
+    let frame = |columns: Vec<Column>| DataFrame::new_infer_height(columns).expect("columns of one length and other names");
+    Ok(Frames {
+        legs: frame(legs.finish(books.run_id)),
+        calls: frame(log.finish(books.run_id)),
+        fingerprints: frame(vec![integers("content", fingerprints)]),
+        amount,
+    })
+}
+
+struct LegColumns {
+    call_sid: Texts,
+    parent: Texts,
+    account: Texts,
+    trunk: Texts,
+    scenario: Texts,
+    leg: Vec<i64>,
+    service: Texts,
+    from: Texts,
+    to: Texts,
+    rated: Texts,
+    origin: Texts,
+    start: Vec<Option<Micros>>,
+    duration: Vec<i64>,
+    billed: Vec<i64>,
+    price: Vec<Option<i64>>,
+    fee: Vec<Option<i64>>,
+    destination_prefix: Texts,
+    origin_prefix: Texts,
+    description: Texts,
+    deck: Texts,
+    deck_file: Texts,
+    deck_line: Vec<i64>,
+    currency: Texts,
+    amount: Vec<Option<i64>>,
+}
+
+impl LegColumns {
+    fn new(n: usize) -> Self {
+        let t = |name| Texts::new(name, n);
+        Self {
+            call_sid: t("call_sid"),
+            parent: t("parent_call_sid"),
+            account: t("account_sid"),
+            trunk: t("trunk_sid"),
+            scenario: t("scenario"),
+            leg: Vec::with_capacity(n),
+            service: t("service"),
+            from: t("leg_from"),
+            to: t("leg_to"),
+            rated: t("rated_number"),
+            origin: t("origin_number"),
+            start: Vec::with_capacity(n),
+            duration: Vec::with_capacity(n),
+            billed: Vec::with_capacity(n),
+            price: Vec::with_capacity(n),
+            fee: Vec::with_capacity(n),
+            destination_prefix: t("destination_prefix"),
+            origin_prefix: t("origin_prefix"),
+            description: t("description"),
+            deck: t("deck"),
+            deck_file: t("deck_file"),
+            deck_line: Vec::with_capacity(n),
+            currency: t("currency"),
+            amount: Vec::with_capacity(n),
+        }
+    }
+
+    fn push(&mut self, books: &Books<'_>, record: usize, scene: &Scene, number: i64, leg: &BookedLeg<'_>) {
+        let calls = books.calls;
+        let deck = &books.tariff.decks[leg.deck as usize];
+        self.call_sid.push(|b| calls.sid_text(record).push_to(b));
+        self.parent.push(|b| calls.odd_sids.text(scene.parent).push_to(b));
+        self.account.push_str(calls.accounts.text(calls.account[record]));
+        self.trunk.push_str(calls.trunks.text(scene.trunk));
+        self.scenario.push_str(scene.scenario.as_str());
+        self.leg.push(number);
+        self.service.push_str(leg.plan.service.as_str());
+        self.from.push(|b| leg.plan.from.push_to(&calls.parties, b));
+        self.to.push(|b| leg.plan.to.push_to(&calls.parties, b));
+        self.rated.push(|b| _ = write!(b, "{}", leg.plan.rated));
+        self.origin.push(|b| _ = leg.plan.origin.map(|number| write!(b, "{number}")));
+        self.start.push(Some(calls.start[record]));
+        self.duration.push(calls.duration[record].into());
+        self.billed.push(leg.charge.billed_seconds.into());
+        self.price.push(Some(leg.rate.price.units()));
+        self.fee.push(Some(leg.rate.fee.units()));
+        self.destination_prefix.push(|b| push_destination_prefix(leg, b));
+        self.origin_prefix.push(|b| push_origin_prefix(leg, b));
+        self.description.push_str(&leg.rate.description);
+        self.deck.push_str(&deck.name);
+        self.deck_file.push_str(&books.deck_files[leg.deck as usize][leg.rate.file as usize]);
+        self.deck_line.push(leg.rate.line.into());
+        self.currency.push_str(&deck.currency);
+        self.amount.push(Some(leg.charge.amount.units()));
+    }
+
+    fn finish(self, run_id: &str) -> Vec<Column> {
+        let rows = self.leg.len();
+        vec![
+            self.call_sid.finish(),
+            self.parent.finish(),
+            self.account.finish(),
+            self.trunk.finish(),
+            self.scenario.finish(),
+            integers("leg", self.leg),
+            self.service.finish(),
+            self.from.finish(),
+            self.to.finish(),
+            self.rated.finish(),
+            self.origin.finish(),
+            times("start_time", self.start),
+            integers("duration_seconds", self.duration),
+            integers("billed_seconds", self.billed),
+            decimals("price_per_minute", self.price, PRICE_DECIMALS),
+            decimals("connection_fee", self.fee, PRICE_DECIMALS),
+            self.destination_prefix.finish(),
+            self.origin_prefix.finish(),
+            self.description.finish(),
+            self.deck.finish(),
+            self.deck_file.finish(),
+            integers("deck_line", self.deck_line),
+            self.currency.finish(),
+            decimals("amount", self.amount, AMOUNT_DECIMALS),
+            Column::new_scalar("run_id".into(), Scalar::from(PlSmallStr::from_str(run_id)), rows),
+        ]
+    }
+}
+
+/// The prefix of the rated number that matched; the word `emergency` for an emergency row.
+pub fn push_destination_prefix(leg: &BookedLeg<'_>, buffer: &mut String) {
+    match leg.plan.rated {
+        Rated::Number(number) => push_digits(&number.digits(), leg.hit.destination_digits, buffer),
+        Rated::Emergency(_) => buffer.push_str("emergency"),
+    }
+}
+
+/// The prefix of the origin that matched; nothing for any origin.
+pub fn push_origin_prefix(leg: &BookedLeg<'_>, buffer: &mut String) {
+    if let Some(origin) = leg.plan.origin {
+        push_digits(&origin.digits(), leg.hit.origin_digits, buffer);
+    }
+}
+
+fn push_digits(digits: &[u8], count: u8, buffer: &mut String) {
+    buffer.extend(digits.iter().take(usize::from(count)).map(|digit| char::from(b'0' + digit)));
+}
+
+struct LogColumns {
+    call_sid: Texts,
+    parent: Texts,
+    account: Texts,
+    trunk: Texts,
+    role: Texts,
+    scenario: Texts,
+    direction: Texts,
+    from: Texts,
+    to: Texts,
+    caller_id: Texts,
+    start: Vec<Option<Micros>>,
+    end: Vec<Option<Micros>>,
+    duration: Vec<i64>,
+    status: Texts,
+    class: Texts,
+    currency: Texts,
+    amount: Vec<Option<i64>>,
+    price: Vec<Option<i64>>,
+}
+
+impl LogColumns {
+    fn new(n: usize) -> Self {
+        let t = |name| Texts::new(name, n);
+        Self {
+            call_sid: t("call_sid"),
+            parent: t("parent_call_sid"),
+            account: t("account_sid"),
+            trunk: t("trunk_sid"),
+            role: t("role"),
+            scenario: t("scenario"),
+            direction: t("direction"),
+            from: t("from"),
+            to: t("to"),
+            caller_id: t("caller_id"),
+            start: Vec::with_capacity(n),
+            end: Vec::with_capacity(n),
+            duration: Vec::with_capacity(n),
+            status: t("status"),
+            class: t("class"),
+            currency: t("currency"),
+            amount: Vec::with_capacity(n),
+            price: Vec::with_capacity(n),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call per row, from one place")]
+    fn push(
+        &mut self,
+        books: &Books<'_>,
+        record: usize,
+        scene: &Scene,
+        trunks: &TrunkFacts<'_>,
+        currency: &str,
+        total: Total,
+        prices: &[Option<i64>],
+    ) {
+        let calls = books.calls;
+        let cell = log_cell(scene.scenario);
+        let setting = trunks.get(trunk_of_transfer(calls, record, scene)).caller_id;
+        let caller_id = crate::rating::caller_id(scene.root.direction, setting, &scene.parties);
+        let child = calls.child_of(record);
+        let price = books.night.families.prices.get(&(u32::try_from(record).unwrap_or_default()));
+        self.call_sid.push(|b| calls.sid_text(record).push_to(b));
+        self.parent.push(|b| calls.odd_sids.text(scene.parent).push_to(b));
+        self.account.push_str(calls.accounts.text(calls.account[record]));
+        self.trunk.push_str(calls.trunks.text(scene.trunk));
+        self.role.push_str(if child.is_some() { "child" } else { "parent" });
+        self.scenario.push_str(scene.scenario.as_str());
+        self.direction.push_str(match (calls.direction[record].as_str(), child) {
+            ("", Some(child)) => calls.directions.text(child.direction),
+            (word, _) => word,
+        });
+        self.from.push(|b| scene.parties.get(cell.from).push_to(&calls.parties, b));
+        self.to.push(|b| scene.parties.get(cell.to).push_to(&calls.parties, b));
+        self.caller_id.push(|b| caller_id.push_to(&calls.parties, b));
+        self.start.push(Some(calls.start[record]));
+        self.end.push(Some(calls.end[record]).filter(|end| *end != Calls::NO_TIME));
+        self.duration.push(calls.duration[record].into());
+        self.status.push_str(calls.status[record].as_str());
+        self.class.push_str(books.night.class[record].as_str());
+        self.currency.push_str(currency);
+        self.amount.push(i64::try_from(total.units()).ok());
+        self.price.push(prices[*price.unwrap_or(&calls.price[record]) as usize]);
+    }
+
+    fn finish(self, run_id: &str) -> Vec<Column> {
+        let rows = self.start.len();
+        vec![
+            self.call_sid.finish(),
+            self.parent.finish(),
+            self.account.finish(),
+            self.trunk.finish(),
+            self.role.finish(),
+            self.scenario.finish(),
+            self.direction.finish(),
+            self.from.finish(),
+            self.to.finish(),
+            self.caller_id.finish(),
+            times("start_time", self.start),
+            times("end_time", self.end),
+            integers("duration_seconds", self.duration),
+            self.status.finish(),
+            self.class.finish(),
+            self.currency.finish(),
+            decimals("amount", self.amount, AMOUNT_DECIMALS),
+            decimals("carrier_price", self.price, PRICE_DECIMALS),
+            Column::new_scalar("run_id".into(), Scalar::from(PlSmallStr::from_str(run_id)), rows),
+        ]
+    }
+}
+
+/// The carrier's price of each text, in units of 10⁻¹⁰; `None` where the text is empty or no decimal that fits.
+#[must_use]
+pub fn carrier_prices(calls: &Calls) -> Vec<Option<i64>> {
+    calls
+        .prices
+        .texts()
+        .map(|text| {
+            let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+            crate::money::Price::parse(digits).ok().filter(|_| !digits.starts_with('-')).map(|price| sign * price.units())
+        })
+        .collect()
+}
+
+/// A record that cannot be billed now, as it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the columns of the contract, section 5.3")]
+pub struct SuspenseRow {
+    pub call_sid: String,
+    pub parent_call_sid: String,
+    pub account_sid: String,
+    pub reason: String,
+    pub detail: String,
+    pub source_file: String,
+    pub source_line: u64,
+    pub first_seen: String,
+    pub tries: u32,
+    pub record: String,
+    /// The CSV header that the record stands under; not exported.
+    pub header: String,
+}
+
+/// The suspended records as a frame.
+#[must_use]
+pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
+    let texts = |name: &str, get: fn(&SuspenseRow) -> &str| {
+        let mut column = Texts::new(name, rows.len());
+        rows.iter().for_each(|row| column.push_str(get(row)));
+        column.finish()
+    };
+    let numbers = |name: &str, get: fn(&SuspenseRow) -> i64| integers(name, rows.iter().map(get).collect());
+    let columns = vec![
+        texts("call_sid", |r| &r.call_sid),
+        texts("parent_call_sid", |r| &r.parent_call_sid),
+        texts("account_sid", |r| &r.account_sid),
+        texts("reason", |r| &r.reason),
+        texts("detail", |r| &r.detail),
+        texts("source_file", |r| &r.source_file),
+        numbers("source_line", |r| i64::try_from(r.source_line).unwrap_or(i64::MAX)),
+        texts("first_seen", |r| &r.first_seen),
+        numbers("tries", |r| r.tries.into()),
+        texts("record", |r| &r.record),
+        texts("header", |r| &r.header),
+    ];
+    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
+}
+
+/// Prices that came after their call was booked.
+#[must_use]
+pub fn late_prices(rows: &[(String, i64)]) -> DataFrame {
+    let mut sids = Texts::new("call_sid", rows.len());
+    rows.iter().for_each(|(sid, _)| sids.push_str(sid));
+    let prices = rows.iter().map(|(_, price)| Some(*price)).collect();
+    let columns = vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)];
+    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
+}
+
+/// Ids of calls that are no trunk calls.
+#[must_use]
+pub fn ignored(sids: &[String]) -> DataFrame {
+    let mut column = Texts::new("call_sid", sids.len());
+    sids.iter().for_each(|sid| column.push_str(sid));
+    DataFrame::new_infer_height(vec![column.finish()]).expect("one column")
+}

@@ -1,0 +1,290 @@
+//! Call files: found, opened, decompressed, hashed, and watched for change.
+//!
+//! **Invariant:** a file that cannot be read whole fails the run. What was read is what was hashed, and a file that
+//! changed meanwhile (still uploading) is refused.
+
+use super::FileError;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// A call file, and how it is named in outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallPath {
+    /// Where it is.
+    pub path: PathBuf,
+    /// As the user named it.
+    pub name: String,
+}
+
+/// Endings of call files, before `.gz` or `.zst`. Others in a folder are left out, aloud.
+const ENDINGS: [&str; 8] = ["csv", "tsv", "psv", "txt", "json", "jsonl", "ndjson", "parquet"];
+
+/// What a folder or glob came to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Call files, each once, by name.
+    pub files: Vec<CallPath>,
+    /// Other files in folders that were named.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Finds the call files of paths, folders (with all below them) and globs.
+///
+/// # Errors
+/// A path that does not exist, a glob that matches nothing, a folder without call files.
+pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
+    let mut found = Found::default();
+    for pattern in patterns {
+        let before = (found.files.len(), found.left_out.len());
+        if pattern.is_dir() {
+            walk(pattern, &mut found)?;
+        } else if pattern.exists() {
+            found.add(pattern);
+        } else {
+            glob_into(pattern, &mut found)?;
+        }
+        if found.files.len() == before.0 {
+            let problem = match found.left_out.len() - before.1 {
+                0 if pattern.is_dir() => "the folder is empty; expected call files".to_owned(),
+                0 => "no such file, and no match as a glob".to_owned(),
+                n => format!("none of its {n} files is a call file"),
+            };
+            return Err(FileError::new(pattern, problem).hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst"));
+        }
+    }
+    // The same file by two ways is read once: twice would make every record of it a duplicate.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut seen = std::collections::HashSet::new();
+    found.files.retain(|file| seen.insert(real(&file.path)));
+    found.files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+impl Found {
+    fn add(&mut self, path: &Path) {
+        self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string() });
+    }
+}
+
+fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
+    let text = pattern.to_str().ok_or_else(|| FileError::new(pattern, "no such file"))?;
+    let paths = glob::glob(text).map_err(|e| FileError::new(pattern, format!("no such file, and no glob: {e}")))?;
+    for path in paths {
+        let path = path.map_err(|e| FileError::new(e.path(), format!("cannot be read: {}", e.error())))?;
+        if path.is_dir() {
+            walk(&path, found)?;
+        } else {
+            found.add(&path);
+        }
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
+    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+    let mut entries = std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name();
+        // Markers and partial files of other tools (_SUCCESS, .part.crc).
+        if name.to_string_lossy().starts_with(['.', '_']) {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, found)?;
+        } else if ENDINGS.contains(&format_ending(&path).as_str()) {
+            found.add(&path);
+        } else {
+            found.left_out.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The ending that names the format, in lower case, without `.gz` or `.zst`.
+#[must_use]
+pub fn format_ending(path: &Path) -> String {
+    let mut path = path.to_owned();
+    let ending = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if matches!(ending(&path).as_str(), "gz" | "zst") {
+        path.set_extension("");
+    }
+    ending(&path)
+}
+
+/// What tells whether a file is still the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// Of a file, now.
+    ///
+    /// # Errors
+    /// If the file cannot be looked at.
+    pub fn of(path: &Path) -> Result<Self, FileError> {
+        let meta = std::fs::metadata(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        Ok(Self { size: meta.len(), modified: meta.modified().ok() })
+    }
+
+    /// Refuses a file that is not the same any more.
+    ///
+    /// # Errors
+    /// If its size or its time of change differ.
+    pub fn check(&self, path: &Path) -> Result<(), FileError> {
+        if Self::of(path)? == *self {
+            return Ok(());
+        }
+        Err(FileError::new(path, "changed while it was read").hint("run again when the upload is complete"))
+    }
+
+    /// Bytes as stored.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Plain,
+    /// gzip, also of several members.
+    Gzip,
+    /// Zstandard, also of several frames.
+    Zstd,
+}
+
+/// An open call file: its text, decompressed and hashed on the way.
+pub struct Source {
+    reader: Box<dyn Read + Send>,
+    hasher: Arc<Hasher>,
+    /// How it is compressed.
+    pub compression: Compression,
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+#[derive(Default)]
+struct Hasher {
+    state: std::sync::Mutex<blake3::Hasher>,
+    bytes: AtomicU64,
+}
+
+struct Hashing<R> {
+    inner: R,
+    hasher: Arc<Hasher>,
+    progress: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Ok(mut state) = self.hasher.state.lock() {
+            state.update(&buffer[..count]);
+        }
+        self.hasher.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        self.progress.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Source {
+    /// Opens a file; `progress` counts the bytes that are read of it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: &Path, progress: &Arc<AtomicU64>) -> Result<Self, FileError> {
+        let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+        let stamp = Stamp::of(path)?;
+        let mut file = File::open(path).map_err(fail)?;
+        let mut magic = [0; 4];
+        let got = read_full(&mut file, &mut magic).map_err(fail)?;
+        let compression = match &magic[..got] {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            _ => Compression::Plain,
+        };
+        std::io::Seek::rewind(&mut file).map_err(fail)?;
+        let hasher = Arc::new(Hasher::default());
+        let raw = Hashing { inner: file, hasher: Arc::clone(&hasher), progress: Arc::clone(progress) };
+        let reader: Box<dyn Read + Send> = match compression {
+            Compression::Plain => Box::new(raw),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, raw))),
+            Compression::Zstd => Box::new(zstd::Decoder::new(raw).map_err(fail)?),
+        };
+        Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp })
+    }
+
+    /// Fills a buffer from the text; less than asked for only at its end.
+    ///
+    /// # Errors
+    /// If the file breaks off, is corrupt, or cannot be read.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
+        read_full(&mut self.reader, buffer).map_err(|e| self.broken(&e))
+    }
+
+    /// Reads all the text that is left.
+    ///
+    /// # Errors
+    /// As [`Source::fill`]; also if there is more than `limit`.
+    pub fn read_to_end(&mut self, limit: u64) -> Result<Vec<u8>, FileError> {
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(limit + 1).read_to_end(&mut bytes).map_err(|e| self.broken(&e))?;
+        if bytes.len() as u64 > limit {
+            return Err(FileError::new(&self.path, format!("is larger than {limit} bytes, which one document may have"))
+                .hint("split it, or export JSON Lines, CSV or Parquet"));
+        }
+        Ok(bytes)
+    }
+
+    fn broken(&self, error: &std::io::Error) -> FileError {
+        let at = self.hasher.bytes.load(Ordering::Relaxed);
+        let what = match self.compression {
+            Compression::Plain => "cannot be read".to_owned(),
+            Compression::Gzip => "is truncated or corrupt gzip".to_owned(),
+            Compression::Zstd => "is truncated or corrupt zstd".to_owned(),
+        };
+        FileError::new(&self.path, format!("{what}, near byte {at} of {}: {error}", self.stamp.size))
+            .hint("nothing was booked; fetch the file again")
+    }
+
+    /// Ends the reading: the file's hash (BLAKE3, of the bytes as stored) and its stamp.
+    ///
+    /// # Errors
+    /// If bytes are left over after the text, or the file changed while it was read.
+    pub fn finish(mut self) -> Result<(String, Stamp), FileError> {
+        if self.fill(&mut [0; 1])? != 0 {
+            return Err(FileError::new(&self.path, "has data after its end"));
+        }
+        self.stamp.check(&self.path)?;
+        let bytes = self.hasher.bytes.load(Ordering::Relaxed);
+        if bytes != self.stamp.size {
+            return Err(FileError::new(&self.path, format!("has {} bytes, but {bytes} were read", self.stamp.size))
+                .hint("run again when the upload is complete"));
+        }
+        let hash = self.hasher.state.lock().map(|state| state.finalize().to_hex().to_string()).unwrap_or_default();
+        Ok((hash, self.stamp))
+    }
+}
+
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match reader.read(&mut buffer[done..]) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}

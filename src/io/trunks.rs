@@ -1,0 +1,47 @@
+//! The carrier's trunk list, as its API gives it: `{"trunks": [{"sid", "domain_name", "transfer_mode", …}]}`.
+
+use super::{FileError, read_text};
+use crate::trunk::{TransferCallerId, TransferMode, Trunk, Trunks};
+use serde::Deserialize;
+use std::path::Path;
+
+/// Fields that are not named here are the carrier's own business.
+#[derive(Debug, Deserialize)]
+struct TrunkList {
+    trunks: Vec<TrunkEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TrunkEntry {
+    sid: String,
+    domain_name: Option<String>,
+    transfer_mode: TransferMode,
+    #[serde(default)]
+    transfer_caller_id: Option<TransferCallerId>,
+}
+
+/// Reads a trunk list.
+///
+/// # Errors
+/// If it is not one, or names a trunk twice.
+pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
+    let text = read_text(path)?;
+    let list: TrunkList = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| {
+        FileError::new(path, format!("is no trunk list: {e}"))
+            .at(e.line() as u64)
+            .hint("expected {\"trunks\": [{\"sid\", \"domain_name\", \"transfer_mode\", \"transfer_caller_id\"}]}, as the carrier's API gives it")
+    })?;
+    let trunks = list.trunks.into_iter().map(|entry| Trunk {
+        sid: entry.sid,
+        domain: entry.domain_name.map(|name| domain(&name)).filter(|name| !name.is_empty()),
+        mode: entry.transfer_mode,
+        caller_id: entry.transfer_caller_id.unwrap_or_default(),
+    });
+    let trunks = Trunks::new(trunks).map_err(|sid| FileError::new(path, format!("lists the trunk {sid} twice")))?;
+    Ok((trunks, text))
+}
+
+fn domain(name: &str) -> String {
+    let name = name.trim().to_ascii_lowercase();
+    name.strip_suffix('.').unwrap_or(&name).to_owned()
+}
