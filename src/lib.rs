@@ -1,9 +1,12 @@
 //! trunkrate (crate docs follow)
 pub mod call;
+pub mod cli;
 pub mod deck;
 pub mod detail;
 pub mod family;
+pub mod explain;
 pub mod intern;
+pub mod invoice;
 pub mod money;
 pub mod night;
 pub mod party;

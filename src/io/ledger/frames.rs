@@ -13,6 +13,19 @@ use polars::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// The columns of legs (contract, section 5.1).
+pub const LEG_COLUMNS: [&str; 25] = [
+    "call_sid", "parent_call_sid", "account_sid", "trunk_sid", "scenario", "leg", "service", "leg_from", "leg_to", "rated_number",
+    "origin_number", "start_time", "duration_seconds", "billed_seconds", "price_per_minute", "connection_fee", "destination_prefix",
+    "origin_prefix", "description", "deck", "deck_file", "deck_line", "currency", "amount", "run_id",
+];
+
+/// The columns of the call log (contract, section 5.2).
+pub const LOG_COLUMNS: [&str; 19] = [
+    "call_sid", "parent_call_sid", "account_sid", "trunk_sid", "role", "scenario", "direction", "from", "to", "caller_id", "start_time",
+    "end_time", "duration_seconds", "status", "class", "currency", "amount", "carrier_price", "run_id",
+];
+
 /// Everything that a run's rows are made from.
 #[derive(Clone, Copy)]
 pub struct Books<'a> {

@@ -1,0 +1,112 @@
+//! What ends a command early, and its exit code.
+
+use crate::io::FileError;
+use crate::io::ledger::LedgerError;
+use std::process::ExitCode;
+
+/// Kinds of failure; each has one exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something could not be done; nothing was booked.
+    Failed,
+    /// The command line makes no sense.
+    Usage,
+    /// More records would be suspended than `--max-suspended` allows; nothing was booked.
+    TooManySuspended,
+    /// Another run has the ledger.
+    InUse,
+    /// Whoever read our output has enough: no failure.
+    BrokenPipe,
+}
+
+/// A failure as the user sees it.
+#[derive(Debug)]
+pub struct CliError {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// A failure of some kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new() }
+    }
+
+    /// A plain failure.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    /// A command line that makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The same with a way out.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Prints the failure and gives its exit code.
+    pub fn report(self) -> ExitCode {
+        if self.kind != Kind::BrokenPipe {
+            super::term::report("error", &self.message);
+            for hint in &self.hints {
+                super::term::report("hint", hint);
+            }
+        }
+        ExitCode::from(match self.kind {
+            Kind::BrokenPipe => 0,
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::TooManySuspended => 3,
+            Kind::InUse => 4,
+        })
+    }
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        let failed = Self::failed(error.to_string());
+        match error.hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl From<LedgerError> for CliError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::File(error) => error.into(),
+            LedgerError::InUse { .. } => Self::new(Kind::InUse, error.to_string()).hint("wait until it has ended; nothing was booked by this one"),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Kind::BrokenPipe, "");
+        }
+        Self::failed(format!("the output cannot be written: {error}"))
+    }
+}
+
+impl From<csv::Error> for CliError {
+    fn from(error: csv::Error) -> Self {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => error.into(),
+            kind => Self::failed(format!("the output cannot be written: {kind:?}")),
+        }
+    }
+}
+
+impl From<serde_json::Error> for CliError {
+    fn from(error: serde_json::Error) -> Self {
+        std::io::Error::from(error).into()
+    }
+}

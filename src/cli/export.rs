@@ -1,0 +1,154 @@
+//! `export`: legs, calls or suspense for other programs.
+
+use super::args::{ExportArgs, ExportFormat, ExportWhat};
+use super::error::CliError;
+use super::run::{existing, times};
+use crate::io::ledger::frames::{self, SuspenseRow};
+use crate::io::ledger::read::{Selection, each_date, text, units};
+use crate::io::ledger::{Dataset, Ledger, polars_error};
+use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
+use crate::time;
+use polars::prelude::*;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Columns of the contract, section 5.3.
+pub const SUSPENSE_COLUMNS: [&str; 10] = [
+    "call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "source_line", "first_seen", "tries", "record",
+];
+
+/// Writes what was asked for.
+pub fn run(args: &ExportArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let selection = Selection { times: times(&args.times)?, ..Selection::default() };
+    match &args.out {
+        Some(path) => {
+            let file = std::fs::File::create(path).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", path.display())))?;
+            let mut out = BufWriter::new(file);
+            write(&ledger, args, &selection, &mut out)?;
+            out.flush()?;
+            Ok(())
+        }
+        None => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            write(&ledger, args, &selection, &mut out)?;
+            out.flush()?;
+            Ok(())
+        }
+    }
+}
+
+fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
+    let dataset = match args.what {
+        ExportWhat::Legs => Dataset::Legs,
+        ExportWhat::Calls => Dataset::Calls,
+        ExportWhat::Suspense => return write_frames(args.format, out, &suspense_frame(&[])?, |each| each(suspense_frame(&super::run::suspense_of(ledger)?)?)),
+    };
+    let empty = empty_frame(dataset);
+    write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
+}
+
+/// The columns of an export without rows: the header of an empty ledger.
+fn empty_frame(dataset: Dataset) -> DataFrame {
+    let names = |names: &[&str]| {
+        let columns = names.iter().map(|name| StringChunked::full_null((*name).into(), 0).into_column()).collect();
+        DataFrame::new_infer_height(columns).unwrap_or_default()
+    };
+    match dataset {
+        Dataset::Legs => names(&frames::LEG_COLUMNS),
+        _ => names(&frames::LOG_COLUMNS),
+    }
+}
+
+fn suspense_frame(rows: &[SuspenseRow]) -> Result<DataFrame, CliError> {
+    frames::suspense(rows).select(SUSPENSE_COLUMNS).map_err(|e| polars_error(Path::new("suspense"))(e).into())
+}
+
+type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
+
+fn write_frames(format: ExportFormat, out: &mut impl Write, empty: &DataFrame, source: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
+    match format {
+        ExportFormat::Csv => {
+            let mut writer = csv::Writer::from_writer(out);
+            writer.write_record(empty.get_column_names().iter().map(|name| name.as_str()))?;
+            source(&mut |frame| {
+                let columns = printed(&frame);
+                for row in 0..frame.height() {
+                    writer.write_record(columns.iter().map(|(_, column)| column.text(row).unwrap_or_default()))?;
+                }
+                Ok(())
+            })?;
+            writer.flush()?;
+        }
+        ExportFormat::Jsonl => source(&mut |frame| {
+            let columns = printed(&frame);
+            for row in 0..frame.height() {
+                let object: serde_json::Map<_, _> = columns.iter().map(|(name, column)| (name.clone(), column.json(row))).collect();
+                serde_json::to_writer(&mut *out, &object)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })?,
+        ExportFormat::Parquet => {
+            let mut frames: Vec<DataFrame> = Vec::new();
+            source(&mut |frame| {
+                frames.push(frame);
+                Ok(())
+            })?;
+            let first = frames.first().unwrap_or(empty);
+            let fail = |e| CliError::from(polars_error(Path::new("export"))(e));
+            let mut writer = ParquetWriter::new(&mut *out).batched(first.schema()).map_err(fail)?;
+            for frame in &frames {
+                writer.write_batch(frame).map_err(fail)?;
+            }
+            writer.finish().map_err(fail)?;
+        }
+    }
+    Ok(())
+}
+
+/// A column as it is printed.
+pub enum Printed<'a> {
+    /// As it is.
+    Text(&'a StringChunked),
+    /// Units at a scale, with at least so many decimals.
+    Decimal(Vec<Option<i128>>, u32, u32),
+    /// Instants.
+    Time(Vec<Option<i128>>),
+    /// Whole numbers.
+    Integer(Vec<Option<i128>>),
+}
+
+impl Printed<'_> {
+    /// The text of a row; nothing for null.
+    pub fn text(&self, row: usize) -> Option<String> {
+        match self {
+            Self::Text(column) => column.get(row).map(str::to_owned),
+            Self::Decimal(values, scale, least) => values[row].map(|v| decimal_text(v, *scale, *least)),
+            Self::Time(values) => values[row].map(|v| time::text(i64::try_from(v).unwrap_or_default())),
+            Self::Integer(values) => values[row].map(|v| v.to_string()),
+        }
+    }
+
+    fn json(&self, row: usize) -> serde_json::Value {
+        match self {
+            Self::Integer(values) => values[row].and_then(|v| i64::try_from(v).ok()).map_or(serde_json::Value::Null, Into::into),
+            _ => self.text(row).map_or(serde_json::Value::Null, Into::into),
+        }
+    }
+}
+
+/// The columns of a frame of the ledger, ready to print.
+pub fn printed(frame: &DataFrame) -> Vec<(String, Printed<'_>)> {
+    let print = |column: &Column| {
+        let name = column.name().as_str();
+        match column.dtype() {
+            DataType::String => Printed::Text(text(frame, name)),
+            DataType::Decimal(_, _) if name == "amount" => Printed::Decimal(units(frame, name), AMOUNT_DECIMALS, 5),
+            DataType::Decimal(_, _) => Printed::Decimal(units(frame, name), PRICE_DECIMALS, 4),
+            DataType::Datetime(_, _) => Printed::Time(units(frame, name)),
+            _ => Printed::Integer(units(frame, name)),
+        }
+    };
+    frame.columns().iter().map(|column| (column.name().to_string(), print(column))).collect()
+}

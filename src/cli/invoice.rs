@@ -1,0 +1,178 @@
+//! `invoice`: a month, per account, as CSV and JSON, with an index.
+
+use super::args::InvoiceArgs;
+use super::error::CliError;
+use super::run::existing;
+use super::term;
+use crate::invoice::{Invoice, LineKey, Sum, billed_minutes};
+use crate::io::accounts::{self, Account, Accounts};
+use crate::io::ledger::read::{Selection, each_date, text, units};
+use crate::io::ledger::{Dataset, Ledger};
+use crate::money::{Amount, Price};
+use crate::time;
+use polars::prelude::DataFrame;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Invoices by account and currency.
+type Invoices = BTreeMap<(String, String), Invoice>;
+
+/// Writes the invoices of a month.
+pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
+    let (from, to) =
+        time::month_bounds(&args.period).ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
+    let ledger = existing(&args.ledger)?;
+    let accounts = accounts_of(&ledger)?;
+    let selection = Selection { times: Some(from..to), account: args.account.clone(), ..Selection::default() };
+    let mut invoices = Invoices::new();
+    each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
+    std::fs::create_dir_all(&args.out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", args.out.display())))?;
+    let unlisted = Account::default();
+    let mut index = Vec::new();
+    for ((account, currency), invoice) in &invoices {
+        let several = invoices.keys().filter(|(a, _)| a == account).count() > 1;
+        let stem = if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
+        let sum = invoice.sum(currency).map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
+        let details = accounts.get(account).unwrap_or(&unlisted);
+        let document = Document { account, name: if details.name.is_empty() { account } else { &details.name }, currency, period: &args.period, invoice, sum };
+        write(&args.out.join(format!("{stem}.csv")), &document.csv()?)?;
+        write(&args.out.join(format!("{stem}.json")), format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes())?;
+        index.push((stem, document));
+    }
+    write(&args.out.join("index.csv"), &index_csv(&index)?)?;
+    let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
+    write(&args.out.join("index.json"), format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes())?;
+    term::print(&as_table(&index, &args.out));
+    Ok(())
+}
+
+/// The accounts as the last run that had any knew them.
+fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
+    let runs = ledger.runs()?;
+    let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else { return Ok(Accounts::new()) };
+    Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
+}
+
+fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> {
+    let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
+    let columns = names.map(|name| text(frame, name));
+    let (seconds, amount) = (units(frame, "billed_seconds"), units(frame, "amount"));
+    let (price, fee) = (units(frame, "price_per_minute"), units(frame, "connection_fee"));
+    let stored = |value: &Option<i128>| value.and_then(|v| i64::try_from(v).ok()).unwrap_or_default();
+    for row in 0..frame.height() {
+        let [account, currency, call, scenario, service, description] = columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+        let key = LineKey { scenario, service, description, price: Price::from_units(stored(&price[row])), fee: Price::from_units(stored(&fee[row])) };
+        let billed = u64::try_from(stored(&seconds[row])).unwrap_or_default();
+        let invoice = invoices.entry((account, currency)).or_default();
+        invoice.add(&call, key, billed, Amount::from_units(stored(&amount[row]))).map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// A file name that an account cannot choose: its id if that is the carrier's form, else a cleaned text and a hash.
+fn file_stem(account: &str) -> String {
+    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if account.strip_prefix("AC").is_some_and(hex) {
+        return account.to_owned();
+    }
+    let clean: String = account.chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
+    format!("{clean}-{}", &blake3::hash(account.as_bytes()).to_hex()[..8])
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    std::fs::write(path, bytes).map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
+}
+
+/// An invoice with what it says of itself.
+struct Document<'a> {
+    account: &'a str,
+    name: &'a str,
+    currency: &'a str,
+    period: &'a str,
+    invoice: &'a Invoice,
+    sum: Sum,
+}
+
+/// A decimal with at least five decimals, as legs are.
+fn exact(value: Decimal) -> String {
+    let mut value = value.normalize();
+    if value.scale() < 5 {
+        value.rescale(5);
+    }
+    value.to_string()
+}
+
+impl Document<'_> {
+    fn csv(&self) -> Result<Vec<u8>, CliError> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(["scenario", "service", "description", "price_per_minute", "connection_fee", "calls", "legs", "billed_minutes", "amount", "currency"])?;
+        for (key, line) in &self.invoice.lines {
+            let fields = [
+                key.scenario.clone(), key.service.clone(), key.description.clone(), key.price.to_string(), key.fee.to_string(),
+                line.calls.to_string(), line.legs.to_string(), billed_minutes(line.billed_seconds), line.amount.to_string(), self.currency.to_owned(),
+            ];
+            writer.write_record(fields)?;
+        }
+        for (what, amount) in [("sum", exact(self.sum.sum)), ("rounding", exact(self.sum.rounding)), ("total", self.sum.total.to_string())] {
+            writer.write_record([what, "", "", "", "", "", "", "", &amount, self.currency])?;
+        }
+        writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
+    }
+
+    fn json(&self, details: &BTreeMap<String, String>) -> Value {
+        let lines: Vec<Value> = self
+            .invoice
+            .lines
+            .iter()
+            .map(|(key, line)| {
+                json!({
+                    "scenario": key.scenario, "service": key.service, "description": key.description,
+                    "price_per_minute": key.price.to_string(), "connection_fee": key.fee.to_string(), "calls": line.calls,
+                    "legs": line.legs, "billed_seconds": line.billed_seconds, "billed_minutes": billed_minutes(line.billed_seconds),
+                    "amount": line.amount.to_string(),
+                })
+            })
+            .collect();
+        json!({
+            "account_sid": self.account, "name": self.name, "details": details, "period": self.period, "currency": self.currency,
+            "calls": self.invoice.calls, "lines": lines, "sum": exact(self.sum.sum), "rounding": exact(self.sum.rounding),
+            "total": self.sum.total.to_string(),
+        })
+    }
+
+    fn index_row(&self, stem: &str) -> [String; 8] {
+        [
+            self.account.to_owned(), self.name.to_owned(), stem.to_owned(), self.invoice.calls.to_string(), exact(self.sum.sum),
+            exact(self.sum.rounding), self.sum.total.to_string(), self.currency.to_owned(),
+        ]
+    }
+
+    fn index_entry(&self, stem: &str) -> Value {
+        json!({
+            "account_sid": self.account, "name": self.name, "file": stem, "calls": self.invoice.calls, "sum": exact(self.sum.sum),
+            "rounding": exact(self.sum.rounding), "total": self.sum.total.to_string(), "currency": self.currency,
+        })
+    }
+}
+
+fn index_csv(index: &[(String, Document<'_>)]) -> Result<Vec<u8>, CliError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["account_sid", "name", "file", "calls", "sum", "rounding", "total", "currency"])?;
+    for (stem, document) in index {
+        writer.write_record(document.index_row(stem))?;
+    }
+    writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
+}
+
+fn as_table(index: &[(String, Document<'_>)], out: &Path) -> String {
+    if index.is_empty() {
+        return "no legs in that month: no invoice\n".to_owned();
+    }
+    let rows = index.iter().map(|(stem, document)| {
+        let [_, name, _, calls, sum, rounding, total, currency] = document.index_row(stem);
+        vec![name, calls, sum, rounding, format!("{total} {currency}"), out.join(format!("{stem}.csv")).display().to_string()]
+    });
+    term::table(&["account", "calls", "sum of legs", "rounding", "total", "file"], &["calls", "sum of legs", "rounding", "total"], rows)
+}

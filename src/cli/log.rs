@@ -1,0 +1,133 @@
+//! `log`: each parent with its children under it, as the carrier's page shows them.
+
+use super::args::{LogArgs, TableFormat};
+use super::error::CliError;
+use super::export::{Printed, printed};
+use super::run::{existing, times};
+use super::term;
+use crate::io::ledger::frames::LOG_COLUMNS;
+use crate::io::ledger::read::{self, Selection, each_date};
+use crate::io::ledger::{Dataset, Ledger};
+use polars::prelude::DataFrame;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// A row of the log as texts, under [`LOG_COLUMNS`].
+type Row = Vec<Option<String>>;
+
+const SID: usize = 0;
+const PARENT: usize = 1;
+
+/// Prints the log.
+pub fn run(args: &LogArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let root = args.call.as_deref().map(|sid| root_of(&ledger, sid)).transpose()?;
+    let selection = Selection { times: times(&args.times)?, account: args.account.clone(), family: root };
+    let mut rows: Vec<Row> = Vec::new();
+    each_date(&ledger, Dataset::Calls, &selection, |frame| {
+        add_rows(&frame, &mut rows);
+        Ok::<(), CliError>(())
+    })?;
+    let families = families(rows);
+    match args.format {
+        TableFormat::Table => term::print(&as_table(&families)),
+        TableFormat::Csv => {
+            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+            writer.write_record(LOG_COLUMNS)?;
+            for row in families.iter().flat_map(|(parent, children)| parent.iter().chain(children)) {
+                writer.write_record(row.iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
+            }
+            writer.flush()?;
+        }
+        TableFormat::Json => {
+            let list: Vec<Value> = families.iter().map(as_json).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+        }
+    }
+    Ok(())
+}
+
+/// The call that a family is logged under.
+fn root_of(ledger: &Ledger, sid: &str) -> Result<String, CliError> {
+    let rows = read::find_log_rows(&ledger.runs()?, |found| found == sid)?;
+    let Some(row) = rows.first() else {
+        let waits = super::run::suspense_of(ledger)?.into_iter().find(|row| row.call_sid == sid);
+        let error = CliError::failed(format!("the call {sid} is not in the log"));
+        return Err(match waits {
+            Some(row) => error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail)),
+            None => error.hint("look for it with `trunkrate log --from … --to …`"),
+        });
+    };
+    Ok(if row.parent_call_sid.is_empty() { sid.to_owned() } else { row.parent_call_sid.clone() })
+}
+
+fn add_rows(frame: &DataFrame, rows: &mut Vec<Row>) {
+    let columns: Vec<Printed<'_>> = printed(frame).into_iter().map(|(_, column)| column).collect();
+    rows.extend((0..frame.height()).map(|row| columns.iter().map(|column| column.text(row)).collect()));
+}
+
+/// Each parent with its children; children whose parent was not selected stand by themselves.
+fn families(rows: Vec<Row>) -> Vec<(Option<Row>, Vec<Row>)> {
+    let mut families: Vec<(Option<Row>, Vec<Row>)> = Vec::new();
+    let mut place: HashMap<String, usize> = HashMap::new();
+    for row in rows {
+        let is_child = row[PARENT].is_some();
+        let root = row[if is_child { PARENT } else { SID }].clone().unwrap_or_default();
+        // A child may start before its parent (by up to a minute): the place is the family's, whoever comes first.
+        let at = *place.entry(root).or_insert_with(|| {
+            families.push((None, Vec::new()));
+            families.len() - 1
+        });
+        if is_child { families[at].1.push(row) } else { families[at].0 = Some(row) }
+    }
+    families
+}
+
+fn column(name: &str) -> usize {
+    LOG_COLUMNS.iter().position(|column| *column == name).unwrap_or_default()
+}
+
+fn as_table(families: &[(Option<Row>, Vec<Row>)]) -> String {
+    if families.is_empty() {
+        return "no calls\n".to_owned();
+    }
+    let mut lines = Vec::new();
+    for (parent, children) in families {
+        lines.extend(parent.iter().map(|row| line(row, "")));
+        let last = children.len().saturating_sub(1);
+        lines.extend(children.iter().enumerate().map(|(at, row)| line(row, if at == last { "└─ " } else { "├─ " })));
+    }
+    let header = ["start (UTC)", "call", "from", "to", "scenario", "seconds", "status", "amount", "", "caller ID"];
+    term::table(&header, &["seconds", "amount"], lines)
+}
+
+fn line(row: &Row, branch: &str) -> Vec<String> {
+    let get = |name: &str| row[column(name)].clone().unwrap_or_default();
+    vec![
+        get("start_time"),
+        format!("{branch}{}", get("call_sid")),
+        get("from"),
+        get("to"),
+        get("scenario"),
+        get("duration_seconds"),
+        get("status"),
+        get("amount"),
+        get("currency"),
+        get("caller_id"),
+    ]
+}
+
+fn as_json((parent, children): &(Option<Row>, Vec<Row>)) -> Value {
+    let object = |row: &Row| -> Map<String, Value> {
+        let value = |(name, cell): (&&str, &Option<String>)| {
+            let number = (*name == "duration_seconds").then(|| cell.as_deref()?.parse::<i64>().ok()).flatten();
+            let value = number.map_or_else(|| cell.clone().map_or(Value::Null, Value::from), Value::from);
+            ((*name).to_owned(), value)
+        };
+        LOG_COLUMNS.iter().zip(row).map(value).collect()
+    };
+    let children: Vec<Value> = children.iter().map(|row| Value::Object(object(row))).collect();
+    let mut whole = parent.as_ref().map(object).unwrap_or_default();
+    whole.insert("children".to_owned(), Value::Array(children));
+    Value::Object(whole)
+}

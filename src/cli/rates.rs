@@ -1,0 +1,141 @@
+//! `rates check` and `rates lookup`.
+
+use super::args::{LookupArgs, RatesArgs, RatesCommand, TextFormat};
+use super::error::CliError;
+use super::term::{self, grouped};
+use crate::deck::{Considered, Deck, Lost, Rated};
+use crate::io::decks;
+use crate::party::{Emergency, Number};
+use crate::scenario::Direction;
+use crate::time;
+use serde_json::json;
+use std::time::SystemTime;
+
+/// Dispatches to the two.
+pub fn run(args: &RatesArgs) -> Result<(), CliError> {
+    match &args.command {
+        RatesCommand::Check { dir } => check(dir),
+        RatesCommand::Lookup(args) => lookup(args),
+    }
+}
+
+fn check(dir: &std::path::Path) -> Result<(), CliError> {
+    let decks = decks::load(dir)?;
+    let rows = decks.decks.iter().zip(&decks.folders).map(|(deck, folder)| {
+        vec![
+            folder.clone(),
+            deck.name.clone(),
+            deck.currency.clone(),
+            deck.files.len().to_string(),
+            grouped(deck.rates.len() as u64),
+            grouped(deck.prefix_count(Direction::Termination) as u64),
+            grouped(deck.prefix_count(Direction::Origination) as u64),
+        ]
+    });
+    let header = ["folder", "name", "currency", "files", "rows", "termination prefixes", "origination prefixes"];
+    term::print(&term::table(&header, &header[3..], rows));
+    term::print("good: every row is understood, and no call has two answers\n");
+    Ok(())
+}
+
+fn lookup(args: &LookupArgs) -> Result<(), CliError> {
+    let decks = decks::load(&args.dir)?;
+    let number = |text: &str| Number::parse(text.trim());
+    let rated = match (number(&args.number), Emergency::parse(args.number.trim())) {
+        (Some(number), _) => Rated::Number(number),
+        (None, Some(emergency)) => Rated::Emergency(emergency),
+        (None, None) => return Err(CliError::usage(format!("{}: expected + and 7 to 15 digits, or 911", args.number))),
+    };
+    let origin = match &args.from {
+        None => None,
+        Some(text) => Some(number(text).ok_or_else(|| CliError::usage(format!("--from {text}: expected + and 7 to 15 digits")))?),
+    };
+    let service = Direction::from_service(&args.service)
+        .ok_or_else(|| CliError::usage(format!("--service {}: expected termination or origination", args.service)))?;
+    let at = match &args.at {
+        Some(text) => time::parse_date_or_instant(text).ok_or_else(|| CliError::usage(format!("--at {text}: expected a date or an instant with an offset")))?,
+        None => now(),
+    };
+    let found: Vec<_> = decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
+    match args.format {
+        TextFormat::Json => {
+            let list: Vec<_> = found.iter().map(|(deck, rows)| as_json(deck, rows, rated, origin)).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+        }
+        TextFormat::Text => {
+            for (deck, rows) in &found {
+                let from = origin.map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
+                let title = format!("{}: {service} to {rated} from {from} at {}", deck.name, time::text(at));
+                term::print(&format!("{}\n{}", term::heading(&title), as_text(deck, rows, rated, origin)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The only place that asks the clock: a question to a deck is about now, unless it says otherwise.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn why(row: &Considered) -> &'static str {
+    match row.lost {
+        None => "WINS",
+        Some(Lost::NotInForce) => "not in force at that time",
+        Some(Lost::Origin) => "the origin is on none of its origin prefixes",
+        Some(Lost::ShorterDestination) => "a longer destination prefix wins",
+        Some(Lost::ShorterOrigin) => "a longer origin prefix wins",
+        Some(Lost::SameTerms) => "the same price stands in an earlier row",
+    }
+}
+
+fn prefixes(row: &Considered, rated: Rated, origin: Option<Number>) -> (String, String) {
+    let digits = |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
+    let destination = match rated {
+        Rated::Number(number) => digits(&number.digits(), row.hit.destination_digits),
+        Rated::Emergency(_) => "emergency".to_owned(),
+    };
+    (destination, origin.map(|number| digits(&number.digits(), row.hit.origin_digits)).unwrap_or_default())
+}
+
+fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> String {
+    if rows.is_empty() {
+        return "no row has a prefix of it: a call would be suspended as no-rate\n".to_owned();
+    }
+    let lines = rows.iter().map(|row| {
+        let rate = deck.rate(row.hit);
+        let (destination, from) = prefixes(row, rated, origin);
+        let from = if row.lost == Some(Lost::Origin) { "-".to_owned() } else if from.is_empty() { "any".to_owned() } else { from };
+        let block = rate.increments;
+        vec![
+            why(row).to_owned(),
+            destination,
+            from,
+            format!("{} {}", rate.price, deck.currency),
+            format!("{}/{} min {} s", block.initial, block.increment, block.minimum),
+            rate.fee.to_string(),
+            format!("{}:{}", deck.files[rate.file as usize], rate.line),
+            rate.description.to_string(),
+        ]
+    });
+    term::table(&["", "destination", "origin", "price / min", "increments", "fee", "row", "description"], &["price / min", "fee"], lines)
+}
+
+fn as_json(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> serde_json::Value {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let rate = deck.rate(row.hit);
+            let (destination, from) = prefixes(row, rated, origin);
+            json!({
+                "wins": row.lost.is_none(), "why": why(row), "destination_prefix": destination, "origin_prefix": from,
+                "price_per_minute": rate.price.to_string(), "connection_fee": rate.fee.to_string(), "currency": deck.currency,
+                "initial_increment": rate.increments.initial, "increment": rate.increments.increment, "minimum": rate.increments.minimum,
+                "deck_file": deck.files[rate.file as usize], "deck_line": rate.line, "description": &*rate.description,
+                "iso": &*rate.iso, "country": &*rate.country,
+            })
+        })
+        .collect();
+    json!({"deck": deck.name, "rated_number": rated.to_string(), "rows": rows})
+}

@@ -1,0 +1,499 @@
+//! `rerate`: what one call costs and why, beside what was booked.
+
+use super::args::{RerateArgs, TextFormat};
+use super::error::CliError;
+use super::run::existing;
+use super::term;
+use crate::call::{PartyRef, Status};
+use crate::deck::{Deck, Rated};
+use crate::explain::{Answer, ExplainedLeg, Question, explain};
+use crate::intern::Interner;
+use crate::io::accounts::{self, Accounts};
+use crate::io::decks::{self, Decks};
+use crate::io::job::{self, Inputs};
+use crate::io::ledger::read::{self, LogRow, text, units};
+use crate::io::ledger::{Dataset, Ledger, Run};
+use crate::io::source;
+use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
+use crate::night::Class;
+use crate::party::Party;
+use crate::rating::Parties;
+use crate::scenario::Scenario;
+use crate::time;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// A call and its price, as they are shown.
+struct Case {
+    sid: String,
+    account: String,
+    role: &'static str,
+    root: String,
+    scenario: Scenario,
+    parties: [String; 3],
+    log: (String, String),
+    start: i64,
+    status: String,
+    duration: u32,
+    /// Other calls of the family: role, id, from → to, seconds, amount.
+    family: Vec<[String; 5]>,
+    currency: String,
+    deck: String,
+    deck_source: String,
+    rule: LegRule,
+    legs: Vec<LegText>,
+    bills: bool,
+    total: Option<Total>,
+    booked: Option<Booked>,
+}
+
+/// A leg in words.
+struct LegText {
+    cell: String,
+    from: String,
+    to: String,
+    rated: String,
+    origin: String,
+    priced: Option<Priced>,
+}
+
+struct Priced {
+    place: String,
+    file: String,
+    line: u32,
+    description: String,
+    destination_prefix: String,
+    origin_prefix: String,
+    price: String,
+    fee: String,
+    initial: u32,
+    increment: u32,
+    minimum: u32,
+    billed_seconds: u32,
+    exact: String,
+    amount: Amount,
+}
+
+struct Booked {
+    run_id: String,
+    amount: Total,
+    legs: Vec<Total>,
+}
+
+/// Explains a call from the ledger, or from files.
+pub fn run(args: &RerateArgs) -> Result<(), CliError> {
+    let case = if args.cdrs.is_empty() { from_ledger(args)? } else { from_files(args)? };
+    let text = match args.format {
+        TextFormat::Text => as_text(&case),
+        TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&case))?),
+    };
+    term::print(&text);
+    Ok(())
+}
+
+// ---- from files -------------------------------------------------------------------------------------------------
+
+fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
+    let Some(rates) = &args.rates else { return Err(CliError::usage("--cdrs needs --rates")) };
+    let policy = super::config::load(args.config.as_deref())?;
+    let inputs = Inputs::load(rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
+    let found = source::find(&args.cdrs)?;
+    let session = job::settle_calls(inputs, &found.files, &[], &Arc::default())?;
+    let calls = &session.reading.calls;
+    let versions: Vec<usize> = (0..calls.len()).filter(|record| calls.sid_text(*record).to_string() == args.call).collect();
+    let rank = |record: &&usize| session.night.class[**record];
+    let Some(record) = versions.iter().min_by_key(rank).copied() else {
+        return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
+    };
+    let tariff = session.tariff();
+    let Some(scene) = session.night.scene(calls, &session.earlier, record) else {
+        return Err(not_rated(&args.call, session.night.class[record], session.night.reason[record].map(|r| (r.as_str(), r.hint())), || {
+            let rows = session.suspense().unwrap_or_default();
+            rows.into_iter().find(|row| row.call_sid == args.call).map(|row| row.detail)
+        }));
+    };
+    let deck = tariff.deck_of_account.get(calls.account[record] as usize).and_then(|deck| tariff.decks.get(*deck as usize));
+    let Some(deck) = deck else { return Err(CliError::failed("no deck prices this account").hint("name one in accounts.csv, or call a deck folder `default`")) };
+    let question = Question {
+        scenario: scene.scenario,
+        parties: scene.parties,
+        start: calls.start[record],
+        status: calls.status[record],
+        duration_seconds: calls.duration[record],
+        deck,
+        rule: tariff.policy.leg_rule,
+    };
+    let root = calls.odd_sids.text(scene.root.sid).to_string();
+    let family: Vec<[String; 5]> = (0..calls.len())
+        .filter(|other| *other != record)
+        .filter_map(|other| Some((other, session.night.scene(calls, &session.earlier, other)?)))
+        .filter(|(_, other)| other.root.sid == scene.root.sid)
+        .map(|(other, s)| {
+            let cell = crate::rating::log_cell(s.scenario);
+            let shown = |letter| party_text(s.parties.get(letter), &calls.parties);
+            [role(s.parent.is_empty()).to_owned(), calls.sid_text(other).to_string(), format!("{} → {}", shown(cell.from), shown(cell.to)), calls.duration[other].to_string(), String::new()]
+        })
+        .collect();
+    let head = Head {
+        sid: args.call.clone(),
+        account: calls.accounts.text(calls.account[record]).to_owned(),
+        is_root: scene.parent.is_empty(),
+        root,
+        status: calls.status[record].as_str().to_owned(),
+        family,
+        deck_source: rates.display().to_string(),
+        booked: None,
+    };
+    build(head, &question, &calls.parties)
+}
+
+fn not_rated(sid: &str, class: Class, reason: Option<(&str, &str)>, detail: impl Fn() -> Option<String>) -> CliError {
+    match (class, reason) {
+        (Class::Suspended, Some((reason, hint))) => {
+            CliError::failed(format!("the call {sid} cannot be rated: {reason}: {}", detail().unwrap_or_default())).hint(hint)
+        }
+        (class, _) => CliError::failed(format!("the call {sid} is {}: there is nothing to rate", class.as_str())),
+    }
+}
+
+// ---- from the ledger --------------------------------------------------------------------------------------------
+
+fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
+    let ledger = existing(&args.ledger)?;
+    let runs = ledger.runs()?;
+    let found = read::find_log_rows(&runs, |sid| sid == args.call)?;
+    let Some(row) = found.into_iter().next() else {
+        let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
+        return Err(match waits {
+            Some(row) => {
+                let hint = crate::reject::Reason::parse(&row.reason).map_or("", crate::reject::Reason::hint);
+                not_rated(&args.call, Class::Suspended, Some((&row.reason, hint)), || Some(row.detail.clone()))
+            }
+            None => CliError::failed(format!("the call {} is not in the ledger {}", args.call, ledger.folder().display())),
+        });
+    };
+    let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
+    let family = read::find_log_rows(&runs, |sid| sid == root_sid)?;
+    let Some(root) = family.first() else {
+        return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call)).hint("run `trunkrate verify`"));
+    };
+    let Some(run) = runs.iter().find(|run| run.manifest.run_id == row.run_id) else {
+        return Err(CliError::failed(format!("the run {} is not in the ledger", row.run_id)));
+    };
+    let (decks, deck_source) = decks_for(args, &ledger, run)?;
+    let accounts = accounts_for(args, &ledger, run)?;
+    let Some(deck) = deck_for(&decks, &accounts, &row.account_sid) else {
+        return Err(CliError::failed(format!("no deck prices the account {}", row.account_sid)));
+    };
+    let mut texts = Interner::default();
+    let Some((scenario, parties)) = scene_of(&row, root, &mut texts) else {
+        return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
+    };
+    let question = Question {
+        scenario,
+        parties,
+        start: row.start,
+        status: Status::parse(&row.status),
+        duration_seconds: u32::try_from(row.duration_seconds).unwrap_or(u32::MAX),
+        deck,
+        rule: if args.config.is_some() { super::config::load(args.config.as_deref())?.leg_rule } else { rule_of(run) },
+    };
+    let head = Head {
+        sid: args.call.clone(),
+        account: row.account_sid.clone(),
+        is_root: row.parent_call_sid.is_empty(),
+        family: family_of(&ledger, &root_sid, &args.call)?,
+        root: root_sid,
+        status: row.status.clone(),
+        deck_source,
+        booked: Some(booked_legs(run, &row)?),
+    };
+    build(head, &question, &texts)
+}
+
+fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, String), CliError> {
+    if let Some(rates) = &args.rates {
+        return Ok((decks::load(rates)?, rates.display().to_string()));
+    }
+    let folder = ledger.archive_folder().join(&run.manifest.decks_hash);
+    let own_name = run.manifest.decks.first().map(|deck| deck.folder.clone()).unwrap_or_default();
+    Ok((decks::archived(&folder, &own_name)?, "as booked".to_owned()))
+}
+
+fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Accounts, CliError> {
+    let path = match (&args.accounts, &run.manifest.accounts_hash) {
+        (Some(path), _) => path.clone(),
+        (None, Some(hash)) => ledger.archive_folder().join(hash).join("accounts.csv"),
+        (None, None) => return Ok(Accounts::new()),
+    };
+    Ok(accounts::load(&path)?.0)
+}
+
+fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {
+    let named = accounts.get(account).map(|account| account.deck.as_str()).filter(|deck| !deck.is_empty());
+    // Another folder of decks may not have the one that the account names; its only deck is meant then.
+    let index = named.and_then(|deck| decks.named(deck)).or_else(|| decks.default_deck())?;
+    decks.decks.get(index as usize)
+}
+
+/// The rounding of the run that booked the call.
+fn rule_of(run: &Run) -> LegRule {
+    let word = |name: &str| run.manifest.policy.get(name).map(String::as_str);
+    let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up].into_iter().find(|r| Some(r.as_str()) == word("money.leg_rounding"));
+    let default = LegRule::default();
+    LegRule {
+        decimals: word("money.leg_decimals").and_then(|text| text.parse().ok()).unwrap_or(default.decimals),
+        rounding: rounding.unwrap_or(default.rounding),
+    }
+}
+
+/// A, B and C out of the log: A and B are the root's cells, C is where a child's cell ends.
+fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenario, Parties)> {
+    let scenario = Scenario::parse(&row.scenario)?;
+    let mut pack = |text: &str| PartyRef::pack(&Party::of_root(text), texts);
+    let (a, b) = (pack(&root.from), pack(&root.to));
+    let c = match scenario {
+        Scenario::Root(_) => None,
+        // A SIP target stays an endpoint, also with a number as its user.
+        Scenario::Transfer(_) if row.to.starts_with("sip") => Some(PartyRef::endpoint(texts.id(&row.to))),
+        Scenario::Transfer(_) => Some(pack(&row.to)),
+    };
+    Some((scenario, Parties { a, b, c }))
+}
+
+fn family_of(ledger: &Ledger, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
+    let selection = read::Selection { family: Some(root.to_owned()), ..read::Selection::default() };
+    let mut family = Vec::new();
+    read::each_date(ledger, Dataset::Calls, &selection, |frame| {
+        let columns = ["role", "call_sid", "from", "to"].map(|name| text(&frame, name));
+        let (seconds, amount) = (units(&frame, "duration_seconds"), units(&frame, "amount"));
+        for at in 0..frame.height() {
+            let [role, sid, from, to] = columns.map(|column| column.get(at).unwrap_or_default().to_owned());
+            if sid != except {
+                let amount = amount[at].map(|a| decimal_text(a, crate::money::AMOUNT_DECIMALS, 5)).unwrap_or_default();
+                family.push([role, sid, format!("{from} → {to}"), seconds[at].unwrap_or_default().to_string(), amount]);
+            }
+        }
+        Ok::<(), CliError>(())
+    })?;
+    Ok(family)
+}
+
+fn booked_legs(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
+    let date = time::date_text(row.start);
+    let mut legs: Vec<(i128, Total)> = Vec::new();
+    for path in run.files(Dataset::Legs).into_iter().filter(|path| path.to_string_lossy().contains(&format!("date={date}"))) {
+        let frame = read::frame(&path, &["call_sid", "leg", "amount"])?;
+        let (numbers, amounts) = (units(&frame, "leg"), units(&frame, "amount"));
+        for (at, sid) in text(&frame, "call_sid").iter().enumerate() {
+            if sid == Some(&row.call_sid) {
+                legs.push((numbers[at].unwrap_or_default(), Total::from_units(amounts[at].unwrap_or_default())));
+            }
+        }
+    }
+    legs.sort();
+    Ok(Booked { run_id: row.run_id.clone(), amount: Total::from_units(row.amount), legs: legs.into_iter().map(|(_, amount)| amount).collect() })
+}
+
+// ---- the answer -------------------------------------------------------------------------------------------------
+
+struct Head {
+    sid: String,
+    account: String,
+    is_root: bool,
+    root: String,
+    status: String,
+    family: Vec<[String; 5]>,
+    deck_source: String,
+    booked: Option<Booked>,
+}
+
+fn role(is_root: bool) -> &'static str {
+    if is_root { "parent" } else { "child" }
+}
+
+fn party_text(party: PartyRef, texts: &Interner) -> String {
+    let mut text = String::new();
+    party.push_to(texts, &mut text);
+    text
+}
+
+fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, CliError> {
+    let answer: Answer<'_> = explain(question, texts).map_err(|e| CliError::failed(format!("call {}: {e}", head.sid)))?;
+    let parties = &question.parties;
+    let cell = crate::rating::log_cell(question.scenario);
+    Ok(Case {
+        role: role(head.is_root),
+        parties: [Some(parties.a), Some(parties.b), parties.c].map(|party| party.map(|p| party_text(p, texts)).unwrap_or_default()),
+        log: (party_text(parties.get(cell.from), texts), party_text(parties.get(cell.to), texts)),
+        legs: answer.legs.iter().map(|leg| leg_text(leg, question, texts)).collect(),
+        bills: answer.bills,
+        total: answer.total,
+        sid: head.sid,
+        account: head.account,
+        root: head.root,
+        scenario: question.scenario,
+        start: question.start,
+        status: head.status,
+        duration: question.duration_seconds,
+        family: head.family,
+        currency: question.deck.currency.clone(),
+        deck: question.deck.name.clone(),
+        deck_source: head.deck_source,
+        rule: question.rule,
+        booked: head.booked,
+    })
+}
+
+fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -> LegText {
+    let digits = |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
+    let origin = leg.plan.and_then(|plan| plan.origin);
+    let priced = leg.priced.as_ref().map(|(hit, rate, charge)| {
+        let file = question.deck.files[rate.file as usize].clone();
+        Priced {
+            place: format!("{file}:{}", rate.line),
+            file,
+            line: rate.line,
+            description: rate.description.to_string(),
+            destination_prefix: match leg.plan.map(|plan| plan.rated) {
+                Some(Rated::Number(number)) => digits(&number.digits(), hit.destination_digits),
+                Some(Rated::Emergency(_)) => "emergency".to_owned(),
+                None => String::new(),
+            },
+            origin_prefix: origin.map(|number| digits(&number.digits(), hit.origin_digits)).unwrap_or_default(),
+            price: rate.price.to_string(),
+            fee: rate.fee.to_string(),
+            initial: rate.increments.initial,
+            increment: rate.increments.increment,
+            minimum: rate.increments.minimum,
+            billed_seconds: charge.billed_seconds,
+            exact: charge.exact.to_string(),
+            amount: charge.amount,
+        }
+    });
+    LegText {
+        cell: leg.cell.to_string(),
+        from: party_text(question.parties.get(leg.cell.from), texts),
+        to: party_text(question.parties.get(leg.cell.to), texts),
+        rated: leg.plan.map(|plan| plan.rated.to_string()).unwrap_or_default(),
+        origin: origin.map(|number| number.to_string()).unwrap_or_default(),
+        priced,
+    }
+}
+
+fn published_row(scenario: Scenario) -> (String, String) {
+    match scenario {
+        Scenario::Root(direction) => {
+            (format!("{} A→B, not transferred or the parent of a transfer", direction.title()), format!("{} × its own duration", crate::table::root_leg(direction)))
+        }
+        Scenario::Transfer(transfer) => {
+            let row = transfer.row();
+            let legs = row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+            (format!("{} A→B, transferred to {}", row.parent.title(), row.target_words), format!("{legs}, each × child duration; log {}", row.child_log))
+        }
+    }
+}
+
+fn as_text(case: &Case) -> String {
+    let mut out = String::new();
+    let visible = term::visible;
+    let mut line = |text: String| out.push_str(&(text + "\n"));
+    line(term::heading(&format!("call {}", visible(&case.sid))));
+    line(format!("  account    {}", visible(&case.account)));
+    line(format!("  role       {}{}", case.role, if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }));
+    line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
+    for (letter, party) in ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty()) {
+        line(format!("  {letter}          {}", visible(party)));
+    }
+    line(format!("  in the log {} → {}", visible(&case.log.0), visible(&case.log.1)));
+    for [role, sid, way, seconds, amount] in &case.family {
+        line(format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way)));
+    }
+    let (row, bills) = published_row(case.scenario);
+    line(term::heading(&format!("scenario {}", case.scenario)));
+    line(format!("  published  {row}"));
+    line(format!("  bills      {bills}"));
+    line(format!("  deck       {} ({}), {}", visible(&case.deck), visible(&case.deck_source), case.currency));
+    for (number, leg) in (1..).zip(&case.legs) {
+        out.push_str(&leg_lines(case, number, leg));
+    }
+    out.push_str(&total_lines(case));
+    out
+}
+
+fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
+    let visible = term::visible;
+    let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
+    let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
+    let origin = if leg.origin.is_empty() { "unknown" } else { &leg.origin };
+    let _ = writeln!(out, "  rated by   {}, origin {origin}", leg.rated);
+    let Some(p) = &leg.priced else {
+        let why = if case.bills { "the deck has no row for it: the call would be suspended as no-rate" } else { "nothing is billed: not answered, or 0 s" };
+        let _ = writeln!(out, "  amount     {why}");
+        return out;
+    };
+    let from = if p.origin_prefix.is_empty() { "any origin".to_owned() } else { format!("origin {}", p.origin_prefix) };
+    let _ = writeln!(out, "  row        {} destination {}, {from}: {}", visible(&p.place), p.destination_prefix, visible(&p.description));
+    let _ = writeln!(out, "  seconds    {} s → {} s billed ({}/{}, minimum {} s)", case.duration, p.billed_seconds, p.initial, p.increment, p.minimum);
+    let _ = writeln!(out, "  exact      {} + {} × {} / 60 = {} {}", p.fee, p.price, p.billed_seconds, p.exact, case.currency);
+    let _ = writeln!(out, "  amount     {} {} ({} to {} decimals)", p.amount, case.currency, case.rule.rounding.as_str(), case.rule.decimals);
+    out
+}
+
+fn difference(case: &Case) -> Option<Total> {
+    let booked = case.booked.as_ref()?;
+    Some(Total::from_units(case.total?.units() - booked.amount.units()))
+}
+
+fn total_lines(case: &Case) -> String {
+    let total = case.total.map_or_else(|| "none: one leg has no rate".to_owned(), |total| format!("{total} {}", case.currency));
+    let mut out = format!("{} {total}\n", term::heading("total"));
+    if let Some(booked) = &case.booked {
+        let legs = booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        let legs = if legs.is_empty() { String::new() } else { format!(" ({legs})") };
+        let _ = writeln!(out, "  booked     {} {}{legs} in run {}", booked.amount, case.currency, booked.run_id);
+        let _ = match difference(case) {
+            Some(difference) if difference == Total::default() => writeln!(out, "  difference none"),
+            Some(difference) => writeln!(out, "  difference {difference} {}", case.currency),
+            None => writeln!(out, "  difference -"),
+        };
+    }
+    out
+}
+
+fn as_json(case: &Case) -> Value {
+    let legs: Vec<Value> = (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
+    let family: Vec<Value> = case.family.iter().map(|[role, sid, way, seconds, amount]| json!({"role": role, "call_sid": sid, "log": way, "duration_seconds": seconds.parse::<u64>().ok(), "amount": amount})).collect();
+    let booked = case.booked.as_ref().map(|booked| {
+        json!({"run_id": booked.run_id, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
+    });
+    let (row, bills) = published_row(case.scenario);
+    json!({
+        "call_sid": case.sid, "account_sid": case.account, "role": case.role,
+        "parent_call_sid": if case.role == "child" { Value::from(case.root.clone()) } else { Value::Null },
+        "scenario": case.scenario.as_str(), "published_row": row, "published_bills": bills,
+        "a": case.parties[0], "b": case.parties[1], "c": case.parties[2], "log_from": case.log.0, "log_to": case.log.1,
+        "start_time": time::text(case.start), "status": case.status, "duration_seconds": case.duration,
+        "deck": case.deck, "currency": case.currency, "leg_decimals": case.rule.decimals, "leg_rounding": case.rule.rounding.as_str(),
+        "family": family, "legs": legs, "amount": case.total.map(|total| total.to_string()), "booked": booked,
+        "difference": difference(case).map(|d| d.to_string()),
+    })
+}
+
+fn leg_json(number: u32, leg: &LegText) -> Value {
+    let mut value = json!({
+        "leg": number, "published": leg.cell, "leg_from": leg.from, "leg_to": leg.to, "rated_number": leg.rated, "origin_number": leg.origin,
+    });
+    if let (Some(p), Some(object)) = (&leg.priced, value.as_object_mut()) {
+        let more = json!({
+            "deck_file": p.file, "deck_line": p.line, "description": p.description, "destination_prefix": p.destination_prefix,
+            "origin_prefix": p.origin_prefix, "price_per_minute": p.price, "connection_fee": p.fee, "initial_increment": p.initial,
+            "increment": p.increment, "minimum": p.minimum, "billed_seconds": p.billed_seconds, "exact_amount": p.exact, "amount": p.amount.to_string(),
+        });
+        if let Value::Object(more) = more {
+            object.extend(more);
+        }
+    }
+    value
+}

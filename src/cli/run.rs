@@ -1,0 +1,125 @@
+//! `run`: the night.
+
+use super::args::{RunArgs, TextFormat};
+use super::error::{CliError, Kind};
+use super::term::{self, grouped};
+use crate::io::job::{self, Inputs, Session, Summary};
+use crate::io::ledger::{Ledger, read};
+use crate::io::source;
+use crate::night::{Class, Count};
+use serde_json::{Map, Value, json};
+
+/// Rates call files and books them.
+pub fn run(args: &RunArgs) -> Result<(), CliError> {
+    if let Some(threads) = args.threads {
+        if threads == 0 {
+            return Err(CliError::usage("--threads 0: expected 1 or more"));
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|e| CliError::failed(format!("--threads: {e}")))?;
+    }
+    let policy = super::config::load(args.config.as_deref())?;
+    let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
+    let found = source::find(&args.cdrs)?;
+    for path in &found.left_out {
+        term::report("note", &format!("{}: left out, its name is not that of a call file", path.display()));
+    }
+    let ledger = Ledger::at(&args.ledger);
+    let lock = ledger.lock()?;
+    let runs = ledger.runs()?;
+    let total = found.files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
+    let progress = term::Progress::start(total);
+    let session = job::settle_calls(inputs, &found.files, &runs, &progress.bytes)?;
+    refuse_too_many(args, &session)?;
+    let summary = job::book(&ledger, &lock, &runs, &session)?;
+    drop(progress);
+    let text = match args.format {
+        TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
+        TextFormat::Text => as_text(&summary),
+    };
+    term::print(&text);
+    Ok(())
+}
+
+fn refuse_too_many(args: &RunArgs, session: &Session) -> Result<(), CliError> {
+    let suspended = session.tally().of(Class::Suspended).records;
+    match args.max_suspended {
+        Some(most) if suspended > most => {
+            let reasons = session.suspended_by_reason();
+            let list = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ");
+            Err(CliError::new(Kind::TooManySuspended, format!("{suspended} records would be suspended, --max-suspended is {most}: {list}; nothing was booked")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn counts(summary: &Summary) -> impl Iterator<Item = (&'static str, Count)> + '_ {
+    let classes = Class::ALL.iter().map(|class| (class.as_str(), summary.tally.of(*class)));
+    [("read", summary.tally.read), ("retried", summary.tally.retried)].into_iter().chain(classes)
+}
+
+fn as_json(summary: &Summary) -> Value {
+    let mut object = Map::new();
+    object.insert("run_id".to_owned(), json!(summary.run_id));
+    for (name, count) in counts(summary) {
+        object.insert(name.to_owned(), json!(count.records));
+    }
+    let by_reason: Map<_, _> = summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
+    object.insert("suspended_by_reason".to_owned(), Value::Object(by_reason));
+    object.insert("legs".to_owned(), json!(summary.legs));
+    let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
+    object.insert("amount".to_owned(), Value::Object(amount));
+    let seconds: Map<_, _> = counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
+    object.insert("seconds".to_owned(), Value::Object(seconds));
+    Value::Object(object)
+}
+
+fn as_text(summary: &Summary) -> String {
+    let mut lines = vec![term::heading(&format!("run {}", summary.run_id.as_deref().unwrap_or("-")))];
+    let width = counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
+    let seconds_width = counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();
+    for (place, (name, count)) in counts(summary).enumerate() {
+        let sign = match place {
+            1 => "+",
+            2 => "=",
+            0 => " ",
+            _ => "+",
+        };
+        lines.push(format!(" {sign} {name:<10} {:>width$} records {:>seconds_width$} s", grouped(count.records), grouped(count.seconds)));
+    }
+    if !summary.suspended_by_reason.is_empty() {
+        lines.push(term::heading("suspended"));
+        lines.extend(summary.suspended_by_reason.iter().map(|(reason, count)| format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))));
+    }
+    lines.push(term::heading("booked"));
+    lines.push(format!("   {} legs", grouped(summary.legs)));
+    lines.extend(summary.amount.iter().map(|(currency, total)| format!("   {total} {currency}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A ledger that is there, for the commands that read.
+pub fn existing(folder: &std::path::Path) -> Result<Ledger, CliError> {
+    let ledger = Ledger::at(folder);
+    if ledger.exists() {
+        return Ok(ledger);
+    }
+    Err(CliError::failed(format!("{}: there is no ledger", folder.display())).hint("`trunkrate run` makes one; --ledger names another"))
+}
+
+/// The time range of `--from` and `--to`.
+pub fn times(times: &super::args::Times) -> Result<Option<std::ops::Range<i64>>, CliError> {
+    let bound = |text: &Option<String>, name: &str, default: i64| match text {
+        None => Ok(default),
+        Some(text) => crate::time::parse_date_or_instant(text)
+            .ok_or_else(|| CliError::usage(format!("{name} {text}: expected a date (2026-11-20) or an instant with an offset"))),
+    };
+    if times.from.is_none() && times.to.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(bound(&times.from, "--from", i64::MIN)?..bound(&times.to, "--to", i64::MAX)?))
+}
+
+/// The suspense of a ledger.
+pub fn suspense_of(ledger: &Ledger) -> Result<Vec<crate::io::ledger::frames::SuspenseRow>, CliError> {
+    Ok(read::suspense(&ledger.runs()?)?)
+}

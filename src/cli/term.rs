@@ -1,0 +1,122 @@
+//! The terminal: colours, tables and the progress bar, each only where a person looks.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Whether stdout is a terminal that wants colour.
+fn colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Prints to stdout; a reader that left is no failure.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`.
+pub fn report(label: &str, message: &str) {
+    let colour = match label {
+        "error" => AnsiColor::Red,
+        "hint" => AnsiColor::Cyan,
+        _ => AnsiColor::Yellow,
+    };
+    let style = if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
+    let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", visible(message));
+}
+
+/// A heading on stdout.
+pub fn heading(text: &str) -> String {
+    let style = if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
+    format!("{style}{text}{style:#}")
+}
+
+/// Data as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
+pub fn visible(text: &str) -> String {
+    let hidden = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().flat_map(|c| if hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+/// A table of text; the columns named in `right` are numbers.
+pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(row.iter().map(|cell| visible(cell)).collect::<Vec<_>>());
+    }
+    for (at, _) in header.iter().enumerate().filter(|(_, name)| right.contains(name)) {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let text = table.to_string();
+    let mut lines = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+    let head = lines.next().unwrap_or_default();
+    let rule = "─".repeat(text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default().saturating_sub(1));
+    let body: String = lines.map(|line| format!("{line}\n")).collect();
+    format!("{}\n{rule}\n{body}", heading(head))
+}
+
+/// Groups thousands: `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A bar on stderr over the bytes that are read; nothing where stderr is no terminal, or the work is short.
+pub struct Progress {
+    /// Bytes read so far.
+    pub bytes: Arc<AtomicU64>,
+    done: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to watch.
+    pub fn start(total: u64) -> Self {
+        let (bytes, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let thread = std::io::stderr().is_terminal().then(|| {
+            let (bytes, done) = (Arc::clone(&bytes), Arc::clone(&done));
+            std::thread::spawn(move || watch(total, &bytes, &done))
+        });
+        Self { bytes, done, thread }
+    }
+}
+
+fn watch(total: u64, bytes: &AtomicU64, done: &AtomicBool) {
+    std::thread::park_timeout(Duration::from_millis(500));
+    if done.load(Ordering::Relaxed) {
+        return;
+    }
+    let style = ProgressStyle::with_template("{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}");
+    let bar = ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    while !done.load(Ordering::Relaxed) {
+        let read = bytes.load(Ordering::Relaxed).min(total);
+        bar.set_position(read);
+        bar.set_message(if read < total { "reading" } else { "booking" });
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    bar.finish_and_clear();
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

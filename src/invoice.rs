@@ -1,0 +1,133 @@
+//! Invoices: the legs of an account and a month, added up.
+//!
+//! **Invariant:** the sum of the lines is the sum of the legs, to the last decimal. The total is that sum rounded once
+//! to the currency's minor unit, and what the rounding added or took is a line of its own.
+
+use crate::money::{Amount, Overflow, Price, Total, minor_unit_decimals, round_invoice_total};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+
+/// What legs of one line share, in the order of the lines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineKey {
+    /// The scenario's id.
+    pub scenario: String,
+    /// The service.
+    pub service: String,
+    /// The deck's description.
+    pub description: String,
+    /// Price per minute.
+    pub price: Price,
+    /// Connection fee per leg.
+    pub fee: Price,
+}
+
+/// One line of an invoice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Calls with a leg on this line.
+    pub calls: u64,
+    /// Legs.
+    pub legs: u64,
+    /// Their billed seconds.
+    pub billed_seconds: u64,
+    /// Their sum.
+    pub amount: Total,
+    last_call: String,
+}
+
+/// The invoice of an account for a month, in one currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Invoice {
+    /// The lines, by what their legs share.
+    pub lines: BTreeMap<LineKey, Line>,
+    /// Calls with a leg.
+    pub calls: u64,
+    last_call: String,
+}
+
+/// What an invoice adds up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Of the lines, exact.
+    pub sum: Decimal,
+    /// Added (or, negative, taken) by the rounding.
+    pub rounding: Decimal,
+    /// To be paid.
+    pub total: Decimal,
+}
+
+impl Invoice {
+    /// Adds a leg. The legs of one call come one after the other.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the sum does not fit.
+    pub fn add(&mut self, call_sid: &str, key: LineKey, billed_seconds: u64, amount: Amount) -> Result<(), Overflow> {
+        if self.last_call != call_sid {
+            self.calls += 1;
+            call_sid.clone_into(&mut self.last_call);
+        }
+        let line = self.lines.entry(key).or_default();
+        if line.last_call != call_sid {
+            line.calls += 1;
+            call_sid.clone_into(&mut line.last_call);
+        }
+        line.legs += 1;
+        line.billed_seconds += billed_seconds;
+        line.amount.add(amount)
+    }
+
+    /// Adds the lines up and rounds once.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the sum does not fit a decimal.
+    pub fn sum(&self, currency: &str) -> Result<Sum, Overflow> {
+        let mut sum = Total::default();
+        for line in self.lines.values() {
+            sum.merge(line.amount)?;
+        }
+        let sum = sum.to_decimal()?;
+        let total = round_invoice_total(sum, minor_unit_decimals(currency).unwrap_or(2));
+        Ok(Sum { sum, rounding: total - sum, total })
+    }
+}
+
+/// Minutes of billed seconds, to four decimals (a sixtieth has no end).
+#[must_use]
+pub fn billed_minutes(seconds: u64) -> String {
+    let ten_thousandths = (i128::from(seconds) * 10_000 + 30) / 60;
+    crate::money::decimal_text(ten_thousandths, 4, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(scenario: &str) -> LineKey {
+        LineKey { scenario: scenario.into(), service: "termination".into(), description: "d".into(), price: Price::ZERO, fee: Price::ZERO }
+    }
+
+    #[test]
+    fn lines_add_up_and_the_total_is_rounded_once() {
+        let mut invoice = Invoice::default();
+        let third = Amount::from_units(33_300); // 0.000333
+        for (call, scenario) in [("CA1", "a"), ("CA1", "a"), ("CA1", "b"), ("CA2", "a")] {
+            invoice.add(call, key(scenario), 60, third).unwrap();
+        }
+        let line = &invoice.lines[&key("a")];
+        assert_eq!((line.calls, line.legs, line.billed_seconds), (2, 3, 180));
+        assert_eq!(invoice.calls, 2);
+        let sum = invoice.sum("USD").unwrap();
+        assert_eq!((sum.sum.normalize().to_string(), sum.total.to_string()), ("0.001332".into(), "0.00".into()));
+        assert_eq!(sum.sum + sum.rounding, sum.total);
+        assert_eq!(invoice.sum("KWD").unwrap().total.to_string(), "0.001");
+    }
+
+    #[test]
+    fn minutes() {
+        assert_eq!(billed_minutes(150), "2.5");
+        assert_eq!(billed_minutes(48), "0.8");
+        assert_eq!(billed_minutes(10), "0.1667");
+        assert_eq!(billed_minutes(60), "1");
+    }
+}
