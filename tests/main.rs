@@ -1,1 +1,17 @@
-//! t
+//! All integration tests, in one binary: each binary would link polars again.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `billing_table` | one snapshot per row of the published table, and every row at 0, 1, 59, 60, 61 s |
+//! | `reasons` | one snapshot per reason, and their order |
+//! | `formats` | every way in which calls may come, and files that are refused |
+//! | `decks` | every refusal of a deck, and lookups |
+//! | `laws` | properties: conservation, order, threads, splits, the same night twice |
+//! | `oracle` | the kernel against the naive rater, on random nights |
+//! | `commands` | wiring: stdout, stderr, exit codes, help |
+//! | `house` | the README says what the code does; the core knows no file |
+//! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
+//! | `support` | a folder, a night in it, and the binary |
+
+mod naive;
+mod support;

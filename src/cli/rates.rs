@@ -76,7 +76,7 @@ fn lookup(args: &LookupArgs) -> Result<(), CliError> {
 /// The only place that asks the clock: a question to a deck is about now, unless it says otherwise.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_secs()).unwrap_or_default() * time::SECOND
 }
 
 fn why(row: &Considered) -> &'static str {
