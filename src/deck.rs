@@ -624,8 +624,12 @@ mod tests {
         assert_eq!(line(&deck, "+32460123456", Some("+12425550100")), Some(5));
         assert_eq!(line(&deck, "+32460123456", None), Some(4));
         assert_eq!(line(&deck, "+49301234567", None), None);
-        let considered =
-            deck.consider(Direction::Termination, Rated::Number(Number::parse("+32455123456").unwrap()), Number::parse("+13035550199"), 0);
+        let considered = deck.consider(
+            Direction::Termination,
+            Rated::Number(Number::parse("+32455123456").unwrap()),
+            Number::parse("+13035550199"),
+            0,
+        );
         let told: Vec<_> = considered.iter().map(|c| (deck.rate(c.hit).line, c.lost)).collect();
         assert_eq!(told, [(2, None), (3, Some(Lost::Origin))]);
     }

@@ -38,7 +38,9 @@ impl Case<'_> {
         let typed = Record::read(fields, policy);
         let parent = fields.get(Field::ParentCallSid);
         match reason {
-            Reason::MalformedRecord => "the text is no record under its header: expected one value per column, in UTF-8".to_owned(),
+            Reason::MalformedRecord => {
+                "the text is no record under its header: expected one value per column, in UTF-8".to_owned()
+            }
             Reason::MissingField => {
                 let field = typed.missing_field(fields).map_or("direction", Field::as_str);
                 format!("`{field}` is empty")
@@ -49,15 +51,21 @@ impl Case<'_> {
                 let why = typed.invalid_duration(Duration::parse(text), policy).unwrap_or("it is not plausible");
                 format!("duration `{text}`: {why}")
             }
-            Reason::NotFinal => format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status)),
+            Reason::NotFinal => {
+                format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status))
+            }
             Reason::ConflictingDuplicate => "another version of this call says something else".to_owned(),
             Reason::InvalidNumber => format!("to is `{}`; expected + and 7 to 15 digits", fields.get(Field::To)),
             Reason::ParentMissing => format!("the parent {parent} was not seen yet"),
             Reason::ParentNeverArrived => format!("the parent {parent} was not seen for {} days", policy.parent_wait_days),
             Reason::ParentCycle => format!("following parents from {parent} leads back to this call"),
             Reason::ParentSuspended => format!("the parent {parent} is in suspense"),
-            Reason::ParentAccountMismatch => format!("the parent {parent} belongs to another account than {}", fields.get(Field::AccountSid)),
-            Reason::ChildBeforeParent => format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start)),
+            Reason::ParentAccountMismatch => {
+                format!("the parent {parent} belongs to another account than {}", fields.get(Field::AccountSid))
+            }
+            Reason::ChildBeforeParent => {
+                format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start))
+            }
             Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
             Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(record, reason, typed.target),
             Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk_text(record)),
@@ -115,7 +123,10 @@ impl Case<'_> {
         let trunk = TrunkFact::of(&self.trunk_text(record), self.tariff.trunks);
         let target = settle_target(self.calls, child.asked, trunk.domain);
         let c = target_party(child.asked, &target)?;
-        Some((Scenario::Transfer(TransferScenario::of(root.direction, target.kind()?)), Parties { a: root.a, b: root.b, c: Some(c) }))
+        Some((
+            Scenario::Transfer(TransferScenario::of(root.direction, target.kind()?)),
+            Parties { a: root.a, b: root.b, c: Some(c) },
+        ))
     }
 
     fn unpriced_leg(&self, record: usize, deck: &Deck, scenario: Scenario, parties: &Parties) -> Option<String> {
@@ -127,7 +138,13 @@ impl Case<'_> {
                 return None;
             }
             let origin = leg.origin.map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
-            Some(format!("{cell}: the deck `{}` has no {} row for {} from {origin} at {}", deck.name, leg.service, leg.rated, time::text(start)))
+            Some(format!(
+                "{cell}: the deck `{}` has no {} row for {} from {origin} at {}",
+                deck.name,
+                leg.service,
+                leg.rated,
+                time::text(start)
+            ))
         })
     }
 }
@@ -139,5 +156,9 @@ fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
         !text.is_empty() && time::parse(text, policy.zone.as_ref()).is_none()
     });
     let field = broken.unwrap_or(Field::StartTime);
-    format!("{} is `{}`; expected RFC 2822, or ISO 8601 with an offset, in the years 1970 to 2199", field.as_str(), fields.get(field))
+    format!(
+        "{} is `{}`; expected RFC 2822, or ISO 8601 with an offset, in the years 1970 to 2199",
+        field.as_str(),
+        fields.get(field)
+    )
 }

@@ -150,7 +150,8 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
     let starts = calls.start.iter().zip(&families.standing);
-    let tonight = starts.filter(|(start, s)| **start != Calls::NO_TIME && **s != Standing::Ignored).map(|(start, _)| *start).max();
+    let tonight =
+        starts.filter(|(start, s)| **start != Calls::NO_TIME && **s != Standing::Ignored).map(|(start, _)| *start).max();
     families.newest_start = families.newest_start.max(tonight);
     families
 }

@@ -104,7 +104,13 @@ mod tests {
     use super::*;
 
     fn key(scenario: &str) -> LineKey {
-        LineKey { scenario: scenario.into(), service: "termination".into(), description: "d".into(), price: Price::ZERO, fee: Price::ZERO }
+        LineKey {
+            scenario: scenario.into(),
+            service: "termination".into(),
+            description: "d".into(),
+            price: Price::ZERO,
+            fee: Price::ZERO,
+        }
     }
 
     #[test]

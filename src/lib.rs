@@ -1,12 +1,73 @@
-//! trunkrate (crate docs follow)
+//! trunkrate rates and bills the calls of a SIP trunk that supports call transfer (SIP REFER), and explains every cent.
+//!
+//! A transferred call is two records, the *parent* and a *child*. The carrier publishes which legs are billed for each
+//! and how the log shows them: a table of four scenarios. Everything before that table finds the scenario of a call,
+//! everything after it multiplies and adds.
+//!
+//! # The pipeline
+//!
+//! ```text
+//!  call files ─▶ io::calls ─▶ Calls ─▶ family::join ─▶ Families ─▶ night::settle ─▶ Night ─▶ io::ledger
+//!                columns      (call)   versions,       (family)    scenario, deck   (night)  legs, log,
+//!                                      parents, chains             rows, reasons             suspense
+//!
+//!  rates/ ─▶ io::decks ─▶ Deck ─────────────────────────────┘
+//!  BILLING_TABLE (table) ────────────────────────────────────┘
+//! ```
+//!
+//! # The data
+//!
+//! ```text
+//! Calls                          records as columns, about 80 bytes each        call
+//! ├── Record, Fields             one record, from text to typed                 record
+//! ├── Party, Number              who: a number, a SIP endpoint, unknown         party
+//! └── Asked → Target             where a transfer goes                          target
+//! Families                       versions, links, levels                        family
+//! TransferScenario → BillingRow  the published table                            scenario, table
+//! Deck → Hit → Rate              which row prices a leg                         deck
+//! Price, Amount, Total           exact integers                                 money
+//! Night, Tally                   where every record ends                        night
+//! Reason                         why one cannot be billed now                   reject
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. **No record is lost.** `read + retried = rated + free + duplicate + ignored + suspended`, in records and in
+//!    seconds, or the run fails before anything is booked ([`night::Tally::conserves`]).
+//! 2. **No money comes out of a float.** Prices are parsed exactly, amounts are integers at a fixed scale, overflow is an
+//!    error. There are three roundings, each defined once: seconds to increments ([`deck::Increments::billed`]), the
+//!    amount of a leg ([`money::round_leg`]), the total of an invoice ([`money::round_invoice_total`]).
+//! 3. **One record whole or not at all.** If one leg has no rate, none is booked.
+//! 4. **The same input gives the same bytes**, whatever the order of rows and files, the threads, the locale, the clock.
+//!    Even a run's name is a hash of what it did.
+//! 5. **The core knows no file.** Only [`io`] and [`cli`] name `std::fs`, `csv`, `polars` or `clap`; a test holds it. The
+//!    core is what will run inside other engines.
+//! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]).
+//!
+//! # Where to start reading
+//!
+//! [`table`] is the carrier's page. [`rating`] puts parties into its cells. [`night`] is the batch, [`explain`] is one call.
+//!
+//! # Glossary
+//!
+//! - **leg**: one billed stretch of a call, on the termination or the origination price list.
+//! - **termination / origination**: seen from the telephone network, to it or from it.
+//! - **A, B, C**: the parent's `from`, the parent's `to`, the transfer target.
+//! - **transferor / transferee**: who transfers (the trunk's side), and who is transferred (the other side).
+//! - **root, child, chain**: a call that is nobody's child; a call that a transfer made; a child of a child.
+//! - **deck**: a price list, valid from a date; a row has destination and origin prefixes and a price per minute.
+//! - **suspense**: where records wait that cannot be billed now.
+//! - **night**: one run over one export, by day or by night.
+
 pub mod call;
 pub mod cli;
 pub mod deck;
 pub mod detail;
-pub mod family;
 pub mod explain;
+pub mod family;
 pub mod intern;
 pub mod invoice;
+pub mod io;
 pub mod money;
 pub mod night;
 pub mod party;
@@ -19,4 +80,3 @@ pub mod table;
 pub mod target;
 pub mod time;
 pub mod trunk;
-pub mod io;

@@ -272,11 +272,7 @@ pub fn decimal_text(units: i128, scale: u32, least: u32) -> String {
         rest /= 10;
         decimals -= 1;
     }
-    if decimals == 0 {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{rest:0width$}", width = decimals as usize)
-    }
+    if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest:0width$}", width = decimals as usize) }
 }
 
 impl fmt::Display for Price {

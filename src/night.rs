@@ -197,7 +197,7 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
             }
         })
         .collect();
-    (night.class, night.reason) = roots.iter().map(|(class, reason, _)| (*class, *reason)).unzip();
+    (night.class, night.reason) = roots.iter().map(|(class, why, _)| (*class, *why)).unzip();
     night.first = roots.into_iter().map(|(_, _, hit)| hit).collect();
     for level in std::mem::take(&mut night.families.levels) {
         let verdicts: Vec<Verdict> = level
@@ -245,7 +245,14 @@ struct Parent {
     root: RootRef,
 }
 
-fn settle_child(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, tariff: &Tariff<'_>, trunks: &TrunkFacts<'_>) -> Verdict {
+fn settle_child(
+    calls: &Calls,
+    record: usize,
+    night: &Night,
+    earlier: &Earlier,
+    tariff: &Tariff<'_>,
+    trunks: &TrunkFacts<'_>,
+) -> Verdict {
     let parent = match find_parent(calls, record, night, earlier, tariff.policy) {
         Ok(parent) => parent,
         Err(reason) => return Verdict::suspended(reason),
@@ -286,7 +293,13 @@ fn settle_child(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, 
 }
 
 /// The rows of a child's legs: all of them, or none.
-fn price_child(calls: &Calls, record: usize, scenario: TransferScenario, parties: &Parties, tariff: &Tariff<'_>) -> Option<[Hit; 2]> {
+fn price_child(
+    calls: &Calls,
+    record: usize,
+    scenario: TransferScenario,
+    parties: &Parties,
+    tariff: &Tariff<'_>,
+) -> Option<[Hit; 2]> {
     let deck = deck_of(calls, record, tariff)?;
     let (cells, count) = cells(Scenario::Transfer(scenario));
     let mut hits = [Hit::default(); 2];
@@ -349,7 +362,13 @@ impl Night {
         let Some(child) = self.child.get(calls.child[record] as usize) else {
             let root = root_facts(calls, record);
             let parties = Parties { a: root.a, b: root.b, c: None };
-            return Some(Scene { scenario: Scenario::Root(root.direction), parties, root, parent: Sid::EMPTY, trunk: root.trunk });
+            return Some(Scene {
+                scenario: Scenario::Root(root.direction),
+                parties,
+                root,
+                parent: Sid::EMPTY,
+                trunk: root.trunk,
+            });
         };
         let child = (*child)?;
         let root = self.root_facts(calls, earlier, child.root);

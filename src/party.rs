@@ -277,10 +277,7 @@ impl Uri {
     fn parse_sip(uri: &str) -> Result<Self, UriError> {
         let parsed = SipUri::parse_with_warnings(uri).map_err(|e| UriError(e.to_string()))?;
         // A `?` in the user part is legal and only makes the reader wary; a lost or mended character is not.
-        let breach = parsed
-            .warnings
-            .iter()
-            .find(|w| w.kind == WarningKind::Lost || w.code != WarningCode::HeaderShapedUser);
+        let breach = parsed.warnings.iter().find(|w| w.kind == WarningKind::Lost || w.code != WarningCode::HeaderShapedUser);
         if let Some(breach) = breach {
             return Err(UriError(breach.to_string()));
         }

@@ -11,7 +11,7 @@ use crate::intern::Interner;
 use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
 use crate::party::{Number, Party, emergency_of_root};
 use crate::scenario::{Direction, Scenario};
-use crate::table::{LegCell, LogCell, Letter, root_leg};
+use crate::table::{LegCell, Letter, LogCell, root_leg};
 use crate::target::{Target, at_host};
 use crate::time::Micros;
 use crate::trunk::{TerminationDomain, TransferCallerId};
@@ -143,12 +143,10 @@ pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Part
     }
     // The transferor is the trunk's side: A of a termination, B of an origination.
     match (direction, setting) {
-        (Direction::Termination, TransferCallerId::FromTransferee) | (Direction::Origination, TransferCallerId::FromTransferor) => {
-            parties.b
-        }
-        (Direction::Termination, TransferCallerId::FromTransferor) | (Direction::Origination, TransferCallerId::FromTransferee) => {
-            parties.a
-        }
+        (Direction::Termination, TransferCallerId::FromTransferee)
+        | (Direction::Origination, TransferCallerId::FromTransferor) => parties.b,
+        (Direction::Termination, TransferCallerId::FromTransferor)
+        | (Direction::Origination, TransferCallerId::FromTransferee) => parties.a,
     }
 }
 

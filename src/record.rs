@@ -245,7 +245,9 @@ impl<'a> Record<'a> {
     fn fingerprint(&self, fields: &Fields<'_>, times: [Option<Micros>; 3], duration: Duration) -> u64 {
         // One buffer on the stack for nearly all records; a longer one is hashed in two.
         let mut buffer = Buffer::default();
-        for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid, Field::From, Field::To, Field::ReferTo] {
+        for field in
+            [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid, Field::From, Field::To, Field::ReferTo]
+        {
             buffer.push(fields.get(field).as_bytes());
         }
         buffer.push(&[self.direction as u8, self.status as u8]);
@@ -374,14 +376,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        let table = [
-            ("0", 0), ("60", 60), ("60.0", 60), ("59.2", 60), ("0.0000001", 1), ("007", 7), ("61", 61), (" 5 ", 5),
-        ];
+        let table = [("0", 0), ("60", 60), ("60.0", 60), ("59.2", 60), ("0.0000001", 1), ("007", 7), ("61", 61), (" 5 ", 5)];
         for (text, seconds) in table {
             let record = read(&[(Field::Duration, text)]);
             assert_eq!((record.duration, record.reason), (seconds, None), "{text}");
         }
-        for bad in ["-1", "-0", "+5", "1e3", "0x10", "1_000", "5.", ".5", "٣", "00:01:00", "61.1", "86401", "4294967297", "", "1 2"] {
+        for bad in
+            ["-1", "-0", "+5", "1e3", "0x10", "1_000", "5.", ".5", "٣", "00:01:00", "61.1", "86401", "4294967297", "", "1 2"]
+        {
             assert_eq!(read(&[(Field::Duration, bad)]).reason, Some(Reason::InvalidDuration), "{bad}");
         }
         let busy = read(&[(Field::Duration, ""), (Field::Status, "BUSY")]);
@@ -390,8 +392,7 @@ mod tests {
 
     #[test]
     fn the_first_reason_is_given() {
-        let all_wrong =
-            [(Field::Sid, ""), (Field::StartTime, "x"), (Field::Duration, "-1"), (Field::Status, "ringing")];
+        let all_wrong = [(Field::Sid, ""), (Field::StartTime, "x"), (Field::Duration, "-1"), (Field::Status, "ringing")];
         let expected = [Reason::MissingField, Reason::InvalidTime, Reason::InvalidDuration, Reason::NotFinal];
         for (mended, reason) in expected.into_iter().enumerate() {
             assert_eq!(read(&all_wrong[mended..]).reason, Some(reason));

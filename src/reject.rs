@@ -125,7 +125,9 @@ impl Reason {
             Self::InvalidNumber => "ask the carrier which number was called",
             Self::ParentMissing => "nothing yet: the next exports may bring the parent",
             Self::ParentNeverArrived => "ask the carrier for the export that holds the parent",
-            Self::ParentCycle | Self::ParentAccountMismatch | Self::ChildBeforeParent => "ask the carrier: the family is inconsistent",
+            Self::ParentCycle | Self::ParentAccountMismatch | Self::ChildBeforeParent => {
+                "ask the carrier: the family is inconsistent"
+            }
             Self::ParentSuspended => "settle the parent first; this record follows by itself",
             Self::ChainedTransfer => "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call",
             Self::InvalidTarget => "look at the value with `trunkrate classify`",

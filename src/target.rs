@@ -112,9 +112,9 @@ pub fn at_host<'a>(endpoint: &'a str, user: UserPart, domain: TerminationDomain<
     match user {
         UserPart::Number(number) => Target::Pstn(number),
         UserPart::Emergency(emergency) => Target::Emergency(emergency),
-        UserPart::Other => {
-            Target::Invalid(format!("`{endpoint}` is at the trunk's own domain, but its user part is no number (+ and 7 to 15 digits)"))
-        }
+        UserPart::Other => Target::Invalid(format!(
+            "`{endpoint}` is at the trunk's own domain, but its user part is no number (+ and 7 to 15 digits)"
+        )),
     }
 }
 
@@ -143,7 +143,10 @@ mod tests {
             ("sips:%2B14155550100;npdi@mytrunk.pstn.twilio.com", "pstn +14155550100"),
             ("sip:+14155550100@other.pstn.twilio.com", "sip sip:+14155550100@other.pstn.twilio.com"),
             ("sip:+14155550100@pbx.example.com", "sip sip:+14155550100@pbx.example.com"),
-            ("sip:+14155550100@mytrunk.pstn.twilio.com.evil.example", "sip sip:+14155550100@mytrunk.pstn.twilio.com.evil.example"),
+            (
+                "sip:+14155550100@mytrunk.pstn.twilio.com.evil.example",
+                "sip sip:+14155550100@mytrunk.pstn.twilio.com.evil.example",
+            ),
             ("sip:+14155550100@mytrunk.pstn.a.b.twilio.com", "sip sip:+14155550100@mytrunk.pstn.a.b.twilio.com"),
             ("sip:mytrunk.pstn.twilio.com", "invalid"),
             ("sip:bob@mytrunk.pstn.twilio.com", "invalid"),

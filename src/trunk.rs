@@ -97,8 +97,7 @@ impl TerminationDomain<'_> {
             Self::None => false,
             Self::AnyOfCarrier => carrier_name(host).is_some(),
             Self::Trunk(domain) => {
-                host == domain
-                    || domain.strip_suffix(CARRIER_SUFFIX).is_some_and(|name| carrier_name(host) == Some(name))
+                host == domain || domain.strip_suffix(CARRIER_SUFFIX).is_some_and(|name| carrier_name(host) == Some(name))
             }
         }
     }

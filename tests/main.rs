@@ -13,5 +13,6 @@
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `support` | a folder, a night in it, and the binary |
 
+mod billing_table;
 mod naive;
 mod support;

@@ -39,8 +39,7 @@ impl Done {
 }
 
 /// The header of a call file with every field.
-pub const HEADER: &str =
-    "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to,answer_time";
+pub const HEADER: &str = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to,answer_time";
 
 /// The header of a deck with every column.
 pub const DECK_HEADER: &str = "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes,Service,Initial Increment,Increment,Minimum,Connection Fee,Effective From,Effective To";

@@ -1,5 +1,7 @@
 //! The command line as typed. Parsing may validate; it does nothing.
 
+#![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
+
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

@@ -15,7 +15,10 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
     let found: Vec<[String; 4]> = args.values.iter().map(|value| found(value, domain)).collect();
     let text = match args.format {
         TextFormat::Json => {
-            let list: Vec<_> = found.iter().map(|[value, kind, target, why]| json!({"refer_to": value, "kind": kind, "target": target, "why": why})).collect();
+            let list: Vec<_> = found
+                .iter()
+                .map(|[value, kind, target, why]| json!({"refer_to": value, "kind": kind, "target": target, "why": why}))
+                .collect();
             format!("{}\n", serde_json::to_string_pretty(&list)?)
         }
         TextFormat::Text => {
@@ -46,7 +49,11 @@ fn found(value: &str, domain: TerminationDomain<'_>) -> [String; 4] {
         Target::Pstn(number) if matches!(asked, Asked::Number(_)) => ("pstn", number.to_string(), how),
         Target::Pstn(number) => ("pstn", number.to_string(), format!("its host is {how}, its user a number")),
         Target::Sip(endpoint) => ("sip", endpoint.into_owned(), format!("its host is not {how}")),
-        Target::Emergency(emergency) => (Reason::EmergencyTarget.as_str(), emergency.as_str().to_owned(), "an emergency number; transfers to it are not supported".to_owned()),
+        Target::Emergency(emergency) => (
+            Reason::EmergencyTarget.as_str(),
+            emergency.as_str().to_owned(),
+            "an emergency number; transfers to it are not supported".to_owned(),
+        ),
         Target::Invalid(why) => (Reason::InvalidTarget.as_str(), String::new(), why),
     };
     [value.to_owned(), kind.to_owned(), target, why]

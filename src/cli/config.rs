@@ -58,7 +58,10 @@ fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     })?;
     let default = Policy::default();
     let zone = config.input.timezone.map(|name| {
-        Zone::named(&name).ok_or_else(|| FileError::new(path, format!("input.timezone: there is no time zone `{name}`")).hint("expected an IANA name such as Europe/Berlin"))
+        Zone::named(&name).ok_or_else(|| {
+            FileError::new(path, format!("input.timezone: there is no time zone `{name}`"))
+                .hint("expected an IANA name such as Europe/Berlin")
+        })
     });
     let decimals = config.money.leg_decimals.unwrap_or(default.leg_rule.decimals);
     if decimals > AMOUNT_DECIMALS {
@@ -85,7 +88,13 @@ mod tests {
         assert_eq!(policy.chained_transfers, ChainedTransfers::Root);
         assert_eq!(policy.max_call_seconds, 86_400);
         assert!(policy.zone.is_some());
-        for bad in ["[money]\nleg_decimal = 4", "[money]\nleg_decimals = 9", "[money]\nleg_rounding = \"down\"", "[input]\ntimezone = \"Mars\"", "x"] {
+        for bad in [
+            "[money]\nleg_decimal = 4",
+            "[money]\nleg_decimals = 9",
+            "[money]\nleg_rounding = \"down\"",
+            "[input]\ntimezone = \"Mars\"",
+            "x",
+        ] {
             assert!(parse(path, bad).is_err(), "{bad}");
         }
         assert_eq!(parse(path, "\n[money]\nleg_decimal = 4").unwrap_err().line, Some(3));

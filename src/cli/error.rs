@@ -81,7 +81,9 @@ impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::File(error) => error.into(),
-            LedgerError::InUse { .. } => Self::new(Kind::InUse, error.to_string()).hint("wait until it has ended; nothing was booked by this one"),
+            LedgerError::InUse { .. } => {
+                Self::new(Kind::InUse, error.to_string()).hint("wait until it has ended; nothing was booked by this one")
+            }
             _ => Self::failed(error.to_string()),
         }
     }

@@ -14,35 +14,42 @@ use std::path::Path;
 
 /// Columns of the contract, section 5.3.
 pub const SUSPENSE_COLUMNS: [&str; 10] = [
-    "call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "source_line", "first_seen", "tries", "record",
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "reason",
+    "detail",
+    "source_file",
+    "source_line",
+    "first_seen",
+    "tries",
+    "record",
 ];
 
 /// Writes what was asked for.
 pub fn run(args: &ExportArgs) -> Result<(), CliError> {
     let ledger = existing(&args.ledger)?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
-    match &args.out {
+    let mut out: Box<dyn Write> = match &args.out {
         Some(path) => {
-            let file = std::fs::File::create(path).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", path.display())))?;
-            let mut out = BufWriter::new(file);
-            write(&ledger, args, &selection, &mut out)?;
-            out.flush()?;
-            Ok(())
+            let file = std::fs::File::create(path);
+            Box::new(BufWriter::new(file.map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", path.display())))?))
         }
-        None => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            write(&ledger, args, &selection, &mut out)?;
-            out.flush()?;
-            Ok(())
-        }
-    }
+        None => Box::new(BufWriter::new(std::io::stdout().lock())),
+    };
+    write(&ledger, args, &selection, &mut out)?;
+    Ok(out.flush()?)
 }
 
 fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
     let dataset = match args.what {
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
-        ExportWhat::Suspense => return write_frames(args.format, out, &suspense_frame(&[])?, |each| each(suspense_frame(&super::run::suspense_of(ledger)?)?)),
+        ExportWhat::Suspense => {
+            return write_frames(args.format, out, &suspense_frame(&[])?, |each| {
+                each(suspense_frame(&super::run::suspense_of(ledger)?)?)
+            });
+        }
     };
     let empty = empty_frame(dataset);
     write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
@@ -66,7 +73,12 @@ fn suspense_frame(rows: &[SuspenseRow]) -> Result<DataFrame, CliError> {
 
 type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
 
-fn write_frames(format: ExportFormat, out: &mut impl Write, empty: &DataFrame, source: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
+fn write_frames(
+    format: ExportFormat,
+    out: &mut impl Write,
+    empty: &DataFrame,
+    source: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     match format {
         ExportFormat::Csv => {
             let mut writer = csv::Writer::from_writer(out);
@@ -83,7 +95,8 @@ fn write_frames(format: ExportFormat, out: &mut impl Write, empty: &DataFrame, s
         ExportFormat::Jsonl => source(&mut |frame| {
             let columns = printed(&frame);
             for row in 0..frame.height() {
-                let object: serde_json::Map<_, _> = columns.iter().map(|(name, column)| (name.clone(), column.json(row))).collect();
+                let object: serde_json::Map<_, _> =
+                    columns.iter().map(|(name, column)| (name.clone(), column.json(row))).collect();
                 serde_json::to_writer(&mut *out, &object)?;
                 out.write_all(b"\n")?;
             }

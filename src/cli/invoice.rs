@@ -36,14 +36,27 @@ pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
         let stem = if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
         let sum = invoice.sum(currency).map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
         let details = accounts.get(account).unwrap_or(&unlisted);
-        let document = Document { account, name: if details.name.is_empty() { account } else { &details.name }, currency, period: &args.period, invoice, sum };
+        let document = Document {
+            account,
+            name: if details.name.is_empty() { account } else { &details.name },
+            currency,
+            period: &args.period,
+            invoice,
+            sum,
+        };
         write(&args.out.join(format!("{stem}.csv")), &document.csv()?)?;
-        write(&args.out.join(format!("{stem}.json")), format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes())?;
+        write(
+            &args.out.join(format!("{stem}.json")),
+            format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes(),
+        )?;
         index.push((stem, document));
     }
     write(&args.out.join("index.csv"), &index_csv(&index)?)?;
     let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
-    write(&args.out.join("index.json"), format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes())?;
+    write(
+        &args.out.join("index.json"),
+        format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
+    )?;
     term::print(&as_table(&index, &args.out));
     Ok(())
 }
@@ -60,13 +73,22 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
     let columns = names.map(|name| text(frame, name));
     let (seconds, amount) = (units(frame, "billed_seconds"), units(frame, "amount"));
     let (price, fee) = (units(frame, "price_per_minute"), units(frame, "connection_fee"));
-    let stored = |value: &Option<i128>| value.and_then(|v| i64::try_from(v).ok()).unwrap_or_default();
+    let stored = |value: &Option<i128>| value.map_or(0, |v| i64::try_from(v).unwrap_or_default());
     for row in 0..frame.height() {
-        let [account, currency, call, scenario, service, description] = columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-        let key = LineKey { scenario, service, description, price: Price::from_units(stored(&price[row])), fee: Price::from_units(stored(&fee[row])) };
+        let [account, currency, call, scenario, service, description] =
+            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+        let key = LineKey {
+            scenario,
+            service,
+            description,
+            price: Price::from_units(stored(&price[row])),
+            fee: Price::from_units(stored(&fee[row])),
+        };
         let billed = u64::try_from(stored(&seconds[row])).unwrap_or_default();
         let invoice = invoices.entry((account, currency)).or_default();
-        invoice.add(&call, key, billed, Amount::from_units(stored(&amount[row]))).map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
+        invoice
+            .add(&call, key, billed, Amount::from_units(stored(&amount[row])))
+            .map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
     }
     Ok(())
 }
@@ -77,7 +99,7 @@ fn file_stem(account: &str) -> String {
     if account.strip_prefix("AC").is_some_and(hex) {
         return account.to_owned();
     }
-    let clean: String = account.chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
+    let clean: String = account.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
     format!("{clean}-{}", &blake3::hash(account.as_bytes()).to_hex()[..8])
 }
 
@@ -107,15 +129,36 @@ fn exact(value: Decimal) -> String {
 impl Document<'_> {
     fn csv(&self) -> Result<Vec<u8>, CliError> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(["scenario", "service", "description", "price_per_minute", "connection_fee", "calls", "legs", "billed_minutes", "amount", "currency"])?;
+        writer.write_record([
+            "scenario",
+            "service",
+            "description",
+            "price_per_minute",
+            "connection_fee",
+            "calls",
+            "legs",
+            "billed_minutes",
+            "amount",
+            "currency",
+        ])?;
         for (key, line) in &self.invoice.lines {
             let fields = [
-                key.scenario.clone(), key.service.clone(), key.description.clone(), key.price.to_string(), key.fee.to_string(),
-                line.calls.to_string(), line.legs.to_string(), billed_minutes(line.billed_seconds), line.amount.to_string(), self.currency.to_owned(),
+                key.scenario.clone(),
+                key.service.clone(),
+                key.description.clone(),
+                key.price.to_string(),
+                key.fee.to_string(),
+                line.calls.to_string(),
+                line.legs.to_string(),
+                billed_minutes(line.billed_seconds),
+                line.amount.to_string(),
+                self.currency.to_owned(),
             ];
             writer.write_record(fields)?;
         }
-        for (what, amount) in [("sum", exact(self.sum.sum)), ("rounding", exact(self.sum.rounding)), ("total", self.sum.total.to_string())] {
+        for (what, amount) in
+            [("sum", exact(self.sum.sum)), ("rounding", exact(self.sum.rounding)), ("total", self.sum.total.to_string())]
+        {
             writer.write_record([what, "", "", "", "", "", "", "", &amount, self.currency])?;
         }
         writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
@@ -144,8 +187,14 @@ impl Document<'_> {
 
     fn index_row(&self, stem: &str) -> [String; 8] {
         [
-            self.account.to_owned(), self.name.to_owned(), stem.to_owned(), self.invoice.calls.to_string(), exact(self.sum.sum),
-            exact(self.sum.rounding), self.sum.total.to_string(), self.currency.to_owned(),
+            self.account.to_owned(),
+            self.name.to_owned(),
+            stem.to_owned(),
+            self.invoice.calls.to_string(),
+            exact(self.sum.sum),
+            exact(self.sum.rounding),
+            self.sum.total.to_string(),
+            self.currency.to_owned(),
         ]
     }
 
@@ -174,5 +223,9 @@ fn as_table(index: &[(String, Document<'_>)], out: &Path) -> String {
         let [_, name, _, calls, sum, rounding, total, currency] = document.index_row(stem);
         vec![name, calls, sum, rounding, format!("{total} {currency}"), out.join(format!("{stem}.csv")).display().to_string()]
     });
-    term::table(&["account", "calls", "sum of legs", "rounding", "total", "file"], &["calls", "sum of legs", "rounding", "total"], rows)
+    term::table(
+        &["account", "calls", "sum of legs", "rounding", "total", "file"],
+        &["calls", "sum of legs", "rounding", "total"],
+        rows,
+    )
 }

@@ -53,7 +53,8 @@ fn lookup(args: &LookupArgs) -> Result<(), CliError> {
     let service = Direction::from_service(&args.service)
         .ok_or_else(|| CliError::usage(format!("--service {}: expected termination or origination", args.service)))?;
     let at = match &args.at {
-        Some(text) => time::parse_date_or_instant(text).ok_or_else(|| CliError::usage(format!("--at {text}: expected a date or an instant with an offset")))?,
+        Some(text) => time::parse_date_or_instant(text)
+            .ok_or_else(|| CliError::usage(format!("--at {text}: expected a date or an instant with an offset")))?,
         None => now(),
     };
     let found: Vec<_> = decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
@@ -91,7 +92,8 @@ fn why(row: &Considered) -> &'static str {
 }
 
 fn prefixes(row: &Considered, rated: Rated, origin: Option<Number>) -> (String, String) {
-    let digits = |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
+    let digits =
+        |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
     let destination = match rated {
         Rated::Number(number) => digits(&number.digits(), row.hit.destination_digits),
         Rated::Emergency(_) => "emergency".to_owned(),
@@ -106,7 +108,13 @@ fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number
     let lines = rows.iter().map(|row| {
         let rate = deck.rate(row.hit);
         let (destination, from) = prefixes(row, rated, origin);
-        let from = if row.lost == Some(Lost::Origin) { "-".to_owned() } else if from.is_empty() { "any".to_owned() } else { from };
+        let from = if row.lost == Some(Lost::Origin) {
+            "-".to_owned()
+        } else if from.is_empty() {
+            "any".to_owned()
+        } else {
+            from
+        };
         let block = rate.increments;
         vec![
             why(row).to_owned(),
@@ -119,7 +127,11 @@ fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number
             rate.description.to_string(),
         ]
     });
-    term::table(&["", "destination", "origin", "price / min", "increments", "fee", "row", "description"], &["price / min", "fee"], lines)
+    term::table(
+        &["", "destination", "origin", "price / min", "increments", "fee", "row", "description"],
+        &["price / min", "fee"],
+        lines,
+    )
 }
 
 fn as_json(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> serde_json::Value {

@@ -108,13 +108,22 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     };
     let tariff = session.tariff();
     let Some(scene) = session.night.scene(calls, &session.earlier, record) else {
-        return Err(not_rated(&args.call, session.night.class[record], session.night.reason[record].map(|r| (r.as_str(), r.hint())), || {
-            let rows = session.suspense().unwrap_or_default();
-            rows.into_iter().find(|row| row.call_sid == args.call).map(|row| row.detail)
-        }));
+        return Err(not_rated(
+            &args.call,
+            session.night.class[record],
+            session.night.reason[record].map(|r| (r.as_str(), r.hint())),
+            || {
+                let rows = session.suspense().unwrap_or_default();
+                rows.into_iter().find(|row| row.call_sid == args.call).map(|row| row.detail)
+            },
+        ));
     };
     let deck = tariff.deck_of_account.get(calls.account[record] as usize).and_then(|deck| tariff.decks.get(*deck as usize));
-    let Some(deck) = deck else { return Err(CliError::failed("no deck prices this account").hint("name one in accounts.csv, or call a deck folder `default`")) };
+    let Some(deck) = deck else {
+        return Err(
+            CliError::failed("no deck prices this account").hint("name one in accounts.csv, or call a deck folder `default`")
+        );
+    };
     let question = Question {
         scenario: scene.scenario,
         parties: scene.parties,
@@ -132,7 +141,13 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
         .map(|(other, s)| {
             let cell = crate::rating::log_cell(s.scenario);
             let shown = |letter| party_text(s.parties.get(letter), &calls.parties);
-            [role(s.parent.is_empty()).to_owned(), calls.sid_text(other).to_string(), format!("{} → {}", shown(cell.from), shown(cell.to)), calls.duration[other].to_string(), String::new()]
+            [
+                role(s.parent.is_empty()).to_owned(),
+                calls.sid_text(other).to_string(),
+                format!("{} → {}", shown(cell.from), shown(cell.to)),
+                calls.duration[other].to_string(),
+                String::new(),
+            ]
         })
         .collect();
     let head = Head {
@@ -176,7 +191,8 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
     let family = read::find_log_rows(&runs, |sid| sid == root_sid)?;
     let Some(root) = family.first() else {
-        return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call)).hint("run `trunkrate verify`"));
+        return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call))
+            .hint("run `trunkrate verify`"));
     };
     let Some(run) = runs.iter().find(|run| run.manifest.run_id == row.run_id) else {
         return Err(CliError::failed(format!("the run {} is not in the ledger", row.run_id)));
@@ -240,7 +256,9 @@ fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<
 /// The rounding of the run that booked the call.
 fn rule_of(run: &Run) -> LegRule {
     let word = |name: &str| run.manifest.policy.get(name).map(String::as_str);
-    let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up].into_iter().find(|r| Some(r.as_str()) == word("money.leg_rounding"));
+    let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up]
+        .into_iter()
+        .find(|r| Some(r.as_str()) == word("money.leg_rounding"));
     let default = LegRule::default();
     LegRule {
         decimals: word("money.leg_decimals").and_then(|text| text.parse().ok()).unwrap_or(default.decimals),
@@ -293,7 +311,11 @@ fn booked_legs(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
         }
     }
     legs.sort();
-    Ok(Booked { run_id: row.run_id.clone(), amount: Total::from_units(row.amount), legs: legs.into_iter().map(|(_, amount)| amount).collect() })
+    Ok(Booked {
+        run_id: row.run_id.clone(),
+        amount: Total::from_units(row.amount),
+        legs: legs.into_iter().map(|(_, amount)| amount).collect(),
+    })
 }
 
 // ---- the answer -------------------------------------------------------------------------------------------------
@@ -325,7 +347,8 @@ fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, 
     let cell = crate::rating::log_cell(question.scenario);
     Ok(Case {
         role: role(head.is_root),
-        parties: [Some(parties.a), Some(parties.b), parties.c].map(|party| party.map(|p| party_text(p, texts)).unwrap_or_default()),
+        parties: [Some(parties.a), Some(parties.b), parties.c]
+            .map(|party| party.map(|p| party_text(p, texts)).unwrap_or_default()),
         log: (party_text(parties.get(cell.from), texts), party_text(parties.get(cell.to), texts)),
         legs: answer.legs.iter().map(|leg| leg_text(leg, question, texts)).collect(),
         bills: answer.bills,
@@ -347,7 +370,8 @@ fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, 
 }
 
 fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -> LegText {
-    let digits = |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
+    let digits =
+        |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
     let origin = leg.plan.and_then(|plan| plan.origin);
     let priced = leg.priced.as_ref().map(|(hit, rate, charge)| {
         let file = question.deck.files[rate.file as usize].clone();
@@ -384,13 +408,17 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
 
 fn published_row(scenario: Scenario) -> (String, String) {
     match scenario {
-        Scenario::Root(direction) => {
-            (format!("{} A→B, not transferred or the parent of a transfer", direction.title()), format!("{} × its own duration", crate::table::root_leg(direction)))
-        }
+        Scenario::Root(direction) => (
+            format!("{} A→B, not transferred or the parent of a transfer", direction.title()),
+            format!("{} × its own duration", crate::table::root_leg(direction)),
+        ),
         Scenario::Transfer(transfer) => {
             let row = transfer.row();
             let legs = row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-            (format!("{} A→B, transferred to {}", row.parent.title(), row.target_words), format!("{legs}, each × child duration; log {}", row.child_log))
+            (
+                format!("{} A→B, transferred to {}", row.parent.title(), row.target_words),
+                format!("{legs}, each × child duration; log {}", row.child_log),
+            )
         }
     }
 }
@@ -401,7 +429,11 @@ fn as_text(case: &Case) -> String {
     let mut line = |text: String| out.push_str(&(text + "\n"));
     line(term::heading(&format!("call {}", visible(&case.sid))));
     line(format!("  account    {}", visible(&case.account)));
-    line(format!("  role       {}{}", case.role, if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }));
+    line(format!(
+        "  role       {}{}",
+        case.role,
+        if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }
+    ));
     line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
     for (letter, party) in ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty()) {
         line(format!("  {letter}          {}", visible(party)));
@@ -429,15 +461,36 @@ fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
     let origin = if leg.origin.is_empty() { "unknown" } else { &leg.origin };
     let _ = writeln!(out, "  rated by   {}, origin {origin}", leg.rated);
     let Some(p) = &leg.priced else {
-        let why = if case.bills { "the deck has no row for it: the call would be suspended as no-rate" } else { "nothing is billed: not answered, or 0 s" };
+        let why = if case.bills {
+            "the deck has no row for it: the call would be suspended as no-rate"
+        } else {
+            "nothing is billed: not answered, or 0 s"
+        };
         let _ = writeln!(out, "  amount     {why}");
         return out;
     };
     let from = if p.origin_prefix.is_empty() { "any origin".to_owned() } else { format!("origin {}", p.origin_prefix) };
-    let _ = writeln!(out, "  row        {} destination {}, {from}: {}", visible(&p.place), p.destination_prefix, visible(&p.description));
-    let _ = writeln!(out, "  seconds    {} s → {} s billed ({}/{}, minimum {} s)", case.duration, p.billed_seconds, p.initial, p.increment, p.minimum);
+    let _ = writeln!(
+        out,
+        "  row        {} destination {}, {from}: {}",
+        visible(&p.place),
+        p.destination_prefix,
+        visible(&p.description)
+    );
+    let _ = writeln!(
+        out,
+        "  seconds    {} s → {} s billed ({}/{}, minimum {} s)",
+        case.duration, p.billed_seconds, p.initial, p.increment, p.minimum
+    );
     let _ = writeln!(out, "  exact      {} + {} × {} / 60 = {} {}", p.fee, p.price, p.billed_seconds, p.exact, case.currency);
-    let _ = writeln!(out, "  amount     {} {} ({} to {} decimals)", p.amount, case.currency, case.rule.rounding.as_str(), case.rule.decimals);
+    let _ = writeln!(
+        out,
+        "  amount     {} {} ({} to {} decimals)",
+        p.amount,
+        case.currency,
+        case.rule.rounding.as_str(),
+        case.rule.decimals
+    );
     out
 }
 

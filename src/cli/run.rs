@@ -15,7 +15,10 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
         if threads == 0 {
             return Err(CliError::usage("--threads 0: expected 1 or more"));
         }
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|e| CliError::failed(format!("--threads: {e}")))?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| CliError::failed(format!("--threads: {e}")))?;
     }
     let policy = super::config::load(args.config.as_deref())?;
     let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
@@ -46,7 +49,10 @@ fn refuse_too_many(args: &RunArgs, session: &Session) -> Result<(), CliError> {
         Some(most) if suspended > most => {
             let reasons = session.suspended_by_reason();
             let list = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ");
-            Err(CliError::new(Kind::TooManySuspended, format!("{suspended} records would be suspended, --max-suspended is {most}: {list}; nothing was booked")))
+            Err(CliError::new(
+                Kind::TooManySuspended,
+                format!("{suspended} records would be suspended, --max-suspended is {most}: {list}; nothing was booked"),
+            ))
         }
         _ => Ok(()),
     }
@@ -63,7 +69,8 @@ fn as_json(summary: &Summary) -> Value {
     for (name, count) in counts(summary) {
         object.insert(name.to_owned(), json!(count.records));
     }
-    let by_reason: Map<_, _> = summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
+    let by_reason: Map<_, _> =
+        summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
     object.insert("suspended_by_reason".to_owned(), Value::Object(by_reason));
     object.insert("legs".to_owned(), json!(summary.legs));
     let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
@@ -78,17 +85,26 @@ fn as_text(summary: &Summary) -> String {
     let width = counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
     let seconds_width = counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();
     for (place, (name, count)) in counts(summary).enumerate() {
+        // The law, as it is read: read + retried = rated + free + …
         let sign = match place {
-            1 => "+",
-            2 => "=",
             0 => " ",
+            2 => "=",
             _ => "+",
         };
-        lines.push(format!(" {sign} {name:<10} {:>width$} records {:>seconds_width$} s", grouped(count.records), grouped(count.seconds)));
+        lines.push(format!(
+            " {sign} {name:<10} {:>width$} records {:>seconds_width$} s",
+            grouped(count.records),
+            grouped(count.seconds)
+        ));
     }
     if !summary.suspended_by_reason.is_empty() {
         lines.push(term::heading("suspended"));
-        lines.extend(summary.suspended_by_reason.iter().map(|(reason, count)| format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))));
+        lines.extend(
+            summary
+                .suspended_by_reason
+                .iter()
+                .map(|(reason, count)| format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))),
+        );
     }
     lines.push(term::heading("booked"));
     lines.push(format!("   {} legs", grouped(summary.legs)));
@@ -103,7 +119,8 @@ pub fn existing(folder: &std::path::Path) -> Result<Ledger, CliError> {
     if ledger.exists() {
         return Ok(ledger);
     }
-    Err(CliError::failed(format!("{}: there is no ledger", folder.display())).hint("`trunkrate run` makes one; --ledger names another"))
+    Err(CliError::failed(format!("{}: there is no ledger", folder.display()))
+        .hint("`trunkrate run` makes one; --ledger names another"))
 }
 
 /// The time range of `--from` and `--to`.

@@ -55,7 +55,8 @@ fn texts(row: &SuspenseRow) -> [String; 10] {
 }
 
 fn as_json(row: &SuspenseRow) -> Value {
-    let mut object: Map<String, Value> = SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    let mut object: Map<String, Value> =
+        SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
     object.insert("source_line".to_owned(), json!(row.source_line));
     object.insert("tries".to_owned(), json!(row.tries));
     Value::Object(object)
@@ -67,12 +68,18 @@ fn as_table(rows: &[SuspenseRow]) -> String {
     }
     let cells = rows.iter().map(|row| {
         let sid = if row.call_sid.is_empty() { "-".to_owned() } else { row.call_sid.clone() };
-        vec![row.reason.clone(), sid, format!("{}:{}", row.source_file, row.source_line), row.tries.to_string(), row.detail.clone()]
+        vec![
+            row.reason.clone(),
+            sid,
+            format!("{}:{}", row.source_file, row.source_line),
+            row.tries.to_string(),
+            row.detail.clone(),
+        ]
     });
     let table = term::table(&["reason", "call", "source", "tries", "detail"], &["tries"], cells);
     let mut reasons: Vec<Reason> = rows.iter().filter_map(|row| Reason::parse(&row.reason)).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let hints: String = reasons.iter().map(|reason| format!("  {:<24} {}\n", reason.as_str(), reason.hint())).collect();
-    format!("{table}\nwhat to do\n{hints}")
+    let hints: Vec<String> = reasons.iter().map(|reason| format!("  {:<24} {}\n", reason.as_str(), reason.hint())).collect();
+    format!("{table}\n{}\n{}", term::heading("what to do"), hints.concat())
 }

@@ -25,7 +25,8 @@ pub fn report(label: &str, message: &str) {
         "hint" => AnsiColor::Cyan,
         _ => AnsiColor::Yellow,
     };
-    let style = if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
+    let style =
+        if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", visible(message));
 }
 
@@ -37,7 +38,10 @@ pub fn heading(text: &str) -> String {
 
 /// Data as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
 pub fn visible(text: &str) -> String {
-    let hidden = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     text.chars().flat_map(|c| if hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
@@ -58,8 +62,8 @@ pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec
     let mut lines = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
     let head = lines.next().unwrap_or_default();
     let rule = "─".repeat(text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default().saturating_sub(1));
-    let body: String = lines.map(|line| format!("{line}\n")).collect();
-    format!("{}\n{rule}\n{body}", heading(head))
+    let body: Vec<&str> = lines.collect();
+    format!("{}\n{rule}\n{}\n", heading(head), body.join("\n"))
 }
 
 /// Groups thousands: `1,234,567`.

@@ -31,8 +31,9 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn wrong(path: &Path, what: String) -> CliError {
-    CliError::failed(format!("{}: {what}", path.display())).hint("the ledger was changed after it was written, or this is a bug; restore it from a copy")
+fn wrong(path: &Path, what: impl std::fmt::Display) -> CliError {
+    CliError::failed(format!("{}: {what}", path.display()))
+        .hint("the ledger was changed after it was written, or this is a bug; restore it from a copy")
 }
 
 /// Runs follow each other without a gap, and suspense goes from one to the next.
@@ -42,9 +43,13 @@ fn chain(before: Option<&Manifest>, run: &Run) -> Result<(), CliError> {
     if folder != m.run_id {
         return Err(wrong(&run.folder, format!("the manifest says that it is run {}", m.run_id)));
     }
-    let (previous, sequence, waiting) = before.map_or((None, 1, 0), |b| (Some(&b.run_id), b.sequence + 1, b.records("suspended")));
+    let (previous, sequence, waiting) =
+        before.map_or((None, 1, 0), |b| (Some(&b.run_id), b.sequence + 1, b.records("suspended")));
     if m.previous.as_ref() != previous || m.sequence != sequence {
-        return Err(wrong(&run.folder, format!("it should be run {sequence} after {previous:?}, it says {} after {:?}", m.sequence, m.previous)));
+        return Err(wrong(
+            &run.folder,
+            format!("it should be run {sequence} after {previous:?}, it says {} after {:?}", m.sequence, m.previous),
+        ));
     }
     if m.records("retried") != waiting {
         return Err(wrong(&run.folder, format!("{waiting} records waited, it took up {}", m.records("retried"))));
@@ -58,7 +63,13 @@ fn files(run: &Run) -> Result<(), CliError> {
         let path = run.folder.join(&file.path);
         let (bytes, hash) = hash(&path)?;
         if bytes != file.bytes || hash != file.blake3 {
-            return Err(wrong(&path, format!("it is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {} bytes, {}", file.bytes, file.blake3)));
+            return Err(wrong(
+                &path,
+                format!(
+                    "it is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {} bytes, {}",
+                    file.bytes, file.blake3
+                ),
+            ));
         }
     }
     let known: HashSet<PathBuf> = run.manifest.files.iter().map(|file| run.folder.join(&file.path)).collect();
@@ -69,7 +80,7 @@ fn files(run: &Run) -> Result<(), CliError> {
             if path.is_dir() {
                 folders.push(path);
             } else if !known.contains(&path) && path != run.folder.join(crate::io::ledger::manifest::FILE_NAME) {
-                return Err(wrong(&path, "the run does not know this file".to_owned()));
+                return Err(wrong(&path, "the run does not know this file"));
             }
         }
     }
@@ -124,7 +135,7 @@ fn legs_and_calls(run: &Run, seen: &mut HashSet<String>) -> Result<(u64, u64), C
         let frame = read::frame(&path, &["call_sid", "scenario", "class", "amount"])?;
         let [sids, scenarios, classes] = ["call_sid", "scenario", "class"].map(|name| text(&frame, name));
         let amounts = units(&frame, "amount");
-        for at in 0..frame.height() {
+        for (at, booked) in amounts.iter().enumerate() {
             let sid = sids.get(at).unwrap_or_default();
             if !seen.insert(sid.to_owned()) {
                 return Err(wrong(&path, format!("the call {sid} is booked twice")));
@@ -138,7 +149,7 @@ fn legs_and_calls(run: &Run, seen: &mut HashSet<String>) -> Result<(u64, u64), C
             if !numbers.iter().copied().eq(1..=expected) {
                 return Err(wrong(&path, format!("the call {sid} has the legs {numbers:?}, its scenario bills {expected}")));
             }
-            if amounts[at] != Some(amount) {
+            if *booked != Some(amount) {
                 return Err(wrong(&path, format!("the call {sid} is not the sum of its legs")));
             }
             call_count += 1;
@@ -147,13 +158,24 @@ fn legs_and_calls(run: &Run, seen: &mut HashSet<String>) -> Result<(u64, u64), C
     if let Some(sid) = legs.keys().min() {
         return Err(wrong(&run.folder, format!("the call {sid} has legs, but is not in the log")));
     }
-    let sums: BTreeMap<String, String> = sums.into_iter().map(|(currency, sum)| (currency, decimal_text(sum, AMOUNT_DECIMALS, 5))).collect();
+    let sums: BTreeMap<String, String> =
+        sums.into_iter().map(|(currency, sum)| (currency, decimal_text(sum, AMOUNT_DECIMALS, 5))).collect();
     if sums != run.manifest.amount || leg_count != run.manifest.legs {
-        return Err(wrong(&run.folder, format!("the legs are {leg_count}, {sums:?}; the manifest says {}, {:?}", run.manifest.legs, run.manifest.amount)));
+        return Err(wrong(
+            &run.folder,
+            format!("the legs are {leg_count}, {sums:?}; the manifest says {}, {:?}", run.manifest.legs, run.manifest.amount),
+        ));
     }
-    let waiting: u64 = run.files(Dataset::Suspense).iter().map(|path| read::frame(path, &["reason"]).map(|f| f.height() as u64)).sum::<Result<_, _>>()?;
+    let waiting: u64 = run
+        .files(Dataset::Suspense)
+        .iter()
+        .map(|path| read::frame(path, &["reason"]).map(|f| f.height() as u64))
+        .sum::<Result<_, _>>()?;
     if waiting != run.manifest.records("suspended") {
-        return Err(wrong(&run.folder, format!("{waiting} records wait, the manifest says {}", run.manifest.records("suspended"))));
+        return Err(wrong(
+            &run.folder,
+            format!("{waiting} records wait, the manifest says {}", run.manifest.records("suspended")),
+        ));
     }
     Ok((call_count, leg_count))
 }

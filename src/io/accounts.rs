@@ -44,7 +44,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
     let header = reader.headers().map_err(|e| fail(&e))?.clone();
     let column = |name: &str| header.iter().position(|h| plain_name(h) == plain_name(name));
     let Some(sid_column) = column("account_sid") else {
-        return Err(FileError::new(path, "has no column `account_sid`").at(1).hint("expected account_sid,name,deck and what an invoice needs"));
+        return Err(FileError::new(path, "has no column `account_sid`")
+            .at(1)
+            .hint("expected account_sid,name,deck and what an invoice needs"));
     };
     let mut accounts = Accounts::new();
     for row in reader.records() {

@@ -188,7 +188,8 @@ fn produce_file(
     let got = source.fill(&mut beginning)?;
     beginning.truncate(got);
     if beginning.trim_ascii().is_empty() {
-        return Err(FileError::new(path, "is not a call file: it is empty").hint("an export without calls still has its header, or is `{\"calls\": []}`"));
+        return Err(FileError::new(path, "is not a call file: it is empty")
+            .hint("an export without calls still has its header, or is `{\"calls\": []}`"));
     }
     let text_start = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();
     let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
@@ -278,7 +279,9 @@ fn cut_into_blocks(
             Format::Json | Format::Parquet => (memchr::memrchr(b'\n', &buffer).map_or(0, |at| at + 1), Vec::new()),
         };
         if end == 0 && buffer.len() > LONGEST_LINE {
-            return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes")).at(first_line).hint("this is no call file, or its line ends are lost"));
+            return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
+                .at(first_line)
+                .hint("this is no call file, or its line ends are lost"));
         }
         if end == 0 {
             continue;
@@ -307,6 +310,7 @@ fn lines(bytes: &[u8]) -> u64 {
 impl Reading {
     /// Parses what comes, several pieces at a time, and appends in order. The receiver is dropped on an error, so that
     /// the reading thread stops.
+    #[allow(clippy::needless_pass_by_value, reason = "dropped here on an error, which tells the reading thread to stop")]
     fn consume(&mut self, receiver: Receiver<Result<Piece, FileError>>, policy: &Policy) -> Result<(), FileError> {
         let at_once = 2 * rayon::current_num_threads();
         let mut pieces = Vec::with_capacity(at_once);
@@ -502,7 +506,9 @@ impl SourceText {
 impl Piece {
     fn parse(&self, policy: &Policy) -> Result<Calls, FileError> {
         match self {
-            Self::Text { bytes, broken, format: Format::Csv(header), .. } => Ok(calls_csv::parse_block(bytes, broken, header, policy)),
+            Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
+                Ok(calls_csv::parse_block(bytes, broken, header, policy))
+            }
             Self::Text { bytes, .. } => Ok(calls_json::parse_lines(bytes, policy)),
             Self::Document { path, text, .. } => {
                 let mut calls = Calls::default();

@@ -36,7 +36,9 @@ impl Header {
     /// If it is not the header of a call file.
     pub fn parse(path: &Path, line: &[u8]) -> Result<Self, FileError> {
         let refuse = |problem: String| {
-            Err(FileError::new(path, format!("is not a call file: {problem}")).at(1).hint("the first line names the columns: sid, account_sid, direction, from, to, start_time, duration, status, …"))
+            Err(FileError::new(path, format!("is not a call file: {problem}"))
+                .at(1)
+                .hint("the first line names the columns: sid, account_sid, direction, from, to, start_time, duration, status, …"))
         };
         let Ok(text) = std::str::from_utf8(line) else {
             return refuse("its first line is not UTF-8".to_owned());
@@ -48,14 +50,19 @@ impl Header {
             reader.read_record(&mut record).ok().map(|_| (delimiter, record.iter().map(str::to_owned).collect::<Vec<_>>()))
         };
         let known = |names: &[String]| names.iter().filter(|name| Field::named(name).is_some()).count();
-        let Some((delimiter, names)) = b",;\t|".iter().filter_map(|d| read(*d)).max_by_key(|(d, names)| (known(names), *d == b',')) else {
+        let Some((delimiter, names)) =
+            b",;\t|".iter().filter_map(|d| read(*d)).max_by_key(|(d, names)| (known(names), *d == b','))
+        else {
             return refuse("its first line is no header".to_owned());
         };
         let columns: Vec<(usize, Field)> =
             names.iter().enumerate().filter_map(|(at, name)| Field::named(name).map(|field| (at, field))).collect();
         let has = |field: Field| columns.iter().any(|(_, f)| *f == field);
         if !has(Field::Sid) || columns.len() < 3 {
-            return refuse(format!("its first line names no column `sid`, or too few of a call's fields; found `{}`", shorten(text)));
+            return refuse(format!(
+                "its first line names no column `sid`, or too few of a call's fields; found `{}`",
+                shorten(text)
+            ));
         }
         for (place, (_, field)) in columns.iter().enumerate() {
             if columns[..place].iter().any(|(_, f)| f == field) {
@@ -107,7 +114,8 @@ pub struct Scan {
 pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
     let mut scan = Scan::default();
     if memchr::memchr(b'"', bytes).is_none() {
-        scan.end = last_line_end(bytes).map_or(if at_end { bytes.len() } else { 0 }, |end| if at_end { bytes.len() } else { end });
+        scan.end =
+            last_line_end(bytes).map_or(if at_end { bytes.len() } else { 0 }, |end| if at_end { bytes.len() } else { end });
         return scan;
     }
     while scan.end < bytes.len() {

@@ -103,7 +103,8 @@ impl CallTable {
     /// Runs a step of polars; what it cannot read, and where it panics on a corrupt page, is an error of the file.
     fn guarded<T>(&self, step: impl FnOnce(&Self) -> PolarsResult<T>) -> Result<T, FileError> {
         let fail = |why: String| {
-            FileError::new(&self.path, format!("is truncated or corrupt Parquet: {why}")).hint("nothing was booked; fetch the file again")
+            FileError::new(&self.path, format!("is truncated or corrupt Parquet: {why}"))
+                .hint("nothing was booked; fetch the file again")
         };
         catch_unwind(AssertUnwindSafe(|| step(self)))
             .map_err(|_| fail("a page cannot be decoded".to_owned()))?
@@ -127,7 +128,8 @@ impl CallRows {
         let mut calls = Calls::default();
         for row in 0..self.rows {
             let texts = &self.texts;
-            let fields = Fields(std::array::from_fn(|at| texts[at].as_ref().and_then(|column| column.get(row)).unwrap_or_default()));
+            let fields =
+                Fields(std::array::from_fn(|at| texts[at].as_ref().and_then(|column| column.get(row)).unwrap_or_default()));
             calls.push(&Record::read(&fields, policy), u32::try_from(row).unwrap_or(u32::MAX));
         }
         calls
@@ -153,7 +155,9 @@ fn column_text(series: &Series) -> PolarsResult<StringChunked> {
             let texts: StringChunked = ticks.iter().map(|tick| tick.and_then(text)).collect();
             Ok(texts)
         }
-        DataType::List(_) | DataType::Binary => Err(PolarsError::ComputeError(format!("the column `{}` is no plain value", series.name()).into())),
+        DataType::List(_) | DataType::Binary => {
+            Err(PolarsError::ComputeError(format!("the column `{}` is no plain value", series.name()).into()))
+        }
         _ => Ok(series.cast(&DataType::String)?.str()?.clone()),
     }
 }

@@ -332,12 +332,15 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
     };
     let seconds = |column, default: u32| match get(column) {
         "" => Ok(default),
-        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map_err(|_| named(column, format!("`{text}` is too large"))),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => {
+            text.parse().map_err(|_| named(column, format!("`{text}` is too large")))
+        }
         text => Err(named(column, format!("`{text}` is no whole number of seconds"))),
     };
     let instant = |column, default: Micros| match get(column) {
         "" => Ok(default),
-        text => parse_date_or_instant(text).ok_or_else(|| named(column, format!("`{text}` is neither a date (2026-01-31) nor an instant with an offset"))),
+        text => parse_date_or_instant(text)
+            .ok_or_else(|| named(column, format!("`{text}` is neither a date (2026-01-31) nor an instant with an offset"))),
     };
     let service = match get(Column::Service) {
         "" => Direction::Termination,
@@ -366,7 +369,13 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
         line: 0,
     };
     let destinations = list(get(Column::Destinations))
-        .map(|text| if text.eq_ignore_ascii_case("emergency") { Ok(Destination::Emergency) } else { prefix(text).map(Destination::Prefix) })
+        .map(|text| {
+            if text.eq_ignore_ascii_case("emergency") {
+                Ok(Destination::Emergency)
+            } else {
+                prefix(text).map(Destination::Prefix)
+            }
+        })
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| named(Column::Destinations, e))?;
     if destinations.is_empty() {

@@ -64,9 +64,12 @@ impl Inputs {
         for (sid, account) in accounts {
             if !account.deck.is_empty() && self.decks.named(&account.deck).is_none() {
                 let known = self.decks.folders.join(", ");
-                return Err(FileError::new(path, format!("the account {sid} names the deck `{}`, which {} does not have", account.deck, rates.display()))
-                    .at(account.line)
-                    .hint(format!("decks there: {known}")));
+                return Err(FileError::new(
+                    path,
+                    format!("the account {sid} names the deck `{}`, which {} does not have", account.deck, rates.display()),
+                )
+                .at(account.line)
+                .hint(format!("decks there: {known}")));
             }
         }
         Ok(())
@@ -89,7 +92,12 @@ impl Inputs {
     pub fn deck_files(&self) -> Vec<Vec<String>> {
         let nested = self.decks.files.keys().any(|path| path.contains('/'));
         let path = |folder: &String, file: &String| if nested { format!("{folder}/{file}") } else { file.clone() };
-        self.decks.decks.iter().zip(&self.decks.folders).map(|(deck, folder)| deck.files.iter().map(|file| path(folder, file)).collect()).collect()
+        self.decks
+            .decks
+            .iter()
+            .zip(&self.decks.folders)
+            .map(|(deck, folder)| deck.files.iter().map(|file| path(folder, file)).collect())
+            .collect()
     }
 }
 
@@ -142,7 +150,14 @@ impl Session {
     /// The rows' makings, for a run of this name.
     #[must_use]
     pub fn books<'a>(&'a self, tariff: &'a Tariff<'a>, run_id: &'a str) -> Books<'a> {
-        Books { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff, deck_files: &self.deck_files, run_id }
+        Books {
+            calls: &self.reading.calls,
+            night: &self.night,
+            earlier: &self.earlier,
+            tariff,
+            deck_files: &self.deck_files,
+            run_id,
+        }
     }
 
     /// Records and seconds by class.
@@ -175,7 +190,11 @@ impl Session {
         let tariff = self.tariff();
         let case = Case { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
         let newest = self.night.families.newest_start.map(time::text).unwrap_or_default();
-        let mut rows: Vec<_> = records.into_iter().zip(texts).map(|(record, text)| self.suspense_row(&case, record as usize, text, &newest)).collect();
+        let mut rows: Vec<_> = records
+            .into_iter()
+            .zip(texts)
+            .map(|(record, text)| self.suspense_row(&case, record as usize, text, &newest))
+            .collect();
         write::sort_suspense(&mut rows);
         Ok(rows)
     }
@@ -208,10 +227,16 @@ impl Session {
     fn late_prices(&self) -> Vec<(String, i64)> {
         let calls = &self.reading.calls;
         let units = frames::carrier_prices(calls);
-        let mut rows: Vec<(String, i64)> = self.night.families.late_prices.iter().filter_map(|(booked, price)| {
-            let sid = calls.odd_sids.text(self.earlier.at(*booked).sid).to_string();
-            Some((sid, units[*price as usize]?))
-        }).collect();
+        let mut rows: Vec<(String, i64)> = self
+            .night
+            .families
+            .late_prices
+            .iter()
+            .filter_map(|(booked, price)| {
+                let sid = calls.odd_sids.text(self.earlier.at(*booked).sid).to_string();
+                Some((sid, units[*price as usize]?))
+            })
+            .collect();
         rows.sort();
         rows
     }
@@ -237,12 +262,19 @@ impl Session {
         for record in retried..calls.len() {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&calls.content[record].to_le_bytes());
-            bytes[8..].copy_from_slice(&xxhash_rust::xxh3::xxh3_64(calls.prices.text(calls.price[record]).as_bytes()).to_le_bytes());
+            bytes[8..]
+                .copy_from_slice(&xxhash_rust::xxh3::xxh3_64(calls.prices.text(calls.price[record]).as_bytes()).to_le_bytes());
             sum = sum.wrapping_add(xxhash_rust::xxh3::xxh3_128(&bytes));
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(&sum.to_le_bytes());
-        for text in [previous.unwrap_or_default(), &self.inputs.decks.hash, self.trunks_text(), self.accounts_text(), &format!("{:?}", policy_words(&self.inputs.policy))] {
+        for text in [
+            previous.unwrap_or_default(),
+            &self.inputs.decks.hash,
+            self.trunks_text(),
+            self.accounts_text(),
+            &format!("{:?}", policy_words(&self.inputs.policy)),
+        ] {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }

@@ -53,7 +53,9 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
                 0 => "no such file, and no match as a glob".to_owned(),
                 n => format!("none of its {n} files is a call file"),
             };
-            return Err(FileError::new(pattern, problem).hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst"));
+            return Err(
+                FileError::new(pattern, problem).hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst")
+            );
         }
     }
     // The same file by two ways is read once: twice would make every record of it a duplicate.

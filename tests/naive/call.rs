@@ -91,11 +91,7 @@ impl Call {
 
     /// What bills: the seconds of a completed call.
     pub fn seconds_to_bill(&self) -> u64 {
-        if self.status == "completed" {
-            self.whole_seconds()
-        } else {
-            0
-        }
+        if self.status == "completed" { self.whole_seconds() } else { 0 }
     }
 
     /// Everything that two copies of one record have in common.
@@ -165,9 +161,7 @@ pub fn is_duration_invalid(call: &Call, policy: &Policy) -> bool {
         return true;
     }
     match (call.start(), parse_time(&call.end_time)) {
-        (Some(start), Some(end)) => {
-            given.is_longer_than(end.timestamp_micros() - start.timestamp_micros() + 1_000_000)
-        }
+        (Some(start), Some(end)) => given.is_longer_than(end.timestamp_micros() - start.timestamp_micros() + 1_000_000),
         _ => false,
     }
 }

@@ -18,11 +18,7 @@ pub struct Given {
 impl Given {
     /// The duration that is billed: a fraction is rounded up to the next second.
     pub fn whole_seconds(self) -> u64 {
-        if self.micros > 0 || self.beyond {
-            self.whole + 1
-        } else {
-            self.whole
-        }
+        if self.micros > 0 || self.beyond { self.whole + 1 } else { self.whole }
     }
 
     /// Whether the duration as given is longer than this many microseconds.
@@ -51,17 +47,9 @@ pub fn parse_duration(text: &str) -> Option<Given> {
     if significant.len() > 15 {
         return None;
     }
-    let whole = if significant.is_empty() {
-        0
-    } else {
-        significant.parse().ok()?
-    };
+    let whole = if significant.is_empty() { 0 } else { significant.parse().ok()? };
     let (micros, beyond) = cut_to_micros(fraction)?;
-    Some(Given {
-        whole,
-        micros,
-        beyond,
-    })
+    Some(Given { whole, micros, beyond })
 }
 
 /// The first six digits of a fraction, padded on the right, and whether anything but zeros is cut off.
@@ -148,9 +136,5 @@ fn parse_offset(text: &str) -> Option<FixedOffset> {
 
 /// A number of exactly so many digits.
 fn fixed_number(text: &str, digits: usize) -> Option<u32> {
-    if text.len() == digits && all_digits(text) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.len() == digits && all_digits(text) { text.parse().ok() } else { None }
 }

@@ -143,20 +143,11 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome that is only a class.
     fn only(class: &str) -> Outcome {
-        Outcome {
-            class: class.to_owned(),
-            reason: None,
-            scenario: None,
-            legs: Vec::new(),
-            log: None,
-        }
+        Outcome { class: class.to_owned(), reason: None, scenario: None, legs: Vec::new(), log: None }
     }
 
     fn suspended(reason: &str) -> Outcome {
-        Outcome {
-            reason: Some(reason.to_owned()),
-            ..Outcome::only("suspended")
-        }
+        Outcome { reason: Some(reason.to_owned()), ..Outcome::only("suspended") }
     }
 
     fn is_suspended(&self) -> bool {

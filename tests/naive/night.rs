@@ -27,35 +27,16 @@ struct Night<'a> {
 }
 
 /// One outcome per record, in the same order. One run into an empty ledger.
-pub fn rate_night(
-    records: &[Record],
-    deck: &[DeckRow],
-    trunks: Option<&[Trunk]>,
-    policy: &Policy,
-) -> Vec<Outcome> {
+pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>, policy: &Policy) -> Vec<Outcome> {
     let calls: Vec<Call> = records.iter().map(Call::of).collect();
-    let mut night = Night {
-        deck,
-        trunks,
-        policy,
-        latest_start: None,
-        outcomes: vec![None; calls.len()],
-        calls,
-        versions: BTreeMap::new(),
-    };
+    let mut night =
+        Night { deck, trunks, policy, latest_start: None, outcomes: vec![None; calls.len()], calls, versions: BTreeMap::new() };
     night.set_ignored_aside();
-    night.latest_start = night
-        .undecided()
-        .filter_map(|at| night.calls[at].start())
-        .max();
+    night.latest_start = night.undecided().filter_map(|at| night.calls[at].start()).max();
     night.set_duplicates_aside();
     night.decide_all();
     // Every record has ended somewhere by now; a test says so.
-    night
-        .outcomes
-        .into_iter()
-        .map(|outcome| outcome.unwrap_or_else(|| Outcome::only("undecided")))
-        .collect()
+    night.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::only("undecided"))).collect()
 }
 
 impl Night<'_> {
@@ -86,14 +67,8 @@ impl Night<'_> {
 
     fn has_only_ignored_parents(&self, at: usize) -> bool {
         let parent_sid = &self.calls[at].parent_sid;
-        let parents: Vec<usize> = (0..self.calls.len())
-            .filter(|other| self.calls[*other].sid == *parent_sid)
-            .collect();
-        !parent_sid.is_empty()
-            && !parents.is_empty()
-            && parents
-                .iter()
-                .all(|parent| self.outcomes[*parent].is_some())
+        let parents: Vec<usize> = (0..self.calls.len()).filter(|other| self.calls[*other].sid == *parent_sid).collect();
+        !parent_sid.is_empty() && !parents.is_empty() && parents.iter().all(|parent| self.outcomes[*parent].is_some())
     }
 
     /// Step 2: a version that is not final gives way to one that is, and of equal versions the first stays.
@@ -104,16 +79,10 @@ impl Night<'_> {
             if sid.is_empty() {
                 continue;
             }
-            let same_sid: Vec<usize> = undecided
-                .iter()
-                .copied()
-                .filter(|other| self.calls[*other].sid == *sid)
-                .collect();
-            let is_superseded = !self.calls[at].is_final()
-                && same_sid.iter().any(|other| self.calls[*other].is_final());
-            let has_earlier_copy = same_sid.iter().any(|other| {
-                *other < at && self.calls[*other].content() == self.calls[at].content()
-            });
+            let same_sid: Vec<usize> = undecided.iter().copied().filter(|other| self.calls[*other].sid == *sid).collect();
+            let is_superseded = !self.calls[at].is_final() && same_sid.iter().any(|other| self.calls[*other].is_final());
+            let has_earlier_copy =
+                same_sid.iter().any(|other| *other < at && self.calls[*other].content() == self.calls[at].content());
             if is_superseded || has_earlier_copy {
                 self.outcomes[at] = Some(Outcome::only("duplicate"));
             } else {
@@ -151,18 +120,13 @@ impl Night<'_> {
         }
         let parents = self.versions_of(&call.parent_sid);
         if parents.is_empty() {
-            return Some(Outcome::suspended(
-                self.parent_missing_or_never_arrived(call),
-            ));
+            return Some(Outcome::suspended(self.parent_missing_or_never_arrived(call)));
         }
         if self.is_in_cycle(call) {
             return Some(Outcome::suspended("parent-cycle"));
         }
         // All, or none is known yet. Contradicting versions are all suspended.
-        let decided: Vec<&Outcome> = parents
-            .iter()
-            .filter_map(|parent| self.outcomes[*parent].as_ref())
-            .collect();
+        let decided: Vec<&Outcome> = parents.iter().filter_map(|parent| self.outcomes[*parent].as_ref()).collect();
         if decided.len() < parents.len() {
             return None;
         }
@@ -206,11 +170,7 @@ impl Night<'_> {
         };
         let wait = i128::from(self.policy.parent_wait_days) * 86_400 * 1_000_000;
         let waited = i128::from(waited.num_microseconds().unwrap_or(i64::MAX));
-        if waited > wait {
-            "parent-never-arrived"
-        } else {
-            "parent-missing"
-        }
+        if waited > wait { "parent-never-arrived" } else { "parent-missing" }
     }
 
     /// Whether going from parent to parent comes back to this call.
@@ -222,10 +182,7 @@ impl Night<'_> {
                 return true;
             }
             if seen.insert(sid) {
-                let parents = self
-                    .versions_of(sid)
-                    .iter()
-                    .map(|at| self.calls[*at].parent_sid.as_str());
+                let parents = self.versions_of(sid).iter().map(|at| self.calls[*at].parent_sid.as_str());
                 to_visit.extend(parents.filter(|parent| !parent.is_empty()));
             }
         }
@@ -238,18 +195,9 @@ impl Night<'_> {
             return Outcome::suspended("missing-field");
         };
         let (a, b) = (call.party_a(), call.party_b());
-        let parties = Parties {
-            a: &a,
-            b: &b,
-            c: None,
-        };
-        let cells = CellsOf {
-            role: "parent",
-            scenario: row.parent,
-            legs: &[row.parent_leg],
-            log: row.parent_log,
-            caller_id: &a.text,
-        };
+        let parties = Parties { a: &a, b: &b, c: None };
+        let cells =
+            CellsOf { role: "parent", scenario: row.parent, legs: &[row.parent_leg], log: row.parent_log, caller_id: &a.text };
         self.book(call, &parties, &cells)
     }
 
@@ -268,39 +216,21 @@ impl Night<'_> {
             return Outcome::suspended(reason);
         }
         let root = self.root_above(parent);
-        let trunk_sid = if root.trunk_sid.is_empty() {
-            &call.trunk_sid
-        } else {
-            &root.trunk_sid
+        let trunk_sid = if root.trunk_sid.is_empty() { &call.trunk_sid } else { &root.trunk_sid };
+        let trunk = self.trunks.and_then(|trunks| trunks.iter().find(|trunk| trunk.sid == *trunk_sid));
+        let written = if call.refer_to.is_empty() { &call.to } else { &call.refer_to };
+        let (kind, target) = match classify_target(written, trunk.map(|trunk| trunk.domain.as_str())) {
+            Ok(found) => found,
+            Err(reason) => return Outcome::suspended(reason),
         };
-        let trunk = self
-            .trunks
-            .and_then(|trunks| trunks.iter().find(|trunk| trunk.sid == *trunk_sid));
-        let written = if call.refer_to.is_empty() {
-            &call.to
-        } else {
-            &call.refer_to
-        };
-        let (kind, target) =
-            match classify_target(written, trunk.map(|trunk| trunk.domain.as_str())) {
-                Ok(found) => found,
-                Err(reason) => return Outcome::suspended(reason),
-            };
         if let Some(reason) = self.transfer_refused(kind, trunk) {
             return Outcome::suspended(reason);
         }
-        let Some(row) = TABLE
-            .iter()
-            .find(|row| Some(row.parent) == root.service() && row.target == kind)
-        else {
+        let Some(row) = TABLE.iter().find(|row| Some(row.parent) == root.service() && row.target == kind) else {
             return Outcome::suspended("invalid-target");
         };
         let (a, b, c) = (root.party_a(), root.party_b(), target_party(kind, &target));
-        let parties = Parties {
-            a: &a,
-            b: &b,
-            c: Some(&c),
-        };
+        let parties = Parties { a: &a, b: &b, c: Some(&c) };
         let cells = CellsOf {
             role: "child",
             scenario: row.id,
@@ -360,28 +290,11 @@ impl Night<'_> {
         }
     }
 
-    fn rate_leg(
-        &self,
-        call: &Call,
-        leg: u8,
-        service: &str,
-        parties: &Parties,
-        (from, to): (char, char),
-    ) -> Option<Leg> {
+    fn rate_leg(&self, call: &Call, leg: u8, service: &str, parties: &Parties, (from, to): (char, char)) -> Option<Leg> {
         let (from, to) = (parties.get(from), parties.get(to));
         // An origination is priced by the trunk's own number, whatever the cell shows.
-        let rated_number = if service == "origination" {
-            parties.b.rated.clone()
-        } else {
-            to.rated
-        };
-        let found = find_rate(
-            self.deck,
-            service,
-            &rated_number,
-            &from.origin,
-            call.start()?,
-        )?;
+        let rated_number = if service == "origination" { parties.b.rated.clone() } else { to.rated };
+        let found = find_rate(self.deck, service, &rated_number, &from.origin, call.start()?)?;
         let row = found.row;
         let duration = call.seconds_to_bill();
         let billed = billed_seconds(duration, row.minimum, row.initial, row.increment);
@@ -400,13 +313,7 @@ impl Night<'_> {
             origin_prefix: found.origin_prefix,
             deck_file: row.file.clone(),
             deck_line: row.line,
-            amount: leg_amount(
-                row.fee,
-                row.price,
-                billed,
-                self.policy.leg_decimals,
-                &self.policy.leg_rounding,
-            ),
+            amount: leg_amount(row.fee, row.price, billed, self.policy.leg_decimals, &self.policy.leg_rounding),
         })
     }
 }
@@ -441,8 +348,7 @@ struct CellsOf<'a> {
 /// The transferee is the party that is transferred: B of a termination, A of an origination. The transferor is the
 /// other one.
 fn caller_id<'a>(row: &TableRow, trunk: Option<&Trunk>, parties: &Parties<'a>) -> &'a str {
-    let shows_transferor =
-        trunk.is_some_and(|trunk| canonical(&trunk.caller_id) == "from-transferor");
+    let shows_transferor = trunk.is_some_and(|trunk| canonical(&trunk.caller_id) == "from-transferor");
     match (row.parent, shows_transferor) {
         ("termination", false) | ("origination", true) => &parties.b.text,
         _ => &parties.a.text,

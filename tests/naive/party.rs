@@ -37,11 +37,7 @@ enum Uri {
     /// `tel:`, with what stands before its parameters.
     Tel { number: String },
     /// `sip:` or `sips:`; the user is empty if there is none, decoded, and without its own parameters.
-    Sip {
-        scheme: String,
-        user: String,
-        host: String,
-    },
+    Sip { scheme: String, user: String, host: String },
 }
 
 /// The party of a root call that is written in `from` or `to`.
@@ -75,60 +71,33 @@ pub fn root_emergency(text: &str) -> Option<&'static str> {
 
 /// A root termination's B that is an emergency number: kept as given, rated by the number.
 pub fn emergency_party(text: &str, code: &str) -> Party {
-    Party {
-        text: text.trim().to_owned(),
-        rated: code.to_owned(),
-        origin: String::new(),
-    }
+    Party { text: text.trim().to_owned(), rated: code.to_owned(), origin: String::new() }
 }
 
 /// The party of a transfer target that [`classify_target`] has accepted.
 pub fn target_party(kind: &str, text: &str) -> Party {
-    if kind == "pstn" {
-        number_party(text)
-    } else {
-        sip_party(text)
-    }
+    if kind == "pstn" { number_party(text) } else { sip_party(text) }
 }
 
 fn number_party(number: &str) -> Party {
-    Party {
-        text: number.to_owned(),
-        rated: number.to_owned(),
-        origin: number.to_owned(),
-    }
+    Party { text: number.to_owned(), rated: number.to_owned(), origin: number.to_owned() }
 }
 
 fn unknown_party(text: &str) -> Party {
-    Party {
-        text: text.to_owned(),
-        rated: String::new(),
-        origin: String::new(),
-    }
+    Party { text: text.to_owned(), rated: String::new(), origin: String::new() }
 }
 
 /// A SIP endpoint has no number to be called by, but its user part can be one to call from.
 fn sip_party(text: &str) -> Party {
     let after_scheme = text.split_once(':').map_or("", |(_, rest)| rest);
     let user = after_scheme.split_once('@').map_or("", |(user, _)| user);
-    let origin = if is_number(user) {
-        user.to_owned()
-    } else {
-        String::new()
-    };
-    Party {
-        text: text.to_owned(),
-        rated: String::new(),
-        origin,
-    }
+    let origin = if is_number(user) { user.to_owned() } else { String::new() };
+    Party { text: text.to_owned(), rated: String::new(), origin }
 }
 
 /// `pstn` and the number, `sip` and the URI, or the reason why it is neither. `domain` is the trunk's own termination
 /// domain; without it every host of the carrier's pattern is one.
-pub fn classify_target(
-    text: &str,
-    domain: Option<&str>,
-) -> Result<(&'static str, String), &'static str> {
+pub fn classify_target(text: &str, domain: Option<&str>) -> Result<(&'static str, String), &'static str> {
     let text = text.trim();
     if is_number(text) {
         return Ok(("pstn", text.to_owned()));
@@ -160,9 +129,7 @@ fn pstn_or_reason(written: &str) -> Result<(&'static str, String), &'static str>
 /// `+` and 7 to 15 digits, not starting with 0.
 pub fn is_number(text: &str) -> bool {
     match text.strip_prefix('+') {
-        Some(digits) => {
-            all_digits(digits) && (7..=15).contains(&digits.len()) && !digits.starts_with('0')
-        }
+        Some(digits) => all_digits(digits) && (7..=15).contains(&digits.len()) && !digits.starts_with('0'),
         None => false,
     }
 }
@@ -206,10 +173,7 @@ fn is_trunk_host(host: &str, domain: &str) -> bool {
     let Some(name) = domain.strip_suffix(".pstn.twilio.com") else {
         return false;
     };
-    let Some(edge) = host
-        .strip_prefix(&format!("{name}.pstn."))
-        .and_then(|rest| rest.strip_suffix(".twilio.com"))
-    else {
+    let Some(edge) = host.strip_prefix(&format!("{name}.pstn.")).and_then(|rest| rest.strip_suffix(".twilio.com")) else {
         return false;
     };
     !name.is_empty() && !edge.is_empty() && !edge.contains('.')
@@ -225,11 +189,7 @@ fn is_carrier_host(host: &str) -> bool {
 }
 
 fn sip_text(scheme: &str, user: &str, host: &str) -> String {
-    if user.is_empty() {
-        format!("{scheme}:{host}")
-    } else {
-        format!("{scheme}:{user}@{host}")
-    }
+    if user.is_empty() { format!("{scheme}:{host}") } else { format!("{scheme}:{user}@{host}") }
 }
 
 /// The one URI of a header value, if it is a `sip:`, `sips:` or `tel:` URI without any fault.
@@ -298,11 +258,7 @@ fn find_uri(text: &str) -> Option<String> {
     }
     let (uri, parameters) = outside.split_once(';').unwrap_or((&outside, ""));
     // No header parameter has an `@`: such a `;` stood in a user part, which is to be written in `<...>`.
-    if parameters.contains('@') {
-        None
-    } else {
-        Some(uri.trim_end().to_owned())
-    }
+    if parameters.contains('@') { None } else { Some(uri.trim_end().to_owned()) }
 }
 
 fn parse_tel(rest: &str) -> Option<Uri> {
@@ -314,9 +270,7 @@ fn parse_tel(rest: &str) -> Option<Uri> {
         return None;
     }
     check_parameters(parameters)?;
-    Some(Uri::Tel {
-        number: number.to_owned(),
-    })
+    Some(Uri::Tel { number: number.to_owned() })
 }
 
 fn parse_sip(scheme: &str, rest: &str) -> Option<Uri> {
@@ -337,29 +291,19 @@ fn parse_sip(scheme: &str, rest: &str) -> Option<Uri> {
     };
     check_parameters(parameters)?;
     let host = parse_host_and_port(host_and_port)?;
-    Some(Uri::Sip {
-        scheme: scheme.to_owned(),
-        user,
-        host,
-    })
+    Some(Uri::Sip { scheme: scheme.to_owned(), user, host })
 }
 
 /// The user: without the password, decoded where that is allowed, cut before its own parameters.
 fn parse_userinfo(userinfo: &str) -> Option<String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let user_characters = format!("{MARK}{USER_UNRESERVED}");
-    if !are_allowed(user, &user_characters)
-        || !are_allowed(password, &format!("{MARK}{PASSWORD_ALSO}"))
-    {
+    if !are_allowed(user, &user_characters) || !are_allowed(password, &format!("{MARK}{PASSWORD_ALSO}")) {
         return None;
     }
     let decoded = decode_only(user, &user_characters);
     let user = decoded.split(';').next().unwrap_or("");
-    if user.is_empty() {
-        None
-    } else {
-        Some(user.to_owned())
-    }
+    if user.is_empty() { None } else { Some(user.to_owned()) }
 }
 
 /// The host in lower case, without one trailing dot. The port is looked at and dropped.
@@ -371,34 +315,26 @@ fn parse_host_and_port(text: &str) -> Option<String> {
     };
     let port = port.strip_prefix(':')?;
     let significant = port.trim_start_matches('0');
-    let port_is_good =
-        all_digits(port) && (significant.is_empty() || significant.parse::<u16>().is_ok());
+    let port_is_good = all_digits(port) && (significant.is_empty() || significant.parse::<u16>().is_ok());
     if !port_is_good {
         return None;
     }
     let host = host.to_ascii_lowercase();
-    if let Some(address) = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<Ipv6Addr>().is_ok().then_some(host);
     }
     if host.parse::<Ipv4Addr>().is_ok() {
         return Some(host);
     }
     let name = host.strip_suffix('.').unwrap_or(&host);
-    let last_starts_with_a_letter = name
-        .split('.')
-        .next_back()
-        .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
+    let last_starts_with_a_letter =
+        name.split('.').next_back().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
     (name.split('.').all(is_label) && last_starts_with_a_letter).then(|| name.to_owned())
 }
 
 fn is_label(label: &str) -> bool {
     !label.is_empty()
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -419,9 +355,7 @@ fn check_parameters(parameters: Option<&str>) -> Option<()> {
             return None;
         }
         let name = decode_only(name, &allowed).to_ascii_lowercase();
-        if name == "method"
-            && value.map(|value| decode_only(value, &allowed)).as_deref() != Some("INVITE")
-        {
+        if name == "method" && value.map(|value| decode_only(value, &allowed)).as_deref() != Some("INVITE") {
             return None;
         }
         if names.contains(&name) {
@@ -481,9 +415,7 @@ fn decode_only(text: &str, allowed: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         match split_escape(rest) {
-            Some((byte, after))
-                if byte.is_ascii_alphanumeric() || allowed.contains(char::from(byte)) =>
-            {
+            Some((byte, after)) if byte.is_ascii_alphanumeric() || allowed.contains(char::from(byte)) => {
                 decoded.push(char::from(byte));
                 rest = after;
             }

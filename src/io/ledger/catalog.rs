@@ -52,7 +52,9 @@ pub fn follow(ledger: &Ledger, runs: &[Run]) -> Result<(), LedgerError> {
     connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     if version > SCHEMA_VERSION {
-        return Err(crate::io::FileError::new(&path, format!("has schema {version}, this version knows {SCHEMA_VERSION}")).hint("use the newer trunkrate").into());
+        return Err(crate::io::FileError::new(&path, format!("has schema {version}, this version knows {SCHEMA_VERSION}"))
+            .hint("use the newer trunkrate")
+            .into());
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
     if version == 0 {
@@ -76,8 +78,18 @@ fn add(transaction: &rusqlite::Transaction<'_>, run: &Run) -> rusqlite::Result<(
     let new = transaction.execute(
         "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
         params![
-            number(m.sequence), m.run_id, m.previous, m.version, count("read"), count("retried"), count("rated"), count("free"),
-            count("duplicate"), count("ignored"), count("suspended"), number(m.legs)
+            number(m.sequence),
+            m.run_id,
+            m.previous,
+            m.version,
+            count("read"),
+            count("retried"),
+            count("rated"),
+            count("free"),
+            count("duplicate"),
+            count("ignored"),
+            count("suspended"),
+            number(m.legs)
         ],
     )?;
     if new == 0 {

@@ -3,27 +3,65 @@
 //! **Invariant:** polars carries the columns and writes them; amounts come out of [`crate::rating::charge`], as integers.
 
 use crate::call::Calls;
-use crate::deck::{Hit, Rated};
+use crate::deck::{Deck, Hit, Rated};
 use crate::family::Earlier;
 use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, STORED_DIGITS, Total};
 use crate::night::{Class, Night, Scene, Tariff, TrunkFacts, trunk_of_transfer};
 use crate::rating::{Charge, PlannedLeg, cells, charge, log_cell, plan};
 use crate::time::Micros;
 use polars::prelude::*;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The columns of legs (contract, section 5.1).
 pub const LEG_COLUMNS: [&str; 25] = [
-    "call_sid", "parent_call_sid", "account_sid", "trunk_sid", "scenario", "leg", "service", "leg_from", "leg_to", "rated_number",
-    "origin_number", "start_time", "duration_seconds", "billed_seconds", "price_per_minute", "connection_fee", "destination_prefix",
-    "origin_prefix", "description", "deck", "deck_file", "deck_line", "currency", "amount", "run_id",
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "scenario",
+    "leg",
+    "service",
+    "leg_from",
+    "leg_to",
+    "rated_number",
+    "origin_number",
+    "start_time",
+    "duration_seconds",
+    "billed_seconds",
+    "price_per_minute",
+    "connection_fee",
+    "destination_prefix",
+    "origin_prefix",
+    "description",
+    "deck",
+    "deck_file",
+    "deck_line",
+    "currency",
+    "amount",
+    "run_id",
 ];
 
 /// The columns of the call log (contract, section 5.2).
 pub const LOG_COLUMNS: [&str; 19] = [
-    "call_sid", "parent_call_sid", "account_sid", "trunk_sid", "role", "scenario", "direction", "from", "to", "caller_id", "start_time",
-    "end_time", "duration_seconds", "status", "class", "currency", "amount", "carrier_price", "run_id",
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "role",
+    "scenario",
+    "direction",
+    "from",
+    "to",
+    "caller_id",
+    "start_time",
+    "end_time",
+    "duration_seconds",
+    "status",
+    "class",
+    "currency",
+    "amount",
+    "carrier_price",
+    "run_id",
 ];
 
 /// Everything that a run's rows are made from.
@@ -58,32 +96,32 @@ pub struct BookedLeg<'a> {
 }
 
 impl<'a> Books<'a> {
-    /// The legs of a record; none for a free one.
+    /// The legs of a record, in the order of the table's cells; none for a free one.
     ///
     /// # Errors
     /// [`Overflow`] if an amount does not fit.
-    pub fn legs(&self, record: usize, scene: &Scene) -> Result<Vec<BookedLeg<'a>>, Overflow> {
+    pub fn legs(&self, record: usize, scene: &Scene) -> Result<[Option<BookedLeg<'a>>; 2], Overflow> {
+        let mut legs = [None, None];
         if self.night.class[record] != Class::Rated {
-            return Ok(Vec::new());
+            return Ok(legs);
         }
         let deck = self.tariff.deck_of_account[self.calls.account[record] as usize];
         let (cells, count) = cells(scene.scenario);
-        let mut legs = Vec::with_capacity(count);
-        for (cell, hit) in cells[..count].iter().zip(self.night.hits(self.calls, record)) {
-            // A rated record has a plan for every leg: it was settled by the same function.
-            let plan = plan(*cell, &scene.parties, &self.calls.parties).ok_or(Overflow)?;
+        let hits = self.night.hits(self.calls, record);
+        for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(hits) {
+            let plan = plan(*cell, &scene.parties, &self.calls.parties)
+                .expect("a rated record has a plan for each leg: the same function settled it");
             let rate = self.tariff.decks[deck as usize].rate(hit);
             let charge = charge(rate, self.calls.duration[record], self.tariff.policy.leg_rule)?;
-            legs.push(BookedLeg { plan, deck, hit, rate, charge });
+            *leg = Some(BookedLeg { plan, deck, hit, rate, charge });
         }
         Ok(legs)
     }
 
-    /// The currency of a record's account, if a deck prices it.
-    #[must_use]
-    pub fn currency(&self, record: usize) -> Option<&'a str> {
-        let deck = *self.tariff.deck_of_account.get(self.calls.account[record] as usize)?;
-        self.tariff.decks.get(deck as usize).map(|deck| deck.currency.as_str())
+    /// The deck of a record's account, if one prices it.
+    fn deck(&self, record: usize) -> Option<(usize, &'a Deck)> {
+        let deck = *self.tariff.deck_of_account.get(self.calls.account[record] as usize)? as usize;
+        self.tariff.decks.get(deck).map(|found| (deck, found))
     }
 }
 
@@ -95,8 +133,8 @@ pub struct Frames {
     pub calls: DataFrame,
     /// Fingerprints.
     pub fingerprints: DataFrame,
-    /// Sum of the legs by currency.
-    pub amount: BTreeMap<String, Total>,
+    /// Sum of the legs by deck; `None` for a deck without one (free calls have none, a price of zero has).
+    pub sums: Vec<Option<Total>>,
 }
 
 /// A row that does not fit: the record.
@@ -157,22 +195,22 @@ fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Column {
 pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices: &[Option<i64>]) -> Result<Frames, RowError> {
     let mut legs = LegColumns::new(records.len());
     let mut log = LogColumns::new(records.len());
-    let mut amount: BTreeMap<String, Total> = BTreeMap::new();
+    let mut sums = vec![None; books.tariff.decks.len()];
     let mut fingerprints = Vec::with_capacity(records.len());
     for record in records.iter().map(|record| *record as usize) {
         let fail = |error| RowError { record, error };
         let Some(scene) = books.night.scene(books.calls, books.earlier, record) else { continue };
-        let booked = books.legs(record, &scene).map_err(fail)?;
         let mut total = Total::default();
-        for (number, leg) in (1..).zip(&booked) {
+        for (number, leg) in (1..).zip(books.legs(record, &scene).map_err(fail)?.iter().flatten()) {
             total.add(leg.charge.amount).map_err(fail)?;
             legs.push(books, record, &scene, number, leg);
         }
-        let currency = books.currency(record).unwrap_or_default();
-        if !booked.is_empty() {
-            amount.entry(currency.to_owned()).or_default().merge(total).map_err(fail)?;
+        let deck = books.deck(record);
+        if let (Some((deck, _)), Class::Rated) = (deck, books.night.class[record]) {
+            sums[deck].get_or_insert(Total::default()).merge(total).map_err(fail)?;
         }
-        log.push(books, record, &scene, trunks, currency, total, prices);
+        let row = LogRow { scene: &scene, currency: deck.map_or("", |(_, deck)| &deck.currency), total };
+        log.push(books, record, &row, trunks, prices);
         fingerprints.push(i64::from_ne_bytes(books.calls.content[record].to_ne_bytes()));
     }
     let frame = |columns: Vec<Column>| DataFrame::new_infer_height(columns).expect("columns of one length and other names");
@@ -180,7 +218,7 @@ pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices
         legs: frame(legs.finish(books.run_id)),
         calls: frame(log.finish(books.run_id)),
         fingerprints: frame(vec![integers("content", fingerprints)]),
-        amount,
+        sums,
     })
 }
 
@@ -322,6 +360,13 @@ fn push_digits(digits: &[u8], count: u8, buffer: &mut String) {
     buffer.extend(digits.iter().take(usize::from(count)).map(|digit| char::from(b'0' + digit)));
 }
 
+/// What a row of the log shows beside the record itself.
+struct LogRow<'a> {
+    scene: &'a Scene,
+    currency: &'a str,
+    total: Total,
+}
+
 struct LogColumns {
     call_sid: Texts,
     parent: Texts,
@@ -368,17 +413,8 @@ impl LogColumns {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call per row, from one place")]
-    fn push(
-        &mut self,
-        books: &Books<'_>,
-        record: usize,
-        scene: &Scene,
-        trunks: &TrunkFacts<'_>,
-        currency: &str,
-        total: Total,
-        prices: &[Option<i64>],
-    ) {
+    fn push(&mut self, books: &Books<'_>, record: usize, row: &LogRow<'_>, trunks: &TrunkFacts<'_>, prices: &[Option<i64>]) {
+        let LogRow { scene, currency, total } = *row;
         let calls = books.calls;
         let cell = log_cell(scene.scenario);
         let setting = trunks.get(trunk_of_transfer(calls, record, scene)).caller_id;
@@ -470,7 +506,9 @@ pub struct SuspenseRow {
 pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
     let texts = |name: &str, get: fn(&SuspenseRow) -> &str| {
         let mut column = Texts::new(name, rows.len());
-        rows.iter().for_each(|row| column.push_str(get(row)));
+        for row in rows {
+            column.push_str(get(row));
+        }
         column.finish()
     };
     let numbers = |name: &str, get: fn(&SuspenseRow) -> i64| integers(name, rows.iter().map(get).collect());
@@ -494,7 +532,9 @@ pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
 #[must_use]
 pub fn late_prices(rows: &[(String, i64)]) -> DataFrame {
     let mut sids = Texts::new("call_sid", rows.len());
-    rows.iter().for_each(|(sid, _)| sids.push_str(sid));
+    for (sid, _) in rows {
+        sids.push_str(sid);
+    }
     let prices = rows.iter().map(|(_, price)| Some(*price)).collect();
     let columns = vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)];
     DataFrame::new_infer_height(columns).expect("columns of one length and other names")
@@ -504,6 +544,8 @@ pub fn late_prices(rows: &[(String, i64)]) -> DataFrame {
 #[must_use]
 pub fn ignored(sids: &[String]) -> DataFrame {
     let mut column = Texts::new("call_sid", sids.len());
-    sids.iter().for_each(|sid| column.push_str(sid));
+    for sid in sids {
+        column.push_str(sid);
+    }
     DataFrame::new_infer_height(vec![column.finish()]).expect("one column")
 }

@@ -114,7 +114,8 @@ pub fn suspense(runs: &[Run]) -> Result<Vec<SuspenseRow>, LedgerError> {
     let mut rows = Vec::new();
     for path in runs.last().map(|run| run.files(Dataset::Suspense)).unwrap_or_default() {
         let frame = frame(&path, &[])?;
-        let names = ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "header"];
+        let names =
+            ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "header"];
         let columns = names.map(|name| text(&frame, name));
         let (lines, tries) = (longs(&frame, "source_line"), longs(&frame, "tries"));
         for row in 0..frame.height() {
@@ -167,8 +168,20 @@ pub struct LogRow {
 }
 
 const LOG_TEXTS: [&str; 14] = [
-    "call_sid", "parent_call_sid", "account_sid", "trunk_sid", "role", "scenario", "direction", "from", "to", "caller_id", "status",
-    "class", "currency", "run_id",
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "role",
+    "scenario",
+    "direction",
+    "from",
+    "to",
+    "caller_id",
+    "status",
+    "class",
+    "currency",
+    "run_id",
 ];
 
 /// The log rows of a file that are wanted.
@@ -180,7 +193,10 @@ fn log_rows(run: &Run, path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<L
     }
     let fail = polars_error(path);
     let found = frame(path, &[])?.filter(&mask).map_err(&fail)?;
-    let beside = run.folder.join(Dataset::Fingerprints.as_str()).join(path.strip_prefix(run.folder.join(Dataset::Calls.as_str())).unwrap_or(path));
+    let beside = run
+        .folder
+        .join(Dataset::Fingerprints.as_str())
+        .join(path.strip_prefix(run.folder.join(Dataset::Calls.as_str())).unwrap_or(path));
     let fingerprints = frame(&beside, &[])?.filter(&mask).map_err(&fail)?;
     let content = longs(&fingerprints, "content");
     let columns = LOG_TEXTS.map(|name| text(&found, name));
@@ -188,8 +204,22 @@ fn log_rows(run: &Run, path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<L
     let (amount, price) = (units(&found, "amount"), units(&found, "carrier_price"));
     Ok((0..found.height())
         .map(|row| {
-            let [call_sid, parent_call_sid, account_sid, trunk_sid, role, scenario, direction, from, to, caller_id, status, class, currency, run_id] =
-                columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+            let [
+                call_sid,
+                parent_call_sid,
+                account_sid,
+                trunk_sid,
+                role,
+                scenario,
+                direction,
+                from,
+                to,
+                caller_id,
+                status,
+                class,
+                currency,
+                run_id,
+            ] = columns.map(|column| column.get(row).unwrap_or_default().to_owned());
             LogRow {
                 call_sid,
                 parent_call_sid,
@@ -246,7 +276,8 @@ pub fn earlier(runs: &[Run], calls: &mut Calls) -> Result<Earlier, LedgerError> 
         rows.insert(row.call_sid.clone(), row);
     }
     // A booked child gives its root's facts to its own children; the log names the root as its parent.
-    let roots: HashSet<String> = rows.values().map(|r| r.parent_call_sid.clone()).filter(|p| !p.is_empty() && !rows.contains_key(p)).collect();
+    let roots: HashSet<String> =
+        rows.values().map(|r| r.parent_call_sid.clone()).filter(|p| !p.is_empty() && !rows.contains_key(p)).collect();
     if !roots.is_empty() {
         for row in find_log_rows(runs, |sid| roots.contains(sid))? {
             rows.insert(row.call_sid.clone(), row);
@@ -335,7 +366,8 @@ pub fn each_date<E: From<LedgerError>>(
     for run in &runs {
         for path in run.files(dataset) {
             let Some(day) = day_of_file(&path) else { continue };
-            let wanted = selection.times.as_ref().is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1));
+            let wanted =
+                selection.times.as_ref().is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1));
             if wanted {
                 dates.entry(day).or_default().push(path);
             }
@@ -354,7 +386,11 @@ pub fn each_date<E: From<LedgerError>>(
 fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Result<DataFrame, LedgerError> {
     let fail = polars_error(paths.first().map_or(Path::new(""), PathBuf::as_path));
     let files: Vec<PlRefPath> = paths.iter().map(|path| PlRefPath::new(path.display().to_string())).collect();
-    let args = ScanArgsParquet { glob: false, hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() }, ..ScanArgsParquet::default() };
+    let args = ScanArgsParquet {
+        glob: false,
+        hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() },
+        ..ScanArgsParquet::default()
+    };
     let mut rows = LazyFrame::scan_parquet_files(files.into_iter().collect(), args).map_err(&fail)?;
     if let Some(times) = &selection.times {
         let start = || col("start_time").to_physical();
@@ -381,7 +417,8 @@ fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i128>) -> Res
     let filled: Vec<Option<i128>> =
         text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| price.or_else(|| prices.get(sid?).copied())).collect();
     let scale = crate::money::PRICE_DECIMALS as usize;
-    let column = Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
+    let column =
+        Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
     frame.replace("carrier_price", column.into_column()).map_err(polars_error(Path::new("calls")))?;
     Ok(frame)
 }

@@ -55,7 +55,12 @@ impl Table {
             make_folder(folder)?;
         }
         let file = File::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
-        Ok(Self { path, name, rows: 0, file: Hashed { file: BufWriter::with_capacity(1 << 20, file), hasher: blake3::Hasher::new(), bytes: 0 } })
+        Ok(Self {
+            path,
+            name,
+            rows: 0,
+            file: Hashed { file: BufWriter::with_capacity(1 << 20, file), hasher: blake3::Hasher::new(), bytes: 0 },
+        })
     }
 
     /// zstd level 1: the next levels cost twice the time for a tenth of the size.
@@ -115,7 +120,14 @@ impl Staged {
         Ok(())
     }
 
-    fn write_date(&mut self, books: &Books<'_>, date: &str, records: &[u32], trunks: &TrunkFacts<'_>, prices: &[Option<i64>]) -> Result<(), LedgerError> {
+    fn write_date(
+        &mut self,
+        books: &Books<'_>,
+        date: &str,
+        records: &[u32],
+        trunks: &TrunkFacts<'_>,
+        prices: &[Option<i64>],
+    ) -> Result<(), LedgerError> {
         let name = |dataset: Dataset| format!("{}/date={date}/part-0.parquet", dataset.as_str());
         let mut legs = Table::create(&self.folder, name(Dataset::Legs))?;
         let mut calls = Table::create(&self.folder, name(Dataset::Calls))?;
@@ -123,16 +135,17 @@ impl Staged {
         {
             let (paths, mut counts) = ([legs.path.clone(), calls.path.clone(), fingerprints.path.clone()], [0; 3]);
             let empty = build(books, &[], trunks, prices)?;
-            let mut writers = [legs.writer(empty.legs.schema())?, calls.writer(empty.calls.schema())?, fingerprints.writer(empty.fingerprints.schema())?];
+            let mut writers = [
+                legs.writer(empty.legs.schema())?,
+                calls.writer(empty.calls.schema())?,
+                fingerprints.writer(empty.fingerprints.schema())?,
+            ];
             // As many slices as threads are built at a time; polars then writes their columns on its own threads.
             for batch in records.chunks(ROWS * rayon::current_num_threads()) {
                 let built: Vec<_> = batch.par_chunks(ROWS).map(|slice| build(books, slice, trunks, prices)).collect();
                 for frames in built {
                     let frames = frames?;
-                    for (currency, total) in frames.amount {
-                        let sum = self.amount.entry(currency).or_default();
-                        sum.merge(total).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
-                    }
+                    self.add_sums(books, &frames.sums)?;
                     for (at, frame) in [frames.legs, frames.calls, frames.fingerprints].iter().enumerate() {
                         counts[at] += frame.height() as u64;
                         if frame.height() > 0 {
@@ -150,6 +163,15 @@ impl Staged {
         self.legs += legs.rows;
         for table in [legs, calls, fingerprints] {
             self.files.push(table.finish()?);
+        }
+        Ok(())
+    }
+
+    fn add_sums(&mut self, books: &Books<'_>, sums: &[Option<Total>]) -> Result<(), LedgerError> {
+        for (deck, total) in books.tariff.decks.iter().zip(sums) {
+            let Some(total) = total else { continue };
+            let sum = self.amount.entry(deck.currency.clone()).or_default();
+            sum.merge(*total).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
         }
         Ok(())
     }
@@ -179,7 +201,8 @@ impl Staged {
     /// # Errors
     /// [`LedgerError::Unbalanced`] if the two counts differ.
     pub fn check_totals(&self) -> Result<(), LedgerError> {
-        let paths: Vec<PathBuf> = self.files.iter().filter(|f| f.path.starts_with("legs/")).map(|f| self.folder.join(&f.path)).collect();
+        let paths: Vec<PathBuf> =
+            self.files.iter().filter(|f| f.path.starts_with("legs/")).map(|f| self.folder.join(&f.path)).collect();
         let second = super::read::sums_by_currency(&paths)?;
         if second == self.amount {
             return Ok(());

@@ -1,0 +1,54 @@
+# trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
+.PHONY: demo test check fmt lint doc bench review table tools clean
+
+# Where tools/setup.sh puts Rust, if it has to.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+BIN := target/release/trunkrate
+DEMO := demo
+# A call of the demo that was transferred to the telephone network.
+CALL := CA00000000000000000000000000000202
+
+demo: tools
+	cargo build --release --locked
+	rm -rf $(DEMO)
+	$(BIN) run --cdrs fixtures/night --rates rates --trunks fixtures/night/trunks.json --accounts fixtures/night/accounts.csv --ledger $(DEMO)/ledger
+	@echo
+	$(BIN) log --ledger $(DEMO)/ledger --call $(CALL)
+	@echo
+	$(BIN) rerate --ledger $(DEMO)/ledger $(CALL)
+	@echo
+	$(BIN) invoice --ledger $(DEMO)/ledger --period 2026-11 --out $(DEMO)/invoices
+	$(BIN) verify --ledger $(DEMO)/ledger
+
+test: tools
+	INSTA_UPDATE=no cargo test --release --locked
+
+check: fmt lint test doc        ## exactly what CI runs
+
+fmt: tools
+	cargo fmt --check
+
+lint: tools
+	cargo clippy --release --locked --all-targets -- -D warnings
+
+doc: tools
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+
+bench: tools                    ## trunkrate beside polars copying the same file, a million calls
+	cargo build --release --locked
+	test -x target/bench/venv/bin/python || python3 -m venv target/bench/venv
+	target/bench/venv/bin/pip install --quiet -r benches/requirements.txt
+	target/bench/venv/bin/python benches/compare.py --calls 1000000
+
+review: tools                   ## look at changed snapshots, one by one
+	cargo insta review
+
+table:                          ## the published table, for the README
+	$(BIN) table
+
+tools:                          ## Rust and a C compiler, if they are missing
+	@sh tools/setup.sh
+
+clean:
+	cargo clean

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs what a build needs and a fresh Debian machine lacks: a C compiler and Rust. Does nothing where they are there.
+set -eu
+
+export PATH="$HOME/.cargo/bin:$PATH"
+if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
+
+missing=
+command -v cc >/dev/null 2>&1 || missing="build-essential"
+command -v cargo >/dev/null 2>&1 || command -v curl >/dev/null 2>&1 || missing="$missing curl ca-certificates"
+if [ -n "$missing" ]; then
+    echo "setup: installing $missing"
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086 # a list of packages
+    $as_root apt-get install -y -qq $missing >/dev/null
+fi
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "setup: installing Rust into ~/.cargo"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c rustfmt -c clippy --no-modify-path
+fi
