@@ -7,12 +7,12 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 BIN := target/release/trunkrate
 DEMO := demo
 # A call of the demo that was transferred to the telephone network.
-CALL := CA00000000000000000000000000000202
+CALL := CA20261120000000000000000000000108
 
 demo: tools
 	cargo build --release --locked
 	rm -rf $(DEMO)
-	$(BIN) run --cdrs fixtures/night --rates rates --trunks fixtures/night/trunks.json --accounts fixtures/night/accounts.csv --ledger $(DEMO)/ledger
+	$(BIN) run --cdrs fixtures/night/calls --rates rates --trunks fixtures/night/trunks.json --accounts fixtures/night/accounts.csv --ledger $(DEMO)/ledger
 	@echo
 	$(BIN) log --ledger $(DEMO)/ledger --call $(CALL)
 	@echo

@@ -148,7 +148,8 @@ impl<'a> Record<'a> {
             end: Calls::NO_TIME,
             duration: 0,
             price: "",
-            content: xxh3_64(text),
+            // Of the text as it is kept, so that it is known again when it comes again.
+            content: xxh3_64(String::from_utf8_lossy(text).as_bytes()),
             reason: Some(Reason::MalformedRecord),
         }
     }

@@ -112,9 +112,9 @@ pub fn at_host<'a>(endpoint: &'a str, user: UserPart, domain: TerminationDomain<
     match user {
         UserPart::Number(number) => Target::Pstn(number),
         UserPart::Emergency(emergency) => Target::Emergency(emergency),
-        UserPart::Other => Target::Invalid(format!(
-            "`{endpoint}` is at the trunk's own domain, but its user part is no number (+ and 7 to 15 digits)"
-        )),
+        UserPart::Other => Target::Invalid(
+            "its host is the trunk's own domain, but its user part is no number (+ and 7 to 15 digits)".to_owned(),
+        ),
     }
 }
 

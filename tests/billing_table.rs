@@ -66,7 +66,7 @@ fn workings(row: &Row, calls: &[Value], legs: &[Value], summary: &Value) -> Stri
     let mut text = format!("scenario  {}\n", row.scenario);
     for call in calls {
         let parent = call["parent_call_sid"].as_str().map_or(String::new(), |sid| format!(", child of {sid}"));
-        let _ = writeln!(text, "\n{}    {}{parent}, {} s", str(&call["role"]), str(&call["call_sid"]), call["duration_seconds"]);
+        let _ = writeln!(text, "\n{:<8}  {}{parent}, {} s", str(&call["role"]), str(&call["call_sid"]), call["duration_seconds"]);
         for leg in legs.iter().filter(|leg| leg["call_sid"] == call["call_sid"]) {
             let cell = format!("{}({}→{})", title(str(&leg["service"])), letter(&leg["leg_from"]), letter(&leg["leg_to"]));
             let _ = writeln!(
@@ -187,7 +187,8 @@ fn every_row_at_every_duration() {
             let class = if expected == "0.00000" { "free" } else { "rated" };
             assert_eq!(child["class"], class, "{scenario}, {case}");
             let legs: Vec<String> = legs.iter().filter(|leg| leg["call_sid"] == "CA2").map(shown_leg).collect();
-            let _ = writeln!(grid, "  {case:<10}  {class:<5}  {}  {}", str(&child["amount"]), legs.join("  +  "));
+            let line = format!("  {case:<10}  {class:<5}  {}  {}", str(&child["amount"]), legs.join("  +  "));
+            let _ = writeln!(grid, "{}", line.trim_end());
         }
     }
     insta::with_settings!({ snapshot_path => "snapshots/table", prepend_module_to_snapshot => false, omit_expression => true }, {

@@ -11,8 +11,15 @@
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the README says what the code does; the core knows no file |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
+//! | `readme` | the README's transcript and table, run and printed again |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
+mod fixtures_night;
+mod formats;
+mod laws;
 mod naive;
+mod oracle;
+mod readme;
+mod reasons;
 mod support;

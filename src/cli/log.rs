@@ -97,7 +97,7 @@ fn as_table(families: &[(Option<Row>, Vec<Row>)]) -> String {
         let last = children.len().saturating_sub(1);
         lines.extend(children.iter().enumerate().map(|(at, row)| line(row, if at == last { "└─ " } else { "├─ " })));
     }
-    let header = ["start (UTC)", "call", "from", "to", "scenario", "seconds", "status", "amount", "", "caller ID"];
+    let header = ["start (UTC)", "call", "from", "to", "scenario", "seconds", "status", "amount", "caller ID"];
     term::table(&header, &["seconds", "amount"], lines)
 }
 
@@ -111,8 +111,7 @@ fn line(row: &Row, branch: &str) -> Vec<String> {
         get("scenario"),
         get("duration_seconds"),
         get("status"),
-        get("amount"),
-        get("currency"),
+        format!("{} {}", get("amount"), get("currency")).trim().to_owned(),
         get("caller_id"),
     ]
 }

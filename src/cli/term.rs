@@ -45,6 +45,9 @@ pub fn visible(text: &str) -> String {
     text.chars().flat_map(|c| if hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
+/// A rule is no longer than this, however long the last column.
+const WIDEST_RULE: usize = 140;
+
 /// A table of text; the columns named in `right` are numbers.
 pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -61,7 +64,9 @@ pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec
     let text = table.to_string();
     let mut lines = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
     let head = lines.next().unwrap_or_default();
-    let rule = "─".repeat(text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default().saturating_sub(1));
+    let rule = "─".repeat(
+        text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default().saturating_sub(1).min(WIDEST_RULE),
+    );
     let body: Vec<&str> = lines.collect();
     format!("{}\n{rule}\n{}\n", heading(head), body.join("\n"))
 }

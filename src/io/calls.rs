@@ -103,6 +103,8 @@ struct Block {
     length: u64,
     /// The line it starts on, from 1.
     first_line: u64,
+    /// Whether it is a JSON document, in which a record is a value and not a line.
+    document: bool,
 }
 
 /// Everything that was read: the calls, and where they came from.
@@ -334,6 +336,7 @@ impl Reading {
     }
 
     fn append(&mut self, piece: Piece, calls: Calls) -> Result<(), FileError> {
+        let document = matches!(piece, Piece::Document { .. });
         let (file, offset, length, first_line) = match piece {
             Piece::Done(file) => {
                 self.files.push(*file);
@@ -347,7 +350,7 @@ impl Reading {
             return Err(FileError::new(Path::new("run"), "more than 4 billion records in one run"));
         }
         let first_record = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
-        self.blocks.push(Block { file, first_record, offset, length, first_line });
+        self.blocks.push(Block { file, first_record, offset, length, first_line, document });
         self.calls.append(calls);
         Ok(())
     }
@@ -446,7 +449,8 @@ impl Reading {
             let place = self.calls.place[*record as usize] as usize;
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
-                Format::Json | Format::Parquet => json_text(&bytes[place..]),
+                Format::Json | Format::Parquet if block.document => json_value_text(&bytes[place..]),
+                Format::Json | Format::Parquet => line_text(&bytes[place..]),
             };
             texts.push(make(text, block.first_line + lines(&bytes[..place])));
         }
@@ -454,12 +458,17 @@ impl Reading {
     }
 }
 
-/// The JSON object that starts a slice; a broken one is the rest of its line.
-fn json_text(bytes: &[u8]) -> String {
+/// The JSON value that starts a slice of a document.
+fn json_value_text(bytes: &[u8]) -> String {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
-    if let Some(Ok(value)) = values.next() {
-        return value.get().to_owned();
+    match values.next() {
+        Some(Ok(value)) => value.get().to_owned(),
+        _ => line_text(bytes),
     }
+}
+
+/// The rest of the line that a slice starts in.
+fn line_text(bytes: &[u8]) -> String {
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }

@@ -113,6 +113,12 @@ pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>
         let folder_name = if name.is_empty() { own_name } else { name };
         let mut deck = read_deck(&path, folder_name, &deck_files)?;
         deck.hash = hash_files(&deck_files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect());
+        if let Some(twin) = decks.decks.iter().position(|other| other.name == deck.name) {
+            let problem = format!("has the name `{}`, as the deck in `{}` has", deck.name, decks.folders[twin]);
+            return Err(
+                FileError::new(&path.join("deck.toml"), problem).hint("legs name their deck: each needs a name of its own")
+            );
+        }
         decks.decks.push(deck);
         decks.folders.push(folder_name.to_owned());
     }

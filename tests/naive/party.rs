@@ -69,9 +69,9 @@ pub fn root_emergency(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A root termination's B that is an emergency number: kept as given, rated by the number.
+/// A root termination's B that is an emergency number, rated by it: a SIP endpoint as such, anything else as given.
 pub fn emergency_party(text: &str, code: &str) -> Party {
-    Party { text: text.trim().to_owned(), rated: code.to_owned(), origin: String::new() }
+    Party { rated: code.to_owned(), origin: String::new(), ..root_party(text) }
 }
 
 /// The party of a transfer target that [`classify_target`] has accepted.
