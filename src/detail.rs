@@ -31,9 +31,7 @@ impl Case<'_> {
     /// The detail of a suspended record, from its fields (`None` if it could not be read).
     #[must_use]
     pub fn detail(&self, record: usize, reason: Reason, fields: Option<&Fields<'_>>) -> String {
-        let Some(fields) = fields else {
-            return "the text is no record under its header".to_owned();
-        };
+        let Some(fields) = fields else { return String::new() };
         let policy = self.tariff.policy;
         let typed = Record::read(fields, policy);
         let parent = fields.get(Field::ParentCallSid);
@@ -48,7 +46,9 @@ impl Case<'_> {
             Reason::InvalidTime => invalid_time(fields, policy),
             Reason::InvalidDuration => {
                 let text = fields.get(Field::Duration);
-                let why = typed.invalid_duration(Duration::parse(text), policy).unwrap_or("it is not plausible");
+                let negative = text.starts_with('-').then_some("it is negative");
+                let why =
+                    negative.or_else(|| typed.invalid_duration(Duration::parse(text), policy)).unwrap_or("it is not plausible");
                 format!("duration `{text}`: {why}")
             }
             Reason::NotFinal => {
@@ -93,7 +93,7 @@ impl Case<'_> {
                 let grandparent = self.night.child.get(self.calls.child[parent as usize] as usize).copied().flatten();
                 Some(grandparent.map_or(RootRef::Here(parent), |child| child.root))
             }
-            Link::None | Link::Suspended | Link::Missing => None,
+            Link::None | Link::Suspended(_) | Link::Missing => None,
         }
     }
 

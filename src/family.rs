@@ -14,7 +14,7 @@ use crate::call::{Calls, NONE, PartyRef, Sid, Status};
 use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::time::Micros;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the root call gives to all its descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,8 @@ pub enum Link {
     Here(u32),
     /// A call of an earlier run.
     Booked(u32),
-    /// All versions of the parent are suspended.
-    Suspended,
+    /// All versions of the parent are suspended; one of them.
+    Suspended(u32),
     /// Nowhere.
     Missing,
 }
@@ -124,8 +124,8 @@ pub struct Families {
     pub levels: Vec<Vec<u32>>,
     /// Children that are their own ancestor.
     pub cycle: HashSet<u32>,
-    /// Prices that a copy brought for a taken record that has none: record, id of the price's text.
-    pub prices: BTreeMap<u32, u32>,
+    /// Records whose price came with a later copy: the record, the copy.
+    pub priced_copy: BTreeMap<u32, u32>,
     /// Prices that a copy brought for a call of an earlier run: index in [`Earlier`], id of the price's text.
     pub late_prices: BTreeMap<u32, u32>,
     /// The newest start of all records seen, tonight and before.
@@ -141,7 +141,7 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
         link: vec![Link::None; calls.children.len()],
         levels: Vec::new(),
         cycle: HashSet::new(),
-        prices: BTreeMap::new(),
+        priced_copy: BTreeMap::new(),
         late_prices: BTreeMap::new(),
         newest_start: earlier.newest_start,
     };
@@ -223,7 +223,7 @@ impl Families {
     /// Versions of a call that an earlier run booked: the booked one stands, whatever comes.
     fn compare_to_booked(&mut self, calls: &Calls, group: &[u32], booked: u32, earlier: &Earlier) {
         let call = earlier.at(booked);
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         for record in group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>() {
             let at = record as usize;
             let content = calls.content[at];
@@ -236,42 +236,34 @@ impl Families {
             } else if calls.status[at] == Status::NotFinal || seen.contains(&content) {
                 Standing::Duplicate
             } else {
-                seen.push(content);
+                seen.insert(content);
                 Standing::Suspended(first_of(calls.reason[at], Reason::ConflictingDuplicate))
             };
         }
     }
 
-    /// Versions of a call of tonight: final before not final, new before waiting; of those left, one content is a call
-    /// with its copies, several are a conflict.
+    /// Versions of a call of tonight: final before not final, and what is new before what waited, if it says anything
+    /// new. Of those left, one content is a call with its copies, several are a conflict.
     fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize) {
         let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
         let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
         let any_final = open.iter().any(is_final);
         let (mut contenders, mut replaced): (Vec<u32>, Vec<u32>) = open.iter().partition(|record| is_final(record) == any_final);
-        let content = |record: u32| calls.content[record as usize];
-        let waits = |record: &u32| (*record as usize) < retried;
-        let waiting: Vec<u64> = contenders.iter().copied().filter(waits).map(content).collect();
-        if !waiting.is_empty() && contenders.iter().any(|r| !waits(r) && !waiting.contains(&content(*r))) {
-            let (new, old) = contenders.into_iter().partition(|r| !waits(r) && !waiting.contains(&content(*r)));
+        let content = |record: &u32| calls.content[*record as usize];
+        let (waiting, new): (Vec<u32>, Vec<u32>) = contenders.iter().partition(|record| (**record as usize) < retried);
+        let waited: HashSet<u64> = waiting.iter().map(content).collect();
+        if !waiting.is_empty() && new.iter().any(|record| !waited.contains(&content(record))) {
+            replaced.extend(waiting);
             contenders = new;
-            replaced.extend::<Vec<u32>>(old);
         }
         for record in replaced {
             self.standing[record as usize] = Standing::Duplicate;
         }
-        let mut versions: Vec<u32> = Vec::new();
-        for record in contenders {
-            match versions.iter().copied().find(|version| content(*version) == content(record)) {
-                Some(version) => {
-                    self.standing[record as usize] = Standing::Duplicate;
-                    self.keep_price(calls, version, record);
-                }
-                None => versions.push(record),
-            }
-        }
+        contenders.sort_by_key(|record| (content(record), *record));
+        let versions: Vec<&[u32]> = contenders.chunk_by(|a, b| content(a) == content(b)).collect();
         let conflict = any_final && versions.len() > 1;
-        for version in versions {
+        for copies in versions {
+            let version = self.choose_copy(calls, copies);
             if conflict {
                 let reason = first_of(calls.reason[version as usize], Reason::ConflictingDuplicate);
                 self.standing[version as usize] = Standing::Suspended(reason);
@@ -281,30 +273,57 @@ impl Families {
         }
     }
 
-    /// Of the prices of all copies the greatest text is kept: any order of copies gives the same.
-    fn keep_price(&mut self, calls: &Calls, version: u32, copy: u32) {
-        if has_price(calls, copy) {
-            let known = self.prices.get(&version).copied().unwrap_or(calls.price[version as usize]);
-            self.prices.insert(version, greater_price(calls, known, calls.price[copy as usize]));
+    /// Of equal copies the first stands for all. The one with the greatest text of a price lends it the price, so that a
+    /// price that comes late is kept, whatever the order.
+    fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
+        let price = |record: &u32| calls.prices.text(calls.price[*record as usize]);
+        let first = copies[0];
+        let priced = copies.iter().copied().reduce(|best, copy| if price(&copy) > price(&best) { copy } else { best });
+        for copy in &copies[1..] {
+            self.standing[*copy as usize] = Standing::Duplicate;
         }
+        if let Some(priced) = priced.filter(|priced| *priced != first) {
+            self.priced_copy.insert(first, priced);
+        }
+        first
+    }
+
+    /// The copy of a record that has its price: itself, or a later one.
+    #[must_use]
+    pub fn with_price(&self, record: u32) -> u32 {
+        self.priced_copy.get(&record).copied().unwrap_or(record)
     }
 
     fn link_children(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
+        // A parent with many copies is looked through once, not once per child.
+        let mut crowded: HashMap<Sid, Link> = HashMap::new();
         for record in 0..record_count(calls) {
             let Some(child) = calls.child_of(record as usize) else { continue };
-            if !self.is_open(record) {
+            // A suspended child has a link too: a cycle may go through it.
+            if matches!(self.standing[record as usize], Standing::Duplicate | Standing::Ignored) {
                 continue;
             }
-            let versions = index.records(child.parent);
-            let taken = versions.iter().find(|version| self.is_open(**version));
-            let suspended = || versions.iter().any(|v| matches!(self.standing[*v as usize], Standing::Suspended(_)));
-            self.link[calls.child[record as usize] as usize] = match (earlier.index(child.parent), taken) {
-                (Some(booked), _) => Link::Booked(booked),
-                (None, Some(parent)) => Link::Here(*parent),
-                (None, None) if suspended() => Link::Suspended,
-                (None, None) => Link::Missing,
+            let link = match index.records(child.parent) {
+                versions if versions.len() > 8 => {
+                    *crowded.entry(child.parent).or_insert_with(|| self.link_to(calls, child.parent, versions, earlier))
+                }
+                versions => self.link_to(calls, child.parent, versions, earlier),
             };
+            self.link[calls.child[record as usize] as usize] = link;
         }
+    }
+
+    fn link_to(&self, calls: &Calls, parent: Sid, versions: &[u32], earlier: &Earlier) -> Link {
+        if let Some(booked) = earlier.index(parent) {
+            return Link::Booked(booked);
+        }
+        if let Some(taken) = versions.iter().find(|version| self.is_open(**version)) {
+            return Link::Here(*taken);
+        }
+        // Of several versions the same one, whatever the order of the records.
+        let is_suspended = |version: &&u32| matches!(self.standing[**version as usize], Standing::Suspended(_));
+        let suspended = versions.iter().filter(is_suspended).min_by_key(|version| calls.content[**version as usize]);
+        suspended.map_or(Link::Missing, |version| Link::Suspended(*version))
     }
 
     /// Depth 1 is a child whose parent is tonight's root, or not tonight's at all.
@@ -335,8 +354,8 @@ impl Families {
                 depth[child as usize] = ON_THE_WAY;
                 way.push(record);
                 match self.link[child as usize] {
-                    Link::Here(parent) => record = parent,
-                    Link::Booked(_) | Link::Suspended | Link::Missing | Link::None => break 0,
+                    Link::Here(parent) | Link::Suspended(parent) => record = parent,
+                    Link::Booked(_) | Link::Missing | Link::None => break 0,
                 }
             };
             for (steps, record) in (1..).zip(way.drain(..).rev()) {
@@ -411,7 +430,12 @@ impl SidIndex {
     /// All records with an id.
     fn records(&self, sid: Sid) -> &[u32] {
         let start = self.sids.partition_point(|s| *s < sid);
-        let count = self.sids[start..].iter().take_while(|s| **s == sid).count();
+        let rest = &self.sids[start..];
+        // Most ids stand once or twice; a search is for those that do not.
+        let count = match rest.iter().take(3).take_while(|s| **s == sid).count() {
+            3 => rest.partition_point(|s| *s == sid),
+            few => few,
+        };
         &self.order[start..start + count]
     }
 

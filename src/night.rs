@@ -320,7 +320,7 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
         Link::None | Link::Missing if never() => Err(Reason::ParentNeverArrived),
         Link::None | Link::Missing => Err(Reason::ParentMissing),
         _ if u32::try_from(record).is_ok_and(|r| night.families.cycle.contains(&r)) => Err(Reason::ParentCycle),
-        Link::Suspended => Err(Reason::ParentSuspended),
+        Link::Suspended(_) => Err(Reason::ParentSuspended),
         Link::Booked(index) => {
             let call = earlier.at(index);
             Ok(Parent { account: call.account, start: call.start, is_child: call.is_child, root: RootRef::Booked(index) })

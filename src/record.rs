@@ -92,11 +92,20 @@ pub fn plain_name(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase).collect()
 }
 
+/// Longest field that is read, in bytes; a record with a longer one is malformed. Other columns are nobody's business.
+pub const LONGEST_FIELD: usize = 64 << 10;
+
 /// The texts of one record, by field; empty where a field is absent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fields<'a>(pub [&'a str; Field::ALL.len()]);
 
 impl<'a> Fields<'a> {
+    /// Whether no field holds a NUL, or is longer than [`LONGEST_FIELD`].
+    #[must_use]
+    pub fn are_usable(&self) -> bool {
+        !self.0.iter().any(|text| text.len() > LONGEST_FIELD || memchr::memchr(0, text.as_bytes()).is_some())
+    }
+
     /// A field's text without white space around it.
     #[must_use]
     pub fn get(&self, field: Field) -> &'a str {

@@ -322,6 +322,15 @@ fn the_target_is_decided_by_its_host_and_not_by_its_looks() {
     }
 }
 
+/// The usage has the options after the values.
+#[test]
+fn classify_takes_options_after_the_values_as_its_usage_says() {
+    let night = Night::new();
+    let said =
+        night.trunkrate(&["classify", "tel:+13035550103", "--domain", "mytrunk.pstn.twilio.com", "--format", "json"]).json();
+    assert_eq!((said.as_array().map(Vec::len), &said[0]["kind"]), (Some(1), &Value::from("pstn")));
+}
+
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/table")
 }

@@ -99,13 +99,15 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     writer.finish().expect("bytes are packed")
 }
 
+/// The name of a column in a header.
+type Name = fn(&str) -> String;
+
 /// How a CSV file is written.
 struct CsvForm {
     delimiter: u8,
     line_end: csv::Terminator,
     quote: csv::QuoteStyle,
-    /// The name of a column in the header.
-    name: fn(&str) -> String,
+    name: Name,
     /// The columns' order.
     order: fn(usize) -> usize,
     /// A column that is none of a call's, and its content.
@@ -172,7 +174,7 @@ fn csv_with_other_line_ends_quotes_and_a_byte_order_mark() {
 
 #[test]
 fn csv_with_columns_of_other_names_orders_and_contents() {
-    let names: [(&str, fn(&str) -> String); 5] = [
+    let names: [(&str, Name); 5] = [
         ("pascal.csv", pascal),
         ("spaced.csv", |name| name.replace('_', " ")),
         ("title.csv", |name| name.split('_').map(pascal).collect::<Vec<_>>().join(" ")),
@@ -195,27 +197,28 @@ fn csv_with_columns_of_other_names_orders_and_contents() {
 }
 
 /// A row as a JSON object: `null` for what is empty, an object for what is none of a call's.
-fn object(row: &[&str; 15], name: fn(&str) -> String) -> Value {
+fn object(row: &[&str; 15], name: Name) -> Value {
     let value = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     let mut object: serde_json::Map<_, _> = COLUMNS.iter().zip(row).map(|(column, text)| (name(column), value(text))).collect();
     object.insert("subresource_uris".to_owned(), json!({ "recordings": ["x", { "sid": "not a call's" }] }));
     Value::Object(object)
 }
 
-fn objects(name: fn(&str) -> String) -> Vec<Value> {
+fn objects(name: Name) -> Vec<Value> {
     ROWS.iter().map(|row| object(row, name)).collect()
 }
 
 /// One object per line.
-fn json_lines() -> String {
-    objects(str::to_owned).iter().map(|call| format!("{call}\n")).collect()
+fn json_lines(name: Name) -> String {
+    let lines: Vec<String> = objects(name).iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 #[test]
 fn json_in_every_shape() {
     let calls = objects(str::to_owned);
     let page = json!({ "end": 6, "page": 0, "next_page_uri": null, "calls": calls });
-    let lines = json_lines();
+    let lines = json_lines(str::to_owned);
     // A duration as a number, and a text with escapes.
     let numbers = lines.replace("\"duration\":\"300\"", "\"duration\":300").replace("+1202", "\\u002b1202");
     let forms = [
@@ -226,7 +229,7 @@ fn json_in_every_shape() {
         ("blank_lines.jsonl", lines.replace('\n', "\n\n")),
         ("no_last_line_end.jsonl", lines.trim_end().to_owned()),
         ("numbers.jsonl", numbers),
-        ("names.jsonl", objects(pascal).iter().map(|call| format!("{call}\n")).collect()),
+        ("names.jsonl", json_lines(pascal)),
         ("page.json", page.to_string()),
         ("pretty_page.json", serde_json::to_string_pretty(&page).expect("JSON")),
         ("array.json", Value::Array(calls.clone()).to_string()),
@@ -323,7 +326,7 @@ fn cuts(bytes: &[u8]) -> [usize; 9] {
 fn gzip_that_is_truncated_or_corrupt() {
     for (name, text) in [
         ("calls.csv.gz", plain_csv()),
-        ("calls.jsonl.gz", json_lines().into_bytes()),
+        ("calls.jsonl.gz", json_lines(str::to_owned).into_bytes()),
         ("x.parquet.gz", parquet("strings.parquet")),
     ] {
         let whole = gzip(&text);
@@ -342,7 +345,7 @@ fn gzip_that_is_truncated_or_corrupt() {
 
 #[test]
 fn zstd_that_is_truncated_or_corrupt() {
-    for (name, text) in [("calls.csv.zst", plain_csv()), ("calls.jsonl.zst", json_lines().into_bytes())] {
+    for (name, text) in [("calls.csv.zst", plain_csv()), ("calls.jsonl.zst", json_lines(str::to_owned).into_bytes())] {
         let whole = zstd(&text);
         for cut in cuts(&whole) {
             check_refused(name, &whole[..cut]);
@@ -496,6 +499,14 @@ fn a_text_that_is_no_utf_8_is_malformed() {
     check_malformed("latin_1.csv", &with_bytes(&text, b"\xe9"), 2, &[3]);
 }
 
+/// Rows of Parquet have the limits of the other readers.
+#[test]
+fn broken_parquet_rows_wait_as_broken_lines_do() {
+    // The second row has a NUL, the third a field of 100 KB.
+    check_malformed("broken.parquet", &parquet("broken.parquet"), 2, &[2, 3]);
+}
+
+/// A text that is no UTF-8 is kept with its bad bytes replaced; that does not make it a call.
 #[test]
 fn what_is_malformed_stays_so_in_later_runs() {
     let csv = |broken: &str| format!("{SHORT_HEADER}\n{broken}\n");
@@ -518,6 +529,7 @@ fn what_is_malformed_stays_so_in_later_runs() {
     }
 }
 
+/// Empty columns at the end are columns too, also between tabs.
 #[test]
 fn a_record_that_waits_is_read_again_as_it_came() {
     // A child that comes a run before its parent; its last columns are empty.

@@ -5,18 +5,22 @@
 //! | `billing_table` | one snapshot per row of the published table, and every row at 0, 1, 59, 60, 61 s |
 //! | `reasons` | one snapshot per reason, and their order |
 //! | `formats` | every way in which calls may come, and files that are refused |
+//! | `fixtures_night` | the hostile night of `fixtures/`, against totals computed elsewhere |
 //! | `decks` | every refusal of a deck, and lookups |
 //! | `laws` | properties: conservation, order, threads, splits, the same night twice |
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
-//! | `house` | the README says what the code does; the core knows no file |
+//! | `house` | the core knows no file and no float, and no file is long |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
+mod commands;
+mod decks;
 mod fixtures_night;
 mod formats;
+mod house;
 mod laws;
 mod naive;
 mod oracle;

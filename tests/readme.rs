@@ -3,6 +3,7 @@
 //! After a change on purpose: `UPDATE_README=1 make test`, then read the difference.
 
 use crate::support::Night;
+use std::fmt::Write;
 use std::path::Path;
 
 /// The text between `<!-- name -->` and `<!-- /name -->`, with its place.
@@ -50,7 +51,7 @@ fn the_transcript_is_what_the_commands_say() {
     let mut text = "```console\n".to_owned();
     for command in section(&readme, "transcript").1.lines().filter_map(|line| line.strip_prefix("$ trunkrate ")) {
         let arguments: Vec<&str> = command.split(' ').collect();
-        text += &format!("$ trunkrate {command}\n{}\n", night.trunkrate(&arguments).ok());
+        writeln!(text, "$ trunkrate {command}\n{}", night.trunkrate(&arguments).ok()).expect("text is written");
     }
     hold("transcript", &format!("{}\n```\n", text.trim_end()));
 }

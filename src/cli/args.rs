@@ -21,23 +21,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Rate call files and book them in the ledger
     Run(RunArgs),
-    /// What one call costs and why, beside what was booked
     Rerate(RerateArgs),
-    /// The call log: each parent with its children under it
     Log(LogArgs),
-    /// Invoices of a month, per account, as CSV and JSON
     Invoice(InvoiceArgs),
-    /// What waits, and why
     Suspense(SuspenseArgs),
-    /// Check a rate deck, or ask it for a number
     Rates(RatesArgs),
-    /// What a Refer-To value asks for: pstn, sip, or the reason that it is neither
     Classify(ClassifyArgs),
-    /// Legs, calls or suspense, for other programs
     Export(ExportArgs),
-    /// Prove the conservation laws over the whole ledger
     Verify(VerifyArgs),
     /// The published billing table, as Markdown
     Table,
@@ -201,6 +192,7 @@ pub struct SuspenseArgs {
     pub format: TableFormat,
 }
 
+/// Check a rate deck, or ask it for a number.
 #[derive(Debug, clap::Args)]
 pub struct RatesArgs {
     #[command(subcommand)]
@@ -223,7 +215,6 @@ pub struct LookupArgs {
     /// A rate deck, or a folder with a folder per deck
     pub dir: PathBuf,
     /// The rated number, with +; or 911
-    #[arg(allow_hyphen_values = true)]
     pub number: String,
     /// The calling number [default: unknown]
     #[arg(long, value_name = "NUMBER")]
@@ -243,7 +234,7 @@ pub struct LookupArgs {
 #[derive(Debug, clap::Args)]
 pub struct ClassifyArgs {
     /// Refer-To values, as in the header
-    #[arg(value_name = "REFER_TO", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "REFER_TO", required = true)]
     pub values: Vec<String>,
     /// The trunk's termination domain [default: any of the carrier's]
     #[arg(long, value_name = "HOST")]

@@ -3,6 +3,7 @@
 use super::args::{ClassifyArgs, TextFormat};
 use super::error::CliError;
 use super::term;
+use crate::party::Uri;
 use crate::reject::Reason;
 use crate::target::{Asked, Target};
 use crate::trunk::TerminationDomain;
@@ -11,6 +12,11 @@ use serde_json::json;
 /// Says the kind of each value, and why.
 pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
     let domain = args.domain.as_deref().map(|d| d.trim().trim_end_matches('.').to_ascii_lowercase());
+    if let (Some(domain), Some(given)) = (&domain, &args.domain)
+        && let Err(why) = Uri::parse(&format!("sip:{domain}"))
+    {
+        return Err(CliError::usage(format!("--domain {given}: {why}")).hint("expected a host such as mytrunk.pstn.twilio.com"));
+    }
     let domain = domain.as_deref().map_or(TerminationDomain::AnyOfCarrier, TerminationDomain::Trunk);
     let found: Vec<[String; 4]> = args.values.iter().map(|value| found(value, domain)).collect();
     let text = match args.format {
@@ -31,7 +37,7 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
             found.iter().map(line).collect()
         }
     };
-    term::print(&text);
+    term::print(&text)?;
     Ok(())
 }
 

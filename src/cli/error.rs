@@ -84,6 +84,8 @@ impl From<LedgerError> for CliError {
             LedgerError::InUse { .. } => {
                 Self::new(Kind::InUse, error.to_string()).hint("wait until it has ended; nothing was booked by this one")
             }
+            LedgerError::Catalog { .. } => Self::failed(error.to_string())
+                .hint("the catalog is only an index: move it away, and the next run makes it again"),
             _ => Self::failed(error.to_string()),
         }
     }

@@ -13,7 +13,7 @@ use crate::time;
 use polars::prelude::DataFrame;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Invoices by account and currency.
@@ -31,8 +31,12 @@ pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
     std::fs::create_dir_all(&args.out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", args.out.display())))?;
     let unlisted = Account::default();
     let mut index = Vec::new();
+    let mut currencies: HashMap<&str, u32> = HashMap::new();
+    for (account, _) in invoices.keys() {
+        *currencies.entry(account).or_default() += 1;
+    }
     for ((account, currency), invoice) in &invoices {
-        let several = invoices.keys().filter(|(a, _)| a == account).count() > 1;
+        let several = currencies.get(account.as_str()).is_some_and(|count| *count > 1);
         let stem = if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
         let sum = invoice.sum(currency).map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
         let details = accounts.get(account).unwrap_or(&unlisted);
@@ -57,7 +61,7 @@ pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
         &args.out.join("index.json"),
         format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
     )?;
-    term::print(&as_table(&index, &args.out));
+    term::print(&as_table(&index, &args.out))?;
     Ok(())
 }
 

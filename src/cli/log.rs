@@ -30,7 +30,7 @@ pub fn run(args: &LogArgs) -> Result<(), CliError> {
     })?;
     let families = families(rows);
     match args.format {
-        TableFormat::Table => term::print(&as_table(&families)),
+        TableFormat::Table => term::print(&as_table(&families))?,
         TableFormat::Csv => {
             let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
             writer.write_record(LOG_COLUMNS)?;
@@ -41,7 +41,7 @@ pub fn run(args: &LogArgs) -> Result<(), CliError> {
         }
         TableFormat::Json => {
             let list: Vec<Value> = families.iter().map(as_json).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
     Ok(())

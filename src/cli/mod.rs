@@ -35,10 +35,7 @@ pub fn main() -> ExitCode {
         Command::Classify(args) => classify::run(args),
         Command::Export(args) => export::run(args),
         Command::Verify(args) => verify::run(args),
-        Command::Table => {
-            term::print(&crate::table::to_markdown());
-            Ok(())
-        }
+        Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
 }

@@ -33,8 +33,8 @@ fn check(dir: &std::path::Path) -> Result<(), CliError> {
         ]
     });
     let header = ["folder", "name", "currency", "files", "rows", "termination prefixes", "origination prefixes"];
-    term::print(&term::table(&header, &header[3..], rows));
-    term::print("good: every row is understood, and no call has two answers\n");
+    term::print(&term::table(&header, &header[3..], rows))?;
+    term::print("good: every row is understood, and no call has two answers\n")?;
     Ok(())
 }
 
@@ -61,13 +61,13 @@ fn lookup(args: &LookupArgs) -> Result<(), CliError> {
     match args.format {
         TextFormat::Json => {
             let list: Vec<_> = found.iter().map(|(deck, rows)| as_json(deck, rows, rated, origin)).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
         TextFormat::Text => {
             for (deck, rows) in &found {
                 let from = origin.map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
                 let title = format!("{}: {service} to {rated} from {from} at {}", deck.name, time::text(at));
-                term::print(&format!("{}\n{}", term::heading(&title), as_text(deck, rows, rated, origin)));
+                term::print(&format!("{}\n{}", term::heading(&title), as_text(deck, rows, rated, origin)))?;
             }
         }
     }

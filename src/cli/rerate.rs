@@ -77,6 +77,7 @@ struct Priced {
 
 struct Booked {
     run_id: String,
+    currency: String,
     amount: Total,
     legs: Vec<Total>,
 }
@@ -88,7 +89,7 @@ pub fn run(args: &RerateArgs) -> Result<(), CliError> {
         TextFormat::Text => as_text(&case),
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&case))?),
     };
-    term::print(&text);
+    term::print(&text)?;
     Ok(())
 }
 
@@ -313,6 +314,7 @@ fn booked_legs(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
     legs.sort();
     Ok(Booked {
         run_id: row.run_id.clone(),
+        currency: row.currency.clone(),
         amount: Total::from_units(row.amount),
         legs: legs.into_iter().map(|(_, amount)| amount).collect(),
     })
@@ -440,7 +442,7 @@ fn as_text(case: &Case) -> String {
     }
     line(format!("  in the log {} → {}", visible(&case.log.0), visible(&case.log.1)));
     for [role, sid, way, seconds, amount] in &case.family {
-        line(format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way)));
+        line(format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way)).trim_end().to_owned());
     }
     let (row, bills) = published_row(case.scenario);
     line(term::heading(&format!("scenario {}", case.scenario)));
@@ -495,7 +497,7 @@ fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
 }
 
 fn difference(case: &Case) -> Option<Total> {
-    let booked = case.booked.as_ref()?;
+    let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;
     Some(Total::from_units(case.total?.units() - booked.amount.units()))
 }
 
@@ -505,10 +507,11 @@ fn total_lines(case: &Case) -> String {
     if let Some(booked) = &case.booked {
         let legs = booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
         let legs = if legs.is_empty() { String::new() } else { format!(" ({legs})") };
-        let _ = writeln!(out, "  booked     {} {}{legs} in run {}", booked.amount, case.currency, booked.run_id);
+        let _ = writeln!(out, "  booked     {} {}{legs} in run {}", booked.amount, booked.currency, booked.run_id);
         let _ = match difference(case) {
             Some(difference) if difference == Total::default() => writeln!(out, "  difference none"),
             Some(difference) => writeln!(out, "  difference {difference} {}", case.currency),
+            None if booked.currency != case.currency => writeln!(out, "  difference - (other currencies)"),
             None => writeln!(out, "  difference -"),
         };
     }
@@ -519,7 +522,7 @@ fn as_json(case: &Case) -> Value {
     let legs: Vec<Value> = (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
     let family: Vec<Value> = case.family.iter().map(|[role, sid, way, seconds, amount]| json!({"role": role, "call_sid": sid, "log": way, "duration_seconds": seconds.parse::<u64>().ok(), "amount": amount})).collect();
     let booked = case.booked.as_ref().map(|booked| {
-        json!({"run_id": booked.run_id, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
+        json!({"run_id": booked.run_id, "currency": booked.currency, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
     });
     let (row, bills) = published_row(case.scenario);
     json!({

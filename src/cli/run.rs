@@ -4,7 +4,7 @@ use super::args::{RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::term::{self, grouped};
 use crate::io::job::{self, Inputs, Session, Summary};
-use crate::io::ledger::{Ledger, read};
+use crate::io::ledger::{Ledger, catalog, read};
 use crate::io::source;
 use crate::night::{Class, Count};
 use serde_json::{Map, Value, json};
@@ -29,6 +29,7 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
     let ledger = Ledger::at(&args.ledger);
     let lock = ledger.lock()?;
     let runs = ledger.runs()?;
+    catalog::check(&ledger, &runs)?;
     let total = found.files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let session = job::settle_calls(inputs, &found.files, &runs, &progress.bytes)?;
@@ -39,7 +40,14 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),
     };
-    term::print(&text);
+    // What is booked is booked: exit code 1 would say that it is not.
+    match term::print(&text) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let run = summary.run_id.as_deref().unwrap_or_default();
+            term::report("note", &format!("run {run} is booked, but its summary could not be printed: {e}"));
+        }
+        _ => {}
+    }
     Ok(())
 }
 
@@ -107,7 +115,7 @@ fn as_text(summary: &Summary) -> String {
         );
     }
     lines.push(term::heading("booked"));
-    lines.push(format!("   {} legs", grouped(summary.legs)));
+    lines.push(format!("   {} {}", grouped(summary.legs), if summary.legs == 1 { "leg" } else { "legs" }));
     lines.extend(summary.amount.iter().map(|(currency, total)| format!("   {total} {currency}")));
     lines.push(String::new());
     lines.join("\n")

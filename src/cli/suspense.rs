@@ -22,7 +22,7 @@ pub fn run(args: &SuspenseArgs) -> Result<(), CliError> {
     let mut rows = suspense_of(&ledger)?;
     rows.retain(|row| reason.is_none_or(|reason| row.reason == reason.as_str()));
     match args.format {
-        TableFormat::Table => term::print(&as_table(&rows)),
+        TableFormat::Table => term::print(&as_table(&rows))?,
         TableFormat::Csv => {
             let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
             writer.write_record(SUSPENSE_COLUMNS)?;
@@ -33,7 +33,7 @@ pub fn run(args: &SuspenseArgs) -> Result<(), CliError> {
         }
         TableFormat::Json => {
             let list: Vec<Value> = rows.iter().map(as_json).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
     Ok(())
@@ -57,6 +57,9 @@ fn texts(row: &SuspenseRow) -> [String; 10] {
 fn as_json(row: &SuspenseRow) -> Value {
     let mut object: Map<String, Value> =
         SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    for value in object.values_mut().filter(|value| value.as_str() == Some("")) {
+        *value = Value::Null;
+    }
     object.insert("source_line".to_owned(), json!(row.source_line));
     object.insert("tries".to_owned(), json!(row.tries));
     Value::Object(object)

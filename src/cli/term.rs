@@ -13,9 +13,11 @@ fn colours(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Prints to stdout; a reader that left is no failure.
-pub fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+/// Prints to stdout.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`.
@@ -27,7 +29,8 @@ pub fn report(label: &str, message: &str) {
     };
     let style =
         if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
-    let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", visible(message));
+    let message: Vec<String> = message.lines().map(visible).collect();
+    let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
 
 /// A heading on stdout.
@@ -39,8 +42,7 @@ pub fn heading(text: &str) -> String {
 /// Data as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
 pub fn visible(text: &str) -> String {
     let hidden = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     text.chars().flat_map(|c| if hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

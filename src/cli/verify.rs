@@ -4,9 +4,10 @@ use super::args::VerifyArgs;
 use super::error::CliError;
 use super::run::existing;
 use super::term::{self, grouped};
+use crate::io::decks;
 use crate::io::ledger::manifest::Manifest;
 use crate::io::ledger::read::{self, text, units};
-use crate::io::ledger::{Dataset, Run};
+use crate::io::ledger::{Dataset, Ledger, Run, catalog};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 use crate::scenario::Scenario;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -17,17 +18,19 @@ use std::path::{Path, PathBuf};
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let ledger = existing(&args.ledger)?;
     let runs = ledger.runs()?;
+    catalog::check(&ledger, &runs)?;
     let mut seen: HashSet<String> = HashSet::new();
     let (mut calls, mut legs) = (0, 0);
     for (place, run) in runs.iter().enumerate() {
         chain(place.checked_sub(1).map(|p| &runs[p].manifest), run)?;
         files(run)?;
+        archive(&ledger, run)?;
         conservation(run)?;
         let (run_calls, run_legs) = legs_and_calls(run, &mut seen)?;
         calls += run_calls;
         legs += run_legs;
     }
-    term::print(&format!("good: {} runs, {} calls, {} legs; every law holds\n", runs.len(), grouped(calls), grouped(legs)));
+    term::print(&format!("good: {} runs, {} calls, {} legs; every law holds\n", runs.len(), grouped(calls), grouped(legs)))?;
     Ok(())
 }
 
@@ -50,6 +53,9 @@ fn chain(before: Option<&Manifest>, run: &Run) -> Result<(), CliError> {
             &run.folder,
             format!("it should be run {sequence} after {previous:?}, it says {} after {:?}", m.sequence, m.previous),
         ));
+    }
+    if m.previous_manifest.as_ref() != before.map(|b| &b.own_hash) {
+        return Err(wrong(&run.folder, "the manifest of the run before it is not the one that it followed"));
     }
     if m.records("retried") != waiting {
         return Err(wrong(&run.folder, format!("{waiting} records waited, it took up {}", m.records("retried"))));
@@ -82,6 +88,24 @@ fn files(run: &Run) -> Result<(), CliError> {
             } else if !known.contains(&path) && path != run.folder.join(crate::io::ledger::manifest::FILE_NAME) {
                 return Err(wrong(&path, "the run does not know this file"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// The decks and lists that the run used are there as they were.
+fn archive(ledger: &Ledger, run: &Run) -> Result<(), CliError> {
+    let m = &run.manifest;
+    let folder = ledger.archive_folder();
+    let decks = folder.join(&m.decks_hash);
+    if decks::archived(&decks, "").map_err(|e| wrong(&e.path.clone(), e))?.hash != m.decks_hash {
+        return Err(wrong(&decks, "the decks are not as they were used"));
+    }
+    for (hash_, name) in [(&m.trunks_hash, "trunks.json"), (&m.accounts_hash, "accounts.csv")] {
+        let Some(expected) = hash_ else { continue };
+        let path = folder.join(expected).join(name);
+        if hash(&path)?.1 != *expected {
+            return Err(wrong(&path, "it is not as it was used"));
         }
     }
     Ok(())

@@ -36,7 +36,8 @@ pub fn load(path: &Path) -> Result<(Accounts, String), FileError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let text = text.trim_start_matches('\u{feff}').as_bytes();
+    let mut reader = csv::ReaderBuilder::new().from_reader(text);
     let fail = |e: &csv::Error| {
         let error = FileError::new(path, format!("cannot be read: {e}"));
         FileError { line: e.position().map(csv::Position::line), ..error }
@@ -51,7 +52,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
     let mut accounts = Accounts::new();
     for row in reader.records() {
         let row = row.map_err(|e| fail(&e))?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = super::line_of(text, row.position());
         let get = |name: &str| column(name).and_then(|at| row.get(at)).unwrap_or_default().trim().to_owned();
         let sid = row.get(sid_column).unwrap_or_default().trim().to_owned();
         if sid.is_empty() {

@@ -13,7 +13,6 @@ use crate::call::Calls;
 use crate::policy::Policy;
 use crate::record::{Fields, Record};
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +23,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const BLOCK: usize = 1 << 20;
 /// Largest JSON document: a page, an array or an object is read whole.
 const LARGEST_DOCUMENT: u64 = 2 << 30;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How the text of a record is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,12 @@ impl Format {
             Self::Json => "json",
             Self::Parquet => "parquet",
         }
+    }
+
+    /// The format of a record that is kept under this header; JSON, if there is none.
+    #[must_use]
+    pub fn of_header(header: &str) -> Self {
+        Header::parse(Path::new(""), header.as_bytes()).map_or(Self::Json, |header| Self::Csv(Arc::new(header)))
     }
 
     /// The CSV header that a record needs to be read again; empty for JSON.
@@ -78,8 +85,8 @@ pub struct ReadFile {
 pub struct Waiting {
     /// Its text.
     pub record: String,
-    /// The CSV header that it was read under; empty for JSON.
-    pub header: String,
+    /// How it is to be read.
+    pub format: Format,
     /// The file that it came from.
     pub source_file: String,
     /// The line there.
@@ -88,6 +95,8 @@ pub struct Waiting {
     pub first_seen: String,
     /// How often it was tried.
     pub tries: u32,
+    /// Its fingerprint, if it was malformed: it stays so, though its text as kept may read well (bad bytes are replaced).
+    pub malformed: Option<u64>,
 }
 
 /// A piece of a file, with the records that it gave.
@@ -144,18 +153,17 @@ pub fn read(files: &[CallPath], waiting: Vec<Waiting>, policy: &Policy, progress
 }
 
 fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
-    let mut headers: HashMap<&str, Option<Arc<Header>>> = HashMap::new();
     let mut calls = Calls::default();
     for (place, record) in (0..).zip(waiting) {
-        let header = headers
-            .entry(&record.header)
-            .or_insert_with(|| Header::parse(Path::new(&record.source_file), record.header.as_bytes()).ok().map(Arc::new));
-        match header {
-            Some(header) => calls_csv::read_one(&record.record, header, |fields| match fields {
+        match (&record.format, record.malformed) {
+            (_, Some(content)) => calls.push(&Record { content, ..Record::malformed(b"") }, place),
+            (Format::Csv(header), None) => calls_csv::read_one(&record.record, header, |fields| match fields {
                 Some(fields) => calls.push(&Record::read(&fields, policy), place),
                 None => calls.push(&Record::malformed(record.record.as_bytes()), place),
             }),
-            None => calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls),
+            (Format::Json | Format::Parquet, None) => {
+                calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
+            }
         }
     }
     calls
@@ -191,16 +199,19 @@ fn produce_file(
     beginning.truncate(got);
     if beginning.trim_ascii().is_empty() {
         return Err(FileError::new(path, "is not a call file: it is empty")
-            .hint("an export without calls still has its header, or is `{\"calls\": []}`"));
+            .hint("if there really were no calls, leave it out; a failed export is empty too"));
     }
-    let text_start = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();
+    let text_start = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
     let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
     let format = if beginning.starts_with(b"PAR1") {
         return produce_table(file, number, source, beginning, send);
+    } else if format_ending(path) == "parquet" {
+        return Err(FileError::new(path, "is not Parquet: it does not start with PAR1").hint("fetch the file again"));
     } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
         match calls_json::shape(text_start, &format_ending(path)) {
             Shape::Lines => {
-                cut_into_blocks(&mut source, beginning, 0, &Format::Json, number, path, send)?;
+                let mark = beginning.len() - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
+                cut_into_blocks(&mut source, beginning, mark, &Format::Json, number, path, send)?;
             }
             Shape::Document => {
                 beginning.extend(source.read_to_end(LARGEST_DOCUMENT)?);
@@ -211,8 +222,9 @@ fn produce_file(
         }
         Format::Json
     } else {
-        let end = memchr::memchr2(b'\n', b'\r', &beginning).map_or(beginning.len(), |at| at + 1);
-        let header = Arc::new(Header::parse(path, &beginning[..end])?);
+        let start = beginning.len() - text_start.len();
+        let end = memchr::memchr2(b'\n', b'\r', text_start).map_or(beginning.len(), |at| start + at + 1);
+        let header = Arc::new(Header::parse(path, &beginning[start..end])?);
         let format = Format::Csv(header);
         cut_into_blocks(&mut source, beginning, end, &format, number, path, send)?;
         format
@@ -278,7 +290,7 @@ fn cut_into_blocks(
                 (scan.end, scan.broken)
             }
             Format::Json | Format::Parquet if at_end => (buffer.len(), Vec::new()),
-            Format::Json | Format::Parquet => (memchr::memrchr(b'\n', &buffer).map_or(0, |at| at + 1), Vec::new()),
+            Format::Json | Format::Parquet => (calls_csv::last_line_end(&buffer).unwrap_or(0), Vec::new()),
         };
         if end == 0 && buffer.len() > LONGEST_LINE {
             return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
@@ -403,7 +415,7 @@ impl Reading {
         let waiting = &self.waiting[record];
         SourceText {
             record: waiting.record.clone(),
-            header: waiting.header.clone(),
+            format: waiting.format.clone(),
             file: waiting.source_file.clone(),
             line: waiting.source_line,
         }
@@ -415,7 +427,7 @@ impl Reading {
         let mut source = Source::open(path, &Arc::default())?;
         let make = |record: String, line: u64| SourceText {
             record,
-            header: read_file.format.header().to_owned(),
+            format: read_file.format.clone(),
             file: read_file.path.name.clone(),
             line,
         };
@@ -434,6 +446,8 @@ impl Reading {
         }
         let mut at = 0;
         let mut held: Option<(usize, Vec<u8>)> = None;
+        // Line ends before the last record, so that each byte of a block is counted once.
+        let mut counted = (0, 0);
         for record in records {
             let Some((number, block)) = self.block_of(*record as usize) else { continue };
             if held.as_ref().is_none_or(|(n, _)| *n != number) {
@@ -444,6 +458,7 @@ impl Reading {
                 }
                 at = block.offset + block.length;
                 held = Some((number, bytes));
+                counted = (0, 0);
             }
             let Some((_, bytes)) = &held else { continue };
             let place = self.calls.place[*record as usize] as usize;
@@ -452,7 +467,8 @@ impl Reading {
                 Format::Json | Format::Parquet if block.document => json_value_text(&bytes[place..]),
                 Format::Json | Format::Parquet => line_text(&bytes[place..]),
             };
-            texts.push(make(text, block.first_line + lines(&bytes[..place])));
+            counted = (place, counted.1 + lines(&bytes[counted.0..place]));
+            texts.push(make(text, block.first_line + counted.1));
         }
         Ok(())
     }
@@ -469,7 +485,7 @@ fn json_value_text(bytes: &[u8]) -> String {
 
 /// The rest of the line that a slice starts in.
 fn line_text(bytes: &[u8]) -> String {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let line = bytes.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
 
@@ -491,8 +507,8 @@ fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
 pub struct SourceText {
     /// The record as it came.
     pub record: String,
-    /// The CSV header that it stands under; empty for JSON.
-    pub header: String,
+    /// How it is to be read.
+    pub format: Format,
     /// The file.
     pub file: String,
     /// The line (of Parquet: the row), from 1.
@@ -502,13 +518,23 @@ pub struct SourceText {
 impl SourceText {
     /// Reads the record's fields; `None` if it is malformed.
     pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
-        if let Ok(header) = Header::parse(Path::new(&self.file), self.header.as_bytes()) {
-            return calls_csv::read_one(&self.record, &header, |fields| then(fields.as_ref()));
+        match &self.format {
+            Format::Csv(header) => calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref())),
+            Format::Json | Format::Parquet => match calls_json::parse_object(&self.record) {
+                Ok(record) => then(Some(&record.fields())),
+                Err(_) => then(None),
+            },
         }
-        match calls_json::parse_object(&self.record) {
-            Ok(record) => then(Some(&record.fields())),
-            Err(_) => then(None),
-        }
+    }
+
+    /// Why the text is no record.
+    #[must_use]
+    pub fn why_malformed(&self) -> String {
+        let why = match &self.format {
+            Format::Csv(header) => calls_csv::why_malformed(&self.record, header),
+            Format::Json | Format::Parquet => calls_json::parse_object(&self.record).err().map(|e| e.to_string()),
+        };
+        why.unwrap_or_else(|| "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned())
     }
 }
 

@@ -8,12 +8,10 @@
 use super::FileError;
 use crate::call::Calls;
 use crate::policy::Policy;
-use crate::record::{Field, Fields, Record};
+use crate::record::{Field, Fields, LONGEST_FIELD, Record};
 use std::ops::Range;
 use std::path::Path;
 
-/// Longest record that is read; a longer one is malformed. Also how far a quoted field may reach.
-pub const LONGEST_RECORD: usize = 64 << 10;
 /// Longest line that is kept at all.
 pub const LONGEST_LINE: usize = 1 << 20;
 
@@ -72,16 +70,26 @@ impl Header {
         Ok(Self { text: text.to_owned(), delimiter, names, columns })
     }
 
-    /// The fields of a record, or `None` if it has not as many as the header.
-    fn fields<'a>(&self, text: &'a str, record: &csv::ByteRecord) -> Option<Fields<'a>> {
+    /// The fields of a record; `None` if it has not as many as the header, or one of them is no usable text. What stands
+    /// in other columns does not matter.
+    fn fields<'a>(&self, record: &'a csv::ByteRecord) -> Option<Fields<'a>> {
         if record.len() != self.names.len() {
             return None;
         }
         let mut fields = Fields::default();
-        for (column, field) in &self.columns {
-            fields.0[*field as usize] = text.get(record.range(*column)?)?;
+        match std::str::from_utf8(record.as_slice()) {
+            Ok(text) => {
+                for (column, field) in &self.columns {
+                    fields.0[*field as usize] = text.get(record.range(*column)?)?;
+                }
+            }
+            Err(_) => {
+                for (column, field) in &self.columns {
+                    fields.0[*field as usize] = std::str::from_utf8(record.get(*column)?).ok()?;
+                }
+            }
         }
-        Some(fields)
+        fields.are_usable().then_some(fields)
     }
 }
 
@@ -108,7 +116,7 @@ pub struct Scan {
 
 /// Finds the end of the last whole record of a block that starts with a record, and the lines with broken quotes.
 ///
-/// A quoted field may hold line ends; it is followed by at most [`LONGEST_RECORD`]. Where a quote is not closed within
+/// A quoted field may hold line ends; it is followed by at most [`LONGEST_FIELD`]. Where a quote is not closed within
 /// that, or is followed by anything but a delimiter or a line's end, the line in which the record starts is broken.
 #[must_use]
 pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
@@ -122,7 +130,7 @@ pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
         let rest = &bytes[scan.end..];
         match record_end(rest, delimiter) {
             RecordEnd::At(end) => scan.end += end,
-            RecordEnd::Open if !at_end && rest.len() <= LONGEST_RECORD => return scan,
+            RecordEnd::Open if !at_end && rest.len() <= LONGEST_FIELD => return scan,
             RecordEnd::Text if !at_end => return scan,
             RecordEnd::Text => scan.end = bytes.len(),
             RecordEnd::Broken | RecordEnd::Open => {
@@ -159,7 +167,7 @@ fn record_end(bytes: &[u8], delimiter: u8) -> RecordEnd {
         if bytes.get(at) == Some(&b'"') {
             at += 1;
             loop {
-                let limit = bytes.len().min(LONGEST_RECORD + 1);
+                let limit = bytes.len().min(LONGEST_FIELD + 1);
                 let Some(quote) = bytes.get(at..limit).and_then(|rest| memchr::memchr(b'"', rest)) else {
                     return RecordEnd::Open;
                 };
@@ -219,11 +227,9 @@ fn parse_records(bytes: &[u8], offset: usize, header: &Header, policy: &Policy, 
     while reader.read_byte_record(&mut record).unwrap_or(false) {
         let start = record_start(bytes, record.position().map_or(0, csv::Position::byte));
         let end = usize::try_from(reader.position().byte()).unwrap_or(bytes.len()).min(bytes.len());
-        let usable = end.saturating_sub(start) <= LONGEST_RECORD && memchr::memchr(0, &bytes[start..end.max(start)]).is_none();
-        let text = std::str::from_utf8(record.as_slice()).ok().filter(|_| usable);
-        match text.and_then(|text| header.fields(text, &record)) {
+        match header.fields(&record) {
             Some(fields) => calls.push(&Record::read(&fields, policy), place(offset + start)),
-            None => push_malformed(&bytes[start..end], offset + start, calls),
+            None => push_malformed(&bytes[start..end.max(start)], offset + start, calls),
         }
     }
 }
@@ -235,10 +241,18 @@ fn record_start(bytes: &[u8], byte: u64) -> usize {
 }
 
 fn push_malformed(line: &[u8], offset: usize, calls: &mut Calls) {
-    let text = line.trim_ascii_end();
+    let text = without_line_end(line);
     if !text.is_empty() {
         calls.push(&Record::malformed(text), place(offset));
     }
+}
+
+/// A record without its line's end; a tab there is an empty column.
+fn without_line_end(mut line: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\n' | b'\r'] = line {
+        line = rest;
+    }
+    line
 }
 
 fn place(offset: usize) -> u32 {
@@ -253,7 +267,7 @@ pub fn record_text(bytes: &[u8], header: &Header) -> String {
         RecordEnd::Text => bytes.len(),
         RecordEnd::Open | RecordEnd::Broken => line_end(bytes).unwrap_or(bytes.len()),
     };
-    String::from_utf8_lossy(bytes[..end].trim_ascii_end()).into_owned()
+    String::from_utf8_lossy(without_line_end(&bytes[..end])).into_owned()
 }
 
 /// Reads one record's text, as [`record_text`] gave it, into its fields.
@@ -261,13 +275,20 @@ pub fn record_text(bytes: &[u8], header: &Header) -> String {
 pub fn read_one<T>(text: &str, header: &Header, then: impl FnOnce(Option<Fields<'_>>) -> T) -> T {
     let mut record = csv::ByteRecord::new();
     let whole = matches!(record_end(text.as_bytes(), header.delimiter), RecordEnd::Text | RecordEnd::At(_));
-    let mut reader = reader(header.delimiter, text.as_bytes());
-    if !whole || text.len() > LONGEST_RECORD || text.contains('\0') || !reader.read_byte_record(&mut record).unwrap_or(false) {
-        return then(None);
+    let read = whole && reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record).unwrap_or(false);
+    then(header.fields(&record).filter(|_| read))
+}
+
+/// What is wrong with a record's text, if its columns or quotes say it.
+#[must_use]
+pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
+    if matches!(record_end(text.as_bytes(), header.delimiter), RecordEnd::Open | RecordEnd::Broken) {
+        return Some("a quote is not closed, or stands where none may".to_owned());
     }
-    let slice = record.as_slice().to_vec();
-    let fields = std::str::from_utf8(&slice).ok();
-    then(fields.and_then(|text| header.fields(text, &record)))
+    let mut record = csv::ByteRecord::new();
+    let _ = reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record);
+    let (found, expected) = (record.len(), header.names.len());
+    (found != expected).then(|| format!("it has {found} columns, the header has {expected}"))
 }
 
 #[cfg(test)]
@@ -307,7 +328,7 @@ mod tests {
         assert_eq!(cut("a,b\nc,\"d\ne"), 4);
         assert_eq!(cut("a,b\nc,\"d\ne\"\n"), 12);
         assert_eq!(cut("a,b"), 0);
-        let open = format!("a,\"b\n{}", "x\n".repeat(LONGEST_RECORD));
+        let open = format!("a,\"b\n{}", "x\n".repeat(LONGEST_FIELD));
         assert_eq!(scan(open.as_bytes(), b',', false).broken, vec![0..5]);
     }
 

@@ -77,10 +77,8 @@ pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
 
 /// Adds the call of a JSON text.
 pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) {
-    let whole = text.len() <= super::calls_csv::LONGEST_RECORD;
-    let text_ = std::str::from_utf8(text).ok().filter(|_| whole);
-    match text_.map(parse_object) {
-        Some(Ok(record)) if !record.0.iter().any(|field| field.contains('\0')) => {
+    match std::str::from_utf8(text).ok().map(parse_object) {
+        Some(Ok(record)) if record.fields().are_usable() => {
             calls.push(&Record::read(&record.fields(), policy), place);
         }
         _ => calls.push(&Record::malformed(text), place),
@@ -92,8 +90,9 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
 pub fn parse_lines(bytes: &[u8], policy: &Policy) -> Calls {
     let mut calls = Calls::default();
     let mut start = 0;
+    let line_end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
     while start < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
+        let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
         let line = bytes[start..end].trim_ascii();
         if !line.is_empty() {
             push_object(line, u32::try_from(start).unwrap_or(u32::MAX), policy, &mut calls);
@@ -112,18 +111,21 @@ pub enum Shape {
     Document,
 }
 
-/// Tells the shape from the beginning of a text and the file's ending.
+/// Tells the shape from the beginning of a text; the file's ending helps where one line is all there is.
 #[must_use]
 pub fn shape(beginning: &[u8], ending: &str) -> Shape {
-    if matches!(ending, "jsonl" | "ndjson") {
-        return Shape::Lines;
-    }
     let text = beginning.trim_ascii_start();
-    let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default();
-    let more = text[first_line.len()..].trim_ascii();
-    let is_object = serde_json::from_slice::<JsonRecord<'_>>(first_line).is_ok();
-    let is_page = serde_json::from_slice::<Page<'_>>(first_line).is_ok_and(|page| page.calls.is_some());
-    if text.starts_with(b"{") && is_object && !is_page && !more.is_empty() { Shape::Lines } else { Shape::Document }
+    let (first, rest) = text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
+    let next = rest.trim_ascii_start().first();
+    let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
+    // A page, an array or an object over many lines has no line that starts with a brace right after its first.
+    let lines = match next {
+        _ if is_page || text.starts_with(b"[") => false,
+        Some(b'{') => true,
+        Some(_) => serde_json::from_slice::<JsonRecord<'_>>(first).is_ok(),
+        None => matches!(ending, "jsonl" | "ndjson"),
+    };
+    if lines { Shape::Lines } else { Shape::Document }
 }
 
 /// A page of the carrier's call list.
@@ -200,7 +202,11 @@ mod tests {
         assert_eq!(shape(b"{\n\"sid\":\"CA1\"\n}", "json"), Shape::Document);
         assert_eq!(shape(b"{\"calls\":[]}\n", "json"), Shape::Document);
         assert_eq!(shape(b"[", "json"), Shape::Document);
-        assert_eq!(shape(b"[", "jsonl"), Shape::Lines);
+        assert_eq!(shape(b"[", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\"calls\":[]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\n  \"calls\": [\n    {}]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\"sid\":\n{\"sid\":\"CA1\"}", "json"), Shape::Lines);
+        assert_eq!(shape(line.as_bytes(), "jsonl"), Shape::Lines);
     }
 
     #[test]

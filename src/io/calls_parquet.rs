@@ -130,7 +130,12 @@ impl CallRows {
             let texts = &self.texts;
             let fields =
                 Fields(std::array::from_fn(|at| texts[at].as_ref().and_then(|column| column.get(row)).unwrap_or_default()));
-            calls.push(&Record::read(&fields, policy), u32::try_from(row).unwrap_or(u32::MAX));
+            let place = u32::try_from(row).unwrap_or(u32::MAX);
+            if fields.are_usable() {
+                calls.push(&Record::read(&fields, policy), place);
+            } else {
+                calls.push(&Record::malformed(fields.0.concat().as_bytes()), place);
+            }
         }
         calls
     }

@@ -77,10 +77,19 @@ pub fn load(folder: &Path) -> Result<Decks, FileError> {
         return Err(FileError::new(folder, "is no folder; expected a deck (deck.toml and CSV files), or a folder per deck"));
     }
     let own = folder_files(folder)?;
-    if own.iter().any(|path| is_deck_file(path)) {
+    let subs = sub_folders(folder)?;
+    let is_toml = |path: &PathBuf| path.file_name().is_some_and(|name| name == "deck.toml");
+    let nested = subs.iter().find(|sub| sub.join("deck.toml").is_file());
+    if let (true, Some(nested)) = (own.iter().any(is_toml), nested) {
+        let problem = format!("stands beside the deck {}: is the folder one deck, or does it hold decks?", nested.display());
+        return Err(
+            FileError::new(&folder.join("deck.toml"), problem).hint("move its files into a folder of their own, named `default`")
+        );
+    }
+    if nested.is_none() && own.iter().any(|path| is_deck_file(path)) {
         collect(folder, "", &own, &mut files)?;
     } else {
-        for sub in sub_folders(folder)? {
+        for sub in subs {
             let inside = folder_files(&sub)?;
             if inside.iter().any(|path| is_deck_file(path)) {
                 let name = sub.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -201,7 +210,7 @@ fn refuse_conflict(folder: &Path, names: &[String], conflict: &Conflict) -> File
     FileError::new(
         &folder.join(&names[conflict.first.0 as usize]),
         format!(
-            "gives two answers for destination {} from {origin}: {} and {} are in force at once with other prices",
+            "gives two answers for destination {} from {origin}: {} and {} are in force at once on other terms",
             conflict.destination,
             place(conflict.first),
             place(conflict.second)
@@ -215,8 +224,12 @@ fn read_toml(path: &Path, bytes: &[u8]) -> Result<DeckToml, FileError> {
     let text = std::str::from_utf8(bytes).map_err(|_| FileError::new(path, "is not UTF-8"))?;
     let deck: DeckToml = toml::from_str(text).map_err(|e| {
         let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
-        let error = FileError::new(path, e.message().to_owned()).hint("money is written as a string: connection_fee = \"0.01\"");
-        FileError { line, ..error }
+        let error = FileError { line, ..FileError::new(path, e.message().to_owned()) };
+        if e.message().contains("expected a string") {
+            error.hint("money is written as a string: connection_fee = \"0.01\"")
+        } else {
+            error
+        }
     })?;
     if minor_unit_decimals(&deck.currency).is_none() {
         return Err(FileError::new(path, format!("`{}` is no currency of ISO 4217; expected a code such as USD", deck.currency)));
@@ -318,7 +331,7 @@ fn read_rows(path: &Path, bytes: &[u8], file: u32, defaults: &DeckToml, rows: &m
     let layout = Layout::read(path, &row)?;
     let width = row.len();
     while reader.read_record(&mut row).map_err(|e| fail(&e))? {
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = super::line_of(bytes, row.position());
         if row.len() != width {
             let problem = format!("has {} columns, expected {width}", row.len());
             return Err(FileError::new(path, problem).at(line).hint("a list of prefixes with commas needs quotes"));

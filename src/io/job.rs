@@ -185,16 +185,19 @@ impl Session {
     /// # Errors
     /// If a source file cannot be read again.
     pub fn suspense(&self) -> Result<Vec<SuspenseRow>, FileError> {
-        let records = self.records_of(Class::Suspended);
-        let texts = self.reading.texts_of(&records)?;
+        // Of several copies the text of the one with the price is kept, and read again with it.
+        let mut records: Vec<(u32, u32)> = self
+            .records_of(Class::Suspended)
+            .into_iter()
+            .map(|record| (self.night.families.with_price(record), record))
+            .collect();
+        records.sort_unstable();
+        let texts = self.reading.texts_of(&records.iter().map(|(copy, _)| *copy).collect::<Vec<_>>())?;
         let tariff = self.tariff();
         let case = Case { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
         let newest = self.night.families.newest_start.map(time::text).unwrap_or_default();
-        let mut rows: Vec<_> = records
-            .into_iter()
-            .zip(texts)
-            .map(|(record, text)| self.suspense_row(&case, record as usize, text, &newest))
-            .collect();
+        let row = |((_, record), text): ((u32, u32), SourceText)| self.suspense_row(&case, record as usize, text, &newest);
+        let mut rows: Vec<_> = records.into_iter().zip(texts).map(row).collect();
         write::sort_suspense(&mut rows);
         Ok(rows)
     }
@@ -203,10 +206,11 @@ impl Session {
         let reason = self.night.reason[record].unwrap_or(Reason::MalformedRecord);
         let waiting = self.reading.waiting.get(record);
         let (call_sid, parent_call_sid, account_sid, detail) = text.with_fields(|fields| {
-            // A record that was malformed in its file may look readable alone (a NUL, a line too long): keep the verdict.
+            // Of a record that was malformed in its file no field is taken, though it may look readable alone.
             let fields = fields.filter(|_| reason != Reason::MalformedRecord);
             let get = |field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default();
-            (get(Field::Sid), get(Field::ParentCallSid), get(Field::AccountSid), case.detail(record, reason, fields))
+            let detail = if fields.is_some() { case.detail(record, reason, fields) } else { text.why_malformed() };
+            (get(Field::Sid), get(Field::ParentCallSid), get(Field::AccountSid), detail)
         });
         SuspenseRow {
             call_sid,
@@ -219,7 +223,8 @@ impl Session {
             first_seen: waiting.map_or_else(|| newest.to_owned(), |w| w.first_seen.clone()),
             tries: waiting.map_or(1, |w| w.tries.saturating_add(1)),
             record: text.record,
-            header: text.header,
+            header: text.format.header().to_owned(),
+            content: self.reading.calls.content[record],
         }
     }
 
@@ -387,6 +392,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         run_id: summary.run_id.clone().unwrap_or_default(),
         sequence: previous.map_or(1, |manifest| manifest.sequence + 1),
         previous: previous.map(|manifest| manifest.run_id.clone()),
+        previous_manifest: previous.map(|manifest| manifest.own_hash.clone()),
         newest_start: session.night.families.newest_start.map(time::text),
         policy: policy_words(&session.inputs.policy),
         inputs: inputs.collect(),
@@ -399,6 +405,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         legs: summary.legs,
         amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
         files: std::mem::take(&mut staged.files),
+        own_hash: String::new(),
     }
 }
 

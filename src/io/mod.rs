@@ -77,3 +77,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
         FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())).hint("save it as UTF-8")
     })
 }
+
+/// The line of a CSV record. The reader's own count stops before the blank lines that it skips.
+pub(crate) fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
+    let start = position.and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or_default().min(text.len());
+    let blank = text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+    1 + memchr::memchr_iter(b'\n', &text[..start + blank]).count() as u64
+}

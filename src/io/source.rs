@@ -21,7 +21,7 @@ pub struct CallPath {
 }
 
 /// Endings of call files, before `.gz` or `.zst`. Others in a folder are left out, aloud.
-const ENDINGS: [&str; 8] = ["csv", "tsv", "psv", "txt", "json", "jsonl", "ndjson", "parquet"];
+const ENDINGS: [&str; 7] = ["csv", "tsv", "psv", "json", "jsonl", "ndjson", "parquet"];
 
 /// What a folder or glob came to.
 #[derive(Debug, Default)]
@@ -133,6 +133,10 @@ impl Stamp {
     /// If the file cannot be looked at.
     pub fn of(path: &Path) -> Result<Self, FileError> {
         let meta = std::fs::metadata(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        if !meta.is_file() {
+            return Err(FileError::new(path, "is no regular file")
+                .hint("write the export to a file first: it is read again for what is suspended"));
+        }
         Ok(Self { size: meta.len(), modified: meta.modified().ok() })
     }
 

@@ -4,7 +4,7 @@
 //! (What must be counted once, such as invoice numbers, will live here and nowhere else.)
 
 use super::{Ledger, LedgerError, Run};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 use std::path::PathBuf;
 
 /// The schema that this version writes (`PRAGMA user_version`).
@@ -23,7 +23,8 @@ CREATE TABLE runs (
     duplicate  INTEGER NOT NULL,
     ignored    INTEGER NOT NULL,
     suspended  INTEGER NOT NULL,
-    legs       INTEGER NOT NULL
+    legs       INTEGER NOT NULL,
+    manifest   TEXT NOT NULL -- BLAKE3
 ) STRICT;
 CREATE TABLE amounts (
     run_id   TEXT NOT NULL REFERENCES runs (run_id),
@@ -67,6 +68,36 @@ pub fn follow(ledger: &Ledger, runs: &[Run]) -> Result<(), LedgerError> {
     transaction.commit().map_err(fail)
 }
 
+/// Refuses a ledger that lacks a run which the catalog knows: booking on would book its calls again.
+///
+/// # Errors
+/// If a run is missing, or the catalog cannot be read.
+pub fn check(ledger: &Ledger, runs: &[Run]) -> Result<(), LedgerError> {
+    let path = path(ledger);
+    if !path.exists() {
+        return Ok(());
+    }
+    let fail = |error: rusqlite::Error| LedgerError::Catalog { path: path.display().to_string(), error };
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
+    let made: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'runs'", [], |row| row.get(0)).map_err(fail)?;
+    if made == 0 {
+        return Ok(());
+    }
+    let mut statement = connection.prepare("SELECT run_id, manifest FROM runs ORDER BY sequence").map_err(fail)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(fail)?;
+    for row in rows {
+        let (run_id, manifest) = row.map_err(fail)?;
+        let problem = match runs.iter().find(|run| run.manifest.run_id == run_id) {
+            None => "is missing; the catalog knows this run",
+            Some(run) if run.manifest.own_hash != manifest => "has another manifest than the catalog knows",
+            Some(_) => continue,
+        };
+        return Err(crate::io::FileError::new(&ledger.runs_folder().join(&run_id), problem).hint(super::RESTORE).into());
+    }
+    Ok(())
+}
+
 fn path(ledger: &Ledger) -> PathBuf {
     ledger.folder().join("catalog.sqlite")
 }
@@ -76,7 +107,7 @@ fn add(transaction: &rusqlite::Transaction<'_>, run: &Run) -> rusqlite::Result<(
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let count = |name| number(m.records(name));
     let new = transaction.execute(
-        "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+        "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
         params![
             number(m.sequence),
             m.run_id,
@@ -89,7 +120,8 @@ fn add(transaction: &rusqlite::Transaction<'_>, run: &Run) -> rusqlite::Result<(
             count("duplicate"),
             count("ignored"),
             count("suspended"),
-            number(m.legs)
+            number(m.legs),
+            m.own_hash,
         ],
     )?;
     if new == 0 {

@@ -420,7 +420,6 @@ impl LogColumns {
         let setting = trunks.get(trunk_of_transfer(calls, record, scene)).caller_id;
         let caller_id = crate::rating::caller_id(scene.root.direction, setting, &scene.parties);
         let child = calls.child_of(record);
-        let price = books.night.families.prices.get(&(u32::try_from(record).unwrap_or_default()));
         self.call_sid.push(|b| calls.sid_text(record).push_to(b));
         self.parent.push(|b| calls.odd_sids.text(scene.parent).push_to(b));
         self.account.push_str(calls.accounts.text(calls.account[record]));
@@ -441,7 +440,8 @@ impl LogColumns {
         self.class.push_str(books.night.class[record].as_str());
         self.currency.push_str(currency);
         self.amount.push(i64::try_from(total.units()).ok());
-        self.price.push(prices[*price.unwrap_or(&calls.price[record]) as usize]);
+        let priced = books.night.families.with_price(u32::try_from(record).unwrap_or(u32::MAX));
+        self.price.push(prices[calls.price[priced as usize] as usize]);
     }
 
     fn finish(self, run_id: &str) -> Vec<Column> {
@@ -499,6 +499,8 @@ pub struct SuspenseRow {
     pub record: String,
     /// The CSV header that the record stands under; not exported.
     pub header: String,
+    /// The record's fingerprint; not exported.
+    pub content: u64,
 }
 
 /// The suspended records as a frame.
@@ -524,6 +526,7 @@ pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
         numbers("tries", |r| r.tries.into()),
         texts("record", |r| &r.record),
         texts("header", |r| &r.header),
+        numbers("content", |r| i64::from_ne_bytes(r.content.to_ne_bytes())),
     ];
     DataFrame::new_infer_height(columns).expect("columns of one length and other names")
 }

@@ -26,6 +26,8 @@ pub struct Manifest {
     pub sequence: u64,
     /// The run before it.
     pub previous: Option<String>,
+    /// BLAKE3 of the manifest of the run before it: runs are a chain.
+    pub previous_manifest: Option<String>,
     /// The newest call start that was seen, in this run or before.
     pub newest_start: Option<String>,
     /// The policy that it rated with.
@@ -50,6 +52,9 @@ pub struct Manifest {
     pub amount: BTreeMap<String, String>,
     /// Every other file of the run.
     pub files: Vec<StoredFile>,
+    /// BLAKE3 of the manifest as it was read.
+    #[serde(skip)]
+    pub own_hash: String,
 }
 
 /// A call file that was read.
@@ -105,12 +110,13 @@ impl Manifest {
     pub fn load(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(FILE_NAME);
         let text = read_text(&path)?;
-        let manifest: Self = serde_json::from_str(&text)
+        let mut manifest: Self = serde_json::from_str(&text)
             .map_err(|e| FileError::new(&path, format!("is no manifest of a run: {e}")).at(e.line() as u64))?;
         if manifest.ledger_format > LEDGER_FORMAT {
             return Err(FileError::new(&path, format!("was written by trunkrate {}, which is newer", manifest.version))
                 .hint("use that version or a later one"));
         }
+        manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         Ok(manifest)
     }
 

@@ -33,6 +33,9 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What to do about a ledger that is not as it was written.
+pub(crate) const RESTORE: &str = "the ledger was changed after it was written; restore it from a copy";
+
 /// What of a run is stored: the folders below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dataset {
@@ -167,9 +170,13 @@ impl Ledger {
         let mut folders = Vec::new();
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
-            if path.join(manifest::FILE_NAME).is_file() {
-                folders.push(path);
+            if !path.is_dir() {
+                continue;
             }
+            if !path.join(manifest::FILE_NAME).is_file() {
+                return Err(FileError::new(&path, "has no manifest: it is no whole run").hint(RESTORE));
+            }
+            folders.push(path);
         }
         folders.sort();
         let mut runs = Vec::with_capacity(folders.len());

@@ -5,9 +5,10 @@ use super::{Dataset, Ledger, LedgerError, Run, polars_error};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, Earlier, RootFacts};
 use crate::io::FileError;
-use crate::io::calls::Waiting;
+use crate::io::calls::{Format, Waiting};
 use crate::money::Total;
 use crate::party::Party;
+use crate::reject::Reason;
 use crate::time::{self, Micros};
 use polars::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -93,15 +94,17 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
 /// # Errors
 /// If they cannot be read.
 pub fn waiting(runs: &[Run]) -> Result<Vec<Waiting>, LedgerError> {
+    let mut formats: HashMap<String, Format> = HashMap::new();
     Ok(suspense(runs)?
         .into_iter()
         .map(|row| Waiting {
             record: row.record,
-            header: row.header,
+            format: formats.entry(row.header).or_insert_with_key(|header| Format::of_header(header)).clone(),
             source_file: row.source_file,
             source_line: row.source_line,
             first_seen: row.first_seen,
             tries: row.tries,
+            malformed: (row.reason == Reason::MalformedRecord.as_str()).then_some(row.content),
         })
         .collect())
 }
@@ -117,7 +120,7 @@ pub fn suspense(runs: &[Run]) -> Result<Vec<SuspenseRow>, LedgerError> {
         let names =
             ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "header"];
         let columns = names.map(|name| text(&frame, name));
-        let (lines, tries) = (longs(&frame, "source_line"), longs(&frame, "tries"));
+        let (lines, tries, content) = (longs(&frame, "source_line"), longs(&frame, "tries"), longs(&frame, "content"));
         for row in 0..frame.height() {
             let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, header] =
                 columns.map(|column| column.get(row).unwrap_or_default().to_owned());
@@ -133,6 +136,7 @@ pub fn suspense(runs: &[Run]) -> Result<Vec<SuspenseRow>, LedgerError> {
                 tries: tries[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
                 record,
                 header,
+                content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
             });
         }
     }

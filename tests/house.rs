@@ -1,0 +1,92 @@
+//! House rules that no compiler knows: where files may be named, no float, no long file.
+
+use std::path::{Path, PathBuf};
+
+/// A source file: its path below `src`, and its lines without comments and doc comments.
+struct Source {
+    name: String,
+    lines: usize,
+    code: Vec<(usize, String)>,
+}
+
+fn sources() -> Vec<Source> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                let name = path.strip_prefix(&src).expect("below src").to_string_lossy().replace('\\', "/");
+                let code = (1..).zip(text.lines()).map(|(number, line)| (number, without_comment(line).to_owned()));
+                found.push(Source { name, lines: text.lines().count(), code: code.collect() });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(found.len() > 30, "the sources were found");
+    found
+}
+
+/// A line up to its `//`; one inside a text is cut too, which hides nothing that is looked for here.
+fn without_comment(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+/// Whether a word stands in a line by itself: `f64` in `as f64`, not in `xf64y`; `csv::` also before a name.
+fn has_word(line: &str, word: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    let ends = |rest: &str| word.ends_with(':') || !rest.starts_with(inside);
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(inside) && ends(&line[at + word.len()..]))
+}
+
+/// The places in `sources` where one of the words stands.
+fn places(sources: &[Source], words: &[&str]) -> Vec<String> {
+    let mut places = Vec::new();
+    for source in sources {
+        for (number, line) in &source.code {
+            let found = words.iter().filter(|word| has_word(line, word));
+            places.extend(found.map(|word| format!("src/{}:{number}: {word}", source.name)));
+        }
+    }
+    places
+}
+
+const NONE: Vec<String> = Vec::new();
+
+/// Files, the environment, CSV, polars and the command line are known in `io` and `cli` only; the clock nowhere else.
+#[test]
+fn the_core_knows_no_file_and_no_clock() {
+    let mut core = sources();
+    core.retain(|source| !["io/", "cli/", "main.rs"].iter().any(|outside| source.name.starts_with(outside)));
+    let words = ["std::fs", "std::env", "csv::", "polars", "clap", "Utc::now", "Local::now", "SystemTime", "Instant::now"];
+    assert_eq!(places(&core, &words), NONE);
+}
+
+/// A run gives the same bytes whenever it is made: only a question without `--at` is about now.
+#[test]
+fn the_clock_is_asked_in_one_place() {
+    let places =
+        places(&sources(), &["Utc::now", "Local::now", "SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"]);
+    assert_eq!(places.len(), 1, "{places:?}");
+    assert!(places[0].starts_with("src/cli/rates.rs:"), "{places:?}");
+}
+
+#[test]
+fn money_never_passes_through_a_float() {
+    assert_eq!(places(&sources(), &["f32", "f64", "to_f64", "from_f64", "from_f32", "Float64", "Float32"]), NONE);
+}
+
+#[test]
+fn no_file_is_longer_than_700_lines() {
+    let long = |source: &Source| (source.lines > 700).then(|| format!("{} has {} lines", source.name, source.lines));
+    assert_eq!(sources().iter().filter_map(long).collect::<Vec<_>>(), NONE);
+}
+
+#[test]
+fn nobody_leaves_a_debug_print_or_an_unfinished_place() {
+    assert_eq!(places(&sources(), &["dbg!", "todo!", "unimplemented!", "println!", "eprintln!", "print!", "eprint!"]), NONE);
+}
