@@ -1,7 +1,7 @@
 //! Call files into [`Calls`]: a thread reads, decompresses and cuts into blocks; rayon parses the blocks.
 //!
 //! **Invariant:** records stand in the order of files (by name) and lines, whatever the threads. Every record can be
-//! found again: [`Reading::text_of`] fetches the text of a suspended one from its file, so that none is kept in memory
+//! found again: [`Reading::texts_of`] fetches the texts of the suspended ones from its file, so that none is kept in memory
 //! for the sake of the few that need it.
 
 use super::FileError;
