@@ -207,7 +207,7 @@ pub struct Deck {
     pub name: String,
     /// ISO 4217 code.
     pub currency: String,
-    /// Files of the rows, relative to the deck's folder.
+    /// Files of the rows, relative to the folder of decks.
     pub files: Vec<String>,
     /// The rows.
     pub rates: Vec<Rate>,

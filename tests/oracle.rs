@@ -678,8 +678,7 @@ fn kernel(night: &Night) -> Vec<Outcome> {
     let earlier = Earlier::default();
     let settled = settle(&calls, 0, &earlier, &tariff);
     assert!(settled.tally(&calls, 0).conserves());
-    let deck_files = [decks.decks[0].files.clone()];
-    let books = Books { calls: &calls, night: &settled, earlier: &earlier, tariff: &tariff, deck_files: &deck_files, run_id: "" };
+    let books = Books { calls: &calls, night: &settled, earlier: &earlier, tariff: &tariff, run_id: "" };
     let facts = TrunkFacts::of_all(&calls, &tariff);
     (0..calls.len())
         .map(|record| {
@@ -719,7 +718,7 @@ fn legs(books: &Books<'_>, record: usize, scene: &Scene) -> Vec<Leg> {
                 fee: decimal(leg.rate.fee.units(), 10),
                 destination_prefix,
                 origin_prefix,
-                deck_file: books.deck_files[0][leg.rate.file as usize].clone(),
+                deck_file: books.tariff.decks[0].files[leg.rate.file as usize].clone(),
                 deck_line: leg.rate.line.into(),
                 amount: decimal(leg.charge.amount.units(), 8),
             }

@@ -121,6 +121,11 @@ pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>
         let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
         let folder_name = if name.is_empty() { own_name } else { name };
         let mut deck = read_deck(&path, folder_name, &deck_files)?;
+        if !name.is_empty() {
+            for file in &mut deck.files {
+                *file = format!("{name}/{file}");
+            }
+        }
         deck.hash = hash_files(&deck_files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect());
         if let Some(twin) = decks.decks.iter().position(|other| other.name == deck.name) {
             let problem = format!("has the name `{}`, as the deck in `{}` has", deck.name, decks.folders[twin]);

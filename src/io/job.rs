@@ -86,19 +86,6 @@ impl Inputs {
         };
         accounts.map(|sid| of(sid).unwrap_or(NONE)).collect()
     }
-
-    /// Path of each deck's files below the folder of decks.
-    #[must_use]
-    pub fn deck_files(&self) -> Vec<Vec<String>> {
-        let nested = self.decks.files.keys().any(|path| path.contains('/'));
-        let path = |folder: &String, file: &String| if nested { format!("{folder}/{file}") } else { file.clone() };
-        self.decks
-            .decks
-            .iter()
-            .zip(&self.decks.folders)
-            .map(|(deck, folder)| deck.files.iter().map(|file| path(folder, file)).collect())
-            .collect()
-    }
 }
 
 /// A settled night, with all that its outputs need.
@@ -112,7 +99,6 @@ pub struct Session {
     /// Where the records ended.
     pub night: Night,
     deck_of_account: Vec<u32>,
-    deck_files: Vec<Vec<String>>,
 }
 
 /// Reads calls, joins them with what earlier `runs` know, and settles them. Nothing is written.
@@ -124,7 +110,6 @@ pub fn settle_calls(inputs: Inputs, files: &[CallPath], runs: &[Run], progress: 
     let mut reading = calls::read(files, waiting, &inputs.policy, progress)?;
     let earlier = read::earlier(runs, &mut reading.calls)?;
     let deck_of_account = inputs.deck_of_accounts(reading.calls.accounts.texts());
-    let deck_files = inputs.deck_files();
     let tariff = Tariff {
         decks: &inputs.decks.decks,
         deck_of_account: &deck_of_account,
@@ -132,7 +117,7 @@ pub fn settle_calls(inputs: Inputs, files: &[CallPath], runs: &[Run], progress: 
         policy: &inputs.policy,
     };
     let night = settle(&reading.calls, reading.waiting.len(), &earlier, &tariff);
-    Ok(Session { inputs, reading, earlier, night, deck_of_account, deck_files })
+    Ok(Session { inputs, reading, earlier, night, deck_of_account })
 }
 
 impl Session {
@@ -150,14 +135,7 @@ impl Session {
     /// The rows' makings, for a run of this name.
     #[must_use]
     pub fn books<'a>(&'a self, tariff: &'a Tariff<'a>, run_id: &'a str) -> Books<'a> {
-        Books {
-            calls: &self.reading.calls,
-            night: &self.night,
-            earlier: &self.earlier,
-            tariff,
-            deck_files: &self.deck_files,
-            run_id,
-        }
+        Books { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff, run_id }
     }
 
     /// Records and seconds by class.

@@ -75,8 +75,6 @@ pub struct Books<'a> {
     pub earlier: &'a Earlier,
     /// What they were rated with.
     pub tariff: &'a Tariff<'a>,
-    /// Path of each deck's files, below the folder of decks: by deck, by file.
-    pub deck_files: &'a [Vec<String>],
     /// The run's name.
     pub run_id: &'a str,
 }
@@ -303,7 +301,7 @@ impl LegColumns {
         self.origin_prefix.push(|b| push_origin_prefix(leg, b));
         self.description.push_str(&leg.rate.description);
         self.deck.push_str(&deck.name);
-        self.deck_file.push_str(&books.deck_files[leg.deck as usize][leg.rate.file as usize]);
+        self.deck_file.push_str(&deck.files[leg.rate.file as usize]);
         self.deck_line.push(leg.rate.line.into());
         self.currency.push_str(&deck.currency);
         self.amount.push(Some(leg.charge.amount.units()));
