@@ -84,7 +84,7 @@ impl Prefix {
 }
 
 /// What a row's destination list names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Destination {
     /// Numbers with this prefix.
     Prefix(Prefix),
@@ -254,7 +254,10 @@ impl Deck {
                 to: row.rate.effective.end,
             };
             let service = row.rate.service as usize;
-            for destination in row.destinations {
+            let mut destinations = row.destinations;
+            destinations.sort_unstable();
+            destinations.dedup();
+            for destination in destinations {
                 match destination {
                     Destination::Prefix(prefix) => prefixes[service].add(&prefix, candidate),
                     Destination::Emergency => deck.by_service[service].emergency.push(candidate),
@@ -265,7 +268,7 @@ impl Deck {
         for (service, builder) in prefixes.into_iter().enumerate() {
             deck.by_service[service].prefixes = builder.finish();
         }
-        deck.refuse_conflicts(&mut sets)?;
+        deck.refuse_conflicts(&sets)?;
         deck.origins = sets.into_trie();
         Ok(deck)
     }
@@ -359,7 +362,7 @@ impl Deck {
         place(a) <= place(b)
     }
 
-    fn refuse_conflicts(&self, sets: &mut OriginSets) -> Result<(), Box<Conflict>> {
+    fn refuse_conflicts(&self, sets: &OriginSets) -> Result<(), Box<Conflict>> {
         for rows in &self.by_service {
             for (destination, candidates) in rows.prefixes.all() {
                 self.refuse_conflict(&destination, candidates, sets)?;
@@ -369,7 +372,7 @@ impl Deck {
         Ok(())
     }
 
-    fn refuse_conflict(&self, destination: &str, candidates: &[Candidate], sets: &mut OriginSets) -> Result<(), Box<Conflict>> {
+    fn refuse_conflict(&self, destination: &str, candidates: &[Candidate], sets: &OriginSets) -> Result<(), Box<Conflict>> {
         let mut by_date = candidates.to_vec();
         by_date.sort_by_key(|c| (c.from, c.rate));
         for (place, first) in by_date.iter().enumerate() {
@@ -395,7 +398,6 @@ impl Deck {
 struct OriginSets {
     sets: Vec<Vec<Prefix>>,
     numbers: HashMap<Vec<Prefix>, u32>,
-    common: HashMap<(u32, u32), Option<String>>,
 }
 
 impl OriginSets {
@@ -415,19 +417,14 @@ impl OriginSets {
     }
 
     /// An origin prefix that two sets share; `""` for two rows of any origin.
-    fn common(&mut self, a: u32, b: u32) -> Option<String> {
+    fn common(&self, a: u32, b: u32) -> Option<String> {
         match (a, b) {
             (ANY_ORIGIN, ANY_ORIGIN) => Some(String::new()),
             (ANY_ORIGIN, _) | (_, ANY_ORIGIN) => None,
             (a, b) => {
-                let pair = (a.min(b), a.max(b));
-                let sets = &self.sets;
-                let shared = || {
-                    let other = &sets[pair.1 as usize];
-                    let first = sets[pair.0 as usize].iter().find(|prefix| other.binary_search(prefix).is_ok());
-                    first.map(|prefix| prefix.as_str().to_owned())
-                };
-                self.common.entry(pair).or_insert_with(shared).clone()
+                let other = &self.sets[b as usize];
+                let shared = self.sets[a as usize].iter().find(|prefix| other.binary_search(prefix).is_ok());
+                shared.map(|prefix| prefix.as_str().to_owned())
             }
         }
     }

@@ -169,7 +169,7 @@ impl Families {
         }
         let by_parent = ChildrenByParent::new(calls);
         for (parent, children) in by_parent.groups(calls) {
-            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() {
+            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() && earlier.find(parent).is_none() {
                 todo.extend(children);
             }
         }
@@ -276,9 +276,9 @@ impl Families {
     /// Of equal copies the first stands for all. The one with the greatest text of a price lends it the price, so that a
     /// price that comes late is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
-        let price = |record: &u32| calls.prices.text(calls.price[*record as usize]);
+        let price = |record: u32| price_rank(calls.prices.text(calls.price[record as usize]));
         let first = copies[0];
-        let priced = copies.iter().copied().reduce(|best, copy| if price(&copy) > price(&best) { copy } else { best });
+        let priced = copies.iter().copied().reduce(|best, copy| if price(copy) > price(best) { copy } else { best });
         for copy in &copies[1..] {
             self.standing[*copy as usize] = Standing::Duplicate;
         }
@@ -396,11 +396,16 @@ fn first_of(own: Option<Reason>, other: Reason) -> Reason {
 }
 
 fn has_price(calls: &Calls, record: u32) -> bool {
-    !calls.prices.text(calls.price[record as usize]).is_empty()
+    price_rank(calls.prices.text(calls.price[record as usize])).0
 }
 
 fn greater_price(calls: &Calls, a: u32, b: u32) -> u32 {
-    if calls.prices.text(a) >= calls.prices.text(b) { a } else { b }
+    if price_rank(calls.prices.text(a)) >= price_rank(calls.prices.text(b)) { a } else { b }
+}
+
+/// Which of two prices of one call is kept: a number rather than anything else, then the greater text.
+fn price_rank(text: &str) -> (bool, &str) {
+    (crate::money::carrier_price(text).is_some(), text)
 }
 
 /// Records by their id: one array of record numbers, sorted by id.

@@ -246,6 +246,17 @@ pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
     total
 }
 
+/// The carrier's own price of a call, negative where it is a charge, in units of 10⁻¹⁰; `None` where the text is empty or
+/// no decimal that fits.
+#[must_use]
+pub fn carrier_price(text: &str) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    if digits.starts_with('-') {
+        return None;
+    }
+    Price::parse(digits).ok().map(|price| sign * price.units())
+}
+
 /// The decimals of a currency's minor unit by ISO 4217 (`USD` 2, `JPY` 0, `KWD` 3); `None` if there is no such currency.
 #[must_use]
 pub fn minor_unit_decimals(currency: &str) -> Option<u32> {

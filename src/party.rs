@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Longest URI that is looked at, in bytes; anything longer is no party and no target.
-pub const LONGEST_URI: usize = 64 << 10;
+pub const LONGEST_URI: usize = 32 << 10;
 /// Most parameters and headers of a URI. With the length this keeps every input under a millisecond.
 pub const MOST_PARAMETERS: usize = 256;
 
@@ -158,7 +158,6 @@ impl Party<'_> {
 /// 911 or 933 as the `to` of a root call: bare, as a `tel:` URI or as the user of a SIP URI.
 #[must_use]
 pub fn emergency_of_root(text: &str) -> Option<Emergency> {
-    // Longer texts are no three-digit number however written; this keeps ordinary numbers off the slow path.
     if let Some(emergency) = Emergency::parse(text) {
         return Some(emergency);
     }
@@ -172,7 +171,7 @@ pub fn emergency_of_root(text: &str) -> Option<Emergency> {
 #[must_use]
 pub fn endpoint_number(endpoint: &str) -> Option<Number> {
     let (user, _) = endpoint.split_once(':')?.1.split_once('@')?;
-    Number::parse(user)
+    Number::parse(&without_separators(user))
 }
 
 /// The host of an endpoint text.
@@ -244,7 +243,7 @@ impl Uri {
             return refuse("there is nothing there");
         }
         if text.len() > LONGEST_URI {
-            return refuse("it is longer than 64 KiB");
+            return refuse("it is longer than 32 KiB");
         }
         if text.bytes().filter(|b| matches!(b, b';' | b'&')).count() > MOST_PARAMETERS {
             return refuse("it has more than 256 parameters");
@@ -307,13 +306,13 @@ impl Uri {
         if host.is_empty() || host.len() > 253 {
             return Err(UriError("the host is empty or longer than 253 bytes".to_owned()));
         }
-        Ok(Self::Sip(Sip { scheme: uri.scheme().as_str(), user: uri.user().map(decode_user), host }))
+        Ok(Self::Sip(Sip { scheme: uri.scheme().as_str(), user: uri.user().map(without_user_parameters), host }))
     }
 }
 
-/// Decodes the escapes that the parser leaves: it has decoded those that RFC 3261 allows as plain characters.
-fn decode_user(user: &str) -> String {
-    // An escaped `;` ends up plain; what follows it is a user parameter (RFC 3966 §3) by any reading.
+/// The parser has cut user parameters off, and decoded escapes that RFC 3261 allows as plain characters. An escaped `;`
+/// is plain then; what follows it is a user parameter (RFC 3966 §3) by any reading.
+fn without_user_parameters(user: &str) -> String {
     user.split(';').next().unwrap_or_default().to_owned()
 }
 
@@ -454,6 +453,7 @@ mod tests {
     #[test]
     fn endpoints_are_taken_apart() {
         assert_eq!(endpoint_number("sip:+14155550100@pbx.example.com"), Number::parse("+14155550100"));
+        assert_eq!(endpoint_number("sip:+1-(415)-555.0100@pbx.example.com"), Number::parse("+14155550100"));
         assert_eq!(endpoint_number("sip:pbx.example.com"), None);
         assert_eq!(endpoint_host("sips:a@b.example"), "b.example");
         assert_eq!(endpoint_host("sip:b.example"), "b.example");

@@ -78,18 +78,22 @@ impl Field {
     /// it, is `sid` too.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let name = plain_name(name);
-        if name == "callsid" {
+        let is = |known: &str| plain_chars(name).eq(known.chars().filter(|c| *c != '_'));
+        if is("callsid") {
             return Some(Self::Sid);
         }
-        Self::ALL.into_iter().find(|field| plain_name(field.as_str()) == name)
+        Self::ALL.into_iter().find(|field| is(field.as_str()))
     }
 }
 
 /// A header name without case, space or underscore.
 #[must_use]
 pub fn plain_name(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase).collect()
+    plain_chars(name).collect()
+}
+
+fn plain_chars(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase)
 }
 
 /// Longest field that is read, in bytes; a record with a longer one is malformed. Other columns are nobody's business.
@@ -166,7 +170,6 @@ impl<'a> Record<'a> {
     /// Reads a record from its fields.
     #[must_use]
     pub fn read(fields: &Fields<'a>, policy: &Policy) -> Self {
-        let status_text = fields.get(Field::Status);
         let refer_to = fields.get(Field::ReferTo);
         let zone = policy.zone.as_ref();
         let instant = |field: Field| match fields.get(field) {
@@ -182,7 +185,7 @@ impl<'a> Record<'a> {
             trunk_sid: fields.get(Field::TrunkSid),
             direction: DirectionField::parse(fields.get(Field::Direction)),
             direction_text: fields.get(Field::Direction),
-            status: if status_text.is_empty() { Status::NotFinal } else { Status::parse(status_text) },
+            status: Status::parse(fields.get(Field::Status)),
             from: fields.get(Field::From),
             to: fields.get(Field::To),
             target: if refer_to.is_empty() { fields.get(Field::To) } else { refer_to },
@@ -206,12 +209,6 @@ impl<'a> Record<'a> {
             None
         };
         record
-    }
-
-    /// Whether the record is a root of another direction than a trunk's: not ours to bill, whatever else it says.
-    #[must_use]
-    pub fn is_foreign(&self) -> bool {
-        self.parent_sid.is_empty() && self.direction == DirectionField::Other
     }
 
     /// The first required field that is empty.

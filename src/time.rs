@@ -153,12 +153,6 @@ pub fn date_text(micros: Micros) -> String {
     utc(micros).format("%Y-%m-%d").to_string()
 }
 
-/// The UTC month, `YYYY-MM`.
-#[must_use]
-pub fn month_text(micros: Micros) -> String {
-    utc(micros).format("%Y-%m").to_string()
-}
-
 /// Days since 1970 of an instant's UTC date.
 #[must_use]
 pub fn day(micros: Micros) -> i64 {

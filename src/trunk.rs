@@ -45,7 +45,7 @@ pub struct Trunk {
 pub struct Trunks(BTreeMap<String, Trunk>);
 
 impl Trunks {
-    /// Collects trunks; the second of two with one id is given back.
+    /// Collects trunks, each id once.
     ///
     /// # Errors
     /// The id that stands twice.

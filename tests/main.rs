@@ -13,6 +13,7 @@
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
+//! | `regressions` | faults that were found once |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
@@ -26,4 +27,5 @@ mod naive;
 mod oracle;
 mod readme;
 mod reasons;
+mod regressions;
 mod support;

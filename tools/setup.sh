@@ -3,7 +3,8 @@
 set -eu
 
 export PATH="$HOME/.cargo/bin:$PATH"
-if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
+export DEBIAN_FRONTEND=noninteractive
+if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -E"; fi
 
 missing=
 command -v cc >/dev/null 2>&1 || missing="build-essential"
@@ -17,5 +18,5 @@ fi
 
 if ! command -v cargo >/dev/null 2>&1; then
     echo "setup: installing Rust into ~/.cargo"
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal -c rustfmt -c clippy --no-modify-path
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain 1.95.0 -c rustfmt -c clippy --no-modify-path
 fi

@@ -3,10 +3,12 @@
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::error::CliError;
 use super::run::{existing, times};
+use crate::io::calls::{Format, SourceText};
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, text, units};
 use crate::io::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
+use crate::record::Field;
 use crate::time;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
@@ -47,24 +49,22 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
             return write_frames(args.format, out, &suspense_frame(&[])?, |each| {
-                each(suspense_frame(&super::run::suspense_of(ledger)?)?)
+                let mut rows = super::run::suspense_of(ledger)?;
+                rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
+                each(suspense_frame(&rows)?)
             });
         }
     };
-    let empty = empty_frame(dataset);
+    let empty = frames::empty(dataset);
     write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
 }
 
-/// The columns of an export without rows: the header of an empty ledger.
-fn empty_frame(dataset: Dataset) -> DataFrame {
-    let names = |names: &[&str]| {
-        let columns = names.iter().map(|name| StringChunked::full_null((*name).into(), 0).into_column()).collect();
-        DataFrame::new_infer_height(columns).unwrap_or_default()
-    };
-    match dataset {
-        Dataset::Legs => names(&frames::LEG_COLUMNS),
-        _ => names(&frames::LOG_COLUMNS),
-    }
+/// Whether a waiting record says that its call started in a time; one that does not say is in none.
+fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
+    let Ok(format) = Format::of_header(&row.header) else { return false };
+    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
+    let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), None));
+    start.is_some_and(|start| times.contains(&start))
 }
 
 fn suspense_frame(rows: &[SuspenseRow]) -> Result<DataFrame, CliError> {

@@ -249,8 +249,11 @@ fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Account
 
 fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {
     let named = accounts.get(account).map(|account| account.deck.as_str()).filter(|deck| !deck.is_empty());
-    // Another folder of decks may not have the one that the account names; its only deck is meant then.
-    let index = named.and_then(|deck| decks.named(deck)).or_else(|| decks.default_deck())?;
+    // Another folder of decks may not have the one that the account names: if it is one deck, that is meant.
+    let index = match named {
+        Some(deck) => decks.named(deck).or((decks.decks.len() == 1).then_some(0))?,
+        None => decks.default_deck()?,
+    };
     decks.decks.get(index as usize)
 }
 

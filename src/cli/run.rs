@@ -36,6 +36,10 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
     refuse_too_many(args, &session)?;
     let summary = job::book(&ledger, &lock, &runs, &session)?;
     drop(progress);
+    for warning in &summary.warnings {
+        let run = summary.run_id.as_deref().unwrap_or_default();
+        term::report("note", &format!("run {run} is booked, but {warning}"));
+    }
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),

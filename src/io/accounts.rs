@@ -50,9 +50,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
             .hint("expected account_sid,name,deck and what an invoice needs"));
     };
     let mut accounts = Accounts::new();
+    let mut lines = super::Lines::of(text);
     for row in reader.records() {
         let row = row.map_err(|e| fail(&e))?;
-        let line = super::line_of(text, row.position());
+        let line = lines.line_of(row.position());
         let get = |name: &str| column(name).and_then(|at| row.get(at)).unwrap_or_default().trim().to_owned();
         let sid = row.get(sid_column).unwrap_or_default().trim().to_owned();
         if sid.is_empty() {

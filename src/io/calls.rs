@@ -49,9 +49,14 @@ impl Format {
     }
 
     /// The format of a record that is kept under this header; JSON, if there is none.
-    #[must_use]
-    pub fn of_header(header: &str) -> Self {
-        Header::parse(Path::new(""), header.as_bytes()).map_or(Self::Json, |header| Self::Csv(Arc::new(header)))
+    ///
+    /// # Errors
+    /// If it is no header.
+    pub fn of_header(header: &str) -> Result<Self, FileError> {
+        if header.is_empty() {
+            return Ok(Self::Json);
+        }
+        Header::parse(Path::new("suspense"), header.as_bytes()).map(|header| Self::Csv(Arc::new(header)))
     }
 
     /// The CSV header that a record needs to be read again; empty for JSON.
@@ -126,13 +131,14 @@ pub struct Reading {
     /// The records that waited.
     pub waiting: Vec<Waiting>,
     blocks: Vec<Block>,
+    names: Vec<String>,
 }
 
 /// Work that the reading thread hands over.
 enum Piece {
     Text { file: u32, offset: u64, first_line: u64, bytes: Vec<u8>, broken: Vec<Range<usize>>, format: Format },
     Document { file: u32, path: PathBuf, text: String },
-    Table { file: u32, table: CallTable, start: usize },
+    Table { file: u32, table: Arc<CallTable>, start: usize },
     Done(Box<ReadFile>),
 }
 
@@ -141,7 +147,8 @@ enum Piece {
 /// # Errors
 /// The first file that cannot be read whole; nothing of the run is to be used then.
 pub fn read(files: &[CallPath], waiting: Vec<Waiting>, policy: &Policy, progress: &Arc<AtomicU64>) -> Result<Reading, FileError> {
-    let mut reading = Reading { waiting, ..Reading::default() };
+    let names = files.iter().map(|file| file.name.clone()).collect();
+    let mut reading = Reading { waiting, names, ..Reading::default() };
     reading.calls = read_waiting(&reading.waiting, policy);
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
@@ -223,7 +230,8 @@ fn produce_file(
         Format::Json
     } else {
         let start = beginning.len() - text_start.len();
-        let end = memchr::memchr2(b'\n', b'\r', text_start).map_or(beginning.len(), |at| start + at + 1);
+        let line = memchr::memchr2(b'\n', b'\r', text_start).map_or(text_start.len(), |at| at + 1);
+        let end = start + line + usize::from(text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"));
         let header = Arc::new(Header::parse(path, &beginning[start..end])?);
         let format = Format::Csv(header);
         cut_into_blocks(&mut source, beginning, end, &format, number, path, send)?;
@@ -251,9 +259,9 @@ fn produce_table(
         Some(bytes)
     };
     let (hash, stamp) = source.finish()?;
-    let table = CallTable::open(&file.path, unpacked)?;
+    let table = Arc::new(CallTable::open(&file.path, unpacked)?);
     for start in (0..table.rows).step_by(SLICE) {
-        send(Piece::Table { file: number, table: table.clone(), start })?;
+        send(Piece::Table { file: number, table: Arc::clone(&table), start })?;
     }
     Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format: Format::Parquet, stamp })
 }
@@ -349,6 +357,17 @@ impl Reading {
 
     fn append(&mut self, piece: Piece, calls: Calls) -> Result<(), FileError> {
         let document = matches!(piece, Piece::Document { .. });
+        let found = calls.len() as u64;
+        if let Some(expected) = piece.records()
+            && expected != found
+        {
+            let path =
+                piece.file().and_then(|file| self.names.get(file as usize)).map_or(Path::new("run"), |name| Path::new(name));
+            return Err(FileError::new(
+                path,
+                format!("{expected} records were cut, {found} were read: this is a bug of trunkrate"),
+            ));
+        }
         let (file, offset, length, first_line) = match piece {
             Piece::Done(file) => {
                 self.files.push(*file);
@@ -437,10 +456,15 @@ impl Reading {
                 _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
             };
             let table = CallTable::open(path, unpacked)?;
-            for record in records {
-                let Some((_, block)) = self.block_of(*record as usize) else { continue };
-                let row = block.offset + u64::from(self.calls.place[*record as usize]);
-                texts.push(make(table.row_as_json(usize::try_from(row).unwrap_or(usize::MAX))?, row + 1));
+            // A slice at a time: a row alone would cost as much as its whole row group.
+            for group in
+                records.chunk_by(|a, b| self.block_of(*a as usize).map(|f| f.0) == self.block_of(*b as usize).map(|f| f.0))
+            {
+                let Some((_, block)) = self.block_of(group[0] as usize) else { continue };
+                let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
+                let rows: Vec<usize> = group.iter().map(|record| start + self.calls.place[*record as usize] as usize).collect();
+                let objects = table.rows_as_json(&rows)?;
+                texts.extend(rows.iter().zip(objects).map(|(row, object)| make(object, *row as u64 + 1)));
             }
             return Ok(());
         }
@@ -465,7 +489,7 @@ impl Reading {
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
                 Format::Json | Format::Parquet if block.document => json_value_text(&bytes[place..]),
-                Format::Json | Format::Parquet => line_text(&bytes[place..]),
+                Format::Json | Format::Parquet => calls_json::line_text(bytes, place),
             };
             counted = (place, counted.1 + lines(&bytes[counted.0..place]));
             texts.push(make(text, block.first_line + counted.1));
@@ -479,14 +503,8 @@ fn json_value_text(bytes: &[u8]) -> String {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
     match values.next() {
         Some(Ok(value)) => value.get().to_owned(),
-        _ => line_text(bytes),
+        _ => calls_json::line_text(bytes, 0),
     }
-}
-
-/// The rest of the line that a slice starts in.
-fn line_text(bytes: &[u8]) -> String {
-    let line = bytes.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
-    String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
 
 fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
@@ -539,6 +557,26 @@ impl SourceText {
 }
 
 impl Piece {
+    /// How many records it holds, counted without reading them: the other side of the conservation law. (Of a JSON
+    /// document the parser alone can tell.)
+    fn records(&self) -> Option<u64> {
+        match self {
+            Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
+                Some(calls_csv::count(bytes, broken, header.delimiter))
+            }
+            Self::Text { bytes, .. } => Some(calls_json::count_lines(bytes)),
+            Self::Table { table, start, .. } => Some((table.rows - start).min(SLICE) as u64),
+            Self::Document { .. } | Self::Done(_) => None,
+        }
+    }
+
+    fn file(&self) -> Option<u32> {
+        match self {
+            Self::Text { file, .. } | Self::Document { file, .. } | Self::Table { file, .. } => Some(*file),
+            Self::Done(_) => None,
+        }
+    }
+
     fn parse(&self, policy: &Policy) -> Result<Calls, FileError> {
         match self {
             Self::Text { bytes, broken, format: Format::Csv(header), .. } => {

@@ -166,8 +166,8 @@ fn record_end(bytes: &[u8], delimiter: u8) -> RecordEnd {
         // A field starts here.
         if bytes.get(at) == Some(&b'"') {
             at += 1;
+            let limit = bytes.len().min(at + LONGEST_FIELD);
             loop {
-                let limit = bytes.len().min(LONGEST_FIELD + 1);
                 let Some(quote) = bytes.get(at..limit).and_then(|rest| memchr::memchr(b'"', rest)) else {
                     return RecordEnd::Open;
                 };
@@ -206,6 +206,27 @@ pub(crate) fn last_line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memrchr(b'\n', bytes).or_else(|| memchr::memrchr(b'\r', bytes)).map(|at| at + 1)
 }
 
+/// Counts the records of a block by its line ends and quotes alone, blank lines left out.
+#[must_use]
+pub fn count(bytes: &[u8], broken: &[Range<usize>], delimiter: u8) -> u64 {
+    let blank = |line: &[u8]| without_line_end(line).is_empty();
+    let mut count = broken.iter().filter(|line| !blank(&bytes[(*line).clone()])).count() as u64;
+    let mut start = 0;
+    for end in broken.iter().map(|line| line.start).chain([bytes.len()]) {
+        let mut rest = &bytes[start..end];
+        while !rest.is_empty() {
+            let length = match record_end(rest, delimiter) {
+                RecordEnd::At(length) => length,
+                RecordEnd::Text | RecordEnd::Open | RecordEnd::Broken => rest.len(),
+            };
+            count += u64::from(!blank(&rest[..length]));
+            rest = &rest[length..];
+        }
+        start = broken.iter().find(|line| line.start == end).map_or(end, |line| line.end);
+    }
+    count
+}
+
 /// Reads the records of a block. The place of a record is its offset in the block.
 #[must_use]
 pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, policy: &Policy) -> Calls {
@@ -223,8 +244,7 @@ pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, polic
 fn parse_records(bytes: &[u8], offset: usize, header: &Header, policy: &Policy, calls: &mut Calls) {
     let mut reader = reader(header.delimiter, bytes);
     let mut record = csv::ByteRecord::new();
-    // Reading from memory fails for no reason but the text, and every text is a record to a flexible reader.
-    while reader.read_byte_record(&mut record).unwrap_or(false) {
+    while reader.read_byte_record(&mut record).expect("memory can be read, and every text is a record to a flexible reader") {
         let start = record_start(bytes, record.position().map_or(0, csv::Position::byte));
         let end = usize::try_from(reader.position().byte()).unwrap_or(bytes.len()).min(bytes.len());
         match header.fields(&record) {
@@ -283,7 +303,7 @@ pub fn read_one<T>(text: &str, header: &Header, then: impl FnOnce(Option<Fields<
 #[must_use]
 pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
     if matches!(record_end(text.as_bytes(), header.delimiter), RecordEnd::Open | RecordEnd::Broken) {
-        return Some("a quote is not closed, or stands where none may".to_owned());
+        return Some("a quote is not closed within 64 KiB, or stands where none may".to_owned());
     }
     let mut record = csv::ByteRecord::new();
     let _ = reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record);

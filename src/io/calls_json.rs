@@ -3,6 +3,7 @@
 //! **Invariant:** a number is taken as it is written, never through a float: fields are cut out as raw JSON text.
 
 use super::FileError;
+use super::calls_csv::LONGEST_LINE;
 use crate::call::Calls;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
@@ -85,12 +86,25 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
     }
 }
 
+/// What ends a line of a block: `\n`, or `\r` in a block without any. (A `\r` within a line is white space of JSON.)
+fn line_end(block: &[u8]) -> u8 {
+    if memchr::memchr(b'\n', block).is_some() { b'\n' } else { b'\r' }
+}
+
+/// The text of the line that starts at a place of a block.
+#[must_use]
+pub fn line_text(block: &[u8], place: usize) -> String {
+    let end = line_end(block);
+    let line = block[place..].split(|b| *b == end).find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    String::from_utf8_lossy(line.trim_ascii()).into_owned()
+}
+
 /// Reads the lines of a block. The place of a record is its offset in the block.
 #[must_use]
 pub fn parse_lines(bytes: &[u8], policy: &Policy) -> Calls {
     let mut calls = Calls::default();
     let mut start = 0;
-    let line_end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
+    let line_end = line_end(bytes);
     while start < bytes.len() {
         let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
         let line = bytes[start..end].trim_ascii();
@@ -100,6 +114,13 @@ pub fn parse_lines(bytes: &[u8], policy: &Policy) -> Calls {
         start = end + 1;
     }
     calls
+}
+
+/// Counts the lines of a block that are not blank.
+#[must_use]
+pub fn count_lines(bytes: &[u8]) -> u64 {
+    let line_end = line_end(bytes);
+    bytes.split(|b| *b == line_end).filter(|line| !line.trim_ascii().is_empty()).count() as u64
 }
 
 /// What kind of JSON a text starts as.
@@ -118,12 +139,16 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     let (first, rest) = text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
     let next = rest.trim_ascii_start().first();
     let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
-    // A page, an array or an object over many lines has no line that starts with a brace right after its first.
+    // A document over many lines breaks its first one where JSON goes on; a broken record breaks anywhere.
+    let goes_on = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{' | b',' | b':'));
+    let is_object = serde_json::from_slice::<JsonRecord<'_>>(first).is_ok();
     let lines = match next {
         _ if is_page || text.starts_with(b"[") => false,
-        Some(b'{') => true,
-        Some(_) => serde_json::from_slice::<JsonRecord<'_>>(first).is_ok(),
-        None => matches!(ending, "jsonl" | "ndjson"),
+        Some(_) if is_object => true,
+        Some(b'{') => !goes_on,
+        Some(_) => false,
+        // Lines are shorter than what is looked at.
+        None => matches!(ending, "jsonl" | "ndjson") && beginning.len() < LONGEST_LINE,
     };
     if lines { Shape::Lines } else { Shape::Document }
 }
@@ -205,7 +230,9 @@ mod tests {
         assert_eq!(shape(b"[", "jsonl"), Shape::Document);
         assert_eq!(shape(b"{\"calls\":[]}", "jsonl"), Shape::Document);
         assert_eq!(shape(b"{\n  \"calls\": [\n    {}]}", "jsonl"), Shape::Document);
-        assert_eq!(shape(b"{\"sid\":\n{\"sid\":\"CA1\"}", "json"), Shape::Lines);
+        assert_eq!(shape(b"{\"sid\":\"CA\n{\"sid\":\"CA1\"}", "json"), Shape::Lines);
+        assert_eq!(shape(b"{\"page\":0,\"calls\": [\n{\"sid\":\"CA1\"},\n{\"sid\":\"CA2\"}\n]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(&[b"{\"calls\":[".as_slice(), &vec![b' '; LONGEST_LINE]].concat(), "jsonl"), Shape::Document);
         assert_eq!(shape(line.as_bytes(), "jsonl"), Shape::Lines);
     }
 

@@ -11,7 +11,6 @@ use crate::time;
 use polars::prelude::*;
 use std::fs::File;
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Rows that are read at a time.
@@ -70,22 +69,25 @@ impl CallTable {
             let text = self.guarded(|_| column_text(frame.column(name)?.as_materialized_series()))?;
             texts[*field as usize] = Some(text);
         }
-        Ok(CallRows { start, rows: frame.height(), texts })
+        Ok(CallRows { rows: frame.height(), texts })
     }
 
-    /// One row with all its columns, as a JSON object: the record as it came.
+    /// Rows with all their columns, each as a JSON object: the records as they came. `rows` ascend, within one slice.
     ///
     /// # Errors
     /// As [`CallTable::slice`].
-    pub fn row_as_json(&self, row: usize) -> Result<String, FileError> {
-        let frame = self.frame(row, 1, None)?;
-        let mut object = serde_json::Map::new();
-        for column in frame.columns() {
-            let value = self.guarded(|_| column_text(column.as_materialized_series())).ok();
-            let text = value.and_then(|v| v.get(0).map(str::to_owned));
-            object.insert(column.name().to_string(), text.map_or(serde_json::Value::Null, serde_json::Value::String));
-        }
-        Ok(serde_json::Value::Object(object).to_string())
+    pub fn rows_as_json(&self, rows: &[usize]) -> Result<Vec<String>, FileError> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let frame = self.frame(*first, last - first + 1, None)?;
+        let text =
+            |column: &Column| (column.name().to_string(), self.guarded(|_| column_text(column.as_materialized_series())).ok());
+        let columns: Vec<(String, Option<StringChunked>)> = frame.columns().iter().map(text).collect();
+        let object = |row: &usize| {
+            let value = |column: &Option<StringChunked>| column.as_ref()?.get(row - first).map(str::to_owned);
+            let fields = columns.iter().map(|(name, column)| (name.clone(), value(column).into()));
+            serde_json::Value::Object(fields.collect()).to_string()
+        };
+        Ok(rows.iter().map(object).collect())
     }
 
     fn frame(&self, start: usize, rows: usize, columns: Option<Vec<String>>) -> Result<DataFrame, FileError> {
@@ -100,23 +102,14 @@ impl CallTable {
         })
     }
 
-    /// Runs a step of polars; what it cannot read, and where it panics on a corrupt page, is an error of the file.
     fn guarded<T>(&self, step: impl FnOnce(&Self) -> PolarsResult<T>) -> Result<T, FileError> {
-        let fail = |why: String| {
-            FileError::new(&self.path, format!("is truncated or corrupt Parquet: {why}"))
-                .hint("nothing was booked; fetch the file again")
-        };
-        catch_unwind(AssertUnwindSafe(|| step(self)))
-            .map_err(|_| fail("a page cannot be decoded".to_owned()))?
-            .map_err(|e| fail(e.to_string()))
+        super::guarded(&self.path, || step(self)).map_err(|e| e.hint("nothing was booked; fetch the file again"))
     }
 }
 
 /// Rows of calls, each field as text.
 #[derive(Debug)]
 pub struct CallRows {
-    /// Number of the first row in the file.
-    pub start: usize,
     rows: usize,
     texts: [Option<StringChunked>; Field::ALL.len()],
 }
@@ -155,7 +148,9 @@ fn column_text(series: &Series) -> PolarsResult<StringChunked> {
                     TimeUnit::Microseconds => tick,
                     TimeUnit::Milliseconds => tick.checked_mul(1_000)?,
                 };
-                Some(format!("{}{suffix}", time::text(micros).trim_end_matches('Z')))
+                // An instant out of range (a database's "infinity") stays a number, which is no time.
+                let in_range = chrono::DateTime::from_timestamp_micros(micros).is_some();
+                Some(if in_range { format!("{}{suffix}", time::text(micros).trim_end_matches('Z')) } else { tick.to_string() })
             };
             let texts: StringChunked = ticks.iter().map(|tick| tick.and_then(text)).collect();
             Ok(texts)

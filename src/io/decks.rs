@@ -335,8 +335,9 @@ fn read_rows(path: &Path, bytes: &[u8], file: u32, defaults: &DeckToml, rows: &m
     }
     let layout = Layout::read(path, &row)?;
     let width = row.len();
+    let mut lines = super::Lines::of(bytes);
     while reader.read_record(&mut row).map_err(|e| fail(&e))? {
-        let line = super::line_of(bytes, row.position());
+        let line = lines.line_of(row.position());
         if row.len() != width {
             let problem = format!("has {} columns, expected {width}", row.len());
             return Err(FileError::new(path, problem).at(line).hint("a list of prefixes with commas needs quotes"));
@@ -420,7 +421,7 @@ fn prefix(text: &str) -> Result<Prefix, String> {
     Prefix::parse(text).ok_or_else(|| format!("`{text}` is no number prefix; expected 1 to 15 digits without +"))
 }
 
-/// Reads a deck's folder name and text files for `rates check`: see [`load`].
+/// Loads decks from the archive of a ledger. `own_name` was the folder of a deck whose files stood at the top.
 ///
 /// # Errors
 /// As [`load`].

@@ -286,6 +286,8 @@ pub struct Summary {
     pub legs: u64,
     /// Their sum by currency.
     pub amount: BTreeMap<String, Total>,
+    /// What went wrong after the run was booked.
+    pub warnings: Vec<String>,
 }
 
 /// Books a settled night as a run of the ledger.
@@ -315,12 +317,16 @@ pub fn book(ledger: &Ledger, lock: &Lock, runs: &[Run], session: &Session) -> Re
         suspended_by_reason: session.suspended_by_reason(),
         legs: staged.legs,
         amount: staged.amount.clone(),
+        warnings: Vec::new(),
     };
     let manifest = manifest(session, &summary, previous, &mut staged);
     archive_inputs(ledger, lock, session, &manifest)?;
-    staged.publish(ledger, &manifest)?;
-    catalog::follow(ledger, &ledger.runs()?)?;
-    Ok(summary)
+    let mut warnings = staged.publish(ledger, &manifest)?;
+    // The run is booked: what fails from here on cannot unbook it.
+    if let Err(e) = ledger.runs().map_err(LedgerError::from).and_then(|runs| catalog::follow(ledger, &runs)) {
+        warnings.push(format!("the catalog could not follow ({e}); the next run tries again"));
+    }
+    Ok(Summary { warnings, ..summary })
 }
 
 /// Every rated record has its legs, and no other record has any.

@@ -70,6 +70,14 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
+/// Runs a step of polars on a file; what it cannot read, and where it panics on a corrupt page, is an error of the file.
+pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T, FileError> {
+    let fail = |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step))
+        .map_err(|_| fail("a page cannot be decoded".to_owned()))?
+        .map_err(|e| fail(e.to_string()))
+}
+
 /// Reads a small text file whole.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
@@ -78,9 +86,24 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
-/// The line of a CSV record. The reader's own count stops before the blank lines that it skips.
-pub(crate) fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
-    let start = position.and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or_default().min(text.len());
-    let blank = text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-    1 + memchr::memchr_iter(b'\n', &text[..start + blank]).count() as u64
+/// The lines of CSV records, one after the other. The reader's own count stops before the blank lines that it skips.
+pub(crate) struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(text: &'a [u8]) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    /// The line of a record that stands after the last one asked for.
+    pub(crate) fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let start = position.and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or_default().clamp(self.at, self.text.len());
+        let blank = self.text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+        self.line += memchr::memchr_iter(b'\n', &self.text[self.at..start + blank]).count() as u64;
+        self.at = start + blank;
+        self.line
+    }
 }

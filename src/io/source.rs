@@ -61,8 +61,8 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
     // The same file by two ways is read once: twice would make every record of it a duplicate.
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut seen = std::collections::HashSet::new();
-    found.files.retain(|file| seen.insert(real(&file.path)));
     found.files.sort_by(|a, b| a.name.cmp(&b.name));
+    found.files.retain(|file| seen.insert(real(&file.path)));
     Ok(found)
 }
 
@@ -98,7 +98,8 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
             continue;
         }
         if path.is_dir() {
-            walk(&path, found)?;
+            // A linked folder may hold the one that it stands in.
+            if path.is_symlink() { found.left_out.push(path) } else { walk(&path, found)? }
         } else if ENDINGS.contains(&format_ending(&path).as_str()) {
             found.add(&path);
         } else {

@@ -91,7 +91,8 @@ fn unknown_party(text: &str) -> Party {
 fn sip_party(text: &str) -> Party {
     let after_scheme = text.split_once(':').map_or("", |(_, rest)| rest);
     let user = after_scheme.split_once('@').map_or("", |(user, _)| user);
-    let origin = if is_number(user) { user.to_owned() } else { String::new() };
+    let plain: String = user.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+    let origin = if is_number(&plain) { plain } else { String::new() };
     Party { text: text.to_owned(), rated: String::new(), origin }
 }
 

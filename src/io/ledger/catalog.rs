@@ -4,8 +4,9 @@
 //! (What must be counted once, such as invoice numbers, will live here and nowhere else.)
 
 use super::{Ledger, LedgerError, Run};
+use crate::io::FileError;
 use rusqlite::{Connection, OpenFlags, params};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The schema that this version writes (`PRAGMA user_version`).
 const SCHEMA_VERSION: i64 = 1;
@@ -51,12 +52,7 @@ pub fn follow(ledger: &Ledger, runs: &[Run]) -> Result<(), LedgerError> {
     let fail = |error: rusqlite::Error| LedgerError::Catalog { path: path.display().to_string(), error };
     let mut connection = Connection::open(&path).map_err(fail)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(fail)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-    if version > SCHEMA_VERSION {
-        return Err(crate::io::FileError::new(&path, format!("has schema {version}, this version knows {SCHEMA_VERSION}"))
-            .hint("use the newer trunkrate")
-            .into());
-    }
+    let version = refuse_newer(&connection, &path)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
     if version == 0 {
         transaction.execute_batch(SCHEMA).map_err(fail)?;
@@ -93,9 +89,20 @@ pub fn check(ledger: &Ledger, runs: &[Run]) -> Result<(), LedgerError> {
             Some(run) if run.manifest.own_hash != manifest => "has another manifest than the catalog knows",
             Some(_) => continue,
         };
-        return Err(crate::io::FileError::new(&ledger.runs_folder().join(&run_id), problem).hint(super::RESTORE).into());
+        return Err(FileError::new(&ledger.runs_folder().join(&run_id), problem).hint(super::RESTORE).into());
     }
     Ok(())
+}
+
+/// The version of the schema; a newer one than this program knows is refused.
+fn refuse_newer(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    let fail = |error: rusqlite::Error| LedgerError::Catalog { path: path.display().to_string(), error };
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    if version > SCHEMA_VERSION {
+        let problem = format!("has schema {version}, this version knows {SCHEMA_VERSION}");
+        return Err(FileError::new(path, problem).hint("use the newer trunkrate").into());
+    }
+    Ok(version)
 }
 
 fn path(ledger: &Ledger) -> PathBuf {

@@ -468,17 +468,17 @@ impl LogColumns {
     }
 }
 
-/// The carrier's price of each text, in units of 10⁻¹⁰; `None` where the text is empty or no decimal that fits.
+/// [`crate::money::carrier_price`] of each text of a price.
 #[must_use]
 pub fn carrier_prices(calls: &Calls) -> Vec<Option<i64>> {
-    calls
-        .prices
-        .texts()
-        .map(|text| {
-            let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
-            crate::money::Price::parse(digits).ok().filter(|_| !digits.starts_with('-')).map(|price| sign * price.units())
-        })
-        .collect()
+    calls.prices.texts().map(crate::money::carrier_price).collect()
+}
+
+/// A frame of legs, or else of the log, without rows: its columns and their types.
+#[must_use]
+pub fn empty(dataset: super::Dataset) -> DataFrame {
+    let columns = if dataset == super::Dataset::Legs { LegColumns::new(0).finish("") } else { LogColumns::new(0).finish("") };
+    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
 }
 
 /// A record that cannot be billed now, as it is kept.

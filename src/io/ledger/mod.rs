@@ -19,7 +19,11 @@
 //! renames the folder into `runs` and syncs that. Only then it is booked; the catalog follows. Whoever reads looks only
 //! into `runs`, so half a run is never seen.
 //!
-//! **Invariant:** no clock, no host and no path of a machine goes into a run: the same runs give the same bytes.
+//! **Invariant:** no clock and no host goes into a run, and of paths only the call files' as the user named them: the same
+//! runs give the same bytes.
+//!
+//! What fails after the rename (the sync of `runs`, the catalog) cannot unbook the run: it is told as a note, and the exit
+//! code stays 0.
 
 pub mod catalog;
 pub mod frames;
@@ -185,6 +189,9 @@ impl Ledger {
             runs.push(Run { folder, manifest });
         }
         runs.sort_by_key(|run| run.manifest.sequence);
+        for (place, run) in runs.iter().enumerate() {
+            check_chain(place.checked_sub(1).map(|before| &runs[before].manifest), run)?;
+        }
         Ok(runs)
     }
 
@@ -195,6 +202,10 @@ impl Ledger {
     pub fn lock(&self) -> Result<Lock, LedgerError> {
         for folder in [self.runs_folder(), self.archive_folder()] {
             make_folder(&folder)?;
+        }
+        sync_folder(&self.folder)?;
+        if let Some(parent) = self.folder.canonicalize().ok().as_deref().and_then(Path::parent) {
+            sync_folder(parent)?;
         }
         let path = self.folder.join("lock");
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be locked: {e}"));
@@ -217,6 +228,23 @@ impl Ledger {
         make_folder(&staging)?;
         Ok(Lock { _file: file, staging })
     }
+}
+
+/// Runs follow each other without a gap, each holding the hash of the one before: a lost run is seen.
+fn check_chain(before: Option<&Manifest>, run: &Run) -> Result<(), FileError> {
+    let m = &run.manifest;
+    let folder = run.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (previous, sequence) = before.map_or((None, 1), |before| (Some(&before.run_id), before.sequence + 1));
+    let problem = if folder != m.run_id {
+        format!("its manifest says that it is run {}", m.run_id)
+    } else if m.previous.as_ref() != previous || m.sequence != sequence {
+        format!("it is run {} after {:?}; expected run {sequence} after {previous:?}", m.sequence, m.previous)
+    } else if m.previous_manifest.as_ref() != before.map(|before| &before.own_hash) {
+        "the manifest of the run before it is not the one that it followed".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(FileError::new(&run.folder, problem).hint(RESTORE))
 }
 
 /// The right to write to a ledger; ends with the value, or with the process.

@@ -1,11 +1,11 @@
 //! Reading a ledger: what tonight must know of earlier nights, what waits, and the queries of the outputs.
 
 use super::frames::SuspenseRow;
-use super::{Dataset, Ledger, LedgerError, Run, polars_error};
+use super::{Dataset, Ledger, LedgerError, RESTORE, Run, polars_error};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, Earlier, RootFacts};
-use crate::io::FileError;
 use crate::io::calls::{Format, Waiting};
+use crate::io::{FileError, guarded};
 use crate::money::Total;
 use crate::party::Party;
 use crate::reject::Reason;
@@ -41,7 +41,8 @@ fn day_of_file(path: &Path) -> Option<i64> {
 pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
     let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|c| (*c).to_owned()).collect());
-    ParquetReader::new(file).with_columns(columns).set_rechunk(true).finish().map_err(polars_error(path))
+    let read = || ParquetReader::new(file).with_columns(columns).set_rechunk(true).finish();
+    Ok(guarded(path, read).map_err(|e| e.hint(RESTORE))?)
 }
 
 /// A text column of a frame, with nothing for null.
@@ -64,7 +65,8 @@ fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
     units(frame, name).into_iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect()
 }
 
-/// Sums of the `amount` of legs files by currency, added in Rust from what polars reads.
+/// Sums of the `amount` of legs files by currency: within a file by polars, over the files here. It is the second count
+/// of [`crate::io::job::book`]; a wrap of polars' sum would show as a difference.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -95,11 +97,17 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
 /// If they cannot be read.
 pub fn waiting(runs: &[Run]) -> Result<Vec<Waiting>, LedgerError> {
     let mut formats: HashMap<String, Format> = HashMap::new();
-    Ok(suspense(runs)?
+    let rows = suspense(runs)?;
+    for row in &rows {
+        if !formats.contains_key(&row.header) {
+            formats.insert(row.header.clone(), Format::of_header(&row.header)?);
+        }
+    }
+    Ok(rows
         .into_iter()
         .map(|row| Waiting {
             record: row.record,
-            format: formats.entry(row.header).or_insert_with_key(|header| Format::of_header(header)).clone(),
+            format: formats[&row.header].clone(),
             source_file: row.source_file,
             source_line: row.source_line,
             first_seen: row.first_seen,
@@ -168,7 +176,6 @@ pub struct LogRow {
     /// In units of 10⁻¹⁰.
     pub carrier_price: Option<i128>,
     pub run_id: String,
-    pub content: u64,
 }
 
 const LOG_TEXTS: [&str; 14] = [
@@ -189,7 +196,7 @@ const LOG_TEXTS: [&str; 14] = [
 ];
 
 /// The log rows of a file that are wanted.
-fn log_rows(run: &Run, path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
+fn log_rows(path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
     let sids = frame(path, &["call_sid"])?;
     let mask: BooleanChunked = text(&sids, "call_sid").iter().map(|sid| Some(want(sid.unwrap_or_default()))).collect();
     if !mask.any() {
@@ -197,12 +204,6 @@ fn log_rows(run: &Run, path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<L
     }
     let fail = polars_error(path);
     let found = frame(path, &[])?.filter(&mask).map_err(&fail)?;
-    let beside = run
-        .folder
-        .join(Dataset::Fingerprints.as_str())
-        .join(path.strip_prefix(run.folder.join(Dataset::Calls.as_str())).unwrap_or(path));
-    let fingerprints = frame(&beside, &[])?.filter(&mask).map_err(&fail)?;
-    let content = longs(&fingerprints, "content");
     let columns = LOG_TEXTS.map(|name| text(&found, name));
     let (start, end, duration) = (longs(&found, "start_time"), longs(&found, "end_time"), longs(&found, "duration_seconds"));
     let (amount, price) = (units(&found, "amount"), units(&found, "carrier_price"));
@@ -244,7 +245,6 @@ fn log_rows(run: &Run, path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<L
                 amount: amount[row].unwrap_or_default(),
                 carrier_price: price[row],
                 run_id,
-                content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
             }
         })
         .collect())
@@ -258,10 +258,79 @@ pub fn find_log_rows(runs: &[Run], want: impl Fn(&str) -> bool) -> Result<Vec<Lo
     let mut rows = Vec::new();
     for run in runs {
         for path in run.files(Dataset::Calls) {
-            rows.extend(log_rows(run, &path, &want)?);
+            rows.extend(log_rows(&path, &want)?);
         }
     }
     Ok(rows)
+}
+
+/// A booked call as tonight needs it: numbers only, its texts kept once.
+#[derive(Debug, Clone, Copy)]
+struct Booked {
+    sid: Sid,
+    parent: Sid,
+    content: u64,
+    account: u32,
+    trunk: u32,
+    start: Micros,
+    direction: DirectionField,
+    from: PartyRef,
+    to: PartyRef,
+    has_price: bool,
+}
+
+impl Booked {
+    /// What a root gives to its descendants.
+    fn root_facts(&self) -> Option<RootFacts> {
+        Some(RootFacts { sid: self.sid, direction: self.direction.side()?, a: self.from, b: self.to, trunk: self.trunk })
+    }
+}
+
+/// The booked calls of a file that are wanted.
+fn booked_rows(
+    run: &Run,
+    path: &Path,
+    wanted: &HashSet<Sid>,
+    calls: &mut Calls,
+    booked: &mut BTreeMap<Sid, Booked>,
+) -> Result<(), LedgerError> {
+    let sids = frame(path, &["call_sid"])?;
+    let want = |sid: Option<&str>| sid.is_some_and(|sid| wanted.contains(&Sid::of(sid).0));
+    let mask: BooleanChunked = text(&sids, "call_sid").iter().map(|sid| Some(want(sid))).collect();
+    if !mask.any() {
+        return Ok(());
+    }
+    let fail = polars_error(path);
+    let columns =
+        ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time", "carrier_price"];
+    let found = frame(path, &columns)?.filter(&mask).map_err(&fail)?;
+    let fingerprints = frame(&beside(run, path), &[])?.filter(&mask).map_err(&fail)?;
+    let texts =
+        ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(&found, name));
+    let (start, price, content) = (longs(&found, "start_time"), longs(&found, "carrier_price"), longs(&fingerprints, "content"));
+    for row in 0..found.height() {
+        let [sid, parent, account, trunk, direction, from, to] = texts.map(|column| column.get(row).unwrap_or_default());
+        let sid = calls.odd_sids.sid(sid);
+        let parent = if parent.is_empty() { Sid::EMPTY } else { calls.odd_sids.sid(parent) };
+        // Only a root's parties are asked for.
+        let [from, to] = [from, to].map(|text| if parent.is_empty() { text } else { "" });
+        booked.insert(
+            sid,
+            Booked {
+                sid,
+                parent,
+                content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
+                account: calls.accounts.id(account),
+                trunk: calls.trunks.id(trunk),
+                start: start[row].unwrap_or_default(),
+                direction: DirectionField::parse(direction),
+                from: PartyRef::pack(&Party::of_root(from), &mut calls.parties),
+                to: PartyRef::pack(&Party::of_root(to), &mut calls.parties),
+                has_price: price[row].is_some(),
+            },
+        );
+    }
+    Ok(())
 }
 
 /// What the ledger knows of tonight's ids and their parents. Texts go to the columns of tonight's calls.
@@ -273,37 +342,37 @@ pub fn earlier(runs: &[Run], calls: &mut Calls) -> Result<Earlier, LedgerError> 
     if runs.is_empty() {
         return Ok(Earlier::new(Vec::new(), HashSet::new(), newest));
     }
-    let wanted: HashSet<Sid> =
-        calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent)).filter(|sid| !sid.is_empty()).collect();
-    let mut rows: HashMap<String, LogRow> = HashMap::new();
-    for row in find_log_rows(runs, |sid| wanted.contains(&Sid::of(sid).0))? {
-        rows.insert(row.call_sid.clone(), row);
-    }
+    let ids = calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent));
+    let wanted: HashSet<Sid> = ids.filter(|sid| !sid.is_empty()).collect();
+    let mut booked = BTreeMap::new();
+    find_booked(runs, &wanted, calls, &mut booked)?;
     // A booked child gives its root's facts to its own children; the log names the root as its parent.
-    let roots: HashSet<String> =
-        rows.values().map(|r| r.parent_call_sid.clone()).filter(|p| !p.is_empty() && !rows.contains_key(p)).collect();
+    let roots: HashSet<Sid> =
+        booked.values().map(|call| call.parent).filter(|p| !p.is_empty() && !booked.contains_key(p)).collect();
     if !roots.is_empty() {
-        for row in find_log_rows(runs, |sid| roots.contains(sid))? {
-            rows.insert(row.call_sid.clone(), row);
-        }
+        find_booked(runs, &roots, calls, &mut booked)?;
     }
-    let late = late_prices(runs, |sid| rows.contains_key(sid))?;
-    let mut booked = Vec::with_capacity(rows.len());
-    for row in rows.values() {
-        let root = if row.parent_call_sid.is_empty() { Some(row) } else { rows.get(&row.parent_call_sid) };
-        let Some(root) = root.and_then(|root| root_facts(root, calls)) else {
-            return Err(LedgerError::Unbalanced(format!("the ledger has the child {} without its root", row.call_sid)));
+    let late = late_prices(runs, |sid| booked.contains_key(&Sid::of(sid).0))?;
+    let late: HashSet<Sid> = late.keys().map(|sid| Sid::of(sid).0).collect();
+    let known = |call: &Booked| {
+        let root = if call.parent.is_empty() { Some(call) } else { booked.get(&call.parent) };
+        let Some(root) = root.and_then(Booked::root_facts) else {
+            let sid = calls.odd_sids.text(call.sid);
+            return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
         };
-        booked.push(BookedCall {
-            sid: calls.odd_sids.sid(&row.call_sid),
-            content: row.content,
-            account: calls.accounts.id(&row.account_sid),
-            start: row.start,
-            is_child: !row.parent_call_sid.is_empty(),
+        let has_price = call.has_price || late.contains(&call.sid);
+        let is_child = !call.parent.is_empty();
+        Ok(BookedCall {
+            sid: call.sid,
+            content: call.content,
+            account: call.account,
+            start: call.start,
+            is_child,
             root,
-            has_price: row.carrier_price.is_some() || late.contains_key(&row.call_sid),
-        });
-    }
+            has_price,
+        })
+    };
+    let booked = booked.values().map(known).collect::<Result<Vec<_>, _>>()?;
     let mut ignored = HashSet::new();
     for run in runs {
         for path in run.files(Dataset::Ignored) {
@@ -314,15 +383,24 @@ pub fn earlier(runs: &[Run], calls: &mut Calls) -> Result<Earlier, LedgerError> 
     Ok(Earlier::new(booked, ignored, newest))
 }
 
-/// What a stored root gives to its descendants.
-fn root_facts(row: &LogRow, calls: &mut Calls) -> Option<RootFacts> {
-    Some(RootFacts {
-        sid: calls.odd_sids.sid(&row.call_sid),
-        direction: DirectionField::parse(&row.direction).side()?,
-        a: PartyRef::pack(&Party::of_root(&row.from), &mut calls.parties),
-        b: PartyRef::pack(&Party::of_root(&row.to), &mut calls.parties),
-        trunk: calls.trunks.id(&row.trunk_sid),
-    })
+fn find_booked(
+    runs: &[Run],
+    wanted: &HashSet<Sid>,
+    calls: &mut Calls,
+    booked: &mut BTreeMap<Sid, Booked>,
+) -> Result<(), LedgerError> {
+    for run in runs {
+        for path in run.files(Dataset::Calls) {
+            booked_rows(run, &path, wanted, calls, booked)?;
+        }
+    }
+    Ok(())
+}
+
+/// The fingerprints of a file of the log.
+fn beside(run: &Run, path: &Path) -> PathBuf {
+    let name = path.strip_prefix(run.folder.join(Dataset::Calls.as_str())).unwrap_or(path);
+    run.folder.join(Dataset::Fingerprints.as_str()).join(name)
 }
 
 /// Prices that came late, by call; the later run wins.
@@ -410,7 +488,8 @@ fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Resul
     if dataset == Dataset::Legs {
         keys.push(col("leg"));
     }
-    rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect().map_err(&fail)
+    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
+    Ok(guarded(path, || rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect()).map_err(|e| e.hint(RESTORE))?)
 }
 
 fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i128>) -> Result<DataFrame, LedgerError> {

@@ -210,11 +210,11 @@ impl Staged {
         Err(LedgerError::Unbalanced(format!("the legs on disk add up to {second:?}, the legs in memory to {:?}", self.amount)))
     }
 
-    /// Publishes the run: the manifest, then one rename.
+    /// Publishes the run: the manifest, then one rename. Gives back what went wrong after the rename.
     ///
     /// # Errors
     /// If anything cannot be written or synced; the run is not booked then.
-    pub fn publish(self, ledger: &Ledger, manifest: &Manifest) -> Result<(), LedgerError> {
+    pub fn publish(self, ledger: &Ledger, manifest: &Manifest) -> Result<Vec<String>, LedgerError> {
         let path = self.folder.join(FILE_NAME);
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be written: {e}"));
         let mut text = serde_json::to_string_pretty(manifest).map_err(|e| fail(e.into()))?;
@@ -225,8 +225,8 @@ impl Staged {
         sync_tree(&self.folder)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
         std::fs::rename(&self.folder, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
-        sync_folder(&ledger.runs_folder())?;
-        Ok(())
+        let synced = sync_folder(&ledger.runs_folder());
+        Ok(synced.err().map(|e| format!("it is published, but may not survive a loss of power: {e}")).into_iter().collect())
     }
 }
 
