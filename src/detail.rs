@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
 
-use crate::call::NONE;
 use crate::deck::Deck;
 use crate::family::{Earlier, Link};
 use crate::night::{Night, RootRef, Tariff, TrunkFact};
@@ -106,8 +105,7 @@ impl Case<'_> {
 
     /// Which leg has no row.
     fn no_rate_detail(&self, record: usize) -> String {
-        let deck = self.tariff.deck_of_account.get(self.calls.account[record] as usize).copied().unwrap_or(NONE);
-        let Some(deck) = self.tariff.decks.get(deck as usize) else {
+        let Some((_, deck)) = self.tariff.deck_of(self.calls.account[record]) else {
             return "no deck prices this account: it names none, and there is no deck `default`".to_owned();
         };
         let missing = self.scene(record).and_then(|(scenario, parties)| self.unpriced_leg(record, deck, scenario, &parties));

@@ -70,6 +70,15 @@ pub struct Tariff<'a> {
     pub policy: &'a Policy,
 }
 
+impl<'a> Tariff<'a> {
+    /// The deck of an account (by the id of its text), with its number; `None` if none prices it.
+    #[must_use]
+    pub fn deck_of(&self, account: u32) -> Option<(usize, &'a Deck)> {
+        let number = *self.deck_of_account.get(account as usize)? as usize;
+        self.decks.get(number).map(|deck| (number, deck))
+    }
+}
+
 /// Where the root of a child is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootRef {
@@ -215,11 +224,6 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
     night
 }
 
-fn deck_of<'a>(calls: &Calls, record: usize, tariff: &Tariff<'a>) -> Option<&'a Deck> {
-    let deck = *tariff.deck_of_account.get(calls.account[record] as usize)?;
-    tariff.decks.get(deck as usize)
-}
-
 fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
     let Some(direction) = calls.direction[record].side() else {
         return Verdict::suspended(Reason::MissingField);
@@ -231,7 +235,7 @@ fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
     if !bills(calls.status[record], calls.duration[record]) {
         return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: None };
     }
-    match deck_of(calls, record, tariff).and_then(|deck| find_rate(deck, &leg, calls.start[record])) {
+    match tariff.deck_of(calls.account[record]).and_then(|(_, deck)| find_rate(deck, &leg, calls.start[record])) {
         Some(first) => Verdict { class: Class::Rated, reason: None, first, child: None },
         None => Verdict::suspended(Reason::NoRate),
     }
@@ -300,7 +304,7 @@ fn price_child(
     parties: &Parties,
     tariff: &Tariff<'_>,
 ) -> Option<[Hit; 2]> {
-    let deck = deck_of(calls, record, tariff)?;
+    let (_, deck) = tariff.deck_of(calls.account[record])?;
     let (cells, count) = cells(Scenario::Transfer(scenario));
     let mut hits = [Hit::default(); 2];
     for (hit, cell) in hits.iter_mut().zip(&cells[..count]) {

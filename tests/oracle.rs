@@ -22,7 +22,7 @@ use std::path::Path;
 use trunkrate::call::{Calls, PartyRef};
 use trunkrate::family::Earlier;
 use trunkrate::io::decks::{self, Decks};
-use trunkrate::io::ledger::frames::{Books, push_destination_prefix, push_origin_prefix};
+use trunkrate::io::ledger::frames::Books;
 use trunkrate::money::{LegRounding, LegRule};
 use trunkrate::night::{Class, Scene, Tariff, TrunkFacts, settle, trunk_of_transfer};
 use trunkrate::policy::ChainedTransfers;
@@ -702,9 +702,7 @@ fn legs(books: &Books<'_>, record: usize, scene: &Scene) -> Vec<Leg> {
     (1..)
         .zip(booked.iter().flatten())
         .map(|(number, leg)| {
-            let (mut destination_prefix, mut origin_prefix) = (String::new(), String::new());
-            push_destination_prefix(leg, &mut destination_prefix);
-            push_origin_prefix(leg, &mut origin_prefix);
+            let (destination_prefix, origin_prefix) = leg.hit.prefixes(leg.plan.rated, leg.plan.origin);
             Leg {
                 leg: number,
                 service: leg.plan.service.to_string(),

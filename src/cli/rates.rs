@@ -91,23 +91,13 @@ fn why(row: &Considered) -> &'static str {
     }
 }
 
-fn prefixes(row: &Considered, rated: Rated, origin: Option<Number>) -> (String, String) {
-    let digits =
-        |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
-    let destination = match rated {
-        Rated::Number(number) => digits(&number.digits(), row.hit.destination_digits),
-        Rated::Emergency(_) => "emergency".to_owned(),
-    };
-    (destination, origin.map(|number| digits(&number.digits(), row.hit.origin_digits)).unwrap_or_default())
-}
-
 fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> String {
     if rows.is_empty() {
         return "no row has a prefix of it: a call would be suspended as no-rate\n".to_owned();
     }
     let lines = rows.iter().map(|row| {
         let rate = deck.rate(row.hit);
-        let (destination, from) = prefixes(row, rated, origin);
+        let (destination, from) = row.hit.prefixes(rated, origin);
         let from = if row.lost == Some(Lost::Origin) {
             "-".to_owned()
         } else if from.is_empty() {
@@ -139,7 +129,7 @@ fn as_json(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number
         .iter()
         .map(|row| {
             let rate = deck.rate(row.hit);
-            let (destination, from) = prefixes(row, rated, origin);
+            let (destination, from) = row.hit.prefixes(rated, origin);
             json!({
                 "wins": row.lost.is_none(), "why": why(row), "destination_prefix": destination, "origin_prefix": from,
                 "price_per_minute": rate.price.to_string(), "connection_fee": rate.fee.to_string(), "currency": deck.currency,

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::run::existing;
 use super::term;
 use crate::call::{PartyRef, Status};
-use crate::deck::{Deck, Rated};
+use crate::deck::Deck;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
 use crate::intern::Interner;
 use crate::io::accounts::{self, Accounts};
@@ -119,7 +119,7 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
             },
         ));
     };
-    let deck = tariff.deck_of_account.get(calls.account[record] as usize).and_then(|deck| tariff.decks.get(*deck as usize));
+    let deck = tariff.deck_of(calls.account[record]).map(|(_, deck)| deck);
     let Some(deck) = deck else {
         return Err(
             CliError::failed("no deck prices this account").hint("name one in accounts.csv, or call a deck folder `default`")
@@ -375,22 +375,17 @@ fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, 
 }
 
 fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -> LegText {
-    let digits =
-        |digits: &[u8], count: u8| digits.iter().take(usize::from(count)).map(|d| char::from(b'0' + d)).collect::<String>();
     let origin = leg.plan.and_then(|plan| plan.origin);
     let priced = leg.priced.as_ref().map(|(hit, rate, charge)| {
         let file = question.deck.files[rate.file as usize].clone();
+        let (destination_prefix, origin_prefix) = leg.plan.map(|plan| hit.prefixes(plan.rated, plan.origin)).unwrap_or_default();
         Priced {
             place: format!("{file}:{}", rate.line),
             file,
             line: rate.line,
             description: rate.description.to_string(),
-            destination_prefix: match leg.plan.map(|plan| plan.rated) {
-                Some(Rated::Number(number)) => digits(&number.digits(), hit.destination_digits),
-                Some(Rated::Emergency(_)) => "emergency".to_owned(),
-                None => String::new(),
-            },
-            origin_prefix: origin.map(|number| digits(&number.digits(), hit.origin_digits)).unwrap_or_default(),
+            destination_prefix,
+            origin_prefix,
             price: rate.price.to_string(),
             fee: rate.fee.to_string(),
             initial: rate.increments.initial,

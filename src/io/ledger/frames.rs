@@ -3,7 +3,7 @@
 //! **Invariant:** polars carries the columns and writes them; amounts come out of [`crate::rating::charge`], as integers.
 
 use crate::call::Calls;
-use crate::deck::{Deck, Hit, Rated};
+use crate::deck::Hit;
 use crate::family::Earlier;
 use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, STORED_DIGITS, Total};
 use crate::night::{Class, Night, Scene, Tariff, TrunkFacts, trunk_of_transfer};
@@ -84,7 +84,7 @@ pub struct BookedLeg<'a> {
     /// The leg between real parties.
     pub plan: PlannedLeg,
     /// The deck that prices it.
-    pub deck: u32,
+    pub deck: usize,
     /// Its winning row.
     pub hit: Hit,
     /// The row itself.
@@ -103,23 +103,17 @@ impl<'a> Books<'a> {
         if self.night.class[record] != Class::Rated {
             return Ok(legs);
         }
-        let deck = self.tariff.deck_of_account[self.calls.account[record] as usize];
+        let (deck, found) = self.tariff.deck_of(self.calls.account[record]).expect("a rated record has a deck");
         let (cells, count) = cells(scene.scenario);
         let hits = self.night.hits(self.calls, record);
         for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(hits) {
             let plan = plan(*cell, &scene.parties, &self.calls.parties)
                 .expect("a rated record has a plan for each leg: the same function settled it");
-            let rate = self.tariff.decks[deck as usize].rate(hit);
+            let rate = found.rate(hit);
             let charge = charge(rate, self.calls.duration[record], self.tariff.policy.leg_rule)?;
             *leg = Some(BookedLeg { plan, deck, hit, rate, charge });
         }
         Ok(legs)
-    }
-
-    /// The deck of a record's account, if one prices it.
-    fn deck(&self, record: usize) -> Option<(usize, &'a Deck)> {
-        let deck = *self.tariff.deck_of_account.get(self.calls.account[record] as usize)? as usize;
-        self.tariff.decks.get(deck).map(|found| (deck, found))
     }
 }
 
@@ -203,7 +197,7 @@ pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices
             total.add(leg.charge.amount).map_err(fail)?;
             legs.push(books, record, &scene, number, leg);
         }
-        let deck = books.deck(record);
+        let deck = books.tariff.deck_of(books.calls.account[record]);
         if let (Some((deck, _)), Class::Rated) = (deck, books.night.class[record]) {
             sums[deck].get_or_insert(Total::default()).merge(total).map_err(fail)?;
         }
@@ -280,7 +274,7 @@ impl LegColumns {
 
     fn push(&mut self, books: &Books<'_>, record: usize, scene: &Scene, number: i64, leg: &BookedLeg<'_>) {
         let calls = books.calls;
-        let deck = &books.tariff.decks[leg.deck as usize];
+        let deck = &books.tariff.decks[leg.deck];
         self.call_sid.push(|b| calls.sid_text(record).push_to(b));
         self.parent.push(|b| calls.odd_sids.text(scene.parent).push_to(b));
         self.account.push_str(calls.accounts.text(calls.account[record]));
@@ -297,8 +291,8 @@ impl LegColumns {
         self.billed.push(leg.charge.billed_seconds.into());
         self.price.push(Some(leg.rate.price.units()));
         self.fee.push(Some(leg.rate.fee.units()));
-        self.destination_prefix.push(|b| push_destination_prefix(leg, b));
-        self.origin_prefix.push(|b| push_origin_prefix(leg, b));
+        self.destination_prefix.push(|b| leg.hit.push_destination_prefix(leg.plan.rated, b));
+        self.origin_prefix.push(|b| leg.hit.push_origin_prefix(leg.plan.origin, b));
         self.description.push_str(&leg.rate.description);
         self.deck.push_str(&deck.name);
         self.deck_file.push_str(&deck.files[leg.rate.file as usize]);
@@ -337,25 +331,6 @@ impl LegColumns {
             Column::new_scalar("run_id".into(), Scalar::from(PlSmallStr::from_str(run_id)), rows),
         ]
     }
-}
-
-/// The prefix of the rated number that matched; the word `emergency` for an emergency row.
-pub fn push_destination_prefix(leg: &BookedLeg<'_>, buffer: &mut String) {
-    match leg.plan.rated {
-        Rated::Number(number) => push_digits(&number.digits(), leg.hit.destination_digits, buffer),
-        Rated::Emergency(_) => buffer.push_str("emergency"),
-    }
-}
-
-/// The prefix of the origin that matched; nothing for any origin.
-pub fn push_origin_prefix(leg: &BookedLeg<'_>, buffer: &mut String) {
-    if let Some(origin) = leg.plan.origin {
-        push_digits(&origin.digits(), leg.hit.origin_digits, buffer);
-    }
-}
-
-fn push_digits(digits: &[u8], count: u8, buffer: &mut String) {
-    buffer.extend(digits.iter().take(usize::from(count)).map(|digit| char::from(b'0' + digit)));
 }
 
 /// What a row of the log shows beside the record itself.
