@@ -14,9 +14,10 @@
 //! for a published deck of 40,000 prefixes.
 
 use crate::money::Price;
-use crate::party::{Digits, Emergency, Number};
+use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
 use crate::time::Micros;
+use crate::trie::{Path, Trie, TrieBuilder};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -289,7 +290,7 @@ impl Deck {
             destinations.dedup();
             for destination in destinations {
                 match destination {
-                    Destination::Prefix(prefix) => prefixes[service].add(&prefix, candidate),
+                    Destination::Prefix(prefix) => prefixes[service].add(prefix.digits(), candidate),
                     Destination::Emergency => deck.by_service[service].emergency.push(candidate),
                 }
             }
@@ -362,7 +363,7 @@ impl Deck {
     #[must_use]
     pub fn prefix_count(&self, service: Direction) -> usize {
         let rows = &self.by_service[service as usize];
-        rows.prefixes.values.len() + rows.emergency.len()
+        rows.prefixes.len() + rows.emergency.len()
     }
 
     /// Of the candidates of one destination prefix: in force, with a matching origin, the longest origin; of equals the
@@ -463,7 +464,7 @@ impl OriginSets {
         let mut builder = TrieBuilder::default();
         for (number, set) in (0..).zip(&self.sets) {
             for prefix in set {
-                builder.add(prefix, number);
+                builder.add(prefix.digits(), number);
             }
         }
         builder.finish()
@@ -490,115 +491,6 @@ impl<'a> OriginMatch<'a> {
         let digits = self.number?.digits();
         let path = self.path.get_or_insert_with(|| self.trie.walk(&digits));
         path.iter().rev().find(|(_, sets)| sets.binary_search(&set).is_ok()).map(|(digits, _)| digits)
-    }
-}
-
-/// A trie of digits in two flat arrays: nodes, and the values of all nodes one after the other.
-#[derive(Debug, Clone)]
-struct Trie<V> {
-    nodes: Vec<Node>,
-    values: Vec<V>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Node {
-    /// Index of the node for each further digit; 0, the root, for none.
-    next: [u32; 10],
-    start: u32,
-    end: u32,
-}
-
-/// The nodes with values on the way of one number: digits so far, and the values.
-struct Path<'a, V> {
-    steps: [(u8, &'a [V]); 15],
-    count: usize,
-}
-
-impl<'a, V> Path<'a, V> {
-    fn iter(&self) -> impl DoubleEndedIterator<Item = (u8, &'a [V])> + '_ {
-        self.steps[..self.count].iter().copied()
-    }
-}
-
-impl<V> Default for Trie<V> {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: Vec::new() }
-    }
-}
-
-impl<V> Trie<V> {
-    fn walk(&self, digits: &Digits) -> Path<'_, V> {
-        let mut path = Path { steps: [(0, &[]); 15], count: 0 };
-        let mut node = &self.nodes[0];
-        for (place, digit) in (1..).zip(digits.iter()) {
-            let next = node.next[usize::from(*digit)];
-            if next == 0 {
-                break;
-            }
-            node = &self.nodes[next as usize];
-            if node.start < node.end {
-                path.steps[path.count] = (place, &self.values[node.start as usize..node.end as usize]);
-                path.count += 1;
-            }
-        }
-        path
-    }
-
-    /// Every prefix with its values.
-    fn all(&self) -> Vec<(String, &[V])> {
-        let mut all = Vec::new();
-        let mut todo = vec![(0_usize, String::new())];
-        while let Some((index, prefix)) = todo.pop() {
-            let node = &self.nodes[index];
-            if node.start < node.end {
-                all.push((prefix.clone(), &self.values[node.start as usize..node.end as usize]));
-            }
-            for (digit, next) in node.next.iter().enumerate().rev().filter(|(_, next)| **next != 0) {
-                todo.push((*next as usize, format!("{prefix}{digit}")));
-            }
-        }
-        all
-    }
-}
-
-#[derive(Debug)]
-struct TrieBuilder<V> {
-    nodes: Vec<Node>,
-    values: Vec<Vec<V>>,
-}
-
-impl<V> Default for TrieBuilder<V> {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: vec![Vec::new()] }
-    }
-}
-
-impl<V> TrieBuilder<V> {
-    fn add(&mut self, prefix: &Prefix, value: V) {
-        let mut index = 0_usize;
-        for digit in prefix.digits() {
-            index = match self.nodes[index].next[digit] {
-                0 => {
-                    let new = self.nodes.len();
-                    self.nodes.push(Node::default());
-                    self.values.push(Vec::new());
-                    self.nodes[index].next[digit] = u32::try_from(new).expect("fewer than 2^32 nodes");
-                    new
-                }
-                next => next as usize,
-            };
-        }
-        self.values[index].push(value);
-    }
-
-    fn finish(mut self) -> Trie<V> {
-        let mut values = Vec::new();
-        for (node, own) in self.nodes.iter_mut().zip(self.values) {
-            node.start = u32::try_from(values.len()).expect("fewer than 2^32 prefixes");
-            values.extend(own);
-            node.end = u32::try_from(values.len()).expect("fewer than 2^32 prefixes");
-        }
-        Trie { nodes: self.nodes, values }
     }
 }
 

@@ -79,4 +79,5 @@ pub mod scenario;
 pub mod table;
 pub mod target;
 pub mod time;
+mod trie;
 pub mod trunk;
