@@ -42,6 +42,7 @@ bench: tools                    ## trunkrate beside polars copying the same file
 	target/bench/venv/bin/python benches/compare.py --calls 1000000
 
 review: tools                   ## look at changed snapshots, one by one
+	cargo insta --version >/dev/null 2>&1 || cargo install cargo-insta
 	cargo insta review
 
 table:                          ## the published table, for the README
