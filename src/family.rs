@@ -149,9 +149,9 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
     families.choose_versions(calls, retried, &index, earlier);
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
-    let starts = calls.start.iter().zip(&families.standing);
-    let tonight =
-        starts.filter(|(start, s)| **start != Calls::NO_TIME && **s != Standing::Ignored).map(|(start, _)| *start).max();
+    // Of sound records only: one broken date must not age all that waits.
+    let sound = |record: &usize| calls.reason[*record].is_none() && families.standing[*record] != Standing::Ignored;
+    let tonight = (0..calls.len()).filter(sound).map(|record| calls.start[record]).max();
     families.newest_start = families.newest_start.max(tonight);
     families
 }

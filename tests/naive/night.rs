@@ -17,7 +17,7 @@ struct Night<'a> {
     deck: &'a [DeckRow],
     trunks: Option<&'a [Trunk]>,
     policy: &'a Policy,
-    /// The latest start time of the run.
+    /// The latest start time of the run's sound records: one broken date must not age all that waits.
     latest_start: Option<DateTime<Utc>>,
     calls: Vec<Call>,
     /// Of each sid, the calls that count: neither ignored nor duplicate. More than one if they contradict each other.
@@ -32,7 +32,9 @@ pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>
     let mut night =
         Night { deck, trunks, policy, latest_start: None, outcomes: vec![None; calls.len()], calls, versions: BTreeMap::new() };
     night.set_ignored_aside();
-    night.latest_start = night.undecided().filter_map(|at| night.calls[at].start()).max();
+    let sound =
+        |call: &&Call| !is_field_missing(call) && !is_time_invalid(call) && !is_duration_invalid(call, policy) && call.is_final();
+    night.latest_start = night.undecided().map(|at| &night.calls[at]).filter(sound).filter_map(Call::start).max();
     night.set_duplicates_aside();
     night.decide_all();
     // Every record has ended somewhere by now; a test says so.
