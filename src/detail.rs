@@ -3,8 +3,8 @@
 //! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
 
 use crate::deck::Deck;
-use crate::family::{Earlier, Link};
-use crate::night::{Night, RootRef, Tariff, TrunkFact};
+use crate::family::Earlier;
+use crate::night::{Night, Tariff, TrunkFact, transfer_trunk};
 use crate::policy::Policy;
 use crate::rating::{Parties, cells, find_rate, plan, settle_target, target_party};
 use crate::record::{Duration, Field, Fields, Record};
@@ -27,10 +27,9 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The detail of a suspended record, from its fields (`None` if it could not be read).
+    /// The detail of a suspended record that could be read, from its fields. (Why one could not, its reader says.)
     #[must_use]
-    pub fn detail(&self, record: usize, reason: Reason, fields: Option<&Fields<'_>>) -> String {
-        let Some(fields) = fields else { return String::new() };
+    pub fn detail(&self, record: usize, reason: Reason, fields: &Fields<'_>) -> String {
         let policy = self.tariff.policy;
         let typed = Record::read(fields, policy);
         let parent = fields.get(Field::ParentCallSid);
@@ -78,29 +77,18 @@ impl Case<'_> {
         if reason == Reason::EmergencyTarget {
             return format!("the target `{text}` is an emergency number; the carrier does not support that");
         }
-        let trunk = TrunkFact::of(&self.trunk_text(record), self.tariff.trunks);
+        let trunk = TrunkFact::of(self.trunk_text(record), self.tariff.trunks);
         match Asked::parse(text).decide(trunk.domain) {
             crate::target::Target::Invalid(why) => format!("the target `{text}`: {why}"),
             _ => format!("the target `{text}` is no number and no SIP address"),
         }
     }
 
-    fn root_of(&self, record: usize) -> Option<RootRef> {
-        match *self.night.families.link.get(self.calls.child[record] as usize)? {
-            Link::Booked(index) => Some(RootRef::Booked(index)),
-            Link::Here(parent) => {
-                let grandparent = self.night.child.get(self.calls.child[parent as usize] as usize).copied().flatten();
-                Some(grandparent.map_or(RootRef::Here(parent), |child| child.root))
-            }
-            Link::None | Link::Suspended(_) | Link::Missing => None,
-        }
-    }
-
-    fn trunk_text(&self, record: usize) -> String {
-        let own = self.calls.trunks.text(self.calls.trunk[record]);
-        let Some(root) = self.root_of(record) else { return own.to_owned() };
-        let trunk = self.calls.trunks.text(self.night.root_facts(self.calls, self.earlier, root).trunk);
-        if trunk.is_empty() { own.to_owned() } else { trunk.to_owned() }
+    /// The trunk that a transfer went by; a child's own where its root is not known.
+    fn trunk_text(&self, record: usize) -> &str {
+        let root = self.night.root_of(self.calls, record).map(|root| self.night.root_facts(self.calls, self.earlier, root));
+        let trunk = root.map_or(self.calls.trunk[record], |root| transfer_trunk(self.calls, record, &root));
+        self.calls.trunks.text(trunk)
     }
 
     /// Which leg has no row.
@@ -117,8 +105,8 @@ impl Case<'_> {
             let parties = Parties { a: self.calls.from[record], b: self.calls.to[record], c: None };
             return Some((Scenario::Root(self.calls.direction[record].side()?), parties));
         };
-        let root = self.night.root_facts(self.calls, self.earlier, self.root_of(record)?);
-        let trunk = TrunkFact::of(&self.trunk_text(record), self.tariff.trunks);
+        let root = self.night.root_facts(self.calls, self.earlier, self.night.root_of(self.calls, record)?);
+        let trunk = TrunkFact::of(self.trunk_text(record), self.tariff.trunks);
         let target = settle_target(self.calls, child.asked, trunk.domain);
         let c = target_party(child.asked, &target)?;
         Some((

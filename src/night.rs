@@ -184,13 +184,8 @@ impl Verdict {
 pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<'_>) -> Night {
     let families = crate::family::join(calls, retried, earlier);
     let trunks = TrunkFacts::of_all(calls, tariff);
-    let mut night = Night {
-        class: Vec::new(),
-        reason: Vec::new(),
-        first: vec![Hit::default(); calls.len()],
-        child: vec![None; calls.children.len()],
-        families,
-    };
+    let mut night =
+        Night { class: Vec::new(), reason: Vec::new(), first: Vec::new(), child: vec![None; calls.children.len()], families };
     let roots: Vec<(Class, Option<Reason>, Hit)> = (0..calls.len())
         .into_par_iter()
         .with_min_len(4096)
@@ -334,8 +329,7 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
             if night.class[at] == Class::Suspended {
                 return Err(Reason::ParentSuspended);
             }
-            let grandparent = night.child.get(calls.child[at] as usize).copied().flatten();
-            let root = grandparent.map_or(RootRef::Here(parent), |child| child.root);
+            let root = night.root_through(calls, parent);
             let is_child = calls.child[at] != NONE;
             Ok(Parent { account: calls.account[at], start: calls.start[at], is_child, root })
         }
@@ -343,11 +337,27 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
 }
 
 /// The trunk of a transfer: the root's, else the child's own.
-fn transfer_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
+pub(crate) fn transfer_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
     if calls.trunks.text(root.trunk).is_empty() { calls.trunk[record] } else { root.trunk }
 }
 
 impl Night {
+    /// The root of a child whose parent is tonight's record `parent`: that, or the parent's own root.
+    fn root_through(&self, calls: &Calls, parent: u32) -> RootRef {
+        let grandparent = self.child.get(calls.child[parent as usize] as usize).copied().flatten();
+        grandparent.map_or(RootRef::Here(parent), |child| child.root)
+    }
+
+    /// The root of a child, as far as its parent is known and not suspended as read.
+    #[must_use]
+    pub fn root_of(&self, calls: &Calls, record: usize) -> Option<RootRef> {
+        match *self.families.link.get(calls.child[record] as usize)? {
+            Link::Booked(index) => Some(RootRef::Booked(index)),
+            Link::Here(parent) => Some(self.root_through(calls, parent)),
+            Link::None | Link::Suspended(_) | Link::Missing => None,
+        }
+    }
+
     /// What the root gives to a child.
     #[must_use]
     pub fn root_facts(&self, calls: &Calls, earlier: &Earlier, root: RootRef) -> RootFacts {

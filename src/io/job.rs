@@ -75,6 +75,11 @@ impl Inputs {
         Ok(())
     }
 
+    fn tariff<'a>(&'a self, deck_of_account: &'a [u32]) -> Tariff<'a> {
+        let trunks = self.trunks.as_ref().map(|(trunks, _)| trunks);
+        Tariff { decks: &self.decks.decks, deck_of_account, trunks, policy: &self.policy }
+    }
+
     /// The deck of every account, by the ids of an account's text.
     fn deck_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> Vec<u32> {
         let of = |sid: &str| {
@@ -110,13 +115,7 @@ pub fn settle_calls(inputs: Inputs, files: &[CallPath], runs: &[Run], progress: 
     let mut reading = calls::read(files, waiting, &inputs.policy, progress)?;
     let earlier = read::earlier(runs, &mut reading.calls)?;
     let deck_of_account = inputs.deck_of_accounts(reading.calls.accounts.texts());
-    let tariff = Tariff {
-        decks: &inputs.decks.decks,
-        deck_of_account: &deck_of_account,
-        trunks: inputs.trunks.as_ref().map(|(trunks, _)| trunks),
-        policy: &inputs.policy,
-    };
-    let night = settle(&reading.calls, reading.waiting.len(), &earlier, &tariff);
+    let night = settle(&reading.calls, reading.waiting.len(), &earlier, &inputs.tariff(&deck_of_account));
     Ok(Session { inputs, reading, earlier, night, deck_of_account })
 }
 
@@ -124,12 +123,7 @@ impl Session {
     /// What the calls were rated with, borrowed.
     #[must_use]
     pub fn tariff(&self) -> Tariff<'_> {
-        Tariff {
-            decks: &self.inputs.decks.decks,
-            deck_of_account: &self.deck_of_account,
-            trunks: self.inputs.trunks.as_ref().map(|(trunks, _)| trunks),
-            policy: &self.inputs.policy,
-        }
+        self.inputs.tariff(&self.deck_of_account)
     }
 
     /// The rows' makings, for a run of this name.
@@ -187,7 +181,7 @@ impl Session {
             // Of a record that was malformed in its file no field is taken, though it may look readable alone.
             let fields = fields.filter(|_| reason != Reason::MalformedRecord);
             let get = |field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default();
-            let detail = if fields.is_some() { case.detail(record, reason, fields) } else { text.why_malformed() };
+            let detail = fields.map_or_else(|| text.why_malformed(), |fields| case.detail(record, reason, fields));
             (get(Field::Sid), get(Field::ParentCallSid), get(Field::AccountSid), detail)
         });
         SuspenseRow {

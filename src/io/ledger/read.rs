@@ -151,103 +151,68 @@ pub fn suspense(runs: &[Run]) -> Result<Vec<SuspenseRow>, LedgerError> {
     Ok(rows)
 }
 
-/// A row of the call log, as it is stored.
+/// A row of the call log, as far as one call is explained by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
 pub struct LogRow {
     pub call_sid: String,
     pub parent_call_sid: String,
     pub account_sid: String,
-    pub trunk_sid: String,
-    pub role: String,
     pub scenario: String,
-    pub direction: String,
     pub from: String,
     pub to: String,
-    pub caller_id: String,
-    pub start: Micros,
-    pub end: Option<Micros>,
-    pub duration_seconds: i64,
     pub status: String,
-    pub class: String,
     pub currency: String,
+    pub run_id: String,
+    pub start: Micros,
+    pub duration_seconds: i64,
     /// In units of 10⁻⁸.
     pub amount: i128,
-    /// In units of 10⁻¹⁰.
-    pub carrier_price: Option<i128>,
-    pub run_id: String,
 }
 
-const LOG_TEXTS: [&str; 14] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "trunk_sid",
-    "role",
-    "scenario",
-    "direction",
-    "from",
-    "to",
-    "caller_id",
-    "status",
-    "class",
-    "currency",
-    "run_id",
-];
+const LOG_TEXTS: [&str; 9] =
+    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "status", "currency", "run_id"];
 
-/// The log rows of a file that are wanted.
-fn log_rows(path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
+/// The rows of a file of the log whose id is wanted, with some of their columns, and which rows they are; `None` if there
+/// are none.
+fn wanted_rows(
+    path: &Path,
+    columns: &[&str],
+    want: impl Fn(&str) -> bool,
+) -> Result<Option<(DataFrame, BooleanChunked)>, LedgerError> {
     let sids = frame(path, &["call_sid"])?;
     let mask: BooleanChunked = text(&sids, "call_sid").iter().map(|sid| Some(want(sid.unwrap_or_default()))).collect();
     if !mask.any() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let fail = polars_error(path);
-    let found = frame(path, &[])?.filter(&mask).map_err(&fail)?;
-    let columns = LOG_TEXTS.map(|name| text(&found, name));
-    let (start, end, duration) = (longs(&found, "start_time"), longs(&found, "end_time"), longs(&found, "duration_seconds"));
-    let (amount, price) = (units(&found, "amount"), units(&found, "carrier_price"));
-    Ok((0..found.height())
-        .map(|row| {
-            let [
-                call_sid,
-                parent_call_sid,
-                account_sid,
-                trunk_sid,
-                role,
-                scenario,
-                direction,
-                from,
-                to,
-                caller_id,
-                status,
-                class,
-                currency,
-                run_id,
-            ] = columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-            LogRow {
-                call_sid,
-                parent_call_sid,
-                account_sid,
-                trunk_sid,
-                role,
-                scenario,
-                direction,
-                from,
-                to,
-                caller_id,
-                start: start[row].unwrap_or_default(),
-                end: end[row],
-                duration_seconds: duration[row].unwrap_or_default(),
-                status,
-                class,
-                currency,
-                amount: amount[row].unwrap_or_default(),
-                carrier_price: price[row],
-                run_id,
-            }
-        })
-        .collect())
+    Ok(Some((frame(path, columns)?.filter(&mask).map_err(polars_error(path))?, mask)))
+}
+
+/// The log rows of a file that are wanted.
+fn log_rows(path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
+    let columns = [&LOG_TEXTS[..], &["start_time", "duration_seconds", "amount"]].concat();
+    let Some((found, _)) = wanted_rows(path, &columns, want)? else { return Ok(Vec::new()) };
+    let texts = LOG_TEXTS.map(|name| text(&found, name));
+    let (start, duration, amount) = (longs(&found, "start_time"), longs(&found, "duration_seconds"), units(&found, "amount"));
+    let row = |row: usize| {
+        let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
+            texts.map(|column| column.get(row).unwrap_or_default().to_owned());
+        LogRow {
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            scenario,
+            from,
+            to,
+            status,
+            currency,
+            run_id,
+            start: start[row].unwrap_or_default(),
+            duration_seconds: duration[row].unwrap_or_default(),
+            amount: amount[row].unwrap_or_default(),
+        }
+    };
+    Ok((0..found.height()).map(row).collect())
 }
 
 /// The log rows whose id is wanted, over all runs.
@@ -294,17 +259,11 @@ fn booked_rows(
     calls: &mut Calls,
     booked: &mut BTreeMap<Sid, Booked>,
 ) -> Result<(), LedgerError> {
-    let sids = frame(path, &["call_sid"])?;
-    let want = |sid: Option<&str>| sid.is_some_and(|sid| wanted.contains(&Sid::of(sid).0));
-    let mask: BooleanChunked = text(&sids, "call_sid").iter().map(|sid| Some(want(sid))).collect();
-    if !mask.any() {
-        return Ok(());
-    }
-    let fail = polars_error(path);
     let columns =
         ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time", "carrier_price"];
-    let found = frame(path, &columns)?.filter(&mask).map_err(&fail)?;
-    let fingerprints = frame(&beside(run, path), &[])?.filter(&mask).map_err(&fail)?;
+    let want = |sid: &str| wanted.contains(&Sid::of(sid).0);
+    let Some((found, mask)) = wanted_rows(path, &columns, want)? else { return Ok(()) };
+    let fingerprints = frame(&beside(run, path), &[])?.filter(&mask).map_err(polars_error(path))?;
     let texts =
         ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(&found, name));
     let (start, price, content) = (longs(&found, "start_time"), longs(&found, "carrier_price"), longs(&fingerprints, "content"));

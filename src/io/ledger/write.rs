@@ -294,7 +294,6 @@ pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String
 /// The rows of suspense in the order that they are kept in.
 pub fn sort_suspense(rows: &mut [SuspenseRow]) {
     rows.sort_by(|a, b| {
-        let key = |row: &'_ SuspenseRow| (row.call_sid.clone(), row.record.clone(), row.source_file.clone(), row.source_line);
-        key(a).cmp(&key(b))
+        (&a.call_sid, &a.record, &a.source_file, a.source_line).cmp(&(&b.call_sid, &b.record, &b.source_file, b.source_line))
     });
 }
