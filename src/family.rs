@@ -31,13 +31,22 @@ pub struct RootFacts {
     pub trunk: u32,
 }
 
-/// A call that an earlier run booked.
-#[derive(Debug, Clone, Copy)]
+/// A call that an earlier run booked, as far as a copy of it is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedCall {
     /// Its id.
     pub sid: Sid,
     /// Its fingerprint.
     pub content: u64,
+    /// The carrier's price that is known for it ([`crate::money::carrier_price`]).
+    pub price: Option<i64>,
+}
+
+/// A call that an earlier run booked, as far as its children are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookedParent {
+    /// Its id.
+    pub sid: Sid,
     /// Id of its account's text.
     pub account: u32,
     /// When it started.
@@ -46,42 +55,50 @@ pub struct BookedCall {
     pub is_child: bool,
     /// Its root (itself, if it is one).
     pub root: RootFacts,
-    /// Whether a price of the carrier is known for it.
-    pub has_price: bool,
 }
 
 /// What earlier runs know of tonight's ids and their parents.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
-    /// Sorted by id.
+    /// Booked calls with an id of tonight, sorted by id.
     calls: Vec<BookedCall>,
-    ignored: HashSet<Sid>,
+    /// Booked parents of tonight's children, sorted by id.
+    parents: Vec<BookedParent>,
+    /// Ids that were ignored.
+    pub ignored: HashSet<Sid>,
+    /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
+    pub closed: HashSet<(Sid, u64)>,
     /// The newest start of all records seen before tonight.
     pub newest_start: Option<Micros>,
 }
 
 impl Earlier {
-    /// Collects what is known.
+    /// Collects what is known of booked calls.
     #[must_use]
-    pub fn new(mut calls: Vec<BookedCall>, ignored: HashSet<Sid>, newest_start: Option<Micros>) -> Self {
+    pub fn new(mut calls: Vec<BookedCall>, mut parents: Vec<BookedParent>) -> Self {
         calls.sort_unstable_by_key(|call| call.sid);
-        Self { calls, ignored, newest_start }
+        parents.sort_unstable_by_key(|call| call.sid);
+        Self { calls, parents, ..Self::default() }
     }
 
-    /// The booked call with this id.
-    #[must_use]
-    pub fn find(&self, sid: Sid) -> Option<&BookedCall> {
-        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| &self.calls[at])
-    }
-
-    fn index(&self, sid: Sid) -> Option<u32> {
+    fn call(&self, sid: Sid) -> Option<u32> {
         self.calls.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
     }
 
-    /// The booked call at an index that [`Link::Booked`] gave.
+    fn parent(&self, sid: Sid) -> Option<u32> {
+        self.parents.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
+    }
+
+    /// The booked call at an index of [`Families::late_prices`].
     #[must_use]
-    pub fn at(&self, index: u32) -> &BookedCall {
+    pub fn call_at(&self, index: u32) -> &BookedCall {
         &self.calls[index as usize]
+    }
+
+    /// The booked parent at an index that [`Link::Booked`] gave.
+    #[must_use]
+    pub fn parent_at(&self, index: u32) -> &BookedParent {
+        &self.parents[index as usize]
     }
 }
 
@@ -113,6 +130,15 @@ pub enum Link {
     Missing,
 }
 
+/// A price that came after its call was booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatePrice {
+    /// Id of its text.
+    pub price: u32,
+    /// The UTC day on which the call started.
+    pub day: i64,
+}
+
 /// The families of a night.
 #[derive(Debug)]
 pub struct Families {
@@ -126,10 +152,12 @@ pub struct Families {
     pub cycle: HashSet<u32>,
     /// Records whose price came with a later copy: the record, the copy.
     pub priced_copy: BTreeMap<u32, u32>,
-    /// Prices that a copy brought for a call of an earlier run: index in [`Earlier`], id of the price's text.
-    pub late_prices: BTreeMap<u32, u32>,
+    /// Prices that a copy brought for a call of an earlier run, by index in [`Earlier`].
+    pub late_prices: BTreeMap<u32, LatePrice>,
     /// The newest start of all records seen, tonight and before.
     pub newest_start: Option<Micros>,
+    /// The newest start of tonight's sound records.
+    pub own_newest_start: Option<Micros>,
 }
 
 /// Joins the records of a night. The first `retried` of them waited in suspense; the others are new.
@@ -144,15 +172,17 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
         priced_copy: BTreeMap::new(),
         late_prices: BTreeMap::new(),
         newest_start: earlier.newest_start,
+        own_newest_start: None,
     };
     families.ignore(calls, &index, earlier);
+    families.leave_closed(calls, retried, earlier);
     families.choose_versions(calls, retried, &index, earlier);
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
     // Of sound records only: one broken date must not age all that waits.
     let sound = |record: &usize| calls.reason[*record].is_none() && families.standing[*record] != Standing::Ignored;
-    let tonight = (0..calls.len()).filter(sound).map(|record| calls.start[record]).max();
-    families.newest_start = families.newest_start.max(tonight);
+    families.own_newest_start = (0..calls.len()).filter(sound).map(|record| calls.start[record]).max();
+    families.newest_start = families.newest_start.max(families.own_newest_start);
     families
 }
 
@@ -169,7 +199,7 @@ impl Families {
         }
         let by_parent = ChildrenByParent::new(calls);
         for (parent, children) in by_parent.groups(calls) {
-            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() && earlier.find(parent).is_none() {
+            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() && earlier.parent(parent).is_none() {
                 todo.extend(children);
             }
         }
@@ -180,8 +210,20 @@ impl Families {
             self.standing[record as usize] = Standing::Ignored;
             let sid = calls.sid[record as usize];
             let all_ignored = index.records(sid).iter().all(|r| self.standing[*r as usize] == Standing::Ignored);
-            if !sid.is_empty() && all_ignored && earlier.find(sid).is_none() {
+            if !sid.is_empty() && all_ignored && earlier.call(sid).is_none() {
                 todo.extend(by_parent.children(calls, sid));
+            }
+        }
+    }
+
+    /// What was written off does not come back with the next export.
+    fn leave_closed(&mut self, calls: &Calls, retried: usize, earlier: &Earlier) {
+        if earlier.closed.is_empty() {
+            return;
+        }
+        for record in retried..calls.len() {
+            if self.standing[record] == Standing::Taken && earlier.closed.contains(&(calls.sid[record], calls.content[record])) {
+                self.standing[record] = Standing::Duplicate;
             }
         }
     }
@@ -189,7 +231,7 @@ impl Families {
     fn choose_versions(&mut self, calls: &Calls, retried: usize, index: &SidIndex, earlier: &Earlier) {
         for group in index.groups(calls) {
             let sid = calls.sid[group[0] as usize];
-            match earlier.index(sid) {
+            match earlier.call(sid) {
                 Some(booked) => self.compare_to_booked(calls, group, booked, earlier),
                 // Nearly every call of a night comes once.
                 None if group.len() == 1 => self.stand_by_itself(calls, group[0]),
@@ -222,15 +264,19 @@ impl Families {
 
     /// Versions of a call that an earlier run booked: the booked one stands, whatever comes.
     fn compare_to_booked(&mut self, calls: &Calls, group: &[u32], booked: u32, earlier: &Earlier) {
-        let call = earlier.at(booked);
+        let call = earlier.call_at(booked);
         let mut seen = HashSet::new();
         for record in group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>() {
             let at = record as usize;
             let content = calls.content[at];
             self.standing[at] = if content == call.content {
-                if !call.has_price && has_price(calls, record) {
-                    let price = self.late_prices.entry(booked).or_insert(calls.price[at]);
-                    *price = greater_price(calls, *price, calls.price[at]);
+                let charge = charge_of(calls, calls.price[at]);
+                if charge > call.price.map(i64::saturating_neg) {
+                    let late = LatePrice { price: calls.price[at], day: crate::time::day(calls.start[at]) };
+                    let kept = self.late_prices.entry(booked).or_insert(late);
+                    if charge > charge_of(calls, kept.price) {
+                        *kept = late;
+                    }
                 }
                 Standing::Duplicate
             } else if calls.status[at] == Status::NotFinal || seen.contains(&content) {
@@ -273,10 +319,13 @@ impl Families {
         }
     }
 
-    /// Of equal copies the first stands for all. The one with the greatest text of a price lends it the price, so that a
-    /// price that comes late is kept, whatever the order.
+    /// Of equal copies the first stands for all. The one with the greatest charge lends it the price, so that a price
+    /// that comes late is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
-        let price = |record: u32| price_rank(calls.prices.text(calls.price[record as usize]));
+        let price = |record: u32| {
+            let id = calls.price[record as usize];
+            (charge_of(calls, id), calls.prices.text(id))
+        };
         let first = copies[0];
         let priced = copies.iter().copied().reduce(|best, copy| if price(copy) > price(best) { copy } else { best });
         for copy in &copies[1..] {
@@ -314,7 +363,7 @@ impl Families {
     }
 
     fn link_to(&self, calls: &Calls, parent: Sid, versions: &[u32], earlier: &Earlier) -> Link {
-        if let Some(booked) = earlier.index(parent) {
+        if let Some(booked) = earlier.parent(parent) {
             return Link::Booked(booked);
         }
         if let Some(taken) = versions.iter().find(|version| self.is_open(**version)) {
@@ -395,17 +444,10 @@ fn first_of(own: Option<Reason>, other: Reason) -> Reason {
     own.map_or(other, |own| own.min(other))
 }
 
-fn has_price(calls: &Calls, record: u32) -> bool {
-    price_rank(calls.prices.text(calls.price[record as usize])).0
-}
-
-fn greater_price(calls: &Calls, a: u32, b: u32) -> u32 {
-    if price_rank(calls.prices.text(a)) >= price_rank(calls.prices.text(b)) { a } else { b }
-}
-
-/// Which of two prices of one call is kept: a number rather than anything else, then the greater text.
-fn price_rank(text: &str) -> (bool, &str) {
-    (crate::money::carrier_price(text).is_some(), text)
+/// What a price (by the id of its text) charges: of several for one call the greatest is kept, and any before none. A
+/// charge is a negative price.
+fn charge_of(calls: &Calls, price: u32) -> Option<i64> {
+    crate::money::carrier_price(calls.prices.text(price)).map(i64::saturating_neg)
 }
 
 /// Records by their id: one array of record numbers, sorted by id.

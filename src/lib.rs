@@ -59,6 +59,7 @@
 //! - **suspense**: where records wait that cannot be billed now.
 //! - **night**: one run over one export, by day or by night.
 
+pub mod audit;
 pub mod call;
 pub mod cli;
 pub mod deck;

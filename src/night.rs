@@ -123,6 +123,12 @@ pub struct Tally {
     pub read: Count,
     /// Taken up from suspense.
     pub retried: Count,
+    /// Of those read, what is suspended.
+    pub new_in_suspense: Count,
+    /// Of those retried, what is suspended no more.
+    pub taken_up: Count,
+    /// Written off out of suspense by a person; none when a night is settled.
+    pub closed: Count,
     /// By [`Class`].
     pub by_class: [Count; Class::ALL.len()],
 }
@@ -157,10 +163,11 @@ impl Tally {
         self.by_class[class as usize]
     }
 
-    /// **The conservation law**: read + retried = rated + free + duplicate + ignored + suspended, in records and in seconds.
+    /// **The conservation law**: read + retried = rated + free + duplicate + ignored + suspended + closed, in records and
+    /// in seconds.
     #[must_use]
     pub fn conserves(&self) -> bool {
-        let ends = self.by_class.iter().copied().fold(Count::default(), Count::plus);
+        let ends = self.by_class.iter().copied().fold(self.closed, Count::plus);
         self.read.plus(self.retried) == ends
     }
 }
@@ -321,7 +328,7 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
         _ if u32::try_from(record).is_ok_and(|r| night.families.cycle.contains(&r)) => Err(Reason::ParentCycle),
         Link::Suspended(_) => Err(Reason::ParentSuspended),
         Link::Booked(index) => {
-            let call = earlier.at(index);
+            let call = earlier.parent_at(index);
             Ok(Parent { account: call.account, start: call.start, is_child: call.is_child, root: RootRef::Booked(index) })
         }
         Link::Here(parent) => {
@@ -362,7 +369,7 @@ impl Night {
     #[must_use]
     pub fn root_facts(&self, calls: &Calls, earlier: &Earlier, root: RootRef) -> RootFacts {
         match root {
-            RootRef::Booked(index) => earlier.at(index).root,
+            RootRef::Booked(index) => earlier.parent_at(index).root,
             RootRef::Here(record) => root_facts(calls, record as usize),
         }
     }
@@ -407,6 +414,11 @@ impl Night {
             let seconds = calls.duration[record];
             let source = if record < retried { &mut tally.retried } else { &mut tally.read };
             source.add(seconds);
+            match (record < retried, *class == Class::Suspended) {
+                (false, true) => tally.new_in_suspense.add(seconds),
+                (true, false) => tally.taken_up.add(seconds),
+                _ => {}
+            }
             tally.by_class[*class as usize].add(seconds);
         }
         tally

@@ -93,9 +93,9 @@ fn too_many_suspended_book_nothing() {
 #[test]
 fn a_ledger_in_use_is_left_alone() {
     let night = booked();
-    let lock = File::options().read(true).write(true).open(night.path().join("ledger/lock")).expect("the lock file");
+    let lock = File::open(night.path().join("ledger")).expect("the ledger's folder");
     lock.lock().expect("the lock");
-    std::fs::write(night.path().join("ledger/lock"), "4711\n").expect("the holder's number");
+    std::fs::write(night.path().join("ledger/staging/holder"), "4711\n").expect("the holder's number");
     let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
     let expected = "error: the ledger ledger is in use by another run (process 4711)\n\
                     hint: wait until it has ended; nothing was booked by this one\n";
@@ -406,7 +406,7 @@ fn two_runs() -> Night {
     night.run(&[]);
     night.calls(&[OTHER, &PARENT.replace("-0.0500", ""), SECOND_CHILD]);
     night.run(&[]);
-    assert_eq!(night.trunkrate(&["verify"]).ok(), "good: 2 runs, 4 calls, 4 legs; every law holds\n");
+    assert_eq!(night.trunkrate(&["verify"]).ok(), "good: 2 runs, 4 calls, 4 legs, 0.19680 USD, 1 waiting; every law holds\n");
     night
 }
 
@@ -423,7 +423,7 @@ fn verify_finds_a_flipped_byte_in_every_table_of_a_run() {
         for at in [0, size / 3, size / 2, size - 1] {
             let done = verify_with_flipped_byte(&night, file, at);
             assert_eq!(done.code, 1, "{} at {at}", file.display());
-            assert!(done.stderr.contains("it is not as it was written"), "{}", done.stderr);
+            assert!(done.stderr.contains("is not as it was written"), "{}", done.stderr);
         }
     }
     night.trunkrate(&["verify"]).ok();
@@ -438,7 +438,7 @@ fn verify_finds_a_flipped_byte_in_a_manifest() {
     assert_eq!(manifests.len(), 2);
     for manifest in manifests {
         let text = std::fs::read_to_string(&manifest).expect("a manifest");
-        for what in ["\"read\"", "\"decks_hash\": \"", "\"blake3\": \"", "\"rows\": ", "\"newest_start\": \"2026-1"] {
+        for what in ["\"read\"", "\"decks_hash\": \"", "\"blake3\": \"", "\"rows\": ", "\"own_newest_start\": \"2026-1"] {
             let at = text.find(what).expect("a field") + what.len();
             let done = verify_with_flipped_byte(&night, &manifest, at);
             assert_eq!(done.code, 1, "after {what} in {}", manifest.display());

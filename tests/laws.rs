@@ -561,8 +561,8 @@ fn a_late_price_fills_the_carriers_price() {
     let calls = rows(&folder, "calls");
     assert_eq!(
         calls.iter().map(|row| money(&row["carrier_price"])).collect::<Vec<_>>(),
-        [money("-0.05")],
-        "the first price stands"
+        [money("-0.09")],
+        "of several prices the greatest charge is kept, in whatever order they come"
     );
     // In one night, whatever the order.
     for night in [[PARENT, &priced], [&priced, PARENT]] {

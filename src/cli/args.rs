@@ -30,6 +30,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     Export(ExportArgs),
     Verify(VerifyArgs),
+    Runs(RunsArgs),
+    Undo(UndoArgs),
     /// The published billing table, as Markdown
     Table,
 }
@@ -43,6 +45,19 @@ pub struct RunArgs {
     /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst
     #[arg(long, required = true, value_name = "PATH", num_args = 1..)]
     pub cdrs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub rating: RatingArgs,
+    /// Threads that rate [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Book nothing if more records than this would be suspended (exit code 3)
+    #[arg(long, value_name = "N")]
+    pub max_suspended: Option<u64>,
+}
+
+/// What calls are rated with, and where they are booked.
+#[derive(Debug, clap::Args)]
+pub struct RatingArgs {
     /// A rate deck, or a folder with a folder per deck
     #[arg(long, value_name = "DIR")]
     pub rates: PathBuf,
@@ -58,12 +73,6 @@ pub struct RunArgs {
     /// The configuration [default: trunkrate.toml, if there]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Threads that rate [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Book nothing if more records than this would be suspended (exit code 3)
-    #[arg(long, value_name = "N")]
-    pub max_suspended: Option<u64>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -178,18 +187,133 @@ pub struct InvoiceArgs {
     pub ledger: PathBuf,
 }
 
-/// What waits, and why.
+/// What waits, and why; and what to do about it.
+///
+/// Without a subcommand it lists the waiting records. A record is named by its call's id or, if it has none, by its
+/// source: calls.csv:17.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct SuspenseArgs {
-    /// Only this reason
+    #[command(subcommand)]
+    pub command: Option<SuspenseCommand>,
+    #[command(flatten)]
+    pub list: SuspenseList,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SuspenseList {
+    /// Only this reason; may be given several times
     #[arg(long, value_name = "R")]
-    pub reason: Option<String>,
+    pub reason: Vec<String>,
+    /// Only this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// Only records of this call file
+    #[arg(long, value_name = "FILE")]
+    pub source: Option<String>,
+    /// Only what waits for more than so many days, up to the newest call that the ledger knows
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<i64>,
+    #[command(flatten)]
+    pub times: Times,
+    /// Count by reason instead of listing
+    #[arg(long)]
+    pub counts: bool,
+    /// Write the records as a call file (JSON Lines) that `run` accepts; - is stdout
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["counts", "format"])]
+    pub export: Option<PathBuf>,
     /// The ledger
     #[arg(long, value_name = "DIR", default_value = "ledger")]
     pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SuspenseCommand {
+    /// All that is known of one waiting call: its fields, and its versions side by side
+    Show(ShowArgs),
+    /// Write a call's waiting records off. They are kept and counted, and a copy of them is a duplicate from now on
+    Close(CloseArgs),
+    /// Choose one of the versions of a conflicting call; the others are written off
+    Resolve(ResolveArgs),
+    /// Try all that waits again, without new calls: after a deck, a trunk list or the configuration was mended
+    Retry(RatingArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The call, or FILE:LINE of its source
+    #[arg(value_name = "CALL_SID")]
+    pub call: String,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CloseArgs {
+    /// The calls, or FILE:LINE of their source
+    #[arg(value_name = "CALL_SID", required = true)]
+    pub calls: Vec<String>,
+    /// Why; it is kept with the records
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResolveArgs {
+    /// The call
+    #[arg(value_name = "CALL_SID")]
+    pub call: String,
+    /// The version that is right, by its number in `suspense show`
+    #[arg(long, value_name = "N")]
+    pub take: usize,
+    /// Why; it is kept with the other versions
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+}
+
+/// The runs of the ledger, oldest first, and those that were undone.
+#[derive(Debug, clap::Args)]
+pub struct RunsArgs {
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+/// Take a run back as if it had never been.
+///
+/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are known to them, or
+/// suspense went on from it) are named, and nothing is done, unless --with-dependents takes them back too. What was
+/// undone is kept in the ledger's folder `undone`, and stays listed by `runs`.
+#[derive(Debug, clap::Args)]
+pub struct UndoArgs {
+    /// The run
+    #[arg(value_name = "RUN_ID")]
+    pub run_id: String,
+    /// Why; it is kept with the run
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Also undo the later runs that stand on it
+    #[arg(long)]
+    pub with_dependents: bool,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
 }
 
 /// Check a rate deck, or ask it for a number.
@@ -274,8 +398,15 @@ pub enum ExportWhat {
 }
 
 /// Prove the conservation laws over the whole ledger, from the stored files alone.
+///
+/// The chain of runs, the hash of every file, the balance of records and seconds, every leg recomputed by a second rater
+/// from its call and the archived deck, every id once, and every bit of the catalog. The first thing that is wrong is
+/// named, with its place.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
+    /// A quick look: the chain, the balances and the catalog, but files and legs of about so many calls only
+    #[arg(long, value_name = "N")]
+    pub sample: Option<u64>,
     /// The ledger
     #[arg(long, value_name = "DIR", default_value = "ledger")]
     pub ledger: PathBuf,

@@ -48,10 +48,10 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
-            return write_frames(args.format, out, &suspense_frame(&[])?, |each| {
+            return write_frames(args.format, out, &suspense_frame(&mut [])?, |each| {
                 let mut rows = super::run::suspense_of(ledger)?;
                 rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
-                each(suspense_frame(&rows)?)
+                each(suspense_frame(&mut rows)?)
             });
         }
     };
@@ -60,14 +60,14 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
 }
 
 /// Whether a waiting record says that its call started in a time; one that does not say is in none.
-fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
+pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
     let Ok(format) = Format::of_header(&row.header) else { return false };
     let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
     let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), None));
     start.is_some_and(|start| times.contains(&start))
 }
 
-fn suspense_frame(rows: &[SuspenseRow]) -> Result<DataFrame, CliError> {
+fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {
     frames::suspense(rows).select(SUSPENSE_COLUMNS).map_err(|e| polars_error(Path::new("suspense"))(e).into())
 }
 

@@ -67,7 +67,7 @@ pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
 
 /// The accounts as the last run that had any knew them.
 fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
-    let runs = ledger.runs()?;
+    let runs = ledger.history()?.runs;
     let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else { return Ok(Accounts::new()) };
     Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
 }

@@ -49,8 +49,8 @@ pub fn run(args: &LogArgs) -> Result<(), CliError> {
 
 /// The call that a family is logged under.
 fn root_of(ledger: &Ledger, sid: &str) -> Result<String, CliError> {
-    let rows = read::find_log_rows(&ledger.runs()?, |found| found == sid)?;
-    let Some(row) = rows.first() else {
+    let history = ledger.history()?;
+    let Some((row, _)) = read::find_log_row(&history, sid)? else {
         let waits = super::run::suspense_of(ledger)?.into_iter().find(|row| row.call_sid == sid);
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
@@ -58,7 +58,7 @@ fn root_of(ledger: &Ledger, sid: &str) -> Result<String, CliError> {
             None => error.hint("look for it with `trunkrate log --from … --to …`"),
         });
     };
-    Ok(if row.parent_call_sid.is_empty() { sid.to_owned() } else { row.parent_call_sid.clone() })
+    Ok(if row.parent_call_sid.is_empty() { sid.to_owned() } else { row.parent_call_sid })
 }
 
 fn add_rows(frame: &DataFrame, rows: &mut Vec<Row>) {

@@ -5,6 +5,7 @@
 mod args;
 mod classify;
 mod config;
+mod desk;
 mod error;
 mod export;
 mod invoice;
@@ -12,6 +13,7 @@ mod log;
 mod rates;
 mod rerate;
 mod run;
+mod runs;
 mod suspense;
 mod term;
 mod verify;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
         Command::Classify(args) => classify::run(args),
         Command::Export(args) => export::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Runs(args) => runs::list(args),
+        Command::Undo(args) => runs::undo(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)

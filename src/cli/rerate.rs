@@ -12,7 +12,7 @@ use crate::io::accounts::{self, Accounts};
 use crate::io::decks::{self, Decks};
 use crate::io::job::{self, Inputs};
 use crate::io::ledger::read::{self, LogRow, text, units};
-use crate::io::ledger::{Dataset, Ledger, Run};
+use crate::io::ledger::{Dataset, History, Ledger, Run};
 use crate::io::source;
 use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
 use crate::night::Class;
@@ -100,7 +100,7 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     let policy = super::config::load(args.config.as_deref())?;
     let inputs = Inputs::load(rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
-    let session = job::settle_calls(inputs, &found.files, &[], &Arc::default())?;
+    let session = job::settle_calls(inputs, &found.files, &History::default(), &Arc::default())?;
     let calls = &session.reading.calls;
     let versions: Vec<usize> = (0..calls.len()).filter(|record| calls.sid_text(*record).to_string() == args.call).collect();
     let rank = |record: &&usize| session.night.class[**record];
@@ -177,9 +177,8 @@ fn not_rated(sid: &str, class: Class, reason: Option<(&str, &str)>, detail: impl
 
 fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let ledger = existing(&args.ledger)?;
-    let runs = ledger.runs()?;
-    let found = read::find_log_rows(&runs, |sid| sid == args.call)?;
-    let Some(row) = found.into_iter().next() else {
+    let history = ledger.history()?;
+    let Some((row, run)) = read::find_log_row(&history, &args.call)? else {
         let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
         return Err(match waits {
             Some(row) => {
@@ -190,13 +189,9 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         });
     };
     let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
-    let family = read::find_log_rows(&runs, |sid| sid == root_sid)?;
-    let Some(root) = family.first() else {
+    let Some((root, _)) = read::find_log_row(&history, &root_sid)? else {
         return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call))
             .hint("run `trunkrate verify`"));
-    };
-    let Some(run) = runs.iter().find(|run| run.manifest.run_id == row.run_id) else {
-        return Err(CliError::failed(format!("the run {} is not in the ledger", row.run_id)));
     };
     let (decks, deck_source) = decks_for(args, &ledger, run)?;
     let accounts = accounts_for(args, &ledger, run)?;
@@ -204,7 +199,7 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         return Err(CliError::failed(format!("no deck prices the account {}", row.account_sid)));
     };
     let mut texts = Interner::default();
-    let Some((scenario, parties)) = scene_of(&row, root, &mut texts) else {
+    let Some((scenario, parties)) = scene_of(&row, &root, &mut texts) else {
         return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
     };
     let question = Question {
@@ -233,7 +228,7 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
     if let Some(rates) = &args.rates {
         return Ok((decks::load(rates)?, rates.display().to_string()));
     }
-    let folder = ledger.archive_folder().join(&run.manifest.decks_hash);
+    let folder = ledger.archive_folder().join(run.manifest.decks_hash.as_deref().unwrap_or_default());
     let own_name = run.manifest.decks.first().map(|deck| deck.folder.clone()).unwrap_or_default();
     Ok((decks::archived(&folder, &own_name)?, "as booked".to_owned()))
 }

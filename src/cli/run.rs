@@ -1,63 +1,88 @@
-//! `run`: the night.
+//! `run`: the night; and `suspense retry`, a night without calls.
 
-use super::args::{RunArgs, TextFormat};
+use super::args::{RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::term::{self, grouped};
 use crate::io::job::{self, Inputs, Session, Summary};
-use crate::io::ledger::{Ledger, catalog, read};
-use crate::io::source;
+use crate::io::ledger::manifest::RunKind;
+use crate::io::ledger::{History, Ledger, Lock, catalog, read};
+use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
 use serde_json::{Map, Value, json};
 
 /// Rates call files and books them.
 pub fn run(args: &RunArgs) -> Result<(), CliError> {
-    if let Some(threads) = args.threads {
-        if threads == 0 {
-            return Err(CliError::usage("--threads 0: expected 1 or more"));
-        }
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|e| CliError::failed(format!("--threads: {e}")))?;
-    }
-    let policy = super::config::load(args.config.as_deref())?;
-    let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
+    set_threads(args.threads)?;
     let found = source::find(&args.cdrs)?;
     for path in &found.left_out {
         term::report("note", &format!("{}: left out, its name is not that of a call file", path.display()));
     }
+    night(&args.rating, &found.files, args.max_suspended, RunKind::Run)
+}
+
+/// Tries all that waits again, without new calls.
+pub fn retry(args: &RatingArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    if suspense_of(&ledger)?.is_empty() {
+        term::print("nothing waits\n")?;
+        return Ok(());
+    }
+    night(args, &[], None, RunKind::Retry)
+}
+
+fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(CliError::usage("--threads 0: expected 1 or more"));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
+}
+
+fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind: RunKind) -> Result<(), CliError> {
+    let policy = super::config::load(args.config.as_deref())?;
+    let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let ledger = Ledger::at(&args.ledger);
-    let lock = ledger.lock()?;
-    let runs = ledger.runs()?;
-    catalog::check(&ledger, &runs)?;
-    let total = found.files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
+    let (lock, history) = open_to_write(&ledger)?;
+    let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
-    let session = job::settle_calls(inputs, &found.files, &runs, &progress.bytes)?;
-    refuse_too_many(args, &session)?;
-    let summary = job::book(&ledger, &lock, &runs, &session)?;
+    let session = job::settle_calls(inputs, files, &history, &progress.bytes)?;
+    refuse_too_many(max_suspended, &session)?;
+    let summary = job::book(&ledger, &lock, &history, &session, kind)?;
     drop(progress);
+    let run = summary.run_id.as_deref().unwrap_or_default();
     for warning in &summary.warnings {
-        let run = summary.run_id.as_deref().unwrap_or_default();
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),
     };
-    // What is booked is booked: exit code 1 would say that it is not.
-    match term::print(&text) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            let run = summary.run_id.as_deref().unwrap_or_default();
-            term::report("note", &format!("run {run} is booked, but its summary could not be printed: {e}"));
-        }
-        _ => {}
-    }
+    print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
     Ok(())
 }
 
-fn refuse_too_many(args: &RunArgs, session: &Session) -> Result<(), CliError> {
+/// Takes a ledger for writing, and reads what is in it.
+pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
+    let lock = ledger.lock()?;
+    let history = ledger.history()?;
+    if catalog::check(ledger, &history)? {
+        term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
+    }
+    Ok((lock, history))
+}
+
+/// Prints what was done. It is done: exit code 1 would say that it is not.
+pub fn print_what_is_done(text: &str, but: &str) {
+    match term::print(text) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => term::report("note", &format!("{but}: {e}")),
+        _ => {}
+    }
+}
+
+fn refuse_too_many(max_suspended: Option<u64>, session: &Session) -> Result<(), CliError> {
     let suspended = session.tally().of(Class::Suspended).records;
-    match args.max_suspended {
+    match max_suspended {
         Some(most) if suspended > most => {
             let reasons = session.suspended_by_reason();
             let list = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ");
@@ -150,5 +175,5 @@ pub fn times(times: &super::args::Times) -> Result<Option<std::ops::Range<i64>>,
 
 /// The suspense of a ledger.
 pub fn suspense_of(ledger: &Ledger) -> Result<Vec<crate::io::ledger::frames::SuspenseRow>, CliError> {
-    Ok(read::suspense(&ledger.runs()?)?)
+    Ok(read::suspense(&ledger.history()?)?)
 }

@@ -1,42 +1,168 @@
-//! `suspense`: what waits, and why.
+//! `suspense`: what waits, since when, and why.
 
-use super::args::{SuspenseArgs, TableFormat};
+use super::args::{SuspenseArgs, SuspenseCommand, SuspenseList, TableFormat};
 use super::error::CliError;
-use super::export::SUSPENSE_COLUMNS;
-use super::run::{existing, suspense_of};
-use super::term;
+use super::export::{SUSPENSE_COLUMNS, started_in};
+use super::run::{existing, times};
+use super::{desk, run as night, term};
+use crate::io::calls::{Format, SourceText};
 use crate::io::ledger::frames::SuspenseRow;
+use crate::io::ledger::{History, read};
+use crate::record::Field;
 use crate::reject::Reason;
+use crate::time::{self, Micros};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
 
-/// Prints what waits.
+/// Lists what waits, or does what is asked with it.
 pub fn run(args: &SuspenseArgs) -> Result<(), CliError> {
-    let reason = args.reason.as_deref().map(|text| {
-        Reason::parse(text).ok_or_else(|| {
-            let known = Reason::ALL.map(Reason::as_str).join(", ");
-            CliError::usage(format!("--reason {text}: there is no such reason")).hint(format!("reasons: {known}"))
-        })
-    });
-    let reason = reason.transpose()?;
-    let ledger = existing(&args.ledger)?;
-    let mut rows = suspense_of(&ledger)?;
-    rows.retain(|row| reason.is_none_or(|reason| row.reason == reason.as_str()));
-    match args.format {
-        TableFormat::Table => term::print(&as_table(&rows))?,
-        TableFormat::Csv => {
+    match &args.command {
+        None => list(&args.list),
+        Some(SuspenseCommand::Show(args)) => desk::show(args),
+        Some(SuspenseCommand::Close(args)) => desk::close(args),
+        Some(SuspenseCommand::Resolve(args)) => desk::resolve(args),
+        Some(SuspenseCommand::Retry(args)) => night::retry(args),
+    }
+}
+
+fn list(args: &SuspenseList) -> Result<(), CliError> {
+    let history = existing(&args.ledger)?.history()?;
+    let rows = wanted(args, &history)?;
+    let newest = history.newest_start();
+    if let Some(path) = &args.export {
+        return export(path, &rows);
+    }
+    match (args.format, args.counts) {
+        (TableFormat::Table, false) => term::print(&as_table(&rows, newest))?,
+        (TableFormat::Table, true) => term::print(&counts_table(&rows, newest))?,
+        (TableFormat::Csv, counts) => {
             let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-            writer.write_record(SUSPENSE_COLUMNS)?;
-            for row in &rows {
-                writer.write_record(texts(row))?;
+            if counts {
+                writer.write_record(["reason", "records", "seconds", "oldest_days"])?;
+                for (reason, count) in counted(&rows, newest) {
+                    writer.write_record([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
+                }
+            } else {
+                writer.write_record(SUSPENSE_COLUMNS.iter().chain(&["age_days"]))?;
+                for row in &rows {
+                    writer.write_record(texts(row).iter().chain(&[days_text(age(row, newest))]))?;
+                }
             }
             writer.flush()?;
         }
-        TableFormat::Json => {
-            let list: Vec<Value> = rows.iter().map(as_json).collect();
+        (TableFormat::Json, counts) => {
+            let list: Vec<Value> = if counts {
+                let object = |(reason, count): (&str, Waiting)| json!({"reason": reason, "records": count.records, "seconds": count.seconds, "oldest_days": count.oldest});
+                counted(&rows, newest).into_iter().map(object).collect()
+            } else {
+                rows.iter().map(|row| as_json(row, newest)).collect()
+            };
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
     Ok(())
+}
+
+fn wanted(args: &SuspenseList, history: &History) -> Result<Vec<SuspenseRow>, CliError> {
+    for text in &args.reason {
+        if Reason::parse(text).is_none() {
+            let known = Reason::ALL.map(Reason::as_str).join(", ");
+            return Err(CliError::usage(format!("--reason {text}: there is no such reason")).hint(format!("reasons: {known}")));
+        }
+    }
+    let (range, newest) = (times(&args.times)?, history.newest_start());
+    let mut rows = read::suspense(history)?;
+    rows.retain(|row| {
+        (args.reason.is_empty() || args.reason.contains(&row.reason))
+            && args.account.as_ref().is_none_or(|account| row.account_sid == *account)
+            && args.source.as_ref().is_none_or(|source| row.source_file == *source)
+            && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
+            && range.as_ref().is_none_or(|range| started_in(row, range))
+    });
+    Ok(rows)
+}
+
+/// Whole days that a record waits, counted in the time of the calls: from the newest call that was known when it came to
+/// the newest that is known now.
+pub fn age(row: &SuspenseRow, newest: Option<Micros>) -> Option<i64> {
+    let first = time::parse_date_or_instant(&row.first_seen)?;
+    Some((newest? - first).max(0) / time::DAY)
+}
+
+pub fn days_text(days: Option<i64>) -> String {
+    days.map(|days| days.to_string()).unwrap_or_default()
+}
+
+/// What waits for one reason.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    records: u64,
+    seconds: u64,
+    oldest: Option<i64>,
+}
+
+impl Waiting {
+    fn days_text(&self) -> String {
+        days_text(self.oldest)
+    }
+}
+
+/// Counts by reason, in the order of reasons.
+fn counted(rows: &[SuspenseRow], newest: Option<Micros>) -> Vec<(&str, Waiting)> {
+    let mut counts: BTreeMap<Option<Reason>, (&str, Waiting)> = BTreeMap::new();
+    for row in rows {
+        let (_, count) = counts.entry(Reason::parse(&row.reason)).or_insert((&row.reason, Waiting::default()));
+        count.records += 1;
+        count.seconds += u64::from(row.seconds);
+        count.oldest = count.oldest.max(age(row, newest));
+    }
+    counts.into_values().collect()
+}
+
+/// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its fields.
+fn export(path: &Path, rows: &[SuspenseRow]) -> Result<(), CliError> {
+    let mut text = String::new();
+    let mut left_out = 0;
+    for row in rows {
+        match as_line(row) {
+            Some(line) => text.push_str(&(line + "\n")),
+            None => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        let many =
+            if left_out == 1 { "record is no record of fields and was" } else { "records are no records of fields and were" };
+        term::report(
+            "note",
+            &format!("{left_out} {many} left out; `suspense --reason malformed-record --format json` has the text"),
+        );
+    }
+    if path == Path::new("-") {
+        return Ok(term::print(&text)?);
+    }
+    let file = std::fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    file.map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
+}
+
+fn as_line(row: &SuspenseRow) -> Option<String> {
+    if row.reason == Reason::MalformedRecord.as_str() {
+        return None;
+    }
+    let format = Format::of_header(&row.header).ok()?;
+    let is_json = !matches!(format, Format::Csv(_));
+    if is_json && !row.record.contains(['\n', '\r']) {
+        return Some(row.record.clone());
+    }
+    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
+    text.with_fields(|fields| {
+        let fields = fields?;
+        let filled =
+            Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field))).filter(|(_, value)| !value.is_empty());
+        let object: Map<String, Value> = filled.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        Some(Value::Object(object).to_string())
+    })
 }
 
 fn texts(row: &SuspenseRow) -> [String; 10] {
@@ -54,7 +180,8 @@ fn texts(row: &SuspenseRow) -> [String; 10] {
     ]
 }
 
-fn as_json(row: &SuspenseRow) -> Value {
+/// A waiting record as an object.
+pub fn as_json(row: &SuspenseRow, newest: Option<Micros>) -> Value {
     let mut object: Map<String, Value> =
         SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
     for value in object.values_mut().filter(|value| value.as_str() == Some("")) {
@@ -62,10 +189,11 @@ fn as_json(row: &SuspenseRow) -> Value {
     }
     object.insert("source_line".to_owned(), json!(row.source_line));
     object.insert("tries".to_owned(), json!(row.tries));
+    object.insert("age_days".to_owned(), json!(age(row, newest)));
     Value::Object(object)
 }
 
-fn as_table(rows: &[SuspenseRow]) -> String {
+fn as_table(rows: &[SuspenseRow], newest: Option<Micros>) -> String {
     if rows.is_empty() {
         return "nothing waits\n".to_owned();
     }
@@ -75,14 +203,25 @@ fn as_table(rows: &[SuspenseRow]) -> String {
             row.reason.clone(),
             sid,
             format!("{}:{}", row.source_file, row.source_line),
+            days_text(age(row, newest)),
             row.tries.to_string(),
             row.detail.clone(),
         ]
     });
-    let table = term::table(&["reason", "call", "source", "tries", "detail"], &["tries"], cells);
+    let table = term::table(&["reason", "call", "source", "days", "tries", "detail"], &["days", "tries"], cells);
     let mut reasons: Vec<Reason> = rows.iter().filter_map(|row| Reason::parse(&row.reason)).collect();
     reasons.sort_unstable();
     reasons.dedup();
     let hints: Vec<String> = reasons.iter().map(|reason| format!("  {:<24} {}\n", reason.as_str(), reason.hint())).collect();
     format!("{table}\n{}\n{}", term::heading("what to do"), hints.concat())
+}
+
+fn counts_table(rows: &[SuspenseRow], newest: Option<Micros>) -> String {
+    if rows.is_empty() {
+        return "nothing waits\n".to_owned();
+    }
+    let cells = counted(rows, newest).into_iter().map(|(reason, count)| {
+        vec![reason.to_owned(), term::grouped(count.records), term::grouped(count.seconds), count.days_text()]
+    });
+    term::table(&["reason", "records", "seconds", "oldest days"], &["records", "seconds", "oldest days"], cells)
 }

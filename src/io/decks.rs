@@ -421,11 +421,11 @@ fn prefix(text: &str) -> Result<Prefix, String> {
     Prefix::parse(text).ok_or_else(|| format!("`{text}` is no number prefix; expected 1 to 15 digits without +"))
 }
 
-/// Loads decks from the archive of a ledger. `own_name` was the folder of a deck whose files stood at the top.
+/// The files of decks as the ledger archived them, by their path, and the hash over all of them.
 ///
 /// # Errors
-/// As [`load`].
-pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
+/// If one cannot be read.
+pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, String), FileError> {
     let mut files = BTreeMap::new();
     for path in folder_files(folder)? {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -436,5 +436,14 @@ pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
         collect(&sub, &deck, &folder_files(&sub)?, &mut files)?;
     }
     files.retain(|name, _| is_deck_file(Path::new(name)));
-    from_files(folder, own_name, files)
+    let hash = hash_files(&files);
+    Ok((files, hash))
+}
+
+/// Loads decks as the ledger archived them.
+///
+/// # Errors
+/// As [`load`].
+pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
+    from_files(folder, own_name, archived_files(folder)?.0)
 }

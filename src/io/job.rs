@@ -9,10 +9,10 @@
 use super::accounts::{self, Accounts};
 use super::calls::{self, Reading, SourceText};
 use super::decks::{self, Decks};
-use super::ledger::frames::{self, Books, SuspenseRow};
-use super::ledger::manifest::{DeckEntry, InputFile, LEDGER_FORMAT, Manifest};
+use super::ledger::frames::{self, Books, LatePrice, SuspenseRow};
+use super::ledger::manifest::{DeckEntry, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
-use super::ledger::{Dataset, Ledger, LedgerError, Lock, Run, catalog, read};
+use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog, known, read};
 use super::source::CallPath;
 use super::{FileError, trunks};
 use crate::call::NONE;
@@ -103,20 +103,27 @@ pub struct Session {
     pub earlier: Earlier,
     /// Where the records ended.
     pub night: Night,
+    /// The earlier runs that this is known from.
+    stands_on: Vec<String>,
     deck_of_account: Vec<u32>,
 }
 
-/// Reads calls, joins them with what earlier `runs` know, and settles them. Nothing is written.
+/// Reads calls, joins them with what earlier runs know, and settles them. Nothing is written.
 ///
 /// # Errors
 /// A file that cannot be read whole, or a ledger that cannot be read.
-pub fn settle_calls(inputs: Inputs, files: &[CallPath], runs: &[Run], progress: &Arc<AtomicU64>) -> Result<Session, LedgerError> {
-    let waiting = read::waiting(runs)?;
+pub fn settle_calls(
+    inputs: Inputs,
+    files: &[CallPath],
+    history: &History,
+    progress: &Arc<AtomicU64>,
+) -> Result<Session, LedgerError> {
+    let waiting = read::waiting(history)?;
     let mut reading = calls::read(files, waiting, &inputs.policy, progress)?;
-    let earlier = read::earlier(runs, &mut reading.calls)?;
+    let (earlier, stands_on) = known::earlier(history, &mut reading.calls)?;
     let deck_of_account = inputs.deck_of_accounts(reading.calls.accounts.texts());
     let night = settle(&reading.calls, reading.waiting.len(), &earlier, &inputs.tariff(&deck_of_account));
-    Ok(Session { inputs, reading, earlier, night, deck_of_account })
+    Ok(Session { inputs, reading, earlier, night, stands_on, deck_of_account })
 }
 
 impl Session {
@@ -169,9 +176,7 @@ impl Session {
         let case = Case { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
         let newest = self.night.families.newest_start.map(time::text).unwrap_or_default();
         let row = |((_, record), text): ((u32, u32), SourceText)| self.suspense_row(&case, record as usize, text, &newest);
-        let mut rows: Vec<_> = records.into_iter().zip(texts).map(row).collect();
-        write::sort_suspense(&mut rows);
-        Ok(rows)
+        Ok(records.into_iter().zip(texts).map(row).collect())
     }
 
     fn suspense_row(&self, case: &Case<'_>, record: usize, text: SourceText, newest: &str) -> SuspenseRow {
@@ -197,38 +202,20 @@ impl Session {
             record: text.record,
             header: text.format.header().to_owned(),
             content: self.reading.calls.content[record],
+            seconds: self.reading.calls.duration[record],
+            close_reason: String::new(),
         }
     }
 
     /// Prices that came for calls of earlier runs.
-    fn late_prices(&self) -> Vec<(String, i64)> {
+    fn late_prices(&self) -> Vec<LatePrice> {
         let calls = &self.reading.calls;
         let units = frames::carrier_prices(calls);
-        let mut rows: Vec<(String, i64)> = self
-            .night
-            .families
-            .late_prices
-            .iter()
-            .filter_map(|(booked, price)| {
-                let sid = calls.odd_sids.text(self.earlier.at(*booked).sid).to_string();
-                Some((sid, units[*price as usize]?))
-            })
-            .collect();
-        rows.sort();
-        rows
-    }
-
-    fn ignored_sids(&self) -> Vec<String> {
-        let calls = &self.reading.calls;
-        let mut sids: Vec<String> = self
-            .records_of(Class::Ignored)
-            .into_iter()
-            .map(|record| calls.sid_text(record as usize).to_string())
-            .filter(|sid| !sid.is_empty())
-            .collect();
-        sids.sort();
-        sids.dedup();
-        sids
+        let late = self.night.families.late_prices.iter().filter_map(|(booked, late)| {
+            let call_sid = calls.odd_sids.text(self.earlier.call_at(*booked).sid).to_string();
+            Some(LatePrice { day: i32::try_from(late.day).ok()?, call_sid, price: units[late.price as usize]? })
+        });
+        late.collect()
     }
 
     /// A hash of what this run does, the same for any order of its records and any split of its files.
@@ -288,20 +275,19 @@ pub struct Summary {
 ///
 /// # Errors
 /// If a law does not hold, a file changed, or anything cannot be written: nothing is booked then.
-pub fn book(ledger: &Ledger, lock: &Lock, runs: &[Run], session: &Session) -> Result<Summary, LedgerError> {
+pub fn book(ledger: &Ledger, lock: &Lock, history: &History, session: &Session, kind: RunKind) -> Result<Summary, LedgerError> {
     let tally = session.tally();
     if !tally.conserves() {
         return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
     }
-    let previous = runs.last().map(|run| &run.manifest);
-    let sequence = previous.map_or(1, |manifest| manifest.sequence + 1);
+    let previous = history.last();
+    let sequence = Manifest::next_sequence(previous);
     let run_id = format!("{sequence:06}-{}", session.digest(previous.map(|m| m.run_id.as_str())));
     let tariff = session.tariff();
     let mut staged = Staged::begin(lock, &run_id)?;
     staged.write_books(&session.books(&tariff, &run_id))?;
-    staged.write_frame(Dataset::Suspense, &frames::suspense(&session.suspense()?))?;
-    staged.write_frame(Dataset::Prices, &frames::late_prices(&session.late_prices()))?;
-    staged.write_frame(Dataset::Ignored, &frames::ignored(&session.ignored_sids()))?;
+    staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
+    staged.write_prices(&mut session.late_prices())?;
     check_counts(session, &tally, &staged)?;
     staged.check_totals()?;
     session.reading.check_unchanged()?;
@@ -313,14 +299,22 @@ pub fn book(ledger: &Ledger, lock: &Lock, runs: &[Run], session: &Session) -> Re
         amount: staged.amount.clone(),
         warnings: Vec::new(),
     };
-    let manifest = manifest(session, &summary, previous, &mut staged);
-    archive_inputs(ledger, lock, session, &manifest)?;
-    let mut warnings = staged.publish(ledger, &manifest)?;
-    // The run is booked: what fails from here on cannot unbook it.
-    if let Err(e) = ledger.runs().map_err(LedgerError::from).and_then(|runs| catalog::follow(ledger, &runs)) {
-        warnings.push(format!("the catalog could not follow ({e}); the next run tries again"));
+    let manifest = manifest(session, &summary, previous, &mut staged, kind);
+    if !manifest.suspense.balances() {
+        return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
     }
+    archive_inputs(ledger, lock, session, &manifest)?;
+    staged.publish(ledger, &manifest)?;
+    // The run is booked: what fails from here on cannot unbook it.
+    let warnings = follow(ledger, lock).into_iter().collect();
     Ok(Summary { warnings, ..summary })
+}
+
+/// Brings the catalog up; says what went wrong, which the next run mends.
+#[must_use]
+pub fn follow(ledger: &Ledger, lock: &Lock) -> Option<String> {
+    let followed = ledger.history().map_err(LedgerError::from).and_then(|history| catalog::follow(ledger, lock, &history));
+    followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
 }
 
 /// Every rated record has its legs, and no other record has any.
@@ -348,7 +342,7 @@ fn check_counts(session: &Session, tally: &Tally, staged: &Staged) -> Result<(),
     }
 }
 
-fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, staged: &mut Staged) -> Manifest {
+fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, staged: &mut Staged, kind: RunKind) -> Manifest {
     let inputs = session.reading.files.iter().map(|file| InputFile {
         name: file.path.name.clone(),
         format: file.format.as_str().to_owned(),
@@ -364,26 +358,21 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
-        ledger_format: LEDGER_FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        tzdb: time::Zone::database_version().to_owned(),
-        run_id: summary.run_id.clone().unwrap_or_default(),
-        sequence: previous.map_or(1, |manifest| manifest.sequence + 1),
-        previous: previous.map(|manifest| manifest.run_id.clone()),
-        previous_manifest: previous.map(|manifest| manifest.own_hash.clone()),
-        newest_start: session.night.families.newest_start.map(time::text),
+        own_newest_start: session.night.families.own_newest_start.map(time::text),
+        stands_on: session.stands_on.clone(),
         policy: policy_words(&session.inputs.policy),
         inputs: inputs.collect(),
-        decks_hash: session.inputs.decks.hash.clone(),
+        decks_hash: Some(session.inputs.decks.hash.clone()),
         decks: decks.collect(),
         trunks_hash: session.inputs.trunks.as_ref().map(|(_, text)| hash(text)),
         accounts_hash: session.inputs.accounts.as_ref().map(|(_, text)| hash(text)),
         counts: Manifest::counts_of(&summary.tally),
+        suspense: SuspenseAccount::of(&summary.tally),
         suspended_by_reason: summary.suspended_by_reason.iter().map(|(reason, n)| (reason.as_str().to_owned(), *n)).collect(),
         legs: summary.legs,
         amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
         files: std::mem::take(&mut staged.files),
-        own_hash: String::new(),
+        ..Manifest::next(kind, summary.run_id.as_deref().unwrap_or_default(), previous)
     }
 }
 
@@ -404,7 +393,7 @@ fn policy_words(policy: &Policy) -> BTreeMap<String, String> {
 }
 
 fn archive_inputs(ledger: &Ledger, lock: &Lock, session: &Session, manifest: &Manifest) -> Result<(), FileError> {
-    write::archive(ledger, lock, &manifest.decks_hash, &session.inputs.decks.files)?;
+    write::archive(ledger, lock, &session.inputs.decks.hash, &session.inputs.decks.files)?;
     let one = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]);
     if let Some(hash) = &manifest.trunks_hash {
         write::archive(ledger, lock, hash, &one("trunks.json", session.trunks_text()))?;

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** polars carries the columns and writes them; amounts come out of [`crate::rating::charge`], as integers.
 
-use crate::call::Calls;
+use crate::call::{Calls, Sid};
 use crate::deck::Hit;
 use crate::family::Earlier;
 use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, STORED_DIGITS, Total};
@@ -123,8 +123,6 @@ pub struct Frames {
     pub legs: DataFrame,
     /// The call log.
     pub calls: DataFrame,
-    /// Fingerprints.
-    pub fingerprints: DataFrame,
     /// Sum of the legs by deck; `None` for a deck without one (free calls have none, a price of zero has).
     pub sums: Vec<Option<Total>>,
 }
@@ -188,7 +186,6 @@ pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices
     let mut legs = LegColumns::new(records.len());
     let mut log = LogColumns::new(records.len());
     let mut sums = vec![None; books.tariff.decks.len()];
-    let mut fingerprints = Vec::with_capacity(records.len());
     for record in records.iter().map(|record| *record as usize) {
         let fail = |error| RowError { record, error };
         let Some(scene) = books.night.scene(books.calls, books.earlier, record) else { continue };
@@ -203,15 +200,8 @@ pub fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices
         }
         let row = LogRow { scene: &scene, currency: deck.map_or("", |(_, deck)| &deck.currency), total };
         log.push(books, record, &row, trunks, prices);
-        fingerprints.push(i64::from_ne_bytes(books.calls.content[record].to_ne_bytes()));
     }
-    let frame = |columns: Vec<Column>| DataFrame::new_infer_height(columns).expect("columns of one length and other names");
-    Ok(Frames {
-        legs: frame(legs.finish(books.run_id)),
-        calls: frame(log.finish(books.run_id)),
-        fingerprints: frame(vec![integers("content", fingerprints)]),
-        sums,
-    })
+    Ok(Frames { legs: frame_of(legs.finish(books.run_id)), calls: frame_of(log.finish(books.run_id)), sums })
 }
 
 struct LegColumns {
@@ -453,7 +443,7 @@ pub fn carrier_prices(calls: &Calls) -> Vec<Option<i64>> {
 #[must_use]
 pub fn empty(dataset: super::Dataset) -> DataFrame {
     let columns = if dataset == super::Dataset::Legs { LegColumns::new(0).finish("") } else { LogColumns::new(0).finish("") };
-    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
+    frame_of(columns)
 }
 
 /// A record that cannot be billed now, as it is kept.
@@ -474,11 +464,19 @@ pub struct SuspenseRow {
     pub header: String,
     /// The record's fingerprint; not exported.
     pub content: u64,
+    /// Its duration, as far as it says one; not exported.
+    pub seconds: u32,
+    /// Why it was written off; only of those that were, and not exported.
+    pub close_reason: String,
 }
 
-/// The suspended records as a frame.
+/// The suspended records as a frame, in a certain order.
 #[must_use]
-pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
+pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
+    rows.sort_by(|a, b| {
+        (&a.call_sid, &a.record, &a.source_file, a.source_line).cmp(&(&b.call_sid, &b.record, &b.source_file, b.source_line))
+    });
+    let rows = &*rows;
     let texts = |name: &str, get: fn(&SuspenseRow) -> &str| {
         let mut column = Texts::new(name, rows.len());
         for row in rows {
@@ -500,28 +498,66 @@ pub fn suspense(rows: &[SuspenseRow]) -> DataFrame {
         texts("record", |r| &r.record),
         texts("header", |r| &r.header),
         numbers("content", |r| i64::from_ne_bytes(r.content.to_ne_bytes())),
+        numbers("seconds", |r| r.seconds.into()),
+        texts("close_reason", |r| &r.close_reason),
     ];
-    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
+    frame_of(columns)
 }
 
-/// Prices that came after their call was booked.
+/// A price that came after its call was booked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LatePrice {
+    /// The UTC day that its call started on.
+    pub day: i32,
+    /// The call.
+    pub call_sid: String,
+    /// In units of 10⁻¹⁰.
+    pub price: i64,
+}
+
+/// Late prices of one day.
 #[must_use]
-pub fn late_prices(rows: &[(String, i64)]) -> DataFrame {
+pub fn late_prices(rows: &[LatePrice]) -> DataFrame {
     let mut sids = Texts::new("call_sid", rows.len());
-    for (sid, _) in rows {
-        sids.push_str(sid);
+    for row in rows {
+        sids.push_str(&row.call_sid);
     }
-    let prices = rows.iter().map(|(_, price)| Some(*price)).collect();
-    let columns = vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)];
-    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
+    let prices = rows.iter().map(|row| Some(row.price)).collect();
+    frame_of(vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)])
 }
 
-/// Ids of calls that are no trunk calls.
+/// A call of a run: where it stands in the log, and what tells a copy of it from another version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdRow {
+    /// Its id.
+    pub sid: Sid,
+    /// Its fingerprint.
+    pub content: u64,
+    /// The carrier's price, in units of 10⁻¹⁰.
+    pub price: Option<i64>,
+    /// The UTC day of its part of the log and the row there; `None` if the call is ignored.
+    pub place: Option<(i32, u32)>,
+}
+
+/// Ids as a frame, sorted: the two halves of each as integers that sort as the whole does.
 #[must_use]
-pub fn ignored(sids: &[String]) -> DataFrame {
-    let mut column = Texts::new("call_sid", sids.len());
-    for sid in sids {
-        column.push_str(sid);
-    }
-    DataFrame::new_infer_height(vec![column.finish()]).expect("one column")
+pub fn ids(rows: &mut [IdRow]) -> DataFrame {
+    use rayon::slice::ParallelSliceMut;
+    rows.par_sort_unstable_by_key(|row| (row.sid, row.place, row.content));
+    let numbers = |name: &str, get: fn(&IdRow) -> i64| integers(name, rows.iter().map(get).collect());
+    let places = |name: &str, get: fn(&IdRow) -> Option<i32>| {
+        Int32Chunked::from_iter_options(name.into(), rows.iter().map(get)).into_column()
+    };
+    frame_of(vec![
+        numbers("sid_high", |row| row.sid.halves().0),
+        numbers("sid_low", |row| row.sid.halves().1),
+        numbers("content", |row| i64::from_ne_bytes(row.content.to_ne_bytes())),
+        Int64Chunked::from_iter_options("carrier_price".into(), rows.iter().map(|row| row.price)).into_column(),
+        places("day", |row| row.place.map(|(day, _)| day)),
+        places("row", |row| row.place.and_then(|(_, row)| i32::try_from(row).ok())),
+    ])
+}
+
+fn frame_of(columns: Vec<Column>) -> DataFrame {
+    DataFrame::new_infer_height(columns).expect("columns of one length and other names")
 }

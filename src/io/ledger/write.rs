@@ -1,8 +1,8 @@
 //! Writing a run: every file into `staging`, synced, then one rename.
 
-use super::frames::{Books, Frames, SuspenseRow};
+use super::frames::{Books, Frames, IdRow};
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
-use super::{Dataset, Ledger, LedgerError, Lock, frames, make_folder, polars_error, sync_folder};
+use super::{Dataset, Ledger, LedgerError, Lock, frames, make_folder, polars_error, sync_folder, write_synced};
 use crate::call::Calls;
 use crate::io::FileError;
 use crate::money::Total;
@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Calls whose rows are built by one thread at a time, and rows of a group in Parquet.
 const ROWS: usize = 1 << 16;
+/// Ids of a group in Parquet: one call is found by reading one group of each run.
+const ID_ROWS: usize = 1 << 14;
 
 /// A file that counts and hashes what goes through.
 struct Hashed {
@@ -71,13 +73,23 @@ impl Table {
         writer.batched(schema).map_err(polars_error(&path))
     }
 
+    /// Ids and fingerprints look like noise: no compression makes them smaller.
+    fn write_ids(mut self, mut frame: DataFrame) -> Result<StoredFile, LedgerError> {
+        self.rows = frame.height() as u64;
+        ParquetWriter::new(&mut self.file)
+            .with_compression(ParquetCompression::Uncompressed)
+            .with_statistics(StatisticsOptions::full())
+            .with_row_group_size(Some(ID_ROWS))
+            .finish(&mut frame)
+            .map_err(polars_error(&self.path.clone()))?;
+        Ok(self.finish()?)
+    }
+
+    /// Syncs the file. (Its folder is synced with all others before the run is published.)
     fn finish(mut self) -> Result<StoredFile, FileError> {
         let fail = |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
         self.file.flush().map_err(fail)?;
         self.file.file.get_ref().sync_all().map_err(fail)?;
-        if let Some(folder) = self.path.parent() {
-            sync_folder(folder)?;
-        }
         let blake3 = self.file.hasher.finalize().to_hex().to_string();
         Ok(StoredFile { path: self.name, rows: self.rows, bytes: self.file.bytes, blake3 })
     }
@@ -92,6 +104,7 @@ pub struct Staged {
     pub legs: u64,
     /// Sum of the legs by currency.
     pub amount: BTreeMap<String, Total>,
+    ids: Vec<IdRow>,
 }
 
 impl Staged {
@@ -102,10 +115,11 @@ impl Staged {
     pub fn begin(lock: &Lock, run_id: &str) -> Result<Self, FileError> {
         let folder = lock.staging.join(run_id);
         make_folder(&folder)?;
-        Ok(Self { folder, files: Vec::new(), legs: 0, amount: BTreeMap::new() })
+        Ok(Self { folder, files: Vec::new(), legs: 0, amount: BTreeMap::new(), ids: Vec::new() })
     }
 
-    /// Writes the legs and the log, sorted by start and id, a folder per UTC date.
+    /// Writes the legs and the log, sorted by start and id, a folder per UTC date; and the ids of all booked and ignored
+    /// calls.
     ///
     /// # Errors
     /// If a file cannot be written, or an amount does not fit.
@@ -116,6 +130,37 @@ impl Staged {
         for records in order.chunk_by(|a, b| day(books, *a) == day(books, *b)) {
             let date = time::date_text(books.calls.start[records[0] as usize]);
             self.write_date(books, &date, records, &trunks, &prices)?;
+            self.add_ids(books, records, &prices);
+        }
+        self.write_ids(books)
+    }
+
+    fn add_ids(&mut self, books: &Books<'_>, records: &[u32], prices: &[Option<i64>]) {
+        let calls = books.calls;
+        self.ids.extend((0..).zip(records).map(|(row, record)| {
+            let at = *record as usize;
+            let priced = books.night.families.with_price(*record) as usize;
+            let day = i32::try_from(day(books, *record)).unwrap_or_default();
+            IdRow {
+                sid: calls.sid[at],
+                content: calls.content[at],
+                price: prices[calls.price[priced] as usize],
+                place: Some((day, row)),
+            }
+        }));
+    }
+
+    fn write_ids(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
+        let ignored =
+            books.calls.sid.iter().zip(&books.night.class).filter(|(sid, class)| **class == Class::Ignored && !sid.is_empty());
+        let mut sids: Vec<_> = ignored.map(|(sid, _)| *sid).collect();
+        sids.sort_unstable();
+        sids.dedup();
+        let mut rows = std::mem::take(&mut self.ids);
+        rows.extend(sids.into_iter().map(|sid| IdRow { sid, content: 0, price: None, place: None }));
+        if !rows.is_empty() {
+            let table = Table::create(&self.folder, format!("{}/part-0.parquet", Dataset::Ids.as_str()))?;
+            self.files.push(table.write_ids(frames::ids(&mut rows))?);
         }
         Ok(())
     }
@@ -131,22 +176,17 @@ impl Staged {
         let name = |dataset: Dataset| format!("{}/date={date}/part-0.parquet", dataset.as_str());
         let mut legs = Table::create(&self.folder, name(Dataset::Legs))?;
         let mut calls = Table::create(&self.folder, name(Dataset::Calls))?;
-        let mut fingerprints = Table::create(&self.folder, name(Dataset::Fingerprints))?;
         {
-            let (paths, mut counts) = ([legs.path.clone(), calls.path.clone(), fingerprints.path.clone()], [0; 3]);
+            let (paths, mut counts) = ([legs.path.clone(), calls.path.clone()], [0; 2]);
             let empty = build(books, &[], trunks, prices)?;
-            let mut writers = [
-                legs.writer(empty.legs.schema())?,
-                calls.writer(empty.calls.schema())?,
-                fingerprints.writer(empty.fingerprints.schema())?,
-            ];
+            let mut writers = [legs.writer(empty.legs.schema())?, calls.writer(empty.calls.schema())?];
             // As many slices as threads are built at a time; polars then writes their columns on its own threads.
             for batch in records.chunks(ROWS * rayon::current_num_threads()) {
                 let built: Vec<_> = batch.par_chunks(ROWS).map(|slice| build(books, slice, trunks, prices)).collect();
                 for frames in built {
                     let frames = frames?;
                     self.add_sums(books, &frames.sums)?;
-                    for (at, frame) in [frames.legs, frames.calls, frames.fingerprints].iter().enumerate() {
+                    for (at, frame) in [frames.legs, frames.calls].iter().enumerate() {
                         counts[at] += frame.height() as u64;
                         if frame.height() > 0 {
                             writers[at].write_batch(frame).map_err(polars_error(&paths[at]))?;
@@ -158,10 +198,10 @@ impl Staged {
                 writer.finish().map_err(polars_error(path))?;
             }
             drop(writers);
-            [legs.rows, calls.rows, fingerprints.rows] = counts;
+            [legs.rows, calls.rows] = counts;
         }
         self.legs += legs.rows;
-        for table in [legs, calls, fingerprints] {
+        for table in [legs, calls] {
             self.files.push(table.finish()?);
         }
         Ok(())
@@ -176,15 +216,32 @@ impl Staged {
         Ok(())
     }
 
+    /// Writes late prices, a folder per UTC date.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_prices(&mut self, rows: &mut [frames::LatePrice]) -> Result<(), LedgerError> {
+        rows.sort_unstable();
+        for rows in rows.chunk_by(|a, b| a.day == b.day) {
+            let folder = format!("{}/date={}", Dataset::Prices.as_str(), time::date_text(i64::from(rows[0].day) * time::DAY));
+            self.write_file(&folder, &frames::late_prices(rows))?;
+        }
+        Ok(())
+    }
+
     /// Writes a dataset that is one file; none if it has no rows.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_frame(&mut self, dataset: Dataset, frame: &DataFrame) -> Result<(), LedgerError> {
+        self.write_file(dataset.as_str(), frame)
+    }
+
+    fn write_file(&mut self, folder: &str, frame: &DataFrame) -> Result<(), LedgerError> {
         if frame.height() == 0 {
             return Ok(());
         }
-        let mut table = Table::create(&self.folder, format!("{}/part-0.parquet", dataset.as_str()))?;
+        let mut table = Table::create(&self.folder, format!("{folder}/part-0.parquet"))?;
         let path = table.path.clone();
         {
             let mut writer = table.writer(frame.schema())?;
@@ -210,23 +267,24 @@ impl Staged {
         Err(LedgerError::Unbalanced(format!("the legs on disk add up to {second:?}, the legs in memory to {:?}", self.amount)))
     }
 
-    /// Publishes the run: the manifest, then one rename. Gives back what went wrong after the rename.
+    /// Publishes the run: the manifest, then one rename.
     ///
     /// # Errors
     /// If anything cannot be written or synced; the run is not booked then.
-    pub fn publish(self, ledger: &Ledger, manifest: &Manifest) -> Result<Vec<String>, LedgerError> {
+    pub fn publish(self, ledger: &Ledger, manifest: &Manifest) -> Result<(), LedgerError> {
         let path = self.folder.join(FILE_NAME);
-        let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be written: {e}"));
-        let mut text = serde_json::to_string_pretty(manifest).map_err(|e| fail(e.into()))?;
-        text.push('\n');
-        let mut file = File::create_new(&path).map_err(fail)?;
-        file.write_all(text.as_bytes()).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
+        write_synced(&path, manifest.to_text()?.as_bytes())?;
         sync_tree(&self.folder)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
         std::fs::rename(&self.folder, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
-        let synced = sync_folder(&ledger.runs_folder());
-        Ok(synced.err().map(|e| format!("it is published, but may not survive a loss of power: {e}")).into_iter().collect())
+        if let Err(e) = sync_folder(&ledger.runs_folder()) {
+            // It may not survive a loss of power, so it does not count: out it goes again.
+            return Err(match std::fs::rename(&target, &self.folder) {
+                Ok(()) => e.into(),
+                Err(back) => FileError::new(&target, format!("is booked, but {e}, and it cannot be taken back: {back}")).into(),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -254,7 +312,7 @@ fn booking_order(calls: &Calls, night: &Night) -> Vec<u32> {
 }
 
 /// Syncs a folder and all folders below it.
-fn sync_tree(folder: &Path) -> Result<(), FileError> {
+pub(super) fn sync_tree(folder: &Path) -> Result<(), FileError> {
     let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -268,11 +326,17 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
 /// Keeps files under their hash, once.
 ///
 /// # Errors
-/// If they cannot be written.
+/// If they cannot be written, or others stand under their hash.
 pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
     let target = ledger.archive_folder().join(hash);
     if target.exists() {
-        return Ok(());
+        for (name, bytes) in files {
+            let path = target.join(name);
+            if std::fs::read(&path).map_err(|e| FileError::new(&path, format!("cannot be read: {e}")))? != *bytes {
+                return Err(FileError::new(&path, "is not the file that was archived here").hint(super::RESTORE));
+            }
+        }
+        return sync_folder(&ledger.archive_folder());
     }
     let staged = lock.staging.join(format!("archive-{hash}"));
     make_folder(&staged)?;
@@ -281,19 +345,9 @@ pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be written: {e}"));
-        let mut file = File::create_new(&path).map_err(fail)?;
-        file.write_all(bytes).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
+        write_synced(&path, bytes)?;
     }
     sync_tree(&staged)?;
     std::fs::rename(&staged, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
     sync_folder(&ledger.archive_folder())
-}
-
-/// The rows of suspense in the order that they are kept in.
-pub fn sort_suspense(rows: &mut [SuspenseRow]) {
-    rows.sort_by(|a, b| {
-        (&a.call_sid, &a.record, &a.source_file, a.source_line).cmp(&(&b.call_sid, &b.record, &b.source_file, b.source_line))
-    });
 }

@@ -1,0 +1,184 @@
+//! Texts and what they say: CSV records, money, times, and the numbers in a party.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat};
+
+/// A CSV text under a header.
+pub(super) struct Sheet {
+    /// What the columns are called: lower case, letters and digits only.
+    pub header: Vec<String>,
+    pub records: Vec<Record>,
+}
+
+/// A record of a CSV text.
+pub(super) struct Record {
+    /// The line it starts on, the first being 1.
+    pub line: i64,
+    cells: Vec<String>,
+}
+
+impl Sheet {
+    /// Reads a text whose first record is the header, and whose records are all as long as that.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let mut records = records(text);
+        if records.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        let header: Vec<String> = records.remove(0).cells.iter().map(|title| plain(title)).collect();
+        if let Some(twice) = (1..).zip(&header).find(|(after, title)| header.iter().skip(*after).any(|other| other == *title)) {
+            return Err(format!("has the column `{}` twice", twice.1));
+        }
+        match records.iter().find(|record| record.cells.len() != header.len()) {
+            Some(record) => Err(format!("line {}: has {} cells, expected {}", record.line, record.cells.len(), header.len())),
+            None => Ok(Self { header, records }),
+        }
+    }
+
+    /// The cell of a record in a column, trimmed; empty if there is no such column.
+    pub(super) fn cell<'a>(&self, record: &'a Record, column: &str) -> &'a str {
+        let at = self.header.iter().position(|title| title == column);
+        at.and_then(|at| record.cells.get(at)).map_or("", |cell| cell.trim())
+    }
+}
+
+fn plain(title: &str) -> String {
+    title.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// The records of a CSV text, quoted as RFC 4180 says. Blank lines are counted, and are no records.
+fn records(text: &str) -> Vec<Record> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut records = Vec::new();
+    let (mut cells, mut cell) = (Vec::new(), String::new());
+    let (mut line, mut start) = (1, 1);
+    let (mut is_inside, mut was_quoted) = (false, false);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' if is_inside && rest.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if is_inside => is_inside = false,
+            '"' if cell.is_empty() && !was_quoted => (is_inside, was_quoted) = (true, true),
+            ',' if !is_inside => {
+                cells.push(std::mem::take(&mut cell));
+                was_quoted = false;
+            }
+            '\n' | '\r' if !is_inside => {
+                if !(cells.is_empty() && cell.is_empty() && !was_quoted) {
+                    cells.push(std::mem::take(&mut cell));
+                    records.push(Record { line: start, cells: std::mem::take(&mut cells) });
+                }
+                was_quoted = false;
+            }
+            _ => cell.push(c),
+        }
+        line += i64::from(c == '\n');
+        if cells.is_empty() && cell.is_empty() && !was_quoted {
+            start = line;
+        }
+    }
+    if !(cells.is_empty() && cell.is_empty() && !was_quoted) {
+        cells.push(cell);
+        records.push(Record { line: start, cells });
+    }
+    records
+}
+
+/// The digits of a list of prefixes; None if one is neither digits nor, where it may stand, the word `emergency`.
+pub(super) fn prefixes(list: &str, may_be_emergency: bool) -> Option<Vec<String>> {
+    let is_prefix = |text: &str| {
+        let is_digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_digits || (may_be_emergency && text == "emergency")
+    };
+    let prefix = |text: &str| Some(text.trim().to_ascii_lowercase()).filter(|text| is_prefix(text));
+    list.split(',').map(prefix).collect()
+}
+
+/// Money as a whole number of units of 1e-10: digits, and perhaps a point and more digits.
+pub(super) fn money(text: &str) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_plain = [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if !is_plain || whole.len() > 8 || fraction.len() > 10 {
+        return None;
+    }
+    format!("{whole}{fraction:0<10}").parse().ok()
+}
+
+/// A whole number of units with so many decimals as a decimal number, for people.
+pub(super) fn decimal(units: i128, decimals: usize) -> String {
+    let digits = format!("{:0>width$}", units.unsigned_abs(), width = decimals + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - decimals);
+    let sign = if units < 0 { "-" } else { "" };
+    format!("{sign}{whole}.{fraction}")
+}
+
+/// A date (its first instant in UTC) or an instant with an offset, in microseconds since 1970.
+pub(super) fn instant(text: &str) -> Option<i64> {
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
+    }
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y%m%dT%H%M%S%.f%#z"];
+    let iso = |format: &&str| DateTime::parse_from_str(&text.to_ascii_uppercase(), format).ok();
+    let instant = formats.iter().find_map(iso).or_else(|| DateTime::parse_from_rfc2822(text).ok());
+    instant.map(|instant| instant.timestamp_micros())
+}
+
+/// An instant for people.
+pub(super) fn show_instant(micros: i64) -> String {
+    let instant = DateTime::from_timestamp_micros(micros);
+    instant.map_or_else(|| format!("{micros} us"), |instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+/// Whether a text is `+` and 7 to 15 digits, the first not 0.
+pub(super) fn is_number(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Whether a text is a SIP endpoint as the log writes one.
+pub(super) fn is_sip(text: &str) -> bool {
+    text.starts_with("sip:") || text.starts_with("sips:")
+}
+
+/// The number that a transfer target counts as where it is an origin: itself, or the user part of a SIP endpoint.
+pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
+    if is_number(text) {
+        return Cow::Borrowed(text);
+    }
+    let user = text.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+    let number = if is_sip(text) { dialled(user) } else { None };
+    Cow::Owned(number.filter(|number| is_number(number)).unwrap_or_default())
+}
+
+/// 911 or 933, if that is what the `to` of a root call says: alone, in a `tel:` URI, or as the user of a `sip:` URI.
+pub(super) fn emergency_code(to: &str) -> Option<&'static str> {
+    let uri = to.rsplit_once('<').map_or(to, |(_, rest)| rest).trim();
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("tel", uri));
+    let user = match scheme.to_ascii_lowercase().as_str() {
+        "tel" => rest,
+        "sip" | "sips" => rest.split_once('@')?.0,
+        _ => return None,
+    };
+    let user = user.split([';', ':', '?', '>']).next().unwrap_or_default().trim();
+    let dialled = dialled(user)?;
+    ["911", "933"].into_iter().find(|code| *code == dialled.strip_prefix('+').unwrap_or(&dialled))
+}
+
+/// A user part without percent escapes and visual separators.
+fn dialled(user: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = user.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let escape = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&escape).ok()?, 16).ok()?
+            }
+            _ => byte,
+        });
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.replace(['-', '.', '(', ')'], ""))
+}

@@ -1,0 +1,224 @@
+//! The desk where people settle suspense: look at a call, write it off, or choose one of its versions.
+
+use super::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
+use super::error::CliError;
+use super::run::{existing, open_to_write, print_what_is_done};
+use super::suspense::{age, as_json, days_text};
+use super::term;
+use crate::io::calls::{Format, SourceText};
+use crate::io::job;
+use crate::io::ledger::frames::SuspenseRow;
+use crate::io::ledger::manifest::RunKind;
+use crate::io::ledger::read::{self, LogRow};
+use crate::io::ledger::{History, Ledger, events};
+use crate::record::Field;
+use crate::reject::Reason;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Waiting records and their places in the whole of suspense.
+type Found = Vec<(usize, SuspenseRow)>;
+
+/// The waiting records that a text names: a call's id, or `FILE:LINE` of a source. Versions stand in the order of their
+/// text, so that the same number is the same version tomorrow.
+fn find(rows: &[SuspenseRow], name: &str) -> Found {
+    let matches = |row: &SuspenseRow| {
+        let source = name
+            .rsplit_once(':')
+            .is_some_and(|(file, line)| file == row.source_file && line.parse().is_ok_and(|line: u64| line == row.source_line));
+        row.call_sid == name || source
+    };
+    let mut found: Found = rows.iter().enumerate().filter(|(_, row)| matches(row)).map(|(at, row)| (at, row.clone())).collect();
+    found.sort_by(|(_, a), (_, b)| (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line)));
+    found
+}
+
+fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
+    let error = CliError::failed(format!("no record of {name} waits"));
+    let booked = read::find_log_row(history, name)?;
+    if let Some((row, _)) = booked {
+        return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
+    }
+    for run in &history.runs {
+        let closed = read::suspense_of(run, crate::io::ledger::Dataset::Closed)?;
+        if let Some(row) = closed.iter().find(|row| row.call_sid == name) {
+            return Ok(error.hint(format!("it was written off by run {}: {}", run.manifest.run_id, row.close_reason)));
+        }
+    }
+    Ok(error.hint("`trunkrate suspense` lists what waits"))
+}
+
+// ---- show -------------------------------------------------------------------------------------------------------
+
+/// Prints all that is known of a waiting call.
+pub fn show(args: &ShowArgs) -> Result<(), CliError> {
+    let history = existing(&args.ledger)?.history()?;
+    let rows = read::suspense(&history)?;
+    let found = find(&rows, &args.call);
+    if found.is_empty() {
+        return Err(nothing_waits(&history, &args.call)?);
+    }
+    let newest = history.newest_start();
+    let booked = if found[0].1.call_sid.is_empty() { None } else { read::find_log_row(&history, &found[0].1.call_sid)? };
+    let booked = booked.map(|(row, _)| row);
+    let text = match args.format {
+        TextFormat::Text => as_text(&found, booked.as_ref(), newest),
+        TextFormat::Json => {
+            let versions: Vec<Value> = (1..)
+                .zip(&found)
+                .map(|(number, (_, row)): (usize, _)| {
+                    let mut value = as_json(row, newest);
+                    if let Some(object) = value.as_object_mut() {
+                        object.insert("version".to_owned(), json!(number));
+                        object.insert(
+                            "fields".to_owned(),
+                            json!(fields(row).into_iter().collect::<std::collections::BTreeMap<_, _>>()),
+                        );
+                    }
+                    value
+                })
+                .collect();
+            let booked = booked
+                .as_ref()
+                .map(|row| json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds}));
+            format!("{}\n", serde_json::to_string_pretty(&json!({"versions": versions, "booked": booked}))?)
+        }
+    };
+    Ok(term::print(&text)?)
+}
+
+/// The fields that a record fills; none if it is malformed.
+fn fields(row: &SuspenseRow) -> Vec<(&'static str, String)> {
+    let Ok(format) = Format::of_header(&row.header) else { return Vec::new() };
+    if row.reason == Reason::MalformedRecord.as_str() {
+        return Vec::new();
+    }
+    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
+    text.with_fields(|fields| {
+        let fields = fields?;
+        let all = Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field).to_owned()));
+        Some(all.filter(|(_, value)| !value.is_empty()).collect())
+    })
+    .unwrap_or_default()
+}
+
+fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> String {
+    let visible = term::visible;
+    let first = &found[0].1;
+    let name = if first.call_sid.is_empty() { "(no id)" } else { &first.call_sid };
+    let mut lines = vec![term::heading(&format!("call {}", visible(name)))];
+    for (number, (_, row)) in (1..).zip(found) {
+        let number: usize = number;
+        let title = if found.len() > 1 { format!("version {number}  ") } else { String::new() };
+        lines.push(format!("  {title}{}: {}", row.reason, visible(&row.detail)));
+        let source = format!("{}:{}", visible(&row.source_file), row.source_line);
+        let (days, tries) = (days_text(age(row, newest)), row.tries);
+        lines.push(format!("  {:width$}from {source}, waiting for {days} days, tried {tries} times", "", width = title.len()));
+    }
+    if let Some(row) = booked {
+        lines.push(format!("  booked by run {}: {}, {} s", row.run_id, row.scenario, row.duration_seconds));
+    }
+    lines.push(format!("\n{}", side_by_side(found)));
+    if let Some(reason) = Reason::parse(&first.reason) {
+        let choose = "choose one with `trunkrate suspense resolve`, by its number";
+        lines.push(term::heading("what to do"));
+        lines.push(format!("  {}", if found.len() > 1 { choose } else { reason.hint() }));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The fields of all versions, one column each; a field that differs is marked.
+fn side_by_side(found: &Found) -> String {
+    let versions: Vec<Vec<(&str, String)>> = found.iter().map(|(_, row)| fields(row)).collect();
+    if versions.iter().all(Vec::is_empty) {
+        return found.iter().flat_map(|(_, row)| ["  ".to_owned(), term::visible(&row.record), "\n".to_owned()]).collect();
+    }
+    let value = |version: &Vec<(&str, String)>, name: &str| {
+        version.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let names = Field::ALL.into_iter().map(Field::as_str).filter(|name| versions.iter().any(|v| !value(v, name).is_empty()));
+    let rows = names.map(|name| {
+        let cells: Vec<String> = versions.iter().map(|version| value(version, name)).collect();
+        let differs = cells.iter().collect::<BTreeSet<_>>().len() > 1;
+        let mut row = vec![name.to_owned()];
+        row.extend(cells);
+        row.push(if differs { "≠".to_owned() } else { String::new() });
+        row
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let titles: Vec<String> =
+        (1..=found.len()).map(|n| if found.len() > 1 { format!("version {n}") } else { "value".to_owned() }).collect();
+    let header: Vec<&str> = std::iter::once("field").chain(titles.iter().map(String::as_str)).chain([""]).collect();
+    term::table(&header, &[], rows)
+}
+
+// ---- close and resolve ------------------------------------------------------------------------------------------
+
+/// Writes waiting records off.
+pub fn close(args: &CloseArgs) -> Result<(), CliError> {
+    if args.reason.trim().is_empty() {
+        return Err(CliError::usage("--reason is empty: say why the records are written off"));
+    }
+    let ledger = existing(&args.ledger)?;
+    let (lock, history) = open_to_write(&ledger)?;
+    let rows = read::suspense(&history)?;
+    let mut chosen = BTreeSet::new();
+    for call in &args.calls {
+        let found = find(&rows, call);
+        if found.is_empty() {
+            return Err(nothing_waits(&history, call)?);
+        }
+        chosen.extend(found.into_iter().map(|(at, _)| at));
+    }
+    let chosen: Vec<usize> = chosen.into_iter().collect();
+    let run_id = events::close(&ledger, &lock, &history, RunKind::Close, rows, &chosen, &args.reason)?;
+    done(&ledger, &lock, &run_id, &format!("run {run_id}: {} written off\n", records(chosen.len())));
+    Ok(())
+}
+
+/// Chooses one version of a call.
+pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let (lock, history) = open_to_write(&ledger)?;
+    let rows = read::suspense(&history)?;
+    let found = find(&rows, &args.call);
+    if found.is_empty() {
+        return Err(nothing_waits(&history, &args.call)?);
+    }
+    if let Some((row, _)) = read::find_log_row(&history, &args.call)? {
+        let problem = format!("the call {} is booked by run {}: the booked version stands", args.call, row.run_id);
+        return Err(
+            CliError::failed(problem).hint("write the waiting one off with `suspense close`, or undo that run to choose again")
+        );
+    }
+    if found.len() < 2 {
+        return Err(CliError::failed(format!("the call {} has one version only: there is nothing to choose", args.call))
+            .hint("`suspense retry` tries it again, `suspense close` writes it off"));
+    }
+    if args.take == 0 || args.take > found.len() {
+        return Err(CliError::usage(format!("--take {}: expected 1 to {}", args.take, found.len()))
+            .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
+    }
+    let others = (1..).zip(&found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, (at, _))| *at);
+    let others: Vec<usize> = others.collect();
+    let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
+    let run_id = events::close(&ledger, &lock, &history, RunKind::Resolve, rows, &others, &reason)?;
+    let text = format!(
+        "run {run_id}: version {} stands, {} written off; the next run or `trunkrate suspense retry` books it\n",
+        args.take,
+        records(others.len())
+    );
+    done(&ledger, &lock, &run_id, &text);
+    Ok(())
+}
+
+fn records(count: usize) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
+fn done(ledger: &Ledger, lock: &crate::io::ledger::Lock, run_id: &str, text: &str) {
+    if let Some(warning) = job::follow(ledger, lock) {
+        term::report("note", &format!("run {run_id} is published, but {warning}"));
+    }
+    print_what_is_done(text, &format!("run {run_id} is published, but that could not be printed"));
+}

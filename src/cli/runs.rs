@@ -1,0 +1,134 @@
+//! `runs` and `undo`: what was booked, and how it is taken back.
+
+use super::args::{RunsArgs, TableFormat, UndoArgs};
+use super::error::CliError;
+use super::run::{existing, open_to_write, print_what_is_done};
+use super::term::{self, grouped};
+use crate::io::job;
+use crate::io::ledger::manifest::Manifest;
+use crate::io::ledger::{History, undo};
+use serde_json::{Value, json};
+
+/// Lists the runs, and those that were undone.
+pub fn list(args: &RunsArgs) -> Result<(), CliError> {
+    let history = existing(&args.ledger)?.history()?;
+    match args.format {
+        TableFormat::Table => term::print(&as_table(&history))?,
+        TableFormat::Csv => as_csv(&history)?,
+        TableFormat::Json => {
+            let list: Vec<Value> = rows(&history).map(|(manifest, undone)| as_json(manifest, undone)).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every run ever published with the undo that took it back: first those that count.
+fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&undo::Undone>)> {
+    let undone = history.undone.iter().map(|undone| (&undone.run.manifest, Some(undone)));
+    history.runs.iter().map(|run| (&run.manifest, None)).chain(undone)
+}
+
+const COUNTS: [&str; 8] = ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "closed"];
+
+fn amount(manifest: &Manifest) -> String {
+    manifest.amount.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What a person decided, or which files were read.
+fn about(manifest: &Manifest, undone: Option<&undo::Undone>) -> String {
+    match (undone, &manifest.reason, manifest.inputs.as_slice()) {
+        (Some(undone), ..) => format!("undone: {}", undone.reason),
+        (None, Some(reason), _) => reason.clone(),
+        (None, None, []) => String::new(),
+        (None, None, [file]) => file.name.clone(),
+        (None, None, [file, rest @ ..]) => format!("{} and {} more", file.name, rest.len()),
+    }
+}
+
+fn as_table(history: &History) -> String {
+    if history.runs.is_empty() && history.undone.is_empty() {
+        return "no runs\n".to_owned();
+    }
+    let cells = |(manifest, undone): (&Manifest, Option<&undo::Undone>)| {
+        let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned()];
+        row.extend(COUNTS.map(|name| grouped(manifest.records(name))));
+        row.extend([grouped(manifest.legs), amount(manifest), about(manifest, undone)]);
+        row
+    };
+    let header = [&["run", "kind"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
+    term::table(&header, &[&COUNTS[..], &["legs", "amount"]].concat(), rows(history).map(cells))
+}
+
+fn as_csv(history: &History) -> Result<(), CliError> {
+    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    writer.write_record([&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat())?;
+    for (manifest, undone) in rows(history) {
+        let state = if undone.is_some() { "undone" } else { "booked" };
+        let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned(), state.to_owned()];
+        row.extend(COUNTS.map(|name| manifest.records(name).to_string()));
+        row.extend([manifest.legs.to_string(), amount(manifest), about(manifest, undone)]);
+        writer.write_record(row)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn as_json(manifest: &Manifest, undone: Option<&undo::Undone>) -> Value {
+    json!({
+        "run_id": manifest.run_id,
+        "state": if undone.is_some() { "undone" } else { "booked" },
+        "undo_reason": undone.map(|undone| undone.reason.clone()),
+        "kind": manifest.kind.as_str(),
+        "reason": manifest.reason,
+        "sequence": manifest.sequence,
+        "previous": manifest.previous,
+        "version": manifest.version,
+        "inputs": manifest.inputs,
+        "decks": manifest.decks,
+        "counts": manifest.counts,
+        "suspense": manifest.suspense,
+        "suspended_by_reason": manifest.suspended_by_reason,
+        "legs": manifest.legs,
+        "amount": manifest.amount,
+        "stands_on": manifest.stands_on,
+    })
+}
+
+/// Takes a run back, and those that stand on it if that is allowed.
+pub fn undo(args: &UndoArgs) -> Result<(), CliError> {
+    if args.reason.trim().is_empty() {
+        return Err(CliError::usage("--reason is empty: say why the run is undone"));
+    }
+    let ledger = existing(&args.ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
+    let at = find(&history, &args.run_id)?;
+    let dependents = undo::dependents(&history, at);
+    if !dependents.is_empty() && !args.with_dependents {
+        let names: Vec<&str> = dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
+        let problem = format!("run {} cannot be undone alone: later runs stand on it: {}", args.run_id, names.join(", "));
+        return Err(CliError::failed(problem).hint("undo them first, or add --with-dependents; their nights can be rated again"));
+    }
+    // From the last to the first: after each the ledger is whole.
+    for at in dependents.into_iter().rev().chain([at]) {
+        undo::undo(&ledger, &lock, &history, at, &args.reason)?;
+        let name = history.runs[at].manifest.run_id.clone();
+        history = ledger.history()?;
+        if let Some(warning) = job::follow(&ledger, &lock) {
+            term::report("note", &format!("run {name} is undone, but {warning}"));
+        }
+        print_what_is_done(&format!("undone: run {name}\n"), &format!("run {name} is undone, but that could not be printed"));
+    }
+    Ok(())
+}
+
+fn find(history: &History, run_id: &str) -> Result<usize, CliError> {
+    if let Some(at) = history.runs.iter().position(|run| run.manifest.run_id == run_id) {
+        return Ok(at);
+    }
+    let error = CliError::failed(format!("there is no run {run_id}"));
+    Err(match history.undone.iter().rev().find(|undone| undone.run.manifest.run_id == run_id) {
+        Some(undone) => error.hint(format!("it was undone: {}", undone.reason)),
+        None => error.hint("`trunkrate runs` lists them"),
+    })
+}

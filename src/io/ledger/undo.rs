@@ -1,0 +1,193 @@
+//! Taking a run back as if it had never been, and keeping it all the same.
+//!
+//! ```text
+//! undone/000001-000003-5f0c….json   why, and which: written first
+//! undone/000001-000003-5f0c…/       the run, as it was: moved here by one rename
+//! ```
+//!
+//! **Invariant:** what is left is a ledger in which the run never happened: the next night gives the bytes that it would
+//! have given. A record of an undo without its run is an undo that died before its rename; it counts for nothing, and the
+//! next writer removes it.
+
+use super::manifest::{FILE_NAME, Manifest};
+use super::{History, Ledger, LedgerError, Lock, RESTORE, Run, make_folder, sub_folders, sync_folder, write_synced};
+use crate::io::{FileError, read_text};
+use crate::time::{self, Micros};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// A run that was taken back.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// Which undo it was, from 1.
+    pub number: u64,
+    /// Why.
+    pub reason: String,
+    /// The run, where it is kept.
+    pub run: Run,
+    /// BLAKE3 of the record of the undo.
+    pub record_hash: String,
+}
+
+/// What is written of an undo.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    number: u64,
+    run_id: String,
+    /// BLAKE3 of the run's manifest.
+    manifest: String,
+    reason: String,
+    /// BLAKE3 of the record before: undos are a chain.
+    previous: Option<String>,
+}
+
+/// All undone runs, in the order in which they were.
+///
+/// # Errors
+/// If one is not as it was written.
+pub(super) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
+    let mut found: Vec<Undone> = Vec::new();
+    let folder = ledger.undone_folder();
+    let mut folders: HashSet<PathBuf> = sub_folders(&folder)?.into_iter().collect();
+    for path in records(&folder)? {
+        let kept = path.with_extension("");
+        if !kept.is_dir() && is_dead(ledger, &path) {
+            continue;
+        }
+        folders.remove(&kept);
+        found.push(load(&path, kept, found.last())?);
+    }
+    match folders.into_iter().min() {
+        Some(folder) => Err(FileError::new(&folder, "has no record beside it that says why it was undone").hint(RESTORE)),
+        None => Ok(found),
+    }
+}
+
+fn records(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether a record is of an undo that died: the run that it names is still in place, with that manifest.
+fn is_dead(ledger: &Ledger, path: &Path) -> bool {
+    let record = read_text(path).ok().and_then(|text| serde_json::from_str::<Record>(&text).ok());
+    let Some(record) = record else { return false };
+    let run = Manifest::load(&ledger.runs_folder().join(&record.run_id));
+    run.is_ok_and(|manifest| manifest.own_hash == record.manifest)
+}
+
+fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, FileError> {
+    let wrong = |problem: String| FileError::new(path, problem).hint(RESTORE);
+    let text = read_text(path)?;
+    let record: Record = serde_json::from_str(&text).map_err(|e| wrong(format!("is no record of an undo: {e}")))?;
+    let number = before.map_or(1, |before| before.number + 1);
+    let name = record_name(record.number, &record.run_id);
+    if record.number != number || kept.file_name().is_none_or(|file| *file != *name) {
+        return Err(wrong(format!("is undo {} of run {}; expected undo {number}", record.number, record.run_id)));
+    }
+    if record.previous.as_deref() != before.map(|before| before.record_hash.as_str()) {
+        return Err(wrong("the record before it is not the one that it followed".to_owned()));
+    }
+    if !kept.join(FILE_NAME).is_file() {
+        return Err(wrong(format!("the run that it took back is missing: {}", kept.display())));
+    }
+    let manifest = Manifest::load(&kept)?;
+    if manifest.own_hash != record.manifest || manifest.run_id != record.run_id {
+        return Err(FileError::new(&kept.join(FILE_NAME), "is not the manifest of the run that was undone").hint(RESTORE));
+    }
+    let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    Ok(Undone { number, reason: record.reason, run: Run { folder: kept, manifest }, record_hash })
+}
+
+fn record_name(number: u64, run_id: &str) -> String {
+    format!("{number:06}-{run_id}")
+}
+
+/// Removes the record of an undo that died.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(super) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
+    for path in records(&ledger.undone_folder())? {
+        if !path.with_extension("").is_dir() && is_dead(ledger, &path) {
+            std::fs::remove_file(&path).map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
+            sync_folder(&ledger.undone_folder())?;
+        }
+    }
+    Ok(())
+}
+
+/// The later runs that stand on a run, oldest first: they found its calls again or have its calls as parents, they
+/// followed a change of suspense, or they judged by a newest start that only it has seen; and all that stand on those.
+#[must_use]
+pub fn dependents(history: &History, at: usize) -> Vec<usize> {
+    let newest = |run: &Run| run.manifest.own_newest_start.as_deref().and_then(time::parse_date_or_instant);
+    let mut gone: HashSet<&str> = HashSet::new();
+    let mut kept_newest: Option<Micros> = history.runs[..at].iter().filter_map(newest).max();
+    let mut gone_newest: Option<Micros> = None;
+    let mut moved = false;
+    let mut found = Vec::new();
+    for (place, run) in history.runs.iter().enumerate().skip(at) {
+        let m = &run.manifest;
+        let own = newest(run);
+        let stands = moved || m.stands_on.iter().any(|id| gone.contains(id.as_str())) || gone_newest > kept_newest.max(own);
+        if place == at || stands {
+            gone.insert(&m.run_id);
+            gone_newest = gone_newest.max(own);
+            moved |= m.suspense.moved();
+            if stands {
+                found.push(place);
+            }
+        } else {
+            kept_newest = kept_newest.max(own);
+        }
+    }
+    found
+}
+
+/// Takes one run back. (No later run may stand on it: see [`dependents`].)
+///
+/// # Errors
+/// If anything cannot be written or synced; the run stands then.
+pub fn undo(ledger: &Ledger, lock: &Lock, history: &History, at: usize, reason: &str) -> Result<(), LedgerError> {
+    let run = &history.runs[at];
+    let before = history.undone.last();
+    let record = Record {
+        number: before.map_or(1, |before| before.number + 1),
+        run_id: run.manifest.run_id.clone(),
+        manifest: run.manifest.own_hash.clone(),
+        reason: reason.to_owned(),
+        previous: before.map(|before| before.record_hash.clone()),
+    };
+    let folder = ledger.undone_folder();
+    make_folder(&folder)?;
+    sync_folder(ledger.folder())?;
+    let name = record_name(record.number, &record.run_id);
+    let fail = |path: &Path, e: std::io::Error| FileError::new(path, format!("cannot be published: {e}"));
+    let text = serde_json::to_string_pretty(&record).map_err(|e| fail(&folder, e.into()))? + "\n";
+    let (staged, written) = (lock.staging.join("undo.json"), folder.join(format!("{name}.json")));
+    write_synced(&staged, text.as_bytes())?;
+    std::fs::rename(&staged, &written).map_err(|e| fail(&written, e))?;
+    sync_folder(&folder)?;
+    let kept = folder.join(&name);
+    std::fs::rename(&run.folder, &kept).map_err(|e| fail(&kept, e))?;
+    if let Err(e) = sync_folder(&folder).and_then(|()| sync_folder(&ledger.runs_folder())) {
+        return Err(match std::fs::rename(&kept, &run.folder) {
+            Ok(()) => e.into(),
+            Err(back) => FileError::new(&kept, format!("is undone, but {e}, and it cannot be put back: {back}")).into(),
+        });
+    }
+    Ok(())
+}
