@@ -42,7 +42,10 @@
 //!    Even a run's name is a hash of what it did.
 //! 5. **The core knows no file.** Only [`io`] and [`cli`] name `std::fs`, `csv`, `polars` or `clap`; a test holds it. The
 //!    core is what will run inside other engines.
-//! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]).
+//! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]). Nights in any order and overlap come to the books
+//!    of one run over all of them.
+//! 7. **What is stored is proved by other code.** [`audit`] rates every booked leg a second time, from the log and the
+//!    archived decks; it names nothing of the kernel, and a test holds it.
 //!
 //! # Where to start reading
 //!

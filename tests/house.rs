@@ -66,6 +66,15 @@ fn the_core_knows_no_file_and_no_clock() {
     assert_eq!(places(&core, &words), NONE);
 }
 
+/// The second rater is worth something only while it shares nothing with the first.
+#[test]
+fn the_audit_names_nothing_of_the_kernel() {
+    let mut audit = sources();
+    audit.retain(|source| source.name.starts_with("audit/"));
+    assert!(audit.len() >= 3, "the audit was found");
+    assert_eq!(places(&audit, &["crate", "trunkrate"]), NONE);
+}
+
 /// A run gives the same bytes whenever it is made: only a question without `--at` is about now.
 #[test]
 fn the_clock_is_asked_in_one_place() {

@@ -11,14 +11,19 @@
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
+//! | `undo` | runs that are taken back, and what stands on them |
+//! | `desk` | what people do about waiting records |
+//! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `regressions` | faults that were found once |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
+mod catalog;
 mod commands;
 mod decks;
+mod desk;
 mod fixtures_night;
 mod formats;
 mod house;
@@ -29,3 +34,4 @@ mod readme;
 mod reasons;
 mod regressions;
 mod support;
+mod undo;

@@ -166,21 +166,24 @@ struct Scenario {
     id: &'static str,
     /// The service of the root.
     root: &'static str,
-    /// What C is; empty for the root itself.
+    /// What C is: `sip`, `pstn`, or `none` for the root itself.
     target: &'static str,
     legs: &'static [Cell],
     /// What the log shows.
     log: (Party, Party),
 }
 
+const OUT: &str = "termination";
+const IN: &str = "origination";
+
 #[rustfmt::skip]
 const TABLE: [Scenario; 6] = [
-    Scenario { id: "termination", root: "termination", target: "", legs: &[("termination", A, B)], log: (A, B) },
-    Scenario { id: "origination", root: "origination", target: "", legs: &[("origination", A, B)], log: (A, B) },
-    Scenario { id: "termination-to-sip",  root: "termination", target: "sip",  legs: &[("termination", C, B)],                        log: (B, C) },
-    Scenario { id: "termination-to-pstn", root: "termination", target: "pstn", legs: &[("termination", A, B), ("termination", A, C)], log: (B, C) },
-    Scenario { id: "origination-to-sip",  root: "origination", target: "sip",  legs: &[("origination", A, C)],                        log: (A, C) },
-    Scenario { id: "origination-to-pstn", root: "origination", target: "pstn", legs: &[("origination", A, B), ("termination", B, C)], log: (A, C) },
+    Scenario { id: OUT,                   root: OUT, target: "none", legs: &[(OUT, A, B)],              log: (A, B) },
+    Scenario { id: IN,                    root: IN,  target: "none", legs: &[(IN, A, B)],               log: (A, B) },
+    Scenario { id: "termination-to-sip",  root: OUT, target: "sip",  legs: &[(OUT, C, B)],              log: (B, C) },
+    Scenario { id: "termination-to-pstn", root: OUT, target: "pstn", legs: &[(OUT, A, B), (OUT, A, C)], log: (B, C) },
+    Scenario { id: "origination-to-sip",  root: IN,  target: "sip",  legs: &[(IN, A, C)],               log: (A, C) },
+    Scenario { id: "origination-to-pstn", root: IN,  target: "pstn", legs: &[(IN, A, B), (OUT, B, C)],  log: (A, C) },
 ];
 
 /// The parties of a call, as the log shows them, and the service of its root.
@@ -203,11 +206,11 @@ impl<'a> Parties<'a> {
     /// The number by which a leg to this party is priced: an origination always by B, and the B of a termination can be an
     /// emergency number.
     fn rated(&self, service: &str, to: Party) -> Option<&'a str> {
-        let party = if service == "origination" { B } else { to };
+        let party = if service == IN { B } else { to };
         let text = self.text(party);
         match party {
             _ if is_number(text) => Some(text),
-            B if self.root == "termination" => emergency_code(text),
+            B if self.root == OUT => emergency_code(text),
             _ => None,
         }
     }
@@ -344,7 +347,7 @@ fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scen
             (Parties { root: root.scenario, a: root.from, b: root.to, c: call.to }, target)
         }
         None if is_child => return Err(here.differs("parent_call_sid", &call.parent_call_sid, &"a root in the log")),
-        _ => (Parties { root: call.scenario, a: call.from, b: call.to, c: "" }, ""),
+        _ => (Parties { root: call.scenario, a: call.from, b: call.to, c: "" }, "none"),
     };
     let scenario = TABLE.iter().find(|row| row.root == parties.root && row.target == target);
     let scenario = scenario.ok_or_else(|| match root {
@@ -366,8 +369,13 @@ impl Place {
         Difference { leg: self.0, column, stored: stored.to_string(), expected: expected.to_string() }
     }
 
+    /// Empty texts are seen first: they lie nowhere in memory, and to compare bytes there is slow on some processors.
     fn same(self, column: &'static str, stored: &str, expected: &str) -> Result<(), Difference> {
-        if stored == expected { Ok(()) } else { Err(self.differs(column, &stored, &expected)) }
+        if (stored.is_empty() && expected.is_empty()) || stored == expected {
+            Ok(())
+        } else {
+            Err(self.differs(column, &stored, &expected))
+        }
     }
 
     fn same_count(self, column: &'static str, stored: i64, expected: i64) -> Result<(), Difference> {

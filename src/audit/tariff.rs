@@ -290,10 +290,10 @@ impl Deck {
         }
     }
 
-    /// The rows that have both prefixes: one, or equal ones.
+    /// The rows that have both prefixes: one, or equal ones. Two prefixes of one origin are the same if they are as long.
     pub(super) fn tied<'a>(&'a self, best: &'a Best<'_>, wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a Row> {
         let rows = best.rows.iter().filter_map(|row| self.rows.get(*row));
-        rows.filter(|row| row.origin_for(wanted) == Some(best.origin))
+        rows.filter(|row| row.origin_for(wanted).is_some_and(|origin| origin.len() == best.origin.len()))
     }
 }
 
@@ -331,4 +331,40 @@ impl Terms {
 fn utf8<'a>(bytes: &'a [u8], path: &str) -> Result<&'a str, String> {
     let text = std::str::from_utf8(bytes).map_err(|problem| format!("{path}: {problem}"))?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tariff;
+
+    fn load(toml: &str, row: &str, decimals: u32, rounding: &str) -> Result<Tariff, String> {
+        let header = "Description,Price / min,Origination Prefixes,Destination Prefixes,Service,Increment,Effective From";
+        let files = [("deck.toml", toml.to_owned()), ("p.csv", format!("{header}\n{row}\n"))];
+        let files = files.map(|(path, text)| (path.to_owned(), text.into_bytes()));
+        Tariff::load(&files.into(), "rates", None, decimals, rounding)
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let toml = "currency = \"USD\"";
+        assert!(load(toml, "x,1,ALL,\" 1 ,emergency\",,,", 8, "up").is_ok());
+        let rows = [
+            ("x,,,1,,,", "pricemin"),
+            ("x,1,emergency,1,,,", "originationprefixes"),
+            ("x,1,,\"1,,2\",,,", "destinationprefixes"),
+            ("x,1,,,,,", "destinationprefixes"),
+            ("x,1,,1,inbound,,", "service"),
+            ("x,1,,1,,0,", "increment"),
+            ("x,1,,1,,,noon", "effectivefrom"),
+            ("x,1,,1", "has 4 cells, expected 7"),
+        ];
+        for (row, what) in rows {
+            let problem = load(toml, row, 5, "half-up").expect_err("a refusal");
+            assert!(problem.contains(what), "{problem}");
+        }
+        for toml in ["", "currency = \"USD\"\nprice = \"1\"", "currency = \"USD\"\nconnection_fee = 0.1"] {
+            assert!(load(toml, "x,1,,1,,,", 5, "half-up").is_err(), "{toml}");
+        }
+        assert!(load(toml, "x,1,,1,,,", 9, "half-up").is_err() && load(toml, "x,1,,1,,,", 5, "down").is_err());
+    }
 }

@@ -182,3 +182,47 @@ fn dialled(user: &str) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     Some(text.replace(['-', '.', '(', ')'], ""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Sheet, instant, money};
+
+    #[test]
+    fn lines_are_counted_in_the_file() {
+        let text = "\u{feff}A B,c/D\r\n\n\"two\r\nlines, \"\"so\"\"\",1\r\n\r\n\n x ,\"\"\n\"\",in\"side";
+        let sheet = Sheet::read(text).expect("a sheet");
+        assert_eq!(sheet.header, ["ab", "cd"]);
+        let read: Vec<(i64, &str, &str)> =
+            sheet.records.iter().map(|record| (record.line, sheet.cell(record, "ab"), sheet.cell(record, "cd"))).collect();
+        assert_eq!(read, [(3, "two\r\nlines, \"so\"", "1"), (7, "x", ""), (8, "", "in\"side")]);
+        for bad in ["", "a,A\n1,2", "a,b\n1", "a\n1,2"] {
+            assert!(Sheet::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn money_is_a_plain_decimal_number() {
+        let good =
+            [("0", 0), ("0.0100", 100_000_000), ("12345678.0000000001", 123_456_780_000_000_001), ("007.5", 75_000_000_000)];
+        for (text, units) in good {
+            assert_eq!(money(text), Some(units), "{text}");
+        }
+        for bad in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0.00000000001", "100000000", "\u{661}"] {
+            assert_eq!(money(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_first_instant() {
+        let start = Some(1_795_132_800_000_000);
+        let forms = ["2026-11-20", "2026-11-20T00:00:00Z", "2026-11-20t00:00:00.0z", "2026-11-20 02:00:00+02:00"];
+        let others = ["2026-11-19T20:30:00-0330", "20261120T000000Z", "Fri, 20 Nov 2026 00:00:00 GMT", "2026-11-20T01:00:00+01"];
+        for text in forms.into_iter().chain(others) {
+            assert_eq!(instant(text), start, "{text}");
+        }
+        assert_eq!(instant("2026-11-20T00:00:00.000001999Z"), start.map(|start| start + 1));
+        for bad in ["", "noon", "2026-11-20T00:00:00", "2026-02-30"] {
+            assert_eq!(instant(bad), None, "{bad}");
+        }
+    }
+}

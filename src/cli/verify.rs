@@ -24,7 +24,8 @@ fn as_text(proof: &Proof, sampled: bool) -> String {
     let (calls, legs) = (grouped(proof.calls), grouped(proof.legs));
     if sampled {
         let all = grouped(proof.all_calls);
-        return format!("good: {runs}; of {all} calls {calls} and their {legs} legs were recomputed; no law is broken there\n");
+        let legs = if proof.legs == 1 { "1 leg".to_owned() } else { format!("{legs} legs") };
+        return format!("good: {runs}; {calls} of {all} calls recomputed ({legs}); no law is broken there\n");
     }
     let waiting = grouped(proof.waiting);
     let sums: Vec<String> =

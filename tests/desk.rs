@@ -1,0 +1,208 @@
+//! The desk: what people do about waiting records, and that each of it is counted and kept.
+
+use crate::support::{Done, Night};
+use serde_json::Value;
+
+const GOOD: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed";
+const LOST_CHILD: &str = "CA2,CA9,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
+const NO_RATE: &str = "CA3,,AC2,,trunking-terminating,+12025550101,+442071838750,2026-11-20T22:00:00Z,,61,completed";
+const RINGING: &str = "CA4,,AC2,,trunking-terminating,+12025550101,+14155550102,2026-11-20T23:00:00Z,,,ringing";
+const ONE: &str = "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,60,completed";
+const TWO: &str = "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,61,completed";
+const BROKEN: &str = "CA6,\"";
+const DAYS_LATER: &str = "CA7,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-24T10:00:00Z,,60,completed";
+
+/// A ledger in which one record of every kind waits, and a later night.
+fn waiting() -> Night {
+    let night = Night::with_plain_deck();
+    night.calls(&[GOOD, LOST_CHILD, NO_RATE, RINGING, ONE, TWO, BROKEN]);
+    night.run(&[]);
+    night.calls(&[DAYS_LATER]);
+    night.run(&[]);
+    night
+}
+
+fn run(night: &Night, args: &[&str]) -> Done {
+    night.trunkrate(args)
+}
+
+fn suspense(night: &Night, more: &[&str]) -> Vec<String> {
+    let rows = run(night, &[&["suspense", "--format", "json"], more].concat()).json();
+    let id = |row: &Value| row["call_sid"].as_str().unwrap_or("-").to_owned();
+    rows.as_array().expect("a list").iter().map(id).collect()
+}
+
+#[test]
+fn filters() {
+    let night = waiting();
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&[], &["-", "CA2", "CA3", "CA4", "CA5", "CA5"]),
+        (&["--reason", "no-rate"], &["CA3"]),
+        (&["--reason", "no-rate", "--reason", "not-final"], &["CA3", "CA4"]),
+        (&["--account", "AC2"], &["CA3", "CA4"]),
+        (&["--source", "calls.csv"], &["-", "CA2", "CA3", "CA4", "CA5", "CA5"]),
+        (&["--source", "other.csv"], &[]),
+        (&["--older-than", "2"], &["-", "CA2", "CA3", "CA4", "CA5", "CA5"]),
+        (&["--older-than", "3"], &[]),
+        (&["--from", "2026-11-20T22:00:00Z"], &["CA3", "CA4"]),
+        (&["--to", "2026-11-20T21:00:00Z", "--account", "AC1"], &["CA5", "CA5"]),
+    ];
+    for (args, expected) in cases {
+        assert_eq!(suspense(&night, args), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn counts_and_ages() {
+    let night = waiting();
+    let counts = run(&night, &["suspense", "--counts", "--format", "csv"]).ok();
+    let expected = "reason,records,seconds,oldest_days\n\
+                    malformed-record,1,0,3\n\
+                    not-final,1,0,3\n\
+                    conflicting-duplicate,2,121,3\n\
+                    parent-missing,1,370,3\n\
+                    no-rate,1,61,3\n";
+    assert_eq!(counts, expected);
+    insta::assert_snapshot!(run(&night, &["suspense", "--counts"]).ok(), @r"
+    reason                 records  seconds  oldest days
+    ────────────────────────────────────────────────────
+    malformed-record             1        0            3
+    not-final                    1        0            3
+    conflicting-duplicate        2      121            3
+    parent-missing               1      370            3
+    no-rate                      1       61            3
+    ");
+}
+
+#[test]
+fn versions_side_by_side() {
+    let night = waiting();
+    insta::assert_snapshot!(run(&night, &["suspense", "show", "CA5"]).ok());
+    let json = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
+    let duration = |at: usize| (json["versions"][at]["version"].clone(), json["versions"][at]["fields"]["duration"].clone());
+    assert_eq!((duration(0), duration(1)), ((1.into(), "60".into()), (2.into(), "61".into())));
+}
+
+#[test]
+fn a_record_without_an_id_is_named_by_its_source() {
+    let night = waiting();
+    let shown = run(&night, &["suspense", "show", "calls.csv:8"]).ok();
+    assert!(shown.contains("malformed-record") && shown.contains("CA6"), "{shown}");
+    run(&night, &["suspense", "close", "calls.csv:8", "--reason", "torn line"]).ok();
+    assert_eq!(suspense(&night, &["--reason", "malformed-record"]), Vec::<String>::new());
+    // The same text again is a copy of what was written off.
+    night.calls(&[BROKEN]);
+    let summary = night.run(&[]);
+    assert_eq!((&summary["read"], &summary["duplicate"]), (&1.into(), &1.into()));
+    run(&night, &["verify"]).ok();
+}
+
+/// Written off: kept with the reason, counted, and it does not come back with the next export.
+#[test]
+fn what_is_closed_stays_closed() {
+    let night = waiting();
+    let said = run(&night, &["suspense", "close", "CA2", "CA3", "--reason", "agreed with the carrier"]).ok();
+    assert!(said.ends_with(": 2 records written off\n"), "{said}");
+    assert_eq!(suspense(&night, &[]), ["-", "CA4", "CA5", "CA5"]);
+    run(&night, &["verify"]).ok();
+    let list = run(&night, &["runs", "--format", "json"]).json();
+    let last = &list[2];
+    assert_eq!((&last["kind"], &last["reason"]), (&"close".into(), &"agreed with the carrier".into()));
+    assert_eq!(last["counts"]["closed"], serde_json::json!({"records": 2, "seconds": 431}));
+    let account = &last["suspense"];
+    let records = ["opening", "new", "taken_up", "closed", "closing"].map(|entry| account[entry]["records"].as_u64());
+    assert_eq!(records, [Some(6), Some(0), Some(0), Some(2), Some(4)]);
+
+    night.calls(&[LOST_CHILD, NO_RATE]);
+    let summary = night.run(&[]);
+    assert_eq!((&summary["duplicate"], &summary["suspended"]), (&2.into(), &4.into()));
+    let hint = run(&night, &["suspense", "show", "CA2"]);
+    assert!(hint.code == 1 && hint.stderr.contains("agreed with the carrier"), "{}", hint.shown());
+    // Another version is another record.
+    night.calls(&[&NO_RATE.replace("+442071838750", "+14155550102")]);
+    assert_eq!(night.run(&[])["rated"], 1);
+    run(&night, &["verify"]).ok();
+}
+
+#[test]
+fn a_chosen_version_is_booked_by_the_next_run() {
+    for (take, amount) in [("1", "0.01000"), ("2", "0.02000")] {
+        let night = waiting();
+        run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
+        assert_eq!(suspense(&night, &["--reason", "conflicting-duplicate"]), ["CA5"]);
+        let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+        assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &amount.into()));
+        // Both versions come again with the next export: copies, both of them.
+        night.calls(&[ONE, TWO]);
+        let summary = night.run(&[]);
+        assert_eq!((&summary["duplicate"], &summary["suspended"]), (&2.into(), &4.into()));
+        run(&night, &["verify"]).ok();
+    }
+}
+
+#[test]
+fn retry_after_the_deck_was_mended() {
+    let night = waiting();
+    night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nGB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n");
+    let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+    let counts = ["read", "retried", "rated", "suspended"].map(|name| summary[name].as_u64());
+    assert_eq!(counts, [Some(0), Some(6), Some(1), Some(5)]);
+    assert_eq!(summary["amount"]["USD"], "0.03000", "61 s are two minutes at 0.0150");
+    run(&night, &["verify"]).ok();
+    let none = Night::with_plain_deck();
+    none.calls(&[GOOD]);
+    none.run(&[]);
+    assert_eq!(run(&none, &["suspense", "retry", "--rates", "rates"]).ok(), "nothing waits\n");
+    assert_eq!(run(&none, &["runs", "--format", "json"]).json().as_array().map(Vec::len), Some(1), "no empty run");
+}
+
+/// What waits in one ledger is a call file for another.
+#[test]
+fn exported_records_are_a_call_file() {
+    let night = waiting();
+    let done = run(&night, &["suspense", "--export", "waiting.jsonl"]);
+    assert!(done.code == 0 && done.stderr.contains("1 record is no record of fields"), "{}", done.shown());
+    let args = ["run", "--cdrs", "waiting.jsonl", "--rates", "rates", "--ledger", "other", "--format", "json"];
+    let summary = run(&night, &args).json();
+    assert_eq!((&summary["read"], &summary["suspended"]), (&5.into(), &5.into()));
+    let reasons = |ledger: &str| {
+        let rows = run(&night, &["suspense", "--ledger", ledger, "--format", "json"]).json();
+        let row = |row: &Value| (row["call_sid"].clone().to_string(), row["reason"].clone().to_string());
+        let mut rows: Vec<_> = rows.as_array().expect("a list").iter().map(row).collect();
+        rows.retain(|(_, reason)| reason != "\"malformed-record\"");
+        rows.sort();
+        rows
+    };
+    assert_eq!(reasons("other"), reasons("ledger"));
+    // In its own ledger each is a copy of what waits already.
+    let again = run(&night, &["run", "--cdrs", "waiting.jsonl", "--rates", "rates", "--format", "json"]).json();
+    assert_eq!((&again["duplicate"], &again["suspended"]), (&5.into(), &6.into()));
+    assert_eq!(run(&night, &["suspense", "--export", "-", "--reason", "not-final"]).ok().lines().count(), 1);
+}
+
+#[test]
+fn what_makes_no_sense_is_said_and_changes_nothing() {
+    let night = waiting();
+    night.calls(&[&GOOD.replace(",300,", ",301,")]);
+    night.run(&[]);
+    let before = run(&night, &["runs"]).ok();
+    let cases: [(i32, &[&str], &str); 11] = [
+        (1, &["suspense", "show", "CA99"], "no record of CA99 waits"),
+        (1, &["suspense", "show", "CA7"], "was booked by run 000002-"),
+        (1, &["suspense", "close", "CA99", "--reason", "x"], "no record of CA99 waits"),
+        (2, &["suspense", "close", "CA2", "--reason", ""], "say why"),
+        (2, &["suspense", "close", "CA2"], "--reason"),
+        (1, &["suspense", "resolve", "CA2", "--take", "1"], "one version only"),
+        (2, &["suspense", "resolve", "CA5", "--take", "3"], "expected 1 to 2"),
+        (2, &["suspense", "resolve", "CA5", "--take", "0"], "expected 1 to 2"),
+        (1, &["suspense", "resolve", "CA1", "--take", "1"], "the booked version stands"),
+        (2, &["suspense", "retry"], "--rates"),
+        (2, &["suspense", "--counts", "--export", "x"], "cannot be used with"),
+    ];
+    for (code, args, says) in cases {
+        let done = run(&night, args);
+        assert_eq!(done.code, code, "{args:?}: {}", done.shown());
+        assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(run(&night, &["runs"]).ok(), before);
+}

@@ -1,0 +1,169 @@
+//! Taking runs back: which later runs stand on a run, what is left when it is gone, and what is kept of it.
+
+use crate::support::Night;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const PARENT: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed";
+const CHILD: &str = "CA2,CA1,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
+const GRANDCHILD: &str = "CA3,CA2,AC1,,,,+13035550104,2026-11-20T21:21:00Z,,60,completed";
+const OTHER: &str = "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
+const LATER: &str = "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
+const LATEST: &str = "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
+const FOREIGN: &str = "CA7,,AC1,,outbound-api,+12025550101,+14155550102,2026-11-20T21:15:00Z,,1,completed";
+const OF_FOREIGN: &str = "CA8,CA7,AC1,,,,+13035550104,2026-11-22T21:21:00Z,,60,completed";
+
+/// Rates nights into one ledger; gives the folder and the runs' ids.
+fn nights(nights: &[&[&str]]) -> (Night, Vec<String>) {
+    let folder = Night::with_plain_deck();
+    let ids = nights.iter().map(|rows| night(&folder, rows)).collect();
+    (folder, ids)
+}
+
+fn night(folder: &Night, rows: &[&str]) -> String {
+    folder.calls(rows);
+    folder.run(&[])["run_id"].as_str().expect("a run").to_owned()
+}
+
+fn undo(folder: &Night, run: &str, more: &[&str]) -> crate::support::Done {
+    folder.trunkrate(&[&["undo", run, "--reason", "wrong deck"], more].concat())
+}
+
+/// Every file below a folder with its bytes.
+fn bytes_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], BTreeMap::new());
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).expect("below").to_owned(), std::fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    found
+}
+
+/// What a later run shares with the first one, and whether it stands on it.
+#[test]
+fn a_later_run_stands_on_a_run_whose_calls_it_knows() {
+    let cases: [(&str, &[&[&str]], bool); 9] = [
+        ("calls of its own", &[&[PARENT], &[OTHER]], false),
+        ("a copy", &[&[PARENT], &[PARENT, OTHER]], true),
+        ("a parent", &[&[PARENT], &[CHILD]], true),
+        ("a root behind its parent's parent", &[&[PARENT], &[CHILD, GRANDCHILD]], true),
+        ("a record that waited", &[&[PARENT, GRANDCHILD], &[OTHER]], true),
+        ("nothing, though later calls came first", &[&[PARENT], &[OTHER], &[LATER]], false),
+        ("the newest start", &[&[LATEST], &[OTHER]], true),
+        ("the newest start, which an earlier run has too", &[&[OTHER], &[PARENT]], true),
+        ("an ignored parent", &[&[FOREIGN, PARENT], &[OF_FOREIGN]], true),
+    ];
+    for (shared, runs, stands) in cases {
+        let (folder, ids) = nights(runs);
+        let done = undo(&folder, &ids[0], &[]);
+        assert_eq!(done.code, i32::from(stands), "{shared}: {}", done.shown());
+        if stands {
+            assert!(done.stderr.contains(&ids[1]), "the later run is named: {}", done.stderr);
+            assert!(done.stderr.contains("--with-dependents"), "{}", done.stderr);
+            assert_eq!(undo(&folder, &ids[0], &["--with-dependents"]).ok(), {
+                let lines: Vec<String> = ids.iter().rev().map(|id| format!("undone: run {id}\n")).collect();
+                lines.concat()
+            });
+        }
+        folder.trunkrate(&["verify"]).ok();
+    }
+}
+
+/// What stands on a run that stands on the run goes too; what stands on neither stays.
+#[test]
+fn dependents_of_dependents_go_and_others_stay() {
+    let (folder, ids) = nights(&[&[PARENT], &[CHILD], &[LATER], &[CHILD, LATEST]]);
+    let done = undo(&folder, &ids[0], &[]);
+    assert!(done.stderr.contains(&format!("{}, {}", ids[1], ids[3])), "{}", done.stderr);
+    assert!(!done.stderr.contains(&ids[2]), "{}", done.stderr);
+    undo(&folder, &ids[0], &["--with-dependents"]).ok();
+    let legs = folder.trunkrate(&["export", "legs"]).ok();
+    assert_eq!(legs.lines().count(), 2, "one leg of one call: {legs}");
+    assert!(legs.contains("\nCA5,"), "{legs}");
+    folder.trunkrate(&["verify"]).ok();
+    // The chain goes on over the gap, and what left can come again.
+    let again = night(&folder, &[PARENT, CHILD]);
+    assert!(again.starts_with("000004-"), "{again}");
+    folder.trunkrate(&["verify"]).ok();
+    assert_eq!(folder.trunkrate(&["export", "calls"]).ok().lines().count(), 4);
+}
+
+#[test]
+fn a_run_undone_and_done_again_gives_the_same_bytes() {
+    let priced = format!("{PARENT},-0.05");
+    let all: [&[&str]; 3] = [&[PARENT, GRANDCHILD, FOREIGN], &[CHILD, OTHER], &[&priced, LATER]];
+    let (folder, ids) = nights(&all);
+    let runs = folder.path().join("ledger/runs");
+    let before = bytes_below(&runs);
+    for id in ids.iter().rev() {
+        undo(&folder, id, &[]).ok();
+        folder.trunkrate(&["verify"]).ok();
+    }
+    assert_eq!(bytes_below(&runs), BTreeMap::new());
+    assert_eq!(folder.trunkrate(&["export", "legs"]).ok().lines().count(), 1, "the header only");
+    assert_eq!(folder.trunkrate(&["suspense"]).ok(), "nothing waits\n");
+    for rows in all {
+        night(&folder, rows);
+    }
+    assert_eq!(bytes_below(&runs), before);
+    folder.trunkrate(&["verify"]).ok();
+}
+
+/// A call that waits, waits again after its booking was undone: as it did before, tries and all.
+#[test]
+fn suspense_is_as_before() {
+    let (folder, ids) = nights(&[&[CHILD], &[PARENT]]);
+    assert_eq!(folder.trunkrate(&["suspense"]).ok(), "nothing waits\n");
+    undo(&folder, &ids[1], &[]).ok();
+    let waiting = folder.trunkrate(&["suspense", "--format", "json"]).json();
+    assert_eq!((&waiting[0]["call_sid"], &waiting[0]["tries"]), (&"CA2".into(), &1.into()));
+    let summary = {
+        folder.calls(&[PARENT]);
+        folder.run(&[])
+    };
+    assert_eq!((&summary["retried"], &summary["rated"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn undone_runs_stay_listed() {
+    let (folder, ids) = nights(&[&[PARENT], &[OTHER]]);
+    undo(&folder, &ids[1], &[]).ok();
+    let list = folder.trunkrate(&["runs", "--format", "json"]).json();
+    let state = |at: usize| (list[at]["run_id"].clone(), list[at]["state"].clone(), list[at]["undo_reason"].clone());
+    assert_eq!(state(0), (ids[0].clone().into(), "booked".into(), Value::Null));
+    assert_eq!(state(1), (ids[1].clone().into(), "undone".into(), "wrong deck".into()));
+    let table = folder.trunkrate(&["runs"]).ok();
+    assert!(table.contains("undone: wrong deck"), "{table}");
+    let csv = folder.trunkrate(&["runs", "--format", "csv"]).ok();
+    assert_eq!(csv.lines().nth(2).expect("a row").split(',').take(3).collect::<Vec<_>>(), [&ids[1], "run", "undone"]);
+    // Its files are all there still.
+    let kept = folder.path().join(format!("ledger/undone/000001-{}", ids[1]));
+    assert!(kept.join("manifest.json").is_file() && kept.with_extension("json").is_file());
+}
+
+#[test]
+fn an_undo_that_makes_no_sense_changes_nothing() {
+    let (folder, ids) = nights(&[&[PARENT], &[OTHER]]);
+    undo(&folder, &ids[1], &[]).ok();
+    let before = bytes_below(&folder.path().join("ledger"));
+    let cases: [(i32, &[&str], &str); 5] = [
+        (1, &["undo", "000009-0badcafe", "--reason", "x"], "there is no run 000009-0badcafe"),
+        (1, &["undo", &ids[1], "--reason", "x"], "it was undone: wrong deck"),
+        (2, &["undo", &ids[0]], "--reason"),
+        (2, &["undo", &ids[0], "--reason", " "], "say why"),
+        (1, &["undo", &ids[0], "--reason", "x", "--ledger", "none"], "there is no ledger"),
+    ];
+    for (code, args, says) in cases {
+        let done = folder.trunkrate(args);
+        assert_eq!(done.code, code, "{args:?}: {}", done.shown());
+        assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(bytes_below(&folder.path().join("ledger")), before);
+}
