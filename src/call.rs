@@ -54,21 +54,6 @@ impl Sid {
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
-
-    /// The high and the low half, as signed integers that sort as the id does.
-    #[must_use]
-    pub fn halves(self) -> (i64, i64) {
-        let [high, low] = [self.0 >> 64, self.0 & u128::from(u64::MAX)];
-        let signed = |half: u128| i64::from_ne_bytes((u64::try_from(half).unwrap_or_default() ^ (1 << 63)).to_ne_bytes());
-        (signed(high), signed(low))
-    }
-
-    /// The id of [`Sid::halves`].
-    #[must_use]
-    pub fn of_halves((high, low): (i64, i64)) -> Self {
-        let unsigned = |half: i64| u128::from(u64::from_ne_bytes(half.to_ne_bytes()) ^ (1 << 63));
-        Self(unsigned(high) << 64 | unsigned(low))
-    }
 }
 
 /// `CA` and 32 lower-case hex digits, the carrier's own form.
@@ -220,6 +205,15 @@ impl DirectionField {
             Self::Termination => Some(Direction::Termination),
             Self::Origination => Some(Direction::Origination),
             Self::Empty | Self::Other => None,
+        }
+    }
+}
+
+impl From<Direction> for DirectionField {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Termination => Self::Termination,
+            Direction::Origination => Self::Origination,
         }
     }
 }

@@ -64,7 +64,7 @@ pub struct Earlier {
     calls: Vec<BookedCall>,
     /// Booked parents of tonight's children, sorted by id.
     parents: Vec<BookedParent>,
-    /// Ids that were ignored.
+    /// Ids that were ignored, and are booked by no run.
     pub ignored: HashSet<Sid>,
     /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
     pub closed: HashSet<(Sid, u64)>,
@@ -199,7 +199,7 @@ impl Families {
         }
         let by_parent = ChildrenByParent::new(calls);
         for (parent, children) in by_parent.groups(calls) {
-            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() && earlier.parent(parent).is_none() {
+            if earlier.ignored.contains(&parent) && index.records(parent).is_empty() {
                 todo.extend(children);
             }
         }

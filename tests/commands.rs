@@ -415,7 +415,7 @@ fn verify_finds_a_flipped_byte_in_every_table_of_a_run() {
     let night = two_runs();
     let files: Vec<PathBuf> = files(&night.path().join("ledger/runs"))
         .into_iter()
-        .filter(|file| file.extension().is_some_and(|e| e == "parquet"))
+        .filter(|file| file.extension().is_some_and(|e| e == "parquet" || e == "bin"))
         .collect();
     assert!(files.len() >= 10, "{files:?}");
     for file in &files {

@@ -14,8 +14,8 @@
 //!
 //! What comes before the log is not its business: which record is suspended, and how a URI was read.
 //!
-//! **Invariant:** [`Tariff::check`] is `Ok` only if every stored column of every leg, and the call's own amount, currency
-//! and class, are what the rules give, and no leg is missing or too many. It does not panic, whatever is stored.
+//! **Invariant:** [`Tariff::check`] is `Ok` only if every field of every [`Leg`], and the call's own role, scenario, class,
+//! currency and amount, are what the rules give, and no leg is missing or too many. It does not panic, whatever is stored.
 
 mod tariff;
 mod text;

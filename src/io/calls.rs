@@ -8,6 +8,7 @@ use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Shape};
 use super::calls_parquet::{CallTable, SLICE};
+use super::ledger::frames::KeptParent;
 use super::source::{CallPath, Source, Stamp, format_ending};
 use crate::call::Calls;
 use crate::policy::Policy;
@@ -61,10 +62,10 @@ impl Format {
 
     /// The CSV header that a record needs to be read again; empty for JSON.
     #[must_use]
-    pub fn header(&self) -> &str {
+    pub fn header(&self) -> Arc<str> {
         match self {
-            Self::Csv(header) => &header.text,
-            Self::Json | Self::Parquet => "",
+            Self::Csv(header) => Arc::clone(&header.text),
+            Self::Json | Self::Parquet => Arc::from(""),
         }
     }
 }
@@ -102,6 +103,8 @@ pub struct Waiting {
     pub tries: u32,
     /// Its fingerprint, if it was malformed: it stays so, though its text as kept may read well (bad bytes are replaced).
     pub malformed: Option<u64>,
+    /// Its parent, if that is booked.
+    pub parent: Option<KeptParent>,
 }
 
 /// A piece of a file, with the records that it gave.

@@ -9,15 +9,15 @@
 use super::accounts::{self, Accounts};
 use super::calls::{self, Reading, SourceText};
 use super::decks::{self, Decks};
-use super::ledger::frames::{self, Books, LatePrice, SuspenseRow};
+use super::ledger::frames::{self, Books, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::manifest::{DeckEntry, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog, known, read};
 use super::source::CallPath;
 use super::{FileError, trunks};
-use crate::call::NONE;
+use crate::call::{DirectionField, NONE, PartyRef};
 use crate::detail::Case;
-use crate::family::Earlier;
+use crate::family::{Earlier, Link};
 use crate::money::Total;
 use crate::night::{Class, Night, Tally, Tariff, settle};
 use crate::policy::{ChainedTransfers, Policy};
@@ -120,7 +120,7 @@ pub fn settle_calls(
 ) -> Result<Session, LedgerError> {
     let waiting = read::waiting(history)?;
     let mut reading = calls::read(files, waiting, &inputs.policy, progress)?;
-    let (earlier, stands_on) = known::earlier(history, &mut reading.calls)?;
+    let (earlier, stands_on) = known::earlier(history, &mut reading.calls, &reading.waiting)?;
     let deck_of_account = inputs.deck_of_accounts(reading.calls.accounts.texts());
     let night = settle(&reading.calls, reading.waiting.len(), &earlier, &inputs.tariff(&deck_of_account));
     Ok(Session { inputs, reading, earlier, night, stands_on, deck_of_account })
@@ -200,11 +200,34 @@ impl Session {
             first_seen: waiting.map_or_else(|| newest.to_owned(), |w| w.first_seen.clone()),
             tries: waiting.map_or(1, |w| w.tries.saturating_add(1)),
             record: text.record,
-            header: text.format.header().to_owned(),
+            header: text.format.header(),
             content: self.reading.calls.content[record],
             seconds: self.reading.calls.duration[record],
             close_reason: String::new(),
+            parent: self.kept_parent(record),
         }
+    }
+
+    /// The parent of a child, if an earlier run booked it.
+    fn kept_parent(&self, record: usize) -> Option<KeptParent> {
+        let calls = &self.reading.calls;
+        let Link::Booked(index) = *self.night.families.link.get(calls.child[record] as usize)? else { return None };
+        let parent = self.earlier.parent_at(index);
+        let party = |party: PartyRef| {
+            let mut text = String::new();
+            party.push_to(&calls.parties, &mut text);
+            text
+        };
+        Some(KeptParent {
+            account: calls.accounts.text(parent.account).to_owned(),
+            start: parent.start,
+            is_child: parent.is_child,
+            root_sid: calls.odd_sids.text(parent.root.sid).to_string(),
+            root_direction: DirectionField::from(parent.root.direction).as_str().to_owned(),
+            root_from: party(parent.root.a),
+            root_to: party(parent.root.b),
+            root_trunk: calls.trunks.text(parent.root.trunk).to_owned(),
+        })
     }
 
     /// Prices that came for calls of earlier runs.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** polars carries the columns and writes them; amounts come out of [`crate::rating::charge`], as integers.
 
-use crate::call::{Calls, Sid};
+use crate::call::Calls;
 use crate::deck::Hit;
 use crate::family::Earlier;
 use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, STORED_DIGITS, Total};
@@ -11,6 +11,7 @@ use crate::rating::{Charge, PlannedLeg, cells, charge, log_cell, plan};
 use crate::time::Micros;
 use polars::prelude::*;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// The columns of legs (contract, section 5.1).
 pub const LEG_COLUMNS: [&str; 25] = [
@@ -461,13 +462,30 @@ pub struct SuspenseRow {
     pub tries: u32,
     pub record: String,
     /// The CSV header that the record stands under; not exported.
-    pub header: String,
+    pub header: Arc<str>,
     /// The record's fingerprint; not exported.
     pub content: u64,
     /// Its duration, as far as it says one; not exported.
     pub seconds: u32,
     /// Why it was written off; only of those that were, and not exported.
     pub close_reason: String,
+    /// Its parent, if that is booked; not exported.
+    pub parent: Option<KeptParent>,
+}
+
+/// The booked parent of a waiting child, kept beside it: every later run asks for it again, and would have to read the
+/// log of the day on which it lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as crate::family::BookedParent")]
+pub struct KeptParent {
+    pub account: String,
+    pub start: Micros,
+    pub is_child: bool,
+    pub root_sid: String,
+    pub root_direction: String,
+    pub root_from: String,
+    pub root_to: String,
+    pub root_trunk: String,
 }
 
 /// The suspended records as a frame, in a certain order.
@@ -500,6 +518,14 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
         numbers("content", |r| i64::from_ne_bytes(r.content.to_ne_bytes())),
         numbers("seconds", |r| r.seconds.into()),
         texts("close_reason", |r| &r.close_reason),
+        texts("kept_account", |r| r.parent.as_ref().map_or("", |p| &p.account)),
+        times("kept_start", rows.iter().map(|r| r.parent.as_ref().map(|p| p.start)).collect()),
+        numbers("kept_is_child", |r| r.parent.as_ref().is_some_and(|p| p.is_child).into()),
+        texts("kept_root_sid", |r| r.parent.as_ref().map_or("", |p| &p.root_sid)),
+        texts("kept_root_direction", |r| r.parent.as_ref().map_or("", |p| &p.root_direction)),
+        texts("kept_root_from", |r| r.parent.as_ref().map_or("", |p| &p.root_from)),
+        texts("kept_root_to", |r| r.parent.as_ref().map_or("", |p| &p.root_to)),
+        texts("kept_root_trunk", |r| r.parent.as_ref().map_or("", |p| &p.root_trunk)),
     ];
     frame_of(columns)
 }
@@ -524,38 +550,6 @@ pub fn late_prices(rows: &[LatePrice]) -> DataFrame {
     }
     let prices = rows.iter().map(|row| Some(row.price)).collect();
     frame_of(vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)])
-}
-
-/// A call of a run: where it stands in the log, and what tells a copy of it from another version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdRow {
-    /// Its id.
-    pub sid: Sid,
-    /// Its fingerprint.
-    pub content: u64,
-    /// The carrier's price, in units of 10⁻¹⁰.
-    pub price: Option<i64>,
-    /// The UTC day of its part of the log and the row there; `None` if the call is ignored.
-    pub place: Option<(i32, u32)>,
-}
-
-/// Ids as a frame, sorted: the two halves of each as integers that sort as the whole does.
-#[must_use]
-pub fn ids(rows: &mut [IdRow]) -> DataFrame {
-    use rayon::slice::ParallelSliceMut;
-    rows.par_sort_unstable_by_key(|row| (row.sid, row.place, row.content));
-    let numbers = |name: &str, get: fn(&IdRow) -> i64| integers(name, rows.iter().map(get).collect());
-    let places = |name: &str, get: fn(&IdRow) -> Option<i32>| {
-        Int32Chunked::from_iter_options(name.into(), rows.iter().map(get)).into_column()
-    };
-    frame_of(vec![
-        numbers("sid_high", |row| row.sid.halves().0),
-        numbers("sid_low", |row| row.sid.halves().1),
-        numbers("content", |row| i64::from_ne_bytes(row.content.to_ne_bytes())),
-        Int64Chunked::from_iter_options("carrier_price".into(), rows.iter().map(|row| row.price)).into_column(),
-        places("day", |row| row.place.map(|(day, _)| day)),
-        places("row", |row| row.place.and_then(|(_, row)| i32::try_from(row).ok())),
-    ])
 }
 
 fn frame_of(columns: Vec<Column>) -> DataFrame {

@@ -14,15 +14,17 @@
 //! is exact and costs a hundredth of the night, up to millions of calls; a B-tree of ids costs more to keep up than the
 //! whole night does.
 
-use super::frames::IdRow;
-use super::read::{frame, longs, text, units};
+use super::ids::{IdFile, IdRow};
+use super::read::{frame, longs, slice, text, units};
+use super::write::ROWS;
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, Earlier, RootFacts};
 use crate::io::FileError;
+use crate::io::calls::Waiting;
 use crate::party::Party;
 use crate::time::{self, DAY, Micros};
-use polars::prelude::{DataFrame, LazyFrame, PlRefPath, ScanArgsParquet, col, lit};
+use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -87,68 +89,13 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
         return Ok(found);
     }
     for path in run.files(Dataset::Ids) {
+        let mut file = IdFile::open(&path)?;
         found.extend(match wanted {
-            [one] => read_ids(&narrowed(&path, *one)?)?.into_iter().filter(|row| row.sid == *one).collect(),
-            _ => sweep(&path, wanted)?,
+            [one] => file.find(*one)?,
+            _ => file.find_all(wanted)?,
         });
     }
     Ok(found)
-}
-
-/// The ids of the groups in which one may stand.
-fn narrowed(path: &Path, sid: Sid) -> Result<DataFrame, LedgerError> {
-    let high = sid.halves().0;
-    let scan = || {
-        let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-        LazyFrame::scan_parquet(PlRefPath::new(path.display().to_string()), args)?.filter(col("sid_high").eq(lit(high))).collect()
-    };
-    Ok(crate::io::guarded(path, scan).map_err(|e| e.hint(super::RESTORE))?)
-}
-
-/// The wanted ids of a file, both sorted: the ids alone are read first, the rest only if one is found.
-fn sweep(path: &Path, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
-    let sids = sids_of(&frame(path, &["sid_high", "sid_low"])?);
-    let mut at = 0;
-    let mut found = Vec::new();
-    for (row, sid) in sids.into_iter().enumerate() {
-        while at < wanted.len() && wanted[at] < sid {
-            at += 1;
-        }
-        if at == wanted.len() {
-            break;
-        }
-        if wanted[at] == sid {
-            found.push(row);
-        }
-    }
-    if found.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = read_ids(&frame(path, &[])?)?;
-    Ok(found.into_iter().filter_map(|row| rows.get(row).copied()).collect())
-}
-
-/// The ids of a frame of them, in its order.
-#[must_use]
-pub fn sids_of(frame: &DataFrame) -> Vec<Sid> {
-    let [high, low] = ["sid_high", "sid_low"].map(|name| longs(frame, name));
-    high.into_iter().zip(low).map(|(high, low)| Sid::of_halves((high.unwrap_or_default(), low.unwrap_or_default()))).collect()
-}
-
-/// The rows of a frame of ids.
-///
-/// # Errors
-/// None today; a column that is missing is a bug.
-pub fn read_ids(frame: &DataFrame) -> Result<Vec<IdRow>, LedgerError> {
-    let [content, price, day, row] = ["content", "carrier_price", "day", "row"].map(|name| longs(frame, name));
-    let place = |at: usize| Some((i32::try_from(day[at]?).ok()?, u32::try_from(row[at]?).ok()?));
-    let rows = sids_of(frame).into_iter().enumerate().map(|(at, sid)| IdRow {
-        sid,
-        content: u64::from_ne_bytes(content[at].unwrap_or_default().to_ne_bytes()),
-        price: price[at],
-        place: place(at),
-    });
-    Ok(rows.collect())
 }
 
 /// Where one call is booked.
@@ -162,30 +109,34 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
 }
 
 /// What the ledger knows of tonight's ids and their parents, and the runs that it knows it from. Texts go to the columns
-/// of tonight's calls.
+/// of tonight's calls, whose first records are those that waited.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn earlier(history: &History, calls: &mut Calls) -> Result<(Earlier, Vec<String>), LedgerError> {
+pub fn earlier(history: &History, calls: &mut Calls, waiting: &[Waiting]) -> Result<(Earlier, Vec<String>), LedgerError> {
     if history.runs.is_empty() {
         return Ok((Earlier::default(), Vec::new()));
     }
-    let parents: HashSet<Sid> = calls.children.iter().map(|child| child.parent).collect();
-    let mut wanted: Vec<Sid> = calls.sid.iter().copied().chain(parents.iter().copied()).filter(|sid| !sid.is_empty()).collect();
+    let kept = |record: usize| waiting.get(record).is_some_and(|waiting| waiting.parent.is_some());
+    let parents = (0..calls.len()).filter(|record| !kept(*record)).filter_map(|record| calls.child_of(record));
+    let mut wanted: Vec<Sid> = parents.map(|child| child.parent).chain(calls.sid.iter().copied()).collect();
+    wanted.retain(|sid| !sid.is_empty());
     wanted.par_sort_unstable();
     wanted.dedup();
     let days = calls.start.iter().map(|start| time::day(*start)).collect();
     let places = places(history, &wanted, &days)?;
     let mut runs: BTreeSet<usize> = places.iter().map(|place| place.run).collect();
-    let booked = places.iter().filter(|place| place.id.place.is_some());
-    let mut known: BTreeMap<Sid, BookedCall> =
-        booked.map(|Place { id, .. }| (id.sid, BookedCall { sid: id.sid, content: id.content, price: id.price })).collect();
-    add_late_prices(history, &places, &mut known, &mut runs)?;
-    let parent_places: Vec<Place> =
-        places.iter().filter(|place| place.id.place.is_some() && parents.contains(&place.id.sid)).copied().collect();
-    let booked_parents = booked_parents(history, &parent_places, &days, calls, &mut runs)?;
-    let ignored = places.iter().filter(|place| place.id.place.is_none()).map(|place| place.id.sid).collect();
-    let mut earlier = Earlier::new(known.into_values().collect(), booked_parents);
+    let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
+    let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
+    let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
+    let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
+    add_late_prices(history, calls, &booked, &mut known, &mut runs)?;
+    let mut parents = kept_parents(calls, waiting);
+    let open = open_parents(calls, waiting, &known);
+    let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
+    parents.extend(booked_parents(history, &places, &days, calls, &mut runs)?);
+    let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
+    let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
     earlier.closed = closed(&history.runs)?;
     earlier.newest_start = history.newest_start();
@@ -193,14 +144,56 @@ pub fn earlier(history: &History, calls: &mut Calls) -> Result<(Earlier, Vec<Str
     Ok((earlier, names))
 }
 
-/// Prices that came after their call was booked: only of the days and the calls that tonight has again.
+/// Whether a record is a copy of a booked call: it ends as that.
+fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> bool {
+    known.get(&calls.sid[record]).is_some_and(|call| call.content == calls.content[record])
+}
+
+/// The parents that the log is asked for: not those of copies, nor those that are kept beside a waiting child.
+fn open_parents(calls: &Calls, waiting: &[Waiting], known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let is_open = |record: usize| waiting.get(record).is_none_or(|w| w.parent.is_none()) && !is_copy(calls, record, known);
+    let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
+    children.filter(|(record, _)| is_open(*record)).map(|(_, parent)| parent).collect()
+}
+
+/// The parents that are kept beside waiting children.
+fn kept_parents(calls: &mut Calls, waiting: &[Waiting]) -> BTreeMap<Sid, BookedParent> {
+    let mut parents = BTreeMap::new();
+    for (record, waiting) in waiting.iter().enumerate() {
+        let Some((kept, sid)) = waiting.parent.as_ref().zip(calls.child_of(record).map(|child| child.parent)) else { continue };
+        let Some(direction) = DirectionField::parse(&kept.root_direction).side() else { continue };
+        let root = RootFacts {
+            sid: calls.odd_sids.sid(&kept.root_sid),
+            direction,
+            a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut calls.parties),
+            b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut calls.parties),
+            trunk: calls.trunks.id(&kept.root_trunk),
+        };
+        let account = calls.accounts.id(&kept.account);
+        parents.insert(sid, BookedParent { sid, account, start: kept.start, is_child: kept.is_child, root });
+    }
+    parents
+}
+
+/// Prices that came after their call was booked: only of the days on which tonight's copies charge more than the log.
 fn add_late_prices(
     history: &History,
-    places: &[Place],
+    calls: &Calls,
+    booked: &BTreeMap<Sid, Place>,
     known: &mut BTreeMap<Sid, BookedCall>,
     runs: &mut BTreeSet<usize>,
 ) -> Result<(), LedgerError> {
-    let days: BTreeSet<i64> = places.iter().filter_map(|place| Some(i64::from(place.id.place?.0))).collect();
+    let charge = |price: Option<i64>| price.map(i64::saturating_neg);
+    let prices: Vec<Option<i64>> = calls.prices.texts().map(crate::money::carrier_price).collect();
+    let dearer = |record: &usize| {
+        let known = known.get(&calls.sid[*record]).filter(|call| call.content == calls.content[*record]);
+        known.is_some_and(|known| charge(prices[calls.price[*record] as usize]) > charge(known.price))
+    };
+    let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
+    let days: BTreeSet<i64> = dearer.map(|(day, _)| i64::from(day)).collect();
+    if days.is_empty() {
+        return Ok(());
+    }
     for (number, run) in history.runs.iter().enumerate() {
         for path in run.files(Dataset::Prices) {
             if !day_of_file(&path).is_some_and(|day| days.contains(&day)) {
@@ -266,7 +259,7 @@ fn booked_parents(
     days: &BTreeSet<i64>,
     calls: &mut Calls,
     runs: &mut BTreeSet<usize>,
-) -> Result<Vec<BookedParent>, LedgerError> {
+) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
     let parents = logged_parents(history, places, calls)?;
     // A booked child gives its root's facts to its own children; the log names the root as its parent.
     let mut roots: Vec<Sid> =
@@ -283,45 +276,58 @@ fn booked_parents(
             let sid = calls.odd_sids.text(call.sid);
             return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
         };
-        Ok(BookedParent { sid: call.sid, account: call.account, start: call.start, is_child: !call.root.is_empty(), root })
+        let is_child = !call.root.is_empty();
+        Ok((call.sid, BookedParent { sid: call.sid, account: call.account, start: call.start, is_child, root }))
     };
     parents.values().map(parent).collect()
 }
 
-/// Rows of the log, each of a run's days read once.
+/// Rows of the log. Of each day's part only the groups are read in which one stands, one at a time.
 fn logged_parents(history: &History, places: &[Place], calls: &mut Calls) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
-    let mut by_part: BTreeMap<(usize, i32), Vec<(u32, Sid)>> = BTreeMap::new();
+    let mut by_group: BTreeMap<(usize, i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
     for Place { run, id } in places {
         if let Some((day, row)) = id.place {
-            by_part.entry((*run, day)).or_default().push((row, id.sid));
+            let row = row as usize;
+            by_group.entry((*run, day, row / ROWS)).or_default().push((row % ROWS, id.sid));
         }
     }
     let mut parents = HashMap::new();
-    for ((run, day), rows) in by_part {
+    for ((run, day, group), rows) in by_group {
         let path = history.runs[run].file_of_day(Dataset::Calls, i64::from(day));
-        let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"];
-        let frame = frame(&path, &[&columns[..], &["start_time"]].concat())?;
-        let texts = columns.map(|name| text(&frame, name));
-        let start = longs(&frame, "start_time");
-        for (row, sid) in rows {
-            if row as usize >= frame.height() {
-                return Err(FileError::new(&path, format!("has no row {row}, which the ids name")).hint(super::RESTORE).into());
-            }
-            let [root, account, trunk, direction, from, to] = texts.map(|column| column.get(row as usize).unwrap_or_default());
-            // Only a root's parties are asked for.
-            let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
-            let parent = LoggedParent {
-                sid,
-                root: if root.is_empty() { Sid::EMPTY } else { calls.odd_sids.sid(root) },
-                account: calls.accounts.id(account),
-                trunk: calls.trunks.id(trunk),
-                start: start.get(row as usize).copied().flatten().unwrap_or_default(),
-                direction: DirectionField::parse(direction),
-                from: PartyRef::pack(&Party::of_root(from), &mut calls.parties),
-                to: PartyRef::pack(&Party::of_root(to), &mut calls.parties),
-            };
-            parents.insert(sid, parent);
-        }
+        let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
+        let frame = slice(&path, &columns, group * ROWS, ROWS)?;
+        add_parents(&path, &frame, &rows, calls, &mut parents)?;
     }
     Ok(parents)
+}
+
+fn add_parents(
+    path: &Path,
+    frame: &DataFrame,
+    rows: &[(usize, Sid)],
+    calls: &mut Calls,
+    parents: &mut HashMap<Sid, LoggedParent>,
+) -> Result<(), LedgerError> {
+    let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(frame, name));
+    let start = longs(frame, "start_time");
+    for (row, sid) in rows {
+        if *row >= frame.height() {
+            return Err(FileError::new(path, "has fewer rows than the ids of its run say").hint(super::RESTORE).into());
+        }
+        let [root, account, trunk, direction, from, to] = columns.map(|column| column.get(*row).unwrap_or_default());
+        // Only a root's parties are asked for.
+        let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
+        let parent = LoggedParent {
+            sid: *sid,
+            root: if root.is_empty() { Sid::EMPTY } else { calls.odd_sids.sid(root) },
+            account: calls.accounts.id(account),
+            trunk: calls.trunks.id(trunk),
+            start: start[*row].unwrap_or_default(),
+            direction: DirectionField::parse(direction),
+            from: PartyRef::pack(&Party::of_root(from), &mut calls.parties),
+            to: PartyRef::pack(&Party::of_root(to), &mut calls.parties),
+        };
+        parents.insert(*sid, parent);
+    }
+    Ok(())
 }

@@ -36,6 +36,7 @@
 pub mod catalog;
 pub mod events;
 pub mod frames;
+pub mod ids;
 pub mod known;
 pub mod manifest;
 pub mod proof;

@@ -12,7 +12,8 @@
 //! reported first is the first by place, whatever the threads.
 
 use super::frames::SuspenseRow;
-use super::known::{day_of_file, read_ids};
+use super::ids::IdFile;
+use super::known::day_of_file;
 use super::manifest::{FILE_NAME, Manifest, ManifestCount};
 use super::read::{self, frame, longs, text, units};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, known, sub_folders};
@@ -25,6 +26,7 @@ use polars::prelude::{DataFrame, StringChunked};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What was proved.
@@ -325,11 +327,10 @@ fn check_ids(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerErr
     found.sort_unstable();
     let mut stored = Vec::with_capacity(found.len());
     for path in run.files(Dataset::Ids) {
-        let ids = read_ids(&frame(&path, &[])?)?;
-        if !ids.is_sorted_by_key(|id| id.sid) {
-            return Err(wrong(&path, "the ids are not sorted"));
+        let mut file = IdFile::open(&path)?;
+        for range in file.ranges() {
+            stored.extend(file.rows(range)?.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
         }
-        stored.extend(ids.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
     }
     if stored == found {
         return Ok(());
@@ -543,8 +544,29 @@ fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, L
     let day = i32::try_from(part.day).unwrap_or_default();
     let (mut at, mut own) = (0, Vec::with_capacity(2));
     for row in 0..calls.height() {
-        let [call_sid, parent_call_sid, account_sid, trunk_sid, role, scenario, from, to, status, class, currency] =
-            texts.row(row);
+        let [
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            trunk_sid,
+            role,
+            scenario,
+            from,
+            to,
+            status,
+            class,
+            currency,
+            direction,
+            run,
+        ] = texts.row(row);
+        let side = match scenario {
+            "termination" => Some("trunking-terminating"),
+            "origination" => Some("trunking-originating"),
+            _ => None,
+        };
+        if run != part.run.manifest.run_id || side.is_some_and(|side| side != direction) {
+            return Err(wrong(&calls_path, format!("call {call_sid}: its run is {run:?}, its direction {direction:?}")));
+        }
         own.clear();
         while at < legs.rows {
             let (leg, [sid, trunk, run_id]) = legs.row(at);
@@ -616,7 +638,7 @@ fn every_id_once(history: &History) -> Result<(), LedgerError> {
     let mut cursors: Vec<Cursor> = Vec::new();
     for run in &history.runs {
         for path in run.files(Dataset::Ids) {
-            cursors.push(Cursor::new(path));
+            cursors.push(Cursor::open(&path)?);
         }
     }
     let mut heap = BinaryHeap::new();
@@ -626,8 +648,8 @@ fn every_id_once(history: &History) -> Result<(), LedgerError> {
     let mut last: Option<(Sid, usize)> = None;
     while let Some(Reverse((sid, number))) = heap.pop() {
         if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
-            let (a, b) = (cursors[other].path.display(), cursors[number].path.display());
-            return Err(wrong(&cursors[number].path, format!("a call is booked twice, in {a} and {b}")));
+            let (a, b) = (cursors[other].file.path.display(), cursors[number].file.path.display());
+            return Err(wrong(&cursors[number].file.path, format!("a call is booked twice, in {a} and {b}")));
         }
         last = Some((sid, number));
         heap.extend(cursors[number].next()?.map(|sid| Reverse((sid, number))));
@@ -635,35 +657,28 @@ fn every_id_once(history: &History) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The booked ids of a file, a slice at a time.
+/// The booked ids of a file, a range at a time.
 struct Cursor {
-    path: PathBuf,
+    file: IdFile,
     slice: std::vec::IntoIter<Sid>,
-    offset: usize,
-    ended: bool,
+    ranges: Box<dyn Iterator<Item = Range<u64>>>,
 }
 
 impl Cursor {
-    const SLICE: usize = 1 << 14;
-
-    fn new(path: PathBuf) -> Self {
-        Self { path, slice: Vec::new().into_iter(), offset: 0, ended: false }
+    fn open(path: &Path) -> Result<Self, FileError> {
+        let file = IdFile::open(path)?;
+        let ranges = Box::new(file.ranges());
+        Ok(Self { file, slice: Vec::new().into_iter(), ranges })
     }
 
-    fn next(&mut self) -> Result<Option<Sid>, LedgerError> {
+    fn next(&mut self) -> Result<Option<Sid>, FileError> {
         loop {
             if let Some(sid) = self.slice.next() {
                 return Ok(Some(sid));
             }
-            if self.ended {
-                return Ok(None);
-            }
-            let frame = read::slice(&self.path, &["sid_high", "sid_low", "row"], self.offset, Self::SLICE)?;
-            self.offset += frame.height();
-            self.ended = frame.height() < Self::SLICE;
-            let booked = longs(&frame, "row");
-            let sids = known::sids_of(&frame).into_iter().zip(booked).filter(|(_, row)| row.is_some()).map(|(sid, _)| sid);
-            self.slice = sids.collect::<Vec<_>>().into_iter();
+            let Some(range) = self.ranges.next() else { return Ok(None) };
+            let booked = self.file.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
+            self.slice = booked.collect::<Vec<_>>().into_iter();
         }
     }
 }

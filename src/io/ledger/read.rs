@@ -1,6 +1,6 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
-use super::frames::SuspenseRow;
+use super::frames::{KeptParent, SuspenseRow};
 use super::known::{self, Place, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 impl Run {
     /// The files of a dataset, by date.
@@ -60,9 +61,21 @@ pub fn hash_file(path: &Path) -> Result<(u64, String), FileError> {
 /// # Errors
 /// If it is missing or corrupt.
 pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
-    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+    rows_of(path, columns, None)
+}
+
+/// Some rows of a file: only their groups are read.
+///
+/// # Errors
+/// If it is missing or corrupt.
+pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
+    rows_of(path, columns, Some((offset, rows)))
+}
+
+fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
+    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))?;
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|c| (*c).to_owned()).collect());
-    let read = || ParquetReader::new(file).with_columns(columns).set_rechunk(true).finish();
+    let read = || ParquetReader::new(file).with_columns(columns).with_slice(slice).set_rechunk(true).finish();
     Ok(guarded(path, read).map_err(|e| e.hint(RESTORE))?)
 }
 
@@ -78,14 +91,16 @@ pub fn units(frame: &DataFrame, name: &str) -> Vec<Option<i128>> {
     if let Ok(values) = physical.i64() {
         return values.iter().map(|v| v.map(i128::from)).collect();
     }
-    if let Ok(values) = physical.i32() {
-        return values.iter().map(|v| v.map(i128::from)).collect();
-    }
     physical.i128().map(|values| values.iter().collect()).unwrap_or_default()
 }
 
 /// An integer column as 64 bits.
 pub fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
+    let column = frame.column(name).expect("a column that trunkrate wrote");
+    let physical = column.as_materialized_series().to_physical_repr();
+    if let Ok(values) = physical.i64() {
+        return values.iter().collect();
+    }
     units(frame, name).into_iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect()
 }
 
@@ -120,11 +135,11 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
 /// # Errors
 /// If they cannot be read.
 pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
-    let mut formats: HashMap<String, Format> = HashMap::new();
+    let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
     let rows = suspense(history)?;
     for row in &rows {
         if !formats.contains_key(&row.header) {
-            formats.insert(row.header.clone(), Format::of_header(&row.header)?);
+            formats.insert(Arc::clone(&row.header), Format::of_header(&row.header)?);
         }
     }
     Ok(rows
@@ -137,6 +152,7 @@ pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
             first_seen: row.first_seen,
             tries: row.tries,
             malformed: (row.reason == Reason::MalformedRecord.as_str()).then_some(row.content),
+            parent: row.parent,
         })
         .collect())
 }
@@ -165,23 +181,21 @@ pub fn suspense_of(run: &Run, dataset: Dataset) -> Result<Vec<SuspenseRow>, Ledg
 }
 
 fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
-    let names = [
-        "call_sid",
-        "parent_call_sid",
-        "account_sid",
-        "reason",
-        "detail",
-        "source_file",
-        "first_seen",
-        "record",
-        "header",
-        "close_reason",
-    ];
+    let names =
+        ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "close_reason"];
     let columns = names.map(|name| text(frame, name));
     let [lines, tries, content, seconds] = ["source_line", "tries", "content", "seconds"].map(|name| longs(frame, name));
-    for row in 0..frame.height() {
-        let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, header, close_reason] =
+    let parents = kept_parents(frame);
+    let headers = text(frame, "header");
+    let mut header: Arc<str> = Arc::from("");
+    for (row, parent) in parents.into_iter().enumerate() {
+        let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, close_reason] =
             columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+        // Neighbours mostly stand under one header.
+        let own_header = headers.get(row).unwrap_or_default();
+        if *header != *own_header {
+            header = Arc::from(own_header);
+        }
         rows.push(SuspenseRow {
             call_sid,
             parent_call_sid,
@@ -193,12 +207,27 @@ fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
             first_seen,
             tries: tries[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
             record,
-            header,
+            header: Arc::clone(&header),
             content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
             seconds: seconds[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
             close_reason,
+            parent,
         });
     }
+}
+
+fn kept_parents(frame: &DataFrame) -> Vec<Option<KeptParent>> {
+    let names = ["kept_account", "kept_root_sid", "kept_root_direction", "kept_root_from", "kept_root_to", "kept_root_trunk"];
+    let columns = names.map(|name| text(frame, name));
+    let [starts, is_child] = ["kept_start", "kept_is_child"].map(|name| longs(frame, name));
+    let parent = |row: usize| {
+        let start = starts[row]?;
+        let [account, root_sid, root_direction, root_from, root_to, root_trunk] =
+            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
+        let is_child = is_child[row] == Some(1);
+        Some(KeptParent { account, start, is_child, root_sid, root_direction, root_from, root_to, root_trunk })
+    };
+    (0..frame.height()).map(parent).collect()
 }
 
 /// A row of the call log, as far as one call is explained by it.
@@ -257,22 +286,6 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
         amount: number(&amount),
     };
     Ok(Some((row, run)))
-}
-
-/// Some rows of a file, and some columns or all: only their groups are read.
-///
-/// # Errors
-/// If it is missing or corrupt.
-pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
-    let scan = || {
-        let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-        let file = LazyFrame::scan_parquet(PlRefPath::new(path.display().to_string()), args)?;
-        let columns: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
-        let file = if columns.is_empty() { file } else { file.select(columns) };
-        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-        file.slice(offset, IdxSize::try_from(rows).unwrap_or(IdxSize::MAX)).collect()
-    };
-    Ok(guarded(path, scan).map_err(|e| e.hint(RESTORE))?)
 }
 
 /// Which rows an output takes.

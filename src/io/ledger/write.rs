@@ -1,6 +1,7 @@
 //! Writing a run: every file into `staging`, synced, then one rename.
 
-use super::frames::{Books, Frames, IdRow};
+use super::frames::{Books, Frames};
+use super::ids::{self, IdRow};
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
 use super::{Dataset, Ledger, LedgerError, Lock, frames, make_folder, polars_error, sync_folder, write_synced};
 use crate::call::Calls;
@@ -18,9 +19,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Calls whose rows are built by one thread at a time, and rows of a group in Parquet.
-const ROWS: usize = 1 << 16;
-/// Ids of a group in Parquet: one call is found by reading one group of each run.
-const ID_ROWS: usize = 1 << 14;
+pub(super) const ROWS: usize = 1 << 16;
 
 /// A file that counts and hashes what goes through.
 struct Hashed {
@@ -42,7 +41,7 @@ impl Write for Hashed {
     }
 }
 
-/// A Parquet file that is being written.
+/// A file of the run that is being written.
 struct Table {
     path: PathBuf,
     name: String,
@@ -71,18 +70,6 @@ impl Table {
         let level = ZstdLevel::try_new(1).map_err(polars_error(&path))?;
         let writer = ParquetWriter::new(&mut self.file).with_compression(ParquetCompression::Zstd(Some(level)));
         writer.batched(schema).map_err(polars_error(&path))
-    }
-
-    /// Ids and fingerprints look like noise: no compression makes them smaller.
-    fn write_ids(mut self, mut frame: DataFrame) -> Result<StoredFile, LedgerError> {
-        self.rows = frame.height() as u64;
-        ParquetWriter::new(&mut self.file)
-            .with_compression(ParquetCompression::Uncompressed)
-            .with_statistics(StatisticsOptions::full())
-            .with_row_group_size(Some(ID_ROWS))
-            .finish(&mut frame)
-            .map_err(polars_error(&self.path.clone()))?;
-        Ok(self.finish()?)
     }
 
     /// Syncs the file. (Its folder is synced with all others before the run is published.)
@@ -159,8 +146,10 @@ impl Staged {
         let mut rows = std::mem::take(&mut self.ids);
         rows.extend(sids.into_iter().map(|sid| IdRow { sid, content: 0, price: None, place: None }));
         if !rows.is_empty() {
-            let table = Table::create(&self.folder, format!("{}/part-0.parquet", Dataset::Ids.as_str()))?;
-            self.files.push(table.write_ids(frames::ids(&mut rows))?);
+            let mut table = Table::create(&self.folder, format!("{}/part-0.bin", Dataset::Ids.as_str()))?;
+            ids::write(&mut rows, &mut table.file).map_err(|e| FileError::new(&table.path, format!("cannot be written: {e}")))?;
+            table.rows = rows.len() as u64;
+            self.files.push(table.finish()?);
         }
         Ok(())
     }
