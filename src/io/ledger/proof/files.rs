@@ -1,0 +1,76 @@
+//! Every file is there as it was written, and no other.
+
+use super::wrong;
+use crate::io::ledger::manifest::{FILE_NAME, StoredFile};
+use crate::io::ledger::read::hash_file;
+use crate::io::ledger::{History, Ledger, LedgerError, Run, sub_folders};
+use crate::io::{FileError, decks};
+use rayon::prelude::*;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Every file of the manifest is there as it was written, and no other.
+pub(super) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Result<(), LedgerError> {
+    let wrong_file = |file: &StoredFile| {
+        let path = run.folder.join(&file.path);
+        if !chosen(&file.path) {
+            let there = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == file.bytes);
+            return (!there).then(|| wrong(&path, format!("is not there with {} bytes", file.bytes)));
+        }
+        run.check_stored(file).err().map(LedgerError::from)
+    };
+    if let Some(error) = run.manifest.files.par_iter().find_map_first(wrong_file) {
+        return Err(error);
+    }
+    let known: HashSet<PathBuf> = run.manifest.files.iter().map(|file| run.folder.join(&file.path)).collect();
+    let stray = |path: &Path| !known.contains(path) && path != run.folder.join(FILE_NAME);
+    match all_files(&run.folder)?.into_iter().find(|path| stray(path)) {
+        Some(path) => Err(wrong(&path, "the run does not know this file")),
+        None => Ok(()),
+    }
+}
+
+/// All files below a folder, sorted.
+fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let fail = |e: std::io::Error| FileError::new(&folder, format!("cannot be read: {e}"));
+        for entry in std::fs::read_dir(&folder).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What the runs used is in the archive, and everything there has the hash that is its name.
+pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
+    let folder = ledger.archive_folder();
+    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
+        let m = &run.manifest;
+        for hash in [&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten() {
+            if !folder.join(hash).is_dir() {
+                return Err(wrong(&folder.join(hash), format!("is missing; run {} was rated with it", m.run_id)));
+            }
+        }
+    }
+    for kept in sub_folders(&folder)? {
+        let name = kept.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let lists = ["trunks.json", "accounts.csv"].map(|list| kept.join(list));
+        let list = lists.iter().find(|path| path.is_file());
+        let expected = if let Some(path) = list {
+            (path.clone(), 1, hash_file(path)?.1)
+        } else {
+            let (files, hash) = decks::archived_files(&kept)?;
+            (kept.clone(), files.len(), hash)
+        };
+        if expected.2 != name {
+            return Err(wrong(&expected.0, format!("is not as it was used: BLAKE3 {}, expected {name}", expected.2)));
+        }
+        if all_files(&kept)?.len() != expected.1 {
+            return Err(wrong(&kept, "holds a file that was not archived"));
+        }
+    }
+    Ok(())
+}

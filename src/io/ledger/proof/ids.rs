@@ -1,0 +1,77 @@
+//! Every id once, and each where its call is.
+
+use super::wrong;
+use crate::call::Sid;
+use crate::io::FileError;
+use crate::io::ledger::ids::IdFile;
+use crate::io::ledger::{Dataset, History, LedgerError, Run};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::path::Path;
+
+/// The ids of a run are those of its log, each with its place.
+pub(super) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
+    found.sort_unstable();
+    let mut stored = Vec::with_capacity(found.len());
+    for path in run.files(Dataset::Ids) {
+        let mut file = IdFile::open(&path)?;
+        for range in file.ranges() {
+            stored.extend(file.rows(range)?.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
+        }
+    }
+    if stored == found {
+        return Ok(());
+    }
+    Err(wrong(&run.folder.join(Dataset::Ids.as_str()), "the ids are not those of the run's call log"))
+}
+
+/// No call is booked twice. The sorted ids of all runs are merged, a slice of each in memory.
+pub(super) fn each_once(history: &History) -> Result<(), LedgerError> {
+    let mut cursors: Vec<Cursor> = Vec::new();
+    for run in &history.runs {
+        for path in run.files(Dataset::Ids) {
+            cursors.push(Cursor::open(&path)?);
+        }
+    }
+    let mut heap = BinaryHeap::new();
+    for (number, cursor) in cursors.iter_mut().enumerate() {
+        heap.extend(cursor.next()?.map(|sid| Reverse((sid, number))));
+    }
+    let mut last: Option<(Sid, usize)> = None;
+    while let Some(Reverse((sid, number))) = heap.pop() {
+        if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
+            let (a, b) = (cursors[other].file.path.display(), cursors[number].file.path.display());
+            return Err(wrong(&cursors[number].file.path, format!("a call is booked twice, in {a} and {b}")));
+        }
+        last = Some((sid, number));
+        heap.extend(cursors[number].next()?.map(|sid| Reverse((sid, number))));
+    }
+    Ok(())
+}
+
+/// The booked ids of a file, a range at a time.
+struct Cursor {
+    file: IdFile,
+    slice: std::vec::IntoIter<Sid>,
+    ranges: Box<dyn Iterator<Item = Range<u64>>>,
+}
+
+impl Cursor {
+    fn open(path: &Path) -> Result<Self, FileError> {
+        let file = IdFile::open(path)?;
+        let ranges = Box::new(file.ranges());
+        Ok(Self { file, slice: Vec::new().into_iter(), ranges })
+    }
+
+    fn next(&mut self) -> Result<Option<Sid>, FileError> {
+        loop {
+            if let Some(sid) = self.slice.next() {
+                return Ok(Some(sid));
+            }
+            let Some(range) = self.ranges.next() else { return Ok(None) };
+            let booked = self.file.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
+            self.slice = booked.collect::<Vec<_>>().into_iter();
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Every leg once more: from its call in the log and the archived deck, by [`crate::audit`].
+
+use super::{Part, Sums, wrong};
+use crate::audit::{Call, Leg, Root, Tariff};
+use crate::call::Sid;
+use crate::io::ledger::manifest::FILE_NAME;
+use crate::io::ledger::read::{frame, longs, slice, text, units};
+use crate::io::ledger::write::ROWS;
+use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Run, known};
+use crate::io::{decks, read_text};
+use crate::time;
+use polars::prelude::{DataFrame, StringChunked};
+use rayon::slice::ParallelSliceMut;
+use std::collections::{BTreeMap, HashMap};
+
+/// The decks and lists of the archive, each read once.
+pub(super) struct Tariffs<'a> {
+    ledger: &'a Ledger,
+    known: HashMap<String, Tariff>,
+}
+
+impl<'a> Tariffs<'a> {
+    pub(super) fn of_ledger(ledger: &'a Ledger) -> Self {
+        Self { ledger, known: HashMap::new() }
+    }
+
+    pub(super) fn of(&mut self, run: &Run) -> Result<&Tariff, LedgerError> {
+        let m = &run.manifest;
+        let setting = |name: &str| m.policy.get(name).map(String::as_str).unwrap_or_default();
+        let (decimals, rounding) = (setting("money.leg_decimals"), setting("money.leg_rounding"));
+        let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
+        let decks = m.decks_hash.as_deref().unwrap_or_default();
+        let key = format!("{decks} {:?} {own_name} {decimals} {rounding}", m.accounts_hash);
+        if !self.known.contains_key(&key) {
+            let folder = self.ledger.archive_folder().join(decks);
+            let (files, _) = decks::archived_files(&folder)?;
+            let accounts = m.accounts_hash.as_ref().map(|hash| self.ledger.archive_folder().join(hash).join("accounts.csv"));
+            let accounts = accounts.map(|path| read_text(&path)).transpose()?;
+            let digits = decimals.parse().map_err(|_| wrong(&run.folder.join(FILE_NAME), "does not say how legs are rounded"))?;
+            let tariff = Tariff::load(&files, own_name, accounts.as_deref(), digits, rounding);
+            self.known.insert(key.clone(), tariff.map_err(|e| wrong(&folder, e))?);
+        }
+        Ok(&self.known[&key])
+    }
+}
+
+/// What the log says of the roots of a run's children.
+pub(super) struct Roots(HashMap<Sid, [String; 4]>);
+
+const ROOT_TEXTS: [&str; 4] = ["account_sid", "scenario", "from", "to"];
+
+impl Roots {
+    /// Looked for in the run itself, and then in the runs that it stands on.
+    pub(super) fn of_run(history: &History, run: &Run, parts: &[&Part<'_>]) -> Result<Self, LedgerError> {
+        let mut wanted: Vec<Sid> = Vec::new();
+        for part in parts {
+            let frame = frame(&part.path(Dataset::Calls), &["parent_call_sid"])?;
+            wanted.extend(text(&frame, "parent_call_sid").iter().flatten().map(|sid| Sid::of(sid).0));
+        }
+        wanted.par_sort_unstable();
+        wanted.dedup();
+        let mut roots = HashMap::new();
+        let earlier = history.runs.iter().filter(|other| run.manifest.stands_on.contains(&other.manifest.run_id));
+        for run in std::iter::once(run).chain(earlier) {
+            if wanted.is_empty() {
+                break;
+            }
+            let mut by_day: BTreeMap<i32, Vec<(u32, Sid)>> = BTreeMap::new();
+            for id in known::ids_in(run, &wanted)? {
+                if let Some((day, row)) = id.place {
+                    by_day.entry(day).or_default().push((row, id.sid));
+                }
+            }
+            for (day, rows) in by_day {
+                let frame = frame(&run.file_of_day(Dataset::Calls, i64::from(day)), &ROOT_TEXTS)?;
+                let columns = ROOT_TEXTS.map(|name| text(&frame, name));
+                for (row, sid) in rows.into_iter().filter(|(row, _)| (*row as usize) < frame.height()) {
+                    roots.insert(sid, columns.map(|column| column.get(row as usize).unwrap_or_default().to_owned()));
+                }
+            }
+            wanted.retain(|sid| !roots.contains_key(sid));
+        }
+        Ok(Self(roots))
+    }
+
+    fn get(&self, sid: &str) -> Option<Root<'_>> {
+        let [account_sid, scenario, from, to] = self.0.get(&Sid::of(sid).0)?;
+        Some(Root { account_sid, scenario, from, to })
+    }
+}
+
+/// Text columns of a frame by name.
+struct Texts<'a, const N: usize>([&'a StringChunked; N]);
+
+impl<'a, const N: usize> Texts<'a, N> {
+    fn of(frame: &'a DataFrame, names: [&str; N]) -> Self {
+        Self(names.map(|name| text(frame, name)))
+    }
+
+    fn row(&self, row: usize) -> [&'a str; N] {
+        self.0.map(|column| column.get(row).unwrap_or_default())
+    }
+}
+
+const LEG_TEXTS: [&str; 17] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "scenario",
+    "service",
+    "leg_from",
+    "leg_to",
+    "rated_number",
+    "origin_number",
+    "destination_prefix",
+    "origin_prefix",
+    "description",
+    "deck",
+    "deck_file",
+    "currency",
+    "run_id",
+];
+
+/// The legs of a part, in the order of its calls.
+struct Legs<'a> {
+    texts: Texts<'a, 17>,
+    numbers: [Vec<Option<i64>>; 5],
+    money: [Vec<Option<i128>>; 3],
+    rows: usize,
+}
+
+impl<'a> Legs<'a> {
+    fn of(frame: &'a DataFrame) -> Self {
+        Self {
+            texts: Texts::of(frame, LEG_TEXTS),
+            numbers: ["leg", "deck_line", "start_time", "duration_seconds", "billed_seconds"].map(|name| longs(frame, name)),
+            money: ["price_per_minute", "connection_fee", "amount"].map(|name| units(frame, name)),
+            rows: frame.height(),
+        }
+    }
+
+    /// A leg, and its call's id, its trunk and its run.
+    fn row(&self, row: usize) -> (Leg<'a>, [&'a str; 3]) {
+        let [
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            trunk_sid,
+            scenario,
+            service,
+            leg_from,
+            leg_to,
+            rated_number,
+            origin_number,
+            destination_prefix,
+            origin_prefix,
+            description,
+            deck,
+            deck_file,
+            currency,
+            run_id,
+        ] = self.texts.row(row);
+        let [leg, deck_line, start, duration, billed] =
+            [0, 1, 2, 3, 4].map(|at: usize| self.numbers[at][row].unwrap_or(i64::MIN));
+        let [price, fee, amount] = [0, 1, 2].map(|at: usize| self.money[at][row].unwrap_or(i128::from(i64::MIN)));
+        let leg = Leg {
+            leg,
+            service,
+            leg_from,
+            leg_to,
+            rated_number,
+            origin_number,
+            scenario,
+            parent_call_sid,
+            account_sid,
+            destination_prefix,
+            origin_prefix,
+            description,
+            deck,
+            deck_file,
+            currency,
+            deck_line,
+            start,
+            duration,
+            billed,
+            price,
+            fee,
+            amount,
+        };
+        (leg, [call_sid, trunk_sid, run_id])
+    }
+}
+
+const CALL_TEXTS: [&str; 13] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "role",
+    "scenario",
+    "from",
+    "to",
+    "status",
+    "class",
+    "currency",
+    "direction",
+    "run_id",
+];
+
+/// A piece of a part's call log.
+struct Calls<'a> {
+    texts: Texts<'a, 13>,
+    numbers: [Vec<Option<i64>>; 2],
+    amount: Vec<Option<i128>>,
+}
+
+impl<'a> Calls<'a> {
+    fn of(frame: &'a DataFrame) -> Self {
+        Self {
+            texts: Texts::of(frame, CALL_TEXTS),
+            numbers: ["start_time", "duration_seconds"].map(|name| longs(frame, name)),
+            amount: units(frame, "amount"),
+        }
+    }
+
+    /// A call, and its trunk, its direction and its run.
+    fn row(&self, row: usize) -> (Call<'a>, [&'a str; 3]) {
+        let [
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            trunk_sid,
+            role,
+            scenario,
+            from,
+            to,
+            status,
+            class,
+            currency,
+            direction,
+            run_id,
+        ] = self.texts.row(row);
+        let [start, duration] = [0, 1].map(|at: usize| self.numbers[at][row].unwrap_or(i64::MIN));
+        let amount = self.amount[row].unwrap_or(i128::from(i64::MIN));
+        let call = Call {
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            role,
+            scenario,
+            from,
+            to,
+            status,
+            class,
+            currency,
+            start,
+            duration,
+            amount,
+        };
+        (call, [trunk_sid, direction, run_id])
+    }
+}
+
+/// Recomputes the legs of all calls of a part. Both files are in one order, so one walk pairs them, a group of calls and
+/// the legs that they may have at a time.
+pub(super) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, LedgerError> {
+    let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
+    let columns = [&CALL_TEXTS[..], &["start_time", "duration_seconds", "amount"]].concat();
+    let mut sums = Sums::default();
+    let mut walked = 0;
+    for first in (0..).step_by(ROWS) {
+        let calls = slice(&calls_path, &columns, first, ROWS)?;
+        let legs = slice(&legs_path, &[], walked, 2 * ROWS)?;
+        let rows = calls.height();
+        let (calls, legs) = (Calls::of(&calls), Legs::of(&legs));
+        let (mut at, mut own) = (0, Vec::with_capacity(2));
+        for row in 0..rows {
+            let (call, names) = calls.row(row);
+            check_names(part, &call, names).map_err(|what| wrong(&calls_path, what))?;
+            own.clear();
+            while at < legs.rows {
+                let (leg, [sid, trunk, run]) = legs.row(at);
+                if sid != call.call_sid {
+                    break;
+                }
+                if trunk != names[0] || run != part.run.manifest.run_id {
+                    return Err(wrong(&legs_path, format!("call {sid}: the leg has trunk {trunk:?} and run {run:?}")));
+                }
+                own.push(leg);
+                at += 1;
+            }
+            let root = if call.parent_call_sid.is_empty() { None } else { roots.get(call.parent_call_sid) };
+            if let Err(difference) = tariff.check(&call, root.as_ref(), &own) {
+                let path = if difference.leg.is_some() { &legs_path } else { &calls_path };
+                return Err(wrong(path, format!("call {}: {difference}", call.call_sid)));
+            }
+            sums.add(&call, &own, (part.day, first + row));
+        }
+        walked += at;
+        if rows < ROWS {
+            if at < legs.rows {
+                let [sid, ..] = legs.texts.row(at);
+                return Err(wrong(&legs_path, format!("has a leg of {sid}, which is not at its place in the call log")));
+            }
+            return Ok(sums);
+        }
+    }
+    Ok(sums)
+}
+
+/// What no price depends on, but an auditor reads: the run, the direction of a root, the day.
+fn check_names(part: &Part<'_>, call: &Call<'_>, [_, direction, run]: [&str; 3]) -> Result<(), String> {
+    let expected = match call.scenario {
+        "termination" => "trunking-terminating",
+        "origination" => "trunking-originating",
+        _ => direction,
+    };
+    if run != part.run.manifest.run_id || direction != expected {
+        return Err(format!("call {}: its run is {run:?}, its direction {direction:?}", call.call_sid));
+    }
+    if time::day(call.start) != part.day {
+        return Err(format!("call {} starts on another day", call.call_sid));
+    }
+    Ok(())
+}

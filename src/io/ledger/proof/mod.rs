@@ -1,0 +1,292 @@
+//! The proof of a ledger, from its stored files alone.
+//!
+//! ```text
+//! history   the chain of runs and undos
+//! catalog   every bit of it
+//! per run   every file and its hash · the archive · the balance of records, seconds and suspense
+//! per part  every leg recomputed from its call and the archived deck, by crate::audit
+//! over all  every id once · suspense goes on from run to run · what was read is what ended somewhere
+//! ```
+//!
+//! **Invariant:** nothing here asks the kernel what a call costs. The parts of a run are proved side by side; what is
+//! reported first is the first by place, whatever the threads.
+
+mod files;
+mod ids;
+mod legs;
+
+use super::frames::SuspenseRow;
+use super::known::day_of_file;
+use super::manifest::{FILE_NAME, Manifest, ManifestCount};
+use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, read};
+use crate::audit::{Call, Leg};
+use crate::call::Sid;
+use crate::io::FileError;
+use crate::money::{AMOUNT_DECIMALS, decimal_text};
+use crate::time::{self, DAY};
+use legs::{Roots, Tariffs, prove_part};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What was proved.
+#[derive(Debug, Clone, Default)]
+pub struct Proof {
+    /// Runs that count.
+    pub runs: usize,
+    /// Runs that were taken back.
+    pub undone: usize,
+    /// Calls recomputed.
+    pub calls: u64,
+    /// Legs recomputed.
+    pub legs: u64,
+    /// Calls of the ledger.
+    pub all_calls: u64,
+    /// Records that wait.
+    pub waiting: u64,
+    /// The sum of all legs by currency, if all were recomputed.
+    pub amount: BTreeMap<String, i128>,
+    /// What is not wrong, but worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Proves a ledger; with `sample`, the files and legs of about so many calls only.
+///
+/// # Errors
+/// The first thing that is wrong, and where.
+pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError> {
+    let history = ledger.history()?;
+    let mut proof = Proof { runs: history.runs.len(), undone: history.undone.len(), ..Proof::default() };
+    proof.notes.extend(catalog::verify(ledger, &history)?);
+    balance(&history)?;
+    let parts: Vec<Part<'_>> = history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
+    proof.all_calls = parts.iter().map(|part| part.rows).sum();
+    proof.waiting = history.last().map_or(0, |last| last.suspense.closing.records);
+    let chosen = sample.map(|calls| choose(&parts, calls));
+    let is_chosen =
+        |folder: &Path, file: &str| chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|at| parts[*at].is_file(folder, file)));
+    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
+        files::all_there(run, |file| is_chosen(&run.folder, file))?;
+    }
+    files::archive(ledger, &history)?;
+    let mut tariffs = Tariffs::of_ledger(ledger);
+    for (number, run) in history.runs.iter().enumerate() {
+        let own: Vec<&Part<'_>> = (0..)
+            .zip(&parts)
+            .filter(|(at, part)| part.run_number == number && chosen.as_ref().is_none_or(|chosen| chosen.contains(at)))
+            .map(|(_, part)| part)
+            .collect();
+        prove_run(&history, run, &own, &mut tariffs, sample.is_none(), &mut proof)?;
+    }
+    if sample.is_none() {
+        ids::each_once(&history)?;
+    }
+    Ok(proof)
+}
+
+fn wrong(path: &Path, what: impl std::fmt::Display) -> LedgerError {
+    FileError::new(path, what.to_string()).hint(RESTORE).into()
+}
+
+// ---- the balance, from the manifests ----------------------------------------------------------------------------
+
+fn plus(a: ManifestCount, b: ManifestCount) -> ManifestCount {
+    ManifestCount { records: a.records.saturating_add(b.records), seconds: a.seconds.saturating_add(b.seconds) }
+}
+
+fn count(manifest: &Manifest, name: &str) -> ManifestCount {
+    manifest.counts.get(name).copied().unwrap_or_default()
+}
+
+fn counts(manifest: &Manifest, names: &[&str]) -> ManifestCount {
+    names.iter().map(|name| count(manifest, name)).fold(ManifestCount::default(), plus)
+}
+
+/// Records and seconds are conserved, run by run and in all; what waited after a run is what the next one opened with.
+fn balance(history: &History) -> Result<(), LedgerError> {
+    const ENDS: [&str; 5] = ["rated", "free", "duplicate", "ignored", "closed"];
+    let (mut read, mut ended, mut waiting) = (ManifestCount::default(), ManifestCount::default(), ManifestCount::default());
+    for run in &history.runs {
+        let m = &run.manifest;
+        let path = run.folder.join(FILE_NAME);
+        let (inward, outward) = (counts(m, &["read", "retried"]), plus(counts(m, &ENDS), count(m, "suspended")));
+        if inward != outward {
+            return Err(wrong(&path, format!("{inward:?} came in, {outward:?} came out")));
+        }
+        if !m.suspense.balances() || m.suspense.opening != waiting || m.suspense.opening != count(m, "retried") {
+            return Err(wrong(&path, format!("suspense does not balance: {waiting:?} waited, the run says {:?}", m.suspense)));
+        }
+        if m.suspense.closing != count(m, "suspended") || m.suspense.closed != count(m, "closed") {
+            return Err(wrong(&path, format!("suspense {:?} is not what the counts say: {:?}", m.suspense, m.counts)));
+        }
+        waiting = m.suspense.closing;
+        (read, ended) = (plus(read, count(m, "read")), plus(ended, counts(m, &ENDS)));
+        if read != plus(ended, waiting) {
+            return Err(wrong(&path, format!("up to this run {read:?} were read; {ended:?} ended and {waiting:?} wait")));
+        }
+    }
+    Ok(())
+}
+
+// ---- the parts: a run's calls of one day, and their legs --------------------------------------------------------
+
+/// The calls of a run that started on one day.
+struct Part<'a> {
+    run_number: usize,
+    run: &'a Run,
+    day: i64,
+    rows: u64,
+}
+
+impl Part<'_> {
+    fn path(&self, dataset: Dataset) -> PathBuf {
+        self.run.file_of_day(dataset, self.day)
+    }
+
+    fn is_file(&self, folder: &Path, file: &str) -> bool {
+        let date = format!("/date={}/", time::date_text(self.day * DAY));
+        self.run.folder == folder && (file.starts_with("legs/") || file.starts_with("calls/")) && file.contains(&date)
+    }
+}
+
+fn parts_of(run_number: usize, run: &Run) -> Vec<Part<'_>> {
+    let files = run.manifest.files.iter().filter(|file| file.path.starts_with("calls/"));
+    files
+        .filter_map(|file| {
+            let day = day_of_file(&run.folder.join(&file.path))?;
+            Some(Part { run_number, run, day, rows: file.rows })
+        })
+        .collect()
+}
+
+/// Parts with about so many calls together, spread over the ledger as their names' hashes fall.
+fn choose(parts: &[Part<'_>], calls: u64) -> BTreeSet<usize> {
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|at| blake3::hash(parts[*at].path(Dataset::Calls).to_string_lossy().as_bytes()).to_hex().to_string());
+    let mut sum = 0;
+    let enough = |at: &usize| {
+        let open = sum < calls;
+        sum += parts[*at].rows;
+        open
+    };
+    order.into_iter().take_while(enough).collect()
+}
+
+/// What the parts of a run add up to.
+#[derive(Default)]
+struct Sums {
+    calls: u64,
+    legs: u64,
+    classes: BTreeMap<String, ManifestCount>,
+    amount: BTreeMap<String, i128>,
+    ids: Vec<(Sid, i32, u32)>,
+}
+
+impl Sums {
+    /// A call that was recomputed, with its legs; it stands on a day, in a row of that day's log.
+    fn add(&mut self, call: &Call<'_>, legs: &[Leg<'_>], (day, row): (i64, usize)) {
+        self.calls += 1;
+        self.legs += legs.len() as u64;
+        let count = ManifestCount { records: 1, seconds: u64::try_from(call.duration).unwrap_or_default() };
+        let class = entry(&mut self.classes, call.class);
+        *class = plus(*class, count);
+        if !legs.is_empty() {
+            *entry(&mut self.amount, call.currency) += legs.iter().map(|leg| leg.amount).sum::<i128>();
+        }
+        let place = (i32::try_from(day).unwrap_or_default(), u32::try_from(row).unwrap_or(u32::MAX));
+        self.ids.push((Sid::of(call.call_sid).0, place.0, place.1));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.legs += other.legs;
+        for (class, count) in other.classes {
+            let sum = self.classes.entry(class).or_default();
+            *sum = plus(*sum, count);
+        }
+        for (currency, amount) in other.amount {
+            *self.amount.entry(currency).or_default() += amount;
+        }
+        self.ids.extend(other.ids);
+    }
+}
+
+/// The entry of a name; the name is copied once, not once a call.
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
+    if !map.contains_key(name) {
+        map.insert(name.to_owned(), T::default());
+    }
+    map.get_mut(name).expect("it was put there")
+}
+
+fn prove_run(
+    history: &History,
+    run: &Run,
+    parts: &[&Part<'_>],
+    tariffs: &mut Tariffs<'_>,
+    whole: bool,
+    proof: &mut Proof,
+) -> Result<(), LedgerError> {
+    if !parts.is_empty() {
+        let roots = Roots::of_run(history, run, parts)?;
+        let tariff = tariffs.of(run)?;
+        let mut sums = Sums::default();
+        for proved in parts.par_iter().map(|part| prove_part(part, tariff, &roots)).collect::<Vec<_>>() {
+            sums.merge(proved?);
+        }
+        proof.calls += sums.calls;
+        proof.legs += sums.legs;
+        if whole {
+            check_sums(run, &sums)?;
+            ids::are_of_the_log(run, sums.ids)?;
+        }
+    } else if whole && (run.manifest.legs != 0 || count(&run.manifest, "rated").records != 0) {
+        return Err(wrong(&run.folder.join(FILE_NAME), "says that calls were rated, and has none"));
+    }
+    if whole {
+        for (currency, amount) in &run.manifest.amount {
+            let units = decimal_units(amount).ok_or_else(|| wrong(&run.folder.join(FILE_NAME), format!("{amount} is no sum")))?;
+            *proof.amount.entry(currency.clone()).or_default() += units;
+        }
+        check_suspense(run)?;
+    }
+    Ok(())
+}
+
+fn decimal_units(text: &str) -> Option<i128> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{decimals:0<width$}", width = AMOUNT_DECIMALS as usize);
+    digits.parse().ok()
+}
+
+fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
+    let path = run.folder.join(FILE_NAME);
+    let amount: BTreeMap<String, String> =
+        sums.amount.iter().map(|(currency, sum)| (currency.clone(), decimal_text(*sum, AMOUNT_DECIMALS, 5))).collect();
+    if amount != run.manifest.amount || sums.legs != run.manifest.legs {
+        let (legs, stated) = (run.manifest.legs, &run.manifest.amount);
+        return Err(wrong(&path, format!("the legs are {}, {amount:?}; it says {legs}, {stated:?}", sums.legs)));
+    }
+    for class in ["rated", "free"] {
+        let (found, stated) = (sums.classes.get(class).copied().unwrap_or_default(), count(&run.manifest, class));
+        if found != stated {
+            return Err(wrong(&path, format!("the {class} calls are {found:?}; it says {stated:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// Waiting and closed records are as many as the manifest says, with as many seconds.
+fn check_suspense(run: &Run) -> Result<(), LedgerError> {
+    for (dataset, stated) in [(Dataset::Suspense, run.manifest.suspense.closing), (Dataset::Closed, run.manifest.suspense.closed)]
+    {
+        let rows: Vec<SuspenseRow> = read::suspense_of(run, dataset)?;
+        let seconds = rows.iter().map(|row| u64::from(row.seconds)).sum();
+        let found = ManifestCount { records: rows.len() as u64, seconds };
+        if found != stated {
+            let path = run.folder.join(dataset.as_str());
+            return Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}")));
+        }
+    }
+    Ok(())
+}
