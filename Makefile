@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test check fmt lint doc bench review table tools clean
+.PHONY: demo test faults check strace fmt lint doc bench review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -21,8 +21,11 @@ demo: tools
 	$(BIN) invoice --ledger $(DEMO)/ledger --period 2026-11 --out $(DEMO)/invoices
 	$(BIN) verify --ledger $(DEMO)/ledger
 
-test: tools
+test: tools strace
 	INSTA_UPDATE=no cargo test --release --locked
+
+faults: tools strace            ## a fault at every system call of every step; `make test` tries some of them
+	INSTA_UPDATE=no cargo test --release --locked -- --ignored --nocapture faults
 
 check: fmt lint test doc        ## exactly what CI runs
 
@@ -50,6 +53,9 @@ table:                          ## the published table, for the README
 
 tools:                          ## Rust and a C compiler, if they are missing
 	@sh tools/setup.sh
+
+strace:                         ## the tests inject faults with it
+	@sh tools/setup.sh strace
 
 clean:
 	cargo clean

@@ -14,6 +14,8 @@
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
+//! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
+//! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `regressions` | faults that were found once |
@@ -24,6 +26,8 @@ mod catalog;
 mod commands;
 mod decks;
 mod desk;
+#[cfg(target_os = "linux")]
+mod faults;
 mod fixtures_night;
 mod formats;
 mod house;
@@ -34,4 +38,6 @@ mod readme;
 mod reasons;
 mod regressions;
 mod support;
+#[cfg(target_os = "linux")]
+mod tamper;
 mod undo;

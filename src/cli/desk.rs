@@ -10,7 +10,7 @@ use crate::io::job;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::read::{self, LogRow};
-use crate::io::ledger::{History, Ledger, events};
+use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
 use crate::record::Field;
 use crate::reject::Reason;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
         return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
     }
     for run in &history.runs {
-        let closed = read::suspense_of(run, crate::io::ledger::Dataset::Closed)?;
+        let closed = read::suspense_of(run, Dataset::Closed)?;
         if let Some(row) = closed.iter().find(|row| row.call_sid == name) {
             return Ok(error.hint(format!("it was written off by run {}: {}", run.manifest.run_id, row.close_reason)));
         }
@@ -160,7 +160,7 @@ pub fn close(args: &CloseArgs) -> Result<(), CliError> {
         return Err(CliError::usage("--reason is empty: say why the records are written off"));
     }
     let ledger = existing(&args.ledger)?;
-    let (lock, history) = open_to_write(&ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
     let rows = read::suspense(&history)?;
     let mut chosen = BTreeSet::new();
     for call in &args.calls {
@@ -171,15 +171,17 @@ pub fn close(args: &CloseArgs) -> Result<(), CliError> {
         chosen.extend(found.into_iter().map(|(at, _)| at));
     }
     let chosen: Vec<usize> = chosen.into_iter().collect();
-    let run_id = events::close(&ledger, &lock, &history, RunKind::Close, rows, &chosen, &args.reason)?;
-    done(&ledger, &lock, &run_id, &format!("run {run_id}: {} written off\n", records(chosen.len())));
+    let run = events::close(&ledger, &lock, &history, RunKind::Close, rows, &chosen, &args.reason)?;
+    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(chosen.len()));
+    history.runs.push(run);
+    done(&ledger, &lock, &history, &text);
     Ok(())
 }
 
 /// Chooses one version of a call.
 pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
     let ledger = existing(&args.ledger)?;
-    let (lock, history) = open_to_write(&ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
     let rows = read::suspense(&history)?;
     let found = find(&rows, &args.call);
     if found.is_empty() {
@@ -202,13 +204,15 @@ pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
     let others = (1..).zip(&found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, (at, _))| *at);
     let others: Vec<usize> = others.collect();
     let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
-    let run_id = events::close(&ledger, &lock, &history, RunKind::Resolve, rows, &others, &reason)?;
+    let run = events::close(&ledger, &lock, &history, RunKind::Resolve, rows, &others, &reason)?;
     let text = format!(
-        "run {run_id}: version {} stands, {} written off; the next run or `trunkrate suspense retry` books it\n",
+        "run {}: version {} stands, {} written off; the next run or `trunkrate suspense retry` books it\n",
+        run.manifest.run_id,
         args.take,
         records(others.len())
     );
-    done(&ledger, &lock, &run_id, &text);
+    history.runs.push(run);
+    done(&ledger, &lock, &history, &text);
     Ok(())
 }
 
@@ -216,9 +220,11 @@ fn records(count: usize) -> String {
     if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
 }
 
-fn done(ledger: &Ledger, lock: &crate::io::ledger::Lock, run_id: &str, text: &str) {
-    if let Some(warning) = job::follow(ledger, lock) {
-        term::report("note", &format!("run {run_id} is published, but {warning}"));
+/// Brings the catalog up after the last run of the history, and says what was done.
+fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
+    let run = history.last().map_or("", |manifest| &manifest.run_id);
+    if let Some(warning) = job::follow(ledger, lock, history) {
+        term::report("note", &format!("run {run} is published, but {warning}"));
     }
-    print_what_is_done(text, &format!("run {run_id} is published, but that could not be printed"));
+    print_what_is_done(text, &format!("run {run} is published, but that could not be printed"));
 }

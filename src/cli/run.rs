@@ -43,12 +43,12 @@ fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind
     let policy = super::config::load(args.config.as_deref())?;
     let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let ledger = Ledger::at(&args.ledger);
-    let (lock, history) = open_to_write(&ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let session = job::settle_calls(inputs, files, &history, &progress.bytes)?;
     refuse_too_many(max_suspended, &session)?;
-    let summary = job::book(&ledger, &lock, &history, &session, kind)?;
+    let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().unwrap_or_default();
     for warning in &summary.warnings {
@@ -66,7 +66,7 @@ fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind
 pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
     let history = ledger.history()?;
-    if catalog::check(ledger, &history)? {
+    if catalog::Stored::read(ledger)?.check(&history)? {
         term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
     }
     Ok((lock, history))
@@ -153,7 +153,7 @@ fn as_text(summary: &Summary) -> String {
 /// A ledger that is there, for the commands that read.
 pub fn existing(folder: &std::path::Path) -> Result<Ledger, CliError> {
     let ledger = Ledger::at(folder);
-    if ledger.exists() {
+    if ledger.exists()? {
         return Ok(ledger);
     }
     Err(CliError::failed(format!("{}: there is no ledger", folder.display()))

@@ -111,10 +111,9 @@ pub fn undo(args: &UndoArgs) -> Result<(), CliError> {
     }
     // From the last to the first: after each the ledger is whole.
     for at in dependents.into_iter().rev().chain([at]) {
-        undo::undo(&ledger, &lock, &history, at, &args.reason)?;
         let name = history.runs[at].manifest.run_id.clone();
-        history = ledger.history()?;
-        if let Some(warning) = job::follow(&ledger, &lock) {
+        undo::undo(&ledger, &lock, &mut history, at, &args.reason)?;
+        if let Some(warning) = job::follow(&ledger, &lock, &history) {
             term::report("note", &format!("run {name} is undone, but {warning}"));
         }
         print_what_is_done(&format!("undone: run {name}\n"), &format!("run {name} is undone, but that could not be printed"));

@@ -294,11 +294,17 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
-/// Books a settled night as a run of the ledger.
+/// Books a settled night as a run of the ledger, and adds it to the history.
 ///
 /// # Errors
 /// If a law does not hold, a file changed, or anything cannot be written: nothing is booked then.
-pub fn book(ledger: &Ledger, lock: &Lock, history: &History, session: &Session, kind: RunKind) -> Result<Summary, LedgerError> {
+pub fn book(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    session: &Session,
+    kind: RunKind,
+) -> Result<Summary, LedgerError> {
     let tally = session.tally();
     if !tally.conserves() {
         return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
@@ -327,16 +333,16 @@ pub fn book(ledger: &Ledger, lock: &Lock, history: &History, session: &Session, 
         return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
     }
     archive_inputs(ledger, lock, session, &manifest)?;
-    staged.publish(ledger, &manifest)?;
+    history.runs.push(staged.publish(ledger, manifest)?);
     // The run is booked: what fails from here on cannot unbook it.
-    let warnings = follow(ledger, lock).into_iter().collect();
+    let warnings = follow(ledger, lock, history).into_iter().collect();
     Ok(Summary { warnings, ..summary })
 }
 
 /// Brings the catalog up; says what went wrong, which the next run mends.
 #[must_use]
-pub fn follow(ledger: &Ledger, lock: &Lock) -> Option<String> {
-    let followed = ledger.history().map_err(LedgerError::from).and_then(|history| catalog::follow(ledger, lock, &history));
+pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String> {
+    let followed = catalog::follow(ledger, lock, history);
     followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
 }
 

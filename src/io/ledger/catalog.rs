@@ -2,7 +2,7 @@
 //!
 //! It says nothing that the runs do not say themselves: it is a function of the manifests, made anew after every change
 //! and put in place by one rename. So it may be lost or behind at any time, there is nothing to migrate (an older schema
-//! is made anew, a newer one is refused), and [`verify`] can demand every bit of it.
+//! is made anew, a newer one is refused), and [`Stored::verify`] can demand every bit of it.
 //!
 //! # Why
 //! A thousand runs are made into a catalog in some ten milliseconds. A catalog that is changed in place needs a journal, a
@@ -10,11 +10,11 @@
 
 use super::manifest::{Manifest, ManifestCount};
 use super::undo::Undone;
-use super::{History, Ledger, LedgerError, Lock, sync_folder, write_synced};
+use super::{History, Ledger, LedgerError, Lock, is_there, sync_folder, write_synced};
 use crate::io::FileError;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Error, MAIN_DB, params};
-use std::collections::HashMap;
+use rusqlite::{Connection, Error, MAIN_DB, OptionalExtension, params};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The schema that this version writes (`PRAGMA user_version`).
@@ -106,75 +106,132 @@ pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), Led
     Ok(sync_folder(ledger.folder())?)
 }
 
-/// Refuses a ledger that lacks a run which the catalog knows: booking on would book its calls again. Says whether the
-/// catalog is lost.
-///
-/// # Errors
-/// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
-pub fn check(ledger: &Ledger, history: &History) -> Result<bool, LedgerError> {
-    let path = path(ledger);
-    if !path.exists() {
-        return Ok(!history.runs.is_empty() || !history.undone.is_empty());
-    }
-    let fail = |error| failed(ledger, error);
-    let connection = open(&path)?;
-    let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
-    for manifest in history.runs.iter().map(|run| &run.manifest).chain(history.undone.iter().map(|undone| &undone.run.manifest)) {
-        known.entry(&manifest.run_id).or_default().push(&manifest.own_hash);
-    }
-    let mut statement = connection.prepare("SELECT run_id, manifest FROM runs ORDER BY sequence").map_err(fail)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(fail)?;
-    for row in rows {
-        let (run_id, manifest) = row.map_err(fail)?;
-        let problem = match known.get(run_id.as_str()) {
-            None => "is missing; the catalog knows this run",
-            Some(hashes) if !hashes.contains(&manifest.as_str()) => "has another manifest than the catalog knows",
-            Some(_) => continue,
-        };
-        return Err(FileError::new(&ledger.runs_folder().join(&run_id), problem).hint(super::RESTORE).into());
-    }
-    Ok(false)
+/// The catalog as it is stored, as read at one moment.
+#[derive(Debug)]
+pub struct Stored {
+    path: PathBuf,
+    /// `None` if there is none.
+    bytes: Option<Vec<u8>>,
 }
 
-/// Proves that the catalog is what the runs make it, to the last bit. `Some` says that it is behind by the last change,
-/// as after a crash; the next run mends that.
-///
-/// # Errors
-/// The first place where it is not.
-pub fn verify(ledger: &Ledger, history: &History) -> Result<Option<String>, LedgerError> {
-    let path = path(ledger);
-    if !path.exists() && history.runs.is_empty() && history.undone.is_empty() {
-        return Ok(None);
+impl Stored {
+    /// Reads the catalog. Who proves a ledger that others write to reads the catalog first and the runs then: so it can
+    /// only be behind.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read.
+    pub fn read(ledger: &Ledger) -> Result<Self, FileError> {
+        let path = path(ledger);
+        let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}"));
+        let bytes = if is_there(&path)? { Some(std::fs::read(&path).map_err(fail)?) } else { None };
+        Ok(Self { path, bytes })
     }
-    let fail = |error| failed(ledger, error);
-    let stored = std::fs::read(&path).map_err(|e| wrong(&path, format!("cannot be read: {e}")))?;
-    let ours = env!("CARGO_PKG_VERSION");
-    if stored == bytes_of(history, ours).map_err(fail)? {
-        return Ok(None);
-    }
-    for (before, what) in before_last_change(history) {
-        if stored == bytes_of(&before, ours).map_err(fail)? {
-            return Ok(Some(format!("{} does not know of {what} yet; the next run brings it up", path.display())));
+
+    /// Opens it; a newer schema is refused.
+    fn open(&self, bytes: &[u8]) -> Result<Connection, LedgerError> {
+        let fail = |error| self.failed(error);
+        let mut connection = Connection::open_in_memory().map_err(fail)?;
+        connection.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), true).map_err(fail)?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+        if version > SCHEMA_VERSION {
+            let problem = format!("has schema {version}, this version knows {SCHEMA_VERSION}");
+            return Err(FileError::new(&self.path, problem).hint("use the newer trunkrate").into());
         }
+        Ok(connection)
     }
-    let connection = open(&path)?;
-    let maker: String = connection.query_row("SELECT version FROM made_by", [], |row| row.get(0)).map_err(fail)?;
-    let mut expected = make(history, &maker).map_err(fail)?;
-    compare(&path, &connection, &expected)?;
-    // The same rows: only another version of SQLite, which stands in bytes 96 to 99, may give other bytes.
-    if maker != ours && !history.runs.iter().any(|run| run.manifest.version == maker) {
-        return Err(wrong(&path, format!("says that trunkrate {maker} made it, which made none of the runs")).into());
+
+    fn failed(&self, error: Error) -> LedgerError {
+        LedgerError::Catalog { path: self.path.display().to_string(), error }
     }
-    let mut made = expected.serialize(MAIN_DB).map_err(fail)?.to_vec();
-    if let (true, Some(theirs), Some(here)) = (maker != ours, stored.get(96..100), made.get_mut(96..100)) {
-        here.copy_from_slice(theirs);
-    }
-    match stored.iter().zip(&made).position(|(a, b)| a != b) {
-        Some(at) => Err(wrong(&path, format!("is not as it was written: byte {at} differs")).into()),
-        None if stored.len() != made.len() => {
-            Err(wrong(&path, format!("has {} bytes; expected {}", stored.len(), made.len())).into())
+
+    /// Refuses a ledger that lacks a run which the catalog knows, or an undo: booking on would book its calls again.
+    /// Says whether the catalog is lost.
+    ///
+    /// # Errors
+    /// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
+    pub fn check(&self, history: &History) -> Result<bool, LedgerError> {
+        let Some(bytes) = &self.bytes else { return Ok(!history.runs.is_empty() || !history.undone.is_empty()) };
+        let connection = self.open(bytes)?;
+        let known: HashMap<&str, &Manifest> =
+            history.manifests().map(|manifest| (manifest.own_hash.as_str(), manifest)).collect();
+        let folder = self.path.with_file_name("runs");
+        for (run_id, manifest) in self.pairs(&connection, "SELECT run_id, manifest FROM runs ORDER BY sequence")? {
+            if !known.contains_key(manifest.as_str()) {
+                let there = history.manifests().any(|manifest| manifest.run_id == run_id);
+                let problem =
+                    if there { "has another manifest than the catalog knows" } else { "is missing; the catalog knows this run" };
+                return Err(FileError::new(&folder.join(&run_id), problem).hint(super::RESTORE).into());
+            }
         }
-        None => Ok(None),
+        let has_undone = "SELECT name, name FROM sqlite_schema WHERE name = 'undone'";
+        if self.pairs(&connection, has_undone)?.is_empty() {
+            return Ok(false);
+        }
+        let undone: HashSet<&str> = history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
+        for (run_id, record) in self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")? {
+            if !undone.contains(record.as_str()) {
+                let problem = format!("the undo of run {run_id}, which the catalog knows, is missing");
+                return Err(FileError::new(&self.path.with_file_name("undone"), problem).hint(super::RESTORE).into());
+            }
+        }
+        Ok(false)
+    }
+
+    fn pairs(&self, connection: &Connection, query: &str) -> Result<Vec<(String, String)>, LedgerError> {
+        let read = || {
+            let mut statement = connection.prepare(query)?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(|error| self.failed(error))
+    }
+
+    /// Proves that the catalog is what the runs make it, to the last bit. `Some` says that it is behind by the last
+    /// changes, as after a crash; the next run mends that.
+    ///
+    /// # Errors
+    /// The first place where it is not.
+    pub fn verify(&self, history: &History) -> Result<Option<String>, LedgerError> {
+        if self.check(history)? {
+            return Err(wrong(&self.path, "is missing".to_owned()).into());
+        }
+        let Some(stored) = &self.bytes else { return Ok(None) };
+        let fail = |error| self.failed(error);
+        let ours = env!("CARGO_PKG_VERSION");
+        if *stored == bytes_of(history, ours).map_err(fail)? {
+            return Ok(None);
+        }
+        for (before, what) in earlier_histories(history) {
+            if *stored == bytes_of(&before, ours).map_err(fail)? {
+                return Ok(Some(format!("{} does not know of {what} yet; the next run brings it up", self.path.display())));
+            }
+        }
+        self.find_difference(stored, history).map(|()| None)
+    }
+
+    fn find_difference(&self, stored: &[u8], history: &History) -> Result<(), LedgerError> {
+        let fail = |error| self.failed(error);
+        let ours = env!("CARGO_PKG_VERSION");
+        let connection = self.open(stored)?;
+        let maker = connection.query_row("SELECT version FROM made_by", [], |row| row.get(0)).optional().map_err(fail)?;
+        let maker: String = maker.unwrap_or_else(|| ours.to_owned());
+        let mut expected = make(history, &maker).map_err(fail)?;
+        compare(&self.path, &connection, &expected)?;
+        if maker != ours && !history.manifests().any(|manifest| manifest.version == maker) {
+            let problem = format!("says that trunkrate {maker} made it, which made none of the runs");
+            return Err(wrong(&self.path, problem).into());
+        }
+        // The same rows: only another version of SQLite, which stands in bytes 96 to 99, may give other bytes.
+        let mut made = expected.serialize(MAIN_DB).map_err(fail)?.to_vec();
+        if let (true, Some(theirs), Some(here)) = (maker != ours, stored.get(96..100), made.get_mut(96..100)) {
+            here.copy_from_slice(theirs);
+        }
+        match stored.iter().zip(&made).position(|(a, b)| a != b) {
+            Some(at) => Err(wrong(&self.path, format!("is not as it was written: byte {at} differs")).into()),
+            None if stored.len() != made.len() => {
+                Err(wrong(&self.path, format!("has {} bytes; expected {}", stored.len(), made.len())).into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -182,22 +239,25 @@ fn wrong(path: &Path, problem: String) -> FileError {
     FileError::new(path, problem).hint("it is only an index: move it away, and the next run makes it again from the runs")
 }
 
-/// The histories that a crash between a change and the catalog leaves it at, and what the change was.
-fn before_last_change(history: &History) -> Vec<(History, String)> {
-    let mut before = Vec::new();
-    if let Some(last) = history.runs.last() {
-        let mut without = history.clone();
-        without.runs.pop();
-        before.push((without, format!("run {}", last.manifest.run_id)));
+/// How many changes a catalog may be behind: one after a crash, more where it could not be written for a while.
+const BEHIND: usize = 8;
+
+/// The histories at which a crash between a change and the catalog leaves it, and what the first change after was: the
+/// last runs may be unknown to it, or the last undos.
+fn earlier_histories(history: &History) -> Vec<(History, String)> {
+    let mut found = Vec::new();
+    let mut before = history.clone();
+    while let Some(last) = before.runs.pop().filter(|_| found.len() < BEHIND) {
+        found.push((before.clone(), format!("run {}", last.manifest.run_id)));
     }
-    if let Some(Undone { run, .. }) = history.undone.last() {
-        let mut with = history.clone();
-        with.undone.pop();
-        let place = with.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
-        with.runs.insert(place, run.clone());
-        before.push((with, format!("the undo of run {}", run.manifest.run_id)));
+    let mut before = history.clone();
+    while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 2 * BEHIND) {
+        let place = before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
+        let what = format!("the undo of run {}", run.manifest.run_id);
+        before.runs.insert(place, run);
+        found.push((before.clone(), what));
     }
-    before
+    found
 }
 
 /// Compares all rows of all tables.
@@ -242,18 +302,6 @@ fn rows_of(connection: &Connection, table: &str, order: &str) -> rusqlite::Resul
     let rows = statement.query_map([], |row| (0..names.len()).map(|at| row.get(at)).collect())?;
     let rows = rows.collect::<rusqlite::Result<_>>()?;
     Ok((names, rows))
-}
-
-/// Opens the catalog to read; one of a newer schema is refused.
-fn open(path: &Path) -> Result<Connection, LedgerError> {
-    let fail = |error: Error| LedgerError::Catalog { path: path.display().to_string(), error };
-    let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-    if version > SCHEMA_VERSION {
-        let problem = format!("has schema {version}, this version knows {SCHEMA_VERSION}");
-        return Err(FileError::new(path, problem).hint("use the newer trunkrate").into());
-    }
-    Ok(connection)
 }
 
 fn path(ledger: &Ledger) -> PathBuf {

@@ -6,11 +6,11 @@
 use super::frames::{self, SuspenseRow};
 use super::manifest::{Manifest, ManifestCount, RunKind, SuspenseAccount};
 use super::write::Staged;
-use super::{Dataset, History, Ledger, LedgerError, Lock};
+use super::{Dataset, History, Ledger, LedgerError, Lock, Run};
 use crate::night::{Class, Count, Tally};
 use std::collections::BTreeMap;
 
-/// Writes waiting records off: those of `rows` (all that waits) at the places `chosen`. Gives the name of the run.
+/// Writes waiting records off: those of `rows` (all that waits) at the places `chosen`. Gives the run.
 ///
 /// # Errors
 /// If anything cannot be written; nothing is changed then.
@@ -22,7 +22,7 @@ pub fn close(
     rows: Vec<SuspenseRow>,
     chosen: &[usize],
     reason: &str,
-) -> Result<String, LedgerError> {
+) -> Result<Run, LedgerError> {
     let previous = history.last();
     let (mut closed, mut kept) = (Vec::new(), Vec::new());
     for (at, row) in rows.into_iter().enumerate() {
@@ -57,8 +57,7 @@ pub fn close(
         files: std::mem::take(&mut staged.files),
         ..Manifest::next(kind, &run_id, previous)
     };
-    staged.publish(ledger, &manifest)?;
-    Ok(run_id)
+    staged.publish(ledger, manifest)
 }
 
 fn count(rows: &[SuspenseRow]) -> Count {

@@ -175,9 +175,11 @@ impl Ledger {
     }
 
     /// Whether there is a ledger.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        self.runs_folder().is_dir()
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn exists(&self) -> Result<bool, FileError> {
+        is_there(&self.runs_folder())
     }
 
     /// All that was ever published: the runs, oldest first, and those that were taken back.
@@ -186,8 +188,8 @@ impl Ledger {
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
         let mut runs = Vec::new();
-        for folder in sub_folders(&self.runs_folder())? {
-            if !folder.join(manifest::FILE_NAME).is_file() {
+        for folder in entries(&self.runs_folder())?.0 {
+            if !is_there(&folder.join(manifest::FILE_NAME))? {
                 return Err(FileError::new(&folder, "has no manifest: it is no whole run").hint(RESTORE));
             }
             let manifest = Manifest::load(&folder)?;
@@ -205,11 +207,7 @@ impl Ledger {
     /// [`LedgerError::InUse`] if another run has it.
     pub fn lock(&self) -> Result<Lock, LedgerError> {
         for folder in [self.runs_folder(), self.archive_folder()] {
-            make_folder(&folder)?;
-        }
-        sync_folder(&self.folder)?;
-        if let Some(parent) = self.folder.canonicalize().ok().as_deref().and_then(Path::parent) {
-            sync_folder(parent)?;
+            make_folder_synced(&folder)?;
         }
         let fail = |e: std::io::Error| FileError::new(&self.folder, format!("cannot be locked: {e}"));
         let file = File::open(&self.folder).map_err(fail)?;
@@ -231,11 +229,17 @@ impl Ledger {
         let lock = Lock { _file: file, staging };
         lock.clear(Some(&holder))?;
         undo::clear_dead(self)?;
+        // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
+        for folder in [self.runs_folder(), self.archive_folder(), self.undone_folder()] {
+            if is_there(&folder)? {
+                sync_folder(&folder)?;
+            }
+        }
         Ok(lock)
     }
 }
 
-/// Everything that was published.
+/// Everything that was published. A writer reads it once, and keeps it up with what it publishes itself.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// The runs that count, oldest first.
@@ -245,6 +249,11 @@ pub struct History {
 }
 
 impl History {
+    /// The manifests of all of them.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.runs.iter().map(|run| &run.manifest).chain(self.undone.iter().map(|undone| &undone.run.manifest))
+    }
+
     /// The manifest of the last run.
     #[must_use]
     pub fn last(&self) -> Option<&Manifest> {
@@ -309,12 +318,12 @@ impl Lock {
     /// Empties `staging`, but for one file.
     fn clear(&self, except: Option<&Path>) -> Result<(), FileError> {
         let fail = |e: std::io::Error| FileError::new(&self.staging, format!("cannot be emptied: {e}"));
-        for entry in std::fs::read_dir(&self.staging).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if Some(path.as_path()) == except {
-                continue;
-            }
-            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.map_err(fail)?;
+        let (folders, files) = entries(&self.staging)?;
+        for file in files.iter().filter(|file| Some(file.as_path()) != except) {
+            std::fs::remove_file(file).map_err(fail)?;
+        }
+        for folder in folders {
+            std::fs::remove_dir_all(&folder).map_err(fail)?;
         }
         Ok(())
     }
@@ -327,28 +336,32 @@ impl Drop for Lock {
     }
 }
 
-/// The folders in a folder, sorted; none if it is not there.
-pub(crate) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        if path.is_dir() {
-            folders.push(path);
+/// Whether a path is there. A disk that cannot say is an error: a run that is overlooked would be booked again.
+pub(crate) fn is_there(path: &Path) -> Result<bool, FileError> {
+    path.try_exists().map_err(|e| FileError::new(path, format!("cannot be read: {e}")))
+}
+
+/// The folders and the files in a folder, each sorted; none if it is not there.
+pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FileError> {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    if is_there(folder)? {
+        let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+        for entry in std::fs::read_dir(folder).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let kind = if entry.file_type().map_err(fail)?.is_dir() { &mut folders } else { &mut files };
+            kind.push(entry.path());
         }
     }
     folders.sort();
-    Ok(folders)
+    files.sort();
+    Ok((folders, files))
 }
 
-/// Writes a small file whole and syncs it.
+/// Writes a small file whole and syncs it; one that an earlier try left there is written over.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     use std::io::Write;
     let write = || {
-        let mut file = File::create_new(path)?;
+        let mut file = File::create(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -357,6 +370,23 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(folder).map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
+}
+
+/// Makes a folder and those above it that are not there, and syncs the folder that holds each new one.
+pub(crate) fn make_folder_synced(folder: &Path) -> Result<(), FileError> {
+    let mut missing = vec![folder.to_owned()];
+    while let Some(parent) = missing.last().and_then(|path| path.parent())
+        && !parent.as_os_str().is_empty()
+        && !is_there(parent)?
+    {
+        missing.push(parent.to_owned());
+    }
+    for folder in missing.iter().rev() {
+        make_folder(folder)?;
+        let holder = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_folder(holder.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {

@@ -73,10 +73,18 @@ pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Resul
 }
 
 fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
-    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))?;
+    let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|c| (*c).to_owned()).collect());
     let read = || ParquetReader::new(file).with_columns(columns).with_slice(slice).set_rechunk(true).finish();
-    Ok(guarded(path, read).map_err(|e| e.hint(RESTORE))?)
+    Ok(guarded(path, read).map_err(|e| not_read(path, e))?)
+}
+
+/// Why a file of a run could not be read: it is broken, or its run was undone meanwhile.
+fn not_read(path: &Path, error: FileError) -> FileError {
+    if path.try_exists().is_ok_and(|there| !there) {
+        return FileError::new(path, "is gone: its run was undone meanwhile").hint("try again");
+    }
+    error.hint(RESTORE)
 }
 
 /// A text column of a frame, with nothing for null.
@@ -113,13 +121,12 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
     let mut sums: BTreeMap<String, Total> = BTreeMap::new();
     for path in paths {
         let file = PlRefPath::new(path.display().to_string());
-        let fail = polars_error(path);
-        let totals = LazyFrame::scan_parquet(file, ScanArgsParquet { glob: false, ..ScanArgsParquet::default() })
-            .map_err(&fail)?
-            .group_by([col("currency")])
-            .agg([col("amount").sum()])
-            .collect()
-            .map_err(&fail)?;
+        let totals = guarded(path, || {
+            LazyFrame::scan_parquet(file, ScanArgsParquet { glob: false, ..ScanArgsParquet::default() })?
+                .group_by([col("currency")])
+                .agg([col("amount").sum()])
+                .collect()
+        })?;
         for (currency, sum) in text(&totals, "currency").iter().zip(units(&totals, "amount")) {
             let total = sums.entry(currency.unwrap_or_default().to_owned()).or_default();
             total
@@ -343,30 +350,32 @@ fn late_prices(runs: &[Run], day: i64) -> Result<HashMap<String, i64>, LedgerErr
 }
 
 fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Result<DataFrame, LedgerError> {
-    let fail = polars_error(paths.first().map_or(Path::new(""), PathBuf::as_path));
-    let files: Vec<PlRefPath> = paths.iter().map(|path| PlRefPath::new(path.display().to_string())).collect();
-    let args = ScanArgsParquet {
-        glob: false,
-        hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() },
-        ..ScanArgsParquet::default()
-    };
-    let mut rows = LazyFrame::scan_parquet_files(files.into_iter().collect(), args).map_err(&fail)?;
-    if let Some(times) = &selection.times {
-        let start = || col("start_time").to_physical();
-        rows = rows.filter(start().gt_eq(lit(times.start)).and(start().lt(lit(times.end))));
-    }
-    if let Some(account) = &selection.account {
-        rows = rows.filter(col("account_sid").eq(lit(account.clone())));
-    }
-    if let Some(sid) = &selection.family {
-        rows = rows.filter(col("call_sid").eq(lit(sid.clone())).or(col("parent_call_sid").eq(lit(sid.clone()))));
-    }
-    let mut keys = vec![col("start_time"), col("call_sid")];
-    if dataset == Dataset::Legs {
-        keys.push(col("leg"));
-    }
     let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
-    Ok(guarded(path, || rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect()).map_err(|e| e.hint(RESTORE))?)
+    let rows = guarded(path, || {
+        let files: Vec<PlRefPath> = paths.iter().map(|path| PlRefPath::new(path.display().to_string())).collect();
+        let args = ScanArgsParquet {
+            glob: false,
+            hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() },
+            ..ScanArgsParquet::default()
+        };
+        let mut rows = LazyFrame::scan_parquet_files(files.into_iter().collect(), args)?;
+        if let Some(times) = &selection.times {
+            let start = || col("start_time").to_physical();
+            rows = rows.filter(start().gt_eq(lit(times.start)).and(start().lt(lit(times.end))));
+        }
+        if let Some(account) = &selection.account {
+            rows = rows.filter(col("account_sid").eq(lit(account.clone())));
+        }
+        if let Some(sid) = &selection.family {
+            rows = rows.filter(col("call_sid").eq(lit(sid.clone())).or(col("parent_call_sid").eq(lit(sid.clone()))));
+        }
+        let mut keys = vec![col("start_time"), col("call_sid")];
+        if dataset == Dataset::Legs {
+            keys.push(col("leg"));
+        }
+        rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect()
+    });
+    Ok(rows.map_err(|e| paths.iter().fold(e, |e, path| not_read(path, e)))?)
 }
 
 fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {

@@ -10,7 +10,7 @@
 //! next writer removes it.
 
 use super::manifest::{FILE_NAME, Manifest};
-use super::{History, Ledger, LedgerError, Lock, RESTORE, Run, make_folder, sub_folders, sync_folder, write_synced};
+use super::{History, Ledger, LedgerError, Lock, RESTORE, Run, entries, is_there, make_folder_synced, sync_folder, write_synced};
 use crate::io::{FileError, read_text};
 use crate::time::{self, Micros};
 use serde::{Deserialize, Serialize};
@@ -48,11 +48,11 @@ struct Record {
 /// If one is not as it was written.
 pub(super) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
     let mut found: Vec<Undone> = Vec::new();
-    let folder = ledger.undone_folder();
-    let mut folders: HashSet<PathBuf> = sub_folders(&folder)?.into_iter().collect();
-    for path in records(&folder)? {
+    let (folders, records) = entries(&ledger.undone_folder())?;
+    let mut folders: HashSet<PathBuf> = folders.into_iter().collect();
+    for path in records {
         let kept = path.with_extension("");
-        if !kept.is_dir() && is_dead(ledger, &path) {
+        if is_dead(ledger, &path)? {
             continue;
         }
         folders.remove(&kept);
@@ -64,28 +64,15 @@ pub(super) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
     }
 }
 
-fn records(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
+/// Whether a record is of an undo that died: it has no run, and the run that it names is still in place, with that
+/// manifest.
+fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
+    if is_there(&path.with_extension(""))? {
+        return Ok(false);
     }
-    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        if path.is_file() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// Whether a record is of an undo that died: the run that it names is still in place, with that manifest.
-fn is_dead(ledger: &Ledger, path: &Path) -> bool {
-    let record = read_text(path).ok().and_then(|text| serde_json::from_str::<Record>(&text).ok());
-    let Some(record) = record else { return false };
-    let run = Manifest::load(&ledger.runs_folder().join(&record.run_id));
-    run.is_ok_and(|manifest| manifest.own_hash == record.manifest)
+    let Ok(record) = serde_json::from_str::<Record>(&read_text(path)?) else { return Ok(false) };
+    let run = ledger.runs_folder().join(&record.run_id);
+    Ok(is_there(&run)? && Manifest::load(&run)?.own_hash == record.manifest)
 }
 
 fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, FileError> {
@@ -100,7 +87,7 @@ fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, F
     if record.previous.as_deref() != before.map(|before| before.record_hash.as_str()) {
         return Err(wrong("the record before it is not the one that it followed".to_owned()));
     }
-    if !kept.join(FILE_NAME).is_file() {
+    if !is_there(&kept.join(FILE_NAME))? {
         return Err(wrong(format!("the run that it took back is missing: {}", kept.display())));
     }
     let manifest = Manifest::load(&kept)?;
@@ -120,8 +107,8 @@ fn record_name(number: u64, run_id: &str) -> String {
 /// # Errors
 /// If it cannot be removed.
 pub(super) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
-    for path in records(&ledger.undone_folder())? {
-        if !path.with_extension("").is_dir() && is_dead(ledger, &path) {
+    for path in entries(&ledger.undone_folder())?.1 {
+        if is_dead(ledger, &path)? {
             std::fs::remove_file(&path).map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
             sync_folder(&ledger.undone_folder())?;
         }
@@ -157,11 +144,11 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     found
 }
 
-/// Takes one run back. (No later run may stand on it: see [`dependents`].)
+/// Takes one run back, and moves it in the history too. (No later run may stand on it: see [`dependents`].)
 ///
 /// # Errors
 /// If anything cannot be written or synced; the run stands then.
-pub fn undo(ledger: &Ledger, lock: &Lock, history: &History, at: usize, reason: &str) -> Result<(), LedgerError> {
+pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reason: &str) -> Result<(), LedgerError> {
     let run = &history.runs[at];
     let before = history.undone.last();
     let record = Record {
@@ -172,8 +159,7 @@ pub fn undo(ledger: &Ledger, lock: &Lock, history: &History, at: usize, reason: 
         previous: before.map(|before| before.record_hash.clone()),
     };
     let folder = ledger.undone_folder();
-    make_folder(&folder)?;
-    sync_folder(ledger.folder())?;
+    make_folder_synced(&folder)?;
     let name = record_name(record.number, &record.run_id);
     let fail = |path: &Path, e: std::io::Error| FileError::new(path, format!("cannot be published: {e}"));
     let text = serde_json::to_string_pretty(&record).map_err(|e| fail(&folder, e.into()))? + "\n";
@@ -189,5 +175,8 @@ pub fn undo(ledger: &Ledger, lock: &Lock, history: &History, at: usize, reason: 
             Err(back) => FileError::new(&kept, format!("is undone, but {e}, and it cannot be put back: {back}")).into(),
         });
     }
+    let run = Run { folder: kept, ..history.runs.remove(at) };
+    let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    history.undone.push(Undone { number: record.number, reason: record.reason, run, record_hash });
     Ok(())
 }

@@ -3,7 +3,9 @@
 use super::frames::{Books, Frames};
 use super::ids::{self, IdRow};
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
-use super::{Dataset, Ledger, LedgerError, Lock, frames, make_folder, polars_error, sync_folder, write_synced};
+use super::{
+    Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, polars_error, sync_folder, write_synced,
+};
 use crate::call::Calls;
 use crate::io::FileError;
 use crate::money::Total;
@@ -260,9 +262,11 @@ impl Staged {
     ///
     /// # Errors
     /// If anything cannot be written or synced; the run is not booked then.
-    pub fn publish(self, ledger: &Ledger, manifest: &Manifest) -> Result<(), LedgerError> {
+    pub fn publish(self, ledger: &Ledger, mut manifest: Manifest) -> Result<Run, LedgerError> {
         let path = self.folder.join(FILE_NAME);
-        write_synced(&path, manifest.to_text()?.as_bytes())?;
+        let text = manifest.to_text()?;
+        write_synced(&path, text.as_bytes())?;
+        manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         sync_tree(&self.folder)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
         std::fs::rename(&self.folder, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
@@ -273,7 +277,7 @@ impl Staged {
                 Err(back) => FileError::new(&target, format!("is booked, but {e}, and it cannot be taken back: {back}")).into(),
             });
         }
-        Ok(())
+        Ok(Run { folder: target, manifest })
     }
 }
 
@@ -302,12 +306,8 @@ fn booking_order(calls: &Calls, night: &Night) -> Vec<u32> {
 
 /// Syncs a folder and all folders below it.
 pub(super) fn sync_tree(folder: &Path) -> Result<(), FileError> {
-    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
-    for entry in std::fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        if path.is_dir() {
-            sync_tree(&path)?;
-        }
+    for folder in entries(folder)?.0 {
+        sync_tree(&folder)?;
     }
     sync_folder(folder)
 }
@@ -318,7 +318,7 @@ pub(super) fn sync_tree(folder: &Path) -> Result<(), FileError> {
 /// If they cannot be written, or others stand under their hash.
 pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
     let target = ledger.archive_folder().join(hash);
-    if target.exists() {
+    if is_there(&target)? {
         for (name, bytes) in files {
             let path = target.join(name);
             if std::fs::read(&path).map_err(|e| FileError::new(&path, format!("cannot be read: {e}")))? != *bytes {

@@ -3,7 +3,7 @@
 use super::wrong;
 use crate::io::ledger::manifest::{FILE_NAME, StoredFile};
 use crate::io::ledger::read::hash_file;
-use crate::io::ledger::{History, Ledger, LedgerError, Run, sub_folders};
+use crate::io::ledger::{History, Ledger, LedgerError, Run, entries, is_there};
 use crate::io::{FileError, decks};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -34,11 +34,9 @@ pub(super) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Resu
 fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
-        let fail = |e: std::io::Error| FileError::new(&folder, format!("cannot be read: {e}"));
-        for entry in std::fs::read_dir(&folder).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
+        let (more, files) = entries(&folder)?;
+        folders.extend(more);
+        found.extend(files);
     }
     found.sort();
     Ok(found)
@@ -50,12 +48,12 @@ pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
     for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
         let m = &run.manifest;
         for hash in [&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten() {
-            if !folder.join(hash).is_dir() {
+            if !is_there(&folder.join(hash))? {
                 return Err(wrong(&folder.join(hash), format!("is missing; run {} was rated with it", m.run_id)));
             }
         }
     }
-    for kept in sub_folders(&folder)? {
+    for kept in entries(&folder)?.0 {
         let name = kept.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let lists = ["trunks.json", "accounts.csv"].map(|list| kept.join(list));
         let list = lists.iter().find(|path| path.is_file());

@@ -55,9 +55,10 @@ pub struct Proof {
 /// # Errors
 /// The first thing that is wrong, and where.
 pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError> {
+    let catalog = catalog::Stored::read(ledger)?;
     let history = ledger.history()?;
     let mut proof = Proof { runs: history.runs.len(), undone: history.undone.len(), ..Proof::default() };
-    proof.notes.extend(catalog::verify(ledger, &history)?);
+    proof.notes.extend(catalog.verify(&history)?);
     balance(&history)?;
     let parts: Vec<Part<'_>> = history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
     proof.all_calls = parts.iter().map(|part| part.rows).sum();

@@ -1,0 +1,274 @@
+//! The bench: three small nights, the steps that change a ledger, and what a ledger looks like before and after each.
+
+use super::strace::{Ended, ended};
+use crate::support::{Night, call_file};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Every class and every scenario, over two UTC dates.
+const FIRST: [&str; 16] = [
+    "T1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed",
+    "T1S,T1,AC1,TK1,,,sip:agent@pbx.example.com,2026-11-20T21:20:00Z,,370,completed",
+    "T2,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed",
+    "T2P,T2,AC1,TK1,,,+13035550103,2026-11-20T21:20:00Z,,370,completed",
+    "O1,,AC1,TK1,trunking-originating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed",
+    "O1S,O1,AC1,TK1,,,sip:agent@pbx.example.com,2026-11-20T21:20:00Z,,370,completed",
+    "O2,,AC1,TK1,trunking-originating,+12025550101,+14155550102,2026-11-20T23:55:00Z,,300,completed",
+    "O2P,O2,AC1,TK1,,,+13035550103,2026-11-21T00:00:00Z,,370,completed",
+    "FREE,O2,AC1,TK1,,,+13035550104,2026-11-21T00:00:00Z,,,no-answer",
+    "LATE,P,AC1,TK1,,,+13035550103,2026-11-20T23:00:00Z,,60,completed",
+    "OPEN,,AC2,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-21T08:00:00Z,,,in-progress",
+    "TWO,,AC2,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed",
+    "TWO,,AC2,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,62,completed",
+    "FAR,,AC2,TK1,trunking-terminating,+12025550101,+493012345678,2026-11-21T10:00:00Z,,60,completed",
+    "APP,,AC2,,outbound-api,+12025550101,+14155550102,2026-11-21T11:00:00Z,,60,completed",
+    "GONE,,AC2,TK9,trunking-terminating,+12025550101,+14155550102,2026-11-21T10:00:00Z,,60,completed",
+];
+
+/// The late parent, the late final record, a late price, a copy, and new calls.
+const SECOND: [&str; 5] = [
+    "P,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T22:50:00Z,,600,completed",
+    "OPEN,,AC2,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-21T08:00:00Z,,30,completed",
+    "T1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed,-0.0500,USD",
+    "T1S,T1,AC1,TK1,,,sip:agent@pbx.example.com,2026-11-20T21:20:00Z,,370,completed",
+    "NEW,,AC2,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-22T08:00:00Z,,30,completed",
+];
+
+const THIRD: [&str; 3] = [
+    "O1,,AC1,TK1,trunking-originating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed,-0.0170,USD",
+    "APP2,,AC2,,outbound-api,+12025550101,+14155550102,2026-11-22T11:00:00Z,,60,completed",
+    "END,,AC2,TK1,trunking-originating,+12025550101,+14155550102,2026-11-22T12:00:00Z,,30,completed",
+];
+
+const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
+const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
+const ACCOUNTS: &str = "account_sid,name,deck,address,tax_id,email\nAC1,One,,\"1 Lane\",00-1,one@example.com\nAC2,Two,,\"2 Lane\",00-2,two@example.com\n";
+
+/// Words of a command; `{first}` and `{last}` are the oldest run and the newest.
+pub type Words = &'static [&'static str];
+
+macro_rules! night {
+    ($calls:literal) => {
+        &["run", "--cdrs", $calls, "--rates", "rates", "--trunks", "trunks.json", "--accounts", "accounts.csv", "--threads", "1"]
+    };
+}
+
+pub const FIRST_NIGHT: Words = night!("first.csv");
+pub const SECOND_NIGHT: Words = night!("second.csv");
+pub const THIRD_NIGHT: Words = night!("third.csv");
+pub const EMPTY_NIGHT: Words = night!("empty.csv");
+pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
+pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
+pub const RESOLVE: Words = &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
+pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
+pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
+
+/// A command that changes the ledger.
+pub struct Step {
+    pub name: &'static str,
+    /// The commands before it.
+    pub before: &'static [Words],
+    pub words: Words,
+    /// The command that does a part of it, if it has parts: a ledger may be left there too.
+    pub part: Option<Words>,
+    /// Whether runs died before it, and left what they had begun.
+    pub littered: bool,
+}
+
+const fn step(name: &'static str, before: &'static [Words], words: Words) -> Step {
+    Step { name, before, words, part: None, littered: false }
+}
+
+pub const STEPS: [Step; 9] = [
+    step("the first run", &[], FIRST_NIGHT),
+    step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
+    step("suspense close", &[FIRST_NIGHT], CLOSE),
+    step("suspense retry", &[FIRST_NIGHT], RETRY),
+    step("suspense resolve", &[FIRST_NIGHT], RESOLVE),
+    step("undo", &[FIRST_NIGHT, SECOND_NIGHT], UNDO),
+    step("a second undo", &[FIRST_NIGHT, SECOND_NIGHT, UNDO], UNDO),
+    Step { part: Some(UNDO), ..step("undo with dependents", &[FIRST_NIGHT, SECOND_NIGHT], UNDO_ALL) },
+    Step { littered: true, ..step("a run after dead ones", &[FIRST_NIGHT, SECOND_NIGHT], THIRD_NIGHT) },
+];
+
+/// What is read out of a ledger.
+const OUTPUTS: [Words; 4] = [
+    &["export", "legs", "--format", "csv"],
+    &["export", "calls", "--format", "csv"],
+    &["export", "suspense", "--format", "csv"],
+    &["runs", "--format", "csv"],
+];
+
+/// Files below a ledger, with their bytes.
+pub type Tree = BTreeMap<String, Vec<u8>>;
+
+/// The inputs in a folder of their own; ledgers are made beside it.
+pub struct Bench {
+    inputs: Night,
+}
+
+/// A ledger in a folder of its own; gone when the test ends.
+pub struct Desk {
+    folder: tempfile::TempDir,
+    /// The ledger's path below the folder.
+    name: &'static str,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self::named("ledger")
+    }
+
+    /// In memory where that is possible: a thousand ledgers are made here, and no power is lost.
+    pub fn named(name: &'static str) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { folder: folder.expect("a temporary folder"), name }
+    }
+
+    /// The folder around it.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().canonicalize().expect("the folder is there")
+    }
+
+    /// Where its ledger is, or will be.
+    pub fn ledger(&self) -> PathBuf {
+        self.folder().join(self.name)
+    }
+
+    /// The same ledger once more.
+    pub fn copy(&self) -> Self {
+        let copy = Self::named(self.name);
+        if self.ledger().exists() {
+            copy_folder(&self.ledger(), &copy.ledger());
+        }
+        copy
+    }
+
+    /// The names of its runs, oldest first.
+    pub fn runs(&self) -> Vec<String> {
+        let runs = std::fs::read_dir(self.ledger().join("runs")).into_iter().flatten();
+        let mut runs: Vec<String> = runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned()).collect();
+        runs.sort();
+        runs
+    }
+
+    /// Its files below some folders, with their bytes.
+    pub fn files(&self, folders: &[&str]) -> Tree {
+        let mut tree = Tree::new();
+        for folder in folders {
+            let path = self.ledger().join(folder);
+            let found = if path.is_file() { vec![path] } else { files(&path) };
+            for file in found {
+                let name = file.strip_prefix(self.ledger()).expect("below the ledger").display().to_string();
+                tree.insert(name, std::fs::read(&file).expect("a file"));
+            }
+        }
+        tree
+    }
+
+    /// All that must be as it was left: every file, also of staging, and the catalog to the last bit.
+    pub fn whole(&self) -> Tree {
+        self.files(&[""])
+    }
+
+    /// The bytes of its catalog, if there is one.
+    pub fn catalog(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.ledger().join("catalog.sqlite")).ok()
+    }
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let inputs = Night::new();
+        inputs.deck(DECK);
+        inputs.file("wider/deck.toml", "name = \"wider\"\ncurrency = \"USD\"\n");
+        let header = crate::support::DECK_HEADER;
+        inputs.file("wider/prices.csv", format!("{header}\n{DECK}DE,Germany,DE,0.0300,,49,termination,,,,,,\n"));
+        inputs.file("first.csv", format!("{}BROKEN,\"no end\n", call_file(&FIRST)));
+        inputs.file("second.csv", call_file(&SECOND));
+        inputs.file("third.csv", call_file(&THIRD));
+        inputs.file("empty.csv", call_file(&[]));
+        inputs.file("trunks.json", TRUNKS);
+        inputs.file("accounts.csv", ACCOUNTS);
+        Self { inputs }
+    }
+
+    /// Where the inputs are.
+    pub fn inputs(&self) -> &Path {
+        self.inputs.path()
+    }
+
+    /// The binary, to be run on a ledger, with no more threads than it needs: a fault is then met at the same call each time.
+    pub fn command(&self, words: &[&str], desk: &Desk) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
+        let runs = desk.runs();
+        command.args(words.iter().filter_map(|word| match *word {
+            "{first}" => runs.first().map(String::as_str),
+            "{last}" => runs.last().map(String::as_str),
+            word => Some(word),
+        }));
+        command.arg("--ledger").arg(desk.ledger()).current_dir(self.inputs.path());
+        command.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    pub fn run(&self, words: &[&str], desk: &Desk) -> Ended {
+        ended(&mut self.command(words, desk))
+    }
+
+    /// A ledger after some commands.
+    #[track_caller]
+    pub fn after(&self, steps: &[Words]) -> Desk {
+        let desk = Desk::new();
+        for words in steps {
+            self.run(words, &desk).ok();
+        }
+        desk
+    }
+
+    /// What a ledger says of itself: every output, or what went wrong. No ledger yet is an empty one.
+    pub fn outputs(&self, desk: &Desk) -> Result<Vec<String>, String> {
+        let empty = Desk::new();
+        let there = desk.ledger().join("runs").is_dir();
+        std::fs::create_dir_all(empty.ledger().join("runs")).expect("a folder is made");
+        let read = |words: &Words| {
+            let ended = self.run(words, if there { desk } else { &empty });
+            if ended.code == Some(0) { Ok(ended.stdout) } else { Err(format!("{}: {}", words.join(" "), ended.shown())) }
+        };
+        OUTPUTS.iter().map(read).collect()
+    }
+}
+
+/// All files below a folder; none if it is not there.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder is made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("a file is copied");
+        }
+    }
+}
+
+/// The tables of a catalog.
+pub fn tables(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
+    let of = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    connection.prepare(of)?.query_map([], |row| row.get(0))?.collect()
+}
