@@ -179,8 +179,9 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
     families.choose_versions(calls, retried, &index, earlier);
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
-    // Of sound records only: one broken date must not age all that waits.
-    let sound = |record: &usize| calls.reason[*record].is_none() && families.standing[*record] != Standing::Ignored;
+    // Of sound records only: one broken date must not age all that waits. Ignored ones count: whether a child is ignored
+    // may be known only later.
+    let sound = |record: &usize| calls.reason[*record].is_none();
     families.own_newest_start = (0..calls.len()).filter(sound).map(|record| calls.start[record]).max();
     families.newest_start = families.newest_start.max(families.own_newest_start);
     families

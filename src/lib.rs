@@ -32,8 +32,8 @@
 //!
 //! # Invariants
 //!
-//! 1. **No record is lost.** `read + retried = rated + free + duplicate + ignored + suspended`, in records and in
-//!    seconds, or the run fails before anything is booked ([`night::Tally::conserves`]).
+//! 1. **No record is lost.** `read + retried = rated + free + duplicate + ignored + suspended + closed`, in records and in
+//!    seconds (closed is what people wrote off), or the run fails before anything is booked ([`night::Tally::conserves`]).
 //! 2. **No money comes out of a float.** Prices are parsed exactly, amounts are integers at a fixed scale, overflow is an
 //!    error. There are three roundings, each defined once: seconds to increments ([`deck::Increments::billed`]), the
 //!    amount of a leg ([`money::round_leg`]), the total of an invoice ([`money::round_invoice_total`]).

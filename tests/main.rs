@@ -11,6 +11,7 @@
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
+//! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
@@ -33,6 +34,7 @@ mod formats;
 mod house;
 mod laws;
 mod naive;
+mod nights;
 mod oracle;
 mod readme;
 mod reasons;

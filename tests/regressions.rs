@@ -140,3 +140,148 @@ fn linked_folders_are_left_out() {
     let summary = night.trunkrate(&["run", "--cdrs", "q", "--rates", "rates", "--format", "json"]).json();
     assert_eq!(summary["read"], 1);
 }
+
+const NO_RATE_CHILD: &str = "C,P,AC1,,,,+442071838750,2026-11-20T21:20:00Z,,370,completed";
+const OTHER: &str = "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
+const LATER: &str = "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
+const LATEST: &str = "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
+
+fn ids(summaries: &[serde_json::Value]) -> Vec<String> {
+    summaries.iter().map(|summary| summary["run_id"].as_str().expect("a run").to_owned()).collect()
+}
+
+/// The parent of a waiting child is kept beside it: its run was not among those that the next nights stand on, so `verify`
+/// did not find the root, and `undo` left a child under a parent that was gone.
+#[test]
+fn a_child_that_waited_beside_its_parent_stands_on_the_parents_run() {
+    let night = Night::with_plain_deck();
+    let runs = ids(&nights(&night, &[&[NO_RATE_CHILD], &[PARENT], &[OTHER], &[LATER]]));
+    let done = night.trunkrate(&["undo", &runs[1], "--reason", "test"]);
+    assert!(done.code == 1 && done.stderr.contains(&runs[2]) && done.stderr.contains(&runs[3]), "{}", done.shown());
+    night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nGB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n");
+    nights(&night, &[&[LATEST]]);
+    assert!(night.trunkrate(&["rerate", "C", "--format", "json"]).json()["amount"].is_string());
+    night.trunkrate(&["verify"]).ok();
+}
+
+/// A copy with a price changed the text of what waits, and the run that brought it could be undone without the later ones.
+#[test]
+fn a_run_that_touched_suspense_is_stood_on() {
+    let night = Night::with_plain_deck();
+    let priced = format!("{CHILD},,-0.05");
+    let runs = ids(&nights(&night, &[&[CHILD], &[&priced], &[OTHER]]));
+    assert_eq!(night.trunkrate(&["undo", &runs[1], "--reason", "test"]).code, 1);
+    night.trunkrate(&["undo", &runs[1], "--reason", "test", "--with-dependents"]).ok();
+    assert_eq!(night.trunkrate(&["suspense", "--format", "json"]).json()[0]["tries"], 1);
+}
+
+/// A flipped bit in the ids hid a booked call, and it was booked again.
+#[test]
+fn a_run_does_not_believe_broken_ids() {
+    let night = Night::with_plain_deck();
+    let run = ids(&nights(&night, &[&[PARENT]])).remove(0);
+    let path = night.path().join(format!("ledger/runs/{run}/ids/part-0.bin"));
+    let good = std::fs::read(&path).expect("the ids");
+    let mut flipped = good.clone();
+    flipped[3] ^= 1;
+    for broken in [flipped, Vec::new(), [&good[..], &good[..]].concat()] {
+        std::fs::write(&path, broken).expect("written");
+        let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
+        assert!(done.code == 1 && done.stderr.contains("ids/part-0.bin"), "{}", done.shown());
+    }
+}
+
+/// An empty name wrote off everything without an id, and a source named calls of other nights.
+#[test]
+fn a_name_at_the_desk_is_one_call_or_one_record() {
+    let night = Night::with_plain_deck();
+    let lost = CHILD.replace("C,P,", "D,P,");
+    nights(&night, &[&[CHILD, "CA8,\"", "CA9,\"x"], &[&lost, "CB8,\""]]);
+    let cases: [(i32, &[&str], &str); 7] = [
+        (2, &["suspense", "close", "", "--reason", "x"], "the call is empty"),
+        (2, &["suspense", "show", ""], "the call is empty"),
+        (1, &["suspense", "close", "calls.csv:2", "--reason", "x"], "no record of calls.csv:2 waits"),
+        (1, &["suspense", "close", "calls.csv:3", "--reason", "x"], "2 records came from calls.csv:3"),
+        (1, &["suspense", "resolve", "calls.csv:3", "--take", "1"], "have no id"),
+        (1, &["suspense", "close", "calls.csv:3/3", "--reason", "x"], "no record of calls.csv:3/3 waits"),
+        (0, &["suspense", "close", "calls.csv:3/2", "--reason", "x"], ""),
+    ];
+    for (code, args, says) in cases {
+        let done = night.trunkrate(args);
+        assert!(done.code == code && done.stderr.contains(says), "{args:?}: {}", done.shown());
+    }
+    let left = night.trunkrate(&["suspense", "--reason", "malformed-record", "--format", "json"]).json();
+    let left: Vec<&str> = left.as_array().expect("a list").iter().map(|row| row["record"].as_str().expect("a text")).collect();
+    assert!(
+        left.len() == 2 && left.iter().any(|text| text.contains("CA8")) && left.iter().any(|text| text.contains("CA9")),
+        "{left:?}"
+    );
+}
+
+/// A manifest that says what is not so, in a ledger whose hashes all agree.
+#[test]
+fn verify_does_not_believe_a_manifest() {
+    let edits: [(&str, &str, &str); 5] = [
+        ("\"read\": {\n      \"records\": 2", "\"read\": {\n      \"records\": 3", "came in"),
+        ("\"rows\": 2", "\"rows\": 3", "its files had 3 records"),
+        ("\"parent-missing\": 1", "\"parent-missing\": 2", "suspense"),
+        ("\"stands_on\": []", "\"stands_on\": [\"000007-0badcafe\"]", "is no earlier run"),
+        ("legs/date=2026-11-20", "legs/date=2026-12-01", "different days"),
+    ];
+    for (found, put, says) in edits {
+        let night = Night::with_plain_deck();
+        let run = ids(&nights(&night, &[&[PARENT, &CHILD.replace("C,P,", "C,Q,")]])).remove(0);
+        let ledger = night.path().join("ledger");
+        let path = ledger.join(format!("runs/{run}/manifest.json"));
+        let text = std::fs::read_to_string(&path).expect("a manifest");
+        assert!(text.contains(found), "{found} in {text}");
+        std::fs::write(&path, text.replacen(found, put, 1)).expect("written");
+        if put.starts_with("legs") {
+            let legs = ledger.join(format!("runs/{run}/legs"));
+            std::fs::rename(legs.join("date=2026-11-20"), legs.join("date=2026-12-01")).expect("moved");
+        }
+        std::fs::remove_file(ledger.join("catalog.sqlite")).expect("removed");
+        nights(&night, &[&[OTHER]]);
+        let done = night.trunkrate(&["verify"]);
+        assert!(done.code == 1 && done.stderr.contains(says), "{put}: {}", done.shown());
+    }
+}
+
+/// A changed catalog was told as an error of SQL where a run had been undone and done again.
+#[test]
+fn a_changed_catalog_is_named_after_an_undo() {
+    let night = Night::with_plain_deck();
+    let run = ids(&nights(&night, &[&[PARENT]])).remove(0);
+    night.trunkrate(&["undo", &run, "--reason", "test"]).ok();
+    nights(&night, &[&[PARENT]]);
+    let connection = rusqlite::Connection::open(night.path().join("ledger/catalog.sqlite")).expect("the catalog");
+    connection.execute("UPDATE amounts SET amount = '0.05001'", []).expect("SQL");
+    drop(connection);
+    let done = night.trunkrate(&["verify"]);
+    assert!(done.stderr.contains("amount is `0.05001`; the runs say `0.02000`"), "{}", done.shown());
+}
+
+/// Folders and files of others stopped every command.
+#[test]
+fn what_is_no_run_is_left_alone_and_named_by_verify() {
+    let night = Night::with_plain_deck();
+    let run = ids(&nights(&night, &[&[PARENT]])).remove(0);
+    night.trunkrate(&["undo", &run, "--reason", "test"]).ok();
+    std::fs::create_dir(night.path().join("ledger/runs/lost+found")).expect("made");
+    night.file("ledger/undone/.DS_Store", "x");
+    assert_eq!(nights(&night, &[&[PARENT]])[0]["rated"], 1);
+    for stray in ["lost+found", ".DS_Store"] {
+        let done = night.trunkrate(&["verify"]);
+        assert!(done.code == 1 && done.stderr.contains(stray), "{}", done.shown());
+        let _ = std::fs::remove_dir(night.path().join("ledger/runs/lost+found"));
+    }
+}
+
+#[test]
+fn nothing_to_export_is_no_empty_call_file() {
+    let night = Night::with_plain_deck();
+    nights(&night, &[&[PARENT]]);
+    let done = night.trunkrate(&["suspense", "--export", "none.jsonl"]);
+    assert!(done.code == 0 && done.stderr.contains("no file was written"), "{}", done.shown());
+    assert!(!night.path().join("none.jsonl").exists());
+}

@@ -49,15 +49,16 @@ fn bytes_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// What a later run shares with the first one, and whether it stands on it.
 #[test]
 fn a_later_run_stands_on_a_run_whose_calls_it_knows() {
-    let cases: [(&str, &[&[&str]], bool); 9] = [
+    let cases: [(&str, &[&[&str]], bool); 10] = [
         ("calls of its own", &[&[PARENT], &[OTHER]], false),
         ("a copy", &[&[PARENT], &[PARENT, OTHER]], true),
         ("a parent", &[&[PARENT], &[CHILD]], true),
         ("a root behind its parent's parent", &[&[PARENT], &[CHILD, GRANDCHILD]], true),
         ("a record that waited", &[&[PARENT, GRANDCHILD], &[OTHER]], true),
         ("nothing, though later calls came first", &[&[PARENT], &[OTHER], &[LATER]], false),
-        ("the newest start", &[&[LATEST], &[OTHER]], true),
-        ("the newest start, which an earlier run has too", &[&[OTHER], &[PARENT]], true),
+        ("the newest start, where something waits", &[&[LATEST], &[OTHER, GRANDCHILD]], true),
+        ("the newest start, where nothing waits", &[&[LATEST], &[OTHER]], false),
+        ("what waits, and comes later than the run", &[&[OTHER], &[LATER, GRANDCHILD]], false),
         ("an ignored parent", &[&[FOREIGN, PARENT], &[OF_FOREIGN]], true),
     ];
     for (shared, runs, stands) in cases {

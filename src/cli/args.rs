@@ -244,7 +244,7 @@ pub enum SuspenseCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
-    /// The call, or FILE:LINE of its source
+    /// The call; or FILE:LINE, the source of a record without an id
     #[arg(value_name = "CALL_SID")]
     pub call: String,
     /// The ledger
@@ -257,7 +257,7 @@ pub struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct CloseArgs {
-    /// The calls, or FILE:LINE of their source
+    /// The calls; or FILE:LINE, the source of a record without an id
     #[arg(value_name = "CALL_SID", required = true)]
     pub calls: Vec<String>,
     /// Why; it is kept with the records

@@ -19,16 +19,33 @@ use std::collections::BTreeSet;
 /// Waiting records and their places in the whole of suspense.
 type Found = Vec<(usize, SuspenseRow)>;
 
-/// The waiting records that a text names: a call's id, or `FILE:LINE` of a source. Versions stand in the order of their
-/// text, so that the same number is the same version tomorrow.
-fn find(rows: &[SuspenseRow], name: &str) -> Found {
-    let matches = |row: &SuspenseRow| {
-        let source = name
-            .rsplit_once(':')
-            .is_some_and(|(file, line)| file == row.source_file && line.parse().is_ok_and(|line: u64| line == row.source_line));
-        row.call_sid == name || source
+/// The waiting records that a text names: all versions of a call by its id; or one record without an id by its source,
+/// `FILE:LINE`, and `FILE:LINE/N` where several came from there. Versions stand in the order of their text, so that the
+/// same number is the same version tomorrow.
+fn find(rows: &[SuspenseRow], name: &str) -> Result<Found, CliError> {
+    if name.is_empty() {
+        return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
+    }
+    let by_id = select(rows, |row| row.call_sid == name);
+    if !by_id.is_empty() {
+        return Ok(by_id);
+    }
+    let numbered = name.rsplit_once('/').and_then(|(source, number)| Some((source, number.parse::<usize>().ok()?)));
+    let at_source = |source: &str| {
+        let place = source.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
+        select(rows, |row| row.call_sid.is_empty() && place == Some((&row.source_file, row.source_line)))
     };
-    let mut found: Found = rows.iter().enumerate().filter(|(_, row)| matches(row)).map(|(at, row)| (at, row.clone())).collect();
+    let found = at_source(name);
+    match numbered {
+        Some((source, number)) if found.is_empty() => {
+            Ok(at_source(source).into_iter().skip(number.saturating_sub(1)).take(1).collect())
+        }
+        _ => Ok(found),
+    }
+}
+
+fn select(rows: &[SuspenseRow], wanted: impl Fn(&SuspenseRow) -> bool) -> Found {
+    let mut found: Found = rows.iter().enumerate().filter(|(_, row)| wanted(row)).map(|(at, row)| (at, row.clone())).collect();
     found.sort_by(|(_, a), (_, b)| (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line)));
     found
 }
@@ -54,7 +71,7 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
 pub fn show(args: &ShowArgs) -> Result<(), CliError> {
     let history = existing(&args.ledger)?.history()?;
     let rows = read::suspense(&history)?;
-    let found = find(&rows, &args.call);
+    let found = find(&rows, &args.call)?;
     if found.is_empty() {
         return Err(nothing_waits(&history, &args.call)?);
     }
@@ -164,9 +181,15 @@ pub fn close(args: &CloseArgs) -> Result<(), CliError> {
     let rows = read::suspense(&history)?;
     let mut chosen = BTreeSet::new();
     for call in &args.calls {
-        let found = find(&rows, call);
+        let found = find(&rows, call)?;
         if found.is_empty() {
             return Err(nothing_waits(&history, call)?);
+        }
+        if found.len() > 1 && found[0].1.call_sid.is_empty() {
+            let problem = format!("{} records came from {call}: which of them?", found.len());
+            return Err(
+                CliError::failed(problem).hint(format!("`trunkrate suspense show {call}` numbers them; {call}/1 is the first"))
+            );
         }
         chosen.extend(found.into_iter().map(|(at, _)| at));
     }
@@ -183,7 +206,7 @@ pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
     let ledger = existing(&args.ledger)?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let rows = read::suspense(&history)?;
-    let found = find(&rows, &args.call);
+    let found = find(&rows, &args.call)?;
     if found.is_empty() {
         return Err(nothing_waits(&history, &args.call)?);
     }
@@ -192,6 +215,10 @@ pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
         return Err(
             CliError::failed(problem).hint("write the waiting one off with `suspense close`, or undo that run to choose again")
         );
+    }
+    if found[0].1.call_sid.is_empty() {
+        let problem = format!("the records from {} have no id: they are no versions of one call", args.call);
+        return Err(CliError::failed(problem).hint("`suspense close` writes one off"));
     }
     if found.len() < 2 {
         return Err(CliError::failed(format!("the call {} has one version only: there is nothing to choose", args.call))

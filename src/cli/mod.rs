@@ -26,6 +26,7 @@ use std::process::ExitCode;
 /// Parses the arguments of the process and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::io::keep_guarded_panics_quiet();
     let args = Args::parse();
     let result = match &args.command {
         Command::Run(args) => run::run(args),

@@ -139,6 +139,10 @@ fn export(path: &Path, rows: &[SuspenseRow]) -> Result<(), CliError> {
             &format!("{left_out} {many} left out; `suspense --reason malformed-record --format json` has the text"),
         );
     }
+    if text.is_empty() {
+        term::report("note", "nothing to export: no file was written");
+        return Ok(());
+    }
     if path == Path::new("-") {
         return Ok(term::print(&text)?);
     }

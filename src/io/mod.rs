@@ -23,6 +23,7 @@ pub mod trunks;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file that cannot be used: which, where in it, what is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +71,26 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
+/// How many guarded steps are going on.
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps a panic quiet that [`guarded`] makes an error of; any other is told as ever.
+pub(crate) fn keep_guarded_panics_quiet() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if GUARDED.load(Ordering::Relaxed) == 0 {
+            tell(panic);
+        }
+    }));
+}
+
 /// Runs a step of polars on a file; what it cannot read, and where it panics on a corrupt page, is an error of the file.
 pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T, FileError> {
     let fail = |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step))
-        .map_err(|_| fail("a page cannot be decoded".to_owned()))?
-        .map_err(|e| fail(e.to_string()))
+    GUARDED.fetch_add(1, Ordering::Relaxed);
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step));
+    GUARDED.fetch_sub(1, Ordering::Relaxed);
+    done.map_err(|_| fail("a page cannot be decoded".to_owned()))?.map_err(|e| fail(e.to_string()))
 }
 
 /// Reads a small text file whole.

@@ -31,10 +31,10 @@ pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>
     let calls: Vec<Call> = records.iter().map(Call::of).collect();
     let mut night =
         Night { deck, trunks, policy, latest_start: None, outcomes: vec![None; calls.len()], calls, versions: BTreeMap::new() };
-    night.set_ignored_aside();
     let sound =
         |call: &&Call| !is_field_missing(call) && !is_time_invalid(call) && !is_duration_invalid(call, policy) && call.is_final();
-    night.latest_start = night.undecided().map(|at| &night.calls[at]).filter(sound).filter_map(Call::start).max();
+    night.latest_start = night.calls.iter().filter(sound).filter_map(Call::start).max();
+    night.set_ignored_aside();
     night.set_duplicates_aside();
     night.decide_all();
     // Every record has ended somewhere by now; a test says so.

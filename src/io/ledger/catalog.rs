@@ -185,6 +185,15 @@ impl Stored {
         read().map_err(|error| self.failed(error))
     }
 
+    /// Whether it is what the runs make it.
+    ///
+    /// # Errors
+    /// Never in practice: only if SQLite fails in memory.
+    pub fn is_up(&self, history: &History) -> Result<bool, LedgerError> {
+        let made = bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| self.failed(error))?;
+        Ok(self.bytes.as_ref() == Some(&made))
+    }
+
     /// Proves that the catalog is what the runs make it, to the last bit. `Some` says that it is behind by the last
     /// changes, as after a crash; the next run mends that.
     ///
@@ -253,6 +262,10 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
     let mut before = history.clone();
     while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 2 * BEHIND) {
         let place = before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
+        // Where its night was rated again, the catalog has followed since.
+        if before.runs.get(place).is_some_and(|other| other.manifest.sequence == run.manifest.sequence) {
+            break;
+        }
         let what = format!("the undo of run {}", run.manifest.run_id);
         before.runs.insert(place, run);
         found.push((before.clone(), what));

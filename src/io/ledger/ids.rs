@@ -15,13 +15,15 @@ use crate::call::Sid;
 use crate::io::FileError;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 const ID: u64 = 16;
 const REST: u64 = 24;
 /// Ids that are read at a time.
 const AT_ONCE: u64 = 1 << 14;
+/// UTC days that a call may have: 1970 to 2199, and what an offset adds.
+const DAYS: RangeInclusive<i32> = -1..=84_006;
 /// Stands for "no price", and for "no place".
 const NO_PRICE: i64 = i64::MIN;
 const NO_ROW: u32 = u32::MAX;
@@ -121,7 +123,14 @@ impl IdFile {
                 place: (row != NO_ROW).then_some((day, row)),
             }
         };
-        Ok(sids.into_iter().zip(rest).map(row).collect())
+        let rows: Vec<IdRow> = sids.into_iter().zip(rest).map(row).collect();
+        match rows.iter().find(|row| row.place.is_some_and(|(day, _)| !DAYS.contains(&day))) {
+            Some(row) => {
+                let problem = format!("has the day {:?}, which is none", row.place.map(|(day, _)| day));
+                Err(FileError::new(&self.path, problem).hint(RESTORE))
+            }
+            None => Ok(rows),
+        }
     }
 
     /// All rows, in ranges of a size that stays small.
@@ -165,7 +174,6 @@ impl IdFile {
         let mut found = Vec::new();
         for range in self.ranges() {
             let sids = self.sids(range.clone())?;
-            let first = found.len();
             let mut hits: Vec<usize> = Vec::new();
             for (at, sid) in sids.iter().enumerate() {
                 while next < wanted.len() && wanted[next] < *sid {
@@ -185,7 +193,6 @@ impl IdFile {
                     found.extend(self.rows(place..place + 1)?);
                 }
             }
-            debug_assert!(found[first..].is_sorted_by_key(|row| row.sid), "ids stand in order");
             if next == wanted.len() {
                 break;
             }

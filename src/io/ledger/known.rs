@@ -5,8 +5,9 @@
 //!                                                  └─▶ parents only: rows of the log of those days
 //! ```
 //!
-//! **Invariant:** the answer is exact, whatever the dates of a copy or a parent. The cost of a night is its own ids, the
-//! days that its parents lie on, and 16 bytes for each call of the last [`KNOWN_DAYS`] days, read in one sweep.
+//! **Invariant:** the answer does not depend on how records were split into nights, within [`KNOWN_DAYS`] around the days
+//! that tonight's records name. The cost of a night is its own ids, the days that its parents lie on, and one sweep over the
+//! ids of the runs around it (40 bytes a call, hashed before they are believed).
 //!
 //! # Why
 //! A copy has the date of its original and a parent starts shortly before its child, so the dates of a night would nearly
@@ -30,8 +31,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// For so many days before the newest call a copy is known whatever date it names. An older call is known as long as
-/// its copy names a date on which its run booked calls.
+/// A run is looked through if it booked calls within so many days of a day that one of tonight's records names. So a copy
+/// is always known, for it names the day of its original; and another version of a call, or a child, up to so many days
+/// away from it.
 pub const KNOWN_DAYS: i64 = 400;
 
 /// A call that a run booked or ignored.
@@ -66,15 +68,23 @@ pub fn day_of_file(path: &Path) -> Option<i64> {
     time::parse_date_or_instant(date).map(time::day)
 }
 
-/// Where the runs have these ids, oldest run first. `days` are those that tonight's records name.
-fn places(history: &History, wanted: &[Sid], days: &BTreeSet<i64>) -> Result<Vec<Place>, LedgerError> {
+/// Where the runs have these ids, oldest run first. `days` are those that tonight's records name; `None` is every day.
+fn places(history: &History, wanted: &[Sid], days: Option<&BTreeSet<i64>>) -> Result<Vec<Place>, LedgerError> {
     debug_assert!(wanted.is_sorted(), "ids are looked for in one sweep");
-    let oldest = history.newest_start().map_or(i64::MIN, |newest| time::day(newest) - KNOWN_DAYS);
-    let is_near = |run: &Run| run.days().is_none_or(|range| *range.end() >= oldest || days.range(range).next().is_some());
+    let near = |range: RangeInclusive<i64>| *range.start() - KNOWN_DAYS..=*range.end() + KNOWN_DAYS;
+    let is_near = |run: &Run| match (run.days(), days) {
+        (Some(range), Some(days)) => days.range(near(range)).next().is_some(),
+        _ => true,
+    };
     let found: Vec<Vec<Place>> = (0..history.runs.len())
         .into_par_iter()
         .filter(|run| is_near(&history.runs[*run]))
-        .map(|run| Ok(ids_in(&history.runs[run], wanted)?.into_iter().map(|id| Place { run, id }).collect()))
+        .map(|number| {
+            let run = &history.runs[number];
+            // An id that a broken disk hides would be booked again.
+            run.check_files(Dataset::Ids.as_str())?;
+            Ok(ids_in(run, wanted)?.into_iter().map(|id| Place { run: number, id }).collect())
+        })
         .collect::<Result<_, LedgerError>>()?;
     Ok(found.into_iter().flatten().collect())
 }
@@ -89,11 +99,7 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
         return Ok(found);
     }
     for path in run.files(Dataset::Ids) {
-        let mut file = IdFile::open(&path)?;
-        found.extend(match wanted {
-            [one] => file.find(*one)?,
-            _ => file.find_all(wanted)?,
-        });
+        found.extend(IdFile::open(&path)?.find_all(wanted)?);
     }
     Ok(found)
 }
@@ -103,9 +109,15 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
 /// # Errors
 /// If a file cannot be read.
 pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
-    let every_day = history.runs.iter().filter_map(Run::days).flat_map(|days| [*days.start(), *days.end()]).collect();
-    let found = places(history, &[Sid::of(sid).0], &every_day)?;
-    Ok(found.into_iter().find(|place| place.id.place.is_some()))
+    for (number, run) in history.runs.iter().enumerate() {
+        for path in run.files(Dataset::Ids) {
+            let found = IdFile::open(&path)?.find(Sid::of(sid).0)?;
+            if let Some(id) = found.into_iter().find(|id| id.place.is_some()) {
+                return Ok(Some(Place { run: number, id }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// What the ledger knows of tonight's ids and their parents, and the runs that it knows it from. Texts go to the columns
@@ -117,14 +129,14 @@ pub fn earlier(history: &History, calls: &mut Calls, waiting: &[Waiting]) -> Res
     if history.runs.is_empty() {
         return Ok((Earlier::default(), Vec::new()));
     }
-    let kept = |record: usize| waiting.get(record).is_some_and(|waiting| waiting.parent.is_some());
-    let parents = (0..calls.len()).filter(|record| !kept(*record)).filter_map(|record| calls.child_of(record));
-    let mut wanted: Vec<Sid> = parents.map(|child| child.parent).chain(calls.sid.iter().copied()).collect();
+    let roots = waiting.iter().filter_map(|waiting| Some(Sid::of(&waiting.parent.as_ref()?.root_sid).0));
+    let parents = calls.children.iter().map(|child| child.parent);
+    let mut wanted: Vec<Sid> = calls.sid.iter().copied().chain(parents).chain(roots).collect();
     wanted.retain(|sid| !sid.is_empty());
     wanted.par_sort_unstable();
     wanted.dedup();
     let days = calls.start.iter().map(|start| time::day(*start)).collect();
-    let places = places(history, &wanted, &days)?;
+    let places = places(history, &wanted, Some(&days))?;
     let mut runs: BTreeSet<usize> = places.iter().map(|place| place.run).collect();
     let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
     let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
@@ -134,7 +146,7 @@ pub fn earlier(history: &History, calls: &mut Calls, waiting: &[Waiting]) -> Res
     let mut parents = kept_parents(calls, waiting);
     let open = open_parents(calls, waiting, &known);
     let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
-    parents.extend(booked_parents(history, &places, &days, calls, &mut runs)?);
+    parents.extend(booked_parents(history, &places, calls, &mut runs)?);
     let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
@@ -215,7 +227,7 @@ fn add_late_prices(
 /// # Errors
 /// If it cannot be read.
 pub fn late_prices(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
-    let frame = frame(path, &[])?;
+    let frame = frame(path, &["call_sid", "carrier_price"])?;
     let prices = units(&frame, "carrier_price").into_iter().map(|price| price.and_then(|p| i64::try_from(p).ok()));
     let rows = text(&frame, "call_sid").iter().zip(prices);
     Ok(rows.filter_map(|(sid, price)| Some((sid?.to_owned(), price?))).collect())
@@ -256,7 +268,6 @@ impl LoggedParent {
 fn booked_parents(
     history: &History,
     places: &[Place],
-    days: &BTreeSet<i64>,
     calls: &mut Calls,
     runs: &mut BTreeSet<usize>,
 ) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
@@ -266,7 +277,7 @@ fn booked_parents(
         parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
     roots.sort_unstable();
     roots.dedup();
-    let mut root_places = self::places(history, &roots, days)?;
+    let mut root_places = self::places(history, &roots, None)?;
     root_places.retain(|place| place.id.place.is_some());
     runs.extend(root_places.iter().map(|place| place.run));
     let roots = logged_parents(history, &root_places, calls)?;
@@ -291,9 +302,16 @@ fn logged_parents(history: &History, places: &[Place], calls: &mut Calls) -> Res
             by_group.entry((*run, day, row / ROWS)).or_default().push((row % ROWS, id.sid));
         }
     }
-    let mut parents = HashMap::new();
+    let (mut parents, mut parts) = (HashMap::new(), HashSet::new());
     for ((run, day, group), rows) in by_group {
         let path = history.runs[run].file_of_day(Dataset::Calls, i64::from(day));
+        if parts.insert((run, day)) {
+            history.runs[run].check_files(&format!(
+                "{}/date={}/",
+                Dataset::Calls.as_str(),
+                time::date_text(i64::from(day) * DAY)
+            ))?;
+        }
         let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
         let frame = slice(&path, &columns, group * ROWS, ROWS)?;
         add_parents(&path, &frame, &rows, calls, &mut parents)?;

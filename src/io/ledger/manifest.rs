@@ -127,6 +127,14 @@ pub struct ManifestCount {
     pub seconds: u64,
 }
 
+impl ManifestCount {
+    /// The sum; one that does not fit stands at its limit, and balances with nothing.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { records: self.records.saturating_add(other.records), seconds: self.seconds.saturating_add(other.seconds) }
+    }
+}
+
 /// What became of suspense in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseAccount {
@@ -158,7 +166,7 @@ impl SuspenseAccount {
     /// **opening + new = taken up + closed + closing**, in records and in seconds.
     #[must_use]
     pub fn balances(&self) -> bool {
-        let sum = |counts: &[ManifestCount]| counts.iter().fold((0, 0), |sum, c| (sum.0 + c.records, sum.1 + c.seconds));
+        let sum = |counts: &[ManifestCount]| counts.iter().copied().fold(ManifestCount::default(), ManifestCount::plus);
         sum(&[self.opening, self.new]) == sum(&[self.taken_up, self.closed, self.closing])
     }
 
@@ -174,10 +182,10 @@ impl SuspenseAccount {
         ]
     }
 
-    /// Whether other records wait after the run than before it.
+    /// Whether anything waited before or after the run.
     #[must_use]
-    pub fn moved(&self) -> bool {
-        self.new.records + self.taken_up.records + self.closed.records > 0
+    pub fn touched(&self) -> bool {
+        self.opening.records > 0 || self.closing.records > 0
     }
 }
 

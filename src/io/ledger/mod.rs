@@ -187,13 +187,25 @@ impl Ledger {
     /// # Errors
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
-        let mut runs = Vec::new();
-        for folder in entries(&self.runs_folder())?.0 {
-            if !is_there(&folder.join(manifest::FILE_NAME))? {
-                return Err(FileError::new(&folder, "has no manifest: it is no whole run").hint(RESTORE));
+        // Who reads while a run is undone may have seen it in its place, and not find it there: it looks again.
+        let mut tries = 0;
+        loop {
+            let listed = entries(&self.runs_folder())?.0;
+            match self.history_of(&listed) {
+                Err(_) if tries < 5 && entries(&self.runs_folder())?.0 != listed => tries += 1,
+                done => return done,
             }
-            let manifest = Manifest::load(&folder)?;
-            runs.push(Run { folder, manifest });
+        }
+    }
+
+    fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
+        let mut runs = Vec::new();
+        for folder in listed.iter().filter(|folder| is_run_name(folder)) {
+            if !is_there(&folder.join(manifest::FILE_NAME))? {
+                return Err(FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE));
+            }
+            let manifest = Manifest::load(folder)?;
+            runs.push(Run { folder: folder.clone(), manifest });
         }
         runs.sort_by_key(|run| run.manifest.sequence);
         let history = History { runs, undone: undo::all(self)? };
@@ -334,6 +346,16 @@ impl Drop for Lock {
         // What cannot be cleared now, the next run clears.
         let _ = self.clear(None);
     }
+}
+
+/// Whether a folder has the name of a run, `000017-5f0c1234`, or of an undone one, `000001-000017-5f0c1234`: file managers and file systems leave folders of their own.
+pub(crate) fn is_run_name(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('-'));
+    name.is_some_and(|(number, hash)| {
+        number.len() >= 6
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && hash.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+    })
 }
 
 /// Whether a path is there. A disk that cannot say is an error: a run that is overlooked would be booked again.

@@ -1,6 +1,6 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
-use super::frames::{KeptParent, SuspenseRow};
+use super::frames::{KeptParent, LOG_COLUMNS, SuspenseRow};
 use super::known::{self, Place, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
@@ -25,6 +25,14 @@ impl Run {
         let mut files: Vec<_> = self.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files.into_iter().map(|file| self.folder.join(&file.path)).collect()
+    }
+
+    /// Whether the files whose names begin so are as they were written.
+    ///
+    /// # Errors
+    /// The first that is not, or cannot be read.
+    pub fn check_files(&self, prefix: &str) -> Result<(), FileError> {
+        self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
     }
 
     /// Whether a file is as it was written.
@@ -53,7 +61,7 @@ pub fn hash_file(path: &Path) -> Result<(u64, String), FileError> {
         hasher.update_reader(File::open(path)?)?;
         Ok::<_, std::io::Error>((hasher.count(), hasher.finalize().to_hex().to_string()))
     };
-    hash().map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))
+    hash().map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))
 }
 
 /// Reads columns of a file; all of them if none is named.
@@ -76,8 +84,41 @@ fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Resu
     let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|c| (*c).to_owned()).collect());
     let read = || ParquetReader::new(file).with_columns(columns).with_slice(slice).set_rechunk(true).finish();
-    Ok(guarded(path, read).map_err(|e| not_read(path, e))?)
+    let frame = guarded(path, read).map_err(|e| not_read(path, e))?;
+    for column in frame.columns() {
+        let is_number = NUMBERS.contains(&column.name().as_str());
+        let expected = match column.dtype() {
+            DataType::String => !is_number,
+            DataType::Int64 | DataType::Decimal(_, _) | DataType::Datetime(_, _) => is_number,
+            _ => false,
+        };
+        if !expected {
+            let problem = format!("has the column {} as {}", column.name(), column.dtype());
+            return Err(FileError::new(path, problem).hint(RESTORE).into());
+        }
+    }
+    Ok(frame)
 }
+
+/// The columns that are numbers, times or money; all others are texts.
+const NUMBERS: [&str; 16] = [
+    "leg",
+    "start_time",
+    "end_time",
+    "duration_seconds",
+    "billed_seconds",
+    "price_per_minute",
+    "connection_fee",
+    "deck_line",
+    "amount",
+    "carrier_price",
+    "source_line",
+    "tries",
+    "content",
+    "seconds",
+    "kept_start",
+    "kept_is_child",
+];
 
 /// Why a file of a run could not be read: it is broken, or its run was undone meanwhile.
 fn not_read(path: &Path, error: FileError) -> FileError {
@@ -164,6 +205,32 @@ pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
         .collect())
 }
 
+/// The columns of what waits, those that are not exported too.
+const WAITING_COLUMNS: [&str; 22] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "reason",
+    "detail",
+    "source_file",
+    "source_line",
+    "first_seen",
+    "tries",
+    "record",
+    "header",
+    "content",
+    "seconds",
+    "close_reason",
+    "kept_account",
+    "kept_start",
+    "kept_is_child",
+    "kept_root_sid",
+    "kept_root_direction",
+    "kept_root_from",
+    "kept_root_to",
+    "kept_root_trunk",
+];
+
 /// All that waits after the last run, with its reasons.
 ///
 /// # Errors
@@ -179,10 +246,9 @@ pub fn suspense(history: &History) -> Result<Vec<SuspenseRow>, LedgerError> {
 /// If they cannot be read, or are not as they were written.
 pub fn suspense_of(run: &Run, dataset: Dataset) -> Result<Vec<SuspenseRow>, LedgerError> {
     let mut rows = Vec::new();
-    let prefix = format!("{}/", dataset.as_str());
-    for file in run.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)) {
-        run.check_stored(file)?;
-        add_suspense_rows(&frame(&run.folder.join(&file.path), &[])?, &mut rows);
+    run.check_files(dataset.as_str())?;
+    for path in run.files(dataset) {
+        add_suspense_rows(&frame(&path, &WAITING_COLUMNS)?, &mut rows);
     }
     Ok(rows)
 }
@@ -268,7 +334,10 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
     let Some((day, row)) = id.place else { return Ok(None) };
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, i64::from(day));
-    let found = slice(&path, &[], row as usize, 1)?;
+    let found = slice(&path, &LOG_COLUMNS, row as usize, 1)?;
+    if found.height() != 1 {
+        return Err(FileError::new(&path, "has fewer rows than the ids of its run say").hint(RESTORE).into());
+    }
     let [start, duration, amount] = ["start_time", "duration_seconds", "amount"].map(|name| units(&found, name));
     let number = |column: &[Option<i128>]| column.first().copied().flatten().unwrap_or_default();
     let long = |column: &[Option<i128>]| i64::try_from(number(column)).unwrap_or_default();
@@ -328,10 +397,15 @@ pub fn each_date<E: From<LedgerError>>(
             }
         }
     }
+    let mut price_files: BTreeMap<i64, Vec<PathBuf>> = BTreeMap::new();
+    for path in runs.iter().flat_map(|run| run.files(Dataset::Prices)) {
+        price_files.entry(day_of_file(&path).unwrap_or_default()).or_default().push(path);
+    }
     for (day, paths) in dates {
         let frame = one_date(&paths, dataset, selection)?;
         if frame.height() > 0 {
-            let prices = if dataset == Dataset::Calls { late_prices(&runs, day)? } else { HashMap::new() };
+            let prices = price_files.get(&day).filter(|_| dataset == Dataset::Calls);
+            let prices = prices.map(|paths| late_prices(paths)).transpose()?.unwrap_or_default();
             then(with_late_prices(frame, &prices)?)?;
         }
     }
@@ -339,12 +413,10 @@ pub fn each_date<E: From<LedgerError>>(
 }
 
 /// Prices that came after the calls of a day were booked; the later run wins.
-fn late_prices(runs: &[Run], day: i64) -> Result<HashMap<String, i64>, LedgerError> {
+fn late_prices(paths: &[PathBuf]) -> Result<HashMap<String, i64>, LedgerError> {
     let mut prices = HashMap::new();
-    for path in runs.iter().flat_map(|run| run.files(Dataset::Prices)) {
-        if day_of_file(&path) == Some(day) {
-            prices.extend(known::late_prices(&path)?);
-        }
+    for path in paths {
+        prices.extend(known::late_prices(path)?);
     }
     Ok(prices)
 }

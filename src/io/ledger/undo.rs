@@ -10,7 +10,10 @@
 //! next writer removes it.
 
 use super::manifest::{FILE_NAME, Manifest};
-use super::{History, Ledger, LedgerError, Lock, RESTORE, Run, entries, is_there, make_folder_synced, sync_folder, write_synced};
+use super::{
+    History, Ledger, LedgerError, Lock, RESTORE, Run, entries, is_run_name, is_there, make_folder_synced, sync_folder,
+    write_synced,
+};
 use crate::io::{FileError, read_text};
 use crate::time::{self, Micros};
 use serde::{Deserialize, Serialize};
@@ -49,8 +52,8 @@ struct Record {
 pub(super) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
     let mut found: Vec<Undone> = Vec::new();
     let (folders, records) = entries(&ledger.undone_folder())?;
-    let mut folders: HashSet<PathBuf> = folders.into_iter().collect();
-    for path in records {
+    let mut folders: HashSet<PathBuf> = folders.into_iter().filter(|folder| is_run_name(folder)).collect();
+    for path in records.into_iter().filter(|path| is_record(path)) {
         let kept = path.with_extension("");
         if is_dead(ledger, &path)? {
             continue;
@@ -62,6 +65,11 @@ pub(super) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
         Some(folder) => Err(FileError::new(&folder, "has no record beside it that says why it was undone").hint(RESTORE)),
         None => Ok(found),
     }
+}
+
+/// Whether a file has the name of a record: file managers leave files of their own.
+pub(super) fn is_record(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
 }
 
 /// Whether a record is of an undo that died: it has no run, and the run that it names is still in place, with that
@@ -107,7 +115,7 @@ fn record_name(number: u64, run_id: &str) -> String {
 /// # Errors
 /// If it cannot be removed.
 pub(super) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
-    for path in entries(&ledger.undone_folder())?.1 {
+    for path in entries(&ledger.undone_folder())?.1.into_iter().filter(|path| is_record(path)) {
         if is_dead(ledger, &path)? {
             std::fs::remove_file(&path).map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
             sync_folder(&ledger.undone_folder())?;
@@ -116,24 +124,27 @@ pub(super) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
     Ok(())
 }
 
-/// The later runs that stand on a run, oldest first: they found its calls again or have its calls as parents, they
-/// followed a change of suspense, or they judged by a newest start that only it has seen; and all that stand on those.
+/// The later runs that stand on a run, oldest first: they found its calls again or have its calls as parents, they came
+/// after it had anything in suspense (it changed what waits, or at least how often that was tried), or they judged what
+/// waits by a newest start that only it has seen; and all that stand on those.
 #[must_use]
 pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     let newest = |run: &Run| run.manifest.own_newest_start.as_deref().and_then(time::parse_date_or_instant);
     let mut gone: HashSet<&str> = HashSet::new();
     let mut kept_newest: Option<Micros> = history.runs[..at].iter().filter_map(newest).max();
     let mut gone_newest: Option<Micros> = None;
-    let mut moved = false;
+    let mut touched = false;
     let mut found = Vec::new();
     for (place, run) in history.runs.iter().enumerate().skip(at) {
         let m = &run.manifest;
         let own = newest(run);
-        let stands = moved || m.stands_on.iter().any(|id| gone.contains(id.as_str())) || gone_newest > kept_newest.max(own);
+        let stands = touched
+            || m.stands_on.iter().any(|id| gone.contains(id.as_str()))
+            || m.suspense.touched() && gone_newest > kept_newest.max(own);
         if place == at || stands {
             gone.insert(&m.run_id);
             gone_newest = gone_newest.max(own);
-            moved |= m.suspense.moved();
+            touched |= m.suspense.touched();
             if stands {
                 found.push(place);
             }

@@ -3,10 +3,11 @@
 use super::wrong;
 use crate::io::ledger::manifest::{FILE_NAME, StoredFile};
 use crate::io::ledger::read::hash_file;
-use crate::io::ledger::{History, Ledger, LedgerError, Run, entries, is_there};
+use crate::io::ledger::undo::is_record;
+use crate::io::ledger::{History, Ledger, LedgerError, Run, entries, is_run_name, is_there};
 use crate::io::{FileError, decks};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Every file of the manifest is there as it was written, and no other.
@@ -30,6 +31,29 @@ pub(super) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Resu
     }
 }
 
+/// The files that a manifest names are those that a run has: nothing that a reader would take for legs beside them.
+pub(super) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
+    let mut days: [BTreeSet<&str>; 2] = [BTreeSet::new(), BTreeSet::new()];
+    for file in &run.manifest.files {
+        let parts: Vec<&str> = file.path.split('/').collect();
+        let known = match parts.as_slice() {
+            [dataset @ ("legs" | "calls"), day, "part-0.parquet"] if day.starts_with("date=") => {
+                days[usize::from(*dataset == "legs")].insert(day)
+            }
+            ["prices", day, "part-0.parquet"] => day.starts_with("date="),
+            ["suspense" | "closed", "part-0.parquet"] | ["ids", "part-0.bin"] => true,
+            _ => false,
+        };
+        if !known {
+            return Err(wrong(&run.folder.join(&file.path), "is no file that a run has, or is named twice"));
+        }
+    }
+    if days[0] != days[1] {
+        return Err(wrong(&run.folder, "has legs and calls of different days"));
+    }
+    Ok(())
+}
+
 /// All files below a folder, sorted.
 fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
@@ -40,6 +64,18 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Nothing lies among the runs that is none: whoever reads `runs/*/legs` would count it.
+pub(super) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
+    let (runs, files) = entries(&ledger.runs_folder())?;
+    let (undone, records) = entries(&ledger.undone_folder())?;
+    let folders = runs.iter().chain(&undone).filter(|folder| !is_run_name(folder));
+    let files = files.iter().chain(records.iter().filter(|file| !is_record(file)));
+    match folders.chain(files).min() {
+        Some(stray) => Err(FileError::new(stray, "is no run of this ledger").hint("move it away").into()),
+        None => Ok(()),
+    }
 }
 
 /// What the runs used is in the archive, and everything there has the hash that is its name.

@@ -8,7 +8,7 @@ use crate::io::ledger::{Dataset, History, LedgerError, Run};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The ids of a run are those of its log, each with its place.
 pub(super) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
@@ -41,8 +41,8 @@ pub(super) fn each_once(history: &History) -> Result<(), LedgerError> {
     let mut last: Option<(Sid, usize)> = None;
     while let Some(Reverse((sid, number))) = heap.pop() {
         if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
-            let (a, b) = (cursors[other].file.path.display(), cursors[number].file.path.display());
-            return Err(wrong(&cursors[number].file.path, format!("a call is booked twice, in {a} and {b}")));
+            let (a, b) = (cursors[other].path.display(), cursors[number].path.display());
+            return Err(wrong(&cursors[number].path, format!("a call is booked twice, in {a} and {b}")));
         }
         last = Some((sid, number));
         heap.extend(cursors[number].next()?.map(|sid| Reverse((sid, number))));
@@ -50,18 +50,18 @@ pub(super) fn each_once(history: &History) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The booked ids of a file, a range at a time.
+/// The booked ids of a file, a range at a time. The file is open only while a range is read: there may be more runs than
+/// a process may have files.
 struct Cursor {
-    file: IdFile,
+    path: PathBuf,
     slice: std::vec::IntoIter<Sid>,
     ranges: Box<dyn Iterator<Item = Range<u64>>>,
 }
 
 impl Cursor {
     fn open(path: &Path) -> Result<Self, FileError> {
-        let file = IdFile::open(path)?;
-        let ranges = Box::new(file.ranges());
-        Ok(Self { file, slice: Vec::new().into_iter(), ranges })
+        let ranges = Box::new(IdFile::open(path)?.ranges());
+        Ok(Self { path: path.to_owned(), slice: Vec::new().into_iter(), ranges })
     }
 
     fn next(&mut self) -> Result<Option<Sid>, FileError> {
@@ -70,7 +70,7 @@ impl Cursor {
                 return Ok(Some(sid));
             }
             let Some(range) = self.ranges.next() else { return Ok(None) };
-            let booked = self.file.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
+            let booked = IdFile::open(&self.path)?.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
             self.slice = booked.collect::<Vec<_>>().into_iter();
         }
     }

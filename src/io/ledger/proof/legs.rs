@@ -3,6 +3,7 @@
 use super::{Part, Sums, wrong};
 use crate::audit::{Call, Leg, Root, Tariff};
 use crate::call::Sid;
+use crate::io::ledger::frames::LEG_COLUMNS;
 use crate::io::ledger::manifest::FILE_NAME;
 use crate::io::ledger::read::{frame, longs, slice, text, units};
 use crate::io::ledger::write::ROWS;
@@ -271,7 +272,7 @@ pub(super) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
     let mut walked = 0;
     for first in (0..).step_by(ROWS) {
         let calls = slice(&calls_path, &columns, first, ROWS)?;
-        let legs = slice(&legs_path, &[], walked, 2 * ROWS)?;
+        let legs = slice(&legs_path, &LEG_COLUMNS, walked, 2 * ROWS)?;
         let rows = calls.height();
         let (calls, legs) = (Calls::of(&calls), Legs::of(&legs));
         let (mut at, mut own) = (0, Vec::with_capacity(2));

@@ -60,10 +60,18 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError>
     let mut proof = Proof { runs: history.runs.len(), undone: history.undone.len(), ..Proof::default() };
     proof.notes.extend(catalog.verify(&history)?);
     balance(&history)?;
+    for run in &history.runs {
+        let known = |id: &String| history.manifests().any(|m| m.run_id == *id && m.sequence < run.manifest.sequence);
+        if let Some(other) = run.manifest.stands_on.iter().find(|id| !known(id)) {
+            return Err(wrong(&run.folder.join(FILE_NAME), format!("says that it stands on {other}, which is no earlier run")));
+        }
+        files::are_of_a_run(run)?;
+    }
     let parts: Vec<Part<'_>> = history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
     proof.all_calls = parts.iter().map(|part| part.rows).sum();
     proof.waiting = history.last().map_or(0, |last| last.suspense.closing.records);
     let chosen = sample.map(|calls| choose(&parts, calls));
+    files::no_strays(ledger)?;
     let is_chosen =
         |folder: &Path, file: &str| chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|at| parts[*at].is_file(folder, file)));
     for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
@@ -91,16 +99,12 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> LedgerError {
 
 // ---- the balance, from the manifests ----------------------------------------------------------------------------
 
-fn plus(a: ManifestCount, b: ManifestCount) -> ManifestCount {
-    ManifestCount { records: a.records.saturating_add(b.records), seconds: a.seconds.saturating_add(b.seconds) }
-}
-
 fn count(manifest: &Manifest, name: &str) -> ManifestCount {
     manifest.counts.get(name).copied().unwrap_or_default()
 }
 
 fn counts(manifest: &Manifest, names: &[&str]) -> ManifestCount {
-    names.iter().map(|name| count(manifest, name)).fold(ManifestCount::default(), plus)
+    names.iter().map(|name| count(manifest, name)).fold(ManifestCount::default(), ManifestCount::plus)
 }
 
 /// Records and seconds are conserved, run by run and in all; what waited after a run is what the next one opened with.
@@ -110,7 +114,7 @@ fn balance(history: &History) -> Result<(), LedgerError> {
     for run in &history.runs {
         let m = &run.manifest;
         let path = run.folder.join(FILE_NAME);
-        let (inward, outward) = (counts(m, &["read", "retried"]), plus(counts(m, &ENDS), count(m, "suspended")));
+        let (inward, outward) = (counts(m, &["read", "retried"]), counts(m, &ENDS).plus(count(m, "suspended")));
         if inward != outward {
             return Err(wrong(&path, format!("{inward:?} came in, {outward:?} came out")));
         }
@@ -120,9 +124,13 @@ fn balance(history: &History) -> Result<(), LedgerError> {
         if m.suspense.closing != count(m, "suspended") || m.suspense.closed != count(m, "closed") {
             return Err(wrong(&path, format!("suspense {:?} is not what the counts say: {:?}", m.suspense, m.counts)));
         }
+        let rows = m.inputs.iter().fold(0_u64, |sum, file| sum.saturating_add(file.rows));
+        if rows != count(m, "read").records {
+            return Err(wrong(&path, format!("its files had {rows} records; it says that {:?} were read", count(m, "read"))));
+        }
         waiting = m.suspense.closing;
-        (read, ended) = (plus(read, count(m, "read")), plus(ended, counts(m, &ENDS)));
-        if read != plus(ended, waiting) {
+        (read, ended) = (read.plus(count(m, "read")), ended.plus(counts(m, &ENDS)));
+        if read != ended.plus(waiting) {
             return Err(wrong(&path, format!("up to this run {read:?} were read; {ended:?} ended and {waiting:?} wait")));
         }
     }
@@ -190,7 +198,7 @@ impl Sums {
         self.legs += legs.len() as u64;
         let count = ManifestCount { records: 1, seconds: u64::try_from(call.duration).unwrap_or_default() };
         let class = entry(&mut self.classes, call.class);
-        *class = plus(*class, count);
+        *class = class.plus(count);
         if !legs.is_empty() {
             *entry(&mut self.amount, call.currency) += legs.iter().map(|leg| leg.amount).sum::<i128>();
         }
@@ -203,7 +211,7 @@ impl Sums {
         self.legs += other.legs;
         for (class, count) in other.classes {
             let sum = self.classes.entry(class).or_default();
-            *sum = plus(*sum, count);
+            *sum = sum.plus(count);
         }
         for (currency, amount) in other.amount {
             *self.amount.entry(currency).or_default() += amount;
@@ -241,8 +249,8 @@ fn prove_run(
             check_sums(run, &sums)?;
             ids::are_of_the_log(run, sums.ids)?;
         }
-    } else if whole && (run.manifest.legs != 0 || count(&run.manifest, "rated").records != 0) {
-        return Err(wrong(&run.folder.join(FILE_NAME), "says that calls were rated, and has none"));
+    } else if whole {
+        check_sums(run, &Sums::default())?;
     }
     if whole {
         for (currency, amount) in &run.manifest.amount {
@@ -277,7 +285,7 @@ fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Waiting and closed records are as many as the manifest says, with as many seconds.
+/// Waiting and closed records are as many as the manifest says, with as many seconds, and for those reasons.
 fn check_suspense(run: &Run) -> Result<(), LedgerError> {
     for (dataset, stated) in [(Dataset::Suspense, run.manifest.suspense.closing), (Dataset::Closed, run.manifest.suspense.closed)]
     {
@@ -287,6 +295,15 @@ fn check_suspense(run: &Run) -> Result<(), LedgerError> {
         if found != stated {
             let path = run.folder.join(dataset.as_str());
             return Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}")));
+        }
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for row in &rows {
+            *reasons.entry(&row.reason).or_default() += 1;
+        }
+        let stated = run.manifest.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
+        if dataset == Dataset::Suspense && !reasons.clone().into_iter().eq(stated) {
+            let path = run.folder.join(dataset.as_str());
+            return Err(wrong(&path, format!("holds {reasons:?}; the manifest says otherwise")));
         }
     }
     Ok(())
