@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test faults check strace fmt lint doc bench review table tools clean
+.PHONY: demo test faults nights check strace fmt lint doc bench review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -43,6 +43,10 @@ bench: tools                    ## trunkrate beside polars copying the same file
 	test -x target/bench/venv/bin/python || python3 -m venv target/bench/venv
 	target/bench/venv/bin/pip install --quiet -r benches/requirements.txt
 	target/bench/venv/bin/python benches/compare.py --calls 1000000
+
+nights: tools                   ## 30 nights of 100,000 calls in several orders, beside one run over all of them
+	cargo build --release --locked
+	python3 benches/nights.py
 
 review: tools                   ## look at changed snapshots, one by one
 	cargo insta --version >/dev/null 2>&1 || cargo install cargo-insta
