@@ -79,6 +79,7 @@ fn provenance_by_sql() {
     let expected = [
         "calls/date=2026-11-20/part-0.parquet",
         "ids/part-0.bin",
+        "ids/rest-0.bin",
         "legs/date=2026-11-20/part-0.parquet",
         "suspense/part-0.parquet",
     ];

@@ -285,3 +285,15 @@ fn nothing_to_export_is_no_empty_call_file() {
     assert!(done.code == 0 && done.stderr.contains("no file was written"), "{}", done.shown());
     assert!(!night.path().join("none.jsonl").exists());
 }
+
+/// The same id more than 400 days later was booked a second time, and `verify` failed for good; a parent that far back was
+/// not found.
+#[test]
+fn what_was_booked_is_known_after_years() {
+    let night = Night::with_plain_deck();
+    let years_later = |row: &str| row.replace("2026-11-2", "2029-11-2");
+    let summaries = nights(&night, &[&[PARENT], &[&years_later(PARENT)], &[&years_later(CHILD)], &[PARENT]]);
+    assert_eq!(summaries[1]["suspended_by_reason"], json!({"conflicting-duplicate": 1}));
+    assert_eq!((&summaries[2]["rated"], &summaries[3]["duplicate"]), (&json!(1), &json!(1)));
+    night.trunkrate(&["verify"]).ok();
+}

@@ -139,7 +139,8 @@ fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> Strin
     if let Some(reason) = Reason::parse(&first.reason) {
         let choose = "choose one with `trunkrate suspense resolve`, by its number";
         lines.push(term::heading("what to do"));
-        lines.push(format!("  {}", if found.len() > 1 { choose } else { reason.hint() }));
+        let versions = found.len() > 1 && !first.call_sid.is_empty();
+        lines.push(format!("  {}", if versions { choose } else { reason.hint() }));
     }
     lines.join("\n") + "\n"
 }

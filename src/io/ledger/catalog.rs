@@ -201,7 +201,7 @@ impl Stored {
     /// The first place where it is not.
     pub fn verify(&self, history: &History) -> Result<Option<String>, LedgerError> {
         if self.check(history)? {
-            return Err(wrong(&self.path, "is missing".to_owned()).into());
+            return Err(FileError::new(&self.path, "is missing").hint("the next run makes it again from the runs").into());
         }
         let Some(stored) = &self.bytes else { return Ok(None) };
         let fail = |error| self.failed(error);

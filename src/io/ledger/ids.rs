@@ -1,14 +1,14 @@
-//! The ids of a run: one file, sorted, of fixed width.
+//! The ids of a run: two files of fixed width, in one order.
 //!
 //! ```text
-//! n × 16 bytes   ids, big-endian, ascending
-//! n × 24 bytes   of each: fingerprint, carrier's price, UTC day, row in that day's part of the log
+//! ids/part-0.bin   n × 16 bytes   ids, big-endian, ascending
+//! ids/rest-0.bin   n × 24 bytes   of each: fingerprint, carrier's price, UTC day, row in that day's part of the log
 //! ```
 //!
 //! # Why
 //! Every night walks through the ids of every run, and `rerate` asks for one of them. As Parquet this cost three times the
-//! CPU of thirty nights' ids and 80 MiB (measured with 30 nights of 100,000 calls); like this a walk reads 16 bytes a
-//! call, a search reads a handful of places, and nothing stays in memory.
+//! CPU of thirty nights' ids and 80 MiB (measured with 30 nights of 100,000 calls); like this a walk reads and hashes 16
+//! bytes a call, a search reads a handful of places, and nothing stays in memory.
 
 use super::RESTORE;
 use crate::call::Sid;
@@ -18,8 +18,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-const ID: u64 = 16;
-const REST: u64 = 24;
+const ID_BYTES: u64 = 16;
+const REST_BYTES: u64 = 24;
 /// Ids that are read at a time.
 const AT_ONCE: u64 = 1 << 14;
 /// UTC days that a call may have: 1970 to 2199, and what an offset adds.
@@ -41,54 +41,68 @@ pub struct IdRow {
     pub place: Option<(i32, u32)>,
 }
 
+/// The name of the file of ids.
+pub const IDS: &str = "ids/part-0.bin";
+/// The name of the file beside it.
+pub const REST: &str = "ids/rest-0.bin";
+
 /// Sorts ids and writes them.
 ///
 /// # Errors
 /// If they cannot be written.
-pub fn write(rows: &mut [IdRow], out: &mut impl Write) -> std::io::Result<()> {
+pub fn write(rows: &mut [IdRow], ids: &mut impl Write, rest: &mut impl Write) -> std::io::Result<()> {
     use rayon::slice::ParallelSliceMut;
     rows.par_sort_unstable_by_key(|row| (row.sid, row.place, row.content));
     for row in &*rows {
-        out.write_all(&row.sid.0.to_be_bytes())?;
-    }
-    for row in &*rows {
         let (day, place) = row.place.unwrap_or((0, NO_ROW));
-        out.write_all(&row.content.to_be_bytes())?;
-        out.write_all(&row.price.unwrap_or(NO_PRICE).to_be_bytes())?;
-        out.write_all(&day.to_be_bytes())?;
-        out.write_all(&place.to_be_bytes())?;
+        ids.write_all(&row.sid.0.to_be_bytes())?;
+        rest.write_all(&row.content.to_be_bytes())?;
+        rest.write_all(&row.price.unwrap_or(NO_PRICE).to_be_bytes())?;
+        rest.write_all(&day.to_be_bytes())?;
+        rest.write_all(&place.to_be_bytes())?;
     }
     Ok(())
 }
 
-/// A file of ids, open to read.
+/// The ids of a run, open to read.
 #[derive(Debug)]
 pub struct IdFile {
-    /// Where it is.
+    /// Where the ids are.
     pub path: PathBuf,
-    file: File,
-    /// How many ids it has.
+    ids: File,
+    rest: File,
+    /// How many ids there are.
     pub count: u64,
 }
 
 impl IdFile {
-    /// Opens a file of ids.
+    /// Opens the ids of a run by its folder.
     ///
     /// # Errors
-    /// If it cannot be read, or is no such file.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
-        let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE);
-        let file = File::open(path).map_err(fail)?;
-        let bytes = file.metadata().map_err(fail)?.len();
-        if bytes % (ID + REST) != 0 {
-            return Err(FileError::new(path, format!("is no file of ids: it has {bytes} bytes")).hint(RESTORE));
+    /// If they cannot be read, or the two files do not go together.
+    pub fn open(run: &Path) -> Result<Self, FileError> {
+        let open = |name: &str, width: u64| {
+            let path = run.join(name);
+            let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}")).hint(RESTORE);
+            let file = File::open(&path).map_err(fail)?;
+            let bytes = file.metadata().map_err(fail)?.len();
+            if bytes % width == 0 {
+                return Ok((file, bytes / width));
+            }
+            Err(FileError::new(&path, format!("has {bytes} bytes; expected a multiple of {width}")).hint(RESTORE))
+        };
+        let ((ids, count), (rest, others)) = (open(IDS, ID_BYTES)?, open(REST, REST_BYTES)?);
+        let path = run.join(IDS);
+        if count != others {
+            let problem = format!("has {count} ids, and {others} are described beside it");
+            return Err(FileError::new(&path, problem).hint(RESTORE));
         }
-        Ok(Self { path: path.to_owned(), file, count: bytes / (ID + REST) })
+        Ok(Self { path, ids, rest, count })
     }
 
-    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
-        let read = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(bytes));
-        read.map_err(|e| FileError::new(&self.path, format!("cannot be read: {e}")).hint(RESTORE))
+    fn read(path: &Path, file: &mut File, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(bytes));
+        read.map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))
     }
 
     /// Some of the ids.
@@ -96,8 +110,8 @@ impl IdFile {
     /// # Errors
     /// If they cannot be read.
     pub fn sids(&mut self, range: Range<u64>) -> Result<Vec<Sid>, FileError> {
-        let mut bytes = vec![0; usize::try_from((range.end - range.start) * ID).unwrap_or(usize::MAX)];
-        self.read_at(range.start * ID, &mut bytes)?;
+        let mut bytes = vec![0; usize::try_from((range.end - range.start) * ID_BYTES).unwrap_or(usize::MAX)];
+        Self::read(&self.path, &mut self.ids, range.start * ID_BYTES, &mut bytes)?;
         let (ids, _) = bytes.as_chunks::<16>();
         Ok(ids.iter().map(|id| Sid(u128::from_be_bytes(*id))).collect())
     }
@@ -108,8 +122,8 @@ impl IdFile {
     /// If they cannot be read.
     pub fn rows(&mut self, range: Range<u64>) -> Result<Vec<IdRow>, FileError> {
         let sids = self.sids(range.clone())?;
-        let mut bytes = vec![0; usize::try_from((range.end - range.start) * REST).unwrap_or(usize::MAX)];
-        self.read_at(self.count * ID + range.start * REST, &mut bytes)?;
+        let mut bytes = vec![0; usize::try_from((range.end - range.start) * REST_BYTES).unwrap_or(usize::MAX)];
+        Self::read(&self.path, &mut self.rest, range.start * REST_BYTES, &mut bytes)?;
         let (rest, _) = bytes.as_chunks::<24>();
         let row = |(sid, rest): (Sid, &[u8; 24])| {
             let (longs, _) = rest.as_chunks::<8>();
@@ -211,14 +225,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_found() {
-        let folder = std::env::temp_dir().join(format!("trunkrate-ids-{}", std::process::id()));
+        let run = std::env::temp_dir().join(format!("trunkrate-ids-{}", std::process::id()));
+        std::fs::create_dir_all(run.join("ids")).expect("a folder");
         let mut rows: Vec<IdRow> = (1..40_000_u32).rev().map(|n| row(u128::from(n) * 3, Some((-1, n)), None)).collect();
         rows.push(row(u128::MAX, None, Some(-7)));
         rows.push(row(30, None, Some(0)));
-        let mut bytes = Vec::new();
-        write(&mut rows, &mut bytes).expect("written");
-        std::fs::write(&folder, &bytes).expect("a file");
-        let mut file = IdFile::open(&folder).expect("a file of ids");
+        let (mut ids, mut rest) = (Vec::new(), Vec::new());
+        write(&mut rows, &mut ids, &mut rest).expect("written");
+        std::fs::write(run.join(IDS), &ids).expect("a file");
+        std::fs::write(run.join(REST), &rest).expect("a file");
+        let mut file = IdFile::open(&run).expect("a file of ids");
         assert_eq!(file.count, 40_001);
         assert_eq!(file.find(Sid(30)).expect("found"), [row(30, None, Some(0)), row(30, Some((-1, 10)), None)]);
         assert_eq!(file.find(Sid(31)).expect("nothing"), []);
@@ -229,8 +245,10 @@ mod tests {
         assert_eq!(found, expected);
         let few = [Sid(3), Sid(4), Sid(119_997), Sid(u128::MAX)];
         assert_eq!(file.find_all(&few).expect("found").len(), 3);
-        std::fs::write(&folder, &bytes[1..]).expect("a file");
-        assert!(IdFile::open(&folder).is_err());
-        std::fs::remove_file(&folder).expect("removed");
+        for broken in [&ids[1..], &ids[16..]] {
+            std::fs::write(run.join(IDS), broken).expect("a file");
+            assert!(IdFile::open(&run).is_err());
+        }
+        std::fs::remove_dir_all(&run).expect("removed");
     }
 }

@@ -5,17 +5,17 @@
 //!                                                  └─▶ parents only: rows of the log of those days
 //! ```
 //!
-//! **Invariant:** the answer does not depend on how records were split into nights, within [`KNOWN_DAYS`] around the days
-//! that tonight's records name. The cost of a night is its own ids, the days that its parents lie on, and one sweep over the
-//! ids of the runs around it (40 bytes a call, hashed before they are believed).
+//! **Invariant:** the answer does not depend on how records were split into nights, nor on any date. The cost of a night is
+//! its own ids, the days that its parents lie on, and one sweep over the ids of the runs before it: 16 bytes a call, hashed
+//! before they are believed.
 //!
 //! # Why
 //! A copy has the date of its original and a parent starts shortly before its child, so the dates of a night would nearly
 //! do. Nearly: another version of a call may name another day, and would be booked a second time. A sorted sweep of ids
-//! is exact and costs a hundredth of the night, up to millions of calls; a B-tree of ids costs more to keep up than the
-//! whole night does.
+//! is exact, and thirty nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to keep up than
+//! the whole night does. After years the sweep will want merged files of ids.
 
-use super::ids::{IdFile, IdRow};
+use super::ids::{IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
 use super::write::ROWS;
 use super::{Dataset, History, LedgerError, Run};
@@ -28,13 +28,7 @@ use crate::time::{self, DAY, Micros};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-
-/// A run is looked through if it booked calls within so many days of a day that one of tonight's records names. So a copy
-/// is always known, for it names the day of its original; and another version of a call, or a child, up to so many days
-/// away from it.
-pub const KNOWN_DAYS: i64 = 400;
 
 /// A call that a run booked or ignored.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +40,10 @@ pub struct Place {
 }
 
 impl Run {
-    /// The UTC days of its booked calls, first and last.
-    fn days(&self) -> Option<RangeInclusive<i64>> {
-        let files = self.files(Dataset::Calls);
-        let mut days = files.iter().filter_map(|path| day_of_file(path));
-        let first = days.next()?;
-        Some(first..=days.next_back().unwrap_or(first))
+    /// Whether it booked or ignored any call.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
+        self.manifest.files.iter().any(|file| file.path == IDS)
     }
 
     /// The file of a dataset for a UTC day.
@@ -68,22 +60,20 @@ pub fn day_of_file(path: &Path) -> Option<i64> {
     time::parse_date_or_instant(date).map(time::day)
 }
 
-/// Where the runs have these ids, oldest run first. `days` are those that tonight's records name; `None` is every day.
-fn places(history: &History, wanted: &[Sid], days: Option<&BTreeSet<i64>>) -> Result<Vec<Place>, LedgerError> {
+/// Where the runs have these ids, sorted; oldest run first.
+fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> {
     debug_assert!(wanted.is_sorted(), "ids are looked for in one sweep");
-    let near = |range: RangeInclusive<i64>| *range.start() - KNOWN_DAYS..=*range.end() + KNOWN_DAYS;
-    let is_near = |run: &Run| match (run.days(), days) {
-        (Some(range), Some(days)) => days.range(near(range)).next().is_some(),
-        _ => true,
-    };
     let found: Vec<Vec<Place>> = (0..history.runs.len())
         .into_par_iter()
-        .filter(|run| is_near(&history.runs[*run]))
         .map(|number| {
             let run = &history.runs[number];
-            // An id that a broken disk hides would be booked again.
-            run.check_files(Dataset::Ids.as_str())?;
-            Ok(ids_in(run, wanted)?.into_iter().map(|id| Place { run: number, id }).collect())
+            // An id that a broken disk hides would be booked again: it is hashed before it is believed.
+            run.check_files(IDS)?;
+            let found = ids_in(run, wanted)?;
+            if !found.is_empty() {
+                run.check_files(REST)?;
+            }
+            Ok(found.into_iter().map(|id| Place { run: number, id }).collect())
         })
         .collect::<Result<_, LedgerError>>()?;
     Ok(found.into_iter().flatten().collect())
@@ -98,8 +88,8 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
     if wanted.is_empty() {
         return Ok(found);
     }
-    for path in run.files(Dataset::Ids) {
-        found.extend(IdFile::open(&path)?.find_all(wanted)?);
+    if run.has_ids() {
+        found = IdFile::open(&run.folder)?.find_all(wanted)?;
     }
     Ok(found)
 }
@@ -110,11 +100,9 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
 /// If a file cannot be read.
 pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
     for (number, run) in history.runs.iter().enumerate() {
-        for path in run.files(Dataset::Ids) {
-            let found = IdFile::open(&path)?.find(Sid::of(sid).0)?;
-            if let Some(id) = found.into_iter().find(|id| id.place.is_some()) {
-                return Ok(Some(Place { run: number, id }));
-            }
+        let found = if run.has_ids() { IdFile::open(&run.folder)?.find(Sid::of(sid).0)? } else { Vec::new() };
+        if let Some(id) = found.into_iter().find(|id| id.place.is_some()) {
+            return Ok(Some(Place { run: number, id }));
         }
     }
     Ok(None)
@@ -135,8 +123,7 @@ pub fn earlier(history: &History, calls: &mut Calls, waiting: &[Waiting]) -> Res
     wanted.retain(|sid| !sid.is_empty());
     wanted.par_sort_unstable();
     wanted.dedup();
-    let days = calls.start.iter().map(|start| time::day(*start)).collect();
-    let places = places(history, &wanted, Some(&days))?;
+    let places = places(history, &wanted)?;
     let mut runs: BTreeSet<usize> = places.iter().map(|place| place.run).collect();
     let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
     let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
@@ -277,7 +264,7 @@ fn booked_parents(
         parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
     roots.sort_unstable();
     roots.dedup();
-    let mut root_places = self::places(history, &roots, None)?;
+    let mut root_places = self::places(history, &roots)?;
     root_places.retain(|place| place.id.place.is_some());
     runs.extend(root_places.iter().map(|place| place.run));
     let roots = logged_parents(history, &root_places, calls)?;

@@ -148,10 +148,14 @@ impl Staged {
         let mut rows = std::mem::take(&mut self.ids);
         rows.extend(sids.into_iter().map(|sid| IdRow { sid, content: 0, price: None, place: None }));
         if !rows.is_empty() {
-            let mut table = Table::create(&self.folder, format!("{}/part-0.bin", Dataset::Ids.as_str()))?;
-            ids::write(&mut rows, &mut table.file).map_err(|e| FileError::new(&table.path, format!("cannot be written: {e}")))?;
-            table.rows = rows.len() as u64;
-            self.files.push(table.finish()?);
+            let mut table = Table::create(&self.folder, ids::IDS.to_owned())?;
+            let mut rest = Table::create(&self.folder, ids::REST.to_owned())?;
+            ids::write(&mut rows, &mut table.file, &mut rest.file)
+                .map_err(|e| FileError::new(&table.path, format!("cannot be written: {e}")))?;
+            for mut file in [table, rest] {
+                file.rows = rows.len() as u64;
+                self.files.push(file.finish()?);
+            }
         }
         Ok(())
     }

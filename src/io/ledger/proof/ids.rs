@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
     found.sort_unstable();
     let mut stored = Vec::with_capacity(found.len());
-    for path in run.files(Dataset::Ids) {
-        let mut file = IdFile::open(&path)?;
+    if run.has_ids() {
+        let mut file = IdFile::open(&run.folder)?;
         for range in file.ranges() {
             stored.extend(file.rows(range)?.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
         }
@@ -29,10 +29,8 @@ pub(super) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Resu
 /// No call is booked twice. The sorted ids of all runs are merged, a slice of each in memory.
 pub(super) fn each_once(history: &History) -> Result<(), LedgerError> {
     let mut cursors: Vec<Cursor> = Vec::new();
-    for run in &history.runs {
-        for path in run.files(Dataset::Ids) {
-            cursors.push(Cursor::open(&path)?);
-        }
+    for run in history.runs.iter().filter(|run| run.has_ids()) {
+        cursors.push(Cursor::open(&run.folder)?);
     }
     let mut heap = BinaryHeap::new();
     for (number, cursor) in cursors.iter_mut().enumerate() {
@@ -53,6 +51,7 @@ pub(super) fn each_once(history: &History) -> Result<(), LedgerError> {
 /// The booked ids of a file, a range at a time. The file is open only while a range is read: there may be more runs than
 /// a process may have files.
 struct Cursor {
+    /// The run's folder.
     path: PathBuf,
     slice: std::vec::IntoIter<Sid>,
     ranges: Box<dyn Iterator<Item = Range<u64>>>,
