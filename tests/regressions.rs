@@ -221,7 +221,9 @@ fn a_name_at_the_desk_is_one_call_or_one_record() {
 /// A manifest that says what is not so, in a ledger whose hashes all agree.
 #[test]
 fn verify_does_not_believe_a_manifest() {
-    let edits: [(&str, &str, &str); 5] = [
+    let edits: [(&str, &str, &str); 7] = [
+        ("\"name\": \"test\"", "\"name\": \"best\"", "the archive has"),
+        ("\"kind\": \"run\"", "\"kind\": \"retry\"", "says that it is a retry"),
         ("\"read\": {\n      \"records\": 2", "\"read\": {\n      \"records\": 3", "came in"),
         ("\"rows\": 2", "\"rows\": 3", "its files had 3 records"),
         ("\"parent-missing\": 1", "\"parent-missing\": 2", "suspense"),

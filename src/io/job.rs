@@ -379,12 +379,6 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         rows: file.rows,
         blake3: file.hash.clone(),
     });
-    let decks = session.inputs.decks.decks.iter().zip(&session.inputs.decks.folders).map(|(deck, folder)| DeckEntry {
-        folder: folder.clone(),
-        name: deck.name.clone(),
-        currency: deck.currency.clone(),
-        blake3: deck.hash.clone(),
-    });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
         own_newest_start: session.night.families.own_newest_start.map(time::text),
@@ -392,7 +386,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         policy: policy_words(&session.inputs.policy),
         inputs: inputs.collect(),
         decks_hash: Some(session.inputs.decks.hash.clone()),
-        decks: decks.collect(),
+        decks: DeckEntry::of_all(&session.inputs.decks),
         trunks_hash: session.inputs.trunks.as_ref().map(|(_, text)| hash(text)),
         accounts_hash: session.inputs.accounts.as_ref().map(|(_, text)| hash(text)),
         counts: Manifest::counts_of(&summary.tally),

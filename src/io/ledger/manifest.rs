@@ -1,6 +1,8 @@
 //! The manifest of a run: what went in, what came out, and the hash of every file.
 
 use super::super::{FileError, read_text};
+use crate::deck::Deck;
+use crate::io::decks::Decks;
 use crate::night::{Class, Count, Tally};
 use crate::time;
 use serde::{Deserialize, Serialize};
@@ -117,6 +119,20 @@ pub struct DeckEntry {
     pub name: String,
     pub currency: String,
     pub blake3: String,
+}
+
+impl DeckEntry {
+    /// What a manifest says of decks.
+    #[must_use]
+    pub fn of_all(decks: &Decks) -> Vec<Self> {
+        let entry = |(deck, folder): (&Deck, &String)| Self {
+            folder: folder.clone(),
+            name: deck.name.clone(),
+            currency: deck.currency.clone(),
+            blake3: deck.hash.clone(),
+        };
+        decks.decks.iter().zip(&decks.folders).map(entry).collect()
+    }
 }
 
 /// Records and their seconds.

@@ -1,13 +1,14 @@
 //! Every file is there as it was written, and no other.
 
 use super::wrong;
-use crate::io::ledger::manifest::{FILE_NAME, StoredFile};
+use crate::io::ledger::manifest::{DeckEntry, FILE_NAME, StoredFile};
 use crate::io::ledger::read::hash_file;
 use crate::io::ledger::undo::is_record;
 use crate::io::ledger::{History, Ledger, LedgerError, Run, entries, is_run_name, is_there};
 use crate::io::{FileError, decks};
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Every file of the manifest is there as it was written, and no other.
@@ -87,6 +88,20 @@ pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
             if !is_there(&folder.join(hash))? {
                 return Err(wrong(&folder.join(hash), format!("is missing; run {} was rated with it", m.run_id)));
             }
+        }
+    }
+    let mut known: HashMap<(&str, &str), Vec<DeckEntry>> = HashMap::new();
+    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
+        let m = &run.manifest;
+        let Some(hash) = &m.decks_hash else { continue };
+        let own_name = m.decks.first().map_or("", |deck| &deck.folder);
+        let decks = match known.entry((hash, own_name)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(DeckEntry::of_all(&decks::archived(&folder.join(hash), own_name)?)),
+        };
+        if *decks != m.decks {
+            let problem = format!("says that it was rated with {:?}; the archive has {decks:?}", m.decks);
+            return Err(wrong(&run.folder.join(FILE_NAME), problem));
         }
     }
     for kept in entries(&folder)?.0 {

@@ -17,7 +17,7 @@ mod legs;
 
 use super::frames::SuspenseRow;
 use super::known::day_of_file;
-use super::manifest::{FILE_NAME, Manifest, ManifestCount};
+use super::manifest::{FILE_NAME, Manifest, ManifestCount, RunKind};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, read};
 use crate::audit::{Call, Leg};
 use crate::call::Sid;
@@ -127,6 +127,10 @@ fn balance(history: &History) -> Result<(), LedgerError> {
         let rows = m.inputs.iter().fold(0_u64, |sum, file| sum.saturating_add(file.rows));
         if rows != count(m, "read").records {
             return Err(wrong(&path, format!("its files had {rows} records; it says that {:?} were read", count(m, "read"))));
+        }
+        let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve);
+        if decided != m.reason.is_some() || m.kind != RunKind::Run && !m.inputs.is_empty() || decided && !m.decks.is_empty() {
+            return Err(wrong(&path, format!("says that it is a {}, and has what such a run has not", m.kind.as_str())));
         }
         waiting = m.suspense.closing;
         (read, ended) = (read.plus(count(m, "read")), ended.plus(counts(m, &ENDS)));
