@@ -3,9 +3,8 @@
 use super::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use super::error::CliError;
 use super::run::{existing, open_to_write, print_what_is_done};
-use super::suspense::{age, as_json, days_text};
+use super::suspense::{age, as_json, days_text, fields};
 use super::term;
-use crate::io::calls::{Format, SourceText};
 use crate::io::job;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
@@ -14,7 +13,7 @@ use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
 use crate::record::Field;
 use crate::reject::Reason;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Waiting records and their places in the whole of suspense.
 type Found = Vec<(usize, SuspenseRow)>;
@@ -89,7 +88,7 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
                         object.insert("version".to_owned(), json!(number));
                         object.insert(
                             "fields".to_owned(),
-                            json!(fields(row).into_iter().collect::<std::collections::BTreeMap<_, _>>()),
+                            json!(fields(row).unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>()),
                         );
                     }
                     value
@@ -102,21 +101,6 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
         }
     };
     Ok(term::print(&text)?)
-}
-
-/// The fields that a record fills; none if it is malformed.
-fn fields(row: &SuspenseRow) -> Vec<(&'static str, String)> {
-    let Ok(format) = Format::of_header(&row.header) else { return Vec::new() };
-    if row.reason == Reason::MalformedRecord.as_str() {
-        return Vec::new();
-    }
-    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
-    text.with_fields(|fields| {
-        let fields = fields?;
-        let all = Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field).to_owned()));
-        Some(all.filter(|(_, value)| !value.is_empty()).collect())
-    })
-    .unwrap_or_default()
 }
 
 fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> String {
@@ -147,7 +131,7 @@ fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> Strin
 
 /// The fields of all versions, one column each; a field that differs is marked.
 fn side_by_side(found: &Found) -> String {
-    let versions: Vec<Vec<(&str, String)>> = found.iter().map(|(_, row)| fields(row)).collect();
+    let versions: Vec<Vec<(&str, String)>> = found.iter().map(|(_, row)| fields(row).unwrap_or_default()).collect();
     if versions.iter().all(Vec::is_empty) {
         return found.iter().flat_map(|(_, row)| ["  ".to_owned(), term::visible(&row.record), "\n".to_owned()]).collect();
     }

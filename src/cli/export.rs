@@ -3,7 +3,7 @@
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::error::CliError;
 use super::run::{existing, times};
-use crate::io::calls::{Format, SourceText};
+use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, text, units};
 use crate::io::ledger::{Dataset, Ledger, polars_error};
@@ -61,8 +61,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
 
 /// Whether a waiting record says that its call started in a time; one that does not say is in none.
 pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
-    let Ok(format) = Format::of_header(&row.header) else { return false };
-    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
+    let Some(text) = SourceText::kept(&row.record, &row.header) else { return false };
     let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), None));
     start.is_some_and(|start| times.contains(&start))
 }

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::export::{SUSPENSE_COLUMNS, started_in};
 use super::run::{existing, times};
 use super::{desk, run as night, term};
-use crate::io::calls::{Format, SourceText};
+use crate::io::calls::SourceText;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::{History, read};
 use crate::record::Field;
@@ -154,18 +154,21 @@ fn as_line(row: &SuspenseRow) -> Option<String> {
     if row.reason == Reason::MalformedRecord.as_str() {
         return None;
     }
-    let format = Format::of_header(&row.header).ok()?;
-    let is_json = !matches!(format, Format::Csv(_));
-    if is_json && !row.record.contains(['\n', '\r']) {
+    // JSON has no header; one that spans lines is written again in one.
+    if row.header.is_empty() && !row.record.contains(['\n', '\r']) {
         return Some(row.record.clone());
     }
-    let text = SourceText { record: row.record.clone(), format, file: String::new(), line: 0 };
+    let object: Map<String, Value> = fields(row)?.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    Some(Value::Object(object).to_string())
+}
+
+/// The fields that a record fills; `None` if it is malformed.
+pub fn fields(row: &SuspenseRow) -> Option<Vec<(&'static str, String)>> {
+    let text = SourceText::kept(&row.record, &row.header).filter(|_| row.reason != Reason::MalformedRecord.as_str())?;
     text.with_fields(|fields| {
         let fields = fields?;
-        let filled =
-            Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field))).filter(|(_, value)| !value.is_empty());
-        let object: Map<String, Value> = filled.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-        Some(Value::Object(object).to_string())
+        let all = Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field).to_owned()));
+        Some(all.filter(|(_, value)| !value.is_empty()).collect())
     })
 }
 

@@ -537,6 +537,13 @@ pub struct SourceText {
 }
 
 impl SourceText {
+    /// A record that is kept under a CSV header, or under none: see [`Format::of_header`]. `None` if that is no header.
+    #[must_use]
+    pub fn kept(record: &str, header: &str) -> Option<Self> {
+        let format = Format::of_header(header).ok()?;
+        Some(Self { record: record.to_owned(), format, file: String::new(), line: 0 })
+    }
+
     /// Reads the record's fields; `None` if it is malformed.
     pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
         match &self.format {

@@ -242,7 +242,7 @@ impl Session {
     }
 
     /// A hash of what this run does, the same for any order of its records and any split of its files.
-    fn digest(&self, previous: Option<&str>) -> String {
+    fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
         let calls = &self.reading.calls;
         let retried = self.reading.waiting.len();
         let mut sum = 0_u128;
@@ -265,7 +265,7 @@ impl Session {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
-        hasher.finalize().to_hex()[..8].to_owned()
+        hasher
     }
 
     fn trunks_text(&self) -> &str {
@@ -310,8 +310,7 @@ pub fn book(
         return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
     }
     let previous = history.last();
-    let sequence = Manifest::next_sequence(previous);
-    let run_id = format!("{sequence:06}-{}", session.digest(previous.map(|m| m.run_id.as_str())));
+    let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
     let tariff = session.tariff();
     let mut staged = Staged::begin(lock, &run_id)?;
     staged.write_books(&session.books(&tariff, &run_id))?;

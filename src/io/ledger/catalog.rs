@@ -14,7 +14,7 @@ use super::{History, Ledger, LedgerError, Lock, is_there, sync_folder, write_syn
 use crate::io::FileError;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, MAIN_DB, OptionalExtension, params};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The schema that this version writes (`PRAGMA user_version`).
@@ -152,11 +152,10 @@ impl Stored {
     pub fn check(&self, history: &History) -> Result<bool, LedgerError> {
         let Some(bytes) = &self.bytes else { return Ok(!history.runs.is_empty() || !history.undone.is_empty()) };
         let connection = self.open(bytes)?;
-        let known: HashMap<&str, &Manifest> =
-            history.manifests().map(|manifest| (manifest.own_hash.as_str(), manifest)).collect();
+        let known: HashSet<&str> = history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let folder = self.path.with_file_name("runs");
         for (run_id, manifest) in self.pairs(&connection, "SELECT run_id, manifest FROM runs ORDER BY sequence")? {
-            if !known.contains_key(manifest.as_str()) {
+            if !known.contains(manifest.as_str()) {
                 let there = history.manifests().any(|manifest| manifest.run_id == run_id);
                 let problem =
                     if there { "has another manifest than the catalog knows" } else { "is missing; the catalog knows this run" };

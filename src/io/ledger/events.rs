@@ -77,5 +77,5 @@ fn run_id(kind: RunKind, reason: &str, closed: &[SuspenseRow], previous: Option<
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    format!("{:06}-{}", Manifest::next_sequence(previous), &hasher.finalize().to_hex()[..8])
+    Manifest::next_id(previous, &hasher)
 }

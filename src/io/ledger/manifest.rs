@@ -260,9 +260,20 @@ impl Manifest {
     }
 
     /// The number of the run after this one.
-    #[must_use]
-    pub fn next_sequence(previous: Option<&Self>) -> u64 {
+    fn next_sequence(previous: Option<&Self>) -> u64 {
         previous.map_or(1, |manifest| manifest.sequence + 1)
+    }
+
+    /// The name of the run after this one: its number, and the beginning of a hash of what it does.
+    #[must_use]
+    pub fn next_id(previous: Option<&Self>, does: &blake3::Hasher) -> String {
+        format!("{:06}-{}", Self::next_sequence(previous), &does.finalize().to_hex()[..8])
+    }
+
+    /// The newest call start of a sound record of this run.
+    #[must_use]
+    pub fn own_newest(&self) -> Option<time::Micros> {
+        time::parse_date_or_instant(self.own_newest_start.as_deref()?)
     }
 
     /// Reads the manifest of a run's folder.

@@ -261,9 +261,14 @@ pub struct History {
 }
 
 impl History {
+    /// All runs, those that count and those that do not.
+    pub fn all_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().chain(self.undone.iter().map(|undone| &undone.run))
+    }
+
     /// The manifests of all of them.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
-        self.runs.iter().map(|run| &run.manifest).chain(self.undone.iter().map(|undone| &undone.run.manifest))
+        self.all_runs().map(|run| &run.manifest)
     }
 
     /// The manifest of the last run.
@@ -275,11 +280,7 @@ impl History {
     /// The newest call start that the runs have seen.
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
-        self.runs
-            .iter()
-            .filter_map(|run| run.manifest.own_newest_start.as_deref())
-            .filter_map(crate::time::parse_date_or_instant)
-            .max()
+        self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
     }
 
     /// Every run holds the hash of the run before it; between two that count, all others were taken back. A lost run

@@ -64,7 +64,7 @@ pub fn hash_file(path: &Path) -> Result<(u64, String), FileError> {
     hash().map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))
 }
 
-/// Reads columns of a file; all of them if none is named.
+/// Reads columns of a file.
 ///
 /// # Errors
 /// If it is missing or corrupt.
@@ -82,8 +82,8 @@ pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Resul
 
 fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
     let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
-    let columns = (!columns.is_empty()).then(|| columns.iter().map(|c| (*c).to_owned()).collect());
-    let read = || ParquetReader::new(file).with_columns(columns).with_slice(slice).set_rechunk(true).finish();
+    let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+    let read = || ParquetReader::new(file).with_columns(Some(columns)).with_slice(slice).set_rechunk(true).finish();
     let frame = guarded(path, read).map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
         let is_number = NUMBERS.contains(&column.name().as_str());

@@ -15,7 +15,7 @@ use super::{
     write_synced,
 };
 use crate::io::{FileError, read_text};
-use crate::time::{self, Micros};
+use crate::time::Micros;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -129,15 +129,14 @@ pub(super) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
 /// waits by a newest start that only it has seen; and all that stand on those.
 #[must_use]
 pub fn dependents(history: &History, at: usize) -> Vec<usize> {
-    let newest = |run: &Run| run.manifest.own_newest_start.as_deref().and_then(time::parse_date_or_instant);
     let mut gone: HashSet<&str> = HashSet::new();
-    let mut kept_newest: Option<Micros> = history.runs[..at].iter().filter_map(newest).max();
+    let mut kept_newest: Option<Micros> = history.runs[..at].iter().filter_map(|run| run.manifest.own_newest()).max();
     let mut gone_newest: Option<Micros> = None;
     let mut touched = false;
     let mut found = Vec::new();
     for (place, run) in history.runs.iter().enumerate().skip(at) {
         let m = &run.manifest;
-        let own = newest(run);
+        let own = m.own_newest();
         let stands = touched
             || m.stands_on.iter().any(|id| gone.contains(id.as_str()))
             || m.suspense.touched() && gone_newest > kept_newest.max(own);

@@ -309,7 +309,7 @@ fn booking_order(calls: &Calls, night: &Night) -> Vec<u32> {
 }
 
 /// Syncs a folder and all folders below it.
-pub(super) fn sync_tree(folder: &Path) -> Result<(), FileError> {
+fn sync_tree(folder: &Path) -> Result<(), FileError> {
     for folder in entries(folder)?.0 {
         sync_tree(&folder)?;
     }

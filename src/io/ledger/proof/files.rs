@@ -82,17 +82,14 @@ pub(super) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
 /// What the runs used is in the archive, and everything there has the hash that is its name.
 pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
     let folder = ledger.archive_folder();
-    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
+    let mut known: HashMap<(&str, &str), Vec<DeckEntry>> = HashMap::new();
+    for run in history.all_runs() {
         let m = &run.manifest;
         for hash in [&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten() {
             if !is_there(&folder.join(hash))? {
                 return Err(wrong(&folder.join(hash), format!("is missing; run {} was rated with it", m.run_id)));
             }
         }
-    }
-    let mut known: HashMap<(&str, &str), Vec<DeckEntry>> = HashMap::new();
-    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
-        let m = &run.manifest;
         let Some(hash) = &m.decks_hash else { continue };
         let own_name = m.decks.first().map_or("", |deck| &deck.folder);
         let decks = match known.entry((hash, own_name)) {

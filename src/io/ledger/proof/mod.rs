@@ -74,7 +74,7 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError>
     files::no_strays(ledger)?;
     let is_chosen =
         |folder: &Path, file: &str| chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|at| parts[*at].is_file(folder, file)));
-    for run in history.runs.iter().chain(history.undone.iter().map(|undone| &undone.run)) {
+    for run in history.all_runs() {
         files::all_there(run, |file| is_chosen(&run.folder, file))?;
     }
     files::archive(ledger, &history)?;
@@ -240,23 +240,19 @@ fn prove_run(
     whole: bool,
     proof: &mut Proof,
 ) -> Result<(), LedgerError> {
+    let mut sums = Sums::default();
     if !parts.is_empty() {
         let roots = Roots::of_run(history, run, parts)?;
         let tariff = tariffs.of(run)?;
-        let mut sums = Sums::default();
         for proved in parts.par_iter().map(|part| prove_part(part, tariff, &roots)).collect::<Vec<_>>() {
             sums.merge(proved?);
         }
-        proof.calls += sums.calls;
-        proof.legs += sums.legs;
-        if whole {
-            check_sums(run, &sums)?;
-            ids::are_of_the_log(run, sums.ids)?;
-        }
-    } else if whole {
-        check_sums(run, &Sums::default())?;
     }
+    proof.calls += sums.calls;
+    proof.legs += sums.legs;
     if whole {
+        check_sums(run, &sums)?;
+        ids::are_of_the_log(run, sums.ids)?;
         for (currency, amount) in &run.manifest.amount {
             let units = decimal_units(amount).ok_or_else(|| wrong(&run.folder.join(FILE_NAME), format!("{amount} is no sum")))?;
             *proof.amount.entry(currency.clone()).or_default() += units;
