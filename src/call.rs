@@ -24,7 +24,7 @@ use crate::target::{Asked, UserPart};
 use crate::time::Micros;
 use std::collections::HashMap;
 use std::fmt;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Stands for "none" in a column of `u32`.
 pub const NONE: u32 = u32::MAX;
@@ -94,10 +94,23 @@ impl OddSids {
     /// The text of an id.
     #[must_use]
     pub fn text(&self, sid: Sid) -> SidText<'_> {
-        match self.0.get(&sid) {
-            Some(text) => SidText::Odd(text),
-            None => SidText::Carrier(sid),
-        }
+        self.odd(sid).map_or(SidText::Carrier(sid), SidText::Odd)
+    }
+
+    /// The text of an id in another form than the carrier's.
+    #[must_use]
+    pub(crate) fn odd(&self, sid: Sid) -> Option<&str> {
+        // Nearly every night has none: no hash then.
+        if self.0.is_empty() { None } else { self.0.get(&sid).map(AsRef::as_ref) }
+    }
+
+    /// Keeps the text of an id.
+    ///
+    /// # Panics
+    /// As [`OddSids::sid`].
+    pub(crate) fn keep(&mut self, sid: Sid, text: &str) {
+        let known = self.0.entry(sid).or_insert_with(|| text.into());
+        assert_eq!(&**known, text, "two call ids with one 128-bit hash");
     }
 
     fn absorb(&mut self, other: Self) {
@@ -174,6 +187,9 @@ pub enum DirectionField {
 }
 
 impl DirectionField {
+    /// All of them, each at its own number.
+    pub(crate) const ALL: [Self; 4] = [Self::Empty, Self::Termination, Self::Origination, Self::Other];
+
     /// Reads the field, without case, `_` for `-` too.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -237,6 +253,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them, each at its own number.
+    pub(crate) const ALL: [Self; 6] = [Self::Completed, Self::Busy, Self::Failed, Self::NoAnswer, Self::Canceled, Self::NotFinal];
+
     const FINAL: [(Self, &'static str); 5] = [
         (Self::Completed, "completed"),
         (Self::Busy, "busy"),
@@ -292,6 +311,16 @@ impl PartyRef {
         Self(ENDPOINT | u64::from(text))
     }
 
+    /// The bits without the id of a text: a number whole, else which kind of text it is.
+    pub(crate) fn kind(self) -> u64 {
+        if self.text_id().is_some() { self.0 & (ENDPOINT | UNKNOWN) } else { self.0 }
+    }
+
+    /// A kind ([`Self::kind`]) with the text that it has here, if it has one.
+    pub(crate) fn of_kind(kind: u64, text: impl FnOnce() -> u32) -> Self {
+        if kind & (ENDPOINT | UNKNOWN) == 0 { Self(kind) } else { Self(kind | u64::from(text())) }
+    }
+
     /// The party again.
     #[must_use]
     pub fn unpack(self, texts: &Interner) -> Party<'_> {
@@ -329,7 +358,7 @@ impl PartyRef {
         }
     }
 
-    fn text_id(self) -> Option<u32> {
+    pub(crate) fn text_id(self) -> Option<u32> {
         (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default())
     }
 
@@ -338,6 +367,58 @@ impl PartyRef {
             None => self,
             Some(id) => Self(self.0 & (ENDPOINT | UNKNOWN) | u64::from(ids[id as usize])),
         }
+    }
+}
+
+/// What the `price` of a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceRef {
+    /// [`crate::money::carrier_price`], or [`PriceRef::NONE`].
+    units: i64,
+    /// A hash of the text: tells two texts apart that say the same.
+    hash: u64,
+}
+
+impl PriceRef {
+    const NONE: i64 = i64::MIN;
+
+    /// Reads a price.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        // Nearly every price is empty, or is read once a record.
+        let units = if text.is_empty() { Self::NONE } else { crate::money::carrier_price(text).unwrap_or(Self::NONE) };
+        Self { units, hash: xxh3_64(text.as_bytes()) }
+    }
+
+    /// As it was packed.
+    #[must_use]
+    pub(crate) fn from_parts(units: i64, hash: u64) -> Self {
+        Self { units, hash }
+    }
+
+    /// Units (or what stands for none) and hash.
+    #[must_use]
+    pub(crate) fn parts(self) -> (i64, u64) {
+        (self.units, self.hash)
+    }
+
+    /// Units of 10⁻¹⁰, if it is a price.
+    #[must_use]
+    pub fn units(self) -> Option<i64> {
+        (self.units != Self::NONE).then_some(self.units)
+    }
+
+    /// What it charges: of several prices for one call the greatest charge is kept, and any before none. A charge is a
+    /// negative price.
+    #[must_use]
+    pub fn charge(self) -> Option<i64> {
+        self.units().map(i64::saturating_neg)
+    }
+
+    /// A hash of its text.
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        self.hash
     }
 }
 
@@ -390,12 +471,14 @@ pub struct Calls {
     pub end: Vec<Micros>,
     /// Seconds from answer to end, whole.
     pub duration: Vec<u32>,
-    /// Id of the price's text.
-    pub price: Vec<u32>,
+    /// The carrier's own price.
+    pub price: Vec<PriceRef>,
     /// What is wrong with the record itself.
     pub reason: Vec<Option<Reason>>,
     /// Where its text stands in its source.
     pub place: Vec<u32>,
+    /// Its number in the run: the order of files and lines, those that waited first.
+    pub number: Vec<u32>,
     /// Index of its [`Child`], or [`NONE`].
     pub child: Vec<u32>,
     /// The children's own columns.
@@ -408,8 +491,6 @@ pub struct Calls {
     pub trunks: Interner,
     /// Texts of parties that are no numbers.
     pub parties: Interner,
-    /// Texts of prices.
-    pub prices: Interner,
     /// Texts of children's directions.
     pub directions: Interner,
 }
@@ -457,9 +538,10 @@ impl Calls {
         self.start.push(record.start);
         self.end.push(record.end);
         self.duration.push(record.duration);
-        self.price.push(self.prices.id(record.price));
+        self.price.push(PriceRef::of(record.price));
         self.reason.push(record.reason);
         self.place.push(place);
+        self.number.push(u32::try_from(self.number.len()).unwrap_or(NONE));
         self.child.push(child);
     }
 
@@ -477,7 +559,6 @@ impl Calls {
         let accounts = self.accounts.absorb(&other.accounts);
         let trunks = self.trunks.absorb(&other.trunks);
         let parties = self.parties.absorb(&other.parties);
-        let prices = self.prices.absorb(&other.prices);
         let directions = self.directions.absorb(&other.directions);
         let children = u32::try_from(self.children.len()).expect("fewer than 2^32 children");
         self.odd_sids.absorb(std::mem::take(&mut other.odd_sids));
@@ -492,9 +573,11 @@ impl Calls {
         self.start.append(&mut other.start);
         self.end.append(&mut other.end);
         self.duration.append(&mut other.duration);
-        self.price.extend(other.price.iter().map(|id| prices[*id as usize]));
+        self.price.append(&mut other.price);
         self.reason.append(&mut other.reason);
         self.place.append(&mut other.place);
+        let records = u32::try_from(self.number.len()).expect("fewer than 2^32 records");
+        self.number.extend(other.number.iter().map(|number| number + records));
         self.child.extend(other.child.iter().map(|child| if *child == NONE { NONE } else { child + children }));
         self.children.extend(other.children.iter().map(|child| Child {
             asked: match child.asked {

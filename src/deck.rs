@@ -179,15 +179,15 @@ pub struct Hit {
 
 impl Hit {
     /// Writes the prefix of the rated number that matched; the word `emergency` for an emergency row.
-    pub fn push_destination_prefix(self, rated: Rated, buffer: &mut String) {
+    pub fn push_destination_prefix(self, rated: Rated, buffer: &mut Vec<u8>) {
         match rated {
             Rated::Number(number) => push_digits(&number.digits(), self.destination_digits, buffer),
-            Rated::Emergency(_) => buffer.push_str("emergency"),
+            Rated::Emergency(_) => buffer.extend_from_slice(b"emergency"),
         }
     }
 
     /// Writes the prefix of the origin that matched; nothing for a row of any origin.
-    pub fn push_origin_prefix(self, origin: Option<Number>, buffer: &mut String) {
+    pub fn push_origin_prefix(self, origin: Option<Number>, buffer: &mut Vec<u8>) {
         if let Some(origin) = origin {
             push_digits(&origin.digits(), self.origin_digits, buffer);
         }
@@ -196,15 +196,16 @@ impl Hit {
     /// Both prefixes as texts.
     #[must_use]
     pub fn prefixes(self, rated: Rated, origin: Option<Number>) -> (String, String) {
-        let (mut destination, mut from) = (String::new(), String::new());
+        let (mut destination, mut from) = (Vec::new(), Vec::new());
         self.push_destination_prefix(rated, &mut destination);
         self.push_origin_prefix(origin, &mut from);
-        (destination, from)
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("digits are text");
+        (text(destination), text(from))
     }
 }
 
-fn push_digits(digits: &[u8], count: u8, buffer: &mut String) {
-    buffer.extend(digits.iter().take(usize::from(count)).map(|digit| char::from(b'0' + digit)));
+fn push_digits(digits: &[u8], count: u8, buffer: &mut Vec<u8>) {
+    buffer.extend(digits.iter().take(usize::from(count)).map(|digit| b'0' + digit));
 }
 
 /// Why a row that matches the destination did not win.

@@ -12,6 +12,7 @@ use crate::reject::Reason;
 use crate::scenario::{Scenario, TransferScenario};
 use crate::target::Asked;
 use crate::time;
+use crate::trunk::Trunks;
 
 /// What a detail is made from.
 #[derive(Clone, Copy)]
@@ -26,62 +27,29 @@ pub struct Case<'a> {
     pub tariff: &'a Tariff<'a>,
 }
 
-impl Case<'_> {
-    /// The detail of a suspended record that could be read, from its fields. (Why one could not, its reader says.)
-    #[must_use]
-    pub fn detail(&self, record: usize, reason: Reason, fields: &Fields<'_>) -> String {
-        let policy = self.tariff.policy;
-        let typed = Record::read(fields, policy);
-        let parent = fields.get(Field::ParentCallSid);
-        match reason {
-            Reason::MalformedRecord => {
-                "the text is no record under its header: expected one value per column, in UTF-8".to_owned()
-            }
-            Reason::MissingField => {
-                let field = typed.missing_field(fields).map_or("direction", Field::as_str);
-                format!("`{field}` is empty")
-            }
-            Reason::InvalidTime => invalid_time(fields, policy),
-            Reason::InvalidDuration => {
-                let text = fields.get(Field::Duration);
-                let negative = text.starts_with('-').then_some("it is negative");
-                let why =
-                    negative.or_else(|| typed.invalid_duration(Duration::parse(text), policy)).unwrap_or("it is not plausible");
-                format!("duration `{text}`: {why}")
-            }
-            Reason::NotFinal => {
-                format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status))
-            }
-            Reason::ConflictingDuplicate => "another version of this call says something else".to_owned(),
-            Reason::InvalidNumber => format!("to is `{}`; expected + and 7 to 15 digits", fields.get(Field::To)),
-            Reason::ParentMissing => format!("the parent {parent} was not seen yet"),
-            Reason::ParentNeverArrived => format!("the parent {parent} was not seen for {} days", policy.parent_wait_days),
-            Reason::ParentCycle => format!("following parents from {parent} leads back to this call"),
-            Reason::ParentSuspended => format!("the parent {parent} is in suspense"),
-            Reason::ParentAccountMismatch => {
-                format!("the parent {parent} belongs to another account than {}", fields.get(Field::AccountSid))
-            }
-            Reason::ChildBeforeParent => {
-                format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start))
-            }
-            Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
-            Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(record, reason, typed.target),
-            Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk_text(record)),
-            Reason::TransferDisabled => format!("the trunk {} allows no transfers", self.trunk_text(record)),
-            Reason::PstnTransferDisabled => format!("the trunk {} allows transfers to SIP only", self.trunk_text(record)),
-            Reason::NoRate => self.no_rate_detail(record),
-        }
-    }
+/// What a detail says beside the record's own text. It is taken while the record's family is at hand; the text is read
+/// again later, once for all that are suspended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The trunk that its transfer went by, if that matters.
+    trunk: Box<str>,
+    /// Which leg has no row, if that is the reason.
+    unpriced: Box<str>,
+}
 
-    fn target_detail(&self, record: usize, reason: Reason, text: &str) -> String {
-        if reason == Reason::EmergencyTarget {
-            return format!("the target `{text}` is an emergency number; the carrier does not support that");
+impl Case<'_> {
+    /// The facts that the detail of a suspended record needs.
+    #[must_use]
+    pub fn facts(&self, record: usize, reason: Reason) -> Facts {
+        let mut facts = Facts::default();
+        match reason {
+            Reason::InvalidTarget | Reason::UnknownTrunk | Reason::TransferDisabled | Reason::PstnTransferDisabled => {
+                facts.trunk = self.trunk_text(record).into();
+            }
+            Reason::NoRate => facts.unpriced = self.no_rate_detail(record).into(),
+            _ => {}
         }
-        let trunk = TrunkFact::of(self.trunk_text(record), self.tariff.trunks);
-        match Asked::parse(text).decide(trunk.domain) {
-            crate::target::Target::Invalid(why) => format!("the target `{text}`: {why}"),
-            _ => format!("the target `{text}` is no number and no SIP address"),
-        }
+        facts
     }
 
     /// The trunk that a transfer went by; a child's own where its root is not known.
@@ -132,6 +100,64 @@ impl Case<'_> {
                 time::text(start)
             ))
         })
+    }
+}
+
+impl Facts {
+    /// The detail of a suspended record that could be read, from its fields. (Why one could not, its reader says.)
+    #[must_use]
+    pub fn detail(&self, reason: Reason, fields: &Fields<'_>, policy: &Policy, trunks: Option<&Trunks>) -> String {
+        let typed = Record::read(fields, policy);
+        let parent = fields.get(Field::ParentCallSid);
+        match reason {
+            Reason::MalformedRecord => {
+                "the text is no record under its header: expected one value per column, in UTF-8".to_owned()
+            }
+            Reason::MissingField => {
+                let field = typed.missing_field(fields).map_or("direction", Field::as_str);
+                format!("`{field}` is empty")
+            }
+            Reason::InvalidTime => invalid_time(fields, policy),
+            Reason::InvalidDuration => {
+                let text = fields.get(Field::Duration);
+                let negative = text.starts_with('-').then_some("it is negative");
+                let why =
+                    negative.or_else(|| typed.invalid_duration(Duration::parse(text), policy)).unwrap_or("it is not plausible");
+                format!("duration `{text}`: {why}")
+            }
+            Reason::NotFinal => {
+                format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status))
+            }
+            Reason::ConflictingDuplicate => "another version of this call says something else".to_owned(),
+            Reason::InvalidNumber => format!("to is `{}`; expected + and 7 to 15 digits", fields.get(Field::To)),
+            Reason::ParentMissing => format!("the parent {parent} was not seen yet"),
+            Reason::ParentNeverArrived => format!("the parent {parent} was not seen for {} days", policy.parent_wait_days),
+            Reason::ParentCycle => format!("following parents from {parent} leads back to this call"),
+            Reason::ParentSuspended => format!("the parent {parent} is in suspense"),
+            Reason::ParentAccountMismatch => {
+                format!("the parent {parent} belongs to another account than {}", fields.get(Field::AccountSid))
+            }
+            Reason::ChildBeforeParent => {
+                format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start))
+            }
+            Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
+            Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(reason, typed.target, trunks),
+            Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk),
+            Reason::TransferDisabled => format!("the trunk {} allows no transfers", self.trunk),
+            Reason::PstnTransferDisabled => format!("the trunk {} allows transfers to SIP only", self.trunk),
+            Reason::NoRate => self.unpriced.to_string(),
+        }
+    }
+
+    fn target_detail(&self, reason: Reason, text: &str, trunks: Option<&Trunks>) -> String {
+        if reason == Reason::EmergencyTarget {
+            return format!("the target `{text}` is an emergency number; the carrier does not support that");
+        }
+        let trunk = TrunkFact::of(&self.trunk, trunks);
+        match Asked::parse(text).decide(trunk.domain) {
+            crate::target::Target::Invalid(why) => format!("the target `{text}`: {why}"),
+            _ => format!("the target `{text}` is no number and no SIP address"),
+        }
     }
 }
 

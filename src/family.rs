@@ -10,7 +10,7 @@
 //! does not depend on the order of the records, but for which of several equal copies stands for them all.
 //! Next: [`crate::night`], which rates the families level by level.
 
-use crate::call::{Calls, NONE, PartyRef, Sid, Status};
+use crate::call::{Calls, NONE, PartyRef, PriceRef, Sid, Status};
 use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::time::Micros;
@@ -133,8 +133,10 @@ pub enum Link {
 /// A price that came after its call was booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LatePrice {
-    /// Id of its text.
-    pub price: u32,
+    /// A record that brought it.
+    pub record: u32,
+    /// The price.
+    pub price: PriceRef,
     /// The UTC day on which the call started.
     pub day: i64,
 }
@@ -271,11 +273,11 @@ impl Families {
             let at = record as usize;
             let content = calls.content[at];
             self.standing[at] = if content == call.content {
-                let charge = charge_of(calls, calls.price[at]);
+                let charge = calls.price[at].charge();
                 if charge > call.price.map(i64::saturating_neg) {
-                    let late = LatePrice { price: calls.price[at], day: crate::time::day(calls.start[at]) };
+                    let late = LatePrice { record, price: calls.price[at], day: crate::time::day(calls.start[at]) };
                     let kept = self.late_prices.entry(booked).or_insert(late);
-                    if charge > charge_of(calls, kept.price) {
+                    if charge > kept.price.charge() {
                         *kept = late;
                     }
                 }
@@ -323,10 +325,7 @@ impl Families {
     /// Of equal copies the first stands for all. The one with the greatest charge lends it the price, so that a price
     /// that comes late is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
-        let price = |record: u32| {
-            let id = calls.price[record as usize];
-            (charge_of(calls, id), calls.prices.text(id))
-        };
+        let price = |record: u32| (calls.price[record as usize].charge(), calls.price[record as usize].hash());
         let first = copies[0];
         let priced = copies.iter().copied().reduce(|best, copy| if price(copy) > price(best) { copy } else { best });
         for copy in &copies[1..] {
@@ -445,12 +444,6 @@ fn first_of(own: Option<Reason>, other: Reason) -> Reason {
     own.map_or(other, |own| own.min(other))
 }
 
-/// What a price (by the id of its text) charges: of several for one call the greatest is kept, and any before none. A
-/// charge is a negative price.
-fn charge_of(calls: &Calls, price: u32) -> Option<i64> {
-    crate::money::carrier_price(calls.prices.text(price)).map(i64::saturating_neg)
-}
-
 /// Records by their id: one array of record numbers, sorted by id.
 ///
 /// # Why
@@ -467,11 +460,11 @@ struct SidIndex {
 
 impl SidIndex {
     fn new(calls: &Calls) -> Self {
-        use rayon::prelude::*;
-        let (mut order, without_sid): (Vec<u32>, Vec<u32>) =
+        let (with_sid, without_sid): (Vec<u32>, Vec<u32>) =
             (0..record_count(calls)).partition(|record| !calls.sid[*record as usize].is_empty());
-        order.par_sort_unstable_by_key(|record| (calls.sid[*record as usize], *record));
-        let sids = order.iter().map(|record| calls.sid[*record as usize]).collect();
+        let mut keys: Vec<(Sid, u32)> = with_sid.into_iter().map(|record| (calls.sid[record as usize], record)).collect();
+        keys.sort_unstable();
+        let (sids, order) = keys.into_iter().unzip();
         Self { order, sids, without_sid }
     }
 

@@ -74,6 +74,7 @@ pub mod invoice;
 pub mod io;
 pub mod money;
 pub mod night;
+pub mod packed;
 pub mod party;
 pub mod policy;
 pub mod rating;

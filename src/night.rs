@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`settle`] rates roots first, then children level by level, because a child of a suspended parent is suspended.
-//! rayon works on slices of records; what it gives is collected in the order of the records.
+//! One thread settles a night; a large one is dealt out by families first, and its parts are settled side by side.
 //!
 //! **Invariant:** [`Night::tally`] counts every record once, by class; [`Tally::conserves`] holds for every run or the run fails.
 //! Amounts are not kept per record: a leg's amount is one multiplication from its row, and is made when it is written.
@@ -14,15 +14,15 @@
 use crate::call::{Calls, NONE, PartyRef, Sid};
 use crate::deck::{Deck, Hit};
 use crate::family::{Earlier, Families, Link, RootFacts, Standing};
+use crate::packed::Booked;
 use crate::policy::{ChainedTransfers, Policy};
-use crate::rating::{Parties, bills, cells, find_rate, plan, settle_target, target_party};
+use crate::rating::{Parties, bills, caller_id, cells, find_rate, plan, settle_target, target_party};
 use crate::reject::Reason;
 use crate::scenario::{Direction, Scenario, TransferScenario};
 use crate::table::TargetKind;
 use crate::target::Target;
 use crate::time::{DAY, SECOND};
 use crate::trunk::{TerminationDomain, TransferCallerId, TransferMode, Trunks};
-use rayon::prelude::*;
 
 /// Where a record ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +157,20 @@ impl Count {
 }
 
 impl Tally {
+    /// Adds the counts of another part of the night.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        self.read = self.read.plus(other.read);
+        self.retried = self.retried.plus(other.retried);
+        self.new_in_suspense = self.new_in_suspense.plus(other.new_in_suspense);
+        self.taken_up = self.taken_up.plus(other.taken_up);
+        self.closed = self.closed.plus(other.closed);
+        for (count, other) in self.by_class.iter_mut().zip(other.by_class) {
+            *count = count.plus(other);
+        }
+        self
+    }
+
     /// The count of a class.
     #[must_use]
     pub fn of(&self, class: Class) -> Count {
@@ -194,8 +208,6 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
     let mut night =
         Night { class: Vec::new(), reason: Vec::new(), first: Vec::new(), child: vec![None; calls.children.len()], families };
     let roots: Vec<(Class, Option<Reason>, Hit)> = (0..calls.len())
-        .into_par_iter()
-        .with_min_len(4096)
         .map(|record| match night.families.standing[record] {
             Standing::Duplicate => (Class::Duplicate, None, Hit::default()),
             Standing::Ignored => (Class::Ignored, None, Hit::default()),
@@ -211,11 +223,8 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
     (night.class, night.reason) = roots.iter().map(|(class, why, _)| (*class, *why)).unzip();
     night.first = roots.into_iter().map(|(_, _, hit)| hit).collect();
     for level in std::mem::take(&mut night.families.levels) {
-        let verdicts: Vec<Verdict> = level
-            .par_iter()
-            .with_min_len(1024)
-            .map(|record| settle_child(calls, *record as usize, &night, earlier, tariff, &trunks))
-            .collect();
+        let verdicts: Vec<Verdict> =
+            level.iter().map(|record| settle_child(calls, *record as usize, &night, earlier, tariff, &trunks)).collect();
         for (record, verdict) in level.iter().map(|record| *record as usize).zip(verdicts) {
             night.class[record] = verdict.class;
             night.reason[record] = verdict.reason;
@@ -399,6 +408,49 @@ impl Night {
         Some(Scene { scenario: Scenario::Transfer(child.scenario), parties, root, parent: root.sid, trunk })
     }
 
+    /// What is booked of a record that is rated or free.
+    ///
+    /// # Panics
+    /// If it is neither.
+    #[must_use]
+    pub fn booked(
+        &self,
+        calls: &Calls,
+        earlier: &Earlier,
+        tariff: &Tariff<'_>,
+        trunks: &TrunkFacts<'_>,
+        record: usize,
+    ) -> Booked {
+        let scene = self.scene(calls, earlier, record).expect("a booked record has a scene");
+        let setting = trunks.get(trunk_of_transfer(calls, record, &scene)).caller_id;
+        let Parties { a, b, c } = scene.parties;
+        let direction = calls.direction[record];
+        let child = calls.child_of(record).filter(|_| direction.as_str().is_empty());
+        let priced = self.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        Booked {
+            sid: calls.sid[record],
+            parent: scene.parent,
+            start: calls.start[record],
+            end: calls.end[record],
+            a,
+            b,
+            c,
+            price: calls.price[priced].units(),
+            content: calls.content[record],
+            account: calls.account[record],
+            trunk: scene.trunk,
+            deck: tariff.deck_of(calls.account[record]).map_or(NONE, |(deck, _)| u32::try_from(deck).unwrap_or(NONE)),
+            duration: calls.duration[record],
+            child_direction: child.map_or(NONE, |child| child.direction),
+            hits: self.hits(calls, record),
+            direction,
+            status: calls.status[record],
+            scenario: scene.scenario,
+            is_rated: self.class[record] == Class::Rated,
+            shows_b: caller_id(scene.root.direction, setting, &scene.parties) == b && a != b,
+        }
+    }
+
     /// The rows of a rated record's legs, in the order of the table's cells.
     #[must_use]
     pub fn hits(&self, calls: &Calls, record: usize) -> [Hit; 2] {
@@ -406,11 +458,11 @@ impl Night {
         [self.first[record], second.unwrap_or_default()]
     }
 
-    /// Counts records and seconds.
+    /// Counts records and seconds, but for those that are counted elsewhere.
     #[must_use]
-    pub fn tally(&self, calls: &Calls, retried: usize) -> Tally {
+    pub fn tally(&self, calls: &Calls, retried: usize, is_away: impl Fn(usize) -> bool) -> Tally {
         let mut tally = Tally::default();
-        for (record, class) in self.class.iter().enumerate() {
+        for (record, class) in self.class.iter().enumerate().filter(|(record, _)| !is_away(*record)) {
             let seconds = calls.duration[record];
             let source = if record < retried { &mut tally.retried } else { &mut tally.read };
             source.add(seconds);

@@ -9,6 +9,7 @@ use crate::call::{AskedRef, Calls, PartyRef, Status};
 use crate::deck::{Deck, Hit, Rate, Rated};
 use crate::intern::Interner;
 use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
+use crate::packed::Booked;
 use crate::party::{Number, Party, emergency_of_root};
 use crate::scenario::{Direction, Scenario};
 use crate::table::{LegCell, Letter, LogCell, root_leg};
@@ -133,6 +134,47 @@ pub fn charge(rate: &Rate, duration_seconds: u32, rule: LegRule) -> Result<Charg
     let billed_seconds = rate.increments.billed(duration_seconds).ok_or(Overflow)?;
     let exact = exact_leg_amount(rate.price, rate.fee, billed_seconds)?;
     Ok(Charge { billed_seconds, exact, amount: round_leg(exact, rule)? })
+}
+
+/// A leg that is booked, with its working.
+#[derive(Debug, Clone, Copy)]
+pub struct BookedLeg<'a> {
+    /// The leg between real parties.
+    pub plan: PlannedLeg,
+    /// Its winning row.
+    pub hit: Hit,
+    /// The row itself.
+    pub rate: &'a Rate,
+    /// Seconds and money.
+    pub charge: Charge,
+}
+
+/// The legs of a booked call, in the order of the table's cells; none of a free one.
+///
+/// # Errors
+/// [`Overflow`] if an amount does not fit.
+///
+/// # Panics
+/// If the call was settled with other decks.
+pub fn booked_legs<'a>(
+    call: &Booked,
+    decks: &'a [Deck],
+    rule: LegRule,
+    texts: &Interner,
+) -> Result<[Option<BookedLeg<'a>>; 2], Overflow> {
+    let mut legs = [None, None];
+    if !call.is_rated {
+        return Ok(legs);
+    }
+    let deck = &decks[call.deck as usize];
+    let parties = Parties { a: call.a, b: call.b, c: call.c };
+    let (cells, count) = cells(call.scenario);
+    for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(call.hits) {
+        let plan = plan(*cell, &parties, texts).expect("a rated call has a plan for each leg: the same function settled it");
+        let rate = deck.rate(hit);
+        *leg = Some(BookedLeg { plan, hit, rate, charge: charge(rate, call.duration, rule)? });
+    }
+    Ok(legs)
 }
 
 /// Whose number the target of a transfer was shown; a root shows its own `from`.

@@ -22,11 +22,11 @@ use std::path::Path;
 use trunkrate::call::{Calls, PartyRef};
 use trunkrate::family::Earlier;
 use trunkrate::io::decks::{self, Decks};
-use trunkrate::io::ledger::frames::Books;
 use trunkrate::money::{LegRounding, LegRule};
-use trunkrate::night::{Class, Scene, Tariff, TrunkFacts, settle, trunk_of_transfer};
+use trunkrate::night::{Class, Tariff, TrunkFacts, settle};
+use trunkrate::packed::{Booked, BookedTexts, SharedTexts, pack, unpack};
 use trunkrate::policy::ChainedTransfers;
-use trunkrate::rating::{caller_id, log_cell};
+use trunkrate::rating::{Parties, booked_legs, log_cell};
 use trunkrate::record::{Field, Fields};
 use trunkrate::trunk::{TransferCallerId, TransferMode, Trunk, Trunks};
 
@@ -654,10 +654,20 @@ fn kernel_trunks(trunks: &[naive::Trunk]) -> Trunks {
     Trunks::new(trunks.iter().map(trunk)).expect("no trunk twice")
 }
 
-fn text(party: PartyRef, calls: &Calls) -> String {
+fn text(party: PartyRef, texts: &BookedTexts) -> String {
     let mut text = String::new();
-    party.push_to(&calls.parties, &mut text);
+    party.push_to(&texts.parties, &mut text);
     text
+}
+
+/// The same calls, dealt out and taken in again.
+fn through_bytes(read: &Calls) -> Calls {
+    let mut shared = SharedTexts::default();
+    let (ids, mut bytes) = (shared.absorb(read), Vec::new());
+    (0..).zip(0..read.len()).for_each(|(number, record)| pack(read, record, number, &ids, &mut bytes));
+    let mut calls = shared.no_calls();
+    unpack(&bytes, &mut calls);
+    calls
 }
 
 /// Rates a night with the kernel, as a run does: an outcome per record, in order.
@@ -665,26 +675,33 @@ fn kernel(night: &Night) -> Vec<Outcome> {
     let decks = load(&night.deck).expect("a good deck");
     let policy = kernel_policy(&night.policy);
     let trunks = night.trunks.as_deref().map(kernel_trunks);
-    let mut calls = Calls::default();
+    let mut read = Calls::default();
     for (place, record) in (0..).zip(&night.records) {
         let mut fields = Fields::default();
         for field in Field::ALL {
             fields.0[field as usize] = record.get(field.as_str()).map_or("", String::as_str);
         }
-        calls.push(&trunkrate::record::Record::read(&fields, &policy), place);
+        read.push(&trunkrate::record::Record::read(&fields, &policy), place);
     }
+    let calls = through_bytes(&read);
     let deck_of_account = vec![0; calls.accounts.texts().len()];
     let tariff = Tariff { decks: &decks.decks, deck_of_account: &deck_of_account, trunks: trunks.as_ref(), policy: &policy };
     let earlier = Earlier::default();
     let settled = settle(&calls, 0, &earlier, &tariff);
-    assert!(settled.tally(&calls, 0).conserves());
-    let books = Books { calls: &calls, night: &settled, earlier: &earlier, tariff: &tariff, run_id: "" };
+    assert!(settled.tally(&calls, 0, |_| false).conserves());
     let facts = TrunkFacts::of_all(&calls, &tariff);
     (0..calls.len())
         .map(|record| {
             let scene = settled.scene(&calls, &earlier, record);
-            let legs = scene.map(|scene| legs(&books, record, &scene)).unwrap_or_default();
-            let log = scene.map(|scene| log(&books, record, &scene, &facts, &legs));
+            let booked = scene.map(|_| settled.booked(&calls, &earlier, &tariff, &facts, record));
+            // As it goes to disk and comes back.
+            let booked = booked.map(|booked| {
+                let (mut bytes, mut texts) = (Vec::new(), BookedTexts::default());
+                booked.pack(&calls, &mut bytes);
+                (Booked::unpack(&mut bytes.as_slice(), &mut texts), texts)
+            });
+            let legs = booked.as_ref().map(|(call, texts)| legs(call, texts, &tariff)).unwrap_or_default();
+            let log = booked.as_ref().map(|(call, texts)| log(call, texts, &legs));
             Outcome {
                 class: settled.class[record].as_str().to_owned(),
                 reason: settled.reason[record].filter(|_| settled.class[record] == Class::Suspended).map(|r| r.to_string()),
@@ -696,9 +713,9 @@ fn kernel(night: &Night) -> Vec<Outcome> {
         .collect()
 }
 
-fn legs(books: &Books<'_>, record: usize, scene: &Scene) -> Vec<Leg> {
+fn legs(call: &Booked, texts: &BookedTexts, tariff: &Tariff<'_>) -> Vec<Leg> {
     let decimal = |units: i64, scale: u32| Decimal::from_i128_with_scale(units.into(), scale);
-    let booked = books.legs(record, scene).expect("amounts that fit");
+    let booked = booked_legs(call, tariff.decks, tariff.policy.leg_rule, &texts.parties).expect("amounts that fit");
     (1..)
         .zip(booked.iter().flatten())
         .map(|(number, leg)| {
@@ -706,17 +723,17 @@ fn legs(books: &Books<'_>, record: usize, scene: &Scene) -> Vec<Leg> {
             Leg {
                 leg: number,
                 service: leg.plan.service.to_string(),
-                leg_from: text(leg.plan.from, books.calls),
-                leg_to: text(leg.plan.to, books.calls),
+                leg_from: text(leg.plan.from, texts),
+                leg_to: text(leg.plan.to, texts),
                 rated_number: leg.plan.rated.to_string(),
                 origin_number: leg.plan.origin.map(|number| number.to_string()).unwrap_or_default(),
-                duration: books.calls.duration[record].into(),
+                duration: call.duration.into(),
                 billed: leg.charge.billed_seconds.into(),
                 price: decimal(leg.rate.price.units(), 10),
                 fee: decimal(leg.rate.fee.units(), 10),
                 destination_prefix,
                 origin_prefix,
-                deck_file: books.tariff.decks[0].files[leg.rate.file as usize].clone(),
+                deck_file: tariff.decks[0].files[leg.rate.file as usize].clone(),
                 deck_line: leg.rate.line.into(),
                 amount: decimal(leg.charge.amount.units(), 8),
             }
@@ -724,16 +741,15 @@ fn legs(books: &Books<'_>, record: usize, scene: &Scene) -> Vec<Leg> {
         .collect()
 }
 
-fn log(books: &Books<'_>, record: usize, scene: &Scene, trunks: &TrunkFacts<'_>, legs: &[Leg]) -> Log {
-    let cell = log_cell(scene.scenario);
-    let setting = trunks.get(trunk_of_transfer(books.calls, record, scene)).caller_id;
-    let shown = caller_id(scene.root.direction, setting, &scene.parties);
+fn log(call: &Booked, texts: &BookedTexts, legs: &[Leg]) -> Log {
+    let cell = log_cell(call.scenario);
+    let parties = Parties { a: call.a, b: call.b, c: call.c };
     Log {
-        role: if books.calls.child_of(record).is_some() { "child" } else { "parent" }.to_owned(),
+        role: if call.c.is_some() { "child" } else { "parent" }.to_owned(),
         direction: String::new(),
-        from: text(scene.parties.get(cell.from), books.calls),
-        to: text(scene.parties.get(cell.to), books.calls),
-        caller_id: text(shown, books.calls),
+        from: text(parties.get(cell.from), texts),
+        to: text(parties.get(cell.to), texts),
+        caller_id: text(if call.shows_b { call.b } else { call.a }, texts),
         amount: legs.iter().map(|leg| leg.amount).sum(),
     }
 }

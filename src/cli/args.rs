@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+use crate::io::parts::Memory;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -73,9 +74,21 @@ pub struct RatingArgs {
     /// The configuration [default: trunkrate.toml, if there]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
+    /// [default: half of the machine's, at most 4GiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<Memory>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+}
+
+/// `512MiB`, `2GiB`, or bytes.
+fn memory(text: &str) -> Result<Memory, String> {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
+    let (number, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
+    let bytes = number.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes > 0).map(Memory::new).ok_or_else(|| "expected a size, as 512MiB or 2GiB".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

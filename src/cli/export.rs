@@ -6,7 +6,7 @@ use super::run::{existing, times};
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, text, units};
-use crate::io::ledger::{Dataset, Ledger, polars_error};
+use crate::io::ledger::{Dataset, Ledger, books, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
 use crate::time;
@@ -55,7 +55,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
             });
         }
     };
-    let empty = frames::empty(dataset);
+    let empty = books::empty(dataset);
     write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
 }
 

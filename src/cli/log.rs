@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::export::{Printed, printed};
 use super::run::{existing, times};
 use super::term;
-use crate::io::ledger::frames::LOG_COLUMNS;
+use crate::io::ledger::books::LOG_COLUMNS;
 use crate::io::ledger::read::{self, Selection, each_date};
 use crate::io::ledger::{Dataset, Ledger};
 use polars::prelude::DataFrame;

@@ -10,9 +10,10 @@ use crate::explain::{Answer, ExplainedLeg, Question, explain};
 use crate::intern::Interner;
 use crate::io::accounts::{self, Accounts};
 use crate::io::decks::{self, Decks};
-use crate::io::job::{self, Inputs};
+use crate::io::job::{Inputs, Intake};
 use crate::io::ledger::read::{self, LogRow, text, units};
-use crate::io::ledger::{Dataset, History, Ledger, Run};
+use crate::io::ledger::{Dataset, Ledger, Run};
+use crate::io::parts::Memory;
 use crate::io::source;
 use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
 use crate::night::Class;
@@ -100,8 +101,12 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     let policy = super::config::load(args.config.as_deref())?;
     let inputs = Inputs::load(rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
-    let session = job::settle_calls(inputs, &found.files, &History::default(), &Arc::default())?;
-    let calls = &session.reading.calls;
+    let memory = Memory::of_machine();
+    let intake = Intake::read(inputs, &found.files, Vec::new(), (memory, &std::env::temp_dir()), &Arc::default())?;
+    let Some(session) = intake.settle_family(&args.call)? else {
+        return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
+    };
+    let calls = &session.calls;
     let versions: Vec<usize> = (0..calls.len()).filter(|record| calls.sid_text(*record).to_string() == args.call).collect();
     let rank = |record: &&usize| session.night.class[**record];
     let Some(record) = versions.iter().min_by_key(rank).copied() else {
@@ -113,10 +118,7 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
             &args.call,
             session.night.class[record],
             session.night.reason[record].map(|r| (r.as_str(), r.hint())),
-            || {
-                let rows = session.suspense().unwrap_or_default();
-                rows.into_iter().find(|row| row.call_sid == args.call).map(|row| row.detail)
-            },
+            || session.detail(record).ok(),
         ));
     };
     let deck = tariff.deck_of(calls.account[record]).map(|(_, deck)| deck);

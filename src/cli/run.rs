@@ -3,9 +3,10 @@
 use super::args::{RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::term::{self, grouped};
-use crate::io::job::{self, Inputs, Session, Summary};
+use crate::io::job::{self, Inputs, Intake, Session, Summary};
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::{History, Ledger, Lock, catalog, read};
+use crate::io::parts::Memory;
 use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
 use serde_json::{Map, Value, json};
@@ -46,7 +47,10 @@ fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind
     let (lock, mut history) = open_to_write(&ledger)?;
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
-    let session = job::settle_calls(inputs, files, &history, &progress.bytes)?;
+    let memory = args.memory.unwrap_or_else(Memory::of_machine);
+    let waiting = read::waiting(&history)?;
+    let intake = Intake::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let session = intake.settle(&history)?;
     refuse_too_many(max_suspended, &session)?;
     let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);

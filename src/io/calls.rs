@@ -8,6 +8,7 @@ use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Shape};
 use super::calls_parquet::{CallTable, SLICE};
+use super::families::Sink;
 use super::ledger::frames::KeptParent;
 use super::source::{CallPath, Source, Stamp, format_ending};
 use crate::call::Calls;
@@ -124,11 +125,11 @@ struct Block {
     document: bool,
 }
 
-/// Everything that was read: the calls, and where they came from.
+/// Where all records came from.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// The records: first those that waited, then those of the files.
-    pub calls: Calls,
+    /// How many there are: first those that waited, then those of the files.
+    records: u32,
     /// The files.
     pub files: Vec<ReadFile>,
     /// The records that waited.
@@ -145,24 +146,38 @@ enum Piece {
     Done(Box<ReadFile>),
 }
 
-/// Reads call files after the records that waited. `progress` counts the bytes.
+/// Reads call files into `sink`, after the records that waited. `progress` counts the bytes.
 ///
 /// # Errors
 /// The first file that cannot be read whole; nothing of the run is to be used then.
-pub fn read(files: &[CallPath], waiting: Vec<Waiting>, policy: &Policy, progress: &Arc<AtomicU64>) -> Result<Reading, FileError> {
+pub fn read(
+    files: &[CallPath],
+    waiting: Vec<Waiting>,
+    policy: &Policy,
+    progress: &Arc<AtomicU64>,
+    sink: &mut impl Sink,
+) -> Result<Reading, FileError> {
     let names = files.iter().map(|file| file.name.clone()).collect();
     let mut reading = Reading { waiting, names, ..Reading::default() };
-    reading.calls = read_waiting(&reading.waiting, policy);
+    let waited = read_waiting(&reading.waiting, policy);
+    reading.records = u32::try_from(waited.len()).map_err(|_| too_many())?;
+    sink.add(vec![waited])?;
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
         scope.spawn(move || produce(files, &sender, progress));
-        reading.consume(receiver, policy)
+        reading.consume(receiver, policy, sink)
     })?;
     reading.count_rows();
     Ok(reading)
 }
 
-fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
+fn too_many() -> FileError {
+    FileError::new(Path::new("run"), "more than 4 billion records in one run")
+}
+
+/// The waiting records, typed.
+#[must_use]
+pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
     let mut calls = Calls::default();
     for (place, record) in (0..).zip(waiting) {
         match (&record.format, record.malformed) {
@@ -336,7 +351,12 @@ impl Reading {
     /// Parses what comes, several pieces at a time, and appends in order. The receiver is dropped on an error, so that
     /// the reading thread stops.
     #[allow(clippy::needless_pass_by_value, reason = "dropped here on an error, which tells the reading thread to stop")]
-    fn consume(&mut self, receiver: Receiver<Result<Piece, FileError>>, policy: &Policy) -> Result<(), FileError> {
+    fn consume(
+        &mut self,
+        receiver: Receiver<Result<Piece, FileError>>,
+        policy: &Policy,
+        sink: &mut impl Sink,
+    ) -> Result<(), FileError> {
         let at_once = 2 * rayon::current_num_threads();
         let mut pieces = Vec::with_capacity(at_once);
         let mut open = true;
@@ -351,14 +371,19 @@ impl Reading {
                 pieces.push(piece?);
             }
             let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            let mut batch = Vec::with_capacity(parsed.len());
             for (piece, calls) in pieces.drain(..).zip(parsed) {
-                self.append(piece, calls?)?;
+                let calls = calls?;
+                self.note(piece, &calls)?;
+                batch.push(calls);
             }
+            sink.add(batch)?;
         }
         Ok(())
     }
 
-    fn append(&mut self, piece: Piece, calls: Calls) -> Result<(), FileError> {
+    /// Notes where the records of a piece came from.
+    fn note(&mut self, piece: Piece, calls: &Calls) -> Result<(), FileError> {
         let document = matches!(piece, Piece::Document { .. });
         let found = calls.len() as u64;
         if let Some(expected) = piece.records()
@@ -380,12 +405,10 @@ impl Reading {
             Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
             Piece::Table { file, start, .. } => (file, start as u64, calls.len() as u64, start as u64 + 1),
         };
-        if self.calls.len() + calls.len() >= u32::MAX as usize {
-            return Err(FileError::new(Path::new("run"), "more than 4 billion records in one run"));
-        }
-        let first_record = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
-        self.blocks.push(Block { file, first_record, offset, length, first_line, document });
-        self.calls.append(calls);
+        let after = u32::try_from(calls.len()).ok().and_then(|found| self.records.checked_add(found));
+        let after = after.filter(|after| *after < u32::MAX).ok_or_else(too_many)?;
+        self.blocks.push(Block { file, first_record: self.records, offset, length, first_line, document });
+        self.records = after;
         Ok(())
     }
 
@@ -399,8 +422,8 @@ impl Reading {
 
     fn count_rows(&mut self) {
         for (number, block) in self.blocks.iter().enumerate() {
-            let end = self.blocks.get(number + 1).map_or(self.calls.len(), |next| next.first_record as usize);
-            self.files[block.file as usize].rows += (end - block.first_record as usize) as u64;
+            let end = self.blocks.get(number + 1).map_or(self.records, |next| next.first_record);
+            self.files[block.file as usize].rows += u64::from(end - block.first_record);
         }
     }
 
@@ -414,11 +437,11 @@ impl Reading {
     ///
     /// # Errors
     /// If a file cannot be read again.
-    pub fn texts_of(&self, records: &[u32]) -> Result<Vec<SourceText>, FileError> {
+    pub fn texts_of(&self, records: &[Spot]) -> Result<Vec<SourceText>, FileError> {
         let mut texts = Vec::with_capacity(records.len());
         let mut rest = records;
         while let Some(first) = rest.first() {
-            let record = *first as usize;
+            let record = first.number as usize;
             if record < self.waiting.len() {
                 texts.push(self.waiting_text(record));
                 rest = &rest[1..];
@@ -426,7 +449,7 @@ impl Reading {
             }
             let Some((_, block)) = self.block_of(record) else { break };
             let file = block.file;
-            let until = rest.iter().take_while(|r| self.block_of(**r as usize).is_some_and(|(_, b)| b.file == file)).count();
+            let until = rest.iter().take_while(|r| self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)).count();
             self.texts_of_file(file as usize, &rest[..until], &mut texts)?;
             rest = &rest[until..];
         }
@@ -443,7 +466,7 @@ impl Reading {
         }
     }
 
-    fn texts_of_file(&self, file: usize, records: &[u32], texts: &mut Vec<SourceText>) -> Result<(), FileError> {
+    fn texts_of_file(&self, file: usize, records: &[Spot], texts: &mut Vec<SourceText>) -> Result<(), FileError> {
         let read_file = &self.files[file];
         let path = &read_file.path.path;
         let mut source = Source::open(path, &Arc::default())?;
@@ -460,12 +483,12 @@ impl Reading {
             };
             let table = CallTable::open(path, unpacked)?;
             // A slice at a time: a row alone would cost as much as its whole row group.
-            for group in
-                records.chunk_by(|a, b| self.block_of(*a as usize).map(|f| f.0) == self.block_of(*b as usize).map(|f| f.0))
+            for group in records
+                .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
             {
-                let Some((_, block)) = self.block_of(group[0] as usize) else { continue };
+                let Some((_, block)) = self.block_of(group[0].number as usize) else { continue };
                 let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
-                let rows: Vec<usize> = group.iter().map(|record| start + self.calls.place[*record as usize] as usize).collect();
+                let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
                 let objects = table.rows_as_json(&rows)?;
                 texts.extend(rows.iter().zip(objects).map(|(row, object)| make(object, *row as u64 + 1)));
             }
@@ -476,7 +499,7 @@ impl Reading {
         // Line ends before the last record, so that each byte of a block is counted once.
         let mut counted = (0, 0);
         for record in records {
-            let Some((number, block)) = self.block_of(*record as usize) else { continue };
+            let Some((number, block)) = self.block_of(record.number as usize) else { continue };
             if held.as_ref().is_none_or(|(n, _)| *n != number) {
                 skip(&mut source, block.offset - at)?;
                 let mut bytes = vec![0; usize::try_from(block.length).unwrap_or(usize::MAX)];
@@ -488,7 +511,7 @@ impl Reading {
                 counted = (0, 0);
             }
             let Some((_, bytes)) = &held else { continue };
-            let place = self.calls.place[*record as usize] as usize;
+            let place = record.place as usize;
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
                 Format::Json | Format::Parquet if block.document => json_value_text(&bytes[place..]),
@@ -521,6 +544,15 @@ fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
         bytes -= got as u64;
     }
     Ok(())
+}
+
+/// Where the text of a record is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// The record's number in the run.
+    pub number: u32,
+    /// Its place, as its reader gave it.
+    pub place: u32,
 }
 
 /// The text of a record and where it stands.

@@ -1,31 +1,40 @@
 //! The job: from the files that a user names to a settled night, and from there to a booked run.
 //!
 //! ```text
-//! Inputs::load ─▶ settle ─▶ Session ─▶ book ─▶ Summary
-//! decks, trunks,  calls,     kernel     ledger
-//! accounts        earlier
+//! Inputs::load ─▶ Intake::read ─▶ Intake::settle ─▶ Session ─▶ book ─▶ Summary
+//! decks, trunks,  calls, dealt    part by part:     sums,      ledger
+//! accounts        out to parts    earlier, kernel   rows
 //! ```
 
 use super::accounts::{self, Accounts};
-use super::calls::{self, Reading, SourceText};
+use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::decks::{self, Decks};
-use super::ledger::frames::{self, Books, KeptParent, LatePrice, SuspenseRow};
+use super::families::{self, Bounds, Dealer, Dealt, Part};
+use super::ledger::books::{Books, ROWS};
+use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
+use super::ledger::ids::IdRow;
+use super::ledger::known::{self, Tonight};
 use super::ledger::manifest::{DeckEntry, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
-use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog, known, read};
-use super::source::CallPath;
+use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
+use super::parts::{Batch, Memory, Parts, Room};
+use super::source::{self, CallPath};
 use super::{FileError, trunks};
-use crate::call::{DirectionField, NONE, PartyRef};
-use crate::detail::Case;
-use crate::family::{Earlier, Link};
+use crate::call::{Calls, DirectionField, NONE, PartyRef, Sid};
+use crate::detail::{Case, Facts};
+use crate::family::{self, Earlier, Link};
 use crate::money::Total;
-use crate::night::{Class, Night, Tally, Tariff, settle};
+use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
+use crate::packed::SharedTexts;
 use crate::policy::{ChainedTransfers, Policy};
+use crate::rating::cells;
 use crate::record::Field;
 use crate::reject::Reason;
-use crate::time;
+use crate::time::{self, Micros};
 use crate::trunk::Trunks;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -93,125 +102,283 @@ impl Inputs {
     }
 }
 
-/// A settled night, with all that its outputs need.
-pub struct Session {
-    /// What it was rated with.
-    pub inputs: Inputs,
-    /// The records and their sources.
-    pub reading: Reading,
-    /// What was known before.
+/// Calls, read and dealt out to parts, with what they are to be rated with.
+pub struct Intake {
+    inputs: Inputs,
+    reading: Reading,
+    dealt: Dealt,
+    room: Arc<Room>,
+    memory: Memory,
+}
+
+impl Intake {
+    /// Reads calls after those that waited. What does not fit in memory goes to files in `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be read whole.
+    pub fn read(
+        inputs: Inputs,
+        files: &[CallPath],
+        waiting: Vec<Waiting>,
+        (memory, folder): (Memory, &Path),
+        progress: &Arc<AtomicU64>,
+    ) -> Result<Self, FileError> {
+        let room = memory.room(folder);
+        let mut dealer = Dealer::new(source::expected_calls(files) + waiting.len() as u64, waiting.len(), memory.part(), &room);
+        let reading = calls::read(files, waiting, &inputs.policy, progress, &mut dealer)?;
+        Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
+    }
+
+    /// Settles the part in which a call is, as if the ledger were empty; `None` if no record has this id.
+    ///
+    /// # Errors
+    /// If the part cannot be read back.
+    pub fn settle_family(&self, sid: &str) -> Result<Option<SettledPart<'_>>, FileError> {
+        let has = |calls: &Calls, record: usize| calls.sid_text(record).to_string() == sid;
+        let mut moved = Vec::new();
+        for number in 0..=self.dealt.count() {
+            let mut part = if number < self.dealt.count() { self.dealt.take(number)? } else { self.dealt.moved(&moved) };
+            moved.push(std::mem::take(&mut part.moved));
+            if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
+                let mut earlier = Earlier::default();
+                earlier.newest_start = self.dealt.facts.newest_start;
+                let deck_of_account = self.inputs.deck_of_accounts(part.calls.accounts.texts());
+                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&deck_of_account));
+                return Ok(Some(SettledPart {
+                    inputs: &self.inputs,
+                    reading: &self.reading,
+                    calls: part.calls,
+                    earlier,
+                    night,
+                    deck_of_account,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Joins the calls with what earlier runs know, and brings each to its end. Nothing is booked.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read, or there is no room on disk.
+    pub fn settle(mut self, history: &History) -> Result<Session, LedgerError> {
+        let bounds = self.dealt.bounds(ROWS as u64);
+        let count = bounds.starts.len() + 1;
+        let (books, ids) = (Parts::new(count, &self.room), Parts::new(count, &self.room));
+        let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());
+        let groups = if history.runs.is_empty() { vec![0..self.dealt.count()] } else { self.dealt.groups(self.memory.sought()) };
+        let one_group = groups.len() == 1;
+        let mut earlier = Earlier::default();
+        for group in groups {
+            earlier = self.earlier(history, group.clone(), None, &mut runs)?;
+            let part = PartJob::new(&self, &earlier, &bounds, &books, &ids);
+            let settled: Vec<(Ends, Vec<u8>)> = group
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|number| {
+                    let mut taken = self.dealt.take(number)?;
+                    let moved = std::mem::take(&mut taken.moved);
+                    Ok((part.settle(&taken)?, moved))
+                })
+                .collect::<Result<_, LedgerError>>()?;
+            for (part_ends, part_moved) in settled {
+                ends.merge(part_ends);
+                moved.push(part_moved);
+            }
+        }
+        if moved.iter().any(|bytes| !bytes.is_empty()) {
+            if !one_group {
+                let calls = self.dealt.moved(&moved).calls;
+                earlier = self.earlier(history, 0..0, Some(&calls), &mut runs)?;
+            }
+            let part = self.dealt.moved(&moved);
+            ends.merge(PartJob::new(&self, &earlier, &bounds, &books, &ids).settle(&part)?);
+        }
+        ends.suspended.sort_unstable_by_key(|record| record.spot);
+        ends.late_prices.sort_unstable();
+        let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
+        let newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        let Self { inputs, reading, dealt, .. } = self;
+        let Dealt { texts, facts, .. } = dealt;
+        Ok(Session { inputs, reading, texts, facts, ends, books, ids, bounds, stands_on, newest_start })
+    }
+
+    /// What earlier runs know of some parts' calls.
+    fn earlier(
+        &mut self,
+        history: &History,
+        parts: Range<usize>,
+        calls: Option<&Calls>,
+        runs: &mut BTreeSet<usize>,
+    ) -> Result<Earlier, LedgerError> {
+        let named: Vec<Sid> = {
+            let calls = calls::read_waiting(&self.reading.waiting, &self.inputs.policy);
+            (0..calls.len()).map(|record| calls.child_of(record).map_or(Sid::EMPTY, |child| child.parent)).collect()
+        };
+        let waiting: Vec<(&Waiting, Sid)> = self.reading.waiting.iter().zip(named).collect();
+        let mut texts = self.dealt.texts.clone();
+        let tonight = Tonight { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
+        let mut earlier = known::earlier(history, tonight, &waiting, &mut texts, runs)?;
+        self.dealt.texts = texts;
+        earlier.newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        Ok(earlier)
+    }
+}
+
+/// The part of a night that holds one family, settled.
+pub struct SettledPart<'a> {
+    inputs: &'a Inputs,
+    reading: &'a Reading,
+    /// The records.
+    pub calls: Calls,
+    /// What was known before: nothing.
     pub earlier: Earlier,
     /// Where the records ended.
     pub night: Night,
-    /// The earlier runs that this is known from.
-    stands_on: Vec<String>,
     deck_of_account: Vec<u32>,
 }
 
-/// Reads calls, joins them with what earlier runs know, and settles them. Nothing is written.
-///
-/// # Errors
-/// A file that cannot be read whole, or a ledger that cannot be read.
-pub fn settle_calls(
-    inputs: Inputs,
-    files: &[CallPath],
-    history: &History,
-    progress: &Arc<AtomicU64>,
-) -> Result<Session, LedgerError> {
-    let waiting = read::waiting(history)?;
-    let mut reading = calls::read(files, waiting, &inputs.policy, progress)?;
-    let (earlier, stands_on) = known::earlier(history, &mut reading.calls, &reading.waiting)?;
-    let deck_of_account = inputs.deck_of_accounts(reading.calls.accounts.texts());
-    let night = settle(&reading.calls, reading.waiting.len(), &earlier, &inputs.tariff(&deck_of_account));
-    Ok(Session { inputs, reading, earlier, night, stands_on, deck_of_account })
-}
-
-impl Session {
+impl SettledPart<'_> {
     /// What the calls were rated with, borrowed.
     #[must_use]
     pub fn tariff(&self) -> Tariff<'_> {
         self.inputs.tariff(&self.deck_of_account)
     }
 
-    /// The rows' makings, for a run of this name.
-    #[must_use]
-    pub fn books<'a>(&'a self, tariff: &'a Tariff<'a>, run_id: &'a str) -> Books<'a> {
-        Books { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff, run_id }
-    }
-
-    /// Records and seconds by class.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.night.tally(&self.reading.calls, self.reading.waiting.len())
-    }
-
-    /// How many records each reason suspends.
-    #[must_use]
-    pub fn suspended_by_reason(&self) -> BTreeMap<Reason, u64> {
-        let mut counts = BTreeMap::new();
-        for reason in self.night.reason.iter().flatten() {
-            *counts.entry(*reason).or_insert(0) += 1;
-        }
-        counts
-    }
-
-    fn records_of(&self, class: Class) -> Vec<u32> {
-        (0..).zip(&self.night.class).filter(|(_, c)| **c == class).map(|(record, _)| record).collect()
-    }
-
-    /// The suspended records, with their texts and details.
+    /// Why a suspended record is so, in words.
     ///
     /// # Errors
-    /// If a source file cannot be read again.
-    pub fn suspense(&self) -> Result<Vec<SuspenseRow>, FileError> {
-        // Of several copies the text of the one with the price is kept, and read again with it.
-        let mut records: Vec<(u32, u32)> = self
-            .records_of(Class::Suspended)
-            .into_iter()
-            .map(|record| (self.night.families.with_price(record), record))
-            .collect();
-        records.sort_unstable();
-        let texts = self.reading.texts_of(&records.iter().map(|(copy, _)| *copy).collect::<Vec<_>>())?;
+    /// If its file cannot be read again.
+    pub fn detail(&self, record: usize) -> Result<String, FileError> {
+        let Some(reason) = self.night.reason[record] else { return Ok(String::new()) };
         let tariff = self.tariff();
-        let case = Case { calls: &self.reading.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
-        let newest = self.night.families.newest_start.map(time::text).unwrap_or_default();
-        let row = |((_, record), text): ((u32, u32), SourceText)| self.suspense_row(&case, record as usize, text, &newest);
-        Ok(records.into_iter().zip(texts).map(row).collect())
+        let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
+        let facts = case.facts(record, reason);
+        let spot = Spot { number: self.calls.number[record], place: self.calls.place[record] };
+        let texts = self.reading.texts_of(&[spot])?;
+        Ok(texts.first().map(|text| detail(text, reason, &facts, self.inputs)).unwrap_or_default())
+    }
+}
+
+/// The detail of a suspended record, from its text.
+fn detail(text: &SourceText, reason: Reason, facts: &Facts, inputs: &Inputs) -> String {
+    let trunks = inputs.trunks.as_ref().map(|(trunks, _)| trunks);
+    // Of a record that was malformed in its file no field is taken, though it may look readable alone.
+    text.with_fields(|fields| match fields.filter(|_| reason != Reason::MalformedRecord) {
+        Some(fields) => facts.detail(reason, fields, &inputs.policy, trunks),
+        None => text.why_malformed(),
+    })
+}
+
+/// Where the records of a part, or of all parts, ended.
+#[derive(Debug, Default)]
+struct Ends {
+    tally: Tally,
+    by_reason: BTreeMap<Reason, u64>,
+    /// Legs that the rated records must have.
+    legs: u64,
+    suspended: Vec<Suspended>,
+    late_prices: Vec<LatePrice>,
+}
+
+impl Ends {
+    fn merge(&mut self, mut other: Self) {
+        self.tally = self.tally.plus(other.tally);
+        for (reason, count) in other.by_reason {
+            *self.by_reason.entry(reason).or_insert(0) += count;
+        }
+        self.legs += other.legs;
+        self.suspended.append(&mut other.suspended);
+        self.late_prices.append(&mut other.late_prices);
+    }
+}
+
+/// A suspended record, without its text.
+#[derive(Debug)]
+struct Suspended {
+    /// Where its text is: of several copies, that of the one with the price is kept, and read again with it.
+    spot: Spot,
+    number: u32,
+    reason: Reason,
+    content: u64,
+    seconds: u32,
+    facts: Facts,
+    parent: Option<Box<KeptParent>>,
+}
+
+/// What the parts of a group are settled with.
+struct PartJob<'a> {
+    intake: &'a Intake,
+    earlier: &'a Earlier,
+    bounds: &'a Bounds,
+    books: &'a Parts,
+    ids: &'a Parts,
+    deck_of_account: Vec<u32>,
+}
+
+impl<'a> PartJob<'a> {
+    fn new(intake: &'a Intake, earlier: &'a Earlier, bounds: &'a Bounds, books: &'a Parts, ids: &'a Parts) -> Self {
+        let deck_of_account = intake.inputs.deck_of_accounts(intake.dealt.texts.accounts.texts());
+        Self { intake, earlier, bounds, books, ids, deck_of_account }
     }
 
-    fn suspense_row(&self, case: &Case<'_>, record: usize, text: SourceText, newest: &str) -> SuspenseRow {
-        let reason = self.night.reason[record].unwrap_or(Reason::MalformedRecord);
-        let waiting = self.reading.waiting.get(record);
-        let (call_sid, parent_call_sid, account_sid, detail) = text.with_fields(|fields| {
-            // Of a record that was malformed in its file no field is taken, though it may look readable alone.
-            let fields = fields.filter(|_| reason != Reason::MalformedRecord);
-            let get = |field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default();
-            let detail = fields.map_or_else(|| text.why_malformed(), |fields| case.detail(record, reason, fields));
-            (get(Field::Sid), get(Field::ParentCallSid), get(Field::AccountSid), detail)
-        });
-        SuspenseRow {
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            reason: reason.as_str().to_owned(),
-            detail,
-            source_file: text.file,
-            source_line: text.line,
-            first_seen: waiting.map_or_else(|| newest.to_owned(), |w| w.first_seen.clone()),
-            tries: waiting.map_or(1, |w| w.tries.saturating_add(1)),
-            record: text.record,
-            header: text.format.header(),
-            content: self.reading.calls.content[record],
-            seconds: self.reading.calls.duration[record],
-            close_reason: String::new(),
-            parent: self.kept_parent(record),
+    /// Settles the records of a part: what is booked goes to the books, by start.
+    fn settle(&self, part: &Part) -> Result<Ends, LedgerError> {
+        let (calls, earlier) = (&part.calls, self.earlier);
+        let tariff = self.intake.inputs.tariff(&self.deck_of_account);
+        let waiting = self.intake.reading.waiting.len();
+        let retried = calls.number.partition_point(|number| (*number as usize) < waiting);
+        let night = settle(calls, retried, earlier, &tariff);
+        let mut ends = Ends { tally: night.tally(calls, retried, |record| part.is_away(record)), ..Ends::default() };
+        let case = Case { calls, night: &night, earlier, tariff: &tariff };
+        let trunks = TrunkFacts::of_all(calls, &tariff);
+        let (mut books, mut ids) = (Batch::new(self.books), Batch::new(self.ids));
+        for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
+            match night.class[record] {
+                Class::Rated | Class::Free => {
+                    let booked = night.booked(calls, earlier, &tariff, &trunks, record);
+                    let to = self.bounds.of_start(booked.start, || calls.odd_sids.text(booked.sid));
+                    booked.pack(calls, books.to(to));
+                    if booked.is_rated {
+                        ends.legs += cells(booked.scenario).1 as u64;
+                    }
+                }
+                Class::Ignored if !calls.sid[record].is_empty() => {
+                    let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
+                    row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                }
+                Class::Ignored | Class::Duplicate => {}
+                Class::Suspended => {
+                    let reason = night.reason[record].unwrap_or(Reason::MalformedRecord);
+                    *ends.by_reason.entry(reason).or_insert(0) += 1;
+                    ends.suspended.push(self.suspended(&case, record, reason));
+                }
+            }
+        }
+        books.push()?;
+        ids.push()?;
+        ends.late_prices = late_prices(calls, &night, earlier, |record| part.is_away(record));
+        Ok(ends)
+    }
+
+    fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> Suspended {
+        let calls = case.calls;
+        let kept = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        Suspended {
+            spot: Spot { number: calls.number[kept], place: calls.place[kept] },
+            number: calls.number[record],
+            reason,
+            content: calls.content[record],
+            seconds: calls.duration[record],
+            facts: case.facts(record, reason),
+            parent: self.kept_parent(case, record).map(Box::new),
         }
     }
 
     /// The parent of a child, if an earlier run booked it.
-    fn kept_parent(&self, record: usize) -> Option<KeptParent> {
-        let calls = &self.reading.calls;
-        let Link::Booked(index) = *self.night.families.link.get(calls.child[record] as usize)? else { return None };
+    fn kept_parent(&self, case: &Case<'_>, record: usize) -> Option<KeptParent> {
+        let calls = case.calls;
+        let Link::Booked(index) = *case.night.families.link.get(calls.child[record] as usize)? else { return None };
         let parent = self.earlier.parent_at(index);
         let party = |party: PartyRef| {
             let mut text = String::new();
@@ -229,32 +396,101 @@ impl Session {
             root_trunk: calls.trunks.text(parent.root.trunk).to_owned(),
         })
     }
+}
 
-    /// Prices that came for calls of earlier runs.
-    fn late_prices(&self) -> Vec<LatePrice> {
-        let calls = &self.reading.calls;
-        let units = frames::carrier_prices(calls);
-        let late = self.night.families.late_prices.iter().filter_map(|(booked, late)| {
-            let call_sid = calls.odd_sids.text(self.earlier.call_at(*booked).sid).to_string();
-            Some(LatePrice { day: i32::try_from(late.day).ok()?, call_sid, price: units[late.price as usize]? })
+/// Prices that came for calls of earlier runs.
+fn late_prices(calls: &Calls, night: &Night, earlier: &Earlier, is_away: impl Fn(usize) -> bool) -> Vec<LatePrice> {
+    let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
+    let row = |(booked, late): (&u32, &family::LatePrice)| {
+        let call_sid = calls.odd_sids.text(earlier.call_at(*booked).sid).to_string();
+        Some(LatePrice { day: i32::try_from(late.day).ok()?, call_sid, price: late.price.units()? })
+    };
+    late.filter_map(row).collect()
+}
+
+/// A settled night, with all that its outputs need.
+pub struct Session {
+    inputs: Inputs,
+    reading: Reading,
+    texts: SharedTexts,
+    facts: families::Facts,
+    ends: Ends,
+    /// The booked calls, by start; then their ids and those of ignored calls, by id.
+    books: Parts,
+    ids: Parts,
+    bounds: Bounds,
+    /// The earlier runs that this is known from.
+    stands_on: Vec<String>,
+    newest_start: Option<Micros>,
+}
+
+impl Session {
+    /// Records and seconds by class.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.ends.tally
+    }
+
+    /// How many records each reason suspends.
+    #[must_use]
+    pub fn suspended_by_reason(&self) -> &BTreeMap<Reason, u64> {
+        &self.ends.by_reason
+    }
+
+    /// The suspended records, with their texts and details.
+    ///
+    /// # Errors
+    /// If a source file cannot be read again.
+    fn suspense(&self) -> Result<Vec<SuspenseRow>, FileError> {
+        let spots: Vec<Spot> = self.ends.suspended.iter().map(|record| record.spot).collect();
+        let texts = self.reading.texts_of(&spots)?;
+        let newest = self.newest_start.map(time::text).unwrap_or_default();
+        Ok(self.ends.suspended.iter().zip(texts).map(|(record, text)| self.suspense_row(record, text, &newest)).collect())
+    }
+
+    fn suspense_row(&self, record: &Suspended, text: SourceText, newest: &str) -> SuspenseRow {
+        let waiting = self.reading.waiting.get(record.number as usize);
+        let [call_sid, parent_call_sid, account_sid] = text.with_fields(|fields| {
+            let fields = fields.filter(|_| record.reason != Reason::MalformedRecord);
+            [Field::Sid, Field::ParentCallSid, Field::AccountSid]
+                .map(|field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default())
         });
-        late.collect()
+        SuspenseRow {
+            call_sid,
+            parent_call_sid,
+            account_sid,
+            reason: record.reason.as_str().to_owned(),
+            detail: detail(&text, record.reason, &record.facts, &self.inputs),
+            source_file: text.file,
+            source_line: text.line,
+            first_seen: waiting.map_or_else(|| newest.to_owned(), |w| w.first_seen.clone()),
+            tries: waiting.map_or(1, |w| w.tries.saturating_add(1)),
+            record: text.record,
+            header: text.format.header(),
+            content: record.content,
+            seconds: record.seconds,
+            close_reason: String::new(),
+            parent: record.parent.as_deref().cloned(),
+        }
+    }
+
+    /// What the run's legs and log are written from.
+    fn books_of<'a>(&'a self, run_id: &'a str) -> Books<'a> {
+        Books {
+            calls: &self.books,
+            ids: &self.ids,
+            bounds: &self.bounds,
+            texts: &self.texts,
+            decks: &self.inputs.decks.decks,
+            rule: self.inputs.policy.leg_rule,
+            run_id,
+        }
     }
 
     /// A hash of what this run does, the same for any order of its records and any split of its files.
     fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
-        let calls = &self.reading.calls;
-        let retried = self.reading.waiting.len();
-        let mut sum = 0_u128;
-        for record in retried..calls.len() {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&calls.content[record].to_le_bytes());
-            bytes[8..]
-                .copy_from_slice(&xxhash_rust::xxh3::xxh3_64(calls.prices.text(calls.price[record]).as_bytes()).to_le_bytes());
-            sum = sum.wrapping_add(xxhash_rust::xxh3::xxh3_128(&bytes));
-        }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&sum.to_le_bytes());
+        hasher.update(&self.facts.digest.to_le_bytes());
         for text in [
             previous.unwrap_or_default(),
             &self.inputs.decks.hash,
@@ -311,18 +547,17 @@ pub fn book(
     }
     let previous = history.last();
     let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
-    let tariff = session.tariff();
     let mut staged = Staged::begin(lock, &run_id)?;
-    staged.write_books(&session.books(&tariff, &run_id))?;
+    staged.write_books(&session.books_of(&run_id))?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
-    staged.write_prices(&mut session.late_prices())?;
+    staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
     staged.check_totals()?;
     session.reading.check_unchanged()?;
     let summary = Summary {
         run_id: Some(run_id),
         tally,
-        suspended_by_reason: session.suspended_by_reason(),
+        suspended_by_reason: session.suspended_by_reason().clone(),
         legs: staged.legs,
         amount: staged.amount.clone(),
         warnings: Vec::new(),
@@ -347,20 +582,12 @@ pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String>
 
 /// Every rated record has its legs, and no other record has any.
 fn check_counts(session: &Session, tally: &Tally, staged: &Staged) -> Result<(), LedgerError> {
-    let calls = &session.reading.calls;
-    let expected: u64 = (0..calls.len())
-        .filter(|record| session.night.class[*record] == Class::Rated)
-        .map(|record| {
-            let child = session.night.child.get(calls.child[record] as usize).copied().flatten();
-            child.map_or(1, |child| child.scenario.row().child_bills.len() as u64)
-        })
-        .sum();
     let rows = |dataset: Dataset| -> u64 {
         staged.files.iter().filter(|f| f.path.split('/').next() == Some(dataset.as_str())).map(|f| f.rows).sum()
     };
     let logged = tally.of(Class::Rated).records + tally.of(Class::Free).records;
     let checks = [
-        ("legs", expected, rows(Dataset::Legs)),
+        ("legs", session.ends.legs, rows(Dataset::Legs)),
         ("log rows", logged, rows(Dataset::Calls)),
         ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
     ];
@@ -380,7 +607,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
-        own_newest_start: session.night.families.own_newest_start.map(time::text),
+        own_newest_start: session.facts.newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
         policy: policy_words(&session.inputs.policy),
         inputs: inputs.collect(),

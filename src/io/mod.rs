@@ -3,6 +3,7 @@
 //! ```text
 //! source       which files, opened, decompressed, hashed, watched for change
 //! calls_*      CSV, JSON, Parquet → Calls        one reader per format
+//! families     the night's records dealt out, a family never apart; parts: in memory, then on disk
 //! decks        rates/ → Deck
 //! trunks, accounts                               the two optional lists
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
@@ -16,8 +17,10 @@ pub mod calls_csv;
 pub mod calls_json;
 pub mod calls_parquet;
 pub mod decks;
+pub mod families;
 pub mod job;
 pub mod ledger;
+pub mod parts;
 pub mod source;
 pub mod trunks;
 

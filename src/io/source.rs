@@ -66,6 +66,21 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
     Ok(found)
 }
 
+/// About how many calls are in some files, by their sizes: only for how the work is dealt out.
+#[must_use]
+pub fn expected_calls(files: &[CallPath]) -> u64 {
+    let calls = |file: &CallPath| {
+        let bytes = std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
+        let ending = file.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        match ending.as_str() {
+            "gz" | "zst" => bytes / 40,
+            "parquet" => bytes / 50,
+            _ => bytes / 200,
+        }
+    };
+    files.iter().map(calls).sum()
+}
+
 impl Found {
     fn add(&mut self, path: &Path) {
         self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string() });

@@ -14,7 +14,7 @@ use super::RESTORE;
 use crate::call::Sid;
 use crate::io::FileError;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
@@ -46,22 +46,52 @@ pub const IDS: &str = "ids/part-0.bin";
 /// The name of the file beside it.
 pub const REST: &str = "ids/rest-0.bin";
 
-/// Sorts ids and writes them.
-///
-/// # Errors
-/// If they cannot be written.
-pub fn write(rows: &mut [IdRow], ids: &mut impl Write, rest: &mut impl Write) -> std::io::Result<()> {
-    use rayon::slice::ParallelSliceMut;
-    rows.par_sort_unstable_by_key(|row| (row.sid, row.place, row.content));
-    for row in &*rows {
-        let (day, place) = row.place.unwrap_or((0, NO_ROW));
-        ids.write_all(&row.sid.0.to_be_bytes())?;
-        rest.write_all(&row.content.to_be_bytes())?;
-        rest.write_all(&row.price.unwrap_or(NO_PRICE).to_be_bytes())?;
-        rest.write_all(&day.to_be_bytes())?;
-        rest.write_all(&place.to_be_bytes())?;
+/// Bytes of a packed row.
+const PACKED: usize = 40;
+
+impl IdRow {
+    /// Packs it at the end of `out`.
+    pub fn pack(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.sid.0.to_be_bytes());
+        out.extend_from_slice(&self.rest());
     }
-    Ok(())
+
+    /// What stands beside the id.
+    fn rest(&self) -> [u8; 24] {
+        let (day, row) = self.place.unwrap_or((0, NO_ROW));
+        let mut rest = [0; 24];
+        rest[..8].copy_from_slice(&self.content.to_be_bytes());
+        rest[8..16].copy_from_slice(&self.price.unwrap_or(NO_PRICE).to_be_bytes());
+        rest[16..20].copy_from_slice(&day.to_be_bytes());
+        rest[20..].copy_from_slice(&row.to_be_bytes());
+        rest
+    }
+}
+
+/// Sorts packed rows. Gives the bytes of the two files, and how many rows there are: of an ignored id one is kept.
+#[must_use]
+pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
+    let (rows, _) = packed.as_chunks::<PACKED>();
+    let key = |row: &[u8; PACKED]| {
+        let (sid, rest) = row.split_first_chunk::<16>().expect("a row has an id");
+        let (longs, _) = rest.as_chunks::<8>();
+        let ignored = longs[2].ends_with(&NO_ROW.to_be_bytes());
+        // Of one id the ignored row stands first.
+        (u128::from_be_bytes(*sid), !ignored, longs[2], longs[0])
+    };
+    let mut keys: Vec<(u128, u32)> = (0..).zip(rows).map(|(number, row)| (key(row).0, number)).collect();
+    keys.sort_unstable();
+    keys.chunk_by_mut(|a, b| a.0 == b.0)
+        .filter(|same| same.len() > 1)
+        .for_each(|same| same.sort_unstable_by_key(|(_, n)| key(&rows[*n as usize])));
+    keys.dedup_by(|a, b| a.0 == b.0 && !key(&rows[a.1 as usize]).1 && !key(&rows[b.1 as usize]).1);
+    let (mut ids, mut rest) = (Vec::with_capacity(keys.len() * 16), Vec::with_capacity(keys.len() * 24));
+    for (_, number) in &keys {
+        let (id, beside) = rows[*number as usize].split_at(16);
+        ids.extend_from_slice(id);
+        rest.extend_from_slice(beside);
+    }
+    (ids, rest, keys.len() as u64)
 }
 
 /// The ids of a run, open to read.
@@ -230,8 +260,11 @@ mod tests {
         let mut rows: Vec<IdRow> = (1..40_000_u32).rev().map(|n| row(u128::from(n) * 3, Some((-1, n)), None)).collect();
         rows.push(row(u128::MAX, None, Some(-7)));
         rows.push(row(30, None, Some(0)));
-        let (mut ids, mut rest) = (Vec::new(), Vec::new());
-        write(&mut rows, &mut ids, &mut rest).expect("written");
+        let mut packed = Vec::new();
+        rows.iter().chain([&row(30, None, Some(1))]).for_each(|row| row.pack(&mut packed));
+        let (ids, rest, count) = sorted(&packed);
+        rows.sort_unstable_by_key(|row| (row.sid, row.place));
+        assert_eq!(count, 40_001, "of an ignored id one row is kept");
         std::fs::write(run.join(IDS), &ids).expect("a file");
         std::fs::write(run.join(REST), &rest).expect("a file");
         let mut file = IdFile::open(&run).expect("a file of ids");

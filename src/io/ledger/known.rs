@@ -15,14 +15,16 @@
 //! is exact, and thirty nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to keep up than
 //! the whole night does. After years the sweep will want merged files of ids.
 
+use super::books::ROWS;
 use super::ids::{IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
-use super::write::ROWS;
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, Earlier, RootFacts};
 use crate::io::FileError;
 use crate::io::calls::Waiting;
+use crate::io::families::Dealt;
+use crate::packed::SharedTexts;
 use crate::party::Party;
 use crate::time::{self, DAY, Micros};
 use polars::prelude::DataFrame;
@@ -108,39 +110,69 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
     Ok(None)
 }
 
-/// What the ledger knows of tonight's ids and their parents, and the runs that it knows it from. Texts go to the columns
-/// of tonight's calls, whose first records are those that waited.
+/// Where tonight's records are: some of the parts that they were dealt out to, or a few that were moved.
+#[derive(Clone, Copy)]
+pub struct Tonight<'a> {
+    /// The parts.
+    pub dealt: &'a Dealt,
+    /// Which of them.
+    pub parts: (usize, usize),
+    /// Records beside them.
+    pub calls: Option<&'a Calls>,
+}
+
+impl Tonight<'_> {
+    /// Asks each part for something.
+    fn ask<T: Send>(&self, of: impl Fn(&Calls) -> T + Sync) -> Result<Vec<T>, FileError> {
+        let asked = (self.parts.0..self.parts.1).into_par_iter().with_max_len(1).map(|part| Ok(of(&self.dealt.look(part)?)));
+        let mut answers = asked.collect::<Result<Vec<T>, FileError>>()?;
+        answers.extend(self.calls.map(of));
+        Ok(answers)
+    }
+}
+
+/// What the ledger knows of tonight's ids and their parents. The runs that it knows it from go to `runs`; texts go to
+/// `texts`, which all parts share. `waiting` are the records that waited, with the parents that they name.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn earlier(history: &History, calls: &mut Calls, waiting: &[Waiting]) -> Result<(Earlier, Vec<String>), LedgerError> {
+pub fn earlier(
+    history: &History,
+    tonight: Tonight<'_>,
+    waiting: &[(&Waiting, Sid)],
+    texts: &mut SharedTexts,
+    runs: &mut BTreeSet<usize>,
+) -> Result<Earlier, LedgerError> {
     if history.runs.is_empty() {
-        return Ok((Earlier::default(), Vec::new()));
+        return Ok(Earlier::default());
     }
-    let roots = waiting.iter().filter_map(|waiting| Some(Sid::of(&waiting.parent.as_ref()?.root_sid).0));
-    let parents = calls.children.iter().map(|child| child.parent);
-    let mut wanted: Vec<Sid> = calls.sid.iter().copied().chain(parents).chain(roots).collect();
-    wanted.retain(|sid| !sid.is_empty());
+    let ids_of = |calls: &Calls| -> Vec<Sid> {
+        calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent)).filter(|sid| !sid.is_empty()).collect()
+    };
+    let roots = waiting.iter().filter_map(|(waiting, _)| Some(Sid::of(&waiting.parent.as_ref()?.root_sid).0));
+    let mut wanted: Vec<Sid> = tonight.ask(ids_of)?.concat();
+    wanted.extend(roots.filter(|sid| !sid.is_empty()));
     wanted.par_sort_unstable();
     wanted.dedup();
     let places = places(history, &wanted)?;
-    let mut runs: BTreeSet<usize> = places.iter().map(|place| place.run).collect();
+    drop(wanted);
+    runs.extend(places.iter().map(|place| place.run));
     let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
     let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
     let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
     let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
-    add_late_prices(history, calls, &booked, &mut known, &mut runs)?;
-    let mut parents = kept_parents(calls, waiting);
-    let open = open_parents(calls, waiting, &known);
+    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known), open_parents(calls, waiting, &known)))?;
+    let days: BTreeSet<i64> = asked.iter().flat_map(|(days, _)| days).copied().collect();
+    add_late_prices(history, &days, &mut known, runs)?;
+    let mut parents = kept_parents(texts, waiting);
+    let open: BTreeSet<Sid> = asked.into_iter().flat_map(|(_, open)| open).collect();
     let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
-    parents.extend(booked_parents(history, &places, calls, &mut runs)?);
+    parents.extend(booked_parents(history, &places, texts, runs)?);
     let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
     earlier.closed = closed(&history.runs)?;
-    earlier.newest_start = history.newest_start();
-    let names = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
-    Ok((earlier, names))
+    Ok(earlier)
 }
 
 /// Whether a record is a copy of a booked call: it ends as that.
@@ -149,47 +181,48 @@ fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> b
 }
 
 /// The parents that the log is asked for: not those of copies, nor those that are kept beside a waiting child.
-fn open_parents(calls: &Calls, waiting: &[Waiting], known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
-    let is_open = |record: usize| waiting.get(record).is_none_or(|w| w.parent.is_none()) && !is_copy(calls, record, known);
+fn open_parents(calls: &Calls, waiting: &[(&Waiting, Sid)], known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let kept = |record: usize| waiting.get(calls.number[record] as usize).is_some_and(|(w, _)| w.parent.is_some());
     let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
-    children.filter(|(record, _)| is_open(*record)).map(|(_, parent)| parent).collect()
+    children.filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known)).map(|(_, parent)| parent).collect()
 }
 
 /// The parents that are kept beside waiting children.
-fn kept_parents(calls: &mut Calls, waiting: &[Waiting]) -> BTreeMap<Sid, BookedParent> {
+fn kept_parents(texts: &mut SharedTexts, waiting: &[(&Waiting, Sid)]) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
-    for (record, waiting) in waiting.iter().enumerate() {
-        let Some((kept, sid)) = waiting.parent.as_ref().zip(calls.child_of(record).map(|child| child.parent)) else { continue };
+    for (waiting, sid) in waiting {
+        let Some(kept) = waiting.parent.as_ref().filter(|_| !sid.is_empty()) else { continue };
         let Some(direction) = DirectionField::parse(&kept.root_direction).side() else { continue };
         let root = RootFacts {
-            sid: calls.odd_sids.sid(&kept.root_sid),
+            sid: texts.odd_sids.sid(&kept.root_sid),
             direction,
-            a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut calls.parties),
-            b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut calls.parties),
-            trunk: calls.trunks.id(&kept.root_trunk),
+            a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut texts.parties),
+            b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut texts.parties),
+            trunk: texts.trunks.id(&kept.root_trunk),
         };
-        let account = calls.accounts.id(&kept.account);
-        parents.insert(sid, BookedParent { sid, account, start: kept.start, is_child: kept.is_child, root });
+        let account = texts.accounts.id(&kept.account);
+        parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });
     }
     parents
 }
 
-/// Prices that came after their call was booked: only of the days on which tonight's copies charge more than the log.
+/// The days of booked calls for which tonight's copies charge more than the log.
+fn dearer_days(calls: &Calls, booked: &BTreeMap<Sid, Place>, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<i64> {
+    let dearer = |record: &usize| {
+        let known = known.get(&calls.sid[*record]).filter(|call| call.content == calls.content[*record]);
+        known.is_some_and(|known| calls.price[*record].charge() > known.price.map(i64::saturating_neg))
+    };
+    let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
+    dearer.map(|(day, _)| i64::from(day)).collect()
+}
+
+/// Prices that came after their call was booked, on some days.
 fn add_late_prices(
     history: &History,
-    calls: &Calls,
-    booked: &BTreeMap<Sid, Place>,
+    days: &BTreeSet<i64>,
     known: &mut BTreeMap<Sid, BookedCall>,
     runs: &mut BTreeSet<usize>,
 ) -> Result<(), LedgerError> {
-    let charge = |price: Option<i64>| price.map(i64::saturating_neg);
-    let prices: Vec<Option<i64>> = calls.prices.texts().map(crate::money::carrier_price).collect();
-    let dearer = |record: &usize| {
-        let known = known.get(&calls.sid[*record]).filter(|call| call.content == calls.content[*record]);
-        known.is_some_and(|known| charge(prices[calls.price[*record] as usize]) > charge(known.price))
-    };
-    let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
-    let days: BTreeSet<i64> = dearer.map(|(day, _)| i64::from(day)).collect();
     if days.is_empty() {
         return Ok(());
     }
@@ -255,10 +288,10 @@ impl LoggedParent {
 fn booked_parents(
     history: &History,
     places: &[Place],
-    calls: &mut Calls,
+    texts: &mut SharedTexts,
     runs: &mut BTreeSet<usize>,
 ) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
-    let parents = logged_parents(history, places, calls)?;
+    let parents = logged_parents(history, places, texts)?;
     // A booked child gives its root's facts to its own children; the log names the root as its parent.
     let mut roots: Vec<Sid> =
         parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
@@ -267,11 +300,11 @@ fn booked_parents(
     let mut root_places = self::places(history, &roots)?;
     root_places.retain(|place| place.id.place.is_some());
     runs.extend(root_places.iter().map(|place| place.run));
-    let roots = logged_parents(history, &root_places, calls)?;
+    let roots = logged_parents(history, &root_places, texts)?;
     let parent = |call: &LoggedParent| {
         let root = if call.root.is_empty() { Some(call) } else { parents.get(&call.root).or_else(|| roots.get(&call.root)) };
         let Some(root) = root.and_then(LoggedParent::root_facts) else {
-            let sid = calls.odd_sids.text(call.sid);
+            let sid = texts.odd_sids.text(call.sid);
             return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
         };
         let is_child = !call.root.is_empty();
@@ -281,7 +314,11 @@ fn booked_parents(
 }
 
 /// Rows of the log. Of each day's part only the groups are read in which one stands, one at a time.
-fn logged_parents(history: &History, places: &[Place], calls: &mut Calls) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
+fn logged_parents(
+    history: &History,
+    places: &[Place],
+    texts: &mut SharedTexts,
+) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
     let mut by_group: BTreeMap<(usize, i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
     for Place { run, id } in places {
         if let Some((day, row)) = id.place {
@@ -301,7 +338,7 @@ fn logged_parents(history: &History, places: &[Place], calls: &mut Calls) -> Res
         }
         let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
         let frame = slice(&path, &columns, group * ROWS, ROWS)?;
-        add_parents(&path, &frame, &rows, calls, &mut parents)?;
+        add_parents(&path, &frame, &rows, texts, &mut parents)?;
     }
     Ok(parents)
 }
@@ -310,7 +347,7 @@ fn add_parents(
     path: &Path,
     frame: &DataFrame,
     rows: &[(usize, Sid)],
-    calls: &mut Calls,
+    texts: &mut SharedTexts,
     parents: &mut HashMap<Sid, LoggedParent>,
 ) -> Result<(), LedgerError> {
     let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(frame, name));
@@ -324,13 +361,13 @@ fn add_parents(
         let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
         let parent = LoggedParent {
             sid: *sid,
-            root: if root.is_empty() { Sid::EMPTY } else { calls.odd_sids.sid(root) },
-            account: calls.accounts.id(account),
-            trunk: calls.trunks.id(trunk),
+            root: if root.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(root) },
+            account: texts.accounts.id(account),
+            trunk: texts.trunks.id(trunk),
             start: start[*row].unwrap_or_default(),
             direction: DirectionField::parse(direction),
-            from: PartyRef::pack(&Party::of_root(from), &mut calls.parties),
-            to: PartyRef::pack(&Party::of_root(to), &mut calls.parties),
+            from: PartyRef::pack(&Party::of_root(from), &mut texts.parties),
+            to: PartyRef::pack(&Party::of_root(to), &mut texts.parties),
         };
         parents.insert(*sid, parent);
     }

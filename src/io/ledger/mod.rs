@@ -33,12 +33,14 @@
 //!
 //! What fails after step 3 (the catalog) cannot unbook the run: it is told as a note, and the exit code stays 0.
 
+pub mod books;
 pub mod catalog;
 pub mod events;
 pub mod frames;
 pub mod ids;
 pub mod known;
 pub mod manifest;
+pub mod pages;
 pub mod proof;
 pub mod read;
 pub mod undo;

@@ -1,6 +1,7 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
-use super::frames::{KeptParent, LOG_COLUMNS, SuspenseRow};
+use super::books::LOG_COLUMNS;
+use super::frames::{KeptParent, SuspenseRow};
 use super::known::{self, Place, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};

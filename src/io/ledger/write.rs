@@ -1,15 +1,15 @@
 //! Writing a run: every file into `staging`, synced, then one rename.
 
-use super::frames::{Books, Frames};
-use super::ids::{self, IdRow};
+use super::books::{self, Books, Cutter, EncodedGroup, GroupError};
+use super::ids;
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
+use super::pages::{self, Encoded};
 use super::{
     Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, polars_error, sync_folder, write_synced,
 };
-use crate::call::Calls;
 use crate::io::FileError;
+use crate::io::parts::Parts;
 use crate::money::Total;
-use crate::night::{Class, Night, TrunkFacts};
 use crate::time;
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
@@ -19,9 +19,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// Calls whose rows are built by one thread at a time, and rows of a group in Parquet.
-pub(super) const ROWS: usize = 1 << 16;
 
 /// A file that counts and hashes what goes through.
 struct Hashed {
@@ -84,6 +81,47 @@ impl Table {
     }
 }
 
+/// A Parquet file of legs or log, that grows by row groups.
+struct Rows {
+    path: PathBuf,
+    name: String,
+    rows: u64,
+    file: pages::Writer<Hashed>,
+}
+
+impl Rows {
+    fn create(staged: &Path, day: i64, dataset: Dataset) -> Result<Self, FileError> {
+        let name = format!("{}/date={}/part-0.parquet", dataset.as_str(), time::date_text(day * time::DAY));
+        let Table { path, name, rows, file } = Table::create(staged, name)?;
+        Ok(Self { path, name, rows, file: pages::Writer::new(file, &books::schema(dataset)) })
+    }
+
+    fn write(&mut self, (rows, columns): (usize, Vec<Encoded>)) -> Result<(), LedgerError> {
+        self.rows += rows as u64;
+        self.file.write_row_group(rows, columns).map_err(polars_error(&self.path))
+    }
+
+    fn finish(self) -> Result<StoredFile, LedgerError> {
+        let Self { path, name, rows, file } = self;
+        let file = file.finish().map_err(polars_error(&path))?;
+        Ok(Table { path, name, rows, file }.finish()?)
+    }
+}
+
+/// The files of a day.
+struct Day {
+    day: i64,
+    legs: Rows,
+    calls: Rows,
+}
+
+impl Day {
+    fn begin(staged: &Path, day: i64) -> Result<Self, FileError> {
+        let rows = |dataset| Rows::create(staged, day, dataset);
+        Ok(Self { day, legs: rows(Dataset::Legs)?, calls: rows(Dataset::Calls)? })
+    }
+}
+
 /// A run in `staging`.
 pub struct Staged {
     folder: PathBuf,
@@ -93,7 +131,6 @@ pub struct Staged {
     pub legs: u64,
     /// Sum of the legs by currency.
     pub amount: BTreeMap<String, Total>,
-    ids: Vec<IdRow>,
 }
 
 impl Staged {
@@ -104,7 +141,7 @@ impl Staged {
     pub fn begin(lock: &Lock, run_id: &str) -> Result<Self, FileError> {
         let folder = lock.staging.join(run_id);
         make_folder(&folder)?;
-        Ok(Self { folder, files: Vec::new(), legs: 0, amount: BTreeMap::new(), ids: Vec::new() })
+        Ok(Self { folder, files: Vec::new(), legs: 0, amount: BTreeMap::new() })
     }
 
     /// Writes the legs and the log, sorted by start and id, a folder per UTC date; and the ids of all booked and ignored
@@ -113,97 +150,60 @@ impl Staged {
     /// # Errors
     /// If a file cannot be written, or an amount does not fit.
     pub fn write_books(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
-        let trunks = TrunkFacts::of_all(books.calls, books.tariff);
-        let prices = frames::carrier_prices(books.calls);
-        let order = booking_order(books.calls, books.night);
-        for records in order.chunk_by(|a, b| day(books, *a) == day(books, *b)) {
-            let date = time::date_text(books.calls.start[records[0] as usize]);
-            self.write_date(books, &date, records, &trunks, &prices)?;
-            self.add_ids(books, records, &prices);
-        }
-        self.write_ids(books)
-    }
-
-    fn add_ids(&mut self, books: &Books<'_>, records: &[u32], prices: &[Option<i64>]) {
-        let calls = books.calls;
-        self.ids.extend((0..).zip(records).map(|(row, record)| {
-            let at = *record as usize;
-            let priced = books.night.families.with_price(*record) as usize;
-            let day = i32::try_from(day(books, *record)).unwrap_or_default();
-            IdRow {
-                sid: calls.sid[at],
-                content: calls.content[at],
-                price: prices[calls.price[priced] as usize],
-                place: Some((day, row)),
+        let at_once = rayon::current_num_threads();
+        let (mut cutter, mut open) = (Cutter::default(), None);
+        for first in (0..books.calls.count()).step_by(at_once) {
+            let pieces = first..books.calls.count().min(first + at_once);
+            let is_last = pieces.end == books.calls.count();
+            let buckets = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
+            for bucket in buckets.collect::<Result<Vec<_>, _>>()? {
+                cutter.add(bucket);
             }
-        }));
-    }
-
-    fn write_ids(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
-        let ignored =
-            books.calls.sid.iter().zip(&books.night.class).filter(|(sid, class)| **class == Class::Ignored && !sid.is_empty());
-        let mut sids: Vec<_> = ignored.map(|(sid, _)| *sid).collect();
-        sids.sort_unstable();
-        sids.dedup();
-        let mut rows = std::mem::take(&mut self.ids);
-        rows.extend(sids.into_iter().map(|sid| IdRow { sid, content: 0, price: None, place: None }));
-        if !rows.is_empty() {
-            let mut table = Table::create(&self.folder, ids::IDS.to_owned())?;
-            let mut rest = Table::create(&self.folder, ids::REST.to_owned())?;
-            ids::write(&mut rows, &mut table.file, &mut rest.file)
-                .map_err(|e| FileError::new(&table.path, format!("cannot be written: {e}")))?;
-            for mut file in [table, rest] {
-                file.rows = rows.len() as u64;
-                self.files.push(file.finish()?);
+            let groups = cutter.groups(is_last);
+            let encoded: Vec<_> = groups.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
+            for (group, encoded) in groups.into_iter().zip(encoded) {
+                let encoded = encoded.map_err(|error| match error {
+                    GroupError::File(error) => error.into(),
+                    GroupError::Row(row) => LedgerError::Overflow { call: row.call, error: row.error },
+                })?;
+                self.write_group(books, &mut open, group.day, encoded)?;
             }
         }
-        Ok(())
+        if let Some(day) = open {
+            self.finish_day(day)?;
+        }
+        self.write_ids(books.ids)
     }
 
-    fn write_date(
+    fn write_group(
         &mut self,
         books: &Books<'_>,
-        date: &str,
-        records: &[u32],
-        trunks: &TrunkFacts<'_>,
-        prices: &[Option<i64>],
+        open: &mut Option<Day>,
+        day: i64,
+        group: EncodedGroup,
     ) -> Result<(), LedgerError> {
-        let name = |dataset: Dataset| format!("{}/date={date}/part-0.parquet", dataset.as_str());
-        let mut legs = Table::create(&self.folder, name(Dataset::Legs))?;
-        let mut calls = Table::create(&self.folder, name(Dataset::Calls))?;
-        {
-            let (paths, mut counts) = ([legs.path.clone(), calls.path.clone()], [0; 2]);
-            let empty = build(books, &[], trunks, prices)?;
-            let mut writers = [legs.writer(empty.legs.schema())?, calls.writer(empty.calls.schema())?];
-            // As many slices as threads are built at a time; polars then writes their columns on its own threads.
-            for batch in records.chunks(ROWS * rayon::current_num_threads()) {
-                let built: Vec<_> = batch.par_chunks(ROWS).map(|slice| build(books, slice, trunks, prices)).collect();
-                for frames in built {
-                    let frames = frames?;
-                    self.add_sums(books, &frames.sums)?;
-                    for (at, frame) in [frames.legs, frames.calls].iter().enumerate() {
-                        counts[at] += frame.height() as u64;
-                        if frame.height() > 0 {
-                            writers[at].write_batch(frame).map_err(polars_error(&paths[at]))?;
-                        }
-                    }
-                }
+        if open.as_ref().is_none_or(|open| open.day != day) {
+            if let Some(done) = open.take() {
+                self.finish_day(done)?;
             }
-            for (writer, path) in writers.iter().zip(&paths) {
-                writer.finish().map_err(polars_error(path))?;
-            }
-            drop(writers);
-            [legs.rows, calls.rows] = counts;
+            *open = Some(Day::begin(&self.folder, day)?);
         }
-        self.legs += legs.rows;
-        for table in [legs, calls] {
+        let Some(open) = open else { return Ok(()) };
+        self.add_sums(books, &group.sums)?;
+        self.legs += group.legs.0 as u64;
+        open.legs.write(group.legs)?;
+        open.calls.write(group.log)
+    }
+
+    fn finish_day(&mut self, day: Day) -> Result<(), LedgerError> {
+        for table in [day.legs, day.calls] {
             self.files.push(table.finish()?);
         }
         Ok(())
     }
 
     fn add_sums(&mut self, books: &Books<'_>, sums: &[Option<Total>]) -> Result<(), LedgerError> {
-        for (deck, total) in books.tariff.decks.iter().zip(sums) {
+        for (deck, total) in books.decks.iter().zip(sums) {
             let Some(total) = total else { continue };
             let sum = self.amount.entry(deck.currency.clone()).or_default();
             sum.merge(*total).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
@@ -211,12 +211,44 @@ impl Staged {
         Ok(())
     }
 
-    /// Writes late prices, a folder per UTC date.
+    fn write_ids(&mut self, pieces: &Parts) -> Result<(), LedgerError> {
+        let mut files: Option<[Table; 2]> = None;
+        let at_once = rayon::current_num_threads();
+        for first in (0..pieces.count()).step_by(at_once) {
+            let range = first..pieces.count().min(first + at_once);
+            let sorted = range.into_par_iter().with_max_len(1).map(|piece| {
+                let mut packed = Vec::new();
+                pieces.take(piece, |bytes| packed.extend_from_slice(bytes))?;
+                Ok(ids::sorted(&packed))
+            });
+            for (ids, rest, rows) in sorted.collect::<Result<Vec<_>, FileError>>()? {
+                if rows == 0 {
+                    continue;
+                }
+                let files = match &mut files {
+                    Some(files) => files,
+                    none => none.insert([
+                        Table::create(&self.folder, ids::IDS.to_owned())?,
+                        Table::create(&self.folder, ids::REST.to_owned())?,
+                    ]),
+                };
+                for (file, bytes) in files.iter_mut().zip([ids, rest]) {
+                    file.rows += rows;
+                    file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
+                }
+            }
+        }
+        for file in files.into_iter().flatten() {
+            self.files.push(file.finish()?);
+        }
+        Ok(())
+    }
+
+    /// Writes late prices, sorted by day, a folder per UTC date.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write_prices(&mut self, rows: &mut [frames::LatePrice]) -> Result<(), LedgerError> {
-        rows.sort_unstable();
+    pub fn write_prices(&mut self, rows: &[frames::LatePrice]) -> Result<(), LedgerError> {
         for rows in rows.chunk_by(|a, b| a.day == b.day) {
             let folder = format!("{}/date={}", Dataset::Prices.as_str(), time::date_text(i64::from(rows[0].day) * time::DAY));
             self.write_file(&folder, &frames::late_prices(rows))?;
@@ -283,29 +315,6 @@ impl Staged {
         }
         Ok(Run { folder: target, manifest })
     }
-}
-
-fn build(books: &Books<'_>, records: &[u32], trunks: &TrunkFacts<'_>, prices: &[Option<i64>]) -> Result<Frames, LedgerError> {
-    frames::build(books, records, trunks, prices)
-        .map_err(|e| LedgerError::Overflow { call: books.calls.sid_text(e.record).to_string(), error: e.error })
-}
-
-fn day(books: &Books<'_>, record: u32) -> i64 {
-    time::day(books.calls.start[record as usize])
-}
-
-/// The records of the log, by start and then by the text of the id.
-fn booking_order(calls: &Calls, night: &Night) -> Vec<u32> {
-    let count = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-    let mut order: Vec<(i64, u32)> = (0..count)
-        .filter(|record| matches!(night.class[*record as usize], Class::Rated | Class::Free))
-        .map(|record| (calls.start[record as usize], record))
-        .collect();
-    order.par_sort_unstable_by(|a, b| {
-        let sid = |record: u32| calls.sid_text(record as usize);
-        a.0.cmp(&b.0).then_with(|| sid(a.1).cmp(&sid(b.1)))
-    });
-    order.into_iter().map(|(_, record)| record).collect()
 }
 
 /// Syncs a folder and all folders below it.

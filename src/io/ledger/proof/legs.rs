@@ -3,10 +3,10 @@
 use super::{Part, Sums, wrong};
 use crate::audit::{Call, Leg, Root, Tariff};
 use crate::call::Sid;
-use crate::io::ledger::frames::LEG_COLUMNS;
+use crate::io::ledger::books::LEG_COLUMNS;
+use crate::io::ledger::books::ROWS;
 use crate::io::ledger::manifest::FILE_NAME;
 use crate::io::ledger::read::{frame, longs, slice, text, units};
-use crate::io::ledger::write::ROWS;
 use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Run, known};
 use crate::io::{decks, read_text};
 use crate::time;

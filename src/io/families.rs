@@ -1,0 +1,417 @@
+//! The night's records, dealt out so that a family is never apart.
+//!
+//! ```text
+//! Calls, block by block ──add──▶ part of hash(family key) ──finish──▶ Dealt: parts, and what is to be moved
+//!                                key: the parent's id of a child, else its own
+//! ```
+//!
+//! The key brings a root and its children together. It fails where a child has two keys in the night: as a parent itself
+//! (a chain), or with versions that name two parents. Such children are found by a filter over all keys and a list of the
+//! children's ids; the families that they hold together are moved to one part that is settled last.
+//!
+//! **Invariant:** records of one id, of one parent, and of one chain come to one part, whatever the number of parts; and
+//! whether a record waits on disk or in memory changes no output. How records are dealt out is random per process.
+//!
+//! # Why
+//! One join over all columns of ten million calls needs 1.4 GiB and misses the cache at every step. By parts of a quarter
+//! million it needs 90 MiB a thread and costs half the CPU (measured), even where the parts wait on disk.
+
+use super::FileError;
+use super::parts::{Parts, Room};
+use crate::call::{Calls, NONE, Sid, SidText};
+use crate::packed::{SharedTexts, TextIds, pack, unpack};
+use crate::time::Micros;
+use rayon::prelude::*;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
+
+/// Calls that a part is meant to hold.
+const CALLS_A_PART: u64 = 1 << 18;
+/// Most parts: each has a block of 64 KiB open.
+const MOST_PARTS: u64 = 512;
+/// One record in so many is kept as a sample of when calls start.
+const SAMPLE: u32 = 256;
+
+/// Takes in the records of a night.
+pub trait Sink {
+    /// Takes the next records, in their order.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    fn add(&mut self, calls: Vec<Calls>) -> Result<(), FileError>;
+}
+
+/// All of them, one after the other.
+impl Sink for Calls {
+    fn add(&mut self, calls: Vec<Calls>) -> Result<(), FileError> {
+        calls.into_iter().for_each(|calls| self.append(calls));
+        Ok(())
+    }
+}
+
+/// What is known of all records together.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// How many there are.
+    pub records: u32,
+    /// The newest start of the sound ones.
+    pub newest_start: Option<Micros>,
+    /// A sum over the content and price of the new ones, the same in any order.
+    pub digest: u128,
+}
+
+/// When and under which ids calls start: one in [`SAMPLE`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sampled {
+    /// The start.
+    pub start: Micros,
+    /// The id's text, as the log is sorted by it.
+    pub text: Box<str>,
+    /// The id.
+    pub sid: Sid,
+}
+
+/// Deals records out.
+#[derive(Debug)]
+pub struct Dealer {
+    parts: Parts,
+    texts: SharedTexts,
+    facts: Facts,
+    /// The first records waited in suspense.
+    retried: u32,
+    seed: u64,
+    keys: Filter,
+    /// Each child's own id and its parent's, hashed.
+    children: Vec<(u64, u64)>,
+    sample: Vec<Sampled>,
+}
+
+/// What one block of calls comes to.
+#[derive(Default)]
+struct Piece {
+    /// Bytes and rows by part.
+    parts: Vec<(Vec<u8>, u64)>,
+    children: Vec<(u64, u64)>,
+    facts: Facts,
+    sample: Vec<Sampled>,
+}
+
+impl Dealer {
+    /// Deals out about so many records, the first `retried` of which waited. `part_bytes` is the most that a part should
+    /// have, packed.
+    #[must_use]
+    pub fn new(expected: u64, retried: usize, part_bytes: u64, room: &Arc<Room>) -> Self {
+        let calls_a_part = (part_bytes / 110).clamp(1, CALLS_A_PART);
+        // A few parts even for a small night, so that each core has its own.
+        let parts = if expected < 20_000.min(calls_a_part) { 1 } else { (expected / calls_a_part).clamp(8, MOST_PARTS) };
+        Self {
+            parts: Parts::new(usize::try_from(parts).unwrap_or(1), room),
+            texts: SharedTexts::default(),
+            facts: Facts::default(),
+            retried: u32::try_from(retried).unwrap_or(NONE),
+            seed: RandomState::new().hash_one(0),
+            keys: Filter::new(if parts == 1 { 0 } else { expected }),
+            children: Vec::new(),
+            sample: Vec::new(),
+        }
+    }
+
+    fn hash(&self, sid: Sid) -> u64 {
+        xxh3_64_with_seed(&sid.0.to_le_bytes(), self.seed)
+    }
+
+    /// The part of a hash: its upper bits; the filter takes the lower ones.
+    fn part(&self, hash: u64) -> usize {
+        usize::try_from((u128::from(hash) * self.parts.count() as u128) >> 64).unwrap_or_default()
+    }
+
+    fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> Piece {
+        let count = self.parts.count();
+        let mut piece = Piece { parts: vec![(Vec::new(), 0); count], ..Piece::default() };
+        if count == 1 {
+            piece.parts[0].0.reserve(calls.len() * 112);
+        }
+        for (record, number) in (0..calls.len()).zip(first..) {
+            let child = calls.child_of(record);
+            let part = if count == 1 {
+                0
+            } else {
+                let key = child.map_or(calls.sid[record], |child| child.parent);
+                // Without an id only equal records meet, and equal records are in one part.
+                let hash = if key.is_empty() { calls.content[record] } else { self.hash(key) };
+                self.keys.insert(hash);
+                if child.is_some() && !calls.sid[record].is_empty() {
+                    piece.children.push((self.hash(calls.sid[record]), hash));
+                }
+                self.part(hash)
+            };
+            let (bytes, rows) = &mut piece.parts[part];
+            pack(calls, record, number, ids, bytes);
+            *rows += 1;
+            if calls.reason[record].is_none() {
+                piece.facts.newest_start = piece.facts.newest_start.max(Some(calls.start[record]));
+            }
+            if number >= self.retried {
+                let mut bytes = [0; 16];
+                bytes[..8].copy_from_slice(&calls.content[record].to_le_bytes());
+                bytes[8..].copy_from_slice(&calls.price[record].hash().to_le_bytes());
+                piece.facts.digest = piece.facts.digest.wrapping_add(xxh3_128(&bytes));
+            }
+            if number % SAMPLE == 0 {
+                let text = calls.sid_text(record).to_string().into();
+                piece.sample.push(Sampled { start: calls.start[record], text, sid: calls.sid[record] });
+            }
+        }
+        piece
+    }
+
+    /// Ends the dealing.
+    #[must_use]
+    pub fn finish(mut self) -> Dealt {
+        self.children.par_sort_unstable();
+        let is_key = |hash: u64| self.keys.may_have(hash);
+        let several_parents = |group: &[(u64, u64)]| group.first() != group.last();
+        let moved: HashSet<u64> = self
+            .children
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|group| is_key(group[0].0) || several_parents(group))
+            .map(|group| group[0].0)
+            .collect();
+        self.sample.par_sort_unstable();
+        Dealt { parts: self.parts, texts: self.texts, facts: self.facts, seed: self.seed, moved, sample: self.sample }
+    }
+}
+
+impl Sink for Dealer {
+    fn add(&mut self, blocks: Vec<Calls>) -> Result<(), FileError> {
+        let mut first = self.facts.records;
+        let numbered: Vec<(Calls, u32, TextIds)> = blocks
+            .into_iter()
+            .map(|calls| {
+                let ids = self.texts.absorb(&calls);
+                let number = first;
+                first += u32::try_from(calls.len()).unwrap_or(NONE);
+                (calls, number, ids)
+            })
+            .collect();
+        let pieces: Vec<Piece> = numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
+        self.facts.records = first;
+        for mut piece in pieces {
+            for (part, (bytes, rows)) in piece.parts.iter().enumerate().filter(|(_, (bytes, _))| !bytes.is_empty()) {
+                self.parts.push(part, bytes, *rows)?;
+            }
+            self.children.append(&mut piece.children);
+            self.sample.append(&mut piece.sample);
+            self.facts.newest_start = self.facts.newest_start.max(piece.facts.newest_start);
+            self.facts.digest = self.facts.digest.wrapping_add(piece.facts.digest);
+        }
+        Ok(())
+    }
+}
+
+/// All records of a night, dealt out.
+#[derive(Debug)]
+pub struct Dealt {
+    parts: Parts,
+    /// The texts that all parts share.
+    pub texts: SharedTexts,
+    /// What is known of all records.
+    pub facts: Facts,
+    seed: u64,
+    /// Children's ids, hashed, whose families are settled last.
+    moved: HashSet<u64>,
+    /// When calls start, sorted.
+    sample: Vec<Sampled>,
+}
+
+impl Dealt {
+    /// How many parts there are; the last one is for families that were moved.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.parts.count()
+    }
+
+    /// How many records a part has, before any is moved.
+    #[must_use]
+    pub fn rows(&self, part: usize) -> u64 {
+        self.parts.rows(part)
+    }
+
+    /// Where to cut the booked calls, by start and by id, so that each piece has about so many.
+    #[must_use]
+    pub fn bounds(&mut self, rows: u64) -> Bounds {
+        let pieces = usize::try_from(u64::from(self.facts.records).div_ceil(rows)).unwrap_or(1).max(1);
+        let sample = std::mem::take(&mut self.sample);
+        let mut sids: Vec<Sid> = sample.iter().map(|sampled| sampled.sid).collect();
+        sids.par_sort_unstable();
+        let cut = |n: usize| sample.len() * n / pieces;
+        let mut bounds = Bounds {
+            starts: (1..pieces).filter_map(|n| sample.get(cut(n)).cloned()).collect(),
+            sids: (1..pieces).filter_map(|n| sids.get(cut(n)).copied()).collect(),
+        };
+        bounds.starts.dedup();
+        bounds.sids.dedup();
+        bounds
+    }
+
+    /// The parts in groups of about so many records.
+    #[must_use]
+    pub fn groups(&self, records: u64) -> Vec<Range<usize>> {
+        let (mut groups, mut start, mut sum) = (Vec::new(), 0, 0);
+        for part in 0..self.count() {
+            if sum > 0 && sum + self.rows(part) > records {
+                groups.push(start..part);
+                (start, sum) = (part, 0);
+            }
+            sum += self.rows(part);
+        }
+        groups.push(start..self.count());
+        groups
+    }
+
+    /// Shows the records of a part; they stay.
+    ///
+    /// # Errors
+    /// If they cannot be read back.
+    pub fn look(&self, part: usize) -> Result<Calls, FileError> {
+        let mut calls = self.texts.no_calls();
+        self.parts.read(part, |bytes| unpack(bytes, &mut calls))?;
+        Ok(calls)
+    }
+
+    /// Takes the records of a part.
+    ///
+    /// # Errors
+    /// If they cannot be read back.
+    pub fn take(&self, part: usize) -> Result<Part, FileError> {
+        let mut calls = self.texts.no_calls();
+        self.parts.take(part, |bytes| unpack(bytes, &mut calls))?;
+        let mut part = Part { calls, away: Vec::new(), moved: Vec::new() };
+        if !self.moved.is_empty() {
+            part.move_families(&self.moved, |sid| xxh3_64_with_seed(&sid.0.to_le_bytes(), self.seed));
+        }
+        Ok(part)
+    }
+
+    /// The records that were moved out of all parts, in their order.
+    #[must_use]
+    pub fn moved(&self, packed: &[Vec<u8>]) -> Part {
+        let (mut mixed, mut calls) = (self.texts.no_calls(), self.texts.no_calls());
+        packed.iter().for_each(|bytes| unpack(bytes, &mut mixed));
+        let mut order: Vec<usize> = (0..mixed.len()).collect();
+        order.sort_unstable_by_key(|record| mixed.number[*record]);
+        let mut sorted = Vec::new();
+        for record in order {
+            pack(&mixed, record, mixed.number[record], &TextIds::same(&mixed), &mut sorted);
+        }
+        unpack(&sorted, &mut calls);
+        Part { calls, away: Vec::new(), moved: Vec::new() }
+    }
+}
+
+/// Where booked calls are cut into pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    /// The first call of each piece but the first, by start and then by the text of the id.
+    pub starts: Vec<Sampled>,
+    /// The first id of each piece but the first.
+    pub sids: Vec<Sid>,
+}
+
+impl Bounds {
+    /// The piece of a call.
+    #[must_use]
+    pub fn of_start<'a>(&self, start: Micros, sid: impl Fn() -> SidText<'a>) -> usize {
+        self.starts.partition_point(|bound| match bound.start.cmp(&start) {
+            // Few calls start in the same microsecond as a bound: only they are compared by text.
+            std::cmp::Ordering::Equal => *bound.text <= *sid().to_string(),
+            order => order.is_lt(),
+        })
+    }
+
+    /// The piece of an id.
+    #[must_use]
+    pub fn of_sid(&self, sid: Sid) -> usize {
+        self.sids.partition_point(|bound| *bound <= sid)
+    }
+}
+
+/// The records of a part.
+#[derive(Debug)]
+pub struct Part {
+    /// The records, in their order.
+    pub calls: Calls,
+    /// Which of them are counted elsewhere; empty if none is. They are whole families, so that the others are settled as
+    /// if these were not here.
+    pub away: Vec<bool>,
+    /// Those, packed.
+    pub moved: Vec<u8>,
+}
+
+impl Part {
+    /// Whether a record is counted elsewhere.
+    #[must_use]
+    pub fn is_away(&self, record: usize) -> bool {
+        self.away.get(record).is_some_and(|away| *away)
+    }
+
+    fn move_families(&mut self, moved: &HashSet<u64>, hash: impl Fn(Sid) -> u64) {
+        let calls = &self.calls;
+        let key = |record: usize| calls.child_of(record).map_or(calls.sid[record], |child| child.parent);
+        // The keys that a moved child holds together: its own id, and its parent's.
+        let mut keys: HashSet<Sid> = HashSet::new();
+        for record in 0..calls.len() {
+            let (sid, key) = (calls.sid[record], key(record));
+            if !sid.is_empty() && moved.contains(&hash(sid)) {
+                keys.extend([sid, key]);
+            }
+            if key != sid && moved.contains(&hash(key)) {
+                keys.insert(key);
+            }
+        }
+        if keys.is_empty() {
+            return;
+        }
+        self.away = (0..calls.len()).map(|record| keys.contains(&key(record))).collect();
+        let ids = TextIds::same(calls);
+        for record in (0..calls.len()).filter(|record| self.away[*record]) {
+            pack(calls, record, calls.number[record], &ids, &mut self.moved);
+        }
+    }
+}
+
+/// Says surely that a key was never seen; that one was, with an error of about one in a hundred.
+///
+/// One word of 64 bits serves a key: a single cache miss.
+#[derive(Debug)]
+struct Filter(Vec<AtomicU64>);
+
+impl Filter {
+    /// For so many keys: 16 bits each.
+    fn new(keys: u64) -> Self {
+        let words = usize::try_from(keys.div_ceil(4)).unwrap_or(usize::MAX).next_power_of_two();
+        Self((0..words).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// The word of a key, and its four bits there.
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let mixed = xxh3_64(&hash.to_le_bytes());
+        let word = usize::try_from(mixed >> 24).unwrap_or_default() & (self.0.len() - 1);
+        let bits = (0..4).fold(0, |bits, n| bits | 1_u64 << (mixed >> (6 * n) & 63));
+        (word, bits)
+    }
+
+    fn insert(&self, hash: u64) {
+        let (word, bits) = self.place(hash);
+        self.0[word].fetch_or(bits, Ordering::Relaxed);
+    }
+
+    fn may_have(&self, hash: u64) -> bool {
+        let (word, bits) = self.place(hash);
+        self.0[word].load(Ordering::Relaxed) & bits == bits
+    }
+}

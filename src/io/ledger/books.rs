@@ -1,0 +1,567 @@
+//! The legs and the log of a run, from booked calls to Parquet.
+//!
+//! ```text
+//! pieces of booked calls ──sort──▶ Bucket ──cut──▶ Group: 65,536 calls of a day ──encode──▶ pages of legs and log, ids
+//! (by start, packed)               one a core      spans buckets                 one a core
+//! ```
+//!
+//! **Invariant:** a group is cut by its place in the day alone, so that neither the pieces nor the cores can be seen in the
+//! files. Amounts come out of [`crate::rating::charge`], as integers.
+
+use super::ids::IdRow;
+use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
+use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
+use crate::deck::{Deck, Rated};
+use crate::io::FileError;
+use crate::io::families::Bounds;
+use crate::io::parts::{Batch, Parts};
+use crate::money::{AMOUNT_DECIMALS, LegRule, Overflow, PRICE_DECIMALS, Total};
+use crate::night::Class;
+use crate::packed::{Booked, BookedTexts, SharedTexts};
+use crate::rating::{BookedLeg, Parties, booked_legs, log_cell};
+use crate::scenario::Direction;
+use crate::time;
+use polars::prelude::DataFrame;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Calls of a group: the rows of a row group of the log.
+pub const ROWS: usize = 1 << 16;
+
+/// The columns of legs (contract, section 5.1).
+pub const LEGS: [(&str, Kind); 25] = [
+    ("call_sid", Kind::Text),
+    ("parent_call_sid", Kind::Text),
+    ("account_sid", Kind::Text),
+    ("trunk_sid", Kind::Text),
+    ("scenario", Kind::Text),
+    ("leg", Kind::Integer),
+    ("service", Kind::Text),
+    ("leg_from", Kind::Text),
+    ("leg_to", Kind::Text),
+    ("rated_number", Kind::Text),
+    ("origin_number", Kind::Text),
+    ("start_time", Kind::Instant),
+    ("duration_seconds", Kind::Integer),
+    ("billed_seconds", Kind::Integer),
+    ("price_per_minute", Kind::Decimal(PRICE_DECIMALS)),
+    ("connection_fee", Kind::Decimal(PRICE_DECIMALS)),
+    ("destination_prefix", Kind::Text),
+    ("origin_prefix", Kind::Text),
+    ("description", Kind::Text),
+    ("deck", Kind::Text),
+    ("deck_file", Kind::Text),
+    ("deck_line", Kind::Integer),
+    ("currency", Kind::Text),
+    ("amount", Kind::Decimal(AMOUNT_DECIMALS)),
+    ("run_id", Kind::Text),
+];
+
+/// The columns of the call log (contract, section 5.2).
+pub const LOG: [(&str, Kind); 19] = [
+    ("call_sid", Kind::Text),
+    ("parent_call_sid", Kind::Text),
+    ("account_sid", Kind::Text),
+    ("trunk_sid", Kind::Text),
+    ("role", Kind::Text),
+    ("scenario", Kind::Text),
+    ("direction", Kind::Text),
+    ("from", Kind::Text),
+    ("to", Kind::Text),
+    ("caller_id", Kind::Text),
+    ("start_time", Kind::Instant),
+    ("end_time", Kind::Instant),
+    ("duration_seconds", Kind::Integer),
+    ("status", Kind::Text),
+    ("class", Kind::Text),
+    ("currency", Kind::Text),
+    ("amount", Kind::Decimal(AMOUNT_DECIMALS)),
+    ("carrier_price", Kind::Decimal(PRICE_DECIMALS)),
+    ("run_id", Kind::Text),
+];
+
+const fn names<const N: usize>(columns: [(&'static str, Kind); N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = columns[at].0;
+        at += 1;
+    }
+    names
+}
+
+/// The names of the columns of legs.
+pub const LEG_COLUMNS: [&str; 25] = names(LEGS);
+/// The names of the columns of the log.
+pub const LOG_COLUMNS: [&str; 19] = names(LOG);
+
+/// Legs, or else the log, as Parquet.
+#[must_use]
+pub fn schema(dataset: super::Dataset) -> TableSchema {
+    if dataset == super::Dataset::Legs { pages::schema(&LEGS) } else { pages::schema(&LOG) }
+}
+
+/// A frame of legs, or else of the log, without rows: its columns and their types.
+#[must_use]
+pub fn empty(dataset: super::Dataset) -> DataFrame {
+    let columns = if dataset == super::Dataset::Legs { &LEGS[..] } else { &LOG[..] };
+    super::frames::empty(columns)
+}
+
+/// Everything that the legs and the log of a run are written from.
+#[derive(Clone, Copy)]
+pub struct Books<'a> {
+    /// Booked calls, in pieces by start.
+    pub calls: &'a Parts,
+    /// Ids of ignored calls, in pieces by id; those of booked calls come to them.
+    pub ids: &'a Parts,
+    /// Where the pieces are cut.
+    pub bounds: &'a Bounds,
+    /// Texts of accounts, trunks and directions.
+    pub texts: &'a SharedTexts,
+    /// The decks.
+    pub decks: &'a [Deck],
+    /// The rounding of a leg.
+    pub rule: LegRule,
+    /// The run's name.
+    pub run_id: &'a str,
+}
+
+/// A call whose amount does not fit.
+#[derive(Debug)]
+pub struct RowError {
+    /// The call.
+    pub call: String,
+    /// What does not fit.
+    pub error: Overflow,
+}
+
+/// What goes wrong with a group.
+#[derive(Debug)]
+pub enum GroupError {
+    /// A file.
+    File(FileError),
+    /// A row.
+    Row(RowError),
+}
+
+impl From<FileError> for GroupError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Booked calls, sorted by start and then by the text of the id.
+#[derive(Debug)]
+pub struct Bucket {
+    rows: Vec<Booked>,
+    texts: BookedTexts,
+}
+
+/// Calls of one day whose rows are encoded together.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The UTC day.
+    pub day: i64,
+    /// The place of the first call in the day's part of the log.
+    pub first_row: usize,
+    /// How many calls there are.
+    pub calls: usize,
+    pieces: Vec<(Arc<Bucket>, Range<usize>)>,
+}
+
+/// The rows of a group, as pages.
+pub struct EncodedGroup {
+    /// How many legs, and their columns.
+    pub legs: (usize, Vec<Encoded>),
+    /// How many calls, and the columns of the log.
+    pub log: (usize, Vec<Encoded>),
+    /// Sum of the legs by deck; `None` for a deck without one (free calls have none, a price of zero has).
+    pub sums: Vec<Option<Total>>,
+}
+
+/// Cuts sorted buckets into groups.
+#[derive(Debug, Default)]
+pub struct Cutter {
+    open: Group,
+    full: VecDeque<Group>,
+}
+
+impl Cutter {
+    /// Takes the next bucket.
+    pub fn add(&mut self, bucket: Bucket) {
+        let bucket = Arc::new(bucket);
+        let mut at = 0;
+        while at < bucket.rows.len() {
+            let day = time::day(bucket.rows[at].start);
+            let end = bucket.rows.partition_point(|call| time::day(call.start) <= day);
+            if day != self.open.day || self.open.calls == ROWS {
+                self.close(day);
+            }
+            let end = end.min(at + ROWS - self.open.calls);
+            self.open.calls += end - at;
+            self.open.pieces.push((Arc::clone(&bucket), at..end));
+            at = end;
+        }
+    }
+
+    /// Ends the open group.
+    fn close(&mut self, day: i64) {
+        let first_row = if day == self.open.day { self.open.first_row + self.open.calls } else { 0 };
+        let done = std::mem::replace(&mut self.open, Group { day, first_row, ..Group::default() });
+        if done.calls > 0 {
+            self.full.push_back(done);
+        }
+    }
+
+    /// The groups that are full; at the end of all buckets the last one too.
+    pub fn groups(&mut self, at_end: bool) -> Vec<Group> {
+        if at_end {
+            self.close(i64::MIN);
+        }
+        self.full.drain(..).collect()
+    }
+}
+
+impl Books<'_> {
+    /// Reads and sorts a piece.
+    ///
+    /// # Errors
+    /// If it cannot be read back.
+    pub fn bucket(&self, piece: usize) -> Result<Bucket, FileError> {
+        let mut texts = BookedTexts::default();
+        let mut calls: Vec<Booked> = Vec::with_capacity(usize::try_from(self.calls.rows(piece)).unwrap_or_default());
+        self.calls.take(piece, |mut bytes| {
+            while !bytes.is_empty() {
+                calls.push(Booked::unpack(&mut bytes, &mut texts));
+            }
+        })?;
+        let mut order: Vec<(i64, u32)> = (0..).zip(&calls).map(|(number, call)| (call.start, number)).collect();
+        let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| sid(a.1).cmp(&sid(b.1))));
+        let rows = order.into_iter().map(|(_, number)| calls[number as usize]).collect();
+        Ok(Bucket { rows, texts })
+    }
+
+    /// Builds and encodes the rows of a group; its ids go to their pieces.
+    ///
+    /// # Errors
+    /// The first call whose amount does not fit.
+    pub fn encode(&self, group: &Group) -> Result<EncodedGroup, GroupError> {
+        let mut legs = LegColumns::new(group.calls);
+        let mut log = LogColumns::new(group.calls);
+        let mut sums = vec![None; self.decks.len()];
+        let mut ids = Batch::new(self.ids);
+        let rates = RateNumbers::new(self.decks);
+        let day = i32::try_from(group.day).unwrap_or_default();
+        let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
+        for (bucket, range) in &group.pieces {
+            let texts = &bucket.texts;
+            for call in &bucket.rows[range.clone()] {
+                let fail = |error| GroupError::Row(RowError { call: texts.odd_sids.text(call.sid).to_string(), error });
+                let mut total = Total::default();
+                let booked = booked_legs(call, self.decks, self.rule, &texts.parties).map_err(fail)?;
+                for (number, leg) in booked.iter().flatten().enumerate() {
+                    total.add(leg.charge.amount).map_err(fail)?;
+                    legs.push(call, number, leg, &rates, texts);
+                }
+                if call.is_rated {
+                    sums[call.deck as usize].get_or_insert(Total::default()).merge(total).map_err(fail)?;
+                }
+                log.push(call, total, texts);
+                let id = IdRow { sid: call.sid, content: call.content, price: call.price, place: Some((day, row)) };
+                id.pack(ids.to(self.bounds.of_sid(call.sid)));
+                row += 1;
+            }
+        }
+        ids.push()?;
+        Ok(EncodedGroup { legs: (legs.leg.len(), legs.encode(self, &rates)), log: (log.start.len(), log.encode(self)), sums })
+    }
+}
+
+/// Every row of every deck has a number, so that what a row says is looked up once a group.
+struct RateNumbers<'a> {
+    decks: &'a [Deck],
+    /// The number of each deck's first row.
+    first: Vec<u32>,
+    /// The deck and row of each number.
+    rows: Vec<(u32, u32)>,
+}
+
+impl<'a> RateNumbers<'a> {
+    fn new(decks: &'a [Deck]) -> Self {
+        let mut numbers = Self { decks, first: Vec::new(), rows: Vec::new() };
+        for (deck, rates) in (0..).zip(decks) {
+            numbers.first.push(u32::try_from(numbers.rows.len()).unwrap_or(NONE));
+            numbers.rows.extend((0..).zip(&rates.rates).map(|(row, _)| (deck, row)));
+        }
+        numbers
+    }
+
+    fn rate(&self, number: u32) -> &'a crate::deck::Rate {
+        let (deck, row) = self.rows[number as usize];
+        &self.decks[deck as usize].rates[row as usize]
+    }
+
+    fn deck(&self, number: u32) -> &'a Deck {
+        &self.decks[self.rows[number as usize].0 as usize]
+    }
+}
+
+/// `CA` and 32 hex digits, or the text as it came; nothing for no id.
+fn push_sid(sid: Sid, odd: &OddSids, out: &mut Vec<u8>) {
+    const PAIRS: [[u8; 2]; 256] = {
+        let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+        while byte < 256 {
+            pairs[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
+            byte += 1;
+        }
+        pairs
+    };
+    match odd.text(sid) {
+        SidText::Odd(text) => out.extend_from_slice(text.as_bytes()),
+        SidText::Carrier(Sid::EMPTY) => {}
+        SidText::Carrier(Sid(value)) => {
+            let mut text = [0; 34];
+            text[..2].copy_from_slice(b"CA");
+            let (pairs, _) = text[2..].as_chunks_mut::<2>();
+            for (pair, byte) in pairs.iter_mut().zip(value.to_be_bytes()) {
+                *pair = PAIRS[usize::from(byte)];
+            }
+            out.extend_from_slice(&text);
+        }
+    }
+}
+
+fn push_party(party: PartyRef, texts: &BookedTexts, out: &mut Vec<u8>) {
+    match party.text_id() {
+        None => push_number(party.kind(), out),
+        Some(id) => out.extend_from_slice(texts.parties.text(id).as_bytes()),
+    }
+}
+
+/// `+` and the digits.
+fn push_number(value: u64, out: &mut Vec<u8>) {
+    out.push(b'+');
+    // A third of what `write!` costs.
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+struct LegColumns {
+    call_sid: TextColumn,
+    parent: TextColumn,
+    account: Vec<u32>,
+    trunk: Vec<u32>,
+    scenario: Vec<u32>,
+    leg: Vec<u32>,
+    service: Vec<u32>,
+    from: TextColumn,
+    to: TextColumn,
+    rated: TextColumn,
+    origin: TextColumn,
+    start: Vec<i64>,
+    duration: Vec<i64>,
+    billed: Vec<i64>,
+    rate: Vec<u32>,
+    destination_prefix: TextColumn,
+    origin_prefix: TextColumn,
+    amount: Vec<i64>,
+}
+
+impl LegColumns {
+    fn new(calls: usize) -> Self {
+        // Five calls in six have one leg.
+        let n = calls + calls / 4;
+        Self {
+            call_sid: TextColumn::new(),
+            parent: TextColumn::new(),
+            account: Vec::with_capacity(n),
+            trunk: Vec::with_capacity(n),
+            scenario: Vec::with_capacity(n),
+            leg: Vec::with_capacity(n),
+            service: Vec::with_capacity(n),
+            from: TextColumn::new(),
+            to: TextColumn::new(),
+            rated: TextColumn::new(),
+            origin: TextColumn::new(),
+            start: Vec::with_capacity(n),
+            duration: Vec::with_capacity(n),
+            billed: Vec::with_capacity(n),
+            rate: Vec::with_capacity(n),
+            destination_prefix: TextColumn::new(),
+            origin_prefix: TextColumn::new(),
+            amount: Vec::with_capacity(n),
+        }
+    }
+
+    fn push(&mut self, call: &Booked, number: usize, leg: &BookedLeg<'_>, rates: &RateNumbers<'_>, texts: &BookedTexts) {
+        self.call_sid.push_with(|b| push_sid(call.sid, &texts.odd_sids, b));
+        self.parent.push_with(|b| push_sid(call.parent, &texts.odd_sids, b));
+        self.account.push(call.account);
+        self.trunk.push(call.trunk);
+        self.scenario.push(call.scenario_number().into());
+        self.leg.push(u32::try_from(number).unwrap_or_default());
+        self.service.push(leg.plan.service as u32);
+        self.from.push_with(|b| push_party(leg.plan.from, texts, b));
+        self.to.push_with(|b| push_party(leg.plan.to, texts, b));
+        self.rated.push_with(|b| match leg.plan.rated {
+            Rated::Number(number) => push_number(number.value(), b),
+            Rated::Emergency(emergency) => b.extend_from_slice(emergency.as_str().as_bytes()),
+        });
+        self.origin.push_with(|b| leg.plan.origin.into_iter().for_each(|number| push_number(number.value(), b)));
+        self.start.push(call.start);
+        self.duration.push(call.duration.into());
+        self.billed.push(leg.charge.billed_seconds.into());
+        self.rate.push(rates.first[call.deck as usize] + leg.hit.rate);
+        self.destination_prefix.push_with(|b| leg.hit.push_destination_prefix(leg.plan.rated, b));
+        self.origin_prefix.push_with(|b| leg.hit.push_origin_prefix(leg.plan.origin, b));
+        self.amount.push(leg.charge.amount.units());
+    }
+
+    /// In the order of [`LEGS`].
+    fn encode(&self, books: &Books<'_>, rates: &RateNumbers<'_>) -> Vec<Encoded> {
+        let (rows, count) = (self.leg.len(), rates.rows.len());
+        let (accounts, trunks) = (&books.texts.accounts, &books.texts.trunks);
+        vec![
+            pages::texts(&self.call_sid),
+            pages::texts(&self.parent),
+            pages::dictionary(&self.account, accounts.texts().len(), |id| accounts.text(id)),
+            pages::dictionary(&self.trunk, trunks.texts().len(), |id| trunks.text(id)),
+            scenarios(&self.scenario),
+            pages::integer_dictionary(&self.leg, 2, |number| i64::from(number) + 1),
+            pages::dictionary(&self.service, 2, |service| {
+                [Direction::Termination, Direction::Origination][service as usize].as_str()
+            }),
+            pages::texts(&self.from),
+            pages::texts(&self.to),
+            pages::texts(&self.rated),
+            pages::texts(&self.origin),
+            pages::integers(&self.start),
+            pages::integers(&self.duration),
+            pages::integers(&self.billed),
+            pages::integer_dictionary(&self.rate, count, |number| rates.rate(number).price.units()),
+            pages::integer_dictionary(&self.rate, count, |number| rates.rate(number).fee.units()),
+            pages::texts(&self.destination_prefix),
+            pages::texts(&self.origin_prefix),
+            pages::dictionary(&self.rate, count, |number| &rates.rate(number).description),
+            pages::dictionary(&self.rate, count, |number| &rates.deck(number).name),
+            pages::dictionary(&self.rate, count, |number| &rates.deck(number).files[rates.rate(number).file as usize]),
+            pages::integer_dictionary(&self.rate, count, |number| rates.rate(number).line.into()),
+            pages::dictionary(&self.rate, count, |number| &rates.deck(number).currency),
+            pages::integers(&self.amount),
+            pages::constant_text(books.run_id, rows),
+        ]
+    }
+}
+
+fn scenarios(numbers: &[u32]) -> Encoded {
+    pages::dictionary(numbers, Booked::SCENARIOS.len(), |number| Booked::SCENARIOS[number as usize].as_str())
+}
+
+struct LogColumns {
+    call_sid: TextColumn,
+    parent: TextColumn,
+    account: Vec<u32>,
+    trunk: Vec<u32>,
+    role: Vec<u32>,
+    scenario: Vec<u32>,
+    direction: Vec<u32>,
+    from: TextColumn,
+    to: TextColumn,
+    caller_id: TextColumn,
+    start: Vec<i64>,
+    end: Vec<i64>,
+    duration: Vec<i64>,
+    status: Vec<u32>,
+    class: Vec<u32>,
+    deck: Vec<u32>,
+    amount: Vec<i64>,
+    price: Vec<Option<i64>>,
+}
+
+/// The words of a trunk's directions come before the texts of children's own.
+const DIRECTIONS: [DirectionField; 2] = [DirectionField::Termination, DirectionField::Origination];
+
+impl LogColumns {
+    fn new(n: usize) -> Self {
+        Self {
+            call_sid: TextColumn::new(),
+            parent: TextColumn::new(),
+            account: Vec::with_capacity(n),
+            trunk: Vec::with_capacity(n),
+            role: Vec::with_capacity(n),
+            scenario: Vec::with_capacity(n),
+            direction: Vec::with_capacity(n),
+            from: TextColumn::new(),
+            to: TextColumn::new(),
+            caller_id: TextColumn::new(),
+            start: Vec::with_capacity(n),
+            end: Vec::with_capacity(n),
+            duration: Vec::with_capacity(n),
+            status: Vec::with_capacity(n),
+            class: Vec::with_capacity(n),
+            deck: Vec::with_capacity(n),
+            amount: Vec::with_capacity(n),
+            price: Vec::with_capacity(n),
+        }
+    }
+
+    fn push(&mut self, call: &Booked, total: Total, texts: &BookedTexts) {
+        let cell = log_cell(call.scenario);
+        let parties = Parties { a: call.a, b: call.b, c: call.c };
+        self.call_sid.push_with(|b| push_sid(call.sid, &texts.odd_sids, b));
+        self.parent.push_with(|b| push_sid(call.parent, &texts.odd_sids, b));
+        self.account.push(call.account);
+        self.trunk.push(call.trunk);
+        self.role.push(u32::from(call.c.is_some()));
+        self.scenario.push(call.scenario_number().into());
+        self.direction.push(match call.direction {
+            DirectionField::Termination => 0,
+            DirectionField::Origination => 1,
+            DirectionField::Empty | DirectionField::Other if call.child_direction == NONE => NONE,
+            DirectionField::Empty | DirectionField::Other => call.child_direction + 2,
+        });
+        self.from.push_with(|b| push_party(parties.get(cell.from), texts, b));
+        self.to.push_with(|b| push_party(parties.get(cell.to), texts, b));
+        self.caller_id.push_with(|b| push_party(if call.shows_b { call.b } else { call.a }, texts, b));
+        self.start.push(call.start);
+        self.end.push(call.end);
+        self.duration.push(call.duration.into());
+        self.status.push(call.status as u32);
+        self.class.push(u32::from(!call.is_rated));
+        self.deck.push(call.deck);
+        self.amount.push(i64::try_from(total.units()).unwrap_or(i64::MAX));
+        self.price.push(call.price);
+    }
+
+    /// In the order of [`LOG`].
+    fn encode(&self, books: &Books<'_>) -> Vec<Encoded> {
+        let SharedTexts { accounts, trunks, directions, .. } = books.texts;
+        let direction = |number: u32| match DIRECTIONS.get(number as usize) {
+            Some(direction) => direction.as_str(),
+            None => directions.text(number - 2),
+        };
+        vec![
+            pages::texts(&self.call_sid),
+            pages::texts(&self.parent),
+            pages::dictionary(&self.account, accounts.texts().len(), |id| accounts.text(id)),
+            pages::dictionary(&self.trunk, trunks.texts().len(), |id| trunks.text(id)),
+            pages::dictionary(&self.role, 2, |role| ["parent", "child"][role as usize]),
+            scenarios(&self.scenario),
+            pages::dictionary(&self.direction, 2 + directions.texts().len(), direction),
+            pages::texts(&self.from),
+            pages::texts(&self.to),
+            pages::texts(&self.caller_id),
+            pages::integers(&self.start),
+            pages::optional_integers(self.end.iter().map(|end| (*end != Calls::NO_TIME).then_some(*end))),
+            pages::integers(&self.duration),
+            pages::dictionary(&self.status, Status::ALL.len(), |status| Status::ALL[status as usize].as_str()),
+            pages::dictionary(&self.class, 2, |class| [Class::Rated, Class::Free][class as usize].as_str()),
+            pages::dictionary(&self.deck, books.decks.len(), |deck| &books.decks[deck as usize].currency),
+            pages::integers(&self.amount),
+            pages::optional_integers(self.price.iter().copied()),
+            pages::constant_text(books.run_id, self.start.len()),
+        ]
+    }
+}

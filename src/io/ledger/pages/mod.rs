@@ -1,0 +1,438 @@
+//! Parquet, column by column: what knows its values writes its pages itself.
+//!
+//! polars' writer takes columns of text and hashes every value to find out which repeat. Who fills a table knows that
+//! already: accounts, trunks, decks and rates have numbers, and ids of calls never repeat. So each kind of column has a
+//! function that encodes it as it is, and [`Writer`] puts the columns into a file. What is written is what polars would
+//! read back from its own writer: the same columns of the same types.
+//!
+//! **Invariant:** the same values give the same bytes, on any thread, in any order of encoding.
+
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use encode::Present;
+use polars::error::PolarsResult;
+use polars_parquet::parquet::compression::Compression;
+use polars_parquet::parquet::encoding::Encoding;
+use polars_parquet::parquet::metadata::{ColumnDescriptor, SchemaDescriptor};
+use polars_parquet::parquet::page::{CompressedDataPage, CompressedDictPage, CompressedPage, DataPageHeader, DataPageHeaderV2};
+use polars_parquet::parquet::schema::Repetition;
+use polars_parquet::parquet::schema::types::{ParquetType, PhysicalType, PrimitiveConvertedType, PrimitiveLogicalType, TimeUnit};
+use polars_parquet::parquet::statistics::ParquetStatistics;
+use polars_parquet::parquet::write::{DynIter, DynStreamingIterator, FileWriter, Version, WriteOptions};
+use polars_parquet::parquet::{CowBuffer, error::ParquetError};
+use polars_parquet::write::fallible_streaming_iterator::convert;
+use polars_utils::pl_str::PlSmallStr;
+use std::cell::Cell;
+use std::io::Write;
+
+/// In place of an id: the row has no value.
+pub const NONE: u32 = u32::MAX;
+
+/// What a column holds. Every column may have nulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// 64 bits, signed.
+    Integer,
+    /// Microseconds since 1970 in UTC.
+    Instant,
+    /// A `DECIMAL(18, scale)`: units of 10^-scale.
+    Decimal(u32),
+}
+
+/// The columns of a table.
+#[derive(Debug, Clone)]
+pub struct TableSchema(SchemaDescriptor);
+
+/// The columns of a table, in their order: names and kinds.
+#[must_use]
+pub fn schema(columns: &[(&str, Kind)]) -> TableSchema {
+    let fields = columns.iter().map(|(name, kind)| {
+        let (physical, converted, logical) = match *kind {
+            Kind::Text => (PhysicalType::ByteArray, Some(PrimitiveConvertedType::Utf8), Some(PrimitiveLogicalType::String)),
+            Kind::Integer => (PhysicalType::Int64, None, None),
+            Kind::Instant => {
+                let logical = PrimitiveLogicalType::Timestamp { unit: TimeUnit::Microseconds, is_adjusted_to_utc: true };
+                (PhysicalType::Int64, None, Some(logical))
+            }
+            Kind::Decimal(scale) => {
+                let (digits, scale) = (crate::money::STORED_DIGITS as usize, scale as usize);
+                let logical = PrimitiveLogicalType::Decimal(digits, scale);
+                (PhysicalType::Int64, Some(PrimitiveConvertedType::Decimal(digits, scale)), Some(logical))
+            }
+        };
+        let name = PlSmallStr::from_str(name);
+        ParquetType::try_from_primitive(name, physical, Repetition::Optional, converted, logical, None)
+            .expect("the types fit each other")
+    });
+    TableSchema(SchemaDescriptor::new(PlSmallStr::from_static("root"), fields.collect()))
+}
+
+/// Bytes of a page, and how many they are before compression.
+#[derive(Debug, Clone)]
+struct Packed {
+    bytes: Vec<u8>,
+    raw: usize,
+    compressed: bool,
+}
+
+/// A column of a row group, as it goes into the file.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    rows: usize,
+    nulls: usize,
+    text: bool,
+    /// The values that ids stand for, and how many they are.
+    dictionary: Option<(Packed, usize)>,
+    /// Definition levels and values.
+    data: Packed,
+    /// Bytes of the former.
+    levels: usize,
+    encoding: Encoding,
+    /// Least and greatest of integers.
+    range: Option<(i64, i64)>,
+}
+
+impl Encoded {
+    /// How many rows it has.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes that it takes in the file, but for its headers.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.data.bytes.len() + self.dictionary.as_ref().map_or(0, |(page, _)| page.bytes.len())
+    }
+
+    fn new(present: &Present, content: Content) -> Self {
+        let mut bytes = Vec::new();
+        present.levels(&mut bytes);
+        let levels = bytes.len();
+        let (encoding, text, values, dictionary) = match content {
+            Content::Nothing { text } => (Encoding::Plain, text, Vec::new(), None),
+            Content::Texts(values) => (Encoding::DeltaLengthByteArray, true, values, None),
+            Content::Integers(values) => (Encoding::DeltaBinaryPacked, false, values, None),
+            Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, Some(dictionary)),
+        };
+        let compressed = if encoding == Encoding::DeltaLengthByteArray {
+            encode::compress_plain(&mut bytes, &values, false)
+        } else {
+            encode::compress_packed(&mut bytes, &values)
+        };
+        if !compressed {
+            bytes.extend_from_slice(&values);
+        }
+        let data = Packed { bytes, raw: levels + values.len(), compressed };
+        let dictionary = dictionary.map(|Dictionary { values, count }| {
+            let mut bytes = Vec::new();
+            // The codec is one for the whole column, and only a data page can say that it is not compressed.
+            let compressed = encode::compress_plain(&mut bytes, &values, data.compressed);
+            let raw = values.len();
+            (Packed { bytes: if compressed { bytes } else { values }, raw, compressed }, count)
+        });
+        Self { rows: present.rows, nulls: present.rows - present.count, text, dictionary, data, levels, encoding, range: None }
+    }
+}
+
+/// Values as Parquet encodes them, before compression.
+enum Content {
+    /// All rows are null.
+    Nothing {
+        text: bool,
+    },
+    Texts(Vec<u8>),
+    Integers(Vec<u8>),
+    Places {
+        places: Vec<u8>,
+        text: bool,
+        dictionary: Dictionary,
+    },
+}
+
+/// What places stand for, and how many there are.
+struct Dictionary {
+    values: Vec<u8>,
+    count: usize,
+}
+
+thread_local! {
+    /// By id: its place in the dictionary, or [`NONE`]. Between two calls all is [`NONE`]: filling a table of all rates
+    /// for each row group takes longer than the ids themselves.
+    static PLACES: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Ids by first use: the ids that are used, and for each row with a value its place among them.
+fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut places = PLACES.take();
+    if places.len() < count_of_ids {
+        places.resize(count_of_ids, NONE);
+    }
+    let mut used = Vec::new();
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids.iter().copied().filter(|id| *id != NONE) {
+        let place = &mut places[id as usize];
+        if *place == NONE {
+            *place = u32::try_from(used.len()).expect("no more ids than a u32 counts");
+            used.push(id);
+        }
+        rows.push(*place);
+    }
+    for id in &used {
+        places[*id as usize] = NONE;
+    }
+    PLACES.set(places);
+    (used, rows)
+}
+
+/// Places in a dictionary of `count`, as the page holds them.
+fn places(rows: &[u32], count: usize) -> Vec<u8> {
+    let width = encode::width(u32::try_from(count).unwrap_or(NONE).saturating_sub(1)).max(1);
+    let mut values = Vec::with_capacity(rows.len() * width as usize / 8 + 64);
+    values.push(width.to_le_bytes()[0]);
+    encode::hybrid(&mut values, rows, width);
+    values
+}
+
+/// Texts that repeat: for each row an id below `count_of_ids`, or [`NONE`]. Only texts that are used are written, in the
+/// order of their first use. An empty text is null.
+///
+/// # Panics
+/// If an id is not below `count_of_ids`.
+#[must_use]
+pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'a str) -> Encoded {
+    let (used, rows) = by_first_use(ids, count_of_ids);
+    if used.iter().any(|id| text(*id).is_empty()) {
+        let ids: Vec<u32> = ids.iter().map(|id| if *id == NONE || text(*id).is_empty() { NONE } else { *id }).collect();
+        return dictionary(&ids, count_of_ids, text);
+    }
+    if used.len() > most_distinct(rows.len()) {
+        let mut column = TextColumn::new();
+        for id in ids {
+            column.push(if *id == NONE { &[] } else { text(*id).as_bytes() });
+        }
+        return texts(&column);
+    }
+    let mut values = Vec::new();
+    for id in &used {
+        let text = text(*id);
+        values.extend_from_slice(&u32::try_from(text.len()).expect("a text below 4 GiB").to_le_bytes());
+        values.extend_from_slice(text.as_bytes());
+    }
+    of_places(ids, &rows, true, Dictionary { values, count: used.len() })
+}
+
+/// Integers that repeat, of any kind but text: as [`dictionary`].
+///
+/// # Panics
+/// If an id is not below `count_of_ids`.
+#[must_use]
+pub fn integer_dictionary(ids: &[u32], count_of_ids: usize, value: impl Fn(u32) -> i64) -> Encoded {
+    let (used, rows) = by_first_use(ids, count_of_ids);
+    let used: Vec<i64> = used.into_iter().map(value).collect();
+    if used.len() > most_distinct(rows.len()) {
+        let present = Present::of(ids, |id| *id != NONE);
+        let values: Vec<i64> = rows.iter().map(|place| used[*place as usize]).collect();
+        return present_integers(&present, &values);
+    }
+    let values = used.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let encoded = of_places(ids, &rows, false, Dictionary { values, count: used.len() });
+    Encoded { range: range(&used), ..encoded }
+}
+
+/// How many values make a dictionary of so many rows: with more it costs more than the values one by one.
+fn most_distinct(rows: usize) -> usize {
+    (rows / 8 * 5).max(8)
+}
+
+fn of_places(ids: &[u32], rows: &[u32], text: bool, dictionary: Dictionary) -> Encoded {
+    let present = Present::of(ids, |id| *id != NONE);
+    let content = match dictionary.count {
+        0 => Content::Nothing { text },
+        count => Content::Places { places: places(rows, count), text, dictionary },
+    };
+    Encoded::new(&present, content)
+}
+
+/// A column of texts that hardly repeat, as it grows.
+#[derive(Debug, Clone, Default)]
+pub struct TextColumn {
+    bytes: Vec<u8>,
+    lengths: Vec<u32>,
+}
+
+impl TextColumn {
+    /// An empty column.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows so far.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Adds a row: UTF-8; nothing becomes null.
+    pub fn push(&mut self, text: &[u8]) {
+        self.push_with(|bytes| bytes.extend_from_slice(text));
+    }
+
+    /// Adds a row of what `fill` appends: UTF-8; nothing becomes null.
+    ///
+    /// # Panics
+    /// If it takes something away, or adds 2 GiB or more.
+    pub fn push_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        fill(&mut self.bytes);
+        let length = self.bytes.len().checked_sub(before).and_then(|length| i32::try_from(length).ok());
+        self.lengths.push(length.expect("a text below 2 GiB").cast_unsigned());
+    }
+
+    /// Forgets the rows, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.lengths.clear();
+    }
+}
+
+/// Texts that hardly repeat, as lengths and then bytes.
+#[must_use]
+pub fn texts(column: &TextColumn) -> Encoded {
+    let present = Present::of(&column.lengths, |length| *length != 0);
+    let mut values = Vec::with_capacity(column.bytes.len() + column.lengths.len() + 64);
+    if present.count == column.lengths.len() {
+        encode::delta(&mut values, &column.lengths);
+    } else {
+        let lengths: Vec<u32> = column.lengths.iter().copied().filter(|length| *length != 0).collect();
+        encode::delta(&mut values, &lengths);
+    }
+    values.extend_from_slice(&column.bytes);
+    Encoded::new(&present, if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts(values) })
+}
+
+/// Integers of any kind, none of them null.
+#[must_use]
+pub fn integers(values: &[i64]) -> Encoded {
+    present_integers(&Present::of(values, |_| true), values)
+}
+
+/// Integers of any kind, some of them null.
+#[must_use]
+pub fn optional_integers(values: impl ExactSizeIterator<Item = Option<i64>>) -> Encoded {
+    let mut present = Vec::with_capacity(values.len());
+    let mut some = Vec::with_capacity(values.len());
+    for value in values {
+        present.push(value.is_some());
+        some.extend(value);
+    }
+    present_integers(&Present::of(&present, |present| *present), &some)
+}
+
+fn present_integers(present: &Present, values: &[i64]) -> Encoded {
+    let Some((least, greatest)) = range(values) else {
+        return Encoded::new(present, Content::Nothing { text: false });
+    };
+    let mut bytes = Vec::with_capacity(values.len() * 4 + 64);
+    encode::delta(&mut bytes, values);
+    Encoded { range: Some((least, greatest)), ..Encoded::new(present, Content::Integers(bytes)) }
+}
+
+fn range(values: &[i64]) -> Option<(i64, i64)> {
+    values.iter().copied().min().zip(values.iter().copied().max())
+}
+
+/// One text in every row; null if it is empty.
+#[must_use]
+pub fn constant_text(text: &str, rows: usize) -> Encoded {
+    dictionary(&vec![0; rows], 1, |_| text)
+}
+
+/// Writes a file of row groups.
+pub struct Writer<W: Write> {
+    file: FileWriter<W>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file.
+    #[must_use]
+    pub fn new(file: W, schema: &TableSchema) -> Self {
+        let options = WriteOptions { write_statistics: false, version: Version::V2 };
+        let created_by = concat!("trunkrate ", env!("CARGO_PKG_VERSION")).to_owned();
+        Self { file: FileWriter::new(file, schema.0.clone(), options, Some(created_by)) }
+    }
+
+    /// Writes some rows: a column for each of the schema, in its order. No rows are no row group.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a page has 2 GiB or more.
+    ///
+    /// # Panics
+    /// If the columns are not those of the schema, or not of so many rows.
+    pub fn write_row_group(&mut self, rows: usize, columns: Vec<Encoded>) -> PolarsResult<()> {
+        let descriptors = self.file.schema().columns();
+        assert_eq!(columns.len(), descriptors.len(), "a column for each of the schema");
+        assert!(columns.iter().all(|column| column.rows == rows), "columns of {rows} rows");
+        if rows == 0 {
+            return Ok(());
+        }
+        let pages: Result<Vec<Vec<CompressedPage>>, ParquetError> =
+            columns.into_iter().zip(descriptors).map(|(column, descriptor)| column.into_pages(descriptor)).collect();
+        let pages = pages?;
+        let columns = pages.iter().map(|pages| Ok(DynStreamingIterator::new(convert(pages.iter().map(Ok)))));
+        Ok(self.file.write::<ParquetError>(rows as u64, DynIter::new(columns))?)
+    }
+
+    /// Writes the footer, and gives the file back, which is flushed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(mut self) -> PolarsResult<W> {
+        self.file.end(None)?;
+        Ok(self.file.into_inner())
+    }
+}
+
+impl Encoded {
+    fn into_pages(self, descriptor: &ColumnDescriptor) -> Result<Vec<CompressedPage>, ParquetError> {
+        let descriptor = descriptor.descriptor.clone();
+        let name = &descriptor.primitive_type.field_info.name;
+        assert_eq!(self.text, descriptor.primitive_type.physical_type == PhysicalType::ByteArray, "column {name} is text");
+        let compressed = self.data.compressed || self.dictionary.as_ref().is_some_and(|(page, _)| page.compressed);
+        let codec = if compressed { Compression::Zstd } else { Compression::Uncompressed };
+        let mut pages = Vec::new();
+        if let Some((page, count)) = self.dictionary {
+            let page = CompressedDictPage::new(CowBuffer::Owned(page.bytes), codec, page.raw, count, false);
+            pages.push(CompressedPage::Dict(page));
+        }
+        let value = |value: i64| value.to_le_bytes().to_vec();
+        let statistics = ParquetStatistics {
+            null_count: Some(i64::try_from(self.nulls)?),
+            min_value: self.range.map(|(least, _)| value(least)),
+            max_value: self.range.map(|(_, greatest)| value(greatest)),
+            distinct_count: None,
+            min: None,
+            max: None,
+            is_max_value_exact: None,
+            is_min_value_exact: None,
+        };
+        let header = DataPageHeader::V2(DataPageHeaderV2 {
+            num_values: i32::try_from(self.rows)?,
+            num_nulls: i32::try_from(self.nulls)?,
+            num_rows: i32::try_from(self.rows)?,
+            encoding: self.encoding.into(),
+            definition_levels_byte_length: i32::try_from(self.levels)?,
+            repetition_levels_byte_length: 0,
+            is_compressed: Some(self.data.compressed),
+            statistics: Some(statistics),
+        });
+        let (bytes, raw) = (CowBuffer::Owned(self.data.bytes), self.data.raw);
+        pages.push(CompressedPage::Data(CompressedDataPage::new(header, bytes, codec, raw, descriptor, self.rows)));
+        Ok(pages)
+    }
+}

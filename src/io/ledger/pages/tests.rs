@@ -1,0 +1,315 @@
+//! What polars reads back is what went in.
+
+use super::*;
+use polars::prelude::*;
+use proptest::prelude::*;
+use std::io::Cursor;
+
+/// One column of each way to write, with the series that it means.
+fn write(columns: &[(&str, Kind)], groups: Vec<Vec<Encoded>>) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), &schema(columns));
+    for group in groups {
+        writer.write_row_group(group[0].rows(), group).expect("a Vec takes it");
+    }
+    writer.finish().expect("a Vec takes it")
+}
+
+fn read(file: &[u8]) -> DataFrame {
+    ParquetReader::new(Cursor::new(file)).finish().expect("a file of Parquet")
+}
+
+fn text_series(values: &[&str]) -> Column {
+    let values: Vec<Option<&str>> = values.iter().map(|text| Some(*text).filter(|text| !text.is_empty())).collect();
+    StringChunked::new("t".into(), values).into_column()
+}
+
+fn number_series(kind: Kind, values: &[Option<i64>]) -> Column {
+    match kind {
+        Kind::Text => unreachable!("a number"),
+        Kind::Integer => Int64Chunked::new("n".into(), values).into_column(),
+        Kind::Instant => Int64Chunked::new("n".into(), values)
+            .into_datetime(polars::prelude::TimeUnit::Microseconds, Some(TimeZone::UTC))
+            .into_column(),
+        Kind::Decimal(scale) => {
+            let values: Vec<Option<i128>> = values.iter().map(|value| value.map(i128::from)).collect();
+            Int128Chunked::new("n".into(), values).into_decimal_unchecked(18, scale as usize).into_column()
+        }
+    }
+}
+
+/// What polars reads of its own file: the types that readers of the ledger have had so far.
+fn through_polars(columns: Vec<Column>) -> DataFrame {
+    let mut frame = DataFrame::new_infer_height(columns).expect("columns");
+    let mut file = Vec::new();
+    ParquetWriter::new(&mut file).finish(&mut frame).expect("a Vec takes it");
+    read(&file)
+}
+
+fn texts_of(values: &[&str]) -> Encoded {
+    let mut column = TextColumn::new();
+    for value in values {
+        column.push_with(|bytes| bytes.extend_from_slice(value.as_bytes()));
+    }
+    texts(&column)
+}
+
+fn dictionary_of(values: &[&str]) -> Encoded {
+    let mut distinct: Vec<&str> = values.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let ids: Vec<u32> = values
+        .iter()
+        .map(|value| u32::try_from(distinct.binary_search(value).unwrap()).unwrap())
+        .map(|id| if distinct[id as usize].is_empty() && id % 2 == 0 { NONE } else { id })
+        .collect();
+    dictionary(&ids, distinct.len(), |id| distinct[id as usize])
+}
+
+fn integer_dictionary_of(values: &[Option<i64>]) -> Encoded {
+    let mut distinct: Vec<i64> = values.iter().copied().flatten().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let id = |value: i64| u32::try_from(distinct.binary_search(&value).unwrap()).unwrap();
+    let ids: Vec<u32> = values.iter().map(|value| value.map_or(NONE, id)).collect();
+    integer_dictionary(&ids, distinct.len(), |id| distinct[id as usize])
+}
+
+fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
+    assert_eq!(ours.schema(), wanted.schema());
+    assert!(ours.equals_missing(wanted), "{ours} is not {wanted}");
+}
+
+fn check_texts(groups: &[Vec<&str>]) {
+    let wanted = through_polars(vec![text_series(&groups.concat())]);
+    for encode in [texts_of, dictionary_of] {
+        let file = write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
+        assert_same(&read(&file), &wanted);
+    }
+}
+
+fn check_numbers(kind: Kind, groups: &[Vec<Option<i64>>]) {
+    let all = groups.concat();
+    let wanted = through_polars(vec![number_series(kind, &all)]);
+    let optional = |group: &[Option<i64>]| optional_integers(group.iter().copied());
+    let whole = |group: &[Option<i64>]| integers(&group.iter().map(|value| value.unwrap()).collect::<Vec<_>>());
+    let mut ways: Vec<&dyn Fn(&[Option<i64>]) -> Encoded> = vec![&optional, &integer_dictionary_of];
+    if all.iter().all(Option::is_some) {
+        ways.push(&whole);
+    }
+    for encode in ways {
+        let file = write(&[("n", kind)], groups.iter().map(|group| vec![encode(group)]).collect());
+        assert_same(&read(&file), &wanted);
+    }
+}
+
+/// Numbers that look random and are the same every time.
+fn random(seed: u64) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), |x| {
+        let x = x ^ (x << 13);
+        let x = x ^ (x >> 7);
+        Some(x ^ (x << 17))
+    })
+    .skip(9)
+    .map(|x| x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8)
+}
+
+const KINDS: [Kind; 4] = [Kind::Integer, Kind::Instant, Kind::Decimal(8), Kind::Decimal(10)];
+
+#[test]
+fn texts_come_back() {
+    let long = "è".repeat(16 << 10);
+    check_texts(&[vec!["a"]]);
+    check_texts(&[vec![""]]);
+    check_texts(&[vec!["", "", ""], vec!["x"], vec!["", "y", ""]]);
+    check_texts(&[vec!["a", "", "ß", "日本語", &long, "a", "", &long]]);
+    check_texts(&[vec![]]);
+    check_texts(&[vec!["a"; 70_000], vec!["b"; 3]]);
+    for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513] {
+        let texts: Vec<String> = random(rows).take(rows as usize).map(|x| "z".repeat((x % 5) as usize)).collect();
+        check_texts(&[texts.iter().map(String::as_str).collect()]);
+    }
+}
+
+#[test]
+fn many_texts_come_back() {
+    let sids: Vec<String> = random(1).take(140_000).map(|x| format!("CA{x:032x}")).collect();
+    let some: Vec<String> = random(2).take(140_000).map(|x| if x % 3 == 0 { String::new() } else { format!("+{x}") }).collect();
+    let few: Vec<String> = random(3).take(140_000).map(|x| format!("account {}", x % 200)).collect();
+    let runs: Vec<String> =
+        (0..140_000).map(|row| if row % 1000 < 300 { String::new() } else { (row / 700).to_string() }).collect();
+    for texts in [sids, some, few, runs] {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        check_texts(&texts.chunks(1 << 16).map(<[&str]>::to_vec).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn numbers_come_back() {
+    let largest = 999_999_999_999_999_999;
+    for kind in KINDS {
+        check_numbers(kind, &[vec![Some(0)]]);
+        check_numbers(kind, &[vec![None]]);
+        check_numbers(kind, &[vec![]]);
+        check_numbers(kind, &[vec![None; 3], vec![Some(5)], vec![None, Some(-7), None]]);
+        check_numbers(kind, &[vec![Some(largest), Some(-largest), Some(largest), Some(0), Some(-largest)]]);
+        check_numbers(kind, &[vec![Some(7); 70_000]]);
+        for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 66, 255, 256, 257, 258, 513] {
+            check_numbers(kind, &[random(rows).take(rows as usize).map(|x| Some((x % 9) as i64 - 4)).collect()]);
+        }
+        for most in [2, 3600, 60_000, 1 << 50] {
+            let whole: Vec<Option<i64>> = random(most).take(70_000).map(|x| Some((x % most) as i64)).collect();
+            let holes: Vec<Option<i64>> = whole.iter().map(|value| value.filter(|value| value % 10 != 0)).collect();
+            let rare: Vec<Option<i64>> =
+                whole.iter().enumerate().map(|(row, value)| value.filter(|_| row % 9000 == 77)).collect();
+            for values in [whole, holes, rare] {
+                check_numbers(kind, &values.chunks(1 << 16).map(<[Option<i64>]>::to_vec).collect::<Vec<_>>());
+            }
+        }
+    }
+    check_numbers(Kind::Integer, &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]]);
+}
+
+/// Three row groups of all kinds: start times that ascend, ids, accounts, prices, end times.
+fn table() -> (Vec<u8>, DataFrame) {
+    let columns = [
+        ("id", Kind::Text),
+        ("start_time", Kind::Instant),
+        ("account", Kind::Text),
+        ("price", Kind::Decimal(10)),
+        ("end_time", Kind::Instant),
+        ("currency", Kind::Text),
+    ];
+    let rows = 3 * 10_000;
+    let ids: Vec<String> = random(5).take(rows).map(|x| format!("CA{x:032x}")).collect();
+    let starts: Vec<i64> = (0..rows as i64).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
+    let accounts: Vec<u32> = random(6).take(rows).map(|x| if x % 50 == 0 { NONE } else { (x % 30) as u32 }).collect();
+    let names: Vec<String> = (0..30).map(|number| format!("AC{number:032x}")).collect();
+    let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
+    let price = |id: u32| i64::from(id) * 135_000_000;
+    let ends: Vec<Option<i64>> = starts.iter().map(|start| (start % 7 != 0).then_some(start + 60_000_000)).collect();
+    let mut groups = Vec::new();
+    for from in (0..rows).step_by(10_000) {
+        let part = from..from + 10_000;
+        let mut column = TextColumn::new();
+        column.push(b"old");
+        column.clear();
+        ids[part.clone()].iter().for_each(|id| column.push(id.as_bytes()));
+        groups.push(vec![
+            texts(&column),
+            integers(&starts[part.clone()]),
+            dictionary(&accounts[part.clone()], 30, name),
+            integer_dictionary(&accounts[part.clone()], 30, price),
+            optional_integers(ends[part].iter().copied()),
+            constant_text("EUR", 10_000),
+        ]);
+    }
+    let prices: Vec<Option<i64>> = accounts.iter().map(|id| (*id != NONE).then(|| price(*id))).collect();
+    let starts: Vec<Option<i64>> = starts.into_iter().map(Some).collect();
+    let frame = through_polars(vec![
+        text_series(&ids.iter().map(String::as_str).collect::<Vec<_>>()).with_name("id".into()),
+        number_series(Kind::Instant, &starts).with_name("start_time".into()),
+        text_series(&accounts.iter().map(|id| name(*id)).collect::<Vec<_>>()).with_name("account".into()),
+        number_series(Kind::Decimal(10), &prices).with_name("price".into()),
+        number_series(Kind::Instant, &ends).with_name("end_time".into()),
+        text_series(&vec!["EUR"; rows]).with_name("currency".into()),
+    ]);
+    (write(&columns, groups), frame)
+}
+
+#[test]
+fn tables_come_back_in_parts() {
+    let (file, frame) = table();
+    assert_same(&read(&file), &frame);
+    for (offset, length) in [(0, 1), (9_990, 20), (29_999, 1), (12_345, 10_000), (0, 30_000), (5, 0)] {
+        let part = ParquetReader::new(Cursor::new(&file)).with_slice(Some((offset, length))).finish().unwrap();
+        assert_same(&part, &frame.slice(offset as i64, length));
+    }
+    let names = ["price", "id"];
+    let part = ParquetReader::new(Cursor::new(&file))
+        .with_columns(Some(names.iter().map(ToString::to_string).collect()))
+        .finish()
+        .unwrap();
+    for name in names {
+        assert_eq!(part.column(name).unwrap(), frame.column(name).unwrap());
+    }
+}
+
+#[test]
+fn lazy_scans_filter() {
+    let (file, frame) = table();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), &file).unwrap();
+    let at = |row: i64| {
+        let instant = lit(1_790_000_000_000_000 + row * 1_500_000);
+        instant.cast(DataType::Datetime(polars::prelude::TimeUnit::Microseconds, Some(TimeZone::UTC)))
+    };
+    let filters = [
+        col("start_time").gt_eq(at(12_000)).and(col("start_time").lt(at(12_100))),
+        col("start_time").lt(at(0)),
+        col("end_time").is_null().and(col("start_time").gt(at(29_000))),
+        col("account").eq(lit("AC0000000000000000000000000000001d")).and(col("start_time").lt(at(10_001))),
+        col("account").is_null(),
+        col("id").eq(lit(frame.column("id").unwrap().str().unwrap().get(20_000).unwrap())),
+        col("price").gt(lit(1)),
+    ];
+    for filter in filters {
+        let scan = LazyFrame::scan_parquet(PlRefPath::try_from_path(path.path()).unwrap(), ScanArgsParquet::default()).unwrap();
+        let ours = scan.filter(filter.clone()).collect().unwrap();
+        let wanted = frame.clone().lazy().filter(filter).collect().unwrap();
+        assert_same(&ours, &wanted);
+    }
+}
+
+/// The bounds of start times are in the footer, and nulls of all columns.
+#[test]
+fn columns_have_statistics() {
+    use polars_parquet::parquet::statistics::Statistics;
+    let (file, _) = table();
+    let metadata = polars_parquet::parquet::read::read_metadata(&mut Cursor::new(&file)).unwrap();
+    assert_eq!(metadata.created_by.as_deref(), Some("trunkrate 0.1.0"));
+    for (number, group) in (0..).zip(&metadata.row_groups) {
+        let columns: Vec<_> =
+            group.parquet_columns().iter().map(|column| column.statistics(&metadata.footer_buf).unwrap().unwrap()).collect();
+        let Statistics::Int64(starts) = &columns[1] else { panic!("not integers") };
+        let first = 1_790_000_000_000_000 + number * 10_000 * 1_500_000;
+        assert_eq!((starts.min_value, starts.max_value), (Some(first), Some(first + 9_999 * 1_500_000)));
+        assert_eq!(
+            columns.iter().map(|s| s.null_count().unwrap() > 0).collect::<Vec<_>>(),
+            [false, false, true, true, true, false]
+        );
+    }
+}
+
+#[test]
+fn the_same_values_are_the_same_bytes() {
+    let first = table().0;
+    let other = std::thread::spawn(|| {
+        // What was encoded before on the thread must not matter.
+        let _ = dictionary_of(&["x", "y", "x"]);
+        let _ = texts_of(&["abc"; 50_000]);
+        table().0
+    });
+    assert_eq!(first, other.join().unwrap());
+    assert_eq!(first, table().0);
+}
+
+proptest! {
+    #[test]
+    fn any_texts_come_back(groups in prop::collection::vec(prop::collection::vec("(|.|[ab]|.{0,40})", 0..300), 1..4)) {
+        let groups: Vec<Vec<&str>> = groups.iter().map(|group| group.iter().map(String::as_str).collect()).collect();
+        check_texts(&groups);
+    }
+
+    #[test]
+    fn any_numbers_come_back(
+        groups in prop::collection::vec(prop::collection::vec(prop::option::of(any::<i64>()), 0..600), 1..4),
+        narrow in 0_u32..63,
+        runs in 1_usize..40,
+    ) {
+        let groups: Vec<Vec<Option<i64>>> = groups
+            .iter()
+            .map(|group| group.iter().flat_map(|value| std::iter::repeat_n(value.map(|value| value >> narrow), runs)).collect())
+            .collect();
+        check_numbers(Kind::Integer, &groups);
+    }
+}
