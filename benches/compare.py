@@ -1,40 +1,52 @@
 #!/usr/bin/env python3
-"""Runs `trunkrate run` and the floor (polars: CSV to Parquet, nothing computed) in turn over the same calls.
+"""Runs `trunkrate run`, the floor and the rivals in turn over the same calls; all must agree on every account's total.
 
-    compare.py --calls 1000000 [--repeat 3] [--trunkrate target/release/trunkrate] [--data DIR] [--json FILE]
+    compare.py [--sizes 1000000,10000000] [--repeat 3] [--without postgres,parquet] [--trunkrate-args "..."]
+    compare.py --quick              a million calls without PostgreSQL
 
-Run it with a Python that has polars (benches/requirements.txt). It generates the calls if they are not there yet,
-measures each run as a child process (wall time, user and system CPU seconds, peak resident memory) and checks
-trunkrate's summary. Exit codes: 0 measured, 1 a run failed or its summary is wrong, 2 usage.
+Run it with a Python that has polars and duckdb (requirements.txt). It generates the calls if they are not there yet,
+measures each run as a child process (wall time, CPU seconds, peak resident memory), prints a table, as text and as
+Markdown, and writes every measure as JSON and a picture of the medians (picture.py).
+Exit codes: 0 measured, 1 a run failed, its summary is wrong or the totals differ, 2 usage.
 """
 
 import argparse
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import generate  # noqa: E402
+import picture  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 CLASSES = ("rated", "free", "duplicate", "ignored", "suspended")
 MEASURES = ("wall_seconds", "cpu_seconds", "peak_mib")
-START_ONLY = "start python, import polars"
-TRUNKRATE = "trunkrate run"
-FLOOR = "floor: polars CSV to Parquet"
+# In this order they run, round after round. `start` is contained in what the Python scripts take.
+ENGINES = {
+    "floor": "floor: polars copies, computes nothing",
+    "trunkrate": "trunkrate run, everything on",
+    "polars": "polars, the whole job",
+    "duckdb": "DuckDB, the whole job",
+    "postgres": "PostgreSQL, the whole job",
+    "start": "start of Python with polars",
+}
+POSTGRES_CALLS = 1_000_000  # no more: it would take an hour
 
 
 def fail(message):
     """Ends the comparison: exit code 1, whatever the temporary folders' owners have to clean up on the way out."""
-    print(f"compare.py: {message}", file=sys.stderr)
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     raise SystemExit(1)
 
 
@@ -53,8 +65,12 @@ def measure(name, command, folder, environment):
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
-            child.kill()
-            child.wait()
+            child.terminate()  # it may have a server to stop
+            try:
+                child.wait(60)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
             raise
         wall = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -71,10 +87,6 @@ def measure(name, command, folder, environment):
             "system_seconds": usage.ru_stime,
             "peak_mib": usage.ru_maxrss * unit / 1024**2,
         }, out.read()
-
-
-def bytes_below(folder):
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def check_summary(text, expected):
@@ -140,13 +152,18 @@ def ensure_data(data, calls, seed):
         try:
             meta = json.loads((data / "meta.json").read_text())
         except (OSError, ValueError):
-            fail(f"{data}/calls.csv is not generate.py's (no meta.json beside it); expected another --data DIR")
+            fail(f"{data}/calls.csv is not generate.py's (no meta.json beside it); hint: another --data DIR")
         found = {key: meta.get(key) for key in wanted}
         if found != wanted:
             fail(f"{data} holds {found}, expected {wanted}; hint: another --data DIR, or remove it")
+        if not (data / "calls.parquet").exists():
+            command = [sys.executable, HERE / "floor.py", data / "calls.csv", data / "calls.parquet.partial"]
+            if subprocess.run(command).returncode != 0:
+                fail("the calls could not be written as Parquet")
+            os.replace(data / "calls.parquet.partial", data / "calls.parquet")
         return meta
     # In its own process: a child's peak memory cannot be seen below this one's.
-    command = [sys.executable, HERE / "generate.py", "--calls", str(calls), "--out", data, "--seed", str(seed)]
+    command = [sys.executable, HERE / "generate.py", "--calls", str(calls), "--out", data, "--seed", str(seed), "--parquet"]
     if subprocess.run(command).returncode != 0:
         fail("the calls could not be generated")
     return json.loads((data / "meta.json").read_text())
@@ -160,118 +177,208 @@ def warm(path):
             pass
 
 
-def compare(data, trunkrate, repeat, threads, expected):
-    """Returns (name -> list of measures, trunkrate's last summary, bytes written by each)."""
-    calls = data / "calls.csv"
-    runs = {TRUNKRATE: [], FLOOR: [], START_ONLY: []}
-    environment = dict(os.environ)
-    if threads:
-        environment["POLARS_MAX_THREADS"] = str(threads)
-    summary, written = None, {}
-    warm(calls)
-    for number in range(repeat):
-        for name in runs:
-            # Each run has a folder of its own beside the calls, so that it neither finds a ledger nor a trunkrate.toml.
-            with tempfile.TemporaryDirectory(prefix="run-", dir=data) as folder:
-                folder = Path(folder)
-                if name == TRUNKRATE:
-                    target = folder / "ledger"
-                    command = [trunkrate, "run", "--cdrs", calls, "--rates", data / "rates", "--ledger", target, "--format", "json"]
-                    command += ["--threads", str(threads)] if threads else []
-                elif name == FLOOR:
-                    target = folder / "calls.parquet"
-                    command = [sys.executable, HERE / "floor.py", calls, target]
-                else:
-                    target = None
-                    command = [sys.executable, "-c", "import polars"]
-                measures, output = measure(name, command, folder, environment)
-                runs[name].append(measures)
-                if name == TRUNKRATE:
-                    summary = check_summary(output, expected)
-                if target is not None:
-                    written[name] = bytes_below(target) if target.is_dir() else target.stat().st_size
-                print(
-                    f"round {number + 1} of {repeat}: {name}: {measures['wall_seconds']:.2f} s wall,"
-                    f" {measures['cpu_seconds']:.2f} s CPU, {measures['peak_mib']:.0f} MiB",
-                    file=sys.stderr,
-                )
-    return runs, summary, written
+def contestants(calls, without):
+    """(engine, source) in the order in which they run."""
+    sources = [source for source in ("csv", "parquet") if source not in without]
+    pairs = [(engine, source) for source in sources for engine in ("floor", "trunkrate", "polars", "duckdb") if engine not in without]
+    if "postgres" not in without and "csv" not in without and calls <= POSTGRES_CALLS:
+        pairs.append(("postgres", "csv"))
+    return [*pairs, ("start", None)]
 
 
-def spread(runs):
-    """name -> measure -> (min, median, max)."""
-    result = {}
-    for name, measured in runs.items():
-        columns = {measure: [run[measure] for run in measured] for measure in MEASURES}
-        result[name] = {measure: (min(values), median(values), max(values)) for measure, values in columns.items()}
-    return result
+def one_run(engine, source, data, args, expected):
+    """Runs one contestant in a folder of its own. Returns (its measures, what it says each account owes or None)."""
+    # Beside the calls, so that it finds neither a ledger nor a trunkrate.toml.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=data) as folder:
+        folder = Path(folder)
+        out, calls, rates = folder / "out", data / f"calls.{source}", data / "rates"
+        if engine == "trunkrate":
+            command = [args.trunkrate, "run", "--cdrs", calls, "--rates", rates, "--ledger", out, "--format", "json", *args.trunkrate_args]
+        elif engine == "floor":
+            command = [sys.executable, HERE / "floor.py", calls, out]
+        elif engine == "start":
+            command = [sys.executable, "-c", "import polars"]
+        else:
+            out.mkdir()
+            folder.chmod(0o711)  # PostgreSQL's server may run as another user
+            command = [sys.executable, HERE / f"rival_{engine}.py", calls, rates, out]
+        measures, output = measure(f"{engine} from {source}", command, folder, dict(os.environ))
+        if engine == "postgres":
+            measures = json.loads(output)  # of the server, without its start; the kernel does not count it as a child of ours
+        if engine == "trunkrate":
+            measures["summary"] = check_summary(output, expected)
+            ledger = subprocess.run([sys.executable, HERE / "totals.py", out], stdout=subprocess.PIPE)
+            if ledger.returncode != 0:
+                fail("the ledger's legs could not be added up")
+            return measures, totals(ledger.stdout.decode())
+        return measures, totals((out / "totals.csv").read_text()) if engine not in ("floor", "start") else None
 
 
-def print_table(spreads):
-    width = max(map(len, spreads))
-    groups = (("wall s", "wall_seconds", 2), ("CPU s", "cpu_seconds", 2), ("peak MiB", "peak_mib", 0))
-    print(" " * width + "".join(f"  {title:^23}" for title, _, _ in groups))
-    print(" " * width + "".join(f"  {'min':>7} {'median':>7} {'max':>7}" for _ in groups))
-    for name, by_measure in spreads.items():
-        cells = ("".join(f" {value:>7,.{digits}f}" for value in by_measure[measure]) for _, measure, digits in groups)
-        print(f"{name:<{width}}" + "".join(f" {cell}" for cell in cells))
+def totals(text):
+    return {account: Decimal(amount) for account, amount in (line.split(",") for line in text.splitlines())}
+
+
+def check_totals(found, expected, who, first):
+    """Every account, to the last decimal."""
+    differing = [account for account in sorted(found.keys() | expected.keys()) if found.get(account) != expected.get(account)]
+    if differing:
+        account = differing[0]
+        fail(
+            f"{len(differing)} accounts' totals differ, such as {account}: {found.get(account)} says {who}, {expected.get(account)} says {first}"
+        )
+
+
+def compare(calls, data, args):
+    """Returns what is to be reported of one size."""
+    meta = ensure_data(data, calls, args.seed)
+    pairs = contestants(calls, args.without)
+    runs = {pair: [] for pair in pairs}
+    agreed = first = None
+    for source in {source for _, source in pairs if source}:
+        warm(data / f"calls.{source}")
+    for number in range(args.repeat):
+        for engine, source in pairs:
+            measures, owed = one_run(engine, source, data, args, meta["expected"])
+            name = f"{engine} from {source}" if source else engine
+            if owed is not None and agreed is None:
+                agreed, first = owed, name
+            elif owed is not None:
+                check_totals(owed, agreed, name, first)
+            runs[engine, source].append(measures)
+            print(
+                f"{calls:,} calls, round {number + 1} of {args.repeat}: {name}: {measures['cpu_seconds']:.2f} s CPU,"
+                f" {measures['wall_seconds']:.2f} s wall, {measures['peak_mib']:.0f} MiB",
+                file=sys.stderr,
+            )
+    rows = []
+    for (engine, source), measured in runs.items():
+        spread = {m: {"min": min(v), "median": median(v), "max": max(v)} for m in MEASURES for v in [[run[m] for run in measured]]}
+        cpu = spread["cpu_seconds"]["median"]
+        floor = median(run["cpu_seconds"] for run in runs["floor", source]) if source else None
+        rows.append({
+            "engine": engine, "source": source, **spread, "calls_per_cpu_second": round(calls / cpu) if source else None,
+            "cpu_to_floor": cpu / floor if floor else None, "runs": measured,
+        })
+    return {
+        "calls": calls, "children": meta["children"], "csv_bytes": meta["bytes"], "parquet_bytes": (data / "calls.parquet").stat().st_size,
+        "accounts": len(agreed) if agreed else None, "total": str(sum(agreed.values()).quantize(Decimal("0.00001"))) if agreed else None, "rows": rows,
+    }
+
+
+# ---- The report -----------------------------------------------------------------------------------------------------
+
+
+def cells(row):
+    """One line of the table."""
+    cpu, wall, peak = (row[measure] for measure in ("cpu_seconds", "wall_seconds", "peak_mib"))
+    return [
+        ENGINES[row["engine"]], (row["source"] or "").replace("csv", "CSV").replace("parquet", "Parquet"),
+        f"{cpu['median']:.2f}", f"{cpu['min']:.2f} to {cpu['max']:.2f}", f"{wall['median']:.2f}", f"{peak['median']:,.0f}",
+        f"{row['calls_per_cpu_second']:,}" if row["source"] else "", f"{row['cpu_to_floor']:.2f}" if row["source"] else "",
+    ]
+
+
+HEADINGS = ["", "from", "CPU s", "min to max", "wall s", "peak MiB", "calls per CPU s", "to the floor"]
+
+
+def as_text(table):
+    widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
+    aligned = ((text.ljust(width) if column < 2 else text.rjust(width) for column, (text, width) in enumerate(zip(line, widths))) for line in table)
+    return "\n".join("  ".join(line).rstrip() for line in aligned)
+
+
+def as_markdown(table):
+    lines = ["| " + " | ".join(line) + " |" for line in table]
+    return "\n".join([lines[0], "|---|---|" + "---:|" * (len(HEADINGS) - 2), *lines[1:]])
+
+
+def ran_on(report):
+    machine, versions = report["machine"], report["versions"]
+    versions = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; {versions}; {report['when'][:10]}"
+
+
+def tables(report, render):
+    """The tables of all sizes, with what was rated and on which machine."""
+    parts = []
+    for size in report["sizes"]:
+        agree = f"; all agree on each of {size['accounts']} accounts, {size['total']} USD together" if size["total"] else ""
+        parts.append(
+            f"{size['calls']:,} calls, {size['children']:,} of them children, {size['csv_bytes'] / 1024**2:,.0f} MiB as CSV,"
+            f" {size['parquet_bytes'] / 1024**2:,.0f} MiB as Parquet; medians of {report['repeat']}{agree}:"
+        )
+        parts.append(render([HEADINGS, *map(cells, size["rows"])]))
+    return "\n\n".join([*parts, ran_on(report)])
+
+
+def versions(trunkrate, without):
+    """What was compared; fails if something is missing that is asked for."""
+    found = {"trunkrate": (first_line([trunkrate, "--version"]) or "").removeprefix("trunkrate ")}
+    for engine in ("polars", "duckdb"):
+        found[engine] = first_line([sys.executable, "-c", f"import {engine}; print({engine}.__version__)"])
+        if found[engine] is None and (engine == "polars" or engine not in without):
+            fail(f"{sys.executable} has no {engine}; hint: pip install -r {HERE / 'requirements.txt'} in a venv, and its python")
+    if "postgres" not in without:
+        server = first_line(["/usr/lib/postgresql/15/bin/postgres", "--version"])
+        if server is None:
+            fail("no PostgreSQL 15; hint: apt install postgresql-15 postgresql-15-prefix, or --without postgres")
+        found["PostgreSQL"] = server.split()[2]
+    return {**found, "python": platform.python_version()}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="1000000,10000000", metavar="N,N", help="numbers of calls (1000000,10000000)")
+    parser.add_argument("--repeat", type=int, default=3, metavar="R", help="runs of each (3)")
+    parser.add_argument("--without", default="", metavar="NAME,NAME", help="leave out postgres, duckdb, polars, csv or parquet")
+    parser.add_argument("--quick", action="store_true", help="a million calls without PostgreSQL; the README's picture stays as it is")
+    parser.add_argument("--trunkrate", type=Path, default=Path("target/release/trunkrate"), metavar="FILE")
+    parser.add_argument("--trunkrate-args", default="", metavar="ARGS", help='more arguments for `trunkrate run`, such as "--threads 1"')
+    parser.add_argument("--data", type=Path, default=Path("target/bench"), metavar="DIR", help="a folder for each size, written if absent")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="(target/bench/results.json)")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="(benches/results.svg)")
+    args = parser.parse_args()
+    try:
+        args.sizes = [1_000_000] if args.quick else [int(size) for size in args.sizes.split(",")]
+    except ValueError:
+        parser.error(f"--sizes takes numbers with commas between them, found {args.sizes!r}")
+    args.without = {name for name in args.without.split(",") if name} | ({"postgres"} if args.quick else set())
+    unknown = args.without - {"postgres", "duckdb", "polars", "csv", "parquet"}
+    if min(args.sizes) < 100 or args.repeat < 1:
+        parser.error("--sizes must be 100 or more, --repeat 1 or more")
+    if unknown or {"csv", "parquet"} <= args.without:
+        parser.error(f"--without takes postgres, duckdb, polars, and csv or parquet; found {','.join(sorted(args.without))}")
+    if max(args.sizes) > POSTGRES_CALLS and min(args.sizes) > POSTGRES_CALLS:
+        args.without.add("postgres")
+    args.trunkrate_args = shlex.split(args.trunkrate_args)
+    args.json = args.json or Path("target/bench") / ("results-quick.json" if args.quick else "results.json")
+    args.svg = args.svg or (Path("target/bench/results-quick.svg") if args.quick else HERE / "results.svg")
+    args.trunkrate, args.data = args.trunkrate.resolve(), args.data.resolve()
+    return args
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--repeat", type=int, default=3, metavar="R", help="runs of each (3)")
-    parser.add_argument("--trunkrate", type=Path, default=Path("target/release/trunkrate"), metavar="FILE")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the calls, generated if absent (target/bench/N)")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, metavar="T", help="for both sides; without it each takes what it likes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="writes every single measure too")
-    args = parser.parse_args()
-    if args.calls < 100 or args.repeat < 1 or (args.threads is not None and args.threads < 1):
-        parser.error("--calls must be 100 or more, --repeat and --threads 1 or more")
-    # A kill must leave no temporary ledger behind either.
+    args = arguments()
+    # A kill must leave no temporary ledger and no server behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    trunkrate = args.trunkrate.resolve()
-    if not os.access(trunkrate, os.X_OK):
+    if not os.access(args.trunkrate, os.X_OK):
         fail(f"no program at {args.trunkrate}; hint: cargo build --release")
-    polars = first_line([sys.executable, "-c", "import polars; print(polars.__version__)"])
-    if polars is None:
-        fail(f"{sys.executable} has no polars; hint: pip install -r {HERE / 'requirements.txt'} in a venv, and its python")
-    data = (args.data or Path("target/bench") / str(args.calls)).resolve()
-    meta = ensure_data(data, args.calls, args.seed)
-
-    ran_on = machine()
-    versions = {"trunkrate": first_line([trunkrate, "--version"]), "polars": polars, "python": platform.python_version()}
-    when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    runs, summary, written = compare(data, trunkrate, args.repeat, args.threads, meta["expected"])
-    spreads = spread(runs)
-    cpu = {name: spreads[name]["cpu_seconds"][1] for name in runs}
-    ratio = cpu[TRUNKRATE] / cpu[FLOOR]
-    # The floor's own work is what is left without the start of Python, which a Rust program does not have.
-    net = cpu[TRUNKRATE] / (cpu[FLOOR] - cpu[START_ONLY]) if cpu[FLOOR] > cpu[START_ONLY] else None
-    rate = args.calls / cpu[TRUNKRATE]
-
-    print(f"{args.calls:,} calls, {meta['children']:,} of them children; {meta['bytes'] / 1024**2:,.0f} MiB of CSV; {args.repeat} runs of each, in turn")
+    report = {
+        "when": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "seed": args.seed, "repeat": args.repeat,
+        "trunkrate_args": args.trunkrate_args, "machine": machine(), "versions": versions(args.trunkrate, args.without),
+    }
+    report["sizes"] = [compare(calls, args.data / str(calls), args) for calls in args.sizes]
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(report, indent=2) + "\n")
+    args.json.with_suffix(".md").write_text(tables(report, as_markdown) + "\n")
+    args.svg.write_text(picture.draw(report))
+    print(tables(report, as_text))
     print()
-    print_table(spreads)
-    print()
-    print(f"trunkrate's CPU / the floor's  {ratio:.2f}    (medians; {net:.2f} without the start of Python)" if net else f"trunkrate's CPU / the floor's  {ratio:.2f}    (medians)")
-    print(f"calls per CPU second           {rate:,.0f}    (the floor: {args.calls / cpu[FLOOR]:,.0f})")
-    print(f"written                        {written[TRUNKRATE] / 1024**2:,.1f} MiB    (the floor: {written[FLOOR] / 1024**2:,.1f} MiB)")
-    print(f"trunkrate counted              read {summary['read']:,}: " + ", ".join(f"{name} {summary[name]:,}" for name in CLASSES))
-    print(f"machine                        {ran_on['cpu']}, {ran_on['cores']} cores, {ran_on['memory_gib']} GiB, {ran_on['system']}")
-    print(f"versions                       {versions['trunkrate'] or 'trunkrate ?'}, polars {polars}, Python {versions['python']}; {when}")
-    if ran_on["load_before"] > 0.5:
-        print(f"warning: the load was {ran_on['load_before']} before the first run: the machine was not quiet, the CPU seconds are too high")
-    if args.json:
-        report = {
-            "when": when, "calls": args.calls, "seed": args.seed, "repeat": args.repeat, "threads": args.threads,
-            "csv_bytes": meta["bytes"], "machine": ran_on, "versions": versions, "cpu_ratio": ratio, "cpu_ratio_without_python_start": net,
-            "calls_per_cpu_second": rate, "bytes_written": written, "summary": summary,
-            "spread": {name: {m: dict(zip(("min", "median", "max"), v)) for m, v in by.items()} for name, by in spreads.items()},
-            "runs": runs,
-        }
-        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    print(tables(report, as_markdown))
+    print(f"\nwritten: {args.json}, {args.json.with_suffix('.md')}, {args.svg}")
+    if report["machine"]["load_before"] > 0.5:
+        print(f"warning: the load was {report['machine']['load_before']} before the first run: the machine was not quiet, the CPU seconds are too high")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,34 @@
 #!/usr/bin/env python3
 """Writes one invented night of trunk calls and the rates that price it, for the benchmarks.
 
-    generate.py --calls 1000000 --out DIR [--seed 7]
+    generate.py --calls 1000000 --out DIR [--seed 7] [--parquet]
+    generate.py --calls 100000000 --out DIR --parts 20
 
 DIR/calls.csv     the calls, 14 columns, in no order; one row in six is a transferred call's child
+DIR/calls.parquet with --parquet, the same calls: every column text, zstd level 1
+DIR/calls-000.csv.zst …  with --parts, the calls cut into so many files; parents are anywhere among them
 DIR/rates/        one deck: deck.toml, termination.csv (40,000 destination prefixes), origination.csv
-DIR/meta.json     what was written and what a right run must count: written before calls.csv appears
+DIR/meta.json     what was written and what a right run must count: written before the calls appear
 
-The same arguments give the same bytes. Memory does not grow with --calls: what a call is follows from a hash of
-its index, so a child finds its parent's facts by hashing the parent's index, and nothing is remembered.
+The same arguments give the same text, whatever the number of parts and of cores. Memory does not grow with --calls:
+what a call is follows from a hash of its index, so a child finds its parent's facts by hashing the parent's index,
+and nothing is remembered.
 """
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import random
+import re
+import signal
 import struct
+import subprocess
 import sys
 import time
+from collections import Counter, deque
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from math import exp
@@ -33,7 +43,10 @@ NIGHT_START = datetime(2026, 11, 20, 18, tzinfo=timezone.utc)
 NIGHT_SECONDS = 12 * 3600
 LONGEST_CALL = 3600
 LONGEST_RING = 31
-ROWS_PER_WRITE = 20_000
+ROWS_PER_CHUNK = 50_000
+
+# The facts of a call: 16 bytes of sid, then trunk, bits, length, stem of A, stem of B; start, offset of A, offset of B.
+FACTS = struct.Struct("<16sHHHHHxxIII")
 
 CALL_COLUMNS = (
     "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to"
@@ -198,165 +211,244 @@ def durations():
     return [0] * zeros + tail
 
 
-def write_calls(path, calls, seed, rng, by_country):
-    """Writes the calls. Returns what a run over them must count.
+class Night:
+    """The tables that a call's hash points into: all that the calls of one seed share."""
+
+    def __init__(self, seed, by_country):
+        rng = random.Random(seed + 1)
+        accounts = [f"AC{rng.getrandbits(128):032x}" for _ in range(ACCOUNTS)]
+        trunk_sids = [f"TK{rng.getrandbits(128):032x}" for _ in range(TRUNKS)]
+        # One string for the two columns, and a block of a hundred US numbers: one trunk in ten is toll-free.
+        self.owners = [f"{accounts[t * ACCOUNTS // TRUNKS]},{trunk_sids[t]}" for t in range(TRUNKS)]
+        self.blocks = []
+        for t in range(TRUNKS):
+            area = rng.choice(TOLL_FREE if t % 10 == 0 else AREA_CODES)
+            self.blocks.append(int(f"1{area}{rng.randrange(200, 1000)}{rng.randrange(100):02d}00"))
+        # Large and small customers; the overwritten start of the list gives the smallest some calls too.
+        ranks = rng.sample(range(1, TRUNKS + 1), TRUNKS)
+        self.trunk_of = rng.choices(range(TRUNKS), [1 / (rank + 2) for rank in ranks], k=65_536)
+        self.trunk_of[:TRUNKS] = range(TRUNKS)
+        self.stems = number_stems(rng, by_country)
+        self.seconds = durations()
+        last = NIGHT_SECONDS + LONGEST_RING + LONGEST_CALL
+        self.stamps = [f"{NIGHT_START + timedelta(seconds=s):%Y-%m-%dT%H:%M:%SZ}" for s in range(last + 1)]
+        self.statuses = ["completed"] * 58 + ["no-answer"] * 4 + ["busy"] * 2
+        self.key = f"trunkrate bench {FORMAT} {seed}".encode()
+        self.state = rng.getstate()  # the draws go on from here
+
+    def facts(self, index):
+        """What a call is: a hash of its index, cut into FACTS."""
+        return FACTS.unpack(blake2b(index.to_bytes(8, "little"), key=self.key, digest_size=FACTS.size).digest())
+
+
+def drawn(night, calls, chunk):
+    """The draws, row by row: is it a child, and of which root? Yields (its own index, its parent's or None) of `chunk` rows.
+
+    `chunk` is a dictionary that says where the draws go on; afterwards it says where the next chunk does. This walk is
+    all that must be done in order, and costs a tenth of writing the rows: see chunks().
+    """
+    rng = random.Random()
+    rng.setstate(chunk["state"])
+    uniform, facts, seconds = rng.random, night.facts, night.seconds
+    all_roots = calls - calls // 6
+    roots, children = chunk["roots"], chunk["children"]
+    rows_left, children_left = calls - roots - children, calls // 6 - children
+    for _ in range(chunk["rows"]):
+        if uniform() * rows_left < children_left:
+            # Only an answered root can have been transferred: one draw in ten is repeated.
+            while True:
+                parent = int(uniform() * all_roots)
+                _, _, bits, length, *_ = facts(parent)
+                if bits & 63 < 58 and seconds[length]:
+                    break
+            yield all_roots + children, parent
+            children += 1
+            children_left -= 1
+        else:
+            yield roots, None
+            roots += 1
+        rows_left -= 1
+    chunk.update(state=rng.getstate(), roots=roots, children=children)
+
+
+def rows(night, calls, chunk):
+    """The lines of a chunk. Returns (bytes, what a run over them must count).
 
     Rows need no shuffling: a row's facts, its start among them, follow from a hash, a child's parent is any root
     that was answered, and which rows are children is drawn row by row.
     """
-    accounts = [f"AC{rng.getrandbits(128):032x}" for _ in range(ACCOUNTS)]
-    trunk_sids = [f"TK{rng.getrandbits(128):032x}" for _ in range(TRUNKS)]
-    # One string for the two columns, and a block of a hundred US numbers: one trunk in ten is toll-free.
-    owners = [f"{accounts[t * ACCOUNTS // TRUNKS]},{trunk_sids[t]}" for t in range(TRUNKS)]
-    blocks = []
-    for t in range(TRUNKS):
-        area = rng.choice(TOLL_FREE if t % 10 == 0 else AREA_CODES)
-        blocks.append(int(f"1{area}{rng.randrange(200, 1000)}{rng.randrange(100):02d}00"))
-    # Large and small customers; the overwritten start of the list gives the smallest some calls too.
-    ranks = rng.sample(range(1, TRUNKS + 1), TRUNKS)
-    trunk_of = rng.choices(range(TRUNKS), [1 / (rank + 2) for rank in ranks], k=65_536)
-    trunk_of[:TRUNKS] = range(TRUNKS)
-    stems = number_stems(rng, by_country)
-    seconds = durations()
-    last = NIGHT_SECONDS + LONGEST_RING + LONGEST_CALL
-    stamps = [f"{NIGHT_START + timedelta(seconds=s):%Y-%m-%dT%H:%M:%SZ}" for s in range(last + 1)]
-    statuses = ["completed"] * 58 + ["no-answer"] * 4 + ["busy"] * 2
-
-    # 16 bytes of sid, then: trunk, bits, length, stem of A, stem of B, spare; start, offset of A, offset of B.
-    facts = struct.Struct("<16sHHHHHxxIII")
-    unpack = facts.unpack
-    width = facts.size
-    key = f"trunkrate bench {FORMAT} {seed}".encode()
-
-    children_left = calls // 6
-    roots = calls - children_left
-    rows_left = calls
-    next_root = 0
-    next_child = roots
-    children = children_left
+    trunk_of, blocks, stems, owners = night.trunk_of, night.blocks, night.stems, night.owners
+    seconds, stamps, statuses, facts = night.seconds, night.stamps, night.statuses, night.facts
     rated = free = legs = 0
-    uniform = rng.random
-
-    with open(path, "wb") as file:
-        lines = [CALL_COLUMNS]
-        for _ in range(calls):
-            if uniform() * rows_left < children_left:
-                children_left -= 1
-                is_child = True
-                index = next_child
-                next_child += 1
-                # Only an answered root can have been transferred: one draw in ten is repeated.
-                while True:
-                    parent = int(uniform() * roots)
-                    digest = blake2b(parent.to_bytes(8, "little"), key=key, digest_size=width).digest()
-                    parent_id, trunk, bits, length, stem_a, stem_b, start, offset_a, offset_b = unpack(digest)
-                    if bits & 63 < 58 and seconds[length]:
-                        break
+    lines = [CALL_COLUMNS] if chunk["header"] else []
+    for index, parent in drawn(night, calls, dict(chunk)):
+        # The root's facts: this row's own, or its parent's.
+        root_id, trunk, bits, length, stem_a, stem_b, start, offset_a, offset_b = facts(index if parent is None else parent)
+        trunk = trunk_of[trunk]
+        start %= NIGHT_SECONDS
+        ring = bits >> 6 & 31
+        base, count = stems[stem_b]
+        far = base + offset_b % count
+        near = blocks[trunk] + offset_a % 100
+        if bits & 2048:
+            direction = "trunking-terminating"
+            if bits & 12288:
+                a, b = near, far
             else:
-                is_child = False
-                index = next_root
-                next_root += 1
-                digest = blake2b(index.to_bytes(8, "little"), key=key, digest_size=width).digest()
-                sid, trunk, bits, length, stem_a, stem_b, start, offset_a, offset_b = unpack(digest)
-            rows_left -= 1
+                # One caller in four shows a number of elsewhere: the origin groups have something to decide.
+                base, count = stems[stem_a]
+                a, b = base + offset_a % count, far
+        else:
+            direction = "trunking-originating"
+            a, b = far, near
 
-            # The root's facts: this row's own, or its parent's.
-            trunk = trunk_of[trunk]
-            start %= NIGHT_SECONDS
+        if parent is None:
+            sid, parent_sid, refer_to, to, caller, leg_count = root_id, "", "", f"+{b}", a, 1
+        else:
+            talk = seconds[length]
+            caller = b if bits & 2048 else a
+            parent_sid = f"CA{root_id.hex()}"
+            sid, _, bits, length, stem_a, _, after, offset_a, offset_b = facts(index)
+            # Transferred while the parent talks, and in this night.
+            start = min(start + ring + 1 + after % talk, NIGHT_SECONDS)
             ring = bits >> 6 & 31
-            base, count = stems[stem_b]
-            far = base + offset_b % count
-            near = blocks[trunk] + offset_a % 100
             if bits & 2048:
-                direction = "trunking-terminating"
-                if bits & 12288:
-                    a, b = near, far
-                else:
-                    # One caller in four shows a number of elsewhere: the origin groups have something to decide.
-                    base, count = stems[stem_a]
-                    a, b = base + offset_a % count, far
+                base, count = stems[stem_a]
+                to = f"+{base + offset_a % count}"
+                refer_to = f"<sip:{to}@trunk{trunk}.pstn.twilio.com>"
+                leg_count = 2
             else:
-                direction = "trunking-originating"
-                a, b = far, near
-
-            if is_child:
-                talk = seconds[length]
-                b_terminating = bits & 2048
-                parent_sid = f"CA{parent_id.hex()}"
-                digest = blake2b(index.to_bytes(8, "little"), key=key, digest_size=width).digest()
-                sid, _, bits, length, stem_a, _, after, offset_a, offset_b = unpack(digest)
-                # Transferred while the parent talks, and in this night.
-                start = min(start + ring + 1 + after % talk, NIGHT_SECONDS)
-                ring = bits >> 6 & 31
-                if bits & 2048:
-                    base, count = stems[stem_a]
-                    to = f"+{base + offset_a % count}"
-                    refer_to = f"<sip:{to}@trunk{trunk}.pstn.twilio.com>"
-                    leg_count = 2
-                else:
-                    to = refer_to = f"sip:agent{offset_b % 500}@pbx.example.com"
-                    leg_count = 1
-                caller = b if b_terminating else a
-            else:
-                parent_sid = refer_to = ""
-                caller = a
-                to = f"+{b}"
+                to = refer_to = f"sip:agent{offset_b % 500}@pbx.example.com"
                 leg_count = 1
 
-            status = statuses[bits & 63]
-            cost = ""
-            if status == "completed":
-                duration = seconds[length]
-                if duration:
-                    rated += 1
-                    legs += leg_count
-                    if not bits & 0xC000 and not bits & 0x0600:
-                        # The carrier's price is there for one answered call in sixteen.
-                        cost = f"-0.{13 * (1 + duration // 60):05d}"
-                else:
-                    free += 1
-            else:
-                duration = 0
-                free += 1
-            lines.append(
-                f"CA{sid.hex()},{parent_sid},{owners[trunk]},{direction},+{caller},{to},{stamps[start]},"
-                f"{stamps[start + ring + duration]},{duration},{status},{cost},USD,{refer_to}"
-            )
-            if len(lines) >= ROWS_PER_WRITE:
-                lines.append("")
-                file.write("\n".join(lines).encode("ascii"))
-                lines = []
-        lines.append("")
-        file.write("\n".join(lines).encode("ascii"))
-    return {"read": calls, "rated": rated, "free": free, "duplicate": 0, "ignored": 0, "suspended": 0, "legs": legs}, children
+        status = statuses[bits & 63]
+        cost = ""
+        duration = seconds[length] if status == "completed" else 0
+        if duration:
+            rated += 1
+            legs += leg_count
+            if not bits & 0xC000 and not bits & 0x0600:
+                # The carrier's price is there for one answered call in sixteen.
+                cost = f"-0.{13 * (1 + duration // 60):05d}"
+        else:
+            free += 1
+        lines.append(
+            f"CA{sid.hex()},{parent_sid},{owners[trunk]},{direction},+{caller},{to},{stamps[start]},"
+            f"{stamps[start + ring + duration]},{duration},{status},{cost},USD,{refer_to}"
+        )
+    lines.append("")
+    return "\n".join(lines).encode("ascii"), {"rated": rated, "free": free, "legs": legs}
+
+
+def chunks(night, calls, parts):
+    """The work in pieces, in order: each says where its draws begin, so that another process can do it."""
+    chunk = {"state": night.state, "roots": 0, "children": 0}
+    for part in range(parts):
+        left = calls * (part + 1) // parts - calls * part // parts
+        chunk["header"] = True
+        while left:
+            chunk.update(part=part, rows=min(left, ROWS_PER_CHUNK))
+            left -= chunk["rows"]
+            yield dict(chunk)
+            deque(drawn(night, calls, chunk), maxlen=0)  # walks on to the next
+            chunk["header"] = False
+
+
+def start_worker(seed, by_country, calls, compressed):
+    """What each worker process keeps."""
+    global worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends
+    compress = None
+    if compressed:
+        import zstandard
+
+        compress = zstandard.ZstdCompressor(level=1).compress
+    worker = Night(seed, by_country), calls, compress
+
+
+def work(chunk):
+    night, calls, compress = worker
+    text, counts = rows(night, calls, chunk)
+    return chunk["part"], len(text), compress(text) if compress else text, counts
+
+
+def write_calls(names, seed, by_country, calls, compressed):
+    """Writes the calls to the files of these names, one after the other. Returns (bytes of text, what a run must count).
+
+    One process per core makes the rows; here they are only drawn and written. No more than a few chunks are in memory.
+    """
+    size, expected = 0, Counter(read=calls, rated=0, free=0, duplicate=0, ignored=0, suspended=0, legs=0)
+    cores = os.cpu_count() or 1
+    pending, file, open_part = deque(), None, None
+    with ProcessPoolExecutor(cores, initializer=start_worker, initargs=(seed, by_country, calls, compressed)) as pool:
+
+        def write_first():
+            nonlocal size, file, open_part
+            part, length, data, counts = pending.popleft().result()
+            if part != open_part:
+                if file:
+                    file.close()
+                file, open_part = open(names[part], "wb"), part
+            file.write(data)  # a .zst file is its chunks' frames, one after the other
+            size += length
+            expected.update(counts)
+
+        for chunk in chunks(Night(seed, by_country), calls, len(names)):
+            pending.append(pool.submit(work, chunk))
+            if len(pending) > cores + 1:
+                write_first()
+        while pending:
+            write_first()
+        file.close()
+    return size, dict(expected)
+
+
+def write_parquet(source, target):
+    """The same calls as Parquet: every column text, in row groups of 131,072, zstd level 1."""
+    command = [sys.executable, Path(__file__).resolve().parent / "floor.py", source, target]
+    if subprocess.run(command).returncode != 0:
+        sys.exit(f"generate.py: {target} could not be written; hint: --parquet needs polars (benches/requirements.txt)")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, required=True, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--parts", type=int, metavar="P", help="calls-000.csv.zst and so on instead of calls.csv (needs zstandard)")
+    parser.add_argument("--parquet", action="store_true", help="calls.parquet too (needs polars)")
     args = parser.parse_args()
     if args.calls < 100:
         parser.error("--calls must be 100 or more")
+    if args.parts is not None and not 1 <= args.parts <= min(1000, args.calls):
+        parser.error("--parts must be 1 to 1000")
+    if args.parts and args.parquet:
+        parser.error("--parquet goes with one file, not with --parts")
+    if args.parts and importlib.util.find_spec("zstandard") is None:
+        sys.exit("generate.py: --parts needs zstandard; hint: pip install -r benches/requirements.txt")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the workers too
     began = time.perf_counter()
     args.out.mkdir(parents=True, exist_ok=True)
-    final = args.out / "calls.csv"
-    final.unlink(missing_ok=True)
+    for old in args.out.iterdir():
+        if re.fullmatch(r"calls(\.csv|\.parquet|-[0-9]{3}\.csv\.zst)(\.partial)?", old.name):
+            old.unlink()
 
     # Two generators: the deck is the same for any number of calls.
     prefixes, by_country = write_rates(args.out / "rates", random.Random(args.seed))
-    partial = args.out / "calls.csv.partial"
-    expected, children = write_calls(partial, args.calls, args.seed, random.Random(args.seed + 1), by_country)
-    size = partial.stat().st_size
+    names = [args.out / (f"calls-{part:03d}.csv.zst" if args.parts else "calls.csv") for part in range(args.parts or 1)]
+    partial = [name.with_name(f"{name.name}.partial") for name in names]
+    size, expected = write_calls(partial, args.seed, by_country, args.calls, bool(args.parts))
     meta = {
-        "format": FORMAT, "calls": args.calls, "seed": args.seed, "children": children, "bytes": size,
+        "format": FORMAT, "calls": args.calls, "seed": args.seed, "children": args.calls // 6, "bytes": size,
         "termination_prefixes": prefixes, "expected": expected,
     }
     (args.out / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
-    os.replace(partial, final)
+    for name in names:
+        os.replace(f"{name}.partial", name)
+    if args.parquet:
+        write_parquet(names[0], args.out / "calls.parquet")
     print(
-        f"{final}: {args.calls:,} calls ({children:,} children), {size:,} bytes, {size / args.calls:.0f} a row;"
+        f"{args.out}: {args.calls:,} calls ({args.calls // 6:,} children), {size:,} bytes, {size / args.calls:.0f} a row;"
         f" {prefixes:,} termination prefixes; {time.perf_counter() - began:.1f} s",
         file=sys.stderr,
     )

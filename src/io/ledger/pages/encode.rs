@@ -4,7 +4,7 @@
 
 use polars_parquet::parquet::encoding::bitpacked;
 use std::cell::RefCell;
-use std::io::Cursor;
+use zstd::zstd_safe::{CParameter, compress_bound};
 
 /// Values that the bit packer takes at a time.
 const PACKED: usize = 32;
@@ -41,6 +41,11 @@ pub(super) struct Present {
 }
 
 impl Present {
+    /// All rows.
+    pub fn all(rows: usize) -> Self {
+        Self { bits: Vec::new(), rows, count: rows }
+    }
+
     /// From one flag per row, eight at a time.
     pub fn of<T>(rows: &[T], present: impl Fn(&T) -> bool) -> Self {
         let mut count = 0;
@@ -82,7 +87,7 @@ impl Present {
 }
 
 /// One run of the hybrid encoding.
-fn run(out: &mut Vec<u8>, length: usize, value: u32, width: u32) {
+pub(super) fn run(out: &mut Vec<u8>, length: usize, value: u32, width: u32) {
     uleb(out, (length as u64) << 1);
     out.extend_from_slice(&value.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
@@ -179,33 +184,56 @@ enum Search {
 struct Contexts {
     full: zstd::bulk::Compressor<'static>,
     short: zstd::bulk::Compressor<'static>,
+    room: Vec<u8>,
 }
 
 thread_local! {
-    /// A context takes longer to make than a small page takes to compress.
+    /// A context takes longer to make than a small page takes to compress; and fresh room for the worst case, which the
+    /// system has to clear, cost 9 ns a call id.
     static ZSTD: RefCell<Contexts> = {
         let new = || zstd::bulk::Compressor::new(1).expect("zstd knows level 1");
         let mut short = new();
-        short.set_parameter(zstd::zstd_safe::CParameter::HashLog(6)).expect("zstd knows a table of 64 places");
-        RefCell::new(Contexts { full: new(), short })
+        short.set_parameter(CParameter::HashLog(6)).expect("zstd knows a table of 64 places");
+        RefCell::new(Contexts { full: new(), short, room: Vec::new() })
     };
+
+    /// As much room again for values before they are compressed.
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-fn compress_with(search: Search, out: &mut Vec<u8>, values: &[u8]) {
-    let before = out.len();
-    out.reserve(zstd::zstd_safe::compress_bound(values.len()));
-    let mut cursor = Cursor::new(std::mem::take(out));
-    cursor.set_position(before as u64);
-    let written = ZSTD.with_borrow_mut(|zstd| {
-        let context = match search {
-            Search::Full => &mut zstd.full,
-            Search::Short => &mut zstd.short,
-        };
-        context.compress_to_buffer(values, &mut cursor).expect("there is room for all of it")
-    });
-    *out = cursor.into_inner();
-    out.truncate(before + written);
+/// An empty buffer, with room from earlier use.
+pub(super) fn buffer() -> Vec<u8> {
+    BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
+
+/// Gives it back. One of unusual size is not kept.
+pub(super) fn recycle(mut buffer: Vec<u8>) {
+    if (1..=MOST_KEPT).contains(&buffer.capacity()) {
+        buffer.clear();
+        BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    }
+}
+
+/// Does something with `values`, compressed.
+fn compressed<T>(search: Search, values: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
+    ZSTD.with_borrow_mut(|Contexts { full, short, room }| {
+        room.clear();
+        room.reserve(compress_bound(values.len()));
+        let context = match search {
+            Search::Full => full,
+            Search::Short => short,
+        };
+        context.compress_to_buffer(values, room).expect("there is room for all of it");
+        let done = then(room);
+        if room.capacity() > MOST_KEPT {
+            *room = Vec::new();
+        }
+        done
+    })
+}
+
+/// Bytes of room that a thread keeps: many times a usual column.
+const MOST_KEPT: usize = 32 << 20;
 
 /// Bytes that tell how the rest will compress.
 const SAMPLE: usize = 16 << 10;
@@ -226,23 +254,11 @@ fn sample(values: &[u8]) -> Option<&[u8]> {
 /// Appends packed integers or ids to `out`, compressed. Returns whether it did: most of them are random bits, and trying
 /// that costs 1 to 2 ns a value, which is as much as to pack them.
 pub(super) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
-    if values.len() < LEAST {
+    let hopeless = |sample: &[u8]| compressed(Search::Full, sample, |bytes| !pays(sample.len(), bytes.len()));
+    if values.len() < LEAST || sample(values).is_some_and(hopeless) {
         return false;
     }
-    if let Some(sample) = sample(values) {
-        let mut tried = Vec::new();
-        compress_with(Search::Full, &mut tried, sample);
-        if !pays(sample.len(), tried.len()) {
-            return false;
-        }
-    }
-    let before = out.len();
-    compress_with(Search::Full, out, values);
-    let pays = pays(values.len(), out.len() - before);
-    if !pays {
-        out.truncate(before);
-    }
-    pays
+    append(out, Search::Full, values, false)
 }
 
 /// Appends texts or a dictionary to `out`, compressed. Returns whether it did.
@@ -250,20 +266,62 @@ pub(super) fn compress_plain(out: &mut Vec<u8>, values: &[u8], always: bool) -> 
     if values.len() < LEAST && !always {
         return false;
     }
-    let mut search = Search::Full;
-    if let Some(sample) = sample(values) {
-        let (mut full, mut short) = (Vec::new(), Vec::new());
-        compress_with(Search::Full, &mut full, sample);
-        compress_with(Search::Short, &mut short, sample);
-        if !pays(short.len(), full.len()) {
-            search = Search::Short;
+    let repeats = |sample| {
+        let size = |search| compressed(search, sample, <[u8]>::len);
+        pays(size(Search::Short), size(Search::Full))
+    };
+    let search = if sample(values).is_none_or(repeats) { Search::Full } else { Search::Short };
+    append(out, search, values, always)
+}
+
+fn append(out: &mut Vec<u8>, search: Search, values: &[u8], always: bool) -> bool {
+    compressed(search, values, |bytes| {
+        let pays = always || pays(values.len(), bytes.len());
+        if pays {
+            out.reserve_exact(bytes.len());
+            out.extend_from_slice(bytes);
+        }
+        pays
+    })
+}
+
+/// Integers by first use: each gets a place among those that were seen. Found by a hash that is always the same.
+pub(super) struct Places {
+    table: Vec<u32>,
+    shift: u32,
+    /// The integers, by place.
+    pub values: Vec<i64>,
+}
+
+impl Places {
+    /// For at most so many different integers.
+    pub fn new(most: usize) -> Self {
+        // At most half full.
+        let bits = (most.max(1) * 2).next_power_of_two().trailing_zeros();
+        Self { table: vec![u32::MAX; 1 << bits], shift: u64::BITS - bits, values: Vec::new() }
+    }
+
+    /// The place of an integer; `None` if there were as many others already.
+    #[inline]
+    pub fn place(&mut self, value: i64) -> Option<u32> {
+        let hash = value.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift;
+        let mut slot = usize::try_from(hash).unwrap_or_default();
+        let last = self.table.len() - 1;
+        loop {
+            let place = self.table[slot];
+            if place == u32::MAX {
+                if self.values.len() >= self.table.len() / 2 {
+                    return None;
+                }
+                let place = u32::try_from(self.values.len()).ok()?;
+                self.table[slot] = place;
+                self.values.push(value);
+                return Some(place);
+            }
+            if self.values[place as usize] == value {
+                return Some(place);
+            }
+            slot = (slot + 1) & last;
         }
     }
-    let before = out.len();
-    compress_with(search, out, values);
-    let pays = always || pays(values.len(), out.len() - before);
-    if !pays {
-        out.truncate(before);
-    }
-    pays
 }

@@ -11,7 +11,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use encode::Present;
+use encode::{Places, Present};
 use polars::error::PolarsResult;
 use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::encoding::Encoding;
@@ -125,15 +125,21 @@ impl Encoded {
             encode::compress_packed(&mut bytes, &values)
         };
         if !compressed {
+            bytes.reserve_exact(values.len());
             bytes.extend_from_slice(&values);
         }
         let data = Packed { bytes, raw: levels + values.len(), compressed };
+        encode::recycle(values);
         let dictionary = dictionary.map(|Dictionary { values, count }| {
             let mut bytes = Vec::new();
             // The codec is one for the whole column, and only a data page can say that it is not compressed.
             let compressed = encode::compress_plain(&mut bytes, &values, data.compressed);
+            if !compressed {
+                bytes.extend_from_slice(&values);
+            }
             let raw = values.len();
-            (Packed { bytes: if compressed { bytes } else { values }, raw, compressed }, count)
+            encode::recycle(values);
+            (Packed { bytes, raw, compressed }, count)
         });
         Self { rows: present.rows, nulls: present.rows - present.count, text, dictionary, data, levels, encoding, range: None }
     }
@@ -158,6 +164,14 @@ enum Content {
 struct Dictionary {
     values: Vec<u8>,
     count: usize,
+}
+
+impl Dictionary {
+    fn integers(integers: &[i64]) -> Self {
+        let mut values = encode::buffer();
+        values.extend(integers.iter().flat_map(|value| value.to_le_bytes()));
+        Self { values, count: integers.len() }
+    }
 }
 
 thread_local! {
@@ -192,70 +206,84 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
 /// Places in a dictionary of `count`, as the page holds them.
 fn places(rows: &[u32], count: usize) -> Vec<u8> {
     let width = encode::width(u32::try_from(count).unwrap_or(NONE).saturating_sub(1)).max(1);
-    let mut values = Vec::with_capacity(rows.len() * width as usize / 8 + 64);
+    let mut values = encode::buffer();
     values.push(width.to_le_bytes()[0]);
     encode::hybrid(&mut values, rows, width);
     values
 }
 
+fn append_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&u32::try_from(text.len()).expect("a text below 4 GiB").to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Texts that repeat: for each row an id below `count_of_ids`, or [`NONE`]. Only texts that are used are written, in the
-/// order of their first use. An empty text is null.
+/// order of their first use, and twice if they have two ids. An empty text is null.
 ///
 /// # Panics
 /// If an id is not below `count_of_ids`.
 #[must_use]
 pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'a str) -> Encoded {
     let (used, rows) = by_first_use(ids, count_of_ids);
-    if used.iter().any(|id| text(*id).is_empty()) {
-        let ids: Vec<u32> = ids.iter().map(|id| if *id == NONE || text(*id).is_empty() { NONE } else { *id }).collect();
-        return dictionary(&ids, count_of_ids, text);
-    }
     if used.len() > most_distinct(rows.len()) {
-        let mut column = TextColumn::new();
+        let mut column = TextColumn { lengths: Vec::with_capacity(ids.len()), bytes: encode::buffer() };
         for id in ids {
             column.push(if *id == NONE { &[] } else { text(*id).as_bytes() });
         }
-        return texts(&column);
+        let encoded = texts(&column);
+        encode::recycle(column.bytes);
+        return encoded;
     }
-    let mut values = Vec::new();
-    for id in &used {
-        let text = text(*id);
-        values.extend_from_slice(&u32::try_from(text.len()).expect("a text below 4 GiB").to_le_bytes());
-        values.extend_from_slice(text.as_bytes());
+    let used: Vec<&str> = used.into_iter().map(&text).collect();
+    if used.iter().any(|text| text.is_empty()) {
+        let ids: Vec<u32> = ids.iter().map(|id| if *id == NONE || text(*id).is_empty() { NONE } else { *id }).collect();
+        return dictionary(&ids, count_of_ids, text);
     }
-    of_places(ids, &rows, true, Dictionary { values, count: used.len() })
+    let mut values = encode::buffer();
+    for text in &used {
+        append_text(&mut values, text);
+    }
+    Encoded::new(&present_ids(ids, rows.len()), of_places(&rows, true, Dictionary { values, count: used.len() }))
 }
 
-/// Integers that repeat, of any kind but text: as [`dictionary`].
+/// Integers that repeat, of any kind but text: as [`dictionary`], but no integer is written twice.
 ///
 /// # Panics
 /// If an id is not below `count_of_ids`.
 #[must_use]
 pub fn integer_dictionary(ids: &[u32], count_of_ids: usize, value: impl Fn(u32) -> i64) -> Encoded {
-    let (used, rows) = by_first_use(ids, count_of_ids);
-    let used: Vec<i64> = used.into_iter().map(value).collect();
-    if used.len() > most_distinct(rows.len()) {
-        let present = Present::of(ids, |id| *id != NONE);
-        let values: Vec<i64> = rows.iter().map(|place| used[*place as usize]).collect();
+    let (used, mut rows) = by_first_use(ids, count_of_ids);
+    let present = present_ids(ids, rows.len());
+    // Many rates have one price, and most have no fee.
+    let mut distinct = Places::new(used.len());
+    let places: Vec<u32> = used.into_iter().map(|id| distinct.place(value(id)).expect("room for all")).collect();
+    let values = distinct.values;
+    if values.len() > most_distinct(rows.len()) {
+        let values: Vec<i64> = rows.iter().map(|place| values[places[*place as usize] as usize]).collect();
         return present_integers(&present, &values);
     }
-    let values = used.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let encoded = of_places(ids, &rows, false, Dictionary { values, count: used.len() });
-    Encoded { range: range(&used), ..encoded }
+    if values.len() < places.len() {
+        for place in &mut rows {
+            *place = places[*place as usize];
+        }
+    }
+    Encoded { range: range(&values), ..Encoded::new(&present, of_places(&rows, false, Dictionary::integers(&values))) }
 }
 
-/// How many values make a dictionary of so many rows: with more it costs more than the values one by one.
+/// How many values make a dictionary of so many rows: with more, texts cost more than one by one.
 fn most_distinct(rows: usize) -> usize {
-    (rows / 8 * 5).max(8)
+    (rows / 2).max(8)
 }
 
-fn of_places(ids: &[u32], rows: &[u32], text: bool, dictionary: Dictionary) -> Encoded {
-    let present = Present::of(ids, |id| *id != NONE);
-    let content = match dictionary.count {
+fn present_ids(ids: &[u32], present: usize) -> Present {
+    if present == ids.len() { Present::all(present) } else { Present::of(ids, |id| *id != NONE) }
+}
+
+fn of_places(rows: &[u32], text: bool, dictionary: Dictionary) -> Content {
+    match dictionary.count {
         0 => Content::Nothing { text },
         count => Content::Places { places: places(rows, count), text, dictionary },
-    };
-    Encoded::new(&present, content)
+    }
 }
 
 /// A column of texts that hardly repeat, as it grows.
@@ -301,25 +329,29 @@ impl TextColumn {
     }
 }
 
-/// Texts that hardly repeat, as lengths and then bytes.
+/// Texts that hardly repeat, as lengths and then bytes: zstd takes 20 ns for a call id instead of 65 with a length before
+/// each, and 8 to 21 instead of 37 for a telephone number. Those that repeat belong in a [`dictionary`]: 2 ns.
 #[must_use]
 pub fn texts(column: &TextColumn) -> Encoded {
-    let present = Present::of(&column.lengths, |length| *length != 0);
-    let mut values = Vec::with_capacity(column.bytes.len() + column.lengths.len() + 64);
-    if present.count == column.lengths.len() {
-        encode::delta(&mut values, &column.lengths);
+    let lengths = &column.lengths;
+    let mut values = encode::buffer();
+    let present = if lengths.contains(&0) {
+        let some: Vec<u32> = lengths.iter().copied().filter(|length| *length != 0).collect();
+        encode::delta(&mut values, &some);
+        Present::of(lengths, |length| *length != 0)
     } else {
-        let lengths: Vec<u32> = column.lengths.iter().copied().filter(|length| *length != 0).collect();
-        encode::delta(&mut values, &lengths);
-    }
+        encode::delta(&mut values, lengths);
+        Present::all(lengths.len())
+    };
     values.extend_from_slice(&column.bytes);
     Encoded::new(&present, if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts(values) })
 }
 
-/// Integers of any kind, none of them null.
+/// Integers of any kind, none of them null: 2 to 3 ns each as differences of few bits, where eight bytes each and zstd take
+/// 13 to 21 and as much room.
 #[must_use]
 pub fn integers(values: &[i64]) -> Encoded {
-    present_integers(&Present::of(values, |_| true), values)
+    present_integers(&Present::all(values.len()), values)
 }
 
 /// Integers of any kind, some of them null.
@@ -335,22 +367,46 @@ pub fn optional_integers(values: impl ExactSizeIterator<Item = Option<i64>>) -> 
 }
 
 fn present_integers(present: &Present, values: &[i64]) -> Encoded {
-    let Some((least, greatest)) = range(values) else {
+    if values.is_empty() {
         return Encoded::new(present, Content::Nothing { text: false });
-    };
-    let mut bytes = Vec::with_capacity(values.len() * 4 + 64);
+    }
+    if let Some((content, distinct)) = few_integers(values) {
+        return Encoded { range: range(&distinct), ..Encoded::new(present, content) };
+    }
+    let mut bytes = encode::buffer();
     encode::delta(&mut bytes, values);
-    Encoded { range: Some((least, greatest)), ..Encoded::new(present, Content::Integers(bytes)) }
+    Encoded { range: range(values), ..Encoded::new(present, Content::Integers(bytes)) }
+}
+
+/// A dictionary and its integers, if there are at most one for 16 rows: billed seconds take 0.8 bytes instead of 1.6,
+/// amounts of which half are zero 0.6 instead of 1.7. That there are more mostly shows within as many rows.
+fn few_integers(values: &[i64]) -> Option<(Content, Vec<i64>)> {
+    let mut distinct = Places::new(values.len() / 16);
+    let mut rows = Vec::with_capacity(values.len());
+    for value in values {
+        rows.push(distinct.place(*value)?);
+    }
+    Some((of_places(&rows, false, Dictionary::integers(&distinct.values)), distinct.values))
 }
 
 fn range(values: &[i64]) -> Option<(i64, i64)> {
-    values.iter().copied().min().zip(values.iter().copied().max())
+    let (first, rest) = values.split_first()?;
+    Some(rest.iter().fold((*first, *first), |(least, greatest), value| (least.min(*value), greatest.max(*value))))
 }
 
 /// One text in every row; null if it is empty.
 #[must_use]
 pub fn constant_text(text: &str, rows: usize) -> Encoded {
-    dictionary(&vec![0; rows], 1, |_| text)
+    if text.is_empty() || rows == 0 {
+        return Encoded::new(&Present::of(&vec![(); rows], |()| false), Content::Nothing { text: true });
+    }
+    let mut dictionary = encode::buffer();
+    append_text(&mut dictionary, text);
+    let mut places = encode::buffer();
+    places.push(1);
+    encode::run(&mut places, rows, 0, 1);
+    let dictionary = Dictionary { values: dictionary, count: 1 };
+    Encoded::new(&Present::all(rows), Content::Places { places, text: true, dictionary })
 }
 
 /// Writes a file of row groups.

@@ -5,7 +5,6 @@ use polars::prelude::*;
 use proptest::prelude::*;
 use std::io::Cursor;
 
-/// One column of each way to write, with the series that it means.
 fn write(columns: &[(&str, Kind)], groups: Vec<Vec<Encoded>>) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), &schema(columns));
     for group in groups {
@@ -90,27 +89,26 @@ fn check_texts(groups: &[Vec<&str>]) {
 fn check_numbers(kind: Kind, groups: &[Vec<Option<i64>>]) {
     let all = groups.concat();
     let wanted = through_polars(vec![number_series(kind, &all)]);
-    let optional = |group: &[Option<i64>]| optional_integers(group.iter().copied());
+    let optional = |group: &[Option<i64>]| -> Encoded { optional_integers(group.iter().copied()) };
     let whole = |group: &[Option<i64>]| integers(&group.iter().map(|value| value.unwrap()).collect::<Vec<_>>());
-    let mut ways: Vec<&dyn Fn(&[Option<i64>]) -> Encoded> = vec![&optional, &integer_dictionary_of];
-    if all.iter().all(Option::is_some) {
-        ways.push(&whole);
-    }
-    for encode in ways {
+    for (encode, takes_nulls) in [(optional as fn(&_) -> _, true), (integer_dictionary_of, true), (whole, false)] {
+        if !takes_nulls && all.contains(&None) {
+            continue;
+        }
         let file = write(&[("n", kind)], groups.iter().map(|group| vec![encode(group)]).collect());
         assert_same(&read(&file), &wanted);
     }
 }
 
 /// Numbers that look random and are the same every time.
-fn random(seed: u64) -> impl Iterator<Item = u64> {
-    std::iter::successors(Some(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), |x| {
+fn random(seed: usize) -> impl Iterator<Item = i64> {
+    std::iter::successors(Some((seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), |x| {
         let x = x ^ (x << 13);
         let x = x ^ (x >> 7);
         Some(x ^ (x << 17))
     })
     .skip(9)
-    .map(|x| x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8)
+    .map(|x| (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8).cast_signed())
 }
 
 const KINDS: [Kind; 4] = [Kind::Integer, Kind::Instant, Kind::Decimal(8), Kind::Decimal(10)];
@@ -124,8 +122,12 @@ fn texts_come_back() {
     check_texts(&[vec!["a", "", "ß", "日本語", &long, "a", "", &long]]);
     check_texts(&[vec![]]);
     check_texts(&[vec!["a"; 70_000], vec!["b"; 3]]);
+    for (text, rows) in [("a", 1), ("日本", 70_000), ("", 9), (long.as_str(), 3), ("a", 0)] {
+        let file = write(&[("t", Kind::Text)], vec![vec![constant_text(text, rows)]]);
+        assert_same(&read(&file), &through_polars(vec![text_series(&vec![text; rows])]));
+    }
     for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513] {
-        let texts: Vec<String> = random(rows).take(rows as usize).map(|x| "z".repeat((x % 5) as usize)).collect();
+        let texts: Vec<String> = random(rows).take(rows).map(|x| "z".repeat(usize::try_from(x % 5).unwrap())).collect();
         check_texts(&[texts.iter().map(String::as_str).collect()]);
     }
 }
@@ -154,10 +156,10 @@ fn numbers_come_back() {
         check_numbers(kind, &[vec![Some(largest), Some(-largest), Some(largest), Some(0), Some(-largest)]]);
         check_numbers(kind, &[vec![Some(7); 70_000]]);
         for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 66, 255, 256, 257, 258, 513] {
-            check_numbers(kind, &[random(rows).take(rows as usize).map(|x| Some((x % 9) as i64 - 4)).collect()]);
+            check_numbers(kind, &[random(rows).take(rows).map(|x| Some(x % 9 - 4)).collect()]);
         }
-        for most in [2, 3600, 60_000, 1 << 50] {
-            let whole: Vec<Option<i64>> = random(most).take(70_000).map(|x| Some((x % most) as i64)).collect();
+        for (seed, most) in [2, 3600, 60_000, 1 << 50].into_iter().enumerate() {
+            let whole: Vec<Option<i64>> = random(seed).take(70_000).map(|x| Some(x % most)).collect();
             let holes: Vec<Option<i64>> = whole.iter().map(|value| value.filter(|value| value % 10 != 0)).collect();
             let rare: Vec<Option<i64>> =
                 whole.iter().enumerate().map(|(row, value)| value.filter(|_| row % 9000 == 77)).collect();
@@ -181,8 +183,9 @@ fn table() -> (Vec<u8>, DataFrame) {
     ];
     let rows = 3 * 10_000;
     let ids: Vec<String> = random(5).take(rows).map(|x| format!("CA{x:032x}")).collect();
-    let starts: Vec<i64> = (0..rows as i64).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
-    let accounts: Vec<u32> = random(6).take(rows).map(|x| if x % 50 == 0 { NONE } else { (x % 30) as u32 }).collect();
+    let starts: Vec<i64> = (0..).take(rows).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
+    let accounts: Vec<u32> =
+        random(6).take(rows).map(|x| if x % 50 == 0 { NONE } else { u32::try_from(x % 30).unwrap() }).collect();
     let names: Vec<String> = (0..30).map(|number| format!("AC{number:032x}")).collect();
     let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
     let price = |id: u32| i64::from(id) * 135_000_000;
@@ -222,7 +225,7 @@ fn tables_come_back_in_parts() {
     assert_same(&read(&file), &frame);
     for (offset, length) in [(0, 1), (9_990, 20), (29_999, 1), (12_345, 10_000), (0, 30_000), (5, 0)] {
         let part = ParquetReader::new(Cursor::new(&file)).with_slice(Some((offset, length))).finish().unwrap();
-        assert_same(&part, &frame.slice(offset as i64, length));
+        assert_same(&part, &frame.slice(i64::try_from(offset).unwrap(), length));
     }
     let names = ["price", "id"];
     let part = ParquetReader::new(Cursor::new(&file))
@@ -260,13 +263,36 @@ fn lazy_scans_filter() {
     }
 }
 
+/// Many ids of one text or integer, ids that nobody uses, and more ids than make a dictionary.
+#[test]
+fn ids_come_back() {
+    let texts = ["unused", "a", "", "b", "a"];
+    let ids = [1, 2, 3, 4, NONE, 1];
+    let file = write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, 5, |id| texts[id as usize])]]);
+    assert_same(&read(&file), &through_polars(vec![text_series(&["a", "", "b", "a", "", "a"])]));
+
+    let rows = 40_000;
+    let ids: Vec<u32> =
+        random(7).take(rows).map(|x| if x % 9 == 0 { NONE } else { u32::try_from(x % 100_000).unwrap() }).collect();
+    let names: Vec<String> = (0..100_000).map(|id| if id % 5 == 0 { String::new() } else { format!("name {id}") }).collect();
+    let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
+    let file = write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, names.len(), name)]]);
+    assert_same(&read(&file), &through_polars(vec![text_series(&ids.iter().map(|id| name(*id)).collect::<Vec<_>>())]));
+    for distinct in [1, 70, 100_000] {
+        let value = |id: u32| i64::from(id) % distinct * 1_000_000;
+        let file = write(&[("n", Kind::Integer)], vec![vec![integer_dictionary(&ids, names.len(), value)]]);
+        let values: Vec<Option<i64>> = ids.iter().map(|id| (*id != NONE).then(|| value(*id))).collect();
+        assert_same(&read(&file), &through_polars(vec![number_series(Kind::Integer, &values)]));
+    }
+}
+
 /// The bounds of start times are in the footer, and nulls of all columns.
 #[test]
 fn columns_have_statistics() {
     use polars_parquet::parquet::statistics::Statistics;
     let (file, _) = table();
     let metadata = polars_parquet::parquet::read::read_metadata(&mut Cursor::new(&file)).unwrap();
-    assert_eq!(metadata.created_by.as_deref(), Some("trunkrate 0.1.0"));
+    assert_eq!(metadata.created_by.as_deref(), Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION"))));
     for (number, group) in (0..).zip(&metadata.row_groups) {
         let columns: Vec<_> =
             group.parquet_columns().iter().map(|column| column.statistics(&metadata.footer_buf).unwrap().unwrap()).collect();
@@ -286,7 +312,7 @@ fn the_same_values_are_the_same_bytes() {
     let other = std::thread::spawn(|| {
         // What was encoded before on the thread must not matter.
         let _ = dictionary_of(&["x", "y", "x"]);
-        let _ = texts_of(&["abc"; 50_000]);
+        let _ = texts_of(&vec!["abc"; 50_000]);
         table().0
     });
     assert_eq!(first, other.join().unwrap());
