@@ -10,7 +10,7 @@ use super::accounts::{self, Accounts};
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::decks::{self, Decks};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
-use super::ledger::books::{Books, ROWS};
+use super::ledger::books::{Books, ROWS, RateNumbers};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight};
@@ -475,13 +475,14 @@ impl Session {
     }
 
     /// What the run's legs and log are written from.
-    fn books_of<'a>(&'a self, run_id: &'a str) -> Books<'a> {
+    fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, run_id: &'a str) -> Books<'a> {
         Books {
             calls: &self.books,
             ids: &self.ids,
             bounds: &self.bounds,
             texts: &self.texts,
             decks: &self.inputs.decks.decks,
+            rates,
             rule: self.inputs.policy.leg_rule,
             run_id,
         }
@@ -548,7 +549,8 @@ pub fn book(
     let previous = history.last();
     let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
     let mut staged = Staged::begin(lock, &run_id)?;
-    staged.write_books(&session.books_of(&run_id))?;
+    let rates = RateNumbers::new(&session.inputs.decks.decks);
+    staged.write_books(&session.books_of(&rates, &run_id))?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;

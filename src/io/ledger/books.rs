@@ -12,6 +12,7 @@ use super::ids::IdRow;
 use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
 use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
 use crate::deck::{Deck, Rated};
+use crate::intern::Interner;
 use crate::io::FileError;
 use crate::io::families::Bounds;
 use crate::io::parts::{Batch, Parts};
@@ -122,6 +123,8 @@ pub struct Books<'a> {
     pub texts: &'a SharedTexts,
     /// The decks.
     pub decks: &'a [Deck],
+    /// Their rows, numbered.
+    pub rates: &'a RateNumbers<'a>,
     /// The rounding of a leg.
     pub rule: LegRule,
     /// The run's name.
@@ -253,7 +256,6 @@ impl Books<'_> {
         let mut log = LogColumns::new(group.calls);
         let mut sums = vec![None; self.decks.len()];
         let mut ids = Batch::new(self.ids);
-        let rates = RateNumbers::new(self.decks);
         let day = i32::try_from(group.day).unwrap_or_default();
         let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
         for (bucket, range) in &group.pieces {
@@ -264,7 +266,7 @@ impl Books<'_> {
                 let booked = booked_legs(call, self.decks, self.rule, &texts.parties).map_err(fail)?;
                 for (number, leg) in booked.iter().flatten().enumerate() {
                     total.add(leg.charge.amount).map_err(fail)?;
-                    legs.push(call, number, leg, &rates, texts);
+                    legs.push(call, number, leg, self.rates, texts);
                 }
                 if call.is_rated {
                     sums[call.deck as usize].get_or_insert(Total::default()).merge(total).map_err(fail)?;
@@ -276,25 +278,33 @@ impl Books<'_> {
             }
         }
         ids.push()?;
-        Ok(EncodedGroup { legs: (legs.leg.len(), legs.encode(self, &rates)), log: (log.start.len(), log.encode(self)), sums })
+        Ok(EncodedGroup { legs: (legs.leg.len(), legs.encode(self)), log: (log.start.len(), log.encode(self)), sums })
     }
 }
 
 /// Every row of every deck has a number, so that what a row says is looked up once a group.
-struct RateNumbers<'a> {
+#[derive(Debug)]
+pub struct RateNumbers<'a> {
     decks: &'a [Deck],
     /// The number of each deck's first row.
     first: Vec<u32>,
     /// The deck and row of each number.
     rows: Vec<(u32, u32)>,
+    /// The id of each number's description: many rows have one.
+    description: Vec<u32>,
+    descriptions: Interner,
 }
 
 impl<'a> RateNumbers<'a> {
-    fn new(decks: &'a [Deck]) -> Self {
-        let mut numbers = Self { decks, first: Vec::new(), rows: Vec::new() };
+    /// Numbers the rows of some decks.
+    #[must_use]
+    pub fn new(decks: &'a [Deck]) -> Self {
+        let (first, rows, description) = (Vec::new(), Vec::new(), Vec::new());
+        let mut numbers = Self { decks, first, rows, description, descriptions: Interner::default() };
         for (deck, rates) in (0..).zip(decks) {
             numbers.first.push(u32::try_from(numbers.rows.len()).unwrap_or(NONE));
             numbers.rows.extend((0..).zip(&rates.rates).map(|(row, _)| (deck, row)));
+            numbers.description.extend(rates.rates.iter().map(|rate| numbers.descriptions.id(&rate.description)));
         }
         numbers
     }
@@ -420,8 +430,10 @@ impl LegColumns {
     }
 
     /// In the order of [`LEGS`].
-    fn encode(&self, books: &Books<'_>, rates: &RateNumbers<'_>) -> Vec<Encoded> {
-        let (rows, count) = (self.leg.len(), rates.rows.len());
+    fn encode(&self, books: &Books<'_>) -> Vec<Encoded> {
+        let (rows, rates) = (self.leg.len(), books.rates);
+        let count = rates.rows.len();
+        let descriptions: Vec<u32> = self.rate.iter().map(|number| rates.description[*number as usize]).collect();
         let (accounts, trunks) = (&books.texts.accounts, &books.texts.trunks);
         vec![
             pages::texts(&self.call_sid),
@@ -444,7 +456,7 @@ impl LegColumns {
             pages::integer_dictionary(&self.rate, count, |number| rates.rate(number).fee.units()),
             pages::texts(&self.destination_prefix),
             pages::texts(&self.origin_prefix),
-            pages::dictionary(&self.rate, count, |number| &rates.rate(number).description),
+            pages::dictionary(&descriptions, rates.descriptions.texts().len(), |id| rates.descriptions.text(id)),
             pages::dictionary(&self.rate, count, |number| &rates.deck(number).name),
             pages::dictionary(&self.rate, count, |number| &rates.deck(number).files[rates.rate(number).file as usize]),
             pages::integer_dictionary(&self.rate, count, |number| rates.rate(number).line.into()),
