@@ -75,33 +75,44 @@ impl Memory {
 pub struct Room {
     limit: usize,
     used: AtomicUsize,
-    /// Where parts go that find no room; `None`: they stay in memory, whatever the limit.
-    folder: Option<PathBuf>,
+    /// Where parts go that find no room.
+    folder: PathBuf,
     files: AtomicUsize,
+    /// Blocks that were let go: given back to the allocator, a block of one phase would not always serve the next (measured:
+    /// 660 MiB instead of 480 at 10 million calls).
+    free: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Room {
     /// Room for so many bytes; what is more goes to files in `folder`.
     #[must_use]
     pub fn new(limit: usize, folder: &Path) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), folder: Some(folder.to_owned()), files: AtomicUsize::new(0) })
-    }
-
-    /// Room without a limit.
-    #[must_use]
-    pub fn unbounded() -> Arc<Self> {
-        Arc::new(Self { limit: usize::MAX, used: AtomicUsize::new(0), folder: None, files: AtomicUsize::new(0) })
+        let (used, files) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { limit, used, folder: folder.to_owned(), files, free: Mutex::default() })
     }
 
     fn take(&self, bytes: usize) -> bool {
         let room = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
-        self.folder.is_none() || self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
     }
 
-    fn give_back(&self, bytes: usize) {
-        if self.folder.is_some() {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
+    /// An empty block.
+    fn block(&self) -> Vec<u8> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        free.unwrap_or_else(|| Vec::with_capacity(BLOCK))
+    }
+
+    /// Takes a block back; one for a long row is let go.
+    fn recycle(&self, mut block: Vec<u8>) {
+        if block.capacity() == BLOCK {
+            block.clear();
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(block);
         }
+    }
+
+    fn give_back(&self, block: Vec<u8>) {
+        self.used.fetch_sub(block.capacity(), Ordering::Relaxed);
+        self.recycle(block);
     }
 }
 
@@ -137,8 +148,7 @@ struct Spill {
 
 impl Spill {
     fn create(room: &Room) -> Result<Self, FileError> {
-        let folder = room.folder.clone().unwrap_or_default();
-        let path = folder.join(format!("parts-{}", room.files.fetch_add(1, Ordering::Relaxed)));
+        let path = room.folder.join(format!("parts-{}", room.files.fetch_add(1, Ordering::Relaxed)));
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be made: {e}"));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(fail)?;
         std::fs::remove_file(&path).map_err(fail)?;
@@ -190,7 +200,7 @@ impl Parts {
             self.close(&mut part)?;
         }
         if part.open.capacity() == 0 {
-            part.open.reserve_exact(BLOCK);
+            part.open = self.room.block();
         }
         part.open.extend_from_slice(bytes);
         Ok(())
@@ -235,10 +245,11 @@ impl Parts {
         for block in part.blocks {
             self.show(&block, &mut buffer, &mut show)?;
             if let Block::Memory(bytes) = block {
-                self.room.give_back(bytes.capacity());
+                self.room.give_back(bytes);
             }
         }
         show(&part.open);
+        self.room.recycle(part.open);
         Ok(())
     }
 
@@ -294,10 +305,14 @@ impl<'a> Batch<'a> {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        for part in &self.parts {
-            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            let bytes = |block: &Block| if let Block::Memory(bytes) = block { bytes.capacity() } else { 0 };
-            self.room.give_back(part.blocks.iter().map(bytes).sum());
+        for part in &mut self.parts {
+            let part = std::mem::take(part.get_mut().unwrap_or_else(PoisonError::into_inner));
+            for block in part.blocks {
+                if let Block::Memory(bytes) = block {
+                    self.room.give_back(bytes);
+                }
+            }
+            self.room.recycle(part.open);
         }
     }
 }
