@@ -38,11 +38,12 @@ lint: tools
 doc: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 
-bench: tools                    ## trunkrate beside polars copying the same file, a million calls
+bench: tools                    ## trunkrate beside polars copying the same file, a million calls; then its instructions
 	cargo build --release --locked
 	test -x target/bench/venv/bin/python || python3 -m venv target/bench/venv
 	target/bench/venv/bin/pip install --quiet -r benches/requirements.txt
 	target/bench/venv/bin/python benches/compare.py --calls 1000000
+	if command -v valgrind >/dev/null; then python3 benches/instructions.py; else echo "no valgrind: instructions not counted"; fi
 
 nights: tools                   ## 30 nights of 100,000 calls in several orders, beside one run over all of them
 	cargo build --release --locked
