@@ -83,7 +83,7 @@ fn csv_block(dice: &mut Dice, quoted: bool) -> String {
                 let _ = write!(line, "sip:{}@pbx{}.example.com", dice.number(), dice.below(300));
             }
             (true, _) => {
-                let _ = write!(line, "sip:+{}@public-vip.pstn.twilio.com", dice.number());
+                let _ = write!(line, "<sip:+{}@trunk{}.pstn.twilio.com>", dice.number(), dice.below(400));
             }
         }
         if quoted {

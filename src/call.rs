@@ -567,7 +567,7 @@ impl Calls {
     fn pack_target(&mut self, text: &str) -> AskedRef {
         // As `Asked::parse` would, without a text of its own.
         if let Some(plain) = PlainSip::parse(text) {
-            return AskedRef::Sip(self.parties.id(text), UserPart::of_plain(plain));
+            return AskedRef::Sip(self.parties.id(plain.endpoint), UserPart::of_plain(plain));
         }
         match Asked::parse(text) {
             Asked::Number(number) => AskedRef::Number(number),

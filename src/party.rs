@@ -171,7 +171,7 @@ impl Party<'_> {
         }
         // A plain endpoint is itself.
         if let Some(plain) = PlainSip::parse(text) {
-            return plain.user_number().map_or(Party::Endpoint(Cow::Borrowed(text)), Party::Number);
+            return plain.user_number().map_or(Party::Endpoint(Cow::Borrowed(plain.endpoint)), Party::Number);
         }
         match Uri::parse(text) {
             Ok(Uri::Tel(tel)) => tel.number.map_or(Party::Unknown(Cow::Borrowed(text)), Party::Number),
@@ -366,12 +366,14 @@ impl Sip {
 }
 
 /// A SIP URI in the form of [`Sip::endpoint`] already: `sip:` or `sips:`, a user of letters, digits and `+-._`, a host name
-/// in lower case; nothing before, between or after.
+/// in lower case; nothing before, between or after, but `<…>` around all of it.
 ///
-/// Nine transfers in ten to a SIP endpoint are written like this. Reading them takes 150 instructions, by [`Uri::parse`]
-/// 1,900 and a dozen allocations; the two say the same.
+/// Most transfers to a SIP URI are written like this. Reading one takes 200 instructions, by [`Uri::parse`] 1,900 and a
+/// dozen allocations; the two say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainSip<'a> {
+    /// The endpoint: the text without `<…>`.
+    pub endpoint: &'a str,
     user: &'a str,
 }
 
@@ -379,7 +381,11 @@ impl<'a> PlainSip<'a> {
     /// Reads a text; `None` if it is anything else, or needs a closer look.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"))?;
+        let endpoint = match text.strip_prefix('<') {
+            Some(rest) => rest.strip_suffix('>')?,
+            None => text,
+        };
+        let rest = endpoint.strip_prefix("sip:").or_else(|| endpoint.strip_prefix("sips:"))?;
         let at = rest.bytes().position(|byte| !is_plain_in_user(byte))?;
         let host = rest[at..].strip_prefix('@')?.as_bytes();
         if at == 0 || at > LONGEST_PLAIN || host.len() > LONGEST_PLAIN {
@@ -397,7 +403,7 @@ impl<'a> PlainSip<'a> {
             }
             before = byte;
         }
-        (!matches!(before, b'.' | b'-') && last_label.is_ascii_lowercase()).then_some(Self { user: &rest[..at] })
+        (!matches!(before, b'.' | b'-') && last_label.is_ascii_lowercase()).then_some(Self { endpoint, user: &rest[..at] })
     }
 
     /// The user part as a number, visual separators dropped.
@@ -541,11 +547,11 @@ mod tests {
         /// What is read as a plain SIP endpoint says the same by the parser of all URIs.
         #[test]
         fn plain_endpoints_are_what_the_uri_parser_says(
-            text in "(sip|sips|SIP|tel):([+]?[0-9A-Za-z._-]{0,16}|911|9-1-1|[+]1-415-555-0100|[!-~]{0,4})@[a-zA-Z0-9.-]{0,5}[a-z0-9-]{0,6}[.][a-z0-9-]{0,4}[ -~]{0,1}",
+            text in "<?(sip|sips|SIP|tel):([+]?[0-9A-Za-z._-]{0,16}|911|9-1-1|[+]1-415-555-0100|[!-~]{0,4})@[a-zA-Z0-9.-]{0,5}[a-z0-9-]{0,6}[.][a-z0-9-]{0,4}[ -~]?>?",
         ) {
             if let Some(plain) = PlainSip::parse(&text) {
                 let Ok(Uri::Sip(sip)) = Uri::parse(&text) else { panic!("{text}") };
-                assert_eq!(sip.endpoint(), text);
+                assert_eq!(sip.endpoint(), plain.endpoint);
                 assert_eq!((plain.user_number(), plain.user_emergency()), (sip.user_number(), sip.user_emergency()), "{text}");
             }
         }
@@ -553,16 +559,27 @@ mod tests {
 
     #[test]
     fn what_is_plain() {
-        for plain in ["sip:1000@pbx.example.com", "sips:+14155550100@h.example", "sip:a.b_c-d@x-1.y2", "sip:911@localhost"] {
+        for plain in ["sip:1000@pbx.example.com", "sips:+14155550100@h.example", "sip:a.b_c-d@x-1.y2", "<sip:911@localhost>"] {
             assert!(PlainSip::parse(plain).is_some(), "{plain}");
         }
         for other in ["sip:@h", "sip:a@", "sip:a@h.", "sip:a@.h", "sip:a@h..i", "sip:a@-h", "sip:a@h-", "sip:a@h-.i", "sip:a@1.2"]
         {
             assert_eq!(PlainSip::parse(other), None, "{other}");
         }
-        for other in
-            ["sip:a@H", "SIP:a@h", "sip:a@h:5060", "sip:a@h;x", "sip:a:b@h", " sip:a@h", "sip:a%41@h", "sip:a@h i", "sip:h"]
-        {
+        for other in [
+            "sip:a@H",
+            "SIP:a@h",
+            "sip:a@h:5060",
+            "sip:a@h;x",
+            "sip:a:b@h",
+            " sip:a@h",
+            "sip:a%41@h",
+            "sip:a@h i",
+            "sip:h",
+            "<sip:a@h",
+            "sip:a@h>",
+            "<<sip:a@h>>",
+        ] {
             assert_eq!(PlainSip::parse(other), None, "{other}");
         }
     }

@@ -90,7 +90,7 @@ impl Asked {
             return Self::Number(number);
         }
         if let Some(plain) = PlainSip::parse(text) {
-            return Self::Sip { endpoint: text.to_owned(), user: UserPart::of_plain(plain) };
+            return Self::Sip { endpoint: plain.endpoint.to_owned(), user: UserPart::of_plain(plain) };
         }
         match Uri::parse(text) {
             Ok(Uri::Tel(tel)) => match (tel.emergency, tel.number) {

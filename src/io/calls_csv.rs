@@ -80,16 +80,24 @@ impl Header {
     /// The fields of a record; `None` if it has not as many as the header, or one of them is no usable text. What stands
     /// in other columns does not matter.
     fn fields<'a>(&self, text: Text<'a>, places: &[Place]) -> Option<Fields<'a>> {
-        if places.len() != self.names.len() {
-            return None;
-        }
         let mut fields = Fields::default();
+        self.fill(&mut fields, text, places).then_some(fields)
+    }
+
+    /// The same into a place that is there already (250 bytes): whether it is a record.
+    fn fill<'a>(&self, fields: &mut Fields<'a>, text: Text<'a>, places: &[Place]) -> bool {
+        let [(start, _), .., (_, end)] = places else { return false };
+        if places.len() != self.names.len() {
+            return false;
+        }
         for (column, field) in &self.columns {
             let (start, end) = places[*column];
-            fields.0[*field as usize] = text.get(start as usize..end as usize)?;
+            let Some(text) = text.get(start as usize..end as usize) else { return false };
+            fields.0[*field as usize] = text;
         }
-        let usable = if text.has_no_nul() { fields.are_short() } else { fields.are_usable() };
-        usable.then_some(fields)
+        // A record that is short as a whole has no long field.
+        let is_short = (end - start) as usize <= LONGEST_FIELD;
+        if is_short && text.has_no_nul() { true } else { fields.are_usable() }
     }
 
     fn fields_of_record<'a>(&self, record: &'a csv::ByteRecord) -> Option<Fields<'a>> {
@@ -301,14 +309,20 @@ pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, polic
 fn parse_records(bytes: &[u8], offset: usize, header: &Header, policy: &Policy, calls: &mut Calls) {
     let whole = Text::of(bytes);
     let mut rows = Rows::new(bytes, header.delimiter);
+    // Each row fills the same columns.
+    let mut fields = Fields::default();
     while let Some(row) = rows.next() {
-        let text = match row.text {
-            RowText::Whole => whole,
-            RowText::Unquoted(text) => Text::Bytes(text),
+        let at = offset + row.place.start;
+        let is_record = match row.text {
+            RowText::Whole => {
+                header.fill(&mut fields, whole, row.fields).then(|| calls.push(&Record::read(&fields, policy), place(at)))
+            }
+            RowText::Unquoted(text) => {
+                header.fields(Text::Bytes(text), row.fields).map(|fields| calls.push(&Record::read(&fields, policy), place(at)))
+            }
         };
-        match header.fields(text, row.fields) {
-            Some(fields) => calls.push(&Record::read(&fields, policy), place(offset + row.place.start)),
-            None => push_malformed(&bytes[row.place.clone()], offset + row.place.start, calls),
+        if is_record.is_none() {
+            push_malformed(&bytes[row.place.clone()], at, calls);
         }
     }
 }

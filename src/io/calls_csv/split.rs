@@ -31,11 +31,9 @@ pub(super) enum RowText<'a> {
 
 /// Reads row by row; blank lines are none.
 pub(super) struct Rows<'a> {
-    bytes: &'a [u8],
-    delimiter: u8,
     marks: Marks<'a>,
     /// Where the next row starts, or line ends before it.
-    at: usize,
+    at: u32,
     fields: Vec<Place>,
     odd: Option<Box<OddReader>>,
 }
@@ -43,137 +41,149 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// The rows of a text below 4 GiB. A byte order mark at its start is no content, though of the first row's place.
     pub(super) fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        assert!(u32::try_from(bytes.len()).is_ok(), "a block is below 4 GiB");
-        let at = if bytes.starts_with(super::BYTE_ORDER_MARK) { super::BYTE_ORDER_MARK.len() } else { 0 };
-        Self { bytes, delimiter, marks: Marks::new(bytes, delimiter), at, fields: Vec::with_capacity(32), odd: None }
+        let at = if bytes.starts_with(super::BYTE_ORDER_MARK) { 3 } else { 0 };
+        Self { marks: Marks::new(bytes, delimiter), at, fields: Vec::with_capacity(32), odd: None }
     }
 
     /// The next row.
     pub(super) fn next(&mut self) -> Option<Row<'_>> {
-        let first = self.at == super::BYTE_ORDER_MARK.len() && self.bytes.starts_with(super::BYTE_ORDER_MARK);
-        while matches!(self.bytes.get(self.at), Some(b'\n' | b'\r')) {
+        let bytes = self.marks.bytes;
+        let first = self.at == 3 && bytes.starts_with(super::BYTE_ORDER_MARK);
+        while matches!(bytes.get(self.at as usize), Some(b'\n' | b'\r')) {
             self.at += 1;
             self.marks.next();
         }
-        let start = self.at;
-        if start == self.bytes.len() {
+        let start = self.at as usize;
+        if start == bytes.len() {
             return None;
         }
         let place = if first { 0 } else { start };
         self.fields.clear();
-        if let Some(end) = self.plain_row(start) {
-            self.at = end;
-            return Some(Row { place: place..end, text: RowText::Whole, fields: &self.fields });
+        if let Some(end) = plain_row(&mut self.marks, self.at, &mut self.fields) {
+            // The line's end is behind: its mark is.
+            self.at = self.marks.length.min(end + 1);
+            return Some(Row { place: place..end as usize, text: RowText::Whole, fields: &self.fields });
         }
-        let odd = self.odd.get_or_insert_with(|| Box::new(OddReader::new(self.delimiter)));
+        let odd = self.odd.get_or_insert_with(|| Box::new(OddReader::new(self.marks.delimiter)));
         self.fields.clear();
-        let (end, text) = odd.read(&self.bytes[start..], &mut self.fields);
-        self.at = start + end;
-        self.marks = Marks::from(self.bytes, self.delimiter, self.at);
-        Some(Row { place: place..self.at, text: RowText::Unquoted(text), fields: &self.fields })
+        let (length, text) = odd.read(&bytes[start..], &mut self.fields);
+        self.at += length;
+        self.marks.seek(self.at);
+        Some(Row { place: place..self.at as usize, text: RowText::Unquoted(text), fields: &self.fields })
     }
+}
 
-    /// Splits the row at `start`, up to its line's end; `None` if a quoted field is not simply what stands between its
-    /// quotes.
-    fn plain_row(&mut self, start: usize) -> Option<usize> {
-        let mut from = start;
-        loop {
-            let mut end = self.marks.next();
-            if self.bytes.get(from) == Some(&b'"') {
-                // `end` is the opening quote: the next one closes.
-                end = self.marks.next();
-                while self.bytes.get(end)? != &b'"' {
-                    end = self.marks.next();
+/// Splits the row that starts at `from`, up to its line's end; `None` if a quoted field is not simply what stands between
+/// its quotes.
+#[inline]
+fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<Place>) -> Option<u32> {
+    // A copy stays in registers.
+    let mut marks = *coming;
+    loop {
+        let mut end = marks.next();
+        let mut kind = marks.kind(end);
+        if kind == Some(b'"') {
+            let opens = end == from;
+            if opens {
+                end = marks.next();
+                while marks.kind(end)? != b'"' {
+                    end = marks.next();
                 }
-                self.add(from + 1, end);
+                fields.push((from + 1, end));
+                if marks.next() != end + 1 {
+                    return None;
+                }
                 end += 1;
-                match self.bytes.get(end) {
-                    None => {}
-                    Some(byte) if *byte == self.delimiter || matches!(byte, b'\n' | b'\r') => {
-                        self.marks.next();
-                    }
-                    Some(_) => return None,
-                }
             } else {
                 // A quote inside of text is text.
-                while self.bytes.get(end) == Some(&b'"') {
-                    end = self.marks.next();
+                while marks.kind(end) == Some(b'"') {
+                    end = marks.next();
                 }
-                self.add(from, end);
+                fields.push((from, end));
             }
-            match self.bytes.get(end) {
-                Some(byte) if *byte == self.delimiter => from = end + 1,
-                // The line's end is left: before a row, any number of them is skipped.
-                Some(_) => {
-                    self.marks.again(end);
-                    return Some(end);
-                }
-                None => return Some(end),
-            }
+            kind = marks.kind(end);
+        } else {
+            fields.push((from, end));
         }
-    }
-
-    fn add(&mut self, start: usize, end: usize) {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.fields.push((place(start), place(end)));
+        if kind != Some(marks.delimiter) {
+            *coming = marks;
+            // A quote behind the closing one holds a quote.
+            return (kind != Some(b'"')).then_some(end);
+        }
+        from = end + 1;
     }
 }
 
 /// The places of delimiters, line ends and quotes, in order.
+#[derive(Clone, Copy)]
 struct Marks<'a> {
     bytes: &'a [u8],
+    length: u32,
     delimiter: u8,
     /// Where the 64 bytes start that are looked at.
-    base: usize,
+    base: u32,
     /// Which of them are marks that are still to come.
     coming: u64,
 }
 
 impl<'a> Marks<'a> {
     fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        Self::from(bytes, delimiter, 0)
+        let length = u32::try_from(bytes.len()).expect("a block is below 4 GiB");
+        let mut marks = Self { bytes, length, delimiter, base: 0, coming: 0 };
+        marks.seek(0);
+        marks
     }
 
-    /// The marks from `at` on.
-    fn from(bytes: &'a [u8], delimiter: u8, at: usize) -> Self {
-        let base = at - at % 64;
-        let mut marks = Self { bytes, delimiter, base, coming: 0 };
-        marks.coming = marks.look() & u64::MAX << (at % 64);
-        marks
+    /// Goes on with the marks from `at` on.
+    fn seek(&mut self, at: u32) {
+        self.base = at - at % 64;
+        self.coming = self.look() & u64::MAX << (at % 64);
     }
 
     /// The next mark; the text's end, if there is none.
     #[inline]
-    fn next(&mut self) -> usize {
-        while self.coming == 0 {
-            if self.base + 64 >= self.bytes.len() {
-                return self.bytes.len();
+    fn next(&mut self) -> u32 {
+        if self.coming == 0 {
+            self.look_on();
+            if self.coming == 0 {
+                return self.length;
             }
-            self.base += 64;
-            self.coming = self.look();
         }
-        let mark = self.base + self.coming.trailing_zeros() as usize;
+        let mark = self.base + self.coming.trailing_zeros();
         self.coming &= self.coming - 1;
         mark
     }
 
-    /// Makes the mark that came last come again.
+    /// Goes to the next 64 bytes with a mark in them; stays at the last, if there are none.
+    #[inline(never)]
+    fn look_on(&mut self) {
+        while self.coming == 0 && self.base.saturating_add(64) < self.length {
+            self.base += 64;
+            self.coming = self.look();
+        }
+    }
+
     #[inline]
-    fn again(&mut self, mark: usize) {
-        self.coming |= 1 << (mark - self.base);
+    fn kind(&self, mark: u32) -> Option<u8> {
+        self.bytes.get(mark as usize).copied()
     }
 
     /// The marks of the 64 bytes at `base`, the first in the lowest bit.
     #[inline]
     fn look(&self) -> u64 {
-        let rest = self.bytes.get(self.base..).unwrap_or_default();
-        if let Some(chunk) = rest.first_chunk::<64>() {
-            return marks_of(chunk, self.delimiter);
+        let rest = self.bytes.get(self.base as usize..).unwrap_or_default();
+        match rest.first_chunk::<64>() {
+            Some(chunk) => marks_of(chunk, self.delimiter),
+            None => marks_of_last(rest, self.delimiter),
         }
-        let mut padded = [0; 64];
-        padded[..rest.len()].copy_from_slice(rest);
-        marks_of(&padded, self.delimiter)
     }
+}
+
+#[cold]
+fn marks_of_last(rest: &[u8], delimiter: u8) -> u64 {
+    let mut padded = [0; 64];
+    padded[..rest.len()].copy_from_slice(rest);
+    marks_of(&padded, delimiter)
 }
 
 /// One bit for each byte that is a mark. The compiler makes vectors of the comparisons; 85 instructions for 64 bytes.
@@ -207,7 +217,7 @@ impl OddReader {
     }
 
     /// Reads the row that starts a text; gives its length, with its line's end, and the text of its fields.
-    fn read(&mut self, bytes: &[u8], fields: &mut Vec<Place>) -> (usize, &[u8]) {
+    fn read(&mut self, bytes: &[u8], fields: &mut Vec<Place>) -> (u32, &[u8]) {
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
             let (result, more_read, more_written, more_ends) =
@@ -222,12 +232,12 @@ impl OddReader {
                 csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
             }
         }
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let mut start = 0;
         for end in &self.ends[..count] {
-            let end = u32::try_from(*end).unwrap_or(u32::MAX);
-            fields.push((start, end));
-            start = end;
+            fields.push((start, place(*end)));
+            start = place(*end);
         }
-        (read, &self.text[..written])
+        (place(read), &self.text[..written])
     }
 }
