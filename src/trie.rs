@@ -62,62 +62,110 @@ impl<V> Trie<V> {
         self.values.len()
     }
 
-    /// Every prefix with its values.
-    pub(crate) fn all(&self) -> Vec<(String, &[V])> {
-        let mut all = Vec::new();
-        let mut todo = vec![(0_usize, String::new())];
-        while let Some((index, prefix)) = todo.pop() {
+    /// Looks at every prefix with its values, in the order of the prefixes as texts, until one fails.
+    pub(crate) fn try_each<E>(&self, mut look: impl FnMut(&[u8], &[V]) -> Result<(), E>) -> Result<(), E> {
+        let mut prefix: Vec<u8> = Vec::new();
+        let mut todo = vec![(0_usize, 0_usize, 0_u8)];
+        while let Some((index, depth, digit)) = todo.pop() {
+            if depth > 0 {
+                prefix.truncate(depth - 1);
+                prefix.push(digit);
+            }
             let node = &self.nodes[index];
             if node.start < node.end {
-                all.push((prefix.clone(), &self.values[node.start as usize..node.end as usize]));
+                look(&prefix, &self.values[node.start as usize..node.end as usize])?;
             }
-            for (digit, next) in node.next.iter().enumerate().rev().filter(|(_, next)| **next != 0) {
-                todo.push((*next as usize, format!("{prefix}{digit}")));
-            }
+            let further = (0..10_u8).rev().map(|digit| (node.next[usize::from(digit)] as usize, depth + 1, digit));
+            todo.extend(further.filter(|(next, ..)| *next != 0));
         }
-        all
+        Ok(())
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct TrieBuilder<V> {
     nodes: Vec<Node>,
-    values: Vec<Vec<V>>,
+    /// Each value with the index of its node, as they came. (A list per node cost half of what a deck costs to load.)
+    values: Vec<(u32, V)>,
 }
 
 impl<V> Default for TrieBuilder<V> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: vec![Vec::new()] }
+        Self { nodes: vec![Node::default()], values: Vec::new() }
     }
 }
 
-impl<V> TrieBuilder<V> {
+impl<V: Copy> TrieBuilder<V> {
     /// Adds a value under a prefix.
     pub(crate) fn add(&mut self, digits: impl Iterator<Item = usize>, value: V) {
-        let mut index = 0_usize;
+        let mut index = 0_u32;
         for digit in digits {
-            index = match self.nodes[index].next[digit] {
-                0 => {
-                    let new = self.nodes.len();
-                    self.nodes.push(Node::default());
-                    self.values.push(Vec::new());
-                    self.nodes[index].next[digit] = u32::try_from(new).expect("fewer than 2^32 nodes");
-                    new
-                }
-                next => next as usize,
+            let next = self.nodes[index as usize].next[digit];
+            index = if next == 0 {
+                let new = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes");
+                self.nodes.push(Node::default());
+                self.nodes[index as usize].next[digit] = new;
+                new
+            } else {
+                next
             };
         }
-        self.values[index].push(value);
+        assert!(self.values.len() < u32::MAX as usize, "fewer than 2^32 prefixes");
+        self.values.push((index, value));
     }
 
-    /// Lays the values out flat.
+    /// Lays the values out flat, node by node; those of a node in the order in which they came.
     pub(crate) fn finish(mut self) -> Trie<V> {
-        let mut values = Vec::new();
-        for (node, own) in self.nodes.iter_mut().zip(self.values) {
-            node.start = u32::try_from(values.len()).expect("fewer than 2^32 prefixes");
-            values.extend(own);
-            node.end = u32::try_from(values.len()).expect("fewer than 2^32 prefixes");
+        let first = self.values.first().map(|(_, value)| *value);
+        let mut values: Vec<V> = first.map(|value| vec![value; self.values.len()]).unwrap_or_default();
+        for (node, _) in &self.values {
+            self.nodes[*node as usize].end += 1;
+        }
+        let mut start = 0;
+        for node in &mut self.nodes {
+            let count = node.end;
+            // The end moves up again as the values come to their places.
+            (node.start, node.end) = (start, start);
+            start += count;
+        }
+        for (node, value) in self.values {
+            let node = &mut self.nodes[node as usize];
+            values[node.end as usize] = value;
+            node.end += 1;
         }
         Trie { nodes: self.nodes, values }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::party::Number;
+
+    #[test]
+    fn values_stand_at_their_prefixes_in_the_order_in_which_they_came() {
+        let mut builder = TrieBuilder::default();
+        for (value, prefix) in (0_u32..).zip(["32", "1", "3246", "32", "12", "3", "32"]) {
+            builder.add(prefix.bytes().map(|b| usize::from(b - b'0')), value);
+        }
+        let trie = builder.finish();
+        assert_eq!(trie.len(), 7);
+        let walk = |number: &str| {
+            let digits = Number::parse(number).expect("a number").digits();
+            trie.walk(&digits).iter().map(|(digits, values)| (digits, values.to_vec())).collect::<Vec<_>>()
+        };
+        assert_eq!(walk("+3246123456"), [(1, vec![5]), (2, vec![0, 3, 6]), (4, vec![2])]);
+        assert_eq!(walk("+3212345678"), [(1, vec![5]), (2, vec![0, 3, 6])]);
+        assert_eq!(walk("+49123456789"), []);
+        let mut all = Vec::new();
+        let looked: Result<(), ()> = trie.try_each(|prefix, values| {
+            all.push((prefix.to_vec(), values.to_vec()));
+            if prefix == [3, 2] { Err(()) } else { Ok(()) }
+        });
+        let expected = [(vec![1], vec![1]), (vec![1, 2], vec![4]), (vec![3], vec![5]), (vec![3, 2], vec![0, 3, 6])];
+        assert_eq!(all, expected, "as texts are ordered, up to the one that fails");
+        assert!(looked.is_err());
+        let empty = TrieBuilder::<u32>::default().finish();
+        assert!(empty.len() == 0 && empty.try_each(|_, _| Err(())).is_ok());
     }
 }

@@ -116,7 +116,8 @@ pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>
         return Err(FileError::new(folder, "has no deck: no CSV file in it, nor in the folders below")
             .hint("a deck is deck.toml and CSV files under the carrier's price list header"));
     }
-    let mut decks = Decks { hash: hash_files(&files), ..Decks::default() };
+    let mut decks =
+        Decks { hash: hash_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))), ..Decks::default() };
     for (name, deck_files) in by_deck {
         let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
         let folder_name = if name.is_empty() { own_name } else { name };
@@ -126,7 +127,7 @@ pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>
                 *file = format!("{name}/{file}");
             }
         }
-        deck.hash = hash_files(&deck_files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect());
+        deck.hash = hash_files(deck_files.iter().copied());
         if let Some(twin) = decks.decks.iter().position(|other| other.name == deck.name) {
             let problem = format!("has the name `{}`, as the deck in `{}` has", deck.name, decks.folders[twin]);
             return Err(
@@ -178,7 +179,7 @@ fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<St
     Ok(())
 }
 
-fn hash_files(files: &BTreeMap<String, Vec<u8>>) -> String {
+fn hash_files<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     let mut hasher = blake3::Hasher::new();
     for (name, bytes) in files {
         hasher.update(&(name.len() as u64).to_le_bytes());
@@ -436,7 +437,7 @@ pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, Strin
         collect(&sub, &deck, &folder_files(&sub)?, &mut files)?;
     }
     files.retain(|name, _| is_deck_file(Path::new(name)));
-    let hash = hash_files(&files);
+    let hash = hash_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
     Ok((files, hash))
 }
 
