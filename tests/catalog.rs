@@ -78,6 +78,7 @@ fn provenance_by_sql() {
     let files = "SELECT path FROM files JOIN runs USING (run_id) WHERE sequence = 2 ORDER BY path";
     let expected = [
         "calls/date=2026-11-20/part-0.parquet",
+        "ids/children-0.bin",
         "ids/part-0.bin",
         "ids/rest-0.bin",
         "legs/date=2026-11-20/part-0.parquet",

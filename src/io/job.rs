@@ -164,7 +164,7 @@ impl Intake {
     pub fn settle(mut self, history: &History) -> Result<Session, LedgerError> {
         let bounds = self.dealt.bounds(ROWS as u64);
         let count = bounds.starts.len() + 1;
-        let (books, ids) = (Parts::new(count, &self.room), Parts::new(count, &self.room));
+        let [books, ids, children] = [(); 3].map(|()| Parts::new(count, &self.room));
         let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());
         let groups = if history.runs.is_empty() { vec![0..self.dealt.count()] } else { self.dealt.groups(self.memory.sought()) };
         let one_group = groups.len() == 1;
@@ -200,7 +200,7 @@ impl Intake {
         let newest_start = history.newest_start().max(self.dealt.facts.newest_start);
         let Self { inputs, reading, dealt, .. } = self;
         let Dealt { texts, facts, .. } = dealt;
-        Ok(Session { inputs, reading, texts, facts, ends, books, ids, bounds, stands_on, newest_start })
+        Ok(Session { inputs, reading, texts, facts, ends, books, ids, children, bounds, stands_on, newest_start })
     }
 
     /// What earlier runs know of some parts' calls.
@@ -418,6 +418,7 @@ pub struct Session {
     /// The booked calls, by start; then their ids and those of ignored calls, by id.
     books: Parts,
     ids: Parts,
+    children: Parts,
     bounds: Bounds,
     /// The earlier runs that this is known from.
     stands_on: Vec<String>,
@@ -479,6 +480,7 @@ impl Session {
         Books {
             calls: &self.books,
             ids: &self.ids,
+            children: &self.children,
             bounds: &self.bounds,
             texts: &self.texts,
             decks: &self.inputs.decks.decks,

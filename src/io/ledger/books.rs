@@ -8,7 +8,7 @@
 //! **Invariant:** a group is cut by its place in the day alone, so that neither the pieces nor the cores can be seen in the
 //! files. Amounts come out of [`crate::rating::charge`], as integers.
 
-use super::ids::IdRow;
+use super::ids::{ChildRow, IdRow};
 use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
 use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
 use crate::deck::{Deck, Rated};
@@ -117,6 +117,8 @@ pub struct Books<'a> {
     pub calls: &'a Parts,
     /// Ids of ignored calls, in pieces by id; those of booked calls come to them.
     pub ids: &'a Parts,
+    /// Where the children of each root are: in pieces by the root's id. They come with the groups.
+    pub children: &'a Parts,
     /// Where the pieces are cut.
     pub bounds: &'a Bounds,
     /// Texts of accounts, trunks and directions.
@@ -255,7 +257,7 @@ impl Books<'_> {
         let mut legs = LegColumns::new(group.calls);
         let mut log = LogColumns::new(group.calls);
         let mut sums = vec![None; self.decks.len()];
-        let mut ids = Batch::new(self.ids);
+        let (mut ids, mut children) = (Batch::new(self.ids), Batch::new(self.children));
         let day = i32::try_from(group.day).unwrap_or_default();
         let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
         for (bucket, range) in &group.pieces {
@@ -274,10 +276,14 @@ impl Books<'_> {
                 log.push(call, total, texts);
                 let id = IdRow { sid: call.sid, content: call.content, price: call.price, place: Some((day, row)) };
                 id.pack(ids.to(self.bounds.of_sid(call.sid)));
+                if call.c.is_some() {
+                    ChildRow { root: call.parent, day, row }.pack(children.to(self.bounds.of_sid(call.parent)));
+                }
                 row += 1;
             }
         }
         ids.push()?;
+        children.push()?;
         Ok(EncodedGroup { legs: (legs.leg.len(), legs.encode(self)), log: (log.start.len(), log.encode(self)), sums })
     }
 }

@@ -16,7 +16,7 @@
 //! the whole night does. After years the sweep will want merged files of ids.
 
 use super::books::ROWS;
-use super::ids::{IDS, IdFile, IdRow, REST};
+use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
@@ -46,6 +46,12 @@ impl Run {
     #[must_use]
     pub fn has_ids(&self) -> bool {
         self.manifest.files.iter().any(|file| file.path == IDS)
+    }
+
+    /// Whether it says where the children of a call are; a run of before that file was invented does not.
+    #[must_use]
+    pub fn has_children_file(&self) -> bool {
+        self.manifest.files.iter().any(|file| file.path == CHILDREN)
     }
 
     /// The file of a dataset for a UTC day.

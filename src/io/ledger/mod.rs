@@ -7,7 +7,7 @@
 //! │   ├── legs/date=2026-11-20/         Parquet, by UTC start date
 //! │   ├── calls/date=2026-11-20/        the call log
 //! │   ├── prices/date=2026-11-20/       prices that came after their call was booked
-//! │   ├── ids/                          the ids of all of them, sorted: tells a copy from a conflict, finds a call
+//! │   ├── ids/                          the ids of all of them, sorted: tells a copy from a conflict, finds a call and its children
 //! │   ├── suspense/                     all that waits after this run
 //! │   └── closed/                       what was written off out of suspense
 //! ├── archive/<hash>/                   decks, trunks and accounts as they were used

@@ -8,7 +8,6 @@ use super::{
     Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, polars_error, sync_folder, write_synced,
 };
 use crate::io::FileError;
-use crate::io::parts::Parts;
 use crate::money::Total;
 use crate::time;
 use polars::io::parquet::write::BatchedWriter;
@@ -172,7 +171,7 @@ impl Staged {
         if let Some(day) = open {
             self.finish_day(day)?;
         }
-        self.write_ids(books.ids)
+        self.write_ids(books)
     }
 
     fn write_group(
@@ -211,34 +210,32 @@ impl Staged {
         Ok(())
     }
 
-    fn write_ids(&mut self, pieces: &Parts) -> Result<(), LedgerError> {
-        let mut files: Option<[Table; 2]> = None;
-        let at_once = rayon::current_num_threads();
-        for first in (0..pieces.count()).step_by(at_once) {
-            let range = first..pieces.count().min(first + at_once);
-            let sorted = range.into_par_iter().with_max_len(1).map(|piece| {
-                let mut packed = Vec::new();
-                pieces.take(piece, |bytes| packed.extend_from_slice(bytes))?;
-                Ok(ids::sorted(&packed))
+    /// Writes ids and children piece by piece; none of these files if there are no ids.
+    fn write_ids(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
+        let mut files: Vec<Table> = Vec::new();
+        let (count, at_once) = (books.ids.count(), rayon::current_num_threads());
+        for first in (0..count).step_by(at_once) {
+            let sorted = (first..count.min(first + at_once)).into_par_iter().with_max_len(1).map(|piece| {
+                let (mut packed, mut children) = (Vec::new(), Vec::new());
+                books.ids.take(piece, |bytes| packed.extend_from_slice(bytes))?;
+                books.children.take(piece, |bytes| children.extend_from_slice(bytes))?;
+                let (ids, rest, rows) = ids::sorted(&packed);
+                let child_rows = ids::sort_children(&mut children);
+                Ok([(ids, rows), (rest, rows), (children, child_rows)])
             });
-            for (ids, rest, rows) in sorted.collect::<Result<Vec<_>, FileError>>()? {
-                if rows == 0 {
-                    continue;
+            for sorted in sorted.collect::<Result<Vec<_>, FileError>>()? {
+                if files.is_empty() && sorted[0].1 > 0 {
+                    for name in [ids::IDS, ids::REST, ids::CHILDREN] {
+                        files.push(Table::create(&self.folder, name.to_owned())?);
+                    }
                 }
-                let files = match &mut files {
-                    Some(files) => files,
-                    none => none.insert([
-                        Table::create(&self.folder, ids::IDS.to_owned())?,
-                        Table::create(&self.folder, ids::REST.to_owned())?,
-                    ]),
-                };
-                for (file, bytes) in files.iter_mut().zip([ids, rest]) {
+                for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
                     file.rows += rows;
                     file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
                 }
             }
         }
-        for file in files.into_iter().flatten() {
+        for file in files {
             self.files.push(file.finish()?);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::wrong;
 use crate::call::Sid;
 use crate::io::FileError;
-use crate::io::ledger::ids::IdFile;
+use crate::io::ledger::ids::{CHILDREN, ChildFile, ChildRow, IdFile};
 use crate::io::ledger::{Dataset, History, LedgerError, Run};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,6 +24,15 @@ pub(super) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Resu
         return Ok(());
     }
     Err(wrong(&run.folder.join(Dataset::Ids.as_str()), "the ids are not those of the run's call log"))
+}
+
+/// The children of a run are those of its log, each under its root. (Runs of before that file was invented have none.)
+pub(super) fn children_are_of_the_log(run: &Run, mut found: Vec<ChildRow>) -> Result<(), LedgerError> {
+    found.sort_unstable();
+    if !run.has_children_file() || ChildFile::open(&run.folder)?.all()? == found {
+        return Ok(());
+    }
+    Err(wrong(&run.folder.join(CHILDREN), "the children are not those of the run's call log"))
 }
 
 /// No call is booked twice. The sorted ids of all runs are merged, a slice of each in memory.

@@ -16,6 +16,7 @@ mod ids;
 mod legs;
 
 use super::frames::SuspenseRow;
+use super::ids::ChildRow;
 use super::known::day_of_file;
 use super::manifest::{FILE_NAME, Manifest, ManifestCount, RunKind};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, read};
@@ -193,6 +194,7 @@ struct Sums {
     classes: BTreeMap<String, ManifestCount>,
     amount: BTreeMap<String, i128>,
     ids: Vec<(Sid, i32, u32)>,
+    children: Vec<ChildRow>,
 }
 
 impl Sums {
@@ -206,8 +208,11 @@ impl Sums {
         if !legs.is_empty() {
             *entry(&mut self.amount, call.currency) += legs.iter().map(|leg| leg.amount).sum::<i128>();
         }
-        let place = (i32::try_from(day).unwrap_or_default(), u32::try_from(row).unwrap_or(u32::MAX));
-        self.ids.push((Sid::of(call.call_sid).0, place.0, place.1));
+        let (day, row) = (i32::try_from(day).unwrap_or_default(), u32::try_from(row).unwrap_or(u32::MAX));
+        self.ids.push((Sid::of(call.call_sid).0, day, row));
+        if !call.parent_call_sid.is_empty() {
+            self.children.push(ChildRow { root: Sid::of(call.parent_call_sid).0, day, row });
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -221,6 +226,7 @@ impl Sums {
             *self.amount.entry(currency).or_default() += amount;
         }
         self.ids.extend(other.ids);
+        self.children.extend(other.children);
     }
 }
 
@@ -253,6 +259,7 @@ fn prove_run(
     if whole {
         check_sums(run, &sums)?;
         ids::are_of_the_log(run, sums.ids)?;
+        ids::children_are_of_the_log(run, sums.children)?;
         for (currency, amount) in &run.manifest.amount {
             let units = decimal_units(amount).ok_or_else(|| wrong(&run.folder.join(FILE_NAME), format!("{amount} is no sum")))?;
             *proof.amount.entry(currency.clone()).or_default() += units;
