@@ -14,6 +14,7 @@
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
+//! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
@@ -27,6 +28,7 @@ mod catalog;
 mod commands;
 mod decks;
 mod desk;
+mod families;
 #[cfg(target_os = "linux")]
 mod faults;
 mod fixtures_night;

@@ -6,9 +6,10 @@ use super::run::{existing, open_to_write, print_what_is_done};
 use super::suspense::{age, as_json, days_text, fields};
 use super::term;
 use crate::io::job;
+use crate::io::ledger::family::{self, LogRow};
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
-use crate::io::ledger::read::{self, LogRow};
+use crate::io::ledger::read;
 use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
 use crate::record::Field;
 use crate::reject::Reason;
@@ -51,7 +52,7 @@ fn select(rows: &[SuspenseRow], wanted: impl Fn(&SuspenseRow) -> bool) -> Found 
 
 fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
     let error = CliError::failed(format!("no record of {name} waits"));
-    let booked = read::find_log_row(history, name)?;
+    let booked = family::find_log_row(history, name)?;
     if let Some((row, _)) = booked {
         return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
     }
@@ -75,7 +76,7 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
         return Err(nothing_waits(&history, &args.call)?);
     }
     let newest = history.newest_start();
-    let booked = if found[0].1.call_sid.is_empty() { None } else { read::find_log_row(&history, &found[0].1.call_sid)? };
+    let booked = if found[0].1.call_sid.is_empty() { None } else { family::find_log_row(&history, &found[0].1.call_sid)? };
     let booked = booked.map(|(row, _)| row);
     let text = match args.format {
         TextFormat::Text => as_text(&found, booked.as_ref(), newest),
@@ -195,7 +196,7 @@ pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
     if found.is_empty() {
         return Err(nothing_waits(&history, &args.call)?);
     }
-    if let Some((row, _)) = read::find_log_row(&history, &args.call)? {
+    if let Some((row, _)) = family::find_log_row(&history, &args.call)? {
         let problem = format!("the call {} is booked by run {}: the booked version stands", args.call, row.run_id);
         return Err(
             CliError::failed(problem).hint("write the waiting one off with `suspense close`, or undo that run to choose again")

@@ -25,7 +25,7 @@ pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
         time::month_bounds(&args.period).ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
     let ledger = existing(&args.ledger)?;
     let accounts = accounts_of(&ledger)?;
-    let selection = Selection { times: Some(from..to), account: args.account.clone(), ..Selection::default() };
+    let selection = Selection { times: Some(from..to), account: args.account.clone() };
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
     std::fs::create_dir_all(&args.out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", args.out.display())))?;

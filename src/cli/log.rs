@@ -6,8 +6,8 @@ use super::export::{Printed, printed};
 use super::run::{existing, times};
 use super::term;
 use crate::io::ledger::books::LOG_COLUMNS;
-use crate::io::ledger::read::{self, Selection, each_date};
-use crate::io::ledger::{Dataset, Ledger};
+use crate::io::ledger::read::{self, Selection, each_date, longs, text};
+use crate::io::ledger::{Dataset, Ledger, family};
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -21,13 +21,15 @@ const PARENT: usize = 1;
 /// Prints the log.
 pub fn run(args: &LogArgs) -> Result<(), CliError> {
     let ledger = existing(&args.ledger)?;
-    let root = args.call.as_deref().map(|sid| root_of(&ledger, sid)).transpose()?;
-    let selection = Selection { times: times(&args.times)?, account: args.account.clone(), family: root };
+    let selection = Selection { times: times(&args.times)?, account: args.account.clone() };
     let mut rows: Vec<Row> = Vec::new();
-    each_date(&ledger, Dataset::Calls, &selection, |frame| {
-        add_rows(&frame, &mut rows);
-        Ok::<(), CliError>(())
-    })?;
+    match &args.call {
+        Some(sid) => add_rows(&family_of(&ledger, sid)?, &selection, &mut rows),
+        None => each_date(&ledger, Dataset::Calls, &selection, |frame| {
+            add_rows(&frame, &Selection::default(), &mut rows);
+            Ok::<(), CliError>(())
+        })?,
+    }
     let families = families(rows);
     match args.format {
         TableFormat::Table => term::print(&as_table(&families))?,
@@ -47,23 +49,31 @@ pub fn run(args: &LogArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The call that a family is logged under.
-fn root_of(ledger: &Ledger, sid: &str) -> Result<String, CliError> {
+/// The call, its parent and its siblings or its children.
+fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
     let history = ledger.history()?;
-    let Some((row, _)) = read::find_log_row(&history, sid)? else {
-        let waits = super::run::suspense_of(ledger)?.into_iter().find(|row| row.call_sid == sid);
+    let Some((row, _)) = family::find_log_row(&history, sid)? else {
+        let waits = read::suspense(&history)?.into_iter().find(|row| row.call_sid == sid);
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
             Some(row) => error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail)),
             None => error.hint("look for it with `trunkrate log --from … --to …`"),
         });
     };
-    Ok(if row.parent_call_sid.is_empty() { sid.to_owned() } else { row.parent_call_sid })
+    let family = family::family(&history, if row.parent_call_sid.is_empty() { sid } else { &row.parent_call_sid })?;
+    Ok(family::with_prices_since(&history, family)?)
 }
 
-fn add_rows(frame: &DataFrame, rows: &mut Vec<Row>) {
+/// The rows of a frame that are wanted, as texts.
+fn add_rows(frame: &DataFrame, wanted: &Selection, rows: &mut Vec<Row>) {
     let columns: Vec<Printed<'_>> = printed(frame).into_iter().map(|(_, column)| column).collect();
-    rows.extend((0..frame.height()).map(|row| columns.iter().map(|column| column.text(row)).collect()));
+    let (accounts, starts) = (text(frame, "account_sid"), longs(frame, "start_time"));
+    let is_wanted = |row: &usize| {
+        let is_of_account = wanted.account.as_ref().is_none_or(|account| accounts.get(*row) == Some(account));
+        is_of_account && wanted.times.as_ref().is_none_or(|times| starts[*row].is_some_and(|start| times.contains(&start)))
+    };
+    let row = |row: usize| columns.iter().map(|column| column.text(row)).collect();
+    rows.extend((0..frame.height()).filter(is_wanted).map(row));
 }
 
 /// Each parent with its children; children whose parent was not selected stand by themselves.

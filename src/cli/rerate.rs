@@ -11,8 +11,9 @@ use crate::intern::Interner;
 use crate::io::accounts::{self, Accounts};
 use crate::io::decks::{self, Decks};
 use crate::io::job::{Inputs, Intake};
-use crate::io::ledger::read::{self, LogRow, text, units};
-use crate::io::ledger::{Dataset, Ledger, Run};
+use crate::io::ledger::family::{self, LogRow};
+use crate::io::ledger::read::{text, units};
+use crate::io::ledger::{History, Ledger, Run};
 use crate::io::parts::Memory;
 use crate::io::source;
 use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
@@ -180,7 +181,7 @@ fn not_rated(sid: &str, class: Class, reason: Option<(&str, &str)>, detail: impl
 fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let ledger = existing(&args.ledger)?;
     let history = ledger.history()?;
-    let Some((row, run)) = read::find_log_row(&history, &args.call)? else {
+    let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
         let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
         return Err(match waits {
             Some(row) => {
@@ -191,7 +192,7 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         });
     };
     let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
-    let Some((root, _)) = read::find_log_row(&history, &root_sid)? else {
+    let Some((root, _)) = family::find_log_row(&history, &root_sid)? else {
         return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call))
             .hint("run `trunkrate verify`"));
     };
@@ -217,11 +218,11 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         sid: args.call.clone(),
         account: row.account_sid.clone(),
         is_root: row.parent_call_sid.is_empty(),
-        family: family_of(&ledger, &root_sid, &args.call)?,
+        family: family_of(&history, &root_sid, &args.call)?,
         root: root_sid,
         status: row.status.clone(),
         deck_source,
-        booked: Some(booked_legs(run, &row)?),
+        booked: Some(booked(run, &row)?),
     };
     build(head, &question, &texts)
 }
@@ -281,42 +282,24 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
     Some((scenario, Parties { a, b, c }))
 }
 
-fn family_of(ledger: &Ledger, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
-    let selection = read::Selection { family: Some(root.to_owned()), ..read::Selection::default() };
-    let mut family = Vec::new();
-    read::each_date(ledger, Dataset::Calls, &selection, |frame| {
-        let columns = ["role", "call_sid", "from", "to"].map(|name| text(&frame, name));
-        let (seconds, amount) = (units(&frame, "duration_seconds"), units(&frame, "amount"));
-        for at in 0..frame.height() {
-            let [role, sid, from, to] = columns.map(|column| column.get(at).unwrap_or_default().to_owned());
-            if sid != except {
-                let amount = amount[at].map(|a| decimal_text(a, crate::money::AMOUNT_DECIMALS, 5)).unwrap_or_default();
-                family.push([role, sid, format!("{from} → {to}"), seconds[at].unwrap_or_default().to_string(), amount]);
-            }
-        }
-        Ok::<(), CliError>(())
-    })?;
-    Ok(family)
+fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
+    let rows = family::family(history, root)?;
+    let columns = ["role", "call_sid", "from", "to"].map(|name| text(&rows, name));
+    let (seconds, amount) = (units(&rows, "duration_seconds"), units(&rows, "amount"));
+    let row = |at: usize| {
+        let [role, sid, from, to] = columns.map(|column| column.get(at).unwrap_or_default().to_owned());
+        let amount = amount[at].map(|a| decimal_text(a, crate::money::AMOUNT_DECIMALS, 5)).unwrap_or_default();
+        [role, sid, format!("{from} → {to}"), seconds[at].unwrap_or_default().to_string(), amount]
+    };
+    Ok((0..rows.height()).map(row).filter(|row| row[1] != except).collect())
 }
 
-fn booked_legs(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
-    let date = time::date_text(row.start);
-    let mut legs: Vec<(i128, Total)> = Vec::new();
-    for path in run.files(Dataset::Legs).into_iter().filter(|path| path.to_string_lossy().contains(&format!("date={date}"))) {
-        let frame = read::frame(&path, &["call_sid", "leg", "amount"])?;
-        let (numbers, amounts) = (units(&frame, "leg"), units(&frame, "amount"));
-        for (at, sid) in text(&frame, "call_sid").iter().enumerate() {
-            if sid == Some(&row.call_sid) {
-                legs.push((numbers[at].unwrap_or_default(), Total::from_units(amounts[at].unwrap_or_default())));
-            }
-        }
-    }
-    legs.sort();
+fn booked(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
     Ok(Booked {
         run_id: row.run_id.clone(),
         currency: row.currency.clone(),
         amount: Total::from_units(row.amount),
-        legs: legs.into_iter().map(|(_, amount)| amount).collect(),
+        legs: family::booked_legs(run, row)?,
     })
 }
 

@@ -36,6 +36,7 @@
 pub mod books;
 pub mod catalog;
 pub mod events;
+pub mod family;
 pub mod frames;
 pub mod ids;
 pub mod known;

@@ -1,20 +1,19 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
-use super::books::LOG_COLUMNS;
 use super::frames::{KeptParent, SuspenseRow};
-use super::known::{self, Place, day_of_file};
+use super::known::{self, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
-use crate::call::Sid;
 use crate::io::calls::{Format, Waiting};
 use crate::io::{FileError, guarded};
 use crate::money::Total;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
+use polars::io::parquet::metadata::FileMetadata;
 use polars::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,10 +80,52 @@ pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Resul
     rows_of(path, columns, Some((offset, rows)))
 }
 
+/// A group of rows in a Parquet file of legs or of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// How many rows it has.
+    pub rows: usize,
+    /// The first and the last start in it, if its statistics say so.
+    pub starts: Option<RangeInclusive<Micros>>,
+}
+
+/// The groups of rows of a file, in their order: only its footer is read.
+///
+/// # Errors
+/// If it is missing or corrupt.
+pub fn groups(path: &Path) -> Result<Vec<Group>, LedgerError> {
+    let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
+    let mut reader = ParquetReader::new(file);
+    let metadata = guarded(path, || reader.get_metadata().cloned()).map_err(|e| not_read(path, e))?;
+    let of = |group: usize| {
+        let group = &metadata.row_groups[group];
+        let starts = || {
+            let column = group.columns_under_root_iter("start_time")?.next()?;
+            let statistics = column.statistics(&metadata.footer_buf)?.ok()?;
+            let starts = statistics.as_int64()?;
+            Some(starts.min_value?..=starts.max_value?)
+        };
+        Group { rows: group.num_rows(), starts: starts() }
+    };
+    Ok((0..metadata.row_groups.len()).map(of).collect())
+}
+
 fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
     let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
     let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-    let read = || ParquetReader::new(file).with_columns(Some(columns)).with_slice(slice).set_rechunk(true).finish();
+    let read = || {
+        let mut reader = ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true);
+        if let Some((offset, rows)) = slice {
+            let mut metadata = FileMetadata::clone(reader.get_metadata()?);
+            let offset = offset - keep_groups(&mut metadata, offset..offset.saturating_add(rows));
+            reader.set_metadata(metadata.into());
+            reader = reader.with_slice(Some((offset, rows)));
+            if rows <= FEW_ROWS {
+                reader = reader.read_parallel(ParallelStrategy::None);
+            }
+        }
+        reader.finish()
+    };
     let frame = guarded(path, read).map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
         let is_number = NUMBERS.contains(&column.name().as_str());
@@ -99,6 +140,28 @@ fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Resu
         }
     }
     Ok(frame)
+}
+
+/// So few rows are read faster than threads begin to read them.
+const FEW_ROWS: usize = 1 << 12;
+
+/// Drops the groups of rows that have none of these rows; says how many rows the groups before had. (polars begins to read
+/// each column of each group before it skips it.)
+fn keep_groups(metadata: &mut FileMetadata, rows: Range<usize>) -> usize {
+    let (mut end, mut before) = (0, 0);
+    metadata.row_groups.retain(|group| {
+        let first = end;
+        end += group.num_rows();
+        if end <= rows.start {
+            before = end;
+        }
+        first < rows.end && rows.start < end
+    });
+    metadata.num_rows = 0;
+    for group in &metadata.row_groups {
+        metadata.num_rows += group.num_rows();
+    }
+    before
 }
 
 /// The columns that are numbers, times or money; all others are texts.
@@ -122,7 +185,7 @@ const NUMBERS: [&str; 16] = [
 ];
 
 /// Why a file of a run could not be read: it is broken, or its run was undone meanwhile.
-fn not_read(path: &Path, error: FileError) -> FileError {
+pub(super) fn not_read(path: &Path, error: FileError) -> FileError {
     if path.try_exists().is_ok_and(|there| !there) {
         return FileError::new(path, "is gone: its run was undone meanwhile").hint("try again");
     }
@@ -304,67 +367,6 @@ fn kept_parents(frame: &DataFrame) -> Vec<Option<KeptParent>> {
     (0..frame.height()).map(parent).collect()
 }
 
-/// A row of the call log, as far as one call is explained by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
-pub struct LogRow {
-    pub call_sid: String,
-    pub parent_call_sid: String,
-    pub account_sid: String,
-    pub scenario: String,
-    pub from: String,
-    pub to: String,
-    pub status: String,
-    pub currency: String,
-    pub run_id: String,
-    pub start: Micros,
-    pub duration_seconds: i64,
-    /// In units of 10⁻⁸.
-    pub amount: i128,
-}
-
-const LOG_TEXTS: [&str; 9] =
-    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "status", "currency", "run_id"];
-
-/// The log row of a call, wherever it is booked, and its run.
-///
-/// # Errors
-/// If a file cannot be read.
-pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
-    let Some(Place { run, id }) = known::find_call(history, sid)? else { return Ok(None) };
-    let Some((day, row)) = id.place else { return Ok(None) };
-    let run = &history.runs[run];
-    let path = run.file_of_day(Dataset::Calls, i64::from(day));
-    let found = slice(&path, &LOG_COLUMNS, row as usize, 1)?;
-    if found.height() != 1 {
-        return Err(FileError::new(&path, "has fewer rows than the ids of its run say").hint(RESTORE).into());
-    }
-    let [start, duration, amount] = ["start_time", "duration_seconds", "amount"].map(|name| units(&found, name));
-    let number = |column: &[Option<i128>]| column.first().copied().flatten().unwrap_or_default();
-    let long = |column: &[Option<i128>]| i64::try_from(number(column)).unwrap_or_default();
-    let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
-        LOG_TEXTS.map(|name| text(&found, name).first().unwrap_or_default().to_owned());
-    if Sid::of(&call_sid).0 != id.sid {
-        let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
-        return Err(FileError::new(&path, problem).hint(RESTORE).into());
-    }
-    let row = LogRow {
-        call_sid,
-        parent_call_sid,
-        account_sid,
-        scenario,
-        from,
-        to,
-        status,
-        currency,
-        run_id,
-        start: long(&start),
-        duration_seconds: long(&duration),
-        amount: number(&amount),
-    };
-    Ok(Some((row, run)))
-}
-
 /// Which rows an output takes.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
@@ -372,8 +374,6 @@ pub struct Selection {
     pub times: Option<Range<Micros>>,
     /// Of this account.
     pub account: Option<String>,
-    /// The family of this call: itself, its parent and its siblings, its children.
-    pub family: Option<String>,
 }
 
 /// The rows of the legs or the log, a frame per UTC date, in the order of dates; each sorted by start, id and leg.
@@ -414,7 +414,7 @@ pub fn each_date<E: From<LedgerError>>(
 }
 
 /// Prices that came after the calls of a day were booked; the later run wins.
-fn late_prices(paths: &[PathBuf]) -> Result<HashMap<String, i64>, LedgerError> {
+pub(super) fn late_prices(paths: &[PathBuf]) -> Result<HashMap<String, i64>, LedgerError> {
     let mut prices = HashMap::new();
     for path in paths {
         prices.extend(known::late_prices(path)?);
@@ -439,9 +439,6 @@ fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Resul
         if let Some(account) = &selection.account {
             rows = rows.filter(col("account_sid").eq(lit(account.clone())));
         }
-        if let Some(sid) = &selection.family {
-            rows = rows.filter(col("call_sid").eq(lit(sid.clone())).or(col("parent_call_sid").eq(lit(sid.clone()))));
-        }
         let mut keys = vec![col("start_time"), col("call_sid")];
         if dataset == Dataset::Legs {
             keys.push(col("leg"));
@@ -451,7 +448,7 @@ fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Resul
     Ok(rows.map_err(|e| paths.iter().fold(e, |e, path| not_read(path, e)))?)
 }
 
-fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {
+pub(super) fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {
     if prices.is_empty() {
         return Ok(frame);
     }

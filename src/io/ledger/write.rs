@@ -224,7 +224,7 @@ impl Staged {
                 Ok([(ids, rows), (rest, rows), (children, child_rows)])
             });
             for sorted in sorted.collect::<Result<Vec<_>, FileError>>()? {
-                if files.is_empty() && sorted[0].1 > 0 {
+                if files.is_empty() && sorted.iter().any(|(_, rows)| *rows > 0) {
                     for name in [ids::IDS, ids::REST, ids::CHILDREN] {
                         files.push(Table::create(&self.folder, name.to_owned())?);
                     }

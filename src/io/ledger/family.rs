@@ -1,0 +1,247 @@
+//! One call out of the ledger, with its legs and its family: only the groups of rows are read in which they stand.
+//!
+//! ```text
+//! call id ──▶ ids of each run ──────▶ day, row ──▶ its row of the log
+//! root id ──▶ children of each run ─▶ day, row ──▶ the rows of its children
+//! start   ──▶ statistics of the legs' groups ────▶ the rows of that start ──▶ the call's legs
+//! ```
+//!
+//! # Why
+//! The log of thirty nights has hundreds of groups, and a family stands in one or two of them. A scan with a filter reads
+//! a column of ids of all of them, which no statistics can narrow.
+
+use super::books::LOG_COLUMNS;
+use super::ids::ChildFile;
+use super::known::{self, Place, day_of_file};
+use super::read::{Group, frame, groups, late_prices, longs, slice, text, units, with_late_prices};
+use super::{Dataset, History, LedgerError, RESTORE, Run, polars_error};
+use crate::call::Sid;
+use crate::io::FileError;
+use crate::money::Total;
+use crate::time::{self, Micros};
+use polars::prelude::{DataFrame, SortMultipleOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A row of the call log, as far as one call is explained by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
+pub struct LogRow {
+    pub call_sid: String,
+    pub parent_call_sid: String,
+    pub account_sid: String,
+    pub scenario: String,
+    pub from: String,
+    pub to: String,
+    pub status: String,
+    pub currency: String,
+    pub run_id: String,
+    pub start: Micros,
+    pub duration_seconds: i64,
+    /// In units of 10⁻⁸.
+    pub amount: i128,
+}
+
+const LOG_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
+const LOG_TEXTS: [&str; 9] =
+    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "status", "currency", "run_id"];
+
+/// The log row of a call, wherever it is booked, and its run.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
+    let Some((run, day, row)) = place_of(history, sid)? else { return Ok(None) };
+    let run = &history.runs[run];
+    let path = run.file_of_day(Dataset::Calls, day);
+    let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS].concat(), row, 1)?;
+    check_rows(&path, &found, 1)?;
+    let [start, duration, amount] = LOG_NUMBERS.map(|name| units(&found, name).first().copied().flatten().unwrap_or_default());
+    let long = |number: i128| i64::try_from(number).unwrap_or_default();
+    let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
+        LOG_TEXTS.map(|name| text(&found, name).first().unwrap_or_default().to_owned());
+    if call_sid != sid {
+        let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
+        return Err(FileError::new(&path, problem).hint(RESTORE).into());
+    }
+    let row = LogRow {
+        call_sid,
+        parent_call_sid,
+        account_sid,
+        scenario,
+        from,
+        to,
+        status,
+        currency,
+        run_id,
+        start: long(start),
+        duration_seconds: long(duration),
+        amount,
+    };
+    Ok(Some((row, run)))
+}
+
+/// Run, UTC day and row of a call in the log.
+fn place_of(history: &History, sid: &str) -> Result<Option<(usize, i64, usize)>, LedgerError> {
+    let Some(Place { run, id }) = known::find_call(history, sid)? else { return Ok(None) };
+    Ok(id.place.map(|(day, row)| (run, i64::from(day), row as usize)))
+}
+
+fn check_rows(path: &Path, found: &DataFrame, rows: usize) -> Result<(), FileError> {
+    if found.height() == rows {
+        return Ok(());
+    }
+    Err(FileError::new(path, "has fewer rows than the ids of its run say").hint(RESTORE))
+}
+
+// ---- the family -------------------------------------------------------------------------------------------------
+
+/// Rows of the log by run and UTC day.
+type Places = BTreeMap<(usize, i64), Vec<usize>>;
+
+/// A root and all its children, as the log has them, by start and id; the columns of the log.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
+    let mut places = Places::new();
+    if let Some((run, day, row)) = place_of(history, root)? {
+        places.entry((run, day)).or_default().push(row);
+    }
+    for (number, run) in history.runs.iter().enumerate() {
+        for (day, row) in children_in(run, root)? {
+            places.entry((number, day)).or_default().push(row);
+        }
+    }
+    let mut family = super::books::empty(Dataset::Calls);
+    for ((run, day), rows) in &mut places {
+        let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
+        rows.sort_unstable();
+        for rows in rows_by_group(rows, &groups(&path)?.iter().map(|group| group.rows).collect::<Vec<_>>()) {
+            let (first, last) = (rows[0], rows[rows.len() - 1]);
+            let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
+            check_rows(&path, &found, last - first + 1)?;
+            for row in rows {
+                let row = found.slice(i64::try_from(row - first).unwrap_or(i64::MAX), 1);
+                check_family(&path, &row, root)?;
+                family.vstack_mut(&row).map_err(polars_error(&path))?;
+            }
+        }
+    }
+    family.sort(["start_time", "call_sid"], SortMultipleOptions::default()).map_err(polars_error(Path::new("calls")))
+}
+
+/// The rows of a family with the prices that came after they were booked.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFrame, LedgerError> {
+    let days: BTreeSet<i64> = longs(&family, "start_time").into_iter().flatten().map(time::day).collect();
+    let is_of_them = |path: &PathBuf| day_of_file(path).is_some_and(|day| days.contains(&day));
+    let prices: Vec<PathBuf> = history.runs.iter().flat_map(|run| run.files(Dataset::Prices)).filter(is_of_them).collect();
+    with_late_prices(family, &late_prices(&prices)?)
+}
+
+/// Where a run has children of a root.
+fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> {
+    if run.has_children_file() {
+        let found = ChildFile::open(&run.folder)?.find(Sid::of(root).0)?;
+        return Ok(found.into_iter().map(|child| (i64::from(child.day), child.row as usize)).collect());
+    }
+    // A run of before that file was invented: all of its log is asked.
+    let mut found = Vec::new();
+    for path in run.files(Dataset::Calls) {
+        let Some(day) = day_of_file(&path) else { continue };
+        let parents = frame(&path, &["parent_call_sid"])?;
+        let rows = text(&parents, "parent_call_sid").iter().enumerate().filter(|(_, parent)| *parent == Some(root));
+        found.extend(rows.map(|(row, _)| (day, row)));
+    }
+    Ok(found)
+}
+
+fn check_family(path: &Path, row: &DataFrame, root: &str) -> Result<(), FileError> {
+    let [sid, parent] = ["call_sid", "parent_call_sid"].map(|name| text(row, name).first().unwrap_or_default());
+    if parent == root || sid == root {
+        return Ok(());
+    }
+    let problem = format!("has {sid:?}, a child of {parent:?}, where the ids of the run say that a child of {root} stands");
+    Err(FileError::new(path, problem).hint(RESTORE))
+}
+
+/// Splits sorted rows by the group in which each stands; rows after the last group are one piece.
+fn rows_by_group<'a>(rows: &'a [usize], sizes: &[usize]) -> Vec<&'a [usize]> {
+    let (mut rest, mut end, mut split) = (rows, 0, Vec::new());
+    for size in sizes {
+        end += size;
+        let (own, others) = rest.split_at(rest.partition_point(|row| *row < end));
+        split.extend(Some(own).filter(|own| !own.is_empty()));
+        rest = others;
+    }
+    split.extend(Some(rest).filter(|rest| !rest.is_empty()));
+    split
+}
+
+// ---- the legs ---------------------------------------------------------------------------------------------------
+
+/// The booked legs of a call, by number: what each costs.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> {
+    let path = run.file_of_day(Dataset::Legs, time::day(call.start));
+    let mut legs: Vec<(i128, Total)> = Vec::new();
+    if !run.manifest.files.iter().any(|file| run.folder.join(&file.path) == path) {
+        return Ok(Vec::new());
+    }
+    for rows in rows_that_may_start_at(call.start, &groups(&path)?) {
+        let starts = units(&slice(&path, &["start_time"], rows.start, rows.len())?, "start_time");
+        let is_it = |start: &Option<i128>| *start == Some(i128::from(call.start));
+        let (Some(first), Some(last)) = (starts.iter().position(is_it), starts.iter().rposition(is_it)) else { continue };
+        let found = slice(&path, &["call_sid", "leg", "amount"], rows.start + first, last - first + 1)?;
+        let (numbers, amounts) = (units(&found, "leg"), units(&found, "amount"));
+        for (at, sid) in text(&found, "call_sid").iter().enumerate() {
+            if sid == Some(&call.call_sid) {
+                legs.push((numbers[at].unwrap_or_default(), Total::from_units(amounts[at].unwrap_or_default())));
+            }
+        }
+    }
+    legs.sort();
+    Ok(legs.into_iter().map(|(_, amount)| amount).collect())
+}
+
+/// The rows of the groups that may have a call of this start: those whose statistics do not say otherwise.
+fn rows_that_may_start_at(start: Micros, groups: &[Group]) -> Vec<Range<usize>> {
+    let mut first = 0;
+    let mut found = Vec::new();
+    for group in groups {
+        if group.starts.as_ref().is_none_or(|starts| starts.contains(&start)) {
+            found.push(first..first + group.rows);
+        }
+        first += group.rows;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_split_by_their_groups() {
+        let sizes = [10, 10, 5];
+        assert_eq!(rows_by_group(&[0, 9, 10, 24], &sizes), [&[0, 9][..], &[10], &[24]]);
+        assert_eq!(rows_by_group(&[19, 20], &sizes), [[19], [20]]);
+        assert_eq!(rows_by_group(&[], &sizes), [[0_usize; 0]; 0]);
+        assert_eq!(rows_by_group(&[7, 30], &sizes), [[7], [30]], "a row that no group has is asked for, and missed then");
+    }
+
+    #[test]
+    fn only_groups_that_may_have_a_start_are_read() {
+        let group = |starts| Group { rows: 10, starts };
+        let groups = [group(Some(0..=5)), group(Some(5..=5)), group(None), group(Some(6..=9))];
+        assert_eq!(rows_that_may_start_at(5, &groups), [0..10, 10..20, 20..30], "a start may go over the end of a group");
+        assert_eq!(rows_that_may_start_at(7, &groups), [20..30, 30..40], "without statistics a group is read");
+        assert_eq!(rows_that_may_start_at(-1, &groups).first(), Some(&(20..30)));
+    }
+}
