@@ -217,26 +217,30 @@ pub fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
     units(frame, name).into_iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect()
 }
 
-/// Sums of the `amount` of legs files by currency: within a file by polars, over the files here. It is the second count
-/// of [`crate::io::job::book`]; a wrap of polars' sum would show as a difference.
+/// Sums of the `amount` of legs files by currency, a group of rows at a time. It is the second count of
+/// [`crate::io::job::book`], from what is stored.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, LedgerError> {
     let mut sums: BTreeMap<String, Total> = BTreeMap::new();
     for path in paths {
-        let file = PlRefPath::new(path.display().to_string());
-        let totals = guarded(path, || {
-            LazyFrame::scan_parquet(file, ScanArgsParquet { glob: false, ..ScanArgsParquet::default() })?
-                .group_by([col("currency")])
-                .agg([col("amount").sum()])
-                .collect()
-        })?;
-        for (currency, sum) in text(&totals, "currency").iter().zip(units(&totals, "amount")) {
-            let total = sums.entry(currency.unwrap_or_default().to_owned()).or_default();
-            total
-                .merge(Total::from_units(sum.unwrap_or_default()))
-                .map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
+        let mut first = 0;
+        for Group { rows, .. } in groups(path)? {
+            let legs = slice(path, &["currency", "amount"], first, rows)?;
+            first += rows;
+            let mut own: Vec<(&str, i128)> = Vec::new();
+            for (currency, amount) in text(&legs, "currency").iter().zip(units(&legs, "amount")) {
+                let (currency, amount) = (currency.unwrap_or_default(), amount.unwrap_or_default());
+                match own.iter_mut().find(|(known, _)| *known == currency) {
+                    Some((_, sum)) => *sum += amount,
+                    None => own.push((currency, amount)),
+                }
+            }
+            for (currency, sum) in own {
+                let total = sums.entry(currency.to_owned()).or_default();
+                total.merge(Total::from_units(sum)).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
+            }
         }
     }
     Ok(sums)
