@@ -332,7 +332,7 @@ impl<'a> PartJob<'a> {
         let mut ends = Ends { tally: night.tally(calls, retried, |record| part.is_away(record)), ..Ends::default() };
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
-        let (mut books, mut ids) = (Batch::new(self.books), Batch::new(self.ids));
+        let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 128), Batch::new(self.ids, 0));
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
             match night.class[record] {
                 Class::Rated | Class::Free => {

@@ -277,18 +277,23 @@ impl Parts {
 pub struct Batch<'a> {
     to: &'a Parts,
     rows: Vec<(Vec<u8>, u64)>,
+    /// Bytes that a part is expected to get.
+    expected: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// No rows yet.
+    /// No rows yet; about so many bytes are to come.
     #[must_use]
-    pub fn new(to: &'a Parts) -> Self {
-        Self { to, rows: vec![(Vec::new(), 0); to.count()] }
+    pub fn new(to: &'a Parts, bytes: usize) -> Self {
+        Self { to, rows: vec![(Vec::new(), 0); to.count()], expected: bytes / to.count() * 5 / 4 }
     }
 
     /// Where the next row of a part goes.
     pub fn to(&mut self, part: usize) -> &mut Vec<u8> {
         let (bytes, rows) = &mut self.rows[part];
+        if *rows == 0 {
+            bytes.reserve(self.expected);
+        }
         *rows += 1;
         bytes
     }

@@ -21,7 +21,7 @@ use crate::night::Class;
 use crate::packed::{Booked, BookedTexts, SharedTexts};
 use crate::rating::{BookedLeg, Parties, booked_legs, log_cell};
 use crate::scenario::Direction;
-use crate::time;
+use crate::time::{self, Micros};
 use polars::prelude::DataFrame;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -160,7 +160,9 @@ impl From<FileError> for GroupError {
 /// Booked calls, sorted by start and then by the text of the id.
 #[derive(Debug)]
 pub struct Bucket {
-    rows: Vec<Booked>,
+    calls: Vec<Booked>,
+    /// Start and number of each call, sorted.
+    order: Vec<(Micros, u32)>,
     texts: BookedTexts,
 }
 
@@ -198,9 +200,9 @@ impl Cutter {
     pub fn add(&mut self, bucket: Bucket) {
         let bucket = Arc::new(bucket);
         let mut at = 0;
-        while at < bucket.rows.len() {
-            let day = time::day(bucket.rows[at].start);
-            let end = bucket.rows.partition_point(|call| time::day(call.start) <= day);
+        while at < bucket.order.len() {
+            let day = time::day(bucket.order[at].0);
+            let end = bucket.order.partition_point(|(start, _)| time::day(*start) <= day);
             if day != self.open.day || self.open.calls == ROWS {
                 self.close(day);
             }
@@ -242,11 +244,10 @@ impl Books<'_> {
                 calls.push(Booked::unpack(&mut bytes, &mut texts));
             }
         })?;
-        let mut order: Vec<(i64, u32)> = (0..).zip(&calls).map(|(number, call)| (call.start, number)).collect();
+        let mut order: Vec<(Micros, u32)> = (0..).zip(&calls).map(|(number, call)| (call.start, number)).collect();
         let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| sid(a.1).cmp(&sid(b.1))));
-        let rows = order.into_iter().map(|(_, number)| calls[number as usize]).collect();
-        Ok(Bucket { rows, texts })
+        Ok(Bucket { calls, order, texts })
     }
 
     /// Builds and encodes the rows of a group; its ids go to their pieces.
@@ -257,12 +258,13 @@ impl Books<'_> {
         let mut legs = LegColumns::new(group.calls);
         let mut log = LogColumns::new(group.calls);
         let mut sums = vec![None; self.decks.len()];
-        let (mut ids, mut children) = (Batch::new(self.ids), Batch::new(self.children));
+        let (mut ids, mut children) = (Batch::new(self.ids, group.calls * 40), Batch::new(self.children, group.calls * 4));
         let day = i32::try_from(group.day).unwrap_or_default();
         let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
         for (bucket, range) in &group.pieces {
             let texts = &bucket.texts;
-            for call in &bucket.rows[range.clone()] {
+            for (_, number) in &bucket.order[range.clone()] {
+                let call = &bucket.calls[*number as usize];
                 let fail = |error| GroupError::Row(RowError { call: texts.odd_sids.text(call.sid).to_string(), error });
                 let mut total = Total::default();
                 let booked = booked_legs(call, self.decks, self.rule, &texts.parties).map_err(fail)?;
