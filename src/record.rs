@@ -205,14 +205,23 @@ impl<'a> Record<'a> {
     /// Reads a record from its fields.
     #[must_use]
     pub fn read(fields: &Fields<'a>, policy: &Policy) -> Self {
+        Self::read_typed(fields, [None; 3], policy)
+    }
+
+    /// Reads a record whose start, end or answer time may be known without its text. Where one is, its field holds any text
+    /// that is not empty.
+    #[must_use]
+    pub fn read_typed(fields: &Fields<'a>, known: [Option<Micros>; 3], policy: &Policy) -> Self {
         let fields = &fields.trimmed();
         let refer_to = fields.get(Field::ReferTo);
         let zone = policy.zone.as_ref();
-        let instant = |field: Field| match fields.get(field) {
+        let instant = |known: Option<Micros>, field: Field| match fields.get(field) {
+            _ if known.is_some() => known,
             "" => Some(Calls::NO_TIME),
             text => time::parse(text, zone),
         };
-        let (start, end, answer) = (instant(Field::StartTime), instant(Field::EndTime), instant(Field::AnswerTime));
+        let (start, end) = (instant(known[0], Field::StartTime), instant(known[1], Field::EndTime));
+        let answer = instant(known[2], Field::AnswerTime);
         let duration = Duration::parse(fields.get(Field::Duration));
         let mut record = Self {
             sid: fields.get(Field::Sid),

@@ -71,8 +71,15 @@ pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
     in_years(by_library(text, zone)?)
 }
 
-/// An instant in the years that a call may lie in.
-pub(crate) fn in_years(micros: Micros) -> Option<Micros> {
+/// The instant of a local time that is given as if it were UTC; `None` as in [`parse`] of its text.
+#[must_use]
+pub fn of_local(micros: Micros, zone: &Zone) -> Option<Micros> {
+    in_years(zone.instant(DateTime::from_timestamp_micros(micros)?.naive_utc())?)
+}
+
+/// An instant, if it is in the years that a call may lie in.
+#[must_use]
+pub fn in_years(micros: Micros) -> Option<Micros> {
     YEARS.contains(&DateTime::from_timestamp_micros(micros)?.year()).then_some(micros)
 }
 
@@ -284,6 +291,20 @@ mod tests {
             let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
             if year % 40 == 0 || (1968..2205).contains(&year) && !(2..=27).contains(&day) {
                 assert_eq!(fixed_utc(text.as_bytes()), by_library(&text, None).and_then(in_years), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn typed_times_equal_their_texts() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for step in -500..84_000_i64 {
+            let micros = step * DAY + step * 7_919_333_777 % DAY * i64::from(step % 3 != 0);
+            let text = text(micros);
+            assert_eq!(in_years(micros), parse(&text, None), "{text}");
+            let local = text.trim_end_matches('Z');
+            if step % 10 == 0 || (20_000..20_800).contains(&step) {
+                assert_eq!(of_local(micros, &berlin), parse(local, Some(&berlin)), "{local}");
             }
         }
     }

@@ -7,7 +7,7 @@
 use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Shape};
-use super::calls_parquet::{CallTable, SLICE};
+use super::calls_parquet::CallTable;
 use super::families::Sink;
 use super::ledger::frames::KeptParent;
 use super::source::{CallPath, Source, Stamp, format_ending};
@@ -142,7 +142,7 @@ pub struct Reading {
 enum Piece {
     Text { file: u32, offset: u64, first_line: u64, bytes: Vec<u8>, broken: Vec<Range<usize>>, format: Format },
     Document { file: u32, path: PathBuf, text: String },
-    Table { file: u32, table: Arc<CallTable>, start: usize },
+    Table { file: u32, table: Arc<CallTable>, rows: Range<usize> },
     Done(Box<ReadFile>),
 }
 
@@ -278,8 +278,8 @@ fn produce_table(
     };
     let (hash, stamp) = source.finish()?;
     let table = Arc::new(CallTable::open(&file.path, unpacked)?);
-    for start in (0..table.rows).step_by(SLICE) {
-        send(Piece::Table { file: number, table: Arc::clone(&table), start })?;
+    for rows in table.pieces() {
+        send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
     }
     Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format: Format::Parquet, stamp })
 }
@@ -399,7 +399,7 @@ impl Reading {
             }
             Piece::Text { file, offset, first_line, bytes, .. } => (file, offset, bytes.len() as u64, first_line),
             Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
-            Piece::Table { file, start, .. } => (file, start as u64, calls.len() as u64, start as u64 + 1),
+            Piece::Table { file, rows, .. } => (file, rows.start as u64, calls.len() as u64, rows.start as u64 + 1),
         };
         let after = u32::try_from(calls.len()).ok().and_then(|found| self.records.checked_add(found));
         let after = after.filter(|after| *after < u32::MAX).ok_or_else(too_many)?;
@@ -603,7 +603,7 @@ impl Piece {
                 Some(calls_csv::count(bytes, broken, header.delimiter))
             }
             Self::Text { bytes, .. } => Some(calls_json::count_lines(bytes)),
-            Self::Table { table, start, .. } => Some((table.rows - start).min(SLICE) as u64),
+            Self::Table { rows, .. } => Some(rows.len() as u64),
             Self::Document { .. } | Self::Done(_) => None,
         }
     }
@@ -628,7 +628,7 @@ impl Piece {
                 }
                 Ok(calls)
             }
-            Self::Table { table, start, .. } => Ok(table.slice(*start, SLICE)?.parse(policy)),
+            Self::Table { table, rows, .. } => Ok(table.slice(rows.start, rows.len())?.parse(policy)),
             Self::Done(_) => Ok(Calls::default()),
         }
     }
