@@ -309,6 +309,11 @@ const ENDPOINT: u64 = 1 << 62;
 const UNKNOWN: u64 = 2 << 62;
 
 impl PartyRef {
+    /// In place of a party that nobody asks for. (It is no number, and has no text.)
+    pub(crate) const NOBODY: Self = Self(0);
+}
+
+impl PartyRef {
     /// Packs a party; its text, if it has one, goes to `texts`.
     pub fn pack(party: &Party<'_>, texts: &mut Interner) -> Self {
         match party {
@@ -400,6 +405,8 @@ pub struct PriceRef {
 
 impl PriceRef {
     const NONE: i64 = i64::MIN;
+    /// Of an empty text.
+    pub(crate) const EMPTY: Self = Self { units: Self::NONE, hash: xxhash_rust::const_xxh3::xxh3_64(b"") };
 
     /// Reads a price.
     #[must_use]

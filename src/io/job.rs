@@ -10,7 +10,7 @@ use super::accounts::{self, Accounts};
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::decks::{self, Decks};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
-use super::ledger::books::{Books, ROWS, RateNumbers};
+use super::ledger::books::{Books, ROWS, RateNumbers, Workbench};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight};
@@ -332,7 +332,7 @@ impl<'a> PartJob<'a> {
         let mut ends = Ends { tally: night.tally(calls, retried, |record| part.is_away(record)), ..Ends::default() };
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
-        let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 128), Batch::new(self.ids, 0));
+        let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 84), Batch::new(self.ids, 0));
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
             match night.class[record] {
                 Class::Rated | Class::Free => {
@@ -476,7 +476,7 @@ impl Session {
     }
 
     /// What the run's legs and log are written from.
-    fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, run_id: &'a str) -> Books<'a> {
+    fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, bench: &'a Workbench, run_id: &'a str) -> Books<'a> {
         Books {
             calls: &self.books,
             ids: &self.ids,
@@ -487,6 +487,7 @@ impl Session {
             rates,
             rule: self.inputs.policy.leg_rule,
             run_id,
+            bench,
         }
     }
 
@@ -552,7 +553,7 @@ pub fn book(
     let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
     let mut staged = Staged::begin(lock, &run_id)?;
     let rates = RateNumbers::new(&session.inputs.decks.decks);
-    staged.write_books(&session.books_of(&rates, &run_id))?;
+    staged.write_books(&session.books_of(&rates, &Workbench::default(), &run_id))?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
