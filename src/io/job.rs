@@ -10,7 +10,7 @@ use super::accounts::{self, Accounts};
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::decks::{self, Decks};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
-use super::ledger::books::{Books, ROWS, RateNumbers, Workbench};
+use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight};
@@ -162,7 +162,7 @@ impl Intake {
     /// # Errors
     /// If the ledger cannot be read, or there is no room on disk.
     pub fn settle(mut self, history: &History) -> Result<Session, LedgerError> {
-        let bounds = self.dealt.bounds(ROWS as u64);
+        let bounds = self.dealt.bounds(PIECE);
         let count = bounds.starts.len() + 1;
         let [books, ids, children] = [(); 3].map(|()| Parts::new(count, &self.room));
         let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());

@@ -30,7 +30,7 @@ impl Memory {
     /// What `--memory` may be at most without being named: 4 GiB.
     const MOST: u64 = 4 << 30;
     /// Packed rows in memory at most; beyond that the disk's cache serves them as fast.
-    const MOST_PARTS: u64 = 256 << 20;
+    const MOST_PARTS: u64 = 224 << 20;
 
     /// So many bytes.
     #[must_use]
@@ -48,7 +48,7 @@ impl Memory {
 
     /// For packed rows that wait.
     fn parts(self) -> usize {
-        usize::try_from((self.0 / 4).min(Self::MOST_PARTS)).unwrap_or(usize::MAX)
+        usize::try_from((self.0 / 8).min(Self::MOST_PARTS)).unwrap_or(usize::MAX)
     }
 
     /// Room for packed rows; what is more goes to files in `folder`.

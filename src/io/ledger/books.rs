@@ -29,6 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Calls of a group: the rows of a row group of the log.
 pub const ROWS: usize = 1 << 16;
+/// Calls that a piece is meant to have, unpacked and sorted at a time.
+pub const PIECE: u64 = 1 << 15;
 
 /// The columns of legs (contract, section 5.1).
 pub const LEGS: [(&str, Kind); 25] = [
@@ -276,6 +278,8 @@ impl Books<'_> {
         let mut texts = BookedTexts::default();
         let pool = &self.bench.calls;
         let mut calls = pool.take();
+        let rows = usize::try_from(self.calls.rows(piece)).unwrap_or_default();
+        calls.reserve_exact(rows);
         self.calls.take(piece, |mut bytes| {
             while !bytes.is_empty() {
                 calls.push(Booked::unpack(&mut bytes, &mut texts));
@@ -287,6 +291,7 @@ impl Books<'_> {
         // Brought into order once: these reads overlap in the processor, while those of a loop that makes rows would each be
         // waited for (80 ns a call).
         let mut sorted = pool.take();
+        sorted.reserve_exact(rows);
         sorted.extend(order.into_iter().map(|(_, number)| calls[number as usize]));
         calls.clear();
         pool.give_back(calls);
