@@ -22,7 +22,7 @@ use trunkrate::scenario::Direction;
 type Row = BTreeMap<String, String>;
 
 /// Writes deck, trunks and configuration of a night.
-fn furnish(night: &Night) -> Folder {
+pub fn furnish(night: &Night) -> Folder {
     let folder = Folder::new();
     folder.file("rates/deck.toml", "name = \"test\"\ncurrency = \"USD\"\n");
     for (name, text) in &night.deck {
@@ -52,7 +52,7 @@ fn furnish(night: &Night) -> Folder {
 }
 
 /// Records as a call file.
-fn call_file(records: &[Record]) -> Vec<u8> {
+pub fn call_file(records: &[Record]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER.split(',')).expect("a header");
     for record in records {
@@ -63,7 +63,7 @@ fn call_file(records: &[Record]) -> Vec<u8> {
 }
 
 /// Runs the binary over call files of a furnished folder.
-fn rate(folder: &Folder, night: &Night, cdrs: &str, more: &[&str], env: &[(&str, &str)]) -> Done {
+pub fn rate(folder: &Folder, night: &Night, cdrs: &str, more: &[&str], env: &[(&str, &str)]) -> Done {
     let mut args = vec!["run", "--cdrs", cdrs, "--rates", "rates", "--format", "json"];
     if night.trunks.is_some() {
         args.extend(["--trunks", "trunks.json"]);
@@ -126,7 +126,7 @@ fn assert_conserved(summary: &Value) {
 // ---- one run ----------------------------------------------------------------------------------------------------
 
 /// Nights of some hundred records, the same every time.
-fn some_nights(count: u8) -> impl Iterator<Item = Night> {
+pub fn some_nights(count: u8) -> impl Iterator<Item = Night> {
     let strategy = night(200..300_usize);
     (0..count).map(move |seed| one(&strategy, seed))
 }

@@ -8,6 +8,7 @@
 //! | `fixtures_night` | the hostile night of `fixtures/`, against totals computed elsewhere |
 //! | `decks` | every refusal of a deck, and lookups |
 //! | `laws` | properties: conservation, order, threads, splits, the same night twice |
+//! | `memory` | in parts, on disk, in pieces: the same bytes |
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
@@ -35,6 +36,7 @@ mod fixtures_night;
 mod formats;
 mod house;
 mod laws;
+mod memory;
 mod naive;
 mod nights;
 mod oracle;

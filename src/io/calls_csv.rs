@@ -436,7 +436,7 @@ mod tests {
         let one = |at: usize| {
             let (from, to) = (calls.from[at].unpack(&calls.parties), calls.to[at].unpack(&calls.parties));
             let texts = [text(&calls.accounts, calls.account[at]), text(&calls.trunks, calls.trunk[at])];
-            let price = text(&calls.prices, calls.price[at]);
+            let price = format!("{:?}", calls.price[at]);
             let child = calls.child_of(at).map(|child| {
                 let asked = match child.asked {
                     crate::call::AskedRef::Sip(id, user) => format!("{} {user:?}", text(&calls.parties, id)),
