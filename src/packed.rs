@@ -233,14 +233,13 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
     pen.put([direction_and_status(calls.direction[record], calls.status[record])]);
     pen.put([calls.reason[record].map_or(NO_REASON, |reason| reason as u8), flags]);
     out.extend_from_slice(&pen.bytes);
-    match child {
-        Some(child) => pack_child(child, ids, out),
-        None => {
-            let mut pen = Pen::<16>::new();
-            pen.put(calls.from[record].kind().to_le_bytes());
-            pen.put(calls.to[record].kind().to_le_bytes());
-            out.extend_from_slice(&pen.bytes);
-        }
+    if let Some(child) = child {
+        pack_child(child, ids, out);
+    } else {
+        let mut pen = Pen::<16>::new();
+        pen.put(calls.from[record].kind().to_le_bytes());
+        pen.put(calls.to[record].kind().to_le_bytes());
+        out.extend_from_slice(&pen.bytes);
     }
     if has_price {
         let (units, hash) = price.parts();

@@ -47,7 +47,9 @@ pub trait Sink {
 /// All of them, one after the other.
 impl Sink for Calls {
     fn add(&mut self, calls: Vec<Calls>) -> Result<(), FileError> {
-        calls.into_iter().for_each(|calls| self.append(calls));
+        for calls in calls {
+            self.append(calls);
+        }
         Ok(())
     }
 }
@@ -321,7 +323,9 @@ impl Dealt {
     #[must_use]
     pub fn moved(&self, packed: &[Vec<u8>]) -> Part {
         let (mut mixed, mut calls) = (self.texts.no_calls(), self.texts.no_calls());
-        packed.iter().for_each(|bytes| unpack(bytes, &mut mixed));
+        for bytes in packed {
+            unpack(bytes, &mut mixed);
+        }
         let mut order: Vec<usize> = (0..mixed.len()).collect();
         order.sort_unstable_by_key(|record| mixed.number[*record]);
         let mut sorted = Vec::new();

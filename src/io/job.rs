@@ -166,7 +166,7 @@ impl Intake {
         let count = bounds.starts.len() + 1;
         let [books, ids, children] = [(); 3].map(|()| Parts::new(count, &self.room));
         let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());
-        let groups = if history.runs.is_empty() { vec![0..self.dealt.count()] } else { self.dealt.groups(self.memory.sought()) };
+        let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
         let one_group = groups.len() == 1;
         let mut earlier = Earlier::default();
         for group in groups {

@@ -119,7 +119,7 @@ impl Room {
 /// Rows, part by part.
 #[derive(Debug)]
 pub struct Parts {
-    parts: Vec<Mutex<Part>>,
+    all: Vec<Mutex<Part>>,
     room: Arc<Room>,
     spill: OnceLock<Result<Spill, FileError>>,
 }
@@ -173,14 +173,14 @@ impl Parts {
     /// So many parts, all empty.
     #[must_use]
     pub fn new(count: usize, room: &Arc<Room>) -> Self {
-        let parts = (0..count).map(|_| Mutex::default()).collect();
-        Self { parts, room: Arc::clone(room), spill: OnceLock::new() }
+        let all = (0..count).map(|_| Mutex::default()).collect();
+        Self { all, room: Arc::clone(room), spill: OnceLock::new() }
     }
 
     /// How many parts there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.parts.len()
+        self.all.len()
     }
 
     /// How many rows a part has.
@@ -268,7 +268,7 @@ impl Parts {
     }
 
     fn lock(&self, part: usize) -> std::sync::MutexGuard<'_, Part> {
-        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+        self.all[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -303,14 +303,14 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// As [`Parts::push`].
     pub fn push(self) -> Result<(), FileError> {
-        let full = self.rows.iter().enumerate().filter(|(_, (_, rows))| *rows > 0);
-        full.map(|(part, (bytes, rows))| self.to.push(part, bytes, *rows)).collect()
+        let mut full = self.rows.iter().enumerate().filter(|(_, (_, rows))| *rows > 0);
+        full.try_for_each(|(part, (bytes, rows))| self.to.push(part, bytes, *rows))
     }
 }
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        for part in &mut self.parts {
+        for part in &mut self.all {
             let part = std::mem::take(part.get_mut().unwrap_or_else(PoisonError::into_inner));
             for block in part.blocks {
                 if let Block::Memory(bytes) = block {
@@ -356,7 +356,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let room = Room::new(0, Path::new("/nowhere/at/all"));
         let parts = Parts::new(1, &room);
-        let pushed = (0..3).try_for_each(|_| parts.push(0, &[7; BLOCK], 1));
+        let pushed = (0..3).try_for_each(|_| parts.push(0, &vec![7; BLOCK], 1));
         assert!(pushed.expect_err("no folder").problem.contains("cannot be made"));
     }
 }

@@ -370,7 +370,9 @@ mod tests {
         let mut rows: Vec<ChildRow> = (1..1000_u32).rev().map(|n| child(u128::from(n) * 2, 20_000, n)).collect();
         rows.extend([child(500, 20_007, 1), child(500, 19_999, 3), child(u128::MAX, 0, 0)]);
         let mut file = Vec::new();
-        rows.iter().for_each(|row| row.pack(&mut file));
+        for row in &rows {
+            row.pack(&mut file);
+        }
         assert_eq!(sort_children(&mut file), 1002);
         rows.sort_unstable();
         std::fs::write(run.join(CHILDREN), &file).expect("a file");

@@ -81,14 +81,14 @@ impl Table {
 }
 
 /// A Parquet file of legs or log, that grows by row groups.
-struct Rows {
+struct DayFile {
     path: PathBuf,
     name: String,
     rows: u64,
     file: pages::Writer<Hashed>,
 }
 
-impl Rows {
+impl DayFile {
     fn create(staged: &Path, day: i64, dataset: Dataset) -> Result<Self, FileError> {
         let name = format!("{}/date={}/part-0.parquet", dataset.as_str(), time::date_text(day * time::DAY));
         let Table { path, name, rows, file } = Table::create(staged, name)?;
@@ -109,15 +109,15 @@ impl Rows {
 
 /// The files of a day.
 struct Day {
-    day: i64,
-    legs: Rows,
-    calls: Rows,
+    number: i64,
+    legs: DayFile,
+    calls: DayFile,
 }
 
 impl Day {
-    fn begin(staged: &Path, day: i64) -> Result<Self, FileError> {
-        let rows = |dataset| Rows::create(staged, day, dataset);
-        Ok(Self { day, legs: rows(Dataset::Legs)?, calls: rows(Dataset::Calls)? })
+    fn begin(staged: &Path, number: i64) -> Result<Self, FileError> {
+        let file = |dataset| DayFile::create(staged, number, dataset);
+        Ok(Self { number, legs: file(Dataset::Legs)?, calls: file(Dataset::Calls)? })
     }
 }
 
@@ -181,7 +181,7 @@ impl Staged {
         day: i64,
         group: EncodedGroup,
     ) -> Result<(), LedgerError> {
-        if open.as_ref().is_none_or(|open| open.day != day) {
+        if open.as_ref().is_none_or(|open| open.number != day) {
             if let Some(done) = open.take() {
                 self.finish_day(done)?;
             }
