@@ -301,7 +301,11 @@ fn cut_into_blocks(
     let mut at_end = false;
     loop {
         if !at_end {
-            at_end = source.append(&mut buffer, BLOCK)? < BLOCK;
+            let held = buffer.len();
+            buffer.resize(held + BLOCK, 0);
+            let got = source.fill(&mut buffer[held..])?;
+            at_end = held + got < buffer.len();
+            buffer.truncate(held + got);
         }
         if buffer.is_empty() {
             return Ok(());
