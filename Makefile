@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test faults nights check strace fmt lint doc bench review table tools clean
+.PHONY: demo test faults nights check strace fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -38,12 +38,19 @@ lint: tools
 doc: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 
-bench: tools                    ## trunkrate beside polars copying the same file, a million calls; then its instructions
+bench: venv                     ## trunkrate, the floor and four rivals side by side, 1 and 10 million calls; small work; instructions
+	sh tools/setup.sh postgresql-15 postgresql-15-prefix valgrind
+	target/bench/venv/bin/python benches/compare.py
+	target/bench/venv/bin/python benches/small.py
+	python3 benches/instructions.py
+
+bench-quick: venv               ## a million calls, without PostgreSQL
+	target/bench/venv/bin/python benches/compare.py --quick
+
+venv: tools                     ## what the benchmarks need beside the binary
 	cargo build --release --locked
 	test -x target/bench/venv/bin/python || python3 -m venv target/bench/venv
 	target/bench/venv/bin/pip install --quiet -r benches/requirements.txt
-	target/bench/venv/bin/python benches/compare.py --calls 1000000
-	if command -v valgrind >/dev/null; then python3 benches/instructions.py; else echo "no valgrind: instructions not counted"; fi
 
 nights: tools                   ## 30 nights of 100,000 calls in several orders, beside one run over all of them
 	cargo build --release --locked

@@ -7,13 +7,16 @@
 //! # The pipeline
 //!
 //! ```text
-//!  call files ─▶ io::calls ─▶ Calls ─▶ family::join ─▶ Families ─▶ night::settle ─▶ Night ─▶ io::ledger
-//!                columns      (call)   versions,       (family)    scenario, deck   (night)  legs, log,
-//!                                      parents, chains             rows, reasons             suspense
+//!  call files ─▶ io::calls ─▶ io::families ─▶ Calls ─▶ family::join ─▶ night::settle ─▶ Booked ─▶ io::ledger
+//!                columns      dealt out to    (call)   versions,       scenario, deck   (packed) legs, log, ids,
+//!                             parts                    parents, chains rows, reasons    by start suspense
 //!
-//!  rates/ ─▶ io::decks ─▶ Deck ─────────────────────────────┘
-//!  BILLING_TABLE (table) ────────────────────────────────────┘
+//!  rates/ ─▶ io::decks ─▶ Deck ───────────────────────────────────────────┘
+//!  BILLING_TABLE (table) ──────────────────────────────────────────────────┘
 //! ```
+//!
+//! A night is dealt out so that a family is never apart; each part is joined and settled by itself, and what is booked goes
+//! by start to pieces, which are sorted and written. What does not fit in memory ([`io::parts::Memory`]) waits on disk.
 //!
 //! # The data
 //!
@@ -23,6 +26,7 @@
 //! ├── Party, Number              who: a number, a SIP endpoint, unknown         party
 //! └── Asked → Target             where a transfer goes                          target
 //! Families                       versions, links, levels                        family
+//! Booked                         what legs and log are made from, as bytes      packed
 //! TransferScenario → BillingRow  the published table                            scenario, table
 //! Deck → Hit → Rate              which row prices a leg                         deck
 //! Price, Amount, Total           exact integers                                 money

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a build needs and a fresh Debian machine lacks: a C compiler and Rust; and the programs that it is given
-# the names of. Does nothing where they are there.
+# the names of (Debian packages, or programs that are named like theirs). Does nothing where they are there.
 set -eu
 
 export PATH="$HOME/.cargo/bin:$PATH"
@@ -10,7 +10,7 @@ if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -E"; fi
 missing=
 command -v cc >/dev/null 2>&1 || missing="build-essential"
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+    command -v "$program" >/dev/null 2>&1 || dpkg -s "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 command -v cargo >/dev/null 2>&1 || command -v curl >/dev/null 2>&1 || missing="$missing curl ca-certificates"
 if [ -n "$missing" ]; then

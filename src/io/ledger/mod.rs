@@ -13,7 +13,8 @@
 //! ├── archive/<hash>/                   decks, trunks and accounts as they were used
 //! ├── undone/000001-…/                  runs that were taken back, each beside why
 //! ├── catalog.sqlite                    the index: a function of all of the above, made anew after each change
-//! └── staging/                          what is being written, or what a dead run left
+//! └── staging/                          what is being written, or what a dead run left; files without a name hold what
+//!                                       finds no room in memory
 //! ```
 //!
 //! # Protocol
