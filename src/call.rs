@@ -525,6 +525,24 @@ impl Calls {
     /// Stands for "not said" in the column of ends.
     pub const NO_TIME: Micros = Micros::MIN;
 
+    /// Makes room for so many more records.
+    pub fn reserve(&mut self, records: usize) {
+        self.sid.reserve(records);
+        self.content.reserve(records);
+        for column in [&mut self.account, &mut self.trunk, &mut self.duration, &mut self.place, &mut self.number, &mut self.child]
+        {
+            column.reserve(records);
+        }
+        self.direction.reserve(records);
+        self.status.reserve(records);
+        self.from.reserve(records);
+        self.to.reserve(records);
+        self.start.reserve(records);
+        self.end.reserve(records);
+        self.price.reserve(records);
+        self.reason.reserve(records);
+    }
+
     /// How many records there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -12,9 +12,8 @@
 //! **Invariant:** what is unpacked is what was packed. Rows follow each other without padding, and none is cut in two.
 //!
 //! # Why
-//! One append instead of 17 to columns: dealing a record out costs 25 ns so, 60 ns by column (measured). What most rows do
-//! not have (a price, a second leg) takes no room: 75 and 77 bytes a root instead of 96 and 124, which is 0.6 GB less to
-//! write and read back for ten million calls.
+//! One append instead of 17 to columns. What most rows do not have (a price, a second leg) takes no room: 75 and 77 bytes a
+//! root instead of 96 and 124, which is half a gigabyte less to write and read back for ten million calls.
 
 use crate::call::{AskedRef, Calls, Child, DirectionField, NONE, OddSids, PartyRef, PriceRef, Sid, Status};
 use crate::deck::Hit;

