@@ -321,12 +321,12 @@ impl Dealt {
         Ok(part)
     }
 
-    /// The records that were moved out of all parts, in their order.
+    /// The records that were moved out of all parts, packed in their order.
     #[must_use]
-    pub fn moved(&self, packed: &[Vec<u8>]) -> Part {
-        let (mut mixed, mut calls) = (self.texts.no_calls(), self.texts.no_calls());
+    pub fn in_order(&self, packed: Vec<Vec<u8>>) -> Vec<u8> {
+        let mut mixed = self.texts.no_calls();
         for bytes in packed {
-            unpack(bytes, &mut mixed);
+            unpack(&bytes, &mut mixed);
         }
         let mut order: Vec<usize> = (0..mixed.len()).collect();
         order.sort_unstable_by_key(|record| mixed.number[*record]);
@@ -334,7 +334,14 @@ impl Dealt {
         for record in order {
             pack(&mixed, record, mixed.number[record], &TextIds::same(&mixed), &mut sorted);
         }
-        unpack(&sorted, &mut calls);
+        sorted
+    }
+
+    /// Packed records as a part of their own.
+    #[must_use]
+    pub fn unpacked(&self, packed: &[u8]) -> Part {
+        let mut calls = self.texts.no_calls();
+        unpack(packed, &mut calls);
         Part { calls, away: Vec::new(), moved: Vec::new() }
     }
 }

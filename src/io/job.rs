@@ -13,14 +13,14 @@ use super::families::{self, Bounds, Dealer, Dealt, Part};
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
-use super::ledger::known::{self, Tonight};
+use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
 use super::parts::{Batch, Memory, Parts, Room};
 use super::source::{self, CallPath};
 use super::{FileError, trunks};
-use crate::call::{Calls, DirectionField, NONE, PartyRef, Sid};
+use crate::call::{Calls, DirectionField, NONE, PartyRef};
 use crate::detail::{Case, Facts};
 use crate::family::{self, Earlier, Link};
 use crate::money::Total;
@@ -137,7 +137,11 @@ impl Intake {
         let has = |calls: &Calls, record: usize| calls.sid_text(record).to_string() == sid;
         let mut moved = Vec::new();
         for number in 0..=self.dealt.count() {
-            let mut part = if number < self.dealt.count() { self.dealt.take(number)? } else { self.dealt.moved(&moved) };
+            let mut part = if number < self.dealt.count() {
+                self.dealt.take(number)?
+            } else {
+                self.dealt.unpacked(&self.dealt.in_order(std::mem::take(&mut moved)))
+            };
             moved.push(std::mem::take(&mut part.moved));
             if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
                 let mut earlier = Earlier::default();
@@ -169,8 +173,9 @@ impl Intake {
         let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
         let one_group = groups.len() == 1;
         let mut earlier = Earlier::default();
+        let mut waited = Waited::new(&self.reading.waiting, &self.inputs.policy);
         for group in groups {
-            earlier = self.earlier(history, group.clone(), None, &mut runs)?;
+            earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
             let part = PartJob::new(&self, &earlier, &bounds, &books, &ids);
             let settled: Vec<(Ends, Vec<u8>)> = group
                 .into_par_iter()
@@ -187,11 +192,13 @@ impl Intake {
             }
         }
         if moved.iter().any(|bytes| !bytes.is_empty()) {
+            let moved = self.dealt.in_order(moved);
             if !one_group {
-                let calls = self.dealt.moved(&moved).calls;
-                earlier = self.earlier(history, 0..0, Some(&calls), &mut runs)?;
+                let calls = self.dealt.unpacked(&moved).calls;
+                earlier = self.earlier(history, 0..0, Some(&calls), &mut waited, &mut runs)?;
             }
-            let part = self.dealt.moved(&moved);
+            let part = self.dealt.unpacked(&moved);
+            drop(moved);
             ends.merge(PartJob::new(&self, &earlier, &bounds, &books, &ids).settle(&part)?);
         }
         ends.suspended.sort_unstable_by_key(|record| record.spot);
@@ -209,16 +216,12 @@ impl Intake {
         history: &History,
         parts: Range<usize>,
         calls: Option<&Calls>,
+        waited: &mut Waited,
         runs: &mut BTreeSet<usize>,
     ) -> Result<Earlier, LedgerError> {
-        let named: Vec<Sid> = {
-            let calls = calls::read_waiting(&self.reading.waiting, &self.inputs.policy);
-            (0..calls.len()).map(|record| calls.child_of(record).map_or(Sid::EMPTY, |child| child.parent)).collect()
-        };
-        let waiting: Vec<(&Waiting, Sid)> = self.reading.waiting.iter().zip(named).collect();
         let mut texts = self.dealt.texts.clone();
         let tonight = Tonight { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
-        let mut earlier = known::earlier(history, tonight, &waiting, &mut texts, runs)?;
+        let mut earlier = known::earlier(history, tonight, waited, &mut texts, runs)?;
         self.dealt.texts = texts;
         earlier.newest_start = history.newest_start().max(self.dealt.facts.newest_start);
         Ok(earlier)

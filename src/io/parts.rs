@@ -147,7 +147,8 @@ struct Spill {
 
 impl Spill {
     fn create(room: &Room) -> Result<Self, FileError> {
-        let path = room.folder.join(format!("parts-{}", room.files.fetch_add(1, Ordering::Relaxed)));
+        let number = room.files.fetch_add(1, Ordering::Relaxed);
+        let path = room.folder.join(format!("trunkrate-{}-{number}", std::process::id()));
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be made: {e}"));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(fail)?;
         std::fs::remove_file(&path).map_err(fail)?;
@@ -158,7 +159,7 @@ impl Spill {
         let offset = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.file.write_all_at(bytes, offset).map_err(|e| {
             FileError::new(&self.path, format!("cannot be written: {e}"))
-                .hint("a night larger than --memory waits beside the ledger; nothing was booked")
+                .hint("calls that find no room in memory wait there; nothing was booked")
         })?;
         Ok(Block::Disk { offset, bytes: bytes.len() })
     }

@@ -16,16 +16,18 @@
 //! the whole night does. After years the sweep will want merged files of ids.
 
 use super::books::ROWS;
+use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, Earlier, RootFacts};
 use crate::io::FileError;
-use crate::io::calls::Waiting;
+use crate::io::calls::{Waiting, read_waiting};
 use crate::io::families::Dealt;
 use crate::packed::SharedTexts;
 use crate::party::Party;
+use crate::policy::Policy;
 use crate::time::{self, DAY, Micros};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
@@ -137,15 +139,42 @@ impl Tonight<'_> {
     }
 }
 
+/// What the waiting records bring along, for all groups of parts: made once, however many groups there are.
+#[derive(Debug, Default)]
+pub struct Waited {
+    /// Of each: the parent that it names and what is kept of that, if it is kept.
+    kept: Vec<Option<(Sid, KeptParent)>>,
+    /// Those parents, once their texts are known.
+    parents: Option<BTreeMap<Sid, BookedParent>>,
+    closed: Option<HashSet<(Sid, u64)>>,
+}
+
+impl Waited {
+    /// Of the records that waited.
+    #[must_use]
+    pub fn new(waiting: &[Waiting], policy: &Policy) -> Self {
+        if waiting.iter().all(|waiting| waiting.parent.is_none()) {
+            return Self { kept: vec![None; waiting.len()], ..Self::default() };
+        }
+        let calls = read_waiting(waiting, policy);
+        let kept = |(record, waiting): (usize, &Waiting)| Some((calls.child_of(record)?.parent, waiting.parent.clone()?));
+        Self { kept: waiting.iter().enumerate().map(kept).collect(), ..Self::default() }
+    }
+
+    fn is_kept(&self, number: u32) -> bool {
+        self.kept.get(number as usize).is_some_and(Option::is_some)
+    }
+}
+
 /// What the ledger knows of tonight's ids and their parents. The runs that it knows it from go to `runs`; texts go to
-/// `texts`, which all parts share. `waiting` are the records that waited, with the parents that they name.
+/// `texts`, which all parts share.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn earlier(
     history: &History,
     tonight: Tonight<'_>,
-    waiting: &[(&Waiting, Sid)],
+    waited: &mut Waited,
     texts: &mut SharedTexts,
     runs: &mut BTreeSet<usize>,
 ) -> Result<Earlier, LedgerError> {
@@ -155,9 +184,17 @@ pub fn earlier(
     let ids_of = |calls: &Calls| -> Vec<Sid> {
         calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent)).filter(|sid| !sid.is_empty()).collect()
     };
-    let roots = waiting.iter().filter_map(|(waiting, _)| Some(Sid::of(&waiting.parent.as_ref()?.root_sid).0));
     let mut wanted: Vec<Sid> = tonight.ask(ids_of)?.concat();
-    wanted.extend(roots.filter(|sid| !sid.is_empty()));
+    let kept = match &mut waited.parents {
+        Some(kept) => kept,
+        none => {
+            // The runs of the roots are stood on; it is enough to find them once.
+            let roots = waited.kept.iter().flatten().map(|(_, kept)| Sid::of(&kept.root_sid).0);
+            wanted.extend(roots.filter(|sid| !sid.is_empty()));
+            none.insert(kept_parents(texts, &waited.kept))
+        }
+    };
+    let mut parents = kept.clone();
     wanted.par_sort_unstable();
     wanted.dedup();
     let places = places(history, &wanted)?;
@@ -167,17 +204,19 @@ pub fn earlier(
     let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
     let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
     let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
-    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known), open_parents(calls, waiting, &known)))?;
+    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known), open_parents(calls, waited, &known)))?;
     let days: BTreeSet<i64> = asked.iter().flat_map(|(days, _)| days).copied().collect();
     add_late_prices(history, &days, &mut known, runs)?;
-    let mut parents = kept_parents(texts, waiting);
     let open: BTreeSet<Sid> = asked.into_iter().flat_map(|(_, open)| open).collect();
     let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
     parents.extend(booked_parents(history, &places, texts, runs)?);
     let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
-    earlier.closed = closed(&history.runs)?;
+    earlier.closed = match &waited.closed {
+        Some(closed) => closed.clone(),
+        None => waited.closed.insert(closed(&history.runs)?).clone(),
+    };
     Ok(earlier)
 }
 
@@ -187,17 +226,16 @@ fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> b
 }
 
 /// The parents that the log is asked for: not those of copies, nor those that are kept beside a waiting child.
-fn open_parents(calls: &Calls, waiting: &[(&Waiting, Sid)], known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
-    let kept = |record: usize| waiting.get(calls.number[record] as usize).is_some_and(|(w, _)| w.parent.is_some());
+fn open_parents(calls: &Calls, waited: &Waited, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let kept = |record: usize| waited.is_kept(calls.number[record]);
     let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
     children.filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known)).map(|(_, parent)| parent).collect()
 }
 
 /// The parents that are kept beside waiting children.
-fn kept_parents(texts: &mut SharedTexts, waiting: &[(&Waiting, Sid)]) -> BTreeMap<Sid, BookedParent> {
+fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
-    for (waiting, sid) in waiting {
-        let Some(kept) = waiting.parent.as_ref().filter(|_| !sid.is_empty()) else { continue };
+    for (sid, kept) in waiting.iter().flatten().filter(|(sid, _)| !sid.is_empty()) {
         let Some(direction) = DirectionField::parse(&kept.root_direction).side() else { continue };
         let root = RootFacts {
             sid: texts.odd_sids.sid(&kept.root_sid),

@@ -97,13 +97,22 @@ impl DayFile {
 
     fn write(&mut self, (rows, columns): (usize, Vec<Encoded>)) -> Result<(), LedgerError> {
         self.rows += rows as u64;
-        self.file.write_row_group(rows, columns).map_err(polars_error(&self.path))
+        self.file.write_row_group(rows, columns).map_err(|e| not_written(&self.path, e))
     }
 
     fn finish(self) -> Result<StoredFile, LedgerError> {
         let Self { path, name, rows, file } = self;
-        let file = file.finish().map_err(polars_error(&path))?;
+        let file = file.finish().map_err(|e| not_written(&path, e))?;
         Ok(Table { path, name, rows, file }.finish()?)
+    }
+}
+
+/// A page that could not be written; of a full disk polars says that the file is broken.
+fn not_written(path: &Path, error: PolarsError) -> LedgerError {
+    let text = error.to_string();
+    match text.split_once("underlying IO error: ") {
+        Some((_, why)) => FileError::new(path, format!("cannot be written: {why}")).into(),
+        None => polars_error(path)(error),
     }
 }
 
