@@ -1,6 +1,6 @@
 //! Calls from CSV: `,` `;` tab or `|`, by header name.
 //!
-//! [`split`] takes records apart into fields and says where each stands. Before it, [`scan`] walks blocks that hold quotes
+//! `split` takes records apart into fields and says where each stands. Before it, [`scan`] walks blocks that hold quotes
 //! and checks RFC 4180, because a reader that forgives a stray quote lets it swallow the calls after it.
 //!
 //! **Invariant:** a broken record costs one line. The next line is a record of its own again.

@@ -65,7 +65,7 @@ pub struct Facts {
     pub digest: u128,
 }
 
-/// When and under which ids calls start: one in [`SAMPLE`].
+/// When and under which ids calls start: one record in 256.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sampled {
     /// The start.
