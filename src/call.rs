@@ -91,8 +91,7 @@ impl OddSids {
     pub fn sid(&mut self, text: &str) -> Sid {
         let (sid, printable) = Sid::of(text);
         if !printable {
-            let known = self.0.entry(sid).or_insert_with(|| text.into());
-            assert_eq!(&**known, text, "two call ids with one 128-bit hash");
+            self.keep(sid, text);
         }
         sid
     }
@@ -117,13 +116,6 @@ impl OddSids {
     pub(crate) fn keep(&mut self, sid: Sid, text: &str) {
         let known = self.0.entry(sid).or_insert_with(|| text.into());
         assert_eq!(&**known, text, "two call ids with one 128-bit hash");
-    }
-
-    fn absorb(&mut self, other: Self) {
-        for (sid, text) in other.0 {
-            let known = self.0.entry(sid).or_insert_with(|| text.clone());
-            assert_eq!(*known, text, "two call ids with one 128-bit hash");
-        }
     }
 }
 
@@ -385,13 +377,6 @@ impl PartyRef {
     pub(crate) fn text_id(self) -> Option<u32> {
         (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default())
     }
-
-    fn remap(self, ids: &[u32]) -> Self {
-        match self.text_id() {
-            None => self,
-            Some(id) => Self(self.0 & (ENDPOINT | UNKNOWN) | u64::from(ids[id as usize])),
-        }
-    }
 }
 
 /// What the `price` of a record says.
@@ -600,41 +585,6 @@ impl Calls {
             Asked::Sip { endpoint, user } => AskedRef::Sip(self.parties.id(&endpoint), user),
             Asked::Invalid(_) => AskedRef::Invalid,
         }
-    }
-
-    /// Adds the records of another set after these.
-    pub fn append(&mut self, mut other: Self) {
-        let accounts = self.accounts.absorb(&other.accounts);
-        let trunks = self.trunks.absorb(&other.trunks);
-        let parties = self.parties.absorb(&other.parties);
-        let directions = self.directions.absorb(&other.directions);
-        let children = u32::try_from(self.children.len()).expect("fewer than 2^32 children");
-        self.odd_sids.absorb(std::mem::take(&mut other.odd_sids));
-        self.sid.append(&mut other.sid);
-        self.content.append(&mut other.content);
-        self.account.extend(other.account.iter().map(|id| accounts[*id as usize]));
-        self.trunk.extend(other.trunk.iter().map(|id| trunks[*id as usize]));
-        self.direction.append(&mut other.direction);
-        self.status.append(&mut other.status);
-        self.from.extend(other.from.iter().map(|party| party.remap(&parties)));
-        self.to.extend(other.to.iter().map(|party| party.remap(&parties)));
-        self.start.append(&mut other.start);
-        self.end.append(&mut other.end);
-        self.duration.append(&mut other.duration);
-        self.price.append(&mut other.price);
-        self.reason.append(&mut other.reason);
-        self.place.append(&mut other.place);
-        let records = u32::try_from(self.number.len()).expect("fewer than 2^32 records");
-        self.number.extend(other.number.iter().map(|number| number + records));
-        self.child.extend(other.child.iter().map(|child| if *child == NONE { NONE } else { child + children }));
-        self.children.extend(other.children.iter().map(|child| Child {
-            asked: match child.asked {
-                AskedRef::Sip(id, user) => AskedRef::Sip(parties[id as usize], user),
-                asked @ (AskedRef::Number(_) | AskedRef::Emergency(_) | AskedRef::Invalid) => asked,
-            },
-            direction: directions[child.direction as usize],
-            ..*child
-        }));
     }
 
     /// The child columns of a record, if it is a child.

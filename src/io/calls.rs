@@ -8,7 +8,7 @@ use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Shape};
 use super::calls_parquet::CallTable;
-use super::families::Sink;
+use super::families::Dealer;
 use super::ledger::frames::KeptParent;
 use super::source::{CallPath, Source, Stamp, format_ending};
 use crate::call::Calls;
@@ -146,7 +146,7 @@ enum Piece {
     Done(Box<ReadFile>),
 }
 
-/// Reads call files into `sink`, after the records that waited. `progress` counts the bytes.
+/// Reads call files and deals their records out, after the records that waited. `progress` counts the bytes.
 ///
 /// # Errors
 /// The first file that cannot be read whole; nothing of the run is to be used then.
@@ -155,17 +155,17 @@ pub fn read(
     waiting: Vec<Waiting>,
     policy: &Policy,
     progress: &Arc<AtomicU64>,
-    sink: &mut impl Sink,
+    dealer: &mut Dealer,
 ) -> Result<Reading, FileError> {
     let names = files.iter().map(|file| file.name.clone()).collect();
     let mut reading = Reading { waiting, names, ..Reading::default() };
     let waited = read_waiting(&reading.waiting, policy);
     reading.records = u32::try_from(waited.len()).map_err(|_| too_many())?;
-    sink.add(vec![waited])?;
+    dealer.add(vec![waited])?;
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
         scope.spawn(move || produce(files, &sender, progress));
-        reading.consume(receiver, policy, sink)
+        reading.consume(receiver, policy, dealer)
     })?;
     reading.count_rows();
     Ok(reading)
@@ -355,7 +355,7 @@ impl Reading {
         &mut self,
         receiver: Receiver<Result<Piece, FileError>>,
         policy: &Policy,
-        sink: &mut impl Sink,
+        dealer: &mut Dealer,
     ) -> Result<(), FileError> {
         let at_once = 2 * rayon::current_num_threads();
         let mut pieces = Vec::with_capacity(at_once);
@@ -377,7 +377,7 @@ impl Reading {
                 self.note(piece, &calls)?;
                 batch.push(calls);
             }
-            sink.add(batch)?;
+            dealer.add(batch)?;
         }
         Ok(())
     }

@@ -35,25 +35,6 @@ const MOST_PARTS: u64 = 512;
 /// One record in so many is kept as a sample of when calls start.
 const SAMPLE: u32 = 256;
 
-/// Takes in the records of a night.
-pub trait Sink {
-    /// Takes the next records, in their order.
-    ///
-    /// # Errors
-    /// If there is no room for them.
-    fn add(&mut self, calls: Vec<Calls>) -> Result<(), FileError>;
-}
-
-/// All of them, one after the other.
-impl Sink for Calls {
-    fn add(&mut self, calls: Vec<Calls>) -> Result<(), FileError> {
-        for calls in calls {
-            self.append(calls);
-        }
-        Ok(())
-    }
-}
-
 /// What is known of all records together.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -163,12 +144,11 @@ impl Dealer {
         let mut order: Vec<Vec<u32>> = vec![Vec::with_capacity(calls.len() / count * 2); count];
         piece.keys.reserve(calls.len());
         for (record, number) in (0..calls.len()).zip(0..) {
-            let child = calls.child_of(record);
-            let key = child.map_or(calls.sid[record], |child| child.parent);
+            let key = family_key(calls, record);
             // Without an id only equal records meet, and equal records are in one part.
             let hash = if key.is_empty() { calls.content[record] } else { hash(key, self.seed) };
             piece.keys.push(hash);
-            if child.is_some() && !calls.sid[record].is_empty() {
+            if calls.child[record] != NONE && !calls.sid[record].is_empty() {
                 piece.children.push((self::hash(calls.sid[record], self.seed), hash));
             }
             order[self.part(hash)].push(number);
@@ -181,25 +161,11 @@ impl Dealer {
         }
     }
 
-    /// Ends the dealing.
-    #[must_use]
-    pub fn finish(mut self) -> Dealt {
-        self.children.par_sort_unstable();
-        let is_key = |hash: u64| self.keys.may_have(hash);
-        let several_parents = |group: &[(u64, u64)]| group.first() != group.last();
-        let moved: HashSet<u64> = self
-            .children
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(|group| is_key(group[0].0) || several_parents(group))
-            .map(|group| group[0].0)
-            .collect();
-        self.sample.par_sort_unstable();
-        Dealt { parts: self.parts, texts: self.texts, facts: self.facts, seed: self.seed, moved, sample: self.sample }
-    }
-}
-
-impl Sink for Dealer {
-    fn add(&mut self, blocks: Vec<Calls>) -> Result<(), FileError> {
+    /// Takes the next records, in their order.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn add(&mut self, blocks: Vec<Calls>) -> Result<(), FileError> {
         let mut first = self.facts.records;
         let numbered: Vec<(Calls, u32, TextIds)> = blocks
             .into_iter()
@@ -228,6 +194,26 @@ impl Sink for Dealer {
         }
         Ok(())
     }
+
+    /// Ends the dealing.
+    #[must_use]
+    pub fn finish(mut self) -> Dealt {
+        self.children.par_sort_unstable();
+        let several_parents = |group: &[(u64, u64)]| group.first() != group.last();
+        let moved: HashSet<u64> = self
+            .children
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|group| self.keys.may_have(group[0].0) || several_parents(group))
+            .map(|group| group[0].0)
+            .collect();
+        self.sample.par_sort_unstable();
+        Dealt { parts: self.parts, texts: self.texts, facts: self.facts, seed: self.seed, moved, sample: self.sample }
+    }
+}
+
+/// What brings a family together: the parent's id of a child, else its own.
+fn family_key(calls: &Calls, record: usize) -> Sid {
+    calls.child_of(record).map_or(calls.sid[record], |child| child.parent)
 }
 
 /// A hash of an id, random per process: whoever chooses ids must not be able to aim at one part.
@@ -251,7 +237,7 @@ pub struct Dealt {
 }
 
 impl Dealt {
-    /// How many parts there are; the last one is for families that were moved.
+    /// How many parts there are, besides what is moved out of them.
     #[must_use]
     pub fn count(&self) -> usize {
         self.parts.count()
@@ -330,9 +316,9 @@ impl Dealt {
         }
         let mut order: Vec<usize> = (0..mixed.len()).collect();
         order.sort_unstable_by_key(|record| mixed.number[*record]);
-        let mut sorted = Vec::new();
+        let (ids, mut sorted) = (TextIds::same(&mixed), Vec::new());
         for record in order {
-            pack(&mixed, record, mixed.number[record], &TextIds::same(&mixed), &mut sorted);
+            pack(&mixed, record, mixed.number[record], &ids, &mut sorted);
         }
         sorted
     }
@@ -394,11 +380,10 @@ impl Part {
 
     fn move_families(&mut self, moved: &HashSet<u64>, hash: impl Fn(Sid) -> u64) {
         let calls = &self.calls;
-        let key = |record: usize| calls.child_of(record).map_or(calls.sid[record], |child| child.parent);
         // The keys that a moved child holds together: its own id, and its parent's.
         let mut keys: HashSet<Sid> = HashSet::new();
         for record in 0..calls.len() {
-            let (sid, key) = (calls.sid[record], key(record));
+            let (sid, key) = (calls.sid[record], family_key(calls, record));
             if !sid.is_empty() && moved.contains(&hash(sid)) {
                 keys.extend([sid, key]);
             }
@@ -409,7 +394,7 @@ impl Part {
         if keys.is_empty() {
             return;
         }
-        self.away = (0..calls.len()).map(|record| keys.contains(&key(record))).collect();
+        self.away = (0..calls.len()).map(|record| keys.contains(&family_key(calls, record))).collect();
         let ids = TextIds::same(calls);
         for record in (0..calls.len()).filter(|record| self.away[*record]) {
             pack(calls, record, calls.number[record], &ids, &mut self.moved);

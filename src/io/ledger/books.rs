@@ -8,6 +8,7 @@
 //! **Invariant:** a group is cut by its place in the day alone, so that neither the pieces nor the cores can be seen in the
 //! files. Amounts come out of [`crate::rating::charge`], as integers.
 
+use super::LedgerError;
 use super::ids::{ChildRow, IdRow};
 use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
 use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
@@ -16,7 +17,7 @@ use crate::intern::Interner;
 use crate::io::FileError;
 use crate::io::families::Bounds;
 use crate::io::parts::{Batch, Parts};
-use crate::money::{AMOUNT_DECIMALS, LegRule, Overflow, PRICE_DECIMALS, Total};
+use crate::money::{AMOUNT_DECIMALS, LegRule, PRICE_DECIMALS, Total};
 use crate::night::Class;
 use crate::packed::{Booked, BookedTexts, SharedTexts};
 use crate::rating::{BookedLeg, Parties, booked_legs, log_cell};
@@ -164,30 +165,6 @@ pub struct Workbench {
     calls: Arc<Pool<Vec<Booked>>>,
 }
 
-/// A call whose amount does not fit.
-#[derive(Debug)]
-pub struct RowError {
-    /// The call.
-    pub call: String,
-    /// What does not fit.
-    pub error: Overflow,
-}
-
-/// What goes wrong with a group.
-#[derive(Debug)]
-pub enum GroupError {
-    /// A file.
-    File(FileError),
-    /// A row.
-    Row(RowError),
-}
-
-impl From<FileError> for GroupError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
 /// Booked calls, sorted by start and then by the text of the id.
 #[derive(Debug)]
 pub struct Bucket {
@@ -302,7 +279,7 @@ impl Books<'_> {
     ///
     /// # Errors
     /// The first call whose amount does not fit.
-    pub fn encode(&self, group: &Group) -> Result<EncodedGroup, GroupError> {
+    pub fn encode(&self, group: &Group) -> Result<EncodedGroup, LedgerError> {
         let (mut legs, mut log) = self.bench.columns.take();
         let mut sums = vec![None; self.decks.len()];
         let (mut ids, mut children) = (Batch::new(self.ids, group.calls * 40), Batch::new(self.children, group.calls * 4));
@@ -311,7 +288,7 @@ impl Books<'_> {
         for (bucket, range) in &group.pieces {
             let texts = &bucket.texts;
             for call in &bucket.calls[range.clone()] {
-                let fail = |error| GroupError::Row(RowError { call: texts.odd_sids.text(call.sid).to_string(), error });
+                let fail = |error| LedgerError::Overflow { call: texts.odd_sids.text(call.sid).to_string(), error };
                 let mut total = Total::default();
                 let booked = booked_legs(call, self.decks, self.rule, &texts.parties).map_err(fail)?;
                 for (number, leg) in booked.iter().flatten().enumerate() {

@@ -180,26 +180,40 @@ impl ChildFile {
     /// # Errors
     /// If they cannot be read.
     pub fn find(&mut self, root: Sid) -> Result<Vec<ChildRow>, FileError> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.rows(middle..middle + 1)?[0].root < root {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let mut found = Vec::new();
-        while low < self.count {
-            let row = self.rows(low..low + 1)?[0];
-            if row.root != root {
-                break;
-            }
-            found.push(row);
-            low += 1;
-        }
-        Ok(found)
+        let first = first_not_below(self.count, |at| Ok(self.rows(at..at + 1)?[0].root < root))?;
+        rows_while(first..self.count, |at| Ok(self.rows(at..at + 1)?[0]), |row| row.root == root)
     }
+}
+
+/// A binary search: the first of so many sorted places that is not below what is looked for.
+fn first_not_below(count: u64, mut is_below: impl FnMut(u64) -> Result<bool, FileError>) -> Result<u64, FileError> {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_below(middle)? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// The rows from the first place on, as long as they are what is looked for.
+fn rows_while<T>(
+    places: Range<u64>,
+    mut row: impl FnMut(u64) -> Result<T, FileError>,
+    is_it: impl Fn(&T) -> bool,
+) -> Result<Vec<T>, FileError> {
+    let mut found = Vec::new();
+    for at in places {
+        let row = row(at)?;
+        if !is_it(&row) {
+            break;
+        }
+        found.push(row);
+    }
+    Ok(found)
 }
 
 /// A file of a run and how many rows of a width it has.
@@ -297,25 +311,8 @@ impl IdFile {
     /// # Errors
     /// If they cannot be read.
     pub fn find(&mut self, sid: Sid) -> Result<Vec<IdRow>, FileError> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.sids(middle..middle + 1)?[0] < sid {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let mut found = Vec::new();
-        while low < self.count {
-            let row = self.rows(low..low + 1)?[0];
-            if row.sid != sid {
-                break;
-            }
-            found.push(row);
-            low += 1;
-        }
-        Ok(found)
+        let first = first_not_below(self.count, |at| Ok(self.sids(at..at + 1)?[0] < sid))?;
+        rows_while(first..self.count, |at| Ok(self.rows(at..at + 1)?[0]), |row| row.sid == sid)
     }
 
     /// The rows of some ids, sorted as they are: one walk over both.

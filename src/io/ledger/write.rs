@@ -1,6 +1,6 @@
 //! Writing a run: every file into `staging`, synced, then one rename.
 
-use super::books::{self, Books, Cutter, EncodedGroup, GroupError};
+use super::books::{self, Books, Cutter, EncodedGroup};
 use super::ids;
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
 use super::pages::{self, Encoded};
@@ -170,11 +170,7 @@ impl Staged {
             let groups = cutter.groups(is_last);
             let encoded: Vec<_> = groups.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
             for (group, encoded) in groups.into_iter().zip(encoded) {
-                let encoded = encoded.map_err(|error| match error {
-                    GroupError::File(error) => error.into(),
-                    GroupError::Row(row) => LedgerError::Overflow { call: row.call, error: row.error },
-                })?;
-                self.write_group(books, &mut open, group.day, encoded)?;
+                self.write_group(books, &mut open, group.day, encoded?)?;
             }
         }
         if let Some(day) = open {
