@@ -316,22 +316,35 @@ def check_limits(args, found, laws):
             laws.check(f"the last nights take at most {limit} times the {name} of the second", complaint)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser):
+    """The arguments that every measure of many nights takes."""
     parser.add_argument("--nights", type=int, default=30, metavar="N")
     parser.add_argument("--calls", type=int, default=100_000, metavar="C", help="rows of a night (100000)")
-    parser.add_argument("--orders", type=int, default=2, metavar="K", help="other orders (2)")
     parser.add_argument("--bin", type=Path, default=Path("target/release/trunkrate"), metavar="FILE")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the nights, written if absent (target/bench/nights-NxC)")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--cpu-limit", type=float, default=1.3, metavar="X", help="of the last nights, in second nights (1.3)")
-    parser.add_argument("--memory-limit", type=float, default=1.1, metavar="X", help="the same for memory (1.1: noise)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every single measure too")
+
+
+def parsed(parser):
+    """Parses and checks them."""
     args = parser.parse_args()
-    if args.nights < 6 or args.calls < 1000 or args.orders < 0:
-        parser.error("--nights must be 6 or more, --calls 1000 or more, --orders 0 or more")
+    if args.nights < 6 or args.calls < 1000:
+        parser.error("--nights must be 6 or more, --calls 1000 or more")
     args.data = (args.data or Path("target/bench") / f"nights-{args.nights}x{args.calls}").resolve()
     args.bin = args.bin.resolve()
+    return args
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    parser.add_argument("--orders", type=int, default=2, metavar="K", help="other orders (2)")
+    parser.add_argument("--cpu-limit", type=float, default=1.3, metavar="X", help="of the last nights, in second nights (1.3)")
+    parser.add_argument("--memory-limit", type=float, default=1.1, metavar="X", help="the same for memory (1.1: noise)")
+    args = parsed(parser)
+    if args.orders < 0:
+        parser.error("--orders must be 0 or more")
     return args
 
 

@@ -65,18 +65,11 @@ def ledger_of_nights(args, folder):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=100_000, metavar="C", help="rows of a night (100000)")
-    parser.add_argument("--nights", type=int, default=30, metavar="N")
+    nights.add_arguments(parser)
     parser.add_argument("--repeat", type=int, default=5, metavar="R", help="runs of each (5)")
-    parser.add_argument("--bin", type=Path, default=Path("target/release/trunkrate"), metavar="FILE")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the nights, written if absent (target/bench/nights-NxC)")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="writes every single measure too")
-    args = parser.parse_args()
-    if args.nights < 6 or args.calls < 1000 or args.repeat < 1:
-        parser.error("--nights must be 6 or more, --calls 1000 or more, --repeat 1 or more")
-    args.data = (args.data or Path("target/bench") / f"nights-{args.nights}x{args.calls}").resolve()
-    args.bin = args.bin.resolve()
+    args = nights.parsed(parser)
+    if args.repeat < 1:
+        parser.error("--repeat must be 1 or more")
     return args
 
 
