@@ -103,12 +103,6 @@ impl Encoded {
         self.rows
     }
 
-    /// Bytes that it takes in the file, but for its headers.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.data.bytes.len() + self.dictionary.as_ref().map_or(0, |(page, _)| page.bytes.len())
-    }
-
     fn new(present: &Present, content: Content) -> Self {
         let mut bytes = Vec::new();
         present.levels(&mut bytes);
@@ -298,12 +292,6 @@ impl TextColumn {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Rows so far.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.lengths.len()
     }
 
     /// Adds a row: UTF-8; nothing becomes null.
