@@ -6,6 +6,7 @@ use super::term;
 use crate::party::Uri;
 use crate::reject::Reason;
 use crate::target::{Asked, Target};
+use crate::text::visible;
 use crate::trunk::TerminationDomain;
 use serde_json::json;
 
@@ -31,8 +32,8 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
             let width = found.iter().map(|row| row[1].len()).max().unwrap_or_default();
             let target_width = found.iter().map(|row| row[2].chars().count()).max().unwrap_or_default();
             let line = |[value, kind, target, why]: &[String; 4]| {
-                let target = term::visible(target);
-                format!("{kind:<width$}  {target:<target_width$}  {}: {}\n", term::visible(value), term::visible(why))
+                let target = visible(target);
+                format!("{kind:<width$}  {target:<target_width$}  {}: {}\n", visible(value), visible(why))
             };
             found.iter().map(line).collect()
         }

@@ -13,6 +13,7 @@ use crate::io::ledger::read;
 use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
 use crate::record::Field;
 use crate::reject::Reason;
+use crate::text::visible;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +135,7 @@ fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> Strin
 fn side_by_side(found: &Found) -> String {
     let versions: Vec<Vec<(&str, String)>> = found.iter().map(|(_, row)| fields(row).unwrap_or_default()).collect();
     if versions.iter().all(Vec::is_empty) {
-        return found.iter().flat_map(|(_, row)| ["  ".to_owned(), term::visible(&row.record), "\n".to_owned()]).collect();
+        return found.iter().flat_map(|(_, row)| ["  ".to_owned(), visible(&row.record).into_owned(), "\n".to_owned()]).collect();
     }
     let value = |version: &Vec<(&str, String)>, name: &str| {
         version.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()

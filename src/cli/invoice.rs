@@ -4,12 +4,13 @@ use super::args::InvoiceArgs;
 use super::error::CliError;
 use super::run::existing;
 use super::term;
-use crate::invoice::{Invoice, LineKey, Sum, billed_minutes};
 use crate::io::accounts::{self, Account, Accounts};
-use crate::io::ledger::read::{Selection, each_date, text, units};
+use crate::io::ledger::read::{Selection, each_date, longs, text, units};
 use crate::io::ledger::{Dataset, Ledger};
 use crate::money::{Amount, Price};
+use crate::text::file_stem;
 use crate::time;
+use crate::usage::{LineKey, Sum, Usage, billed_minutes};
 use polars::prelude::DataFrame;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Invoices by account and currency.
-type Invoices = BTreeMap<(String, String), Invoice>;
+type Invoices = BTreeMap<(String, String), Usage>;
 
 /// Writes the invoices of a month.
 pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
@@ -77,11 +78,13 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
     let columns = names.map(|name| text(frame, name));
     let (seconds, amount) = (units(frame, "billed_seconds"), units(frame, "amount"));
     let (price, fee) = (units(frame, "price_per_minute"), units(frame, "connection_fee"));
+    let starts = longs(frame, "start_time");
     let stored = |value: &Option<i128>| value.map_or(0, |v| i64::try_from(v).unwrap_or_default());
     for row in 0..frame.height() {
         let [account, currency, call, scenario, service, description] =
             columns.map(|column| column.get(row).unwrap_or_default().to_owned());
         let key = LineKey {
+            late: None,
             scenario,
             service,
             description,
@@ -91,20 +94,10 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
         let billed = u64::try_from(stored(&seconds[row])).unwrap_or_default();
         let invoice = invoices.entry((account, currency)).or_default();
         invoice
-            .add(&call, key, billed, Amount::from_units(stored(&amount[row])))
+            .add(&call, time::day(starts[row].unwrap_or_default()), key, billed, Amount::from_units(stored(&amount[row])))
             .map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
     }
     Ok(())
-}
-
-/// A file name that an account cannot choose: its id if that is the carrier's form, else a cleaned text and a hash.
-fn file_stem(account: &str) -> String {
-    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if account.strip_prefix("AC").is_some_and(hex) {
-        return account.to_owned();
-    }
-    let clean: String = account.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    format!("{clean}-{}", &blake3::hash(account.as_bytes()).to_hex()[..8])
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
@@ -117,7 +110,7 @@ struct Document<'a> {
     name: &'a str,
     currency: &'a str,
     period: &'a str,
-    invoice: &'a Invoice,
+    invoice: &'a Usage,
     sum: Sum,
 }
 

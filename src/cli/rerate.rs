@@ -21,6 +21,7 @@ use crate::night::Class;
 use crate::party::Party;
 use crate::rating::Parties;
 use crate::scenario::Scenario;
+use crate::text::visible;
 use crate::time;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -405,7 +406,6 @@ fn published_row(scenario: Scenario) -> (String, String) {
 
 fn as_text(case: &Case) -> String {
     let mut out = String::new();
-    let visible = term::visible;
     let mut line = |text: String| out.push_str(&(text + "\n"));
     line(term::heading(&format!("call {}", visible(&case.sid))));
     line(format!("  account    {}", visible(&case.account)));
@@ -435,7 +435,6 @@ fn as_text(case: &Case) -> String {
 }
 
 fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
-    let visible = term::visible;
     let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
     let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
     let origin = if leg.origin.is_empty() { "unknown" } else { &leg.origin };

@@ -1,5 +1,6 @@
 //! The terminal: colours, tables and the progress bar, each only where a person looks.
 
+use crate::text::visible;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,7 +30,7 @@ pub fn report(label: &str, message: &str) {
     };
     let style =
         if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
-    let message: Vec<String> = message.lines().map(visible).collect();
+    let message: Vec<String> = message.lines().map(|line| visible(line).into_owned()).collect();
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
 
@@ -37,14 +38,6 @@ pub fn report(label: &str, message: &str) {
 pub fn heading(text: &str) -> String {
     let style = if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
     format!("{style}{text}{style:#}")
-}
-
-/// Data as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
-pub fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().flat_map(|c| if hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// A rule is no longer than this, however long the last column.
@@ -56,7 +49,7 @@ pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
     for row in rows {
-        table.add_row(row.iter().map(|cell| visible(cell)).collect::<Vec<_>>());
+        table.add_row(row.iter().map(|cell| visible(cell).into_owned()).collect::<Vec<_>>());
     }
     for (at, _) in header.iter().enumerate().filter(|(_, name)| right.contains(name)) {
         if let Some(column) = table.column_mut(at) {

@@ -18,6 +18,7 @@ pub mod calls_json;
 pub mod calls_parquet;
 pub mod decks;
 pub mod families;
+pub mod formats;
 pub mod job;
 pub mod ledger;
 pub mod parts;

@@ -1,7 +1,9 @@
-//! Invoices: the legs of an account and a month, added up.
+//! Usage: the legs of an account in a billing period, added up to lines.
 //!
 //! **Invariant:** the sum of the lines is the sum of the legs, to the last decimal. The total is that sum rounded once
 //! to the currency's minor unit, and what the rounding added or took is a line of its own.
+//!
+//! Next: [`crate::document`], which makes an invoice of it.
 
 use crate::money::{Amount, Overflow, Price, Total, minor_unit_decimals, round_invoice_total};
 use rust_decimal::Decimal;
@@ -10,6 +12,8 @@ use std::collections::BTreeMap;
 /// What legs of one line share, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineKey {
+    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the period itself, which come first.
+    pub late: Option<String>,
     /// The scenario's id.
     pub scenario: String,
     /// The service.
@@ -22,7 +26,7 @@ pub struct LineKey {
     pub fee: Price,
 }
 
-/// One line of an invoice.
+/// One line of an usage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
     /// Calls with a leg on this line.
@@ -36,17 +40,19 @@ pub struct Line {
     last_call: String,
 }
 
-/// The invoice of an account for a month, in one currency.
+/// The usage of an account for a month, in one currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Invoice {
+pub struct Usage {
     /// The lines, by what their legs share.
     pub lines: BTreeMap<LineKey, Line>,
+    /// The same legs by their call's UTC day, in days since 1970.
+    pub days: BTreeMap<i64, Total>,
     /// Calls with a leg.
     pub calls: u64,
     last_call: String,
 }
 
-/// What an invoice adds up to.
+/// What usage adds up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// Of the lines, exact.
@@ -57,12 +63,13 @@ pub struct Sum {
     pub total: Decimal,
 }
 
-impl Invoice {
-    /// Adds a leg. The legs of one call come one after the other.
+impl Usage {
+    /// Adds a leg of a call that started on a day (since 1970, UTC). The legs of one call come one after the other.
     ///
     /// # Errors
     /// [`Overflow`] if the sum does not fit.
-    pub fn add(&mut self, call_sid: &str, key: LineKey, billed_seconds: u64, amount: Amount) -> Result<(), Overflow> {
+    pub fn add(&mut self, call_sid: &str, day: i64, key: LineKey, billed_seconds: u64, amount: Amount) -> Result<(), Overflow> {
+        self.days.entry(day).or_default().add(amount)?;
         if self.last_call != call_sid {
             self.calls += 1;
             call_sid.clone_into(&mut self.last_call);
@@ -105,6 +112,7 @@ mod tests {
 
     fn key(scenario: &str) -> LineKey {
         LineKey {
+            late: None,
             scenario: scenario.into(),
             service: "termination".into(),
             description: "d".into(),
@@ -115,18 +123,18 @@ mod tests {
 
     #[test]
     fn lines_add_up_and_the_total_is_rounded_once() {
-        let mut invoice = Invoice::default();
+        let mut usage = Usage::default();
         let third = Amount::from_units(33_300); // 0.000333
         for (call, scenario) in [("CA1", "a"), ("CA1", "a"), ("CA1", "b"), ("CA2", "a")] {
-            invoice.add(call, key(scenario), 60, third).unwrap();
+            usage.add(call, 0, key(scenario), 60, third).unwrap();
         }
-        let line = &invoice.lines[&key("a")];
+        let line = &usage.lines[&key("a")];
         assert_eq!((line.calls, line.legs, line.billed_seconds), (2, 3, 180));
-        assert_eq!(invoice.calls, 2);
-        let sum = invoice.sum("USD").unwrap();
+        assert_eq!(usage.calls, 2);
+        let sum = usage.sum("USD").unwrap();
         assert_eq!((sum.sum.normalize().to_string(), sum.total.to_string()), ("0.001332".into(), "0.00".into()));
         assert_eq!(sum.sum + sum.rounding, sum.total);
-        assert_eq!(invoice.sum("KWD").unwrap().total.to_string(), "0.001");
+        assert_eq!(usage.sum("KWD").unwrap().total.to_string(), "0.001");
     }
 
     #[test]

@@ -1,0 +1,423 @@
+//! Documents: an invoice or a credit note, whole, before it is drawn in any format.
+//!
+//! ```text
+//! Document
+//! ├── number, kind, issue date, due date, period, what it corrects
+//! ├── seller, buyer                   Party: name, address, tax id …
+//! ├── usage: [UsageLine]              by period, scenario, service, destination and price; the sum of their legs
+//! ├── items: [ItemLine]               monthly charges beside usage
+//! ├── taxes: [TaxGroup]               by category and rate: exact sum, rounding, taxable amount, tax
+//! ├── totals: Totals                  sum → rounding → net → tax → total
+//! └── days: [DaySpend]                usage by UTC day, for charts
+//! ```
+//!
+//! Every format prints these values and computes no other: a total is the same decimal wherever it stands.
+//!
+//! **Invariant** ([`Document::check`]): sum of lines = sum of groups = `totals.sum`; `sum + rounding = net`;
+//! `net + tax = total`. A credit note's amounts are positive, too: they are what is credited.
+//!
+//! Next: [`build`], which makes one; `crate::io::invoices`, which keeps it; `crate::io::formats`, which draws it.
+
+pub mod build;
+pub mod words;
+
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// The name and version of this layout, in every document.
+pub const SCHEMA: &str = "trunkrate-document/1";
+
+/// An exact decimal, as its text: `"0.12000"`. Its decimals are part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Exact(pub Decimal);
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    /// From a text only: a JSON number may have gone through a float.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        if !crate::money::is_plain_decimal(digits) {
+            return Err(serde::de::Error::custom(format!("`{text}` is no decimal")));
+        }
+        Decimal::from_str_exact(&text).map(Self).map_err(|e| serde::de::Error::custom(format!("`{text}`: {e}")))
+    }
+}
+
+impl JsonSchema for Exact {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Exact".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^-?[0-9]+(\\.[0-9]+)?$",
+            "description": "An exact decimal as text; never a JSON number, which readers may round.",
+        })
+    }
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What would be issued now; it has no number and asks for nothing.
+    Draft,
+    /// Asks for its total.
+    Invoice,
+    /// Takes an invoice back, whole; it names it.
+    CreditNote,
+}
+
+/// An invoice, a credit note, or the draft of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "trunkrate invoice or credit note")]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The layout: `trunkrate-document/1`.
+    pub schema: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its number, from a gapless series per seller and year; none in a draft.
+    pub number: Option<String>,
+    /// When it was issued, `YYYY-MM-DD`.
+    pub issue_date: String,
+    /// When its total is due, `YYYY-MM-DD`; none on a credit note.
+    pub due_date: Option<String>,
+    /// The month that it bills.
+    pub period: Period,
+    /// Whether it bills only what came late to a period that was already issued.
+    pub supplementary: bool,
+    /// The invoice that a credit note corrects.
+    pub corrects: Option<Corrected>,
+    /// Who sells.
+    pub seller: Seller,
+    /// Who buys.
+    pub buyer: Buyer,
+    /// ISO 4217.
+    pub currency: String,
+    /// Decimals of the currency's minor unit by ISO 4217: USD 2, JPY 0, KWD 3.
+    pub minor_unit_decimals: u32,
+    /// Calls with a billed leg.
+    pub calls: u64,
+    /// Billed legs.
+    pub legs: u64,
+    /// Usage: first that of the period, then that of earlier periods, oldest first.
+    pub usage: Vec<UsageLine>,
+    /// Monthly charges beside usage.
+    pub items: Vec<ItemLine>,
+    /// Taxes by category and rate.
+    pub taxes: Vec<TaxGroup>,
+    /// What it adds up to.
+    pub totals: Totals,
+    /// Usage by UTC day, oldest first; days without usage are left out.
+    pub days: Vec<DaySpend>,
+    /// How it is to be paid.
+    pub payment: Payment,
+    /// What else it says, line by line.
+    pub notes: Vec<String>,
+}
+
+/// A billing period: a month in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Period {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// Its first day, `YYYY-MM-DD`.
+    pub first_day: String,
+    /// Its last day, `YYYY-MM-DD`.
+    pub last_day: String,
+}
+
+/// An invoice that is corrected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Corrected {
+    /// Its number.
+    pub number: String,
+    /// When it was issued.
+    pub issue_date: String,
+    /// Why it is corrected.
+    pub reason: String,
+}
+
+/// Name, address and identifiers of a seller or a buyer. Empty texts are unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Party {
+    /// The name under which it trades.
+    pub name: String,
+    /// Street and number, as lines.
+    pub address: Vec<String>,
+    /// City.
+    pub city: String,
+    /// Post code.
+    pub postcode: String,
+    /// Country: two letters, ISO 3166-1.
+    pub country: String,
+    /// VAT or tax identifier, with the country's prefix where it has one.
+    pub tax_id: String,
+    /// Where to write to.
+    pub email: String,
+}
+
+/// Who sells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seller {
+    /// Names the series of numbers; two sellers of one ledger have each their own.
+    pub id: String,
+    /// Name, address and identifiers.
+    pub party: Party,
+    /// Entry in a register of companies.
+    pub registration: String,
+    /// Telephone number.
+    pub phone: String,
+    /// Web site.
+    pub website: String,
+}
+
+/// Who buys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Buyer {
+    /// The account that is billed.
+    pub account_sid: String,
+    /// Name, address and identifiers.
+    pub party: Party,
+    /// What the buyer wants to find on invoices (a cost centre, a buyer reference).
+    pub reference: String,
+    /// The buyer's order.
+    pub order: String,
+}
+
+/// A line of usage: the legs of one scenario, service, destination and price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsageLine {
+    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the document's own period.
+    pub late: Option<String>,
+    /// The scenario's id.
+    pub scenario: String,
+    /// The scenario as the published table has it, in words.
+    pub scenario_words: String,
+    /// The price list: `termination` or `origination`.
+    pub service: String,
+    /// The destination, in the deck's words.
+    pub description: String,
+    /// Price per minute.
+    pub price_per_minute: Exact,
+    /// Connection fee per leg.
+    pub connection_fee: Exact,
+    /// Calls with a leg on this line.
+    pub calls: u64,
+    /// Legs.
+    pub legs: u64,
+    /// Their billed seconds.
+    pub billed_seconds: u64,
+    /// The same in minutes, to four decimals.
+    pub billed_minutes: String,
+    /// The sum of the legs' amounts.
+    pub amount: Exact,
+    /// The tax group: its category …
+    pub tax_category: TaxCategory,
+    /// … and its rate in per cent.
+    pub tax_rate: Exact,
+}
+
+/// A monthly charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemLine {
+    /// What it is: `Number +442079460110`.
+    pub description: String,
+    /// How many.
+    pub quantity: Exact,
+    /// The price of one.
+    pub unit_price: Exact,
+    /// Quantity × unit price, exact.
+    pub amount: Exact,
+    /// The tax group: its category …
+    pub tax_category: TaxCategory,
+    /// … and its rate in per cent.
+    pub tax_rate: Exact,
+}
+
+/// Why a rate of tax holds; the letters are those of UNTDID 5305, which e-invoices use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaxCategory {
+    /// S: taxed at the group's rate.
+    Standard,
+    /// Z: taxed, at a rate of zero.
+    Zero,
+    /// AE: the buyer owes the tax.
+    ReverseCharge,
+    /// E: not taxed, for a reason that is given.
+    Exempt,
+    /// O: the sale is outside the scope of the tax.
+    #[default]
+    OutsideScope,
+}
+
+/// The tax on all lines of one category and rate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaxGroup {
+    /// Category.
+    pub category: TaxCategory,
+    /// Rate in per cent.
+    pub rate: Exact,
+    /// Why nothing is charged, where the category wants that said; else empty.
+    pub reason: String,
+    /// The exact sum of its lines.
+    pub sum: Exact,
+    /// What the rounding to the minor unit adds, or, negative, takes.
+    pub rounding: Exact,
+    /// `sum + rounding`: what is taxed, in whole minor units.
+    pub taxable: Exact,
+    /// The tax, in whole minor units.
+    pub tax: Exact,
+}
+
+/// What a document adds up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// The exact sum of the usage lines: the sum of their legs.
+    pub usage: Exact,
+    /// The exact sum of the items.
+    pub items: Exact,
+    /// Both.
+    pub sum: Exact,
+    /// What the rounding to the minor unit adds, or, negative, takes.
+    pub rounding: Exact,
+    /// `sum + rounding`, without tax.
+    pub net: Exact,
+    /// All taxes.
+    pub tax: Exact,
+    /// `net + tax`: to be paid, or credited.
+    pub total: Exact,
+}
+
+/// The usage of a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaySpend {
+    /// `YYYY-MM-DD`, UTC.
+    pub date: String,
+    /// The sum of its legs.
+    pub amount: Exact,
+}
+
+/// How a document is to be paid.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Payment {
+    /// The terms in words.
+    pub terms: String,
+    /// Whose account it is to be paid to.
+    pub account_name: String,
+    /// IBAN or account number.
+    pub iban: String,
+    /// BIC.
+    pub bic: String,
+}
+
+/// A leg as an itemisation shows it; it stands beside a document, not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemisedLeg {
+    /// When its call started, UTC: `2026-11-20T21:15:00Z`.
+    pub start: String,
+    /// The call.
+    pub call_sid: String,
+    /// Where the leg starts, digits masked where that was asked for.
+    pub from: String,
+    /// Where it ends.
+    pub to: String,
+    /// The scenario's id.
+    pub scenario: String,
+    /// The price list.
+    pub service: String,
+    /// The destination, in the deck's words.
+    pub description: String,
+    /// The call's seconds.
+    pub duration_seconds: u64,
+    /// The leg's billed seconds.
+    pub billed_seconds: u64,
+    /// Its amount.
+    pub amount: Exact,
+}
+
+/// A document that does not add up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the document does not add up: {what} is {found}; expected {expected}")]
+pub struct Unbalanced {
+    /// Which total.
+    pub what: &'static str,
+    /// What it says.
+    pub found: String,
+    /// What its parts come to.
+    pub expected: String,
+}
+
+impl Document {
+    /// Its file name without an ending: its number, which is chosen from letters, digits, `-`, `_` and `.`.
+    #[must_use]
+    pub fn is_credit(&self) -> bool {
+        self.kind == Kind::CreditNote
+    }
+
+    /// Whether every total is the sum of its parts.
+    ///
+    /// # Errors
+    /// The first total that is not.
+    pub fn check(&self) -> Result<(), Unbalanced> {
+        let t = &self.totals;
+        let equal = |what: &'static str, found: Decimal, expected: Decimal| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(Unbalanced { what, found: found.to_string(), expected: expected.to_string() })
+        };
+        let sum = |values: &mut dyn Iterator<Item = Exact>| values.map(|value| value.0).sum::<Decimal>();
+        equal("totals.usage", t.usage.0, sum(&mut self.usage.iter().map(|line| line.amount)))?;
+        equal("totals.items", t.items.0, sum(&mut self.items.iter().map(|line| line.amount)))?;
+        equal("totals.sum", t.sum.0, t.usage.0 + t.items.0)?;
+        for line in &self.items {
+            equal("an item's amount", line.amount.0, line.quantity.0 * line.unit_price.0)?;
+        }
+        equal("the sum of days", sum(&mut self.days.iter().map(|day| day.amount)), t.usage.0)?;
+        for group in &self.taxes {
+            let of_group = |category, rate| category == group.category && rate == group.rate;
+            let usage = self.usage.iter().filter(|l| of_group(l.tax_category, l.tax_rate)).map(|l| l.amount);
+            let items = self.items.iter().filter(|l| of_group(l.tax_category, l.tax_rate)).map(|l| l.amount);
+            equal("the sum of a tax group", group.sum.0, sum(&mut usage.chain(items)))?;
+            equal("the taxable amount of a group", group.taxable.0, group.sum.0 + group.rounding.0)?;
+            let minor = self.minor_unit_decimals;
+            equal("the taxable amount of a group", group.taxable.0, crate::money::round_invoice_total(group.sum.0, minor))?;
+            equal("the tax of a group", group.tax.0, build::tax_on(group.taxable.0, group.category, group.rate.0, minor))?;
+        }
+        equal("the sum of all tax groups", sum(&mut self.taxes.iter().map(|group| group.sum)), t.sum.0)?;
+        equal("totals.net", t.net.0, sum(&mut self.taxes.iter().map(|group| group.taxable)))?;
+        equal("totals.net", t.net.0, t.sum.0 + t.rounding.0)?;
+        equal("totals.tax", t.tax.0, sum(&mut self.taxes.iter().map(|group| group.tax)))?;
+        equal("totals.total", t.total.0, t.net.0 + t.tax.0)
+    }
+}

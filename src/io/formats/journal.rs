@@ -1,0 +1,1 @@
+//! Documents as journal entries for hledger and beancount.

@@ -1,0 +1,96 @@
+//! Text from outside: names and parties that a stranger may have chosen. One place decides for each reader of them what
+//! is harmless.
+//!
+//! | where it goes | what decides |
+//! |---|---|
+//! | a terminal, a page, a printed page | [`visible`] |
+//! | a cell of a spreadsheet | [`cell`] |
+//! | a file's name | [`file_stem`] |
+//!
+//! Markup is escaped by what writes it (templates, XML writers); a template never sees text as template code.
+
+use std::borrow::Cow;
+
+/// Text as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
+/// Whether a character changes how others are shown, and shows nothing itself.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text as a cell of a spreadsheet: what one would run as a formula gets a leading `'`. An E.164 number may start with
+/// `+`, a decimal with `-`.
+#[must_use]
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let start = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    let runs = start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) || text.starts_with(['\t', '\r', '\n']);
+    let is_number = |digits: &str| crate::money::is_plain_decimal(digits);
+    let harmless = text.strip_prefix('+').is_some_and(|digits| digits.len() >= 7 && digits.bytes().all(|b| b.is_ascii_digit()))
+        || text.strip_prefix('-').is_some_and(is_number);
+    let text = visible(text);
+    if runs && !harmless { Cow::Owned(format!("'{text}")) } else { text }
+}
+
+/// A file name, without its ending, that whoever chose the text cannot choose: the text itself if it is an account's id in
+/// the carrier's form, else its letters and digits with a hash of all of it.
+#[must_use]
+pub fn file_stem(text: &str) -> String {
+    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if text.strip_prefix("AC").is_some_and(hex) {
+        return text.to_owned();
+    }
+    let clean: String = text.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    format!("{clean}-{}", &blake3::hash(text.as_bytes()).to_hex()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_shown() {
+        assert_eq!(visible("Nordwind Logistik – Größe"), "Nordwind Logistik – Größe");
+        assert_eq!(visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(visible("abc\u{202e}def"), "abc\\u{202e}def");
+        assert_eq!(visible("a\u{200b}b\n"), "a\\u{200b}b\\u{a}");
+    }
+
+    #[test]
+    fn formulas_are_no_formulas() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+442079460110", "+442079460110"),
+            ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+            ("-0.00340", "-0.00340"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            (" =1", "' =1"),
+            ("\t=1", "'\\u{9}=1"),
+            ("＝1", "'＝1"),
+            ("Harbor Lane", "Harbor Lane"),
+        ] {
+            assert_eq!(cell(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn file_names_stay_in_their_folder_and_apart() {
+        let carrier = "AC20261120000000000000000000000001";
+        assert_eq!(file_stem(carrier), carrier);
+        for text in ["../../etc/passwd", "..", "", "a/b", "a\0b", "CON", "ä"] {
+            let stem = file_stem(text);
+            assert!(stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && stem.len() >= 9, "{stem}");
+        }
+        assert_ne!(file_stem("a/b"), file_stem("ab"));
+    }
+}
