@@ -106,7 +106,6 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
 }
 
 fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> String {
-    let visible = term::visible;
     let first = &found[0].1;
     let name = if first.call_sid.is_empty() { "(no id)" } else { &first.call_sid };
     let mut lines = vec![term::heading(&format!("call {}", visible(name)))];

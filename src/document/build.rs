@@ -233,7 +233,11 @@ impl Groups {
 
 fn totals(usage: &[UsageLine], items: &[ItemLine], taxes: &[TaxGroup]) -> Result<Totals, Overflow> {
     let sum = |values: &mut dyn Iterator<Item = Exact>| {
-        values.try_fold(Decimal::ZERO, |sum, value| sum.checked_add(value.0)).ok_or(Overflow)
+        let mut sum = Decimal::ZERO;
+        for value in values {
+            sum = sum.checked_add(value.0).ok_or(Overflow)?;
+        }
+        Ok(sum)
     };
     let usage = sum(&mut usage.iter().map(|line| line.amount))?;
     let items = sum(&mut items.iter().map(|line| line.amount))?;
