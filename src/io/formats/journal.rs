@@ -1,1 +1,178 @@
-//! Documents as journal entries for hledger and beancount.
+//! Documents as journal entries for hledger and beancount: double entry, one transaction per document.
+//!
+//! | account | what is posted (an invoice; a credit note with the opposite sign) |
+//! |---|---|
+//! | `Assets:Receivable:<account>` | the total |
+//! | `Income:Usage:<scenario>` | − the exact usage of the scenario |
+//! | `Income:Items` | − the exact sum of the items |
+//! | `Income:Rounding` | − what the rounding to the minor unit added |
+//! | `Liabilities:Tax:<category>-<rate>` | − the tax of the group |
+//!
+//! Both programs get the same accounts. The number is the code (hledger) or a link (beancount, where a credit note has the
+//! link of its invoice, too); the period is a tag.
+//!
+//! **Invariant:** the postings of a transaction are exact and sum to zero, so nothing is left to a program's tolerance; and
+//! no text of a document ends its line, its quotes or its account.
+//!
+//! # Why
+//! *Usage and rounding apart.* Income is known to more decimals than a currency has coins. Posting what is exact, and the
+//! rounding beside it, keeps the sum of all months true to the ledger.
+//!
+//! *Names of accounts come from ids.* A customer may change its name, and a name may hold anything. The id is taken as it
+//! is if it has the carrier's form, else its letters and digits with a hash of all of it: two accounts never share a name.
+
+use super::FormatError;
+use crate::document::{Document, Kind};
+use crate::text::{file_stem, visible};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// A document as an hledger transaction, with a blank line after it.
+///
+/// # Errors
+/// A draft is no transaction.
+pub fn hledger(document: &Document) -> Result<String, FormatError> {
+    let number = number(document, "hledger")?;
+    let (date, period) = (visible(&document.issue_date), visible(&document.period.month));
+    let payee = inside(&document.buyer.party.name, &[';', '|']);
+    let mut text = format!("{date} * ({number}) {payee} | {} {number}  ; period:{period}", document.title());
+    if let Some(corrected) = &document.corrects {
+        let _ = write!(text, ", corrects:{}", link(&corrected.number));
+    }
+    text.push('\n');
+    for (account, amount) in postings(document) {
+        // Two spaces end an account's name.
+        let _ = writeln!(text, "    {account:<60}  {} {amount}", currency(document));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// What stands before all transactions in an hledger journal, so that `hledger check --strict` knows every account and
+/// commodity. Amounts are shown in the minor unit; what is posted stays exact.
+#[must_use]
+pub fn hledger_head<'a>(documents: impl IntoIterator<Item = &'a Document>) -> String {
+    let (mut commodities, mut accounts) = (BTreeMap::new(), BTreeSet::new());
+    for document in documents {
+        commodities.insert(currency(document), document.minor_unit_decimals);
+        accounts.extend(postings(document).into_iter().map(|(account, _)| account));
+    }
+    let mut text = String::new();
+    for (commodity, decimals) in commodities {
+        let _ = writeln!(text, "commodity {commodity} 1000.{}", "0".repeat(decimals as usize));
+    }
+    for account in accounts {
+        let _ = writeln!(text, "account {account}");
+    }
+    text.push('\n');
+    text
+}
+
+/// A document as a beancount transaction, with a blank line after it.
+///
+/// # Errors
+/// A draft is no transaction.
+pub fn beancount(document: &Document) -> Result<String, FormatError> {
+    let number = number(document, "beancount")?;
+    let payee = visible(&document.buyer.party.name).replace('\\', "\\\\").replace('"', "\\\"");
+    let mut text = format!("{} * \"{payee}\" \"{} {number}\" ^{number}", visible(&document.issue_date), document.title());
+    if let Some(corrected) = &document.corrects {
+        let _ = write!(text, " ^{}", link(&corrected.number));
+    }
+    let _ = writeln!(text, " #period-{}", link(&document.period.month));
+    for (account, amount) in postings(document) {
+        let _ = writeln!(text, "  {account:<60}  {amount} {}", currency(document));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// What stands before all transactions in a beancount ledger: every account, open from the day of its first document.
+#[must_use]
+pub fn beancount_head<'a>(documents: impl IntoIterator<Item = &'a Document>) -> String {
+    let mut opened: BTreeMap<String, &str> = BTreeMap::new();
+    for document in documents {
+        for (account, _) in postings(document) {
+            let first = opened.entry(account).or_insert(&document.issue_date);
+            *first = (*first).min(&document.issue_date);
+        }
+    }
+    let mut text = String::new();
+    for (account, date) in opened {
+        let _ = writeln!(text, "{} open {account}", visible(date));
+    }
+    text.push('\n');
+    text
+}
+
+/// The postings of a document: account and amount. They sum to zero; those of nothing are left out, but for the
+/// receivable, which every document has.
+fn postings(document: &Document) -> Vec<(String, Decimal)> {
+    let mut usage: BTreeMap<&str, Decimal> = BTreeMap::new();
+    for line in &document.usage {
+        *usage.entry(&line.scenario).or_default() += line.amount.0;
+    }
+    let totals = &document.totals;
+    let usage = usage.into_iter().map(|(scenario, amount)| (format!("Income:Usage:{}", component(scenario)), amount));
+    let more = [("Income:Items".to_owned(), totals.items.0), ("Income:Rounding".to_owned(), totals.rounding.0)];
+    let taxes = document.taxes.iter().map(|group| {
+        let rate = group.rate.0.normalize().to_string().replace('.', "-");
+        (format!("Liabilities:Tax:{}-{rate}", group.category.code()), group.tax.0)
+    });
+    let sign = if document.is_credit() { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
+    let signed = |(account, amount): (String, Decimal)| (account, amount * sign);
+    let mut postings = vec![(format!("Assets:Receivable:{}", account_name(&document.buyer.account_sid)), totals.total.0 * -sign)];
+    postings.extend(usage.chain(more).chain(taxes).map(signed).filter(|(_, amount)| !amount.is_zero()));
+    for (_, amount) in &mut postings {
+        if amount.is_zero() {
+            amount.set_sign_positive(true);
+        }
+    }
+    postings
+}
+
+/// The last part of a receivable's name. In both programs a part starts with a capital letter or a digit.
+fn account_name(account_sid: &str) -> String {
+    let stem = file_stem(account_sid);
+    let starts_well = stem.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if starts_well { stem } else { format!("A-{stem}") }
+}
+
+/// A scenario's id as part of an account's name: its letters, digits and `-`, the first a capital.
+fn component(id: &str) -> String {
+    let clean: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let clean = clean.trim_start_matches('-');
+    match clean.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => "Other".to_owned(),
+    }
+}
+
+/// The number as both programs take it: letters, digits, `-`, `_`, `.` and `/`.
+fn link(number: &str) -> String {
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' };
+    number.trim().chars().map(clean).collect()
+}
+
+/// Text that stays on its line and is no comment.
+fn inside(text: &str, ends: &[char]) -> String {
+    visible(text.trim()).replace(ends, ",")
+}
+
+/// The currency's letters.
+fn currency(document: &Document) -> String {
+    document.currency.chars().filter(char::is_ascii_uppercase).collect()
+}
+
+fn number(document: &Document, format: &'static str) -> Result<String, FormatError> {
+    let refuse = |problem: &str| {
+        let document = visible(&document.buyer.account_sid).into_owned();
+        Err(FormatError::Document { document, format, problem: problem.to_owned() })
+    };
+    match &document.number {
+        _ if document.kind == Kind::Draft => refuse("a draft is no transaction: issue it first"),
+        Some(number) if !number.trim().is_empty() => Ok(link(number)),
+        _ => refuse("the document has no number: issue it first"),
+    }
+}
