@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test faults nights check strace fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: validators demo test faults nights check strace fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -21,7 +21,7 @@ demo: tools
 	$(BIN) invoice --ledger $(DEMO)/ledger --period 2026-11 --out $(DEMO)/invoices
 	$(BIN) verify --ledger $(DEMO)/ledger
 
-test: tools strace
+test: tools strace validators
 	INSTA_UPDATE=no cargo test --release --locked
 
 faults: tools strace            ## a fault at every system call of every step; `make test` tries some of them
@@ -65,6 +65,11 @@ table:                          ## the published table, for the README
 
 tools:                          ## Rust and a C compiler, if they are missing
 	@sh tools/setup.sh
+
+validators: tools               ## independent readers that the tests hold documents against
+	sh tools/setup.sh hledger
+	test -x target/validators/venv/bin/python || python3 -m venv target/validators/venv
+	target/validators/venv/bin/pip install --quiet -r tests/validators/requirements.txt
 
 strace:                         ## the tests inject faults with it
 	@sh tools/setup.sh strace

@@ -22,6 +22,9 @@
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `regressions` | faults that were found once |
+//! | `random_documents` | documents at random add up in every format |
+//! | `einvoice` | e-invoices against XSD and Schematron of EN 16931 |
+//! | `journal` | journals against hledger and beancount |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
@@ -29,17 +32,20 @@ mod catalog;
 mod commands;
 mod decks;
 mod desk;
+mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]
 mod faults;
 mod fixtures_night;
 mod formats;
 mod house;
+mod journal;
 mod laws;
 mod memory;
 mod naive;
 mod nights;
 mod oracle;
+mod random_documents;
 mod readme;
 mod reasons;
 mod regressions;
