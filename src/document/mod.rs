@@ -19,6 +19,7 @@
 //! Next: [`build`], which makes one; `crate::io::invoices`, which keeps it; `crate::io::formats`, which draws it.
 
 pub mod build;
+pub mod spend;
 pub mod words;
 
 use rust_decimal::Decimal;

@@ -11,6 +11,7 @@
 //!
 //! [`Document`]: crate::document::Document
 
+pub mod charts;
 pub mod csv;
 pub mod einvoice;
 pub mod html;
