@@ -19,6 +19,8 @@ pub struct Part {
     pub amount: Exact,
     /// The same in thousandths of the whole, rounded.
     pub permille: u32,
+    /// Whether it is all the parts together that were too many to be named.
+    pub rest: bool,
 }
 
 /// A share in thousandths, rounded half up, from 0 to 1000; 0 where there is no whole, or a negative one.
@@ -51,6 +53,7 @@ impl Document {
                 label: format!("{} other destinations", rest.len()),
                 amount: Exact(amount),
                 permille: permille(amount, self.totals.usage.0),
+                rest: true,
             });
         }
         all
@@ -63,7 +66,7 @@ fn parts(amounts: impl Iterator<Item = (String, Exact)>, whole: Decimal) -> Vec<
     for (label, amount) in amounts {
         *sums.entry(label).or_default() += amount.0;
     }
-    let part = |(label, sum): (String, Decimal)| Part { label, amount: Exact(sum), permille: permille(sum, whole) };
+    let part = |(label, sum): (String, Decimal)| Part { label, amount: Exact(sum), permille: permille(sum, whole), rest: false };
     let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
     parts.sort_by_key(|part| Reverse(part.amount));
     parts
@@ -91,7 +94,7 @@ mod tests {
         let parts = samples::invoice("EUR", 300).spend_by_destination(10);
         assert_eq!(parts.len(), 11);
         assert_eq!(parts[0].label, "Trunking termination minute - destination 299");
-        assert_eq!(parts[10].label, "290 other destinations");
+        assert_eq!((parts[10].label.as_str(), parts[10].rest), ("290 other destinations", true));
         assert_eq!(samples::invoice("EUR", 11).spend_by_destination(10).len(), 11, "a rest of one is shown by its name");
         let labels: Vec<_> = samples::invoice("EUR", 3).spend_by_scenario().into_iter().map(|part| part.label).collect();
         assert_eq!(labels, ["Termination, transferred to SIP", "Origination", "Termination"]);

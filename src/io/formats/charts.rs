@@ -20,7 +20,7 @@ use std::fmt::Write;
 /// The width of every chart, in units that a page shows as about one pixel: so is its type as large as the page's.
 const WIDTH: u32 = 360;
 /// The height of the columns of a chart by day.
-const COLUMNS: u32 = 96;
+const COLUMNS: u32 = 84;
 /// The height of a row of a chart of shares.
 const ROW: u32 = 32;
 /// More days than these are too thin to be seen.
@@ -118,18 +118,21 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
     let summary =
         format!("{} in {} parts; the largest is {label} with {amount}, {}.", head.unit, parts.len(), percent(largest.permille));
     let height = ROW * u32::try_from(parts.len()).unwrap_or_default();
+    let letters = parts.iter().map(|part| part.amount.to_string().len()).max().unwrap_or_default();
+    let track = WIDTH - (70 + 7 * u32::try_from(letters).unwrap_or_default()).min(WIDTH / 2);
     let mut svg = open(head, &summary, height);
     for (row, part) in (0..).zip(parts) {
-        let (text, bar, width) = (row * ROW + 12, row * ROW + 19, scaled(part.amount.0, largest.amount.0, WIDTH));
+        let (top, text, bar) = (row * ROW, row * ROW + 24, row * ROW + 17);
         let value = format!("{} · {}", part.amount, percent(part.permille));
+        let label = escaped(&shortened(&part.label, WIDTH / 6));
+        let width = scaled(part.amount.0, largest.amount.0, track);
+        let class = if part.rest { "bar rest" } else { "bar" };
         // An inner SVG cuts what is too long, whatever the reader's letters are.
-        let room = WIDTH.saturating_sub(14 + 7 * u32::try_from(value.chars().count()).unwrap_or_default());
-        let label = escaped(&shortened(&part.label, room / 6));
-        let _ = write!(svg, r#"<svg x="0" y="{}" width="{room}" height="18"><text x="0" y="12">{label}</text></svg>"#, row * ROW);
-        let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{text}">{}</text>"#, escaped(&value));
-        let _ = write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{WIDTH}" height="5"/>"#);
+        let _ = write!(svg, r#"<svg x="0" y="{top}" width="{WIDTH}" height="16"><text x="0" y="11">{label}</text></svg>"#);
+        let _ = write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{track}" height="6"/>"#);
         let title = escaped(&format!("{}: {value}", part.label));
-        let _ = write!(svg, r#"<rect class="bar" x="0" y="{bar}" width="{width}" height="5"><title>{title}</title></rect>"#);
+        let _ = write!(svg, r#"<rect class="{class}" x="0" y="{bar}" width="{width}" height="6"><title>{title}</title></rect>"#);
+        let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{text}">{}</text>"#, escaped(&value));
     }
     svg.push_str("</svg>");
     let row = |part: &Part| vec![part.label.clone(), part.amount.to_string(), percent(part.permille)];
@@ -140,7 +143,8 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
 #[must_use]
 pub fn figure(chart: &Chart) -> String {
     let mut html = format!(
-        r#"<figure class="chart"><figcaption>{}</figcaption>{}<details><summary>{} as a table</summary><table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
+        r#"<figure class="chart {}"><figcaption>{}</figcaption>{}<details><summary>{} as a table</summary><table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
+        escaped(&chart.id),
         escaped(&chart.title),
         chart.svg,
         escaped(&chart.title),
@@ -230,7 +234,7 @@ mod tests {
     const HEAD: Head<'_> = Head { id: "c", title: "Spend by day", of: "Day", unit: "EUR" };
 
     fn part(label: &str, amount: i64, permille: u32) -> Part {
-        Part { label: label.into(), amount: Exact(Decimal::from(amount)), permille }
+        Part { label: label.into(), amount: Exact(Decimal::from(amount)), permille, rest: false }
     }
 
     #[test]
@@ -239,7 +243,7 @@ mod tests {
         let days = days.map(|(date, value)| (date, Decimal::from(value)));
         let chart = bars_by_day(HEAD, ("2026-11-01", "2026-11-30"), days).expect("a chart");
         let bar = |x, y, height| format!(r#"<rect class="bar" x="{x}" y="{y}" width="9" height="{height}">"#);
-        for expected in [bar(1, 18, 96), bar(25, 66, 48), bar(349, 114, 0)] {
+        for expected in [bar(1, 18, 84), bar(25, 60, 42), bar(349, 102, 0)] {
             assert!(chart.svg.contains(&expected), "{expected} in {}", chart.svg);
         }
         assert_eq!(chart.svg.matches("<rect").count(), 3, "a day of another month has no bar");
@@ -271,7 +275,7 @@ mod tests {
     fn the_longest_bar_is_the_largest_part() {
         let chart = shares(HEAD, &[part("a", 3, 750), part("b", 1, 250), part("c", 0, 0)]).expect("a chart");
         let widths: Vec<&str> = chart.svg.split(r#"class="bar""#).skip(1).filter_map(|bar| bar.split('"').nth(5)).collect();
-        assert_eq!(widths, ["360", "119", "0"]);
+        assert_eq!(widths, ["283", "94", "0"]);
         assert_eq!(chart.rows[1], ["b", "1", "25.0\u{a0}%"]);
         assert_eq!(chart.columns, ["Day", "EUR", "Share"]);
     }

@@ -15,6 +15,7 @@
 //! | `digits` | a decimal, its thousands set apart; what is copied is the plain decimal |
 //! | `blocks` | an account number in blocks of four, in the same way |
 //! | `date` | `2026-12-01` as `1 December 2026`, with the date for programs |
+//! | `time` | `2026-11-20T21:15:00Z` as `2026-11-20 21:15:00`, in the same way |
 //! | `scenario` | a scenario's id in words |
 //! | `tax` | a tax category in words |
 //!
@@ -27,6 +28,7 @@
 
 use super::FormatError;
 use super::charts::{self, Head};
+use crate::document::spend::Part;
 use crate::document::{Document, ItemisedLeg, TaxCategory, UsageLine, words};
 use crate::io::{FileError, read_text};
 use crate::text::visible;
@@ -48,6 +50,8 @@ const INVOICE: &str = "invoice.html";
 const STYLE: &str = "style.css";
 /// A document with more lines of usage says first what it comes to, and then why.
 const LONG: usize = 25;
+/// A table of fewer lines of usage says more than a chart of their shares.
+const SHARES: usize = 7;
 /// Destinations that a chart names.
 const DESTINATIONS: usize = 10;
 
@@ -93,9 +97,10 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     for name in ["safe", "escape", "e"] {
         env.add_filter(name, |value: Value| value);
     }
-    env.add_filter("digits", |value: Value| html(spaced(&value.to_string(), Blocks::OfThousands)));
-    env.add_filter("blocks", |text: &str| html(spaced(text, Blocks::OfFour)));
+    env.add_filter("digits", |value: Value| html(digits(&value.to_string())));
+    env.add_filter("blocks", |text: &str| html(blocks(text)));
     env.add_filter("date", |text: &str| html(date(text)));
+    env.add_filter("time", |text: &str| html(time_of(text)));
     env.add_filter("scenario", scenario);
     env.add_filter("tax", tax);
     let mut found = 0;
@@ -225,11 +230,10 @@ fn drawn(document: &Document) -> Vec<Value> {
     let by_day = head("by-day", "Usage by day", "Day (UTC)");
     // A document of late calls only has no day in its period.
     let by_day = charts::bars_by_day(by_day, (first, last), days()).or_else(|| charts::bars_by_day(by_day, ends()?, days()));
-    let by_scenario = charts::shares(head("by-scenario", "Usage by scenario", "Scenario"), &document.spend_by_scenario());
-    let by_destination = charts::shares(
-        head("by-destination", "Usage by destination", "Destination"),
-        &document.spend_by_destination(DESTINATIONS),
-    );
+    let shares = |head, parts: Vec<Part>| if document.usage.len() < SHARES { None } else { charts::shares(head, &parts) };
+    let by_scenario = shares(head("by-scenario", "Usage by scenario", "Scenario"), document.spend_by_scenario());
+    let by_destination =
+        shares(head("by-destination", "Usage by destination", "Destination"), document.spend_by_destination(DESTINATIONS));
     [by_day, by_scenario, by_destination].iter().flatten().map(|chart| html(charts::figure(chart))).collect()
 }
 
@@ -237,36 +241,37 @@ fn html(text: String) -> Value {
     Value::from_safe_string(text)
 }
 
-#[derive(Clone, Copy)]
-enum Blocks {
-    OfThousands,
-    OfFour,
+/// Text in blocks that start at the places given. The gaps are style: what is copied or read out has none.
+fn spaced(text: &str, starts: &[usize]) -> String {
+    let (mut html, mut from) = (String::with_capacity(text.len() + 26 * starts.len()), 0);
+    for start in starts {
+        html.push_str("<span class=\"gap\">");
+        html.push_str(&text[from..*start]);
+        html.push_str("</span>");
+        from = *start;
+    }
+    html.push_str(&text[from..]);
+    html
 }
 
-/// Digits in blocks. The gaps are style: what is copied or read out has none.
-fn spaced(text: &str, blocks: Blocks) -> String {
+/// A decimal, its thousands set apart.
+fn digits(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
-    let first = match blocks {
-        Blocks::OfThousands if digits.len() > 3 && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            whole.len() - digits.len() + (digits.len() - 1) % 3 + 1
-        }
-        Blocks::OfFour if text.len() > 4 && text.bytes().all(|b| b.is_ascii_alphanumeric()) => 4,
-        _ => return charts::escaped(text),
-    };
-    let step = if matches!(blocks, Blocks::OfFour) { 4 } else { 3 };
-    let end = if matches!(blocks, Blocks::OfFour) { text.len() } else { whole.len() };
-    let mut html = text[..first].to_owned();
-    let mut at = first;
-    while at < end {
-        let next = (at + step).min(end);
-        html.push_str("<span class=\"gap\">");
-        html.push_str(&text[at..next]);
-        html.push_str("</span>");
-        at = next;
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return charts::escaped(text);
     }
-    html.push_str(&text[end..]);
-    html
+    let first = whole.len() - unsigned.len() + (unsigned.len() - 1) % 3 + 1;
+    spaced(text, &(first..whole.len()).step_by(3).collect::<Vec<_>>())
+}
+
+/// An account number in blocks of four.
+fn blocks(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        spaced(text, &(4..text.len()).step_by(4).collect::<Vec<_>>())
+    } else {
+        charts::escaped(text)
+    }
 }
 
 /// A date in words, with itself for programs; what is no date stays as it is.
@@ -303,6 +308,16 @@ fn date(text: &str) -> String {
     }
 }
 
+/// An instant without its letters; what is none stays as it is.
+fn time_of(text: &str) -> String {
+    match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) if text.bytes().all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b)) => {
+            format!(r#"<time datetime="{text}">{date} {time}</time>"#)
+        }
+        _ => charts::escaped(text),
+    }
+}
+
 fn tax(name: &str) -> Cow<'static, str> {
     TaxCategory::parse(name).map_or_else(|| Cow::Owned(visible(name).into_owned()), |category| Cow::Borrowed(category.words()))
 }
@@ -332,7 +347,7 @@ fn template_error(path: &Path, error: &Error) -> FileError {
     let hint = match error.kind() {
         ErrorKind::UndefinedError => "names are those of the JSON document; start from the built-in template",
         ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod => {
-            "see the filters of minijinja, and digits, blocks, date, scenario, tax"
+            "see the filters of minijinja, and digits, blocks, date, time, scenario, tax"
         }
         _ => "the syntax is that of Jinja; start from the built-in template",
     };

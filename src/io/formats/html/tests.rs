@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::document::Exact;
-use crate::document::build::{credit_note, samples};
+use crate::document::build::{self, Item, Tax, credit_note, samples};
 use crate::document::{Document, Kind};
+use crate::money::{Amount, Price};
+use crate::usage::{LineKey, Usage};
 use rust_decimal::Decimal;
 
 fn page(document: &Document) -> String {
@@ -26,6 +28,53 @@ fn legs(count: u64) -> Vec<ItemisedLeg> {
     (0..count).map(leg).collect()
 }
 
+/// A month as most are: a few destinations, every day, with a fee, two taxes and a late call.
+fn month() -> Document {
+    let mut usage = Usage::default();
+    let destinations = [
+        ("Germany - Fixed", "termination", "termination", 60_000_000_i64),
+        ("Germany - Mobile", "termination", "termination", 410_000_000),
+        ("United Kingdom - Fixed", "termination", "termination", 85_000_000),
+        ("United Kingdom - Mobile O2", "termination-to-pstn", "termination", 290_000_000),
+        ("France - Fixed", "termination-to-pstn", "termination", 72_000_000),
+        ("Germany - Local number, inbound", "origination", "origination", 34_000_000),
+        ("United Kingdom - Local number, inbound", "origination-to-pstn", "origination", 34_000_000),
+        ("Austria - Mobile", "origination-to-pstn", "termination", 330_000_000),
+    ];
+    for day in 0..30_i64 {
+        for (number, (description, scenario, service, price)) in (0..).zip(destinations) {
+            let calls = if day % 7 == 6 || day % 7 == 0 { 1 } else { 5 + (day * 7 + number * 3) % 11 };
+            for call in 0..calls {
+                let late = day == 3 && call == 0 && number < 2;
+                let key = LineKey {
+                    late: late.then(|| "2026-10".to_owned()),
+                    scenario: scenario.into(),
+                    service: service.into(),
+                    description: description.into(),
+                    price: Price::from_units(price),
+                    fee: Price::from_units(if number == 1 { 500_000_000 } else { 0 }),
+                };
+                let minutes = 1 + (call * 5 + number + day) % 9;
+                let day = if late { 20_757 } else { 20_758 + day };
+                let id = format!("CA{day:010}{number:010}{call:012}");
+                let seconds = u64::try_from(minutes).expect("positive") * 60 - 12;
+                usage.add(&id, day, key, seconds, Amount::from_units(price * minutes / 100_000 * 1000)).expect("it fits");
+            }
+        }
+    }
+    let item = |description: &str, price: i64, tax: Option<Tax>| Item {
+        description: description.into(),
+        quantity: Decimal::ONE,
+        unit_price: Decimal::new(price, 2),
+        tax,
+    };
+    let exempt = Tax { category: TaxCategory::Exempt, rate: Decimal::ZERO, reason: "Exempt by § 4 No. 8 UStG.".into() };
+    let items = [item("Trunk, 30 channels", 4900, None), item("Deposit", 25_000, Some(exempt))];
+    let mut frame = samples::frame("EUR");
+    frame.notes = vec!["Questions? Write to billing@example.org within 30 days.".into()];
+    build::document(frame, &usage, &items).expect("it adds up")
+}
+
 /// Writes pages to `target/samples`, to look at: `cargo test --release -- --ignored dump_samples`.
 #[test]
 #[ignore = "for people"]
@@ -43,6 +92,7 @@ fn dump_samples() {
     for currency in ["JPY", "KWD"] {
         write(&format!("invoice-{currency}"), &samples::invoice(currency, 12), None);
     }
+    write("month", &month(), None);
     let invoice = samples::invoice("EUR", 3);
     write("credit", &credit_note(&invoice, "CN-2026-000001".into(), "2026-12-03".into(), "The wrong buyer.".into()), None);
     write("draft", &Document { kind: Kind::Draft, number: None, ..invoice.clone() }, None);
