@@ -1,0 +1,148 @@
+//! Documents as PDF: drawn by typst, as PDF/A-3 for archives, tagged for readers who do not see, with the e-invoice inside.
+//!
+//! ```text
+//! view       a document's values as invoice.json
+//! world      all that a template may see
+//! hybrid     what a reader of hybrid invoices (Factur-X, ZUGFeRD) looks for in the file's metadata
+//! ```
+//!
+//! **Invariant:** same document, same template, same bytes, on any thread: the file's date is the day of issue and its id
+//! a hash of what it shows. Data are read by the template as JSON and are never its code.
+//!
+//! # Why one printer for many documents
+//! Fonts, library and parsed templates are made once. typst remembers what it has laid out; what the last few documents did
+//! not ask for is forgotten, so that memory stays flat over a month's invoices.
+
+mod hybrid;
+mod view;
+mod world;
+
+use super::FormatError;
+use crate::document::{Document, ItemisedLeg};
+use crate::io::FileError;
+use std::path::Path;
+use typst::World;
+use typst::WorldExt;
+use typst::diag::SourceDiagnostic;
+use typst::foundations::{Bytes, Datetime, Smart};
+use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
+use view::Shown;
+use world::{Desk, Shelf};
+
+/// What typst has not been asked for in so many documents, it forgets.
+const REMEMBERED: usize = 4;
+
+/// Draws documents; one for all of them, on any thread.
+pub struct Printer {
+    shelf: Shelf,
+    standards: PdfStandards,
+}
+
+impl Printer {
+    /// A printer with our own template and fonts.
+    ///
+    /// `templates` is a folder that may hold `invoice.typ`, which then replaces our own, and what that imports or shows;
+    /// `logo.svg`, `logo.png` or `logo.jpg` stands at the head of the page with our own template, too. `fonts` is a folder of
+    /// TrueType and OpenType fonts: they show what ours do not.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, or a font that is none.
+    pub fn new(templates: Option<&Path>, fonts: Option<&Path>) -> Result<Self, FileError> {
+        let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).expect("the two go together");
+        Ok(Self { shelf: Shelf::new(templates, fonts)?, standards })
+    }
+
+    /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as `factur-x.xml` inside, if
+    /// they are given.
+    ///
+    /// # Errors
+    /// What a user's template asks for in vain; our own refuses nothing.
+    pub fn pdf(
+        &self,
+        document: &Document,
+        itemised: Option<&[ItemisedLeg]>,
+        e_invoice: Option<&str>,
+    ) -> Result<Vec<u8>, FormatError> {
+        let mut made = self.drawn(document, itemised, e_invoice, Shown::AnyFont);
+        if made.is_err() && self.shelf.has_user_fonts() {
+            // A letter of one font with an accent of another: no font has both.
+            made = self.drawn(document, itemised, e_invoice, Shown::OwnFonts);
+        }
+        comemo::evict(REMEMBERED);
+        let pdf = made?;
+        match e_invoice {
+            Some(xml) => hybrid::named(pdf, xml).ok_or_else(|| fail(document, "its metadata were not found".to_owned())),
+            None => Ok(pdf),
+        }
+    }
+
+    fn drawn(
+        &self,
+        document: &Document,
+        itemised: Option<&[ItemisedLeg]>,
+        e_invoice: Option<&str>,
+        shown: Shown,
+    ) -> Result<Vec<u8>, FormatError> {
+        let data = view::json(document, itemised, e_invoice.is_some(), &self.shelf, shown)
+            .map_err(|e| fail(document, format!("its data: {e}")))?;
+        let ident = ident(&data, e_invoice);
+        let issued = issued(&document.issue_date);
+        let desk = Desk {
+            shelf: &self.shelf,
+            data: Bytes::new(data),
+            e_invoice: e_invoice.map(|xml| Bytes::from_string(xml.to_owned())),
+            today: issued.map(|(year, month, day)| Datetime::from_ymd(year, month, day)).unwrap_or_default(),
+        };
+        let midnight = issued.and_then(|(year, month, day)| Datetime::from_ymd_hms(year, month, day, 0, 0, 0));
+        let options = PdfOptions {
+            ident: Smart::Custom(ident),
+            creator: Smart::Custom(Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION")).to_owned())),
+            timestamp: midnight.map(Timestamp::new_utc),
+            standards: self.standards.clone(),
+            ..PdfOptions::default()
+        };
+        let pages = typst::compile(&desk).output.map_err(|errors| self.told(document, &desk, &errors))?;
+        typst_pdf::pdf(&pages, &options).map_err(|errors| self.told(document, &desk, &errors))
+    }
+
+    /// The first error of typst: of the user's template, with its line, or of the document.
+    fn told(&self, document: &Document, desk: &Desk, errors: &[SourceDiagnostic]) -> FormatError {
+        let Some(error) = errors.first() else { return fail(document, "typst gave no reason".to_owned()) };
+        let hints = error.hints.iter().map(|hint| hint.v.as_str()).collect::<Vec<_>>().join("; ");
+        let Some(path) = self.shelf.user_template() else {
+            let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };
+            return fail(document, format!("{}{hints}", error.message));
+        };
+        let at = error.span.id().filter(|id| *id == self.shelf.template()).and_then(|id| {
+            let start = desk.range(error.span)?.start;
+            Some(desk.source(id).ok()?.text().get(..start)?.matches('\n').count() as u64 + 1)
+        });
+        let mut told = FileError::new(path, error.message.as_str());
+        told.line = at;
+        told.hint = (!hints.is_empty()).then_some(hints);
+        told.into()
+    }
+}
+
+fn fail(document: &Document, problem: String) -> FormatError {
+    let name = document.number.as_ref().unwrap_or(&document.buyer.account_sid);
+    FormatError::Document { document: name.clone(), format: "PDF", problem }
+}
+
+/// What a file is known by: a hash of what it shows and holds.
+fn ident(data: &[u8], e_invoice: Option<&str>) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(data);
+    hash.update(&[u8::from(e_invoice.is_some())]);
+    hash.update(e_invoice.unwrap_or_default().as_bytes());
+    hash.finalize().to_hex().to_string()
+}
+
+/// Year, month and day of `YYYY-MM-DD`.
+fn issued(date: &str) -> Option<(i32, u8, u8)> {
+    let mut parts = date.splitn(3, '-');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;
