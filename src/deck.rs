@@ -371,6 +371,20 @@ impl Deck {
         &self.rates[hit.rate as usize]
     }
 
+    /// The destination prefixes of a service, as texts are ordered, each with the time in which its row is in force.
+    #[must_use]
+    pub fn prefixes(&self, service: Direction) -> Vec<(String, Range<Micros>)> {
+        let mut all = Vec::new();
+        let listed: Result<(), std::convert::Infallible> =
+            self.by_service[service as usize].prefixes.try_each(|digits, candidates| {
+                let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+                all.extend(candidates.iter().map(|candidate| (text.clone(), candidate.from..candidate.to)));
+                Ok(())
+            });
+        listed.expect("nothing fails");
+        all
+    }
+
     /// How many destination prefixes a service has, counted once per row.
     #[must_use]
     pub fn prefix_count(&self, service: Direction) -> usize {

@@ -84,6 +84,7 @@ pub mod policy;
 pub mod rating;
 pub mod record;
 pub mod reject;
+pub mod report;
 pub mod scenario;
 pub mod table;
 pub mod target;

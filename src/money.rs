@@ -308,6 +308,13 @@ impl fmt::Display for Total {
     }
 }
 
+impl serde::Serialize for Total {
+    /// As its text: a JSON number may go through a float.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for ExactAmount {
     /// Twelve decimals at the most; `…` where the exact value goes on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

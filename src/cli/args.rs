@@ -32,6 +32,7 @@ pub enum Command {
     Export(ExportArgs),
     Verify(VerifyArgs),
     Runs(RunsArgs),
+    Report(ReportArgs),
     Undo(UndoArgs),
     /// The published billing table, as Markdown
     Table,
@@ -306,6 +307,34 @@ pub struct RunsArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+}
+
+/// A run as one reads it in the morning: one HTML file.
+///
+/// What went in and where every record ended, what waits and what to do about it, the amounts by day beside the four weeks
+/// before, the largest calls, and what is odd. The file needs nothing beside it, and runs nothing.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The run [default: the last one]
+    #[arg(long, value_name = "RUN_ID")]
+    pub run: Option<String>,
+    /// Where to write it [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Html,
+    /// For scripts
+    Json,
 }
 
 /// Take a run back as if it had never been.

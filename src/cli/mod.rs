@@ -11,6 +11,7 @@ mod export;
 mod invoice;
 mod log;
 mod rates;
+mod report;
 mod rerate;
 mod run;
 mod runs;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Runs(args) => runs::list(args),
+        Command::Report(args) => report::run(args),
         Command::Undo(args) => runs::undo(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };

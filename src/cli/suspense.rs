@@ -10,7 +10,8 @@ use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::{History, read};
 use crate::record::Field;
 use crate::reject::Reason;
-use crate::time::{self, Micros};
+use crate::report::waiting::age_days;
+use crate::time::Micros;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -84,11 +85,9 @@ fn wanted(args: &SuspenseList, history: &History) -> Result<Vec<SuspenseRow>, Cl
     Ok(rows)
 }
 
-/// Whole days that a record waits, counted in the time of the calls: from the newest call that was known when it came to
-/// the newest that is known now.
+/// Whole days that a record waits: see [`age_days`].
 pub fn age(row: &SuspenseRow, newest: Option<Micros>) -> Option<i64> {
-    let first = time::parse_date_or_instant(&row.first_seen)?;
-    Some((newest? - first).max(0) / time::DAY)
+    age_days(&row.first_seen, newest)
 }
 
 pub fn days_text(days: Option<i64>) -> String {

@@ -7,6 +7,7 @@
 //! decks        rates/ → Deck
 //! trunks, accounts                               the two optional lists
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
+//! report       a run, as an operator reads it in the morning
 //! ```
 //!
 //! **Invariant:** the kernel never names this module; here nothing is rated. polars and csv are known only here.
@@ -22,6 +23,7 @@ pub mod formats;
 pub mod job;
 pub mod ledger;
 pub mod parts;
+pub mod report;
 pub mod source;
 pub mod trunks;
 

@@ -18,6 +18,7 @@ pub mod html;
 pub mod journal;
 pub mod json;
 pub mod pdf;
+pub mod report;
 
 use super::FileError;
 

@@ -1,0 +1,44 @@
+//! `report`: a run, as one reads it in the morning.
+
+use super::args::{ReportArgs, ReportFormat};
+use super::error::CliError;
+use super::run::existing;
+use super::term;
+use crate::io::ledger::{History, Run};
+use crate::io::report;
+
+/// Writes the report of a run.
+pub fn run(args: &ReportArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let history = ledger.history()?;
+    let (run, undone) = find(&history, args.run.as_deref())?;
+    let report = report::gather(&ledger, &history, run, undone)?;
+    let text = match args.format {
+        ReportFormat::Html => crate::io::formats::report::html(&report)?,
+        ReportFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    match &args.out {
+        None => Ok(term::print(&text)?),
+        Some(path) => {
+            std::fs::write(path, text).map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
+        }
+    }
+}
+
+/// A run by its id, or the last one; and why it was undone, if it was.
+fn find<'a>(history: &'a History, run_id: Option<&str>) -> Result<(&'a Run, Option<&'a str>), CliError> {
+    let Some(run_id) = run_id else {
+        let last = history.runs.last().map(|run| (run, None));
+        return last
+            .ok_or_else(|| CliError::failed("the ledger has no run").hint("`trunkrate runs` lists those that were undone"));
+    };
+    let named = |run: &&Run| run.manifest.run_id == run_id;
+    if let Some(run) = history.runs.iter().find(named) {
+        return Ok((run, None));
+    }
+    // The same night, undone, rated and undone again, has one id: the last undo is meant.
+    let undone = history.undone.iter().rev().find(|undone| named(&&undone.run));
+    undone
+        .map(|undone| (&undone.run, Some(undone.reason.as_str())))
+        .ok_or_else(|| CliError::failed(format!("there is no run {run_id}")).hint("`trunkrate runs` lists them"))
+}

@@ -1,0 +1,415 @@
+//! Gathering a report: from the stored files of a run, and of the runs before it.
+//!
+//! ```text
+//! manifest ────────────▶ head, law, classes
+//! log, group by group ─▶ calls, largest, carrier's prices; children beside their parents
+//! legs, group by group ▶ scenarios, days, short prefixes, zero amounts   (the archived decks say which prefixes there are)
+//! suspense, closed ────▶ reasons
+//! legs of other runs ──▶ sums of the days of four weeks
+//! ```
+//!
+//! **Invariant:** of a run's calls and legs one group of rows is in memory at a time. What was added up is held against the
+//! manifest; if the two differ there is no report.
+//!
+//! # Why
+//! Nearly every parent stands in the group of its child or in the one before, for a child starts when its parent ends.
+//! Those of all others are asked for by their ids, many at a time, as `verify` and `run` do.
+
+use super::accounts::{self, Accounts};
+use super::ledger::books::ROWS;
+use super::ledger::frames::SuspenseRow;
+use super::ledger::known::{day_of_file, ids_in};
+use super::ledger::manifest::{FILE_NAME, Manifest, RunKind};
+use super::ledger::read::{Group, groups, longs, slice, sums_by_currency, suspense_of, text, units};
+use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
+use super::{FileError, decks};
+use crate::call::Sid;
+use crate::money::{Amount, Overflow, Total};
+use crate::report::count::{Call, Counter, Leg, Transfer, answered_and_ended};
+use crate::report::days::{self, DaySums};
+use crate::report::prefixes::Prefixes;
+use crate::report::waiting::{Waiting, by_reason};
+use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, Report, SCHEMA, Suspense, class_words};
+use crate::time::{self, Micros};
+use polars::prelude::DataFrame;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The report of a run, which may be one that was undone; `undone` says why it was.
+///
+/// # Errors
+/// If a file cannot be read, or the legs do not add up to what the run says.
+pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str>) -> Result<Report, LedgerError> {
+    let m = &run.manifest;
+    let before: Vec<&Run> = history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
+    let newest = before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
+    let accounts = accounts_of(ledger, m)?;
+    let mut counter = Counter::new(max_call_seconds(m), prefixes_of(ledger, run)?);
+    calls(history, run, &mut counter)?;
+    legs(run, &mut counter)?;
+    let amounts = check(run, &counter)?;
+    let count = |name: &str| counted(m, name);
+    let run_days = days_of(run, &counter);
+    let others = sums_of(&before, &days::needed(&run_days))?;
+    let timelines = days::timelines(&counter.days, &others, &run_days, newest.map(time::day)).map_err(overflow)?;
+    let rows = suspense_of(run, Dataset::Suspense)?;
+    let closed = suspense_of(run, Dataset::Closed)?;
+    let s = &m.suspense;
+    let [opening, new, taken_up, closed_count, closing] =
+        [s.opening, s.new, s.taken_up, s.closed, s.closing].map(|count| Count { records: count.records, seconds: count.seconds });
+    let suspense =
+        Suspense { opening, new, taken_up, closed: closed_count, closing, reasons: by_reason(rows.iter().map(waiting), newest) };
+    let class = |name: &&str| ClassLine {
+        class: (*name).to_owned(),
+        words: class_words(name),
+        count: count(name),
+        amounts: if *name == "rated" { amounts.clone() } else { Vec::new() },
+    };
+    Ok(Report {
+        schema: SCHEMA,
+        run: head(m, undone, newest),
+        law: Law::of(count),
+        classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"].iter().map(class).collect(),
+        scenarios: counter.scenarios(),
+        legs: m.legs,
+        amounts,
+        suspense,
+        written_off: by_reason(closed.iter().map(waiting), newest),
+        timelines,
+        largest: counter.largest(|account| accounts.get(account).map(|account| account.name.clone()).unwrap_or_default()),
+        carrier: counter.findings.carrier_lines(),
+        findings: counter.findings.finish(),
+    })
+}
+
+fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
+    let file = |file: &super::ledger::manifest::InputFile| FileLine {
+        name: file.name.clone(),
+        format: file.format.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        blake3: file.blake3.clone(),
+    };
+    let deck = |deck: &super::ledger::manifest::DeckEntry| DeckLine {
+        name: deck.name.clone(),
+        currency: deck.currency.clone(),
+        blake3: deck.blake3.clone(),
+    };
+    Head {
+        run_id: m.run_id.clone(),
+        kind: m.kind.as_str().to_owned(),
+        reason: m.reason.clone(),
+        undone: undone.map(str::to_owned),
+        sequence: m.sequence,
+        previous: m.previous.clone(),
+        newest_start: m.own_newest_start.clone(),
+        known_until: newest.map(time::text),
+        version: m.version.clone(),
+        tzdb: m.tzdb.clone(),
+        files: m.inputs.iter().map(file).collect(),
+        decks: m.decks.iter().map(deck).collect(),
+        decks_hash: m.decks_hash.clone(),
+        trunks_hash: m.trunks_hash.clone(),
+        accounts_hash: m.accounts_hash.clone(),
+        policy: m.policy.clone(),
+    }
+}
+
+fn waiting(row: &SuspenseRow) -> Waiting<'_> {
+    Waiting {
+        call_sid: &row.call_sid,
+        account_sid: &row.account_sid,
+        reason: &row.reason,
+        detail: &row.detail,
+        source_file: &row.source_file,
+        source_line: row.source_line,
+        first_seen: &row.first_seen,
+        tries: row.tries,
+        seconds: row.seconds,
+        close_reason: &row.close_reason,
+    }
+}
+
+fn counted(m: &Manifest, name: &str) -> Count {
+    m.counts.get(name).map(|count| Count { records: count.records, seconds: count.seconds }).unwrap_or_default()
+}
+
+fn overflow(error: Overflow) -> LedgerError {
+    LedgerError::Overflow { call: "(sum)".to_owned(), error }
+}
+
+fn wrong(path: &Path, problem: String) -> LedgerError {
+    FileError::new(path, problem).hint(RESTORE).into()
+}
+
+/// The policy of the run; a run without calls (a person's decision) has none, and nothing to hold against it.
+fn max_call_seconds(m: &Manifest) -> u32 {
+    let stated = m.policy.get("policy.max_call_seconds").and_then(|text| text.parse().ok());
+    stated.unwrap_or_else(|| crate::policy::Policy::default().max_call_seconds)
+}
+
+fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
+    let Some(hash) = &m.accounts_hash else { return Ok(Accounts::new()) };
+    Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
+}
+
+/// The prefixes of the decks that the run rated with; none if it booked no leg.
+fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
+    let m = &run.manifest;
+    let Some(hash) = m.decks_hash.as_ref().filter(|_| m.legs > 0) else { return Ok(Prefixes::default()) };
+    let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
+    Ok(Prefixes::of(&decks::archived(&ledger.archive_folder().join(hash), own_name)?.decks))
+}
+
+/// What was added up is what the run says: its booked calls, its legs and their sums.
+fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
+    let m = &run.manifest;
+    let amounts = counter.amounts().map_err(overflow)?;
+    let sums: BTreeMap<&str, String> = amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
+    let stated: BTreeMap<&str, String> = m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
+    let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
+    if found != expected || sums != stated {
+        let problem = format!(
+            "the run has {found:?} billed calls, free calls and legs of {sums:?}; its manifest says {expected:?}, {stated:?}"
+        );
+        return Err(wrong(&run.folder.join(FILE_NAME), problem));
+    }
+    Ok(amounts)
+}
+
+// ---- days -------------------------------------------------------------------------------------------------------
+
+/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed.
+fn days_of(run: &Run, counter: &Counter) -> BTreeSet<i64> {
+    let mut days = counter.days.days();
+    days.extend(run.manifest.own_newest().filter(|_| run.manifest.kind == RunKind::Run).map(time::day));
+    days
+}
+
+/// The sums of some days over some runs. A file is read a group of rows at a time.
+fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError> {
+    let files = runs.iter().flat_map(|run| run.files(Dataset::Legs));
+    let files: Vec<(i64, PathBuf)> =
+        files.filter_map(|path| Some((day_of_file(&path)?, path))).filter(|(day, _)| wanted.contains(day)).collect();
+    let read: Vec<_> = files
+        .par_iter()
+        .with_max_len(1)
+        .map(|(day, path)| Ok((*day, sums_by_currency(std::slice::from_ref(path))?)))
+        .collect::<Result<_, LedgerError>>()?;
+    let mut sums = DaySums::default();
+    for (day, by_currency) in read {
+        for (currency, amount) in by_currency {
+            sums.add(&currency, day, amount).map_err(overflow)?;
+        }
+    }
+    Ok(sums)
+}
+
+// ---- legs -------------------------------------------------------------------------------------------------------
+
+const LEG_TEXTS: [&str; 8] =
+    ["call_sid", "scenario", "service", "rated_number", "destination_prefix", "description", "deck", "currency"];
+const LEG_NUMBERS: [&str; 4] = ["start_time", "billed_seconds", "price_per_minute", "amount"];
+
+fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
+    let columns = [&LEG_TEXTS[..], &LEG_NUMBERS].concat();
+    for path in run.files(Dataset::Legs) {
+        each_group(&path, &columns, |frame| {
+            let texts = LEG_TEXTS.map(|name| text(frame, name));
+            let numbers = LEG_NUMBERS.map(|name| longs(frame, name));
+            for row in 0..frame.height() {
+                let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] =
+                    texts.map(|column| column.get(row).unwrap_or_default());
+                let [start, billed, price, amount] = [0, 1, 2, 3].map(|at: usize| numbers[at][row].unwrap_or_default());
+                let leg = Leg {
+                    call_sid,
+                    scenario,
+                    service,
+                    rated_number,
+                    start,
+                    billed_seconds: u64::try_from(billed).unwrap_or_default(),
+                    price,
+                    destination_prefix,
+                    description,
+                    deck,
+                    currency,
+                    amount: Amount::from_units(amount),
+                };
+                counter.leg(&leg).map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The groups of rows of a file, one after the other.
+fn each_group(
+    path: &Path,
+    columns: &[&str],
+    mut then: impl FnMut(&DataFrame) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let mut first = 0;
+    for Group { rows, .. } in groups(path)? {
+        then(&slice(path, columns, first, rows)?)?;
+        first += rows;
+    }
+    Ok(())
+}
+
+// ---- calls ------------------------------------------------------------------------------------------------------
+
+const CALL_TEXTS: [&str; 8] = ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency"];
+const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
+/// Children whose parents are asked for together.
+const ASKED: usize = ROWS;
+
+fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
+    let columns = [&CALL_TEXTS[..], &CALL_TIMES, &["amount", "carrier_price"]].concat();
+    let mut families = Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
+    for path in run.files(Dataset::Calls) {
+        each_group(&path, &columns, |frame| {
+            let texts = CALL_TEXTS.map(|name| text(frame, name));
+            let times = CALL_TIMES.map(|name| longs(frame, name));
+            let (amounts, prices) = (units(frame, "amount"), longs(frame, "carrier_price"));
+            let span = |row: usize| Span::of([0, 1, 2].map(|at: usize| times[at][row]));
+            let roots = texts[1].iter().enumerate().filter(|(_, parent)| parent.is_none_or(str::is_empty));
+            let sid = |row: usize| Sid::of(texts[0].get(row).unwrap_or_default()).0;
+            families.begin(roots.map(|(row, _)| (sid(row), span(row))));
+            for row in 0..frame.height() {
+                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency] =
+                    texts.map(|column| column.get(row).unwrap_or_default());
+                let is_rated = class == "rated";
+                counter.call(&Call {
+                    call_sid,
+                    account_sid,
+                    scenario,
+                    from,
+                    to,
+                    start: times[0][row].unwrap_or_default(),
+                    duration_seconds: times[2][row].unwrap_or_default(),
+                    is_rated,
+                    currency,
+                    amount: Total::from_units(amounts[row].unwrap_or_default()),
+                    carrier_price: prices[row],
+                });
+                if is_rated && !parent_sid.is_empty() {
+                    families.child(call_sid, parent_sid, span(row), counter);
+                }
+            }
+            if families.apart.len() >= ASKED { families.ask(counter) } else { Ok(()) }
+        })?;
+    }
+    families.ask(counter)
+}
+
+/// When a call started, was answered and ended.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: Micros,
+    answered: Micros,
+    end: Micros,
+}
+
+impl Span {
+    /// From start, end and duration as the log has them.
+    fn of([start, end, duration]: [Option<i64>; 3]) -> Self {
+        let start = start.unwrap_or_default();
+        let (answered, end) = answered_and_ended(start, end, duration.unwrap_or_default());
+        Self { start, answered, end }
+    }
+}
+
+/// A child whose parent does not stand near it.
+struct Apart {
+    child: String,
+    parent_sid: String,
+    span: Span,
+}
+
+/// Children and where their parents are.
+struct Families<'a> {
+    history: &'a History,
+    run: &'a Run,
+    /// The roots of this group and of the one before.
+    near: [HashMap<Sid, Span>; 2],
+    apart: Vec<Apart>,
+}
+
+impl Families<'_> {
+    /// The next group, with its roots.
+    fn begin(&mut self, roots: impl Iterator<Item = (Sid, Span)>) {
+        self.near.swap(0, 1);
+        self.near[0].clear();
+        self.near[0].extend(roots);
+    }
+
+    fn child(&mut self, child: &str, parent_sid: &str, span: Span, counter: &mut Counter) {
+        let parent = Sid::of(parent_sid).0;
+        match self.near.iter().find_map(|roots| roots.get(&parent)) {
+            Some(parent) => look(child, parent_sid, span, *parent, counter),
+            None => self.apart.push(Apart { child: child.to_owned(), parent_sid: parent_sid.to_owned(), span }),
+        }
+    }
+
+    /// Finds the parents that stand elsewhere: in the run, or in one that it stands on.
+    fn ask(&mut self, counter: &mut Counter) -> Result<(), LedgerError> {
+        let mut wanted: Vec<Sid> = self.apart.iter().map(|apart| Sid::of(&apart.parent_sid).0).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let stands_on = &self.run.manifest.stands_on;
+        let earlier = self.history.all_runs().filter(|run| stands_on.contains(&run.manifest.run_id));
+        let mut found = HashMap::new();
+        for run in std::iter::once(self.run).chain(earlier) {
+            if wanted.is_empty() {
+                break;
+            }
+            spans_in(run, &wanted, &mut found)?;
+            wanted.retain(|sid| !found.contains_key(sid));
+        }
+        for Apart { child, parent_sid, span } in self.apart.drain(..) {
+            let Some(parent) = found.get(&Sid::of(&parent_sid).0) else {
+                let problem = format!("has the child {child}, whose parent {parent_sid} no run has that it stands on");
+                return Err(wrong(&self.run.folder, problem));
+            };
+            look(&child, &parent_sid, span, *parent, counter);
+        }
+        Ok(())
+    }
+}
+
+fn look(child: &str, parent_sid: &str, span: Span, parent: Span, counter: &mut Counter) {
+    counter.findings.transfer(&Transfer {
+        child,
+        parent_sid,
+        child_start: span.start,
+        answered: span.answered,
+        child_end: span.end,
+        parent_start: parent.start,
+        parent_end: parent.end,
+    });
+}
+
+/// The spans of those of the wanted calls that a run booked. Only the groups are read in which one stands.
+fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result<(), LedgerError> {
+    let mut by_group: BTreeMap<(i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
+    for id in ids_in(run, wanted)? {
+        if let Some((day, row)) = id.place {
+            let row = row as usize;
+            by_group.entry((day, row / ROWS)).or_default().push((row % ROWS, id.sid));
+        }
+    }
+    for ((day, group), rows) in by_group {
+        let path = run.file_of_day(Dataset::Calls, i64::from(day));
+        let frame = slice(&path, &CALL_TIMES, group * ROWS, ROWS)?;
+        let times = CALL_TIMES.map(|name| longs(&frame, name));
+        for (row, sid) in rows {
+            if row >= frame.height() {
+                return Err(wrong(&path, "has fewer rows than the ids of its run say".to_owned()));
+            }
+            found.insert(sid, Span::of([0, 1, 2].map(|at: usize| times[at][row])));
+        }
+    }
+    Ok(())
+}
