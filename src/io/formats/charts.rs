@@ -200,7 +200,7 @@ fn chart(head: Head<'_>, summary: String, more: &[&str], rows: Vec<Vec<String>>,
 }
 
 /// The opening tag, with what is read out.
-fn open(head: Head<'_>, summary: &str, height: u32) -> String {
+pub(super) fn open(head: Head<'_>, summary: &str, height: u32) -> String {
     let (id, title, summary) = (escaped(head.id), escaped(head.title), escaped(summary));
     format!(
         r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title {id}-text"><title id="{id}-title">{title}</title><desc id="{id}-text">{summary}</desc>"#
@@ -208,7 +208,7 @@ fn open(head: Head<'_>, summary: &str, height: u32) -> String {
 }
 
 /// A length, as a value's share of the most; at least 1 for what is above zero.
-fn scaled(value: Decimal, most: Decimal, length: u32) -> u32 {
+pub(super) fn scaled(value: Decimal, most: Decimal, length: u32) -> u32 {
     if value <= Decimal::ZERO { 0 } else { (permille(value, most) * length / 1000).max(1) }
 }
 
