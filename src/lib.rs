@@ -32,6 +32,7 @@
 //! Price, Amount, Total           exact integers                                 money
 //! Night, Tally                   where every record ends                        night
 //! Reason                         why one cannot be billed now                   reject
+//! Usage → Document               legs added up; an invoice or credit note       usage, document
 //! ```
 //!
 //! # Invariants
@@ -40,7 +41,7 @@
 //!    seconds (closed is what people wrote off), or the run fails before anything is booked ([`night::Tally::conserves`]).
 //! 2. **No money comes out of a float.** Prices are parsed exactly, amounts are integers at a fixed scale, overflow is an
 //!    error. There are three roundings, each defined once: seconds to increments ([`deck::Increments::billed`]), the
-//!    amount of a leg ([`money::round_leg`]), the total of an invoice ([`money::round_invoice_total`]).
+//!    amount of a leg ([`money::round_leg`]), the total of an invoice and its tax ([`money::round_invoice_total`]).
 //! 3. **One record whole or not at all.** If one leg has no rate, none is booked.
 //! 4. **The same input gives the same bytes**, whatever the order of rows and files, the threads, the locale, the clock.
 //!    Even a run's name is a hash of what it did.
@@ -48,7 +49,9 @@
 //!    core is what will run inside other engines.
 //! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]). Nights in any order and overlap come to the books
 //!    of one run over all of them.
-//! 7. **What is stored is proved by other code.** [`audit`] rates every booked leg a second time, from the log and the
+//! 7. **A number is given by one rename, with what stands under it** ([`io::ledger::issued`]); a leg is on one invoice that
+//!    stands, at most.
+//! 8. **What is stored is proved by other code.** [`audit`] rates every booked leg a second time, from the log and the
 //!    archived decks; it names nothing of the kernel, and a test holds it.
 //!
 //! # Where to start reading
@@ -65,6 +68,7 @@
 //! - **deck**: a price list, valid from a date; a row has destination and origin prefixes and a price per minute.
 //! - **suspense**: where records wait that cannot be billed now.
 //! - **night**: one run over one export, by day or by night.
+//! - **batch**: invoices that were issued together, or one credit note.
 
 pub mod audit;
 pub mod call;

@@ -241,10 +241,10 @@ pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> 
         .ok_or(Overflow)
 }
 
-/// **The rounding of an invoice total**, once: a sum of legs to the currency's minor unit, half up.
+/// **The rounding of an invoice total**, once: a sum of legs, or a tax, to the currency's minor unit, half up.
 #[must_use]
 pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
-    // Sums of legs are never negative, so away from zero is up.
+    // Sums and taxes are never negative, so away from zero is up.
     let mut total = sum.round_dp_with_strategy(minor_unit_decimals, RoundingStrategy::MidpointAwayFromZero);
     total.rescale(minor_unit_decimals);
     total

@@ -200,6 +200,13 @@ pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     Some((start((year, number)), start(next)))
 }
 
+/// A date (`2026-11-20`) so many days later; `None` if it is no date.
+#[must_use]
+pub fn days_after(date: &str, days: u32) -> Option<String> {
+    let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?.checked_add_days(chrono::Days::new(days.into()))?;
+    Some(date.format("%Y-%m-%d").to_string())
+}
+
 /// Reads a date (`2026-11-20`, its first instant in UTC) or an instant.
 #[must_use]
 pub fn parse_date_or_instant(text: &str) -> Option<Micros> {

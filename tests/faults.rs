@@ -22,7 +22,7 @@ mod shortage;
 mod strace;
 mod writers;
 
-pub use bench::{Bench, CLOSE, Desk, FIRST_NIGHT, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, files, tables};
+pub use bench::{Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, files, tables};
 
 use Fault::{Error, Kill};
 use bench::{EMPTY_NIGHT, STEPS, Step, Tree};
@@ -77,9 +77,9 @@ const KILLED: i32 = 9;
 const TOO_LONG: i32 = 25;
 
 /// Where the state of a ledger is: these files and no others.
-const STATE: [&str; 2] = ["runs", "undone"];
+const STATE: [&str; 3] = ["runs", "undone", "invoices"];
 /// What `verify` reads.
-const PROVED: [&str; 4] = ["runs", "undone", "archive", "catalog.sqlite"];
+const PROVED: [&str; 5] = ["runs", "undone", "invoices", "archive", "catalog.sqlite"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -319,7 +319,7 @@ fn short_form(wanted: fn(Fault) -> bool) {
         let part =
             |chosen: fn(&Point) -> bool, count| spread(&points.iter().filter(|p| chosen(p)).cloned().collect::<Vec<_>>(), count);
         // The other steps are published as these are: a part of their calls will do.
-        let full = ["the first run", "the second run", "undo"].contains(&reference.step.name);
+        let full = ["the first run", "the second run", "undo", "invoice issue"].contains(&reference.step.name);
         let counts = if full { [usize::MAX, 12, 4] } else { [8, 6, 2] };
         let pivots = part(Point::is_pivot, counts[0]);
         assert!(pivots.len() > 3, "{} syncs something", reference.step.name);

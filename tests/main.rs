@@ -39,6 +39,7 @@ mod faults;
 mod fixtures_night;
 mod formats;
 mod house;
+mod invoices;
 mod journal;
 mod laws;
 mod memory;

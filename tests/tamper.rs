@@ -4,14 +4,16 @@
 //! that is gone or new, a cell of the catalog, runs that are gone or swapped.
 
 use crate::faults::{
-    Bench, CLOSE, Desk, FIRST_NIGHT, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, assert_none, files, on_two_threads, tables,
+    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, assert_none, files,
+    on_two_threads, tables,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::{Path, PathBuf};
 
-/// Late prices, ignored calls, closed suspense, an old deck and a new one, a run that was taken back: it is the last.
-const STORY: [Words; 6] = [FIRST_NIGHT, SECOND_NIGHT, CLOSE, RETRY, THIRD_NIGHT, UNDO];
+/// Late prices, ignored calls, closed suspense, an old deck and a new one, invoices and a credit note, a run that was
+/// taken back: it is the last.
+const STORY: [Words; 8] = [FIRST_NIGHT, SECOND_NIGHT, CLOSE, RETRY, ISSUE, THIRD_NIGHT, CREDIT, UNDO];
 
 /// The ledger, once for each thread.
 struct Copies {
@@ -50,7 +52,9 @@ impl Copies {
 fn owner(name: &Path) -> String {
     let mut parts = name.iter().map(|part| part.to_string_lossy().into_owned());
     match (parts.next(), parts.next()) {
-        (Some(top), Some(next)) if ["runs", "undone", "archive"].contains(&&*top) => next.trim_end_matches(".json").to_owned(),
+        (Some(top), Some(next)) if ["runs", "undone", "invoices", "archive"].contains(&&*top) => {
+            next.trim_end_matches(".json").to_owned()
+        }
         (Some(top), _) => top,
         _ => String::new(),
     }

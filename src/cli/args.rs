@@ -25,7 +25,7 @@ pub enum Command {
     Run(RunArgs),
     Rerate(RerateArgs),
     Log(LogArgs),
-    Invoice(InvoiceArgs),
+    Invoice(super::invoice::args::InvoiceArgs),
     Suspense(SuspenseArgs),
     Rates(RatesArgs),
     Classify(ClassifyArgs),
@@ -179,26 +179,6 @@ pub struct Times {
     /// To this date or instant (UTC), exclusive
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-}
-
-/// Invoices of a month, per account: a CSV and a JSON file each, and an index.
-///
-/// A record belongs to the UTC month of its start. The lines add up to the legs, to the last decimal; the total is that
-/// sum rounded once to the currency's minor unit, with the rounding as a line of its own.
-#[derive(Debug, clap::Args)]
-pub struct InvoiceArgs {
-    /// The month
-    #[arg(long, value_name = "YYYY-MM")]
-    pub period: String,
-    /// Only this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
-    /// Where to write them
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 /// What waits, and why; and what to do about it.

@@ -1,12 +1,15 @@
 //! `trunkrate.toml`: the choices of the one who bills.
 
 use super::error::CliError;
+use crate::document::build::Tax;
+use crate::document::{Party, Payment, Seller};
 use crate::io::FileError;
+use crate::io::invoices::{Terms, tax_of};
 use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
 use crate::policy::{ChainedTransfers, Policy};
 use crate::time::Zone;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file that is read if none is named.
 const DEFAULT: &str = "trunkrate.toml";
@@ -17,6 +20,42 @@ struct Config {
     input: Input,
     money: Money,
     policy: PolicyTable,
+    seller: SellerTable,
+    invoice: InvoiceTable,
+}
+
+/// Who sells, as [`Seller`] has it, flat.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SellerTable {
+    id: Option<String>,
+    name: String,
+    address: Vec<String>,
+    city: String,
+    postcode: String,
+    country: String,
+    tax_id: String,
+    email: String,
+    registration: String,
+    phone: String,
+    website: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct InvoiceTable {
+    number_prefix: Option<String>,
+    due_days: Option<u32>,
+    terms: Option<String>,
+    account_name: String,
+    iban: String,
+    bic: String,
+    notes: Vec<String>,
+    tax_category: String,
+    tax_rate: String,
+    tax_reason: String,
+    mask_digits: usize,
+    itemised: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,22 +79,93 @@ struct PolicyTable {
     parent_wait_days: Option<u32>,
 }
 
-/// Reads the configuration; the defaults if no file is named and none is there.
+/// How calls are rated, by the configuration; the defaults if no file is named and none is there.
 pub fn load(named: Option<&Path>) -> Result<Policy, CliError> {
+    let (path, text) = read(named)?;
+    Ok(parse(&path, &text)?)
+}
+
+/// Who sells and on which terms, by the configuration; also the file.
+pub fn terms(named: Option<&Path>) -> Result<(Terms, PathBuf), CliError> {
+    let (path, text) = read(named)?;
+    Ok((parse_terms(&path, &text)?, path))
+}
+
+fn read(named: Option<&Path>) -> Result<(PathBuf, String), CliError> {
     let path = named.unwrap_or(Path::new(DEFAULT));
-    if named.is_none() && !path.exists() {
-        return Ok(Policy::default());
+    let text = if named.is_none() && !path.exists() { String::new() } else { crate::io::read_text(path)? };
+    Ok((path.to_owned(), text))
+}
+
+fn config(path: &Path, text: &str) -> Result<Config, FileError> {
+    toml::from_str(text).map_err(|e| {
+        let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
+        let error = FileError::new(path, e.message().to_owned());
+        FileError { line, ..error }.hint("the README lists what may stand in [input], [money], [policy], [seller] and [invoice]")
+    })
+}
+
+/// Whether a text may stand before a number: a number is a file's name too.
+fn is_prefix(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.len() <= 20 && text.bytes().all(allowed) && !text.starts_with(['.', '-'])
+}
+
+fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
+    let Config { seller, invoice, .. } = config(path, text)?;
+    let wrong = |problem: String| FileError::new(path, problem);
+    let number_prefix = invoice.number_prefix.unwrap_or_else(|| "INV-".to_owned());
+    if !is_prefix(&number_prefix) {
+        let found = format!("invoice.number_prefix is `{number_prefix}`");
+        return Err(wrong(format!(
+            "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, the first a letter or digit"
+        )));
     }
-    let text = crate::io::read_text(path)?;
-    Ok(parse(path, &text)?)
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if !seller.country.is_empty() && !is_country(&seller.country) {
+        return Err(wrong(format!("seller.country is `{}`; expected two capital letters, such as DE", seller.country)));
+    }
+    let tax = tax_of(&invoice.tax_category, &invoice.tax_rate, &invoice.tax_reason, &Tax::default())
+        .map_err(|problem| wrong(format!("invoice.{problem}")))?;
+    let due_days = invoice.due_days.unwrap_or(14);
+    if due_days > 3650 {
+        return Err(wrong(format!("invoice.due_days is {due_days}; expected at most 3650")));
+    }
+    let party = Party {
+        name: seller.name,
+        address: seller.address,
+        city: seller.city,
+        postcode: seller.postcode,
+        country: seller.country,
+        tax_id: seller.tax_id,
+        email: seller.email,
+    };
+    let payment = Payment {
+        terms: invoice.terms.unwrap_or_else(|| format!("Payable within {due_days} days without deduction.")),
+        account_name: invoice.account_name,
+        iban: invoice.iban,
+        bic: invoice.bic,
+    };
+    Ok(Terms {
+        seller: Seller {
+            id: seller.id.unwrap_or_else(|| "main".to_owned()),
+            party,
+            registration: seller.registration,
+            phone: seller.phone,
+            website: seller.website,
+        },
+        number_prefix,
+        due_days,
+        payment,
+        notes: invoice.notes,
+        tax,
+        mask_digits: invoice.mask_digits,
+        itemised: invoice.itemised.unwrap_or(true),
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
-    let config: Config = toml::from_str(text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
-        let error = FileError::new(path, e.message().to_owned());
-        FileError { line, ..error }.hint("known: input.timezone, money.leg_decimals, money.leg_rounding, policy.chained_transfers, policy.max_call_seconds, policy.parent_wait_days")
-    })?;
+    let config = config(path, text)?;
     let default = Policy::default();
     let zone = config.input.timezone.map(|name| {
         Zone::named(&name).ok_or_else(|| {
@@ -96,6 +206,19 @@ mod tests {
             "x",
         ] {
             assert!(parse(path, bad).is_err(), "{bad}");
+        }
+        let text = "[seller]\nname = \"A\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"";
+        let terms = parse_terms(path, text).unwrap();
+        assert_eq!((terms.seller.party.name.as_str(), terms.number_prefix.as_str(), terms.due_days), ("A", "INV-", 14));
+        for bad in [
+            "[invoice]\nnumber_prefix = \"../\"",
+            "[invoice]\ntax_category = \"standard\"",
+            "[invoice]\ntax_rate = \"19\"",
+            "[invoice]\ntax_rate = 19",
+            "[seller]\ncountry = \"de\"",
+            "[seller]\nnaem = \"A\"",
+        ] {
+            assert!(parse_terms(path, bad).is_err(), "{bad}");
         }
         assert_eq!(parse(path, "\n[money]\nleg_decimal = 4").unwrap_err().line, Some(3));
     }

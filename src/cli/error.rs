@@ -1,6 +1,8 @@
 //! What ends a command early, and its exit code.
 
 use crate::io::FileError;
+use crate::io::formats::FormatError;
+use crate::io::invoices::IssueError;
 use crate::io::ledger::LedgerError;
 use std::process::ExitCode;
 
@@ -87,6 +89,29 @@ impl From<LedgerError> for CliError {
             LedgerError::Catalog { .. } => Self::failed(error.to_string())
                 .hint("the catalog is only an index: move it away, and the next run makes it again"),
             _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<IssueError> for CliError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Ledger(error) => error.into(),
+            IssueError::File(error) => error.into(),
+            IssueError::Build { .. } => Self::failed(error.to_string()),
+            IssueError::Earlier { ref month, .. } => {
+                let hint = format!("issue it first: `trunkrate invoice issue --period {month}`");
+                Self::failed(error.to_string()).hint(hint)
+            }
+        }
+    }
+}
+
+impl From<FormatError> for CliError {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::File(error) => error.into(),
+            FormatError::Document { .. } => Self::failed(error.to_string()),
         }
     }
 }

@@ -74,8 +74,9 @@ fn lookup(args: &LookupArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The only place that asks the clock: a question to a deck is about now, unless it says otherwise.
-fn now() -> i64 {
+/// The only place that asks the clock: a question to a deck is about now, and an invoice has the date of today, unless the
+/// user says otherwise.
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or_default() * time::SECOND
 }

@@ -12,6 +12,8 @@ use crate::io::accounts::{self, Accounts};
 use crate::io::decks::{self, Decks};
 use crate::io::job::{Inputs, Intake};
 use crate::io::ledger::family::{self, LogRow};
+use crate::io::ledger::issued;
+use crate::io::ledger::issued::claims::{self, Claim, Claims};
 use crate::io::ledger::read::{text, units};
 use crate::io::ledger::{History, Ledger, Run};
 use crate::io::parts::Memory;
@@ -83,6 +85,8 @@ struct Booked {
     currency: String,
     amount: Total,
     legs: Vec<Total>,
+    /// The invoices that bill it, in their order: only the last may stand. Each with the credit note that took it back.
+    invoices: Vec<(String, Option<String>)>,
 }
 
 /// Explains a call from the ledger, or from files.
@@ -223,7 +227,7 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         root: root_sid,
         status: row.status.clone(),
         deck_source,
-        booked: Some(booked(run, &row)?),
+        booked: Some(booked(&history, run, &row)?),
     };
     build(head, &question, &texts)
 }
@@ -295,8 +299,15 @@ fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String;
     Ok((0..rows.height()).map(row).filter(|row| row[1] != except).collect())
 }
 
-fn booked(run: &Run, row: &LogRow) -> Result<Booked, CliError> {
+fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {
+    let claims = Claims::of(&history.issued);
+    let takers = claims::takers(claims.on(&row.account_sid, &row.currency), &run.manifest.run_id, claims::month_of(row.start));
+    let invoice = |claim: &Claim<'_>| {
+        let credit = issued::credit_of(&history.issued, &claim.entry.number);
+        (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))
+    };
     Ok(Booked {
+        invoices: takers.map(invoice).collect(),
         run_id: row.run_id.clone(),
         currency: row.currency.clone(),
         amount: Total::from_units(row.amount),
@@ -491,6 +502,10 @@ fn total_lines(case: &Case) -> String {
             None if booked.currency != case.currency => writeln!(out, "  difference - (other currencies)"),
             None => writeln!(out, "  difference -"),
         };
+        for (number, credit) in &booked.invoices {
+            let credit = credit.as_ref().map(|credit| format!(", credited by {credit}")).unwrap_or_default();
+            let _ = writeln!(out, "  invoiced   {number}{credit}");
+        }
     }
     out
 }
@@ -499,7 +514,8 @@ fn as_json(case: &Case) -> Value {
     let legs: Vec<Value> = (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
     let family: Vec<Value> = case.family.iter().map(|[role, sid, way, seconds, amount]| json!({"role": role, "call_sid": sid, "log": way, "duration_seconds": seconds.parse::<u64>().ok(), "amount": amount})).collect();
     let booked = case.booked.as_ref().map(|booked| {
-        json!({"run_id": booked.run_id, "currency": booked.currency, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
+        let invoices = booked.invoices.iter().map(|(number, credit)| json!({"number": number, "credited_by": credit}));
+        json!({"invoices": invoices.collect::<Vec<_>>(), "run_id": booked.run_id, "currency": booked.currency, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
     });
     let (row, bills) = published_row(case.scenario);
     json!({

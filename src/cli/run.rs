@@ -75,8 +75,7 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
         term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
     }
     // What a dead run did not tell it, before anything else is changed. If that fails, so will the next try, and says so.
-    let is_new = history.runs.is_empty() && history.undone.is_empty();
-    if !is_new && !catalog.is_up(&history)? {
+    if !history.is_empty() && !catalog.is_up(&history)? {
         let _ = catalog::follow(ledger, &lock, &history);
     }
     Ok((lock, history))

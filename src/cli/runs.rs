@@ -109,6 +109,13 @@ pub fn undo(args: &UndoArgs) -> Result<(), CliError> {
         let problem = format!("run {} cannot be undone alone: later runs stand on it: {}", args.run_id, names.join(", "));
         return Err(CliError::failed(problem).hint("undo them first, or add --with-dependents; their nights can be rated again"));
     }
+    for place in dependents.iter().chain([&at]) {
+        let name = &history.runs[*place].manifest.run_id;
+        if let Some(number) = undo::invoice_on(&history, name) {
+            return Err(CliError::failed(format!("run {name} cannot be undone: invoice {number} bills its legs"))
+                .hint(format!("`trunkrate invoice credit {number} --rebill --reason TEXT` takes the invoice back first")));
+        }
+    }
     // From the last to the first: after each the ledger is whole.
     for at in dependents.into_iter().rev().chain([at]) {
         let name = history.runs[at].manifest.run_id.clone();

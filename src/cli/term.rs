@@ -81,35 +81,44 @@ pub fn grouped(number: u64) -> String {
 
 /// A bar on stderr over the bytes that are read; nothing where stderr is no terminal, or the work is short.
 pub struct Progress {
-    /// Bytes read so far.
+    /// Bytes read, or things done, so far.
     pub bytes: Arc<AtomicU64>,
     done: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Starts to watch.
+    /// Starts to watch bytes that are read.
     pub fn start(total: u64) -> Self {
+        Self::watched(total, "{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}", ["reading", "booking"])
+    }
+
+    /// Starts to watch things that are counted.
+    pub fn counting(total: u64, what: &'static str) -> Self {
+        Self::watched(total, "{msg:10} {bar:40} {human_pos:>10} of {human_len} {elapsed:>4}", [what, what])
+    }
+
+    fn watched(total: u64, template: &'static str, words: [&'static str; 2]) -> Self {
         let (bytes, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let thread = std::io::stderr().is_terminal().then(|| {
             let (bytes, done) = (Arc::clone(&bytes), Arc::clone(&done));
-            std::thread::spawn(move || watch(total, &bytes, &done))
+            std::thread::spawn(move || watch(total, (template, words), &bytes, &done))
         });
         Self { bytes, done, thread }
     }
 }
 
-fn watch(total: u64, bytes: &AtomicU64, done: &AtomicBool) {
+fn watch(total: u64, (template, words): (&str, [&'static str; 2]), bytes: &AtomicU64, done: &AtomicBool) {
     std::thread::park_timeout(Duration::from_millis(500));
     if done.load(Ordering::Relaxed) {
         return;
     }
-    let style = ProgressStyle::with_template("{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}");
+    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     while !done.load(Ordering::Relaxed) {
         let read = bytes.load(Ordering::Relaxed).min(total);
         bar.set_position(read);
-        bar.set_message(if read < total { "reading" } else { "booking" });
+        bar.set_message(words[usize::from(read >= total)]);
         std::thread::park_timeout(Duration::from_millis(100));
     }
     bar.finish_and_clear();

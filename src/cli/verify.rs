@@ -28,8 +28,13 @@ fn as_text(proof: &Proof, sampled: bool) -> String {
         return format!("good: {runs}; {calls} of {all} calls recomputed ({legs}); no law is broken there\n");
     }
     let waiting = grouped(proof.waiting);
+    let documents = match proof.documents {
+        0 => String::new(),
+        1 => ", 1 invoice".to_owned(),
+        many => format!(", {} invoices and credit notes", grouped(many)),
+    };
     let sums: Vec<String> =
         proof.amount.iter().map(|(currency, sum)| format!("{} {currency}", decimal_text(*sum, AMOUNT_DECIMALS, 5))).collect();
     let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
-    format!("good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting; every law holds\n")
+    format!("good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting{documents}; every law holds\n")
 }

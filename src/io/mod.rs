@@ -20,6 +20,7 @@ pub mod calls_parquet;
 pub mod decks;
 pub mod families;
 pub mod formats;
+pub mod invoices;
 pub mod job;
 pub mod ledger;
 pub mod parts;

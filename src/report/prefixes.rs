@@ -77,7 +77,7 @@ mod tests {
         let list = |texts: &[&str]| texts.iter().map(|text| ((*text).to_owned(), 0..100)).collect();
         let mut termination: Vec<(String, Range<Micros>)> = list(&["1", "1242", "1415555", "32", "32455", "7", "770", "7777"]);
         termination.push(("3247".to_owned(), 100..200));
-        termination.sort();
+        termination.sort_by(|a, b| a.0.cmp(&b.0));
         Prefixes(vec![OfDeck { name: "d".to_owned(), by_service: [termination, list(&["3"])] }])
     }
 

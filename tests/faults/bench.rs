@@ -61,6 +61,25 @@ pub const EMPTY_NIGHT: Words = night!("empty.csv");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
 pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
 pub const RESOLVE: Words = &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
+pub const ISSUE: Words = &[
+    "invoice",
+    "issue",
+    "--period",
+    "2026-11",
+    "--date",
+    "2026-12-01",
+    "--items",
+    "items.csv",
+    "--accounts",
+    "accounts.csv",
+    "--config",
+    "seller.toml",
+];
+/// The late calls of the second night, in the series of another year.
+const ISSUE_NEXT: Words =
+    &["invoice", "issue", "--period", "2026-12", "--date", "2027-01-02", "--accounts", "accounts.csv", "--config", "seller.toml"];
+pub const CREDIT: Words =
+    &["invoice", "credit", "INV-2026-000001", "--rebill", "--reason", "a wrong address", "--date", "2026-12-03"];
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
 pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
 
@@ -80,7 +99,7 @@ const fn step(name: &'static str, before: &'static [Words], words: Words) -> Ste
     Step { name, before, words, part: None, littered: false }
 }
 
-pub const STEPS: [Step; 9] = [
+pub const STEPS: [Step; 12] = [
     step("the first run", &[], FIRST_NIGHT),
     step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
     step("suspense close", &[FIRST_NIGHT], CLOSE),
@@ -89,11 +108,15 @@ pub const STEPS: [Step; 9] = [
     step("undo", &[FIRST_NIGHT, SECOND_NIGHT], UNDO),
     step("a second undo", &[FIRST_NIGHT, SECOND_NIGHT, UNDO], UNDO),
     Step { part: Some(UNDO), ..step("undo with dependents", &[FIRST_NIGHT, SECOND_NIGHT], UNDO_ALL) },
+    step("invoice issue", &[FIRST_NIGHT], ISSUE),
+    step("invoice issue of late calls", &[FIRST_NIGHT, ISSUE, SECOND_NIGHT], ISSUE_NEXT),
+    step("invoice credit", &[FIRST_NIGHT, ISSUE], CREDIT),
     Step { littered: true, ..step("a run after dead ones", &[FIRST_NIGHT, SECOND_NIGHT], THIRD_NIGHT) },
 ];
 
 /// What is read out of a ledger.
-const OUTPUTS: [Words; 4] = [
+const OUTPUTS: [Words; 5] = [
+    &["invoice", "list", "--format", "csv"],
     &["export", "legs", "--format", "csv"],
     &["export", "calls", "--format", "csv"],
     &["export", "suspense", "--format", "csv"],
@@ -191,6 +214,11 @@ impl Bench {
         inputs.file("empty.csv", call_file(&[]));
         inputs.file("trunks.json", TRUNKS);
         inputs.file("accounts.csv", ACCOUNTS);
+        inputs.file(
+            "items.csv",
+            "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.15,USD\nAC3,Trunk,2,9.99,EUR\n",
+        );
+        inputs.file("seller.toml", "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\n");
         Self { inputs }
     }
 

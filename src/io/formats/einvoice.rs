@@ -152,7 +152,7 @@ fn missing(document: &Document) -> Vec<String> {
     }
     let asks = document.kind == Kind::Invoice && document.totals.total.0 > Decimal::ZERO;
     let no_date = document.due_date.is_none() && blank(Some(&document.payment.terms));
-    lack(asks && no_date, seller("payment_terms", "when and how to pay, or a due date"));
+    lack(asks && no_date, "`terms` of [invoice] in trunkrate.toml: when and how to pay, or a due date".to_owned());
     lacks
 }
 

@@ -1,6 +1,6 @@
 //! `catalog.sqlite`: the index over the runs, for SQL.
 //!
-//! It says nothing that the runs do not say themselves: it is a function of the manifests, made anew after every change
+//! It says nothing that runs and batches of invoices do not say themselves: it is a function of the manifests, made anew after every change
 //! and put in place by one rename. So it may be lost or behind at any time, there is nothing to migrate (an older schema
 //! is made anew, a newer one is refused), and [`Stored::verify`] can demand every bit of it.
 //!
@@ -8,6 +8,7 @@
 //! A thousand runs are made into a catalog in some ten milliseconds. A catalog that is changed in place needs a journal, a
 //! recovery and a migration, and a flipped bit in the unused part of a page would never be found.
 
+use super::issued::BatchManifest;
 use super::manifest::{Manifest, ManifestCount};
 use super::undo::Undone;
 use super::{History, Ledger, LedgerError, Lock, is_there, sync_folder, write_synced};
@@ -18,7 +19,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The schema that this version writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE made_by (version TEXT NOT NULL) STRICT; -- of trunkrate
@@ -76,10 +77,36 @@ CREATE TABLE undone (
     record   TEXT NOT NULL, -- BLAKE3
     manifest TEXT NOT NULL  -- BLAKE3
 ) STRICT;
+CREATE TABLE batches (
+    sequence INTEGER PRIMARY KEY,
+    batch_id TEXT NOT NULL UNIQUE,
+    kind     TEXT NOT NULL, -- issue, credit
+    reason   TEXT,
+    seller   TEXT NOT NULL,
+    date     TEXT NOT NULL,
+    period   TEXT NOT NULL,
+    supplementary INTEGER NOT NULL,
+    manifest TEXT NOT NULL  -- BLAKE3
+) STRICT;
+CREATE TABLE documents (
+    number      TEXT PRIMARY KEY,
+    batch_id    TEXT NOT NULL,
+    counter     INTEGER NOT NULL, -- in the series of its seller and year
+    account_sid TEXT NOT NULL,
+    currency    TEXT NOT NULL,
+    legs        INTEGER NOT NULL,
+    usage       TEXT NOT NULL,    -- money as text, exact
+    net         TEXT NOT NULL,
+    tax         TEXT NOT NULL,
+    total       TEXT NOT NULL,
+    corrects    TEXT,             -- the number of the invoice that it credits
+    rebill      INTEGER NOT NULL,
+    document    TEXT NOT NULL     -- BLAKE3
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The tables, each with what its rows are ordered by.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 14] = [
     ("made_by", "1"),
     ("runs", "1"),
     ("counts", "1, 2"),
@@ -92,6 +119,8 @@ const TABLES: [(&str, &str); 12] = [
     ("stands_on", "1, 2"),
     ("files", "1, 2"),
     ("undone", "1"),
+    ("batches", "1"),
+    ("documents", "1"),
 ];
 
 /// Makes the catalog anew.
@@ -150,7 +179,7 @@ impl Stored {
     /// # Errors
     /// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
     pub fn check(&self, history: &History) -> Result<bool, LedgerError> {
-        let Some(bytes) = &self.bytes else { return Ok(!history.runs.is_empty() || !history.undone.is_empty()) };
+        let Some(bytes) = &self.bytes else { return Ok(!history.is_empty()) };
         let connection = self.open(bytes)?;
         let known: HashSet<&str> = history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let folder = self.path.with_file_name("runs");
@@ -160,6 +189,17 @@ impl Stored {
                 let problem =
                     if there { "has another manifest than the catalog knows" } else { "is missing; the catalog knows this run" };
                 return Err(FileError::new(&folder.join(&run_id), problem).hint(super::RESTORE).into());
+            }
+        }
+        let has_batches = "SELECT name, name FROM sqlite_schema WHERE name = 'batches'";
+        if !self.pairs(&connection, has_batches)?.is_empty() {
+            let issued: HashSet<&str> = history.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
+            for (batch, manifest) in self.pairs(&connection, "SELECT batch_id, manifest FROM batches ORDER BY sequence")? {
+                if !issued.contains(manifest.as_str()) {
+                    let problem = "is missing or was changed; the catalog knows this batch of invoices";
+                    let folder = self.path.with_file_name("invoices").join(&batch);
+                    return Err(FileError::new(&folder, problem).hint(super::RESTORE).into());
+                }
             }
         }
         let has_undone = "SELECT name, name FROM sqlite_schema WHERE name = 'undone'";
@@ -259,7 +299,11 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
         found.push((before.clone(), format!("run {}", last.manifest.run_id)));
     }
     let mut before = history.clone();
-    while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 2 * BEHIND) {
+    while let Some(last) = before.issued.pop().filter(|_| found.len() < 2 * BEHIND) {
+        found.push((before.clone(), format!("the batch of invoices {}", last.manifest.batch_id)));
+    }
+    let mut before = history.clone();
+    while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 3 * BEHIND) {
         let place = before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
         // Where its night was rated again, the catalog has followed since.
         if before.runs.get(place).is_some_and(|other| other.manifest.sequence == run.manifest.sequence) {
@@ -344,6 +388,9 @@ fn make(history: &History, version: &str) -> rusqlite::Result<Connection> {
         let values = params![number(undone.number), manifest.run_id, undone.reason, undone.record_hash, manifest.own_hash];
         insert(&transaction, "undone", values)?;
     }
+    for batch in &history.issued {
+        add_batch(&transaction, &batch.manifest)?;
+    }
     transaction.commit()?;
     Ok(connection)
 }
@@ -355,6 +402,31 @@ fn number(n: u64) -> i64 {
 fn insert(connection: &Connection, table: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
     let marks = vec!["?"; values.len()].join(", ");
     connection.prepare_cached(&format!("INSERT INTO {table} VALUES ({marks})"))?.execute(values).map(|_| ())
+}
+
+fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()> {
+    let (sequence, id, kind) = (number(m.sequence), &m.batch_id, m.kind.as_str());
+    let batch = params![sequence, id, kind, m.reason, m.seller, m.date, m.period, m.supplementary, m.own_hash];
+    insert(connection, "batches", batch)?;
+    for e in &m.entries {
+        let document = params![
+            e.number,
+            id,
+            number(e.counter),
+            e.account_sid,
+            e.currency,
+            number(e.legs),
+            e.usage,
+            e.net,
+            e.tax,
+            e.total,
+            e.corrects,
+            e.rebill,
+            e.document,
+        ];
+        insert(connection, "documents", document)?;
+    }
+    Ok(())
 }
 
 fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {

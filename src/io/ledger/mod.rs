@@ -10,7 +10,8 @@
 //! │   ├── ids/                          the ids of all of them, sorted: tells a copy from a conflict, finds a call and its children
 //! │   ├── suspense/                     all that waits after this run
 //! │   └── closed/                       what was written off out of suspense
-//! ├── archive/<hash>/                   decks, trunks and accounts as they were used
+//! ├── invoices/000001-9c41…/            a batch of invoices, or a credit note; published like a run, never changed again
+//! ├── archive/<hash>/                   decks, trunks, accounts and items as they were used
 //! ├── undone/000001-…/                  runs that were taken back, each beside why
 //! ├── catalog.sqlite                    the index: a function of all of the above, made anew after each change
 //! └── staging/                          what is being written, or what a dead run left; files without a name hold what
@@ -40,6 +41,7 @@ pub mod events;
 pub mod family;
 pub mod frames;
 pub mod ids;
+pub mod issued;
 pub mod known;
 pub mod manifest;
 pub mod pages;
@@ -178,6 +180,12 @@ impl Ledger {
         self.folder.join("undone")
     }
 
+    /// The folder of invoices and credit notes.
+    #[must_use]
+    pub fn invoices_folder(&self) -> PathBuf {
+        self.folder.join("invoices")
+    }
+
     /// Whether there is a ledger.
     ///
     /// # Errors
@@ -212,7 +220,7 @@ impl Ledger {
             runs.push(Run { folder: folder.clone(), manifest });
         }
         runs.sort_by_key(|run| run.manifest.sequence);
-        let history = History { runs, undone: undo::all(self)? };
+        let history = History { runs, undone: undo::all(self)?, issued: issued::all(self)? };
         history.check_chain()?;
         Ok(history)
     }
@@ -246,7 +254,7 @@ impl Ledger {
         lock.clear(Some(&holder))?;
         undo::clear_dead(self)?;
         // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
-        for folder in [self.runs_folder(), self.archive_folder(), self.undone_folder()] {
+        for folder in [self.runs_folder(), self.archive_folder(), self.undone_folder(), self.invoices_folder()] {
             if is_there(&folder)? {
                 sync_folder(&folder)?;
             }
@@ -262,6 +270,8 @@ pub struct History {
     pub runs: Vec<Run>,
     /// Those that were taken back, in that order.
     pub undone: Vec<undo::Undone>,
+    /// Invoices and credit notes, in the order in which they were issued.
+    pub issued: Vec<issued::Batch>,
 }
 
 impl History {
@@ -273,6 +283,12 @@ impl History {
     /// The manifests of all of them.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.all_runs().map(|run| &run.manifest)
+    }
+
+    /// Whether nothing was ever published.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.undone.is_empty() && self.issued.is_empty()
     }
 
     /// The manifest of the last run.
@@ -419,6 +435,16 @@ pub(crate) fn make_folder_synced(folder: &Path) -> Result<(), FileError> {
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
     let sync = || File::open(folder)?.sync_all();
     sync().map_err(|e| FileError::new(folder, format!("cannot be synced: {e}")))
+}
+
+/// Moves a folder by one rename, and syncs the folders that hold it and held it: **now it counts.** If a sync fails, it may
+/// not survive a loss of power; so it does not count, and is moved back.
+pub(crate) fn move_synced(from: &Path, to: &Path, holders: &[&Path], done: &str) -> Result<(), FileError> {
+    std::fs::rename(from, to).map_err(|e| FileError::new(to, format!("cannot be published: {e}")))?;
+    holders.iter().try_for_each(|holder| sync_folder(holder)).map_err(|e| match std::fs::rename(to, from) {
+        Ok(()) => e,
+        Err(back) => FileError::new(to, format!("is {done}, but {e}, and it cannot be moved back: {back}")),
+    })
 }
 
 pub(crate) fn polars_error(path: &Path) -> impl Fn(polars::error::PolarsError) -> LedgerError + '_ {

@@ -9,10 +9,11 @@
 //! have given. A record of an undo without its run is an undo that died before its rename; it counts for nothing, and the
 //! next writer removes it.
 
+use super::issued::{Batch, Entry};
 use super::manifest::{FILE_NAME, Manifest};
 use super::{
-    History, Ledger, LedgerError, Lock, RESTORE, Run, entries, is_run_name, is_there, make_folder_synced, sync_folder,
-    write_synced,
+    History, Ledger, LedgerError, Lock, RESTORE, Run, entries, is_run_name, is_there, make_folder_synced, move_synced,
+    sync_folder, write_synced,
 };
 use crate::io::{FileError, read_text};
 use crate::time::Micros;
@@ -154,7 +155,21 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     found
 }
 
-/// Takes one run back, and moves it in the history too. (No later run may stand on it: see [`dependents`].)
+/// The number of an invoice that stands and bills legs of a run: such a run cannot be taken back.
+#[must_use]
+pub fn invoice_on<'a>(history: &'a History, run_id: &str) -> Option<&'a str> {
+    let entries = || history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+    let released: HashSet<&str> =
+        entries().filter(|(_, entry)| entry.rebill).filter_map(|(_, entry)| entry.corrects.as_deref()).collect();
+    let bills = |(batch, entry): &(&Batch, &Entry)| {
+        let of_run = |at: &usize| batch.manifest.runs.get(*at).is_some_and(|run| run.run_id == run_id);
+        entry.corrects.is_none() && !released.contains(entry.number.as_str()) && entry.runs.iter().any(of_run)
+    };
+    entries().find(bills).map(|(_, entry)| entry.number.as_str())
+}
+
+/// Takes one run back, and moves it in the history too. (No later run may stand on it, see [`dependents`], and no invoice:
+/// see [`invoice_on`].)
 ///
 /// # Errors
 /// If anything cannot be written or synced; the run stands then.
@@ -178,13 +193,7 @@ pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reas
     std::fs::rename(&staged, &written).map_err(|e| fail(&written, e))?;
     sync_folder(&folder)?;
     let kept = folder.join(&name);
-    std::fs::rename(&run.folder, &kept).map_err(|e| fail(&kept, e))?;
-    if let Err(e) = sync_folder(&folder).and_then(|()| sync_folder(&ledger.runs_folder())) {
-        return Err(match std::fs::rename(&kept, &run.folder) {
-            Ok(()) => e.into(),
-            Err(back) => FileError::new(&kept, format!("is undone, but {e}, and it cannot be put back: {back}")).into(),
-        });
-    }
+    move_synced(&run.folder, &kept, &[&folder, &ledger.runs_folder()], "undone")?;
     let run = Run { folder: kept, ..history.runs.remove(at) };
     let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
     history.undone.push(Undone { number: record.number, reason: record.reason, run, record_hash });

@@ -5,7 +5,8 @@ use super::ids;
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
 use super::pages::{self, Encoded};
 use super::{
-    Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, polars_error, sync_folder, write_synced,
+    Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, move_synced, polars_error, sync_folder,
+    write_synced,
 };
 use crate::io::FileError;
 use crate::money::Total;
@@ -307,14 +308,7 @@ impl Staged {
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         sync_tree(&self.folder)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
-        std::fs::rename(&self.folder, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
-        if let Err(e) = sync_folder(&ledger.runs_folder()) {
-            // It may not survive a loss of power, so it does not count: out it goes again.
-            return Err(match std::fs::rename(&target, &self.folder) {
-                Ok(()) => e.into(),
-                Err(back) => FileError::new(&target, format!("is booked, but {e}, and it cannot be taken back: {back}")).into(),
-            });
-        }
+        move_synced(&self.folder, &target, &[&ledger.runs_folder()], "booked")?;
         Ok(Run { folder: target, manifest })
     }
 }

@@ -71,10 +71,11 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 pub(super) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
     let (runs, files) = entries(&ledger.runs_folder())?;
     let (undone, records) = entries(&ledger.undone_folder())?;
-    let folders = runs.iter().chain(&undone).filter(|folder| !is_run_name(folder));
-    let files = files.iter().chain(records.iter().filter(|file| !is_record(file)));
+    let (batches, others) = entries(&ledger.invoices_folder())?;
+    let folders = runs.iter().chain(&undone).chain(&batches).filter(|folder| !is_run_name(folder));
+    let files = files.iter().chain(records.iter().filter(|file| !is_record(file))).chain(&others);
     match folders.chain(files).min() {
-        Some(stray) => Err(FileError::new(stray, "is no run of this ledger").hint("move it away").into()),
+        Some(stray) => Err(FileError::new(stray, "is no run and no batch of this ledger").hint("move it away").into()),
         None => Ok(()),
     }
 }
@@ -101,9 +102,16 @@ pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
             return Err(wrong(&run.folder.join(FILE_NAME), problem));
         }
     }
+    for m in history.issued.iter().map(|batch| &batch.manifest) {
+        for hash in [&m.accounts_hash, &m.items_hash].into_iter().flatten() {
+            if !is_there(&folder.join(hash))? {
+                return Err(wrong(&folder.join(hash), format!("is missing; batch {} was issued with it", m.batch_id)));
+            }
+        }
+    }
     for kept in entries(&folder)?.0 {
         let name = kept.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let lists = ["trunks.json", "accounts.csv"].map(|list| kept.join(list));
+        let lists = ["trunks.json", "accounts.csv", "items.csv"].map(|list| kept.join(list));
         let list = lists.iter().find(|path| path.is_file());
         let expected = if let Some(path) = list {
             (path.clone(), 1, hash_file(path)?.1)

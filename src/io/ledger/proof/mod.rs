@@ -6,6 +6,7 @@
 //! per run   every file and its hash · the archive · the balance of records, seconds and suspense
 //! per part  every leg recomputed from its call and the archived deck, by crate::audit
 //! over all  every id once · suspense goes on from run to run · what was read is what ended somewhere
+//! invoices  every document and its hash · its sums · its lines are its legs, each leg on one that stands
 //! ```
 //!
 //! **Invariant:** nothing here asks the kernel what a call costs. The parts of a run are proved side by side; what is
@@ -13,6 +14,7 @@
 
 mod files;
 mod ids;
+mod invoices;
 mod legs;
 
 use super::frames::SuspenseRow;
@@ -45,6 +47,8 @@ pub struct Proof {
     pub all_calls: u64,
     /// Records that wait.
     pub waiting: u64,
+    /// Invoices and credit notes.
+    pub documents: u64,
     /// The sum of all legs by currency, if all were recomputed.
     pub amount: BTreeMap<String, i128>,
     /// What is not wrong, but worth knowing.
@@ -91,6 +95,7 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError>
     if sample.is_none() {
         ids::each_once(&history)?;
     }
+    proof.documents = invoices::prove(&history, sample.is_none())?;
     Ok(proof)
 }
 

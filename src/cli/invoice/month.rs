@@ -1,9 +1,9 @@
-//! `invoice`: a month, per account, as CSV and JSON, with an index.
+//! `invoice --period`: what a month's calls come to, per account, as CSV and JSON, with an index. Nothing is issued.
 
-use super::args::InvoiceArgs;
-use super::error::CliError;
-use super::run::existing;
-use super::term;
+use super::args::MonthArgs;
+use crate::cli::error::CliError;
+use crate::cli::run::existing;
+use crate::cli::term;
 use crate::io::accounts::{self, Account, Accounts};
 use crate::io::ledger::read::{Selection, each_date, longs, text, units};
 use crate::io::ledger::{Dataset, Ledger};
@@ -21,7 +21,7 @@ use std::path::Path;
 type Invoices = BTreeMap<(String, String), Usage>;
 
 /// Writes the invoices of a month.
-pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
+pub fn run(args: &MonthArgs) -> Result<(), CliError> {
     let (from, to) =
         time::month_bounds(&args.period).ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
     let ledger = existing(&args.ledger)?;

@@ -1,0 +1,228 @@
+//! The arguments of `invoice`.
+
+use crate::cli::args::TableFormat;
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+/// Invoices: drafts, numbered and issued, corrected, shown, and written in every format.
+///
+/// Without a subcommand it writes what a month's calls come to, per account, as CSV and JSON with an index, and issues
+/// nothing. A record belongs to the UTC month of its start. The lines add up to the legs, to the last decimal; the total is
+/// that sum rounded once to the currency's minor unit, with the rounding as a line of its own.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct InvoiceArgs {
+    #[command(subcommand)]
+    pub command: Option<InvoiceCommand>,
+    #[command(flatten)]
+    pub month: Option<MonthArgs>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct MonthArgs {
+    /// The month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// Only this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// Where to write them
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum InvoiceCommand {
+    /// What would be issued now; changes nothing
+    Draft(PeriodArgs),
+    /// Give each account's invoice its number, and fix it for good; issuing again gives nothing new
+    ///
+    /// Legs that come later for an issued period go to the next invoice, under their own heading, or, with
+    /// --supplementary, to an invoice of their own.
+    Issue(PeriodArgs),
+    /// Take an invoice back by a credit note that names it
+    Credit(CreditArgs),
+    /// All that was issued
+    List(ListArgs),
+    /// One document, in any format
+    Show(ShowArgs),
+    /// Write issued documents as files, with an index
+    Write(WriteArgs),
+    /// The JSON Schema of documents
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PeriodArgs {
+    /// The billing period, a UTC month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// The date on the documents; its year names their series [default: today, for a draft the day after the period]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<String>,
+    /// Only this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// Only what came late to a period that is already issued
+    #[arg(long)]
+    pub supplementary: bool,
+    /// Monthly charges: account_sid,description,quantity,unit_price,currency[,tax_category,tax_rate,from,to]
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// accounts.csv [default: as the last run knew it]
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to write the documents
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub drawing: DrawingArgs,
+    /// In which formats
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES, requires = "out")]
+    pub format: Vec<Format>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DrawingArgs {
+    /// A folder with templates of your own: invoice.html, style.css, invoice.typ
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// A folder with more fonts for PDF, for what the built-in ones lack
+    #[arg(long, value_name = "DIR")]
+    pub fonts: Option<PathBuf>,
+    /// Hide so many last digits of the numbers in an itemisation [default: as configured]
+    #[arg(long, value_name = "DIGITS")]
+    pub mask: Option<usize>,
+    /// Without itemised calls
+    #[arg(long)]
+    pub no_calls: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CreditArgs {
+    /// The invoice
+    #[arg(value_name = "NUMBER")]
+    pub number: String,
+    /// Why; the credit note says so
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Bill its legs again, by the next invoice; without this they are credited for good
+    #[arg(long)]
+    pub rebill: bool,
+    /// The date on the credit note [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<String>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only of this period
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Option<String>,
+    /// Only of this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The invoice or credit note
+    #[arg(value_name = "NUMBER")]
+    pub number: String,
+    /// In which format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Where to write it [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub drawing: DrawingArgs,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// The configuration [default: trunkrate.toml, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct WriteArgs {
+    /// Only these [default: all that --period and --account name]
+    #[arg(value_name = "NUMBER")]
+    pub numbers: Vec<String>,
+    /// Only of this period
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Option<String>,
+    /// Only of this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// Where to write them
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub drawing: DrawingArgs,
+    /// In which formats
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
+    pub format: Vec<Format>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// The configuration [default: trunkrate.toml, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// How a document is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Format {
+    /// For the terminal
+    Text,
+    /// For programs; `trunkrate invoice schema` describes it
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For people: one page without scripts
+    Html,
+    /// For people and archives: PDF/A-3, with the e-invoice in it
+    Pdf,
+    /// E-invoice by EN 16931: UBL 2.1
+    Ubl,
+    /// E-invoice by EN 16931: UN/CEFACT CII
+    Cii,
+    /// A journal entry for hledger
+    Hledger,
+    /// A journal entry for beancount
+    Beancount,
+}
+
+impl Format {
+    /// Those that are written without being named.
+    pub const FILES: [Self; 6] = [Self::Json, Self::Csv, Self::Html, Self::Pdf, Self::Ubl, Self::Cii];
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}

@@ -1,0 +1,378 @@
+//! Writing documents as files: every format, an index, and nothing half.
+
+use super::args::{DrawingArgs, Format};
+use crate::cli::error::CliError;
+use crate::cli::term::{self, Progress};
+use crate::document::{Document, ItemisedLeg};
+use crate::io::FileError;
+use crate::io::formats::html::Pages;
+use crate::io::formats::pdf::Printer;
+use crate::io::formats::{FormatError, csv, einvoice, journal, json};
+use crate::io::invoices::Terms;
+use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
+use crate::io::ledger::issued::legs::{self, PART};
+use crate::io::ledger::issued::{Batch, Entry};
+use crate::io::ledger::{History, Ledger};
+use crate::io::parts::{Memory, Parts};
+use crate::text;
+use crate::time::DAY;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// Which documents.
+pub enum Selection<'a> {
+    /// What would be issued.
+    Drafts(Vec<Document>),
+    /// What was issued.
+    Issued(Vec<(&'a Batch, &'a Entry)>),
+}
+
+impl<'a> Selection<'a> {
+    /// Those of the issued documents that are wanted.
+    pub fn issued(history: &'a History, wanted: impl Fn(&Batch, &Entry) -> bool) -> Self {
+        let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+        Self::Issued(all.filter(|(batch, entry)| wanted(batch, entry)).collect())
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Drafts(documents) => documents.len(),
+            Self::Issued(entries) => entries.len(),
+        }
+    }
+
+    /// Shows the documents block by block, [`PART`] at a time, in the order of their numbers.
+    fn each_block(self, mut then: impl FnMut(usize, Vec<Document>) -> Result<(), CliError>) -> Result<(), CliError> {
+        match self {
+            Self::Drafts(documents) => documents.chunks(PART).enumerate().try_for_each(|(at, block)| then(at, block.to_vec())),
+            Self::Issued(entries) => {
+                let (mut block, mut at) = (Vec::new(), 0);
+                for of_batch in entries.chunk_by(|a, b| std::ptr::eq(a.0, b.0)) {
+                    let wanted: BTreeSet<&str> = of_batch.iter().map(|(_, entry)| entry.number.as_str()).collect();
+                    of_batch[0].0.each_document(
+                        |entry| wanted.contains(entry.number.as_str()),
+                        |_, document| {
+                            block.push(document);
+                            if block.len() == PART {
+                                then(at, std::mem::take(&mut block))?;
+                                at += 1;
+                            }
+                            Ok::<_, CliError>(())
+                        },
+                    )?;
+                }
+                if block.is_empty() { Ok(()) } else { then(at, block) }
+            }
+        }
+    }
+
+    /// Deals the legs of all these documents out.
+    fn deal(&self, history: &History, parts: &Parts) -> Result<(), CliError> {
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let claims = Claims::of(&history.issued);
+        let mut by_number: HashMap<&str, Vec<u32>> = HashMap::new();
+        let mut by_account: HashMap<(&str, &str), u32> = HashMap::new();
+        let mut until = None;
+        match self {
+            Self::Drafts(documents) => {
+                for (at, document) in documents.iter().enumerate() {
+                    by_account.insert((&document.buyer.account_sid, &document.currency), place(at));
+                    until = until.max(Some(month(&document.period.month)));
+                }
+            }
+            Self::Issued(entries) => {
+                for (at, (batch, entry)) in entries.iter().enumerate() {
+                    // A credit note has the legs of its invoice.
+                    by_number.entry(entry.corrects.as_ref().unwrap_or(&entry.number)).or_default().push(place(at));
+                    until = until.max(Some(month(&batch.manifest.period)));
+                }
+            }
+        }
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for run in history.all_runs() {
+            let id = run.manifest.run_id.as_str();
+            // A night that was undone and rated again has the same name and the same legs.
+            if !seen.insert(id) {
+                continue;
+            }
+            let is_undone = !history.runs.iter().any(|other| other.manifest.run_id == id);
+            legs::each(
+                run,
+                true,
+                |day| Some(month_of(day * DAY)) <= until,
+                |leg| {
+                    let (own, month) = (claims.on(leg.account, leg.currency), month_of(leg.start));
+                    for taker in claims::takers(own, id, month) {
+                        for document in by_number.get(taker.entry.number.as_str()).into_iter().flatten() {
+                            legs::deal(parts, *document, &leg)?;
+                        }
+                    }
+                    let draft = by_account.get(&(leg.account, leg.currency));
+                    if let Some(document) = draft.filter(|_| !is_undone && claims::standing(own, id, month).is_none()) {
+                        legs::deal(parts, *document, &leg)?;
+                    }
+                    Ok::<_, CliError>(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// How documents are drawn.
+pub struct Drawing {
+    formats: Vec<Format>,
+    pages: Option<Pages>,
+    printer: Option<Printer>,
+    masked: usize,
+    itemised: bool,
+}
+
+impl Drawing {
+    /// Loads what the formats need.
+    pub fn new(args: &DrawingArgs, terms: &Terms, formats: &[Format]) -> Result<Self, CliError> {
+        let formats: BTreeSet<Format> = formats.iter().copied().collect();
+        let (templates, fonts) = (args.templates.as_deref(), args.fonts.as_deref());
+        Ok(Self {
+            pages: formats.contains(&Format::Html).then(|| Pages::new(templates)).transpose()?,
+            printer: formats.contains(&Format::Pdf).then(|| Printer::new(templates, fonts)).transpose()?,
+            formats: formats.into_iter().collect(),
+            masked: args.mask.unwrap_or(terms.mask_digits),
+            itemised: terms.itemised && !args.no_calls,
+        })
+    }
+
+    /// Whether any of the formats shows single calls.
+    fn needs_legs(&self) -> bool {
+        let shows = |format: &Format| matches!(format, Format::Csv | Format::Html | Format::Pdf | Format::Json);
+        self.itemised && self.formats.iter().any(shows)
+    }
+
+    /// Draws a document.
+    pub fn draw(&self, format: Format, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Vec<u8>, FormatError> {
+        Ok(match format {
+            Format::Text => super::show::text(document).into_bytes(),
+            Format::Json => json::document(document).into_bytes(),
+            Format::Csv => csv::document(document)?,
+            Format::Html => self.pages.as_ref().map(|pages| pages.html(document, legs)).transpose()?.unwrap_or_default().into(),
+            Format::Pdf => {
+                let e_invoice = if einvoice::lacks(document).is_empty() { Some(einvoice::cii(document)?) } else { None };
+                let printed = self.printer.as_ref().map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
+                printed.transpose()?.unwrap_or_default()
+            }
+            Format::Ubl => einvoice::ubl(document)?.into_bytes(),
+            Format::Cii => einvoice::cii(document)?.into_bytes(),
+            Format::Hledger => (journal::hledger_head([document]) + &journal::hledger(document)?).into_bytes(),
+            Format::Beancount => (journal::beancount_head([document]) + &journal::beancount(document)?).into_bytes(),
+        })
+    }
+
+    /// All files of a document: ending and bytes; and what its e-invoice lacks.
+    fn files(&self, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Drawn, FormatError> {
+        let lacks =
+            if self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii)) { einvoice::lacks(document) } else { vec![] };
+        let mut drawn = Drawn { files: Vec::new(), journals: Vec::new(), lacks };
+        for format in &self.formats {
+            let ending = match format {
+                Format::Text => "txt",
+                Format::Json => "json",
+                Format::Csv => "csv",
+                Format::Html => "html",
+                Format::Pdf => "pdf",
+                Format::Ubl | Format::Cii if !drawn.lacks.is_empty() => continue,
+                Format::Ubl => "ubl.xml",
+                Format::Cii => "cii.xml",
+                Format::Hledger => {
+                    drawn.journals.push((*format, journal::hledger(document)?));
+                    continue;
+                }
+                Format::Beancount => {
+                    drawn.journals.push((*format, journal::beancount(document)?));
+                    continue;
+                }
+            };
+            drawn.files.push((ending, self.draw(*format, document, legs)?));
+        }
+        if let Some(legs) = legs.filter(|_| self.formats.contains(&Format::Csv)) {
+            drawn.files.push(("calls.csv", csv::calls(legs)?));
+        }
+        Ok(drawn)
+    }
+}
+
+/// A document in all formats.
+struct Drawn {
+    files: Vec<(&'static str, Vec<u8>)>,
+    journals: Vec<(Format, String)>,
+    lacks: Vec<String>,
+}
+
+/// The name of a document's files, without an ending: its number, whose characters the configuration allows; a draft's is
+/// its account's.
+pub fn stem(document: &Document) -> String {
+    match &document.number {
+        Some(number) => number.clone(),
+        None => format!("draft-{}-{}", text::file_stem(&document.buyer.account_sid), document.currency),
+    }
+}
+
+/// The legs of one document.
+pub fn legs_of(
+    ledger: &Ledger,
+    history: &History,
+    selection: &Selection<'_>,
+    masked: usize,
+) -> Result<Vec<ItemisedLeg>, CliError> {
+    let parts = Parts::new(1, &Memory::of_machine().room(&spill_folder(ledger)));
+    selection.deal(history, &parts)?;
+    Ok(legs::dealt(&parts, 0, masked)?.remove(&0).unwrap_or_default())
+}
+
+impl Drawing {
+    /// The legs of one document, if it shows them.
+    pub fn legs(
+        &self,
+        ledger: &Ledger,
+        history: &History,
+        selection: &Selection<'_>,
+    ) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
+        self.needs_legs().then(|| legs_of(ledger, history, selection, self.masked)).transpose()
+    }
+}
+
+/// Where legs wait that find no room in memory: not in the ledger, which readers do not write to.
+fn spill_folder(_: &Ledger) -> std::path::PathBuf {
+    std::env::temp_dir()
+}
+
+/// Writes all files of all documents into a folder, with an index.
+pub fn write_files(
+    ledger: &Ledger,
+    history: &History,
+    selection: Selection<'_>,
+    drawing: &Drawing,
+    out: &Path,
+) -> Result<(), CliError> {
+    std::fs::create_dir_all(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
+    let count = selection.count();
+    let progress = Progress::counting(count as u64, "documents");
+    let parts = Parts::new(count.div_ceil(PART).max(1), &Memory::of_machine().room(&spill_folder(ledger)));
+    if drawing.needs_legs() {
+        selection.deal(history, &parts)?;
+    }
+    let mut index = Index::default();
+    let mut journals: BTreeMap<Format, Vec<u8>> = BTreeMap::new();
+    selection.each_block(|block, documents| {
+        let mut legs = if drawing.needs_legs() { legs::dealt(&parts, block, drawing.masked)? } else { HashMap::new() };
+        let first = block * PART;
+        let work: Vec<(Document, Option<Vec<ItemisedLeg>>)> = (first..)
+            .zip(documents)
+            .map(|(at, document)| {
+                let own = u32::try_from(at).ok().and_then(|at| legs.remove(&at)).unwrap_or_default();
+                (document, drawing.needs_legs().then_some(own))
+            })
+            .collect();
+        let drawn: Vec<_> = work
+            .par_iter()
+            .with_max_len(1)
+            .map(|(document, legs)| {
+                let drawn = drawing.files(document, legs.as_deref())?;
+                for (ending, bytes) in &drawn.files {
+                    write_whole(&out.join(format!("{}.{ending}", stem(document))), bytes)?;
+                }
+                progress.bytes.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, CliError>(drawn)
+            })
+            .collect();
+        for ((document, _), drawn) in work.iter().zip(drawn) {
+            let drawn = drawn?;
+            index.add(document, &drawn)?;
+            for (format, text) in drawn.journals {
+                journals.entry(format).or_default().extend(text.into_bytes());
+            }
+        }
+        Ok(())
+    })?;
+    drop(progress);
+    for (format, text) in &journals {
+        write_whole(&out.join(format!("journal.{format}")), &[&journal_head(*format, &index.posted), text.as_slice()].concat())?;
+    }
+    index.write(out)
+}
+
+fn journal_head(format: Format, documents: &[Document]) -> Vec<u8> {
+    let head = if format == Format::Beancount { journal::beancount_head(documents) } else { journal::hledger_head(documents) };
+    head.into_bytes()
+}
+
+/// Writes a file beside its name first: whoever looks finds the old one or all of it.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.part"));
+    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&beside);
+        FileError::new(path, format!("cannot be written: {e}"))
+    })
+}
+
+/// The index of a folder of documents.
+#[derive(Default)]
+struct Index {
+    rows: Vec<[String; 9]>,
+    /// The documents that a journal posts.
+    posted: Vec<Document>,
+    lacking: Vec<(String, Vec<String>)>,
+}
+
+const INDEX: [&str; 9] = ["number", "kind", "account_sid", "name", "period", "net", "tax", "total", "currency"];
+
+impl Index {
+    fn add(&mut self, document: &Document, drawn: &Drawn) -> Result<(), CliError> {
+        let kind = serde_json::to_value(document.kind)?;
+        let t = &document.totals;
+        self.rows.push([
+            document.number.clone().unwrap_or_else(|| stem(document)),
+            kind.as_str().unwrap_or_default().to_owned(),
+            document.buyer.account_sid.clone(),
+            document.buyer.party.name.clone(),
+            document.period.month.clone(),
+            t.net.to_string(),
+            t.tax.to_string(),
+            t.total.to_string(),
+            document.currency.clone(),
+        ]);
+        if !drawn.journals.is_empty() {
+            self.posted.push(document.clone());
+        }
+        if !drawn.lacks.is_empty() {
+            self.lacking.push((stem(document), drawn.lacks.clone()));
+        }
+        Ok(())
+    }
+
+    fn write(&self, out: &Path) -> Result<(), CliError> {
+        let mut writer = ::csv::Writer::from_writer(Vec::new());
+        writer.write_record(INDEX)?;
+        for row in &self.rows {
+            writer.write_record(row.each_ref().map(|text| text::cell(text).into_owned()))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
+        write_whole(&out.join("index.csv"), &bytes)?;
+        let object = |row: &[String; 9]| -> serde_json::Map<String, serde_json::Value> {
+            INDEX.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
+        };
+        let list: Vec<_> = self.rows.iter().map(object).collect();
+        write_whole(&out.join("index.json"), format!("{}\n", serde_json::to_string_pretty(&list)?).as_bytes())?;
+        let (count, folder) = (self.rows.len(), out.display());
+        term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
+        if let Some((first, lacks)) = self.lacking.first() {
+            let others = if self.lacking.len() > 1 { format!(" and {} more", self.lacking.len() - 1) } else { String::new() };
+            term::report("note", &format!("no e-invoice for {first}{others}: {}", lacks.join("; ")));
+        }
+        Ok(())
+    }
+}

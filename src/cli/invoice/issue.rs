@@ -1,0 +1,304 @@
+//! `invoice draft`, `issue` and `credit`.
+
+use super::args::{CreditArgs, DrawingArgs, Format, PeriodArgs};
+use super::files::{Drawing, Selection, write_files};
+use crate::cli::error::CliError;
+use crate::cli::run::{existing, open_to_write, print_what_is_done};
+use crate::cli::{config, rates, term};
+use crate::document::{Document, Kind, build};
+use crate::io::accounts::{self, Accounts};
+use crate::io::invoices::{self, Draft, Items, Sources, Terms, Wanted};
+use crate::io::job;
+use crate::io::ledger::issued::legs::BilledRuns;
+use crate::io::ledger::issued::publish::{Writer, next_counter};
+use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
+use crate::io::ledger::write::archive;
+use crate::io::ledger::{History, Ledger, Lock};
+use crate::time;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// All that is read beside the ledger.
+struct Inputs {
+    terms: Terms,
+    config: PathBuf,
+    accounts: Accounts,
+    accounts_path: PathBuf,
+    accounts_text: Option<String>,
+    items: Items,
+    items_text: Option<String>,
+}
+
+impl Inputs {
+    fn read(args: &PeriodArgs, ledger: &Ledger, history: &History) -> Result<Self, CliError> {
+        let (terms, config) = config::terms(args.config.as_deref())?;
+        let known = history.runs.iter().rev().find_map(|run| run.manifest.accounts_hash.as_ref());
+        let path = args.accounts.clone().or_else(|| Some(ledger.archive_folder().join(known?).join("accounts.csv")));
+        let (accounts, accounts_text) = match &path {
+            None => (Accounts::new(), None),
+            Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
+        };
+        let (items, items_text) = match &args.items {
+            None => (Items::new(), None),
+            Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
+        };
+        let accounts_path = path.unwrap_or_default();
+        Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
+    }
+
+    fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
+        Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }
+    }
+}
+
+/// The period's first day after it; an error if the period is none.
+fn day_after(period: &str) -> Result<String, CliError> {
+    let (_, to) = time::month_bounds(period).ok_or_else(|| CliError::usage(format!("--period {period}: expected YYYY-MM")))?;
+    Ok(time::date_text(to))
+}
+
+/// A date as the user gave it, or another one.
+fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<String, CliError> {
+    match given {
+        None => Ok(otherwise()),
+        Some(text) => time::days_after(text, 0)
+            .filter(|date| date == text)
+            .ok_or_else(|| CliError::usage(format!("--date {text}: expected YYYY-MM-DD"))),
+    }
+}
+
+fn today() -> String {
+    time::date_text(rates::now())
+}
+
+/// Shows what would be issued.
+pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
+    let after = day_after(&args.period)?;
+    let date = date(args.date.as_ref(), || after)?;
+    let ledger = existing(&args.ledger)?;
+    let history = ledger.history()?;
+    let inputs = Inputs::read(args, &ledger, &history)?;
+    let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
+    let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
+    match &args.out {
+        None => term::print(&overview(&documents, "nothing would be issued"))?,
+        Some(out) => {
+            term::print(&overview(&documents, "nothing would be issued"))?;
+            let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
+            write_files(&ledger, &history, Selection::Drafts(documents), &drawing, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
+    Wanted { month: &args.period, date, account: args.account.as_deref(), supplementary: args.supplementary }
+}
+
+/// Gives numbers.
+pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
+    let after = day_after(&args.period)?;
+    let date = date(args.date.as_ref(), today)?;
+    if date < after {
+        return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.period))
+            .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
+    }
+    let ledger = existing(&args.ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
+    let inputs = Inputs::read(args, &ledger, &history)?;
+    require_seller(&inputs.terms, &inputs.config)?;
+    // A template that is broken is told before anything is issued.
+    let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
+    let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
+    let Some(batch) = publish(args, &ledger, &lock, &history, &inputs, &date, drafts)? else {
+        let nothing =
+            if args.supplementary { "nothing came late" } else { "nothing to issue: no leg of it waits for an invoice" };
+        return Ok(term::print(&format!("{}: {nothing}\n", args.period))?);
+    };
+    let (writer, manifest) = batch;
+    let batch = writer.publish(&ledger, &mut history, manifest)?;
+    follow(&ledger, &lock, &history, &batch.manifest);
+    drop(lock);
+    let rows =
+        batch.manifest.entries.iter().map(|entry| {
+            vec![entry.number.clone(), entry.account_sid.clone(), entry.net.clone(), entry.tax.clone(), total(entry)]
+        });
+    let rows: Vec<Vec<String>> = rows.take(SHOWN).collect();
+    let more = batch.manifest.entries.len() - rows.len();
+    let more =
+        if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
+    let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
+    print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
+    if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
+        let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
+        write_files(&ledger, &history, selection, drawing, out).map_err(|e| {
+            e.hint(format!("the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them", args.period))
+        })?;
+    }
+    Ok(())
+}
+
+/// How many rows a terminal is shown.
+const SHOWN: usize = 40;
+
+fn total(entry: &Entry) -> String {
+    format!("{} {}", entry.total, entry.currency)
+}
+
+/// Stages a batch of invoices; nothing if there is no draft.
+fn publish(
+    args: &PeriodArgs,
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &History,
+    inputs: &Inputs,
+    date: &str,
+    drafts: impl Iterator<Item = Result<Draft, invoices::IssueError>>,
+) -> Result<Option<(Writer, BatchManifest)>, CliError> {
+    let seller = &inputs.terms.seller.id;
+    let mut counter = next_counter(history, seller, date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
+    let mut runs = BilledRuns::default();
+    let mut writer = Writer::begin(lock)?;
+    for draft in drafts {
+        let Draft { document, open } = draft?;
+        let number = number(&inputs.terms, date, counter);
+        refuse_taken(history, &number)?;
+        let entry = Entry { counter, runs: runs.add(history, &open), ..Entry::default() };
+        writer.add(&Document { kind: Kind::Invoice, number: Some(number), ..document }, entry)?;
+        counter += 1;
+    }
+    if writer.is_empty() {
+        return Ok(None);
+    }
+    let manifest = BatchManifest {
+        kind: BatchKind::Issue,
+        seller: seller.clone(),
+        date: date.to_owned(),
+        period: args.period.clone(),
+        supplementary: args.supplementary,
+        accounts: args.account.clone().map(|account| vec![account]),
+        runs: runs.all,
+        accounts_hash: keep(ledger, lock, inputs.accounts_text.as_ref(), "accounts.csv")?,
+        items_hash: keep(ledger, lock, inputs.items_text.as_ref(), "items.csv")?,
+        ..BatchManifest::default()
+    };
+    Ok(Some((writer, manifest)))
+}
+
+/// Keeps a file in the archive, under its hash.
+fn keep(ledger: &Ledger, lock: &Lock, text: Option<&String>, name: &str) -> Result<Option<String>, CliError> {
+    let Some(text) = text else { return Ok(None) };
+    let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    archive(ledger, lock, &hash, &BTreeMap::from([(name.to_owned(), text.clone().into_bytes())]))?;
+    Ok(Some(hash))
+}
+
+fn number(terms: &Terms, date: &str, counter: u64) -> String {
+    format!("{}{}-{counter:06}", terms.number_prefix, date.split('-').next().unwrap_or_default())
+}
+
+fn refuse_taken(history: &History, number: &str) -> Result<(), CliError> {
+    match issued::find(&history.issued, number) {
+        None => Ok(()),
+        Some((batch, _)) => {
+            Err(CliError::failed(format!("the number {number} is given already, by seller {}", batch.manifest.seller))
+                .hint("give this seller another invoice.number_prefix"))
+        }
+    }
+}
+
+/// Who sells must be known on a document that counts.
+fn require_seller(terms: &Terms, config: &Path) -> Result<(), CliError> {
+    let party = &terms.seller.party;
+    let needed = [("name", party.name.is_empty()), ("address", party.address.is_empty()), ("country", party.country.is_empty())];
+    let missing: Vec<&str> = needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::failed(format!("{}: [seller] lacks {}", config.display(), missing.join(", ")))
+        .hint("an invoice says who sells; the README shows what [seller] may have"))
+}
+
+fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest) {
+    if let Some(warning) = job::follow(ledger, lock, history) {
+        term::report("note", &format!("batch {} is issued, but {warning}", batch.batch_id));
+    }
+}
+
+/// Takes an invoice back.
+pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
+    if args.reason.trim().is_empty() {
+        return Err(CliError::usage("--reason is empty: the credit note says why the invoice is corrected"));
+    }
+    let date = date(args.date.as_ref(), today)?;
+    let (terms, _) = config::terms(args.config.as_deref())?;
+    let ledger = existing(&args.ledger)?;
+    let (lock, mut history) = open_to_write(&ledger)?;
+    let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
+    if let Some(number) = &entry.corrects {
+        return Err(CliError::failed(format!("{} is a credit note itself: it credits {number}", args.number)));
+    }
+    if let Some((_, credit)) = issued::credit_of(&history.issued, &args.number) {
+        return Err(CliError::failed(format!("{} is credited already, by {}", args.number, credit.number)));
+    }
+    let seller = batch.manifest.seller.clone();
+    let counter = next_counter(&history, &seller, &date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
+    let number = number(&terms, &date, counter);
+    refuse_taken(&history, &number)?;
+    let mut invoice = None;
+    batch.each_document(
+        |other| other.number == args.number,
+        |_, document| {
+            invoice = Some(document);
+            Ok::<_, CliError>(())
+        },
+    )?;
+    let invoice = invoice.ok_or_else(|| unknown(&args.number))?;
+    let note = build::credit_note(&invoice, number.clone(), date.clone(), args.reason.clone());
+    let mut writer = Writer::begin(&lock)?;
+    let entry = Entry { counter, corrects: Some(args.number.clone()), rebill: args.rebill, ..Entry::default() };
+    writer.add(&note, entry)?;
+    let manifest = BatchManifest {
+        kind: BatchKind::Credit,
+        reason: Some(args.reason.clone()),
+        seller,
+        date,
+        period: batch.manifest.period.clone(),
+        supplementary: batch.manifest.supplementary,
+        ..BatchManifest::default()
+    };
+    let batch = writer.publish(&ledger, &mut history, manifest)?;
+    follow(&ledger, &lock, &history, &batch.manifest);
+    let again = if args.rebill { "; its legs wait for the next invoice" } else { "" };
+    let (total, currency) = (&note.totals.total, &note.currency);
+    let text = format!("issued: credit note {number} over {total} {currency}, for {}{again}\n", args.number);
+    print_what_is_done(&text, "the credit note is issued, but that could not be printed");
+    Ok(())
+}
+
+pub fn unknown(number: &str) -> CliError {
+    CliError::failed(format!("there is no invoice or credit note {number}")).hint("`trunkrate invoice list` lists them")
+}
+
+/// Drafts as a table.
+fn overview(documents: &[Document], none: &str) -> String {
+    if documents.is_empty() {
+        return format!("{none}\n");
+    }
+    let rows = documents.iter().map(|d| {
+        let t = &d.totals;
+        let numbers = [d.calls.to_string(), t.sum.to_string(), t.rounding.to_string(), t.net.to_string(), t.tax.to_string()];
+        let mut row = vec![d.buyer.account_sid.clone(), d.buyer.party.name.clone()];
+        row.extend(numbers);
+        row.push(format!("{} {}", t.total, d.currency));
+        row
+    });
+    let right = ["calls", "sum", "rounding", "net", "tax", "total"];
+    term::table(&[&["account", "name"][..], &right[..]].concat(), &right, rows)
+}
+
+/// The drawing of one document by its number.
+pub fn drawing_of(args: &DrawingArgs, config: Option<&Path>, formats: &[Format]) -> Result<Drawing, CliError> {
+    let (terms, _) = config::terms(config)?;
+    Drawing::new(args, &terms, formats)
+}

@@ -1,0 +1,176 @@
+//! `invoice list`, `show` and `write`.
+
+use super::args::{ListArgs, ShowArgs, WriteArgs};
+use super::files::{Selection, write_files, write_whole};
+use super::issue::{drawing_of, unknown};
+use crate::cli::args::TableFormat;
+use crate::cli::error::CliError;
+use crate::cli::run::existing;
+use crate::cli::term;
+use crate::document::{Document, TaxGroup, UsageLine};
+use crate::io::ledger::issued::{self, Batch, Entry};
+use crate::text;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// A document's row in lists.
+fn row<'a>((batch, entry): (&'a Batch, &'a Entry), credited: Option<&'a str>) -> [&'a str; 11] {
+    let m = &batch.manifest;
+    let state = match (&entry.corrects, credited) {
+        (Some(_), _) => "credit-note",
+        (None, Some(_)) => "credited",
+        (None, None) if m.supplementary => "supplementary",
+        (None, None) => "issued",
+    };
+    let other = entry.corrects.as_deref().or(credited).unwrap_or_default();
+    let [number, account, currency] = [&entry.number, &entry.account_sid, &entry.currency].map(String::as_str);
+    [number, state, other, &m.date, &m.period, account, &entry.usage, &entry.net, &entry.tax, &entry.total, currency]
+}
+
+const COLUMNS: [&str; 11] =
+    ["number", "state", "other", "date", "period", "account_sid", "usage", "net", "tax", "total", "currency"];
+
+/// Lists what was issued.
+pub fn list(args: &ListArgs) -> Result<(), CliError> {
+    let history = existing(&args.ledger)?.history()?;
+    let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+    let wanted = |(batch, entry): &(&Batch, &Entry)| {
+        args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
+            && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
+    };
+    let credits: std::collections::HashMap<&str, &str> =
+        (all.clone()).filter_map(|(_, entry)| Some((entry.corrects.as_deref()?, entry.number.as_str()))).collect();
+    let rows = all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));
+    match args.format {
+        TableFormat::Table => {
+            let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).collect();
+            let text = if rows.is_empty() {
+                "nothing issued\n".to_owned()
+            } else {
+                term::table(&COLUMNS, &["usage", "net", "tax", "total"], rows)
+            };
+            term::print(&text)?;
+        }
+        TableFormat::Csv => {
+            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+            writer.write_record(COLUMNS)?;
+            for row in rows {
+                writer.write_record(row.map(|cell| text::cell(cell).into_owned()))?;
+            }
+            writer.flush()?;
+        }
+        TableFormat::Json => {
+            let object = |row: [&str; 11]| -> serde_json::Map<String, Value> {
+                COLUMNS.iter().zip(row).map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+            };
+            let list: Vec<_> = rows.map(object).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows one document.
+pub fn show(args: &ShowArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let history = ledger.history()?;
+    let (batch, _) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
+    let drawing = drawing_of(&args.drawing, args.config.as_deref(), &[args.format])?;
+    let selection = Selection::issued(&history, |_, entry| entry.number == args.number);
+    let legs = drawing.legs(&ledger, &history, &selection)?;
+    batch.each_document(
+        |entry| entry.number == args.number,
+        |_, document| {
+            let bytes = drawing.draw(args.format, &document, legs.as_deref())?;
+            match &args.out {
+                Some(path) => write_whole(path, &bytes)?,
+                None => {
+                    let mut out = std::io::stdout().lock();
+                    out.write_all(&bytes)?;
+                    out.flush()?;
+                }
+            }
+            Ok::<_, CliError>(())
+        },
+    )
+}
+
+/// Writes issued documents as files.
+pub fn write(args: &WriteArgs) -> Result<(), CliError> {
+    let ledger = existing(&args.ledger)?;
+    let history = ledger.history()?;
+    if let Some(number) = args.numbers.iter().find(|number| issued::find(&history.issued, number).is_none()) {
+        return Err(unknown(number));
+    }
+    let drawing = drawing_of(&args.drawing, args.config.as_deref(), &args.format)?;
+    let selection = Selection::issued(&history, |batch, entry| {
+        args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
+            && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
+            && (args.numbers.is_empty() || args.numbers.contains(&entry.number))
+    });
+    if selection.count() == 0 {
+        return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
+    }
+    write_files(&ledger, &history, selection, &drawing, &args.out)
+}
+
+/// A document for the terminal.
+pub fn text(d: &Document) -> String {
+    let mut out = String::new();
+    let number = d.number.as_deref().unwrap_or("without a number");
+    let _ = writeln!(out, "{}", term::heading(&format!("{} {number}", d.title())));
+    let mut field = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "  {name:<10} {}", text::visible(value));
+        }
+    };
+    let party = |p: &crate::document::Party| {
+        let city = format!("{} {}", p.postcode, p.city);
+        let parts = [&p.name, &p.address.join(", "), city.trim(), &p.country, &p.tax_id].map(str::to_owned);
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    };
+    field("date", &d.issue_date);
+    field("due", d.due_date.as_deref().unwrap_or_default());
+    field("period", &format!("{} ({} to {})", d.period.month, d.period.first_day, d.period.last_day));
+    if let Some(corrected) = &d.corrects {
+        field("corrects", &format!("{} of {}", corrected.number, corrected.issue_date));
+        field("reason", &corrected.reason);
+    }
+    field("seller", &party(&d.seller.party));
+    field("buyer", &party(&d.buyer.party));
+    field("account", &d.buyer.account_sid);
+    let usage = d.usage.iter().map(|l: &UsageLine| {
+        let late = l.late.as_ref().map(|month| format!("{month}: ")).unwrap_or_default();
+        let price = format!("{} / min", l.price_per_minute);
+        let what = format!("{late}{}", l.scenario_words);
+        vec![what, l.description.clone(), l.calls.to_string(), l.billed_minutes.clone(), price, l.amount.to_string()]
+    });
+    let items = d.items.iter().map(|item| {
+        let price = item.unit_price.to_string();
+        vec![
+            "monthly".to_owned(),
+            item.description.clone(),
+            item.quantity.to_string(),
+            String::new(),
+            price,
+            item.amount.to_string(),
+        ]
+    });
+    let rows: Vec<Vec<String>> = usage.chain(items).collect();
+    if !rows.is_empty() {
+        let right = ["calls", "minutes", "price", "amount"];
+        out.push_str(&term::table(&[&["scenario", "destination"][..], &right[..]].concat(), &right, rows));
+    }
+    let mut totals = vec![("sum".to_owned(), d.totals.sum.to_string()), ("rounding".to_owned(), d.totals.rounding.to_string())];
+    totals.push(("net".to_owned(), d.totals.net.to_string()));
+    totals.extend(d.taxes.iter().map(|group: &TaxGroup| {
+        let reason = if group.reason.is_empty() { String::new() } else { format!(" ({})", text::visible(&group.reason)) };
+        (format!("{} {} % on {}{reason}", group.category.words(), group.rate, group.taxable), group.tax.to_string())
+    }));
+    totals.push(("total".to_owned(), format!("{} {}", d.totals.total, d.currency)));
+    for (name, value) in totals {
+        let _ = writeln!(out, "{name:<60} {value}");
+    }
+    out
+}

@@ -1,0 +1,350 @@
+//! From open legs to documents: the terms of the one who bills, the accounts, and monthly items.
+//!
+//! ```text
+//! legs that no invoice bills ─┐
+//! accounts.csv, items.csv ────┼──▶ a draft per account and currency ──▶ a number each ──▶ a batch
+//! [seller], [invoice] ────────┘
+//! ```
+//!
+//! **Invariant:** a draft is what would be issued now, but for its number.
+
+use super::accounts::{Account, Accounts};
+use super::ledger::issued::claims::{self, Claims, Month, month};
+use super::ledger::issued::legs::{self, Open};
+use super::ledger::{History, LedgerError};
+use super::{FileError, Lines, read_text};
+use crate::document::build::{self, BuildError, Frame, Item, Tax};
+use crate::document::{Buyer, Document, Kind, Party, Payment, Seller, TaxCategory};
+use crate::money::is_plain_decimal;
+use crate::record::plain_name;
+use crate::time;
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What the one who bills has decided (`[seller]` and `[invoice]` of the configuration).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Who sells.
+    pub seller: Seller,
+    /// What stands before the year in a number: `INV-` gives `INV-2026-000001`.
+    pub number_prefix: String,
+    /// Days from the date to the due date.
+    pub due_days: u32,
+    /// How to pay.
+    pub payment: Payment,
+    /// What else documents say.
+    pub notes: Vec<String>,
+    /// The tax where an account says none.
+    pub tax: Tax,
+    /// Digits of numbers that an itemisation hides.
+    pub mask_digits: usize,
+    /// Whether documents have an itemisation.
+    pub itemised: bool,
+}
+
+/// Which drafts are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The period, `YYYY-MM`.
+    pub month: &'a str,
+    /// The date on them, `YYYY-MM-DD`.
+    pub date: &'a str,
+    /// Only of this account.
+    pub account: Option<&'a str>,
+    /// Only what came late to a period that was issued.
+    pub supplementary: bool,
+}
+
+/// What would be issued.
+#[derive(Debug)]
+pub struct Draft {
+    /// The document, without a number.
+    pub document: Document,
+    /// Its legs.
+    pub open: Open,
+}
+
+/// Why nothing can be issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A document that cannot be made.
+    #[error("account {account}: {error}")]
+    Build {
+        /// The account.
+        account: String,
+        /// Why.
+        error: BuildError,
+    },
+    /// A period before the wanted one that was never issued.
+    #[error("account {account} has {legs} legs of {month} in {currency}, which was never issued")]
+    Earlier {
+        /// The account.
+        account: String,
+        /// The currency.
+        currency: String,
+        /// The period.
+        month: String,
+        /// How many legs.
+        legs: u64,
+    },
+}
+
+/// A monthly charge of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountItem {
+    /// What is charged.
+    pub item: Item,
+    /// In which currency.
+    pub currency: String,
+    /// The first and the last month, if there are such.
+    months: (Option<Month>, Option<Month>),
+}
+
+/// Items by account, in the order of their file.
+pub type Items = BTreeMap<String, Vec<AccountItem>>;
+
+/// The columns of an items file.
+const COLUMNS: [&str; 9] =
+    ["account_sid", "description", "quantity", "unit_price", "currency", "tax_category", "tax_rate", "from", "to"];
+
+/// Reads `items.csv`; also gives its text.
+///
+/// # Errors
+/// If a column is missing or unknown, or a value is none.
+pub fn load_items(path: &Path, terms: &Terms) -> Result<(Items, String), FileError> {
+    let text = read_text(path)?;
+    let items = parse_items(path, &text, terms)?;
+    Ok((items, text))
+}
+
+fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileError> {
+    let bytes = text.trim_start_matches('\u{feff}').as_bytes();
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+    let fail = |e: &csv::Error| {
+        let error = FileError::new(path, format!("cannot be read: {e}"));
+        FileError { line: e.position().map(csv::Position::line), ..error }
+    };
+    let header = reader.headers().map_err(|e| fail(&e))?.clone();
+    if let Some(unknown) = header.iter().find(|name| !COLUMNS.iter().any(|known| plain_name(known) == plain_name(name))) {
+        return Err(FileError::new(path, format!("has the unknown column `{unknown}`")).at(1).hint(expected()));
+    }
+    for name in &COLUMNS[..5] {
+        if !header.iter().any(|found| plain_name(found) == plain_name(name)) {
+            return Err(FileError::new(path, format!("has no column `{name}`")).at(1).hint(expected()));
+        }
+    }
+    let mut items = Items::new();
+    let mut lines = Lines::of(bytes);
+    for row in reader.records() {
+        let row = row.map_err(|e| fail(&e))?;
+        let line = lines.line_of(row.position());
+        let wrong = |problem: String| FileError::new(path, problem).at(line);
+        let get = |name: &str| {
+            let at = header.iter().position(|found| plain_name(found) == plain_name(name));
+            at.and_then(|at| row.get(at)).unwrap_or_default().trim()
+        };
+        let decimal = |name: &str| {
+            let found = get(name);
+            let value = Some(found).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
+            value.filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000)).ok_or_else(|| {
+                wrong(format!("{name} is `{found}`; expected a plain decimal with at most six decimals, such as 2.50"))
+            })
+        };
+        let bound = |name: &str| match get(name) {
+            "" => Ok(None),
+            text if time::month_bounds(text).is_some() => Ok(Some(month(text))),
+            text => Err(wrong(format!("{name} is `{text}`; expected a month, YYYY-MM"))),
+        };
+        let (account, currency) = (get("account_sid"), get("currency"));
+        if account.is_empty() || get("description").is_empty() {
+            return Err(wrong("account_sid or description is empty".to_owned()));
+        }
+        if crate::money::minor_unit_decimals(currency).is_none() {
+            return Err(wrong(format!("currency is `{currency}`; expected a code of ISO 4217, such as EUR")));
+        }
+        let tax = tax_of(get("tax_category"), get("tax_rate"), "", &terms.tax).map_err(wrong)?;
+        let item = Item {
+            description: get("description").to_owned(),
+            quantity: decimal("quantity")?,
+            unit_price: decimal("unit_price")?,
+            tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
+        };
+        let months = (bound("from")?, bound("to")?);
+        items.entry(account.to_owned()).or_default().push(AccountItem { item, currency: currency.to_owned(), months });
+    }
+    Ok(items)
+}
+
+fn expected() -> String {
+    format!("expected {}; the last four may be missing", COLUMNS.join(","))
+}
+
+/// A tax from its texts; where they are empty, the default's.
+///
+/// # Errors
+/// What was found and what was expected.
+pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result<Tax, String> {
+    let names = || TaxCategory::ALL.map(TaxCategory::as_str).join(", ");
+    let found = match category {
+        "" => default.category,
+        text => TaxCategory::parse(text).ok_or_else(|| format!("tax_category is `{text}`; expected one of {}", names()))?,
+    };
+    let own_rate = match rate {
+        "" if found == default.category => Some(default.rate),
+        "" => (found != TaxCategory::Standard).then_some(Decimal::ZERO),
+        text => {
+            let value = Some(text).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
+            let fits = |rate: &Decimal| rate.scale() <= 4 && *rate <= Decimal::ONE_HUNDRED;
+            Some(value.filter(fits).ok_or_else(|| format!("tax_rate is `{text}`; expected per cent, such as 19 or 7.7"))?)
+        }
+    };
+    let rate = own_rate.ok_or("tax_category is standard and tax_rate is missing; expected per cent, such as 19")?;
+    if found != TaxCategory::Standard && !rate.is_zero() {
+        return Err(format!("tax_rate is {rate} with tax_category {}; expected 0", found.as_str()));
+    }
+    if found == TaxCategory::Standard && rate.is_zero() {
+        return Err("tax_rate is 0 with tax_category standard; expected the category zero, exempt or another".to_owned());
+    }
+    let reason = match reason {
+        "" if found == default.category => default.reason.clone(),
+        text => text.to_owned(),
+    };
+    Ok(Tax { category: found, rate, reason })
+}
+
+/// An account's value of a column, without regard to how its name is written.
+fn detail<'a>(account: &'a Account, name: &str) -> &'a str {
+    let found = account.details.iter().find(|(column, _)| plain_name(column) == plain_name(name));
+    found.map_or("", |(_, value)| value.as_str())
+}
+
+/// A buyer, as the list of accounts has it; one that is not listed is billed under its id.
+#[must_use]
+pub fn buyer(sid: &str, account: Option<&Account>) -> Buyer {
+    let unlisted = Account::default();
+    let account = account.unwrap_or(&unlisted);
+    let get = |name: &str| detail(account, name).to_owned();
+    Buyer {
+        account_sid: sid.to_owned(),
+        party: Party {
+            name: if account.name.is_empty() { sid.to_owned() } else { account.name.clone() },
+            address: detail(account, "address").lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect(),
+            city: get("city"),
+            postcode: get("postcode"),
+            country: get("country"),
+            tax_id: get("tax_id"),
+            email: get("email"),
+        },
+        reference: get("reference"),
+        order: get("order"),
+    }
+}
+
+/// What drafts are made of.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// What was published.
+    pub history: &'a History,
+    /// The terms.
+    pub terms: &'a Terms,
+    /// The accounts, and where they stand.
+    pub accounts: (&'a Accounts, &'a Path),
+    /// Monthly items.
+    pub items: &'a Items,
+}
+
+/// The documents that would be issued now, in the order of their numbers: by account, then by currency. Each is made when
+/// it is asked for.
+///
+/// # Errors
+/// If the ledger cannot be read; each draft, if its account says what is no tax, or a period before was never issued.
+pub fn drafts<'a>(
+    sources: Sources<'a>,
+    wanted: Wanted<'a>,
+) -> Result<impl Iterator<Item = Result<Draft, IssueError>> + use<'a>, IssueError> {
+    let claims = Claims::of(&sources.history.issued);
+    let until = month(wanted.month);
+    let mut open = legs::open(sources.history, &claims, until, wanted.account)?;
+    let mut keys: BTreeSet<(String, String)> = open.keys().cloned().collect();
+    for (account, items) in sources.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name)) {
+        let due = items.iter().filter(|item| !wanted.supplementary && item.is_due(until));
+        keys.extend(due.map(|item| (account.clone(), item.currency.clone())));
+    }
+    let draft = move |key: (String, String)| {
+        let billed = claims.billed_until(&key.0, &key.1);
+        let own = open.remove(&key).unwrap_or_default();
+        ((billed >= Some(until)) == wanted.supplementary).then(|| {
+            never_issued(&own, billed, until, &key)?;
+            sources.draft(key, own, wanted)
+        })
+    };
+    Ok(keys.into_iter().filter_map(draft))
+}
+
+impl AccountItem {
+    fn is_due(&self, month: Month) -> bool {
+        let (from, to) = self.months;
+        from.is_none_or(|from| from <= month) && to.is_none_or(|to| month <= to)
+    }
+}
+
+impl Sources<'_> {
+    fn draft(&self, (account, currency): (String, String), open: Open, wanted: Wanted<'_>) -> Result<Draft, IssueError> {
+        let (accounts, path) = self.accounts;
+        let listed = accounts.get(&account);
+        let tax = match listed {
+            None => self.terms.tax.clone(),
+            Some(listed) => {
+                let [category, rate, reason] = ["tax_category", "tax_rate", "tax_reason"].map(|name| detail(listed, name));
+                let wrong = |problem| FileError::new(path, format!("account {account}: {problem}")).at(listed.line);
+                tax_of(category, rate, reason, &self.terms.tax).map_err(wrong)?
+            }
+        };
+        let due = |item: &&AccountItem| !wanted.supplementary && item.currency == currency && item.is_due(month(wanted.month));
+        let items: Vec<Item> = self.items.get(&account).into_iter().flatten().filter(due).map(|item| item.item.clone()).collect();
+        let frame = frame(self.terms, wanted, buyer(&account, listed), &currency, tax);
+        let document = build::document(frame, &open.usage, &items);
+        let document = document.and_then(|document| open.check(&document).map(|()| document).map_err(BuildError::from));
+        let document = document.map_err(|error| IssueError::Build { account, error })?;
+        Ok(Draft { document, open })
+    }
+}
+
+/// Refuses legs of a month before `until` that is no billed one.
+fn never_issued(open: &Open, billed: Option<Month>, until: Month, key: &(String, String)) -> Result<(), IssueError> {
+    let mut legs: BTreeMap<Month, u64> = BTreeMap::new();
+    for (month, count) in open.runs.values().flatten() {
+        *legs.entry(*month).or_default() += count;
+    }
+    match legs.into_iter().find(|(month, _)| *month < until && Some(*month) > billed) {
+        None => Ok(()),
+        Some((month, legs)) => {
+            let (account, currency) = key.clone();
+            Err(IssueError::Earlier { account, currency, month: claims::month_text(month), legs })
+        }
+    }
+}
+
+fn frame(terms: &Terms, wanted: Wanted<'_>, buyer: Buyer, currency: &str, tax: Tax) -> Frame {
+    Frame {
+        kind: Kind::Draft,
+        number: None,
+        issue_date: wanted.date.to_owned(),
+        due_date: time::days_after(wanted.date, terms.due_days),
+        month: wanted.month.to_owned(),
+        supplementary: wanted.supplementary,
+        seller: terms.seller.clone(),
+        buyer,
+        currency: currency.to_owned(),
+        tax,
+        payment: terms.payment.clone(),
+        notes: terms.notes.clone(),
+    }
+}

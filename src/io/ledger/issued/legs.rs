@@ -1,0 +1,379 @@
+//! Reading the legs that invoices bill: run by run, a group of rows at a time.
+
+use super::claims::{self, Claims, Month, month, month_of};
+use super::{BatchKind, BilledRun};
+use crate::document::{Document, Exact, ItemisedLeg, Unbalanced};
+use crate::io::FileError;
+use crate::io::ledger::known::day_of_file;
+use crate::io::ledger::read::{Group, groups, longs, slice, text, units};
+use crate::io::ledger::{Dataset, History, LedgerError, Run};
+use crate::io::parts::Parts;
+use crate::money::{AMOUNT_DECIMALS, Amount, Overflow, Price, Total, decimal_text};
+use crate::time::{self, DAY, Micros};
+use crate::usage::{LineKey, Usage};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// A stored leg.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the columns of the contract, section 5.1")]
+pub struct LegRow<'a> {
+    pub account: &'a str,
+    pub currency: &'a str,
+    pub call_sid: &'a str,
+    pub leg: i64,
+    pub scenario: &'a str,
+    pub service: &'a str,
+    pub description: &'a str,
+    pub from: &'a str,
+    pub to: &'a str,
+    pub start: Micros,
+    pub duration: u64,
+    pub billed: u64,
+    pub price: Price,
+    pub fee: Price,
+    pub amount: Amount,
+}
+
+/// What the sums need …
+const SUMMED: [&str; 11] = [
+    "account_sid",
+    "currency",
+    "call_sid",
+    "leg",
+    "scenario",
+    "service",
+    "description",
+    "start_time",
+    "billed_seconds",
+    "price_per_minute",
+    "connection_fee",
+];
+/// … and what an itemisation needs beside it.
+const ITEMISED: [&str; 3] = ["leg_from", "leg_to", "duration_seconds"];
+
+/// Shows the legs of a run, of the days that are wanted; the legs of a call one after the other.
+///
+/// # Errors
+/// If a file cannot be read, or `then` fails.
+pub fn each<E: From<LedgerError>>(
+    run: &Run,
+    itemised: bool,
+    wanted: impl Fn(i64) -> bool,
+    mut then: impl FnMut(LegRow<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut columns = [&SUMMED[..], &["amount"]].concat();
+    if itemised {
+        columns.extend(ITEMISED);
+    }
+    for path in run.files(Dataset::Legs) {
+        if !day_of_file(&path).is_some_and(&wanted) {
+            continue;
+        }
+        let mut first = 0;
+        for Group { rows, .. } in groups(&path)? {
+            let frame = slice(&path, &columns, first, rows)?;
+            first += rows;
+            let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
+            let [account, currency, call, scenario, service, description] = names.map(|name| text(&frame, name));
+            let parties = itemised.then(|| ["leg_from", "leg_to"].map(|name| text(&frame, name)));
+            let durations = if itemised { longs(&frame, "duration_seconds") } else { Vec::new() };
+            let [leg, start, billed] = ["leg", "start_time", "billed_seconds"].map(|name| longs(&frame, name));
+            let [price, fee, amount] = ["price_per_minute", "connection_fee", "amount"].map(|name| units(&frame, name));
+            let number = |values: &[Option<i64>], row: usize| values.get(row).copied().flatten().unwrap_or_default();
+            let stored = |values: &[Option<i128>], row: usize| i64::try_from(values[row].unwrap_or_default()).unwrap_or_default();
+            let seconds = |value: i64| u64::try_from(value).unwrap_or_default();
+            for row in 0..frame.height() {
+                let party = |at: usize| parties.as_ref().and_then(|parties| parties[at].get(row)).unwrap_or_default();
+                then(LegRow {
+                    account: account.get(row).unwrap_or_default(),
+                    currency: currency.get(row).unwrap_or_default(),
+                    call_sid: call.get(row).unwrap_or_default(),
+                    leg: number(&leg, row),
+                    scenario: scenario.get(row).unwrap_or_default(),
+                    service: service.get(row).unwrap_or_default(),
+                    description: description.get(row).unwrap_or_default(),
+                    from: party(0),
+                    to: party(1),
+                    start: number(&start, row),
+                    duration: seconds(number(&durations, row)),
+                    billed: seconds(number(&billed, row)),
+                    price: Price::from_units(stored(&price, row)),
+                    fee: Price::from_units(stored(&fee, row)),
+                    amount: Amount::from_units(stored(&amount, row)),
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The legs of an account in a currency that no invoice bills yet.
+#[derive(Debug, Clone, Default)]
+pub struct Open {
+    /// Added up.
+    pub usage: Usage,
+    /// How many there are of each run and month; runs by their place in the history.
+    pub runs: BTreeMap<usize, BTreeMap<Month, u64>>,
+    /// Their sum, leg by leg, beside the lines.
+    pub sum: Total,
+}
+
+impl Open {
+    /// Adds a leg that is billed for the month `until`; one of an earlier month is late.
+    ///
+    /// # Errors
+    /// If the sum does not fit.
+    pub fn add(&mut self, run: usize, leg: &LegRow<'_>, until: Month) -> Result<(), Overflow> {
+        let own = month_of(leg.start);
+        *self.runs.entry(run).or_default().entry(own).or_default() += 1;
+        self.sum.add(leg.amount)?;
+        add(&mut self.usage, leg, own, until)
+    }
+
+    /// Whether a document bills these legs: the sum of its lines is theirs.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self, document: &Document) -> Result<(), Unbalanced> {
+        let (found, expected) = (document.totals.usage.to_string(), self.sum.to_string());
+        let legs: u64 = self.runs.values().flat_map(BTreeMap::values).sum();
+        if found == expected && legs == document.legs {
+            return Ok(());
+        }
+        let of = |sum: &str, legs| format!("{sum} of {legs} legs");
+        Err(Unbalanced { what: "totals.usage", found: of(&found, document.legs), expected: of(&expected, legs) })
+    }
+}
+
+/// Adds a leg of a month to the usage of another one or the same.
+///
+/// # Errors
+/// If the sum does not fit.
+pub fn add(usage: &mut Usage, leg: &LegRow<'_>, own: Month, until: Month) -> Result<(), Overflow> {
+    let key = LineKey {
+        late: (own < until).then(|| claims::month_text(own)),
+        scenario: leg.scenario.to_owned(),
+        service: leg.service.to_owned(),
+        description: leg.description.to_owned(),
+        price: leg.price,
+        fee: leg.fee,
+    };
+    usage.add(leg.call_sid, time::day(leg.start), key, leg.billed, leg.amount)
+}
+
+/// All legs up to the end of a month that no standing invoice bills, by account and currency.
+///
+/// # Errors
+/// If a file cannot be read, or a sum does not fit.
+pub fn open(
+    history: &History,
+    claims: &Claims<'_>,
+    until: Month,
+    account: Option<&str>,
+) -> Result<BTreeMap<(String, String), Open>, LedgerError> {
+    let mut found: HashMap<String, Vec<(String, Open)>> = HashMap::new();
+    let billed = Billed::of(history);
+    for (place, run) in history.runs.iter().enumerate() {
+        let id = run.manifest.run_id.as_str();
+        let wanted = |day: i64| {
+            let own = month_of(day * DAY);
+            own <= until && !billed.wholly(id, own)
+        };
+        each(run, false, wanted, |leg| {
+            if account.is_some_and(|account| account != leg.account)
+                || claims::standing(claims.on(leg.account, leg.currency), id, month_of(leg.start)).is_some()
+            {
+                return Ok(());
+            }
+            let open = entry(&mut found, leg.account, leg.currency);
+            let overflow = |error| LedgerError::Overflow { call: leg.call_sid.to_owned(), error };
+            open.add(place, &leg, until).map_err(overflow)
+        })?;
+    }
+    let flat = |(account, own): (String, Vec<(String, Open)>)| {
+        own.into_iter().map(move |(currency, open)| ((account.clone(), currency), open))
+    };
+    Ok(found.into_iter().flat_map(flat).collect())
+}
+
+fn entry<'m>(found: &'m mut HashMap<String, Vec<(String, Open)>>, account: &str, currency: &str) -> &'m mut Open {
+    if !found.contains_key(account) {
+        found.insert(account.to_owned(), Vec::new());
+    }
+    let own = found.get_mut(account).expect("it was put there");
+    let at = own.iter().position(|(name, _)| name == currency).unwrap_or_else(|| {
+        own.push((currency.to_owned(), Open::default()));
+        own.len() - 1
+    });
+    &mut own[at].1
+}
+
+/// Which months of which runs have no open leg.
+///
+/// # Why
+/// Late legs may lie in any month of any run. What batches took of a run's month is counted in them, and the run's manifest
+/// says how many legs there are: where the two are the same, nothing need be read. Where anything was credited to be billed
+/// again, the legs are looked at.
+struct Billed<'a> {
+    whole: HashSet<(&'a str, Month)>,
+}
+
+impl<'a> Billed<'a> {
+    fn of(history: &'a History) -> Self {
+        let released: HashSet<&str> = (history.issued.iter().flat_map(|batch| &batch.manifest.entries))
+            .filter(|entry| entry.rebill)
+            .filter_map(|entry| entry.corrects.as_deref())
+            .collect();
+        let mut taken: HashMap<(&str, Month), u64> = HashMap::new();
+        for batch in &history.issued {
+            let m = &batch.manifest;
+            let lets_go = m.entries.iter().any(|entry| released.contains(entry.number.as_str()));
+            for run in m.runs.iter().filter(|_| m.kind == BatchKind::Issue && !lets_go) {
+                for (text, legs) in &run.legs {
+                    *taken.entry((run.run_id.as_str(), month(text))).or_default() += legs;
+                }
+            }
+        }
+        let mut all: HashMap<(&str, Month), u64> = HashMap::new();
+        for run in &history.runs {
+            for file in run.manifest.files.iter().filter(|file| file.path.starts_with("legs/")) {
+                if let Some(day) = day_of_file(&run.folder.join(&file.path)) {
+                    *all.entry((run.manifest.run_id.as_str(), month_of(day * DAY))).or_default() += file.rows;
+                }
+            }
+        }
+        all.retain(|of, legs| taken.get(of) == Some(legs));
+        Self { whole: all.into_keys().collect() }
+    }
+
+    fn wholly(&self, run_id: &str, month: Month) -> bool {
+        self.whole.contains(&(run_id, month))
+    }
+}
+
+/// The runs that a batch bills, in the order in which its documents name them.
+#[derive(Debug, Default)]
+pub struct BilledRuns {
+    /// What the batch says of them.
+    pub all: Vec<BilledRun>,
+    /// Their places in it, by their places in the history.
+    places: HashMap<usize, usize>,
+}
+
+impl BilledRuns {
+    /// Counts a document's legs; gives the places of its runs.
+    pub fn add(&mut self, history: &History, open: &Open) -> Vec<usize> {
+        let add = |(run, months): (&usize, &BTreeMap<Month, u64>)| {
+            let place = *self.places.entry(*run).or_insert_with(|| {
+                let run_id = history.runs[*run].manifest.run_id.clone();
+                self.all.push(BilledRun { run_id, legs: BTreeMap::new() });
+                self.all.len() - 1
+            });
+            for (month, legs) in months {
+                *self.all[place].legs.entry(claims::month_text(*month)).or_default() += legs;
+            }
+            place
+        };
+        open.runs.iter().map(add).collect()
+    }
+}
+
+// ---- itemised legs, dealt out by document -------------------------------------------------------------------------
+
+/// Documents whose legs wait in one part.
+pub const PART: usize = 64;
+
+/// Puts a leg of a document to its part: [`PART`] documents share one.
+///
+/// # Errors
+/// If it finds room neither in memory nor on disk.
+pub fn deal(parts: &Parts, document: u32, leg: &LegRow<'_>) -> Result<(), FileError> {
+    let mut row = Vec::with_capacity(160);
+    row.extend(document.to_le_bytes());
+    for number in [leg.start, leg.leg, leg.amount.units()] {
+        row.extend(number.to_le_bytes());
+    }
+    for number in [leg.duration, leg.billed] {
+        row.extend(number.to_le_bytes());
+    }
+    for text in [leg.call_sid, leg.from, leg.to, leg.scenario, leg.service, leg.description] {
+        row.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        row.extend(text.as_bytes());
+    }
+    parts.push(document as usize / PART, &row, 1)
+}
+
+/// Takes the legs of a part back, by document, each sorted by start, call and leg; numbers with their last `masked` digits
+/// hidden.
+///
+/// # Errors
+/// If they cannot be read back.
+pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, Vec<ItemisedLeg>>, FileError> {
+    let mut found: HashMap<u32, Vec<((Micros, i64), ItemisedLeg)>> = HashMap::new();
+    parts.take(part, |mut bytes| {
+        while !bytes.is_empty() {
+            let document = u32::from_le_bytes(number(&mut bytes));
+            let [start, leg, amount] = std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
+            let [duration, billed] = std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
+            let [call_sid, from, to, scenario, service, description] = std::array::from_fn(|_| {
+                let length = u32::from_le_bytes(number(&mut bytes)) as usize;
+                let (text, rest) = bytes.split_at(length);
+                bytes = rest;
+                String::from_utf8_lossy(text).into_owned()
+            });
+            let amount = decimal_text(i128::from(amount), AMOUNT_DECIMALS, 5);
+            let itemised = ItemisedLeg {
+                start: time::text(start),
+                call_sid,
+                from: mask(&from, masked),
+                to: mask(&to, masked),
+                scenario,
+                service,
+                description,
+                duration_seconds: duration,
+                billed_seconds: billed,
+                amount: Exact(Decimal::from_str_exact(&amount).unwrap_or_default()),
+            };
+            found.entry(document).or_default().push(((start, leg), itemised));
+        }
+    })?;
+    let sorted = found.into_iter().map(|(document, mut legs)| {
+        legs.sort_by(|(a, x), (b, y)| (a.0, &x.call_sid, a.1).cmp(&(b.0, &y.call_sid, b.1)));
+        (document, legs.into_iter().map(|(_, leg)| leg).collect())
+    });
+    Ok(sorted.collect())
+}
+
+fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
+    let (number, rest) = bytes.split_first_chunk().expect("a row that was packed here");
+    *bytes = rest;
+    *number
+}
+
+/// A party with its last digits hidden: those of the number, or of the user of a SIP endpoint.
+#[must_use]
+pub fn mask(party: &str, digits: usize) -> String {
+    let (user, host) = party.find('@').map_or((party, ""), |at| party.split_at(at));
+    let mut left = digits;
+    let mut hidden: Vec<char> = Vec::with_capacity(user.len());
+    for c in user.chars().rev() {
+        let hide = left > 0 && c.is_ascii_digit();
+        left -= usize::from(hide);
+        hidden.push(if hide { '•' } else { c });
+    }
+    hidden.into_iter().rev().chain(host.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_masked_from_their_end() {
+        assert_eq!(mask("+442079460110", 4), "+44207946••••");
+        assert_eq!(mask("sip:+13035550105@pbx7.example.com", 3), "sip:+13035550•••@pbx7.example.com");
+        assert_eq!(mask("anonymous", 4), "anonymous");
+        assert_eq!(mask("+442079460110", 0), "+442079460110");
+    }
+}
