@@ -1,7 +1,7 @@
 //! Documents as PDF: drawn by typst, as PDF/A-3 for archives, tagged for readers who do not see, with the e-invoice inside.
 //!
 //! ```text
-//! view       a document's values as invoice.json
+//! view       a document's values as invoice.json; legs: itemised calls in it
 //! world      all that a template may see
 //! hybrid     what a reader of hybrid invoices (Factur-X, ZUGFeRD) looks for in the file's metadata
 //! ```
@@ -9,11 +9,17 @@
 //! **Invariant:** same document, same template, same bytes, on any thread: the file's date is the day of issue and its id
 //! a hash of what it shows. Data are read by the template as JSON and are never its code.
 //!
+//! # Why a document has a thread of its own
+//! typst spreads its work over rayon's pool. Were a document itself a job of that pool, its thread would take up another
+//! document while it waits for a part of the first, and another in that one, until the stack ends. So each document goes to
+//! a pool with one thread, and whoever asks for it waits without taking up anything.
+//!
 //! # Why one printer for many documents
 //! Fonts, library and parsed templates are made once. typst remembers what it has laid out; what the last few documents did
 //! not ask for is forgotten, so that memory stays flat over a month's invoices.
 
 mod hybrid;
+mod legs;
 mod view;
 mod world;
 
@@ -21,10 +27,10 @@ use super::FormatError;
 use crate::document::{Document, ItemisedLeg};
 use crate::io::FileError;
 use std::path::Path;
-use typst::World;
-use typst::WorldExt;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use typst::diag::SourceDiagnostic;
 use typst::foundations::{Bytes, Datetime, Smart};
+use typst::{World, WorldExt};
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 use view::Shown;
 use world::{Desk, Shelf};
@@ -32,10 +38,25 @@ use world::{Desk, Shelf};
 /// What typst has not been asked for in so many documents, it forgets.
 const REMEMBERED: usize = 4;
 
+/// What a document with more lines than this made typst remember, it forgets at once.
+const LARGE: usize = 500;
+/// The stack of a thread that draws; nested content goes deep.
+const STACK: usize = 16 << 20;
+
 /// Draws documents; one for all of them, on any thread.
 pub struct Printer {
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
     standards: PdfStandards,
+    /// Threads that draw, as many as ever drew at once; those that wait.
+    idle: Mutex<Vec<rayon::ThreadPool>>,
+}
+
+/// Why typst gave no file.
+enum Failed {
+    /// Its errors.
+    Told(Vec<SourceDiagnostic>),
+    /// A bug in it.
+    Panicked,
 }
 
 impl Printer {
@@ -49,7 +70,7 @@ impl Printer {
     /// A folder or file that cannot be read, or a font that is none.
     pub fn new(templates: Option<&Path>, fonts: Option<&Path>) -> Result<Self, FileError> {
         let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).expect("the two go together");
-        Ok(Self { shelf: Shelf::new(templates, fonts)?, standards })
+        Ok(Self { shelf: Arc::new(Shelf::new(templates, fonts)?), standards, idle: Mutex::default() })
     }
 
     /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as `factur-x.xml` inside, if
@@ -64,11 +85,12 @@ impl Printer {
         e_invoice: Option<&str>,
     ) -> Result<Vec<u8>, FormatError> {
         let mut made = self.drawn(document, itemised, e_invoice, Shown::AnyFont);
-        if made.is_err() && self.shelf.has_user_fonts() {
+        if made.is_err() && !self.shelf.user_fonts().is_empty() {
             // A letter of one font with an accent of another: no font has both.
             made = self.drawn(document, itemised, e_invoice, Shown::OwnFonts);
         }
-        comemo::evict(REMEMBERED);
+        let is_large = itemised.is_some() || document.usage.len() > LARGE;
+        comemo::evict(if is_large { 0 } else { REMEMBERED });
         let pdf = made?;
         match e_invoice {
             Some(xml) => hybrid::named(pdf, xml).ok_or_else(|| fail(document, "its metadata were not found".to_owned())),
@@ -85,24 +107,60 @@ impl Printer {
     ) -> Result<Vec<u8>, FormatError> {
         let data = view::json(document, itemised, e_invoice.is_some(), &self.shelf, shown)
             .map_err(|e| fail(document, format!("its data: {e}")))?;
-        let ident = ident(&data, e_invoice);
-        let issued = issued(&document.issue_date);
-        let desk = Desk {
-            shelf: &self.shelf,
-            data: Bytes::new(data),
-            e_invoice: e_invoice.map(|xml| Bytes::from_string(xml.to_owned())),
-            today: issued.map(|(year, month, day)| Datetime::from_ymd(year, month, day)).unwrap_or_default(),
+        let Some((year, month, day)) = issued(&document.issue_date) else {
+            let problem = format!("`issue_date` is `{}`; expected YYYY-MM-DD", document.issue_date);
+            return Err(fail(document, problem));
         };
-        let midnight = issued.and_then(|(year, month, day)| Datetime::from_ymd_hms(year, month, day, 0, 0, 0));
+        let midnight = Datetime::from_ymd_hms(year, month, day, 0, 0, 0);
         let options = PdfOptions {
-            ident: Smart::Custom(ident),
+            ident: Smart::Custom(ident(&data, e_invoice)),
             creator: Smart::Custom(Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION")).to_owned())),
             timestamp: midnight.map(Timestamp::new_utc),
             standards: self.standards.clone(),
             ..PdfOptions::default()
         };
-        let pages = typst::compile(&desk).output.map_err(|errors| self.told(document, &desk, &errors))?;
-        typst_pdf::pdf(&pages, &options).map_err(|errors| self.told(document, &desk, &errors))
+        let desk = Desk {
+            shelf: Arc::clone(&self.shelf),
+            data: Bytes::new(data),
+            e_invoice: e_invoice.map(|xml| Bytes::from_string(xml.to_owned())),
+            today: Datetime::from_ymd(year, month, day),
+        };
+        let desk = Arc::new(desk);
+        let made = self.on_a_thread({
+            let desk = Arc::clone(&desk);
+            move || {
+                let pages = typst::compile(&*desk).output.map_err(|errors| errors.to_vec())?;
+                typst_pdf::pdf(&pages, &options).map_err(|errors| errors.to_vec())
+            }
+        });
+        made.map_err(|failed| match failed {
+            Failed::Told(errors) => self.told(document, &desk, &errors),
+            Failed::Panicked => fail(document, "typst stopped over it, which is a bug".to_owned()),
+        })
+    }
+
+    /// Does work on a thread that has nothing else to do, and waits for it.
+    fn on_a_thread<T, W>(&self, work: W) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, Vec<SourceDiagnostic>> + Send + 'static,
+    {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let made = || rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(STACK).build();
+        let thread = waiting.map_or_else(made, Ok).map_err(|_| Failed::Panicked)?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread.spawn(move || {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            // Whoever asked is still there: it waits below.
+            let _ = sender.send(done);
+        });
+        let done = receiver.recv();
+        idle().push(thread);
+        match done {
+            Ok(Ok(done)) => done.map_err(Failed::Told),
+            Ok(Err(_)) | Err(_) => Err(Failed::Panicked),
+        }
     }
 
     /// The first error of typst: of the user's template, with its line, or of the document.

@@ -9,6 +9,7 @@
 //!
 //! A word that is longer than a line would run off the page, so it may break: it gets a break opportunity now and then.
 
+use super::legs;
 use super::world::Shelf;
 use crate::document::{Document, Exact, ItemisedLeg, Party, TaxCategory, UsageLine};
 use crate::text::visible;
@@ -49,7 +50,6 @@ struct View<'a> {
     totals: Totals,
     days: Option<Days<'a>>,
     scenarios: Vec<Share<'a>>,
-    itemised: Option<Vec<Leg<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -140,19 +140,6 @@ struct Share<'a> {
     permille: u16,
 }
 
-#[derive(Serialize)]
-struct Leg<'a> {
-    start: &'a str,
-    call_sid: &'a str,
-    from: &'a str,
-    to: &'a str,
-    scenario: &'a str,
-    description: &'a str,
-    duration: String,
-    billed: String,
-    amount: String,
-}
-
 /// The data of a document, as JSON.
 ///
 /// # Errors
@@ -178,10 +165,10 @@ pub fn json(
         totals: totals(document),
         days: days(document),
         scenarios: scenarios(document),
-        itemised: itemised.map(itemised_legs),
     };
     let mut value = serde_json::to_value(&view)?;
     clean(&mut value, shelf, shown);
+    value["itemised"] = itemised.map_or(Ok(Value::Null), |legs| serde_json::to_value(legs::itemised(legs, shelf)))?;
     serde_json::to_vec(&value)
 }
 
@@ -347,29 +334,11 @@ fn permille(part: Decimal, highest: Decimal) -> u16 {
     (part / highest * Decimal::ONE_THOUSAND).round().to_u16().unwrap_or_default().min(1000)
 }
 
-fn itemised_legs(legs: &[ItemisedLeg]) -> Vec<Leg<'_>> {
-    let column = column(legs.iter().map(|leg| leg.amount));
-    let mut rows = Vec::with_capacity(legs.len());
-    for leg in legs {
-        rows.push(Leg {
-            start: &leg.start,
-            call_sid: &leg.call_sid,
-            from: &leg.from,
-            to: &leg.to,
-            scenario: &leg.scenario,
-            description: &leg.description,
-            duration: leg.duration_seconds.to_string(),
-            billed: leg.billed_seconds.to_string(),
-            amount: column.text(leg.amount),
-        });
-    }
-    rows
-}
+/// Decimals below each other: each as wide as the most decimals among them.
+pub struct Column(usize);
 
-/// Decimals below each other: as wide as the most decimals among them.
-struct Column(usize);
-
-fn column(values: impl Iterator<Item = Exact>) -> Column {
+/// The column of these values.
+pub fn column(values: impl Iterator<Item = Exact>) -> Column {
     Column(values.map(|value| value.0.scale() as usize).max().unwrap_or_default())
 }
 
@@ -379,7 +348,8 @@ fn decimals(text: &str) -> usize {
 }
 
 impl Column {
-    fn text(&self, value: Exact) -> String {
+    /// A value's own text, padded.
+    pub fn text(&self, value: Exact) -> String {
         self.padded(value.to_string())
     }
 

@@ -5,6 +5,7 @@
 
 use crate::io::{FileError, read_text};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use typst::diag::{FileError as Missing, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration};
 use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
@@ -16,8 +17,14 @@ use typst::{Library, LibraryExt, World};
 const TEMPLATE: &str = include_str!("../templates/invoice.typ");
 /// What stands around every template: metadata, language, fonts, the attached e-invoice.
 const MAIN: &str = include_str!("../templates/main.typ");
-/// The fonts inside the program; their licence is beside them.
-const FONTS: [&[u8]; 2] = [include_bytes!("../fonts/Inter-Regular.otf"), include_bytes!("../fonts/Inter-SemiBold.otf")];
+/// The fonts inside the program; their licence is beside them. First those of text, then the one of itemised calls.
+const FONTS: [&[u8]; 3] = [
+    include_bytes!("../fonts/Inter-Regular.otf"),
+    include_bytes!("../fonts/Inter-SemiBold.otf"),
+    include_bytes!("../fonts/JetBrainsMono-Regular.ttf"),
+];
+/// Where the font of itemised calls stands among them.
+const MONO: usize = 2;
 /// What else of the user's folder a template may read.
 const ENDINGS: [&str; 6] = ["typ", "svg", "png", "jpg", "jpeg", "json"];
 /// A file of the user's folder with one of these names stands at the head of the page.
@@ -28,8 +35,6 @@ pub struct Shelf {
     library: LazyHash<Library>,
     book: LazyHash<FontBook>,
     fonts: Vec<Font>,
-    /// How many of the fonts are our own.
-    own: usize,
     main: Source,
     template: Source,
     /// Where the template is from, if it is the user's.
@@ -52,7 +57,6 @@ impl Shelf {
             library: LazyHash::new(Library::default()),
             book: LazyHash::new(FontBook::new()),
             fonts: FONTS.iter().flat_map(|bytes| Font::iter(Bytes::new(*bytes))).collect(),
-            own: 0,
             main: Source::new(id("main.typ"), MAIN.to_owned()),
             template: Source::new(id("invoice.typ"), TEMPLATE.to_owned()),
             user_template: None,
@@ -61,7 +65,6 @@ impl Shelf {
             data: id("invoice.json"),
             e_invoice: id("factur-x.xml"),
         };
-        shelf.own = shelf.fonts.len();
         if let Some(folder) = fonts {
             shelf.read_fonts(folder)?;
         }
@@ -107,10 +110,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// The families of all fonts, our own first: the order in which a character looks for its glyph.
+    /// The families of text, our own first: the order in which a character looks for its glyph.
     pub fn families(&self) -> Vec<String> {
         let mut families: Vec<String> = Vec::new();
-        for font in &self.fonts {
+        for font in self.fonts[..MONO].iter().chain(self.user_fonts()) {
             let family = &font.info().family;
             if !families.contains(family) {
                 families.push(family.clone());
@@ -119,19 +122,25 @@ impl Shelf {
         families
     }
 
-    /// Whether each of our own fonts has a glyph for it.
+    /// Whether each of our own fonts has a glyph for it, and one that has a meaning: PDF/A-3a takes no private character.
     pub fn own_fonts_have(&self, c: char) -> bool {
-        self.fonts[..self.own].iter().all(|font| font.info().coverage.contains(u32::from(c)))
+        !is_private(c) && self.fonts[..MONO].iter().all(|font| font.info().coverage.contains(u32::from(c)))
     }
 
     /// Whether our own fonts have a glyph for it, or any font of the user.
     pub fn fonts_have(&self, c: char) -> bool {
-        self.own_fonts_have(c) || self.fonts[self.own..].iter().any(|font| font.info().coverage.contains(u32::from(c)))
+        let has = |font: &Font| font.info().coverage.contains(u32::from(c));
+        self.own_fonts_have(c) || !is_private(c) && self.user_fonts().iter().any(has)
     }
 
-    /// Whether the user gave fonts.
-    pub fn has_user_fonts(&self) -> bool {
-        self.fonts.len() > self.own
+    /// Whether the font of itemised calls has a glyph for it.
+    pub fn mono_has(&self, c: char) -> bool {
+        !is_private(c) && self.fonts[MONO].info().coverage.contains(u32::from(c))
+    }
+
+    /// The fonts that the user gave.
+    pub fn user_fonts(&self) -> &[Font] {
+        &self.fonts[FONTS.len()..]
     }
 
     /// Where the template is from, if it is the user's.
@@ -148,6 +157,11 @@ impl Shelf {
     pub fn template(&self) -> FileId {
         self.template.id()
     }
+}
+
+/// Whether a character means what its font wants.
+fn is_private(c: char) -> bool {
+    matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 /// The files of a folder with one of these endings, by name.
@@ -174,9 +188,9 @@ fn id(name: &str) -> FileId {
 }
 
 /// One document on the desk: the shelf, its data, its date.
-pub struct Desk<'a> {
+pub struct Desk {
     /// What all documents have in common.
-    pub shelf: &'a Shelf,
+    pub shelf: Arc<Shelf>,
     /// `invoice.json`.
     pub data: Bytes,
     /// `factur-x.xml`, if one is attached.
@@ -185,7 +199,7 @@ pub struct Desk<'a> {
     pub today: Option<Datetime>,
 }
 
-impl World for Desk<'_> {
+impl World for Desk {
     fn library(&self) -> &LazyHash<Library> {
         &self.shelf.library
     }
