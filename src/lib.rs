@@ -33,6 +33,7 @@
 //! Night, Tally                   where every record ends                        night
 //! Reason                         why one cannot be billed now                   reject
 //! Usage → Document               legs added up; an invoice or credit note       usage, document
+//! Report                         a run as one reads it in the morning           report
 //! ```
 //!
 //! # Invariants

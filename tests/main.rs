@@ -25,6 +25,7 @@
 //! | `random_documents` | documents at random add up in every format |
 //! | `einvoice` | e-invoices against XSD and Schematron of EN 16931 |
 //! | `journal` | journals against hledger and beancount |
+//! | `report` | the report of a run: its numbers, each finding by a night of its own, hostile text |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
@@ -50,6 +51,7 @@ mod random_documents;
 mod readme;
 mod reasons;
 mod regressions;
+mod report;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;

@@ -9,6 +9,8 @@
 //! | UBL and CII | programs of the buyer, by EN 16931 | [`einvoice`] |
 //! | journal entries | bookkeeping with hledger or beancount | [`journal`] |
 //!
+//! The report of a run is no document, but goes the way of their pages: [`report`].
+//!
 //! [`Document`]: crate::document::Document
 
 pub mod charts;

@@ -43,6 +43,8 @@ struct View<'a> {
     days: Vec<DaysOf<'a>>,
     /// Days that are not as usual.
     odd_days: Vec<&'a Day>,
+    /// Whether any day could be compared.
+    compared: bool,
     /// Findings that found something, and those that found nothing.
     found: Vec<&'a Finding>,
     clean: Vec<&'a Finding>,
@@ -80,6 +82,7 @@ impl<'a> View<'a> {
             rows: report.run.files.iter().map(|file| file.rows).sum(),
             days: report.timelines.iter().enumerate().map(days_of).collect(),
             odd_days: report.timelines.iter().flat_map(|timeline| &timeline.days).filter(is_odd).collect(),
+            compared: report.timelines.iter().flat_map(|timeline| &timeline.days).any(|day| day.verdict != Verdict::NoHistory),
             found,
             clean,
             oldest_days: report.suspense.reasons.iter().filter_map(|line| line.oldest_days).max(),
@@ -176,4 +179,51 @@ fn plain(value: Decimal) -> Decimal {
         value.rescale(2);
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::DaySum;
+
+    #[test]
+    fn what_stands_between_ticks_is_code_and_nothing_is_markup() {
+        assert_eq!(ticks("a `b` c").to_string(), "a <code>b</code> c");
+        assert_eq!(ticks("<i> `<b>` `").to_string(), "&lt;i&gt; `&lt;b&gt;` `");
+        assert_eq!(ticks("`<b>`").to_string(), "<code>&lt;b&gt;</code>");
+    }
+
+    fn day(date: &str, amount: i128, of_run: i128) -> DaySum {
+        let total = Total::from_units;
+        DaySum { date: date.to_owned(), amount: total(amount), of_run: total(of_run), is_of_run: of_run > 0 }
+    }
+
+    #[test]
+    fn a_column_is_what_others_booked_and_what_the_run_booked_on_top() {
+        let all = vec![day("2026-11-13", 100_000_000, 0), day("2026-11-20", 200_000_000, 50_000_000)];
+        let own = Day {
+            sum: all[1].clone(),
+            weekday: "Friday",
+            before: Vec::new(),
+            median: Some("1.50000".to_owned()),
+            verdict: Verdict::Usual,
+            may_not_be_over: false,
+            words: String::new(),
+        };
+        let timeline = Timeline { currency: "EUR".to_owned(), all, days: vec![own] };
+        let made = chart(&timeline, 0).expect("a chart");
+        for rect in [
+            r#"<rect class="bar before" x="76" y="66" width="28" height="48">"#,
+            r#"<rect class="bar before" x="256" y="42" width="28" height="72">"#,
+            r#"<rect class="bar" x="256" y="18" width="28" height="24">"#,
+            r#"<path class="usual" d="M255 42h30"/>"#,
+        ] {
+            assert!(made.svg.contains(rect), "{rect} in {}", made.svg);
+        }
+        assert_eq!(made.svg.matches("<rect").count(), 3);
+        assert_eq!(made.rows[1], ["2026-11-20", "2.00000", "0.50000", "1.50000"]);
+        let odd = Timeline { days: vec![Day { verdict: Verdict::High, ..timeline.days[0].clone() }], ..timeline.clone() };
+        assert!(chart(&odd, 0).expect("a chart").svg.contains(r#"class="bar odd""#));
+        assert_eq!(chart(&Timeline { all: timeline.all[..1].to_vec(), ..timeline }, 0), None, "one day is no history");
+    }
 }
