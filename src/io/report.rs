@@ -217,11 +217,12 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
     for path in run.files(Dataset::Legs) {
         each_group(&path, &columns, |frame| {
             let texts = LEG_TEXTS.map(|name| text(frame, name));
-            let numbers = LEG_NUMBERS.map(|name| longs(frame, name));
+            let [starts, billed, prices, amounts] = LEG_NUMBERS.map(|name| longs(frame, name));
             for row in 0..frame.height() {
                 let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] =
                     texts.map(|column| column.get(row).unwrap_or_default());
-                let [start, billed, price, amount] = [0, 1, 2, 3].map(|at: usize| numbers[at][row].unwrap_or_default());
+                let [start, billed, price, amount] =
+                    [&starts, &billed, &prices, &amounts].map(|column| column[row].unwrap_or_default());
                 let leg = Leg {
                     call_sid,
                     scenario,
