@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: validators demo test faults nights check strace fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test faults nights check strace validators fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -68,7 +68,7 @@ tools:                          ## Rust and a C compiler, if they are missing
 	@sh tools/setup.sh
 
 validators: tools               ## independent readers that the tests hold documents against
-	sh tools/setup.sh hledger
+	@sh tools/setup.sh python3-venv chromium poppler-utils hledger
 	test -x target/validators/venv/bin/python || python3 -m venv target/validators/venv
 	target/validators/venv/bin/pip install --quiet -r tests/validators/requirements.txt
 

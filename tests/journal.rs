@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use trunkrate::document::{Document, Kind, build};
-use trunkrate::io::formats::journal;
+use trunkrate::io::formats::journal::{self, Head};
 
 /// Random invoices and credit notes, hostile names among them, in the order of their dates.
 fn documents() -> Vec<Document> {
@@ -22,14 +22,20 @@ fn documents() -> Vec<Document> {
     documents
 }
 
+fn head<'a>(documents: impl IntoIterator<Item = &'a Document>) -> Head {
+    let mut head = Head::default();
+    documents.into_iter().for_each(|document| head.add(document));
+    head
+}
+
 fn hledger_journal(documents: &[Document]) -> String {
     let all = documents.iter().map(|document| journal::hledger(document).expect("a transaction"));
-    journal::hledger_head(documents) + &all.collect::<String>()
+    head(documents).hledger() + &all.collect::<String>()
 }
 
 fn beancount_ledger(documents: &[Document]) -> String {
     let all = documents.iter().map(|document| journal::beancount(document).expect("a transaction"));
-    journal::beancount_head(documents) + &all.collect::<String>()
+    head(documents).beancount() + &all.collect::<String>()
 }
 
 /// What all documents ask for, less what they credit, by currency.
@@ -132,5 +138,5 @@ fn a_transaction_reads_like_this() {
     let both = [&document, &credit];
     let hledger = both.map(|document| journal::hledger(document).expect("a transaction")).concat();
     let beancount = both.map(|document| journal::beancount(document).expect("a transaction")).concat();
-    insta::assert_snapshot!(journal::hledger_head(both) + &hledger + &journal::beancount_head(both) + &beancount);
+    insta::assert_snapshot!(head(both).hledger() + &hledger + &head(both).beancount() + &beancount);
 }

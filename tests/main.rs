@@ -26,13 +26,18 @@
 //! | `einvoice` | e-invoices against XSD and Schematron of EN 16931 |
 //! | `journal` | journals against hledger and beancount |
 //! | `report` | the report of a run: its numbers, each finding by a night of its own, hostile text |
+//! | `browser` | pages of documents in a browser: on screens, by a screen reader, on paper, with hostile texts |
+//! | `schema` | documents as JSON against the published schema, with a validator that is not ours |
+//! | `documents` | documents for these tests |
 //! | `support` | a folder, a night in it, and the binary |
 
 mod billing_table;
+mod browser;
 mod catalog;
 mod commands;
 mod decks;
 mod desk;
+mod documents;
 mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]
@@ -52,6 +57,7 @@ mod readme;
 mod reasons;
 mod regressions;
 mod report;
+mod schema;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;

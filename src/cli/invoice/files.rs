@@ -6,14 +6,15 @@ use crate::cli::term::{self, Progress};
 use crate::document::{Document, ItemisedLeg};
 use crate::io::FileError;
 use crate::io::formats::html::Pages;
+use crate::io::formats::journal::Head;
 use crate::io::formats::pdf::Printer;
 use crate::io::formats::{FormatError, csv, einvoice, journal, json};
 use crate::io::invoices::Terms;
+use crate::io::ledger::History;
 use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
 use crate::io::ledger::issued::legs::{self, PART};
 use crate::io::ledger::issued::{Batch, Entry};
-use crate::io::ledger::{History, Ledger};
-use crate::io::parts::{Memory, Parts};
+use crate::io::parts::{Parts, Room};
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
@@ -165,8 +166,8 @@ impl Drawing {
             }
             Format::Ubl => einvoice::ubl(document)?.into_bytes(),
             Format::Cii => einvoice::cii(document)?.into_bytes(),
-            Format::Hledger => (journal::hledger_head([document]) + &journal::hledger(document)?).into_bytes(),
-            Format::Beancount => (journal::beancount_head([document]) + &journal::beancount(document)?).into_bytes(),
+            Format::Hledger => (Head::of(document).hledger() + &journal::hledger(document)?).into_bytes(),
+            Format::Beancount => (Head::of(document).beancount() + &journal::beancount(document)?).into_bytes(),
         })
     }
 
@@ -220,46 +221,29 @@ pub fn stem(document: &Document) -> String {
 }
 
 /// The legs of one document.
-pub fn legs_of(
-    ledger: &Ledger,
-    history: &History,
-    selection: &Selection<'_>,
-    masked: usize,
-) -> Result<Vec<ItemisedLeg>, CliError> {
-    let parts = Parts::new(1, &Memory::of_machine().room(&spill_folder(ledger)));
+pub fn legs_of(history: &History, selection: &Selection<'_>, masked: usize) -> Result<Vec<ItemisedLeg>, CliError> {
+    let parts = Parts::new(1, &Room::new(ROOM, &std::env::temp_dir()));
     selection.deal(history, &parts)?;
     Ok(legs::dealt(&parts, 0, masked)?.remove(&0).unwrap_or_default())
 }
 
 impl Drawing {
     /// The legs of one document, if it shows them.
-    pub fn legs(
-        &self,
-        ledger: &Ledger,
-        history: &History,
-        selection: &Selection<'_>,
-    ) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
-        self.needs_legs().then(|| legs_of(ledger, history, selection, self.masked)).transpose()
+    pub fn legs(&self, history: &History, selection: &Selection<'_>) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
+        self.needs_legs().then(|| legs_of(history, selection, self.masked)).transpose()
     }
 }
 
-/// Where legs wait that find no room in memory: not in the ledger, which readers do not write to.
-fn spill_folder(_: &Ledger) -> std::path::PathBuf {
-    std::env::temp_dir()
-}
+/// Bytes of legs in memory on their way to their documents; what is more waits in the temporary folder, not in the ledger,
+/// which readers do not write to. More room saves nothing: the disk's cache serves them as fast.
+const ROOM: usize = 64 << 20;
 
 /// Writes all files of all documents into a folder, with an index.
-pub fn write_files(
-    ledger: &Ledger,
-    history: &History,
-    selection: Selection<'_>,
-    drawing: &Drawing,
-    out: &Path,
-) -> Result<(), CliError> {
+pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<(), CliError> {
     std::fs::create_dir_all(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
-    let parts = Parts::new(count.div_ceil(PART).max(1), &Memory::of_machine().room(&spill_folder(ledger)));
+    let parts = Parts::new(count.div_ceil(PART).max(1), &Room::new(ROOM, &std::env::temp_dir()));
     if drawing.needs_legs() {
         selection.deal(history, &parts)?;
     }
@@ -298,14 +282,10 @@ pub fn write_files(
     })?;
     drop(progress);
     for (format, text) in &journals {
-        write_whole(&out.join(format!("journal.{format}")), &[&journal_head(*format, &index.posted), text.as_slice()].concat())?;
+        let head = if *format == Format::Beancount { index.head.beancount() } else { index.head.hledger() };
+        write_whole(&out.join(format!("journal.{format}")), &[head.as_bytes(), text.as_slice()].concat())?;
     }
     index.write(out)
-}
-
-fn journal_head(format: Format, documents: &[Document]) -> Vec<u8> {
-    let head = if format == Format::Beancount { journal::beancount_head(documents) } else { journal::hledger_head(documents) };
-    head.into_bytes()
 }
 
 /// Writes a file beside its name first: whoever looks finds the old one or all of it.
@@ -323,8 +303,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 #[derive(Default)]
 struct Index {
     rows: Vec<[String; 9]>,
-    /// The documents that a journal posts.
-    posted: Vec<Document>,
+    head: Head,
     lacking: Vec<(String, Vec<String>)>,
 }
 
@@ -346,7 +325,7 @@ impl Index {
             document.currency.clone(),
         ]);
         if !drawn.journals.is_empty() {
-            self.posted.push(document.clone());
+            self.head.add(document);
         }
         if !drawn.lacks.is_empty() {
             self.lacking.push((stem(document), drawn.lacks.clone()));

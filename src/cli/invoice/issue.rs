@@ -85,7 +85,7 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
         Some(out) => {
             term::print(&overview(&documents, "nothing would be issued"))?;
             let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
-            write_files(&ledger, &history, Selection::Drafts(documents), &drawing, out)?;
+            write_files(&history, Selection::Drafts(documents), &drawing, out)?;
         }
     }
     Ok(())
@@ -131,7 +131,7 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
     if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
-        write_files(&ledger, &history, selection, drawing, out).map_err(|e| {
+        write_files(&history, selection, drawing, out).map_err(|e| {
             e.hint(format!("the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them", args.period))
         })?;
     }

@@ -78,7 +78,7 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
     let (batch, _) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
     let drawing = drawing_of(&args.drawing, args.config.as_deref(), &[args.format])?;
     let selection = Selection::issued(&history, |_, entry| entry.number == args.number);
-    let legs = drawing.legs(&ledger, &history, &selection)?;
+    let legs = drawing.legs(&history, &selection)?;
     batch.each_document(
         |entry| entry.number == args.number,
         |_, document| {
@@ -112,7 +112,7 @@ pub fn write(args: &WriteArgs) -> Result<(), CliError> {
     if selection.count() == 0 {
         return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
     }
-    write_files(&ledger, &history, selection, &drawing, &args.out)
+    write_files(&history, selection, &drawing, &args.out)
 }
 
 /// A document for the terminal.

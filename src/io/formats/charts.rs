@@ -124,7 +124,7 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
     for (row, part) in (0..).zip(parts) {
         let (top, text, bar) = (row * ROW, row * ROW + 24, row * ROW + 17);
         let value = format!("{} · {}", part.amount, percent(part.permille));
-        let label = escaped(&shortened(&part.label, WIDTH / 6));
+        let label = escaped(&shortened(&part.label, WIDTH / 7));
         let width = scaled(part.amount.0, largest.amount.0, track);
         let class = if part.rest { "bar rest" } else { "bar" };
         // An inner SVG cuts what is too long, whatever the reader's letters are.
@@ -203,7 +203,7 @@ fn chart(head: Head<'_>, summary: String, more: &[&str], rows: Vec<Vec<String>>,
 pub(super) fn open(head: Head<'_>, summary: &str, height: u32) -> String {
     let (id, title, summary) = (escaped(head.id), escaped(head.title), escaped(summary));
     format!(
-        r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title {id}-text"><title id="{id}-title">{title}</title><desc id="{id}-text">{summary}</desc>"#
+        r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title" aria-describedby="{id}-text"><title id="{id}-title">{title}</title><desc id="{id}-text">{summary}</desc>"#
     )
 }
 

@@ -83,7 +83,13 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     env.set_syntax(syntax);
     env.set_formatter(|out, _, value| {
         if value.is_safe() {
-            return Ok(out.write_str(value.as_str().unwrap_or_default())?);
+            // Filters may have put a text into markup: escaped, but with what it hides. Markup has lines and tabs.
+            for part in value.as_str().unwrap_or_default().split_inclusive(['\n', '\r', '\t']) {
+                let text = part.trim_end_matches(['\n', '\r', '\t']);
+                out.write_str(&visible(text))?;
+                out.write_str(&part[text.len()..])?;
+            }
+            return Ok(());
         }
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => Ok(()),
@@ -109,7 +115,8 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
         let source = match &path {
             Some(path) => {
                 found += 1;
-                read_text(path)?
+                let text = read_text(path)?;
+                text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
             }
             None => built_in.to_owned(),
         };
@@ -220,8 +227,11 @@ fn group(lines: &[UsageLine]) -> Group<'_> {
     Group { words, services: lines.iter().any(|line| line.service != service), lines }
 }
 
-/// The charts of a document: those that have something to show.
+/// The charts of a document: those that have something to show. A credit note takes back what another document drew.
 fn drawn(document: &Document) -> Vec<Value> {
+    if document.is_credit() {
+        return Vec::new();
+    }
     let unit = document.currency.as_str();
     let days = || document.days.iter().map(|day| (day.date.as_str(), day.amount.0));
     let (first, last) = (document.period.first_day.as_str(), document.period.last_day.as_str());

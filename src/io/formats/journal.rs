@@ -25,7 +25,7 @@ use super::FormatError;
 use crate::document::{Document, Kind};
 use crate::text::{file_stem, visible};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A document as an hledger transaction, with a blank line after it.
@@ -49,24 +49,59 @@ pub fn hledger(document: &Document) -> Result<String, FormatError> {
     Ok(text)
 }
 
-/// What stands before all transactions in an hledger journal, so that `hledger check --strict` knows every account and
-/// commodity. Amounts are shown in the minor unit; what is posted stays exact.
-#[must_use]
-pub fn hledger_head<'a>(documents: impl IntoIterator<Item = &'a Document>) -> String {
-    let (mut commodities, mut accounts) = (BTreeMap::new(), BTreeSet::new());
-    for document in documents {
-        commodities.insert(currency(document), document.minor_unit_decimals);
-        accounts.extend(postings(document).into_iter().map(|(account, _)| account));
+/// What stands before all transactions of a journal, gathered document by document.
+#[derive(Debug, Default)]
+pub struct Head {
+    commodities: BTreeMap<String, u32>,
+    /// Every account, with the date of its first document.
+    accounts: BTreeMap<String, String>,
+}
+
+impl Head {
+    /// The head of one document's journal.
+    #[must_use]
+    pub fn of(document: &Document) -> Self {
+        let mut head = Self::default();
+        head.add(document);
+        head
     }
-    let mut text = String::new();
-    for (commodity, decimals) in commodities {
-        let _ = writeln!(text, "commodity {commodity} 1000.{}", "0".repeat(decimals as usize));
+
+    /// Takes a document up.
+    pub fn add(&mut self, document: &Document) {
+        self.commodities.insert(currency(document), document.minor_unit_decimals);
+        for (account, _) in postings(document) {
+            let first = self.accounts.entry(account).or_insert_with(|| document.issue_date.clone());
+            if document.issue_date < *first {
+                first.clone_from(&document.issue_date);
+            }
+        }
     }
-    for account in accounts {
-        let _ = writeln!(text, "account {account}");
+
+    /// For hledger, so that `hledger check --strict` knows every account and commodity. Amounts are shown in the minor unit;
+    /// what is posted stays exact.
+    #[must_use]
+    pub fn hledger(&self) -> String {
+        let mut text = String::new();
+        for (commodity, decimals) in &self.commodities {
+            let _ = writeln!(text, "commodity {commodity} 1000.{}", "0".repeat(*decimals as usize));
+        }
+        for account in self.accounts.keys() {
+            let _ = writeln!(text, "account {account}");
+        }
+        text.push('\n');
+        text
     }
-    text.push('\n');
-    text
+
+    /// For beancount: every account, open from the day of its first document.
+    #[must_use]
+    pub fn beancount(&self) -> String {
+        let mut text = String::new();
+        for (account, date) in &self.accounts {
+            let _ = writeln!(text, "{} open {account}", visible(date));
+        }
+        text.push('\n');
+        text
+    }
 }
 
 /// A document as a beancount transaction, with a blank line after it.
@@ -86,24 +121,6 @@ pub fn beancount(document: &Document) -> Result<String, FormatError> {
     }
     text.push('\n');
     Ok(text)
-}
-
-/// What stands before all transactions in a beancount ledger: every account, open from the day of its first document.
-#[must_use]
-pub fn beancount_head<'a>(documents: impl IntoIterator<Item = &'a Document>) -> String {
-    let mut opened: BTreeMap<String, &str> = BTreeMap::new();
-    for document in documents {
-        for (account, _) in postings(document) {
-            let first = opened.entry(account).or_insert(&document.issue_date);
-            *first = (*first).min(&document.issue_date);
-        }
-    }
-    let mut text = String::new();
-    for (account, date) in opened {
-        let _ = writeln!(text, "{} open {account}", visible(date));
-    }
-    text.push('\n');
-    text
 }
 
 /// The postings of a document: account and amount. They sum to zero; those of nothing are left out, but for the

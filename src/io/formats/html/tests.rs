@@ -1,110 +1,195 @@
-//! Tests of pages: what a template may do, what stands on them, and samples to look at.
+//! Tests of pages: what stands on them, and what a user's template may do.
 
 use super::*;
-use crate::document::Exact;
-use crate::document::build::{self, Item, Tax, credit_note, samples};
-use crate::document::{Document, Kind};
-use crate::money::{Amount, Price};
-use crate::usage::{LineKey, Usage};
-use rust_decimal::Decimal;
+use crate::document::Kind;
+use crate::document::build::{credit_note, samples};
 
 fn page(document: &Document) -> String {
     Pages::new(None).expect("templates").html(document, None).expect("a page")
 }
 
-fn legs(count: u64) -> Vec<ItemisedLeg> {
-    let leg = |number: u64| ItemisedLeg {
-        start: format!("2026-11-{:02}T{:02}:{:02}:00Z", number / 1440 % 30 + 1, number / 60 % 24, number % 60),
-        call_sid: format!("CA{number:032}"),
-        from: "+493012345678".into(),
-        to: format!("+4420794{:05}", number % 100_000),
-        scenario: ["termination", "origination", "origination-to-pstn"][usize::try_from(number % 3).expect("small")].into(),
-        service: "termination".into(),
-        description: "United Kingdom - Mobile".into(),
-        duration_seconds: 61,
-        billed_seconds: 120,
-        amount: Exact(Decimal::new(i64::try_from(number % 977).expect("small"), 5)),
-    };
-    (0..count).map(leg).collect()
+/// What is read of a page: no tags, no style.
+fn read(html: &str) -> String {
+    let body = html.split_once("</head>").expect("a head").1;
+    let text: String = body.split('<').map(|part| part.split_once('>').map_or("", |(_, text)| text)).collect();
+    text.replace("&nbsp;", " ")
 }
 
-/// A month as most are: a few destinations, every day, with a fee, two taxes and a late call.
-fn month() -> Document {
-    let mut usage = Usage::default();
-    let destinations = [
-        ("Germany - Fixed", "termination", "termination", 60_000_000_i64),
-        ("Germany - Mobile", "termination", "termination", 410_000_000),
-        ("United Kingdom - Fixed", "termination", "termination", 85_000_000),
-        ("United Kingdom - Mobile O2", "termination-to-pstn", "termination", 290_000_000),
-        ("France - Fixed", "termination-to-pstn", "termination", 72_000_000),
-        ("Germany - Local number, inbound", "origination", "origination", 34_000_000),
-        ("United Kingdom - Local number, inbound", "origination-to-pstn", "origination", 34_000_000),
-        ("Austria - Mobile", "origination-to-pstn", "termination", 330_000_000),
-    ];
-    for day in 0..30_i64 {
-        for (number, (description, scenario, service, price)) in (0..).zip(destinations) {
-            let calls = if day % 7 == 6 || day % 7 == 0 { 1 } else { 5 + (day * 7 + number * 3) % 11 };
-            for call in 0..calls {
-                let late = day == 3 && call == 0 && number < 2;
-                let key = LineKey {
-                    late: late.then(|| "2026-10".to_owned()),
-                    scenario: scenario.into(),
-                    service: service.into(),
-                    description: description.into(),
-                    price: Price::from_units(price),
-                    fee: Price::from_units(if number == 1 { 500_000_000 } else { 0 }),
-                };
-                let minutes = 1 + (call * 5 + number + day) % 9;
-                let day = if late { 20_757 } else { 20_758 + day };
-                let id = format!("CA{day:010}{number:010}{call:012}");
-                let seconds = u64::try_from(minutes).expect("positive") * 60 - 12;
-                usage.add(&id, day, key, seconds, Amount::from_units(price * minutes / 100_000 * 1000)).expect("it fits");
-            }
+/// Templates of a user.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    folder
+}
+
+#[test]
+fn every_value_stands_on_the_page_as_the_document_has_it() {
+    for (currency, lines) in [("EUR", 3), ("JPY", 12), ("KWD", 60)] {
+        let mut document = samples::invoice(currency, lines);
+        document.totals.total = "1234567.89".parse().map(crate::document::Exact).expect("a decimal");
+        let text = read(&page(&document));
+        let t = &document.totals;
+        for amount in [t.usage, t.items, t.sum, t.rounding, t.net, t.tax, t.total] {
+            assert!(text.contains(&amount.to_string()), "{amount}");
+        }
+        for line in &document.usage {
+            let (minutes, price) = (&line.billed_minutes, line.price_per_minute);
+            assert!(text.contains(&format!("{}{}{minutes}{price}{}\n", line.description, line.calls, line.amount)), "{line:?}");
+        }
+        for item in &document.items {
+            assert!(text.contains(&format!("{}{}{}{}\n", item.description, item.quantity, item.unit_price, item.amount)));
+        }
+        for expected in ["INV-2026-000001", "15 December 2026", "Nordwind Logistik GmbH", "DE02120300000000202051", "VAT 19 %"] {
+            assert!(text.contains(expected), "{expected}");
         }
     }
-    let item = |description: &str, price: i64, tax: Option<Tax>| Item {
-        description: description.into(),
-        quantity: Decimal::ONE,
-        unit_price: Decimal::new(price, 2),
-        tax,
-    };
-    let exempt = Tax { category: TaxCategory::Exempt, rate: Decimal::ZERO, reason: "Exempt by § 4 No. 8 UStG.".into() };
-    let items = [item("Trunk, 30 channels", 4900, None), item("Deposit", 25_000, Some(exempt))];
-    let mut frame = samples::frame("EUR");
-    frame.notes = vec!["Questions? Write to billing@example.org within 30 days.".into()];
-    build::document(frame, &usage, &items).expect("it adds up")
 }
 
-/// Writes pages to `target/samples`, to look at: `cargo test --release -- --ignored dump_samples`.
 #[test]
-#[ignore = "for people"]
-fn dump_samples() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/samples");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let pages = Pages::new(None).expect("templates");
-    let write = |name: &str, document: &Document, itemised: Option<&[ItemisedLeg]>| {
-        let html = pages.html(document, itemised).expect("a page");
-        std::fs::write(folder.join(format!("{name}.html")), html).expect("written");
-    };
-    for lines in [0, 1, 3, 12, 60, 3000] {
-        write(&format!("invoice-{lines}"), &samples::invoice("EUR", lines), None);
-    }
-    for currency in ["JPY", "KWD"] {
-        write(&format!("invoice-{currency}"), &samples::invoice(currency, 12), None);
-    }
-    write("month", &month(), None);
+fn late_lines_stand_under_their_month() {
+    let text = read(&page(&samples::invoice("EUR", 9)));
+    let late = text.find("Calls of an earlier period: 2026-10").expect("a heading");
+    assert!(text.find("destination 8").expect("a line") < late && late < text.find("destination 6").expect("a late line"));
+}
+
+#[test]
+fn kinds_say_what_they_are() {
     let invoice = samples::invoice("EUR", 3);
-    write("credit", &credit_note(&invoice, "CN-2026-000001".into(), "2026-12-03".into(), "The wrong buyer.".into()), None);
-    write("draft", &Document { kind: Kind::Draft, number: None, ..invoice.clone() }, None);
-    write("calls", &invoice, Some(&legs(400)));
-    let mut long = samples::invoice("EUR", 9);
-    long.seller.party.name = "Telekommunikationsdienstleistungsgesellschaft Nordwestmecklenburg GmbH & Co. KG".repeat(2);
-    long.buyer.party.name = "Ω日本電信電話株式会社".repeat(8);
-    long.buyer.reference = "A".repeat(300);
-    long.usage[2].description = "Averyverylongwordwithoutanyspaceinit".repeat(9);
-    long.usage[3].description = "<script>alert(1)</script> {{7*7}} \u{202e}gnp.exe \u{1b}[31m".repeat(3);
-    long.notes = vec!["Note ".repeat(200)];
-    long.totals.total = Exact("123456789012.34".parse().expect("a decimal"));
-    long.usage[0].amount = Exact("123456789012.34567".parse().expect("a decimal"));
-    write("long", &long, None);
+    let text = read(&page(&credit_note(&invoice, "CN-1".into(), "2026-12-03".into(), "The wrong buyer.".into())));
+    for expected in [
+        "Credit note CN-1",
+        "Takes back invoice INV-2026-000001 of 1 December 2026, whole. Reason: The wrong buyer.",
+        "Total credited",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("Payment") && !text.contains("DE0212"), "nothing is to be paid");
+    let text = read(&page(&Document { kind: Kind::Draft, number: None, ..invoice.clone() }));
+    assert!(text.contains("Draft – not an invoice") && text.contains("Would be due") && !text.contains("Amount due"));
+    let text = read(&page(&Document { supplementary: true, ..invoice.clone() }));
+    assert!(text.contains("Supplementary invoice INV-2026-000001") && text.contains("came late"));
+    assert!(!read(&page(&invoice)).contains("came late"));
+}
+
+#[test]
+fn a_page_is_one_file_that_loads_and_runs_nothing() {
+    for lines in [0, 3, 60] {
+        let html = page(&samples::invoice("EUR", lines));
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n"), "{}", &html[..80]);
+        assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""));
+        for absent in ["<script", "src=", "url(", "@import", "href=\"h", " on", "javascript:"].iter().filter(|a| **a != " on") {
+            assert!(!html.contains(absent), "{absent}");
+        }
+        assert_eq!(html, page(&samples::invoice("EUR", lines)), "the same bytes");
+    }
+}
+
+#[test]
+fn charts_are_drawn_where_there_is_something_to_show() {
+    let charts = |lines| page(&samples::invoice("EUR", lines)).matches("<figure").count();
+    assert_eq!([charts(0), charts(1), charts(6), charts(7)], [0, 1, 1, 3]);
+}
+
+#[test]
+fn a_users_template_replaces_one_by_its_name() {
+    let document = samples::invoice("EUR", 3);
+    let folder_of_page = folder(&[("invoice.html", "<p>{{ document.number }} {{ document.totals.total|digits }}</p>")]);
+    let pages = Pages::new(Some(folder_of_page.path())).expect("templates");
+    assert_eq!(pages.html(&document, None).expect("a page"), "<p>INV-2026-000001 59.70</p>");
+    let folder_of_style = folder(&[("style.css", ":root { --accent: red }")]);
+    let html = Pages::new(Some(folder_of_style.path())).expect("templates").html(&document, None).expect("a page");
+    assert!(html.contains("<style>\n:root { --accent: red }</style>") && html.contains("Nordwind"), "{html}");
+}
+
+/// The first line of an error, and its hint.
+fn refused(name: &str, text: &str) -> String {
+    let folder = folder(&[(name, text)]);
+    let error = Pages::new(Some(folder.path())).and_then(|pages| {
+        pages.html(&samples::invoice("EUR", 3), None).map_err(|error| match error {
+            FormatError::File(error) => error,
+            FormatError::Document { .. } => panic!("{error}"),
+        })
+    });
+    let error = error.expect_err("it is refused");
+    assert!(error.hint.is_some());
+    error.to_string().replace(&folder.path().display().to_string(), "FOLDER")
+}
+
+#[test]
+fn a_broken_template_is_named_with_its_line() {
+    for (text, expected) in [
+        ("a\n{% if %}", "FOLDER/invoice.html:2: the template cannot be used: syntax error"),
+        ("a\n\n{{ document.totl }}", "FOLDER/invoice.html:3: the template cannot be used: undefined value"),
+        ("{{ 1|money }}", "FOLDER/invoice.html:1: the template cannot be used: unknown filter"),
+        ("{{ document.totals.total|digits", "FOLDER/invoice.html:1: the template cannot be used: syntax error"),
+    ] {
+        let found = refused("invoice.html", text);
+        assert!(found.starts_with(expected), "{found}");
+    }
+    let style = refused("style.css", "a {}\n</STYLE><script>");
+    assert_eq!(style, "FOLDER/style.css:2: found `</style`; expected CSS only, which stands inside of a page");
+    let folder = folder(&[("Invoice.htm", "")]);
+    let error = Pages::new(Some(folder.path())).expect_err("no template").to_string();
+    assert!(error.ends_with("has no template; expected a folder with one of invoice.html, style.css"), "{error}");
+    assert!(Pages::new(Some(Path::new("/no/such/folder"))).expect_err("none").to_string().contains("is no folder"));
+}
+
+#[test]
+fn nothing_in_a_template_turns_escaping_off() {
+    let mut document = samples::invoice("EUR", 3);
+    document.buyer.party.name = "<b>\u{202e}".into();
+    document.notes = vec!["<i>".into()];
+    let name = "document.buyer.party.name";
+    for template in [
+        format!("{{{{ {name} }}}}"),
+        format!("{{{{ {name}|safe }}}}"),
+        format!("{{{{ {name}|e }}}}"),
+        format!("{{{{ {name}|escape|safe|upper }}}}"),
+        format!("{{% autoescape false %}}{{{{ {name} }}}}{{% endautoescape %}}"),
+        format!("{{% set x %}}{{{{ {name} }}}}{{% endset %}}{{{{ x }}}}"),
+        format!("{{% macro m(x) %}}{{{{ x|safe }}}}{{% endmacro %}}{{{{ m({name}) }}}}"),
+        format!("{{{{ ['<u>', {name}]|join('<s>') }}}}"),
+        format!("{{{{ [{name}|date, {name}, {name}|blocks]|join }}}}"),
+        format!("{{{{ {name}|date ~ {name} }}}}"),
+        format!("{{{{ style|replace('color', {name}) }}}}"),
+        "{{ document.notes }}{{ document }}".to_owned(),
+        format!("{{{{ {name}|digits }}}}{{{{ {name}|time }}}}{{{{ {name}|scenario }}}}{{{{ {name}|tax }}}}"),
+    ] {
+        let folder = folder(&[("invoice.html", &template), ("style.css", "a{color:red}")]);
+        let html = Pages::new(Some(folder.path())).expect("templates").html(&document, None).expect("a page");
+        assert!(!html.to_lowercase().contains("<b>") && !html.contains("<i>") && !html.contains("<s>"), "{template}: {html}");
+        assert!(html.contains("&lt;") && !html.contains('\u{202e}'), "{template}: {html}");
+    }
+}
+
+#[test]
+fn digits_are_set_apart_and_stay_what_they_are() {
+    for (text, expected) in [
+        ("0", "0"),
+        ("999.99999", "999.99999"),
+        ("-1234.5", "-1 234.5"),
+        ("1234567.89", "1 234 567.89"),
+        ("100000", "100 000"),
+        ("a<b", "a&lt;b"),
+        ("", ""),
+        ("-", "-"),
+    ] {
+        let html = digits(text);
+        assert_eq!(html.replace("<span class=\"gap\">", "").replace("</span>", " "), expected, "{html}");
+    }
+    assert_eq!(blocks("DE0212"), "<span class=\"gap\">DE02</span>12");
+    assert_eq!(blocks("DE02 1203"), "DE02 1203");
+    assert_eq!(blocks(""), "");
+}
+
+#[test]
+fn dates_are_words_and_what_is_none_stays() {
+    assert_eq!(date("2026-12-01"), "<time datetime=\"2026-12-01\">1 December 2026</time>");
+    assert_eq!(time_of("2026-11-20T21:15:00Z"), "<time datetime=\"2026-11-20T21:15:00Z\">2026-11-20 21:15:00</time>");
+    for none in ["", "2026-13-01", "2026-12", "soon", "2026-1-1-1-1", "\"><b>------"] {
+        assert_eq!(date(none), charts::escaped(none));
+        assert_eq!(time_of(none), charts::escaped(none));
+    }
 }
