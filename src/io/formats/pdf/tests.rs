@@ -3,6 +3,7 @@
 use super::*;
 use crate::document::build::{self, samples};
 use crate::document::{Exact, Kind, TaxCategory};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -53,6 +54,9 @@ fn same_document_same_bytes_on_any_thread() {
     let (second, third) = rayon::join(make, make);
     assert_eq!(first, second);
     assert_eq!(first, third);
+    // Many at once: none may take up another while it waits for its own parts.
+    let same = (0..200).into_par_iter().map(|_| printer.pdf(&documents()[1].1, None, Some("<a/>")).unwrap());
+    assert!(same.all(|pdf| pdf == first[1]));
     let with_another = Printer::new(None, None).unwrap().pdf(&documents()[0].1, None, Some("<a/>")).unwrap();
     assert_eq!(first[0], with_another);
 }
@@ -375,7 +379,6 @@ fn spent() -> (u64, u64) {
 #[test]
 #[ignore = "measures"]
 fn speed_of_pdf() {
-    use rayon::iter::{IntoParallelIterator, ParallelIterator};
     let printer = printer();
     let different = |number: u32, lines: u32| {
         let mut made = samples::invoice("EUR", lines);

@@ -23,7 +23,7 @@ const LETTER: [&str; 14] = ["BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA"
 /// A word with more characters than this may break …
 const LONG: usize = 40;
 /// … after so many.
-const PIECE: usize = 20;
+const PIECE: usize = 16;
 /// A break opportunity that is not seen.
 const BREAK: char = '\u{200b}';
 
@@ -387,17 +387,27 @@ fn cleaned(text: &str, shelf: &Shelf, shown: Shown) -> Option<String> {
     if text.len() <= LONG && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return None;
     }
-    let visible = visible(text);
-    let mut shown = String::with_capacity(visible.len());
-    let mut word = 0;
-    let is_long = visible.split(' ').any(|word| word.chars().count() > LONG);
-    for c in visible.chars() {
-        word = if c == ' ' { 0 } else { word + 1 };
-        if is_long && word > PIECE {
-            shown.push(BREAK);
-            word = 1;
-        }
+    let mut shown = String::with_capacity(text.len());
+    for c in visible(text).chars() {
         if has(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
     }
+    if shown.split(' ').any(|word| word.chars().count() > LONG) {
+        shown = broken(&shown);
+    }
     (shown != text).then_some(shown)
+}
+
+/// A text that may break within its words.
+fn broken(text: &str) -> String {
+    let mut broken = String::with_capacity(text.len() + text.len() / 4);
+    let mut word = 0;
+    for c in text.chars() {
+        word = if c == ' ' { 0 } else { word + 1 };
+        if word > PIECE {
+            broken.push(BREAK);
+            word = 1;
+        }
+        broken.push(c);
+    }
+    broken
 }
