@@ -3,7 +3,7 @@
 //! A loss of power cannot be made here. But what survives one is known: a file as of its last `fsync`, and the names in
 //! a folder as of the folder's. So a step is traced, and [`Disk`] keeps what would be lost at each rename.
 
-use super::bench::{Bench, Desk, FIRST_NIGHT, SECOND_NIGHT, STEPS, Words};
+use super::bench::{Bench, CREDIT, Desk, FIRST_NIGHT, ISSUE, SECOND_NIGHT, STEPS, Words};
 use super::strace::{Call, parse, trace};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Disk {
 
     /// What is published is on disk, and so are all folders above it, and all that was published before.
     fn must_be_synced(&mut self, from: &Path, to: &Path, name: &str) {
-        let before = ["runs", "undone", "archive"].map(|folder| self.ledger.join(folder));
+        let before = ["runs", "undone", "invoices", "archive"].map(|folder| self.ledger.join(folder));
         let files = self.files.iter().filter(|path| path.starts_with(from));
         let names = self.names.iter().filter(|path| {
             let inside = path.starts_with(from) && *path != from;
@@ -129,7 +129,7 @@ fn ordered(bench: &Bench, desk: &Desk, words: Words, unsynced: &[PathBuf]) -> (V
 
 fn assert_published(what: &str, published: &[String], broken: &[String]) {
     assert_eq!(broken, Vec::<String>::new(), "{what}");
-    let state = |name: &String| name.starts_with("runs/") || name.starts_with("undone/");
+    let state = |name: &String| ["runs/", "undone/", "invoices/"].iter().any(|folder| name.starts_with(folder));
     assert!(published.iter().any(state), "{what}: it publishes by a rename: {published:?}");
     let last = published.last().map(String::as_str);
     assert_eq!(last, Some("catalog.sqlite"), "{what}: the catalog is replaced by a rename, last: {published:?}");
@@ -157,9 +157,14 @@ fn a_ledger_in_new_folders_is_synced_from_the_top() {
 #[test]
 fn what_a_dead_run_renamed_is_synced_by_the_next() {
     let bench = Bench::new();
-    for (folder, before, words) in [("archive", &[][..], FIRST_NIGHT), ("runs", &[FIRST_NIGHT][..], SECOND_NIGHT)] {
-        let desk = bench.after(&[FIRST_NIGHT]);
-        if before.is_empty() {
+    let cases: [(&str, &[Words], Words); 3] = [
+        ("archive", &[FIRST_NIGHT], FIRST_NIGHT),
+        ("runs", &[FIRST_NIGHT], SECOND_NIGHT),
+        ("invoices", &[FIRST_NIGHT, ISSUE], CREDIT),
+    ];
+    for (folder, before, words) in cases {
+        let desk = bench.after(before);
+        if folder == "archive" {
             std::fs::remove_dir_all(desk.ledger().join("runs")).expect("the runs are removed");
             std::fs::remove_file(desk.ledger().join("catalog.sqlite")).expect("the catalog is removed");
             std::fs::create_dir(desk.ledger().join("runs")).expect("a folder is made");
