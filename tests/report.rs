@@ -302,8 +302,16 @@ fn a_day_is_set_beside_the_same_weekdays_of_other_runs() {
         book_minutes(&night, &[("2026-11-13", 4), ("2026-11-06", 1)]);
         book_minutes(&night, &[("2026-10-23", 30), ("2026-11-19", 40), ("2026-10-16", 50)]);
         book_minutes(&night, &[("2026-11-20", today)]);
+        if verdict == "low" {
+            let verdict = &report(&night, &[])["timelines"][0]["days"][0]["verdict"];
+            assert_eq!(verdict, "open", "no call is known after nine o'clock");
+            assert!(html(&night, &[]).contains("1 day is not over"));
+        }
+        // The next run judges it, and has no calls of that day.
+        book_minutes(&night, &[("2026-11-21", 1)]);
         let report = report(&night, &[]);
-        let day = &report["timelines"][0]["days"][0];
+        let day = &report["timelines"][0]["days"][1];
+        assert_eq!((&day["of_run"], &day["is_of_run"]), (&json!("0.00000"), &json!(false)));
         assert_eq!(
             (&day["date"], &day["verdict"], &day["median"]),
             (&json!("2026-11-20"), &json!(verdict), &json!("0.04000")),

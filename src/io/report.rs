@@ -50,9 +50,9 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     legs(run, &mut counter)?;
     let amounts = check(run, &counter)?;
     let count = |name: &str| counted(m, name);
-    let run_days = days_of(run, &counter);
+    let run_days = days_of(run, &before, &counter);
     let others = sums_of(&before, &days::needed(&run_days))?;
-    let timelines = days::timelines(&counter.days, &others, &run_days, newest.map(time::day)).map_err(overflow)?;
+    let timelines = days::timelines(&counter.days, &others, &run_days, newest).map_err(overflow)?;
     let rows = suspense_of(run, Dataset::Suspense)?;
     let closed = suspense_of(run, Dataset::Closed)?;
     let s = &m.suspense;
@@ -180,10 +180,14 @@ fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
 
 // ---- days -------------------------------------------------------------------------------------------------------
 
-/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed.
-fn days_of(run: &Run, counter: &Counter) -> BTreeSet<i64> {
+/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed; and the last day that
+/// was known before it, which may have been open then. A decision has no days.
+fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
     let mut days = counter.days.days();
-    days.extend(run.manifest.own_newest().filter(|_| run.manifest.kind == RunKind::Run).map(time::day));
+    if run.manifest.kind == RunKind::Run {
+        let newest_before = before.iter().filter_map(|run| run.manifest.own_newest()).max();
+        days.extend([run.manifest.own_newest(), newest_before].into_iter().flatten().map(time::day));
+    }
     days
 }
 

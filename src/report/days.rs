@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** no average and no float. A day is set beside the same weekday 7, 14, 21 and 28 days before it, of which
 //! those count that have legs; with fewer than two there is no verdict. With the median m of those: below m / 2 is low,
-//! above 2 × m is high, and exactly half and exactly double are usual.
+//! above 2 × m is high, and exactly half and exactly double are usual. A day of which no call is known in its last hour or
+//! later may not be over: then it is not low, but open.
 //!
 //! # Why
 //! Traffic of telephones has the shape of a week: a Sunday beside a Monday says nothing. The median, since one holiday or
@@ -10,16 +11,22 @@
 //! that begins with one late call of a month ago would have weeks of zeros; a day on which nothing at all was booked
 //! stands out in [`super::Timeline::all`]. Amounts of all runs up to this one are compared, not the run's own: a late
 //! export with three calls of last week did not make last week small.
+//!
+//! An export that is made at seven in the morning ends in a day that has hardly begun. A report that called it low each
+//! morning would be read by nobody; so it is judged by the next run, which takes the last day known before it along.
 
 use super::{Before, Day, DaySum, Timeline, Verdict};
 use crate::money::{AMOUNT_DECIMALS, Overflow, Total, decimal_text};
-use crate::time;
+use crate::time::{self, Micros};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back the same weekdays are looked at, in days.
 pub const BACK: i64 = 28;
 /// The most days of a run that stand in the picture of [`Timeline::all`], which begins [`BACK`] days before them.
 pub const SHOWN: i64 = 32;
+
+/// A day is over if a call of its last hour is known, or a later one.
+const LAST_HOUR: Micros = 3600 * time::SECOND;
 
 const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
@@ -73,7 +80,7 @@ pub fn needed(run_days: &BTreeSet<i64>) -> BTreeSet<i64> {
     needed
 }
 
-/// The timelines of a run: `own` are its sums, `others` those of the runs before it, `newest` is the day of the newest
+/// The timelines of some days of a run: `own` are its sums, `others` those of the runs before it, `newest` is the newest
 /// call start that was known.
 ///
 /// # Errors
@@ -82,7 +89,7 @@ pub fn timelines(
     own: &DaySums,
     others: &DaySums,
     run_days: &BTreeSet<i64>,
-    newest: Option<i64>,
+    newest: Option<Micros>,
 ) -> Result<Vec<Timeline>, Overflow> {
     let currencies: BTreeSet<&String> = own.0.keys().chain(others.0.keys()).collect();
     currencies.into_iter().map(|currency| timeline(currency, own, others, run_days, newest)).collect()
@@ -93,13 +100,13 @@ fn timeline(
     own: &DaySums,
     others: &DaySums,
     run_days: &BTreeSet<i64>,
-    newest: Option<i64>,
+    newest: Option<Micros>,
 ) -> Result<Timeline, Overflow> {
     let sum = |day: i64| {
         let mut amount = others.get(currency, day).unwrap_or_default();
         let of_run = own.get(currency, day).unwrap_or_default();
         amount.merge(of_run)?;
-        Ok(DaySum { date: date(day), amount, of_run, is_of_run: run_days.contains(&day) })
+        Ok(DaySum { date: date(day), amount, of_run, is_of_run: own.get(currency, day).is_some() })
     };
     let has_legs = |day: i64| own.get(currency, day).is_some() || others.get(currency, day).is_some();
     let day = |day: i64| {
@@ -111,7 +118,11 @@ fn timeline(
             before.push(Before { date: date(earlier), amount });
         }
         let twice = twice_the_median(before.iter().map(|before| before.amount).collect());
-        let verdict = verdict(sum.amount, twice, before.len());
+        let may_not_be_over = newest.is_none_or(|newest| newest < (day + 1) * time::DAY - LAST_HOUR);
+        let verdict = match verdict(sum.amount, twice, before.len()) {
+            Verdict::Low if may_not_be_over => Verdict::Open,
+            verdict => verdict,
+        };
         let mut made = Day {
             sum,
             weekday: weekday(day),
@@ -119,10 +130,10 @@ fn timeline(
             // Half of an odd number of units has one decimal more.
             median: twice.map(|twice| decimal_text(twice.saturating_mul(5), AMOUNT_DECIMALS + 1, 5)),
             verdict,
-            may_not_be_over: newest.is_none_or(|newest| newest <= day),
+            may_not_be_over,
             words: String::new(),
         };
-        made.words = words(&made, currency);
+        made.words = words(&made, currency, newest);
         Ok(made)
     };
     let all = match window(run_days) {
@@ -161,17 +172,20 @@ fn verdict(amount: Total, twice_the_median: Option<i128>, days: usize) -> Verdic
     }
 }
 
-fn words(day: &Day, currency: &str) -> String {
+fn words(day: &Day, currency: &str, newest: Option<Micros>) -> String {
     let amount = format!("{} {}: {} {currency}", day.weekday, day.sum.date, day.sum.amount);
     let median = day.median.as_deref().unwrap_or_default();
     let days = match day.before.len() {
         1 => format!("the {} before", day.weekday),
         count => format!("{count} {}s before", day.weekday),
     };
-    let over = if day.may_not_be_over { " No later day is known: it may not be over." } else { "" };
     match day.verdict {
         Verdict::Usual => format!("{amount}, as usual: the median of {days} is {median}."),
-        Verdict::Low => format!("{amount} is below half of the median of {days}, {median}.{over}"),
+        Verdict::Low => format!("{amount} is below half of the median of {days}, {median}."),
+        Verdict::Open => {
+            let newest = newest.map(time::text).unwrap_or_default();
+            format!("{amount} so far, below half of the median of {days}, {median}; the newest call known is of {newest}.")
+        }
         Verdict::High => format!("{amount} is above double the median of {days}, {median}."),
         Verdict::NoHistory if day.before.is_empty() => format!("{amount}; there is no {} before to compare.", day.weekday),
         Verdict::NoHistory => format!("{amount}; one {} before is too little to compare.", day.weekday),
@@ -194,7 +208,11 @@ mod tests {
         for (back, units) in before {
             others.add("EUR", FRIDAY - back, total(*units)).unwrap();
         }
-        timelines(&own, &others, &BTreeSet::from([FRIDAY]), Some(FRIDAY)).unwrap().remove(0).days.remove(0)
+        made_until(&own, &others, (FRIDAY + 1) * time::DAY)
+    }
+
+    fn made_until(own: &DaySums, others: &DaySums, newest: Micros) -> Day {
+        timelines(own, others, &BTreeSet::from([FRIDAY]), Some(newest)).unwrap().remove(0).days.remove(0)
     }
 
     #[test]
@@ -214,6 +232,18 @@ mod tests {
             [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::High]
         });
         assert_eq!(made(1, &before).median.as_deref(), Some("0.000000025"));
+    }
+
+    #[test]
+    fn a_day_without_its_last_hour_is_not_low_but_open() {
+        let (mut own, mut others) = (DaySums::default(), DaySums::default());
+        own.add("EUR", FRIDAY, total(1)).unwrap();
+        [7, 14].into_iter().for_each(|back| others.add("EUR", FRIDAY - back, total(10)).unwrap());
+        let eleven = FRIDAY * time::DAY + 23 * LAST_HOUR;
+        let verdicts = [eleven - 1, eleven].map(|newest| made_until(&own, &others, newest).verdict);
+        assert_eq!(verdicts, [Verdict::Open, Verdict::Low]);
+        own.add("EUR", FRIDAY, total(20)).unwrap();
+        assert_eq!(made_until(&own, &others, 0).verdict, Verdict::High, "it can only grow");
     }
 
     #[test]
@@ -237,7 +267,7 @@ mod tests {
         for back in [7, 14, 21] {
             others.add("EUR", FRIDAY - back, total(10)).unwrap();
         }
-        let made = timelines(&own, &others, &BTreeSet::from([FRIDAY]), Some(FRIDAY + 1)).unwrap();
+        let made = timelines(&own, &others, &BTreeSet::from([FRIDAY]), Some((FRIDAY + 1) * time::DAY)).unwrap();
         let found: Vec<_> = made.iter().map(|t| (t.currency.as_str(), t.days.len(), t.days[0].verdict)).collect();
         assert_eq!(found, [("EUR", 1, Verdict::Low), ("USD", 1, Verdict::NoHistory)]);
         assert!(!made[0].days[0].may_not_be_over);

@@ -305,7 +305,7 @@ pub struct Timeline {
     pub currency: String,
     /// The last days without a gap, oldest first, up to the run's last day.
     pub all: Vec<DaySum>,
-    /// The run's own days, newest first, each beside the same weekdays before it.
+    /// The run's own days and the last one known before it, newest first, each beside the same weekdays before it.
     pub days: Vec<Day>,
 }
 
@@ -336,7 +336,7 @@ pub struct Day {
     pub median: Option<String>,
     /// How it is beside them.
     pub verdict: Verdict,
-    /// Whether no call is known that starts on a later day, so that the day may not be over.
+    /// Whether no call is known that starts later, or in the day's last hour, so that the day may not be over.
     pub may_not_be_over: bool,
     /// All of this in a sentence.
     pub words: String,
@@ -359,6 +359,8 @@ pub enum Verdict {
     Usual,
     /// Below half.
     Low,
+    /// Below half so far: the day may not be over.
+    Open,
     /// Above double.
     High,
     /// Fewer than two of the days before have legs.

@@ -43,6 +43,8 @@ struct View<'a> {
     days: Vec<DaysOf<'a>>,
     /// Days that are not as usual.
     odd_days: Vec<&'a Day>,
+    /// Days that are low so far, and may not be over.
+    open_days: Vec<&'a Day>,
     /// Whether any day could be compared.
     compared: bool,
     /// Findings that found something, and those that found nothing.
@@ -81,13 +83,19 @@ impl<'a> View<'a> {
             report,
             rows: report.run.files.iter().map(|file| file.rows).sum(),
             days: report.timelines.iter().enumerate().map(days_of).collect(),
-            odd_days: report.timelines.iter().flat_map(|timeline| &timeline.days).filter(is_odd).collect(),
-            compared: report.timelines.iter().flat_map(|timeline| &timeline.days).any(|day| day.verdict != Verdict::NoHistory),
+            odd_days: days(report).filter(is_odd).collect(),
+            open_days: days(report).filter(|day| day.verdict == Verdict::Open).collect(),
+            compared: days(report).any(|day| day.verdict != Verdict::NoHistory),
             found,
             clean,
             oldest_days: report.suspense.reasons.iter().filter_map(|line| line.oldest_days).max(),
         }
     }
+}
+
+/// The days of all currencies.
+fn days(report: &Report) -> impl Iterator<Item = &Day> {
+    report.timelines.iter().flat_map(|timeline| &timeline.days)
 }
 
 /// Text in which what stands between `` ` `` is a name or a command.
@@ -149,7 +157,8 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
         let x = left + place * pitch + (pitch - bar) / 2;
         let words = if usual.is_empty() { String::new() } else { format!(", usual {usual}") };
         let label = escaped(&format!("{}: {} {unit}{words}", day.date, day.amount));
-        for (class, y, height) in [("bar before", bottom - whole + part, whole - part), (class, bottom - whole, part)] {
+        let others = if part == 0 && class != "bar" { class } else { "bar before" };
+        for (class, y, height) in [(others, bottom - whole + part, whole - part), (class, bottom - whole, part)] {
             if height > 0 {
                 let _ = write!(
                     svg,
