@@ -238,7 +238,9 @@ mod tests {
     fn a_day_without_its_last_hour_is_not_low_but_open() {
         let (mut own, mut others) = (DaySums::default(), DaySums::default());
         own.add("EUR", FRIDAY, total(1)).unwrap();
-        [7, 14].into_iter().for_each(|back| others.add("EUR", FRIDAY - back, total(10)).unwrap());
+        for back in [7, 14] {
+            others.add("EUR", FRIDAY - back, total(10)).unwrap();
+        }
         let eleven = FRIDAY * time::DAY + 23 * LAST_HOUR;
         let verdicts = [eleven - 1, eleven].map(|newest| made_until(&own, &others, newest).verdict);
         assert_eq!(verdicts, [Verdict::Open, Verdict::Low]);
