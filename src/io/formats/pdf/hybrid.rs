@@ -1,5 +1,5 @@
-//! The name that a hybrid invoice bears in its file's metadata, by Factur-X 1.0 and ZUGFeRD 2: without it, programs that read
-//! such invoices do not look for the attachment.
+//! The name that a hybrid invoice bears in its file's metadata, by Factur-X 1.0 (`ZUGFeRD` 2): without it, programs that
+//! read such invoices do not look for the attachment.
 //!
 //! **Invariant:** the file as it was stays whole; a second version of its metadata is appended, as PDF's incremental updates
 //! are (ISO 32000-1, 7.5.6).

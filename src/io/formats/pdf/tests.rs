@@ -83,7 +83,9 @@ fn every_value_is_in_the_text_as_it_is_in_json() {
             ("taxes", &["reason", "rate", "sum", "rounding", "taxable", "tax"]),
         ] {
             for line in json[list].as_array().unwrap() {
-                fields.iter().for_each(|field| look(&line[field]));
+                for field in fields {
+                    look(&line[field]);
+                }
             }
         }
         for field in ["/number", "/issue_date", "/due_date", "/period/first_day", "/corrects/number", "/corrects/reason"] {
@@ -444,7 +446,7 @@ fn legs(count: u64) -> Vec<ItemisedLeg> {
         call_sid: format!("CA{number:032x}"),
         from: format!("+4930{:07}***", number % 9_999_999),
         to: format!("+4420{:06}***", number % 999_999),
-        scenario: ["termination", "origination-to-pstn"][usize::from(number % 3 == 0)].into(),
+        scenario: ["termination", "origination-to-pstn"][usize::from(number.is_multiple_of(3))].into(),
         service: "termination".into(),
         description: "Trunking termination minute - United Kingdom - Mobile - EE".into(),
         duration_seconds: number % 600,

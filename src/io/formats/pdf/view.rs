@@ -46,7 +46,7 @@ struct View<'a> {
     widths: Widths,
     fees: bool,
     items: Vec<Item<'a>>,
-    taxes: Vec<Tax<'a>>,
+    taxes: Vec<TaxRow<'a>>,
     totals: Totals,
     days: Option<Days<'a>>,
     scenarios: Vec<Share<'a>>,
@@ -100,7 +100,7 @@ struct Item<'a> {
 }
 
 #[derive(Serialize)]
-struct Tax<'a> {
+struct TaxRow<'a> {
     label: String,
     reason: &'a str,
     sum: String,
@@ -251,12 +251,12 @@ fn items(document: &Document) -> Vec<Item<'_>> {
     items
 }
 
-fn taxes(document: &Document) -> Vec<Tax<'_>> {
+fn taxes(document: &Document) -> Vec<TaxRow<'_>> {
     let sum = column(document.taxes.iter().flat_map(|group| [group.sum, group.rounding]));
     let whole = column(document.taxes.iter().flat_map(|group| [group.taxable, group.tax]));
     let mut taxes = Vec::new();
     for group in &document.taxes {
-        taxes.push(Tax {
+        taxes.push(TaxRow {
             label: tax_label(group.category, group.rate),
             reason: &group.reason,
             sum: sum.text(group.sum),
