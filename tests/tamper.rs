@@ -158,7 +158,7 @@ fn cells(connection: &Connection) -> rusqlite::Result<Vec<Cell>> {
             let values = (0..names.len()).map(|at| found.get(at)).collect::<rusqlite::Result<Vec<Value>>>()?;
             let row: Vec<(String, Value)> = names.iter().cloned().zip(values).collect();
             let run = row.iter().find_map(|(name, value)| match value {
-                Value::Text(text) if name == "run_id" => Some(text.clone()),
+                Value::Text(text) if name == "run_id" || name == "batch_id" => Some(text.clone()),
                 _ => None,
             });
             cells.extend(row.iter().map(|(column, value)| Cell {
