@@ -3,10 +3,10 @@
 //! `validators/browser.py` says what is looked at. It needs Chromium, poppler-utils and Python packages: `make validators`.
 
 use crate::documents::{self, HOSTILE, judge};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use trunkrate::document::{Document, ItemisedLeg};
-use trunkrate::io::formats::{csv, html::Pages};
+use trunkrate::io::formats::{csv, html::Pages, json};
 use trunkrate::text;
 
 fn page(document: &Document, itemised: Option<&[ItemisedLeg]>) -> String {
@@ -50,6 +50,39 @@ fn dump_samples() {
     }
 }
 
+/// The CPU time of this thread, in milliseconds.
+#[cfg(target_os = "linux")]
+fn cpu_millis() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a time");
+    text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).expect("nanoseconds") / 1_000_000
+}
+
+/// What 5,000 documents of 20 lines take: `cargo test --release -- --ignored --nocapture five_thousand`.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a measurement"]
+fn five_thousand_documents_take_few_seconds() {
+    let (document, pages) = (documents::invoice("EUR", 20), Pages::new(None).expect("templates"));
+    let (mut times, mut bytes) = ([0; 3], [0; 3]);
+    for (format, time) in times.iter_mut().enumerate() {
+        let start = cpu_millis();
+        for _ in 0..5000 {
+            bytes[format] += match format {
+                0 => pages.html(&document, None).expect("a page").len(),
+                1 => csv::document(&document).expect("a table").len(),
+                _ => json::document(&document).len(),
+            };
+        }
+        *time = cpu_millis() - start;
+    }
+    println!("5,000 documents of 20 lines: HTML, CSV, JSON take {times:?} ms of CPU and {bytes:?} bytes");
+    let (long, calls) = (documents::invoice("EUR", 3000), documents::legs(100_000));
+    let start = cpu_millis();
+    let size = pages.html(&long, Some(&calls)).expect("a page").len();
+    println!("one of 3,000 lines and 100,000 calls: {} ms of CPU, {size} bytes", cpu_millis() - start);
+    assert!(times.iter().sum::<u64>() < 5000, "{times:?} ms");
+}
+
 #[test]
 fn pages_are_good_on_screens_for_readers_and_on_paper() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -60,9 +93,9 @@ fn pages_are_good_on_screens_for_readers_and_on_paper() {
         // A row whose name takes several lines is none that is looked for line by line.
         let rows = if name == "long" { vec![] } else { rows(&document) };
         let one_sheet = ["short", "empty", "credit"].contains(&name);
-        plan.push(json!({"file": file, "rows": rows, "one_sheet": one_sheet, "light": name == "3000"}));
+        plan.push(serde_json::json!({"file": file, "rows": rows, "one_sheet": one_sheet, "light": name == "3000"}));
     }
-    write(folder.path(), "plan.json", &json!({"pages": plan}).to_string());
+    write(folder.path(), "plan.json", &serde_json::json!({"pages": plan}).to_string());
     let (good, found) = judge("browser.py", &[folder.path()], "");
     assert!(good, "{found:#}");
     assert_eq!(found.as_object().expect("pages").len(), samples().len());
@@ -99,13 +132,13 @@ fn a_bad_page_is_found() {
     }
     let plan = |(name, only, ..): &(&str, &str, String, &str)| {
         let rows = rows(&documents::month());
-        json!({"file": format!("{name}.html"), "rows": rows, "one_sheet": *name == "sheets", "only": [only]})
+        serde_json::json!({"file": format!("{name}.html"), "rows": rows, "one_sheet": *name == "sheets", "only": [only]})
     };
     let pages: Vec<Value> = cases.iter().map(plan).collect();
     write(folder.path(), "plain.html", &good);
     write(folder.path(), "other.html", &body("<p title=\"\">more</p>"));
-    let same = json!({"file": "plain.html", "as": ["other.html"]});
-    write(folder.path(), "plan.json", &json!({"pages": pages, "same": same}).to_string());
+    let same = serde_json::json!({"file": "plain.html", "as": ["other.html"]});
+    write(folder.path(), "plan.json", &serde_json::json!({"pages": pages, "same": same}).to_string());
     let (good, found) = judge("browser.py", &[folder.path()], "");
     assert!(!good);
     for (name, _, _, expected) in cases {
@@ -141,7 +174,7 @@ fn no_text_becomes_an_element() {
         write(folder.path(), &name, &html);
         names.push(name);
     }
-    write(folder.path(), "plan.json", &json!({"same": {"file": "plain.html", "as": names}}).to_string());
+    write(folder.path(), "plan.json", &serde_json::json!({"same": {"file": "plain.html", "as": names}}).to_string());
     let (good, found) = judge("browser.py", &[folder.path()], "");
     assert!(good, "{found:#}");
     assert_eq!(found.as_object().expect("pages").len(), HOSTILE.len() + 1);

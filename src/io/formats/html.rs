@@ -95,7 +95,7 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
             ValueKind::Undefined | ValueKind::None => Ok(()),
             ValueKind::Number | ValueKind::Bool => Ok(write!(out, "{value}")?),
             _ => {
-                let text = value.to_str().map_or_else(|| value.to_string().into(), |text| text);
+                let text = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
                 Ok(out.write_str(&charts::escaped(&text))?)
             }
         }
