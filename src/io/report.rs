@@ -20,7 +20,7 @@ use super::ledger::books::ROWS;
 use super::ledger::frames::SuspenseRow;
 use super::ledger::known::{day_of_file, ids_in};
 use super::ledger::manifest::{FILE_NAME, Manifest, RunKind};
-use super::ledger::read::{Group, groups, longs, slice, sums_by_currency, suspense_of, text, units};
+use super::ledger::read::{each_group, longs, slice, sums_by_currency, suspense_of, text, units};
 use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
 use crate::call::Sid;
@@ -31,7 +31,6 @@ use crate::report::prefixes::Prefixes;
 use crate::report::waiting::{Waiting, by_reason};
 use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, Report, SCHEMA, Suspense, class_words};
 use crate::time::{self, Micros};
-use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -243,22 +242,8 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
                 };
                 counter.leg(&leg).map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
             }
-            Ok(())
+            Ok::<_, LedgerError>(())
         })?;
-    }
-    Ok(())
-}
-
-/// The groups of rows of a file, one after the other.
-fn each_group(
-    path: &Path,
-    columns: &[&str],
-    mut then: impl FnMut(&DataFrame) -> Result<(), LedgerError>,
-) -> Result<(), LedgerError> {
-    let mut first = 0;
-    for Group { rows, .. } in groups(path)? {
-        then(&slice(path, columns, first, rows)?)?;
-        first += rows;
     }
     Ok(())
 }

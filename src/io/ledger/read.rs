@@ -110,6 +110,23 @@ pub fn groups(path: &Path) -> Result<Vec<Group>, LedgerError> {
     Ok((0..metadata.row_groups.len()).map(of).collect())
 }
 
+/// Columns of a file, a group of rows after the other: no more is in memory at once.
+///
+/// # Errors
+/// If it is missing or corrupt, or `then` fails.
+pub fn each_group<E: From<LedgerError>>(
+    path: &Path,
+    columns: &[&str],
+    mut then: impl FnMut(&DataFrame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut first = 0;
+    for Group { rows, .. } in groups(path)? {
+        then(&slice(path, columns, first, rows)?)?;
+        first += rows;
+    }
+    Ok(())
+}
+
 fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
     let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
     let columns = columns.iter().map(|c| (*c).to_owned()).collect();
@@ -225,12 +242,10 @@ pub fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
 pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, LedgerError> {
     let mut sums: BTreeMap<String, Total> = BTreeMap::new();
     for path in paths {
-        let mut first = 0;
-        for Group { rows, .. } in groups(path)? {
-            let legs = slice(path, &["currency", "amount"], first, rows)?;
-            first += rows;
+        each_group(path, &["currency", "amount"], |legs| {
             let mut own: Vec<(&str, i128)> = Vec::new();
-            for (currency, amount) in text(&legs, "currency").iter().zip(units(&legs, "amount")) {
+            let currencies = text(legs, "currency");
+            for (currency, amount) in currencies.iter().zip(units(legs, "amount")) {
                 let (currency, amount) = (currency.unwrap_or_default(), amount.unwrap_or_default());
                 match own.iter_mut().find(|(known, _)| *known == currency) {
                     Some((_, sum)) => *sum += amount,
@@ -241,7 +256,8 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
                 let total = sums.entry(currency.to_owned()).or_default();
                 total.merge(Total::from_units(sum)).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
             }
-        }
+            Ok::<_, LedgerError>(())
+        })?;
     }
     Ok(sums)
 }

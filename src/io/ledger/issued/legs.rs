@@ -5,7 +5,7 @@ use super::{BatchKind, BilledRun};
 use crate::document::{Document, Exact, ItemisedLeg, Unbalanced};
 use crate::io::FileError;
 use crate::io::ledger::known::day_of_file;
-use crate::io::ledger::read::{Group, groups, longs, slice, text, units};
+use crate::io::ledger::read::{each_group, longs, text, units};
 use crate::io::ledger::{Dataset, History, LedgerError, Run};
 use crate::io::parts::Parts;
 use crate::money::{AMOUNT_DECIMALS, Amount, Overflow, Price, Total, decimal_text};
@@ -70,16 +70,13 @@ pub fn each<E: From<LedgerError>>(
         if !day_of_file(&path).is_some_and(&wanted) {
             continue;
         }
-        let mut first = 0;
-        for Group { rows, .. } in groups(&path)? {
-            let frame = slice(&path, &columns, first, rows)?;
-            first += rows;
+        each_group(&path, &columns, |frame| {
             let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
-            let [account, currency, call, scenario, service, description] = names.map(|name| text(&frame, name));
-            let parties = itemised.then(|| ["leg_from", "leg_to"].map(|name| text(&frame, name)));
-            let durations = if itemised { longs(&frame, "duration_seconds") } else { Vec::new() };
-            let [leg, start, billed] = ["leg", "start_time", "billed_seconds"].map(|name| longs(&frame, name));
-            let [price, fee, amount] = ["price_per_minute", "connection_fee", "amount"].map(|name| units(&frame, name));
+            let [account, currency, call, scenario, service, description] = names.map(|name| text(frame, name));
+            let parties = itemised.then(|| ["leg_from", "leg_to"].map(|name| text(frame, name)));
+            let durations = if itemised { longs(frame, "duration_seconds") } else { Vec::new() };
+            let [leg, start, billed] = ["leg", "start_time", "billed_seconds"].map(|name| longs(frame, name));
+            let [price, fee, amount] = ["price_per_minute", "connection_fee", "amount"].map(|name| units(frame, name));
             let number = |values: &[Option<i64>], row: usize| values.get(row).copied().flatten().unwrap_or_default();
             let stored = |values: &[Option<i128>], row: usize| i64::try_from(values[row].unwrap_or_default()).unwrap_or_default();
             let seconds = |value: i64| u64::try_from(value).unwrap_or_default();
@@ -103,7 +100,8 @@ pub fn each<E: From<LedgerError>>(
                     amount: Amount::from_units(stored(&amount, row)),
                 })?;
             }
-        }
+            Ok::<_, E>(())
+        })?;
     }
     Ok(())
 }
