@@ -265,6 +265,40 @@ fn each_text_alone_is_harmless() {
     }
 }
 
+#[test]
+fn what_stands_side_by_side_in_an_itemisation_belongs_together() {
+    let mut rows = legs(40);
+    for (number, payload) in PAYLOADS.iter().enumerate() {
+        rows[number].description = payload.repeat(1 + number % 4);
+        rows[number + 15].from = (*payload).to_owned();
+        rows[number + 20].call_sid = (*payload).to_owned();
+    }
+    let printer = printer();
+    let made = legs::itemised(&rows, &printer.shelf);
+    let made = serde_json::to_value(&made).unwrap();
+    let mut lines_of_all = 0;
+    for block in made["blocks"].as_array().unwrap() {
+        let columns: Vec<Vec<&str>> =
+            block.as_array().unwrap().iter().map(|column| column.as_str().unwrap().split('\n').collect()).collect();
+        assert!(columns.iter().all(|lines| lines.len() == columns[0].len()), "{block}");
+        for (lines, most) in columns.iter().zip(made["characters"].as_array().unwrap()) {
+            let most = usize::try_from(most.as_u64().unwrap()).unwrap();
+            assert!(lines.iter().all(|line| (1..=most).contains(&line.chars().count())), "{block}");
+        }
+        lines_of_all += columns[0].len();
+    }
+    assert!(lines_of_all > rows.len(), "some took several lines");
+    let pdf = printer.pdf(&samples::invoice("EUR", 3), Some(&rows), None).unwrap();
+    let fonts = poppler("pdffonts", &[], &pdf);
+    assert_eq!(fonts.lines().filter(|row| row.contains(" yes yes yes ")).count(), 3, "{fonts}");
+    // A leg's first line holds all of its other columns.
+    let shown = poppler("pdftotext", &["-layout", "-enc", "UTF-8"], &pdf);
+    let of_leg = shown.lines().find(|line| line.contains(&rows[39].call_sid)).unwrap();
+    for part in [&rows[39].start, &rows[39].to, &rows[39].amount.to_string()] {
+        assert!(of_leg.contains(part.as_str()), "{part} in {of_leg}");
+    }
+}
+
 /// A folder with files in it.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
