@@ -11,7 +11,7 @@ pub fn scenario(id: &str) -> String {
         Some(Scenario::Root(direction)) => format!("{}: {} leg", direction.title(), way(direction)),
         Some(Scenario::Transfer(transfer)) => {
             let row = transfer.row();
-            let legs: Vec<String> = row.child_bills.iter().map(leg).collect();
+            let legs: Vec<String> = row.child_bills.iter().map(|cell| leg(*cell)).collect();
             format!("{}, transferred to {}: {}", row.parent.title(), row.target_words, legs.join(" + "))
         }
         None => id.to_owned(),
@@ -19,7 +19,7 @@ pub fn scenario(id: &str) -> String {
 }
 
 /// A leg to or from the transfer target is one that the transfer made.
-fn leg(cell: &LegCell) -> String {
+fn leg(cell: LegCell) -> String {
     let new = if [cell.from, cell.to].contains(&Letter::C) { "new " } else { "" };
     format!("{new}{} leg", way(cell.service))
 }
