@@ -105,12 +105,17 @@ pub fn bars_by_day<'a>(
     Some(chart(head, summary, &[], rows, svg))
 }
 
-/// Parts of a whole, as horizontal bars, in the order given.
+/// Parts of a whole, as horizontal bars, in the order given; the longest is the largest part that has a name.
+///
+/// # Why the rest has no bar
+///
+/// Of three thousand destinations the rest is nearly all, and its bar would leave nothing of the others to be seen.
 ///
 /// None where there is nothing to show: fewer than two parts, or none above zero.
 #[must_use]
 pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
-    let largest = parts.iter().reduce(|best, part| if part.amount > best.amount { part } else { best })?;
+    let named = parts.iter().filter(|part| !part.rest);
+    let largest = named.reduce(|best, part| if part.amount > best.amount { part } else { best })?;
     if parts.len() < 2 || largest.amount.0 <= Decimal::ZERO {
         return None;
     }
@@ -126,12 +131,13 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
         let value = format!("{} · {}", part.amount, percent(part.permille));
         let label = escaped(&shortened(&part.label, WIDTH / 7));
         let width = scaled(part.amount.0, largest.amount.0, track);
-        let class = if part.rest { "bar rest" } else { "bar" };
         // An inner SVG cuts what is too long, whatever the reader's letters are.
         let _ = write!(svg, r#"<svg x="0" y="{top}" width="{WIDTH}" height="16"><text x="0" y="11">{label}</text></svg>"#);
-        let _ = write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{track}" height="6"/>"#);
-        let title = escaped(&format!("{}: {value}", part.label));
-        let _ = write!(svg, r#"<rect class="{class}" x="0" y="{bar}" width="{width}" height="6"><title>{title}</title></rect>"#);
+        if !part.rest {
+            let title = escaped(&format!("{}: {value}", part.label));
+            let _ = write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{track}" height="6"/>"#);
+            let _ = write!(svg, r#"<rect class="bar" x="0" y="{bar}" width="{width}" height="6"><title>{title}</title></rect>"#);
+        }
         let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{text}">{}</text>"#, escaped(&value));
     }
     svg.push_str("</svg>");
@@ -273,10 +279,11 @@ mod tests {
 
     #[test]
     fn the_longest_bar_is_the_largest_part() {
-        let chart = shares(HEAD, &[part("a", 3, 750), part("b", 1, 250), part("c", 0, 0)]).expect("a chart");
+        let rest = Part { rest: true, ..part("9 others", 99, 961) };
+        let chart = shares(HEAD, &[part("a", 3, 29), part("b", 1, 10), part("c", 0, 0), rest]).expect("a chart");
         let widths: Vec<&str> = chart.svg.split(r#"class="bar""#).skip(1).filter_map(|bar| bar.split('"').nth(5)).collect();
-        assert_eq!(widths, ["283", "94", "0"]);
-        assert_eq!(chart.rows[1], ["b", "1", "25.0\u{a0}%"]);
+        assert_eq!(widths, ["276", "91", "0"]);
+        assert_eq!(chart.rows[1], ["b", "1", "1.0\u{a0}%"]);
         assert_eq!(chart.columns, ["Day", "EUR", "Share"]);
     }
 
