@@ -362,7 +362,7 @@ proptest! {
                     prop_assert_eq!(list.len() - before, expected.len(), "{:?} {:?}", args, list);
                     for (at, (own, legs)) in expected.iter().enumerate() {
                         let row = &list[before + at];
-                        let usage = format!(" AC{own} 0.{:02}000 ", legs);
+                        let usage = format!(" AC{own} 0.{legs:02}000 ");
                         prop_assert!(row.contains(&usage), "{} {}", row, usage);
                         numbers.insert(model.invoices.len() - expected.len() + at, row.split(' ').next().unwrap_or_default().to_owned());
                     }

@@ -69,7 +69,7 @@ pub struct PeriodArgs {
     /// Only what came late to a period that is already issued
     #[arg(long)]
     pub supplementary: bool,
-    /// Monthly charges: account_sid,description,quantity,unit_price,currency[,tax_category,tax_rate,from,to]
+    /// A file of monthly charges: items.csv (the README lists its columns)
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
     /// accounts.csv [default: as the last run knew it]

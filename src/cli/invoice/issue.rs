@@ -156,16 +156,15 @@ fn publish(
     drafts: impl Iterator<Item = Result<Draft, invoices::IssueError>>,
 ) -> Result<Option<(Writer, BatchManifest)>, CliError> {
     let seller = &inputs.terms.seller.id;
-    let mut counter = next_counter(history, seller, date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
+    let first = next_counter(history, seller, date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
     let mut runs = BilledRuns::default();
     let mut writer = Writer::begin(lock)?;
-    for draft in drafts {
+    for (counter, draft) in (first..).zip(drafts) {
         let Draft { document, open } = draft?;
         let number = number(&inputs.terms, date, counter);
         refuse_taken(history, &number)?;
         let entry = Entry { counter, runs: runs.add(history, &open), ..Entry::default() };
         writer.add(&Document { kind: Kind::Invoice, number: Some(number), ..document }, entry)?;
-        counter += 1;
     }
     if writer.is_empty() {
         return Ok(None);

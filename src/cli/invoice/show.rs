@@ -83,14 +83,12 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
         |entry| entry.number == args.number,
         |_, document| {
             let bytes = drawing.draw(args.format, &document, legs.as_deref())?;
-            match &args.out {
-                Some(path) => write_whole(path, &bytes)?,
-                None => {
-                    let mut out = std::io::stdout().lock();
-                    out.write_all(&bytes)?;
-                    out.flush()?;
-                }
+            if let Some(path) = &args.out {
+                return Ok(write_whole(path, &bytes)?);
             }
+            let mut out = std::io::stdout().lock();
+            out.write_all(&bytes)?;
+            out.flush()?;
             Ok::<_, CliError>(())
         },
     )

@@ -308,7 +308,8 @@ pub fn deal(parts: &Parts, document: u32, leg: &LegRow<'_>) -> Result<(), FileEr
 /// # Errors
 /// If they cannot be read back.
 pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, Vec<ItemisedLeg>>, FileError> {
-    let mut found: HashMap<u32, Vec<((Micros, i64), ItemisedLeg)>> = HashMap::new();
+    type Placed = ((Micros, i64), ItemisedLeg);
+    let mut found: HashMap<u32, Vec<Placed>> = HashMap::new();
     parts.take(part, |mut bytes| {
         while !bytes.is_empty() {
             let document = u32::from_le_bytes(number(&mut bytes));
