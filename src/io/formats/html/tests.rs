@@ -79,7 +79,7 @@ fn a_page_is_one_file_that_loads_and_runs_nothing() {
         let html = page(&samples::invoice("EUR", lines));
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n"), "{}", &html[..80]);
         assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""));
-        for absent in ["<script", "src=", "url(", "@import", "href=\"h", " on", "javascript:"].iter().filter(|a| **a != " on") {
+        for absent in ["<script", "src=", "url(", "@import", "href=\"h", "javascript:"] {
             assert!(!html.contains(absent), "{absent}");
         }
         assert_eq!(html, page(&samples::invoice("EUR", lines)), "the same bytes");
