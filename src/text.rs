@@ -36,8 +36,9 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
     let runs = start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) || text.starts_with(['\t', '\r', '\n']);
     let is_number = |digits: &str| crate::money::is_plain_decimal(digits);
-    let harmless = text.strip_prefix('+').is_some_and(|digits| digits.len() >= 7 && digits.bytes().all(|b| b.is_ascii_digit()))
-        || text.strip_prefix('-').is_some_and(is_number);
+    // The last digits of a number may be masked.
+    let is_e164 = |digits: &str| digits.len() >= 7 && digits.trim_end_matches('•').bytes().all(|b| b.is_ascii_digit());
+    let harmless = text.strip_prefix('+').is_some_and(is_e164) || text.strip_prefix('-').is_some_and(is_number);
     let text = visible(text);
     if runs && !harmless { Cow::Owned(format!("'{text}")) } else { text }
 }
@@ -72,6 +73,8 @@ mod tests {
         for (text, expected) in [
             ("=1+1", "'=1+1"),
             ("+442079460110", "+442079460110"),
+            ("+44207946••••", "+44207946••••"),
+            ("+1•1234567", "'+1•1234567"),
             ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
             ("-0.00340", "-0.00340"),
             ("-2+3", "'-2+3"),

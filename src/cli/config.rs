@@ -4,7 +4,8 @@ use super::error::CliError;
 use crate::document::build::Tax;
 use crate::document::{Party, Payment, Seller};
 use crate::io::FileError;
-use crate::io::invoices::{Terms, tax_of};
+use crate::io::formats::einvoice::is_country;
+use crate::io::invoices::{LONGEST, Terms, tax_of};
 use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
 use crate::policy::{ChainedTransfers, Policy};
 use crate::time::Zone;
@@ -105,15 +106,41 @@ fn config(path: &Path, text: &str) -> Result<Config, FileError> {
     })
 }
 
+impl SellerTable {
+    /// All of its texts, but the id.
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self { id: _, name, address, city, postcode, country, tax_id, email, registration, phone, website } = self;
+        [name, city, postcode, country, tax_id, email, registration, phone, website].into_iter().chain(address)
+    }
+}
+
+impl InvoiceTable {
+    /// All of its texts that documents show.
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self { terms, account_name, iban, bic, notes, tax_reason, .. } = self;
+        [account_name, iban, bic, tax_reason].into_iter().chain(terms).chain(notes)
+    }
+}
+
 /// Whether a text may stand before a number: a number is a file's name too.
 fn is_prefix(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    text.len() <= 20 && text.bytes().all(allowed) && !text.starts_with(['.', '-'])
+    text.len() <= 20 && text.bytes().all(allowed) && !text.starts_with(['.', '-', '_'])
 }
 
 fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
-    let Config { seller, invoice, .. } = config(path, text)?;
+    let Config { mut seller, mut invoice, .. } = config(path, text)?;
     let wrong = |problem: String| FileError::new(path, problem);
+    let texts = seller.texts().chain(invoice.texts());
+    for text in texts {
+        *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.chars().count() > LONGEST {
+            let start: String = text.chars().take(40).collect();
+            return Err(wrong(format!("`{start}…` has more than {LONGEST} characters")));
+        }
+    }
+    seller.address.retain(|line| !line.is_empty());
+    invoice.notes.retain(|note| !note.is_empty());
     let number_prefix = invoice.number_prefix.unwrap_or_else(|| "INV-".to_owned());
     if !is_prefix(&number_prefix) {
         let found = format!("invoice.number_prefix is `{number_prefix}`");
@@ -121,9 +148,8 @@ fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
             "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, the first a letter or digit"
         )));
     }
-    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
     if !seller.country.is_empty() && !is_country(&seller.country) {
-        return Err(wrong(format!("seller.country is `{}`; expected two capital letters, such as DE", seller.country)));
+        return Err(wrong(format!("seller.country is `{}`; expected two letters of ISO 3166-1, such as DE", seller.country)));
     }
     let tax = tax_of(&invoice.tax_category, &invoice.tax_rate, &invoice.tax_reason, &Tax::default())
         .map_err(|problem| wrong(format!("invoice.{problem}")))?;
@@ -159,6 +185,7 @@ fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
         payment,
         notes: invoice.notes,
         tax,
+        says_tax: !invoice.tax_category.is_empty(),
         mask_digits: invoice.mask_digits,
         itemised: invoice.itemised.unwrap_or(true),
     })
@@ -216,6 +243,7 @@ mod tests {
             "[invoice]\ntax_rate = \"19\"",
             "[invoice]\ntax_rate = 19",
             "[seller]\ncountry = \"de\"",
+            "[seller]\ncountry = \"XX\"",
             "[seller]\nnaem = \"A\"",
         ] {
             assert!(parse_terms(path, bad).is_err(), "{bad}");

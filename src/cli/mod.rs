@@ -10,6 +10,7 @@ mod error;
 mod export;
 mod invoice;
 mod log;
+mod output;
 mod rates;
 mod report;
 mod rerate;

@@ -2,6 +2,7 @@
 
 use super::args::{ReportArgs, ReportFormat};
 use super::error::CliError;
+use super::output::write_whole;
 use super::run::existing;
 use super::term;
 use crate::io::ledger::{History, Run};
@@ -19,9 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<(), CliError> {
     };
     match &args.out {
         None => Ok(term::print(&text)?),
-        Some(path) => {
-            std::fs::write(path, text).map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
-        }
+        Some(path) => Ok(write_whole(path, text.as_bytes())?),
     }
 }
 

@@ -111,9 +111,11 @@ pub fn undo(args: &UndoArgs) -> Result<(), CliError> {
     }
     for place in dependents.iter().chain([&at]) {
         let name = &history.runs[*place].manifest.run_id;
-        if let Some(number) = undo::invoice_on(&history, name) {
-            return Err(CliError::failed(format!("run {name} cannot be undone: invoice {number} bills its legs"))
-                .hint(format!("`trunkrate invoice credit {number} --rebill --reason TEXT` takes the invoice back first")));
+        let invoices = undo::invoices_on(&history, name);
+        if let Some(number) = invoices.first() {
+            let more = if invoices.len() > 1 { format!(" (and {} more)", invoices.len() - 1) } else { String::new() };
+            return Err(CliError::failed(format!("run {name} cannot be undone: invoice {number}{more} bills its legs"))
+                .hint(format!("`trunkrate invoice credit {number} --rebill --reason TEXT` takes an invoice back first")));
         }
     }
     // From the last to the first: after each the ledger is whole.

@@ -118,7 +118,7 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     let mut item_lines = Vec::with_capacity(items.len());
     for item in items {
         let tax = item.tax.as_ref().unwrap_or(&frame.tax);
-        let amount = item.quantity.checked_mul(item.unit_price).ok_or(Overflow)?;
+        let amount = exact_product(item.quantity, item.unit_price)?;
         groups.add(tax, amount)?;
         item_lines.push(ItemLine {
             description: item.description.clone(),
@@ -157,6 +157,12 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     };
     document.check()?;
     Ok(document)
+}
+
+/// A product to its last decimal: one with more digits than a decimal holds would be rounded.
+fn exact_product(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    let product = a.checked_mul(b).ok_or(Overflow)?;
+    if product.scale() == a.scale() + b.scale() || product.is_zero() { Ok(product) } else { Err(Overflow) }
 }
 
 /// The credit note that takes an invoice back, whole: the same lines and totals, under a number of its own.

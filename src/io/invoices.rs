@@ -37,6 +37,8 @@ pub struct Terms {
     pub notes: Vec<String>,
     /// The tax where an account says none.
     pub tax: Tax,
+    /// Whether that was said, or is only assumed.
+    pub says_tax: bool,
     /// Digits of numbers that an itemisation hides.
     pub mask_digits: usize,
     /// Whether documents have an itemisation.
@@ -140,6 +142,10 @@ fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileErro
             return Err(FileError::new(path, format!("has no column `{name}`")).at(1).hint(expected()));
         }
     }
+    let names: Vec<String> = header.iter().map(plain_name).collect();
+    if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        return Err(FileError::new(path, format!("has the column `{}` twice", &header[twice])).at(1));
+    }
     let mut items = Items::new();
     let mut lines = Lines::of(bytes);
     for row in reader.records() {
@@ -177,6 +183,12 @@ fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileErro
             tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
         };
         let months = (bound("from")?, bound("to")?);
+        if months.0.zip(months.1).is_some_and(|(from, to)| from > to) {
+            return Err(wrong(format!("from is {}, after to, {}", get("from"), get("to"))));
+        }
+        if get("description").chars().count() > LONGEST {
+            return Err(wrong(format!("description has more than {LONGEST} characters")));
+        }
         items.entry(account.to_owned()).or_default().push(AccountItem { item, currency: currency.to_owned(), months });
     }
     Ok(items)
@@ -223,6 +235,24 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
 fn detail<'a>(account: &'a Account, name: &str) -> &'a str {
     let found = account.details.iter().find(|(column, _)| plain_name(column) == plain_name(name));
     found.map_or("", |(_, value)| value.as_str())
+}
+
+/// The tax columns of a list of accounts; another one that begins so is a slip that would bill another tax.
+const TAX_COLUMNS: [&str; 4] = ["taxid", "taxcategory", "taxrate", "taxreason"];
+
+/// Refuses a list of accounts with a column that looks like a tax and is none.
+///
+/// # Errors
+/// If there is one.
+pub fn check_columns(accounts: &Accounts, path: &Path) -> Result<(), FileError> {
+    let columns = accounts.values().next().into_iter().flat_map(|account| account.details.keys());
+    let is_slip = |name: &&String| plain_name(name).starts_with("tax") && !TAX_COLUMNS.contains(&plain_name(name).as_str());
+    match columns.into_iter().find(is_slip) {
+        None => Ok(()),
+        Some(name) => Err(FileError::new(path, format!("has the column `{name}`"))
+            .at(1)
+            .hint("expected tax_id, tax_category, tax_rate and tax_reason, or another name")),
+    }
 }
 
 /// A buyer, as the list of accounts has it; one that is not listed is billed under its id.
@@ -279,10 +309,14 @@ pub fn drafts<'a>(
     }
     let draft = move |key: (String, String)| {
         let billed = claims.billed_until(&key.0, &key.1);
-        let own = open.remove(&key).unwrap_or_default();
-        ((billed >= Some(until)) == wanted.supplementary).then(|| {
+        // Late legs wait for the next invoice; items that were not billed yet need not.
+        let takes_legs = (billed >= Some(until)) == wanted.supplementary;
+        let own = if takes_legs { open.remove(&key).unwrap_or_default() } else { Open::default() };
+        let takes_items = !wanted.supplementary && !claims.has_items(&key.0, &key.1, until);
+        let items = if takes_items { sources.items_of(&key, until) } else { Vec::new() };
+        (!own.runs.is_empty() || !items.is_empty()).then(|| {
             never_issued(&own, billed, until, &key)?;
-            sources.draft(key, own, wanted)
+            sources.draft(key, own, &items, wanted)
         })
     };
     Ok(keys.into_iter().filter_map(draft))
@@ -296,7 +330,19 @@ impl AccountItem {
 }
 
 impl Sources<'_> {
-    fn draft(&self, (account, currency): (String, String), open: Open, wanted: Wanted<'_>) -> Result<Draft, IssueError> {
+    /// The items of an account in a currency that are due in a month.
+    fn items_of(&self, (account, currency): &(String, String), month: Month) -> Vec<Item> {
+        let due = |item: &&AccountItem| item.currency == *currency && item.is_due(month);
+        self.items.get(account).into_iter().flatten().filter(due).map(|item| item.item.clone()).collect()
+    }
+
+    fn draft(
+        &self,
+        (account, currency): (String, String),
+        open: Open,
+        items: &[Item],
+        wanted: Wanted<'_>,
+    ) -> Result<Draft, IssueError> {
         let (accounts, path) = self.accounts;
         let listed = accounts.get(&account);
         let tax = match listed {
@@ -307,14 +353,27 @@ impl Sources<'_> {
                 tax_of(category, rate, reason, &self.terms.tax).map_err(wrong)?
             }
         };
-        let due = |item: &&AccountItem| !wanted.supplementary && item.currency == currency && item.is_due(month(wanted.month));
-        let items: Vec<Item> = self.items.get(&account).into_iter().flatten().filter(due).map(|item| item.item.clone()).collect();
-        let frame = frame(self.terms, wanted, buyer(&account, listed), &currency, tax);
-        let document = build::document(frame, &open.usage, &items);
+        let buyer = buyer(&account, listed);
+        if let Some(long) = too_long(&buyer) {
+            let long: String = long.chars().take(40).collect();
+            let problem = format!("account {account}: `{long}…` has more than {LONGEST} characters");
+            return Err(FileError::new(path, problem).at(listed.map_or(1, |listed| listed.line)).into());
+        }
+        let frame = frame(self.terms, wanted, buyer, &currency, tax);
+        let document = build::document(frame, &open.usage, items);
         let document = document.and_then(|document| open.check(&document).map(|()| document).map_err(BuildError::from));
         let document = document.map_err(|error| IssueError::Build { account, error })?;
         Ok(Draft { document, open })
     }
+}
+
+/// Characters that a text of a document has at most: what is printed must fit a page, and what is archived a PDF.
+pub const LONGEST: usize = 1000;
+
+fn too_long(buyer: &Buyer) -> Option<&str> {
+    let Party { name, address, city, postcode, country, tax_id, email } = &buyer.party;
+    let all = [&buyer.account_sid, name, city, postcode, country, tax_id, email, &buyer.reference, &buyer.order];
+    all.into_iter().chain(address).find(|text| text.chars().count() > LONGEST).map(String::as_str)
 }
 
 /// Refuses legs of a month before `until` that is no billed one.

@@ -218,7 +218,10 @@ impl Bench {
             "items.csv",
             "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.15,USD\nAC3,Trunk,2,9.99,EUR\n",
         );
-        inputs.file("seller.toml", "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\n");
+        inputs.file(
+            "seller.toml",
+            "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\n[invoice]\ntax_category = \"zero\"\n",
+        );
         Self { inputs }
     }
 

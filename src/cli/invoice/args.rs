@@ -86,7 +86,7 @@ pub struct PeriodArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// In which formats
+    /// In which formats, with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES, requires = "out")]
     pub format: Vec<Format>,
 }
@@ -124,9 +124,6 @@ pub struct CreditArgs {
     /// The ledger
     #[arg(long, value_name = "DIR", default_value = "ledger")]
     pub ledger: PathBuf,
-    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -182,7 +179,7 @@ pub struct WriteArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// In which formats
+    /// In which formats, with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
     pub format: Vec<Format>,
     /// The ledger

@@ -2,9 +2,9 @@
 
 use super::args::{DrawingArgs, Format};
 use crate::cli::error::CliError;
+use crate::cli::output::write_whole;
 use crate::cli::term::{self, Progress};
-use crate::document::{Document, ItemisedLeg};
-use crate::io::FileError;
+use crate::document::{Document, ItemisedLeg, Kind};
 use crate::io::formats::html::Pages;
 use crate::io::formats::journal::Head;
 use crate::io::formats::pdf::Printer;
@@ -148,7 +148,7 @@ impl Drawing {
 
     /// Whether any of the formats shows single calls.
     fn needs_legs(&self) -> bool {
-        let shows = |format: &Format| matches!(format, Format::Csv | Format::Html | Format::Pdf | Format::Json);
+        let shows = |format: &Format| matches!(format, Format::Csv | Format::Html | Format::Pdf);
         self.itemised && self.formats.iter().any(shows)
     }
 
@@ -161,6 +161,7 @@ impl Drawing {
             Format::Html => self.pages.as_ref().map(|pages| pages.html(document, legs)).transpose()?.unwrap_or_default().into(),
             Format::Pdf => {
                 let e_invoice = if einvoice::lacks(document).is_empty() { Some(einvoice::cii(document)?) } else { None };
+                let legs = legs.filter(|legs| legs.len() <= PRINTED);
                 let printed = self.printer.as_ref().map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
                 printed.transpose()?.unwrap_or_default()
             }
@@ -173,9 +174,10 @@ impl Drawing {
 
     /// All files of a document: ending and bytes; and what its e-invoice lacks.
     fn files(&self, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Drawn, FormatError> {
-        let lacks =
-            if self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii)) { einvoice::lacks(document) } else { vec![] };
-        let mut drawn = Drawn { files: Vec::new(), journals: Vec::new(), lacks };
+        let asks = document.kind != Kind::Draft && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
+        let lacks = if asks { einvoice::lacks(document) } else { Vec::new() };
+        let unprinted = self.printer.is_some() && legs.is_some_and(|legs| legs.len() > PRINTED);
+        let mut drawn = Drawn { files: Vec::new(), journals: Vec::new(), lacks, unprinted };
         for format in &self.formats {
             let ending = match format {
                 Format::Text => "txt",
@@ -183,7 +185,7 @@ impl Drawing {
                 Format::Csv => "csv",
                 Format::Html => "html",
                 Format::Pdf => "pdf",
-                Format::Ubl | Format::Cii if !drawn.lacks.is_empty() => continue,
+                Format::Ubl | Format::Cii if !asks || !drawn.lacks.is_empty() => continue,
                 Format::Ubl => "ubl.xml",
                 Format::Cii => "cii.xml",
                 Format::Hledger => {
@@ -209,6 +211,8 @@ struct Drawn {
     files: Vec<(&'static str, Vec<u8>)>,
     journals: Vec<(Format, String)>,
     lacks: Vec<String>,
+    /// Whether its PDF has no itemisation, because there are too many legs.
+    unprinted: bool,
 }
 
 /// The name of a document's files, without an ending: its number, whose characters the configuration allows; a draft's is
@@ -234,13 +238,21 @@ impl Drawing {
     }
 }
 
+/// Itemised legs in a PDF at most. A layout holds the whole document in memory, 50 KB a leg; CSV and HTML have them all.
+pub const PRINTED: usize = 2_500;
+
 /// Bytes of legs in memory on their way to their documents; what is more waits in the temporary folder, not in the ledger,
 /// which readers do not write to. More room saves nothing: the disk's cache serves them as fast.
 const ROOM: usize = 64 << 20;
 
+/// Makes a folder for files.
+pub fn make_folder(out: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
+}
+
 /// Writes all files of all documents into a folder, with an index.
 pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<(), CliError> {
-    std::fs::create_dir_all(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
+    make_folder(out)?;
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
     let parts = Parts::new(count.div_ceil(PART).max(1), &Room::new(ROOM, &std::env::temp_dir()));
@@ -288,23 +300,13 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     index.write(out)
 }
 
-/// Writes a file beside its name first: whoever looks finds the old one or all of it.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.part"));
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&beside);
-        FileError::new(path, format!("cannot be written: {e}"))
-    })
-}
-
 /// The index of a folder of documents.
 #[derive(Default)]
 struct Index {
     rows: Vec<[String; 9]>,
     head: Head,
     lacking: Vec<(String, Vec<String>)>,
+    unprinted: Vec<String>,
 }
 
 const INDEX: [&str; 9] = ["number", "kind", "account_sid", "name", "period", "net", "tax", "total", "currency"];
@@ -319,13 +321,16 @@ impl Index {
             document.buyer.account_sid.clone(),
             document.buyer.party.name.clone(),
             document.period.month.clone(),
-            t.net.to_string(),
-            t.tax.to_string(),
-            t.total.to_string(),
+            signed(&t.net.to_string(), document.is_credit()),
+            signed(&t.tax.to_string(), document.is_credit()),
+            signed(&t.total.to_string(), document.is_credit()),
             document.currency.clone(),
         ]);
         if !drawn.journals.is_empty() {
             self.head.add(document);
+        }
+        if drawn.unprinted {
+            self.unprinted.push(stem(document));
         }
         if !drawn.lacks.is_empty() {
             self.lacking.push((stem(document), drawn.lacks.clone()));
@@ -348,10 +353,31 @@ impl Index {
         write_whole(&out.join("index.json"), format!("{}\n", serde_json::to_string_pretty(&list)?).as_bytes())?;
         let (count, folder) = (self.rows.len(), out.display());
         term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
-        if let Some((first, lacks)) = self.lacking.first() {
-            let others = if self.lacking.len() > 1 { format!(" and {} more", self.lacking.len() - 1) } else { String::new() };
-            term::report("note", &format!("no e-invoice for {first}{others}: {}", lacks.join("; ")));
+        tell_lacks(&self.lacking);
+        if let Some(first) = self.unprinted.first() {
+            let who = and_more(first, self.unprinted.len());
+            term::report(
+                "note",
+                &format!("{who}: more than {PRINTED} itemised legs, which stand in HTML and CSV, not in the PDF"),
+            );
         }
         Ok(())
+    }
+}
+
+/// An amount in a list: that of a credit note is negative, so that a column can be added up.
+pub fn signed(amount: &str, is_credit: bool) -> String {
+    let is_zero = amount.bytes().all(|b| matches!(b, b'0' | b'.'));
+    if is_credit && !is_zero { format!("-{amount}") } else { amount.to_owned() }
+}
+
+fn and_more(first: &str, count: usize) -> String {
+    if count > 1 { format!("{first} and {} more", count - 1) } else { first.to_owned() }
+}
+
+/// Says which documents have no e-invoice, and what the first of them lacks.
+pub fn tell_lacks(lacking: &[(String, Vec<String>)]) {
+    if let Some((first, lacks)) = lacking.first() {
+        term::report("note", &format!("no e-invoice for {}: {}", and_more(first, lacking.len()), lacks.join("; ")));
     }
 }

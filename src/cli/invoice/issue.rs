@@ -1,13 +1,14 @@
 //! `invoice draft`, `issue` and `credit`.
 
 use super::args::{CreditArgs, DrawingArgs, Format, PeriodArgs};
-use super::files::{Drawing, Selection, write_files};
+use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::run::{existing, open_to_write, print_what_is_done};
 use crate::cli::{config, rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
-use crate::io::invoices::{self, Draft, Items, Sources, Terms, Wanted};
+use crate::io::formats::einvoice;
+use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
 use crate::io::ledger::issued::legs::BilledRuns;
 use crate::io::ledger::issued::publish::{Writer, next_counter};
@@ -38,6 +39,7 @@ impl Inputs {
             None => (Accounts::new(), None),
             Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
         };
+        invoices::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
         let (items, items_text) = match &args.items {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
@@ -103,13 +105,23 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.period))
             .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
     }
+    if time::days_after(&after, LATEST_ISSUE).is_some_and(|latest| date > latest) {
+        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.period)));
+    }
     let ledger = existing(&args.ledger)?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let inputs = Inputs::read(args, &ledger, &history)?;
     require_seller(&inputs.terms, &inputs.config)?;
-    // A template that is broken is told before anything is issued.
+    // A template that is broken, and a folder that cannot be, are told before anything is issued.
+    args.out.as_deref().map(make_folder).transpose()?;
     let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
+    let mut lacking = Vec::new();
+    let drafts = drafts.inspect(|draft| {
+        if let Ok(Draft { document, .. }) = draft {
+            lacking.extend(lacks_when_issued(document));
+        }
+    });
     let Some(batch) = publish(args, &ledger, &lock, &history, &inputs, &date, drafts)? else {
         let nothing =
             if args.supplementary { "nothing came late" } else { "nothing to issue: no leg of it waits for an invoice" };
@@ -129,6 +141,9 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
         if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
+    if args.out.is_none() {
+        tell_lacks(&lacking);
+    }
     if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
         write_files(&history, selection, drawing, out).map_err(|e| {
@@ -138,11 +153,23 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Days after a period, and after an invoice, on which it is issued or credited at the latest: a slip of the year would lock
+/// the series, whose numbers follow dates.
+const LATEST_ISSUE: u32 = 400;
+const LATEST_CREDIT: u32 = 1_100;
+
 /// How many rows a terminal is shown.
 const SHOWN: usize = 40;
 
 fn total(entry: &Entry) -> String {
     format!("{} {}", entry.total, entry.currency)
+}
+
+/// What a draft's e-invoice will lack once it is issued.
+fn lacks_when_issued(draft: &Document) -> Option<(String, Vec<String>)> {
+    let issued = Document { kind: Kind::Invoice, number: Some("1".to_owned()), ..draft.clone() };
+    let lacks = einvoice::lacks(&issued);
+    (!lacks.is_empty()).then(|| (format!("account {}", draft.buyer.account_sid), lacks))
 }
 
 /// Stages a batch of invoices; nothing if there is no draft.
@@ -161,7 +188,7 @@ fn publish(
     let mut writer = Writer::begin(lock)?;
     for (counter, draft) in (first..).zip(drafts) {
         let Draft { document, open } = draft?;
-        let number = number(&inputs.terms, date, counter);
+        let number = number(&inputs.terms.number_prefix, date, counter);
         refuse_taken(history, &number)?;
         let entry = Entry { counter, runs: runs.add(history, &open), ..Entry::default() };
         writer.add(&Document { kind: Kind::Invoice, number: Some(number), ..document }, entry)?;
@@ -192,8 +219,8 @@ fn keep(ledger: &Ledger, lock: &Lock, text: Option<&String>, name: &str) -> Resu
     Ok(Some(hash))
 }
 
-fn number(terms: &Terms, date: &str, counter: u64) -> String {
-    format!("{}{}-{counter:06}", terms.number_prefix, date.split('-').next().unwrap_or_default())
+fn number(prefix: &str, date: &str, counter: u64) -> String {
+    format!("{prefix}{}-{counter:06}", date.split('-').next().unwrap_or_default())
 }
 
 fn refuse_taken(history: &History, number: &str) -> Result<(), CliError> {
@@ -211,6 +238,11 @@ fn require_seller(terms: &Terms, config: &Path) -> Result<(), CliError> {
     let party = &terms.seller.party;
     let needed = [("name", party.name.is_empty()), ("address", party.address.is_empty()), ("country", party.country.is_empty())];
     let missing: Vec<&str> = needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+    if missing.is_empty() && !terms.says_tax {
+        return Err(CliError::failed(format!("{}: [invoice] lacks tax_category", config.display())).hint(
+            "it is the tax of accounts that say none: standard (with tax_rate), zero, reverse-charge, exempt or outside-scope",
+        ));
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -226,11 +258,13 @@ fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest
 
 /// Takes an invoice back.
 pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
+    if args.reason.chars().count() > LONGEST {
+        return Err(CliError::usage(format!("--reason has more than {LONGEST} characters")));
+    }
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: the credit note says why the invoice is corrected"));
     }
     let date = date(args.date.as_ref(), today)?;
-    let (terms, _) = config::terms(args.config.as_deref())?;
     let ledger = existing(&args.ledger)?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
@@ -242,7 +276,16 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
     }
     let seller = batch.manifest.seller.clone();
     let counter = next_counter(&history, &seller, &date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
-    let number = number(&terms, &date, counter);
+    let issued_on = batch.manifest.date.clone();
+    if time::days_after(&issued_on, LATEST_CREDIT).is_some_and(|latest| date > latest) {
+        return Err(CliError::failed(format!(
+            "--date {date} is more than {LATEST_CREDIT} days after {issued_on}, the date of {}",
+            args.number
+        )));
+    }
+    // The note is of its invoice's series, whatever the configuration says now.
+    let prefix = entry.number.strip_suffix(&format!("{}-{:06}", batch.manifest.year(), entry.counter)).unwrap_or_default();
+    let number = number(prefix, &date, counter);
     refuse_taken(&history, &number)?;
     let mut invoice = None;
     batch.each_document(
@@ -253,13 +296,14 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
         },
     )?;
     let invoice = invoice.ok_or_else(|| unknown(&args.number))?;
-    let note = build::credit_note(&invoice, number.clone(), date.clone(), args.reason.clone());
+    let reason = args.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let note = build::credit_note(&invoice, number.clone(), date.clone(), reason.clone());
     let mut writer = Writer::begin(&lock)?;
     let entry = Entry { counter, corrects: Some(args.number.clone()), rebill: args.rebill, ..Entry::default() };
     writer.add(&note, entry)?;
     let manifest = BatchManifest {
         kind: BatchKind::Credit,
-        reason: Some(args.reason.clone()),
+        reason: Some(reason),
         seller,
         date,
         period: batch.manifest.period.clone(),

@@ -2,6 +2,7 @@
 
 use super::args::MonthArgs;
 use crate::cli::error::CliError;
+use crate::cli::output::write_whole;
 use crate::cli::run::existing;
 use crate::cli::term;
 use crate::io::accounts::{self, Account, Accounts};
@@ -49,16 +50,16 @@ pub fn run(args: &MonthArgs) -> Result<(), CliError> {
             invoice,
             sum,
         };
-        write(&args.out.join(format!("{stem}.csv")), &document.csv()?)?;
-        write(
+        write_whole(&args.out.join(format!("{stem}.csv")), &document.csv()?)?;
+        write_whole(
             &args.out.join(format!("{stem}.json")),
             format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes(),
         )?;
         index.push((stem, document));
     }
-    write(&args.out.join("index.csv"), &index_csv(&index)?)?;
+    write_whole(&args.out.join("index.csv"), &index_csv(&index)?)?;
     let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
-    write(
+    write_whole(
         &args.out.join("index.json"),
         format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
     )?;
@@ -98,10 +99,6 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
             .map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
     }
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    std::fs::write(path, bytes).map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
 }
 
 /// An invoice with what it says of itself.

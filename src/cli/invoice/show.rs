@@ -1,10 +1,11 @@
 //! `invoice list`, `show` and `write`.
 
 use super::args::{ListArgs, ShowArgs, WriteArgs};
-use super::files::{Selection, write_files, write_whole};
+use super::files::{Selection, signed, write_files};
 use super::issue::{drawing_of, unknown};
 use crate::cli::args::TableFormat;
 use crate::cli::error::CliError;
+use crate::cli::output::write_whole;
 use crate::cli::run::existing;
 use crate::cli::term;
 use crate::document::{Document, TaxGroup, UsageLine};
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// A document's row in lists.
-fn row<'a>((batch, entry): (&'a Batch, &'a Entry), credited: Option<&'a str>) -> [&'a str; 11] {
+fn row((batch, entry): (&Batch, &Entry), credited: Option<&str>) -> [String; 11] {
     let m = &batch.manifest;
     let state = match (&entry.corrects, credited) {
         (Some(_), _) => "credit-note",
@@ -24,8 +25,11 @@ fn row<'a>((batch, entry): (&'a Batch, &'a Entry), credited: Option<&'a str>) ->
         (None, None) => "issued",
     };
     let other = entry.corrects.as_deref().or(credited).unwrap_or_default();
-    let [number, account, currency] = [&entry.number, &entry.account_sid, &entry.currency].map(String::as_str);
-    [number, state, other, &m.date, &m.period, account, &entry.usage, &entry.net, &entry.tax, &entry.total, currency]
+    let [usage, net, tax, total] =
+        [&entry.usage, &entry.net, &entry.tax, &entry.total].map(|amount| signed(amount, entry.corrects.is_some()));
+    let [number, account, currency] = [&entry.number, &entry.account_sid, &entry.currency].map(Clone::clone);
+    let [date, period] = [&m.date, &m.period].map(Clone::clone);
+    [number, state.to_owned(), other.to_owned(), date, period, account, usage, net, tax, total, currency]
 }
 
 const COLUMNS: [&str; 11] =
@@ -33,6 +37,9 @@ const COLUMNS: [&str; 11] =
 
 /// Lists what was issued.
 pub fn list(args: &ListArgs) -> Result<(), CliError> {
+    if let Some(period) = args.period.as_ref().filter(|period| crate::time::month_bounds(period).is_none()) {
+        return Err(CliError::usage(format!("--period {period}: expected YYYY-MM")));
+    }
     let history = existing(&args.ledger)?.history()?;
     let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     let wanted = |(batch, entry): &(&Batch, &Entry)| {
@@ -44,7 +51,7 @@ pub fn list(args: &ListArgs) -> Result<(), CliError> {
     let rows = all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));
     match args.format {
         TableFormat::Table => {
-            let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).collect();
+            let rows: Vec<Vec<String>> = rows.map(|row| row.to_vec()).collect();
             let text = if rows.is_empty() {
                 "nothing issued\n".to_owned()
             } else {
@@ -56,12 +63,12 @@ pub fn list(args: &ListArgs) -> Result<(), CliError> {
             let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
             writer.write_record(COLUMNS)?;
             for row in rows {
-                writer.write_record(row.map(|cell| text::cell(cell).into_owned()))?;
+                writer.write_record(row.map(|cell| text::cell(&cell).into_owned()))?;
             }
             writer.flush()?;
         }
         TableFormat::Json => {
-            let object = |row: [&str; 11]| -> serde_json::Map<String, Value> {
+            let object = |row: [String; 11]| -> serde_json::Map<String, Value> {
                 COLUMNS.iter().zip(row).map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
             };
             let list: Vec<_> = rows.map(object).collect();
@@ -138,9 +145,12 @@ pub fn text(d: &Document) -> String {
     field("seller", &party(&d.seller.party));
     field("buyer", &party(&d.buyer.party));
     field("account", &d.buyer.account_sid);
+    field("reference", &d.buyer.reference);
+    field("order", &d.buyer.order);
     let usage = d.usage.iter().map(|l: &UsageLine| {
         let late = l.late.as_ref().map(|month| format!("{month}: ")).unwrap_or_default();
-        let price = format!("{} / min", l.price_per_minute);
+        let fee = if l.connection_fee.0.is_zero() { String::new() } else { format!(" + {} / leg", l.connection_fee) };
+        let price = format!("{} / min{fee}", l.price_per_minute);
         let what = format!("{late}{}", l.scenario_words);
         vec![what, l.description.clone(), l.calls.to_string(), l.billed_minutes.clone(), price, l.amount.to_string()]
     });
@@ -166,9 +176,18 @@ pub fn text(d: &Document) -> String {
         let reason = if group.reason.is_empty() { String::new() } else { format!(" ({})", text::visible(&group.reason)) };
         (format!("{} {} % on {}{reason}", group.category.words(), group.rate, group.taxable), group.tax.to_string())
     }));
+    if d.taxes.len() > 1 {
+        totals.push(("tax".to_owned(), d.totals.tax.to_string()));
+    }
     totals.push(("total".to_owned(), format!("{} {}", d.totals.total, d.currency)));
     for (name, value) in totals {
         let _ = writeln!(out, "{name:<60} {value}");
+    }
+    let p = &d.payment;
+    let payable = d.kind == crate::document::Kind::Invoice;
+    let how = [&p.terms, &p.account_name, &p.iban, &p.bic].into_iter().filter(|text| payable && !text.is_empty());
+    for text in how.chain(&d.notes) {
+        let _ = writeln!(out, "  {}", text::visible(text));
     }
     out
 }

@@ -103,6 +103,12 @@ fn proof(document: &Document) -> Result<Validated<En16931>, Vec<String>> {
     })
 }
 
+/// Whether a text is a country's two letters by ISO 3166-1.
+#[must_use]
+pub fn is_country(code: &str) -> bool {
+    codes::guard::country(code).is_ok()
+}
+
 /// What is missing, in the words of whoever can set it.
 fn missing(document: &Document) -> Vec<String> {
     let mut lacks = Vec::new();
@@ -119,7 +125,7 @@ fn missing(document: &Document) -> Vec<String> {
     lack(minor > 2, format!("{currency} has {minor} decimals, EN 16931 amounts have at most two: use another format"));
     lack(document.kind != Kind::Draft && blank(document.number.as_deref()), "the document has no number: issue it".to_owned());
     lack(document.usage.is_empty() && document.items.is_empty(), "the document has no line, an e-invoice has one".to_owned());
-    let country = |code: &str| codes::guard::country(code).is_err();
+    let country = |code: &str| !is_country(code);
     let wrong_country = |code: &str| {
         let found = if code.trim().is_empty() { "nothing".into() } else { format!("`{}`", visible(code)) };
         format!("found {found}, expected the two letters of ISO 3166-1, such as DE")

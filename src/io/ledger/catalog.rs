@@ -96,10 +96,11 @@ CREATE TABLE documents (
     currency    TEXT NOT NULL,
     legs        INTEGER NOT NULL,
     usage       TEXT NOT NULL,    -- money as text, exact
+    items       INTEGER NOT NULL,
     net         TEXT NOT NULL,
     tax         TEXT NOT NULL,
     total       TEXT NOT NULL,
-    corrects    TEXT,             -- the number of the invoice that it credits
+    corrects    TEXT,             -- the invoice that it credits: its amounts are taken back
     rebill      INTEGER NOT NULL,
     document    TEXT NOT NULL     -- BLAKE3
 ) STRICT, WITHOUT ROWID;
@@ -417,6 +418,7 @@ fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()>
             e.currency,
             number(e.legs),
             e.usage,
+            number(e.items),
             e.net,
             e.tax,
             e.total,

@@ -155,9 +155,9 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     found
 }
 
-/// The number of an invoice that stands and bills legs of a run: such a run cannot be taken back.
+/// The numbers of invoices that stand and bill legs of a run: such a run cannot be taken back.
 #[must_use]
-pub fn invoice_on<'a>(history: &'a History, run_id: &str) -> Option<&'a str> {
+pub fn invoices_on<'a>(history: &'a History, run_id: &str) -> Vec<&'a str> {
     let entries = || history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     let released: HashSet<&str> =
         entries().filter(|(_, entry)| entry.rebill).filter_map(|(_, entry)| entry.corrects.as_deref()).collect();
@@ -165,11 +165,11 @@ pub fn invoice_on<'a>(history: &'a History, run_id: &str) -> Option<&'a str> {
         let of_run = |at: &usize| batch.manifest.runs.get(*at).is_some_and(|run| run.run_id == run_id);
         entry.corrects.is_none() && !released.contains(entry.number.as_str()) && entry.runs.iter().any(of_run)
     };
-    entries().find(bills).map(|(_, entry)| entry.number.as_str())
+    entries().filter(bills).map(|(_, entry)| entry.number.as_str()).collect()
 }
 
 /// Takes one run back, and moves it in the history too. (No later run may stand on it, see [`dependents`], and no invoice:
-/// see [`invoice_on`].)
+/// see [`invoices_on`].)
 ///
 /// # Errors
 /// If anything cannot be written or synced; the run stands then.

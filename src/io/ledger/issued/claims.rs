@@ -48,8 +48,7 @@ pub struct Claim<'a> {
 pub struct Claims<'a> {
     /// By account, then by currency, in the order in which they were issued.
     by_account: HashMap<&'a str, Vec<(&'a str, Vec<Claim<'a>>)>>,
-    /// Up to which month accounts were billed: those of batches that were for all, and those of single accounts.
-    all_until: Option<Month>,
+    /// The batches that billed a period as a whole, with their periods.
     issues: Vec<(&'a Batch, Month)>,
 }
 
@@ -61,11 +60,8 @@ impl<'a> Claims<'a> {
         for batch in issued {
             let m = &batch.manifest;
             let until = month(&m.period);
-            if m.kind == BatchKind::Issue {
+            if m.kind == BatchKind::Issue && !m.supplementary {
                 claims.issues.push((batch, until));
-                if m.accounts.is_none() {
-                    claims.all_until = claims.all_until.max(Some(until));
-                }
             }
             for entry in &m.entries {
                 let own = claims.own_mut(entry);
@@ -104,20 +100,38 @@ impl<'a> Claims<'a> {
     }
 
     /// Up to which month an account was billed in a currency: what comes for these months now is late.
+    ///
+    /// A month whose invoice is to be written again is open from then on, unless a later one was billed before.
     #[must_use]
     pub fn billed_until(&self, account: &str, currency: &str) -> Option<Month> {
-        let own = self.on(account, currency);
-        // A month whose invoice is to be written again is open, unless a later one was billed since.
-        let open = |batch: &Batch| {
-            own.iter().any(|claim| claim.batch.manifest.sequence == batch.manifest.sequence && claim.released.is_some())
-        };
-        if own.iter().all(|claim| claim.released.is_none()) && self.issues.iter().all(|(b, _)| b.manifest.accounts.is_none()) {
-            return self.all_until;
-        }
         let is_for =
             |batch: &Batch| batch.manifest.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| name == account));
-        let for_it = self.issues.iter().filter(|(batch, _)| is_for(batch));
-        for_it.map(|(batch, until)| if open(batch) { *until - 1 } else { *until }).max()
+        let own = self.on(account, currency).iter();
+        let opens = own.filter(|claim| !claim.batch.manifest.supplementary && !claim.runs.is_empty());
+        let mut opened: Vec<(u64, Month)> = opens.filter_map(|claim| Some((claim.released?, claim.until))).collect();
+        opened.sort_unstable();
+        let mut opened = opened.into_iter().peekable();
+        let mut until = None;
+        let open = |until: &mut Option<Month>, month| {
+            if *until == Some(month) {
+                *until = Some(month - 1);
+            }
+        };
+        for (batch, month) in self.issues.iter().filter(|(batch, _)| is_for(batch)) {
+            while let Some((_, month)) = opened.next_if(|(at, _)| *at < batch.manifest.sequence) {
+                open(&mut until, month);
+            }
+            until = until.max(Some(*month));
+        }
+        opened.for_each(|(_, month)| open(&mut until, month));
+        until
+    }
+
+    /// Whether the monthly items of an account were billed in a currency for a month, on an invoice that stands.
+    #[must_use]
+    pub fn has_items(&self, account: &str, currency: &str, month: Month) -> bool {
+        let of_month = |claim: &Claim<'_>| claim.until == month && claim.released.is_none() && claim.entry.items > 0;
+        self.on(account, currency).iter().any(of_month)
     }
 }
 
@@ -139,20 +153,6 @@ pub fn takers<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> im
 #[must_use]
 pub fn standing<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> Option<&'c Claim<'a>> {
     takers(own, run_id, month).last().filter(|claim| claim.released.is_none())
-}
-
-impl Claim<'_> {
-    /// Whether its legs were let go.
-    #[must_use]
-    pub const fn is_released(&self) -> bool {
-        self.released.is_some()
-    }
-
-    /// Whether it bills legs of a run.
-    #[must_use]
-    pub fn bills(&self, run_id: &str) -> bool {
-        self.runs.contains(run_id)
-    }
 }
 
 #[cfg(test)]
@@ -219,5 +219,20 @@ mod tests {
         let claims = Claims::of(&issued);
         assert_eq!(claims.billed_until("AC1", "USD"), Some(month("2026-10")));
         assert_eq!(claims.billed_until("AC2", "USD"), Some(month("2026-11")));
+        let mut again = batch(3, "2026-11", &["r1"]);
+        again.manifest.entries[0].account_sid = "AC2".into();
+        let mut issued = issued.to_vec();
+        issued.push(again);
+        assert_eq!(Claims::of(&issued).billed_until("AC1", "USD"), Some(month("2026-11")), "billed again, with the others");
+        issued.push(credit(4, "INV-3", true));
+        issued[3].manifest.entries[0].account_sid = "AC2".into();
+        assert_eq!(Claims::of(&issued).billed_until("AC2", "USD"), Some(month("2026-10")), "by whichever batch it was billed");
+    }
+
+    #[test]
+    fn what_is_billed_beside_a_period_does_not_close_it() {
+        let mut issued = vec![batch(1, "2026-11", &["r1"])];
+        issued[0].manifest.supplementary = true;
+        assert_eq!(Claims::of(&issued).billed_until("AC2", "USD"), None);
     }
 }

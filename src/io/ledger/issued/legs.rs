@@ -350,14 +350,15 @@ fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
     *number
 }
 
-/// A party with its last digits hidden: those of the number, or of the user of a SIP endpoint.
+/// A party with its last digits hidden: those of a number, or of the user of a SIP endpoint; not of its host.
 #[must_use]
 pub fn mask(party: &str, digits: usize) -> String {
-    let (user, host) = party.find('@').map_or((party, ""), |at| party.split_at(at));
+    let is_sip = party.starts_with("sip:") || party.starts_with("sips:");
+    let (user, host) = party.rfind('@').map_or(if is_sip { ("", party) } else { (party, "") }, |at| party.split_at(at));
     let mut left = digits;
     let mut hidden: Vec<char> = Vec::with_capacity(user.len());
     for c in user.chars().rev() {
-        let hide = left > 0 && c.is_ascii_digit();
+        let hide = left > 0 && c.is_numeric();
         left -= usize::from(hide);
         hidden.push(if hide { '•' } else { c });
     }
@@ -372,6 +373,8 @@ mod tests {
     fn numbers_are_masked_from_their_end() {
         assert_eq!(mask("+442079460110", 4), "+44207946••••");
         assert_eq!(mask("sip:+13035550105@pbx7.example.com", 3), "sip:+13035550•••@pbx7.example.com");
+        assert_eq!(mask("sip:a@5551234567@host", 4), "sip:a@555123••••@host");
+        assert_eq!(mask("sip:h5551234.example", 4), "sip:h5551234.example");
         assert_eq!(mask("anonymous", 4), "anonymous");
         assert_eq!(mask("+442079460110", 0), "+442079460110");
     }

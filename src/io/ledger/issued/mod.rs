@@ -124,6 +124,8 @@ pub struct Entry {
     pub legs: u64,
     /// Their exact sum.
     pub usage: String,
+    /// How many monthly items it bills.
+    pub items: u64,
     /// Without tax.
     pub net: String,
     /// The tax.

@@ -50,6 +50,7 @@ impl Writer {
             currency: document.currency.clone(),
             legs: document.legs,
             usage: t.usage.to_string(),
+            items: document.items.len() as u64,
             net: t.net.to_string(),
             tax: t.tax.to_string(),
             total: t.total.to_string(),
