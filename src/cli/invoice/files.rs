@@ -259,7 +259,7 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     if drawing.needs_legs() {
         selection.deal(history, &parts)?;
     }
-    let mut index = Index::default();
+    let mut index = Index::new()?;
     let mut journals: BTreeMap<Format, Vec<u8>> = BTreeMap::new();
     selection.each_block(|block, documents| {
         let mut legs = if drawing.needs_legs() { legs::dealt(&parts, block, drawing.masked)? } else { HashMap::new() };
@@ -300,22 +300,31 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     index.write(out)
 }
 
-/// The index of a folder of documents.
-#[derive(Default)]
+/// The index of a folder of documents: it grows as texts, so that nothing small stays behind of each document.
 struct Index {
-    rows: Vec<[String; 9]>,
+    csv: ::csv::Writer<Vec<u8>>,
+    json: Vec<u8>,
+    count: usize,
     head: Head,
-    lacking: Vec<(String, Vec<String>)>,
-    unprinted: Vec<String>,
+    /// The first document that lacks an e-invoice, and how many do.
+    lacking: (Option<(String, Vec<String>)>, usize),
+    /// The same for an itemisation in the PDF.
+    unprinted: (Option<String>, usize),
 }
 
 const INDEX: [&str; 9] = ["number", "kind", "account_sid", "name", "period", "net", "tax", "total", "currency"];
 
 impl Index {
+    fn new() -> Result<Self, CliError> {
+        let mut csv = ::csv::Writer::from_writer(Vec::new());
+        csv.write_record(INDEX)?;
+        Ok(Self { csv, json: vec![b'['], count: 0, head: Head::default(), lacking: (None, 0), unprinted: (None, 0) })
+    }
+
     fn add(&mut self, document: &Document, drawn: &Drawn) -> Result<(), CliError> {
         let kind = serde_json::to_value(document.kind)?;
         let t = &document.totals;
-        self.rows.push([
+        let row = [
             document.number.clone().unwrap_or_else(|| stem(document)),
             kind.as_str().unwrap_or_default().to_owned(),
             document.buyer.account_sid.clone(),
@@ -325,41 +334,40 @@ impl Index {
             signed(&t.tax.to_string(), document.is_credit()),
             signed(&t.total.to_string(), document.is_credit()),
             document.currency.clone(),
-        ]);
+        ];
+        self.csv.write_record(row.each_ref().map(|text| text::cell(text).into_owned()))?;
+        let object: serde_json::Map<_, _> =
+            INDEX.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        self.json.extend_from_slice(if self.count == 0 { b"\n  " } else { b",\n  " });
+        serde_json::to_writer(&mut self.json, &object)?;
+        self.count += 1;
         if !drawn.journals.is_empty() {
             self.head.add(document);
         }
         if drawn.unprinted {
-            self.unprinted.push(stem(document));
+            self.unprinted.0.get_or_insert_with(|| stem(document));
+            self.unprinted.1 += 1;
         }
         if !drawn.lacks.is_empty() {
-            self.lacking.push((stem(document), drawn.lacks.clone()));
+            self.lacking.0.get_or_insert_with(|| (stem(document), drawn.lacks.clone()));
+            self.lacking.1 += 1;
         }
         Ok(())
     }
 
-    fn write(&self, out: &Path) -> Result<(), CliError> {
-        let mut writer = ::csv::Writer::from_writer(Vec::new());
-        writer.write_record(INDEX)?;
-        for row in &self.rows {
-            writer.write_record(row.each_ref().map(|text| text::cell(text).into_owned()))?;
-        }
-        let bytes = writer.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
-        write_whole(&out.join("index.csv"), &bytes)?;
-        let object = |row: &[String; 9]| -> serde_json::Map<String, serde_json::Value> {
-            INDEX.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
-        };
-        let list: Vec<_> = self.rows.iter().map(object).collect();
-        write_whole(&out.join("index.json"), format!("{}\n", serde_json::to_string_pretty(&list)?).as_bytes())?;
-        let (count, folder) = (self.rows.len(), out.display());
+    fn write(self, out: &Path) -> Result<(), CliError> {
+        let csv = self.csv.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
+        write_whole(&out.join("index.csv"), &csv)?;
+        write_whole(&out.join("index.json"), &[self.json.as_slice(), b"\n]\n"].concat())?;
+        let (count, folder) = (self.count, out.display());
         term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
-        tell_lacks(&self.lacking);
-        if let Some(first) = self.unprinted.first() {
-            let who = and_more(first, self.unprinted.len());
-            term::report(
-                "note",
-                &format!("{who}: more than {PRINTED} itemised legs, which stand in HTML and CSV, not in the PDF"),
-            );
+        if let (Some((first, lacks)), count) = &self.lacking {
+            tell_lacks(first, *count, lacks);
+        }
+        if let (Some(first), count) = &self.unprinted {
+            let who = and_more(first, *count);
+            let why = format!("{who}: more than {PRINTED} itemised legs, which stand in HTML and CSV, not in the PDF");
+            term::report("note", &why);
         }
         Ok(())
     }
@@ -375,9 +383,7 @@ fn and_more(first: &str, count: usize) -> String {
     if count > 1 { format!("{first} and {} more", count - 1) } else { first.to_owned() }
 }
 
-/// Says which documents have no e-invoice, and what the first of them lacks.
-pub fn tell_lacks(lacking: &[(String, Vec<String>)]) {
-    if let Some((first, lacks)) = lacking.first() {
-        term::report("note", &format!("no e-invoice for {}: {}", and_more(first, lacking.len()), lacks.join("; ")));
-    }
+/// Says how many documents have no e-invoice, and what the first of them lacks.
+pub fn tell_lacks(first: &str, count: usize, lacks: &[String]) {
+    term::report("note", &format!("no e-invoice for {}: {}", and_more(first, count), lacks.join("; ")));
 }

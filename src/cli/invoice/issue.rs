@@ -142,7 +142,9 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
     if args.out.is_none() {
-        tell_lacks(&lacking);
+        if let Some((first, lacks)) = lacking.first() {
+            tell_lacks(first, lacking.len(), lacks);
+        }
     }
     if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
