@@ -324,8 +324,8 @@ impl Deck {
         match rated {
             Rated::Emergency(_) => self.best(&rows.emergency, 0, &mut origin, at),
             Rated::Number(number) => {
-                let path = rows.prefixes.walk(&number.digits());
-                path.iter().rev().find_map(|(digits, candidates)| self.best(candidates, digits, &mut origin, at))
+                let mut path = rows.prefixes.walk(&number.digits());
+                path.find_map(|(digits, candidates)| self.best(candidates, digits, &mut origin, at))
             }
         }
     }
@@ -338,7 +338,7 @@ impl Deck {
         let mut matched = OriginMatch::new(&self.origins, origin);
         let levels: Vec<(u8, &[Candidate])> = match rated {
             Rated::Emergency(_) => vec![(0, &rows.emergency)],
-            Rated::Number(number) => rows.prefixes.walk(&number.digits()).iter().rev().collect(),
+            Rated::Number(number) => rows.prefixes.walk(&number.digits()).collect(),
         };
         let mut all = Vec::new();
         for (digits, candidates) in levels {
@@ -523,9 +523,9 @@ impl<'a> OriginMatch<'a> {
         if set == ANY_ORIGIN {
             return Some(0);
         }
-        let digits = self.number?.digits();
-        let path = self.path.get_or_insert_with(|| self.trie.walk(&digits));
-        path.iter().rev().find(|(_, sets)| sets.binary_search(&set).is_ok()).map(|(digits, _)| digits)
+        let number = self.number?;
+        let mut path = self.path.get_or_insert_with(|| self.trie.walk(&number.digits())).clone();
+        path.find(|(_, sets)| sets.binary_search(&set).is_ok()).map(|(digits, _)| digits)
     }
 }
 

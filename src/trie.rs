@@ -1,6 +1,7 @@
 //! A trie over decimal digits: the longest-prefix search of a deck.
 //!
-//! **Invariant:** a walk is one array access per digit and allocates nothing. What the values mean is [`crate::deck`]'s.
+//! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing. What the values mean is
+//! [`crate::deck`]'s.
 
 use crate::party::Digits;
 
@@ -9,52 +10,82 @@ use crate::party::Digits;
 pub(crate) struct Trie<V> {
     nodes: Vec<Node>,
     values: Vec<V>,
+    /// Where the first [`JUMP`] digits lead, or as many of them as the trie has. Each node on the way would be waited for.
+    jumps: Vec<u32>,
 }
 
+/// Digits that are gone in one step.
+const JUMP: usize = 4;
+
+/// One line of the cache.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
 struct Node {
     /// Index of the node for each further digit; 0, the root, for none.
     next: [u32; 10],
     start: u32,
     end: u32,
+    /// The nearest node above that has values; 0, the root, for none.
+    above: u32,
+    /// Digits down to here.
+    depth: u8,
 }
 
-/// The nodes with values on the way of one number: digits so far, and the values.
+/// The nodes with values on the way of one number, the longest prefix first: digits so far, and the values.
 pub(crate) struct Path<'a, V> {
-    steps: [(u8, &'a [V]); 15],
-    count: usize,
+    trie: &'a Trie<V>,
+    node: u32,
 }
 
-impl<'a, V> Path<'a, V> {
-    /// Digits so far and the values there, shortest prefix first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u8, &'a [V])> + '_ {
-        self.steps[..self.count].iter().copied()
+// By hand: a path can be copied, whatever the values.
+impl<V> Clone for Path<'_, V> {
+    fn clone(&self) -> Self {
+        Self { trie: self.trie, node: self.node }
+    }
+}
+
+impl<'a, V> Iterator for Path<'a, V> {
+    type Item = (u8, &'a [V]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.node == 0 {
+            return None;
+        }
+        let node = &self.trie.nodes[self.node as usize];
+        self.node = node.above;
+        Some((node.depth, &self.trie.values[node.start as usize..node.end as usize]))
     }
 }
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: Vec::new() }
+        Self { nodes: vec![Node::default()], values: Vec::new(), jumps: Vec::new() }
     }
 }
 
 impl<V> Trie<V> {
-    /// The nodes with values on the way of a number, shortest prefix first.
+    /// The nodes with values on the way of a number.
     pub(crate) fn walk(&self, digits: &Digits) -> Path<'_, V> {
-        let mut path = Path { steps: [(0, &[]); 15], count: 0 };
-        let mut node = &self.nodes[0];
-        for (place, digit) in (1..).zip(digits.iter()) {
-            let next = node.next[usize::from(*digit)];
-            if next == 0 {
-                break;
-            }
-            node = &self.nodes[next as usize];
-            if node.start < node.end {
-                path.steps[path.count] = (place, &self.values[node.start as usize..node.end as usize]);
-                path.count += 1;
+        let (mut at, mut rest) = (0, &digits[..]);
+        if let (Some((first, more)), false) = (digits.split_first_chunk::<JUMP>(), self.jumps.is_empty()) {
+            let jump = first.iter().fold(0, |number, digit| number * 10 + usize::from(*digit));
+            at = self.jumps[jump];
+            rest = if usize::from(self.nodes[at as usize].depth) == JUMP { more } else { &[] };
+        }
+        at = self.follow(at, rest);
+        let node = &self.nodes[at as usize];
+        Path { trie: self, node: if node.start < node.end { at } else { node.above } }
+    }
+
+    /// Goes down from a node as far as there are nodes.
+    fn follow(&self, mut at: u32, digits: &[u8]) -> u32 {
+        for digit in digits {
+            match self.nodes[at as usize].next[usize::from(*digit)] {
+                0 => break,
+                next => at = next,
             }
         }
-        path
+        at
     }
 
     /// How many values there are.
@@ -103,7 +134,8 @@ impl<V: Copy> TrieBuilder<V> {
             let next = self.nodes[index as usize].next[digit];
             index = if next == 0 {
                 let new = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes");
-                self.nodes.push(Node::default());
+                let depth = self.nodes[index as usize].depth + 1;
+                self.nodes.push(Node { depth, ..Node::default() });
                 self.nodes[index as usize].next[digit] = new;
                 new
             } else {
@@ -133,7 +165,18 @@ impl<V: Copy> TrieBuilder<V> {
             values[node.end as usize] = value;
             node.end += 1;
         }
-        Trie { nodes: self.nodes, values }
+        // A node comes after the one above it.
+        for index in 0..self.nodes.len() {
+            let Node { next, start, end, above, .. } = self.nodes[index];
+            let above = if start < end { u32::try_from(index).expect("fewer than 2^32 nodes") } else { above };
+            for next in next.into_iter().filter(|next| *next != 0) {
+                self.nodes[next as usize].above = above;
+            }
+        }
+        let mut trie = Trie { nodes: self.nodes, values, jumps: Vec::new() };
+        let digits = |number: usize| [1000, 100, 10, 1].map(|unit| u8::try_from(number / unit % 10).unwrap_or_default());
+        trie.jumps = (0..10_usize.pow(4)).map(|number| trie.follow(0, &digits(number))).collect();
+        trie
     }
 }
 
@@ -152,10 +195,10 @@ mod tests {
         assert_eq!(trie.len(), 7);
         let walk = |number: &str| {
             let digits = Number::parse(number).expect("a number").digits();
-            trie.walk(&digits).iter().map(|(digits, values)| (digits, values.to_vec())).collect::<Vec<_>>()
+            trie.walk(&digits).map(|(digits, values)| (digits, values.to_vec())).collect::<Vec<_>>()
         };
-        assert_eq!(walk("+3246123456"), [(1, vec![5]), (2, vec![0, 3, 6]), (4, vec![2])]);
-        assert_eq!(walk("+3212345678"), [(1, vec![5]), (2, vec![0, 3, 6])]);
+        assert_eq!(walk("+3246123456"), [(4, vec![2]), (2, vec![0, 3, 6]), (1, vec![5])]);
+        assert_eq!(walk("+3212345678"), [(2, vec![0, 3, 6]), (1, vec![5])]);
         assert_eq!(walk("+49123456789"), []);
         let mut all = Vec::new();
         let looked: Result<(), ()> = trie.try_each(|prefix, values| {
