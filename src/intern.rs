@@ -93,6 +93,12 @@ impl Interner {
         &self.arena[start..self.ends[id]]
     }
 
+    /// Whether an id's text is empty, without a look at it.
+    #[must_use]
+    pub fn is_empty_text(&self, id: u32) -> bool {
+        self.empty == Some(id)
+    }
+
     /// All texts, in the order of their ids.
     #[must_use]
     pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> {

@@ -354,7 +354,7 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
 
 /// The trunk of a transfer: the root's, else the child's own.
 pub(crate) fn transfer_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
-    if calls.trunks.text(root.trunk).is_empty() { calls.trunk[record] } else { root.trunk }
+    if calls.trunks.is_empty_text(root.trunk) { calls.trunk[record] } else { root.trunk }
 }
 
 impl Night {
@@ -404,7 +404,7 @@ impl Night {
         let root = self.root_facts(calls, earlier, child.root);
         let parties = Parties { a: root.a, b: root.b, c: Some(child.c) };
         let own = calls.trunk[record];
-        let trunk = if calls.trunks.text(own).is_empty() { root.trunk } else { own };
+        let trunk = if calls.trunks.is_empty_text(own) { root.trunk } else { own };
         Some(Scene { scenario: Scenario::Transfer(child.scenario), parties, root, parent: root.sid, trunk })
     }
 
