@@ -96,6 +96,12 @@ impl OddSids {
         sid
     }
 
+    /// Whether all ids are in the carrier's form.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text of an id.
     #[must_use]
     pub fn text(&self, sid: Sid) -> SidText<'_> {
