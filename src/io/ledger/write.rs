@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// A file that counts and hashes what goes through.
 struct Hashed {
@@ -131,6 +132,70 @@ impl Day {
     }
 }
 
+/// The bytes of a piece's ids, of what else is kept of them, and of children, each with its rows.
+type SortedIds = [(Vec<u8>, u64); 3];
+
+/// Makes things in order on this thread, while another one writes them: hashing, copying and the disk are waited for there.
+fn behind<T: Send>(
+    make: impl FnOnce(&SyncSender<T>) -> Result<(), LedgerError>,
+    write: impl FnOnce(Receiver<T>) -> Result<(), LedgerError> + Send,
+) -> Result<(), LedgerError> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(1);
+        let writer = scope.spawn(move || write(receiver));
+        let made = make(&sender);
+        drop(sender);
+        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // A writer that failed stopped listening, which failed the maker too.
+        written.and(made)
+    })
+}
+
+/// The writer is gone: it has its own error to report.
+fn gone<T>(_: T) -> LedgerError {
+    FileError::new(Path::new(""), "writing was given up").into()
+}
+
+/// Sorts and encodes the pieces of the books, some at a time.
+fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> Result<(), LedgerError> {
+    // Two pieces are a group, or nearly.
+    let at_once = 2 * rayon::current_num_threads();
+    let mut cutter = Cutter::default();
+    for first in (0..books.calls.count()).step_by(at_once) {
+        let pieces = first..books.calls.count().min(first + at_once);
+        let is_last = pieces.end == books.calls.count();
+        let buckets = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
+        for bucket in buckets.collect::<Result<Vec<_>, _>>()? {
+            cutter.add(bucket);
+        }
+        let full = cutter.groups(is_last);
+        let encoded: Vec<_> = full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
+        for (group, encoded) in full.into_iter().zip(encoded) {
+            groups.send((group.day, encoded?)).map_err(gone)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sorts the ids, piece by piece, some at a time.
+fn sort_ids(books: &Books<'_>, pieces: &SyncSender<SortedIds>) -> Result<(), LedgerError> {
+    let (count, at_once) = (books.ids.count(), 2 * rayon::current_num_threads());
+    for first in (0..count).step_by(at_once) {
+        let sorted = (first..count.min(first + at_once)).into_par_iter().with_max_len(1).map(|piece| {
+            let (mut packed, mut children) = (Vec::new(), Vec::new());
+            books.ids.take(piece, |bytes| packed.extend_from_slice(bytes))?;
+            books.children.take(piece, |bytes| children.extend_from_slice(bytes))?;
+            let (ids, rest, rows) = ids::sorted(&packed);
+            let child_rows = ids::sort_children(&mut children);
+            Ok([(ids, rows), (rest, rows), (children, child_rows)])
+        });
+        for sorted in sorted.collect::<Result<Vec<_>, FileError>>()? {
+            pieces.send(sorted).map_err(gone)?;
+        }
+    }
+    Ok(())
+}
+
 /// A run in `staging`.
 pub struct Staged {
     folder: PathBuf,
@@ -159,25 +224,16 @@ impl Staged {
     /// # Errors
     /// If a file cannot be written, or an amount does not fit.
     pub fn write_books(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
-        let at_once = rayon::current_num_threads();
-        let (mut cutter, mut open) = (Cutter::default(), None);
-        for first in (0..books.calls.count()).step_by(at_once) {
-            let pieces = first..books.calls.count().min(first + at_once);
-            let is_last = pieces.end == books.calls.count();
-            let buckets = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
-            for bucket in buckets.collect::<Result<Vec<_>, _>>()? {
-                cutter.add(bucket);
-            }
-            let groups = cutter.groups(is_last);
-            let encoded: Vec<_> = groups.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
-            for (group, encoded) in groups.into_iter().zip(encoded) {
-                self.write_group(books, &mut open, group.day, encoded?)?;
-            }
+        behind(|groups| encode_books(books, groups), |groups| self.write_groups(books, groups))?;
+        behind(|pieces| sort_ids(books, pieces), |pieces| self.write_ids(pieces))
+    }
+
+    fn write_groups(&mut self, books: &Books<'_>, groups: Receiver<(i64, EncodedGroup)>) -> Result<(), LedgerError> {
+        let mut open = None;
+        for (day, group) in groups {
+            self.write_group(books, &mut open, day, group)?;
         }
-        if let Some(day) = open {
-            self.finish_day(day)?;
-        }
-        self.write_ids(books)
+        open.map_or(Ok(()), |day| self.finish_day(day))
     }
 
     fn write_group(
@@ -217,28 +273,17 @@ impl Staged {
     }
 
     /// Writes ids and children piece by piece; none of these files if there are no ids.
-    fn write_ids(&mut self, books: &Books<'_>) -> Result<(), LedgerError> {
+    fn write_ids(&mut self, pieces: Receiver<SortedIds>) -> Result<(), LedgerError> {
         let mut files: Vec<Table> = Vec::new();
-        let (count, at_once) = (books.ids.count(), rayon::current_num_threads());
-        for first in (0..count).step_by(at_once) {
-            let sorted = (first..count.min(first + at_once)).into_par_iter().with_max_len(1).map(|piece| {
-                let (mut packed, mut children) = (Vec::new(), Vec::new());
-                books.ids.take(piece, |bytes| packed.extend_from_slice(bytes))?;
-                books.children.take(piece, |bytes| children.extend_from_slice(bytes))?;
-                let (ids, rest, rows) = ids::sorted(&packed);
-                let child_rows = ids::sort_children(&mut children);
-                Ok([(ids, rows), (rest, rows), (children, child_rows)])
-            });
-            for sorted in sorted.collect::<Result<Vec<_>, FileError>>()? {
-                if files.is_empty() && sorted.iter().any(|(_, rows)| *rows > 0) {
-                    for name in [ids::IDS, ids::REST, ids::CHILDREN] {
-                        files.push(Table::create(&self.folder, name.to_owned())?);
-                    }
+        for sorted in pieces {
+            if files.is_empty() && sorted.iter().any(|(_, rows)| *rows > 0) {
+                for name in [ids::IDS, ids::REST, ids::CHILDREN] {
+                    files.push(Table::create(&self.folder, name.to_owned())?);
                 }
-                for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
-                    file.rows += rows;
-                    file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
-                }
+            }
+            for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
+                file.rows += rows;
+                file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
             }
         }
         for file in files {
