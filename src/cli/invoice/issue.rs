@@ -82,13 +82,10 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     let inputs = Inputs::read(args, &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
-    match &args.out {
-        None => term::print(&overview(&documents, "nothing would be issued"))?,
-        Some(out) => {
-            term::print(&overview(&documents, "nothing would be issued"))?;
-            let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
-            write_files(&history, Selection::Drafts(documents), &drawing, out)?;
-        }
+    term::print(&overview(&documents, "nothing would be issued"))?;
+    if let Some(out) = &args.out {
+        let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
+        write_files(&history, Selection::Drafts(documents), &drawing, out)?;
     }
     Ok(())
 }
@@ -141,10 +138,8 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
         if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
-    if args.out.is_none() {
-        if let Some((first, lacks)) = lacking.first() {
-            tell_lacks(first, lacking.len(), lacks);
-        }
+    if let Some((first, lacks)) = lacking.first().filter(|_| args.out.is_none()) {
+        tell_lacks(first, lacking.len(), lacks);
     }
     if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
