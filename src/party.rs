@@ -61,16 +61,32 @@ impl Number {
     /// The digits without `+`, most significant first.
     #[must_use]
     pub fn digits(self) -> Digits {
-        let mut bytes = [0; 15];
-        let mut rest = self.0;
-        let mut start = bytes.len();
-        while rest > 0 {
-            start -= 1;
-            bytes[start] = u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-        }
-        Digits { bytes, start }
+        let digits = sixteen_digits(self.0);
+        Digits { bytes: digits.to_le_bytes(), start: digits.trailing_zeros() as usize / 8 }
     }
+
+    /// `+` and the digits, the first character in the lowest byte, and how many characters there are. A number of 0, which
+    /// is none, has one digit.
+    #[must_use]
+    pub fn text(self) -> (u128, usize) {
+        let digits = sixteen_digits(self.0);
+        let zeros = (digits.trailing_zeros() / 8).min(15);
+        let text = (digits | u128::from(ZEROS) << 64 | u128::from(ZEROS)) >> (8 * zeros) << 8 | u128::from(b'+');
+        (text, 17 - zeros as usize)
+    }
+}
+
+/// The sixteen digits of a value below 10^16, the first in the lowest byte: halves, their halves and so on at once, where a
+/// division for each digit waits for the one before.
+fn sixteen_digits(value: u64) -> u128 {
+    let eight = |value: u64| {
+        let fours = ((value % 10_000) << 32) | (value / 10_000);
+        let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+        let pairs = (fours - hundreds * 100) << 16 | hundreds;
+        let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+        u128::from((pairs - tens * 10) << 8 | tens)
+    };
+    eight(value / 100_000_000) | eight(value % 100_000_000) << 64
 }
 
 /// Eight `0`.
@@ -99,7 +115,7 @@ impl fmt::Display for Number {
 /// The digits of a [`Number`], each 0 to 9 (values, not characters).
 #[derive(Debug, Clone, Copy)]
 pub struct Digits {
-    bytes: [u8; 15],
+    bytes: [u8; 16],
     start: usize,
 }
 
