@@ -258,6 +258,8 @@ pub struct Deck {
     pub hash: String,
     by_service: [Destinations; 2],
     origins: Trie<u32>,
+    /// The times in which rows are in force, each once.
+    periods: Vec<Range<Micros>>,
 }
 
 /// The rows of one service, by destination.
@@ -267,13 +269,14 @@ struct Destinations {
     emergency: Vec<Candidate>,
 }
 
+/// Twelve bytes: a hundred thousand are looked at in no order, and stay near.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     rate: u32,
     /// Number of the origin set, or [`ANY_ORIGIN`].
     origins: u32,
-    from: Micros,
-    to: Micros,
+    /// Number of the time in which it is in force.
+    period: u32,
 }
 
 const ANY_ORIGIN: u32 = u32::MAX;
@@ -287,15 +290,16 @@ impl Deck {
     pub fn build(name: String, currency: String, files: Vec<String>, rows: Vec<NewRate>) -> Result<Self, Box<Conflict>> {
         let mut deck = Self { name, currency, files, ..Self::default() };
         let mut sets = OriginSets::default();
+        let mut periods: HashMap<(Micros, Micros), u32> = HashMap::new();
         let mut prefixes = [TrieBuilder::default(), TrieBuilder::default()];
         for row in rows {
             let number = u32::try_from(deck.rates.len()).expect("fewer than 2^32 rows");
-            let candidate = Candidate {
-                rate: number,
-                origins: sets.number(row.origins),
-                from: row.rate.effective.start,
-                to: row.rate.effective.end,
-            };
+            let effective = row.rate.effective.clone();
+            let period = *periods.entry((effective.start, effective.end)).or_insert_with(|| {
+                deck.periods.push(effective);
+                u32::try_from(deck.periods.len() - 1).expect("no more periods than rows")
+            });
+            let candidate = Candidate { rate: number, origins: sets.number(row.origins), period };
             let service = row.rate.service as usize;
             let mut destinations = row.destinations;
             destinations.sort_unstable();
@@ -347,7 +351,7 @@ impl Deck {
                 let hit = Hit { rate: candidate.rate, destination_digits: digits, origin_digits: origin_digits.unwrap_or(0) };
                 let lost = if winner == Some(hit) {
                     None
-                } else if !(candidate.from..candidate.to).contains(&at) {
+                } else if !self.period(*candidate).contains(&at) {
                     Some(Lost::NotInForce)
                 } else if origin_digits.is_none() {
                     Some(Lost::Origin)
@@ -378,7 +382,7 @@ impl Deck {
         let listed: Result<(), std::convert::Infallible> =
             self.by_service[service as usize].prefixes.try_each(|digits, candidates| {
                 let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
-                all.extend(candidates.iter().map(|candidate| (text.clone(), candidate.from..candidate.to)));
+                all.extend(candidates.iter().map(|candidate| (text.clone(), self.period(*candidate).clone())));
                 Ok(())
             });
         listed.expect("nothing fails");
@@ -397,7 +401,7 @@ impl Deck {
     fn best(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
         let mut best: Option<Hit> = None;
         for candidate in candidates {
-            if at < candidate.from || at >= candidate.to {
+            if !self.period(*candidate).contains(&at) {
                 continue;
             }
             let Some(origin_digits) = origin.digits(candidate.origins) else { continue };
@@ -409,6 +413,11 @@ impl Deck {
             };
         }
         best
+    }
+
+    /// The time in which a candidate is in force.
+    fn period(&self, candidate: Candidate) -> &Range<Micros> {
+        &self.periods[candidate.period as usize]
     }
 
     fn stands_before(&self, a: u32, b: u32) -> bool {
@@ -440,11 +449,12 @@ impl Deck {
     ) -> Result<(), Box<Conflict>> {
         by_date.clear();
         by_date.extend_from_slice(candidates);
-        by_date.sort_by_key(|c| (c.from, c.rate));
+        by_date.sort_by_key(|candidate| (self.period(*candidate).start, candidate.rate));
         for (place, first) in by_date.iter().enumerate() {
-            for second in by_date[place + 1..].iter().take_while(|second| second.from < first.to) {
+            let period = self.period(*first);
+            for second in by_date[place + 1..].iter().take_while(|second| self.period(**second).start < period.end) {
                 let (a, b) = (&self.rates[first.rate as usize], &self.rates[second.rate as usize]);
-                if first.from >= first.to || a.same_terms(b) {
+                if period.is_empty() || a.same_terms(b) {
                     continue;
                 }
                 if let Some(origin) = sets.common(first.origins, second.origins) {

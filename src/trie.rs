@@ -5,9 +5,12 @@
 
 use crate::party::Digits;
 
-/// A trie of digits in two flat arrays: nodes, and the values of all nodes one after the other.
+/// A trie of digits in flat arrays: the ways down, what stands at each node, and the values of all nodes one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Trie<V> {
+    /// Of each node from which a way goes down (they have the first indices): the node for each further digit; 0, the root,
+    /// for none.
+    next: Vec<[u32; 10]>,
     nodes: Vec<Node>,
     values: Vec<V>,
     /// Where the first [`JUMP`] digits lead, or as many of them as the trie has. Each node on the way would be waited for.
@@ -17,12 +20,9 @@ pub(crate) struct Trie<V> {
 /// Digits that are gone in one step.
 const JUMP: usize = 4;
 
-/// One line of the cache.
+/// What stands at a node. Most have no way down, so these 16 bytes are all of them: forty thousand stay in the cache.
 #[derive(Debug, Clone, Copy, Default)]
-#[repr(align(64))]
 struct Node {
-    /// Index of the node for each further digit; 0, the root, for none.
-    next: [u32; 10],
     start: u32,
     end: u32,
     /// The nearest node above that has values; 0, the root, for none.
@@ -59,7 +59,7 @@ impl<'a, V> Iterator for Path<'a, V> {
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: Vec::new(), jumps: Vec::new() }
+        Self { next: Vec::new(), nodes: vec![Node::default()], values: Vec::new(), jumps: Vec::new() }
     }
 }
 
@@ -80,7 +80,7 @@ impl<V> Trie<V> {
     /// Goes down from a node as far as there are nodes.
     fn follow(&self, mut at: u32, digits: &[u8]) -> u32 {
         for digit in digits {
-            match self.nodes[at as usize].next[usize::from(*digit)] {
+            match self.next.get(at as usize).map_or(0, |next| next[usize::from(*digit)]) {
                 0 => break,
                 next => at = next,
             }
@@ -106,7 +106,8 @@ impl<V> Trie<V> {
             if node.start < node.end {
                 look(&prefix, &self.values[node.start as usize..node.end as usize])?;
             }
-            let further = (0..10_u8).rev().map(|digit| (node.next[usize::from(digit)] as usize, depth + 1, digit));
+            let ways = self.next.get(index).copied().unwrap_or_default();
+            let further = (0..10_u8).rev().map(|digit| (ways[usize::from(digit)] as usize, depth + 1, digit));
             todo.extend(further.filter(|(next, ..)| *next != 0));
         }
         Ok(())
@@ -115,6 +116,7 @@ impl<V> Trie<V> {
 
 #[derive(Debug)]
 pub(crate) struct TrieBuilder<V> {
+    next: Vec<[u32; 10]>,
     nodes: Vec<Node>,
     /// Each value with the index of its node, as they came. (A list per node cost half of what a deck costs to load.)
     values: Vec<(u32, V)>,
@@ -122,7 +124,7 @@ pub(crate) struct TrieBuilder<V> {
 
 impl<V> Default for TrieBuilder<V> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], values: Vec::new() }
+        Self { next: vec![[0; 10]], nodes: vec![Node::default()], values: Vec::new() }
     }
 }
 
@@ -131,12 +133,13 @@ impl<V: Copy> TrieBuilder<V> {
     pub(crate) fn add(&mut self, digits: impl Iterator<Item = usize>, value: V) {
         let mut index = 0_u32;
         for digit in digits {
-            let next = self.nodes[index as usize].next[digit];
+            let next = self.next[index as usize][digit];
             index = if next == 0 {
                 let new = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes");
                 let depth = self.nodes[index as usize].depth + 1;
                 self.nodes.push(Node { depth, ..Node::default() });
-                self.nodes[index as usize].next[digit] = new;
+                self.next.push([0; 10]);
+                self.next[index as usize][digit] = new;
                 new
             } else {
                 next
@@ -166,17 +169,38 @@ impl<V: Copy> TrieBuilder<V> {
             node.end += 1;
         }
         // A node comes after the one above it.
-        for index in 0..self.nodes.len() {
-            let Node { next, start, end, above, .. } = self.nodes[index];
-            let above = if start < end { u32::try_from(index).expect("fewer than 2^32 nodes") } else { above };
-            for next in next.into_iter().filter(|next| *next != 0) {
-                self.nodes[next as usize].above = above;
+        for (index, next) in (0..).zip(&self.next) {
+            let Node { start, end, above, .. } = self.nodes[index as usize];
+            let above = if start < end { index } else { above };
+            for next in next.iter().filter(|next| **next != 0) {
+                self.nodes[*next as usize].above = above;
             }
         }
-        let mut trie = Trie { nodes: self.nodes, values, jumps: Vec::new() };
+        let mut trie = Trie { next: self.next, nodes: self.nodes, values, jumps: Vec::new() };
+        trie.bring_ways_to_the_front();
         let digits = |number: usize| [1000, 100, 10, 1].map(|unit| u8::try_from(number / unit % 10).unwrap_or_default());
-        trie.jumps = (0..10_usize.pow(4)).map(|number| trie.follow(0, &digits(number))).collect();
+        trie.jumps = (0..10_000).map(|number| trie.follow(0, &digits(number))).collect();
         trie
+    }
+}
+
+impl<V> Trie<V> {
+    /// Numbers the nodes anew: those with a way down come first, and only they keep a place for it.
+    fn bring_ways_to_the_front(&mut self) {
+        let leads_on = |index: &u32| self.next[*index as usize].iter().any(|next| *next != 0);
+        let (mut order, ends): (Vec<u32>, Vec<u32>) = (0..).zip(&self.nodes).map(|(index, _)| index).partition(leads_on);
+        let count = order.len();
+        order.extend(ends);
+        let mut place = vec![0; order.len()];
+        for (new, old) in (0_u32..).zip(&order) {
+            place[*old as usize] = new;
+        }
+        let moved = |old: &u32| {
+            let node = self.nodes[*old as usize];
+            Node { above: place[node.above as usize], ..node }
+        };
+        self.nodes = order.iter().map(moved).collect();
+        self.next = order[..count].iter().map(|old| self.next[*old as usize].map(|next| place[next as usize])).collect();
     }
 }
 
