@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! push(part, row)  ──▶  part 0: ▓▓▓▓ ▓▓▓▓ ▓▓░░      blocks of 64 KiB in memory, in the order of pushing
-//!                       part 1: ▓▓▓▓ ▒▒▒▒ ▒▒▒▒ ▓░   ▒ written to one file without a name, once there is no more room
+//!                       part 1: ▓▓▓▓ ▒▒▒▒ ▒▒▒▒ ▓░   ▒ written to one file without a name, once there is no more room;
+//!                                                     its places are written again when their rows were taken
 //! ```
 //!
 //! **Invariant:** rows of a part come back as they were pushed, in their order; a row is never cut in two. The file is
@@ -10,7 +11,8 @@
 //!
 //! # Why
 //! A night that outgrows memory costs one write and one read of its packed rows, both in sequence. A million calls take the
-//! same 2.1 CPU s with all parts on disk as with all in memory (measured); what grows is what the disk must take.
+//! same 2.1 CPU s with all parts on disk as with all in memory (measured); what grows is what the disk must take. Pages that
+//! the system's cache has not held yet are what is dear: booked calls go where the records that they come from stood.
 
 use super::FileError;
 use std::fs::{File, OpenOptions};
@@ -30,7 +32,7 @@ impl Memory {
     /// What `--memory` may be at most without being named: 4 GiB.
     const MOST: u64 = 4 << 30;
     /// Packed rows in memory at most; beyond that the disk's cache serves them as fast.
-    const MOST_PARTS: u64 = 224 << 20;
+    const MOST_PARTS: u64 = 320 << 20;
 
     /// So many bytes.
     #[must_use]
@@ -77,7 +79,7 @@ pub struct Room {
     used: AtomicUsize,
     /// Where parts go that find no room.
     folder: PathBuf,
-    files: AtomicUsize,
+    spill: OnceLock<Result<Spill, FileError>>,
     /// Blocks that were let go, for the next phase: given back to the allocator, they would not always serve it.
     free: Mutex<Vec<Vec<u8>>>,
 }
@@ -86,8 +88,8 @@ impl Room {
     /// Room for so many bytes; what is more goes to files in `folder`.
     #[must_use]
     pub fn new(limit: usize, folder: &Path) -> Arc<Self> {
-        let (used, files) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { limit, used, folder: folder.to_owned(), files, free: Mutex::default() })
+        let (used, spill) = (AtomicUsize::new(0), OnceLock::new());
+        Arc::new(Self { limit, used, folder: folder.to_owned(), spill, free: Mutex::default() })
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -120,7 +122,6 @@ impl Room {
 pub struct Parts {
     all: Vec<Mutex<Part>>,
     room: Arc<Room>,
-    spill: OnceLock<Result<Spill, FileError>>,
 }
 
 #[derive(Debug, Default)]
@@ -143,25 +144,36 @@ struct Spill {
     file: File,
     path: PathBuf,
     end: AtomicU64,
+    /// Where blocks of usual size stood that were taken.
+    free: Mutex<Vec<u64>>,
 }
 
 impl Spill {
-    fn create(room: &Room) -> Result<Self, FileError> {
-        let number = room.files.fetch_add(1, Ordering::Relaxed);
-        let path = room.folder.join(format!("trunkrate-{}-{number}", std::process::id()));
+    fn create(folder: &Path) -> Result<Self, FileError> {
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("trunkrate-{}-{number}", std::process::id()));
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be made: {e}"));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(fail)?;
         std::fs::remove_file(&path).map_err(fail)?;
-        Ok(Self { file, path, end: AtomicU64::new(0) })
+        Ok(Self { file, path, end: AtomicU64::new(0), free: Mutex::default() })
     }
 
     fn write(&self, bytes: &[u8]) -> Result<Block, FileError> {
-        let offset = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let free = if bytes.len() > BLOCK { None } else { self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() };
+        let offset = free.unwrap_or_else(|| self.end.fetch_add(bytes.len().max(BLOCK) as u64, Ordering::Relaxed));
         self.file.write_all_at(bytes, offset).map_err(|e| {
             FileError::new(&self.path, format!("cannot be written: {e}"))
                 .hint("calls that find no room in memory wait there; nothing was booked")
         })?;
         Ok(Block::Disk { offset, bytes: bytes.len() })
+    }
+
+    /// The place of a block that was taken can be written again.
+    fn give_back(&self, offset: u64, bytes: usize) {
+        if bytes <= BLOCK {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(offset);
+        }
     }
 
     fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
@@ -174,7 +186,7 @@ impl Parts {
     #[must_use]
     pub fn new(count: usize, room: &Arc<Room>) -> Self {
         let all = (0..count).map(|_| Mutex::default()).collect();
-        Self { all, room: Arc::clone(room), spill: OnceLock::new() }
+        Self { all, room: Arc::clone(room) }
     }
 
     /// How many parts there are.
@@ -215,7 +227,8 @@ impl Parts {
             part.blocks.push(Block::Memory(std::mem::take(&mut part.open)));
             return Ok(());
         }
-        let spill = self.spill.get_or_init(|| Spill::create(&self.room)).as_ref().map_err(Clone::clone)?;
+        let room = &self.room;
+        let spill = room.spill.get_or_init(|| Spill::create(&room.folder)).as_ref().map_err(Clone::clone)?;
         part.blocks.push(spill.write(&part.open)?);
         part.open.clear();
         Ok(())
@@ -244,8 +257,10 @@ impl Parts {
         let mut buffer = Vec::new();
         for block in part.blocks {
             self.show(&block, &mut buffer, &mut show)?;
-            if let Block::Memory(bytes) = block {
-                self.room.give_back(bytes);
+            match (block, self.room.spill.get()) {
+                (Block::Memory(bytes), _) => self.room.give_back(bytes),
+                (Block::Disk { offset, bytes }, Some(Ok(spill))) => spill.give_back(offset, bytes),
+                (Block::Disk { .. }, _) => {}
             }
         }
         show(&part.open);
@@ -258,7 +273,7 @@ impl Parts {
             Block::Memory(bytes) => show(bytes),
             Block::Disk { offset, bytes } => {
                 buffer.resize(*bytes, 0);
-                if let Some(Ok(spill)) = self.spill.get() {
+                if let Some(Ok(spill)) = self.room.spill.get() {
                     spill.read(*offset, buffer)?;
                 }
                 show(buffer);
