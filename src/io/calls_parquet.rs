@@ -17,8 +17,8 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Most rows that are read at a time.
-pub const SLICE: usize = 1 << 18;
+/// Most rows that are read at a time: with their columns as text, 55 MiB.
+pub const SLICE: usize = 1 << 17;
 
 /// A Parquet file of calls, read slice by slice.
 #[derive(Debug, Clone)]
@@ -165,9 +165,35 @@ pub struct CallRows {
 /// A column.
 #[derive(Debug)]
 enum Cells {
-    Text(StringChunked),
+    Text(Texts),
     Times(Times),
 }
+
+/// A column of texts.
+#[derive(Debug)]
+struct Texts {
+    column: StringChunked,
+    /// Whether none of them holds a NUL. Asked of each field by itself, this took 6 % of a run.
+    has_no_nul: bool,
+}
+
+impl Texts {
+    fn new(column: StringChunked) -> Self {
+        let has_no_nul = column.downcast_iter().all(|array| {
+            let short = |view: u128| {
+                // The length stands below the text, and at most twelve bytes above it. What is no text becomes 255.
+                let text = view >> 32 | u128::MAX.checked_shl(u32::try_from(view & 15).unwrap_or_default() * 8).unwrap_or(0);
+                (text.wrapping_sub(ONES) & !text & ONES << 7) == 0
+            };
+            array.views().iter().all(|view| !view.is_inline() || short(view.as_u128()))
+                && array.data_buffers().iter().all(|buffer| memchr::memchr(0, buffer).is_none())
+        });
+        Self { column, has_no_nul }
+    }
+}
+
+/// A 1 in each byte.
+const ONES: u128 = u128::from_le_bytes([1; 16]);
 
 /// A column of times, each a number of units since 1970.
 #[derive(Debug)]
@@ -184,10 +210,13 @@ impl CallRows {
     pub fn parse(&self, policy: &Policy) -> Calls {
         let mut calls = Calls::default();
         // Each column is one array, asked directly: 50 ns per record less than through the column.
-        let (mut texts, mut times) = (Vec::new(), Vec::new());
+        let (mut texts, mut times, mut has_no_nul) = (Vec::new(), Vec::new(), true);
         for (field, cells) in &self.columns {
             match cells {
-                Cells::Text(column) => texts.extend(column.downcast_iter().next().map(|array| (*field, array))),
+                Cells::Text(cells) => {
+                    has_no_nul &= cells.has_no_nul;
+                    texts.extend(cells.column.downcast_iter().next().map(|array| (*field, array)));
+                }
                 Cells::Times(column) => times.push((*field, column)),
             }
         }
@@ -210,7 +239,7 @@ impl CallRows {
                 fields.0[*field as usize] = if known[time_number(*field)].is_some() { "known" } else { written };
             }
             let place = u32::try_from(row).unwrap_or(u32::MAX);
-            if fields.are_usable() {
+            if if has_no_nul { fields.are_short() } else { fields.are_usable() } {
                 calls.push(&Record::read_typed(&fields, known, policy), place);
             } else {
                 calls.push(&Record::malformed(self.all_texts(row).as_bytes()), place);
@@ -224,7 +253,7 @@ impl CallRows {
         let mut texts: [String; Field::ALL.len()] = Default::default();
         for (field, cells) in &self.columns {
             texts[*field as usize] = match cells {
-                Cells::Text(column) => column.get(row).unwrap_or_default().to_owned(),
+                Cells::Text(cells) => cells.column.get(row).unwrap_or_default().to_owned(),
                 Cells::Times(column) => column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default(),
             };
         }
@@ -246,7 +275,7 @@ impl Cells {
         let is_time = matches!(field, Field::StartTime | Field::EndTime | Field::AnswerTime);
         match Times::of(series)? {
             Some(times) if is_time => Ok(Self::Times(times)),
-            _ => Ok(Self::Text(column_text(series)?.rechunk().into_owned())),
+            _ => Ok(Self::Text(Texts::new(column_text(series)?.rechunk().into_owned()))),
         }
     }
 }
@@ -303,8 +332,23 @@ mod tests {
     #[test]
     fn pieces_end_where_row_groups_do() {
         assert_eq!(pieces([SLICE, SLICE, 7].into_iter()), [0..SLICE, SLICE..2 * SLICE, 2 * SLICE..2 * SLICE + 7]);
-        assert_eq!(pieces([100_000, 100_000, 0, 100_000].into_iter()), [0..200_000, 200_000..300_000]);
-        assert_eq!(pieces([5, 300_000].into_iter()), [0..5, 5..150_005, 150_005..300_005]);
+        assert_eq!(pieces([50_000, 50_000, 0, 50_000].into_iter()), [0..100_000, 100_000..150_000]);
+        assert_eq!(pieces([5, 250_000].into_iter()), [0..5, 5..125_005, 125_005..250_005]);
         assert!(pieces([].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn a_nul_is_found_in_texts_of_every_length() {
+        for length in 0..40 {
+            let text = "a0".repeat(20)[..length].to_owned();
+            let has_no_nul = |text: &str| Texts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul;
+            assert!(has_no_nul(&text), "{text:?}");
+            for at in 0..length {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = 0;
+                let text = String::from_utf8(bytes).unwrap();
+                assert!(!has_no_nul(&text), "{text:?}");
+            }
+        }
     }
 }
