@@ -396,7 +396,7 @@ impl Model {
         for event in &self.events {
             match event {
                 Event::Issued(only, month) if only.is_none_or(|only| only == account) => {
-                    until = until.max(Some(i16::from(*month)))
+                    until = until.max(Some(i16::from(*month)));
                 }
                 Event::LetGo(at) => {
                     let Invoice { account: own, month, supplementary, .. } = self.invoices[*at];
