@@ -374,8 +374,8 @@ impl Reading {
             let mut batch = Vec::with_capacity(parsed.len());
             for (piece, calls) in pieces.drain(..).zip(parsed) {
                 let calls = calls?;
-                self.note(piece, &calls)?;
-                batch.push(calls);
+                self.note(piece, calls.iter().map(Calls::len).sum())?;
+                batch.extend(calls);
             }
             dealer.add(batch)?;
         }
@@ -383,9 +383,9 @@ impl Reading {
     }
 
     /// Notes where the records of a piece came from.
-    fn note(&mut self, piece: Piece, calls: &Calls) -> Result<(), FileError> {
+    fn note(&mut self, piece: Piece, records: usize) -> Result<(), FileError> {
         let document = matches!(piece, Piece::Document { .. });
-        let found = calls.len() as u64;
+        let found = records as u64;
         if let Some(expected) = piece.records()
             && expected != found
         {
@@ -403,9 +403,9 @@ impl Reading {
             }
             Piece::Text { file, offset, first_line, bytes, .. } => (file, offset, bytes.len() as u64, first_line),
             Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
-            Piece::Table { file, rows, .. } => (file, rows.start as u64, calls.len() as u64, rows.start as u64 + 1),
+            Piece::Table { file, rows, .. } => (file, rows.start as u64, found, rows.start as u64 + 1),
         };
-        let after = u32::try_from(calls.len()).ok().and_then(|found| self.records.checked_add(found));
+        let after = u32::try_from(records).ok().and_then(|found| self.records.checked_add(found));
         let after = after.filter(|after| *after < u32::MAX).ok_or_else(too_many)?;
         self.blocks.push(Block { file, first_record: self.records, offset, length, first_line, document });
         self.records = after;
@@ -619,21 +619,22 @@ impl Piece {
         }
     }
 
-    fn parse(&self, policy: &Policy) -> Result<Calls, FileError> {
+    /// Its records, in one block or more.
+    fn parse(&self, policy: &Policy) -> Result<Vec<Calls>, FileError> {
         match self {
             Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
-                Ok(calls_csv::parse_block(bytes, broken, header, policy))
+                Ok(vec![calls_csv::parse_block(bytes, broken, header, policy)])
             }
-            Self::Text { bytes, .. } => Ok(calls_json::parse_lines(bytes, policy)),
+            Self::Text { bytes, .. } => Ok(vec![calls_json::parse_lines(bytes, policy)]),
             Self::Document { path, text, .. } => {
                 let mut calls = Calls::default();
                 for (place, object) in calls_json::document(path, text)? {
                     calls_json::push_object(object.as_bytes(), u32::try_from(place).unwrap_or(u32::MAX), policy, &mut calls);
                 }
-                Ok(calls)
+                Ok(vec![calls])
             }
             Self::Table { table, rows, .. } => Ok(table.slice(rows.start, rows.len())?.parse(policy)),
-            Self::Done(_) => Ok(Calls::default()),
+            Self::Done(_) => Ok(Vec::new()),
         }
     }
 }

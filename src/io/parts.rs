@@ -32,7 +32,7 @@ impl Memory {
     /// What `--memory` may be at most without being named: 4 GiB.
     const MOST: u64 = 4 << 30;
     /// Packed rows in memory at most; beyond that the disk's cache serves them as fast.
-    const MOST_PARTS: u64 = 320 << 20;
+    const MOST_PARTS: u64 = 224 << 20;
 
     /// So many bytes.
     #[must_use]

@@ -415,6 +415,8 @@ struct NumberBytes {
 }
 
 impl NumberBytes {
+    const NONE: Self = Self { value: 0, text: 0, length: 0 };
+
     fn of(number: Number) -> Self {
         let (text, length) = number.text();
         Self { value: number.value(), text, length }
@@ -439,20 +441,26 @@ struct Written<'a> {
     texts: &'a BookedTexts,
     sid: SidBytes<'a>,
     parent: SidBytes<'a>,
-    /// Of A, B and C, as far as they are numbers.
-    numbers: [Option<NumberBytes>; 3],
+    /// Of A, B and C; one that is no number has no value.
+    numbers: [NumberBytes; 3],
 }
 
 impl<'a> Written<'a> {
     fn of(call: &Booked, texts: &'a BookedTexts) -> Self {
-        let numbers = [Some(call.a), Some(call.b), call.c].map(|party| party?.as_number().map(NumberBytes::of));
+        let number = |party: PartyRef| party.as_number().map_or(NumberBytes::NONE, NumberBytes::of);
+        let numbers = [number(call.a), number(call.b), call.c.map_or(NumberBytes::NONE, number)];
         let sid = |sid| SidBytes::of(sid, &texts.odd_sids);
         Self { texts, sid: sid(call.sid), parent: sid(call.parent), numbers }
     }
 
     fn number(&self, number: Number) -> NumberBytes {
-        let known = self.numbers.iter().flatten().find(|known| known.value == number.value());
-        known.copied().unwrap_or_else(|| NumberBytes::of(number))
+        let [a, b, c] = self.numbers;
+        match number.value() {
+            value if value == a.value => a,
+            value if value == b.value => b,
+            value if value == c.value => c,
+            _ => NumberBytes::of(number),
+        }
     }
 
     fn push_party(&self, party: PartyRef, out: &mut Vec<u8>) {
