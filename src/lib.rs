@@ -71,11 +71,15 @@
 //! - **night**: one run over one export, by day or by night.
 //! - **batch**: invoices that were issued together, or one credit note.
 
+#![cfg_attr(not(feature = "engine"), allow(dead_code, reason = "some of the kernel serves only the ledger"))]
+
 pub mod audit;
 pub mod call;
+#[cfg(feature = "engine")]
 pub mod cli;
 pub mod deck;
 pub mod detail;
+#[cfg(feature = "engine")]
 pub mod document;
 pub mod explain;
 pub mod family;
@@ -89,6 +93,7 @@ pub mod policy;
 pub mod rating;
 pub mod record;
 pub mod reject;
+#[cfg(feature = "engine")]
 pub mod report;
 pub mod scenario;
 pub mod table;

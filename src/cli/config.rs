@@ -6,10 +6,10 @@ use crate::document::{Party, Payment, Seller};
 use crate::io::FileError;
 use crate::io::formats::einvoice::is_country;
 use crate::io::invoices::{LONGEST, Terms, tax_of};
-use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
-use crate::policy::{ChainedTransfers, Policy};
-use crate::time::Zone;
+use crate::io::settings;
+use crate::policy::Policy;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::path::{Path, PathBuf};
 
 /// The file that is read if none is named.
@@ -18,9 +18,13 @@ const DEFAULT: &str = "trunkrate.toml";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
-    input: Input,
-    money: Money,
-    policy: PolicyTable,
+    /// How calls are rated: [`settings`] reads it.
+    #[serde(rename = "input")]
+    _input: IgnoredAny,
+    #[serde(rename = "money")]
+    _money: IgnoredAny,
+    #[serde(rename = "policy")]
+    _policy: IgnoredAny,
     seller: SellerTable,
     invoice: InvoiceTable,
 }
@@ -59,31 +63,10 @@ struct InvoiceTable {
     itemised: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Input {
-    timezone: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Money {
-    leg_decimals: Option<u32>,
-    leg_rounding: LegRounding,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct PolicyTable {
-    chained_transfers: ChainedTransfers,
-    max_call_seconds: Option<u32>,
-    parent_wait_days: Option<u32>,
-}
-
 /// How calls are rated, by the configuration; the defaults if no file is named and none is there.
 pub fn load(named: Option<&Path>) -> Result<Policy, CliError> {
     let (path, text) = read(named)?;
-    Ok(parse(&path, &text)?)
+    Ok(settings::parse(&path, &text)?)
 }
 
 /// Who sells and on which terms, by the configuration; also the file.
@@ -96,14 +79,6 @@ fn read(named: Option<&Path>) -> Result<(PathBuf, String), CliError> {
     let path = named.unwrap_or(Path::new(DEFAULT));
     let text = if named.is_none() && !path.exists() { String::new() } else { crate::io::read_text(path)? };
     Ok((path.to_owned(), text))
-}
-
-fn config(path: &Path, text: &str) -> Result<Config, FileError> {
-    toml::from_str(text).map_err(|e| {
-        let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
-        let error = FileError::new(path, e.message().to_owned());
-        FileError { line, ..error }.hint("the README lists what may stand in [input], [money], [policy], [seller] and [invoice]")
-    })
 }
 
 impl SellerTable {
@@ -129,7 +104,7 @@ fn is_prefix(text: &str) -> bool {
 }
 
 fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
-    let Config { mut seller, mut invoice, .. } = config(path, text)?;
+    let Config { mut seller, mut invoice, .. } = settings::read(path, text)?;
     let wrong = |problem: String| FileError::new(path, problem);
     let texts = seller.texts().chain(invoice.texts());
     for text in texts {
@@ -191,28 +166,6 @@ fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
     })
 }
 
-fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
-    let config = config(path, text)?;
-    let default = Policy::default();
-    let zone = config.input.timezone.map(|name| {
-        Zone::named(&name).ok_or_else(|| {
-            FileError::new(path, format!("input.timezone: there is no time zone `{name}`"))
-                .hint("expected an IANA name such as Europe/Berlin")
-        })
-    });
-    let decimals = config.money.leg_decimals.unwrap_or(default.leg_rule.decimals);
-    if decimals > AMOUNT_DECIMALS {
-        return Err(FileError::new(path, format!("money.leg_decimals is {decimals}; expected at most {AMOUNT_DECIMALS}")));
-    }
-    Ok(Policy {
-        chained_transfers: config.policy.chained_transfers,
-        max_call_seconds: config.policy.max_call_seconds.unwrap_or(default.max_call_seconds),
-        parent_wait_days: config.policy.parent_wait_days.unwrap_or(default.parent_wait_days),
-        leg_rule: LegRule { decimals, rounding: config.money.leg_rounding },
-        zone: zone.transpose()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,21 +173,7 @@ mod tests {
     #[test]
     fn what_is_set_is_set_and_what_is_unknown_is_refused() {
         let path = Path::new("trunkrate.toml");
-        let policy = parse(path, "[money]\nleg_decimals = 4\nleg_rounding = \"half-even\"\n[policy]\nchained_transfers = \"root\"\n[input]\ntimezone = \"Europe/Berlin\"").unwrap();
-        assert_eq!(policy.leg_rule, LegRule { decimals: 4, rounding: LegRounding::HalfEven });
-        assert_eq!(policy.chained_transfers, ChainedTransfers::Root);
-        assert_eq!(policy.max_call_seconds, 86_400);
-        assert!(policy.zone.is_some());
-        for bad in [
-            "[money]\nleg_decimal = 4",
-            "[money]\nleg_decimals = 9",
-            "[money]\nleg_rounding = \"down\"",
-            "[input]\ntimezone = \"Mars\"",
-            "x",
-        ] {
-            assert!(parse(path, bad).is_err(), "{bad}");
-        }
-        let text = "[seller]\nname = \"A\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"";
+        let text = "[money]\nleg_decimals = 4\n[seller]\nname = \"A\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"";
         let terms = parse_terms(path, text).unwrap();
         assert_eq!((terms.seller.party.name.as_str(), terms.number_prefix.as_str(), terms.due_days), ("A", "INV-", 14));
         for bad in [
@@ -245,9 +184,9 @@ mod tests {
             "[seller]\ncountry = \"de\"",
             "[seller]\ncountry = \"XX\"",
             "[seller]\nnaem = \"A\"",
+            "[selles]\nname = \"A\"",
         ] {
             assert!(parse_terms(path, bad).is_err(), "{bad}");
         }
-        assert_eq!(parse(path, "\n[money]\nleg_decimal = 4").unwrap_err().line, Some(3));
     }
 }

@@ -299,41 +299,56 @@ pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, polic
     let mut calls = Calls::default();
     // A row has 230 bytes or so; columns that grow are copied twice on the way.
     calls.reserve(bytes.len() / 200);
-    let mut start = 0;
-    for line in broken {
-        parse_records(&bytes[start..line.start], start, header, policy, &mut calls);
-        push_malformed(&bytes[line.clone()], line.start, &mut calls);
-        start = line.end;
-    }
-    parse_records(&bytes[start..], start, header, policy, &mut calls);
+    walk(bytes, broken, header, |offset, text, fields| match fields {
+        Some(fields) => calls.push(&Record::read(fields, policy), place(offset)),
+        None => calls.push(&Record::malformed(text), place(offset)),
+    });
     calls
 }
 
-fn parse_records(bytes: &[u8], offset: usize, header: &Header, policy: &Policy, calls: &mut Calls) {
+/// Goes through the records of a block: the offset of each, its text without the line's end, and its fields, if it is a
+/// record.
+#[inline]
+pub fn walk(bytes: &[u8], broken: &[Range<usize>], header: &Header, mut each: impl FnMut(usize, &[u8], Option<&Fields<'_>>)) {
+    let mut start = 0;
+    for line in broken {
+        walk_sound(&bytes[start..line.start], start, header, &mut each);
+        let text = without_line_end(&bytes[line.clone()]);
+        if !text.is_empty() {
+            each(line.start, text, None);
+        }
+        start = line.end;
+    }
+    walk_sound(&bytes[start..], start, header, &mut each);
+}
+
+#[inline]
+fn walk_sound(bytes: &[u8], offset: usize, header: &Header, each: &mut impl FnMut(usize, &[u8], Option<&Fields<'_>>)) {
     let whole = Text::of(bytes);
     let mut rows = Rows::new(bytes, header.delimiter);
     // Each row fills the same columns.
     let mut fields = Fields::default();
     while let Some(row) = rows.next() {
         let at = offset + row.place.start;
+        let text = &bytes[row.place.clone()];
         let is_record = match row.text {
-            RowText::Whole => {
-                header.fill(&mut fields, whole, row.fields).then(|| calls.push(&Record::read(&fields, policy), place(at)))
-            }
-            RowText::Unquoted(text) => {
-                header.fields(Text::Bytes(text), row.fields).map(|fields| calls.push(&Record::read(&fields, policy), place(at)))
-            }
+            RowText::Whole => header.fill(&mut fields, whole, row.fields),
+            RowText::Unquoted(text) => match header.fields(Text::Bytes(text), row.fields) {
+                Some(fields) => {
+                    each(at, text, Some(&fields));
+                    continue;
+                }
+                None => false,
+            },
         };
-        if is_record.is_none() {
-            push_malformed(&bytes[row.place.clone()], at, calls);
+        if is_record {
+            each(at, text, Some(&fields));
+        } else {
+            let text = without_line_end(text);
+            if !text.is_empty() {
+                each(at, text, None);
+            }
         }
-    }
-}
-
-fn push_malformed(line: &[u8], offset: usize, calls: &mut Calls) {
-    let text = without_line_end(line);
-    if !text.is_empty() {
-        calls.push(&Record::malformed(text), place(offset));
     }
 }
 
@@ -389,6 +404,13 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn push_malformed(line: &[u8], offset: usize, calls: &mut Calls) {
+        let text = without_line_end(line);
+        if !text.is_empty() {
+            calls.push(&Record::malformed(text), place(offset));
+        }
+    }
 
     fn header() -> Header {
         Header::parse(Path::new("x.csv"), b"sid,account_sid,start_time,status\n").unwrap()

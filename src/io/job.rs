@@ -6,10 +6,10 @@
 //! accounts        out to parts    earlier, kernel   rows
 //! ```
 
-use super::accounts::{self, Accounts};
+use super::FileError;
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
-use super::decks::{self, Decks};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
+pub use super::inputs::Inputs;
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
@@ -19,7 +19,6 @@ use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
 use super::parts::{Batch, Memory, Parts, Room};
 use super::source::{self, CallPath};
-use super::{FileError, trunks};
 use crate::call::{Calls, DirectionField, NONE, PartyRef};
 use crate::detail::{Case, Facts};
 use crate::family::{self, Earlier, Link};
@@ -31,76 +30,12 @@ use crate::rating::cells;
 use crate::record::Field;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
-use crate::trunk::Trunks;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// What calls are rated with, as it was loaded.
-#[derive(Debug, Clone)]
-pub struct Inputs {
-    /// The decks.
-    pub decks: Decks,
-    /// The trunk list, if one was given, with its text.
-    pub trunks: Option<(Trunks, String)>,
-    /// The accounts, if they were given, with their text.
-    pub accounts: Option<(Accounts, String)>,
-    /// The choices of the one who bills.
-    pub policy: Policy,
-}
-
-impl Inputs {
-    /// Loads decks, trunks and accounts.
-    ///
-    /// # Errors
-    /// The first file that is wrong; also an account that names a deck which is not there.
-    pub fn load(rates: &Path, trunks: Option<&Path>, accounts: Option<&Path>, policy: Policy) -> Result<Self, FileError> {
-        let inputs = Self {
-            decks: decks::load(rates)?,
-            trunks: trunks.map(trunks::load).transpose()?,
-            accounts: accounts.map(accounts::load).transpose()?,
-            policy,
-        };
-        inputs.check_decks_of_accounts(rates, accounts)?;
-        Ok(inputs)
-    }
-
-    fn check_decks_of_accounts(&self, rates: &Path, path: Option<&Path>) -> Result<(), FileError> {
-        let (Some((accounts, _)), Some(path)) = (&self.accounts, path) else { return Ok(()) };
-        for (sid, account) in accounts {
-            if !account.deck.is_empty() && self.decks.named(&account.deck).is_none() {
-                let known = self.decks.folders.join(", ");
-                return Err(FileError::new(
-                    path,
-                    format!("the account {sid} names the deck `{}`, which {} does not have", account.deck, rates.display()),
-                )
-                .at(account.line)
-                .hint(format!("decks there: {known}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn tariff<'a>(&'a self, deck_of_account: &'a [u32]) -> Tariff<'a> {
-        let trunks = self.trunks.as_ref().map(|(trunks, _)| trunks);
-        Tariff { decks: &self.decks.decks, deck_of_account, trunks, policy: &self.policy }
-    }
-
-    /// The deck of every account, by the ids of an account's text.
-    fn deck_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        let of = |sid: &str| {
-            let named = self.accounts.as_ref().and_then(|(list, _)| list.get(sid)).map(|account| account.deck.as_str());
-            match named {
-                Some(deck) if !deck.is_empty() => self.decks.named(deck),
-                _ => self.decks.default_deck(),
-            }
-        };
-        accounts.map(|sid| of(sid).unwrap_or(NONE)).collect()
-    }
-}
 
 /// Calls, read and dealt out to parts, with what they are to be rated with.
 pub struct Intake {

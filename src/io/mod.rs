@@ -5,7 +5,7 @@
 //! calls_*      CSV, JSON, Parquet → Calls        one reader per format
 //! families     the night's records dealt out, a family never apart; parts: in memory, then on disk
 //! decks        rates/ → Deck
-//! trunks, accounts                               the two optional lists
+//! trunks, accounts                               the two optional lists; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
 //! report       a run, as an operator reads it in the morning
 //! ```
@@ -13,24 +13,42 @@
 //! **Invariant:** the kernel never names this module; here nothing is rated. polars and csv are known only here.
 
 pub mod accounts;
-pub mod calls;
 pub mod calls_csv;
-pub mod calls_json;
-pub mod calls_parquet;
 pub mod decks;
-pub mod families;
-pub mod formats;
-pub mod invoices;
-pub mod job;
-pub mod ledger;
-pub mod parts;
-pub mod report;
-pub mod source;
+pub mod inputs;
+pub mod settings;
 pub mod trunks;
+
+#[cfg(feature = "engine")]
+pub mod calls;
+#[cfg(feature = "engine")]
+pub mod calls_json;
+#[cfg(feature = "engine")]
+pub mod calls_parquet;
+#[cfg(feature = "engine")]
+pub mod families;
+#[cfg(feature = "engine")]
+pub mod formats;
+#[cfg(feature = "engine")]
+mod guard;
+#[cfg(feature = "engine")]
+pub mod invoices;
+#[cfg(feature = "engine")]
+pub mod job;
+#[cfg(feature = "engine")]
+pub mod ledger;
+#[cfg(feature = "engine")]
+pub mod parts;
+#[cfg(feature = "engine")]
+pub mod report;
+#[cfg(feature = "engine")]
+pub mod source;
+
+#[cfg(feature = "engine")]
+pub(crate) use guard::{guarded, keep_guarded_panics_quiet};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file that cannot be used: which, where in it, what is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,28 +95,6 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
-
-/// How many guarded steps are going on.
-static GUARDED: AtomicUsize = AtomicUsize::new(0);
-
-/// Keeps a panic quiet that [`guarded`] makes an error of; any other is told as ever.
-pub(crate) fn keep_guarded_panics_quiet() {
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if GUARDED.load(Ordering::Relaxed) == 0 {
-            tell(panic);
-        }
-    }));
-}
-
-/// Runs a step of polars on a file; what it cannot read, and where it panics on a corrupt page, is an error of the file.
-pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T, FileError> {
-    let fail = |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
-    GUARDED.fetch_add(1, Ordering::Relaxed);
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step));
-    GUARDED.fetch_sub(1, Ordering::Relaxed);
-    done.map_err(|_| fail("a page cannot be decoded".to_owned()))?.map_err(|e| fail(e.to_string()))
-}
 
 /// Reads a small text file whole.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {

@@ -26,6 +26,14 @@ struct TrunkEntry {
 /// If it is not one, or names a trunk twice.
 pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
     let text = read_text(path)?;
+    Ok((parse(path, &text)?, text))
+}
+
+/// Reads the list's text.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
     let list: TrunkList = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| {
         FileError::new(path, format!("is no trunk list: {e}"))
             .at(e.line() as u64)
@@ -37,8 +45,7 @@ pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
         mode: entry.transfer_mode,
         caller_id: entry.transfer_caller_id.unwrap_or_default(),
     });
-    let trunks = Trunks::new(trunks).map_err(|sid| FileError::new(path, format!("lists the trunk {sid} twice")))?;
-    Ok((trunks, text))
+    Trunks::new(trunks).map_err(|sid| FileError::new(path, format!("lists the trunk {sid} twice")))
 }
 
 fn domain(name: &str) -> String {

@@ -1,0 +1,92 @@
+//! From the kernel's verdicts to rows: legs, log, and what later nights must know.
+
+use crate::Problem;
+use crate::table::{Row, Rows};
+use trunkrate::call::{Calls, DirectionField, NONE, PartyRef};
+use trunkrate::deck::Deck;
+use trunkrate::money::Total;
+use trunkrate::night::{Class, Scene};
+use trunkrate::packed::Booked;
+use trunkrate::rating::{BookedLeg, Parties, log_cell};
+
+fn party(row: &mut Row<'_>, party: PartyRef, calls: &Calls) {
+    row.written(|out| party.push_to(&calls.parties, out));
+}
+
+/// A prefix is written as bytes, all of them digits.
+fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = Vec::new();
+    write(&mut bytes);
+    row.text(std::str::from_utf8(&bytes).unwrap_or_default());
+}
+
+/// One leg of a call.
+pub fn leg(rows: &mut Rows, call: &Booked, number: usize, leg: &BookedLeg<'_>, calls: &Calls, decks: &[Deck]) {
+    let (deck, rate) = (&decks[call.deck as usize], leg.rate);
+    let row = &mut rows.row();
+    row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
+    row.written(|out| calls.odd_sids.text(call.parent).push_to(out));
+    row.text(calls.accounts.text(call.account)).text(calls.trunks.text(call.trunk));
+    row.text(call.scenario.as_str()).integer(number as i64 + 1).text(leg.plan.service.as_str());
+    party(row, leg.plan.from, calls);
+    party(row, leg.plan.to, calls);
+    row.text(&leg.plan.rated.to_string());
+    row.text(&leg.plan.origin.map(|number| number.to_string()).unwrap_or_default());
+    row.instant(call.start).integer(i64::from(call.duration)).integer(i64::from(leg.charge.billed_seconds));
+    row.decimal(rate.price.units()).decimal(rate.fee.units());
+    digits(row, |out| leg.hit.push_destination_prefix(leg.plan.rated, out));
+    digits(row, |out| leg.hit.push_origin_prefix(leg.plan.origin, out));
+    row.text(&rate.description).text(&deck.name).text(&deck.files[rate.file as usize]).integer(i64::from(rate.line));
+    row.text(&deck.currency).decimal(leg.charge.amount.units());
+}
+
+/// A call's row of the log.
+pub fn log(rows: &mut Rows, call: &Booked, total: Total, calls: &Calls, decks: &[Deck]) -> Result<(), Problem> {
+    let (cell, parties) = (log_cell(call.scenario), Parties { a: call.a, b: call.b, c: call.c });
+    let amount = i64::try_from(total.units()).map_err(|_| too_large(call, calls))?;
+    let row = &mut rows.row();
+    row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
+    row.written(|out| calls.odd_sids.text(call.parent).push_to(out));
+    row.text(calls.accounts.text(call.account)).text(calls.trunks.text(call.trunk));
+    row.text(if call.c.is_some() { "child" } else { "parent" }).text(call.scenario.as_str());
+    row.text(match call.direction {
+        DirectionField::Termination | DirectionField::Origination => call.direction.as_str(),
+        _ if call.child_direction == NONE => "",
+        _ => calls.directions.text(call.child_direction),
+    });
+    party(row, parties.get(cell.from), calls);
+    party(row, parties.get(cell.to), calls);
+    party(row, if call.shows_b { call.b } else { call.a }, calls);
+    row.instant(call.start).instant(Some(call.end).filter(|end| *end != Calls::NO_TIME));
+    row.integer(i64::from(call.duration)).text(call.status.as_str());
+    row.text(if call.is_rated { Class::Rated } else { Class::Free }.as_str());
+    row.text(decks.get(call.deck as usize).map_or("", |deck| &deck.currency));
+    row.decimal(amount).decimal(call.price);
+    Ok(())
+}
+
+/// An amount that does not fit.
+pub fn too_large(call: &Booked, calls: &Calls) -> Problem {
+    let sid = calls.odd_sids.text(call.sid);
+    Problem(format!("the amount of the call {sid} is too large to be kept exactly; look at its deck's prices"))
+}
+
+/// What later nights must know of a booked call.
+pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
+    let root = &scene.root;
+    let row = &mut rows.row();
+    row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
+    row.integer(i64::from_ne_bytes(call.content.to_ne_bytes())).decimal(call.price).flag(false);
+    row.text(calls.accounts.text(call.account)).instant(call.start).flag(call.c.is_some());
+    row.written(|out| calls.odd_sids.text(root.sid).push_to(out));
+    row.text(DirectionField::from(root.direction).as_str());
+    party(row, root.a, calls);
+    party(row, root.b, calls);
+    row.text(calls.trunks.text(root.trunk));
+}
+
+/// That a call was ignored, which decides for its copies and its children.
+pub fn ignored(rows: &mut Rows, calls: &Calls, record: usize) {
+    let row = &mut rows.row();
+    row.written(|out| calls.sid_text(record).push_to(out)).integer(None).decimal(None).flag(true).nothing_more();
+}

@@ -1,0 +1,350 @@
+//! The tables that go in and out: their columns, and how rows are written.
+
+use arrow_array::builder::{
+    BooleanBuilder, Decimal128Builder, Int64Builder, NullBufferBuilder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch, StructArray};
+use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
+use std::sync::Arc;
+use trunkrate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8; an empty text is null.
+    Text,
+    /// 64 bits, signed.
+    Integer,
+    /// Yes or no.
+    Flag,
+    /// Microseconds since 1970 in UTC.
+    Instant,
+    /// `DECIMAL(18, 10)`: a price.
+    Price,
+    /// `DECIMAL(18, 8)`: an amount.
+    Amount,
+}
+
+use Kind::{Amount, Flag, Instant, Integer, Price, Text};
+
+/// One record as it came: the fields of the carrier's Call resource, and where it stood.
+pub const RECORD: [(&str, Kind); 20] = [
+    ("sid", Text),
+    ("parent_call_sid", Text),
+    ("account_sid", Text),
+    ("trunk_sid", Text),
+    ("direction", Text),
+    ("from", Text),
+    ("to", Text),
+    ("start_time", Text),
+    ("end_time", Text),
+    ("duration", Text),
+    ("status", Text),
+    ("price", Text),
+    ("price_unit", Text),
+    ("refer_to", Text),
+    ("answer_time", Text),
+    ("source_file", Text),
+    ("source_line", Integer),
+    ("malformed", Text),
+    ("first_seen", Text),
+    ("tries", Integer),
+];
+
+/// What later nights must know of a call that was booked or ignored.
+pub const KNOWN: [(&str, Kind); 12] = [
+    ("call_sid", Text),
+    ("content", Integer),
+    ("carrier_price", Price),
+    ("is_ignored", Flag),
+    ("account_sid", Text),
+    ("start_time", Instant),
+    ("is_child", Flag),
+    ("root_sid", Text),
+    ("root_direction", Text),
+    ("root_from", Text),
+    ("root_to", Text),
+    ("root_trunk", Text),
+];
+
+/// Legs, as the ledger has them.
+pub const LEG: [(&str, Kind); 24] = [
+    ("call_sid", Text),
+    ("parent_call_sid", Text),
+    ("account_sid", Text),
+    ("trunk_sid", Text),
+    ("scenario", Text),
+    ("leg", Integer),
+    ("service", Text),
+    ("leg_from", Text),
+    ("leg_to", Text),
+    ("rated_number", Text),
+    ("origin_number", Text),
+    ("start_time", Instant),
+    ("duration_seconds", Integer),
+    ("billed_seconds", Integer),
+    ("price_per_minute", Price),
+    ("connection_fee", Price),
+    ("destination_prefix", Text),
+    ("origin_prefix", Text),
+    ("description", Text),
+    ("deck", Text),
+    ("deck_file", Text),
+    ("deck_line", Integer),
+    ("currency", Text),
+    ("amount", Amount),
+];
+
+/// The call log, as the ledger has it.
+pub const LOG: [(&str, Kind); 18] = [
+    ("call_sid", Text),
+    ("parent_call_sid", Text),
+    ("account_sid", Text),
+    ("trunk_sid", Text),
+    ("role", Text),
+    ("scenario", Text),
+    ("direction", Text),
+    ("from", Text),
+    ("to", Text),
+    ("caller_id", Text),
+    ("start_time", Instant),
+    ("end_time", Instant),
+    ("duration_seconds", Integer),
+    ("status", Text),
+    ("class", Text),
+    ("currency", Text),
+    ("amount", Amount),
+    ("carrier_price", Price),
+];
+
+/// What a copy brought of a call of an earlier night.
+pub const LATE_PRICE: [(&str, Kind); 2] = [("call_sid", Text), ("carrier_price", Price)];
+
+/// Where a record ended, as far as it is no table in itself.
+pub const VERDICT: [(&str, Kind); 6] = [
+    ("class", Text),
+    ("reason", Text),
+    ("detail", Text),
+    ("seconds", Integer),
+    ("is_retried", Flag),
+    ("start_time", Instant),
+];
+
+/// Suspense, but for the record's own fields, which a later night reads again.
+pub const SUSPENSE: [(&str, Kind); 11] = [
+    ("call_sid", Text),
+    ("parent_call_sid", Text),
+    ("account_sid", Text),
+    ("reason", Text),
+    ("detail", Text),
+    ("source_file", Text),
+    ("source_line", Integer),
+    ("first_seen", Text),
+    ("tries", Integer),
+    ("record", Text),
+    ("seconds", Integer),
+];
+
+impl Kind {
+    fn data_type(self) -> DataType {
+        let decimal = |scale: u32| DataType::Decimal128(18, i8::try_from(scale).expect("a scale below 18"));
+        match self {
+            Text => DataType::Utf8,
+            Integer => DataType::Int64,
+            Flag => DataType::Boolean,
+            Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Price => decimal(PRICE_DECIMALS),
+            Amount => decimal(AMOUNT_DECIMALS),
+        }
+    }
+}
+
+/// The columns of a table, all of which may be null.
+pub fn fields(columns: &[(&str, Kind)]) -> Fields {
+    columns.iter().map(|(name, kind)| Field::new(*name, kind.data_type(), true)).collect()
+}
+
+fn structure(name: &str, columns: &[(&str, Kind)]) -> Field {
+    Field::new(name, DataType::Struct(fields(columns)), true)
+}
+
+/// A list of rows of a table.
+pub fn list(name: &str, columns: &[(&str, Kind)]) -> Field {
+    Field::new_list(name, Field::new("item", DataType::Struct(fields(columns)), true), true)
+}
+
+/// What goes into `rate_joined`.
+pub fn family() -> Fields {
+    Fields::from(vec![Field::new("family", DataType::Utf8, false), list("records", &RECORD), list("known", &KNOWN)])
+}
+
+/// What comes out of it.
+pub fn rated() -> Fields {
+    let mut all: Vec<Arc<Field>> = fields(&VERDICT).iter().cloned().collect();
+    let tables = [structure("record", &RECORD), structure("log", &LOG), list("legs", &LEG), structure("known", &KNOWN)];
+    all.extend(tables.into_iter().chain([structure("late_price", &LATE_PRICE)]).map(Arc::new));
+    all.into()
+}
+
+/// What comes out of `finish_suspense`.
+pub fn suspense() -> Fields {
+    let mut all: Vec<Arc<Field>> = fields(&SUSPENSE).iter().cloned().collect();
+    all.push(Arc::new(structure("fields", &RECORD)));
+    all.into()
+}
+
+enum Column {
+    Text(StringBuilder),
+    Integer(Int64Builder),
+    Flag(BooleanBuilder),
+    Instant(TimestampMicrosecondBuilder),
+    Decimal(Decimal128Builder),
+}
+
+impl Column {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Text => Self::Text(StringBuilder::new()),
+            Integer => Self::Integer(Int64Builder::new()),
+            Flag => Self::Flag(BooleanBuilder::new()),
+            Instant => Self::Instant(TimestampMicrosecondBuilder::new().with_data_type(kind.data_type())),
+            Price | Amount => Self::Decimal(Decimal128Builder::new().with_data_type(kind.data_type())),
+        }
+    }
+
+    fn null(&mut self) {
+        match self {
+            Self::Text(column) => column.append_null(),
+            Self::Integer(column) => column.append_null(),
+            Self::Flag(column) => column.append_null(),
+            Self::Instant(column) => column.append_null(),
+            Self::Decimal(column) => column.append_null(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(column) => Arc::new(column.finish()),
+            Self::Integer(column) => Arc::new(column.finish()),
+            Self::Flag(column) => Arc::new(column.finish()),
+            Self::Instant(column) => Arc::new(column.finish()),
+            Self::Decimal(column) => Arc::new(column.finish()),
+        }
+    }
+}
+
+/// A table that is being written, row by row.
+pub struct Rows {
+    fields: Fields,
+    columns: Vec<Column>,
+    present: NullBufferBuilder,
+    buffer: String,
+}
+
+impl Rows {
+    /// Of these columns.
+    pub fn new(columns: &[(&str, Kind)]) -> Self {
+        Self {
+            fields: fields(columns),
+            columns: columns.iter().map(|(_, kind)| Column::new(*kind)).collect(),
+            present: NullBufferBuilder::new(0),
+            buffer: String::new(),
+        }
+    }
+
+    /// How many rows were written.
+    pub fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Begins a row: every column is then written, in order.
+    pub fn row(&mut self) -> Row<'_> {
+        self.present.append_non_null();
+        Row { columns: self.columns.iter_mut(), buffer: &mut self.buffer }
+    }
+
+    /// A row that is not there.
+    pub fn null(&mut self) {
+        self.present.append_null();
+        self.columns.iter_mut().for_each(Column::null);
+    }
+
+    /// The rows as a structure; the table is empty afterwards.
+    pub fn structure(&mut self) -> StructArray {
+        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        StructArray::new(self.fields.clone(), columns, self.present.finish())
+    }
+
+    /// The columns; the table is empty afterwards.
+    pub fn columns(&mut self) -> Vec<ArrayRef> {
+        self.present.finish();
+        self.columns.iter_mut().map(Column::finish).collect()
+    }
+
+    /// The rows as a batch; the table is empty afterwards.
+    pub fn batch(&mut self) -> RecordBatch {
+        let columns = self.columns();
+        RecordBatch::try_new(Arc::new(Schema::new(self.fields.clone())), columns).expect("columns of their own types")
+    }
+}
+
+/// A row that is being written, column by column. A value of another kind than its column's is a bug.
+pub struct Row<'a> {
+    columns: std::slice::IterMut<'a, Column>,
+    buffer: &'a mut String,
+}
+
+impl Row<'_> {
+    fn next(&mut self) -> &mut Column {
+        self.columns.next().expect("a value for each column, and no more")
+    }
+
+    /// A text; an empty one is none.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        let Some(Column::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        column.append_option(Some(text).filter(|text| !text.is_empty()));
+        self
+    }
+
+    /// A text that is written to the end of a buffer.
+    pub fn written(&mut self, write: impl FnOnce(&mut String)) -> &mut Self {
+        self.buffer.clear();
+        write(self.buffer);
+        let Some(Column::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        column.append_option(Some(self.buffer.as_str()).filter(|text| !text.is_empty()));
+        self
+    }
+
+    /// An integer.
+    pub fn integer(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
+        let Column::Integer(column) = self.next() else { panic!("a column of integers") };
+        column.append_option(value.into());
+        self
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, value: bool) -> &mut Self {
+        let Column::Flag(column) = self.next() else { panic!("a column of flags") };
+        column.append_value(value);
+        self
+    }
+
+    /// An instant.
+    pub fn instant(&mut self, micros: impl Into<Option<i64>>) -> &mut Self {
+        let Column::Instant(column) = self.next() else { panic!("a column of instants") };
+        column.append_option(micros.into());
+        self
+    }
+
+    /// Units of a price or an amount.
+    pub fn decimal(&mut self, units: impl Into<Option<i64>>) -> &mut Self {
+        let Column::Decimal(column) = self.next() else { panic!("a column of decimals") };
+        column.append_option(units.into().map(i128::from));
+        self
+    }
+
+    /// The rest of the row is not there.
+    pub fn nothing_more(&mut self) {
+        self.columns.by_ref().for_each(Column::null);
+    }
+}

@@ -1,0 +1,135 @@
+//! What calls are rated with. Its contents travel, not its paths: the machine that rates may have no such file.
+
+use crate::Problem;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use trunkrate::io::inputs::Inputs;
+use trunkrate::io::{FileError, decks, settings};
+use trunkrate::policy::{ChainedTransfers, Policy};
+
+/// Decks, trunks, accounts and policy.
+///
+/// `rates` is a folder that is a deck or holds decks, `trunks` the carrier's trunk list as JSON, `accounts` the list of accounts
+/// as CSV, `config` a `trunkrate.toml`. A tariff can be pickled; it is loaded and checked once.
+#[pyclass(frozen, module = "trunkrate._kernel")]
+pub struct Tariff {
+    pub inputs: Inputs,
+    /// Everything that it was made from, by where it stands in a published night.
+    contents: BTreeMap<String, Vec<u8>>,
+    rates_name: String,
+    hash: String,
+}
+
+const TRUNKS: &str = "trunks.json";
+const ACCOUNTS: &str = "accounts.csv";
+const CONFIG: &str = "trunkrate.toml";
+const RATES: &str = "rates/";
+
+impl Tariff {
+    fn of(contents: BTreeMap<String, Vec<u8>>, rates_name: String) -> Result<Self, Problem> {
+        let text = |name: &str| {
+            let text = contents.get(name).map(|bytes| String::from_utf8(bytes.clone()));
+            text.transpose().map_err(|_| Problem(format!("{name}: is not UTF-8; save it as UTF-8")))
+        };
+        let rates = contents.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(RATES)?.to_owned(), bytes.clone())));
+        let decks = decks::from_files(Path::new("rates"), &rates_name, rates.collect())?;
+        let policy = settings::parse(Path::new(CONFIG), &text(CONFIG)?.unwrap_or_default())?;
+        let inputs = Inputs::of_texts(decks, text(TRUNKS)?, text(ACCOUNTS)?, policy)?;
+        let hash = hash(&inputs);
+        Ok(Self { inputs, contents, rates_name, hash })
+    }
+}
+
+/// Over all that decides a charge.
+fn hash(inputs: &Inputs) -> String {
+    let text = |given: Option<&String>| given.map_or(String::new(), Clone::clone);
+    let mut hasher = blake3::Hasher::new();
+    for text in [
+        inputs.decks.hash.clone(),
+        text(inputs.trunks.as_ref().map(|(_, text)| text)),
+        text(inputs.accounts.as_ref().map(|(_, text)| text)),
+        policy_words(&inputs.policy),
+    ] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn policy_words(policy: &Policy) -> String {
+    let Policy { chained_transfers, max_call_seconds, parent_wait_days, leg_rule, zone } = policy;
+    let chained = match chained_transfers {
+        ChainedTransfers::Suspend => "suspend",
+        ChainedTransfers::Root => "root",
+    };
+    let zone = zone.as_ref().map(trunkrate::time::Zone::name).unwrap_or_default();
+    let (decimals, rounding) = (leg_rule.decimals, leg_rule.rounding.as_str());
+    format!("{chained} {max_call_seconds} {parent_wait_days} {decimals} {rounding} {zone}")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")).into())
+}
+
+#[pymethods]
+impl Tariff {
+    #[new]
+    #[pyo3(signature = (rates, trunks=None, accounts=None, config=None))]
+    fn new(rates: PathBuf, trunks: Option<PathBuf>, accounts: Option<PathBuf>, config: Option<PathBuf>) -> PyResult<Self> {
+        // Loaded where it stands first: what is wrong is said with the paths that the caller knows.
+        let policy = match &config {
+            Some(path) => settings::parse(path, &String::from_utf8_lossy(&read(path)?)).map_err(Problem::from)?,
+            None => Policy::default(),
+        };
+        let loaded = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy).map_err(Problem::from)?;
+        let mut contents: BTreeMap<String, Vec<u8>> =
+            loaded.decks.files.into_iter().map(|(name, bytes)| (format!("{RATES}{name}"), bytes)).collect();
+        for (name, path) in [(TRUNKS, trunks), (ACCOUNTS, accounts), (CONFIG, config)] {
+            if let Some(path) = path {
+                contents.insert(name.to_owned(), read(&path)?);
+            }
+        }
+        let folder = rates.canonicalize().unwrap_or(rates);
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self::of(contents, name)?)
+    }
+
+    #[staticmethod]
+    fn _of_files(files: BTreeMap<String, Vec<u8>>, rates_name: String) -> PyResult<Self> {
+        Ok(Self::of(files, rates_name)?)
+    }
+
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>, String))> {
+        let py = this.py();
+        Ok((py.get_type::<Self>().getattr("_of_files")?, (this.get().files(py)?, this.get().rates_name.clone())))
+    }
+
+    /// A hash over decks, trunks, accounts and policy, as hex.
+    #[getter]
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What the folder of the rates was called: it names a deck that names itself not.
+    #[getter]
+    fn rates_name(&self) -> &str {
+        &self.rates_name
+    }
+
+    /// The content of every file that was given: `rates/…`, `trunks.json`, `accounts.csv`, `trunkrate.toml`.
+    #[getter]
+    fn files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let files = PyDict::new(py);
+        for (name, content) in &self.contents {
+            files.set_item(name, PyBytes::new(py, content))?;
+        }
+        Ok(files)
+    }
+
+    fn __repr__(&self) -> String {
+        let names: Vec<&str> = self.inputs.decks.decks.iter().map(|deck| deck.name.as_str()).collect();
+        format!("Tariff(decks={names:?}, hash={:?})", &self.hash[..8])
+    }
+}

@@ -1,0 +1,99 @@
+//! What calls are rated with: decks, trunks, accounts, and the choices of the one who bills.
+
+use super::accounts::{self, Accounts};
+use super::decks::{self, Decks};
+use super::{FileError, trunks};
+use crate::call::NONE;
+use crate::night::Tariff;
+use crate::policy::Policy;
+use crate::trunk::Trunks;
+use std::path::Path;
+
+/// What calls are rated with, as it was loaded.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The decks.
+    pub decks: Decks,
+    /// The trunk list, if one was given, with its text.
+    pub trunks: Option<(Trunks, String)>,
+    /// The accounts, if they were given, with their text.
+    pub accounts: Option<(Accounts, String)>,
+    /// The choices of the one who bills.
+    pub policy: Policy,
+}
+
+impl Inputs {
+    /// Loads decks, trunks and accounts.
+    ///
+    /// # Errors
+    /// The first file that is wrong; also an account that names a deck which is not there.
+    pub fn load(rates: &Path, trunks: Option<&Path>, accounts: Option<&Path>, policy: Policy) -> Result<Self, FileError> {
+        Self::with_decks(decks::load(rates)?, rates, trunks, accounts, policy)
+    }
+
+    /// Loads trunks and accounts; `rates` is where the decks are from, for messages.
+    ///
+    /// # Errors
+    /// As [`Inputs::load`].
+    pub fn with_decks(
+        decks: Decks,
+        rates: &Path,
+        trunks: Option<&Path>,
+        accounts: Option<&Path>,
+        policy: Policy,
+    ) -> Result<Self, FileError> {
+        let trunks = trunks.map(trunks::load).transpose()?;
+        let inputs = Self { decks, trunks, accounts: accounts.map(accounts::load).transpose()?, policy };
+        inputs.check_decks_of_accounts(rates, accounts)?;
+        Ok(inputs)
+    }
+
+    /// The same from texts that were read elsewhere.
+    ///
+    /// # Errors
+    /// As [`Inputs::load`].
+    pub fn of_texts(decks: Decks, trunks: Option<String>, accounts: Option<String>, policy: Policy) -> Result<Self, FileError> {
+        let trunks = trunks.map(|text| Ok((trunks::parse(Path::new("trunks.json"), &text)?, text))).transpose()?;
+        let path = accounts.is_some().then_some(Path::new("accounts.csv"));
+        let accounts = accounts.map(|text| Ok((accounts::parse(Path::new("accounts.csv"), &text)?, text))).transpose()?;
+        let inputs = Self { decks, trunks, accounts, policy };
+        inputs.check_decks_of_accounts(Path::new("rates"), path)?;
+        Ok(inputs)
+    }
+
+    fn check_decks_of_accounts(&self, rates: &Path, path: Option<&Path>) -> Result<(), FileError> {
+        let (Some((accounts, _)), Some(path)) = (&self.accounts, path) else { return Ok(()) };
+        for (sid, account) in accounts {
+            if !account.deck.is_empty() && self.decks.named(&account.deck).is_none() {
+                let known = self.decks.folders.join(", ");
+                return Err(FileError::new(
+                    path,
+                    format!("the account {sid} names the deck `{}`, which {} does not have", account.deck, rates.display()),
+                )
+                .at(account.line)
+                .hint(format!("decks there: {known}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, borrowed, for the accounts of some calls.
+    #[must_use]
+    pub fn tariff<'a>(&'a self, deck_of_account: &'a [u32]) -> Tariff<'a> {
+        let trunks = self.trunks.as_ref().map(|(trunks, _)| trunks);
+        Tariff { decks: &self.decks.decks, deck_of_account, trunks, policy: &self.policy }
+    }
+
+    /// The deck of every account, by the ids of an account's text.
+    #[must_use]
+    pub fn deck_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+        let of = |sid: &str| {
+            let named = self.accounts.as_ref().and_then(|(list, _)| list.get(sid)).map(|account| account.deck.as_str());
+            match named {
+                Some(deck) if !deck.is_empty() => self.decks.named(deck),
+                _ => self.decks.default_deck(),
+            }
+        };
+        accounts.map(|sid| of(sid).unwrap_or(NONE)).collect()
+    }
+}
