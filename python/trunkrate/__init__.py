@@ -98,7 +98,9 @@ def rate(
         # An older pandas has no such method.
         calls = pa.Table.from_pandas(calls, preserve_index=False)
     legs, log, suspense = _kernel.rate(calls, tariff)
-    waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA).sort_by([("call_sid", "ascending"), ("record", "ascending")])
+    waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA).sort_by(
+        [("call_sid", "ascending"), ("record", "ascending")], null_placement="at_start"
+    )
     return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting)
 
 
