@@ -34,6 +34,7 @@
 //! Reason                         why one cannot be billed now                   reject
 //! Usage → Document               legs added up; an invoice or credit note       usage, document
 //! Report                         a run as one reads it in the morning           report
+//! Plan                           what a night of so many calls takes            plan
 //! ```
 //!
 //! # Invariants
@@ -52,6 +53,7 @@
 //!    of one run over all of them.
 //! 7. **A number is given by one rename, with what stands under it** ([`io::ledger::issued`]); a leg is on one invoice that
 //!    stands, at most.
+//!    What was rated elsewhere is rated again before it is booked ([`io::published`]).
 //! 8. **What is stored is proved by other code.** [`audit`] rates every booked leg a second time, from the log and the
 //!    archived decks; it names nothing of the kernel, and a test holds it.
 //!
@@ -89,6 +91,7 @@ pub mod money;
 pub mod night;
 pub mod packed;
 pub mod party;
+pub mod plan;
 pub mod policy;
 pub mod rating;
 pub mod record;

@@ -98,10 +98,10 @@ def rate(
         # An older pandas has no such method.
         calls = pa.Table.from_pandas(calls, preserve_index=False)
     legs, log, suspense = _kernel.rate(calls, tariff)
-    waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA).sort_by(
-        [("call_sid", "ascending"), ("record", "ascending")], null_placement="at_start"
-    )
-    return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting)
+    waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA)
+    names = list(zip(waiting["call_sid"].to_pylist(), waiting["record"].to_pylist()))
+    order = sorted(range(len(names)), key=lambda row: (names[row][0] or "", names[row][1] or ""))
+    return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting.take(order))
 
 
 def records(batch: pa.RecordBatch, source_file: str | None = None) -> pa.RecordBatch:

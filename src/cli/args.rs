@@ -34,6 +34,8 @@ pub enum Command {
     Runs(RunsArgs),
     Report(ReportArgs),
     Undo(UndoArgs),
+    Ledger(LedgerArgs),
+    Plan(PlanArgs),
     /// The published billing table, as Markdown
     Table,
 }
@@ -336,6 +338,64 @@ pub struct UndoArgs {
     /// The ledger
     #[arg(long, value_name = "DIR", default_value = "ledger")]
     pub ledger: PathBuf,
+}
+
+/// Take into the ledger what was rated elsewhere.
+#[derive(Debug, clap::Args)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    Import(ImportArgs),
+}
+
+/// Book a night that was rated and published by Spark (trunkrate_spark).
+///
+/// Its records are rated again, with its own decks, trunks, accounts and configuration, after what this ledger has booked.
+/// If every leg, every row of the log and every count is what was published, a run is booked: the one that `run` would have
+/// booked. Else nothing is, and the first difference is named. A night that is imported already books nothing.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The published night: nights/000017-5f0c1234
+    #[arg(value_name = "NIGHT_DIR")]
+    pub night: PathBuf,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
+    /// [default: half of the machine's, at most 4GiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<Memory>,
+    /// How to print the summary
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// Whether one machine can rate a night of so many calls, with how much memory, disk and time; and how many cores Spark
+/// would need.
+///
+/// Arithmetic on what was measured: each figure is shown with its formula and where it was measured. Your machine is another
+/// one; `make bench` measures it.
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// Calls of a night
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub calls_per_night: u64,
+    /// Hours within which a night must be booked
+    #[arg(long, value_name = "H", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=24))]
+    pub hours: u64,
+    /// Cores of the machine [default: those of this one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub cores: Option<u64>,
+    /// Memory of the machine [default: that of this one]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<Memory>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
 }
 
 /// Check a rate deck, or ask it for a number.

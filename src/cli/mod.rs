@@ -9,8 +9,10 @@ mod desk;
 mod error;
 mod export;
 mod invoice;
+mod ledger;
 mod log;
 mod output;
+mod plan;
 mod rates;
 mod report;
 mod rerate;
@@ -43,6 +45,8 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::list(args),
         Command::Report(args) => report::run(args),
         Command::Undo(args) => runs::undo(args),
+        Command::Ledger(args) => ledger::run(args),
+        Command::Plan(args) => plan::run(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)

@@ -109,7 +109,8 @@ fn counts(summary: &Summary) -> impl Iterator<Item = (&'static str, Count)> + '_
     [("read", summary.tally.read), ("retried", summary.tally.retried)].into_iter().chain(classes)
 }
 
-fn as_json(summary: &Summary) -> Value {
+/// A summary for scripts.
+pub fn as_json(summary: &Summary) -> Value {
     let mut object = Map::new();
     object.insert("run_id".to_owned(), json!(summary.run_id));
     for (name, count) in counts(summary) {
@@ -126,7 +127,8 @@ fn as_json(summary: &Summary) -> Value {
     Value::Object(object)
 }
 
-fn as_text(summary: &Summary) -> String {
+/// A summary for people.
+pub fn as_text(summary: &Summary) -> String {
     let mut lines = vec![term::heading(&format!("run {}", summary.run_id.as_deref().unwrap_or("-")))];
     let width = counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
     let seconds_width = counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();

@@ -37,6 +37,9 @@ fn amount(manifest: &Manifest) -> String {
 
 /// What a person decided, or which files were read.
 fn about(manifest: &Manifest, undone: Option<&undo::Undone>) -> String {
+    if let (None, Some(night)) = (undone, &manifest.imported) {
+        return format!("published night {} of {}", night.sequence, night.engine);
+    }
     match (undone, &manifest.reason, manifest.inputs.as_slice()) {
         (Some(undone), ..) => format!("undone: {}", undone.reason),
         (None, Some(reason), _) => reason.clone(),
@@ -84,6 +87,7 @@ fn as_json(manifest: &Manifest, undone: Option<&undo::Undone>) -> Value {
         "sequence": manifest.sequence,
         "previous": manifest.previous,
         "version": manifest.version,
+        "imported": manifest.imported,
         "inputs": manifest.inputs,
         "decks": manifest.decks,
         "counts": manifest.counts,

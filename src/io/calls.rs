@@ -37,6 +37,8 @@ pub enum Format {
     Json,
     /// A row of Parquet, kept as a JSON object.
     Parquet,
+    /// A record of a published night: its fields as a JSON object, or the text that was no record.
+    Published,
 }
 
 impl Format {
@@ -47,6 +49,7 @@ impl Format {
             Self::Csv(_) => "csv",
             Self::Json => "json",
             Self::Parquet => "parquet",
+            Self::Published => "published",
         }
     }
 
@@ -66,7 +69,7 @@ impl Format {
     pub fn header(&self) -> Arc<str> {
         match self {
             Self::Csv(header) => Arc::clone(&header.text),
-            Self::Json | Self::Parquet => Arc::from(""),
+            Self::Json | Self::Parquet | Self::Published => Arc::from(""),
         }
     }
 }
@@ -186,7 +189,7 @@ pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
                 Some(fields) => calls.push(&Record::read(&fields, policy), place),
                 None => calls.push(&Record::malformed(record.record.as_bytes()), place),
             }),
-            (Format::Json | Format::Parquet, None) => {
+            (Format::Json | Format::Parquet | Format::Published, None) => {
                 calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
             }
         }
@@ -277,11 +280,13 @@ fn produce_table(
         Some(bytes)
     };
     let (hash, stamp) = source.finish()?;
-    let table = Arc::new(CallTable::open(&file.path, unpacked)?);
+    let (open, format): (fn(&Path, _) -> _, _) =
+        if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
+    let table = Arc::new(open(&file.path, unpacked)?);
     for rows in table.pieces() {
         send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
     }
-    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format: Format::Parquet, stamp })
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
 }
 
 /// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
@@ -315,8 +320,8 @@ fn cut_into_blocks(
                 let scan = calls_csv::scan(&buffer, header.delimiter, at_end);
                 (scan.end, scan.broken)
             }
-            Format::Json | Format::Parquet if at_end => (buffer.len(), Vec::new()),
-            Format::Json | Format::Parquet => (calls_csv::last_line_end(&buffer).unwrap_or(0), Vec::new()),
+            _ if at_end => (buffer.len(), Vec::new()),
+            Format::Json | Format::Parquet | Format::Published => (calls_csv::last_line_end(&buffer).unwrap_or(0), Vec::new()),
         };
         if end == 0 && buffer.len() > LONGEST_LINE {
             return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
@@ -476,12 +481,13 @@ impl Reading {
             file: read_file.path.name.clone(),
             line,
         };
-        if read_file.format == Format::Parquet {
+        if matches!(read_file.format, Format::Parquet | Format::Published) {
+            let is_published = read_file.format == Format::Published;
             let unpacked = match source.compression {
                 super::source::Compression::Plain => None,
                 _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
             };
-            let table = CallTable::open(path, unpacked)?;
+            let table = if is_published { CallTable::open_published(path, unpacked)? } else { CallTable::open(path, unpacked)? };
             // A slice at a time: a row alone would cost as much as its whole row group.
             for group in records
                 .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
@@ -489,6 +495,14 @@ impl Reading {
                 let Some((_, block)) = self.block_of(group[0].number as usize) else { continue };
                 let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
                 let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
+                if is_published {
+                    let records = table.published_texts(&rows)?.into_iter().zip(&rows).map(|(published, row)| {
+                        let text = make(published.record, published.line.unwrap_or(*row as u64 + 1));
+                        SourceText { file: published.file.unwrap_or(text.file), ..text }
+                    });
+                    texts.extend(records);
+                    continue;
+                }
                 let objects = table.rows_as_json(&rows)?;
                 texts.extend(rows.iter().zip(objects).map(|(row, object)| make(object, *row as u64 + 1)));
             }
@@ -514,8 +528,8 @@ impl Reading {
             let place = record.place as usize;
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
-                Format::Json | Format::Parquet if block.document => json_value_text(&bytes[place..]),
-                Format::Json | Format::Parquet => calls_json::line_text(bytes, place),
+                _ if block.document => json_value_text(&bytes[place..]),
+                Format::Json | Format::Parquet | Format::Published => calls_json::line_text(bytes, place),
             };
             counted = (place, counted.1 + lines(&bytes[counted.0..place]));
             texts.push(make(text, block.first_line + counted.1));
@@ -580,7 +594,7 @@ impl SourceText {
     pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
         match &self.format {
             Format::Csv(header) => calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref())),
-            Format::Json | Format::Parquet => match calls_json::parse_object(&self.record) {
+            Format::Json | Format::Parquet | Format::Published => match calls_json::parse_object(&self.record) {
                 Ok(record) => then(Some(&record.fields())),
                 Err(_) => then(None),
             },
@@ -593,6 +607,7 @@ impl SourceText {
         let why = match &self.format {
             Format::Csv(header) => calls_csv::why_malformed(&self.record, header),
             Format::Json | Format::Parquet => calls_json::parse_object(&self.record).err().map(|e| e.to_string()),
+            Format::Published => Some("the engine that published it could not read it".to_owned()),
         };
         why.unwrap_or_else(|| "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned())
     }

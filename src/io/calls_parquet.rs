@@ -32,8 +32,46 @@ pub struct CallTable {
     /// How many rows it has.
     pub rows: usize,
     columns: Vec<(String, Field)>,
+    /// The columns beside the fields, if it holds records of a published night.
+    origin: Option<Origin>,
     metadata: Option<FileMetadataRef>,
     pieces: Vec<Range<usize>>,
+}
+
+/// Columns that records of a published night may have beside their fields; the names of those that are there.
+#[derive(Debug, Clone, Default)]
+struct Origin {
+    /// The text of a record that cannot be read; its fields are null.
+    malformed: Option<String>,
+    /// The file that it came from, and the line there.
+    file: Option<String>,
+    line: Option<String>,
+}
+
+impl Origin {
+    fn named(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "malformed" => Some(&mut self.malformed),
+            "source_file" => Some(&mut self.file),
+            "source_line" => Some(&mut self.line),
+            _ => None,
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        [&self.malformed, &self.file, &self.line].into_iter().flatten()
+    }
+}
+
+/// A record of a published night, as it is kept, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedText {
+    /// A JSON object of the fields that are not empty; or the text that was no record.
+    pub record: String,
+    /// The file that it came from, if that is known.
+    pub file: Option<String>,
+    /// The line there, from 1.
+    pub line: Option<u64>,
 }
 
 impl CallTable {
@@ -42,8 +80,21 @@ impl CallTable {
     /// # Errors
     /// If it is no Parquet file, or none of calls.
     pub fn open(path: &Path, unpacked: Option<Vec<u8>>) -> Result<Self, FileError> {
-        let mut table =
-            Self { path: path.to_owned(), unpacked, rows: 0, columns: Vec::new(), metadata: None, pieces: Vec::new() };
+        Self::open_as(path, unpacked, None)
+    }
+
+    /// Opens a file of records of a published night.
+    ///
+    /// # Errors
+    /// As [`CallTable::open`].
+    pub fn open_published(path: &Path, unpacked: Option<Vec<u8>>) -> Result<Self, FileError> {
+        Self::open_as(path, unpacked, Some(Origin::default()))
+    }
+
+    fn open_as(path: &Path, unpacked: Option<Vec<u8>>, origin: Option<Origin>) -> Result<Self, FileError> {
+        let (path, columns) = (path.to_owned(), Vec::new());
+        let mut table = Self { path, unpacked, rows: 0, columns, origin, metadata: None, pieces: Vec::new() };
+        let path = &table.path.clone();
         let (metadata, names) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
                 facts(ParquetReader::new(Cursor::new(bytes.as_slice())))
@@ -57,6 +108,10 @@ impl CallTable {
         table.pieces = pieces(groups);
         table.metadata = Some(metadata);
         for name in names {
+            if let Some(column) = table.origin.as_mut().and_then(|origin| origin.named(&name)) {
+                *column = Some(name);
+                continue;
+            }
             let Some(field) = Field::named(&name) else { continue };
             if table.columns.iter().any(|(_, known)| *known == field) {
                 return Err(FileError::new(path, format!("is not a call file: two columns are named `{}`", field.as_str())));
@@ -81,12 +136,47 @@ impl CallTable {
     /// # Errors
     /// If a page is corrupt, or a known column is no plain value.
     pub fn slice(&self, start: usize, rows: usize) -> Result<CallRows, FileError> {
-        let frame = self.frame(start, rows, Some(self.columns.iter().map(|(name, _)| name.clone()).collect()))?;
+        let malformed = self.origin.as_ref().and_then(|origin| origin.malformed.as_ref());
+        let names = self.columns.iter().map(|(name, _)| name).chain(malformed).cloned().collect();
+        let frame = self.frame(start, rows, Some(names))?;
+        let malformed = malformed.map(|name| self.text_column(&frame, name)).transpose()?;
         let cells = self.columns.iter().map(|(name, field)| {
             let cells = self.guarded(|_| Cells::of(frame.column(name)?.as_materialized_series(), *field))?;
             Ok((*field, cells))
         });
-        Ok(CallRows { rows: frame.height(), columns: cells.collect::<Result<_, FileError>>()? })
+        Ok(CallRows { rows: frame.height(), columns: cells.collect::<Result<_, FileError>>()?, malformed })
+    }
+
+    fn text_column(&self, frame: &DataFrame, name: &str) -> Result<StringChunked, FileError> {
+        self.guarded(|_| Ok(column_text(frame.column(name)?.as_materialized_series())?.rechunk().into_owned()))
+    }
+
+    /// The texts of records of a published night, and where each came from. `rows` ascend, within one slice.
+    ///
+    /// # Errors
+    /// As [`CallTable::slice`].
+    pub fn published_texts(&self, rows: &[usize]) -> Result<Vec<PublishedText>, FileError> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let origin = self.origin.clone().unwrap_or_default();
+        let names = self.columns.iter().map(|(name, _)| name).chain(origin.names()).cloned().collect();
+        let frame = self.frame(*first, last - first + 1, Some(names))?;
+        let column = |name: &Option<String>| name.as_ref().map(|name| self.text_column(&frame, name)).transpose();
+        let (malformed, file, line) = (column(&origin.malformed)?, column(&origin.file)?, column(&origin.line)?);
+        let fields = self.columns.iter().map(|(name, field)| Ok((*field, self.text_column(&frame, name)?)));
+        let mut fields = fields.collect::<Result<Vec<_>, FileError>>()?;
+        fields.sort_by_key(|(field, _)| *field);
+        let text = |row: usize| {
+            let cell = |column: &Option<StringChunked>| column.as_ref()?.get(row).map(str::to_owned);
+            let filled = || fields.iter().filter_map(|(field, texts)| Some((*field, texts.get(row)?)));
+            let object =
+                || filled().filter(|(_, text)| !text.is_empty()).map(|(field, text)| (field.as_str().to_owned(), text.into()));
+            PublishedText {
+                record: cell(&malformed).unwrap_or_else(|| serde_json::Value::Object(object().collect()).to_string()),
+                file: cell(&file).filter(|file| !file.is_empty()),
+                line: cell(&line).and_then(|line| line.parse().ok()),
+            }
+        };
+        Ok(rows.iter().map(|row| text(row - first)).collect())
     }
 
     /// Rows with all their columns, each as a JSON object: the records as they came. `rows` ascend, within one slice.
@@ -163,6 +253,8 @@ fn pieces(groups: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 pub struct CallRows {
     rows: usize,
     columns: Vec<(Field, Cells)>,
+    /// The texts that are no records, of a published night.
+    malformed: Option<StringChunked>,
 }
 
 /// A column.
@@ -249,7 +341,9 @@ impl CallRows {
                 fields.0[*field as usize] = if known[time_number(*field)].is_some() { "known" } else { written };
             }
             let place = u32::try_from(row).unwrap_or(u32::MAX);
-            if if has_no_nul { fields.are_short() } else { fields.are_usable() } {
+            if let Some(text) = self.malformed.as_ref().and_then(|texts| texts.get(row)) {
+                calls.push(&Record::malformed(text.as_bytes()), place);
+            } else if if has_no_nul { fields.are_short() } else { fields.are_usable() } {
                 calls.push(&Record::read_typed(&fields, known, policy), place);
             } else {
                 calls.push(&Record::malformed(self.all_texts(row).as_bytes()), place);

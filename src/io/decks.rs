@@ -72,6 +72,15 @@ fn zero() -> String {
 /// # Errors
 /// The first thing that is wrong, with file and line.
 pub fn load(folder: &Path) -> Result<Decks, FileError> {
+    load_named(folder, None)
+}
+
+/// The same from a copy of the folder: `own_name` is what the folder was called, which names a deck whose files stand at
+/// the top.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileError> {
     let mut files = BTreeMap::new();
     if !folder.is_dir() {
         return Err(FileError::new(folder, "is no folder; expected a deck (deck.toml and CSV files), or a folder per deck"));
@@ -97,7 +106,8 @@ pub fn load(folder: &Path) -> Result<Decks, FileError> {
             }
         }
     }
-    let own_name = folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let real_name = || folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let own_name = own_name.map(str::to_owned).or_else(real_name);
     from_files(folder, &own_name.unwrap_or_default(), files)
 }
 

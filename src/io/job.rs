@@ -14,7 +14,7 @@ use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
 use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight, Waited};
-use super::ledger::manifest::{DeckEntry, InputFile, Manifest, RunKind, SuspenseAccount};
+use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
 use super::parts::{Batch, Memory, Parts, Room};
@@ -483,6 +483,21 @@ pub fn book(
     session: &Session,
     kind: RunKind,
 ) -> Result<Summary, LedgerError> {
+    book_if(ledger, lock, history, session, (kind, None), |_| Ok(()))
+}
+
+/// The same, if what is staged is agreed to; and where the run comes from, if it is imported.
+///
+/// # Errors
+/// As [`book`]; also what `agreed` says.
+pub fn book_if(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    session: &Session,
+    (kind, imported): (RunKind, Option<Imported>),
+    agreed: impl FnOnce(&Staged) -> Result<(), LedgerError>,
+) -> Result<Summary, LedgerError> {
     let tally = session.tally();
     if !tally.conserves() {
         return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
@@ -492,6 +507,7 @@ pub fn book(
     let mut staged = Staged::begin(lock, &run_id)?;
     let rates = RateNumbers::new(&session.inputs.decks.decks);
     staged.write_books(&session.books_of(&rates, &Workbench::default(), &run_id))?;
+    agreed(&staged)?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
@@ -505,7 +521,7 @@ pub fn book(
         amount: staged.amount.clone(),
         warnings: Vec::new(),
     };
-    let manifest = manifest(session, &summary, previous, &mut staged, kind);
+    let manifest = Manifest { imported, ..manifest(session, &summary, previous, &mut staged, kind) };
     if !manifest.suspense.balances() {
         return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
     }

@@ -7,6 +7,7 @@
 //! decks        rates/ → Deck
 //! trunks, accounts                               the two optional lists; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
+//! published    a night that Spark rated, to be imported into the ledger
 //! report       a run, as an operator reads it in the morning
 //! ```
 //!
@@ -39,6 +40,8 @@ pub mod job;
 pub mod ledger;
 #[cfg(feature = "engine")]
 pub mod parts;
+#[cfg(feature = "engine")]
+pub mod published;
 #[cfg(feature = "engine")]
 pub mod report;
 #[cfg(feature = "engine")]

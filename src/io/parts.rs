@@ -43,9 +43,21 @@ impl Memory {
     /// Half of the machine's memory, at most 4 GiB; 1 GiB where the machine does not say.
     #[must_use]
     pub fn of_machine() -> Self {
-        let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
-        Self(total.map_or(1 << 30, |kib: u64| (kib << 9).min(Self::MOST)))
+        Self(Self::all_of_machine().map_or(1 << 30, |Self(bytes)| (bytes / 2).min(Self::MOST)))
+    }
+
+    /// All of the machine's memory, if the machine says how much that is.
+    #[must_use]
+    pub fn all_of_machine() -> Option<Self> {
+        let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let total = |line: &str| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok();
+        info.lines().find_map(total).map(|kib| Self(kib << 10))
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
     }
 
     /// For packed rows that wait.

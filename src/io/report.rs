@@ -183,7 +183,7 @@ fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
 /// was known before it, which may have been open then. A decision has no days.
 fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
     let mut days = counter.days.days();
-    if run.manifest.kind == RunKind::Run {
+    if matches!(run.manifest.kind, RunKind::Run | RunKind::Import) {
         let newest_before = before.iter().filter_map(|run| run.manifest.own_newest()).max();
         days.extend([run.manifest.own_newest(), newest_before].into_iter().flatten().map(time::day));
     }

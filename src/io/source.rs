@@ -18,6 +18,8 @@ pub struct CallPath {
     pub path: PathBuf,
     /// As the user named it.
     pub name: String,
+    /// Whether it holds records of a published night: each says itself where it came from, and whether it can be read.
+    pub of_night: bool,
 }
 
 /// Endings of call files, before `.gz` or `.zst`. Others in a folder are left out, aloud.
@@ -83,7 +85,7 @@ pub fn expected_calls(files: &[CallPath]) -> u64 {
 
 impl Found {
     fn add(&mut self, path: &Path) {
-        self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string() });
+        self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string(), of_night: false });
     }
 }
 

@@ -26,7 +26,7 @@ CREATE TABLE made_by (version TEXT NOT NULL) STRICT; -- of trunkrate
 CREATE TABLE runs (
     sequence          INTEGER PRIMARY KEY,
     run_id            TEXT NOT NULL UNIQUE,
-    kind              TEXT NOT NULL, -- run, retry, close, resolve
+    kind              TEXT NOT NULL, -- run, retry, close, resolve, import
     reason            TEXT,
     version           TEXT NOT NULL, -- of trunkrate
     tzdb              TEXT NOT NULL,

@@ -29,6 +29,8 @@ pub enum RunKind {
     Close,
     /// One of several versions of a call was chosen; the others were written off.
     Resolve,
+    /// A night that Spark published was rated again, found the same, and booked: see [`Imported`].
+    Import,
 }
 
 impl RunKind {
@@ -40,6 +42,7 @@ impl RunKind {
             Self::Retry => "retry",
             Self::Close => "close",
             Self::Resolve => "resolve",
+            Self::Import => "import",
         }
     }
 }
@@ -67,6 +70,9 @@ pub struct Manifest {
     pub previous: Option<String>,
     /// BLAKE3 of the manifest of the run before it: runs are a chain.
     pub previous_manifest: Option<String>,
+    /// The published night that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// The newest call start of a sound record of this run.
     pub own_newest_start: Option<String>,
     /// Earlier runs whose calls it found again, or whose calls are parents of its own.
@@ -98,6 +104,19 @@ pub struct Manifest {
     /// BLAKE3 of the manifest as it was read.
     #[serde(skip)]
     pub own_hash: String,
+}
+
+/// Where an imported run comes from, as the published night's own manifest says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The night's id.
+    pub id: String,
+    /// Its number among the published nights.
+    pub sequence: u64,
+    /// The engine that rated it there, such as `spark 4.2.1`.
+    pub engine: String,
+    /// The version of trunkrate that it rated with.
+    pub kernel: String,
 }
 
 /// A call file that was read.

@@ -35,6 +35,7 @@
 //!
 //! What fails after step 3 (the catalog) cannot unbook the run: it is told as a note, and the exit code stays 0.
 
+pub mod agree;
 pub mod books;
 pub mod catalog;
 pub mod events;

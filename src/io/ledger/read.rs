@@ -127,8 +127,12 @@ pub fn each_group<E: From<LedgerError>>(
     Ok(())
 }
 
-fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
-    let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
+/// Columns of a file, or of some of its rows, of whatever type they are.
+///
+/// # Errors
+/// If it is missing or corrupt.
+pub(super) fn raw_rows(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, FileError> {
+    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
     let columns = columns.iter().map(|c| (*c).to_owned()).collect();
     let read = || {
         let mut reader = ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true);
@@ -143,7 +147,11 @@ fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Resu
         }
         reader.finish()
     };
-    let frame = guarded(path, read).map_err(|e| not_read(path, e))?;
+    guarded(path, read)
+}
+
+fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
+    let frame = raw_rows(path, columns, slice).map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
         let is_number = NUMBERS.contains(&column.name().as_str());
         let expected = match column.dtype() {

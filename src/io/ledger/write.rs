@@ -328,14 +328,19 @@ impl Staged {
         Ok(())
     }
 
+    /// The staged files of a dataset.
+    #[must_use]
+    pub fn files_of(&self, dataset: Dataset) -> Vec<PathBuf> {
+        let is_of = |file: &&StoredFile| file.path.split('/').next() == Some(dataset.as_str());
+        self.files.iter().filter(is_of).map(|file| self.folder.join(&file.path)).collect()
+    }
+
     /// Counts the staged legs and their sum a second time, by polars, from what is on disk.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] if the two counts differ.
     pub fn check_totals(&self) -> Result<(), LedgerError> {
-        let paths: Vec<PathBuf> =
-            self.files.iter().filter(|f| f.path.starts_with("legs/")).map(|f| self.folder.join(&f.path)).collect();
-        let second = super::read::sums_by_currency(&paths)?;
+        let second = super::read::sums_by_currency(&self.files_of(Dataset::Legs))?;
         if second == self.amount {
             return Ok(());
         }

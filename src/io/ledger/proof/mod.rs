@@ -135,7 +135,12 @@ fn balance(history: &History) -> Result<(), LedgerError> {
             return Err(wrong(&path, format!("its files had {rows} records; it says that {:?} were read", count(m, "read"))));
         }
         let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve);
-        if decided != m.reason.is_some() || m.kind != RunKind::Run && !m.inputs.is_empty() || decided && !m.decks.is_empty() {
+        let reads = matches!(m.kind, RunKind::Run | RunKind::Import);
+        if decided != m.reason.is_some()
+            || !reads && !m.inputs.is_empty()
+            || decided && !m.decks.is_empty()
+            || (m.kind == RunKind::Import) != m.imported.is_some()
+        {
             return Err(wrong(&path, format!("says that it is a {}, and has what such a run has not", m.kind.as_str())));
         }
         waiting = m.suspense.closing;

@@ -1,0 +1,81 @@
+//! `ledger import`: a night that Spark published, rated again, held against what was published, and booked.
+
+use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
+use super::error::CliError;
+use super::run::{as_json, as_text, open_to_write, print_what_is_done};
+use super::{config, term};
+use crate::io::job::{Intake, Summary};
+use crate::io::ledger::manifest::Manifest;
+use crate::io::ledger::{Ledger, read};
+use crate::io::parts::Memory;
+use crate::io::published::Published;
+use crate::policy::Policy;
+use serde_json::json;
+
+/// Does what the subcommand says.
+pub fn run(args: &LedgerArgs) -> Result<(), CliError> {
+    match &args.command {
+        LedgerCommand::Import(args) => import(args),
+    }
+}
+
+fn import(args: &ImportArgs) -> Result<(), CliError> {
+    let night = Published::open(&args.night)?;
+    // Never the configuration of the folder that this is started in.
+    let policy = night.config()?.map_or(Ok(Policy::default()), |path| config::load(Some(&path)))?;
+    let inputs = night.inputs(policy)?;
+    let ledger = Ledger::at(&args.ledger);
+    let (lock, mut history) = open_to_write(&ledger)?;
+    if let Some(run) = night.imported_as(&history) {
+        return already(args, &night, &run.manifest);
+    }
+    let files = night.records()?;
+    let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
+    let progress = term::Progress::start(total);
+    let memory = args.memory.unwrap_or_else(Memory::of_machine);
+    let waiting = read::waiting(&history)?;
+    let intake = Intake::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let session = intake.settle(&history)?;
+    let summary = night.book(&ledger, &lock, &mut history, &session)?;
+    drop(progress);
+    done(args, &night, &summary)
+}
+
+fn done(args: &ImportArgs, night: &Published, summary: &Summary) -> Result<(), CliError> {
+    let run = summary.run_id.as_deref().unwrap_or_default();
+    for warning in &summary.warnings {
+        term::report("note", &format!("run {run} is booked, but {warning}"));
+    }
+    let text = match args.format {
+        TextFormat::Json => {
+            let mut object = as_json(summary);
+            object["night"] = json!(night.manifest.id);
+            object["already_imported"] = json!(false);
+            format!("{}\n", serde_json::to_string_pretty(&object)?)
+        }
+        TextFormat::Text => {
+            let same = "every leg, every row of the log and every count is the same";
+            format!("{}{}   {same}\n", as_text(summary), origin(night))
+        }
+    };
+    print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
+    Ok(())
+}
+
+/// Nothing is booked, and that is no failure: the job that imports may be run again.
+fn already(args: &ImportArgs, night: &Published, run: &Manifest) -> Result<(), CliError> {
+    let text = match args.format {
+        TextFormat::Json => {
+            let object = json!({"run_id": run.run_id, "night": night.manifest.id, "already_imported": true});
+            format!("{}\n", serde_json::to_string_pretty(&object)?)
+        }
+        TextFormat::Text => format!("already imported as run {}; nothing was booked\n{}", run.run_id, origin(night)),
+    };
+    Ok(term::print(&text)?)
+}
+
+fn origin(night: &Published) -> String {
+    let (manifest, heading) = (&night.manifest, term::heading("published"));
+    let short: String = manifest.id.chars().take(8).collect();
+    format!("{heading}\n   night {:06}-{short}, rated by {}, trunkrate {}\n", manifest.sequence, manifest.engine, manifest.kernel)
+}

@@ -1,0 +1,122 @@
+//! `plan`: whether one machine does a night, and what Spark would need for it.
+
+use super::args::{PlanArgs, TextFormat};
+use super::error::CliError;
+use super::term;
+use crate::io::parts::Memory;
+use crate::plan::{Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds};
+use serde_json::{Value, json};
+
+/// Plans a night, for this machine or the one that is described.
+pub fn run(args: &PlanArgs) -> Result<(), CliError> {
+    let here = || std::thread::available_parallelism().ok().and_then(|cores| u64::try_from(cores.get()).ok());
+    let cores = args.cores.or_else(here);
+    let memory = args.memory.or_else(Memory::all_of_machine);
+    let (Some(cores), Some(memory)) = (cores, memory) else {
+        return Err(CliError::usage("this machine does not say what it has: give --cores and --memory"));
+    };
+    let asked = Asked { calls: args.calls_per_night, hours: args.hours, cores, memory_bytes: memory.bytes() };
+    let plan = plan(asked);
+    let text = match args.format {
+        TextFormat::Text => as_text(asked, &plan),
+        TextFormat::Json => serde_json::to_string_pretty(&as_json(asked, &plan))? + "\n",
+    };
+    Ok(term::print(&text)?)
+}
+
+fn as_text(asked: Asked, plan: &Plan) -> String {
+    let Asked { calls, hours, cores, memory_bytes } = asked;
+    let measured = plan.measured;
+    let mut lines = vec![
+        term::heading("asked"),
+        format!("   {} calls a night, booked within {hours} h", grouped(calls.into())),
+        format!(
+            "   {cores} {}, {} MiB of memory",
+            if cores == 1 { "core" } else { "cores" },
+            grouped((memory_bytes >> 20).into())
+        ),
+        term::heading("measured"),
+        format!(
+            "   {} calls: {} CPU, {}, {} MiB; {}",
+            grouped(measured.calls.into()),
+            seconds(measured.cpu_ms.into()),
+            seconds(measured.wall_ms.into()),
+            grouped(measured.peak_mib.into()),
+            measured.how
+        ),
+        format!("      {ONE_MACHINE_SOURCE}"),
+        format!(
+            "   {} calls: below {} MiB, and {} B for each call more",
+            grouped(LEAST_MEMORY.calls.into()),
+            grouped(LEAST_MEMORY.mib.into()),
+            LEAST_MEMORY.bytes_a_call
+        ),
+        format!("      {}", LEAST_MEMORY.source),
+        format!("   a call: {} B of ledger, {} B meanwhile", DISK.ledger_bytes_a_call, DISK.waiting_bytes_a_call),
+        format!("      {}", DISK.source),
+        format!("   {} calls on Spark: {} CPU", grouped(SPARK.rows.into()), seconds(SPARK.cpu_ms.into())),
+        format!("      {}", SPARK.source),
+        term::heading("one machine"),
+    ];
+    lines.extend(steps(&plan.machine));
+    lines.push(term::heading("Spark"));
+    lines.extend(steps(&plan.spark));
+    lines.push(term::heading("answer"));
+    if plan.too_much.is_empty() {
+        lines.push(format!("   one machine does it, in {}", seconds(plan.time_ms)));
+    } else {
+        lines.extend(plan.too_much.iter().map(|why| format!("   not this machine: {why}")));
+        if let Some(cores) = plan.spark_cores {
+            lines.push(format!("   Spark does it with {} cores or more, or several ledgers share the accounts", grouped(cores)));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn steps(steps: &[Step]) -> Vec<String> {
+    let width = |of: fn(&Step) -> &str| steps.iter().map(|step| of(step).chars().count()).max().unwrap_or_default();
+    let (names, formulas, results) = (width(|s| s.name), width(|s| &s.formula), width(|s| &s.result));
+    let line = |Step { name, formula, result }: &Step| format!("   {name:<names$}  {formula:<formulas$} = {result:>results$}");
+    steps.iter().map(line).collect()
+}
+
+/// Integers in their smallest unit; what may be larger than 53 bits can tell is text.
+fn as_json(asked: Asked, plan: &Plan) -> Value {
+    let steps = |steps: &[Step]| -> Vec<Value> {
+        steps.iter().map(|step| json!({"name": step.name, "formula": step.formula, "result": step.result})).collect()
+    };
+    let measured = plan.measured;
+    json!({
+        "asked": {
+            "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores, "memory_bytes": asked.memory_bytes,
+        },
+        "measured": {
+            "one_machine": {
+                "calls": measured.calls, "cpu_ms": measured.cpu_ms, "wall_ms": measured.wall_ms,
+                "peak_mib": measured.peak_mib, "how": measured.how, "source": ONE_MACHINE_SOURCE,
+            },
+            "least_memory": {
+                "calls": LEAST_MEMORY.calls, "mib": LEAST_MEMORY.mib, "bytes_a_call": LEAST_MEMORY.bytes_a_call,
+                "source": LEAST_MEMORY.source,
+            },
+            "disk": {
+                "ledger_bytes_a_call": DISK.ledger_bytes_a_call, "waiting_bytes_a_call": DISK.waiting_bytes_a_call,
+                "source": DISK.source,
+            },
+            "spark": {
+                "rows": SPARK.rows, "cpu_ms": SPARK.cpu_ms, "start_ms": SPARK.start_ms,
+                "cores_a_thread": SPARK.cores_a_thread, "source": SPARK.source,
+            },
+        },
+        "one_machine": {
+            "does_it": plan.too_much.is_empty(), "too_much": plan.too_much, "steps": steps(&plan.machine),
+            "cpu_ms": plan.cpu_ms.to_string(), "time_ms": plan.time_ms.to_string(), "memory_mib": plan.memory_mib.to_string(),
+            "ledger_bytes": plan.ledger_bytes.to_string(), "waiting_bytes": plan.waiting_bytes.to_string(),
+        },
+        "spark": {
+            "cores": plan.spark_cores.map(|cores| cores.to_string()),
+            "cores_as_fast": plan.spark_cores_as_fast.to_string(), "steps": steps(&plan.spark),
+        },
+    })
+}
