@@ -18,6 +18,8 @@
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
+//! | `import` | published nights imported: the CLI's own run to the byte, or refused |
+//! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
@@ -45,6 +47,7 @@ mod faults;
 mod fixtures_night;
 mod formats;
 mod house;
+mod import;
 mod invoices;
 mod journal;
 mod laws;
@@ -52,6 +55,7 @@ mod memory;
 mod naive;
 mod nights;
 mod oracle;
+mod plan;
 mod random_documents;
 mod readme;
 mod reasons;

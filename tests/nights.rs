@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `cases` | small nights by hand, as tables, with what each run books and what waits after it |
+//! | `import` | published, and imported into another ledger |
 //! | `random` | random records in random nights |
 //! | `undo` | runs taken back, and rated again to the same bytes |
 //! | `words` | the words of those tables, and how they are held against the binary |
@@ -10,6 +11,7 @@
 //! The same at full size: `benches/nights.py`.
 
 mod cases;
+mod import;
 mod random;
 mod undo;
 mod words;

@@ -374,10 +374,9 @@ pub struct ImportArgs {
     pub format: TextFormat,
 }
 
-/// Whether one machine can rate a night of so many calls, with how much memory, disk and time; and how many cores Spark
-/// would need.
+/// What a night of so many calls takes, on one machine and on Spark.
 ///
-/// Arithmetic on what was measured: each figure is shown with its formula and where it was measured. Your machine is another
+/// Whether one machine does it, with how much memory, disk and time, and how many cores Spark would need. Arithmetic on what was measured: each figure is shown with its formula and where it was measured. Your machine is another
 /// one; `make bench` measures it.
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {

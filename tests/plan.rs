@@ -1,0 +1,49 @@
+//! `plan`: what it shows, and that its numbers are those of the formulas. (The arithmetic by hand: `src/plan.rs`.)
+
+use crate::support::Night;
+use serde_json::Value;
+
+const MACHINE: [&str; 4] = ["--cores", "2", "--memory", "4GiB"];
+
+fn plan(calls: &str, more: &[&str]) -> crate::support::Done {
+    Night::new().trunkrate(&[&["plan", "--calls-per-night", calls], more].concat())
+}
+
+#[test]
+fn a_plan_reads_like_this() {
+    let small = plan("50000000", &MACHINE).ok();
+    let large = plan("40000000000", &[&MACHINE[..], &["--hours", "8"]].concat()).ok();
+    insta::with_settings!({ snapshot_path => "snapshots/commands", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("plan", format!("$ trunkrate plan --calls-per-night 50000000 --cores 2 --memory 4GiB\n{small}\n$ trunkrate plan --calls-per-night 40000000000 --cores 2 --memory 4GiB --hours 8\n{large}"));
+    });
+}
+
+/// By hand: 25,000,000 × 459 s / 100,000,000 = 114.75 s, longer than 91.75 CPU s on 2 cores; 320 MiB + 15,000,000 × 6 B =
+/// 405.8 MiB; 25,000,000 × 150 B; 25,000,000 × 21 s / 2,000,000 = 262.5 s, of 14,355 s: 1 core; 2 × 5.
+#[test]
+fn twenty_five_million_calls_by_hand() {
+    let plan = plan("25000000", &[&MACHINE[..], &["--format", "json"]].concat()).json();
+    let machine = &plan["one_machine"];
+    assert_eq!(machine["does_it"], true);
+    let expected = [
+        ("cpu_ms", "91750"),
+        ("time_ms", "114750"),
+        ("memory_mib", "406"),
+        ("ledger_bytes", "3750000000"),
+        ("waiting_bytes", "2750000000"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(machine[name], value, "{name}");
+    }
+    assert_eq!((&plan["spark"]["cores"], &plan["spark"]["cores_as_fast"]), (&Value::from("1"), &Value::from("10")));
+}
+
+#[test]
+fn this_machine_is_asked_where_none_is_described() {
+    let done = plan("1000", &["--format", "json"]).json();
+    assert!(done["asked"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{done}");
+    assert!(done["asked"]["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{done}");
+    for wrong in [&["0"][..], &["1000", "--hours", "0"], &["1000", "--hours", "25"], &["1000", "--cores", "0"], &["many"]] {
+        assert_eq!(plan(wrong[0], &wrong[1..]).code, 2, "{wrong:?}");
+    }
+}
