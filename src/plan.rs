@@ -299,7 +299,7 @@ mod tests {
     fn numbers_for_people() {
         assert_eq!(
             ["0", "12", "123", "1,234", "12,345", "1,234,567"],
-            [0, 12, 123, 1_234, 12_345, 1_234_567].map(grouped).each_ref().map(|s| s.as_str())
+            [0, 12, 123, 1_234, 12_345, 1_234_567].map(grouped).each_ref().map(String::as_str)
         );
         assert_eq!(
             (seconds(0), seconds(1), seconds(17_900), seconds(459_000)),

@@ -47,7 +47,7 @@ struct Slice<'a> {
 }
 
 /// The files cut into slices, none of which spans row groups.
-fn slices<'a>(dataset: Dataset, paths: &'a [PathBuf]) -> Result<Vec<Slice<'a>>, FileError> {
+fn slices(dataset: Dataset, paths: &[PathBuf]) -> Result<Vec<Slice<'_>>, FileError> {
     let mut slices = Vec::new();
     for path in paths {
         let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
