@@ -21,12 +21,14 @@ use std::path::{Path, PathBuf};
 /// The schema that this version writes (`PRAGMA user_version`).
 const SCHEMA_VERSION: i64 = 3;
 
+/// Its text is part of the catalog's bytes, comments too: one that is changed makes every catalog anew. (A kind that came
+/// later is `import`.)
 const SCHEMA: &str = "
 CREATE TABLE made_by (version TEXT NOT NULL) STRICT; -- of trunkrate
 CREATE TABLE runs (
     sequence          INTEGER PRIMARY KEY,
     run_id            TEXT NOT NULL UNIQUE,
-    kind              TEXT NOT NULL, -- run, retry, close, resolve, import
+    kind              TEXT NOT NULL, -- run, retry, close, resolve
     reason            TEXT,
     version           TEXT NOT NULL, -- of trunkrate
     tzdb              TEXT NOT NULL,
