@@ -259,7 +259,7 @@ impl Published {
                 .to_owned();
         }
         if last != previous.as_deref() && !history.runs.is_empty() {
-            return "this ledger has runs after the night that it follows, which it knows nothing of: undo them, import it, and do them again".to_owned();
+            return "this ledger has runs of which the night knows nothing: undo them, import it, and do them again".to_owned();
         }
         let own = env!("CARGO_PKG_VERSION");
         if kernel != own {

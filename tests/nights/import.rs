@@ -114,7 +114,7 @@ fn nights_out_of_their_order_are_refused_if_it_matters() {
     other.trunkrate(&["suspense", "close", "C", "--reason", "a test"]).ok();
     let done = import(&other, &nights[1].1, &[]);
     assert_eq!(done.code, 1, "{}", done.shown());
-    assert!(done.stderr.contains("hint: this ledger has runs after the night that it follows"), "{}", done.stderr);
+    assert!(done.stderr.contains("hint: this ledger has runs of which the night knows nothing"), "{}", done.stderr);
 }
 
 /// Where nothing waits and nobody is known, the order does not matter.
