@@ -230,7 +230,9 @@ fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, F
         let workers: Vec<_> = (0..rayon::current_num_threads()).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             let sums = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            sums.into_iter().for_each(|(minute, sum)| add(&mut all, minute, sum));
+            for (minute, sum) in sums {
+                add(&mut all, minute, sum);
+            }
         }
         Ok(all)
     })
