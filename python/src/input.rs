@@ -21,6 +21,8 @@ use trunkrate::time;
 const FIELDS: usize = Field::ALL.len();
 /// Text of a CSV file that is read at a time, in bytes.
 const BLOCK: usize = 32 << 20;
+/// What is wrong with a record whose columns and quotes are right.
+pub const UNREADABLE: &str = "a field is no UTF-8, holds a NUL, or is longer than 64 KiB";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Records, column by column.
@@ -31,6 +33,7 @@ pub struct Records {
     pub source_file: StringArray,
     pub source_line: Int64Array,
     pub malformed: StringArray,
+    pub why_malformed: StringArray,
     pub first_seen: StringArray,
     pub tries: Int64Array,
 }
@@ -51,8 +54,9 @@ impl Records {
             source_file: text(FIELDS),
             source_line: integer(FIELDS + 1),
             malformed: text(FIELDS + 2),
-            first_seen: text(FIELDS + 3),
-            tries: integer(FIELDS + 4),
+            why_malformed: text(FIELDS + 3),
+            first_seen: text(FIELDS + 4),
+            tries: integer(FIELDS + 5),
             columns,
         })
     }
@@ -131,8 +135,7 @@ impl CallColumns {
 pub fn records(batch: &RecordBatch, source_file: Option<&str>) -> Result<RecordBatch, Problem> {
     let columns = CallColumns::of(&batch.schema())?;
     let wanted = fields(&RECORD);
-    let mut found: Vec<ArrayRef> =
-        wanted.iter().map(|field| new_null_array(field.data_type(), batch.num_rows())).collect();
+    let mut found: Vec<ArrayRef> = wanted.iter().map(|field| new_null_array(field.data_type(), batch.num_rows())).collect();
     if let Some(name) = source_file {
         found[FIELDS] = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, batch.num_rows())));
     }
@@ -225,8 +228,10 @@ pub fn read_csv(data: &[u8], source_file: &str) -> Result<Vec<RecordBatch>, Prob
                 None => (0..FIELDS).for_each(|_| _ = row.text("")),
             }
             row.text(source_file).integer(i64::try_from(record_line).unwrap_or(i64::MAX));
-            // A record that is read has no such text; one that is not always has.
-            row.text(&if fields.is_some() { String::new() } else { String::from_utf8_lossy(text).into_owned() });
+            if fields.is_none() {
+                let text = String::from_utf8_lossy(text);
+                row.text(&text).text(&calls_csv::why_malformed(&text, &header).unwrap_or_else(|| UNREADABLE.to_owned()));
+            }
             row.nothing_more();
         });
         line += lines(block);

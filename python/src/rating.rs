@@ -1,13 +1,11 @@
 //! Records to the kernel, and what it says of each.
 
-use crate::input::{self, Records, text};
+use crate::input::{self, Records, UNREADABLE, text};
 use crate::table::{KNOWN, LATE_PRICE, LEG, LOG, RECORD, Rows, SUSPENSE, VERDICT, fields, list, rated, suspense};
 use crate::{Problem, output};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray, UInt32Array,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray, UInt32Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use std::collections::BTreeMap;
@@ -62,6 +60,10 @@ impl<'a> Settled<'a> {
         let tariff = self.tariff();
         let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
         let row = self.calls.place[self.kept(record)] as usize;
+        if reason == Reason::MalformedRecord {
+            let why = text(&records.why_malformed, row);
+            return if why.is_empty() { UNREADABLE } else { why }.to_owned();
+        }
         case.facts(record, reason).detail(reason, &records.fields(row), &self.inputs.policy, tariff.trunks)
     }
 
@@ -132,9 +134,8 @@ pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, 
     // Whatever order an engine brings them in: those that waited first, then by family, file and line.
     let mut order: Vec<(u32, usize)> = families;
     order.sort_by(|(a_family, a), (b_family, b)| {
-        let key = |family: u32, row: usize| {
-            (!records.is_retried(row), family, text(&records.source_file, row), line(&records, row))
-        };
+        let key =
+            |family: u32, row: usize| (!records.is_retried(row), family, text(&records.source_file, row), line(&records, row));
         key(*a_family, *a).cmp(&key(*b_family, *b)).then_with(|| records.fields(*a).0.cmp(&records.fields(*b).0))
     });
     let retried = order.iter().filter(|(_, row)| records.is_retried(*row)).count();
@@ -161,8 +162,7 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
     let trunks = TrunkFacts::of_all(calls, &tariff);
     let (mut verdicts, mut legs, mut log) = (Rows::new(&VERDICT), Rows::new(&LEG), Rows::new(&LOG));
     let (mut known, mut late, mut offsets) = (Rows::new(&KNOWN), Rows::new(&LATE_PRICE), Offsets::default());
-    let prices: BTreeMap<u32, u32> =
-        night.families.late_prices.iter().map(|(booked, late)| (late.record, *booked)).collect();
+    let prices: BTreeMap<u32, u32> = night.families.late_prices.iter().map(|(booked, late)| (late.record, *booked)).collect();
     for record in 0..calls.len() {
         settled.verdict(&mut verdicts, record, records);
         match night.class[record] {
@@ -250,8 +250,7 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
     let prices = columns[2].as_primitive::<Decimal128Type>();
     let starts = columns[5].as_primitive::<TimestampMicrosecondType>();
     let (ignored, children) = (flags("is_ignored"), flags("is_child"));
-    let [roots, directions, from, to, trunks] =
-        ["root_sid", "root_direction", "root_from", "root_to", "root_trunk"].map(texts);
+    let [roots, directions, from, to, trunks] = ["root_sid", "root_direction", "root_from", "root_to", "root_trunk"].map(texts);
     let (mut booked, mut parents, mut foreign) = (BTreeMap::new(), Vec::new(), Vec::new());
     for row in (0..rows.len()).filter(|row| !rows.is_null(*row)) {
         let sid = calls.odd_sids.sid(text(&sids, row));
@@ -402,9 +401,8 @@ fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBat
     let trunks = TrunkFacts::of_all(calls, &tariff);
     let mut order: Vec<usize> =
         (0..calls.len()).filter(|record| matches!(night.class[*record], Class::Rated | Class::Free)).collect();
-    order.sort_unstable_by(|a, b| {
-        calls.start[*a].cmp(&calls.start[*b]).then_with(|| calls.sid_text(*a).cmp(&calls.sid_text(*b)))
-    });
+    order
+        .sort_unstable_by(|a, b| calls.start[*a].cmp(&calls.start[*b]).then_with(|| calls.sid_text(*a).cmp(&calls.sid_text(*b))));
     let (mut legs, mut log) = (Rows::new(&LEG), Rows::new(&LOG));
     let (mut full_legs, mut full_log) = (Vec::new(), Vec::new());
     for record in order {

@@ -28,7 +28,7 @@ pub enum Kind {
 use Kind::{Amount, Flag, Instant, Integer, Price, Text};
 
 /// One record as it came: the fields of the carrier's Call resource, and where it stood.
-pub const RECORD: [(&str, Kind); 20] = [
+pub const RECORD: [(&str, Kind); 21] = [
     ("sid", Text),
     ("parent_call_sid", Text),
     ("account_sid", Text),
@@ -47,6 +47,7 @@ pub const RECORD: [(&str, Kind); 20] = [
     ("source_file", Text),
     ("source_line", Integer),
     ("malformed", Text),
+    ("why_malformed", Text),
     ("first_seen", Text),
     ("tries", Integer),
 ];
@@ -121,14 +122,8 @@ pub const LOG: [(&str, Kind); 18] = [
 pub const LATE_PRICE: [(&str, Kind); 2] = [("call_sid", Text), ("carrier_price", Price)];
 
 /// Where a record ended, as far as it is no table in itself.
-pub const VERDICT: [(&str, Kind); 6] = [
-    ("class", Text),
-    ("reason", Text),
-    ("detail", Text),
-    ("seconds", Integer),
-    ("is_retried", Flag),
-    ("start_time", Instant),
-];
+pub const VERDICT: [(&str, Kind); 6] =
+    [("class", Text), ("reason", Text), ("detail", Text), ("seconds", Integer), ("is_retried", Flag), ("start_time", Instant)];
 
 /// Suspense, but for the record's own fields, which a later night reads again.
 pub const SUSPENSE: [(&str, Kind); 11] = [

@@ -45,7 +45,8 @@ __all__ = [
 
 RECORD_SCHEMA: pa.Schema = _kernel.schema("record")
 """One record as it came: the fields of the carrier's Call resource as text, the file and line where it stood, the text of one
-that cannot be read (`malformed`); and of one that is taken up from suspense, when it came first and how often it was tried."""
+that cannot be read (`malformed`), and why; and of one that is taken up from suspense, when it came first and how often it
+was tried."""
 KNOWN_SCHEMA: pa.Schema = _kernel.schema("known")
 """What a later night must know of a call that was booked or ignored: to know its copies again, and to bill its children."""
 LEG_SCHEMA: pa.Schema = _kernel.schema("leg")
