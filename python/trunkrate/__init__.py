@@ -102,7 +102,7 @@ def rate(
     waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA)
     names = list(zip(waiting["call_sid"].to_pylist(), waiting["record"].to_pylist()))
     order = sorted(range(len(names)), key=lambda row: (names[row][0] or "", names[row][1] or ""))
-    return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting.take(order))
+    return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting.take(pa.array(order, pa.int64())))
 
 
 def records(batch: pa.RecordBatch, source_file: str | None = None) -> pa.RecordBatch:
