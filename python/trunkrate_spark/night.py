@@ -251,10 +251,10 @@ def _digest(records: DataFrame) -> tuple[int, int, str]:
     # An empty text and none are the same. The sum in three parts, so that none of them leaves 64 bits.
     texts = [F.coalesce(F.col(f"`{name}`"), F.lit("")) for name in (*trunkrate.FIELDS, "malformed")]
     hashed = records.select(F.xxhash64(*texts).alias("hash"), rating.seconds_of(records).alias("seconds"))
-    part = "sum(shiftrightunsigned(hash, {}) & 4194303L)"
-    sums = [F.expr(part.format(bits)) for bits in (0, 22, 44)]
-    row = hashed.agg(F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), *(s.alias(f"part{i}") for i, s in enumerate(sums))).collect()[0]
-    total = sum((row[f"part{i}"] or 0) << bits for i, bits in enumerate((0, 22, 44)))
+    places = {0: 22, 22: 22, 44: 20}
+    sums = [F.expr(f"sum(shiftright(hash, {at}) & {2**bits - 1}L)").alias(f"part{at}") for at, bits in places.items()]
+    row = hashed.agg(F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), *sums).collect()[0]
+    total = sum((row[f"part{at}"] or 0) << at for at in places)
     return row["records"], row["seconds"] or 0, f"{row['records']}:{total}"
 
 
