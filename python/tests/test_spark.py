@@ -63,7 +63,9 @@ def spark(events: Path) -> Iterator[Any]:
         server = SparkConnectServer("127.0.0.1", 0)
         server.start(background=True)
         host, port = server.listening_address
-        yield session(remote=f"sc://{host}:{port}")
+        running = session(remote=f"sc://{host}:{port}")
+        yield running
+        running.stop()
         server.stop()
         return
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -284,7 +286,9 @@ def test_families_across_batch_borders(spark: Any, tmp_path: Path) -> None:
         naive = in_order.mapInArrow(each_batch_for_itself(tariff()), schema).collect()
     finally:
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", before or "10000")
-    assert sum(row["reason"] == "parent-missing" for row in naive) == lost == 12
+    # Sail cuts batches by a setting of the server's, not by the session's: at 8,192 rows nothing is lost of so small a night.
+    assert sum(row["reason"] == "parent-missing" for row in naive) == (0 if SAIL else lost)
+    assert lost == 12
 
     done = rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
     assert done.manifest["counts"]["suspended"]["records"] == 0
@@ -502,6 +506,24 @@ def own_command() -> str:
     return TRUNKRATE
 
 
+def test_seconds_without_the_kernel(spark: Any) -> None:
+    """What the conservation law is checked with is not the kernel's own."""
+    seconds = {
+        "60": 60, "59.2": 60, " 007.50\t": 8, "0.0000001": 1, "0": 0, "0.0": 0, "": 0, "5.": 0, ".5": 0, "1e3": 0, "-1": 0, "+5": 0, "٣": 0,
+        "4294967296": 4294967295, "18446744073709.551615": 4294967295, "18446744073709.551616": 0, "18446744073709.5516151": 0,
+        "99999999999999999999999": 0, "00000000000000000000000000000000012.5": 13,
+    }  # fmt: skip
+    frame = spark.createDataFrame([(text,) for text in [*seconds, None]], "duration string")
+    found = {row["duration"]: row["seconds"] for row in frame.select("duration", rating.seconds_of(frame).alias("seconds")).collect()}
+    assert found == {**seconds, None: 0}
+    lines = [trunkrate.records(pa.RecordBatch.from_pylist([{"duration": text, "sid": f"CA{at}"}])) for at, text in enumerate(seconds)]
+    whole = pa.Table.from_batches(lines).combine_chunks().to_batches()[0]
+    records = pa.StructArray.from_arrays(whole.columns, fields=list(whole.schema))
+    row = [pa.array(["f"]), pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records), pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type)]
+    rated = trunkrate.rate_joined(pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff())
+    assert {r["record"]["duration"]: r["seconds"] for r in rated.to_pylist()} == seconds
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_union_find_finds_what_a_slow_search_finds(seed: int) -> None:
     import random
@@ -529,7 +551,7 @@ def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path]) -
     assert all(len(of_id) == 1 for of_id in groups.values()), "an id stands in two families"
     together = union_find((hash(a), hash(b)) for a, b in ids(rows))
     assert len({together.get(hash(text), hash(text)) for text in groups}) == len({family for of_id in groups.values() for family in of_id})
-    assert names(keyed).where("name is null").count() == 0
+    assert None not in {row["name"] for row in names(keyed).collect()}
 
 
 def ids(rows: list[Any]) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,7 @@ def names(keyed: DataFrame, *more: str) -> DataFrame:
     """Every id that a record names, as `name` beside its `key`."""
     from pyspark.sql import functions as F
 
-    both = F.when(F.col("sid_key") != F.col("key"), F.array("sid_key", "key")).otherwise(F.array("key"))
+    both = F.array_distinct(F.array("key", F.coalesce("sid_key", "key")))
     return keyed.select("key", *more, F.explode(both).alias("name"))
 
 

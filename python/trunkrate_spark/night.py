@@ -264,7 +264,9 @@ def _same(one: str, found: Any, other: str, expected: Any) -> None:
 
 
 def _engine(spark: Any) -> str:
-    return f"spark {spark.version}"
+    # A server of Spark Connect may be another engine; it has a version of its own.
+    server = spark.sql("select version()").collect()[0][0].split()[0]
+    return f"spark {spark.version}" if server == spark.version else f"spark connect {spark.version}, server {server}"
 
 
 def _decimal(amount: Decimal) -> str:

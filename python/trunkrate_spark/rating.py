@@ -172,9 +172,10 @@ def seconds_of(records: DataFrame) -> Column:
     text = trimmed("duration")
     whole = F.regexp_extract(text, r"^0*([0-9]+?)(\.[0-9]+)?$", 1)
     fraction = F.regexp_extract(text, r"^[0-9]+\.([0-9]+)$", 1)
-    # Microseconds, a finer fraction rounded up; 64 bits hold them or it is no duration. Then seconds, rounded up.
-    sixth = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("decimal(7,0)")
-    finer = F.when(F.substring(fraction, 7, 100_000).rlike("[1-9]"), 1).otherwise(0).cast("decimal(1,0)")
-    micros = F.when(F.length(whole) > 14, None).otherwise(F.when(whole != "", whole).cast("decimal(14,0)")) * 1_000_000 + sixth + finer
-    seconds = F.when(micros <= F.lit(Decimal(2**64 - 1)), F.least(F.ceil(micros / 1_000_000), F.lit(2**32 - 1)))
+    # 64 bits of microseconds, a finer fraction rounded up, or it is no duration.
+    most, most_micros = divmod(2**64 - 1, 10**6)
+    sixth = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("bigint") + F.substring(fraction, 7, 100_000).rlike("[1-9]").cast("bigint")
+    number = F.when((whole != "") & (F.length(whole) <= 14), whole).cast("bigint")
+    fits = (number < most) | ((number == most) & (F.coalesce(sixth, F.lit(0)) <= most_micros))
+    seconds = F.when(fits, F.least(number + fraction.rlike("[1-9]").cast("bigint"), F.lit(2**32 - 1)))
     return F.coalesce(seconds.cast("bigint"), F.lit(0))
