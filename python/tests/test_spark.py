@@ -25,7 +25,6 @@ from books import ACCOUNTS, RATES, TRUNKS, Ledger, assert_same_books, assert_sam
 
 import trunkrate
 import trunkrate_spark.families
-import trunkrate_spark.rating
 from trunkrate_spark import NightError, files, ingest, rate_night, rating, session
 from trunkrate_spark.families import names, union_find, with_families, with_keys
 from trunkrate_spark.store import HadoopStore
@@ -349,8 +348,6 @@ def test_chains(spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pyt
     assert done.manifest["counts"]["suspended"]["records"] == 0
     assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"] == 12 * 7
 
-    # So many cells that no two families share one by chance.
-    monkeypatch.setattr(trunkrate_spark.rating, "LEAST_CELLS", 1_000_003)
     monkeypatch.setattr(trunkrate_spark.families, "joined_keys", lambda keyed: {})
     naive = rate_night(spark, str(night), tariff(through_root), str(tmp_path / "naive"))
     assert naive.manifest["suspended_by_reason"] == {"parent-missing": 12 * 5}
@@ -538,10 +535,11 @@ def test_union_find_finds_what_a_slow_search_finds(seed: int) -> None:
     assert union_find(edges) == expected
 
 
-def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path]) -> None:
+def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path], tmp_path: Path) -> None:
     """Beside a plain search over the ids of a hostile night: records are one family if, and only if, they hang together."""
     found, _ = files.find(spark, [str(nights[0])])
-    keyed = with_keys(ingest.records_of(spark, found))
+    ingest.records_of(spark, found).write.parquet(f"file://{tmp_path}/records")
+    keyed = with_keys(spark.read.parquet(f"file://{tmp_path}/records"))
     rows = with_families(keyed, trunkrate_spark.families.joined_keys(keyed)).select("sid", "parent_call_sid", "family").collect()
     groups: dict[str, set[int]] = {}
     for row in rows:

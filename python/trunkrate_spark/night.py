@@ -1,8 +1,8 @@
 """A night, step by step.
 
-    files ─▶ records/ ─▶ digest, id ─▶ families + history ─▶ cells ─▶ kernel ─▶ RATED ─▶ legs/ calls/ suspense/ known/ prices/
-             staging     published                           one row           staging   conservation law, manifest,
-                         already?                            each                        one rename
+    files ─▶ records/ ─▶ digest, id ─▶ families, history ─▶ kernel ─▶ RATED ─▶ legs/ calls/ suspense/ known/ prices/
+             staging     published     one row each                 staging   conservation law, manifest, one rename
+                         already?
 
 Inputs are read once, into `records/`; all else reads those. Rated records are written once, beside the night; all that is
 published is made of them. A task that is lost is run again by Spark, and gives the same rows: so a night is right
@@ -124,19 +124,16 @@ class _Night:
         if waiting is not None and self.history.last:
             records = records.unionByName(waiting)
             self.went_in["retried"] = self.history.last.manifest["counts"]["suspended"]
-        cells = rating.cells_for(sum(count["records"] for count in self.went_in.values()))
         keyed = families.with_keys(records)
         with _step(self.spark, "families", "keys that are joined"):
             joined = families.joined_keys(keyed)
         keyed = families.with_families(keyed, joined)
         known = None
         if self.history.nights:
-            names = families.names(keyed, "family").select("name", rating.cell(cells)).distinct()
+            names = families.names(keyed, "family").select("name", "family").distinct()
             known = self.history.known(self.spark, names)
-        rows = rating.grouped(keyed.select("*", rating.cell(cells)), known)
-        # A row is a cell, not a record; a batch of ten thousand would be the whole night.
-        batches = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(rating.BATCH_CELLS)}
-        with _settings(self.spark, batches), _step(self.spark, "rate", "the kernel on whole families"):
+        rows = rating.grouped(keyed, known)
+        with _step(self.spark, "rate", "the kernel on whole families"):
             rating.rate(rows, self.tariff).write.parquet(self.store.uri(STAGING, f"{self.id}-rated", "rated"))
 
     def write(self) -> None:

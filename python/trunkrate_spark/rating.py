@@ -1,8 +1,7 @@
 """The kernel on whole families, and what comes of it.
 
-Families are dealt out to cells by their hash, and a cell is one row: a list of records beside a list of what is known of
-them. So the kernel sees whole families wherever Spark puts the row, however it cuts batches, whatever the order. A row
-per family would do as well; it costs several times as much (see the README).
+A family is one row: a list of records beside a list of what is known of them. So the kernel sees it whole wherever Spark
+puts the row, however it cuts batches, whatever the order.
 """
 
 from __future__ import annotations
@@ -21,40 +20,23 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from trunkrate import Tariff
 
-CELL_RECORDS = 1_000
-"""Records of a cell, about."""
-LEAST_CELLS = 64
-BATCH_CELLS = 8
-"""Cells of an Arrow batch: what the kernel is given at a time."""
 CLASSES = ("rated", "free", "duplicate", "ignored", "suspended")
 
 
-def cell(cells: int) -> Column:
-    """The cell of a family: never null."""
-    from pyspark.sql import functions as F
-
-    return F.expr(f"cast(pmod(family, {cells}L) as int)").alias("cell") if cells else F.lit(0).alias("cell")
-
-
-def cells_for(records: int) -> int:
-    """How many cells so many records make."""
-    return max(LEAST_CELLS, -(-records // CELL_RECORDS))
-
-
 def grouped(records: DataFrame, known: DataFrame | None) -> DataFrame:
-    """One row per cell, as the kernel wants it: FAMILY. `records` and `known` have a column `cell`."""
+    """One row per family, as the kernel wants it: FAMILY. `records` and `known` have a column `family`."""
     import trunkrate
     from pyspark.sql import functions as F
 
     no_record, no_known = (F.lit(None).cast(struct(schema)) for schema in (trunkrate.RECORD_SCHEMA, trunkrate.KNOWN_SCHEMA))
     record = F.struct(*(F.col(f"`{name}`") for name in trunkrate.RECORD_SCHEMA.names))
-    rows = records.select("cell", record.alias("record"), no_known.alias("known"))
+    rows = records.select("family", record.alias("record"), no_known.alias("known"))
     if known is not None:
         found = F.struct(*trunkrate.KNOWN_SCHEMA.names)
-        rows = rows.unionAll(known.select("cell", no_record.alias("record"), found.alias("known")))
-    # By the key, never round robin: a task that runs again must get the same rows.
-    lists = rows.repartition("cell").groupBy("cell").agg(F.collect_list("record").alias("records"), F.collect_list("known").alias("known"))
-    return lists.select(F.col("cell").cast("string").alias("family"), "records", "known")
+        rows = rows.unionAll(known.select("family", no_record.alias("record"), found.alias("known")))
+    # A list leaves out what is null.
+    lists = rows.groupBy("family").agg(F.collect_list("record").alias("records"), F.collect_list("known").alias("known"))
+    return lists.select(F.col("family").cast("string").alias("family"), "records", "known")
 
 
 def rate(families: DataFrame, tariff: Tariff) -> DataFrame:
