@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test spark-quick spark-test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -22,8 +22,30 @@ demo: tools
 	$(BIN) report --ledger $(DEMO)/ledger --out $(DEMO)/report.html
 	$(BIN) verify --ledger $(DEMO)/ledger
 
-test: tools strace validators
+test: tools strace validators spark-quick
 	INSTA_UPDATE=no cargo test --release --locked
+
+# A virtual environment per engine, with the wheel. `wheel` leaves one file in target/wheels.
+SPARK_VENV = test -x target/spark/$(1)/bin/python || python3 -m venv target/spark/$(1); \
+	target/spark/$(1)/bin/pip install --quiet $(2) pyarrow==26.0.1 'pandas<3' psutil pytest && \
+	target/spark/$(1)/bin/pip install --quiet --force-reinstall --no-deps target/wheels/*.whl
+SPARK_TEST = target/spark/$(1)/bin/python -m pytest -q -p no:cacheprovider python/tests/test_spark.py
+
+spark-quick: tools wheel         ## nights on Spark beside the command line's, executor and driver killed: three minutes
+	@sh tools/setup.sh default-jdk-headless python3-venv
+	cargo build --release --locked
+	@$(call SPARK_VENV,4.2.1,pyspark==4.2.1)
+	$(call SPARK_TEST,4.2.1)
+
+spark-test: tools wheel          ## all of it, on two versions of Spark and on Sail
+	@sh tools/setup.sh default-jdk-headless python3-venv
+	cargo build --release --locked
+	@$(call SPARK_VENV,4.2.1,pyspark==4.2.1)
+	@$(call SPARK_VENV,3.5.9,pyspark==3.5.9)
+	@$(call SPARK_VENV,sail,pysail==0.7.2 pyspark-client==4.2.0)
+	TRUNKRATE_WHOLE=1 $(call SPARK_TEST,4.2.1)
+	TRUNKRATE_WHOLE=1 $(call SPARK_TEST,3.5.9)
+	TRUNKRATE_WHOLE=1 $(call SPARK_TEST,sail)
 
 faults: tools strace            ## a fault at every system call of every step; `make test` tries some of them
 	INSTA_UPDATE=no cargo test --release --locked -- --ignored --nocapture faults

@@ -510,9 +510,12 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
         "4294967296": 4294967295, "18446744073709.551615": 4294967295, "18446744073709.551616": 0, "18446744073709.5516151": 0,
         "99999999999999999999999": 0, "00000000000000000000000000000000012.5": 13,
     }  # fmt: skip
-    frame = spark.createDataFrame([(text,) for text in [*seconds, None]], "duration string")
+    columns = ", ".join(f"`{name}` string" for name in trunkrate.FIELDS)
+    texts = [{"duration": text} for text in [*seconds, None]] + [{"duration": "\0", "to": "x" * 70_000}, {"duration": "7", "sid": "a\0"}]
+    rows = [tuple(text.get(name) for name in trunkrate.FIELDS) for text in texts]
+    frame = spark.createDataFrame(rows, columns)
     found = {row["duration"]: row["seconds"] for row in frame.select("duration", rating.seconds_of(frame).alias("seconds")).collect()}
-    assert found == {**seconds, None: 0}
+    assert found == {**seconds, None: 0, "\0": 0, "7": 0}
     lines = [trunkrate.records(pa.RecordBatch.from_pylist([{"duration": text, "sid": f"CA{at}"}])) for at, text in enumerate(seconds)]
     whole = pa.Table.from_batches(lines).combine_chunks().to_batches()[0]
     records = pa.StructArray.from_arrays(whole.columns, fields=list(whole.schema))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from trunkrate import Tariff
 
+LONGEST_FIELD = 64 << 10
+"""Bytes of a field that is read; a record with a longer one is malformed."""
 CLASSES = ("rated", "free", "duplicate", "ignored", "suspended")
 
 
@@ -146,10 +148,17 @@ def amounts(frame: DataFrame) -> dict[str, Decimal]:
 
 
 def seconds_of(records: DataFrame) -> Column:
-    """Whole seconds of a record by its `duration` alone, without the kernel: to check it. A text that is no duration has none."""
+    """Whole seconds of a record by its `duration`, without the kernel: to check it. A text that is no duration has none.
+
+    Nor has a record that is malformed for a NUL or a text past all bounds.
+    """
+    import trunkrate
     from pyspark.sql import functions as F
 
     from trunkrate_spark.families import trimmed
+
+    fields = [F.coalesce(F.col(f"`{name}`"), F.lit("")) for name in trunkrate.FIELDS]
+    is_usable = (F.instr(F.concat(*fields), "\0") == 0) & (F.greatest(*map(F.octet_length, fields)) <= LONGEST_FIELD)
 
     text = trimmed("duration")
     whole = F.regexp_extract(text, r"^0*([0-9]+?)(\.[0-9]+)?$", 1)
@@ -159,5 +168,5 @@ def seconds_of(records: DataFrame) -> Column:
     sixth = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("bigint") + F.substring(fraction, 7, 100_000).rlike("[1-9]").cast("bigint")
     number = F.when((whole != "") & (F.length(whole) <= 14), whole).cast("bigint")
     fits = (number < most) | ((number == most) & (F.coalesce(sixth, F.lit(0)) <= most_micros))
-    seconds = F.when(fits, F.least(number + fraction.rlike("[1-9]").cast("bigint"), F.lit(2**32 - 1)))
+    seconds = F.when(is_usable & fits, F.least(number + fraction.rlike("[1-9]").cast("bigint"), F.lit(2**32 - 1)))
     return F.coalesce(seconds.cast("bigint"), F.lit(0))
