@@ -37,6 +37,7 @@ SMALL_BOX = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "1g",
     "spark.sql.shuffle.partitions": "8",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "7",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.eventLog.enabled": "true",
     "spark.eventLog.compress": "false",
@@ -112,7 +113,11 @@ def rates_at(parents: int, children: int) -> list[list[hostile.Record]]:
     return found
 
 
-def test_two_hostile_nights_are_those_of_the_command_line(spark: Any, nights: list[Path], tmp_path: Path) -> None:
+def test_two_hostile_nights_are_those_of_the_command_line(
+    spark: Any, nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Families that share a batch by chance must not help each other out.
+    monkeypatch.setattr(rating, "kernel_call", row_by_row(rating.kernel_call))
     out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger")
     reasons: set[str] = set()
     for night in nights:
@@ -134,11 +139,25 @@ def test_two_hostile_nights_are_those_of_the_command_line(spark: Any, nights: li
     assert tree(out) == before, "a night that is published already wrote something"
 
 
+def row_by_row(kernel_call: Any) -> Any:
+    """The kernel's call on each row of a batch, alone."""
+
+    def alone(name: str, *arguments: Any) -> Any:
+        call = kernel_call(name, *arguments)
+
+        def one_by_one(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield from call(batch.slice(row, 1) for batch in batches for row in range(batch.num_rows))
+
+        return one_by_one
+
+    return alone
+
+
 @classic
 def test_an_executor_is_killed_while_rating(
     spark: Any, events: Path, nights: list[Path], through_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The tasks of the stage are known in number without AQE, and a nap in each batch makes the window.
+    # The tasks of the stage are known in number without AQE, and a nap in each makes the window.
     monkeypatch.setattr(rating, "kernel_call", slow(rating.kernel_call))
     spark.conf.set("spark.sql.adaptive.enabled", "false")
     killed: list[int] = []
@@ -162,18 +181,14 @@ def test_an_executor_is_killed_while_rating(
 
 
 def slow(kernel_call: Any) -> Any:
-    """The kernel's call, with a nap before each batch."""
+    """The kernel's call, with a nap at the start of each task."""
 
     def with_naps(name: str, *arguments: Any) -> Any:
         call = kernel_call(name, *arguments)
 
         def napping(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            def one_by_one() -> Iterator[pa.RecordBatch]:
-                for batch in batches:
-                    time.sleep(0.5)
-                    yield batch
-
-            yield from call(one_by_one())
+            time.sleep(0.7)
+            yield from call(batches)
 
         return napping
 
@@ -348,6 +363,8 @@ def test_chains(spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pyt
     assert done.manifest["counts"]["suspended"]["records"] == 0
     assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"] == 12 * 7
 
+    # Families that share a batch by chance would be right by chance.
+    monkeypatch.setattr(rating, "kernel_call", row_by_row(rating.kernel_call))
     monkeypatch.setattr(trunkrate_spark.families, "joined_keys", lambda keyed: {})
     naive = rate_night(spark, str(night), tariff(through_root), str(tmp_path / "naive"))
     assert naive.manifest["suspended_by_reason"] == {"parent-missing": 12 * 5}
@@ -516,8 +533,8 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
     frame = spark.createDataFrame(rows, columns)
     found = {row["duration"]: row["seconds"] for row in frame.select("duration", rating.seconds_of(frame).alias("seconds")).collect()}
     assert found == {**seconds, None: 0, "\0": 0, "7": 0}
-    lines = [trunkrate.records(pa.RecordBatch.from_pylist([{"duration": text, "sid": f"CA{at}"}])) for at, text in enumerate(seconds)]
-    whole = pa.Table.from_batches(lines).combine_chunks().to_batches()[0]
+    calls = [dict.fromkeys(trunkrate.FIELDS, "x") | {"duration": text, "sid": f"CA{at}"} for at, text in enumerate(seconds)]
+    whole = trunkrate.records(pa.RecordBatch.from_pylist(calls))
     records = pa.StructArray.from_arrays(whole.columns, fields=list(whole.schema))
     row = [pa.array(["f"]), pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records), pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type)]
     rated = trunkrate.rate_joined(pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff())
