@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test spark-quick spark-test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test wheel wheel-test spark-quick spark-test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -22,8 +22,20 @@ demo: tools
 	$(BIN) report --ledger $(DEMO)/ledger --out $(DEMO)/report.html
 	$(BIN) verify --ledger $(DEMO)/ledger
 
-test: tools strace validators spark-quick
+test: tools strace validators wheel-test spark-quick
 	INSTA_UPDATE=no cargo test --release --locked
+
+wheel: tools                     ## the kernel for Python 3.10 and later, as one file in target/wheels
+	@sh tools/setup.sh python3-venv
+	test -x target/wheels/venv/bin/python || python3 -m venv target/wheels/venv
+	target/wheels/venv/bin/pip install --quiet maturin==1.16.0 ziglang==0.17.1 pyarrow==26.0.1 'pandas<3' polars==2.1.0 matplotlib pytest
+	rm -f target/wheels/*.whl
+	cd python && PATH="$(CURDIR)/target/wheels/venv/bin:$$PATH" maturin build --release --locked --zig --compatibility manylinux2014 --out ../target/wheels
+
+wheel-test: wheel                ## the wheel beside the command line
+	cargo build --release --locked
+	target/wheels/venv/bin/pip install --quiet --force-reinstall --no-deps target/wheels/*.whl
+	target/wheels/venv/bin/python -m pytest -q -p no:cacheprovider python/tests/test_kernel.py
 
 # A virtual environment per engine, with the wheel. `wheel` leaves one file in target/wheels.
 SPARK_VENV = test -x target/spark/$(1)/bin/python || python3 -m venv target/spark/$(1); \
@@ -53,10 +65,12 @@ faults: tools strace            ## a fault at every system call of every step; `
 check: fmt lint test doc        ## exactly what CI runs
 
 fmt: tools
-	cargo fmt --check
+	cargo fmt --all --check
 
 lint: tools
 	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked -p trunkrate-python -- -D warnings
+	! cargo tree --locked -p trunkrate-python | grep -E 'polars|rayon|clap|rusqlite' # the kernel is without them
 
 doc: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps

@@ -243,7 +243,7 @@ pub fn read_csv(data: &[u8], source_file: &str) -> Result<Vec<RecordBatch>, Prob
 
 /// Line ends; `\r` counts only where there is no `\n`.
 fn lines(bytes: &[u8]) -> u64 {
-    let count = |byte: u8| bytes.iter().filter(|found| **found == byte).count() as u64;
+    let count = |byte| memchr::memchr_iter(byte, bytes).count() as u64;
     match count(b'\n') {
         0 => count(b'\r'),
         found => found,

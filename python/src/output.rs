@@ -20,14 +20,14 @@ fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
     row.text(std::str::from_utf8(&bytes).unwrap_or_default());
 }
 
-/// One leg of a call.
-pub fn leg(rows: &mut Rows, call: &Booked, number: usize, leg: &BookedLeg<'_>, calls: &Calls, decks: &[Deck]) {
+/// One leg of a call, with its number from 1.
+pub fn leg(rows: &mut Rows, call: &Booked, number: i64, leg: &BookedLeg<'_>, calls: &Calls, decks: &[Deck]) {
     let (deck, rate) = (&decks[call.deck as usize], leg.rate);
     let row = &mut rows.row();
     row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
     row.written(|out| calls.odd_sids.text(call.parent).push_to(out));
     row.text(calls.accounts.text(call.account)).text(calls.trunks.text(call.trunk));
-    row.text(call.scenario.as_str()).integer(number as i64 + 1).text(leg.plan.service.as_str());
+    row.text(call.scenario.as_str()).integer(number).text(leg.plan.service.as_str());
     party(row, leg.plan.from, calls);
     party(row, leg.plan.to, calls);
     row.text(&leg.plan.rated.to_string());

@@ -89,7 +89,7 @@ impl<'a> Settled<'a> {
             })
             .collect();
         let (kept, own): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        let present = NullBuffer::from_iter(kept.iter().map(Option::is_some));
+        let present = kept.iter().map(Option::is_some).collect::<NullBuffer>();
         let (kept, own) = (UInt32Array::from(kept), UInt32Array::from(own));
         let column = |(column, (name, _)): (&ArrayRef, &(&str, _))| {
             let from = if matches!(*name, "first_seen" | "tries") { &own } else { &kept };
@@ -172,7 +172,7 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
                 let fail = |_| output::too_large(&call, calls);
                 let mut total = Total::default();
                 let booked = booked_legs(&call, tariff.decks, tariff.policy.leg_rule, &calls.parties).map_err(fail)?;
-                for (number, leg) in booked.iter().flatten().enumerate() {
+                for (number, leg) in (1..).zip(booked.iter().flatten()) {
                     total.add(leg.charge.amount).map_err(fail)?;
                     output::leg(&mut legs, &call, number, leg, calls, tariff.decks);
                 }
@@ -327,7 +327,8 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
     }
     let mut columns = rows.columns();
     let mut kept = records.columns.clone();
-    kept[RECORD.len() - 2] = Arc::new(StringArray::from_iter(first_seen.iter().map(|text| Some(text).filter(|t| !t.is_empty()))));
+    kept[RECORD.len() - 2] =
+        Arc::new(first_seen.iter().map(|text| Some(text).filter(|text| !text.is_empty())).collect::<StringArray>());
     kept[RECORD.len() - 1] = Arc::new(Int64Array::from(tries));
     columns.push(Arc::new(StructArray::new(fields(&RECORD), kept, None)));
     Ok(RecordBatch::try_new(Arc::new(Schema::new(suspense())), columns)?)
@@ -384,7 +385,9 @@ pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs) -> Resul
     for (records, here) in all.iter().zip(waiting_in) {
         if !here.is_empty() {
             let mut verdicts = Rows::new(&VERDICT);
-            here.iter().for_each(|record| settled.verdict(&mut verdicts, *record, records));
+            for record in &here {
+                settled.verdict(&mut verdicts, *record, records);
+            }
             let mut columns = verdicts.columns();
             columns.push(Arc::new(settled.suspended(here.into_iter(), records)?));
             let names = rated().iter().take(VERDICT.len() + 1).cloned().collect::<Vec<_>>();
@@ -410,7 +413,7 @@ fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBat
         let fail = |_| output::too_large(&call, calls);
         let mut total = Total::default();
         let booked = booked_legs(&call, tariff.decks, tariff.policy.leg_rule, &calls.parties).map_err(fail)?;
-        for (number, leg) in booked.iter().flatten().enumerate() {
+        for (number, leg) in (1..).zip(booked.iter().flatten()) {
             total.add(leg.charge.amount).map_err(fail)?;
             output::leg(&mut legs, &call, number, leg, calls, tariff.decks);
         }

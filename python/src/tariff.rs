@@ -73,6 +73,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")).into())
 }
 
+/// A function, and what it makes the tariff again of.
+type Pickled<'py> = (Bound<'py, PyAny>, (Bound<'py, PyDict>, String));
+
 #[pymethods]
 impl Tariff {
     #[new]
@@ -101,7 +104,7 @@ impl Tariff {
         Ok(Self::of(files, rates_name)?)
     }
 
-    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>, String))> {
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
         let py = this.py();
         Ok((py.get_type::<Self>().getattr("_of_files")?, (this.get().files(py)?, this.get().rates_name.clone())))
     }
