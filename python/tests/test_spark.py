@@ -510,7 +510,7 @@ def test_a_published_night_is_imported(spark: Any, nights: list[Path], tmp_path:
         files_of = [{str(path.relative_to(ledger.folder)): path.read_bytes() for path in ledger.folder.rglob(f"{part}/**/*.parquet")} for ledger in (own, imported)]
         assert files_of[0]
         assert files_of[0] == files_of[1]
-    assert_same_books(out, imported)
+    assert_same_books(out, imported, is_imported=True)
 
 
 def own_command() -> str:
@@ -539,6 +539,21 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
     row = [pa.array(["f"]), pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records), pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type)]
     rated = trunkrate.rate_joined(pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff())
     assert {r["record"]["duration"]: r["seconds"] for r in rated.to_pylist()} == seconds
+
+
+def test_texts_that_no_record_may_have(spark: Any, tmp_path: Path) -> None:
+    """A NUL, and a text past all bounds, in CSV and in Parquet."""
+    import pyarrow.parquet as pq
+
+    hand = hostile._Hand(13)
+    records = [hand.root(**{"from": "+1202\0"}), hand.root(to="9" * 70_000), hand.root()]
+    night = of_csv(tmp_path / "calls", records)
+    again = [{**record, "sid": hand.sid()} for record in records]
+    texts = {name: pa.array([hostile._text(record.get(name)) for record in again], pa.string()) for name in hostile.FIELDS}
+    pq.write_table(pa.table(texts), night / "calls.parquet")
+    out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger")
+    assert_same_summary(rate_night(spark, str(night), tariff(), str(out)).manifest, ledger.run(night))
+    assert_same_books(out, ledger)
 
 
 @pytest.mark.parametrize("seed", range(20))
