@@ -47,8 +47,8 @@
 //! 3. **One record whole or not at all.** If one leg has no rate, none is booked.
 //! 4. **The same input gives the same bytes**, whatever the order of rows and files, the threads, the locale, the clock.
 //!    Even a run's name is a hash of what it did.
-//! 5. **The core knows no file.** Only [`io`] and [`cli`] name `std::fs`, `csv`, `polars` or `clap`; a test holds it. The
-//!    core is what will run inside other engines.
+//! 5. **The core knows no file.** Only [`io`] and [`cli`] name `std::fs`, `csv`, `polars` or `clap`; a test holds it. Without the
+//!    feature `engine` the crate is that core, and what loads decks: `python/` is built on it, and runs inside other engines.
 //! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]). Nights in any order and overlap come to the books
 //!    of one run over all of them.
 //! 7. **A number is given by one rename, with what stands under it** ([`io::ledger::issued`]); a leg is on one invoice that
