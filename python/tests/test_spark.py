@@ -36,6 +36,8 @@ SMALL_BOX = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+    "spark.executor.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
     "spark.sql.shuffle.partitions": "8",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "7",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
@@ -385,6 +387,7 @@ def test_parents_of_the_night_before(spark: Any, tmp_path: Path) -> None:
     assert naive["counts"]["duplicate"]["records"] == 0
 
 
+@whole
 def test_the_same_records_in_other_files_are_the_same_night(spark: Any, tmp_path: Path) -> None:
     records = [record for family in rates_at(parents=10, children=2) for record in family]
     out = str(tmp_path / "out")
@@ -397,7 +400,7 @@ def test_the_same_records_in_other_files_are_the_same_night(spark: Any, tmp_path
     assert not rate_night(spark, str(tmp_path / "two" / "a"), tariff(), out).already
 
 
-@pytest.mark.parametrize("what", ["a record", "a second", "a leg"])
+@pytest.mark.parametrize("what", ["a record", pytest.param("a second", marks=whole), pytest.param("a leg", marks=whole)])
 def test_a_night_that_does_not_add_up_is_not_published(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setattr(rating, "kernel_call", faulty(rating.kernel_call, what))
     night = of_csv(tmp_path / "calls", [record for family in rates_at(parents=5, children=1) for record in family])
@@ -439,6 +442,7 @@ def test_one_publisher_at_a_time(spark: Any, tmp_path: Path) -> None:
         rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
 
 
+@whole
 def test_a_number_that_was_taken_meanwhile(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trunkrate_spark.store import LocalStore
 
@@ -476,6 +480,7 @@ def test_a_store_without_rename_is_refused(spark: Any) -> None:
 
 
 @classic
+@whole
 def test_the_hadoop_file_system_publishes_the_same(spark: Any, nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hadoop's own way to the local disk: what HDFS is reached by, but for the disk."""
     import trunkrate_spark.night
