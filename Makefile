@@ -28,7 +28,7 @@ test: tools strace validators wheel-test spark-quick
 wheel: tools                     ## the kernel for Python 3.10 and later, as one file in target/wheels
 	@sh tools/setup.sh python3-venv
 	test -x target/wheels/venv/bin/python || python3 -m venv target/wheels/venv
-	target/wheels/venv/bin/pip install --quiet maturin==1.16.0 ziglang==0.17.1 pyarrow==26.0.1 'pandas<3' polars==2.1.0 matplotlib pytest
+	target/wheels/venv/bin/pip install --quiet maturin==1.16.0 ziglang==0.17.1 'pyarrow<27' 'pandas<3' polars matplotlib pytest
 	rm -f target/wheels/*.whl
 	cd python && PATH="$(CURDIR)/target/wheels/venv/bin:$$PATH" maturin build --release --locked --zig --compatibility manylinux2014 --out ../target/wheels
 

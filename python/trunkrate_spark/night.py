@@ -195,6 +195,7 @@ class _Night:
             "engine": _engine(self.spark),
             "kernel": trunkrate.__version__,
             "tariff_hash": self.tariff.hash,
+            "rates_name": self.tariff.rates_name,
             "records_digest": self.digest,
             "counts": self.tally.counts,
             "suspended_by_reason": self.suspended_by_reason,
