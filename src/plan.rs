@@ -179,7 +179,13 @@ pub fn plan(asked: Asked) -> Plan {
         step("disk, meanwhile", format!("{n} calls × {} B, at most", DISK.waiting_bytes_a_call), size(waiting_bytes)),
         step(
             "most calls",
-            format!("{} × {} / {}", seconds(window_ms), grouped(measured.calls.into()), seconds(measured.wall_ms.into())),
+            format!(
+                "{} × {} / {}, at most {}",
+                seconds(window_ms),
+                grouped(measured.calls.into()),
+                seconds(measured.wall_ms.into()),
+                grouped(MOST_CALLS.into())
+            ),
             grouped((window_ms * u128::from(measured.calls) / u128::from(measured.wall_ms)).min(MOST_CALLS.into())),
         ),
     ];

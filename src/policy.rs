@@ -4,6 +4,7 @@
 
 use crate::money::LegRule;
 use crate::time::Zone;
+use std::collections::BTreeMap;
 
 /// What becomes of a child of a child (`policy.chained_transfers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
@@ -29,6 +30,26 @@ pub struct Policy {
     pub leg_rule: LegRule,
     /// The zone of times that come without an offset.
     pub zone: Option<Zone>,
+}
+
+impl Policy {
+    /// Every choice by its name in the configuration.
+    #[must_use]
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let chained = match self.chained_transfers {
+            ChainedTransfers::Suspend => "suspend",
+            ChainedTransfers::Root => "root",
+        };
+        let words = [
+            ("policy.chained_transfers", chained.to_owned()),
+            ("policy.max_call_seconds", self.max_call_seconds.to_string()),
+            ("policy.parent_wait_days", self.parent_wait_days.to_string()),
+            ("money.leg_decimals", self.leg_rule.decimals.to_string()),
+            ("money.leg_rounding", self.leg_rule.rounding.as_str().to_owned()),
+            ("input.timezone", self.zone.as_ref().map(Zone::name).unwrap_or_default()),
+        ];
+        words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 impl Default for Policy {

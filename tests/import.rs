@@ -286,12 +286,39 @@ fn counts_that_differ_are_refused() {
     wrong(&|manifest| manifest["suspended_by_reason"]["no-rate"] = 3.into(), "\nsuspended as no-rate: 3 published, 2 here");
     wrong(&|manifest| manifest["legs"] = 36.into(), "\nlegs: 36 published, 35 here");
     wrong(&|manifest| manifest["amount"]["EUR"] = "0.28965".into(), "\nsum of legs in EUR: 0.28965 published, 0.28964 here");
+    wrong(&|manifest| manifest["amount"]["EUR"] = "NaN".into(), "says that the legs come to `NaN` EUR; expected a decimal");
+    wrong(&|manifest| manifest["tariff_hash"] = "00".into(), "\nhash of what it was rated with: 00 published, ");
     wrong(&|manifest| manifest["format"] = 2.into(), "is a published night of format 2; this version reads 1");
     wrong(&|manifest| manifest["kernel"] = Value::Null, "is no manifest of a published night");
     wrong(&|manifest| manifest["files"][0]["path"] = "../manifest.json".into(), "which is not below the night's folder");
     // A sum may be written with more decimals.
     seal(&fixture.night, |manifest| manifest["amount"]["EUR"] = "0.28964000".into());
     fixture.import(&Night::new(), &[]).ok();
+}
+
+/// A deck row that this night does not use may price the next one.
+#[test]
+fn what_it_was_rated_with_is_what_is_booked() {
+    let fixture = Fixture::new(Style::Plain);
+    let accounts = fixture.night.join("accounts.csv");
+    let list = std::fs::read_to_string(&accounts).expect("a text");
+    assert!(list.contains("Nordwind"), "the name is there to be changed");
+    std::fs::write(&accounts, list.replace("Nordwind", "Sudwinds")).expect("written");
+    refused(&fixture, &["hash of what it was rated with: "]);
+}
+
+#[test]
+fn a_night_with_the_id_of_another_is_refused_and_no_ledger_stands_in_a_night() {
+    let fixture = Fixture::new(Style::Plain);
+    let ledger = Night::new();
+    fixture.import(&ledger, &[]).ok();
+    seal(&fixture.night, |manifest| manifest["sequence"] = 7.into());
+    let done = fixture.import(&ledger, &[]);
+    assert!(done.code == 1 && done.stderr.contains("is night 7 with the id of night 1, which is imported"), "{}", done.shown());
+    let inside = fixture.night.join("ledger");
+    let done = Night::new().trunkrate(&["ledger", "import", text(&fixture.night), "--ledger", text(&inside)]);
+    assert!(done.code == 2 && done.stderr.contains("would stand in the published night"), "{}", done.shown());
+    assert!(!inside.exists());
 }
 
 #[test]
@@ -308,6 +335,10 @@ fn a_night_that_is_not_whole_or_not_published_is_refused() {
     std::fs::copy(&legs, &new).expect("copied");
     refused(&fixture, &["part-7.parquet: is not named in the night's manifest"]);
     std::fs::remove_file(&new).expect("removed");
+    let extra = fixture.night.join("rates/default/extra.csv");
+    std::fs::write(&extra, "").expect("written");
+    refused(&fixture, &["extra.csv: is not named in the night's manifest"]);
+    std::fs::remove_file(&extra).expect("removed");
     // A float is no amount, whatever it holds.
     fixture.change("legs", |mut legs| {
         let floats = legs.column("amount").expect("amounts").cast(&DataType::Float64).expect("floats");

@@ -141,12 +141,26 @@ pub fn records(batch: &RecordBatch, source_file: Option<&str>) -> Result<RecordB
     }
     for (at, to) in columns.0 {
         found[to] = if to < FIELDS {
-            Arc::new(column_text(batch.column(at), RECORD[to].0)?)
+            refuse_numbers(batch.column(at).data_type(), RECORD[to].0)?;
+            // An empty text and none are the same: where there is no parent, the key of a family is the call's own id.
+            let texts = column_text(batch.column(at), RECORD[to].0)?;
+            Arc::new(texts.iter().map(|text| text.filter(|text| !text.is_empty())).collect::<StringArray>())
         } else {
             cast(batch.column(at), wanted[to].data_type())?
         };
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(wanted)), found)?)
+}
+
+/// A party that was read as a number has lost its `+`, and would be billed as an unknown one.
+fn refuse_numbers(found: &DataType, name: &str) -> Result<(), Problem> {
+    if found.is_numeric() && matches!(name, "from" | "to" | "refer_to") {
+        return Err(Problem(format!(
+            "the column `{name}` holds numbers ({found}), in which the + of a telephone number is lost; expected text: read it \
+             as such (pandas: dtype=str)"
+        )));
+    }
+    Ok(())
 }
 
 /// A column as text: numbers with their digits, times as ISO 8601 with the offset that the column states, or none.

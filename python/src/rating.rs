@@ -121,12 +121,12 @@ impl Offsets {
 
 /// Rates whole families, one row each: stateless, whatever the order of rows and the batches.
 pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, Problem> {
-    let family = column(batch, "family")?;
-    if family.null_count() > 0 {
-        let row = (0..family.len()).find(|row| family.is_null(*row)).unwrap_or_default();
+    let family = arrow_cast::cast(column(batch, "family")?, &DataType::Utf8)?;
+    let keys: &StringArray = family.as_string();
+    if let Some(row) = (0..keys.len()).find(|row| text(keys, *row).trim().is_empty()) {
         return Err(Problem(format!(
-            "the family of row {row} is null: a join on a null key loses rows, or brings all of them together; expected \
-             coalesce(parent_call_sid, sid), and a key of its own for a record without both"
+            "the family of row {row} is null or empty: a join on such a key loses rows, or brings all of them together; expected \
+             coalesce(parent_call_sid, sid), without white space around it, and for a record without both a key made of its texts"
         )));
     }
     let (rows, families) = flattened(batch, "records")?;
@@ -317,7 +317,10 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
             }
             None => (text(&reasons, row), text(&details, row).to_owned()),
         };
-        let [sid, parent, account] = [Field::Sid, Field::ParentCallSid, Field::AccountSid].map(|field| fields.get(field));
+        // Of a record that cannot be read no field is taken, though one may look sound.
+        let readable = reason != Reason::MalformedRecord.as_str();
+        let field = |field: Field| if readable { fields.get(field) } else { "" };
+        let [sid, parent, account] = [Field::Sid, Field::ParentCallSid, Field::AccountSid].map(field);
         first_seen.push(if records.is_retried(row) { text(&records.first_seen, row).to_owned() } else { newest_text.clone() });
         tries.push(if records.is_retried(row) { records.tries.value(row).saturating_add(1) } else { 1 });
         let line = (!records.source_line.is_null(row)).then(|| records.source_line.value(row));

@@ -168,9 +168,9 @@ pub fn list(name: &str, columns: &[(&str, Kind)]) -> Field {
     Field::new_list(name, Field::new("item", DataType::Struct(fields(columns)), true), true)
 }
 
-/// What goes into `rate_joined`.
+/// What goes into `rate_joined`. A family that is null is refused there, with what to do, and not by its type.
 pub fn family() -> Fields {
-    Fields::from(vec![Field::new("family", DataType::Utf8, false), list("records", &RECORD), list("known", &KNOWN)])
+    Fields::from(vec![Field::new("family", DataType::Utf8, true), list("records", &RECORD), list("known", &KNOWN)])
 }
 
 /// What comes out of it.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trunkrate::io::inputs::Inputs;
 use trunkrate::io::{FileError, decks, settings};
-use trunkrate::policy::{ChainedTransfers, Policy};
+use trunkrate::policy::Policy;
 
 /// Decks, trunks, accounts and policy.
 ///
@@ -37,36 +37,9 @@ impl Tariff {
         let decks = decks::from_files(Path::new("rates"), &rates_name, rates.collect())?;
         let policy = settings::parse(Path::new(CONFIG), &text(CONFIG)?.unwrap_or_default())?;
         let inputs = Inputs::of_texts(decks, text(TRUNKS)?, text(ACCOUNTS)?, policy)?;
-        let hash = hash(&inputs);
+        let hash = inputs.hash();
         Ok(Self { inputs, contents, rates_name, hash })
     }
-}
-
-/// Over all that decides a charge.
-fn hash(inputs: &Inputs) -> String {
-    let text = |given: Option<&String>| given.map_or(String::new(), Clone::clone);
-    let mut hasher = blake3::Hasher::new();
-    for text in [
-        inputs.decks.hash.clone(),
-        text(inputs.trunks.as_ref().map(|(_, text)| text)),
-        text(inputs.accounts.as_ref().map(|(_, text)| text)),
-        policy_words(&inputs.policy),
-    ] {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
-fn policy_words(policy: &Policy) -> String {
-    let Policy { chained_transfers, max_call_seconds, parent_wait_days, leg_rule, zone } = policy;
-    let chained = match chained_transfers {
-        ChainedTransfers::Suspend => "suspend",
-        ChainedTransfers::Root => "root",
-    };
-    let zone = zone.as_ref().map(trunkrate::time::Zone::name).unwrap_or_default();
-    let (decimals, rounding) = (leg_rule.decimals, leg_rule.rounding.as_str());
-    format!("{chained} {max_call_seconds} {parent_wait_days} {decimals} {rounding} {zone}")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {

@@ -165,8 +165,25 @@ def test_the_same_batch_gives_the_same_batch() -> None:
 
 
 def test_a_family_without_a_key_is_refused() -> None:
-    with pytest.raises(trunkrate.TrunkrateError, match="row 1 is null.*coalesce"):
-        trunkrate.rate_joined(family(("a", [], None), (None, [call(1)], None)), tariff())
+    for key in (None, "", "  "):
+        with pytest.raises(trunkrate.TrunkrateError, match="row 1 is null or empty.*coalesce"):
+            trunkrate.rate_joined(family(("a", [], None), (key, [call(1)], None)), tariff())
+
+
+def test_an_empty_parent_is_none_and_the_key_is_the_calls_own() -> None:
+    record = trunkrate.records(pa.RecordBatch.from_pylist([call(1, parent_call_sid="")])).to_pylist()[0]
+    assert (record["parent_call_sid"], record["sid"]) == (None, call(1)["sid"])
+
+
+def test_numbers_that_lost_their_plus_are_refused() -> None:
+    for name in ("from", "to", "refer_to"):
+        with pytest.raises(trunkrate.TrunkrateError, match=f"`{name}` holds numbers.*dtype=str"):
+            trunkrate.rate(pa.Table.from_pylist([call(1, **{name: 4930123456})]), tariff())
+
+
+def test_a_record_that_cannot_be_read_has_no_id() -> None:
+    waiting = trunkrate.rate(pa.Table.from_pylist([call(1, trunk_sid="a\0b")]), tariff()).suspense.to_pylist()[0]
+    assert (waiting["reason"], waiting["call_sid"], waiting["account_sid"]) == ("malformed-record", None, None)
 
 
 def test_what_was_known_decides_about_copies_children_and_ignored() -> None:
@@ -227,6 +244,9 @@ def test_what_is_wrong_is_said_with_what_to_do(tmp_path: Path) -> None:
         trunkrate.rate(pa.table({"a": [1]}), RATES)
     with pytest.raises(trunkrate.TrunkrateError, match="two columns are named `sid`"):
         trunkrate.rate(pa.table({"sid": ["a"], "Sid": ["b"], "from": ["c"], "to": ["d"]}), RATES)
+    for other in ("calls.csv", None, [call(1)]):
+        with pytest.raises(trunkrate.TrunkrateError, match="is no table of calls"):
+            trunkrate.rate(other, tariff())
     with pytest.raises(trunkrate.TrunkrateError, match="it is empty"):
         trunkrate.read_csv(b"", "a.csv")
     with pytest.raises(trunkrate.TrunkrateError, match="a Tariff has its own trunks"):

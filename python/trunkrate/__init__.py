@@ -97,6 +97,11 @@ def rate(
         calls = pa.Table.from_batches([calls])
     elif not hasattr(calls, "__arrow_c_stream__"):
         # An older pandas has no such method.
+        if not hasattr(calls, "dtypes") or hasattr(calls, "collect"):
+            raise TrunkrateError(
+                f"{type(calls).__name__} is no table of calls; expected a pyarrow Table, a polars or pandas DataFrame (a LazyFrame: "
+                "collect it first), or anything with __arrow_c_stream__"
+            )
         calls = pa.Table.from_pandas(calls, preserve_index=False)
     legs, log, suspense = _kernel.rate(calls, tariff)
     waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA)
@@ -127,8 +132,9 @@ def rate_joined(batch: pa.RecordBatch, tariff: Tariff) -> pa.RecordBatch:
     """Rates whole families: FAMILY_SCHEMA in, RATED_SCHEMA out, one row for each record.
 
     A family holds every record that can decide about another: copies and versions of a call, its parent, its children, and
-    theirs. For nearly all, the key is `coalesce(parent_call_sid, sid)`; it is never null (TrunkrateError), since a null joins
-    nothing. A row may hold several families, if each is whole.
+    theirs. For nearly all, the key is `coalesce(parent_call_sid, sid)`, without white space around it; of a record without both
+    it is made of its texts, so that copies meet. It is never null or empty (TrunkrateError), since a null joins nothing. A row
+    may hold several families, if each is whole.
 
     Stateless: the same batch gives the same batch, so an engine may try it as often as it likes. Nothing depends on the order
     of rows, or on where a batch ends.
@@ -144,8 +150,8 @@ def finish_suspense(batch: pa.RecordBatch, tariff: Tariff, newest_start: datetim
     """
     micros = None
     if newest_start is not None:
-        if newest_start.tzinfo is None:
-            raise TrunkrateError("newest_start has no time zone; expected an instant, such as datetime(…, tzinfo=timezone.utc)")
+        if not isinstance(newest_start, datetime) or newest_start.tzinfo is None:
+            raise TrunkrateError(f"newest_start is {newest_start!r}, which has no time zone; expected an instant, such as datetime(…, tzinfo=timezone.utc)")
         since = newest_start.astimezone(timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)
         micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return _kernel.finish_suspense(batch, tariff, micros)

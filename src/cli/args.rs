@@ -383,7 +383,7 @@ pub struct PlanArgs {
     /// Calls of a night
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub calls_per_night: u64,
-    /// Hours within which a night must be booked
+    /// Whole hours within which a night must be booked, at most 24
     #[arg(long, value_name = "H", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=24))]
     pub hours: u64,
     /// Cores of the machine [default: those of this one]

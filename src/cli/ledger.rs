@@ -10,6 +10,7 @@ use crate::io::ledger::{Ledger, read};
 use crate::io::parts::Memory;
 use crate::io::published::Published;
 use crate::policy::Policy;
+use crate::text::visible;
 use serde_json::json;
 
 /// Does what the subcommand says.
@@ -24,9 +25,12 @@ fn import(args: &ImportArgs) -> Result<(), CliError> {
     // Never the configuration of the folder that this is started in.
     let policy = night.config()?.map_or(Ok(Policy::default()), |path| config::load(Some(&path)))?;
     let inputs = night.inputs(policy)?;
+    if night.holds(&args.ledger) {
+        return Err(CliError::usage("the ledger would stand in the published night, which never changes: name another --ledger"));
+    }
     let ledger = Ledger::at(&args.ledger);
     let (lock, mut history) = open_to_write(&ledger)?;
-    if let Some(run) = night.imported_as(&history) {
+    if let Some(run) = night.imported_as(&history)? {
         return already(args, &night, &run.manifest);
     }
     let files = night.records()?;
@@ -77,5 +81,10 @@ fn already(args: &ImportArgs, night: &Published, run: &Manifest) -> Result<(), C
 fn origin(night: &Published) -> String {
     let (manifest, heading) = (&night.manifest, term::heading("published"));
     let short: String = manifest.id.chars().take(8).collect();
-    format!("{heading}\n   night {:06}-{short}, rated by {}, trunkrate {}\n", manifest.sequence, manifest.engine, manifest.kernel)
+    format!(
+        "{heading}\n   night {:06}-{short}, rated by {}, trunkrate {}\n",
+        manifest.sequence,
+        visible(&manifest.engine),
+        visible(&manifest.kernel)
+    )
 }

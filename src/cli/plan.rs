@@ -67,7 +67,8 @@ fn as_text(asked: Asked, plan: &Plan) -> String {
     } else {
         lines.extend(plan.too_much.iter().map(|why| format!("   not this machine: {why}")));
         if let Some(cores) = plan.spark_cores {
-            lines.push(format!("   Spark does it with {} cores or more, or several ledgers share the accounts", grouped(cores)));
+            let cores = if cores == 1 { "1 core".to_owned() } else { format!("{} cores", grouped(cores)) };
+            lines.push(format!("   Spark does it with {cores} or more, or several ledgers share the accounts"));
         }
     }
     lines.push(String::new());

@@ -61,6 +61,19 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// A hash over all that decides a charge, as hex.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let trunks = self.trunks.as_ref().map_or("", |(_, text)| text);
+        let accounts = self.accounts.as_ref().map_or("", |(_, text)| text);
+        let mut hasher = blake3::Hasher::new();
+        for text in [&self.decks.hash, trunks, accounts, &format!("{:?}", self.policy.words())] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     fn check_decks_of_accounts(&self, rates: &Path, path: Option<&Path>) -> Result<(), FileError> {
         let (Some((accounts, _)), Some(path)) = (&self.accounts, path) else { return Ok(()) };
         for (sid, account) in accounts {

@@ -25,7 +25,6 @@ use crate::family::{self, Earlier, Link};
 use crate::money::Total;
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
-use crate::policy::{ChainedTransfers, Policy};
 use crate::rating::cells;
 use crate::record::Field;
 use crate::reject::Reason;
@@ -438,12 +437,18 @@ impl Session {
             &self.inputs.decks.hash,
             self.trunks_text(),
             self.accounts_text(),
-            &format!("{:?}", policy_words(&self.inputs.policy)),
+            &format!("{:?}", self.inputs.policy.words()),
         ] {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
         hasher
+    }
+
+    /// [`Inputs::hash`] of what was rated with.
+    #[must_use]
+    pub fn tariff_hash(&self) -> String {
+        self.inputs.hash()
     }
 
     fn trunks_text(&self) -> &str {
@@ -568,7 +573,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     Manifest {
         own_newest_start: session.facts.newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
-        policy: policy_words(&session.inputs.policy),
+        policy: session.inputs.policy.words(),
         inputs: inputs.collect(),
         decks_hash: Some(session.inputs.decks.hash.clone()),
         decks: DeckEntry::of_all(&session.inputs.decks),
@@ -582,22 +587,6 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         files: std::mem::take(&mut staged.files),
         ..Manifest::next(kind, summary.run_id.as_deref().unwrap_or_default(), previous)
     }
-}
-
-fn policy_words(policy: &Policy) -> BTreeMap<String, String> {
-    let chained = match policy.chained_transfers {
-        ChainedTransfers::Suspend => "suspend",
-        ChainedTransfers::Root => "root",
-    };
-    let words = [
-        ("policy.chained_transfers", chained.to_owned()),
-        ("policy.max_call_seconds", policy.max_call_seconds.to_string()),
-        ("policy.parent_wait_days", policy.parent_wait_days.to_string()),
-        ("money.leg_decimals", policy.leg_rule.decimals.to_string()),
-        ("money.leg_rounding", policy.leg_rule.rounding.as_str().to_owned()),
-        ("input.timezone", policy.zone.as_ref().map(time::Zone::name).unwrap_or_default()),
-    ];
-    words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn archive_inputs(ledger: &Ledger, lock: &Lock, session: &Session, manifest: &Manifest) -> Result<(), FileError> {

@@ -52,6 +52,9 @@ pub struct NightManifest {
     pub engine: String,
     /// The version of trunkrate that rated it there.
     pub kernel: String,
+    /// [`Inputs::hash`] of what it was rated with.
+    #[serde(default)]
+    pub tariff_hash: Option<String>,
     /// What the folder of its decks was called: the name of a deck whose files stand at the top and which says none.
     #[serde(default)]
     pub rates_name: Option<String>,
@@ -97,7 +100,7 @@ impl Published {
     /// If it is none, is of another format, or a file is missing, new or of another size.
     pub fn open(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join("manifest.json");
-        if !is_there(&path)? {
+        if folder.is_file() || !is_there(&path)? {
             let problem = "is no published night: it has no manifest.json";
             return Err(FileError::new(folder, problem).hint("name a folder such as nights/000017-5f0c1234"));
         }
@@ -115,6 +118,10 @@ impl Published {
             return Err(FileError::new(&path, problem).hint("import it with the version of trunkrate that it was rated with"));
         }
         let night = Self { folder: folder.to_owned(), manifest: serde_json::from_str(&text).map_err(fail)? };
+        if let Some((currency, sum)) = night.manifest.amount.iter().find(|(_, sum)| Decimal::from_str_exact(sum).is_err()) {
+            let problem = format!("says that the legs come to `{sum}` {currency}; expected a decimal, such as 1.25000");
+            return Err(FileError::new(&path, problem).hint("the night was changed after it was published: copy it again"));
+        }
         night.check_files()?;
         Ok(night)
     }
@@ -138,8 +145,9 @@ impl Published {
             }
             named.insert(path);
         }
-        for folder in ["records", "legs", "calls"] {
-            if let Some(other) = self.parquet(folder)?.into_iter().find(|path| !named.contains(path)) {
+        for folder in ["records", "legs", "calls", "rates"] {
+            let ending = if folder == "rates" { "" } else { "parquet" };
+            if let Some(other) = self.files(folder, ending)?.into_iter().find(|path| !named.contains(path)) {
                 let problem = "is not named in the night's manifest";
                 return Err(FileError::new(&other, problem).hint("the night was changed after it was published: copy it again"));
             }
@@ -147,15 +155,21 @@ impl Published {
         Ok(())
     }
 
-    /// The Parquet files of a folder and those below it, sorted. (Markers and checksums of other tools begin with `_` or `.`.)
+    /// The Parquet files of a folder and those below it, sorted.
     fn parquet(&self, folder: &str) -> Result<Vec<PathBuf>, FileError> {
+        self.files(folder, "parquet")
+    }
+
+    /// The files of a folder and those below it, with this ending or with any, sorted. (Markers and checksums of other tools
+    /// begin with `_` or `.`.)
+    fn files(&self, folder: &str, ending: &str) -> Result<Vec<PathBuf>, FileError> {
         let (mut found, mut todo) = (Vec::new(), vec![self.folder.join(folder)]);
         while let Some(folder) = todo.pop() {
             let (folders, files) = entries(&folder)?;
             let is_marker = |path: &PathBuf| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['_', '.']));
             todo.extend(folders.into_iter().filter(|folder| !is_marker(folder)));
-            let is_table = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "parquet") && !is_marker(path);
-            found.extend(files.into_iter().filter(is_table));
+            let has_ending = |path: &PathBuf| ending.is_empty() || path.extension().is_some_and(|found| found == ending);
+            found.extend(files.into_iter().filter(|path| has_ending(path) && !is_marker(path)));
         }
         found.sort();
         Ok(found)
@@ -195,9 +209,29 @@ impl Published {
     }
 
     /// The run that it was imported as.
+    ///
+    /// # Errors
+    /// If that was another night, with its id.
+    pub fn imported_as<'a>(&self, history: &'a History) -> Result<Option<&'a Run>, FileError> {
+        let same = |run: &&Run| run.manifest.imported.as_ref().is_some_and(|night| night.id == self.manifest.id);
+        let run = history.runs.iter().find(same);
+        let other = run.and_then(|run| run.manifest.imported.as_ref()).filter(|night| night.sequence != self.manifest.sequence);
+        match other {
+            None => Ok(run),
+            Some(night) => {
+                let Self { folder, manifest } = self;
+                let problem =
+                    format!("is night {} with the id of night {}, which is imported", manifest.sequence, night.sequence);
+                Err(FileError::new(folder, problem).hint("its manifest was changed after it was published: copy it again"))
+            }
+        }
+    }
+
+    /// Whether a ledger would stand in the night, which never changes.
     #[must_use]
-    pub fn imported_as<'a>(&self, history: &'a History) -> Option<&'a Run> {
-        history.runs.iter().find(|run| run.manifest.imported.as_ref().is_some_and(|night| night.id == self.manifest.id))
+    pub fn holds(&self, ledger: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+        real(ledger).starts_with(real(&self.folder))
     }
 
     /// Books the night as a run, if its settled records come to what was published.
@@ -236,7 +270,11 @@ impl Published {
         differences.extend(different("suspended as ", &night.suspended_by_reason, &reasons, u64::to_string));
         let legs = |count: u64| BTreeMap::from([("legs".to_owned(), count)]);
         differences.extend(different("", &legs(night.legs), &legs(staged.legs), u64::to_string));
-        // A text that is no number is the same as nothing.
+        let tariff = |hash: &str| BTreeMap::from([("hash of what it was rated with".to_owned(), hash.to_owned())]);
+        if let Some(published) = &night.tariff_hash {
+            differences.extend(different("", &tariff(published), &tariff(&session.tariff_hash()), String::clone));
+        }
+        // Looked at when the night was opened.
         let exact = |text: &str| Decimal::from_str_exact(text).unwrap_or(Decimal::MIN).normalize();
         let theirs = night.amount.iter().map(|(currency, sum)| (currency.clone(), exact(sum))).collect();
         let sums = staged.amount.iter().map(|(currency, sum)| (currency.clone(), exact(&sum.to_string()))).collect();

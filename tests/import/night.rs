@@ -7,7 +7,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use trunkrate::io::calls::{self, Spot};
 use trunkrate::io::families::Dealer;
+use trunkrate::io::inputs::Inputs;
 use trunkrate::io::parts::Memory;
+use trunkrate::io::settings;
 use trunkrate::io::source;
 use trunkrate::policy::Policy;
 use trunkrate::reject::Reason;
@@ -72,13 +74,20 @@ pub fn publish(told: &Told<'_>, nights: &Path) -> PathBuf {
     counts["taken_up"] = run["suspense"]["taken_up"].clone();
     let manifest = json!({
         "format": 1, "id": id, "sequence": told.sequence, "previous": told.previous, "engine": "spark 4.2.1",
-        "kernel": env!("CARGO_PKG_VERSION"), "tariff_hash": "00", "records_digest": "0", "counts": counts,
+        "kernel": env!("CARGO_PKG_VERSION"), "tariff_hash": tariff_hash(told), "records_digest": "0", "counts": counts,
         "suspended_by_reason": run["suspended_by_reason"], "legs": run["legs"], "amount": run["amount"],
         "newest_start": run["own_newest_start"], "files": [],
     });
     std::fs::write(night.join("manifest.json"), manifest.to_string()).expect("a manifest");
     seal(&night, |_| ());
     night
+}
+
+fn tariff_hash(told: &Told<'_>) -> String {
+    let policy =
+        told.config.as_ref().map(|path| settings::parse(path, &std::fs::read_to_string(path).expect("a text")).expect("TOML"));
+    let (trunks, accounts) = (told.trunks.as_deref(), told.accounts.as_deref());
+    Inputs::load(&told.rates, trunks, accounts, policy.unwrap_or_default()).expect("what it was rated with").hash()
 }
 
 /// Changes the manifest, and names the files in it as they are.
