@@ -6,6 +6,7 @@ are the real ones; the command line is `target/release/trunkrate`, or what `TRUN
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -250,7 +251,8 @@ def test_the_driver_is_killed_while_writing(spark: Any, nights: list[Path], tmp_
             time.sleep(0.01)
         own = psutil.Process(driver.pid)
         for process in [own, *own.children(recursive=True)]:
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
         assert driver.wait() == -signal.SIGKILL
     assert not list((out / "nights").iterdir()), "a night was published that no driver finished"
     assert list((out / "staging").iterdir()), "the driver was killed before it wrote anything"
