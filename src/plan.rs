@@ -84,13 +84,13 @@ pub struct Spark {
     pub source: &'static str,
 }
 
-/// Joined, rated and written in `local-cluster[2,1]`.
+/// A night read, joined, rated, checked and published in `local-cluster[2,1]`.
 pub const SPARK: Spark = Spark {
     rows: 2_000_000,
-    cpu_ms: 21_000,
-    start_ms: 45_000,
-    cores_a_thread: 5,
-    source: "2026-11-22, Spark 4.3 local-cluster[2,1], 2 cores: output written; 17 s to start, 28 s a first query; 4 to 5 cores a thread",
+    cpu_ms: 136_500,
+    start_ms: 107_200,
+    cores_a_thread: 32,
+    source: "2026-11-23, Spark 4.2.1 local-cluster[2,1], 2 cores: the first night 107 s longer; `trunkrate run` 4.4 s; python/README.md",
 };
 
 /// Records that one run can take.
@@ -277,21 +277,22 @@ mod tests {
     }
 
     /// By hand: 50,000,000 × 367 s / 100,000,000 = 183.5 s; 459 s likewise 229.5 s; 320 MiB + 40,000,000 × 6 B = 228.9 MiB;
-    /// 150 B and 110 B a call; 50,000,000 × 21 s / 2,000,000 = 525 s, of 14,400 s − 45 s: one core.
+    /// 150 B and 110 B a call; 50,000,000 × 136.5 s / 2,000,000 = 3,412.5 s, of 14,400 s − 107.2 s: one core.
     #[test]
     fn fifty_million_calls_by_hand() {
         let plan = plan(asked(50_000_000));
         assert_eq!((plan.cpu_ms, plan.time_ms, plan.memory_mib), (183_500, 229_500, 549));
         assert_eq!((plan.ledger_bytes, plan.waiting_bytes), (7_500_000_000, 5_500_000_000));
-        assert_eq!((plan.spark_cores, plan.spark_cores_as_fast), (Some(1), 10));
+        assert_eq!((plan.spark_cores, plan.spark_cores_as_fast), (Some(1), 64));
         assert_eq!(plan.too_much, Vec::<String>::new());
     }
 
-    /// 40,000,000,000 calls: 459 s × 400 = 183,600 s; 320 MiB + 39,990,000,000 × 6 B = 228,824.6 MiB; Spark 420,000 s of 14,355 s.
+    /// 40,000,000,000 calls: 459 s × 400 = 183,600 s; 320 MiB + 39,990,000,000 × 6 B = 228,824.6 MiB; Spark
+    /// 2,730,000 s of 14,292.8 s: 191.005 cores.
     #[test]
     fn what_one_machine_does_not_do_is_said() {
         let plan = plan(asked(40_000_000_000));
-        assert_eq!((plan.time_ms, plan.memory_mib, plan.spark_cores), (183_600_000, 229_145, Some(30)));
+        assert_eq!((plan.time_ms, plan.memory_mib, plan.spark_cores), (183_600_000, 229_145, Some(192)));
         assert_eq!(plan.too_much.len(), 3);
     }
 
