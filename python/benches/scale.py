@@ -21,9 +21,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, Callable
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 MASTER = "local-cluster[2,1,2048]"
@@ -86,7 +87,18 @@ def of_cli(calls: Path, repeat: int) -> list[dict[str, Any]]:
     trunkrate = os.environ.get("TRUNKRATE", str(ROOT / "target/release/trunkrate"))
 
     def once(folder: Path) -> dict[str, str]:
-        command = [trunkrate, "run", "--cdrs", calls / "calls.parquet", "--rates", calls / "rates", "--ledger", folder / "ledger", "--format", "json"]
+        command = [
+            trunkrate,
+            "run",
+            "--cdrs",
+            calls / "calls.parquet",
+            "--rates",
+            calls / "rates",
+            "--ledger",
+            folder / "ledger",
+            "--format",
+            "json",
+        ]
         return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["amount"]
 
     return repeated(repeat, once)
@@ -112,6 +124,7 @@ def of_wheel(calls: Path, repeat: int) -> list[dict[str, Any]]:
 def of_spark(calls: Path, repeat: int, remote: str | None = None) -> list[dict[str, Any]]:
     """Spark, one session for all runs; the first pays for the start. Or another engine by Spark Connect."""
     from trunkrate import Tariff
+
     from trunkrate_spark import rate_night, session
 
     start = time.perf_counter()
@@ -119,7 +132,11 @@ def of_spark(calls: Path, repeat: int, remote: str | None = None) -> list[dict[s
     started = time.perf_counter() - start
 
     def once(folder: Path) -> dict[str, str]:
-        return dict(rate_night(spark, str(calls / "calls.parquet"), Tariff(str(calls / "rates")), str(folder)).manifest["amount"])
+        return dict(
+            rate_night(spark, str(calls / "calls.parquet"), Tariff(str(calls / "rates")), str(folder)).manifest[
+                "amount"
+            ]
+        )
 
     found = repeated(repeat, once, started)
     spark.stop()
@@ -158,7 +175,9 @@ def calls_of(count: int) -> Path:
     folder = ROOT / "target/bench" / str(count)
     if not (folder / "calls.parquet").exists():
         python = os.environ.get("TRUNKRATE_BENCH_PYTHON", sys.executable)
-        subprocess.run([python, ROOT / "benches/generate.py", "--calls", str(count), "--out", folder, "--parquet"], check=True)
+        subprocess.run(
+            [python, ROOT / "benches/generate.py", "--calls", str(count), "--out", folder, "--parquet"], check=True
+        )
     return folder
 
 
@@ -168,7 +187,9 @@ def table(results: dict[str, list[dict[str, Any]]], count: int) -> str:
     for engine, runs in results.items():
         warm = runs[1:] or runs
         wall, cpu = (median(run[name] for run in warm) for name in ("wall", "cpu"))
-        lines.append(f"| {NAMES[engine]} | {runs[0]['wall']:.1f} s | {wall:.1f} | {count / wall:,.0f} | {cpu:.1f} | {cpu / count * 1e6:.1f} |")
+        lines.append(
+            f"| {NAMES[engine]} | {runs[0]['wall']:.1f} s | {wall:.1f} | {count / wall:,.0f} | {cpu:.1f} | {cpu / count * 1e6:.1f} |"
+        )
     return "\n".join(lines)
 
 
@@ -195,17 +216,25 @@ def main() -> int:
         done = subprocess.run(own, check=False, stdout=subprocess.PIPE, text=True)
         result = next((line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
         if done.returncode or result is None:
-            print(f"scale.py: {engine} failed with exit code {done.returncode}; expected a result. What it said stands above", file=sys.stderr)
+            print(
+                f"scale.py: {engine} failed with exit code {done.returncode}; expected a result. What it said stands above",
+                file=sys.stderr,
+            )
             return 1
         results[engine], loads[engine] = json.loads(result), [before, os.getloadavg()[0]]
         print(f"{engine}: {results[engine]} load {loads[engine]}", file=sys.stderr)
     amounts = {engine: runs[0]["amount"] for engine, runs in results.items()}
     if any(run["amount"] != next(iter(amounts.values())) for runs in results.values() for run in runs):
-        print(f"scale.py: the engines' sums differ: {amounts}; expected the same. Find out which is wrong", file=sys.stderr)
+        print(
+            f"scale.py: the engines' sums differ: {amounts}; expected the same. Find out which is wrong",
+            file=sys.stderr,
+        )
         return 1
     text = table(results, options.calls)
     (ROOT / "target/bench/scale.md").write_text(text + "\n")
-    (ROOT / "target/bench/scale.json").write_text(json.dumps({"calls": options.calls, "results": results, "load": loads}, indent=1) + "\n")
+    (ROOT / "target/bench/scale.json").write_text(
+        json.dumps({"calls": options.calls, "results": results, "load": loads}, indent=1) + "\n"
+    )
     print(text)
     return 0
 

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -39,7 +40,11 @@ class Ledger:
     def call(self, *arguments: Any, code: int = 0) -> str:
         """Runs a command with this ledger; what it printed."""
         done = subprocess.run(
-            [TRUNKRATE, *map(str, arguments), "--ledger", self.folder], capture_output=True, text=True, cwd=self.folder.parent, check=False
+            [TRUNKRATE, *map(str, arguments), "--ledger", self.folder],
+            capture_output=True,
+            text=True,
+            cwd=self.folder.parent,
+            check=False,
         )
         assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -86,7 +91,9 @@ def assert_same(ours: Iterable[Row], theirs: Iterable[Row], columns: Iterable[st
         return sorted(tuple((name, _shown(value)) for name, value in sorted(row.items())) for row in picked)
 
     left, right = comparable(ours), comparable(theirs)
-    only_left, only_right = (sorted((Counter(one) - Counter(other)).elements()) for one, other in ((left, right), (right, left)))
+    only_left, only_right = (
+        sorted((Counter(one) - Counter(other)).elements()) for one, other in ((left, right), (right, left))
+    )
     for one, other in zip(only_left, only_right):
         different = [(a, b) for a, b in zip(one, other) if a != b]
         assert one == other, f"rows differ: {different}\nSpark:        {dict(one)}\ncommand line: {dict(other)}"
@@ -117,6 +124,8 @@ def assert_same_summary(manifest: dict[str, Any], summary: dict[str, Any]) -> No
     """A night's counts, in records and seconds."""
     names = ("read", "retried", "rated", "free", "duplicate", "ignored", "suspended")
     assert {name: manifest["counts"][name]["records"] for name in names} == {name: summary[name] for name in names}
-    assert {name: manifest["counts"][name]["seconds"] for name in names} == {name: summary["seconds"][name] for name in names}
+    assert {name: manifest["counts"][name]["seconds"] for name in names} == {
+        name: summary["seconds"][name] for name in names
+    }
     for name in ("suspended_by_reason", "legs", "amount"):
         assert manifest[name] == summary[name], name

@@ -27,9 +27,21 @@ ACCOUNTS = [f"AC2026112000000000000000000000000{n}" for n in (1, 2, 3, 4)]
 TRUNKS = {account: f"TK2026112000000000000000000000000{n}" for account, n in zip(ACCOUNTS, (1, 2, 3, 1))}
 DOMAINS = {ACCOUNTS[0]: "harborlane", ACCOUNTS[1]: "nordwind", ACCOUNTS[2]: "pebble", ACCOUNTS[3]: "harborlane"}
 FIRST_NIGHT = datetime(2026, 11, 20, 20, tzinfo=timezone.utc)
-CALLERS = ["+12025550101", "+442079460101", "+493023125001", "+12425550101", "anonymous", "sip:bob@PBX.example.com:5060", "sip:+13035550101@h.example"]
+CALLERS = [
+    "+12025550101",
+    "+442079460101",
+    "+493023125001",
+    "+12425550101",
+    "anonymous",
+    "sip:bob@PBX.example.com:5060",
+    "sip:+13035550101@h.example",
+]
 NUMBERS = ["+14155550102", "+442079460102", "+493023125002", "+32455000102", "+33199001234", "+18005550123"]
-SIP_TARGETS = ["sip:agent@pbx.example.com", "<sip:agent@PBX.example.com;transport=tls>", '"Desk; 3, west" <sip:+13035550103@far.example>']
+SIP_TARGETS = [
+    "sip:agent@pbx.example.com",
+    "<sip:agent@PBX.example.com;transport=tls>",
+    '"Desk; 3, west" <sip:+13035550103@far.example>',
+]
 OWN_NUMBERS = ["+12025550150", "sip:+12025550150@public-vip.ie1.twilio.com", "+18005550151", "+493023125050"]
 
 Record = dict[str, Any]
@@ -47,20 +59,28 @@ class _Hand:
         """Ids of many forms: the carrier's, and others."""
         self.made += 1
         at = self.made
-        return {1: f"CA{at:032X}", 2: f"ca{at:032x}", 3: f'call "{at}", Zürich', 4: f"{at}"}.get(at % 13, f"CA20261120{at:024x}")
+        return {1: f"CA{at:032X}", 2: f"ca{at:032x}", 3: f'call "{at}", Zürich', 4: f"{at}"}.get(
+            at % 13, f"CA20261120{at:024x}"
+        )
 
     def start(self) -> datetime:
         return FIRST_NIGHT + timedelta(seconds=self.dice.randrange(8 * 3600))
 
     def root(self, **changes: Any) -> Record:
         dice = self.dice
-        account, start, seconds = dice.choice(ACCOUNTS), self.start(), dice.choice([0, 1, 59, 60, 61, 91, 600, dice.randrange(3600)])
+        account, start, seconds = (
+            dice.choice(ACCOUNTS),
+            self.start(),
+            dice.choice([0, 1, 59, 60, 61, 91, 600, dice.randrange(3600)]),
+        )
         origination = dice.random() < 0.4
         record = {
             "sid": self.sid(),
             "account_sid": account,
             "trunk_sid": TRUNKS[account],
-            "direction": dice.choice(["trunking-originating", "Trunking_Originating"]) if origination else "trunking-terminating",
+            "direction": dice.choice(["trunking-originating", "Trunking_Originating"])
+            if origination
+            else "trunking-terminating",
             "from": dice.choice(CALLERS),
             "to": dice.choice(OWN_NUMBERS) if origination else dice.choice(NUMBERS),
             "start_time": start,
@@ -172,7 +192,9 @@ def prices(hand: _Hand) -> None:
     """The carrier's price, in copies of the same night and the next."""
     root, silent = hand.root(), hand.root()
     hand.put(0, root, {**root, "price": "-0.0500", "price_unit": "USD"}, {**root, "price": "-0.3"}, silent)
-    hand.put(1, {**root, "price": "-10"}, {**root, "price": "-0.2"}, {**silent, "price": "-0.01"}, {**silent, "price": "n/a"})
+    hand.put(
+        1, {**root, "price": "-10"}, {**root, "price": "-0.2"}, {**silent, "price": "-0.01"}, {**silent, "price": "n/a"}
+    )
 
 
 def missing_parents(hand: _Hand) -> None:
@@ -211,7 +233,13 @@ def targets(hand: _Hand) -> None:
     """Transfers to where none may go, by trunks that allow none, or that nobody knows."""
     root = hand.root(account_sid=ACCOUNTS[0], trunk_sid=TRUNKS[ACCOUNTS[0]])
     hand.put(0, root)
-    for target in ("tel:+911", "sip:9%311@harborlane.pstn.twilio.com", "sip:reception@harborlane.pstn.twilio.com", "anonymous", "+85021234567"):
+    for target in (
+        "tel:+911",
+        "sip:9%311@harborlane.pstn.twilio.com",
+        "sip:reception@harborlane.pstn.twilio.com",
+        "anonymous",
+        "+85021234567",
+    ):
         hand.put(0, hand.child(root, refer_to=target))
     for trunk in ("TK20261120000000000000000000000003", "TK20261120000000000000000000000004", "TK9"):
         other = hand.root(account_sid=ACCOUNTS[2], trunk_sid=trunk)
@@ -231,15 +259,37 @@ def without_ids(hand: _Hand) -> None:
     """Records without an id, without a parent's id, without both; spaces around ids."""
     root = hand.root()
     nameless = hand.root(sid="")
-    hand.put(0, root, nameless, dict(nameless), hand.child(root, sid=""), hand.child(root, parent_call_sid=" "), hand.root(account_sid=""))
-    hand.put(0, hand.child(root, parent_call_sid=f"  {root['sid']}\t"), {**root, "sid": f" {root['sid']} ", "price": "-0.7"})
+    hand.put(
+        0,
+        root,
+        nameless,
+        dict(nameless),
+        hand.child(root, sid=""),
+        hand.child(root, parent_call_sid=" "),
+        hand.root(account_sid=""),
+    )
+    hand.put(
+        0, hand.child(root, parent_call_sid=f"  {root['sid']}\t"), {**root, "sid": f" {root['sid']} ", "price": "-0.7"}
+    )
     hand.put(1, dict(nameless), {**nameless, "duration": "1"}, hand.child(root, sid=" "))
 
 
 def broken(hand: _Hand) -> None:
     """Fields that say nothing, and lines that are no records."""
-    hand.put(0, hand.root(start_time="soon"), hand.root(duration="-1"), hand.root(duration="86401", end_time=None), hand.root(duration="59.2"))
-    hand.put(0, hand.root(duration="1e3"), hand.root(duration="007.50"), hand.root(duration="", end_time=None), hand.root(duration="0.0000001"))
+    hand.put(
+        0,
+        hand.root(start_time="soon"),
+        hand.root(duration="-1"),
+        hand.root(duration="86401", end_time=None),
+        hand.root(duration="59.2"),
+    )
+    hand.put(
+        0,
+        hand.root(duration="1e3"),
+        hand.root(duration="007.50"),
+        hand.root(duration="", end_time=None),
+        hand.root(duration="0.0000001"),
+    )
     line = f"{hand.sid()},cut off{',' * 30}"
     hand.put(0, line, f"{hand.sid()},,AC1", "")
     hand.put(1, line)

@@ -15,16 +15,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import hostile
 import psutil
 import pyarrow as pa
 import pytest
-from books import ACCOUNTS, RATES, TRUNKS, Ledger, assert_same_books, assert_same_summary, published, tariff
-
 import trunkrate
+from books import ACCOUNTS, RATES, TRUNKS, Ledger, assert_same_books, assert_same_summary, tariff
+
 import trunkrate_spark.families
 from trunkrate_spark import NightError, files, ingest, rate_night, rating, session
 from trunkrate_spark.families import names, union_find, with_families, with_keys
@@ -96,7 +97,11 @@ def through_root(tmp_path: Path) -> Path:
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
     """All files below a folder, with size and time."""
-    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def of_csv(folder: Path, records: list[hostile.Record]) -> Path:
@@ -111,8 +116,21 @@ def rates_at(parents: int, children: int) -> list[list[hostile.Record]]:
     hand = hostile._Hand(11)
     found = []
     for _ in range(parents):
-        root = hand.root(account_sid=hostile.ACCOUNTS[0], trunk_sid=hostile.TRUNKS[hostile.ACCOUNTS[0]], to="+12025550150", status="completed")
-        found.append([root, *(hand.child(root, to=hostile.SIP_TARGETS[0], refer_to="", status="completed") for _ in range(children))])
+        root = hand.root(
+            account_sid=hostile.ACCOUNTS[0],
+            trunk_sid=hostile.TRUNKS[hostile.ACCOUNTS[0]],
+            to="+12025550150",
+            status="completed",
+        )
+        found.append(
+            [
+                root,
+                *(
+                    hand.child(root, to=hostile.SIP_TARGETS[0], refer_to="", status="completed")
+                    for _ in range(children)
+                ),
+            ]
+        )
     return found
 
 
@@ -176,7 +194,9 @@ def test_an_executor_is_killed_while_rating(
     assert_same_summary(done.manifest, ledger.run(nights[0]))
     assert_same_books(out, ledger)
     lost = lost_in(events, "trunkrate rate")
-    assert {"ExecutorLostFailure", "FetchFailed", "Resubmitted"} & set(lost), f"the event log tells of no lost executor: {lost}"
+    assert {"ExecutorLostFailure", "FetchFailed", "Resubmitted"} & set(lost), (
+        f"the event log tells of no lost executor: {lost}"
+    )
     monkeypatch.undo()
     rate_night(spark, str(nights[1]), tariff(through_root), str(out))
     ledger.run(nights[1])
@@ -228,7 +248,10 @@ def lost_in(events: Path, group: str) -> dict[str, int]:
     for path in events.iterdir():
         for line in path.read_text(encoding="utf-8").splitlines():
             event = json.loads(line)
-            if event["Event"] == "SparkListenerStageSubmitted" and (event.get("Properties") or {}).get("spark.jobGroup.id") == group:
+            if (
+                event["Event"] == "SparkListenerStageSubmitted"
+                and (event.get("Properties") or {}).get("spark.jobGroup.id") == group
+            ):
                 stages.add(event["Stage Info"]["Stage ID"])
             elif event["Event"] == "SparkListenerTaskEnd":
                 ends.append((event["Stage ID"], event["Task End Reason"]["Reason"]))
@@ -240,10 +263,14 @@ def lost_in(events: Path, group: str) -> dict[str, int]:
 def test_the_driver_is_killed_while_writing(spark: Any, nights: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     with_what = ["--rates", RATES, "--trunks", TRUNKS, "--accounts", ACCOUNTS, "--out", out, "--master", MASTER]
-    conf = [part for name, value in SMALL_BOX.items() if "eventLog" not in name for part in ("--conf", f"{name}={value}")]
+    conf = [
+        part for name, value in SMALL_BOX.items() if "eventLog" not in name for part in ("--conf", f"{name}={value}")
+    ]
     command = [sys.executable, "-m", "trunkrate_spark", "--calls", nights[0], *with_what, *conf]
     with open(tmp_path / "driver.log", "wb") as log:
-        driver = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        driver = subprocess.Popen(
+            [str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         deadline = time.monotonic() + 170
         while not list(out.glob("staging/*/legs/_temporary")):
             assert driver.poll() is None, (tmp_path / "driver.log").read_text()
@@ -294,9 +321,13 @@ def test_families_across_batch_borders(spark: Any, tmp_path: Path) -> None:
     rows = 33
     batches = [records[at : at + rows] for at in range(0, len(records), rows)]
     sids = [{record["sid"] for record in batch} for batch in batches]
-    lost = sum("parent_call_sid" in r and r["parent_call_sid"] not in own for batch, own in zip(batches, sids) for r in batch)
+    lost = sum(
+        "parent_call_sid" in r and r["parent_call_sid"] not in own for batch, own in zip(batches, sids) for r in batch
+    )
 
-    schema = ", ".join(f"`{field.name}` string" for field in trunkrate.RATED_SCHEMA if field.name in ("class", "reason"))
+    schema = ", ".join(
+        f"`{field.name}` string" for field in trunkrate.RATED_SCHEMA if field.name in ("class", "reason")
+    )
     in_order = ingest.records_of(spark, found).coalesce(1).sortWithinPartitions("source_line")
     before = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", None)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(rows))
@@ -321,11 +352,20 @@ def each_batch_for_itself(tariff: Any) -> Any:
         import trunkrate
 
         for batch in batches:
-            nulls = {name: pa.nulls(batch.num_rows, trunkrate.RECORD_SCHEMA.field(name).type) for name in ("first_seen", "tries")}
-            columns = [nulls[field.name] if field.name in nulls else batch.column(field.name) for field in trunkrate.RECORD_SCHEMA]
+            nulls = {
+                name: pa.nulls(batch.num_rows, trunkrate.RECORD_SCHEMA.field(name).type)
+                for name in ("first_seen", "tries")
+            }
+            columns = [
+                nulls[field.name] if field.name in nulls else batch.column(field.name)
+                for field in trunkrate.RECORD_SCHEMA
+            ]
             records = pa.StructArray.from_arrays(columns, fields=list(trunkrate.RECORD_SCHEMA))
             listed = pa.ListArray.from_arrays(pa.array([0, batch.num_rows], pa.int32()), records)
-            lists = [listed.cast(trunkrate.FAMILY_SCHEMA.field("records").type), pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type)]
+            lists = [
+                listed.cast(trunkrate.FAMILY_SCHEMA.field("records").type),
+                pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type),
+            ]
             family = pa.RecordBatch.from_arrays([pa.array(["one"]), *lists], schema=trunkrate.FAMILY_SCHEMA)
             yield trunkrate.rate_joined(family, tariff).select(["class", "reason"])
 
@@ -361,7 +401,9 @@ def test_chains(spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pyt
     hand = hostile._Hand(12)
     for chain in chains:
         for _ in range(5):
-            chain.append(hand.child(chain[-1], sid=f"CH{hand.sid()}", to=hostile.SIP_TARGETS[0], refer_to="", status="completed"))
+            chain.append(
+                hand.child(chain[-1], sid=f"CH{hand.sid()}", to=hostile.SIP_TARGETS[0], refer_to="", status="completed")
+            )
     night = of_csv(tmp_path / "calls", [record for chain in chains for record in chain[::-1]])
     done = rate_night(spark, str(night), tariff(through_root), str(tmp_path / "out"))
     assert done.manifest["counts"]["suspended"]["records"] == 0
@@ -378,8 +420,12 @@ def test_parents_of_the_night_before(spark: Any, tmp_path: Path) -> None:
     """A night that knows no other loses the children of the night before's calls, and books copies of them again."""
     families = rates_at(parents=30, children=2)
     first = of_csv(tmp_path / "first", [family[0] for family in families])
-    second = of_csv(tmp_path / "second", [r for family in families for r in family[1:]] + [family[0] for family in families[:10]])
-    assert rate_night(spark, str(first), tariff(), str(tmp_path / "out")).manifest["counts"]["suspended"]["records"] == 0
+    second = of_csv(
+        tmp_path / "second", [r for family in families for r in family[1:]] + [family[0] for family in families[:10]]
+    )
+    assert (
+        rate_night(spark, str(first), tariff(), str(tmp_path / "out")).manifest["counts"]["suspended"]["records"] == 0
+    )
     done = rate_night(spark, str(second), tariff(), str(tmp_path / "out"))
     counts = done.manifest["counts"]
     assert (counts["duplicate"]["records"], counts["suspended"]["records"]) == (10, 0)
@@ -402,8 +448,12 @@ def test_the_same_records_in_other_files_are_the_same_night(spark: Any, tmp_path
     assert not rate_night(spark, str(tmp_path / "two" / "a"), tariff(), out).already
 
 
-@pytest.mark.parametrize("what", ["a record", pytest.param("a second", marks=whole), pytest.param("a leg", marks=whole)])
-def test_a_night_that_does_not_add_up_is_not_published(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+@pytest.mark.parametrize(
+    "what", ["a record", pytest.param("a second", marks=whole), pytest.param("a leg", marks=whole)]
+)
+def test_a_night_that_does_not_add_up_is_not_published(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     monkeypatch.setattr(rating, "kernel_call", faulty(rating.kernel_call, what))
     night = of_csv(tmp_path / "calls", [record for family in rates_at(parents=5, children=1) for record in family])
     with pytest.raises(NightError, match="expected the same. Nothing was published"):
@@ -483,7 +533,9 @@ def test_a_store_without_rename_is_refused(spark: Any) -> None:
 
 @classic
 @whole
-def test_the_hadoop_file_system_publishes_the_same(spark: Any, nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hadoop_file_system_publishes_the_same(
+    spark: Any, nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hadoop's own way to the local disk: what HDFS is reached by, but for the disk."""
     import trunkrate_spark.night
 
@@ -514,7 +566,13 @@ def test_a_published_night_is_imported(spark: Any, nights: list[Path], tmp_path:
         assert printed["run_id"] == summary["run_id"]
     imported.call("verify")
     for part in ("legs", "calls"):
-        files_of = [{str(path.relative_to(ledger.folder)): path.read_bytes() for path in ledger.folder.rglob(f"{part}/**/*.parquet")} for ledger in (own, imported)]
+        files_of = [
+            {
+                str(path.relative_to(ledger.folder)): path.read_bytes()
+                for path in ledger.folder.rglob(f"{part}/**/*.parquet")
+            }
+            for ledger in (own, imported)
+        ]
         assert files_of[0]
         assert files_of[0] == files_of[1]
     assert_same_books(out, imported, is_imported=True)
@@ -535,15 +593,27 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
         "99999999999999999999999": 0, "00000000000000000000000000000000012.5": 13,
     }  # fmt: skip
     columns = ", ".join(f"`{name}` string" for name in trunkrate.FIELDS)
-    texts = [{"duration": text} for text in [*seconds, None]] + [{"duration": "\0", "to": "x" * 70_000}, {"duration": "7", "sid": "a\0"}]
+    texts = [{"duration": text} for text in [*seconds, None]] + [
+        {"duration": "\0", "to": "x" * 70_000},
+        {"duration": "7", "sid": "a\0"},
+    ]
     rows = [tuple(text.get(name) for name in trunkrate.FIELDS) for text in texts]
     frame = spark.createDataFrame(rows, columns)
-    found = {row["duration"]: row["seconds"] for row in frame.select("duration", rating.seconds_of(frame).alias("seconds")).collect()}
+    found = {
+        row["duration"]: row["seconds"]
+        for row in frame.select("duration", rating.seconds_of(frame).alias("seconds")).collect()
+    }
     assert found == {**seconds, None: 0, "\0": 0, "7": 0}
-    calls = [dict.fromkeys(trunkrate.FIELDS, "x") | {"duration": text, "sid": f"CA{at}"} for at, text in enumerate(seconds)]
+    calls = [
+        dict.fromkeys(trunkrate.FIELDS, "x") | {"duration": text, "sid": f"CA{at}"} for at, text in enumerate(seconds)
+    ]
     whole = trunkrate.records(pa.RecordBatch.from_pylist(calls))
     records = pa.StructArray.from_arrays(whole.columns, fields=list(whole.schema))
-    row = [pa.array(["f"]), pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records), pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type)]
+    row = [
+        pa.array(["f"]),
+        pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records),
+        pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type),
+    ]
     rated = trunkrate.rate_joined(pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff())
     assert {r["record"]["duration"]: r["seconds"] for r in rated.to_pylist()} == seconds
 
@@ -556,7 +626,9 @@ def test_texts_that_no_record_may_have(spark: Any, tmp_path: Path) -> None:
     records = [hand.root(**{"from": "+1202\0"}), hand.root(to="9" * 70_000), hand.root()]
     night = of_csv(tmp_path / "calls", records)
     again = [{**record, "sid": hand.sid()} for record in records]
-    texts = {name: pa.array([hostile._text(record.get(name)) for record in again], pa.string()) for name in hostile.FIELDS}
+    texts = {
+        name: pa.array([hostile._text(record.get(name)) for record in again], pa.string()) for name in hostile.FIELDS
+    }
     pq.write_table(pa.table(texts), night / "calls.parquet")
     out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger")
     assert_same_summary(rate_night(spark, str(night), tariff(), str(out)).manifest, ledger.run(night))
@@ -582,7 +654,11 @@ def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path], t
     found, _ = files.find(spark, [str(nights[0])])
     ingest.records_of(spark, found).write.parquet(f"file://{tmp_path}/records")
     keyed = with_keys(spark.read.parquet(f"file://{tmp_path}/records"))
-    rows = with_families(keyed, trunkrate_spark.families.joined_keys(keyed)).select("sid", "parent_call_sid", "family").collect()
+    rows = (
+        with_families(keyed, trunkrate_spark.families.joined_keys(keyed))
+        .select("sid", "parent_call_sid", "family")
+        .collect()
+    )
     groups: dict[str, set[int]] = {}
     for row in rows:
         for text in ((row["sid"] or "").strip(), (row["parent_call_sid"] or "").strip()):
@@ -590,7 +666,9 @@ def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path], t
                 groups.setdefault(text, set()).add(row["family"])
     assert all(len(of_id) == 1 for of_id in groups.values()), "an id stands in two families"
     together = union_find((hash(a), hash(b)) for a, b in ids(rows))
-    assert len({together.get(hash(text), hash(text)) for text in groups}) == len({family for of_id in groups.values() for family in of_id})
+    assert len({together.get(hash(text), hash(text)) for text in groups}) == len(
+        {family for of_id in groups.values() for family in of_id}
+    )
     assert None not in {row["name"] for row in names(keyed).collect()}
 
 

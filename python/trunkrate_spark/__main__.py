@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Sequence
+from collections.abc import Sequence
 
 from trunkrate_spark.errors import NightError
 from trunkrate_spark.night import Published, rate_night
@@ -19,15 +19,27 @@ def arguments() -> argparse.ArgumentParser:
         description="Rates a night of calls on Apache Spark and publishes it whole. `trunkrate ledger import` takes it into a ledger.",
         epilog="Exit codes: 0 published, or published already; 1 failed, nothing published; 2 usage.",
     )
-    parser.add_argument("--calls", action="append", required=True, metavar="PATH", help="call files, folders or globs: CSV (also .gz, .zst) or Parquet")
+    parser.add_argument(
+        "--calls",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="call files, folders or globs: CSV (also .gz, .zst) or Parquet",
+    )
     parser.add_argument("--rates", required=True, metavar="DIR", help="a rate deck, or a folder with a folder per deck")
-    parser.add_argument("--trunks", metavar="FILE", help="the carrier's trunk list (JSON); without it every trunk allows transfers")
+    parser.add_argument(
+        "--trunks", metavar="FILE", help="the carrier's trunk list (JSON); without it every trunk allows transfers"
+    )
     parser.add_argument("--accounts", metavar="FILE", help="accounts.csv: account_sid,name,deck")
     parser.add_argument("--config", metavar="FILE", help="the configuration (trunkrate.toml)")
-    parser.add_argument("--out", required=True, metavar="DIR", help="where nights are published; must rename a folder in one step")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="where nights are published; must rename a folder in one step"
+    )
     parser.add_argument("--master", metavar="URL", help="Spark's master; without it, what spark-submit says")
     parser.add_argument("--remote", metavar="URL", help="a Spark Connect server, such as Sail, in place of --master")
-    parser.add_argument("--kernel-archive", metavar="ZIP", help="the wheel, renamed to .zip, for executors that do not have it")
+    parser.add_argument(
+        "--kernel-archive", metavar="ZIP", help="the wheel, renamed to .zip, for executors that do not have it"
+    )
     parser.add_argument("--conf", action="append", default=[], metavar="NAME=VALUE", help="a setting of Spark's")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the summary")
     return parser
@@ -58,7 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     for path in published.left_out:
         print(f"note: {path} holds no calls and was left out", file=sys.stderr)
-    print(json.dumps({"path": published.path, "already": published.already, **published.manifest}) if options.format == "json" else summary(published))
+    print(
+        json.dumps({"path": published.path, "already": published.already, **published.manifest})
+        if options.format == "json"
+        else summary(published)
+    )
     return 0
 
 
@@ -68,7 +84,9 @@ def summary(published: Published) -> str:
         return f"published already: {published.path}\nnothing was written"
     counts = published.manifest["counts"]
     lines = [f"published {published.path}"]
-    lines += [f"  {name:<16}{count['records']:>14,} records {count['seconds']:>16,} s" for name, count in counts.items()]
+    lines += [
+        f"  {name:<16}{count['records']:>14,} records {count['seconds']:>16,} s" for name, count in counts.items()
+    ]
     lines += [f"    {reason:<24}{count:>8,}" for reason, count in published.manifest["suspended_by_reason"].items()]
     lines.append(f"  {'legs':<16}{published.manifest['legs']:>14,}")
     lines += [f"  {currency:<16}{amount:>14}" for currency, amount in published.manifest["amount"].items()]

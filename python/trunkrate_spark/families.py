@@ -11,7 +11,8 @@ that are part of its content: so a copy of it that waits in suspense has the sam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from trunkrate_spark.errors import NightError
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 from trunkrate_spark.errors import NightError
@@ -73,7 +74,9 @@ def find(spark: Any, patterns: Iterable[str]) -> tuple[list[CallFile], list[str]
                     "Rate it with `trunkrate run`, or make CSV or Parquet of it"
                 )
         if not calls:
-            raise NightError(f"{pattern}: no call file was found there; expected files that end in .csv, .csv.gz, .csv.zst or .parquet")
+            raise NightError(
+                f"{pattern}: no call file was found there; expected files that end in .csv, .csv.gz, .csv.zst or .parquet"
+            )
     return sorted(files.values(), key=lambda file: file.path), sorted(left_out)
 
 

@@ -44,9 +44,13 @@ class History:
             try:
                 manifest = json.loads(store.read(NIGHTS, name, "manifest.json"))
             except (OSError, ValueError) as problem:
-                raise NightError(f"{where}: cannot be read ({problem}); expected the manifest of a published night. Restore it") from problem
+                raise NightError(
+                    f"{where}: cannot be read ({problem}); expected the manifest of a published night. Restore it"
+                ) from problem
             if manifest.get("format") != FORMAT:
-                raise NightError(f"{where}: has format {manifest.get('format')}; this version reads {FORMAT}. Use the version that wrote it")
+                raise NightError(
+                    f"{where}: has format {manifest.get('format')}; this version reads {FORMAT}. Use the version that wrote it"
+                )
             previous = nights[-1].manifest["id"] if nights else None
             if manifest["sequence"] != len(nights) + 1 or manifest["previous"] != previous:
                 raise NightError(
@@ -69,7 +73,11 @@ class History:
     def published(self, tariff_hash: str, records_digest: str) -> Night | None:
         """The night that published these records with this tariff."""
         wanted = (tariff_hash, records_digest)
-        same = (night for night in self.nights if (night.manifest["tariff_hash"], night.manifest["records_digest"]) == wanted)
+        same = (
+            night
+            for night in self.nights
+            if (night.manifest["tariff_hash"], night.manifest["records_digest"]) == wanted
+        )
         return next(same, None)
 
     def _read(self, spark: Any, part: str, schema: str, nights: list[Night]) -> DataFrame | None:
@@ -86,7 +94,10 @@ class History:
         if open_ is None:
             return None
         own = ("source_file", "source_line", "first_seen", "tries")
-        columns = [F.col(name) if name in own else F.col(f"fields.`{name}`").alias(name) for name in trunkrate.RECORD_SCHEMA.names]
+        columns = [
+            F.col(name) if name in own else F.col(f"fields.`{name}`").alias(name)
+            for name in trunkrate.RECORD_SCHEMA.names
+        ]
         return open_.select(*columns)
 
     def known(self, spark: Any, names: DataFrame) -> DataFrame | None:

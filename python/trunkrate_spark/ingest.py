@@ -6,7 +6,8 @@ line there must be one here. A CSV file must fit in the memory of a task, unpack
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from trunkrate_spark.errors import NightError
 from trunkrate_spark.files import CallFile, is_local, local_path
@@ -64,9 +65,8 @@ def _quoted(path: str) -> str:
 
 def _with_source(scan: DataFrame, paths: list[str]) -> DataFrame:
     """Only the columns that are read, with the file and the row of each record, as far as the engine knows them."""
-    from pyspark.sql import functions as F
-
     import trunkrate
+    from pyspark.sql import functions as F
 
     def plain(name: str) -> str:
         return "".join(name.lower().split()).replace("_", "").replace("\ufeff", "")
@@ -74,9 +74,14 @@ def _with_source(scan: DataFrame, paths: list[str]) -> DataFrame:
     read = {plain(name) for name in trunkrate.FIELDS} | {"callsid"}
     columns = [F.col(f"`{name}`") for name in scan.columns if plain(name) in read]
     if not columns:
-        raise NightError(f"{paths[0]}: has none of the fields of a call; expected columns such as sid, from, to, start_time")
+        raise NightError(
+            f"{paths[0]}: has none of the fields of a call; expected columns such as sid, from, to, start_time"
+        )
     try:
-        sources = [F.col("_metadata.file_path").alias("source_file"), (F.col("_metadata.row_index") + 1).alias("source_line")]
+        sources = [
+            F.col("_metadata.file_path").alias("source_file"),
+            (F.col("_metadata.row_index") + 1).alias("source_line"),
+        ]
         scan.select(*sources).schema
     except Exception:  # noqa: BLE001 - an engine without these columns
         sources = [F.lit(paths[0] if len(paths) == 1 else None).cast("string").alias("source_file")]
@@ -103,7 +108,10 @@ def _to_records() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatc
                 continue
             at = batch.schema.get_field_index("source_file")
             files = batch.column(at).dictionary_encode()
-            named = [unquote(name[7:]) if name and name.startswith("file:///") else name for name in files.dictionary.to_pylist()]
+            named = [
+                unquote(name[7:]) if name and name.startswith("file:///") else name
+                for name in files.dictionary.to_pylist()
+            ]
             files = pa.DictionaryArray.from_arrays(files.indices, pa.array(named, pa.string())).cast(pa.string())
             yield trunkrate.records(batch.set_column(at, "source_file", files)).drop_columns(list(dropped))
 
@@ -130,11 +138,11 @@ def _read_csv(paths: list[str], tasks: int) -> Callable[[Iterator[pa.RecordBatch
 
         with opened(path) as file:
             if path.lower().endswith(".gz"):
-                return gzip.decompress(file.read())
+                return bytes(gzip.decompress(file.read()))
             if path.lower().endswith(".zst"):
                 with pa.CompressedInputStream(pa.BufferReader(file.read()), "zstd") as unpacked:
-                    return unpacked.read()
-            return file.read()
+                    return bytes(unpacked.read())
+            return bytes(file.read())
 
     def read_csv(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         find_kernel()

@@ -14,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from trunkrate_spark import families, files, ingest, rating
 from trunkrate_spark.errors import NightError
@@ -94,7 +95,8 @@ class _Night:
         self.manifest: dict[str, Any] = {}
 
     def _frame(self, part: str, schema: str, stage: tuple[str, str] | None = None) -> DataFrame:
-        return self.spark.read.schema(schema).parquet(self.store.uri(*(stage or self.stage), part))
+        frame: DataFrame = self.spark.read.schema(schema).parquet(self.store.uri(*(stage or self.stage), part))
+        return frame
 
     def read(self, found: list[files.CallFile]) -> None:
         """Every input, once, to `records/`; the digest of what was read, and the night's id."""
@@ -165,17 +167,28 @@ class _Night:
         suspense = self._frame("suspense", ddl(trunkrate.SUSPENSE_SCHEMA))
         with _step(self.spark, "check", "the conservation law in the files"):
             of_legs, of_calls = rating.amounts(legs), rating.amounts(calls)
-            waiting = suspense.groupBy("reason").agg(F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds")).collect()
+            waiting = (
+                suspense.groupBy("reason")
+                .agg(F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"))
+                .collect()
+            )
             found = {"legs": legs.count(), "calls": calls.count()}
         booked = self.tally.counts["rated"]["records"] + self.tally.counts["free"]["records"]
         _same("legs in the files", found["legs"], "of rated records", self.tally.legs)
         _same("calls in the files", found["calls"], "rated and free records", booked)
         for unit in ("records", "seconds"):
-            _same(f"{unit} in suspense/", sum(row[unit] for row in waiting), "suspended", self.tally.counts["suspended"][unit])
+            _same(
+                f"{unit} in suspense/",
+                sum(row[unit] for row in waiting),
+                "suspended",
+                self.tally.counts["suspended"][unit],
+            )
         for currency in sorted({*of_legs, *of_calls}):
             amount = (of_legs.get(currency, Decimal(0)), of_calls.get(currency, Decimal(0)))
             _same(f"{currency} in legs/", amount[0], "in calls/", amount[1])
-        self.suspended_by_reason = {row["reason"]: row["records"] for row in sorted(waiting, key=lambda row: row["reason"])}
+        self.suspended_by_reason = {
+            row["reason"]: row["records"] for row in sorted(waiting, key=lambda row: row["reason"])
+        }
         self.amount = {currency: _decimal(amount) for currency, amount in of_legs.items()}
 
     def publish(self) -> str:
@@ -225,7 +238,12 @@ class _Night:
             for part in ("records", "legs", "calls", "suspense", "known", "prices"):
                 rows.update(self._rows(part))
         listed = [(path, size) for path, size in self.store.files(*self.stage) if path != "manifest.json"]
-        table = [{"path": path, "bytes": size, "rows": rows.get(path, 0)} if path.endswith(".parquet") else {"path": path, "bytes": size} for path, size in listed]
+        table = [
+            {"path": path, "bytes": size, "rows": rows.get(path, 0)}
+            if path.endswith(".parquet")
+            else {"path": path, "bytes": size}
+            for path, size in listed
+        ]
         return sorted(table, key=lambda file: file["path"])
 
     def _rows(self, part: str) -> dict[str, int]:
@@ -237,7 +255,12 @@ class _Night:
             return {f"{part}/{path}": pq.read_metadata(os.path.join(root, part, path)).num_rows for path in paths}
         from pyspark.sql import functions as F
 
-        counted = self.spark.read.parquet(self.store.uri(*self.stage, part)).groupBy(F.input_file_name().alias("file")).count().collect()
+        counted = (
+            self.spark.read.parquet(self.store.uri(*self.stage, part))
+            .groupBy(F.input_file_name().alias("file"))
+            .count()
+            .collect()
+        )
         return {f"{part}/{row['file'].split(f'/{part}/', 1)[1]}": row["count"] for row in counted}
 
 
@@ -258,7 +281,9 @@ def _digest(records: DataFrame) -> tuple[int, int, str]:
 
 def _same(one: str, found: Any, other: str, expected: Any) -> None:
     if found != expected:
-        raise NightError(f"{one}: {found:,}; {other}: {expected:,}; expected the same. Nothing was published; report this")
+        raise NightError(
+            f"{one}: {found:,}; {other}: {expected:,}; expected the same. Nothing was published; report this"
+        )
 
 
 def _engine(spark: Any) -> str:

@@ -6,10 +6,11 @@ puts the row, however it cuts batches, whatever the order.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from trunkrate_spark.errors import NightError
 from trunkrate_spark.schemas import ddl, struct
@@ -30,14 +31,18 @@ def grouped(records: DataFrame, known: DataFrame | None) -> DataFrame:
     import trunkrate
     from pyspark.sql import functions as F
 
-    no_record, no_known = (F.lit(None).cast(struct(schema)) for schema in (trunkrate.RECORD_SCHEMA, trunkrate.KNOWN_SCHEMA))
+    no_record, no_known = (
+        F.lit(None).cast(struct(schema)) for schema in (trunkrate.RECORD_SCHEMA, trunkrate.KNOWN_SCHEMA)
+    )
     record = F.struct(*(F.col(f"`{name}`") for name in trunkrate.RECORD_SCHEMA.names))
     rows = records.select("family", record.alias("record"), no_known.alias("known"))
     if known is not None:
         found = F.struct(*trunkrate.KNOWN_SCHEMA.names)
         rows = rows.unionAll(known.select("family", no_record.alias("record"), found.alias("known")))
     # A list leaves out what is null.
-    lists = rows.groupBy("family").agg(F.collect_list("record").alias("records"), F.collect_list("known").alias("known"))
+    lists = rows.groupBy("family").agg(
+        F.collect_list("record").alias("records"), F.collect_list("known").alias("known")
+    )
     return lists.select(F.col("family").cast("string").alias("family"), "records", "known")
 
 
@@ -83,9 +88,14 @@ def parts(rated: DataFrame, tariff: Tariff, newest_start: datetime | None) -> di
     suspended = rated.where("class = 'suspended'")
     late = rated.where("late_price is not null").select("late_price.*")
     return {
-        "legs": rated.where("legs is not null").select(F.explode("legs").alias("leg")).select("leg.*").select("*", date),
+        "legs": rated.where("legs is not null")
+        .select(F.explode("legs").alias("leg"))
+        .select("leg.*")
+        .select("*", date),
         "calls": rated.where("log is not null").select("log.*").select("*", date),
-        "suspense": suspended.mapInArrow(kernel_call("finish_suspense", tariff, newest_start), ddl(trunkrate.SUSPENSE_SCHEMA)),
+        "suspense": suspended.mapInArrow(
+            kernel_call("finish_suspense", tariff, newest_start), ddl(trunkrate.SUSPENSE_SCHEMA)
+        ),
         "known": rated.where("known is not null").select("known.*"),
         "prices": late.groupBy("call_sid").agg(F.min("carrier_price").alias("carrier_price")),
     }
@@ -110,10 +120,14 @@ class Tally:
         newest = F.max(F.unix_micros("start_time")).alias("newest")
         sums = [F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), legs, newest]
         rows = rated.groupBy("class", "is_retried").agg(*sums).collect()
-        counts = {name: {"records": 0, "seconds": 0} for name in ("read", "retried", *CLASSES, "new_in_suspense", "taken_up")}
+        counts = {
+            name: {"records": 0, "seconds": 0} for name in ("read", "retried", *CLASSES, "new_in_suspense", "taken_up")
+        }
         for row in rows:
             if row["class"] not in CLASSES:
-                raise NightError(f"a record ended as {row['class']!r}; expected one of {', '.join(CLASSES)}. The kernel of the executors is not the driver's: install one")
+                raise NightError(
+                    f"a record ended as {row['class']!r}; expected one of {', '.join(CLASSES)}. The kernel of the executors is not the driver's: install one"
+                )
             where = ["retried" if row["is_retried"] else "read", row["class"]]
             if row["is_retried"] and row["class"] != "suspended":
                 where.append("taken_up")
@@ -130,12 +144,16 @@ class Tally:
         """The conservation law, beside what was counted in the records themselves. Raises NightError."""
         for name in ("read", "retried"):
             if self.counts[name] != records[name]:
-                raise NightError(f"{name}: {_said(records[name])} went in, {_said(self.counts[name])} came out; expected the same. Nothing was published; report this")
+                raise NightError(
+                    f"{name}: {_said(records[name])} went in, {_said(self.counts[name])} came out; expected the same. Nothing was published; report this"
+                )
         for unit in ("records", "seconds"):
             before = self.counts["read"][unit] + self.counts["retried"][unit]
             after = sum(self.counts[name][unit] for name in CLASSES)
             if before != after:
-                raise NightError(f"{before:,} {unit} were read or retried, {after:,} ended; expected the same. Nothing was published; report this")
+                raise NightError(
+                    f"{before:,} {unit} were read or retried, {after:,} ended; expected the same. Nothing was published; report this"
+                )
 
 
 def _said(count: dict[str, int]) -> str:
@@ -175,7 +193,9 @@ def seconds_of(records: DataFrame) -> Column:
     fraction = F.regexp_extract(text, r"^[0-9]+\.([0-9]+)$", 1)
     # 64 bits of microseconds, a finer fraction rounded up, or it is no duration.
     most, most_micros = divmod(2**64 - 1, 10**6)
-    sixth = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("bigint") + F.substring(fraction, 7, 100_000).rlike("[1-9]").cast("bigint")
+    sixth = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("bigint") + F.substring(fraction, 7, 100_000).rlike(
+        "[1-9]"
+    ).cast("bigint")
     number = F.when((whole != "") & (F.length(whole) <= 14), whole).cast("bigint")
     fits = (number < most) | ((number == most) & (F.coalesce(sixth, F.lit(0)) <= most_micros))
     seconds = F.when(is_usable & fits, F.least(number + fraction.rlike("[1-9]").cast("bigint"), F.lit(2**32 - 1)))

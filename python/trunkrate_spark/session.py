@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 KERNEL_FOLDER = "trunkrate_kernel"
 """Where Spark unpacks the kernel beside each executor, if it travels as an archive."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Iterator, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlparse
 
 from trunkrate_spark.errors import NightError
@@ -77,7 +78,9 @@ def store_of(spark: Any, out: str) -> Store:
     if is_local(out):
         return LocalStore(out)
     if jvm is None:
-        raise NightError(f"{out}: a session of Spark Connect has no Hadoop file system; expected a local folder. Name one, or use a classic session")
+        raise NightError(
+            f"{out}: a session of Spark Connect has no Hadoop file system; expected a local folder. Name one, or use a classic session"
+        )
     return HadoopStore(spark, out)
 
 
@@ -89,7 +92,9 @@ class LocalStore:
         try:
             os.makedirs(os.path.join(self.root, NIGHTS), exist_ok=True)
         except OSError as problem:
-            raise NightError(f"{self.root}: cannot be made: {problem.strerror}; expected a folder that may be written. Name another") from problem
+            raise NightError(
+                f"{self.root}: cannot be made: {problem.strerror}; expected a folder that may be written. Name another"
+            ) from problem
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.root, *parts)
@@ -99,7 +104,9 @@ class LocalStore:
 
     def names(self, *parts: str) -> list[str]:
         path = self.path(*parts)
-        return sorted(name for name in os.listdir(path) if not name.startswith((".", "_"))) if os.path.isdir(path) else []
+        return (
+            sorted(name for name in os.listdir(path) if not name.startswith((".", "_"))) if os.path.isdir(path) else []
+        )
 
     def files(self, *parts: str) -> list[tuple[str, int]]:
         root = self.path(*parts)
@@ -126,7 +133,9 @@ class LocalStore:
     def rename(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         source, target = self.path(*old), self.path(*new)
         if os.path.exists(target):
-            raise NightError(f"{target}: is there already; expected a free name. Another publisher was faster: run again")
+            raise NightError(
+                f"{target}: is there already; expected a free name. Another publisher was faster: run again"
+            )
         os.rename(source, target)
         for folder in {os.path.dirname(source), os.path.dirname(target)}:
             _sync(folder)
@@ -144,7 +153,9 @@ class LocalStore:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as problem:
-                raise NightError(f"{self.path(LOCK)}: another publisher is at work; expected none. Wait for it and run again") from problem
+                raise NightError(
+                    f"{self.path(LOCK)}: another publisher is at work; expected none. Wait for it and run again"
+                ) from problem
             yield
 
 
@@ -220,7 +231,9 @@ class HadoopStore:
         context = hadoop.FileContext.getFileContext(self._at().toUri(), self._conf)
         options = self._gateway.new_array(getattr(hadoop, "Options$Rename"), 0)
         if self._system.exists(self._at(*new)):
-            raise NightError(f"{self.path(*new)}: is there already; expected a free name. Another publisher was faster: run again")
+            raise NightError(
+                f"{self.path(*new)}: is there already; expected a free name. Another publisher was faster: run again"
+            )
         self._system.mkdirs(self._at(*new[:-1]))
         context.rename(self._at(*old), self._at(*new), options)
 
