@@ -101,8 +101,8 @@ impl Intake {
     /// If the ledger cannot be read, or there is no room on disk.
     pub fn settle(mut self, history: &History) -> Result<Session, LedgerError> {
         let bounds = self.dealt.bounds(PIECE);
-        let count = bounds.starts.len() + 1;
-        let [books, ids, children] = [(); 3].map(|()| Parts::new(count, &self.room));
+        let books = Parts::new(bounds.count_by_start(), &self.room);
+        let [ids, children] = [(); 2].map(|()| Parts::new(bounds.count_by_sid(), &self.room));
         let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());
         let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
         let one_group = groups.len() == 1;
