@@ -89,6 +89,7 @@ pub mod intern;
 pub mod io;
 pub mod money;
 pub mod night;
+mod order;
 pub mod packed;
 pub mod party;
 pub mod plan;

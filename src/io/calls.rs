@@ -10,6 +10,7 @@ use super::calls_json::{self, Shape};
 use super::calls_parquet::CallTable;
 use super::families::Dealer;
 use super::ledger::frames::KeptParent;
+use super::pool::Text;
 use super::source::{CallPath, Source, Stamp, format_ending};
 use crate::call::Calls;
 use crate::policy::Policy;
@@ -143,7 +144,7 @@ pub struct Reading {
 
 /// Work that the reading thread hands over.
 enum Piece {
-    Text { file: u32, offset: u64, first_line: u64, bytes: Vec<u8>, broken: Vec<Range<usize>>, format: Format },
+    Text { file: u32, offset: u64, first_line: u64, bytes: Text, broken: Vec<Range<usize>>, format: Format },
     Document { file: u32, path: PathBuf, text: String },
     Table { file: u32, table: Arc<CallTable>, rows: Range<usize> },
     Done(Box<ReadFile>),
@@ -239,7 +240,7 @@ fn produce_file(
         match calls_json::shape(text_start, &format_ending(path)) {
             Shape::Lines => {
                 let mark = beginning.len() - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
-                cut_into_blocks(&mut source, beginning, mark, &Format::Json, number, path, send)?;
+                cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, path, send)?;
             }
             Shape::Document => {
                 beginning.extend(source.read_to_end(LARGEST_DOCUMENT)?);
@@ -255,7 +256,7 @@ fn produce_file(
         let end = start + line + usize::from(text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"));
         let header = Arc::new(Header::parse(path, &beginning[start..end])?);
         let format = Format::Csv(header);
-        cut_into_blocks(&mut source, beginning, end, &format, number, path, send)?;
+        cut_into_blocks(&mut source, &beginning, end, &format, number, path, send)?;
         format
     };
     let (hash, stamp) = source.finish()?;
@@ -292,7 +293,7 @@ fn produce_table(
 /// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
 fn cut_into_blocks(
     source: &mut Source,
-    beginning: Vec<u8>,
+    beginning: &[u8],
     skip: usize,
     format: &Format,
     file: u32,
@@ -301,29 +302,28 @@ fn cut_into_blocks(
 ) -> Result<(), FileError> {
     let mut first_line = 1 + lines(&beginning[..skip]);
     let mut offset = skip as u64;
-    let mut buffer = beginning;
-    buffer.drain(..skip);
+    let pool = Arc::default();
+    let mut text = Text::new(&pool, 2 * BLOCK);
+    text.append(&beginning[skip..]);
     let mut at_end = false;
     loop {
         if !at_end {
-            let held = buffer.len();
-            buffer.resize(held + BLOCK, 0);
-            let got = source.fill(&mut buffer[held..])?;
-            at_end = held + got < buffer.len();
-            buffer.truncate(held + got);
+            let got = source.fill(text.make_room(BLOCK))?;
+            text.keep(text.len() + got);
+            at_end = got < BLOCK;
         }
-        if buffer.is_empty() {
+        if text.is_empty() {
             return Ok(());
         }
         let (end, broken) = match format {
             Format::Csv(header) => {
-                let scan = calls_csv::scan(&buffer, header.delimiter, at_end);
+                let scan = calls_csv::scan(&text, header.delimiter, at_end);
                 (scan.end, scan.broken)
             }
-            _ if at_end => (buffer.len(), Vec::new()),
-            Format::Json | Format::Parquet | Format::Published => (calls_csv::last_line_end(&buffer).unwrap_or(0), Vec::new()),
+            _ if at_end => (text.len(), Vec::new()),
+            Format::Json | Format::Parquet | Format::Published => (calls_csv::last_line_end(&text).unwrap_or(0), Vec::new()),
         };
-        if end == 0 && buffer.len() > LONGEST_LINE {
+        if end == 0 && text.len() > LONGEST_LINE {
             return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
                 .at(first_line)
                 .hint("this is no call file, or its line ends are lost"));
@@ -331,13 +331,15 @@ fn cut_into_blocks(
         if end == 0 {
             continue;
         }
-        let rest = buffer.split_off(end);
-        let bytes = std::mem::replace(&mut buffer, rest);
+        let mut rest = Text::new(&pool, text.len() - end + BLOCK);
+        rest.append(&text[end..]);
+        let mut bytes = std::mem::replace(&mut text, rest);
+        bytes.keep(end);
         let (block_offset, block_line) = (offset, first_line);
         offset += bytes.len() as u64;
         first_line += lines(&bytes);
         send(Piece::Text { file, offset: block_offset, first_line: block_line, bytes, broken, format: format.clone() })?;
-        if at_end && buffer.is_empty() {
+        if at_end && text.is_empty() {
             return Ok(());
         }
     }

@@ -41,6 +41,8 @@ pub mod ledger;
 #[cfg(feature = "engine")]
 pub mod parts;
 #[cfg(feature = "engine")]
+mod pool;
+#[cfg(feature = "engine")]
 pub mod published;
 #[cfg(feature = "engine")]
 pub mod report;

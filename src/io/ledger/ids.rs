@@ -18,6 +18,7 @@
 use super::RESTORE;
 use crate::call::Sid;
 use crate::io::FileError;
+use crate::order;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::{Range, RangeInclusive};
@@ -85,7 +86,7 @@ pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
         (u128::from_be_bytes(*sid), !ignored, longs[2], longs[0])
     };
     let mut keys: Vec<(u128, u32)> = (0..).zip(rows).map(|(number, row)| (key(row).0, number)).collect();
-    keys.sort_unstable();
+    order::sort(&mut keys, |(sid, _)| *sid, Ord::cmp);
     keys.chunk_by_mut(|a, b| a.0 == b.0)
         .filter(|same| same.len() > 1)
         .for_each(|same| same.sort_unstable_by_key(|(_, n)| key(&rows[*n as usize])));
@@ -129,7 +130,7 @@ impl ChildRow {
 pub fn sort_children(packed: &mut [u8]) -> u64 {
     let (rows, _) = packed.as_chunks_mut::<24>();
     // Big-endian and never negative: the order of the bytes is that of the rows.
-    rows.sort_unstable();
+    order::sort(rows, |row| u128::from_be_bytes(*row.first_chunk().expect("24 bytes have 16")), Ord::cmp);
     rows.len() as u64
 }
 

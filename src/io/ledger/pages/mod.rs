@@ -109,11 +109,11 @@ impl Encoded {
         let levels = bytes.len();
         let (encoding, text, values, dictionary) = match content {
             Content::Nothing { text } => (Encoding::Plain, text, Vec::new(), None),
-            Content::Texts(values) => (Encoding::DeltaLengthByteArray, true, values, None),
+            Content::Texts { values, encoding } => (encoding, true, values, None),
             Content::Integers(values) => (Encoding::DeltaBinaryPacked, false, values, None),
             Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, Some(dictionary)),
         };
-        let compressed = if encoding == Encoding::DeltaLengthByteArray {
+        let compressed = if matches!(encoding, Encoding::DeltaLengthByteArray | Encoding::DeltaByteArray) {
             encode::compress_plain(&mut bytes, &values, false)
         } else {
             encode::compress_packed(&mut bytes, &values)
@@ -145,7 +145,10 @@ enum Content {
     Nothing {
         text: bool,
     },
-    Texts(Vec<u8>),
+    Texts {
+        values: Vec<u8>,
+        encoding: Encoding,
+    },
     Integers(Vec<u8>),
     Places {
         places: Vec<u8>,
@@ -181,15 +184,20 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
         places.resize(count_of_ids, NONE);
     }
     let mut used = Vec::new();
-    let mut rows = Vec::with_capacity(ids.len());
-    for id in ids.iter().copied().filter(|id| *id != NONE) {
+    let mut place_of = |id: u32| {
         let place = &mut places[id as usize];
         if *place == NONE {
             *place = u32::try_from(used.len()).expect("no more ids than a u32 counts");
             used.push(id);
         }
-        rows.push(*place);
-    }
+        *place
+    };
+    // How many rows there will be is known of all rows, not of some.
+    let rows = if ids.contains(&NONE) {
+        ids.iter().filter(|id| **id != NONE).map(|id| place_of(*id)).collect()
+    } else {
+        ids.iter().map(|id| place_of(*id)).collect()
+    };
     for id in &used {
         places[*id as usize] = NONE;
     }
@@ -220,7 +228,7 @@ fn append_text(out: &mut Vec<u8>, text: &str) {
 pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'a str) -> Encoded {
     let (used, rows) = by_first_use(ids, count_of_ids);
     if used.len() > most_distinct(rows.len()) {
-        let mut column = TextColumn { lengths: Vec::with_capacity(ids.len()), bytes: encode::buffer() };
+        let mut column = TextColumn { lengths: Vec::with_capacity(ids.len()), bytes: encode::buffer(), again: false };
         for id in ids {
             column.push(if *id == NONE { &[] } else { text(*id).as_bytes() });
         }
@@ -246,22 +254,88 @@ pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'
 /// If an id is not below `count_of_ids`.
 #[must_use]
 pub fn integer_dictionary(ids: &[u32], count_of_ids: usize, value: impl Fn(u32) -> i64) -> Encoded {
-    let (used, mut rows) = by_first_use(ids, count_of_ids);
-    let present = present_ids(ids, rows.len());
-    // Many rates have one price, and most have no fee.
-    let mut distinct = Places::new(used.len());
-    let places: Vec<u32> = used.into_iter().map(|id| distinct.place(value(id)).expect("room for all")).collect();
-    let values = distinct.values;
-    if values.len() > most_distinct(rows.len()) {
-        let values: Vec<i64> = rows.iter().map(|place| values[places[*place as usize] as usize]).collect();
-        return present_integers(&present, &values);
+    Ids::new(ids, count_of_ids).integers(value)
+}
+
+/// Ids that several columns follow from: which are used, and by which rows, is found once for all of them (30 instructions
+/// a row and column).
+#[derive(Debug)]
+pub struct Ids {
+    /// In the order of their first use.
+    used: Vec<u32>,
+    /// For each row with a value, its place among those.
+    rows: Vec<u32>,
+    present: Present,
+}
+
+impl Ids {
+    /// For each row an id below `count_of_ids`, or [`NONE`].
+    ///
+    /// # Panics
+    /// If an id is not below `count_of_ids`.
+    #[must_use]
+    pub fn new(ids: &[u32], count_of_ids: usize) -> Self {
+        let (used, rows) = by_first_use(ids, count_of_ids);
+        let present = present_ids(ids, rows.len());
+        Self { used, rows, present }
     }
-    if values.len() < places.len() {
-        for place in &mut rows {
-            *place = places[*place as usize];
+
+    /// The column of an integer of each id. Many rates have one price, and most have no fee: no integer is written twice.
+    #[must_use]
+    pub fn integers(&self, value: impl Fn(u32) -> i64) -> Encoded {
+        let (values, places) = self.distinct(value);
+        if values.len() > most_distinct(self.rows.len()) {
+            let values: Vec<i64> = self.rows.iter().map(|row| values[places[*row as usize] as usize]).collect();
+            return present_integers(&self.present, &values);
         }
+        let content = self.content(&places, false, Dictionary::integers(&values));
+        Encoded { range: range(&values), ..Encoded::new(&self.present, content) }
     }
-    Encoded { range: range(&values), ..Encoded::new(&present, of_places(&rows, false, Dictionary::integers(&values))) }
+
+    /// The column of a text of each id, by the number that the text has; no number is written twice. An empty text is null.
+    #[must_use]
+    pub fn texts<'a>(&self, number: impl Fn(u32) -> u32, text: impl Fn(u32) -> &'a str) -> Encoded {
+        let (numbers, places) = self.distinct(|id| number(id).into());
+        let texts: Vec<&str> = numbers.into_iter().map(|number| text(u32::try_from(number).unwrap_or(NONE))).collect();
+        if texts.len() > most_distinct(self.rows.len()) || texts.iter().any(|text| text.is_empty()) {
+            let mut rows = self.rows.iter().map(|row| places[*row as usize]);
+            let ids: Vec<u32> =
+                (0..self.present.rows).map(|row| self.present.has(row).then(|| rows.next()).flatten().unwrap_or(NONE)).collect();
+            return dictionary(&ids, texts.len(), |id| texts[id as usize]);
+        }
+        let mut values = encode::buffer();
+        for text in &texts {
+            append_text(&mut values, text);
+        }
+        let content = self.content(&places, true, Dictionary { values, count: texts.len() });
+        Encoded::new(&self.present, content)
+    }
+
+    /// The different values of the used ids, in the order of their first use, and each id's place among them.
+    fn distinct(&self, value: impl Fn(u32) -> i64) -> (Vec<i64>, Vec<u32>) {
+        let mut distinct = Places::new(self.used.len());
+        let places = self.used.iter().map(|id| distinct.place(value(*id)).expect("room for all")).collect();
+        (distinct.values, places)
+    }
+
+    fn content(&self, places: &[u32], text: bool, dictionary: Dictionary) -> Content {
+        if dictionary.count == places.len() {
+            return of_places(&self.rows, text, dictionary);
+        }
+        if dictionary.count == 1 {
+            return Content::Places { places: one_place(self.rows.len()), text, dictionary };
+        }
+        let rows: Vec<u32> = self.rows.iter().map(|row| places[*row as usize]).collect();
+        of_places(&rows, text, dictionary)
+    }
+}
+
+/// The first place of a dictionary in so many rows.
+fn one_place(rows: usize) -> Vec<u8> {
+    let mut places = encode::buffer();
+    places.push(1);
+    encode::run(&mut places, rows, 0, 1);
+    places
 }
 
 /// How many values make a dictionary of so many rows: with more, texts cost more than one by one.
@@ -281,11 +355,16 @@ fn of_places(rows: &[u32], text: bool, dictionary: Dictionary) -> Content {
 }
 
 /// A column of texts that hardly repeat, as it grows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextColumn {
     bytes: Vec<u8>,
+    /// Of each row, or [`AGAIN`].
     lengths: Vec<u32>,
+    again: bool,
 }
+
+/// In place of a length: the text of the row before. No text is that long.
+const AGAIN: u32 = u32::MAX;
 
 impl TextColumn {
     /// An empty column.
@@ -310,29 +389,54 @@ impl TextColumn {
         self.lengths.push(length.expect("a text below 2 GiB").cast_unsigned());
     }
 
+    /// Adds a row like the one before; null, if there is none.
+    pub fn push_again(&mut self) {
+        let null = matches!(self.lengths.last(), None | Some(0));
+        self.again |= !null;
+        self.lengths.push(if null { 0 } else { AGAIN });
+    }
+
     /// Forgets the rows, and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.lengths.clear();
+        self.again = false;
     }
 }
 
 /// Texts that hardly repeat, as lengths and then bytes: zstd takes 20 ns for a call id instead of 65 with a length before
-/// each, and 8 to 21 instead of 37 for a telephone number. Those that repeat belong in a [`dictionary`]: 2 ns.
+/// each, and 8 to 21 instead of 37 for a telephone number. Those that repeat belong in a [`dictionary`]: 2 ns. A text like
+/// the one before is a length: to find one in thirteen costs zstd 30 ns a row more.
 #[must_use]
 pub fn texts(column: &TextColumn) -> Encoded {
     let lengths = &column.lengths;
     let mut values = encode::buffer();
-    let present = if lengths.contains(&0) {
-        let some: Vec<u32> = lengths.iter().copied().filter(|length| *length != 0).collect();
-        encode::delta(&mut values, &some);
-        Present::of(lengths, |length| *length != 0)
+    let some = || lengths.iter().copied().filter(|length| *length != 0);
+    let present = if lengths.contains(&0) { Present::of(lengths, |length| *length != 0) } else { Present::all(lengths.len()) };
+    let encoding = if column.again {
+        let mut before = 0;
+        let (as_before, new): (Vec<u32>, Vec<u32>) = some()
+            .map(|length| match length {
+                AGAIN => (before, 0),
+                length => {
+                    before = length;
+                    (0, length)
+                }
+            })
+            .unzip();
+        encode::delta(&mut values, &as_before);
+        encode::delta(&mut values, &new);
+        Encoding::DeltaByteArray
     } else {
-        encode::delta(&mut values, lengths);
-        Present::all(lengths.len())
+        if present.count == lengths.len() {
+            encode::delta(&mut values, lengths);
+        } else {
+            encode::delta(&mut values, &some().collect::<Vec<_>>());
+        }
+        Encoding::DeltaLengthByteArray
     };
     values.extend_from_slice(&column.bytes);
-    Encoded::new(&present, if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts(values) })
+    Encoded::new(&present, if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts { values, encoding } })
 }
 
 /// Integers of any kind, none of them null: 2 to 3 ns each as differences of few bits, where eight bytes each and zstd take
@@ -390,11 +494,8 @@ pub fn constant_text(text: &str, rows: usize) -> Encoded {
     }
     let mut dictionary = encode::buffer();
     append_text(&mut dictionary, text);
-    let mut places = encode::buffer();
-    places.push(1);
-    encode::run(&mut places, rows, 0, 1);
     let dictionary = Dictionary { values: dictionary, count: 1 };
-    Encoded::new(&Present::all(rows), Content::Places { places, text: true, dictionary })
+    Encoded::new(&Present::all(rows), Content::Places { places: one_place(rows), text: true, dictionary })
 }
 
 /// Writes a file of row groups.

@@ -52,6 +52,15 @@ fn texts_of(values: &[&str]) -> Encoded {
     texts(&column)
 }
 
+/// Where a text is like the one before, it is said so.
+fn texts_again(values: &[&str]) -> Encoded {
+    let mut column = TextColumn::new();
+    for (row, value) in values.iter().enumerate() {
+        if row > 0 && values[row - 1] == *value { column.push_again() } else { column.push(value.as_bytes()) }
+    }
+    texts(&column)
+}
+
 fn dictionary_of(values: &[&str]) -> Encoded {
     let mut distinct: Vec<&str> = values.to_vec();
     distinct.sort_unstable();
@@ -62,6 +71,20 @@ fn dictionary_of(values: &[&str]) -> Encoded {
         .map(|id| if distinct[id as usize].is_empty() && id % 2 == 0 { NONE } else { id })
         .collect();
     dictionary(&ids, distinct.len(), |id| distinct[id as usize])
+}
+
+/// Two ids for each text: the texts have numbers of their own.
+fn texts_by_ids(values: &[&str]) -> Encoded {
+    let mut distinct: Vec<&str> = values.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let id = |row: usize, value: &&str| u32::try_from(distinct.binary_search(value).unwrap() * 2 + row % 2).unwrap();
+    let ids: Vec<u32> = values
+        .iter()
+        .enumerate()
+        .map(|(row, value)| if value.is_empty() && row % 3 == 0 { NONE } else { id(row, value) })
+        .collect();
+    Ids::new(&ids, distinct.len() * 2).texts(|id| id / 2, |number| distinct[number as usize])
 }
 
 fn integer_dictionary_of(values: &[Option<i64>]) -> Encoded {
@@ -80,7 +103,7 @@ fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
 
 fn check_texts(groups: &[Vec<&str>]) {
     let wanted = through_polars(vec![text_series(&groups.concat())]);
-    for encode in [texts_of, dictionary_of] {
+    for encode in [texts_of, texts_again, dictionary_of, texts_by_ids] {
         let file = write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
         assert_same(&read(&file), &wanted);
     }
