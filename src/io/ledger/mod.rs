@@ -36,6 +36,7 @@
 //! What fails after step 3 (the catalog) cannot unbook the run: it is told as a note, and the exit code stays 0.
 
 pub mod agree;
+mod behind;
 pub mod books;
 pub mod catalog;
 pub mod events;

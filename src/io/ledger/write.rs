@@ -1,5 +1,6 @@
-//! Writing a run: every file into `staging`, synced, then one rename.
+//! Writing a run: every file into `staging`, synced (by `behind`, while the next is written), then one rename.
 
+use super::behind::{Behind, Syncer};
 use super::books::{self, Books, Cutter, EncodedGroup};
 use super::ids;
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
@@ -21,18 +22,30 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// A file that counts and hashes what goes through.
+/// A file that counts and hashes what goes through, and is synced on the way.
 struct Hashed {
+    path: PathBuf,
     file: BufWriter<File>,
     hasher: blake3::Hasher,
     bytes: u64,
+    behind: Behind,
+    /// Bytes since it was last handed over to be synced.
+    unsynced: usize,
 }
+
+/// As many bytes are synced at a time.
+const STRETCH: usize = 64 << 20;
 
 impl Write for Hashed {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let count = self.file.write(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.bytes += count as u64;
+        self.unsynced += count;
+        if self.unsynced >= STRETCH {
+            self.unsynced = 0;
+            self.behind.sync(&self.path, self.file.get_ref().try_clone()?);
+        }
         Ok(count)
     }
 
@@ -50,18 +63,15 @@ struct Table {
 }
 
 impl Table {
-    fn create(staged: &Path, name: String) -> Result<Self, FileError> {
+    fn create(staged: &Path, name: String, behind: Behind) -> Result<Self, FileError> {
         let path = staged.join(&name);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
         let file = File::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
-        Ok(Self {
-            path,
-            name,
-            rows: 0,
-            file: Hashed { file: BufWriter::with_capacity(1 << 20, file), hasher: blake3::Hasher::new(), bytes: 0 },
-        })
+        let (file, hasher) = (BufWriter::with_capacity(1 << 20, file), blake3::Hasher::new());
+        let file = Hashed { path: path.clone(), file, hasher, bytes: 0, behind, unsynced: 0 };
+        Ok(Self { path, name, rows: 0, file })
     }
 
     /// zstd level 1: the next levels cost twice the time for a tenth of the size.
@@ -72,13 +82,12 @@ impl Table {
         writer.batched(schema).map_err(polars_error(&path))
     }
 
-    /// Syncs the file. (Its folder is synced with all others before the run is published.)
-    fn finish(mut self) -> Result<StoredFile, FileError> {
-        let fail = |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
-        self.file.flush().map_err(fail)?;
-        self.file.file.get_ref().sync_all().map_err(fail)?;
-        let blake3 = self.file.hasher.finalize().to_hex().to_string();
-        Ok(StoredFile { path: self.name, rows: self.rows, bytes: self.file.bytes, blake3 })
+    /// Hands the file over to be synced. (Its folder is synced with all others before the run is published.)
+    fn finish(self) -> Result<StoredFile, FileError> {
+        let Hashed { path, file, hasher, bytes, behind, .. } = self.file;
+        let file = file.into_inner().map_err(|e| FileError::new(&path, format!("cannot be written: {}", e.error())))?;
+        behind.sync(&path, file);
+        Ok(StoredFile { path: self.name, rows: self.rows, bytes, blake3: hasher.finalize().to_hex().to_string() })
     }
 }
 
@@ -91,9 +100,9 @@ struct DayFile {
 }
 
 impl DayFile {
-    fn create(staged: &Path, day: i64, dataset: Dataset) -> Result<Self, FileError> {
+    fn create(staged: &Path, day: i64, dataset: Dataset, behind: Behind) -> Result<Self, FileError> {
         let name = format!("{}/date={}/part-0.parquet", dataset.as_str(), time::date_text(day * time::DAY));
-        let Table { path, name, rows, file } = Table::create(staged, name)?;
+        let Table { path, name, rows, file } = Table::create(staged, name, behind)?;
         Ok(Self { path, name, rows, file: pages::Writer::new(file, &books::schema(dataset)) })
     }
 
@@ -126,8 +135,8 @@ struct Day {
 }
 
 impl Day {
-    fn begin(staged: &Path, number: i64) -> Result<Self, FileError> {
-        let file = |dataset| DayFile::create(staged, number, dataset);
+    fn begin(staged: &Path, number: i64, behind: &Behind) -> Result<Self, FileError> {
+        let file = |dataset| DayFile::create(staged, number, dataset, behind.clone());
         Ok(Self { number, legs: file(Dataset::Legs)?, calls: file(Dataset::Calls)? })
     }
 }
@@ -199,6 +208,7 @@ fn sort_ids(books: &Books<'_>, pieces: &SyncSender<SortedIds>) -> Result<(), Led
 /// A run in `staging`.
 pub struct Staged {
     folder: PathBuf,
+    syncer: Syncer,
     /// The files so far.
     pub files: Vec<StoredFile>,
     /// Legs so far.
@@ -215,7 +225,8 @@ impl Staged {
     pub fn begin(lock: &Lock, run_id: &str) -> Result<Self, FileError> {
         let folder = lock.staging.join(run_id);
         make_folder(&folder)?;
-        Ok(Self { folder, files: Vec::new(), legs: 0, amount: BTreeMap::new() })
+        let syncer = Syncer::begin(&folder)?;
+        Ok(Self { folder, syncer, files: Vec::new(), legs: 0, amount: BTreeMap::new() })
     }
 
     /// Writes the legs and the log, sorted by start and id, a folder per UTC date; and the ids of all booked and ignored
@@ -247,7 +258,7 @@ impl Staged {
             if let Some(done) = open.take() {
                 self.finish_day(done)?;
             }
-            *open = Some(Day::begin(&self.folder, day)?);
+            *open = Some(Day::begin(&self.folder, day, &self.syncer.behind())?);
         }
         let Some(open) = open else { return Ok(()) };
         self.add_sums(books, &group.sums)?;
@@ -278,7 +289,7 @@ impl Staged {
         for sorted in pieces {
             if files.is_empty() && sorted.iter().any(|(_, rows)| *rows > 0) {
                 for name in [ids::IDS, ids::REST, ids::CHILDREN] {
-                    files.push(Table::create(&self.folder, name.to_owned())?);
+                    files.push(Table::create(&self.folder, name.to_owned(), self.syncer.behind())?);
                 }
             }
             for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
@@ -316,7 +327,7 @@ impl Staged {
         if frame.height() == 0 {
             return Ok(());
         }
-        let mut table = Table::create(&self.folder, format!("{folder}/part-0.parquet"))?;
+        let mut table = Table::create(&self.folder, format!("{folder}/part-0.parquet"), self.syncer.behind())?;
         let path = table.path.clone();
         {
             let mut writer = table.writer(frame.schema())?;
@@ -352,6 +363,7 @@ impl Staged {
     /// # Errors
     /// If anything cannot be written or synced; the run is not booked then.
     pub fn publish(self, ledger: &Ledger, mut manifest: Manifest) -> Result<Run, LedgerError> {
+        self.syncer.finish()?;
         let path = self.folder.join(FILE_NAME);
         let text = manifest.to_text()?;
         write_synced(&path, text.as_bytes())?;
