@@ -272,9 +272,9 @@ pub(super) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
     append(out, Search::Full, values, false)
 }
 
-/// Appends texts or a dictionary to `out`, compressed. Returns whether it did.
-pub(super) fn compress_plain(out: &mut Vec<u8>, values: &[u8], always: bool) -> bool {
-    if values.len() < LEAST && !always {
+/// Appends texts to `out`, compressed. Returns whether it did.
+pub(super) fn compress_texts(out: &mut Vec<u8>, values: &[u8]) -> bool {
+    if values.len() < LEAST {
         return false;
     }
     let repeats = |sample| {
@@ -282,7 +282,12 @@ pub(super) fn compress_plain(out: &mut Vec<u8>, values: &[u8], always: bool) -> 
         pays_full_search(size(Search::Short), size(Search::Full))
     };
     let search = if sample(values).is_none_or(repeats) { Search::Full } else { Search::Short };
-    append(out, search, values, always)
+    append(out, search, values, false)
+}
+
+/// Appends a dictionary to `out`, compressed. Returns whether it did.
+pub(super) fn compress_dictionary(out: &mut Vec<u8>, values: &[u8], always: bool) -> bool {
+    (values.len() >= LEAST || always) && append(out, Search::Full, values, always)
 }
 
 fn append(out: &mut Vec<u8>, search: Search, values: &[u8], always: bool) -> bool {

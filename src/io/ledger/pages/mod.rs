@@ -114,7 +114,7 @@ impl Encoded {
             Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, Some(dictionary)),
         };
         let compressed = if matches!(encoding, Encoding::DeltaLengthByteArray | Encoding::DeltaByteArray) {
-            encode::compress_plain(&mut bytes, &values, false)
+            encode::compress_texts(&mut bytes, &values)
         } else {
             encode::compress_packed(&mut bytes, &values)
         };
@@ -127,7 +127,7 @@ impl Encoded {
         let dictionary = dictionary.map(|Dictionary { values, count }| {
             let mut bytes = Vec::new();
             // The codec is one for the whole column, and only a data page can say that it is not compressed.
-            let compressed = encode::compress_plain(&mut bytes, &values, data.compressed);
+            let compressed = encode::compress_dictionary(&mut bytes, &values, data.compressed);
             if !compressed {
                 bytes.extend_from_slice(&values);
             }
