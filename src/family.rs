@@ -448,7 +448,7 @@ fn first_of(own: Option<Reason>, other: Reason) -> Reason {
 /// Records by their id: one array of record numbers, sorted by id.
 ///
 /// # Why
-/// A sort of 4-byte numbers beats a hash table of ids in memory (8 bytes a record, not 40), and no choice of ids can
+/// A sort of 4-byte numbers beats a hash table of ids in memory (12 bytes a record, not 40), and no choice of ids can
 /// make it slow.
 #[derive(Debug)]
 struct SidIndex {
