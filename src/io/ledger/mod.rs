@@ -39,6 +39,7 @@ pub mod agree;
 mod behind;
 pub mod books;
 pub mod catalog;
+mod direct;
 pub mod events;
 pub mod family;
 pub mod frames;

@@ -2,6 +2,7 @@
 
 use super::behind::{Behind, Syncer};
 use super::books::{self, Books, Cutter, EncodedGroup};
+use super::direct::Direct;
 use super::ids;
 use super::manifest::{FILE_NAME, Manifest, StoredFile};
 use super::pages::{self, Encoded};
@@ -18,34 +19,24 @@ use polars_utils::compression::ZstdLevel;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// A file that counts and hashes what goes through, and is synced on the way.
+/// A file that counts and hashes what goes through.
 struct Hashed {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Direct,
     hasher: blake3::Hasher,
     bytes: u64,
     behind: Behind,
-    /// Bytes since it was last handed over to be synced.
-    unsynced: usize,
 }
-
-/// As many bytes are synced at a time.
-const STRETCH: usize = 64 << 20;
 
 impl Write for Hashed {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let count = self.file.write(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.bytes += count as u64;
-        self.unsynced += count;
-        if self.unsynced >= STRETCH {
-            self.unsynced = 0;
-            self.behind.sync(&self.path, self.file.get_ref().try_clone()?);
-        }
         Ok(count)
     }
 
@@ -69,8 +60,8 @@ impl Table {
             make_folder(folder)?;
         }
         let file = File::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
-        let (file, hasher) = (BufWriter::with_capacity(1 << 20, file), blake3::Hasher::new());
-        let file = Hashed { path: path.clone(), file, hasher, bytes: 0, behind, unsynced: 0 };
+        let (file, hasher) = (Direct::new(file), blake3::Hasher::new());
+        let file = Hashed { path: path.clone(), file, hasher, bytes: 0, behind };
         Ok(Self { path, name, rows: 0, file })
     }
 
@@ -84,8 +75,8 @@ impl Table {
 
     /// Hands the file over to be synced. (Its folder is synced with all others before the run is published.)
     fn finish(self) -> Result<StoredFile, FileError> {
-        let Hashed { path, file, hasher, bytes, behind, .. } = self.file;
-        let file = file.into_inner().map_err(|e| FileError::new(&path, format!("cannot be written: {}", e.error())))?;
+        let Hashed { path, file, hasher, bytes, behind } = self.file;
+        let file = file.finish().map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))?;
         behind.sync(&path, file);
         Ok(StoredFile { path: self.name, rows: self.rows, bytes, blake3: hasher.finalize().to_hex().to_string() })
     }
