@@ -168,7 +168,7 @@ impl Rows {
     fn read(dataset: Dataset, slice: &Slice<'_>) -> Result<Self, FileError> {
         let columns = columns(dataset);
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let frame = raw_rows(slice.path, &names, Some((slice.offset, slice.rows)))?;
+        let frame = raw_rows(slice.path, &names, slice.offset, slice.rows)?;
         let read = |(name, kind): &(&str, Kind)| {
             let column = guarded(slice.path, || frame.column(name).cloned())?;
             let series = column.as_materialized_series();

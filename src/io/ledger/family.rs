@@ -13,7 +13,7 @@
 use super::books::LOG_COLUMNS;
 use super::ids::ChildFile;
 use super::known::{self, Place, day_of_file};
-use super::read::{Group, frame, groups, late_prices, longs, slice, text, units, with_late_prices};
+use super::read::{Footer, Group, frame, late_prices, longs, slice, text, units, with_late_prices};
 use super::{Dataset, History, LedgerError, RESTORE, Run, polars_error};
 use crate::call::Sid;
 use crate::io::FileError;
@@ -118,7 +118,7 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
     for ((run, day), rows) in &mut places {
         let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
         rows.sort_unstable();
-        for rows in rows_by_group(rows, &groups(&path)?.iter().map(|group| group.rows).collect::<Vec<_>>()) {
+        for rows in rows_by_group(rows, &Footer::of(&path)?.groups().iter().map(|group| group.rows).collect::<Vec<_>>()) {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
             let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
             check_rows(&path, &found, last - first + 1)?;
@@ -194,7 +194,7 @@ pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> 
     if !run.manifest.files.iter().any(|file| run.folder.join(&file.path) == path) {
         return Ok(Vec::new());
     }
-    for rows in rows_that_may_start_at(call.start, &groups(&path)?) {
+    for rows in rows_that_may_start_at(call.start, &Footer::of(&path)?.groups()) {
         let starts = units(&slice(&path, &["start_time"], rows.start, rows.len())?, "start_time");
         let is_it = |start: &Option<i128>| *start == Some(i128::from(call.start));
         let (Some(first), Some(last)) = (starts.iter().position(is_it), starts.iter().rposition(is_it)) else { continue };

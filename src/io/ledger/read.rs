@@ -9,7 +9,7 @@ use crate::io::{FileError, guarded};
 use crate::money::Total;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
-use polars::io::parquet::metadata::FileMetadata;
+use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
 use polars::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -69,7 +69,7 @@ pub fn hash_file(path: &Path) -> Result<(u64, String), FileError> {
 /// # Errors
 /// If it is missing or corrupt.
 pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
-    rows_of(path, columns, None)
+    of_known_types(path, read_columns(path, columns, |reader| reader))
 }
 
 /// Some rows of a file: only their groups are read.
@@ -77,7 +77,7 @@ pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
 /// # Errors
 /// If it is missing or corrupt.
 pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
-    rows_of(path, columns, Some((offset, rows)))
+    Footer::of(path)?.rows(columns, offset, rows)
 }
 
 /// A group of rows in a Parquet file of legs or of the log.
@@ -89,25 +89,91 @@ pub struct Group {
     pub starts: Option<RangeInclusive<Micros>>,
 }
 
-/// The groups of rows of a file, in their order: only its footer is read.
-///
-/// # Errors
-/// If it is missing or corrupt.
-pub fn groups(path: &Path) -> Result<Vec<Group>, LedgerError> {
-    let file = File::open(path).map_err(|e| not_read(path, FileError::new(path, format!("cannot be read: {e}"))))?;
-    let mut reader = ParquetReader::new(file);
-    let metadata = guarded(path, || reader.get_metadata().cloned()).map_err(|e| not_read(path, e))?;
-    let of = |group: usize| {
-        let group = &metadata.row_groups[group];
-        let starts = || {
-            let column = group.columns_under_root_iter("start_time")?.next()?;
-            let statistics = column.statistics(&metadata.footer_buf)?.ok()?;
-            let starts = statistics.as_int64()?;
-            Some(starts.min_value?..=starts.max_value?)
+/// A file of which the footer was read: once, however many rows are asked for (a file of 760 groups, one after the other:
+/// half of the time went into reading all of the footer for each).
+#[derive(Debug)]
+pub struct Footer<'a> {
+    path: &'a Path,
+    metadata: FileMetadataRef,
+}
+
+impl<'a> Footer<'a> {
+    /// Reads the footer of a file.
+    ///
+    /// # Errors
+    /// If it is missing or corrupt.
+    pub fn of(path: &'a Path) -> Result<Self, LedgerError> {
+        Ok(Self::read(path).map_err(|e| not_read(path, e))?)
+    }
+
+    fn read(path: &'a Path) -> Result<Self, FileError> {
+        let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        let metadata = guarded(path, || ParquetReader::new(file).get_metadata().cloned())?;
+        Ok(Self { path, metadata })
+    }
+
+    /// The groups of rows, in their order.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let metadata = &self.metadata;
+        let of = |group: usize| {
+            let group = &metadata.row_groups[group];
+            let starts = || {
+                let column = group.columns_under_root_iter("start_time")?.next()?;
+                let statistics = column.statistics(&metadata.footer_buf)?.ok()?;
+                let starts = statistics.as_int64()?;
+                Some(starts.min_value?..=starts.max_value?)
+            };
+            Group { rows: group.num_rows(), starts: starts() }
         };
-        Group { rows: group.num_rows(), starts: starts() }
-    };
-    Ok((0..metadata.row_groups.len()).map(of).collect())
+        (0..metadata.row_groups.len()).map(of).collect()
+    }
+
+    /// Some rows: only their groups are read.
+    ///
+    /// # Errors
+    /// If the file is gone or corrupt.
+    pub fn rows(&self, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
+        of_known_types(self.path, self.raw_rows(columns, offset, rows))
+    }
+
+    fn raw_rows(&self, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, FileError> {
+        let (before, metadata) = self.only_groups_of(offset..offset.saturating_add(rows));
+        read_columns(self.path, columns, |mut reader| {
+            reader.set_metadata(metadata.into());
+            reader = reader.with_slice(Some((offset - before, rows)));
+            if rows <= FEW_ROWS { reader.read_parallel(ParallelStrategy::None) } else { reader }
+        })
+    }
+
+    /// The footer without the groups that have none of these rows, and how many rows the groups before had. (polars begins
+    /// to read each column of each group before it skips it.)
+    fn only_groups_of(&self, rows: Range<usize>) -> (usize, FileMetadata) {
+        let all = &self.metadata;
+        let (mut end, mut before, mut row_groups, mut num_rows) = (0, 0, Vec::new(), 0);
+        for group in &all.row_groups {
+            let first = end;
+            end += group.num_rows();
+            if end <= rows.start {
+                before = end;
+            } else if first < rows.end && rows.start < end {
+                num_rows += group.num_rows();
+                row_groups.push(group.clone());
+            }
+        }
+        let only = FileMetadata {
+            version: all.version,
+            num_rows,
+            max_row_group_height: all.max_row_group_height,
+            created_by: all.created_by.clone(),
+            row_groups,
+            key_value_metadata: all.key_value_metadata.clone(),
+            schema_descr: all.schema_descr.clone(),
+            column_orders: all.column_orders.clone(),
+            footer_buf: all.footer_buf.clone(),
+        };
+        (before, only)
+    }
 }
 
 /// Columns of a file, a group of rows after the other: no more is in memory at once.
@@ -119,39 +185,34 @@ pub fn each_group<E: From<LedgerError>>(
     columns: &[&str],
     mut then: impl FnMut(&DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut first = 0;
-    for Group { rows, .. } in groups(path)? {
-        then(&slice(path, columns, first, rows)?)?;
+    let (footer, mut first) = (Footer::of(path)?, 0);
+    for Group { rows, .. } in footer.groups() {
+        then(&footer.rows(columns, first, rows)?)?;
         first += rows;
     }
     Ok(())
 }
 
-/// Columns of a file, or of some of its rows, of whatever type they are.
+/// Columns of some rows, of whatever type they are.
 ///
 /// # Errors
-/// If it is missing or corrupt.
-pub(super) fn raw_rows(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, FileError> {
-    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
-    let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-    let read = || {
-        let mut reader = ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true);
-        if let Some((offset, rows)) = slice {
-            let mut metadata = FileMetadata::clone(reader.get_metadata()?);
-            let offset = offset - keep_groups(&mut metadata, offset..offset.saturating_add(rows));
-            reader.set_metadata(metadata.into());
-            reader = reader.with_slice(Some((offset, rows)));
-            if rows <= FEW_ROWS {
-                reader = reader.read_parallel(ParallelStrategy::None);
-            }
-        }
-        reader.finish()
-    };
-    guarded(path, read)
+/// If the file is missing or corrupt.
+pub(super) fn raw_rows(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, FileError> {
+    Footer::read(path)?.raw_rows(columns, offset, rows)
 }
 
-fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Result<DataFrame, LedgerError> {
-    let frame = raw_rows(path, columns, slice).map_err(|e| not_read(path, e))?;
+fn read_columns(
+    path: &Path,
+    columns: &[&str],
+    with: impl FnOnce(ParquetReader<File>) -> ParquetReader<File>,
+) -> Result<DataFrame, FileError> {
+    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+    let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+    guarded(path, || with(ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true)).finish())
+}
+
+fn of_known_types(path: &Path, frame: Result<DataFrame, FileError>) -> Result<DataFrame, LedgerError> {
+    let frame = frame.map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
         let is_number = NUMBERS.contains(&column.name().as_str());
         let expected = match column.dtype() {
@@ -169,25 +230,6 @@ fn rows_of(path: &Path, columns: &[&str], slice: Option<(usize, usize)>) -> Resu
 
 /// So few rows are read faster than threads begin to read them.
 const FEW_ROWS: usize = 1 << 12;
-
-/// Drops the groups of rows that have none of these rows; says how many rows the groups before had. (polars begins to read
-/// each column of each group before it skips it.)
-fn keep_groups(metadata: &mut FileMetadata, rows: Range<usize>) -> usize {
-    let (mut end, mut before) = (0, 0);
-    metadata.row_groups.retain(|group| {
-        let first = end;
-        end += group.num_rows();
-        if end <= rows.start {
-            before = end;
-        }
-        first < rows.end && rows.start < end
-    });
-    metadata.num_rows = 0;
-    for group in &metadata.row_groups {
-        metadata.num_rows += group.num_rows();
-    }
-    before
-}
 
 /// The columns that are numbers, times or money; all others are texts.
 const NUMBERS: [&str; 16] = [

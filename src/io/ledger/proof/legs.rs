@@ -6,7 +6,7 @@ use crate::call::Sid;
 use crate::io::ledger::books::LEG_COLUMNS;
 use crate::io::ledger::books::ROWS;
 use crate::io::ledger::manifest::FILE_NAME;
-use crate::io::ledger::read::{frame, longs, slice, text, units};
+use crate::io::ledger::read::{Footer, frame, longs, text, units};
 use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Run, known};
 use crate::io::{decks, read_text};
 use crate::time;
@@ -268,11 +268,12 @@ impl<'a> Calls<'a> {
 pub(super) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, LedgerError> {
     let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
     let columns = [&CALL_TEXTS[..], &["start_time", "duration_seconds", "amount"]].concat();
+    let (calls_file, legs_file) = (Footer::of(&calls_path)?, Footer::of(&legs_path)?);
     let mut sums = Sums::default();
     let mut walked = 0;
     for first in (0..).step_by(ROWS) {
-        let calls = slice(&calls_path, &columns, first, ROWS)?;
-        let legs = slice(&legs_path, &LEG_COLUMNS, walked, 2 * ROWS)?;
+        let calls = calls_file.rows(&columns, first, ROWS)?;
+        let legs = legs_file.rows(&LEG_COLUMNS, walked, 2 * ROWS)?;
         let rows = calls.height();
         let (calls, legs) = (Calls::of(&calls), Legs::of(&legs));
         let (mut at, mut own) = (0, Vec::with_capacity(2));
