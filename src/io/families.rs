@@ -32,7 +32,9 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 /// Calls that a part is meant to hold: with its join it stays near the cache.
 const CALLS_A_PART: u64 = 1 << 16;
 /// Most parts: each has a block of 64 KiB open.
-const MOST_PARTS: u64 = 512;
+const MOST_PARTS: u64 = 1024;
+/// Most pieces of booked calls: each has three such blocks open, and each part has rows for each piece.
+const MOST_PIECES: u64 = 1024;
 /// One record in so many is kept as a sample of when calls start.
 const SAMPLE: u32 = 256;
 
@@ -251,10 +253,11 @@ impl Dealt {
         self.parts.rows(part)
     }
 
-    /// Where to cut the booked calls, by start and by id, so that each piece has about so many.
+    /// Where to cut the booked calls, by start and by id, so that each piece has about so many, or more if there are too many
+    /// pieces.
     #[must_use]
     pub fn bounds(&mut self, rows: u64) -> Bounds {
-        let pieces = usize::try_from(u64::from(self.facts.records).div_ceil(rows)).unwrap_or(1).max(1);
+        let pieces = usize::try_from(u64::from(self.facts.records).div_ceil(rows).clamp(1, MOST_PIECES)).unwrap_or(1);
         let sample = std::mem::take(&mut self.sample);
         let mut sids: Vec<Sid> = sample.iter().map(|sampled| sampled.sid).collect();
         sids.par_sort_unstable();
