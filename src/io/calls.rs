@@ -364,15 +364,17 @@ impl Reading {
         policy: &Policy,
         dealer: &mut Dealer,
     ) -> Result<(), FileError> {
-        let at_once = 2 * rayon::current_num_threads();
-        let mut pieces = Vec::with_capacity(at_once);
+        let threads = rayon::current_num_threads();
+        // A piece of a table is fifty times a block of text.
+        let at_once = |pieces: &[Piece]| if pieces.iter().any(Piece::is_table) { threads } else { 2 * threads };
+        let mut pieces = Vec::new();
         let mut open = true;
         while open {
             match receiver.recv() {
                 Ok(piece) => pieces.push(piece?),
                 Err(_) => open = false,
             }
-            while pieces.len() < at_once
+            while pieces.len() < at_once(&pieces)
                 && let Ok(piece) = receiver.try_recv()
             {
                 pieces.push(piece?);
@@ -627,6 +629,10 @@ impl Piece {
             Self::Table { rows, .. } => Some(rows.len() as u64),
             Self::Document { .. } | Self::Done(_) => None,
         }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self, Self::Table { .. })
     }
 
     fn file(&self) -> Option<u32> {
