@@ -48,7 +48,7 @@ impl Direct {
     fn put(&mut self, is_rest: bool) -> Result<()> {
         let mut waits = &self.room[self.start..];
         if self.way == Way::Undecided && !is_rest {
-            self.way = if pass_cache(&self.file, true) { Way::PastCache } else { Way::ThroughCache };
+            self.way = if pass_cache(&self.file, true).is_ok() { Way::PastCache } else { Way::ThroughCache };
         }
         if self.way == Way::PastCache && is_rest {
             self.way = through_cache(&self.file)?;
@@ -58,10 +58,9 @@ impl Direct {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => waits = &waits[count..],
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                // Larger blocks than usual, or what is left of a write that the disk cut short.
-                Err(e) if e.kind() == ErrorKind::InvalidInput && self.way == Way::PastCache => {
-                    self.way = through_cache(&self.file)?;
-                }
+                // Larger blocks than usual, what is left of a write that the disk cut short, or a file system that only says so
+                // here.
+                Err(e) if self.way == Way::PastCache && may_go_through_cache(&e) => self.way = through_cache(&self.file)?,
                 Err(e) => return Err(e),
             }
         }
@@ -95,21 +94,25 @@ impl Write for Direct {
     }
 }
 
-fn through_cache(file: &File) -> Result<Way> {
-    if pass_cache(file, false) { Ok(Way::ThroughCache) } else { Err(std::io::Error::last_os_error()) }
+fn may_go_through_cache(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported)
 }
 
-/// Has the next writes pass the cache, or not. Returns whether the system does so.
+fn through_cache(file: &File) -> Result<Way> {
+    pass_cache(file, false).map(|()| Way::ThroughCache)
+}
+
+/// Has the next writes pass the cache, or not. An error says that the file system does not do so.
 #[cfg(target_os = "linux")]
-fn pass_cache(file: &File, pass: bool) -> bool {
+fn pass_cache(file: &File, pass: bool) -> Result<()> {
     use rustix::fs::{OFlags, fcntl_setfl};
-    fcntl_setfl(file, if pass { OFlags::DIRECT } else { OFlags::empty() }).is_ok()
+    Ok(fcntl_setfl(file, if pass { OFlags::DIRECT } else { OFlags::empty() })?)
 }
 
 /// Nobody but Linux is asked.
 #[cfg(not(target_os = "linux"))]
-fn pass_cache(_: &File, pass: bool) -> bool {
-    !pass
+fn pass_cache(_: &File, pass: bool) -> Result<()> {
+    if pass { Err(ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
