@@ -24,8 +24,8 @@ pub struct Measured {
 /// Nights on one machine, by size.
 #[rustfmt::skip]
 pub const ONE_MACHINE: [Measured; 2] = [
-    Measured { calls:  10_000_000, cpu_ms:  19_900, wall_ms:  12_430, peak_mib:   572, how: "CSV, alone on the machine" },
-    Measured { calls: 100_000_000, cpu_ms: 267_000, wall_ms: 180_000, peak_mib: 1_279, how: "CSV in zstd, alone on the machine" },
+    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, alone on the machine" },
+    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV in zstd, alone on the machine" },
 ];
 /// Where, when and on what those were measured.
 pub const ONE_MACHINE_SOURCE: &str = "2026-11-23, 2 cores of an AMD EPYC, 24 GiB; README, How fast";
@@ -45,7 +45,7 @@ pub struct LeastMemory {
 
 /// With `--memory 512MiB`; what does not fit waits on disk.
 pub const LEAST_MEMORY: LeastMemory = LeastMemory {
-    mib: 414,
+    mib: 418,
     calls: 10_000_000,
     bytes_a_call: 6,
     source: "2026-11-23, with --memory 512MiB; README, How fast and Limits",
@@ -276,30 +276,30 @@ mod tests {
         Asked { calls, hours: 4, cores: 2, memory_bytes: 4 << 30 }
     }
 
-    /// By hand: 50,000,000 × 267 s / 100,000,000 = 133.5 s; 180 s likewise 90 s; 414 MiB + 40,000,000 × 6 B = 228.9 MiB;
+    /// By hand: 50,000,000 × 212 s / 100,000,000 = 106 s; 147 s likewise 73.5 s; 418 MiB + 40,000,000 × 6 B = 228.9 MiB;
     /// 150 B and 110 B a call; 50,000,000 × 136.5 s / 2,000,000 = 3,412.5 s, of 14,400 s − 107.2 s: one core.
     #[test]
     fn fifty_million_calls_by_hand() {
         let plan = plan(asked(50_000_000));
-        assert_eq!((plan.cpu_ms, plan.time_ms, plan.memory_mib), (133_500, 90_000, 643));
+        assert_eq!((plan.cpu_ms, plan.time_ms, plan.memory_mib), (106_000, 73_500, 647));
         assert_eq!((plan.ledger_bytes, plan.waiting_bytes), (7_500_000_000, 5_500_000_000));
         assert_eq!((plan.spark_cores, plan.spark_cores_as_fast), (Some(1), 64));
         assert_eq!(plan.too_much, Vec::<String>::new());
     }
 
-    /// 40,000,000,000 calls: 180 s × 400 = 72,000 s; 414 MiB + 39,990,000,000 × 6 B = 228,824.6 MiB; Spark
+    /// 40,000,000,000 calls: 147 s × 400 = 58,800 s; 418 MiB + 39,990,000,000 × 6 B = 228,824.6 MiB; Spark
     /// 2,730,000 s of 14,292.8 s: 191.005 cores.
     #[test]
     fn what_one_machine_does_not_do_is_said() {
         let plan = plan(asked(40_000_000_000));
-        assert_eq!((plan.time_ms, plan.memory_mib, plan.spark_cores), (72_000_000, 229_239, Some(192)));
+        assert_eq!((plan.time_ms, plan.memory_mib, plan.spark_cores), (58_800_000, 229_243, Some(192)));
         assert_eq!(plan.too_much.len(), 3);
     }
 
     #[test]
     fn fewer_cores_are_slower_and_more_are_not_faster() {
         let time = |cores| plan(Asked { cores, ..asked(10_000_000) }).time_ms;
-        assert_eq!((time(1), time(2), time(64)), (19_900, 12_430, 12_430));
+        assert_eq!((time(1), time(2), time(64)), (18_630, 12_050, 12_050));
     }
 
     #[test]

@@ -18,17 +18,17 @@ fn a_plan_reads_like_this() {
     });
 }
 
-/// By hand: 25,000,000 × 180 s / 100,000,000 = 45 s, longer than 66.75 CPU s on 2 cores; 414 MiB + 15,000,000 × 6 B =
-/// 499.8 MiB; 25,000,000 × 150 B; 25,000,000 × 136.5 s / 2,000,000 = 1,706.25 s, of 14,292.8 s: 1 core; 2 × 32.
+/// By hand: 25,000,000 × 147 s / 100,000,000 = 36.75 s, longer than 53 CPU s on 2 cores; 418 MiB + 15,000,000 × 6 B =
+/// 503.8 MiB; 25,000,000 × 150 B; 25,000,000 × 136.5 s / 2,000,000 = 1,706.25 s, of 14,292.8 s: 1 core; 2 × 32.
 #[test]
 fn twenty_five_million_calls_by_hand() {
     let plan = plan("25000000", &[&MACHINE[..], &["--format", "json"]].concat()).json();
     let machine = &plan["one_machine"];
     assert_eq!(machine["does_it"], true);
     let expected = [
-        ("cpu_ms", "66750"),
-        ("time_ms", "45000"),
-        ("memory_mib", "500"),
+        ("cpu_ms", "53000"),
+        ("time_ms", "36750"),
+        ("memory_mib", "504"),
         ("ledger_bytes", "3750000000"),
         ("waiting_bytes", "2750000000"),
     ];
