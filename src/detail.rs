@@ -117,6 +117,10 @@ impl Facts {
                 let field = typed.missing_field(fields).map_or("direction", Field::as_str);
                 format!("`{field}` is empty")
             }
+            Reason::UnknownDirection => {
+                let text = fields.get(Field::Direction);
+                format!("direction is `{text}`; expected trunking-terminating, trunking-originating or {}", policy.other_directions.join(", "))
+            }
             Reason::InvalidTime => invalid_time(fields, policy),
             Reason::InvalidDuration => {
                 let text = fields.get(Field::Duration);
@@ -141,10 +145,14 @@ impl Facts {
                 format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start))
             }
             Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
+            Reason::AmbiguousTarget => {
+                format!("`to` is `{}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no `refer_to`", typed.target)
+            }
             Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(reason, typed.target, trunks),
             Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk),
             Reason::TransferDisabled => format!("the trunk {} allows no transfers", self.trunk),
             Reason::PstnTransferDisabled => format!("the trunk {} allows transfers to SIP only", self.trunk),
+            Reason::UnlistedAccount => format!("the accounts file does not list {}", fields.get(Field::AccountSid)),
             Reason::NoRate => self.unpriced.to_string(),
         }
     }
