@@ -75,7 +75,7 @@ impl Case<'_> {
         };
         let root = self.night.root_facts(self.calls, self.earlier, self.night.root_of(self.calls, record)?);
         let trunk = TrunkFact::of(self.trunk_text(record), self.tariff.trunks);
-        let target = settle_target(self.calls, child.asked, trunk.domain);
+        let target = settle_target(self.calls, record, trunk.domain, self.tariff.policy);
         let c = target_party(child.asked, &target)?;
         Some((
             Scenario::Transfer(TransferScenario::of(root.direction, target.kind()?)),
@@ -87,7 +87,7 @@ impl Case<'_> {
         let (cells, count) = cells(scenario);
         let start = self.calls.start[record];
         cells[..count].iter().find_map(|cell| {
-            let leg = plan(*cell, parties, &self.calls.parties)?;
+            let leg = plan(*cell, parties, &self.calls.parties, &self.tariff.policy.withheld_numbers)?;
             if find_rate(deck, &leg, start).is_some() {
                 return None;
             }

@@ -77,6 +77,8 @@
 
 pub mod audit;
 pub mod call;
+pub mod clock;
+pub mod columns;
 #[cfg(feature = "engine")]
 pub mod cli;
 pub mod deck;

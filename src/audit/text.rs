@@ -118,9 +118,17 @@ pub(super) fn instant(text: &str) -> Option<i64> {
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
     }
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y%m%dT%H%M%S%.f%#z"];
-    let iso = |format: &&str| DateTime::parse_from_str(&text.to_ascii_uppercase(), format).ok();
-    let instant = formats.iter().find_map(iso).or_else(|| DateTime::parse_from_rfc2822(text).ok());
+    let upper = text.to_ascii_uppercase();
+    let zoned = upper.strip_suffix(" UTC").or_else(|| upper.strip_suffix(" GMT")).map(|time| format!("{} +0000", time.trim_end()));
+    let text = zoned.as_deref().unwrap_or(text);
+    let upper = text.to_ascii_uppercase();
+    // Between date and time `T` or a blank; seconds or none; the offset at once or behind a blank.
+    let formats = ["T", " "].into_iter().flat_map(|between| {
+        ["%H:%M:%S%.f%#z", "%H:%M%#z", "%H:%M:%S%.f %#z", "%H:%M %#z"].map(|time| format!("%Y-%m-%d{between}{time}"))
+    });
+    let mut formats = formats.chain(["%Y%m%dT%H%M%S%.f%#z".to_owned()]);
+    let iso = |format: String| DateTime::parse_from_str(&upper, &format).ok();
+    let instant = formats.find_map(iso).or_else(|| DateTime::parse_from_rfc2822(text).ok());
     instant.map(|instant| instant.timestamp_micros())
 }
 
@@ -148,6 +156,8 @@ pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let user = text.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+    // What stands behind a `;` belongs to the user part, but not to its number.
+    let user = user.split(';').next().unwrap_or_default();
     let number = if is_sip(text) { dialled(user) } else { None };
     Cow::Owned(number.filter(|number| is_number(number)).unwrap_or_default())
 }
@@ -217,7 +227,8 @@ mod tests {
         let start = Some(1_795_132_800_000_000);
         let forms = ["2026-11-20", "2026-11-20T00:00:00Z", "2026-11-20t00:00:00.0z", "2026-11-20 02:00:00+02:00"];
         let others = ["2026-11-19T20:30:00-0330", "20261120T000000Z", "Fri, 20 Nov 2026 00:00:00 GMT", "2026-11-20T01:00:00+01"];
-        for text in forms.into_iter().chain(others) {
+        let later = ["2026-11-20 00:00 UTC", "2026-11-20T00:00Z", "2026-11-20 00:00:00.000 gmt", "2026-11-20 01:00:00 +0100"];
+        for text in forms.into_iter().chain(others).chain(later) {
             assert_eq!(instant(text), start, "{text}");
         }
         assert_eq!(instant("2026-11-20T00:00:00.000001999Z"), start.map(|start| start + 1));

@@ -11,7 +11,7 @@ use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
 pub use super::inputs::Inputs;
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
-use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
+use super::ledger::frames::{self, IgnoredRow, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
@@ -26,7 +26,7 @@ use crate::money::Total;
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
 use crate::rating::cells;
-use crate::record::Field;
+use crate::record::{Field, direction_meaning};
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use rayon::prelude::*;
@@ -35,6 +35,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+/// What is said of ignored records without a direction of their own.
+pub const NO_DIRECTION: &str = "(none)";
+
+/// Ignored records that are written at a time: some 4 MiB.
+const IGNORED_ROWS: usize = 1 << 13;
 
 /// Calls, read and dealt out to parts, with what they are to be rated with.
 pub struct Intake {
@@ -79,7 +85,7 @@ impl Intake {
             moved.push(std::mem::take(&mut part.moved));
             if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
                 let mut earlier = Earlier::default();
-                earlier.newest_start = self.dealt.facts.newest_start;
+                earlier.newest_start = self.dealt.facts.starts.newest(None);
                 let deck_of_account = self.inputs.deck_of_accounts(part.calls.accounts.texts());
                 let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&deck_of_account));
                 return Ok(Some(SettledPart {
@@ -136,12 +142,27 @@ impl Intake {
             ends.merge(PartJob::new(&self, &earlier, &bounds, &books, &ids).settle(&part)?);
         }
         ends.suspended.sort_unstable_by_key(|record| record.spot);
+        ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
         let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
-        let newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
+        let newest_start = history.newest_start().max(own_newest_start);
         let Self { inputs, reading, dealt, .. } = self;
-        let Dealt { texts, facts, .. } = dealt;
-        Ok(Session { inputs, reading, texts, facts, ends, books, ids, children, bounds, stands_on, newest_start })
+        let Dealt { texts, facts: families::Facts { digest, .. }, .. } = dealt;
+        Ok(Session {
+            inputs,
+            reading,
+            texts,
+            digest,
+            ends,
+            books,
+            ids,
+            children,
+            bounds,
+            stands_on,
+            own_newest_start,
+            newest_start,
+        })
     }
 
     /// What earlier runs know of some parts' calls.
@@ -157,7 +178,8 @@ impl Intake {
         let tonight = Tonight { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
         let mut earlier = known::earlier(history, tonight, waited, &mut texts, runs)?;
         self.dealt.texts = texts;
-        earlier.newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        let known = history.newest_start();
+        earlier.newest_start = known.max(self.dealt.facts.starts.newest(known));
         Ok(earlier)
     }
 }
@@ -214,7 +236,11 @@ struct Ends {
     by_reason: BTreeMap<Reason, u64>,
     /// Legs that the rated records must have.
     legs: u64,
+    /// Booked calls whose caller was mangled.
+    mangled_callers: u64,
     suspended: Vec<Suspended>,
+    /// Where the texts of the ignored records are.
+    ignored: Vec<Spot>,
     late_prices: Vec<LatePrice>,
 }
 
@@ -225,7 +251,9 @@ impl Ends {
             *self.by_reason.entry(reason).or_insert(0) += count;
         }
         self.legs += other.legs;
+        self.mangled_callers += other.mangled_callers;
         self.suspended.append(&mut other.suspended);
+        self.ignored.append(&mut other.ignored);
         self.late_prices.append(&mut other.late_prices);
     }
 }
@@ -279,12 +307,19 @@ impl<'a> PartJob<'a> {
                     if booked.is_rated {
                         ends.legs += cells(booked.scenario).1 as u64;
                     }
+                    // Only where the policy lets them pass.
+                    if booked.c.is_none() && booked.a.is_mangled(&calls.parties) {
+                        ends.mangled_callers += 1;
+                    }
                 }
-                Class::Ignored if !calls.sid[record].is_empty() => {
-                    let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
-                    row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                Class::Ignored => {
+                    ends.ignored.push(Spot { number: calls.number[record], place: calls.place[record] });
+                    if !calls.sid[record].is_empty() {
+                        let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
+                        row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                    }
                 }
-                Class::Ignored | Class::Duplicate => {}
+                Class::Duplicate => {}
                 Class::Suspended => {
                     let reason = night.reason[record].unwrap_or(Reason::MalformedRecord);
                     *ends.by_reason.entry(reason).or_insert(0) += 1;
@@ -300,7 +335,9 @@ impl<'a> PartJob<'a> {
 
     fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> Suspended {
         let calls = case.calls;
-        let kept = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        // The text of the copy that has the price, unless it is a version that lacks something.
+        let priced = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        let kept = if calls.content[priced] == calls.content[record] { priced } else { record };
         Suspended {
             spot: Spot { number: calls.number[kept], place: calls.place[kept] },
             number: calls.number[record],
@@ -350,7 +387,8 @@ pub struct Session {
     inputs: Inputs,
     reading: Reading,
     texts: SharedTexts,
-    facts: families::Facts,
+    /// A sum over the new records, the same in any order.
+    digest: u128,
     ends: Ends,
     /// The booked calls, by start; then their ids and those of ignored calls, by id.
     books: Parts,
@@ -359,6 +397,7 @@ pub struct Session {
     bounds: Bounds,
     /// The earlier runs that this is known from.
     stands_on: Vec<String>,
+    own_newest_start: Option<Micros>,
     newest_start: Option<Micros>,
 }
 
@@ -384,6 +423,48 @@ impl Session {
         let texts = self.reading.texts_of(&spots)?;
         let newest = self.newest_start.map(time::text).unwrap_or_default();
         Ok(self.ends.suspended.iter().zip(texts).map(|(record, text)| self.suspense_row(record, text, &newest)).collect())
+    }
+
+    /// Writes the ignored records as they came; how many there are of each direction.
+    fn write_ignored(&self, staged: &mut Staged) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut by_direction: BTreeMap<String, u64> = BTreeMap::new();
+        if self.ends.ignored.is_empty() {
+            return Ok(by_direction);
+        }
+        staged.write_frames(Dataset::Ignored, &frames::ignored(&[]), |write| {
+            let mut rows = Vec::with_capacity(IGNORED_ROWS);
+            self.reading.each_text::<LedgerError>(&self.ends.ignored, &mut |text| {
+                let row = self.ignored_row(text);
+                let direction = if row.direction.is_empty() { NO_DIRECTION } else { &row.direction };
+                *by_direction.entry(direction.to_owned()).or_default() += 1;
+                rows.push(row);
+                if rows.len() == IGNORED_ROWS {
+                    write(&frames::ignored(&rows))?;
+                    rows.clear();
+                }
+                Ok(())
+            })?;
+            write(&frames::ignored(&rows))
+        })?;
+        Ok(by_direction)
+    }
+
+    fn ignored_row(&self, text: SourceText) -> IgnoredRow {
+        let zone = self.inputs.policy.zone.as_ref();
+        let mut row = text.with_fields(|fields| {
+            let get = |field: Field| fields.map(|fields| fields.get(field)).unwrap_or_default();
+            IgnoredRow {
+                call_sid: get(Field::Sid).to_owned(),
+                parent_call_sid: get(Field::ParentCallSid).to_owned(),
+                account_sid: get(Field::AccountSid).to_owned(),
+                direction: direction_meaning(get(Field::Direction)).into_owned(),
+                start_time: time::parse(get(Field::StartTime), zone),
+                ..IgnoredRow::default()
+            }
+        });
+        row.header = text.format.header();
+        (row.source_file, row.source_line, row.record) = (text.file, text.line, text.record);
+        row
     }
 
     fn suspense_row(&self, record: &Suspended, text: SourceText, newest: &str) -> SuspenseRow {
@@ -422,7 +503,7 @@ impl Session {
             texts: &self.texts,
             decks: &self.inputs.decks.decks,
             rates,
-            rule: self.inputs.policy.leg_rule,
+            policy: &self.inputs.policy,
             run_id,
             bench,
         }
@@ -431,7 +512,7 @@ impl Session {
     /// A hash of what this run does, the same for any order of its records and any split of its files.
     fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.facts.digest.to_le_bytes());
+        hasher.update(&self.digest.to_le_bytes());
         for text in [
             previous.unwrap_or_default(),
             &self.inputs.decks.hash,
@@ -469,6 +550,12 @@ pub struct Summary {
     pub tally: Tally,
     /// Suspended records by reason.
     pub suspended_by_reason: BTreeMap<Reason, u64>,
+    /// Ignored records by their direction.
+    pub ignored_by_direction: BTreeMap<String, u64>,
+    /// Pages whose next page was not among the files: the file, and where the next one is.
+    pub incomplete: Vec<(String, String)>,
+    /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
+    pub mangled_callers: u64,
     /// Legs booked.
     pub legs: u64,
     /// Their sum by currency.
@@ -514,6 +601,7 @@ pub fn book_if(
     staged.write_books(&session.books_of(&rates, &Workbench::default(), &run_id))?;
     agreed(&staged)?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
+    let ignored_by_direction = session.write_ignored(&mut staged)?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
     staged.check_totals()?;
@@ -522,6 +610,9 @@ pub fn book_if(
         run_id: Some(run_id),
         tally,
         suspended_by_reason: session.suspended_by_reason().clone(),
+        ignored_by_direction,
+        incomplete: session.reading.incomplete(),
+        mangled_callers: session.ends.mangled_callers,
         legs: staged.legs,
         amount: staged.amount.clone(),
         warnings: Vec::new(),
@@ -553,6 +644,7 @@ fn check_counts(session: &Session, tally: &Tally, staged: &Staged) -> Result<(),
     let checks = [
         ("legs", session.ends.legs, rows(Dataset::Legs)),
         ("log rows", logged, rows(Dataset::Calls)),
+        ("ignored records", tally.of(Class::Ignored).records, rows(Dataset::Ignored)),
         ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
     ];
     match checks.iter().find(|(_, expected, found)| expected != found) {
@@ -571,7 +663,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
-        own_newest_start: session.facts.newest_start.map(time::text),
+        own_newest_start: session.own_newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
         policy: session.inputs.policy.words(),
         inputs: inputs.collect(),
@@ -582,6 +674,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         counts: Manifest::counts_of(&summary.tally),
         suspense: SuspenseAccount::of(&summary.tally),
         suspended_by_reason: summary.suspended_by_reason.iter().map(|(reason, n)| (reason.as_str().to_owned(), *n)).collect(),
+        ignored_by_direction: summary.ignored_by_direction.clone(),
         legs: summary.legs,
         amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
         files: std::mem::take(&mut staged.files),

@@ -61,7 +61,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         Suspense { opening, new, taken_up, closed: closed_count, closing, reasons: by_reason(rows.iter().map(waiting), newest) };
     let class = |name: &&str| ClassLine {
         class: (*name).to_owned(),
-        words: class_words(name),
+        words: class_words(name, &m.ignored_by_direction),
         count: count(name),
         amounts: if *name == "rated" { amounts.clone() } else { Vec::new() },
     };
@@ -70,6 +70,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         run: head(m, undone, newest),
         law: Law::of(count),
         classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"].iter().map(class).collect(),
+        ignored_by_direction: m.ignored_by_direction.clone(),
         scenarios: counter.scenarios(),
         legs: m.legs,
         amounts,
