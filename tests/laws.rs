@@ -629,7 +629,7 @@ const CHILD_ROW: &str = "CA2,CA1,AC1,,,+12025550103,2026-11-20T21:05:00Z,370,com
 #[test]
 fn a_record_that_waited_is_read_again_from_every_format() {
     let with = |delimiter: &str, end: &str| format!("{CHILD_HEADER}{end}{CHILD_ROW}{end}").replace(',', delimiter);
-    let quoted = CHILD_ROW.replace("AC1", "\"AC1\"").replace(",,,", ",,,\" \n\"");
+    let quoted = format!("{CHILD_ROW}\" \n\"").replace("AC1", "\"AC1\"");
     let json = r#"{"sid": "CA2", "parent_call_sid": "CA1", "account_sid": "AC1", "direction": "", "from": null, "to": "+12025550103", "start_time": "2026-11-20T21:05:00Z", "duration": "370", "status": "completed"}"#;
     assert_read_again("comma.csv", &with(",", "\n"));
     assert_read_again("crlf.csv", &with(",", "\r\n"));

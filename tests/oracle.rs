@@ -393,7 +393,6 @@ fn mishap() -> impl Strategy<Value = Mishap> {
         ("end_time", ""),
         ("end_time", "N/A"),
         ("from", ""),
-        ("refer_to", ""),
         ("direction", ""),
         ("direction", "outbound"),
         ("duration", ""),

@@ -112,15 +112,16 @@ fn carrier_number(calls: &Calls, asked: AskedRef) -> Option<PartyRef> {
     }
 }
 
-/// How full a record is: first by what decides most (whose child it is, what was asked for), then by the number of fields, and
-/// at last by which they are.
-pub(super) fn fullness(calls: &Calls, record: usize) -> (bool, bool, bool, u32, u16) {
+/// How full a record is: first by what decides a bill (whose child it is, what was asked for, who called, by which trunk), then
+/// by the number of fields, and at last by which they are.
+pub(super) fn fullness(calls: &Calls, record: usize) -> ([bool; 5], u32, u16) {
     let is_child = calls.child[record] != NONE;
     // Of a root a refer_to says nothing.
     let filled = if is_child { calls.filled[record] } else { calls.filled[record].without(Field::ReferTo) };
     let is_plain = matches!(asked(calls, record), Some(AskedRef::Number(_)));
     let fields = filled.without(Field::Price).without(Field::PriceUnit);
-    (is_child, filled.has(Field::ReferTo), is_plain, fields.len(), fields.bits())
+    let decisive = [is_child, filled.has(Field::ReferTo), is_plain, filled.has(Field::From), filled.has(Field::TrunkSid)];
+    (decisive, fields.len(), fields.bits())
 }
 
 /// Whether a record says nothing else than the log says of the booked call with its id.
@@ -147,7 +148,11 @@ pub(super) fn is_of_booked(calls: &Calls, record: usize, booked: &BookedVersion)
             };
             child.parent == booked.parent && target == Some(booked.to)
         }
-        None if !booked.parent.is_empty() => calls.to[record] == booked.to,
+        // As a root's party a SIP URI with a number is that number; as a target it may be an endpoint.
+        None if !booked.parent.is_empty() => {
+            let to = calls.to[record];
+            to == booked.to || to.as_number().is_some() && to.as_number() == booked.to.origin_number(&calls.parties)
+        }
         None => {
             let direction = calls.direction[record];
             (!has(Field::From) || calls.from[record] == booked.from)

@@ -148,7 +148,7 @@ impl Call {
     }
 
     /// How full it is: whose child it is, what it asks for, how many fields, and which.
-    pub fn fullness(&self) -> (bool, bool, bool, usize, u32) {
+    pub fn fullness(&self) -> ([bool; 5], usize, u32) {
         let content = self.content();
         let filled = content.iter().filter(|text| !text.is_empty()).count();
         // Price and price unit stand between status and refer_to.
@@ -156,7 +156,9 @@ impl Call {
         let bits = content.iter().zip(places).map(|(text, place)| u32::from(!text.is_empty()) << place).sum();
         let written = if self.refer_to.is_empty() { &self.to } else { &self.refer_to };
         let is_plain = !self.is_root() && (is_number(written) || written.starts_with("tel:") && carrier_number(written).is_some());
-        (!self.is_root(), !self.is_root() && !self.refer_to.is_empty(), is_plain, filled, bits)
+        let has_refer_to = !self.is_root() && !self.refer_to.is_empty();
+        let decisive = [!self.is_root(), has_refer_to, is_plain, !self.from.is_empty(), !self.trunk_sid.is_empty()];
+        (decisive, filled, bits)
     }
 
     /// A of a root call.

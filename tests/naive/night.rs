@@ -418,11 +418,16 @@ fn are_one_call(calls: &[&Call], policy: &Policy) -> bool {
         let mut said = calls.iter().zip(&contents).filter(|(_, content)| !content[field].is_empty());
         let Some((first, first_content)) = said.next() else { return true };
         said.all(|(other, content)| {
-            content[field] == first_content[field] || field == TO && ask_for_one_number(first, other)
+            let is_same = content[field] == first_content[field];
+            // The word of a root's direction that nobody knows is not compared with a child's.
+            let is_known = first.service().is_some() || !first.is_root() && !other.is_root();
+            is_same && (field != DIRECTION || is_known) || field == TO && ask_for_one_number(first, other)
         })
     })
 }
 
+/// The place of `direction` in [`Call::content`].
+const DIRECTION: usize = 4;
 /// The place of `to` in [`Call::content`].
 const TO: usize = 6;
 
