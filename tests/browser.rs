@@ -128,14 +128,15 @@ fn a_bad_page_is_found() {
         ("gone", "paper", style("@media print{svg text{display:none}}"), "is cut"),
         ("night", "paper", good.replace("@media screen and (prefers", "@media (prefers"), "is dark"),
         ("sheets", "paper", style("@media print{main{height:200vh}}"), "expected one"),
+        ("full", "paper", style("@media print{.sheet{contain:size;overflow:hidden;height:98vh}}"), "room to spare"),
     ];
     for (name, _, html, _) in &cases {
         assert_ne!(*html, good, "{name} is changed");
         write(folder.path(), &format!("{name}.html"), html);
     }
     let plan = |(name, only, ..): &(&str, &str, String, &str)| {
-        let rows = rows(&documents::month());
-        serde_json::json!({"file": format!("{name}.html"), "rows": rows, "one_sheet": *name == "sheets", "only": [only]})
+        let (rows, one_sheet) = (rows(&documents::month()), ["sheets", "full"].contains(name));
+        serde_json::json!({"file": format!("{name}.html"), "rows": rows, "one_sheet": one_sheet, "only": [only]})
     };
     let pages: Vec<Value> = cases.iter().map(plan).collect();
     write(folder.path(), "plain.html", &good);

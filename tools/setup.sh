@@ -7,17 +7,20 @@ export PATH="$HOME/.cargo/bin:$PATH"
 export DEBIAN_FRONTEND=noninteractive
 if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -E"; fi
 
+# Whether a package is there: one that was removed is known to dpkg still, and is not.
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed$'; }
+
 missing=
 command -v cc >/dev/null 2>&1 || missing="build-essential"
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || dpkg -s "$program" >/dev/null 2>&1 || missing="$missing $program"
+    command -v "$program" >/dev/null 2>&1 || installed "$program" || missing="$missing $program"
 done
 command -v cargo >/dev/null 2>&1 || command -v curl >/dev/null 2>&1 || missing="$missing curl ca-certificates"
 if [ -n "$missing" ]; then
     echo "setup: installing $missing"
     $as_root apt-get update -qq
     # shellcheck disable=SC2086 # a list of packages
-    $as_root apt-get install -y -qq $missing >/dev/null
+    $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A command that takes longer hangs.
@@ -53,9 +53,7 @@ pub fn ended(command: &mut Command) -> Ended {
     while child.try_wait().expect("the command can be waited for").is_none() {
         if start.elapsed() > LIMIT {
             hung = true;
-            let group = format!("-{process}");
-            let status = Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill is there");
-            assert!(status.success(), "a hanging command can be ended");
+            assert!(kill("KILL", &format!("-{process}")).status.success(), "a hanging command can be ended");
             break;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -164,7 +162,13 @@ pub fn stopped(record: &Path) -> u32 {
 
 /// Sends a signal to a process, if it is still there.
 pub fn signal(process: u32, name: &str) {
-    Command::new("kill").args([format!("-{name}"), process.to_string()]).output().expect("kill is there");
+    kill(name, &process.to_string());
+}
+
+/// The shell's own `kill`, on a process or on `-` and a group: a bare Debian has no program of that name.
+fn kill(signal: &str, whom: &str) -> Output {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"kill -s "$1" -- "$2""#, "sh", signal, whom]).output().expect("a shell is there")
 }
 
 /// What a command does that is left alone: its calls of these names. `?name` is a call that not every machine has.
