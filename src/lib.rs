@@ -99,6 +99,7 @@ pub mod record;
 pub mod reject;
 #[cfg(feature = "engine")]
 pub mod report;
+pub mod resemble;
 pub mod scenario;
 pub mod table;
 pub mod target;
