@@ -9,6 +9,7 @@ use crate::io::ledger::{History, Ledger, Lock, catalog, read};
 use crate::io::parts::Memory;
 use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
+use crate::reject::Reason;
 use serde_json::{Map, Value, json};
 
 /// Rates call files and books them.
@@ -58,6 +59,7 @@ fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
+    tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),
@@ -104,6 +106,33 @@ fn refuse_too_many(max_suspended: Option<u64>, session: &Session) -> Result<(), 
     }
 }
 
+/// How many unlisted accounts a note names.
+const NAMED: usize = 10;
+
+/// Says which accounts with calls the accounts file lacks, if it was given: they are billed under their ids, or wait.
+pub fn tell_unlisted(summary: &Summary) {
+    let accounts = &summary.unlisted_accounts;
+    if accounts.is_empty() {
+        return;
+    }
+    let many = |count: u64, one: &str| format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" });
+    let calls = accounts.values().sum();
+    let named: Vec<&str> = accounts.keys().take(NAMED).map(String::as_str).collect();
+    let more = accounts.len() - named.len();
+    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    let (becomes, hint) = if summary.suspended_by_reason.contains_key(&Reason::UnlistedAccount) {
+        ("wait as unlisted-account", "list them in the accounts file: the next run bills them")
+    } else {
+        (
+            "are billed under their ids, by the default deck",
+            "list them in the accounts file, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait",
+        )
+    };
+    let (calls, lacking) = (many(calls, "call"), many(accounts.len() as u64, "account"));
+    term::report("note", &format!("{calls} of {lacking} that the accounts file lacks {becomes}: {}{more}", named.join(", ")));
+    term::report("hint", hint);
+}
+
 fn counts(summary: &Summary) -> impl Iterator<Item = (&'static str, Count)> + '_ {
     let classes = Class::ALL.iter().map(|class| (class.as_str(), summary.tally.of(*class)));
     [("read", summary.tally.read), ("retried", summary.tally.retried)].into_iter().chain(classes)
@@ -122,6 +151,7 @@ pub fn as_json(summary: &Summary) -> Value {
     object.insert("legs".to_owned(), json!(summary.legs));
     let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
     object.insert("amount".to_owned(), Value::Object(amount));
+    object.insert("unlisted_accounts".to_owned(), json!(summary.unlisted_accounts));
     let seconds: Map<_, _> = counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
     object.insert("seconds".to_owned(), Value::Object(seconds));
     Value::Object(object)
