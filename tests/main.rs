@@ -40,6 +40,7 @@ mod commands;
 mod decks;
 mod desk;
 mod documents;
+mod doors_side_files;
 mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]

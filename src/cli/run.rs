@@ -121,15 +121,13 @@ pub fn tell_unlisted(summary: &Summary) {
     let more = accounts.len() - named.len();
     let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
     let (becomes, hint) = if summary.suspended_by_reason.contains_key(&Reason::UnlistedAccount) {
-        ("wait as unlisted-account", "list them in the accounts file: the next run bills them")
+        ("waiting as unlisted-account", "list them: the next run bills what waits")
     } else {
-        (
-            "are billed under their ids, by the default deck",
-            "list them in the accounts file, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait",
-        )
+        ("billed by the default deck", "list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait")
     };
-    let (calls, lacking) = (many(calls, "call"), many(accounts.len() as u64, "account"));
-    term::report("note", &format!("{calls} of {lacking} that the accounts file lacks {becomes}: {}{more}", named.join(", ")));
+    let (lacking, calls) = (many(accounts.len() as u64, "account"), many(calls, "call"));
+    let problem = format!("the accounts file lacks {lacking} with {calls}, {becomes}: {}{more}", named.join(", "));
+    term::report("note", &problem);
     term::report("hint", hint);
 }
 
