@@ -285,7 +285,7 @@ fn raw_words(name: &str) -> Vec<String> {
     words
 }
 
-/// How many thousandths of two names' words are the same; 0 for less than half, or if all that they share is weak.
+/// How many thousandths of two names' words are the same; 0 for no more than half, or if all that they share is weak.
 fn likeness(found: &[String], known: &[String]) -> usize {
     let weight = |word: &str| {
         let is_weak = WEAK_WORDS.contains(&word) || word.chars().all(char::is_numeric);
@@ -298,7 +298,7 @@ fn likeness(found: &[String], known: &[String]) -> usize {
         .map(|word| weight(word))
         .collect();
     let thousandths = shared.iter().sum::<usize>() * 2_000 / (all(found) + all(known)).max(1);
-    if thousandths < 500 || !shared.contains(&STRONG) { 0 } else { thousandths }
+    if thousandths <= 500 || !shared.contains(&STRONG) { 0 } else { thousandths }
 }
 
 /// Whether a word is another with a letter or, in a long one, two letters wrong, left out, put in or swapped. In a word of
@@ -449,7 +449,8 @@ mod tests {
         let calls =
             ["date_created", "date_updated", "uri", "api_version", "forwarded_by", "group_sid", "queue_time", "notes", "", "-"];
         all(&CALL, CALL_SYNONYMS, &calls.map(|name| (name, "")));
-        let accounts = ["phone", "notes", "state", "manager", "website", "created", "language", "number", "segment"];
+        let accounts =
+            ["phone", "notes", "state", "manager", "website", "created", "language", "number", "segment", "rate_limit"];
         all(&ACCOUNT, ACCOUNT_SYNONYMS, &accounts.map(|name| (name, "")));
     }
 

@@ -42,6 +42,7 @@ mod decks;
 mod desk;
 mod documents;
 mod doors;
+mod doors_side_files;
 mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]

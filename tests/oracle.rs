@@ -724,7 +724,13 @@ fn kernel(night: &Night) -> Vec<Outcome> {
     }
     let calls = through_bytes(&read);
     let deck_of_account = vec![0; calls.accounts.texts().len()];
-    let tariff = Tariff { decks: &decks.decks, deck_of_account: &deck_of_account, trunks: trunks.as_ref(), policy: &policy };
+    let tariff = Tariff {
+        decks: &decks.decks,
+        deck_of_account: &deck_of_account,
+        unlisted: &[],
+        trunks: trunks.as_ref(),
+        policy: &policy,
+    };
     let earlier = Earlier::default();
     let settled = settle(&calls, 0, &earlier, &tariff);
     assert!(settled.tally(&calls, 0, |_| false).conserves());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use trunkrate::call::{Calls, DirectionField, PartyRef, Sid, Status};
 use trunkrate::detail::{Case, Facts};
 use trunkrate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
-use trunkrate::io::inputs::Inputs;
+use trunkrate::io::inputs::{AccountFacts, Inputs};
 use trunkrate::money::Total;
 use trunkrate::night::{Class, Night, Tariff, TrunkFacts, settle};
 use trunkrate::party::Party;
@@ -32,22 +32,22 @@ struct Settled<'a> {
     retried: usize,
     earlier: Earlier,
     night: Night,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl<'a> Settled<'a> {
     /// The first `retried` records waited in suspense.
     fn of(calls: Calls, retried: usize, earlier: Earlier, inputs: &'a Inputs) -> Result<Self, Problem> {
-        let deck_of_account = inputs.deck_of_accounts(calls.accounts.texts());
-        let night = settle(&calls, retried, &earlier, &inputs.tariff(&deck_of_account));
+        let accounts = inputs.facts_of_accounts(calls.accounts.texts());
+        let night = settle(&calls, retried, &earlier, &inputs.tariff(&accounts));
         if !night.tally(&calls, retried, |_| false).conserves() {
             return Err(Problem("records or seconds were lost; report this".to_owned()));
         }
-        Ok(Self { inputs, calls, retried, earlier, night, deck_of_account })
+        Ok(Self { inputs, calls, retried, earlier, night, accounts })
     }
 
     fn tariff(&self) -> Tariff<'_> {
-        self.inputs.tariff(&self.deck_of_account)
+        self.inputs.tariff(&self.accounts)
     }
 
     /// The record whose text stands for a suspended one: of copies, the one with the price.

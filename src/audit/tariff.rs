@@ -169,7 +169,7 @@ impl Tariff {
 
     fn read_accounts(&self, csv: &str) -> Result<HashMap<String, usize>, String> {
         let mut accounts = HashMap::new();
-        let sheet = Sheet::read(csv).map_err(|problem| format!("accounts.csv: {problem}"))?;
+        let sheet = Sheet::with_column(csv, "accountsid").map_err(|problem| format!("accounts.csv: {problem}"))?;
         for record in &sheet.records {
             let (sid, deck) = (sheet.cell(record, "accountsid"), sheet.cell(record, "deck"));
             if !deck.is_empty() {

@@ -248,12 +248,11 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
 }
 
 fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Accounts, CliError> {
-    let path = match (&args.accounts, &run.manifest.accounts_hash) {
-        (Some(path), _) => path.clone(),
-        (None, Some(hash)) => ledger.archive_folder().join(hash).join("accounts.csv"),
-        (None, None) => return Ok(Accounts::new()),
-    };
-    Ok(accounts::load(&path)?.0)
+    Ok(match (&args.accounts, &run.manifest.accounts_hash) {
+        (Some(path), _) => accounts::load(path)?.0,
+        (None, Some(hash)) => accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?,
+        (None, None) => Accounts::new(),
+    })
 }
 
 fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {

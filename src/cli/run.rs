@@ -10,6 +10,7 @@ use crate::io::parts::Memory;
 use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
 use crate::policy::Policy;
+use crate::reject::Reason;
 use serde_json::{Map, Value, json};
 
 /// Rates call files and books them.
@@ -66,6 +67,7 @@ fn night(
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
     say_what_is_odd(&summary);
+    tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),
@@ -136,6 +138,31 @@ fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &Session) -> Re
     }
 }
 
+/// How many unlisted accounts a note names.
+const NAMED: usize = 10;
+
+/// Says which accounts with calls the accounts file lacks, if it was given: they are billed under their ids, or wait.
+pub fn tell_unlisted(summary: &Summary) {
+    let accounts = &summary.unlisted_accounts;
+    if accounts.is_empty() {
+        return;
+    }
+    let many = |count: u64, one: &str| format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" });
+    let calls = accounts.values().sum();
+    let named: Vec<&str> = accounts.keys().take(NAMED).map(String::as_str).collect();
+    let more = accounts.len() - named.len();
+    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    let (becomes, hint) = if summary.suspended_by_reason.contains_key(&Reason::UnlistedAccount) {
+        ("waiting as unlisted-account", "list them: the next run bills what waits")
+    } else {
+        ("billed by the default deck", "list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait")
+    };
+    let (lacking, calls) = (many(accounts.len() as u64, "account"), many(calls, "call"));
+    let problem = format!("the accounts file lacks {lacking} with {calls}, {becomes}: {}{more}", named.join(", "));
+    term::report("note", &problem);
+    term::report("hint", hint);
+}
+
 fn counts(summary: &Summary) -> impl Iterator<Item = (&'static str, Count)> + '_ {
     let classes = Class::ALL.iter().map(|class| (class.as_str(), summary.tally.of(*class)));
     [("read", summary.tally.read), ("retried", summary.tally.retried)].into_iter().chain(classes)
@@ -158,6 +185,7 @@ pub fn as_json(summary: &Summary) -> Value {
     object.insert("legs".to_owned(), json!(summary.legs));
     let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
     object.insert("amount".to_owned(), Value::Object(amount));
+    object.insert("unlisted_accounts".to_owned(), json!(summary.unlisted_accounts));
     let seconds: Map<_, _> = counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
     object.insert("seconds".to_owned(), Value::Object(seconds));
     Value::Object(object)

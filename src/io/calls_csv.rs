@@ -8,6 +8,7 @@
 mod split;
 
 use super::FileError;
+use super::sheet::{self, reader};
 use crate::call::Calls;
 use crate::columns;
 use crate::policy::Policy;
@@ -50,15 +51,8 @@ impl Header {
             return refuse("its first line is not UTF-8".to_owned());
         };
         let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-        let read = |delimiter: u8| {
-            let mut record = csv::StringRecord::new();
-            let mut reader = reader(delimiter, text.as_bytes());
-            reader.read_record(&mut record).ok().map(|_| (delimiter, record.iter().map(str::to_owned).collect::<Vec<_>>()))
-        };
         let known = |names: &[String]| names.iter().filter(|name| Field::named(name).is_some()).count();
-        let Some((delimiter, names)) =
-            b",;\t|".iter().filter_map(|d| read(*d)).max_by_key(|(d, names)| (known(names), *d == b','))
-        else {
+        let Some((delimiter, names)) = sheet::split_header(text, known) else {
             return refuse("its first line is no header".to_owned());
         };
         let columns: Vec<(usize, Field)> =
@@ -153,10 +147,6 @@ fn shorten(text: &str) -> String {
         short.push('…');
     }
     short
-}
-
-fn reader(delimiter: u8, bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes)
 }
 
 /// What a walk through a block found.

@@ -9,7 +9,7 @@
 use super::FileError;
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
-pub use super::inputs::Inputs;
+pub use super::inputs::{AccountFacts, Inputs};
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
 use super::ledger::frames::{self, IgnoredRow, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
@@ -86,15 +86,15 @@ impl Intake {
             if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
                 let mut earlier = Earlier::default();
                 earlier.newest_start = self.dealt.facts.starts.newest(None);
-                let deck_of_account = self.inputs.deck_of_accounts(part.calls.accounts.texts());
-                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&deck_of_account));
+                let accounts = self.inputs.facts_of_accounts(part.calls.accounts.texts());
+                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&accounts));
                 return Ok(Some(SettledPart {
                     inputs: &self.inputs,
                     reading: &self.reading,
                     calls: part.calls,
                     earlier,
                     night,
-                    deck_of_account,
+                    accounts,
                 }));
             }
         }
@@ -194,14 +194,14 @@ pub struct SettledPart<'a> {
     pub earlier: Earlier,
     /// Where the records ended.
     pub night: Night,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl SettledPart<'_> {
     /// What the calls were rated with, borrowed.
     #[must_use]
     pub fn tariff(&self) -> Tariff<'_> {
-        self.inputs.tariff(&self.deck_of_account)
+        self.inputs.tariff(&self.accounts)
     }
 
     /// Why a suspended record is so, in words.
@@ -242,6 +242,8 @@ struct Ends {
     /// Where the texts of the ignored records are.
     ignored: Vec<Spot>,
     late_prices: Vec<LatePrice>,
+    /// Calls of accounts that the accounts file lacks, by the id of the account's text: booked, or waiting for that.
+    unlisted: BTreeMap<u32, u64>,
 }
 
 impl Ends {
@@ -255,6 +257,9 @@ impl Ends {
         self.suspended.append(&mut other.suspended);
         self.ignored.append(&mut other.ignored);
         self.late_prices.append(&mut other.late_prices);
+        for (account, count) in other.unlisted {
+            *self.unlisted.entry(account).or_insert(0) += count;
+        }
     }
 }
 
@@ -278,19 +283,19 @@ struct PartJob<'a> {
     bounds: &'a Bounds,
     books: &'a Parts,
     ids: &'a Parts,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl<'a> PartJob<'a> {
     fn new(intake: &'a Intake, earlier: &'a Earlier, bounds: &'a Bounds, books: &'a Parts, ids: &'a Parts) -> Self {
-        let deck_of_account = intake.inputs.deck_of_accounts(intake.dealt.texts.accounts.texts());
-        Self { intake, earlier, bounds, books, ids, deck_of_account }
+        let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
+        Self { intake, earlier, bounds, books, ids, accounts }
     }
 
     /// Settles the records of a part: what is booked goes to the books, by start.
     fn settle(&self, part: &Part) -> Result<Ends, LedgerError> {
         let (calls, earlier) = (&part.calls, self.earlier);
-        let tariff = self.intake.inputs.tariff(&self.deck_of_account);
+        let tariff = self.intake.inputs.tariff(&self.accounts);
         let waiting = self.intake.reading.waiting.len();
         let retried = calls.number.partition_point(|number| (*number as usize) < waiting);
         let night = settle(calls, retried, earlier, &tariff);
@@ -299,6 +304,9 @@ impl<'a> PartJob<'a> {
         let trunks = TrunkFacts::of_all(calls, &tariff);
         let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 84), Batch::new(self.ids, 0));
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
+            if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
+                *ends.unlisted.entry(calls.account[record]).or_insert(0) += 1;
+            }
             match night.class[record] {
                 Class::Rated | Class::Free => {
                     let booked = night.booked(calls, earlier, &tariff, &trunks, record);
@@ -372,6 +380,15 @@ impl<'a> PartJob<'a> {
     }
 }
 
+/// Whether a record is a call of its account: booked, or waiting only because the account is not listed.
+fn counts_for_account(night: &Night, record: usize) -> bool {
+    match night.class[record] {
+        Class::Rated | Class::Free => true,
+        Class::Suspended => night.reason[record] == Some(Reason::UnlistedAccount),
+        Class::Ignored | Class::Duplicate => false,
+    }
+}
+
 /// Prices that came for calls of earlier runs.
 fn late_prices(calls: &Calls, night: &Night, earlier: &Earlier, is_away: impl Fn(usize) -> bool) -> Vec<LatePrice> {
     let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
@@ -412,6 +429,13 @@ impl Session {
     #[must_use]
     pub fn suspended_by_reason(&self) -> &BTreeMap<Reason, u64> {
         &self.ends.by_reason
+    }
+
+    /// Calls of each account that the accounts file lacks.
+    #[must_use]
+    pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
+        let named = self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls));
+        named.collect()
     }
 
     /// The suspended records, with their texts and details.
@@ -560,6 +584,8 @@ pub struct Summary {
     pub legs: u64,
     /// Their sum by currency.
     pub amount: BTreeMap<String, Total>,
+    /// Calls of each account that the accounts file lacks.
+    pub unlisted_accounts: BTreeMap<String, u64>,
     /// What went wrong after the run was booked.
     pub warnings: Vec<String>,
 }
@@ -615,6 +641,7 @@ pub fn book_if(
         mangled_callers: session.ends.mangled_callers,
         legs: staged.legs,
         amount: staged.amount.clone(),
+        unlisted_accounts: session.unlisted_accounts(),
         warnings: Vec::new(),
     };
     let manifest = Manifest { imported, ..manifest(session, &summary, previous, &mut staged, kind) };

@@ -151,7 +151,7 @@ fn max_call_seconds(m: &Manifest) -> u32 {
 
 fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
     let Some(hash) = &m.accounts_hash else { return Ok(Accounts::new()) };
-    Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
+    accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))
 }
 
 /// The prefixes of the decks that the run rated with; none if it booked no leg.
