@@ -214,7 +214,7 @@ impl DirectionField {
         match plain_word(text).as_str() {
             "trunkingterminating" => Self::Termination,
             "trunkingoriginating" => Self::Origination,
-            word if others.iter().any(|other| other == word) => Self::Other,
+            word if others.iter().any(|other| plain_word(other) == word) => Self::Other,
             _ => Self::Unknown,
         }
     }

@@ -7,7 +7,7 @@
 //! A column that is misspelt is a column that is missing. So a file that cannot say what a bill needs is no call file, whatever
 //! else it says.
 
-use crate::record::Field;
+use crate::record::{Field, plain_word};
 use crate::resemble::{CALL_SYNONYMS, resembling};
 use std::fmt;
 
@@ -48,6 +48,38 @@ pub fn check<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: boo
     Err(MissingColumns(missing.into_iter().map(|field| (field, in_place(field))).collect()))
 }
 
+/// Fields of the carrier's Call resource that are nobody's business here, whatever they resemble; without case, blanks and signs.
+const OTHERS: [&str; 14] = [
+    "annotation",
+    "answeredby",
+    "apiversion",
+    "callername",
+    "datecreated",
+    "dateupdated",
+    "forwardedfrom",
+    "fromformatted",
+    "groupsid",
+    "phonenumbersid",
+    "queuetime",
+    "subresourceuris",
+    "toformatted",
+    "uri",
+];
+
+/// Columns that are not read, though each resembles a field that the file lacks: they may hold what a bill depends on
+/// (`refer_to`, `answer_time`, `trunk_sid`).
+#[must_use]
+pub fn unread<'a>(names: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<(&'a str, Field)> {
+    let lacks = |field: &Field| !names.clone().any(|name| Field::named(name) == Some(*field));
+    let lacking: Vec<&str> = Field::ALL.into_iter().filter(lacks).map(Field::as_str).collect();
+    let is_strange = |name: &&str| Field::named(name).is_none() && !OTHERS.contains(&plain_word(name).as_str());
+    let like = |name: &'a str| {
+        let field = resembling(name, lacking.iter().copied(), CALL_SYNONYMS)?;
+        Some((name, Field::named(field)?))
+    };
+    names.clone().filter(is_strange).filter_map(like).collect()
+}
+
 impl MissingColumns {
     /// What to do about it.
     #[must_use]
@@ -55,7 +87,9 @@ impl MissingColumns {
         let is_parent_alone = matches!(&self.0[..], [(Field::ParentCallSid, _)]);
         let rename = "name the columns as the carrier does (the README lists them)";
         if is_parent_alone {
-            return format!("without it every transfer would be billed as a plain call: {rename}; if the export knows no transfers, say so with --no-transfers");
+            return format!(
+                "without it every transfer would be billed as a plain call: {rename}; if the export knows no transfers, say so with --no-transfers"
+            );
         }
         format!("{rename}, or export them too; nothing was booked")
     }
@@ -96,12 +130,20 @@ mod tests {
             let said = check(names.into_iter(), false).unwrap_err().to_string();
             assert_eq!(said, format!("it has no column `{}`", field.as_str()));
         }
-        let names = ["Call SID", "Parent Call", "account_sid", "direction", "from", "to", "Start Time (UTC)", "Duration (seconds)"];
+        let names =
+            ["Call SID", "Parent Call", "account_sid", "direction", "from", "to", "Start Time (UTC)", "Duration (seconds)"];
         assert_eq!(
             check(names.into_iter(), false).unwrap_err().to_string(),
             "it has no columns `parent_call_sid` (`Parent Call` resembles it), `start_time` (`Start Time (UTC)` resembles it), \
              `duration` (`Duration (seconds)` resembles it), `status`"
         );
+    }
+
+    #[test]
+    fn columns_that_are_not_read_are_named_where_they_resemble_one() {
+        let all = ALL.into_iter().chain(["Refer-To", "Trunk", "answered_by", "date_created", "uri", "price_unit"]);
+        assert_eq!(unread(&all), [("Refer-To", Field::ReferTo), ("Trunk", Field::TrunkSid)]);
+        assert_eq!(unread(&ALL.into_iter().chain(["refer_to", "Refer-To", "trunk_sid", "from_formatted"])), []);
     }
 
     #[test]

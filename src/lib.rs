@@ -77,10 +77,10 @@
 
 pub mod audit;
 pub mod call;
-pub mod clock;
-pub mod columns;
 #[cfg(feature = "engine")]
 pub mod cli;
+pub mod clock;
+pub mod columns;
 pub mod deck;
 pub mod detail;
 #[cfg(feature = "engine")]

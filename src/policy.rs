@@ -95,7 +95,7 @@ pub struct Policy {
     pub unlisted_accounts: UnlistedAccounts,
     /// A last line without an end.
     pub final_newline: FinalNewline,
-    /// Directions of roots that are no trunk calls, in lower case without blanks, `_` and `-`.
+    /// Directions of roots that are no trunk calls, in lower case with `-` between words.
     pub other_directions: Vec<String>,
     /// Hosts of the carrier, in lower case; `*` stands for one label.
     pub internal_hosts: Vec<String>,
@@ -162,7 +162,7 @@ impl Default for Policy {
             internal_targets: InternalTargets::default(),
             unlisted_accounts: UnlistedAccounts::default(),
             final_newline: FinalNewline::default(),
-            other_directions: OTHER_DIRECTIONS.iter().map(|word| crate::record::plain_word(word)).collect(),
+            other_directions: OTHER_DIRECTIONS.map(str::to_owned).into(),
             internal_hosts: INTERNAL_HOSTS.map(str::to_owned).into(),
             withheld_numbers: WITHHELD_NUMBERS.iter().filter_map(|text| Number::parse(text)).collect(),
             no_transfers: false,

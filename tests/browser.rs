@@ -128,7 +128,7 @@ fn a_bad_page_is_found() {
         ("gone", "paper", style("@media print{svg text{display:none}}"), "is cut"),
         ("night", "paper", good.replace("@media screen and (prefers", "@media (prefers"), "is dark"),
         ("sheets", "paper", style("@media print{main{height:200vh}}"), "expected one"),
-        ("full", "paper", style("@media print{.sheet{contain:size;overflow:hidden;height:98vh}}"), "room to spare"),
+        ("full", "paper", style("@media print{.sheet{contain:size;overflow:hidden;height:250mm}}"), "room to spare"),
     ];
     for (name, _, html, _) in &cases {
         assert_ne!(*html, good, "{name} is changed");

@@ -61,22 +61,13 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
 }
 
 /// Columns of ignored records.
-const IGNORED_COLUMNS: [&str; 8] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "direction",
-    "start_time",
-    "source_file",
-    "source_line",
-    "record",
-];
+const IGNORED_COLUMNS: [&str; 8] =
+    ["call_sid", "parent_call_sid", "account_sid", "direction", "start_time", "source_file", "source_line", "record"];
 
 /// The ignored records of all runs, oldest run first.
 fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
-    let of_columns = |frame: &DataFrame| {
-        frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)))
-    };
+    let of_columns =
+        |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
     write_frames(args.format, out, &of_columns(&frames::ignored(&[]))?, |each| {
         let history = ledger.history()?;
         for path in history.runs.iter().flat_map(|run| run.files(Dataset::Ignored)) {

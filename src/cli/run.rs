@@ -11,6 +11,7 @@ use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
 use crate::policy::Policy;
 use crate::reject::Reason;
+use crate::text::visible;
 use serde_json::{Map, Value, json};
 
 /// Rates call files and books them.
@@ -67,6 +68,9 @@ fn night(
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
     say_what_is_odd(&summary);
+    if let (Some(trunks), Some(count)) = (&args.trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk)) {
+        term::report("note", &format!("{}: lacks the trunk of {} waiting records", trunks.display(), grouped(*count)));
+    }
     tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
@@ -101,6 +105,15 @@ pub fn print_what_is_done(text: &str, but: &str) {
 
 /// What a summary says that nobody may overlook.
 fn say_what_is_odd(summary: &Summary) {
+    for (file, unread) in &summary.unread {
+        for (column, field) in unread {
+            let (column, field) = (visible(column), field.as_str());
+            term::report(
+                "note",
+                &format!("{file}: the column `{column}` is not read; it resembles `{field}`, which the file lacks"),
+            );
+        }
+    }
     for (file, next) in &summary.incomplete {
         term::report("note", &format!("{file}: is not the last page: the next one, {next}, is not among the files"));
     }
@@ -108,7 +121,10 @@ fn say_what_is_odd(summary: &Summary) {
         let calls = if summary.mangled_callers == 1 { "call has a caller that is" } else { "calls have callers that are" };
         term::report(
             "note",
-            &format!("{} {calls} no number any more: billed as unknown (policy.mangled_caller)", grouped(summary.mangled_callers)),
+            &format!(
+                "{} {calls} no number any more: billed as unknown (policy.mangled_caller)",
+                grouped(summary.mangled_callers)
+            ),
         );
     }
     let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);

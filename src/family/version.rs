@@ -23,6 +23,11 @@ pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     if !versions.iter().all(|record| is_comparable(calls, *record)) {
         return false;
     }
+    // A version without a `refer_to` says by its `to` what was asked for: it may not be another target.
+    let referred = versions.iter().copied().find(|record| is_referred(calls, *record));
+    if referred.is_some_and(|referred| !versions.iter().all(|record| have_target_of(calls, *record, referred))) {
+        return false;
+    }
     // Of each field the first version that has it: all others must say the same.
     Field::ALL.into_iter().all(|field| {
         let mut having = versions.iter().copied().filter(|record| calls.filled[*record].has(field));
@@ -87,6 +92,32 @@ fn own_party(calls: &Calls, record: usize, which: usize) -> u32 {
     let mut text = String::new();
     party.push_to(&calls.parties, &mut text);
     hash_of(&text)
+}
+
+fn is_referred(calls: &Calls, record: usize) -> bool {
+    calls.child[record] != NONE && calls.filled[record].has(Field::ReferTo)
+}
+
+/// Whether a record has the target of a child with a `refer_to`, if it has none itself.
+fn have_target_of(calls: &Calls, record: usize, referred: usize) -> bool {
+    if is_referred(calls, record) {
+        return true;
+    }
+    let wanted = asked(calls, referred).expect("a child asks for something");
+    match asked(calls, record) {
+        Some(asked) => {
+            asked == wanted && asked != AskedRef::Invalid
+                || carrier_number(calls, asked).is_some() && carrier_number(calls, asked) == carrier_number(calls, wanted)
+        }
+        None => match wanted {
+            AskedRef::Number(number) => calls.to[record] == PartyRef::number(number),
+            AskedRef::Sip(endpoint, user) => {
+                let number = if let UserPart::Number(number) = user { Some(PartyRef::number(number)) } else { None };
+                calls.to[record] == PartyRef::endpoint(endpoint) || Some(calls.to[record]) == number
+            }
+            AskedRef::Emergency(_) | AskedRef::Invalid => false,
+        },
+    }
 }
 
 /// Whether the `to` of two children asks for one number: bare in one, and at a host of the carrier in the other.

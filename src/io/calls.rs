@@ -17,8 +17,9 @@ use super::ledger::frames::KeptParent;
 use super::pool::Text;
 use super::source::{CallPath, Compression, Source, Stamp, format_ending};
 use crate::call::Calls;
+use crate::columns;
 use crate::policy::{FinalNewline, Policy};
-use crate::record::Record;
+use crate::record::{Field, Record};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,8 @@ pub struct ReadFile {
     pub rows: u64,
     /// Its format.
     pub format: Format,
+    /// Columns that are not read, and the field that each resembles ([`columns::unread`]).
+    pub unread: Vec<(String, Field)>,
     stamp: Stamp,
 }
 
@@ -270,7 +273,15 @@ fn produce_file(
         format
     };
     let (hash, stamp) = source.finish()?;
-    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
+    let unread = match &format {
+        Format::Csv(header) => unread(&header.names),
+        Format::Json | Format::Parquet | Format::Published => Vec::new(),
+    };
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
+}
+
+fn unread(names: &[String]) -> Vec<(String, Field)> {
+    columns::unread(&names.iter().map(String::as_str)).into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
 }
 
 fn produce_table(
@@ -295,13 +306,15 @@ fn produce_table(
     let (open, format): (fn(&Path, _) -> _, _) =
         if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
     let table = Arc::new(open(&file.path, unpacked)?);
+    let mut unread = Vec::new();
     if !file.of_night {
         table.check(policy)?;
+        unread = self::unread(&table.names);
     }
     for rows in table.pieces() {
         send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
     }
-    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
 }
 
 /// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
@@ -427,8 +440,10 @@ impl Reading {
             ));
         }
         let (file, offset, length, first_line) = match piece {
-            Piece::Done(file) => {
-                std::mem::take(&mut self.keys).check(&file.path.path, policy)?;
+            Piece::Done(mut file) => {
+                let keys = std::mem::take(&mut self.keys);
+                keys.check(&file.path.path, policy)?;
+                file.unread.extend(unread(&keys.names()));
                 self.files.push(*file);
                 return Ok(());
             }

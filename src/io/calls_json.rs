@@ -120,6 +120,15 @@ impl Keys {
         self.example = self.example.take().or(other.example);
     }
 
+    /// The names of all keys that are known: those of the fields that any record has, and all of one record.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let Some(example) = &self.example else { return Vec::new() };
+        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+        let found = Field::ALL.into_iter().filter(|field| self.found.has(*field));
+        names.into_keys().map(Cow::into_owned).chain(found.map(|field| field.as_str().to_owned())).collect()
+    }
+
     /// Whether the records can say what a bill needs: of each field that a bill needs any record has the key.
     ///
     /// # Errors
@@ -142,9 +151,10 @@ impl Keys {
             let problem = format!("is not a call file: its records are envelopes, with the call in `{name}`");
             return Err(FileError::new(path, problem).hint(format!("take the calls out, one a line: jq -c .{name} FILE")));
         }
-        let problem = match self.found.has(Field::Sid) {
-            true => format!("cannot be billed: no record has the key: {missing}"),
-            false => format!("is not a call file: {missing}"),
+        let problem = if self.found.has(Field::Sid) {
+            format!("cannot be billed: no record has the key: {missing}")
+        } else {
+            format!("is not a call file: {missing}")
         };
         Err(FileError::new(path, problem).hint(missing.hint()))
     }
@@ -227,7 +237,8 @@ struct Page<'a> {
     uri: Option<Value>,
     next_page_uri: Option<Value>,
     first_page_uri: Option<Value>,
-    page: Option<Value>,
+    #[serde(rename = "page")]
+    number: Option<Value>,
     /// Where younger interfaces of the carrier have the same.
     meta: Option<Value>,
 }
@@ -242,7 +253,7 @@ impl Page<'_> {
             uri: text(&self.uri, "url"),
             next_page_uri: text(&self.next_page_uri, "next_page_url"),
             first_page_uri: text(&self.first_page_uri, "first_page_url"),
-            page: self.page.as_ref().or_else(|| meta("page")).and_then(Value::as_u64),
+            page: self.number.as_ref().or_else(|| meta("page")).and_then(Value::as_u64),
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct CallTable {
     /// How many rows it has.
     pub rows: usize,
     /// The names of all columns.
-    names: Vec<String>,
+    pub names: Vec<String>,
     columns: Vec<(String, Field)>,
     /// The columns beside the fields, if it holds records of a published night.
     origin: Option<Origin>,

@@ -6,6 +6,10 @@
 //! accounts        out to parts    earlier, kernel   rows
 //! ```
 
+mod ignored;
+
+pub use self::ignored::NO_DIRECTION;
+
 use super::FileError;
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
@@ -26,7 +30,7 @@ use crate::money::Total;
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
 use crate::rating::cells;
-use crate::record::{Field, direction_meaning};
+use crate::record::Field;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use rayon::prelude::*;
@@ -35,12 +39,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// What is said of ignored records without a direction of their own.
-pub const NO_DIRECTION: &str = "(none)";
-
-/// Ignored records that are written at a time: some 4 MiB.
-const IGNORED_ROWS: usize = 1 << 13;
 
 /// Calls, read and dealt out to parts, with what they are to be rated with.
 pub struct Intake {
@@ -449,48 +447,6 @@ impl Session {
         Ok(self.ends.suspended.iter().zip(texts).map(|(record, text)| self.suspense_row(record, text, &newest)).collect())
     }
 
-    /// Writes the ignored records as they came; how many there are of each direction.
-    fn write_ignored(&self, staged: &mut Staged) -> Result<BTreeMap<String, u64>, LedgerError> {
-        let mut by_direction: BTreeMap<String, u64> = BTreeMap::new();
-        if self.ends.ignored.is_empty() {
-            return Ok(by_direction);
-        }
-        staged.write_frames(Dataset::Ignored, &frames::ignored(&[]), |write| {
-            let mut rows = Vec::with_capacity(IGNORED_ROWS);
-            self.reading.each_text::<LedgerError>(&self.ends.ignored, &mut |text| {
-                let row = self.ignored_row(text);
-                let direction = if row.direction.is_empty() { NO_DIRECTION } else { &row.direction };
-                *by_direction.entry(direction.to_owned()).or_default() += 1;
-                rows.push(row);
-                if rows.len() == IGNORED_ROWS {
-                    write(&frames::ignored(&rows))?;
-                    rows.clear();
-                }
-                Ok(())
-            })?;
-            write(&frames::ignored(&rows))
-        })?;
-        Ok(by_direction)
-    }
-
-    fn ignored_row(&self, text: SourceText) -> IgnoredRow {
-        let zone = self.inputs.policy.zone.as_ref();
-        let mut row = text.with_fields(|fields| {
-            let get = |field: Field| fields.map(|fields| fields.get(field)).unwrap_or_default();
-            IgnoredRow {
-                call_sid: get(Field::Sid).to_owned(),
-                parent_call_sid: get(Field::ParentCallSid).to_owned(),
-                account_sid: get(Field::AccountSid).to_owned(),
-                direction: direction_meaning(get(Field::Direction)).into_owned(),
-                start_time: time::parse(get(Field::StartTime), zone),
-                ..IgnoredRow::default()
-            }
-        });
-        row.header = text.format.header();
-        (row.source_file, row.source_line, row.record) = (text.file, text.line, text.record);
-        row
-    }
-
     fn suspense_row(&self, record: &Suspended, text: SourceText, newest: &str) -> SuspenseRow {
         let waiting = self.reading.waiting.get(record.number as usize);
         let [call_sid, parent_call_sid, account_sid] = text.with_fields(|fields| {
@@ -580,6 +536,8 @@ pub struct Summary {
     pub incomplete: Vec<(String, String)>,
     /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
     pub mangled_callers: u64,
+    /// Of each call file: the columns that were not read, and the field that each resembles.
+    pub unread: Vec<(String, Vec<(String, Field)>)>,
     /// Legs booked.
     pub legs: u64,
     /// Their sum by currency.
@@ -639,6 +597,7 @@ pub fn book_if(
         ignored_by_direction,
         incomplete: session.reading.incomplete(),
         mangled_callers: session.ends.mangled_callers,
+        unread: session.reading.files.iter().map(|file| (file.path.name.clone(), file.unread.clone())).collect(),
         legs: staged.legs,
         amount: staged.amount.clone(),
         unlisted_accounts: session.unlisted_accounts(),

@@ -5,7 +5,7 @@ use super::FileError;
 use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
 use crate::party::Number;
 use crate::policy::{ChainedTransfers, FinalNewline, InternalTargets, MangledCaller, Policy, UnlistedAccounts};
-use crate::record::plain_word;
+use crate::record::{direction_meaning, plain_word};
 use crate::time::Zone;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -104,7 +104,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     })
 }
 
-/// Words that a root's direction may be, in the form of [`plain_word`]. A trunk's own word cannot be one of them.
+/// Words that a root's direction may be, in the form of [`direction_meaning`]. A trunk's own word cannot be one of them.
 fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
     let plain = |word: &String| {
         let plain = plain_word(word);
@@ -113,7 +113,7 @@ fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
             let problem = format!("input.other_directions: `{word}` cannot be ignored");
             return Err(FileError::new(path, problem).hint("expected a direction that is no trunk's, such as `outbound`"));
         }
-        Ok(plain)
+        Ok(direction_meaning(word).into_owned())
     };
     words.iter().map(plain).collect()
 }
@@ -122,7 +122,8 @@ fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
 fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
     let host = |host: &String| {
         let text = host.trim().to_ascii_lowercase();
-        let is_label = |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_label =
+            |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if text.split('.').all(is_label) {
             return Ok(text);
         }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::call::{Call, is_direction_unknown, is_duration_invalid, is_field_missing, is_time_invalid};
 use super::deck::{DeckRow, billed_seconds, find_rate, leg_amount};
 use super::party::{
-    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_party,
+    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_meaning, target_party,
 };
 use super::table::{Cell, TABLE, TableRow};
 use super::{Leg, Log, Outcome, Policy, Record, Trunk};
@@ -413,6 +413,12 @@ fn are_one_call(calls: &[&Call], policy: &Policy) -> bool {
     if !calls.iter().all(|call| call.is_final() && call.is_comparable(policy)) {
         return false;
     }
+    let is_referred = |call: &Call| !call.is_root() && !call.refer_to.is_empty();
+    if let Some(referred) = calls.iter().find(|call| is_referred(call))
+        && !calls.iter().all(|call| is_referred(call) || has_target(call, &referred.refer_to))
+    {
+        return false;
+    }
     let contents: Vec<Vec<String>> = calls.iter().map(|call| call.content()).collect();
     (0..contents[0].len()).all(|field| {
         let mut said = calls.iter().zip(&contents).filter(|(_, content)| !content[field].is_empty());
@@ -424,6 +430,18 @@ fn are_one_call(calls: &[&Call], policy: &Policy) -> bool {
             is_same && (field != DIRECTION || is_known) || field == TO && ask_for_one_number(first, other)
         })
     })
+}
+
+/// Whether a record without a `refer_to` asks by its `to` for the target of one with it.
+fn has_target(call: &Call, refer_to: &str) -> bool {
+    if call.is_root() {
+        let party = root_party(&call.to);
+        let target = root_party(refer_to);
+        let is_one = party.text == target.text || party.text == target_meaning(refer_to);
+        return is_one && classify_target(refer_to, Some("none")).is_ok();
+    }
+    let is_one = target_meaning(&call.to) == target_meaning(refer_to) && classify_target(refer_to, Some("none")).is_ok();
+    is_one || carrier_number(&call.to).is_some() && carrier_number(&call.to) == carrier_number(refer_to)
 }
 
 /// The place of `direction` in [`Call::content`].

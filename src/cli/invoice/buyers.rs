@@ -5,6 +5,7 @@ use crate::cli::term;
 use crate::io::accounts::Accounts;
 use crate::io::customers::lacking;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// How many accounts a note names; an error names all.
@@ -43,7 +44,7 @@ impl Incomplete {
         let mut message = format!("{who} what an invoice says of its customer:");
         message.extend(self.accounts.iter().take(named).map(line));
         if count > named {
-            message.push_str(&format!("\n  and {} more", term::grouped((count - named) as u64)));
+            let _ = write!(message, "\n  and {} more", term::grouped((count - named) as u64));
         }
         let hint =
             "fill these columns of the accounts file and name it with --accounts; `invoice issue --allow-incomplete` goes on";

@@ -88,7 +88,9 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
-    documents.iter().for_each(|document| incomplete.add(&document.buyer.account_sid, &inputs.accounts));
+    for document in &documents {
+        incomplete.add(&document.buyer.account_sid, &inputs.accounts);
+    }
     incomplete.tell(&inputs.accounts_path, true)?;
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {

@@ -93,10 +93,10 @@ fn what_to_write(text: &str) -> String {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return format!("write at most {LONGEST} digits: no number has more");
     }
-    // Signs that people and spreadsheets put around one prefix.
+    // Signs that people and spreadsheets put into one prefix; not brackets, as in +49 (0)15, where a digit is to go.
     let bare = text.trim_start_matches('\'').trim_end_matches(['*', '%']);
     let bare = bare.strip_suffix(".0").unwrap_or(bare);
-    let is_sign = |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '.' | '(' | ')' | '\u{2011}' | '\u{2013}');
+    let is_sign = |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '.' | '\u{2011}' | '\u{2013}');
     let digits: String = bare.chars().filter(|c| !is_sign(*c)).collect();
     let digits = digits.strip_prefix("00").unwrap_or(&digits);
     match Prefix::parse(digits) {

@@ -155,7 +155,9 @@ pub struct IgnoredRow {
 pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
     let texts = |name: &str, get: fn(&IgnoredRow) -> &str| {
         let mut column = Texts::new(name, rows.len());
-        rows.iter().for_each(|row| column.push_str(get(row)));
+        for row in rows {
+            column.push_str(get(row));
+        }
         column.finish()
     };
     let line = |row: &IgnoredRow| i64::try_from(row.source_line).expect("a file has fewer than 2^63 lines");
