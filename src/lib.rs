@@ -77,10 +77,10 @@
 
 pub mod audit;
 pub mod call;
-pub mod clock;
-pub mod columns;
 #[cfg(feature = "engine")]
 pub mod cli;
+pub mod clock;
+pub mod columns;
 pub mod deck;
 pub mod detail;
 #[cfg(feature = "engine")]
@@ -101,6 +101,7 @@ pub mod record;
 pub mod reject;
 #[cfg(feature = "engine")]
 pub mod report;
+pub mod repriced;
 pub mod resemble;
 pub mod scenario;
 pub mod table;

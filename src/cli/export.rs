@@ -2,7 +2,8 @@
 
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::error::CliError;
-use super::run::{existing, times};
+use super::project::Project;
+use super::run::times;
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
@@ -29,8 +30,8 @@ pub const SUSPENSE_COLUMNS: [&str; 10] = [
 ];
 
 /// Writes what was asked for.
-pub fn run(args: &ExportArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => {
@@ -61,22 +62,13 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
 }
 
 /// Columns of ignored records.
-const IGNORED_COLUMNS: [&str; 8] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "direction",
-    "start_time",
-    "source_file",
-    "source_line",
-    "record",
-];
+const IGNORED_COLUMNS: [&str; 8] =
+    ["call_sid", "parent_call_sid", "account_sid", "direction", "start_time", "source_file", "source_line", "record"];
 
 /// The ignored records of all runs, oldest run first.
 fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
-    let of_columns = |frame: &DataFrame| {
-        frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)))
-    };
+    let of_columns =
+        |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
     write_frames(args.format, out, &of_columns(&frames::ignored(&[]))?, |each| {
         let history = ledger.history()?;
         for path in history.runs.iter().flat_map(|run| run.files(Dataset::Ignored)) {
