@@ -110,13 +110,13 @@ impl Decks<'_> {
 
     /// A move from one deck to another, in words; `None` if it is the same.
     fn moved(&self, then: &str, now: &str) -> Option<String> {
-        let (then, now) = (self.then(then), self.now(now));
-        if then.map(|deck| self.stands_for(deck)) == now.map(Some) {
+        // Without a deck nothing was billed.
+        let (then, now) = (self.then(then)?, self.now(now));
+        if now.is_some() && now == self.stands_for(then) {
             return None;
         }
-        let name = |name: Option<&str>| name.map_or_else(|| "none".to_owned(), |name| format!("`{}`", visible(name)));
-        let now = now.map(|at| self.inputs.decks.decks[at].name.as_str());
-        Some(format!("the deck was {}, is {}", name(then.map(|deck| deck.name.as_str())), name(now)))
+        let now = now.map_or_else(|| "none".to_owned(), |at| format!("`{}`", visible(&self.inputs.decks.decks[at].name)));
+        Some(format!("the deck was `{}`, is {now}", visible(&then.name)))
     }
 
     /// Accounts that have another deck than then.
@@ -147,7 +147,8 @@ impl Decks<'_> {
             }
             let Some(how) = self.moved(&deck_then, &deck_now) else { continue };
             let is_known = then.as_ref().is_some_and(|then| then.contains_key(sid));
-            if is_known { &mut moved } else { &mut perhaps_new }.push((sid, how));
+            let list = if is_known { &mut moved } else { &mut perhaps_new };
+            list.push((sid, how));
         }
         let default = self.moved("", "");
         let mut changes = Vec::new();

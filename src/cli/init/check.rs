@@ -174,8 +174,8 @@ fn party(text: &str) -> String {
 
 /// Directions, accounts and times of the records.
 fn seen(sample: &Sample, policy: &Policy) -> String {
-    let (mut directions, mut accounts): (BTreeMap<String, u64>, BTreeMap<String, u64>) = Default::default();
-    let (mut times, mut bad_times): (Vec<i64>, u64) = Default::default();
+    let (mut directions, mut accounts) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
+    let (mut times, mut bad_times) = (Vec::<i64>::new(), 0_u64);
     for text in &sample.records {
         text.with_fields(|fields| {
             let Some(fields) = fields else { return };

@@ -51,7 +51,8 @@ pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
 fn write(choices: &Choices, file: &Path, is_there: bool) -> Result<(), CliError> {
     let text = choices.to_text();
     let refuse = |e: crate::io::FileError| {
-        CliError::usage(format!("this makes no project: {}", e.problem)).hint(e.hint.unwrap_or_default())
+        let error = CliError::usage(format!("this makes no project: {}", e.problem));
+        e.hint.into_iter().fold(error, CliError::hint)
     };
     settings::parse(file, &text).map_err(refuse)?;
     super::config::parse_terms(file, &text).map_err(refuse)?;
