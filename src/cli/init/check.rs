@@ -16,6 +16,7 @@ use crate::night::Class;
 use crate::party::{Number, Party, endpoint_number};
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
+use crate::resemble::{CALL_SYNONYMS, resembling};
 use crate::scenario::Direction;
 use crate::text::visible;
 use crate::time;
@@ -115,10 +116,16 @@ fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
 /// A row for each field: its column, its first value, and what that was read as; then what is not there.
 fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
     let column = |field: Field| sample.columns.iter().find(|name| Field::named(name) == Some(field));
+    let like = |field: Field| {
+        let known = Field::ALL.map(Field::as_str);
+        let mut strange = sample.columns.iter().filter(|name| Field::named(name).is_none());
+        strange.find(|name| resembling(name, known, CALL_SYNONYMS) == Some(field.as_str()))
+    };
     let is_shown = |field: &Field| REQUIRED.contains(field) || column(*field).is_some();
     let rows = Field::ALL.into_iter().filter(is_shown).map(|field| {
         let Some(name) = column(field) else {
-            return vec![field.as_str().to_owned(), "MISSING".to_owned(), String::new(), "cannot be billed without".to_owned()];
+            let like = like(field).map(|name| format!("like `{}`", short(name, 15))).unwrap_or_default();
+            return vec![field.as_str().to_owned(), "MISSING".to_owned(), like, "cannot be billed without".to_owned()];
         };
         let first = sample.records.iter().find_map(|text| value(text, field, policy));
         let (value, read) = first.unwrap_or_else(|| (String::new(), "empty in all of them".to_owned()));
