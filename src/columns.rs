@@ -55,9 +55,7 @@ impl MissingColumns {
         let is_parent_alone = matches!(&self.0[..], [(Field::ParentCallSid, _)]);
         let rename = "name the columns as the carrier does (the README lists them)";
         if is_parent_alone {
-            return format!(
-                "without it every transfer would be billed as a plain call: {rename}; if the export knows no transfers, say so with --no-transfers"
-            );
+            return format!("without it every transfer would be billed as a plain call: {rename}; if the export knows no transfers, say so with --no-transfers");
         }
         format!("{rename}, or export them too; nothing was booked")
     }
@@ -98,8 +96,7 @@ mod tests {
             let said = check(names.into_iter(), false).unwrap_err().to_string();
             assert_eq!(said, format!("it has no column `{}`", field.as_str()));
         }
-        let names =
-            ["Call SID", "Parent Call", "account_sid", "direction", "from", "to", "Start Time (UTC)", "Duration (seconds)"];
+        let names = ["Call SID", "Parent Call", "account_sid", "direction", "from", "to", "Start Time (UTC)", "Duration (seconds)"];
         assert_eq!(
             check(names.into_iter(), false).unwrap_err().to_string(),
             "it has no columns `parent_call_sid` (`Parent Call` resembles it), `start_time` (`Start Time (UTC)` resembles it), \

@@ -119,10 +119,7 @@ impl Facts {
             }
             Reason::UnknownDirection => {
                 let text = fields.get(Field::Direction);
-                format!(
-                    "direction is `{text}`; expected trunking-terminating, trunking-originating or {}",
-                    policy.other_directions.join(", ")
-                )
+                format!("direction is `{text}`; expected trunking-terminating, trunking-originating or {}", policy.other_directions.join(", "))
             }
             Reason::InvalidTime => invalid_time(fields, policy),
             Reason::InvalidDuration => {
@@ -149,10 +146,7 @@ impl Facts {
             }
             Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
             Reason::AmbiguousTarget => {
-                format!(
-                    "`to` is `{}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no `refer_to`",
-                    typed.target
-                )
+                format!("`to` is `{}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no `refer_to`", typed.target)
             }
             Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(reason, typed.target, trunks),
             Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk),

@@ -212,9 +212,7 @@ fn has_exponent(text: &str) -> bool {
     let Some((number, exponent)) = text.split_once(['e', 'E']) else { return false };
     let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
     let digits = exponent.trim_start_matches('+');
-    is_decimal(number.trim_start_matches(['+', '\'']).trim_start())
-        && !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit())
+    is_decimal(number.trim_start_matches(['+', '\'']).trim_start()) && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// 911 or 933 as the `to` of a root call: bare, as a `tel:` URI or as the user of a SIP URI.

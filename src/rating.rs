@@ -12,9 +12,9 @@ use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, rou
 use crate::packed::Booked;
 use crate::party::{Number, Party, emergency_of_root};
 use crate::policy::{InternalTargets, Policy};
-use crate::record::Field;
 use crate::scenario::{Direction, Scenario};
 use crate::table::{LegCell, Letter, LogCell, root_leg};
+use crate::record::Field;
 use crate::target::{Target, at_host, at_own_host, is_internal};
 use crate::time::Micros;
 use crate::trunk::{TerminationDomain, TransferCallerId};

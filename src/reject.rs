@@ -146,7 +146,9 @@ impl Reason {
             Self::ParentSuspended => "settle the parent first; this record follows by itself",
             Self::ChainedTransfer => "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call",
             Self::InvalidTarget => "look at the value with `trunkrate classify`",
-            Self::AmbiguousTarget => "export `refer_to`, or decide with `policy.internal_targets = \"pstn\"` or `\"sip\"`",
+            Self::AmbiguousTarget => {
+                "export `refer_to`, or decide with `policy.internal_targets = \"pstn\"` or `\"sip\"`"
+            }
             Self::EmergencyTarget => "ask the carrier: it does not support transfers to emergency numbers",
             Self::UnknownTrunk => "fetch the carrier's trunk list again",
             Self::TransferDisabled | Self::PstnTransferDisabled => "compare the trunk list's date with the call's",

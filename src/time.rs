@@ -228,8 +228,13 @@ const OFFSET_FORMS: [&str; 9] = [
     "%Y%m%dT%H%M%S%.f%#z",
 ];
 
-const LOCAL_FORMS: [&str; 5] =
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%a, %d %b %Y %H:%M:%S"];
+const LOCAL_FORMS: [&str; 5] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%a, %d %b %Y %H:%M:%S",
+];
 
 /// A leap second would be 23:59:59 plus a second of nanoseconds: no call is known to start in one.
 fn whole(time: DateTime<chrono::FixedOffset>) -> Result<Micros, TimeError> {

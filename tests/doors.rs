@@ -57,10 +57,7 @@ fn a_file_without_the_parent_column_is_refused_and_named() {
     };
     let whole = call_file(&[&root("CA1"), &child("CA2", "CA1")]);
     let renamed = said(&whole.replacen("parent_call_sid", "Parent Call", 1));
-    assert!(
-        renamed.contains("calls.csv:1: cannot be billed: it has no column `parent_call_sid` (`Parent Call` resembles it)"),
-        "{renamed}"
-    );
+    assert!(renamed.contains("calls.csv:1: cannot be billed: it has no column `parent_call_sid` (`Parent Call` resembles it)"), "{renamed}");
     assert!(renamed.contains("--no-transfers"), "{renamed}");
     night.file("calls.csv", &whole);
     // 0.02000 of the root, twice 0.01000 of the child.
@@ -85,10 +82,9 @@ fn every_column_that_a_bill_needs_is_missed_in_every_format() {
     let fields: Vec<&str> = HEADER.split(',').collect();
     let objects = |name: &str, other: &str| {
         let object = |line: &str| {
-            let pairs = fields
-                .iter()
-                .zip(line.split(','))
-                .map(|(field, text)| (if *field == name { other.to_owned() } else { (*field).to_owned() }, Value::from(text)));
+            let pairs = fields.iter().zip(line.split(',')).map(|(field, text)| {
+                (if *field == name { other.to_owned() } else { (*field).to_owned() }, Value::from(text))
+            });
             Value::Object(pairs.collect())
         };
         whole.lines().skip(1).map(object).collect::<Vec<Value>>()
@@ -131,9 +127,7 @@ fn json_lines_of_anything_are_no_call_file() {
         refused(&night, &["--cdrs", "x.jsonl"])
     };
     assert!(said("{\"hello\":1}\n{\"hello\":2}\n").contains("is not a call file: it has no columns `sid`"));
-    let envelope = said(
-        "{\"stream\":\"calls\",\"data\":{\"sid\":\"CA1\",\"status\":\"completed\"}}\n{\"stream\":\"calls\",\"data\":{\"sid\":\"CA2\",\"status\":\"completed\"}}\n",
-    );
+    let envelope = said("{\"stream\":\"calls\",\"data\":{\"sid\":\"CA1\",\"status\":\"completed\"}}\n{\"stream\":\"calls\",\"data\":{\"sid\":\"CA2\",\"status\":\"completed\"}}\n");
     assert!(envelope.contains("its records are envelopes, with the call in `data`"), "{envelope}");
 }
 
@@ -149,11 +143,7 @@ fn a_page_whose_next_page_is_missing_is_said() {
     night.file("calls/page0.json", page(0, "/Calls.json?Page=1", "CA1"));
     let args = ["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "one", "--format", "json"];
     let done = night.trunkrate(&args);
-    assert!(
-        done.stderr.contains("note: calls/page0.json: is not the last page: the next one, /Calls.json?Page=1, is not among"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.contains("note: calls/page0.json: is not the last page: the next one, /Calls.json?Page=1, is not among"), "{}", done.stderr);
     assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page0.json", "next_page_uri": "/Calls.json?Page=1"}]));
     night.file("calls/page1.json", page(1, "", "CA2"));
     let both = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "two", "--format", "json"]);
@@ -191,13 +181,9 @@ fn words_for_nothing_are_empty() {
     let mut rows: Vec<String> = words
         .iter()
         .enumerate()
-        .map(|(at, word)| {
-            format!("CA{at},{word},AC1,{word},trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,61,completed")
-        })
+        .map(|(at, word)| format!("CA{at},{word},AC1,{word},trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,61,completed"))
         .collect();
-    rows.push(
-        "CAx,,AC1,TK1,trunking-terminating,NULL,+14155550102,2026-11-20T10:00:00Z,\\N,61,completed,NULL,USD,None,nan".to_owned(),
-    );
+    rows.push("CAx,,AC1,TK1,trunking-terminating,NULL,+14155550102,2026-11-20T10:00:00Z,\\N,61,completed,NULL,USD,None,nan".to_owned());
     rows.push("CAy,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,NULL,busy".to_owned());
     rows.push("CAz,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,NULL,completed".to_owned());
     let night = night(&rows);
@@ -227,17 +213,11 @@ fn directions_are_known_in_any_writing_and_the_rest_is_kept() {
     let summary = night.run(&[]);
     assert_eq!(summary["amount"], json!({"USD": "0.08000"}));
     assert_eq!(summary["suspended_by_reason"], json!({"unknown-direction": 2, "missing-field": 1}));
-    assert_eq!(
-        (&summary["ignored"], &summary["ignored_by_direction"]),
-        (&json!(4), &json!({"(none)": 1, "inbound": 1, "outbound-api": 2}))
-    );
+    assert_eq!((&summary["ignored"], &summary["ignored_by_direction"]), (&json!(4), &json!({"(none)": 1, "inbound": 1, "outbound-api": 2})));
     let kept = exported(&night, "ignored");
     let sids: Vec<&str> = kept.iter().map(|row| row["call_sid"].as_str().unwrap()).collect();
     assert_eq!(sids, ["CA8", "CA9", "CB1", "CB2"]);
-    assert_eq!(
-        (&kept[0]["direction"], &kept[0]["source_file"], &kept[0]["source_line"]),
-        (&json!("outbound-api"), &json!("calls.csv"), &json!(9))
-    );
+    assert_eq!((&kept[0]["direction"], &kept[0]["source_file"], &kept[0]["source_line"]), (&json!("outbound-api"), &json!("calls.csv"), &json!(9)));
     assert!(kept[0]["record"].as_str().unwrap().contains("Outbound API"), "it is kept as it came");
     night.trunkrate(&["verify"]).ok();
     // A word that is no trunk's by the configuration.
@@ -279,9 +259,7 @@ fn the_carriers_numbers_for_a_withheld_caller_are_no_origin() {
     let numbers = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
     let rows: Vec<String> = numbers.iter().enumerate().map(|(at, from)| row(&format!("CA{at}"), from, "+32455123456")).collect();
     let night = by_origin(&rows);
-    night.deck(
-        "LS,Lesotho,from there,0.9000,266,32,,,,,,,\nCN,China,from there,0.5000,86,32,,,,,,,\nBE,Belgium,BE,0.1320,,32,,,,,,,\n",
-    );
+    night.deck("LS,Lesotho,from there,0.9000,266,32,,,,,,,\nCN,China,from there,0.5000,86,32,,,,,,,\nBE,Belgium,BE,0.1320,,32,,,,,,,\n");
     // 5 × 0.1320 × 2.
     assert_eq!(night.run(&[])["amount"], json!({"USD": "1.32000"}));
     let legs = exported(&night, "legs");
@@ -310,10 +288,7 @@ fn a_target_at_the_carriers_own_host_says_neither() {
     let internal = child("CA2", "CA1").replacen("+13035550103", to, 1);
     let night = night(&[root("CA1"), internal.clone()]);
     let summary = night.run(&[]);
-    assert_eq!(
-        (&summary["amount"], &summary["suspended_by_reason"]),
-        (&json!({"USD": "0.02000"}), &json!({"ambiguous-target": 1}))
-    );
+    assert_eq!((&summary["amount"], &summary["suspended_by_reason"]), (&json!({"USD": "0.02000"}), &json!({"ambiguous-target": 1})));
     // PSTN bills A→B and A→C, SIP bills C→B.
     for (kind, amount) in [("pstn", "0.04000"), ("sip", "0.03000")] {
         night.file("trunkrate.toml", format!("[policy]\ninternal_targets = \"{kind}\"\n"));
@@ -351,9 +326,7 @@ fn user_parts_are_read_whole() {
 
 #[test]
 fn times_are_read_with_utc_and_without_seconds() {
-    let at = |sid: &str, start: &str, end: &str| {
-        format!("{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,{start},{end},60,completed")
-    };
+    let at = |sid: &str, start: &str, end: &str| format!("{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,{start},{end},60,completed");
     let night = night(&[
         at("CA1", "2026-11-20 16:37:07.000000 UTC", "2026-11-20 16:38:07 GMT"),
         at("CA2", "2026-11-20 10:00 UTC", ""),
@@ -372,9 +345,7 @@ fn times_are_read_with_utc_and_without_seconds() {
 #[test]
 fn ringing_is_no_part_of_a_duration() {
     let answered = |sid: &str, answer: &str, duration: &str| {
-        format!(
-            "{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,2026-11-20T10:01:05Z,{duration},completed,,,,{answer}"
-        )
+        format!("{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,2026-11-20T10:01:05Z,{duration},completed,,,,{answer}")
     };
     let night = night(&[
         answered("CA1", "2026-11-20T10:00:26Z", "39"),
@@ -435,10 +406,7 @@ fn two_exports_of_one_call_are_one_call() {
 
 #[test]
 fn the_fuller_version_of_a_child_counts() {
-    let whole = format!(
-        "{},,,+13035550103,",
-        child("CA2", "CA1").replacen("+13035550103", "sip:+13035550103@public-vip.ie1.twilio.com", 1)
-    );
+    let whole = format!("{},,,+13035550103,", child("CA2", "CA1").replacen("+13035550103", "sip:+13035550103@public-vip.ie1.twilio.com", 1));
     let lacking = child("CA2", "CA1").replacen("+13035550103", "sip:+13035550103@public-vip.ie1.twilio.com", 1);
     for rows in [[root("CA1"), whole.clone(), lacking.clone()], [root("CA1"), lacking.clone(), whole.clone()]] {
         let summary = night(&rows).run(&[]);

@@ -519,15 +519,7 @@ fn what_is_malformed_stays_so_in_later_runs() {
         ("nul.csv", csv(&call("CA2", "+1202\0")).into_bytes()),
         ("long.csv", csv(&call("CA2", &"x".repeat(100_000))).into_bytes()),
         ("latin_1.csv", with_bytes(&csv(&call("CA2", "caf@")), b"\xe9")),
-        (
-            "latin_1.jsonl",
-            [
-                object.to_string().replace("CA2", "CA8").replace("caf@", "x").replace("completed", "busy").as_bytes(),
-                b"\n",
-                &with_bytes(&object.to_string(), b"\xe9"),
-            ]
-            .concat(),
-        ),
+        ("latin_1.jsonl", [object.to_string().replace("CA2", "CA8").replace("caf@", "x").replace("completed", "busy").as_bytes(), b"\n", &with_bytes(&object.to_string(), b"\xe9")].concat()),
     ];
     for (name, bytes) in files {
         let (night, _) = check_malformed(name, &bytes, 0, &[2]);

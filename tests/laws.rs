@@ -623,8 +623,7 @@ fn assert_read_again(name: &str, text: &str) {
     assert_eq!(ends(&folder.run(&[])), "1+1=2,0,0,0,0 3 0.19000", "{name}");
 }
 
-const CHILD_HEADER: &str =
-    "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,trunk_sid,price,refer_to";
+const CHILD_HEADER: &str = "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,trunk_sid,price,refer_to";
 const CHILD_ROW: &str = "CA2,CA1,AC1,,,+12025550103,2026-11-20T21:05:00Z,370,completed,,,";
 
 #[test]

@@ -864,10 +864,7 @@ fn random_nights_reach_every_class_scenario_and_reason() {
         }
     }
     let classes = Class::ALL.iter().map(|class| class.as_str());
-    let reasons = trunkrate::reject::Reason::ALL
-        .iter()
-        .map(|reason| reason.as_str())
-        .filter(|r| !["malformed-record", "unlisted-account"].contains(r));
+    let reasons = trunkrate::reject::Reason::ALL.iter().map(|reason| reason.as_str()).filter(|r| !["malformed-record", "unlisted-account"].contains(r));
     let scenarios = trunkrate::table::BILLING_TABLE.iter().map(|row| row.id).chain(["termination", "origination"]);
     let rare: Vec<_> = classes.chain(reasons).chain(scenarios).filter(|end| seen.get(*end).is_none_or(|n| *n < 3)).collect();
     assert_eq!(rare, Vec::<&str>::new(), "{seen:?}");

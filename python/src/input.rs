@@ -136,10 +136,7 @@ impl CallColumns {
 /// Whether a table with these columns can say what a bill needs: [`columns::check`].
 pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), Problem> {
     columns::check(names, no_transfers).map_err(|missing| {
-        Problem(format!(
-            "these calls cannot be billed: {missing}; {}",
-            missing.hint().replace("--no-transfers", "no_transfers=True")
-        ))
+        Problem(format!("these calls cannot be billed: {missing}; {}", missing.hint().replace("--no-transfers", "no_transfers=True")))
     })
 }
 

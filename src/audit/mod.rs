@@ -269,12 +269,7 @@ impl Tariff {
     }
 
     /// Whether a leg is of the service, and between the parties, that its cell of the table says; what rate it wants.
-    fn check_parties<'a>(
-        &self,
-        leg: &Leg<'_>,
-        (service, from, to): Cell,
-        parties: &Parties<'a>,
-    ) -> Result<Wanted<'a>, Difference> {
+    fn check_parties<'a>(&self, leg: &Leg<'_>, (service, from, to): Cell, parties: &Parties<'a>) -> Result<Wanted<'a>, Difference> {
         let here = Place(Some(leg.leg));
         here.same("service", leg.service, service)?;
         here.same("leg_from", leg.leg_from, parties.text(from))?;

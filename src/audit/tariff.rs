@@ -155,8 +155,7 @@ impl Tariff {
             .iter()
             .map(|(folder, files)| Deck::load(if folder.is_empty() { own_name } else { folder }, folder, files))
             .collect();
-        let mut tariff =
-            Self { decks: decks?, accounts: HashMap::new(), default: None, decimals, rounding, withheld: Vec::new() };
+        let mut tariff = Self { decks: decks?, accounts: HashMap::new(), default: None, decimals, rounding, withheld: Vec::new() };
         tariff.default = if tariff.decks.len() == 1 { Some(0) } else { tariff.named("default") };
         tariff.accounts = tariff.read_accounts(accounts_csv.unwrap_or("account_sid"))?;
         Ok(tariff)

@@ -141,8 +141,7 @@ pub(super) fn instant(text: &str) -> Option<i64> {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
     }
     let upper = text.to_ascii_uppercase();
-    let zoned =
-        upper.strip_suffix(" UTC").or_else(|| upper.strip_suffix(" GMT")).map(|time| format!("{} +0000", time.trim_end()));
+    let zoned = upper.strip_suffix(" UTC").or_else(|| upper.strip_suffix(" GMT")).map(|time| format!("{} +0000", time.trim_end()));
     let text = zoned.as_deref().unwrap_or(text);
     let upper = text.to_ascii_uppercase();
     // Between date and time `T` or a blank; seconds or none; the offset at once or behind a blank.

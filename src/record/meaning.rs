@@ -46,11 +46,8 @@ pub fn direction_meaning(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
         return Cow::Borrowed(text);
     }
-    let words: Vec<String> = text
-        .split(|c: char| c.is_whitespace() || c == '_' || c == '-')
-        .filter(|w| !w.is_empty())
-        .map(str::to_lowercase)
-        .collect();
+    let words: Vec<String> =
+        text.split(|c: char| c.is_whitespace() || c == '_' || c == '-').filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
     Cow::Owned(words.join("-"))
 }
 

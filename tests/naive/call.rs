@@ -143,10 +143,8 @@ impl Call {
         let is_bad = |text: &str| !text.is_empty() && parse_time(text).is_none();
         let times = [&self.start_time, &self.end_time, &self.answer_time];
         let is_lacking = is_field_missing(self) || is_direction_unknown(self);
-        is_lacking
-            || !times.into_iter().any(|time| is_bad(time))
-                && !is_time_invalid(self)
-                && (self.duration.is_empty() || !is_duration_invalid(self, policy))
+        is_lacking || !times.into_iter().any(|time| is_bad(time)) && !is_time_invalid(self)
+            && (self.duration.is_empty() || !is_duration_invalid(self, policy))
     }
 
     /// How full it is: whose child it is, what it asks for, how many fields, and which.
@@ -157,8 +155,7 @@ impl Call {
         let places = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14];
         let bits = content.iter().zip(places).map(|(text, place)| u32::from(!text.is_empty()) << place).sum();
         let written = if self.refer_to.is_empty() { &self.to } else { &self.refer_to };
-        let is_plain =
-            !self.is_root() && (is_number(written) || written.starts_with("tel:") && carrier_number(written).is_some());
+        let is_plain = !self.is_root() && (is_number(written) || written.starts_with("tel:") && carrier_number(written).is_some());
         let has_refer_to = !self.is_root() && !self.refer_to.is_empty();
         let decisive = [!self.is_root(), has_refer_to, is_plain, !self.from.is_empty(), !self.trunk_sid.is_empty()];
         (decisive, filled, bits)

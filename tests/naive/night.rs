@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::call::{Call, is_direction_unknown, is_duration_invalid, is_field_missing, is_time_invalid};
 use super::deck::{DeckRow, billed_seconds, find_rate, leg_amount};
-use super::party::{Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_party};
+use super::party::{
+    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_party,
+};
 use super::table::{Cell, TABLE, TableRow};
 use super::{Leg, Log, Outcome, Policy, Record, Trunk};
 

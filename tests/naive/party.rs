@@ -77,9 +77,7 @@ pub fn is_mangled(text: &str) -> bool {
 /// What a target says, for the comparison of two versions of a call: a number, an endpoint, or the text as it is.
 pub fn target_meaning(text: &str) -> String {
     match parse_uri(text) {
-        Some(Uri::Tel { number }) if emergency_code(&number).is_none() => {
-            global_number(&number).unwrap_or_else(|| text.to_owned())
-        }
+        Some(Uri::Tel { number }) if emergency_code(&number).is_none() => global_number(&number).unwrap_or_else(|| text.to_owned()),
         Some(Uri::Sip { scheme, user, host }) => sip_text(&scheme, &user, &host),
         _ => text.to_owned(),
     }

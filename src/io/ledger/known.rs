@@ -20,8 +20,8 @@ use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
-use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
+use crate::call::Status;
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::io::FileError;
 use crate::io::calls::{Waiting, read_waiting};
@@ -453,9 +453,9 @@ fn add_versions(
         ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"].map(|name| text(frame, name));
     let [start, end, duration] = ["start_time", "end_time", "duration_seconds"].map(|name| longs(frame, name));
     for (row, sid) in rows {
-        let [parent, account, trunk, direction, from, to, status] = columns.map(|column| column.get(*row).unwrap_or_default());
-        let wrong =
-            |column: &str| FileError::new(path, format!("row {}: `{column}` cannot be read", row + 1)).hint(super::RESTORE);
+        let [parent, account, trunk, direction, from, to, status] =
+            columns.map(|column| column.get(*row).unwrap_or_default());
+        let wrong = |column: &str| FileError::new(path, format!("row {}: `{column}` cannot be read", row + 1)).hint(super::RESTORE);
         let duration = duration[*row].and_then(|seconds| u32::try_from(seconds).ok());
         let version = BookedVersion {
             parent: if parent.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(parent) },
