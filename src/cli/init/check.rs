@@ -4,6 +4,7 @@ use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
 use crate::cli::rates;
 use crate::cli::term::{self, grouped};
+use crate::columns::REQUIRED;
 use crate::deck::{Deck, Rated};
 use crate::io::calls::SourceText;
 use crate::io::decks::{self, Decks};
@@ -28,19 +29,6 @@ use std::sync::Arc;
 const LOOKED_AT: usize = 10_000;
 /// So many bytes of exports are rated for the look; of more only one file is.
 const RATED: u64 = 256 << 20;
-
-/// The fields without which a bill would be wrong.
-const REQUIRED: [Field; 9] = [
-    Field::Sid,
-    Field::ParentCallSid,
-    Field::AccountSid,
-    Field::Direction,
-    Field::From,
-    Field::To,
-    Field::StartTime,
-    Field::Duration,
-    Field::Status,
-];
 
 /// Looks, and says what to do next.
 pub fn run(project: &Project) -> Result<(), CliError> {
