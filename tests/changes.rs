@@ -100,6 +100,26 @@ fn forgotten_trunks_stop_the_run() {
     run(&night, &["--trunks", "trunks.json"]);
 }
 
+/// The target of a transfer hangs on the trunk's domain; the carrier's list is what it is.
+#[test]
+fn another_trunk_is_said_aloud() {
+    let night = Night::with_plain_deck();
+    let trunks = |domain: &str| {
+        night.file(
+            "trunks.json",
+            format!(r#"{{"trunks": [{{"sid": "TK1", "domain_name": "{domain}", "transfer_mode": "enable-all"}}]}}"#),
+        )
+    };
+    trunks("x.pstn.twilio.com");
+    night.calls(&[&call(1, "AC1", 20)]);
+    let id = run(&night, &["--trunks", "trunks.json"])["run_id"].as_str().expect("an id").to_owned();
+    trunks("y.pstn.twilio.com");
+    night.calls(&[&call(2, "AC1", 21)]);
+    let done = try_run(&night, &["--trunks", "trunks.json"]);
+    let was = format!("trunk TK1 was x.pstn.twilio.com, enable-all, from-transferee in run {id}");
+    assert_eq!((done.code, done.stderr), (0, format!("note: {was}, is y.pstn.twilio.com, enable-all, from-transferee\n")));
+}
+
 #[test]
 fn an_account_that_moves_to_another_deck_stops_the_run() {
     let night = two_currencies();

@@ -19,10 +19,12 @@ use super::inputs::Inputs;
 use super::ledger::manifest::{DeckEntry, Manifest};
 use super::ledger::read::{each_group, text};
 use super::ledger::{Dataset, History, Ledger, LedgerError};
+use super::trunks;
 use crate::deck::{Destination, NewRate, Prefix};
 use crate::repriced::{self, Change, Kind};
 use crate::text::visible;
 use crate::time::{self, Micros};
+use crate::trunk::Trunk;
 use std::collections::BTreeSet;
 
 /// How many changes of a kind are named.
@@ -57,6 +59,7 @@ impl Changes {
         if before.accounts_hash.is_some() && inputs.accounts.is_none() {
             changes.stopping.push("accounts were given then, and none are now: the default deck would price them all".to_owned());
         }
+        changes.notes.extend(trunk_notes(ledger, before, inputs));
         let decks = Decks { ledger, before, inputs };
         changes.stopping.extend(decks.of_accounts(history)?);
         if let Some(newest) = history.newest_start() {
@@ -73,6 +76,32 @@ fn policy_notes(before: &Manifest, inputs: &Inputs) -> Vec<String> {
     let pairs = before.policy.iter().filter_map(|(name, was)| Some((name, was, now.get(name)?)));
     let others = pairs.filter(|(_, was, is)| was != is);
     others.map(|(name, was, is)| format!("{name} was {} in run {}, is {}", shown(was), before.run_id, shown(is))).collect()
+}
+
+/// Trunks of which the list says otherwise now: what a transfer's target is hangs on the domain. The carrier's list is what it
+/// is, so nothing stops.
+fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<String> {
+    let (Some(hash), Some((now, text))) = (&before.trunks_hash, &inputs.trunks) else { return Vec::new() };
+    if *hash == blake3::hash(text.as_bytes()).to_hex().to_string() {
+        return Vec::new();
+    }
+    let path = ledger.archive_folder().join(hash).join("trunks.json");
+    let then = match trunks::load(&path) {
+        Ok((then, _)) => then,
+        Err(e) => {
+            return vec![format!("the trunk list of run {} cannot be read any more, and is not compared: {e}", before.run_id)];
+        }
+    };
+    let facts = |trunk: &Trunk| {
+        let domain = trunk.domain.as_deref().unwrap_or("no domain");
+        format!("{}, {}, {}", visible(domain), trunk.mode.as_str(), trunk.caller_id.as_str())
+    };
+    let note = |was: &Trunk| {
+        let is = now.get(&was.sid)?;
+        let said = || format!("trunk {} was {} in run {}, is {}", visible(&was.sid), facts(was), before.run_id, facts(is));
+        (was != is).then(said)
+    };
+    capped(then.iter().filter_map(note).collect(), "trunks are others")
 }
 
 struct Decks<'a> {

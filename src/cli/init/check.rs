@@ -305,7 +305,7 @@ fn settled(
 fn outcome(files: &[CallPath], session: &Session) -> String {
     let tally = session.tally();
     let of = if files.len() == 1 { visible(&files[0].name).into_owned() } else { format!("{} files", files.len()) };
-    let mut text = format!("{}\n", term::heading(&format!("a run over {of} would book")));
+    let mut text = format!("{}\n", term::heading(&format!("a run over {of} would come to")));
     for class in Class::ALL {
         let records = tally.of(class).records;
         let words = match class {
@@ -328,10 +328,10 @@ fn outcome(files: &[CallPath], session: &Session) -> String {
 fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first: Option<&First>) -> String {
     let mut steps: Vec<(String, &str)> = Vec::new();
     if !has_deck {
-        steps.push(("put a deck into the folder of rates".to_owned(), "deck.toml (name, currency) and the price list as CSV"));
+        steps.push(("put a deck into the rates folder".to_owned(), "deck.toml, and the price list as CSV"));
     }
     if !has_calls {
-        steps.push(("put the carrier's exports into the folder of calls".to_owned(), "CSV, JSON, JSON Lines or Parquet"));
+        steps.push(("put exports into the calls folder".to_owned(), "CSV, JSON, JSON Lines or Parquet"));
     }
     if !is_good {
         steps.push(("trunkrate init".to_owned(), "looks again"));
@@ -339,7 +339,8 @@ fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first
     let month = first.map_or_else(|| "YYYY-MM".to_owned(), |first| time::date_text(first.start)[..7].to_owned());
     steps.push(("trunkrate run".to_owned(), "rates and books them"));
     steps.push(("trunkrate suspense".to_owned(), "what waits, and why"));
-    steps.push((format!("trunkrate invoice draft --period {month}"), "what would be invoiced"));
+    steps.push((format!("trunkrate invoice check --period {month}"), "what stands against invoices"));
+    steps.push((format!("trunkrate invoice issue --period {month}"), "when the month is over"));
     let width = steps.iter().map(|(step, _)| step.len()).max().unwrap_or_default();
     let lines: String = steps.iter().map(|(step, why)| format!("   {step:width$}  {why}\n")).collect();
     format!("{} ({})\n{lines}", term::heading("next"), project.file().display())
