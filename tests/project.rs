@@ -274,9 +274,10 @@ fn from_an_empty_folder_to_an_invoice() {
         shown += &format!("$ trunkrate {}\n{}\n", args.join(" "), done.shown());
         done
     };
-    say(&["init"]).ok();
+    night.file("accounts.csv", "account_sid,name,deck,address,city,country\nAC1,One,,Road 1,Town,US\nAC2,Two,,Road 2,Town,US\n");
+    let seller = ["--seller-name", "Bell", "--seller-address", "Road 9", "--seller-country", "US", "--tax-category", "zero"];
+    say(&[&["init"][..], &seller].concat()).ok();
     assert!(!night.path().join("ledger").exists());
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let calls = [
         CALL,
         TRANSFER,
@@ -284,13 +285,11 @@ fn from_an_empty_folder_to_an_invoice() {
         "CA4,,AC1,,inbound,+12025550101,+14155550102,2026-11-20T21:15:00Z,,10,completed",
     ];
     night.file("calls/night.csv", call_file(&calls));
-    for file in ["deck.toml", "twilio_OutboundVoicePricing.excerpt.csv"] {
-        fs::copy(source.join("fixtures/samples/price_list").join(file), night.path().join("rates").join(file)).expect("copied");
-    }
+    night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n");
     say(&["init"]).ok();
     assert!(!night.path().join("ledger").exists(), "a look books nothing");
     say(&["run"]).ok();
-    say(&["invoice", "draft", "--period", "2026-11"]).ok();
+    say(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]).ok();
     assert_shown("walk", &shown);
     assert_shown("file", &fs::read_to_string(night.path().join("trunkrate.toml")).expect("the file"));
 }
@@ -335,7 +334,6 @@ fn init_takes_flags() {
     }
     assert_eq!(night.bare("p", &["run", "--format", "json"], &[]).json()["amount"].to_string(), r#"{"USD":"0.05000"}"#);
     assert!(night.path().join("p/books/runs").is_dir());
-    night.bare("p", &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"], &[]).code.to_string();
     // Nothing is written over unasked, and then the old file is kept.
     let refused = bare(&night, &args);
     assert!(refused.code == 1 && refused.stderr.contains("--force"), "{}", refused.stderr);
@@ -364,6 +362,19 @@ fn init_finds_lists_that_are_there() {
     for line in ["trunks = \"trunks.json\"", "accounts = \"accounts.csv\"", "items = \"items.csv\""] {
         assert!(text.lines().any(|l| l.starts_with(line)), "{line}: {text}");
     }
+}
+
+/// One that is put there later is not used, and that is said each time.
+#[test]
+fn a_list_that_is_not_named_is_said_aloud() {
+    let night = project();
+    night.file("trunkrate.toml", PROJECT.replace("accounts = ", "# accounts = ").replace("items = ", "# items = "));
+    let said = "note: accounts.csv is not used: trunkrate.toml does not name it; `accounts = …` under [paths] does\n";
+    assert_eq!(bare(&night, &["run"]).stderr, said);
+    let done = bare(&night, &["run", "--accounts", "accounts.csv"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "a flag names it");
+    let done = bare(&night, &["invoice", "draft", "--period", "2026-11"]);
+    assert!(done.stderr.contains(said) && done.stderr.contains("note: items.csv is not used"), "{}", done.stderr);
 }
 
 /// A column under another name is shown beside the one that is missing; the run would be refused, and the look says so.

@@ -18,6 +18,7 @@
 use super::args::ProjectArgs;
 use super::config;
 use super::error::CliError;
+use super::term;
 use crate::io::invoices::Terms;
 use crate::io::ledger::Ledger;
 use crate::io::source::{self, Found};
@@ -105,6 +106,16 @@ impl Key {
             Self::Trunks => "trunks",
             Self::Accounts => "accounts",
             Self::Items => "items",
+        }
+    }
+
+    /// What `init` calls such a file.
+    const fn usual_name(self) -> Option<&'static str> {
+        match self {
+            Self::Rates => None,
+            Self::Trunks => Some("trunks.json"),
+            Self::Accounts => Some("accounts.csv"),
+            Self::Items => Some("items.csv"),
         }
     }
 }
@@ -260,7 +271,10 @@ impl Project {
             Key::Accounts => &paths.accounts,
             Key::Items => &paths.items,
         };
-        let Some(named) = named else { return Ok(None) };
+        let Some(named) = named else {
+            self.note_unnamed(key);
+            return Ok(None);
+        };
         let (name, at) = (named.get_ref(), named.span().start);
         let path = self.beside(name);
         if !crate::io::ledger::is_there(&path)? {
@@ -271,6 +285,15 @@ impl Project {
                 .into());
         }
         Ok(Some(path))
+    }
+
+    /// Says that a list lies beside the file under its usual name, and is not used: it was put there later, and would be forgotten
+    /// every night.
+    fn note_unnamed(&self, key: Key) {
+        if let Some(usual) = key.usual_name().map(|name| self.beside(Path::new(name))).filter(|path| path.is_file()) {
+            let (list, file, key) = (usual.display(), self.file.display(), key.as_str());
+            term::report("note", &format!("{list} is not used: {file} does not name it; `{key} = …` under [paths] does"));
+        }
     }
 
     /// The rates of `--rates`, else those of the project.

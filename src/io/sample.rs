@@ -54,7 +54,7 @@ impl Sample {
             Shape::Document => {
                 bytes.extend(source.read_to_end(LARGEST_DOCUMENT)?);
                 let text = String::from_utf8(bytes).map_err(|_| FileError::new(path, "is not UTF-8"))?;
-                calls_json::document(path, &text)?.into_iter().take(most).map(|(_, object)| object.to_owned()).collect()
+                calls_json::document(path, &text)?.calls.into_iter().take(most).map(|(_, object)| object.to_owned()).collect()
             }
         };
         Ok(Self::of_objects(&file.name, objects, &Format::Json, format!("JSON{packed}")))
