@@ -132,6 +132,10 @@ impl Project {
             Some(file) => {
                 let by = "TRUNKRATE_CONFIG names it";
                 let read = crate::io::read_text(&file).map_err(|e| if named { e } else { e.hint(by) })?;
+                if read.trim().is_empty() {
+                    return Err(CliError::failed(format!("{}: is empty: it sets nothing", file.display()))
+                        .hint("name the right file, or leave --config out"));
+                }
                 (file, read)
             }
             None => match nearest()? {
