@@ -10,6 +10,7 @@
 //! | `laws` | properties: conservation, order, threads, splits, the same night twice |
 //! | `memory` | in parts, on disk, in pieces: the same bytes |
 //! | `oracle` | the kernel against the naive rater, on random nights |
+//! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
 //! | `doors` | what comes in wrongly is right, refused or said, in every format |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
@@ -37,6 +38,7 @@
 mod billing_table;
 mod browser;
 mod catalog;
+mod check;
 mod commands;
 mod decks;
 mod desk;

@@ -93,6 +93,9 @@ pub struct BatchManifest {
     pub accounts_hash: Option<String>,
     /// Hash of the items file, if one was given.
     pub items_hash: Option<String>,
+    /// What stood against it and was accepted: ids of [`crate::io::check`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
     /// Every other file of the batch.
     pub files: Vec<StoredFile>,
     /// BLAKE3 of the manifest as it was read.
