@@ -75,12 +75,13 @@
 
 #![cfg_attr(not(feature = "engine"), allow(dead_code, reason = "some of the kernel serves only the ledger"))]
 
+pub mod advice;
 pub mod audit;
 pub mod call;
-pub mod clock;
-pub mod columns;
 #[cfg(feature = "engine")]
 pub mod cli;
+pub mod clock;
+pub mod columns;
 pub mod deck;
 pub mod detail;
 #[cfg(feature = "engine")]
@@ -110,3 +111,4 @@ pub mod time;
 mod trie;
 pub mod trunk;
 pub mod usage;
+pub mod zones;

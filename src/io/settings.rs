@@ -75,8 +75,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     let default = Policy::default();
     let zone = settings.input.timezone.as_ref().map(|name| {
         Zone::named(name).ok_or_else(|| {
-            FileError::new(path, format!("input.timezone: there is no time zone `{name}`"))
-                .hint("expected an IANA name such as Europe/Berlin")
+            FileError::new(path, format!("input.timezone: there is no time zone `{name}`")).hint(crate::zones::hint(name))
         })
     });
     let decimals = settings.money.leg_decimals.unwrap_or(default.leg_rule.decimals);
@@ -122,7 +121,8 @@ fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
 fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
     let host = |host: &String| {
         let text = host.trim().to_ascii_lowercase();
-        let is_label = |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_label =
+            |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if text.split('.').all(is_label) {
             return Ok(text);
         }
