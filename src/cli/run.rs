@@ -63,6 +63,9 @@ fn night(
     let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().unwrap_or_default();
+    for note in &summary.notes {
+        term::report("note", note);
+    }
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
@@ -108,7 +111,10 @@ fn say_what_is_odd(summary: &Summary) {
         let calls = if summary.mangled_callers == 1 { "call has a caller that is" } else { "calls have callers that are" };
         term::report(
             "note",
-            &format!("{} {calls} no number any more: billed as unknown (policy.mangled_caller)", grouped(summary.mangled_callers)),
+            &format!(
+                "{} {calls} no number any more: billed as unknown (policy.mangled_caller)",
+                grouped(summary.mangled_callers)
+            ),
         );
     }
     let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);
