@@ -8,6 +8,7 @@
 //! trunks, accounts                               the two optional lists; sheet: lists with a header; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
 //! published    a night that Spark rated, to be imported into the ledger
+//! changes      what a run is rated with, beside the run before
 //! report       a run, as an operator reads it in the morning
 //! ```
 //!
@@ -27,6 +28,8 @@ pub mod calls;
 pub mod calls_json;
 #[cfg(feature = "engine")]
 pub mod calls_parquet;
+#[cfg(feature = "engine")]
+pub mod changes;
 #[cfg(feature = "engine")]
 pub mod customers;
 #[cfg(feature = "engine")]
@@ -49,6 +52,8 @@ mod pool;
 pub mod published;
 #[cfg(feature = "engine")]
 pub mod report;
+#[cfg(feature = "engine")]
+pub mod sample;
 #[cfg(feature = "engine")]
 pub mod source;
 

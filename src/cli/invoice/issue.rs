@@ -1,11 +1,12 @@
 //! `invoice draft`, `issue` and `credit`.
 
-use super::args::{CreditArgs, DrawingArgs, Format, IssueArgs, PeriodArgs};
+use super::args::{CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
-use crate::cli::run::{existing, open_to_write, print_what_is_done};
-use crate::cli::{config, rates, term};
+use crate::cli::project::{Key, Project};
+use crate::cli::run::{open_to_write, print_what_is_done};
+use crate::cli::{rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
 use crate::io::customers;
@@ -33,16 +34,18 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(args: &PeriodArgs, ledger: &Ledger, history: &History) -> Result<Self, CliError> {
-        let (terms, config) = config::terms(args.config.as_deref())?;
+    fn read(args: &PeriodArgs, project: &Project, ledger: &Ledger, history: &History) -> Result<Self, CliError> {
+        let (terms, config) = project.terms()?;
         let known = history.runs.iter().rev().find_map(|run| run.manifest.accounts_hash.as_ref());
-        let path = args.accounts.clone().or_else(|| Some(ledger.archive_folder().join(known?).join("accounts.csv")));
+        let path = project
+            .path(Key::Accounts, args.accounts.as_deref())?
+            .or_else(|| Some(ledger.archive_folder().join(known?).join("accounts.csv")));
         let (accounts, accounts_text) = match &path {
             None => (Accounts::new(), None),
             Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
         };
         invoices::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
-        let (items, items_text) = match &args.items {
+        let (items, items_text) = match &project.path(Key::Items, args.items.as_deref())? {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
@@ -79,12 +82,13 @@ fn today() -> String {
 }
 
 /// Shows what would be issued.
-pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
+pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), || after)?;
-    let ledger = existing(&args.ledger)?;
+    refuse_formats_of_nothing(args, args.out.is_none())?;
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let inputs = Inputs::read(args, &ledger, &history)?;
+    let inputs = Inputs::read(args, project, &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
@@ -94,8 +98,16 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     incomplete.tell(&inputs.accounts_path, true)?;
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {
-        let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
+        let drawing = Drawing::new(&args.drawing, &inputs.terms, args.formats())?;
         write_files(&history, Selection::Drafts(documents), &drawing, out)?;
+    }
+    Ok(())
+}
+
+/// Formats are of files.
+fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), CliError> {
+    if is_nothing && !args.format.is_empty() {
+        return Err(CliError::usage("--format says how files are drawn, and none are written").hint("--out DIR says where"));
     }
     Ok(())
 }
@@ -105,7 +117,7 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 }
 
 /// Gives numbers.
-pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(), CliError> {
+pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), today)?;
     if date < after {
@@ -115,13 +127,15 @@ pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(
     if time::days_after(&after, LATEST_ISSUE).is_some_and(|latest| date > latest) {
         return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.period)));
     }
-    let ledger = existing(&args.ledger)?;
+    let out = project.out(args.out.as_deref());
+    refuse_formats_of_nothing(args, out.is_none())?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let inputs = Inputs::read(args, &ledger, &history)?;
+    let inputs = Inputs::read(args, project, &ledger, &history)?;
     require_seller(&inputs.terms, &inputs.config)?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
-    args.out.as_deref().map(make_folder).transpose()?;
-    let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
+    out.as_deref().map(make_folder).transpose()?;
+    let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let (mut lacking, mut incomplete) = (Vec::new(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
@@ -150,10 +164,10 @@ pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(
         if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
-    if let Some((first, lacks)) = lacking.first().filter(|_| args.out.is_none()) {
+    if let Some((first, lacks)) = lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, lacking.len(), lacks);
     }
-    if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
+    if let (Some(out), Some(drawing)) = (&out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
         write_files(&history, selection, drawing, out).map_err(|e| {
             e.hint(format!("the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them", args.period))
@@ -266,7 +280,7 @@ fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest
 }
 
 /// Takes an invoice back.
-pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
+pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.chars().count() > LONGEST {
         return Err(CliError::usage(format!("--reason has more than {LONGEST} characters")));
     }
@@ -274,7 +288,7 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
         return Err(CliError::usage("--reason is empty: the credit note says why the invoice is corrected"));
     }
     let date = date(args.date.as_ref(), today)?;
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
     if let Some(number) = &entry.corrects {
@@ -347,10 +361,4 @@ fn overview(documents: &[Document], none: &str) -> String {
     });
     let right = ["calls", "sum", "rounding", "net", "tax", "total"];
     term::table(&[&["account", "name"][..], &right[..]].concat(), &right, rows)
-}
-
-/// The drawing of one document by its number.
-pub fn drawing_of(args: &DrawingArgs, config: Option<&Path>, formats: &[Format]) -> Result<Drawing, CliError> {
-    let (terms, _) = config::terms(config)?;
-    Drawing::new(args, &terms, formats)
 }
