@@ -175,12 +175,13 @@ fn legs(thousands: u64) -> u64 {
             (scenario, Parties { a: number(&mut dice), b: number(&mut dice), c }, u32::try_from(at % 900 + 1).unwrap_or(1))
         })
         .collect();
+    let withheld = Policy::default().withheld_numbers;
     counted(|| {
         let mut count = 0;
         for (scenario, parties, seconds) in black_box(&calls) {
             let (cells, cell_count) = rating::cells(*scenario);
             for cell in &cells[..cell_count] {
-                let leg = rating::plan(*cell, parties, &texts).expect("a leg between numbers");
+                let leg = rating::plan(*cell, parties, &texts, &withheld).expect("a leg between numbers");
                 let hit = rating::find_rate(&deck, &leg, 1_795_000_000 * time::SECOND).expect("a row");
                 assert!(rating::bills(Status::Completed, *seconds));
                 black_box(rating::charge(deck.rate(hit), *seconds, LegRule::default()).expect("an amount"));

@@ -17,7 +17,7 @@
 
 use crate::intern::Interner;
 use crate::party::{Number, Party, PlainSip};
-use crate::record::Record;
+use crate::record::{FieldSet, Record, direction_meaning, party_meaning, plain_word, target_meaning};
 use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::target::{Asked, UserPart};
@@ -186,35 +186,43 @@ pub enum DirectionField {
     Termination,
     /// `trunking-originating`.
     Origination,
-    /// Any other: no trunk call, if it is a root's.
+    /// One that is known for no trunk's: no trunk call, if it is a root's.
     Other,
+    /// Any other word.
+    Unknown,
 }
 
 impl DirectionField {
     /// All of them, each at its own number.
-    pub(crate) const ALL: [Self; 4] = [Self::Empty, Self::Termination, Self::Origination, Self::Other];
+    pub(crate) const ALL: [Self; 5] = [Self::Empty, Self::Termination, Self::Origination, Self::Other, Self::Unknown];
 
-    /// Reads the field, without case, `_` for `-` too.
+    /// Reads the field, without case, blanks, `_` and `-`. `others` are the words that are no trunk's
+    /// ([`crate::policy::Policy::other_directions`]).
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub fn parse(text: &str, others: &[String]) -> Self {
         // As the carrier writes it, a comparison of 20 bytes at once.
         match text {
             "" => Self::Empty,
             "trunking-terminating" => Self::Termination,
             "trunking-originating" => Self::Origination,
-            _ => Self::parse_other_form(text),
+            _ => Self::parse_other_form(text, others),
         }
     }
 
     #[cold]
-    fn parse_other_form(text: &str) -> Self {
-        if same_word(text, "trunking-terminating") {
-            Self::Termination
-        } else if same_word(text, "trunking-originating") {
-            Self::Origination
-        } else {
-            Self::Other
+    fn parse_other_form(text: &str, others: &[String]) -> Self {
+        match plain_word(text).as_str() {
+            "trunkingterminating" => Self::Termination,
+            "trunkingoriginating" => Self::Origination,
+            word if others.iter().any(|other| plain_word(other) == word) => Self::Other,
+            _ => Self::Unknown,
         }
+    }
+
+    /// Reads a word that trunkrate wrote itself ([`Self::as_str`]).
+    #[must_use]
+    pub fn of_word(text: &str) -> Self {
+        Self::parse(text, &[])
     }
 
     /// The carrier's word; empty for any other than a trunk's.
@@ -223,7 +231,7 @@ impl DirectionField {
         match self {
             Self::Termination => "trunking-terminating",
             Self::Origination => "trunking-originating",
-            Self::Empty | Self::Other => "",
+            Self::Empty | Self::Other | Self::Unknown => "",
         }
     }
 
@@ -233,7 +241,7 @@ impl DirectionField {
         match self {
             Self::Termination => Some(Direction::Termination),
             Self::Origination => Some(Direction::Origination),
-            Self::Empty | Self::Other => None,
+            Self::Empty | Self::Other | Self::Unknown => None,
         }
     }
 }
@@ -369,6 +377,12 @@ impl PartyRef {
         }
     }
 
+    /// Whether it was a number before a program mangled it: see [`crate::party::is_mangled`].
+    #[must_use]
+    pub fn is_mangled(self, texts: &Interner) -> bool {
+        self.text_id().is_some_and(|id| self.0 & UNKNOWN != 0 && crate::party::is_mangled(texts.text(id)))
+    }
+
     /// Writes the party's text to the end of a buffer.
     pub fn push_to(self, texts: &Interner, buffer: &mut String) {
         use fmt::Write;
@@ -452,6 +466,13 @@ pub enum AskedRef {
     Invalid,
 }
 
+/// A hash of a party's text, by which two versions of a child are compared.
+#[must_use]
+pub(crate) fn hash_of(text: &str) -> u32 {
+    let [a, b, c, d, ..] = xxh3_64(text.as_bytes()).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 /// What only a child has.
 #[derive(Debug, Clone, Copy)]
 pub struct Child {
@@ -461,6 +482,8 @@ pub struct Child {
     pub asked: AskedRef,
     /// Id of the text of its own direction, which decides nothing.
     pub direction: u32,
+    /// Hashes of its own `from` and `to`, which decide nothing but whether two versions are one.
+    pub own_parties: [u32; 2],
 }
 
 /// The records of a night, one column per field.
@@ -486,6 +509,10 @@ pub struct Calls {
     pub start: Vec<Micros>,
     /// When it ended; [`Calls::NO_TIME`] if that is not said.
     pub end: Vec<Micros>,
+    /// When it was answered; [`Calls::NO_TIME`] if that is not said.
+    pub answer: Vec<Micros>,
+    /// Which fields were not empty.
+    pub filled: Vec<FieldSet>,
     /// Seconds from answer to end, whole.
     pub duration: Vec<u32>,
     /// The carrier's own price.
@@ -530,6 +557,8 @@ impl Calls {
         self.to.reserve(records);
         self.start.reserve(records);
         self.end.reserve(records);
+        self.answer.reserve(records);
+        self.filled.reserve(records);
         self.price.reserve(records);
         self.reason.reserve(records);
     }
@@ -553,8 +582,9 @@ impl Calls {
         } else {
             let asked = self.pack_target(record.target);
             let parent = self.odd_sids.sid(record.parent_sid);
-            let direction = self.directions.id(record.direction_text);
-            self.children.push(Child { parent, asked, direction });
+            let direction = self.directions.id(&direction_meaning(record.direction_text));
+            let own_parties = [hash_of(&party_meaning(record.from)), hash_of(&target_meaning(record.to))];
+            self.children.push(Child { parent, asked, direction, own_parties });
             u32::try_from(self.children.len() - 1).unwrap_or(NONE)
         };
         let (from, to) = if child == NONE {
@@ -572,6 +602,8 @@ impl Calls {
         self.to.push(PartyRef::pack(&to, &mut self.parties));
         self.start.push(record.start);
         self.end.push(record.end);
+        self.answer.push(record.answer);
+        self.filled.push(record.filled);
         self.duration.push(record.duration);
         self.price.push(PriceRef::of(record.price));
         self.reason.push(record.reason);

@@ -75,7 +75,7 @@ impl Case<'_> {
         };
         let root = self.night.root_facts(self.calls, self.earlier, self.night.root_of(self.calls, record)?);
         let trunk = TrunkFact::of(self.trunk_text(record), self.tariff.trunks);
-        let target = settle_target(self.calls, child.asked, trunk.domain);
+        let target = settle_target(self.calls, record, trunk.domain, self.tariff.policy);
         let c = target_party(child.asked, &target)?;
         Some((
             Scenario::Transfer(TransferScenario::of(root.direction, target.kind()?)),
@@ -87,7 +87,7 @@ impl Case<'_> {
         let (cells, count) = cells(scenario);
         let start = self.calls.start[record];
         cells[..count].iter().find_map(|cell| {
-            let leg = plan(*cell, parties, &self.calls.parties)?;
+            let leg = plan(*cell, parties, &self.calls.parties, &self.tariff.policy.withheld_numbers)?;
             if find_rate(deck, &leg, start).is_some() {
                 return None;
             }
@@ -117,6 +117,11 @@ impl Facts {
                 let field = typed.missing_field(fields).map_or("direction", Field::as_str);
                 format!("`{field}` is empty")
             }
+            Reason::UnknownDirection => {
+                let text = fields.get(Field::Direction);
+                let others = policy.other_directions.join(", ");
+                format!("direction is `{text}`; expected trunking-terminating, trunking-originating, or one of {others}")
+            }
             Reason::InvalidTime => invalid_time(fields, policy),
             Reason::InvalidDuration => {
                 let text = fields.get(Field::Duration);
@@ -141,10 +146,17 @@ impl Facts {
                 format!("it starts at {}, over 60 s before its parent {parent}", time::text(typed.start))
             }
             Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
+            Reason::AmbiguousTarget => {
+                format!(
+                    "`to` is `{}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no `refer_to`",
+                    typed.target
+                )
+            }
             Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(reason, typed.target, trunks),
             Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk),
             Reason::TransferDisabled => format!("the trunk {} allows no transfers", self.trunk),
             Reason::PstnTransferDisabled => format!("the trunk {} allows transfers to SIP only", self.trunk),
+            Reason::UnlistedAccount => format!("the accounts file does not list {}", fields.get(Field::AccountSid)),
             Reason::NoRate => self.unpriced.to_string(),
         }
     }

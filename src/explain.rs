@@ -6,6 +6,7 @@ use crate::call::Status;
 use crate::deck::{Deck, Hit, Rate};
 use crate::intern::Interner;
 use crate::money::{LegRule, Overflow, Total};
+use crate::party::Number;
 use crate::rating::{Charge, Parties, PlannedLeg, bills, cells, charge, find_rate, plan};
 use crate::scenario::Scenario;
 use crate::table::LegCell;
@@ -28,6 +29,8 @@ pub struct Question<'a> {
     pub deck: &'a Deck,
     /// The rounding of a leg.
     pub rule: LegRule,
+    /// Numbers that stand for a withheld caller.
+    pub withheld: &'a [Number],
 }
 
 /// One leg of the answer.
@@ -61,7 +64,7 @@ pub fn explain<'a>(question: &Question<'a>, texts: &Interner) -> Result<Answer<'
     let bills = bills(question.status, question.duration_seconds);
     let mut answer = Answer { bills, legs: Vec::with_capacity(count), total: Some(Total::default()) };
     for cell in &cells[..count] {
-        let plan = plan(*cell, &question.parties, texts);
+        let plan = plan(*cell, &question.parties, texts, question.withheld);
         // A free call has its legs by the table, and no price: a connection fee is not owed for it either.
         let hit = plan.filter(|_| bills).and_then(|leg| find_rate(question.deck, &leg, question.start));
         let priced = match hit {

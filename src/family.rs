@@ -10,7 +10,10 @@
 //! does not depend on the order of the records, but for which of several equal copies stands for them all.
 //! Next: [`crate::night`], which rates the families level by level.
 
-use crate::call::{Calls, NONE, PartyRef, PriceRef, Sid, Status};
+mod version;
+
+use crate::call::{Calls, DirectionField, NONE, PartyRef, PriceRef, Sid, Status};
+use crate::clock::Starts;
 use crate::order::{self, Places};
 use crate::reject::Reason;
 use crate::scenario::Direction;
@@ -43,6 +46,31 @@ pub struct BookedCall {
     pub price: Option<i64>,
 }
 
+/// A call that an earlier run booked, as far as another version of it is concerned: its row of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookedVersion {
+    /// The call that it is logged under; empty for a root.
+    pub parent: Sid,
+    /// Id of its account's text.
+    pub account: u32,
+    /// Id of its trunk's text, or its root's.
+    pub trunk: u32,
+    /// Its direction.
+    pub direction: DirectionField,
+    /// From whom the log shows it.
+    pub from: PartyRef,
+    /// To whom the log shows it: a child's target.
+    pub to: PartyRef,
+    /// When it started.
+    pub start: Micros,
+    /// When it ended, or [`Calls::NO_TIME`].
+    pub end: Micros,
+    /// Seconds from answer to end.
+    pub duration: u32,
+    /// How it ended.
+    pub status: Status,
+}
+
 /// A call that an earlier run booked, as far as its children are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedParent {
@@ -69,7 +97,9 @@ pub struct Earlier {
     pub ignored: HashSet<Sid>,
     /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
     pub closed: HashSet<(Sid, u64)>,
-    /// The newest start of all records seen before tonight.
+    /// What the log says of booked calls that come tonight with another content, by id.
+    pub versions: HashMap<Sid, BookedVersion>,
+    /// The newest start of all records, tonight and before ([`crate::clock`]); `None` to find it from tonight's alone.
     pub newest_start: Option<Micros>,
 }
 
@@ -84,6 +114,11 @@ impl Earlier {
 
     fn call(&self, sid: Sid) -> Option<u32> {
         self.calls.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
+    }
+
+    /// The root above a booked call that is a parent tonight.
+    fn root_of(&self, sid: Sid) -> Option<Sid> {
+        self.parent(sid).map(|parent| self.parent_at(parent).root.sid)
     }
 
     fn parent(&self, sid: Sid) -> Option<u32> {
@@ -159,8 +194,6 @@ pub struct Families {
     pub late_prices: BTreeMap<u32, LatePrice>,
     /// The newest start of all records seen, tonight and before.
     pub newest_start: Option<Micros>,
-    /// The newest start of tonight's sound records.
-    pub own_newest_start: Option<Micros>,
 }
 
 /// Joins the records of a night. The first `retried` of them waited in suspense; the others are new.
@@ -174,20 +207,23 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
         cycle: HashSet::new(),
         priced_copy: BTreeMap::new(),
         late_prices: BTreeMap::new(),
-        newest_start: earlier.newest_start,
-        own_newest_start: None,
+        // Of sound records only: what cannot be read must not age all that waits. Ignored ones count: whether a child is
+        // ignored may be known only later.
+        newest_start: earlier.newest_start.or_else(|| starts_of(calls).newest(None)),
     };
     families.ignore(calls, &index, earlier);
     families.leave_closed(calls, retried, earlier);
     families.choose_versions(calls, retried, &index, earlier);
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
-    // Of sound records only: one broken date must not age all that waits. Ignored ones count: whether a child is ignored
-    // may be known only later.
-    let sound = |record: &usize| calls.reason[*record].is_none();
-    families.own_newest_start = (0..calls.len()).filter(sound).map(|record| calls.start[record]).max();
-    families.newest_start = families.newest_start.max(families.own_newest_start);
     families
+}
+
+fn starts_of(calls: &Calls) -> Starts {
+    let mut starts = Starts::default();
+    let sound = |record: &usize| calls.reason[*record].is_none();
+    (0..calls.len()).filter(sound).for_each(|record| starts.add(calls.start[record]));
+    starts
 }
 
 impl Families {
@@ -195,7 +231,7 @@ impl Families {
     fn ignore(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
         let foreign = |record: &u32| {
             let record = *record as usize;
-            calls.child[record] == NONE && calls.direction[record] == crate::call::DirectionField::Other
+            calls.child[record] == NONE && calls.direction[record] == DirectionField::Other
         };
         let mut todo: Vec<u32> = (0..record_count(calls)).filter(foreign).collect();
         if todo.is_empty() && earlier.ignored.is_empty() {
@@ -273,7 +309,9 @@ impl Families {
         for record in group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>() {
             let at = record as usize;
             let content = calls.content[at];
-            self.standing[at] = if content == call.content {
+            let is_booked = content == call.content
+                || earlier.versions.get(&call.sid).is_some_and(|booked| version::is_of_booked(calls, at, booked, earlier));
+            self.standing[at] = if is_booked {
                 let charge = calls.price[at].charge();
                 if charge > call.price.map(i64::saturating_neg) {
                     let late = LatePrice { record, price: calls.price[at], day: crate::time::day(calls.start[at]) };
@@ -293,7 +331,7 @@ impl Families {
     }
 
     /// Versions of a call of tonight: final before not final, and what is new before what waited, if it says anything
-    /// new. Of those left, one content is a call with its copies, several are a conflict.
+    /// else. Versions that differ only in what one of them lacks are one call; the fullest counts. Others are a conflict.
     fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize) {
         let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
         let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
@@ -302,14 +340,27 @@ impl Families {
         let content = |record: &u32| calls.content[*record as usize];
         let (waiting, new): (Vec<u32>, Vec<u32>) = contenders.iter().partition(|record| (**record as usize) < retried);
         let waited: HashSet<u64> = waiting.iter().map(content).collect();
-        if !waiting.is_empty() && new.iter().any(|record| !waited.contains(&content(record))) {
+        // Copies of one content are told apart no further.
+        let differ = |records: &[u32]| records.iter().any(|record| content(record) != content(&records[0]));
+        let is_one = |records: &[u32]| any_final && differ(records) && version::are_one(calls, records);
+        let mut one_call = is_one(&contenders);
+        if !one_call && !waiting.is_empty() && new.iter().any(|record| !waited.contains(&content(record))) {
             replaced.extend(waiting);
             contenders = new;
+            one_call = is_one(&contenders);
         }
         for record in replaced {
             self.standing[record as usize] = Standing::Duplicate;
         }
         contenders.sort_by_key(|record| (content(record), *record));
+        if one_call {
+            let fullness = |record: &u32| version::fullness(calls, *record as usize);
+            // Stable: of versions as full as each other the one with the smallest fingerprint, whatever the order.
+            contenders.sort_by_key(|record| std::cmp::Reverse(fullness(record)));
+            let version = self.choose_copy(calls, &contenders);
+            self.stand_by_itself(calls, version);
+            return;
+        }
         let versions: Vec<&[u32]> = contenders.chunk_by(|a, b| content(a) == content(b)).collect();
         let conflict = any_final && versions.len() > 1;
         for copies in versions {
@@ -323,8 +374,8 @@ impl Families {
         }
     }
 
-    /// Of equal copies the first stands for all. The one with the greatest charge lends it the price, so that a price
-    /// that comes late is kept, whatever the order.
+    /// Of copies the first stands for all. The one with the greatest charge lends it the price, so that a price that comes
+    /// late is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
         let price = |record: u32| (calls.price[record as usize].charge(), calls.price[record as usize].hash());
         let first = copies[0];

@@ -79,6 +79,8 @@ pub mod audit;
 pub mod call;
 #[cfg(feature = "engine")]
 pub mod cli;
+pub mod clock;
+pub mod columns;
 pub mod deck;
 pub mod detail;
 #[cfg(feature = "engine")]
@@ -99,6 +101,7 @@ pub mod record;
 pub mod reject;
 #[cfg(feature = "engine")]
 pub mod report;
+pub mod resemble;
 pub mod scenario;
 pub mod table;
 pub mod target;

@@ -15,7 +15,7 @@ use crate::call::{Calls, NONE, PartyRef, Sid};
 use crate::deck::{Deck, Hit};
 use crate::family::{Earlier, Families, Link, RootFacts, Standing};
 use crate::packed::Booked;
-use crate::policy::{ChainedTransfers, Policy};
+use crate::policy::{ChainedTransfers, MangledCaller, Policy, UnlistedAccounts};
 use crate::rating::{Parties, bills, caller_id, cells, find_rate, plan, settle_target, target_party};
 use crate::reject::Reason;
 use crate::scenario::{Direction, Scenario, TransferScenario};
@@ -64,6 +64,8 @@ pub struct Tariff<'a> {
     pub decks: &'a [Deck],
     /// For each account (by the id of its text) its deck, or [`NONE`].
     pub deck_of_account: &'a [u32],
+    /// For each account whether the accounts file lacks it; empty where none was given.
+    pub unlisted: &'a [bool],
     /// The trunk list, if one was given.
     pub trunks: Option<&'a Trunks>,
     /// The choices of the one who bills.
@@ -76,6 +78,17 @@ impl<'a> Tariff<'a> {
     pub fn deck_of(&self, account: u32) -> Option<(usize, &'a Deck)> {
         let number = *self.deck_of_account.get(account as usize)? as usize;
         self.decks.get(number).map(|deck| (number, deck))
+    }
+
+    /// Whether the accounts file was given and lacks an account (by the id of its text).
+    #[inline]
+    #[must_use]
+    pub fn is_unlisted(&self, account: u32) -> bool {
+        self.unlisted.get(account as usize).is_some_and(|unlisted| *unlisted)
+    }
+
+    fn suspends_account(&self, account: u32) -> bool {
+        self.policy.unlisted_accounts == UnlistedAccounts::Suspend && self.is_unlisted(account)
     }
 }
 
@@ -240,9 +253,16 @@ fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
         return Verdict::suspended(Reason::MissingField);
     };
     let parties = Parties { a: calls.from[record], b: calls.to[record], c: None };
-    let Some(leg) = plan(crate::table::root_leg(direction), &parties, &calls.parties) else {
+    let policy = tariff.policy;
+    let Some(leg) = plan(crate::table::root_leg(direction), &parties, &calls.parties, &policy.withheld_numbers) else {
         return Verdict::suspended(Reason::InvalidNumber);
     };
+    if policy.mangled_caller == MangledCaller::Suspend && parties.a.is_mangled(&calls.parties) {
+        return Verdict::suspended(Reason::InvalidNumber);
+    }
+    if tariff.suspends_account(calls.account[record]) {
+        return Verdict::suspended(Reason::UnlistedAccount);
+    }
     if !bills(calls.status[record], calls.duration[record]) {
         return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: None };
     }
@@ -284,14 +304,18 @@ fn settle_child(
     let root = night.root_facts(calls, earlier, parent.root);
     let trunk = trunks.get(transfer_trunk(calls, record, &root));
     let asked = calls.children[calls.child[record] as usize].asked;
-    let target = settle_target(calls, asked, trunk.domain);
+    let target = settle_target(calls, record, trunk.domain, tariff.policy);
     let (kind, c) = match (target.kind(), target_party(asked, &target)) {
         (Some(kind), Some(c)) => (kind, c),
+        _ if matches!(target, Target::Ambiguous) => return Verdict::suspended(Reason::AmbiguousTarget),
         _ if matches!(target, Target::Emergency(_)) => return Verdict::suspended(Reason::EmergencyTarget),
         _ => return Verdict::suspended(Reason::InvalidTarget),
     };
     if let Some(reason) = trunk.refuses(kind) {
         return Verdict::suspended(reason);
+    }
+    if tariff.suspends_account(calls.account[record]) {
+        return Verdict::suspended(Reason::UnlistedAccount);
     }
     let scenario = TransferScenario::of(root.direction, kind);
     let child = RatedChild { root: parent.root, scenario, c, second: Hit::default() };
@@ -319,7 +343,7 @@ fn price_child(
     let (cells, count) = cells(Scenario::Transfer(scenario));
     let mut hits = [Hit::default(); 2];
     for (hit, cell) in hits.iter_mut().zip(&cells[..count]) {
-        let leg = plan(*cell, parties, &calls.parties)?;
+        let leg = plan(*cell, parties, &calls.parties, &tariff.policy.withheld_numbers)?;
         *hit = find_rate(deck, &leg, calls.start[record])?;
     }
     Some(hits)

@@ -1,7 +1,7 @@
 //! Records and booked calls as bytes, so that a night can be dealt out to parts, and parts can wait on disk.
 //!
 //! ```text
-//! record   59 bytes │ 16 of a root, 30 of a child │ price, end (if they are odd) │ texts: length, bytes
+//! record   61 bytes │ 16 of a root, 38 of a child │ price, end, answer (if there) │ texts: length, bytes
 //! booked   77 bytes │ 30 more of a child           │ price, end, direction        │ texts
 //! ```
 //!
@@ -19,6 +19,7 @@ use crate::call::{AskedRef, Calls, Child, DirectionField, NONE, OddSids, PartyRe
 use crate::deck::Hit;
 use crate::intern::Interner;
 use crate::party::{Emergency, Number};
+use crate::record::{Field, FieldSet};
 use crate::reject::Reason;
 use crate::scenario::{Direction, Scenario, TransferScenario};
 use crate::target::UserPart;
@@ -76,6 +77,12 @@ impl<'a, const N: usize> Eye<'a, N> {
     #[allow(clippy::inline_always, reason = "as Pen::put")]
     fn u32(&mut self) -> u32 {
         u32::from_le_bytes(self.get())
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as Pen::put")]
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.get())
     }
 
     #[inline(always)]
@@ -219,7 +226,7 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
         (PRICE, has_price),
         (END, length.is_none()),
     ]);
-    let mut pen = Pen::<59>::new();
+    let mut pen = Pen::<61>::new();
     pen.put(calls.sid[record].0.to_le_bytes());
     pen.put(calls.content[record].to_le_bytes());
     pen.put(start.to_le_bytes());
@@ -231,6 +238,7 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
     pen.put(length.unwrap_or_default().to_le_bytes());
     pen.put([direction_and_status(calls.direction[record], calls.status[record])]);
     pen.put([calls.reason[record].map_or(NO_REASON, |reason| reason as u8), flags]);
+    pen.put(calls.filled[record].bits().to_le_bytes());
     out.extend_from_slice(&pen.bytes);
     if let Some(child) = child {
         pack_child(child, ids, out);
@@ -247,6 +255,9 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
     }
     if length.is_none() {
         out.extend_from_slice(&end.to_le_bytes());
+    }
+    if calls.filled[record].has(Field::AnswerTime) {
+        out.extend_from_slice(&calls.answer[record].to_le_bytes());
     }
     for odd in [odd_sid, odd_parent].into_iter().flatten() {
         push_text(odd, out);
@@ -271,10 +282,12 @@ fn pack_child(child: &Child, ids: &TextIds, out: &mut Vec<u8>) {
         AskedRef::Sip(_, UserPart::Number(number)) => (3, 1, number.value()),
         AskedRef::Sip(_, UserPart::Emergency(emergency)) => (3, 2, emergency as u64),
     };
-    let mut pen = Pen::<30>::new();
+    let mut pen = Pen::<38>::new();
     pen.put(child.parent.0.to_le_bytes());
     pen.put(value.to_le_bytes());
     pen.put(ids.directions[child.direction as usize].to_le_bytes());
+    pen.put(child.own_parties[0].to_le_bytes());
+    pen.put(child.own_parties[1].to_le_bytes());
     pen.put([kind, user]);
     out.extend_from_slice(&pen.bytes);
 }
@@ -287,7 +300,7 @@ pub fn unpack(mut bytes: &[u8], calls: &mut Calls) {
 }
 
 fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
-    let mut eye = Eye::<59>::take(bytes);
+    let mut eye = Eye::<61>::take(bytes);
     let sid = eye.sid();
     calls.sid.push(sid);
     calls.content.push(eye.u64());
@@ -305,6 +318,8 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
     let reason = eye.u8();
     calls.reason.push(if reason == NO_REASON { None } else { Some(Reason::ALL[usize::from(reason) - 1]) });
     let flags = eye.u8();
+    let filled = FieldSet::from_bits(eye.u16());
+    calls.filled.push(filled);
     let has = |flag| flags & flag != 0;
     let child = has(CHILD).then(|| unpack_child(bytes));
     let parties = if has(CHILD) { None } else { Some(Eye::<16>::take(bytes)) }.map(|mut eye| (eye.u64(), eye.u64()));
@@ -315,6 +330,7 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
         PriceRef::EMPTY
     });
     calls.end.push(if has(END) { Eye::<8>::take(bytes).i64() } else { start + i64::from(length) * SECOND });
+    calls.answer.push(if filled.has(Field::AnswerTime) { Eye::<8>::take(bytes).i64() } else { Calls::NO_TIME });
     if has(ODD_SID) {
         calls.odd_sids.keep(sid, take_text(bytes));
     }
@@ -346,8 +362,9 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
 
 /// A child, and whether the text of its target is still to come.
 fn unpack_child(bytes: &mut &[u8]) -> (Child, bool) {
-    let mut eye = Eye::<30>::take(bytes);
+    let mut eye = Eye::<38>::take(bytes);
     let (parent, value, direction) = (eye.sid(), eye.u64(), eye.u32());
+    let own_parties = [eye.u32(), eye.u32()];
     let number = || Number::from_value(value);
     let emergency = || if value == Emergency::Call as u64 { Emergency::Call } else { Emergency::AddressTest };
     let asked = match (eye.u8(), eye.u8()) {
@@ -358,7 +375,7 @@ fn unpack_child(bytes: &mut &[u8]) -> (Child, bool) {
         (3, _) => AskedRef::Sip(NONE, UserPart::Other),
         _ => AskedRef::Invalid,
     };
-    (Child { parent, asked, direction }, matches!(asked, AskedRef::Sip(..)))
+    (Child { parent, asked, direction, own_parties }, matches!(asked, AskedRef::Sip(..)))
 }
 
 /// A call that is booked: what its legs and its row of the log are made from.

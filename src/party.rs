@@ -4,7 +4,10 @@
 //! none: bare text must be `+` and 7 to 15 digits, and nothing is guessed from a local or national form.
 //! Next: [`crate::target`], which reads the transfer target with the same rules, strictly.
 
-use sip_uri::{Host, SipUri, TelUri, WarningCode, WarningKind};
+mod uri;
+
+pub use self::uri::{Sip, Tel, Uri, UriError};
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -197,6 +200,23 @@ impl Party<'_> {
     }
 }
 
+/// Whether a text that is neither a number nor a SIP endpoint was a number once: it has seven digits or more, or is a number
+/// with an exponent, as spreadsheets write it.
+#[must_use]
+pub fn is_mangled(text: &str) -> bool {
+    text.chars().filter(|c| c.is_numeric()).count() >= 7 || has_exponent(text)
+}
+
+/// `4.4E+11`, also with a decimal comma.
+fn has_exponent(text: &str) -> bool {
+    let Some((number, exponent)) = text.split_once(['e', 'E']) else { return false };
+    let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
+    let digits = exponent.trim_start_matches('+');
+    is_decimal(number.trim_start_matches(['+', '\'']).trim_start())
+        && !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// 911 or 933 as the `to` of a root call: bare, as a `tel:` URI or as the user of a SIP URI.
 #[must_use]
 pub fn emergency_of_root(text: &str) -> Option<Emergency> {
@@ -213,7 +233,7 @@ pub fn emergency_of_root(text: &str) -> Option<Emergency> {
 #[must_use]
 pub fn endpoint_number(endpoint: &str) -> Option<Number> {
     let (user, _) = endpoint.split_once(':')?.1.split_once('@')?;
-    Number::parse(&without_separators(user))
+    Number::parse(&without_separators(without_user_parameters(user)))
 }
 
 /// The host of an endpoint text.
@@ -229,155 +249,17 @@ pub fn is_visual_separator(byte: u8) -> bool {
     matches!(byte, b'-' | b'.' | b'(' | b')')
 }
 
+/// What a user part says before its own parameters (RFC 3966 §3): `+14155550100` of `+14155550100;npdi`.
+fn without_user_parameters(user: &str) -> &str {
+    user.split(';').next().expect("a text split has a first piece")
+}
+
 /// Drops visual separators.
 fn without_separators(text: &str) -> Cow<'_, str> {
     if text.bytes().any(is_visual_separator) {
         Cow::Owned(text.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect())
     } else {
         Cow::Borrowed(text)
-    }
-}
-
-/// A `tel:`, `sip:` or `sips:` URI, read strictly.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Uri {
-    /// A `tel:` URI.
-    Tel(Tel),
-    /// A `sip:` or `sips:` URI.
-    Sip(Sip),
-}
-
-/// What a `tel:` URI says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tel {
-    /// The global number, if it is one: `+`, 7 to 15 digits, visual separators dropped.
-    pub number: Option<Number>,
-    /// 911 or 933 as the whole number.
-    pub emergency: Option<Emergency>,
-}
-
-/// What a SIP URI says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sip {
-    /// `sip` or `sips`.
-    pub scheme: &'static str,
-    /// The user part, percent-escapes decoded where RFC 3261 allows the plain character, user parameters cut.
-    pub user: Option<String>,
-    /// The host in lower case, without a trailing dot.
-    pub host: String,
-}
-
-/// Why a text is no URI that a call may be billed by.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UriError(pub String);
-
-impl Uri {
-    /// Reads a value as it stands in a Refer-To, From or To header: a bare URI, or a name-addr with `<…>`.
-    ///
-    /// # Errors
-    /// [`UriError`] says what breaks the grammar. The parser is lenient by nature; every breach that it would let pass
-    /// is an error here, because money depends on which host and user is meant.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
-        let refuse = |why: &str| Err(UriError(why.to_owned()));
-        let text = text.trim();
-        if text.is_empty() {
-            return refuse("there is nothing there");
-        }
-        if text.len() > LONGEST_URI {
-            return refuse("it is longer than 32 KiB");
-        }
-        if text.bytes().filter(|b| matches!(b, b';' | b'&')).count() > MOST_PARAMETERS {
-            return refuse("it has more than 256 parameters");
-        }
-        if text.bytes().any(|b| b.is_ascii_control()) {
-            return refuse("it has a control character");
-        }
-        let uri = addr_spec(text)?;
-        if !uri.is_ascii() {
-            return refuse("a URI is ASCII");
-        }
-        let Some((scheme, _)) = uri.split_once(':') else {
-            return refuse("it has no scheme; expected +number, tel:, sip: or sips:");
-        };
-        if scheme.eq_ignore_ascii_case("tel") {
-            Self::parse_tel(uri)
-        } else if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
-            Self::parse_sip(uri)
-        } else {
-            Err(UriError(format!("the scheme `{scheme}` is none of tel, sip, sips")))
-        }
-    }
-
-    fn parse_tel(uri: &str) -> Result<Self, UriError> {
-        // RFC 3966 has no escapes in the number; an emergency number is recognised all the same.
-        let number = uri[4..].split(';').next().unwrap_or_default();
-        if number.contains('%')
-            && let Some(emergency) = Emergency::parse(&String::from_utf8_lossy(&sip_uri::decode_user(number)))
-        {
-            return Ok(Self::Tel(Tel { number: None, emergency: Some(emergency) }));
-        }
-        let parsed = TelUri::parse_with_warnings(uri).map_err(|e| UriError(e.to_string()))?;
-        let breach = parsed.warnings.iter().find(|w| w.code != WarningCode::MissingPhoneContext);
-        if let Some(breach) = breach {
-            return Err(UriError(breach.to_string()));
-        }
-        refuse_twice(parsed.value.params())?;
-        let number = without_separators(parsed.value.number()).into_owned();
-        Ok(Self::Tel(Tel { number: Number::parse(&number), emergency: Emergency::parse(&number) }))
-    }
-
-    fn parse_sip(uri: &str) -> Result<Self, UriError> {
-        let parsed = SipUri::parse_with_warnings(uri).map_err(|e| UriError(e.to_string()))?;
-        // A `?` in the user part is legal and only makes the reader wary; a lost or mended character is not.
-        let breach = parsed.warnings.iter().find(|w| w.kind == WarningKind::Lost || w.code != WarningCode::HeaderShapedUser);
-        if let Some(breach) = breach {
-            return Err(UriError(breach.to_string()));
-        }
-        let uri = parsed.value;
-        refuse_twice(uri.params())?;
-        if let Some(Some(method)) = uri.param("method")
-            && !method.eq_ignore_ascii_case("INVITE")
-        {
-            return Err(UriError(format!("the method `{method}` makes no call")));
-        }
-        let host = match uri.host() {
-            Host::Hostname(name) => name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(),
-            other => other.to_string(),
-        };
-        if host.is_empty() || host.len() > 253 {
-            return Err(UriError("the host is empty or longer than 253 bytes".to_owned()));
-        }
-        Ok(Self::Sip(Sip { scheme: uri.scheme().as_str(), user: uri.user().map(without_user_parameters), host }))
-    }
-}
-
-/// The parser has cut user parameters off, and decoded escapes that RFC 3261 allows as plain characters. An escaped `;`
-/// is plain then; what follows it is a user parameter (RFC 3966 §3) by any reading.
-fn without_user_parameters(user: &str) -> String {
-    user.split(';').next().unwrap_or_default().to_owned()
-}
-
-impl Sip {
-    /// The endpoint as it is written in every output: `sip:user@host`.
-    #[must_use]
-    pub fn endpoint(&self) -> String {
-        match &self.user {
-            Some(user) => format!("{}:{user}@{}", self.scheme, self.host),
-            None => format!("{}:{}", self.scheme, self.host),
-        }
-    }
-
-    /// The user part as a number, visual separators dropped.
-    #[must_use]
-    pub fn user_number(&self) -> Option<Number> {
-        Number::parse(&without_separators(self.user.as_deref()?))
-    }
-
-    /// The user part as 911 or 933.
-    #[must_use]
-    pub fn user_emergency(&self) -> Option<Emergency> {
-        Emergency::parse(self.user.as_deref()?)
     }
 }
 
@@ -442,66 +324,6 @@ fn is_plain_in_user(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
 }
 
-/// RFC 3261 §19.1.1: a parameter must not appear more than once.
-fn refuse_twice(params: &[(String, Option<String>)]) -> Result<(), UriError> {
-    let mut names: Vec<String> = params.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(UriError(format!("the parameter `{}` stands twice", pair[0]))),
-        None => Ok(()),
-    }
-}
-
-/// The URI of a header value: what is inside `<…>` outside a quoted display name; without `<…>` a `;` or `?` belongs to
-/// the header, not to the URI (RFC 3261 §20.10, RFC 8217). More than one value is refused.
-fn addr_spec(text: &str) -> Result<&str, UriError> {
-    let refuse = |why: &str| Err(UriError(why.to_owned()));
-    let Some(open) = find_unquoted(text, b'<')? else {
-        if text.contains('>') {
-            return refuse("it has `>` without `<`");
-        }
-        // The user part may hold `;`, `?` and `,`, so the cut is looked for after the `@`.
-        let host = text.find('@').map_or(0, |at| at + 1);
-        let end = text[host..].find([';', '?', ',']).map_or(text.len(), |at| host + at);
-        if text[end..].starts_with(',') || find_unquoted(&text[end..], b',')?.is_some() {
-            return refuse("it has more than one value");
-        }
-        return Ok(text[..end].trim_end());
-    };
-    let display_name = text[..open].trim();
-    if !display_name.starts_with('"') && display_name.contains([',', ':', '@', ';', '>']) {
-        return refuse("the display name needs quotes");
-    }
-    let inside = &text[open + 1..];
-    let Some(close) = inside.find('>') else {
-        return refuse("`<` is not closed");
-    };
-    let rest = inside[close + 1..].trim_start();
-    if !(rest.is_empty() || rest.starts_with(';')) {
-        return refuse("it has more than one value, or text after `>`");
-    }
-    if find_unquoted(rest, b',')?.is_some() || find_unquoted(rest, b'<')?.is_some() {
-        return refuse("it has more than one value");
-    }
-    Ok(&inside[..close])
-}
-
-/// The first place of a byte outside quoted strings.
-fn find_unquoted(text: &str, wanted: u8) -> Result<Option<usize>, UriError> {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (place, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b if b == wanted && !quoted => return Ok(Some(place)),
-            _ => {}
-        }
-    }
-    if quoted { Err(UriError("a quoted string is not closed".to_owned())) } else { Ok(None) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -525,6 +347,20 @@ mod tests {
             ("sips:Alice@PBX.Example.COM:5061;transport=tls", "endpoint sips:Alice@pbx.example.com"),
             ("sip:pbx.example.com", "endpoint sip:pbx.example.com"),
             ("sip:1000@[2001:DB8::1]", "endpoint sip:1000@[2001:db8::1]"),
+            ("sip:a;;b@example.com", "endpoint sip:a;;b@example.com"),
+            ("sip:a;@example.com", "endpoint sip:a;@example.com"),
+            ("sip:user;par=u%40example.net@example.com", "endpoint sip:user;par=u%40example.net@example.com"),
+            ("sip:%61lice%3bx@example.com;transport=tcp", "endpoint sip:alice;x@example.com"),
+            ("sip:a:pass,word@example.com", "endpoint sip:a@example.com"),
+            ("sip:+14155550100;npdi@h.example", "number +14155550100"),
+            (
+                "<sip:1_odd.URI~(may-be!so)&it+has$every/legal?,/;;*:&even=1,a!pas$wo~d_.(isn't-it)@example.com>",
+                "endpoint sip:1_odd.URI~(may-be!so)&it+has$every/legal?,/;;*@example.com",
+            ),
+            ("sip:a b@example.com", "unknown sip:a b@example.com"),
+            ("sip:a%4@example.com", "unknown sip:a%4@example.com"),
+            ("sip:a#b@example.com", "unknown sip:a#b@example.com"),
+            ("sip::x@example.com", "unknown sip::x@example.com"),
             ("14155550100", "unknown 14155550100"),
             ("+1415", "unknown +1415"),
             ("+0415555010", "unknown +0415555010"),
@@ -535,6 +371,17 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(root(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_were_mangled() {
+        let mangled = ["442079460110", "4.42079E+11", "4,42079E+11", "4.4E+11", "4e11", "'+442079460110", "+44 20 7946 0110"];
+        for text in mangled.into_iter().chain(["(202) 555-0101", "=+442079460110", "2025550101", "0044 2079 460110"]) {
+            assert!(is_mangled(text), "{text}");
+        }
+        for text in ["", "anonymous", "Restricted", "1000", "reception", "911", "e1", "1e", "unavailable"] {
+            assert!(!is_mangled(text), "{text}");
         }
     }
 

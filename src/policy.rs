@@ -3,6 +3,7 @@
 //! **Invariant:** the kernel reads its choices here and nowhere else; every one has the contract's default.
 
 use crate::money::LegRule;
+use crate::party::Number;
 use crate::time::Zone;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,62 @@ pub enum ChainedTransfers {
     Root,
 }
 
+/// What becomes of a root whose caller was a number before a program mangled it (`policy.mangled_caller`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MangledCaller {
+    /// Suspended as `invalid-number`: origin prices hang on the caller. The default.
+    #[default]
+    Suspend,
+    /// Billed with an unknown origin.
+    Unknown,
+}
+
+/// What a child's `to` at one of the carrier's own hosts asks for (`policy.internal_targets`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InternalTargets {
+    /// It does not say: suspended as `ambiguous-target`. The default.
+    #[default]
+    Suspend,
+    /// The number in its user part.
+    Pstn,
+    /// A SIP endpoint.
+    Sip,
+}
+
+/// What becomes of the calls of an account that the accounts file lacks (`policy.unlisted_accounts`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnlistedAccounts {
+    /// Billed by the default deck, and counted. The default.
+    #[default]
+    Bill,
+    /// Suspended as `unlisted-account`.
+    Suspend,
+}
+
+/// Whether the last line of a plain call file must have an end (`input.final_newline`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinalNewline {
+    /// A last line without an end may have been cut: its record waits as `malformed-record`. The default.
+    #[default]
+    Required,
+    /// It counts.
+    Optional,
+}
+
+/// The carrier's directions that are no trunk's: a root of one of them is ignored.
+pub const OTHER_DIRECTIONS: [&str; 3] = ["inbound", "outbound-api", "outbound-dial"];
+
+/// The numbers that the carrier writes for a withheld caller: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a
+/// telephone's keypad.
+pub const WITHHELD_NUMBERS: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
+
+/// The carrier's own hosts, as patterns in which `*` stands for one label.
+pub const INTERNAL_HOSTS: [&str; 2] = ["public-vip.*.twilio.com", "public-vip.twilio.com"];
+
 /// The choices of one run.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -30,6 +87,22 @@ pub struct Policy {
     pub leg_rule: LegRule,
     /// The zone of times that come without an offset.
     pub zone: Option<Zone>,
+    /// A root whose caller was mangled.
+    pub mangled_caller: MangledCaller,
+    /// A child's `to` at one of the carrier's own hosts.
+    pub internal_targets: InternalTargets,
+    /// Accounts that the accounts file lacks.
+    pub unlisted_accounts: UnlistedAccounts,
+    /// A last line without an end.
+    pub final_newline: FinalNewline,
+    /// Directions of roots that are no trunk calls, in lower case with `-` between words.
+    pub other_directions: Vec<String>,
+    /// Hosts of the carrier, in lower case; `*` stands for one label.
+    pub internal_hosts: Vec<String>,
+    /// Numbers that stand for a withheld caller.
+    pub withheld_numbers: Vec<Number>,
+    /// Whether exports know no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
+    pub no_transfers: bool,
 }
 
 impl Policy {
@@ -40,7 +113,32 @@ impl Policy {
             ChainedTransfers::Suspend => "suspend",
             ChainedTransfers::Root => "root",
         };
+        let mangled = match self.mangled_caller {
+            MangledCaller::Suspend => "suspend",
+            MangledCaller::Unknown => "unknown",
+        };
+        let internal = match self.internal_targets {
+            InternalTargets::Suspend => "suspend",
+            InternalTargets::Pstn => "pstn",
+            InternalTargets::Sip => "sip",
+        };
+        let unlisted = match self.unlisted_accounts {
+            UnlistedAccounts::Bill => "bill",
+            UnlistedAccounts::Suspend => "suspend",
+        };
+        let newline = match self.final_newline {
+            FinalNewline::Required => "required",
+            FinalNewline::Optional => "optional",
+        };
+        let withheld: Vec<String> = self.withheld_numbers.iter().map(Number::to_string).collect();
         let words = [
+            ("policy.mangled_caller", mangled.to_owned()),
+            ("policy.internal_targets", internal.to_owned()),
+            ("policy.unlisted_accounts", unlisted.to_owned()),
+            ("input.final_newline", newline.to_owned()),
+            ("input.other_directions", self.other_directions.join(" ")),
+            ("input.internal_hosts", self.internal_hosts.join(" ")),
+            ("input.withheld_numbers", withheld.join(" ")),
             ("policy.chained_transfers", chained.to_owned()),
             ("policy.max_call_seconds", self.max_call_seconds.to_string()),
             ("policy.parent_wait_days", self.parent_wait_days.to_string()),
@@ -60,6 +158,14 @@ impl Default for Policy {
             parent_wait_days: 7,
             leg_rule: LegRule::default(),
             zone: None,
+            mangled_caller: MangledCaller::default(),
+            internal_targets: InternalTargets::default(),
+            unlisted_accounts: UnlistedAccounts::default(),
+            final_newline: FinalNewline::default(),
+            other_directions: OTHER_DIRECTIONS.map(str::to_owned).into(),
+            internal_hosts: INTERNAL_HOSTS.map(str::to_owned).into(),
+            withheld_numbers: WITHHELD_NUMBERS.iter().filter_map(|text| Number::parse(text)).collect(),
+            no_transfers: false,
         }
     }
 }

@@ -11,9 +11,11 @@ use crate::intern::Interner;
 use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
 use crate::packed::Booked;
 use crate::party::{Number, Party, emergency_of_root};
+use crate::policy::{InternalTargets, Policy};
+use crate::record::Field;
 use crate::scenario::{Direction, Scenario};
 use crate::table::{LegCell, Letter, LogCell, root_leg};
-use crate::target::{Target, at_host};
+use crate::target::{Target, at_host, at_own_host, is_internal};
 use crate::time::Micros;
 use crate::trunk::{TerminationDomain, TransferCallerId};
 
@@ -82,15 +84,17 @@ pub fn log_cell(scenario: Scenario) -> LogCell {
 /// Puts the parties into a cell. `None` if the rated party is no number.
 ///
 /// A termination is rated by the number it ends at; an origination always by B, the trunk's own number. B of a
-/// termination may be an emergency number.
+/// termination may be an emergency number. Numbers that stand for a `withheld` caller
+/// ([`crate::policy::Policy::withheld_numbers`]) are no origin where A is the caller.
 #[must_use]
-pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner) -> Option<PlannedLeg> {
+pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner, withheld: &[Number]) -> Option<PlannedLeg> {
     let (from, to) = (parties.get(cell.from), parties.get(cell.to));
     let rated = match cell.service {
         Direction::Termination => rated_party(to, texts)?,
         Direction::Origination => Rated::Number(parties.b.as_number()?),
     };
-    Some(PlannedLeg { service: cell.service, from, to, rated, origin: from.origin_number(texts) })
+    let origin = from.origin_number(texts).filter(|number| cell.from != Letter::A || !withheld.contains(number));
+    Some(PlannedLeg { service: cell.service, from, to, rated, origin })
 }
 
 fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
@@ -159,7 +163,7 @@ pub struct BookedLeg<'a> {
 pub fn booked_legs<'a>(
     call: &Booked,
     decks: &'a [Deck],
-    rule: LegRule,
+    policy: &Policy,
     texts: &Interner,
 ) -> Result<[Option<BookedLeg<'a>>; 2], Overflow> {
     let mut legs = [None, None];
@@ -170,9 +174,10 @@ pub fn booked_legs<'a>(
     let parties = Parties { a: call.a, b: call.b, c: call.c };
     let (cells, count) = cells(call.scenario);
     for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(call.hits) {
-        let plan = plan(*cell, &parties, texts).expect("a rated call has a plan for each leg: the same function settled it");
+        let plan = plan(*cell, &parties, texts, &policy.withheld_numbers);
+        let plan = plan.expect("a rated call has a plan for each leg: the same function settled it");
         let rate = deck.rate(hit);
-        *leg = Some(BookedLeg { plan, hit, rate, charge: charge(rate, call.duration, rule)? });
+        *leg = Some(BookedLeg { plan, hit, rate, charge: charge(rate, call.duration, policy.leg_rule)? });
     }
     Ok(legs)
 }
@@ -194,11 +199,20 @@ pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Part
 
 /// What a child's target is, at a trunk with this termination domain.
 #[must_use]
-pub fn settle_target<'a>(calls: &'a Calls, asked: AskedRef, domain: TerminationDomain<'_>) -> Target<'a> {
-    match asked {
+pub fn settle_target<'a>(calls: &'a Calls, record: usize, domain: TerminationDomain<'_>, policy: &Policy) -> Target<'a> {
+    let child = calls.child_of(record).expect("only a child has a target");
+    match child.asked {
         AskedRef::Number(number) => Target::Pstn(number),
         AskedRef::Emergency(emergency) => Target::Emergency(emergency),
-        AskedRef::Sip(endpoint, user) => at_host(calls.parties.text(endpoint), user, domain),
+        AskedRef::Sip(endpoint, user) => {
+            let endpoint = calls.parties.text(endpoint);
+            let is_internal = !calls.filled[record].has(Field::ReferTo) && is_internal(endpoint, &policy.internal_hosts);
+            match (is_internal, policy.internal_targets) {
+                (true, InternalTargets::Suspend) => Target::Ambiguous,
+                (true, InternalTargets::Pstn) => at_own_host(user),
+                (true, InternalTargets::Sip) | (false, _) => at_host(endpoint, user, domain),
+            }
+        }
         AskedRef::Invalid => Target::Invalid(String::new()),
     }
 }

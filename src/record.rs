@@ -4,6 +4,11 @@
 //! `invalid-duration`, `not-final`. What needs other records is [`crate::family`]'s; what needs the trunk or the deck is
 //! [`crate::rating`]'s. **Invariant:** nothing is guessed and nothing is allocated.
 
+mod meaning;
+
+pub use self::meaning::{direction_meaning, party_meaning, target_meaning};
+
+use self::meaning::Buffer;
 use crate::call::{Calls, DirectionField, Status};
 use crate::policy::Policy;
 use crate::reject::Reason;
@@ -92,6 +97,12 @@ pub fn plain_name(name: &str) -> String {
     plain_chars(name).collect()
 }
 
+/// A word without case, blanks, `_` or `-`.
+#[must_use]
+pub fn plain_word(word: &str) -> String {
+    plain_chars(word).filter(|c| *c != '-').collect()
+}
+
 fn plain_chars(name: &str) -> impl Iterator<Item = char> + '_ {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase)
 }
@@ -116,18 +127,41 @@ impl<'a> Fields<'a> {
         !self.0.iter().any(|text| text.len() > LONGEST_FIELD)
     }
 
-    /// A field's text without white space around it.
+    /// A field's text without white space around it; empty if it is a text that programs write for nothing.
     #[must_use]
     #[inline]
     pub fn get(&self, field: Field) -> &'a str {
-        trim(self.0[field as usize])
+        filled(field, trim(self.0[field as usize]))
     }
 
     fn trimmed(&self) -> Trimmed<'a> {
         let mut fields = *self;
-        fields.0.iter_mut().for_each(|text| *text = trim(text));
+        for (field, text) in Field::ALL.into_iter().zip(&mut fields.0) {
+            *text = filled(field, trim(text));
+        }
         Trimmed(fields.0)
     }
+}
+
+/// Texts that programs write for nothing, in lower case: of databases (`NULL`, `\N`), Python and pandas (`None`, `nan`, `NaT`,
+/// `<NA>`), R (`NA`), JavaScript (`undefined`), Ruby and Go (`nil`), spreadsheets (`#N/A`).
+const NOTHING: [&str; 13] =
+    ["null", "none", "nan", "nat", "nil", "na", "n/a", "\\n", "#n/a", "<na>", "(null)", "<null>", "undefined"];
+
+/// The text of a field, or nothing where a program wrote a word for that; a dash too, where the field is an id.
+#[inline]
+fn filled(field: Field, text: &str) -> &str {
+    // Hardly any text starts so: two comparisons for each field of each record.
+    match text.as_bytes().first() {
+        Some(b'n' | b'N' | b'\\' | b'#' | b'<' | b'(' | b'u' | b'U' | b'-') => filled_after_all(field, text),
+        _ => text,
+    }
+}
+
+fn filled_after_all(field: Field, text: &str) -> &str {
+    let is_id = matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
+    let is_nothing = text.len() <= 9 && NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
+    if is_nothing { "" } else { text }
 }
 
 /// Fields without white space around them, so that it is looked for once: 200 instructions a record instead of 1,200.
@@ -169,10 +203,14 @@ pub struct Record<'a> {
     pub target: &'a str,
     pub start: Micros,
     pub end: Micros,
+    /// When it was answered, or [`Calls::NO_TIME`].
+    pub answer: Micros,
+    /// Which fields are not empty.
+    pub filled: FieldSet,
     /// Whole seconds, a fraction rounded up.
     pub duration: u32,
     pub price: &'a str,
-    /// A fingerprint of all fields but the price.
+    /// A fingerprint of what all fields but the price mean.
     pub content: u64,
     pub reason: Option<Reason>,
 }
@@ -194,6 +232,8 @@ impl<'a> Record<'a> {
             target: "",
             start: Calls::NO_TIME,
             end: Calls::NO_TIME,
+            answer: Calls::NO_TIME,
+            filled: FieldSet::default(),
             duration: 0,
             price: "",
             // Of the text as it is kept, so that it is known again when it comes again.
@@ -228,7 +268,7 @@ impl<'a> Record<'a> {
             parent_sid: fields.get(Field::ParentCallSid),
             account_sid: fields.get(Field::AccountSid),
             trunk_sid: fields.get(Field::TrunkSid),
-            direction: DirectionField::parse(fields.get(Field::Direction)),
+            direction: DirectionField::parse(fields.get(Field::Direction), &policy.other_directions),
             direction_text: fields.get(Field::Direction),
             status: Status::parse(fields.get(Field::Status)),
             from: fields.get(Field::From),
@@ -236,6 +276,8 @@ impl<'a> Record<'a> {
             target: if refer_to.is_empty() { fields.get(Field::To) } else { refer_to },
             start: start.unwrap_or(Calls::NO_TIME),
             end: end.unwrap_or(Calls::NO_TIME),
+            answer: answer.unwrap_or(Calls::NO_TIME),
+            filled: FieldSet::of(fields),
             duration: duration.whole_seconds(),
             price: fields.get(Field::Price),
             content: 0,
@@ -244,7 +286,9 @@ impl<'a> Record<'a> {
         record.content = record.fingerprint(fields, [start, end, answer], duration);
         record.reason = if record.missing(fields).is_some() {
             Some(Reason::MissingField)
-        } else if [start, end, answer].contains(&None) {
+        } else if record.parent_sid.is_empty() && record.direction == DirectionField::Unknown {
+            Some(Reason::UnknownDirection)
+        } else if [start, end, answer].contains(&None) || record.is_answered_outside() {
             Some(Reason::InvalidTime)
         } else if record.invalid_duration(duration, policy).is_some() {
             Some(Reason::InvalidDuration)
@@ -277,6 +321,14 @@ impl<'a> Record<'a> {
         if self.parent_sid.is_empty() { self.to.is_empty() } else { self.target.is_empty() }
     }
 
+    /// Whether it was answered before it started, or after it ended.
+    #[must_use]
+    pub fn is_answered_outside(&self) -> bool {
+        let is_known = |time: Micros| time != Calls::NO_TIME;
+        is_known(self.answer)
+            && (is_known(self.start) && self.answer < self.start || is_known(self.end) && self.answer > self.end)
+    }
+
     /// What is wrong with the duration, in words.
     #[must_use]
     pub fn invalid_duration(&self, duration: Duration, policy: &Policy) -> Option<&'static str> {
@@ -288,27 +340,38 @@ impl<'a> Record<'a> {
                 if micros > u64::from(policy.max_call_seconds).saturating_mul(SECOND.unsigned_abs()) {
                     return Some("it is above policy.max_call_seconds");
                 }
-                let known = self.start != Calls::NO_TIME && self.end != Calls::NO_TIME;
-                let length = i128::from(self.end) - i128::from(self.start);
-                (known && i128::from(micros) > length + i128::from(SECOND))
-                    .then_some("it is over 1 s longer than end_time - start_time")
+                let is_over = |from: Micros| {
+                    let length = i128::from(self.end) - i128::from(from);
+                    from != Calls::NO_TIME && self.end != Calls::NO_TIME && i128::from(micros) > length + i128::from(SECOND)
+                };
+                if is_over(self.start) {
+                    return Some("it is over 1 s longer than end_time - start_time");
+                }
+                is_over(self.answer).then_some("it is over 1 s longer than end_time - answer_time: ringing was counted")
             }
         }
     }
 
-    /// Times count as instants and durations as whole seconds, so that the same call from two kinds of export is the
-    /// same; other fields count as they are written.
+    /// What the fields mean: times count as instants, durations as whole seconds and parties by what they are, so that the
+    /// same call from two kinds of export is the same; other fields count as they are written.
     fn fingerprint(&self, fields: &Trimmed<'_>, times: [Option<Micros>; 3], duration: Duration) -> u64 {
         // One buffer on the stack for nearly all records; a longer one is hashed in two.
         let mut buffer = Buffer::default();
-        for field in
-            [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid, Field::From, Field::To, Field::ReferTo]
-        {
+        for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid] {
             buffer.push(fields.get(field).as_bytes());
         }
+        buffer.push(party_meaning(fields.get(Field::From)).as_bytes());
+        if self.parent_sid.is_empty() {
+            buffer.push(party_meaning(fields.get(Field::To)).as_bytes());
+            // Of a root it says nothing.
+            buffer.push(&[]);
+        } else {
+            buffer.push(target_meaning(fields.get(Field::To)).as_bytes());
+            buffer.push(target_meaning(fields.get(Field::ReferTo)).as_bytes());
+        }
         buffer.push_known(Some(&[self.direction as u8, self.status as u8]));
-        if self.direction == DirectionField::Other {
-            buffer.push(fields.get(Field::Direction).as_bytes());
+        if matches!(self.direction, DirectionField::Other | DirectionField::Unknown) {
+            buffer.push(direction_meaning(fields.get(Field::Direction)).as_bytes());
         }
         if self.status == Status::NotFinal {
             buffer.push(fields.get(Field::Status).as_bytes());
@@ -325,6 +388,65 @@ impl<'a> Record<'a> {
             Duration::Micros(_) => buffer.push_known(Some(&self.duration.to_le_bytes())),
         }
         buffer.hash()
+    }
+}
+
+/// A set of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct FieldSet(u16);
+
+impl FieldSet {
+    fn of(fields: &Trimmed<'_>) -> Self {
+        let bits = Field::ALL.into_iter().map(|field| u16::from(!fields.get(field).is_empty()) << field as u16);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    /// The set with a field.
+    #[must_use]
+    pub const fn with(self, field: Field) -> Self {
+        Self(self.0 | 1 << field as u16)
+    }
+
+    /// All that one of two sets holds.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it holds a field.
+    #[must_use]
+    pub const fn has(self, field: Field) -> bool {
+        self.0 >> field as u16 & 1 == 1
+    }
+
+    /// The set without a field.
+    #[must_use]
+    pub const fn without(self, field: Field) -> Self {
+        Self(self.0 & !(1 << field as u16))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As it was packed.
+    #[must_use]
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// A bit for each field.
+    #[must_use]
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
     }
 }
 
@@ -374,67 +496,6 @@ impl Duration {
             Self::Micros(micros) => u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX),
             Self::Empty | Self::Bad => 0,
         }
-    }
-}
-
-/// Length-prefixed pieces, hashed as one. 512 bytes hold nearly every record.
-struct Buffer {
-    bytes: [u8; 512],
-    used: usize,
-    hash: u64,
-}
-
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { bytes: [0; 512], used: 0, hash: 0 }
-    }
-}
-
-impl Buffer {
-    fn push(&mut self, piece: &[u8]) {
-        // The carrier's ids, times and the like are moves of a known length, not calls of memcpy: 500 instructions a record
-        // instead of 1,300.
-        match piece.len() {
-            34 => self.push_known(piece.first_chunk::<34>()),
-            12 => self.push_known(piece.first_chunk::<12>()),
-            0 => self.push_known(Some(&[])),
-            _ => {
-                self.push_in_parts(&u32::try_from(piece.len()).unwrap_or(u32::MAX).to_le_bytes());
-                self.push_in_parts(piece);
-            }
-        }
-    }
-
-    #[inline]
-    fn push_known<const N: usize>(&mut self, piece: Option<&[u8; N]>) {
-        let Some(piece) = piece else { return };
-        let length = u32::try_from(N).unwrap_or(u32::MAX).to_le_bytes();
-        if let Some(place) = self.bytes.get_mut(self.used..self.used + 4 + N) {
-            place[..4].copy_from_slice(&length);
-            place[4..].copy_from_slice(piece);
-            self.used += 4 + N;
-        } else {
-            self.push_in_parts(&length);
-            self.push_in_parts(piece);
-        }
-    }
-
-    fn push_in_parts(&mut self, mut piece: &[u8]) {
-        while self.used + piece.len() > self.bytes.len() {
-            let (now, later) = piece.split_at(self.bytes.len() - self.used);
-            self.bytes[self.used..].copy_from_slice(now);
-            self.used = self.bytes.len();
-            self.hash = self.hash();
-            self.bytes[..8].copy_from_slice(&self.hash.to_le_bytes());
-            self.used = 8;
-            piece = later;
-        }
-        self.bytes[self.used..self.used + piece.len()].copy_from_slice(piece);
-        self.used += piece.len();
-    }
-
-    fn hash(&self) -> u64 {
-        xxh3_64(&self.bytes[..self.used])
     }
 }
 
@@ -497,6 +558,49 @@ mod tests {
     }
 
     #[test]
+    fn words_for_nothing_are_nothing() {
+        for text in ["NULL", "null", "None", "nan", "NaN", "N/A", "\\N", "NaT", "<NA>", "#N/A", " NULL "] {
+            let record = read(&[(Field::ParentCallSid, text), (Field::EndTime, text), (Field::Price, text)]);
+            assert_eq!((record.parent_sid, record.end, record.price, record.reason), ("", Calls::NO_TIME, "", None), "{text}");
+            assert_eq!(read(&[(Field::Sid, text)]).reason, Some(Reason::MissingField), "{text}");
+        }
+        assert_eq!(read(&[(Field::ParentCallSid, "-"), (Field::TrunkSid, "-")]).parent_sid, "");
+        assert_eq!(read(&[(Field::From, "-")]).from, "-");
+        assert_eq!(read(&[(Field::From, "Nancy")]).from, "Nancy");
+    }
+
+    #[test]
+    fn directions() {
+        let reason = |text| read(&[(Field::Direction, text)]).reason;
+        for trunk in ["Trunking Terminating", "TrunkingTerminating", "TRUNKING_TERMINATING", "trunking originating"] {
+            assert_eq!(reason(trunk), None, "{trunk}");
+        }
+        for other in ["inbound", "Outbound API", "outbound_dial", "INBOUND"] {
+            assert_eq!((reason(other), read(&[(Field::Direction, other)]).direction), (None, DirectionField::Other), "{other}");
+        }
+        for unknown in ["outbound", "trunking-termination", "trunking", "x"] {
+            assert_eq!(reason(unknown), Some(Reason::UnknownDirection), "{unknown}");
+            assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::Direction, unknown)]).reason, None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn answers() {
+        let reason = |answer, duration| read(&[(Field::AnswerTime, answer), (Field::Duration, duration)]).reason;
+        let table = [
+            ("2026-11-20T21:15:00Z", "60", None),
+            ("2026-11-20T21:15:30Z", "31", None),
+            ("2026-11-20T21:15:30Z", "32", Some(Reason::InvalidDuration)),
+            ("2026-11-20T21:14:59Z", "0", Some(Reason::InvalidTime)),
+            ("2026-11-20T21:16:01Z", "0", Some(Reason::InvalidTime)),
+            ("soon", "0", Some(Reason::InvalidTime)),
+        ];
+        for (answer, duration, expected) in table {
+            assert_eq!(reason(answer, duration), expected, "{answer} {duration}");
+        }
+    }
+
+    #[test]
     fn the_price_is_no_content_and_forms_of_one_time_are_one() {
         let plain = read(&[]).content;
         assert_eq!(read(&[(Field::Price, "-0.01"), (Field::PriceUnit, "USD")]).content, plain);
@@ -504,6 +608,11 @@ mod tests {
         assert_eq!(read(&[(Field::Duration, "59.5")]).content, plain);
         assert_ne!(read(&[(Field::Duration, "59")]).content, plain);
         assert_ne!(read(&[(Field::From, "x")]).content, plain);
+        assert_eq!(read(&[(Field::To, "<SIP:+1-415-555-0100@acme.pstn.twilio.com;user=phone>")]).content, plain);
+        assert_eq!(read(&[(Field::TrunkSid, "NULL"), (Field::From, "n/a"), (Field::AnswerTime, "\\N")]).content, plain);
+        let child = |to| read(&[(Field::ParentCallSid, "CA0"), (Field::To, to)]).content;
+        assert_eq!(child("sip:a@h.example"), child("<sip:a@H.example:5060>"));
+        assert_ne!(child("sip:+14155550100@h.example"), child("+14155550100"), "the host decides");
         let long = "x".repeat(5000);
         assert_ne!(read(&[(Field::From, &long)]).content, read(&[(Field::From, &long[1..])]).content);
     }

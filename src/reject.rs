@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | `malformed-record` | the text is no record: columns missing or left over, broken quotes or JSON, no UTF-8 | ask for the export again |
 //! | `missing-field` | a required field is empty | ask for the export again |
-//! | `invalid-time` | a time is neither RFC 2822 nor ISO 8601, or has no offset | set `input.timezone`, or mend the export |
+//! | `unknown-direction` | the direction of a root is no word that is known | ask what it is; `input.other_directions` |
+//! | `invalid-time` | a time is neither RFC 2822 nor ISO 8601, has no offset, or is no time of its clock | set `input.timezone`, or mend the export |
 //! | `invalid-duration` | negative, not a plain decimal number, too long, longer than the call, or missing | ask the carrier |
 //! | `not-final` | the call was still going on | wait: its final record replaces it |
 //! | `conflicting-duplicate` | the same `sid` with other content | find out which is right |
@@ -20,10 +21,12 @@
 //! | `child-before-parent` | the child starts over 60 s before its parent | ask the carrier |
 //! | `chained-transfer` | the parent is itself a child | set `policy.chained_transfers` |
 //! | `invalid-target` | the transfer target is neither a number nor a SIP address | look at the Refer-To value |
+//! | `ambiguous-target` | a SIP address at one of the carrier's own hosts: it says neither PSTN nor SIP | set `policy.internal_targets`, or export `refer_to` |
 //! | `emergency-target` | a transfer to 911 or 933, which the carrier does not support | ask the carrier |
 //! | `unknown-trunk` | the trunks file lacks the trunk | get the trunk list again |
 //! | `transfer-disabled` | the trunk allows no transfers | check the trunk list's date |
 //! | `pstn-transfer-disabled` | the trunk allows transfers to SIP only | check the trunk list's date |
+//! | `unlisted-account` | the accounts file lacks the account, and `policy.unlisted_accounts` is `suspend` | list it |
 //! | `no-rate` | the deck has no row for a leg | mend the deck |
 
 use std::fmt;
@@ -35,6 +38,7 @@ use std::fmt;
 pub enum Reason {
     MalformedRecord = 1,
     MissingField,
+    UnknownDirection,
     InvalidTime,
     InvalidDuration,
     NotFinal,
@@ -48,18 +52,21 @@ pub enum Reason {
     ChildBeforeParent,
     ChainedTransfer,
     InvalidTarget,
+    AmbiguousTarget,
     EmergencyTarget,
     UnknownTrunk,
     TransferDisabled,
     PstnTransferDisabled,
+    UnlistedAccount,
     NoRate,
 }
 
 impl Reason {
     /// Every reason, first to last.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedRecord,
         Self::MissingField,
+        Self::UnknownDirection,
         Self::InvalidTime,
         Self::InvalidDuration,
         Self::NotFinal,
@@ -73,10 +80,12 @@ impl Reason {
         Self::ChildBeforeParent,
         Self::ChainedTransfer,
         Self::InvalidTarget,
+        Self::AmbiguousTarget,
         Self::EmergencyTarget,
         Self::UnknownTrunk,
         Self::TransferDisabled,
         Self::PstnTransferDisabled,
+        Self::UnlistedAccount,
         Self::NoRate,
     ];
 
@@ -86,6 +95,7 @@ impl Reason {
         match self {
             Self::MalformedRecord => "malformed-record",
             Self::MissingField => "missing-field",
+            Self::UnknownDirection => "unknown-direction",
             Self::InvalidTime => "invalid-time",
             Self::InvalidDuration => "invalid-duration",
             Self::NotFinal => "not-final",
@@ -99,10 +109,12 @@ impl Reason {
             Self::ChildBeforeParent => "child-before-parent",
             Self::ChainedTransfer => "chained-transfer",
             Self::InvalidTarget => "invalid-target",
+            Self::AmbiguousTarget => "ambiguous-target",
             Self::EmergencyTarget => "emergency-target",
             Self::UnknownTrunk => "unknown-trunk",
             Self::TransferDisabled => "transfer-disabled",
             Self::PstnTransferDisabled => "pstn-transfer-disabled",
+            Self::UnlistedAccount => "unlisted-account",
             Self::NoRate => "no-rate",
         }
     }
@@ -118,6 +130,9 @@ impl Reason {
     pub const fn hint(self) -> &'static str {
         match self {
             Self::MalformedRecord | Self::MissingField => "ask for this part of the export again",
+            Self::UnknownDirection => {
+                "if calls of this direction are no trunk calls, add the word to `input.other_directions`; else fix the export"
+            }
             Self::InvalidTime => "set `input.timezone` if the export has local times without an offset; else mend the export",
             Self::InvalidDuration => "ask the carrier for the record again, or raise `policy.max_call_seconds`",
             Self::NotFinal => "nothing: the call's final record replaces this one when it arrives",
@@ -131,9 +146,11 @@ impl Reason {
             Self::ParentSuspended => "settle the parent first; this record follows by itself",
             Self::ChainedTransfer => "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call",
             Self::InvalidTarget => "look at the value with `trunkrate classify`",
+            Self::AmbiguousTarget => "export `refer_to`, or decide with `policy.internal_targets = \"pstn\"` or `\"sip\"`",
             Self::EmergencyTarget => "ask the carrier: it does not support transfers to emergency numbers",
             Self::UnknownTrunk => "fetch the carrier's trunk list again",
             Self::TransferDisabled | Self::PstnTransferDisabled => "compare the trunk list's date with the call's",
+            Self::UnlistedAccount => "add the account to the accounts file",
             Self::NoRate => "look at the number with `trunkrate rates lookup`, then mend the deck",
         }
     }

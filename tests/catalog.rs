@@ -67,7 +67,7 @@ fn provenance_by_sql() {
     assert_eq!(rows(entries), ["closed 0", "closing 1", "new 0", "opening 1", "taken_up 0"]);
     assert_eq!(rows("SELECT name, format, rows FROM inputs ORDER BY run_id"), ["calls.csv csv 2", "calls.csv csv 2"]);
     assert_eq!(rows("SELECT DISTINCT name, currency FROM decks"), ["test USD"]);
-    assert_eq!(rows("SELECT count(*) FROM configuration WHERE run_id LIKE '000001-%'"), ["6"]);
+    assert_eq!(rows("SELECT count(*) FROM configuration WHERE run_id LIKE '000001-%'"), ["13"]);
     assert_eq!(rows("SELECT count(*) FROM stands_on WHERE run_id LIKE '000002-%' AND earlier LIKE '000001-%'"), ["1"]);
     let chained = "SELECT count(*) FROM runs a JOIN runs b ON b.previous = a.run_id AND b.previous_manifest = a.manifest";
     assert_eq!(rows(chained), ["1"]);

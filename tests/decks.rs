@@ -123,17 +123,38 @@ fn a_row_that_is_not_understood_is_refused_with_its_line() {
         (price("0.00000000001"), "Price / min: `0.00000000001` has more than 10 decimals"),
         (price("100000000"), "Price / min: `100000000` is too large; a price is below 100000000"),
         (Cells { fee: "-1", ..ROW }, "Connection Fee: `-1` is negative; a price is zero or more"),
-        (destinations(""), "Destination Prefixes: the list is empty; expected digits without +"),
-        (destinations("+44"), "Destination Prefixes: `+44` is no number prefix; expected 1 to 15 digits without +"),
-        (destinations("44, 4x"), "Destination Prefixes: `4x` is no number prefix; expected 1 to 15 digits without +"),
-        (destinations("44, , 45"), "Destination Prefixes: `` is no number prefix; expected 1 to 15 digits without +"),
-        (destinations("ALL"), "Destination Prefixes: `ALL` is no number prefix; expected 1 to 15 digits without +"),
+        (
+            destinations(""),
+            "Destination Prefixes: the list is empty; expected digits without +\nhint: write the prefixes of the numbers that the row prices, such as 4915, or the word emergency",
+        ),
+        (
+            destinations("+44"),
+            "Destination Prefixes: `+44` is no number prefix; expected 1 to 15 digits without +\nhint: write 44: prefixes are digits alone",
+        ),
+        (
+            destinations("44, 4x"),
+            "Destination Prefixes: `4x` is no number prefix; expected 1 to 15 digits without +\nhint: write the digits that the numbers start with, such as 4915",
+        ),
+        (
+            destinations("44, , 45"),
+            "Destination Prefixes: `` is no number prefix: the list has an empty item\nhint: write prefixes with one comma between, and none before the first or after the last",
+        ),
+        (
+            destinations("ALL"),
+            "Destination Prefixes: `ALL` is no number prefix; expected 1 to 15 digits without +\nhint: ALL stands alone in its list, and only among origins, where it means any; write the prefixes",
+        ),
         (
             destinations("1234567890123456"),
-            "Destination Prefixes: `1234567890123456` is no number prefix; expected 1 to 15 digits without +",
+            "Destination Prefixes: `1234567890123456` is no number prefix; expected 1 to 15 digits without +\nhint: write at most 15 digits: no number has more",
         ),
-        (origins("GB"), "Origination Prefixes: `GB` is no number prefix; expected 1 to 15 digits without +"),
-        (origins("44, ALL"), "Origination Prefixes: `ALL` is no number prefix; expected 1 to 15 digits without +"),
+        (
+            origins("GB"),
+            "Origination Prefixes: `GB` is no number prefix; expected 1 to 15 digits without +\nhint: write the digits that the numbers start with, such as 4915",
+        ),
+        (
+            origins("44, ALL"),
+            "Origination Prefixes: `ALL` is no number prefix; expected 1 to 15 digits without +\nhint: ALL stands alone in its list, and only among origins, where it means any; write the prefixes",
+        ),
         (seconds(["", "0", ""]), "an increment of 0 s would never end; expected 1 or more"),
         (seconds(["-6", "", ""]), "Initial Increment: `-6` is no whole number of seconds"),
         (seconds(["", "", "1.5"]), "Minimum: `1.5` is no whole number of seconds"),

@@ -89,6 +89,10 @@ fn every_reason_but_one_is_in_the_night() {
     let found: BTreeSet<&str> =
         summary["suspended_by_reason"].as_object().expect("an object").keys().map(String::as_str).collect();
     let mut expected: BTreeSet<&str> = Reason::ALL.map(Reason::as_str).into();
+    // These have nights of their own: `doors`, `side_files`.
+    for other in [Reason::UnknownDirection, Reason::AmbiguousTarget, Reason::UnlistedAccount] {
+        expected.remove(other.as_str());
+    }
     assert!(expected.remove("parent-never-arrived"), "it takes a week");
     assert_eq!(found, expected);
 }

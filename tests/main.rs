@@ -10,6 +10,7 @@
 //! | `laws` | properties: conservation, order, threads, splits, the same night twice |
 //! | `memory` | in parts, on disk, in pieces: the same bytes |
 //! | `oracle` | the kernel against the naive rater, on random nights |
+//! | `doors` | what comes in wrongly is right, refused or said, in every format |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
@@ -40,6 +41,8 @@ mod commands;
 mod decks;
 mod desk;
 mod documents;
+mod doors;
+mod doors_side_files;
 mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]

@@ -65,6 +65,25 @@ fn missing_field() {
 }
 
 #[test]
+fn unknown_direction() {
+    check("unknown-direction", &night(&[&ROOT.replace("trunking-terminating", "outbound")]), &[], &[]);
+}
+
+#[test]
+fn ambiguous_target() {
+    let to = "sip:+13035550103@public-vip.ie1.twilio.com";
+    check("ambiguous-target", &night(&[ROOT, &CHILD.replace("+13035550103", to)]), &[], &["CA1"]);
+}
+
+#[test]
+fn unlisted_account() {
+    let night = night(&[ROOT]);
+    night.file("accounts.csv", "account_sid,name,deck\nAC9,Other,\n");
+    night.file("suspend.toml", "[policy]\nunlisted_accounts = \"suspend\"\n");
+    check("unlisted-account", &night, &["--accounts", "accounts.csv", "--config", "suspend.toml"], &[]);
+}
+
+#[test]
 fn invalid_time() {
     // No offset, and no input.timezone.
     check("invalid-time", &night(&[&ROOT.replace("21:15:00Z", "21:15:00")]), &[], &[]);
@@ -119,7 +138,7 @@ fn parent_suspended() {
     let waiting = waiting.as_array().expect("a list");
     assert_eq!((waiting.len(), &waiting[0]["call_sid"]), (1, &Value::from("CA2")));
     insta::with_settings!({ snapshot_path => "snapshots/reasons", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("11_parent-suspended", shown(waiting));
+        insta::assert_snapshot!("12_parent-suspended", shown(waiting));
     });
 }
 

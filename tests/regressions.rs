@@ -79,7 +79,7 @@ fn lines_are_counted_right_after_a_crlf_header() {
 fn pages_are_pages_however_they_are_broken_into_lines() {
     let call = |sid: &str| {
         format!(
-            r#"{{"sid":"{sid}","account_sid":"AC1","direction":"trunking-terminating","to":"+14155550102","start_time":"2026-11-20T21:00:00Z","duration":61,"status":"completed"}}"#
+            r#"{{"sid":"{sid}","parent_call_sid":null,"from":null,"account_sid":"AC1","direction":"trunking-terminating","to":"+14155550102","start_time":"2026-11-20T21:00:00Z","duration":61,"status":"completed"}}"#
         )
     };
     let (a, b) = (call("A"), call("B"));
@@ -99,7 +99,7 @@ fn pages_are_pages_however_they_are_broken_into_lines() {
 #[test]
 fn a_json_record_with_a_carriage_return_in_it_is_kept_whole() {
     let night = Night::with_plain_deck();
-    let child = "{\"sid\":\"C\",\r\"parent_call_sid\":\"P\",\"account_sid\":\"AC1\",\"to\":\"sip:bob@pbx.example.com\",\"start_time\":\"2026-11-20T21:01:00Z\",\"duration\":61,\"status\":\"completed\"}";
+    let child = "{\"sid\":\"C\",\r\"parent_call_sid\":\"P\",\"account_sid\":\"AC1\",\"direction\":null,\"from\":null,\"to\":\"sip:bob@pbx.example.com\",\"start_time\":\"2026-11-20T21:01:00Z\",\"duration\":61,\"status\":\"completed\"}";
     night.file("calls.jsonl", format!("{child}\n"));
     night.trunkrate(&["run", "--cdrs", "calls.jsonl", "--rates", "rates"]).ok();
     assert_eq!(night.trunkrate(&["suspense", "--format", "json"]).json()[0]["record"], child);

@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Schema, TimeUnit};
 use std::path::Path;
 use std::sync::Arc;
 use trunkrate::call::Calls;
+use trunkrate::columns;
 use trunkrate::io::calls_csv::{self, Header, LONGEST_LINE};
 use trunkrate::policy::Policy;
 use trunkrate::record::{Field, Fields, Record};
@@ -110,7 +111,7 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Problem> {
 struct CallColumns(Vec<(usize, usize)>);
 
 impl CallColumns {
-    fn of(schema: &Schema) -> Result<Self, Problem> {
+    fn of(schema: &Schema, no_transfers: bool) -> Result<Self, Problem> {
         let mut columns: Vec<(usize, usize)> = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
             let origin = RECORD[FIELDS..].iter().position(|(name, _)| name == field.name()).map(|at| FIELDS + at);
@@ -127,13 +128,24 @@ impl CallColumns {
                 "these are no calls: expected the columns sid, account_sid, direction, from, to, start_time, duration, status, …; found {names:?}"
             )));
         }
+        check_columns(schema.fields().iter().map(|field| field.name().as_str()), no_transfers)?;
         Ok(Self(columns))
     }
 }
 
+/// Whether a table with these columns can say what a bill needs: [`columns::check`].
+pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), Problem> {
+    columns::check(names, no_transfers).map_err(|missing| {
+        Problem(format!(
+            "these calls cannot be billed: {missing}; {}",
+            missing.hint().replace("--no-transfers", "no_transfers=True")
+        ))
+    })
+}
+
 /// Any batch of calls as records.
-pub fn records(batch: &RecordBatch, source_file: Option<&str>) -> Result<RecordBatch, Problem> {
-    let columns = CallColumns::of(&batch.schema())?;
+pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: bool) -> Result<RecordBatch, Problem> {
+    let columns = CallColumns::of(&batch.schema(), no_transfers)?;
     let wanted = fields(&RECORD);
     let mut found: Vec<ArrayRef> = wanted.iter().map(|field| new_null_array(field.data_type(), batch.num_rows())).collect();
     if let Some(name) = source_file {
@@ -203,8 +215,9 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
     }
 }
 
-/// A CSV file as records, by the reader of the command line; about [`BLOCK`] bytes of text a batch.
-pub fn read_csv(data: &[u8], source_file: &str) -> Result<Vec<RecordBatch>, Problem> {
+/// A CSV file as records, by the reader of the command line; about [`BLOCK`] bytes of text a batch. `may_be_cut` says that nothing
+/// proves the end of the text: then a last line without an end is malformed.
+pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> Result<Vec<RecordBatch>, Problem> {
     let path = Path::new(source_file);
     let start = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data).trim_ascii_start();
     if start.is_empty() {
@@ -215,13 +228,17 @@ pub fn read_csv(data: &[u8], source_file: &str) -> Result<Vec<RecordBatch>, Prob
     let length = start.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(start.len(), |at| at + 1);
     let length = length + usize::from(start[..length].ends_with(b"\r") && start[length..].starts_with(b"\n"));
     let header = Header::parse(path, &start[..length])?;
+    header.check(path, &Policy { no_transfers, ..Policy::default() })?;
     let skipped = data.len() - start.len() + length;
     let mut line = 1 + lines(&data[..skipped]);
     let (mut rest, mut batches, mut rows) = (&data[skipped..], Vec::new(), Rows::new(&RECORD));
     while !rest.is_empty() {
         let mut size = rest.len().min(BLOCK);
         let scan = loop {
-            let scan = calls_csv::scan(&rest[..size], header.delimiter, size == rest.len());
+            let mut scan = calls_csv::scan(&rest[..size], header.delimiter, size == rest.len());
+            if may_be_cut && size == rest.len() {
+                scan.break_open_end(&rest[..size]);
+            }
             if scan.end > 0 {
                 break scan;
             }
@@ -244,7 +261,8 @@ pub fn read_csv(data: &[u8], source_file: &str) -> Result<Vec<RecordBatch>, Prob
             row.text(source_file).integer(i64::try_from(record_line).unwrap_or(i64::MAX));
             if fields.is_none() {
                 let text = String::from_utf8_lossy(text);
-                row.text(&text).text(&calls_csv::why_malformed(&text, &header).unwrap_or_else(|| UNREADABLE.to_owned()));
+                let why = calls_csv::why_malformed(&text, &header).or_else(|| calls_csv::may_be_cut(&text, &header));
+                row.text(&text).text(&why.unwrap_or_else(|| UNREADABLE.to_owned()));
             }
             row.nothing_more();
         });

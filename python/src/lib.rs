@@ -25,7 +25,9 @@ use arrow_schema::{ArrowError, Schema};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tariff::Tariff;
+use trunkrate::clock::Starts;
 use trunkrate::io::FileError;
+use trunkrate::record::Field;
 
 pyo3::create_exception!(trunkrate, TrunkrateError, PyValueError, "What was given cannot be used; the message says what to do.");
 
@@ -62,29 +64,59 @@ fn batches(of: Vec<RecordBatch>) -> Batches {
 
 /// Any batch of calls as records: see `trunkrate.records`.
 #[pyfunction]
-#[pyo3(signature = (batch, source_file=None))]
-fn records(py: Python<'_>, batch: PyArrowType<RecordBatch>, source_file: Option<&str>) -> PyResult<PyArrowType<RecordBatch>> {
-    Ok(PyArrowType(py.detach(|| input::records(&batch.0, source_file))?))
+#[pyo3(signature = (batch, source_file=None, no_transfers=false))]
+fn records(
+    py: Python<'_>,
+    batch: PyArrowType<RecordBatch>,
+    source_file: Option<&str>,
+    no_transfers: bool,
+) -> PyResult<PyArrowType<RecordBatch>> {
+    Ok(PyArrowType(py.detach(|| input::records(&batch.0, source_file, no_transfers))?))
+}
+
+/// The field that a column of this name is, if it is one: see `trunkrate.field_of`.
+#[pyfunction]
+fn field_of(name: &str) -> Option<&'static str> {
+    Field::named(name).map(Field::as_str)
+}
+
+/// Whether columns of these names can say what a bill needs: see `trunkrate.check_columns`.
+#[pyfunction]
+#[pyo3(signature = (names, no_transfers=false))]
+fn check_columns(names: Vec<String>, no_transfers: bool) -> PyResult<()> {
+    Ok(input::check_columns(names.iter().map(String::as_str), no_transfers)?)
+}
+
+/// The newest start that can be believed: see `trunkrate.newest_start`. Instants are in microseconds since 1970; `days` has of each
+/// UTC day its number since 1970, how many sound calls start on it, and the last of them.
+#[pyfunction]
+fn newest_start(days: Vec<(i64, u64, i64)>, known: Option<i64>) -> Option<i64> {
+    let mut starts = Starts::default();
+    days.into_iter().for_each(|(day, calls, newest)| starts.add_day(day, calls, newest));
+    starts.newest(known)
 }
 
 /// A CSV file as records: see `trunkrate.read_csv`.
 #[pyfunction]
-fn read_csv(py: Python<'_>, data: &[u8], source_file: &str) -> PyResult<Batches> {
-    Ok(batches(py.detach(|| input::read_csv(data, source_file))?))
+#[pyo3(signature = (data, source_file, no_transfers=false, may_be_cut=true))]
+fn read_csv(py: Python<'_>, data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> PyResult<Batches> {
+    Ok(batches(py.detach(|| input::read_csv(data, source_file, no_transfers, may_be_cut))?))
 }
 
 /// A whole night: see `trunkrate.rate`.
 #[pyfunction]
+#[pyo3(signature = (calls, tariff, no_transfers=false))]
 fn rate(
     py: Python<'_>,
     calls: PyArrowType<RecordBatchStreamReader>,
     tariff: &Bound<'_, Tariff>,
+    no_transfers: bool,
 ) -> PyResult<(Batches, Batches, Batches)> {
     let inputs = &tariff.get().inputs;
     // The stream may call back into Python, so it is read first.
     let schema = calls.0.schema();
     let read = calls.0.collect::<Result<Vec<RecordBatch>, _>>().map_err(Problem::from)?;
-    let (legs, log, suspense) = py.detach(|| rating::rate(&schema, &read, inputs))?;
+    let (legs, log, suspense) = py.detach(|| rating::rate(&schema, &read, inputs, no_transfers))?;
     Ok((batches(legs), batches(log), batches(suspense)))
 }
 
@@ -131,9 +163,12 @@ fn schema(name: &str) -> PyResult<PyArrowType<Schema>> {
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("TrunkrateError", module.py().get_type::<TrunkrateError>())?;
-    module.add("FIELDS", trunkrate::record::Field::ALL.map(trunkrate::record::Field::as_str).to_vec())?;
+    module.add("FIELDS", Field::ALL.map(Field::as_str).to_vec())?;
     module.add_class::<Tariff>()?;
     module.add_function(wrap_pyfunction!(records, module)?)?;
+    module.add_function(wrap_pyfunction!(field_of, module)?)?;
+    module.add_function(wrap_pyfunction!(check_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(newest_start, module)?)?;
     module.add_function(wrap_pyfunction!(read_csv, module)?)?;
     module.add_function(wrap_pyfunction!(rate, module)?)?;
     module.add_function(wrap_pyfunction!(rate_joined, module)?)?;

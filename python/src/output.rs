@@ -82,7 +82,12 @@ pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
     row.text(DirectionField::from(root.direction).as_str());
     party(row, root.a, calls);
     party(row, root.b, calls);
-    row.text(calls.trunks.text(root.trunk));
+    row.text(calls.trunks.text(root.trunk)).text(calls.trunks.text(call.trunk));
+    match call.c {
+        Some(target) => party(row, target, calls),
+        None => _ = row.text(""),
+    }
+    row.instant((call.end != Calls::NO_TIME).then_some(call.end)).integer(i64::from(call.duration)).text(call.status.as_str());
 }
 
 /// That a call was ignored, which decides for its copies and its children.

@@ -8,12 +8,12 @@ use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray, UInt32Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Schema, SchemaRef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use trunkrate::call::{Calls, DirectionField, PartyRef};
+use trunkrate::call::{Calls, DirectionField, PartyRef, Sid, Status};
 use trunkrate::detail::{Case, Facts};
-use trunkrate::family::{BookedCall, BookedParent, Earlier, RootFacts};
-use trunkrate::io::inputs::Inputs;
+use trunkrate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
+use trunkrate::io::inputs::{AccountFacts, Inputs};
 use trunkrate::money::Total;
 use trunkrate::night::{Class, Night, Tariff, TrunkFacts, settle};
 use trunkrate::party::Party;
@@ -32,22 +32,22 @@ struct Settled<'a> {
     retried: usize,
     earlier: Earlier,
     night: Night,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl<'a> Settled<'a> {
     /// The first `retried` records waited in suspense.
     fn of(calls: Calls, retried: usize, earlier: Earlier, inputs: &'a Inputs) -> Result<Self, Problem> {
-        let deck_of_account = inputs.deck_of_accounts(calls.accounts.texts());
-        let night = settle(&calls, retried, &earlier, &inputs.tariff(&deck_of_account));
+        let accounts = inputs.facts_of_accounts(calls.accounts.texts());
+        let night = settle(&calls, retried, &earlier, &inputs.tariff(&accounts));
         if !night.tally(&calls, retried, |_| false).conserves() {
             return Err(Problem("records or seconds were lost; report this".to_owned()));
         }
-        Ok(Self { inputs, calls, retried, earlier, night, deck_of_account })
+        Ok(Self { inputs, calls, retried, earlier, night, accounts })
     }
 
     fn tariff(&self) -> Tariff<'_> {
-        self.inputs.tariff(&self.deck_of_account)
+        self.inputs.tariff(&self.accounts)
     }
 
     /// The record whose text stands for a suspended one: of copies, the one with the price.
@@ -171,7 +171,7 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
                 let scene = night.scene(calls, &settled.earlier, record).expect("a booked record has a scene");
                 let fail = |_| output::too_large(&call, calls);
                 let mut total = Total::default();
-                let booked = booked_legs(&call, tariff.decks, tariff.policy.leg_rule, &calls.parties).map_err(fail)?;
+                let booked = booked_legs(&call, tariff.decks, tariff.policy, &calls.parties).map_err(fail)?;
                 for (number, leg) in (1..).zip(booked.iter().flatten()) {
                     total.add(leg.charge.amount).map_err(fail)?;
                     output::leg(&mut legs, &call, number, leg, calls, tariff.decks);
@@ -251,7 +251,11 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
     let starts = columns[5].as_primitive::<TimestampMicrosecondType>();
     let (ignored, children) = (flags("is_ignored"), flags("is_child"));
     let [roots, directions, from, to, trunks] = ["root_sid", "root_direction", "root_from", "root_to", "root_trunk"].map(texts);
+    let [own_trunks, targets, statuses] = ["trunk_sid", "target", "status"].map(texts);
+    let ends = columns[place("end_time")].as_primitive::<TimestampMicrosecondType>();
+    let durations = columns[place("duration_seconds")].as_primitive::<Int64Type>();
     let (mut booked, mut parents, mut foreign) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut versions = HashMap::new();
     for row in (0..rows.len()).filter(|row| !rows.is_null(*row)) {
         let sid = calls.odd_sids.sid(text(&sids, row));
         if !ignored.is_null(row) && ignored.value(row) {
@@ -264,7 +268,7 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
         if booked.insert(sid, call).is_some() {
             continue;
         }
-        let Some(direction) = DirectionField::parse(text(&directions, row)).side() else {
+        let Some(direction) = DirectionField::of_word(text(&directions, row)).side() else {
             return Err(Problem(format!("`known` says nothing of the root of {}", text(&sids, row))));
         };
         let root = RootFacts {
@@ -275,12 +279,38 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
             trunk: calls.trunks.id(text(&trunks, row)),
         };
         let account = calls.accounts.id(text(&accounts, row));
-        parents.push(BookedParent { sid, account, start: starts.value(row), is_child: children.value(row), root });
+        let is_child = children.value(row);
+        if let Some(duration) = (!durations.is_null(row)).then(|| u32::try_from(durations.value(row)).ok()).flatten() {
+            let (from, to) = if is_child { (root.a, logged(text(&targets, row), calls)) } else { (root.a, root.b) };
+            let version = BookedVersion {
+                parent: if is_child { root.sid } else { Sid::EMPTY },
+                account,
+                trunk: calls.trunks.id(text(&own_trunks, row)),
+                direction: direction.into(),
+                from,
+                to,
+                start: starts.value(row),
+                end: if ends.is_null(row) { Calls::NO_TIME } else { ends.value(row) },
+                duration,
+                status: Status::parse(text(&statuses, row)),
+            };
+            versions.insert(sid, version);
+        }
+        parents.push(BookedParent { sid, account, start: starts.value(row), is_child, root });
     }
     let ignored = foreign.into_iter().filter(|sid| !booked.contains_key(sid)).collect();
     let mut earlier = Earlier::new(booked.into_values().collect(), parents);
     earlier.ignored = ignored;
+    earlier.versions = versions;
     Ok(earlier)
+}
+
+/// A target as the log writes it: a SIP endpoint stays one, also with a number as its user.
+fn logged(target: &str, calls: &mut Calls) -> PartyRef {
+    if target.starts_with("sip:") || target.starts_with("sips:") {
+        return PartyRef::endpoint(calls.parties.id(target));
+    }
+    PartyRef::pack(&Party::of_root(target), &mut calls.parties)
 }
 
 fn place(name: &str) -> usize {
@@ -361,10 +391,10 @@ fn as_text(records: &Records, row: usize) -> String {
 type Tables = (Vec<RecordBatch>, Vec<RecordBatch>, Vec<RecordBatch>);
 
 /// A whole night in memory: legs, log and suspense, in the order of the command line's exports.
-pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs) -> Result<Tables, Problem> {
+pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_transfers: bool) -> Result<Tables, Problem> {
     let empty = RecordBatch::new_empty(Arc::clone(schema));
     let given = if given.is_empty() { std::slice::from_ref(&empty) } else { given };
-    let all = given.iter().map(|batch| input::records(batch, None)).collect::<Result<Vec<_>, _>>()?;
+    let all = given.iter().map(|batch| input::records(batch, None, no_transfers)).collect::<Result<Vec<_>, _>>()?;
     let all = all.iter().map(|batch| Records::of(&StructArray::from(batch.clone()))).collect::<Result<Vec<_>, _>>()?;
     let mut calls = Calls::default();
     calls.reserve(all.iter().map(Records::len).sum());
@@ -415,7 +445,7 @@ fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBat
         let call = night.booked(calls, &settled.earlier, &tariff, &trunks, record);
         let fail = |_| output::too_large(&call, calls);
         let mut total = Total::default();
-        let booked = booked_legs(&call, tariff.decks, tariff.policy.leg_rule, &calls.parties).map_err(fail)?;
+        let booked = booked_legs(&call, tariff.decks, tariff.policy, &calls.parties).map_err(fail)?;
         for (number, leg) in (1..).zip(booked.iter().flatten()) {
             total.add(leg.charge.amount).map_err(fail)?;
             output::leg(&mut legs, &call, number, leg, calls, tariff.decks);

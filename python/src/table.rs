@@ -53,7 +53,10 @@ pub const RECORD: [(&str, Kind); 21] = [
 ];
 
 /// What later nights must know of a call that was booked or ignored.
-pub const KNOWN: [(&str, Kind); 12] = [
+///
+/// What comes after the root's facts says the call itself, so that another version of it can be told from another call. Nights
+/// that were published before these columns were known have nothing there.
+pub const KNOWN: [(&str, Kind); 17] = [
     ("call_sid", Text),
     ("content", Integer),
     ("carrier_price", Price),
@@ -66,6 +69,11 @@ pub const KNOWN: [(&str, Kind); 12] = [
     ("root_from", Text),
     ("root_to", Text),
     ("root_trunk", Text),
+    ("trunk_sid", Text),
+    ("target", Text),
+    ("end_time", Instant),
+    ("duration_seconds", Integer),
+    ("status", Text),
 ];
 
 /// Legs, as the ledger has them.

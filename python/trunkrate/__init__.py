@@ -15,6 +15,7 @@ Tables are Arrow's. Money is decimal, never a float. Times are UTC. Nothing here
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -36,7 +37,10 @@ __all__ = [
     "Tariff",
     "TrunkrateError",
     "__version__",
+    "check_columns",
+    "field_of",
     "finish_suspense",
+    "newest_start",
     "rate",
     "rate_joined",
     "read_csv",
@@ -79,13 +83,16 @@ def rate(
     *,
     accounts: str | os.PathLike[str] | None = None,
     config: str | os.PathLike[str] | None = None,
+    no_transfers: bool = False,
 ) -> Rated:
     """Rates a night that fits in memory, as if there had been none before.
 
     `calls`: a pyarrow Table, RecordBatch or RecordBatchReader, a polars or pandas DataFrame, or anything else that has
     `__arrow_c_stream__`; columns are found by the carrier's names, without case, space or underscore. `rates`: a Tariff, or the
     folder of a deck or of decks; then `trunks`, `accounts` and `config` are files. What is billed twice or never, no table
-    shows: copies of a call are left out, as are calls that no trunk made. Raises TrunkrateError if a file is wrong.
+    shows: copies of a call are left out, as are calls that no trunk made. Raises TrunkrateError if a file is wrong, or if a
+    column is missing without which a bill would be; `no_transfers=True` says that the calls know no transfers, so that
+    `parent_call_sid` may be absent.
     """
     if isinstance(rates, Tariff):
         if trunks is not None or accounts is not None or config is not None:
@@ -103,29 +110,53 @@ def rate(
                 "collect it first), or anything with __arrow_c_stream__"
             )
         calls = pa.Table.from_pandas(calls, preserve_index=False)
-    legs, log, suspense = _kernel.rate(calls, tariff)
+    legs, log, suspense = _kernel.rate(calls, tariff, no_transfers)
     waiting = pa.Table.from_batches(suspense, SUSPENSE_SCHEMA)
     names = list(zip(waiting["call_sid"].to_pylist(), waiting["record"].to_pylist()))
     order = sorted(range(len(names)), key=lambda row: (names[row][0] or "", names[row][1] or ""))
     return Rated(pa.Table.from_batches(legs, LEG_SCHEMA), pa.Table.from_batches(log, LOG_SCHEMA), waiting.take(pa.array(order, pa.int64())))
 
 
-def records(batch: pa.RecordBatch, source_file: str | None = None) -> pa.RecordBatch:
+def field_of(name: str) -> str | None:
+    """The field of a call that a column of this name is, without case, space or underscore; None if it is none."""
+    return _kernel.field_of(name)
+
+
+def check_columns(names: Iterable[str], *, no_transfers: bool = False) -> None:
+    """Raises TrunkrateError if calls with these columns cannot be billed: it names the missing ones, and what resembles them."""
+    _kernel.check_columns(list(names), no_transfers)
+
+
+def newest_start(days: Iterable[tuple[int, int, int]], known: int | None) -> int | None:
+    """The newest start that can be believed, in microseconds since 1970: a few bogus dates (1970, 2062) do not move it.
+
+    `days` has, of each UTC day on which sound calls start, its number since 1970, how many they are, and when the last of them
+    starts; `known` is the newest start of the nights before.
+    """
+    return _kernel.newest_start(list(days), known)
+
+
+def records(batch: pa.RecordBatch, source_file: str | None = None, *, no_transfers: bool = False) -> pa.RecordBatch:
     """Any batch of calls as RECORD_SCHEMA: names without case, space or underscore; times and numbers as text.
 
     Columns `source_file` and `source_line` are taken over; else `source_file` stands for all rows. Raises TrunkrateError if
-    the columns are no call's.
+    the columns are no call's, or one is missing without which no bill is right (see `check_columns`).
     """
-    return _kernel.records(batch, source_file)
+    return _kernel.records(batch, source_file, no_transfers)
 
 
-def read_csv(data: bytes, source_file: str) -> list[pa.RecordBatch]:
+def read_csv(
+    data: bytes, source_file: str, *, no_transfers: bool = False, may_be_cut: bool = True
+) -> list[pa.RecordBatch]:
     """A whole CSV file, unpacked, as RECORD_SCHEMA: by the reader of the command line, with lines counted from 1.
 
     Delimiter and columns are found in the header. A line that is no record comes as `malformed`; none is left out. Raises
-    TrunkrateError if the header is no call file's.
+    TrunkrateError if the header is no call file's, or lacks a column without which no bill is right.
+
+    `may_be_cut`: nothing proves the end of the text, as the checksum of a .gz or .zst would; then a last line without a line end
+    comes as `malformed`.
     """
-    return _kernel.read_csv(data, source_file)
+    return _kernel.read_csv(data, source_file, no_transfers, may_be_cut)
 
 
 def rate_joined(batch: pa.RecordBatch, tariff: Tariff) -> pa.RecordBatch:

@@ -22,17 +22,17 @@ CSV_TASKS = 10_000
 """Tasks that read CSV, at most; with more files a task reads several."""
 
 
-def records_of(spark: Any, files: list[CallFile]) -> DataFrame:
+def records_of(spark: Any, files: list[CallFile], no_transfers: bool) -> DataFrame:
     """The records of all files, as they came: the kernel's RECORD without `first_seen` and `tries`."""
     import trunkrate
 
     schema = ddl(trunkrate.RECORD_SCHEMA, without=RETRIED)
     csv = [file.path for file in files if file.format == "csv"]
     parquet = [file.path for file in files if file.format == "parquet"]
-    frames = [scan.mapInArrow(_to_records(), schema) for scan in _scans(spark, parquet)]
+    frames = [scan.mapInArrow(_to_records(no_transfers), schema) for scan in _scans(spark, parquet, no_transfers)]
     if csv:
         tasks = min(len(csv), CSV_TASKS)
-        frames.append(spark.range(0, tasks, 1, tasks).mapInArrow(_read_csv(csv, tasks), schema))
+        frames.append(spark.range(0, tasks, 1, tasks).mapInArrow(_read_csv(csv, tasks, no_transfers), schema))
     if not frames:
         raise NightError("no call file was named; expected at least one")
     whole = frames[0]
@@ -41,7 +41,7 @@ def records_of(spark: Any, files: list[CallFile]) -> DataFrame:
     return whole
 
 
-def _scans(spark: Any, paths: list[str]) -> list[DataFrame]:
+def _scans(spark: Any, paths: list[str], no_transfers: bool) -> list[DataFrame]:
     """Scans of Parquet files: one if they have the same columns of the same types, else one per file."""
     if not paths:
         return []
@@ -51,11 +51,11 @@ def _scans(spark: Any, paths: list[str]) -> list[DataFrame]:
         try:
             merged = spark.read.option("mergeSchema", "true").parquet(*uris)
             if sorted(merged.dtypes) == sorted(first.dtypes):
-                return [_with_source(merged, paths)]
+                return [_with_source(merged, paths, no_transfers)]
         except Exception as problem:  # noqa: BLE001 - types that cannot be merged: each file is read with its own
             if "merge" not in str(problem).lower():
                 raise
-    return [_with_source(spark.read.parquet(uri), [path]) for uri, path in zip(uris, paths)]
+    return [_with_source(spark.read.parquet(uri), [path], no_transfers) for uri, path in zip(uris, paths)]
 
 
 def _quoted(path: str) -> str:
@@ -63,20 +63,20 @@ def _quoted(path: str) -> str:
     return "".join("\\" + letter if letter in "{}[]*?\\" else letter for letter in path)
 
 
-def _with_source(scan: DataFrame, paths: list[str]) -> DataFrame:
+def _with_source(scan: DataFrame, paths: list[str], no_transfers: bool) -> DataFrame:
     """Only the columns that are read, with the file and the row of each record, as far as the engine knows them."""
     import trunkrate
     from pyspark.sql import functions as F
 
-    def plain(name: str) -> str:
-        return "".join(name.lower().split()).replace("_", "").replace("\ufeff", "")
-
-    read = {plain(name) for name in trunkrate.FIELDS} | {"callsid"}
-    columns = [F.col(f"`{name}`") for name in scan.columns if plain(name) in read]
+    columns = [F.col(f"`{name}`") for name in scan.columns if trunkrate.field_of(name)]
     if not columns:
         raise NightError(
             f"{paths[0]}: has none of the fields of a call; expected columns such as sid, from, to, start_time"
         )
+    try:
+        trunkrate.check_columns(scan.columns, no_transfers=no_transfers)
+    except trunkrate.TrunkrateError as problem:
+        raise NightError(f"{paths[0]}: {problem}") from problem
     try:
         sources = [
             F.col("_metadata.file_path").alias("source_file"),
@@ -92,7 +92,7 @@ def _with_source(scan: DataFrame, paths: list[str]) -> DataFrame:
 # What runs in executors is made by functions, so that it travels whole and this package need not be installed there.
 
 
-def _to_records() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _to_records(no_transfers: bool) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     find_kernel, dropped = kernel_finder(), RETRIED
 
     def to_records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -113,12 +113,16 @@ def _to_records() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatc
                 for name in files.dictionary.to_pylist()
             ]
             files = pa.DictionaryArray.from_arrays(files.indices, pa.array(named, pa.string())).cast(pa.string())
-            yield trunkrate.records(batch.set_column(at, "source_file", files)).drop_columns(list(dropped))
+            yield trunkrate.records(
+                batch.set_column(at, "source_file", files), no_transfers=no_transfers
+            ).drop_columns(list(dropped))
 
     return to_records
 
 
-def _read_csv(paths: list[str], tasks: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _read_csv(
+    paths: list[str], tasks: int, no_transfers: bool
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     find_kernel, dropped = kernel_finder(), RETRIED
 
     def opened(path: str) -> Any:
@@ -155,7 +159,10 @@ def _read_csv(paths: list[str], tasks: int) -> Callable[[Iterator[pa.RecordBatch
                         data = whole(path)
                     except (OSError, EOFError) as problem:
                         raise ValueError(f"{path}: cannot be read whole by an executor: {problem}") from problem
-                    for records in trunkrate.read_csv(data, path):
+                    proved = path.lower().endswith((".gz", ".zst"))
+                    for records in trunkrate.read_csv(
+                        data, path, no_transfers=no_transfers, may_be_cut=not proved
+                    ):
                         yield records.drop_columns(list(dropped))
 
     return read_csv

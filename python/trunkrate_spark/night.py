@@ -52,12 +52,15 @@ class Published:
     """Files in the named folders that hold no calls."""
 
 
-def rate_night(spark: Any, calls: str | Iterable[str], tariff: Tariff, out: str) -> Published:
+def rate_night(
+    spark: Any, calls: str | Iterable[str], tariff: Tariff, out: str, *, no_transfers: bool = False
+) -> Published:
     """Rates calls and publishes the night as `out`/nights/NNNNNN-xxxxxxxx.
 
     `spark`: a session, classic or of Spark Connect. `calls`: files, folders or globs of CSV (also .gz, .zst) and Parquet.
     `tariff`: rates, trunks, accounts and policy. The same records with the same tariff are published once: again, it
-    returns the night that has them. Raises NightError if the night cannot be rated whole; then nothing is published.
+    returns the night that has them. `no_transfers` says that the calls know no transfers: then `parent_call_sid` may be absent.
+    Raises NightError if the night cannot be rated whole; then nothing is published.
     """
     store = store_of(spark, out)
     with store.locked(), _settings(spark, SETTINGS):
@@ -66,7 +69,7 @@ def rate_night(spark: Any, calls: str | Iterable[str], tariff: Tariff, out: str)
         for name in store.names(STAGING):
             store.remove(STAGING, name)
         night = _Night(spark, tariff, store, History.load(store))
-        night.read(found)
+        night.read(found, no_transfers)
         published = night.history.published(tariff.hash, night.digest)
         if published:
             store.remove(STAGING)
@@ -98,10 +101,10 @@ class _Night:
         frame: DataFrame = self.spark.read.schema(schema).parquet(self.store.uri(*(stage or self.stage), part))
         return frame
 
-    def read(self, found: list[files.CallFile]) -> None:
+    def read(self, found: list[files.CallFile], no_transfers: bool) -> None:
         """Every input, once, to `records/`; the digest of what was read, and the night's id."""
         with _step(self.spark, "read", f"{len(found)} call files"):
-            ingest.records_of(self.spark, found).write.parquet(self.store.uri(*self.stage, "records"))
+            ingest.records_of(self.spark, found, no_transfers).write.parquet(self.store.uri(*self.stage, "records"))
         with _step(self.spark, "digest", "what was read"):
             count, seconds, self.digest = _digest(self._records())
         self.went_in = {"read": {"records": count, "seconds": seconds}, "retried": {"records": 0, "seconds": 0}}
@@ -146,8 +149,7 @@ class _Night:
         with _step(self.spark, "count", "where every record ended"):
             self.tally = rating.Tally.of(rated)
         before = self.history.last.manifest["newest_start"] if self.history.last else None
-        starts = (self.tally.newest_start, _parse(before) if before else None)
-        self.newest_start = max((start for start in starts if start), default=None)
+        self.newest_start = self.tally.newest_start(_parse(before) if before else None)
         for part, frame in rating.parts(rated, self.tariff, self.newest_start).items():
             by_date = ["date"] if part in ("legs", "calls") else []
             with _step(self.spark, part, f"to {part}/"):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_FIELD = 64 << 10
 """Bytes of a field that is read; a record with a longer one is malformed."""
+DAY = 86_400_000_000
+"""Microseconds."""
 CLASSES = ("rated", "free", "duplicate", "ignored", "suspended")
 
 
@@ -108,7 +110,8 @@ class Tally:
     counts: dict[str, dict[str, int]]
     """`read`, `retried`, each class, `new_in_suspense`, `taken_up`: records and seconds."""
     legs: int
-    newest_start: datetime | None
+    days: list[tuple[int, int, int]]
+    """Of each UTC day on which sound calls start: its number, how many they are, when the last of them starts."""
 
     @classmethod
     def of(cls, rated: DataFrame) -> Tally:
@@ -117,9 +120,10 @@ class Tally:
 
         legs = F.sum(F.when(F.col("legs").isNotNull(), F.size("legs")).otherwise(0)).alias("legs")
         # The instant as a number: a timestamp would come to the driver in the driver's own zone.
-        newest = F.max(F.unix_micros("start_time")).alias("newest")
+        start = F.unix_micros("start_time")
+        newest, day = F.max(start).alias("newest"), F.floor(start / F.lit(DAY)).alias("day")
         sums = [F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), legs, newest]
-        rows = rated.groupBy("class", "is_retried").agg(*sums).collect()
+        rows = rated.groupBy("class", "is_retried", day).agg(*sums).collect()
         counts = {
             name: {"records": 0, "seconds": 0} for name in ("read", "retried", *CLASSES, "new_in_suspense", "taken_up")
         }
@@ -136,9 +140,16 @@ class Tally:
             for name in where:
                 counts[name]["records"] += row["records"]
                 counts[name]["seconds"] += row["seconds"]
-        newest_starts = [row["newest"] for row in rows if row["newest"] is not None]
-        newest_start = instant(max(newest_starts)) if newest_starts else None
-        return cls(counts, sum(row["legs"] for row in rows), newest_start)
+        days = [(int(row["day"]), row["records"], row["newest"]) for row in rows if row["day"] is not None]
+        return cls(counts, sum(row["legs"] for row in rows), days)
+
+    def newest_start(self, before: datetime | None) -> datetime | None:
+        """The newest start that can be believed, of this night and those before."""
+        import trunkrate
+
+        known = micros(before) if before else None
+        starts = (trunkrate.newest_start(self.days, known), known)
+        return max((instant(start) for start in starts if start is not None), default=None)
 
     def check(self, records: dict[str, dict[str, int]]) -> None:
         """The conservation law, beside what was counted in the records themselves. Raises NightError."""
@@ -165,6 +176,14 @@ def instant(micros: int) -> datetime:
     from datetime import timedelta, timezone
 
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
+
+
+def micros(when: datetime) -> int:
+    """Microseconds since 1970 of an instant."""
+    from datetime import timezone
+
+    since = when - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def amounts(frame: DataFrame) -> dict[str, Decimal]:

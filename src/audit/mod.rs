@@ -254,7 +254,7 @@ impl Tariff {
             let leg = legs.iter().find(|leg| leg.leg == number).ok_or_else(|| here.differs("leg", &"none", &number))?;
             let deck = deck.ok_or_else(|| here.differs("deck", &leg.deck, &"none: no deck prices the account"))?;
             check_copies(call, leg, scenario)?;
-            let wanted = check_parties(leg, *cell, &parties)?;
+            let wanted = self.check_parties(leg, *cell, &parties)?;
             let amount = self.check_price(leg, &wanted, deck)?;
             total = total.checked_add(amount).ok_or_else(|| here.differs("amount", &amount, &"a sum that can be counted"))?;
         }
@@ -266,6 +266,27 @@ impl Tariff {
             return Err(Place(Some(extra.leg)).differs("leg", &extra.leg, &"none"));
         }
         here.same_money("amount", (call.amount, total), 8)
+    }
+
+    /// Whether a leg is of the service, and between the parties, that its cell of the table says; what rate it wants.
+    fn check_parties<'a>(
+        &self,
+        leg: &Leg<'_>,
+        (service, from, to): Cell,
+        parties: &Parties<'a>,
+    ) -> Result<Wanted<'a>, Difference> {
+        let here = Place(Some(leg.leg));
+        here.same("service", leg.service, service)?;
+        here.same("leg_from", leg.leg_from, parties.text(from))?;
+        here.same("leg_to", leg.leg_to, parties.text(to))?;
+        let rated = parties.rated(service, to);
+        let rated = rated.ok_or_else(|| here.differs("rated_number", &leg.rated_number, &"none: it is to no number"))?;
+        here.same("rated_number", leg.rated_number, rated)?;
+        // Some numbers are no callers: the carrier writes them for one that is withheld.
+        let is_withheld = from == A && self.withheld.iter().any(|number| number == parties.a);
+        let origin = if is_withheld { Cow::Borrowed("") } else { parties.origin(from) };
+        here.same("origin_number", leg.origin_number, &origin)?;
+        Ok(Wanted { service, rated, origin, at: leg.start })
     }
 
     /// Whether the price of a leg, and all that says why, is right; its amount in units of 1e-8.
@@ -302,20 +323,6 @@ fn check_copies(call: &Call<'_>, leg: &Leg<'_>, scenario: &Scenario) -> Result<(
         return Err(here.differs("start_time", &show_instant(leg.start), &show_instant(call.start)));
     }
     here.same_count("duration_seconds", leg.duration, call.duration)
-}
-
-/// Whether a leg is of the service, and between the parties, that its cell of the table says; what rate it wants.
-fn check_parties<'a>(leg: &Leg<'_>, (service, from, to): Cell, parties: &Parties<'a>) -> Result<Wanted<'a>, Difference> {
-    let here = Place(Some(leg.leg));
-    here.same("service", leg.service, service)?;
-    here.same("leg_from", leg.leg_from, parties.text(from))?;
-    here.same("leg_to", leg.leg_to, parties.text(to))?;
-    let rated = parties.rated(service, to);
-    let rated = rated.ok_or_else(|| here.differs("rated_number", &leg.rated_number, &"none: it is to no number"))?;
-    here.same("rated_number", leg.rated_number, rated)?;
-    let origin = parties.origin(from);
-    here.same("origin_number", leg.origin_number, &origin)?;
-    Ok(Wanted { service, rated, origin, at: leg.start })
 }
 
 /// Of the rows with the best prefixes the one that the leg names, else the first. Several are as good as one if they ask for

@@ -34,6 +34,8 @@ pub struct Tariff {
     default: Option<usize>,
     decimals: u32,
     rounding: Rounding,
+    /// Numbers that stand for a withheld caller.
+    pub(super) withheld: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +115,13 @@ struct DeckToml {
 }
 
 impl Tariff {
+    /// The same, where these numbers stand for a caller that is withheld.
+    #[must_use]
+    pub fn with_withheld(mut self, numbers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.withheld = numbers.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Reads the decks and the accounts of a run.
     ///
     /// `deck_files`: path below the rates folder, and bytes, as archived. `own_name`: the folder name of a deck whose files
@@ -146,7 +155,8 @@ impl Tariff {
             .iter()
             .map(|(folder, files)| Deck::load(if folder.is_empty() { own_name } else { folder }, folder, files))
             .collect();
-        let mut tariff = Self { decks: decks?, accounts: HashMap::new(), default: None, decimals, rounding };
+        let mut tariff =
+            Self { decks: decks?, accounts: HashMap::new(), default: None, decimals, rounding, withheld: Vec::new() };
         tariff.default = if tariff.decks.len() == 1 { Some(0) } else { tariff.named("default") };
         tariff.accounts = tariff.read_accounts(accounts_csv.unwrap_or("account_sid"))?;
         Ok(tariff)
@@ -160,7 +170,7 @@ impl Tariff {
 
     fn read_accounts(&self, csv: &str) -> Result<HashMap<String, usize>, String> {
         let mut accounts = HashMap::new();
-        let sheet = Sheet::read(csv).map_err(|problem| format!("accounts.csv: {problem}"))?;
+        let sheet = Sheet::with_column(csv, "accountsid").map_err(|problem| format!("accounts.csv: {problem}"))?;
         for record in &sheet.records {
             let (sid, deck) = (sheet.cell(record, "accountsid"), sheet.cell(record, "deck"));
             if !deck.is_empty() {

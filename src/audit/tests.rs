@@ -282,10 +282,13 @@ fn accounts_have_their_decks() {
         [[("default/deck.toml", usd), ("default/p.csv", csv)], [("whole/deck.toml", eur), ("whole/p.csv", csv)]];
     let all = [default, whole, [("yen/deck.toml", jpy), ("yen/p.csv", csv)]].concat();
     let accounts = "\u{feff}Account SID,name,deck\nAC1,\"One, Ltd\",whole\nAC2,Two,yen-2026\nAC3,Three,\n";
-    let tariff = Tariff::load(&files(&all), "rates", Some(accounts), 5, "half-up").expect("a tariff");
+    let semicolons = "deck;ACCOUNT_SID\nwhole;AC1\u{a0}\nyen-2026; AC2\n";
     let free = Call { status: "failed", class: "free", amount: 0, ..root(OUT) };
-    for (account_sid, currency) in [("AC1", "EUR"), ("AC2", "JPY"), ("AC3", "USD"), ("AC4", "USD")] {
-        assert_eq!(tariff.check(&Call { account_sid, currency, ..free }, None, &[]), Ok(()));
+    for list in [accounts, semicolons] {
+        let tariff = Tariff::load(&files(&all), "rates", Some(list), 5, "half-up").expect("a tariff");
+        for (account_sid, currency) in [("AC1", "EUR"), ("AC2", "JPY"), ("AC3", "USD"), ("AC4", "USD")] {
+            assert_eq!(tariff.check(&Call { account_sid, currency, ..free }, None, &[]), Ok(()));
+        }
     }
     // Without a deck called `default` an account that names none has none: it can be free, but not rated.
     let two = Tariff::load(&files(&all[2..]), "rates", None, 5, "half-up").expect("a tariff");

@@ -3,7 +3,9 @@
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
 use crate::io::parts::Memory;
+use crate::money::is_plain_decimal;
 use clap::{Parser, Subcommand, ValueEnum};
+use rust_decimal::Decimal;
 use std::path::PathBuf;
 
 /// Rates and bills the calls of a SIP trunk that supports call transfer (SIP REFER), and explains every cent.
@@ -54,9 +56,52 @@ pub struct RunArgs {
     /// Threads that rate [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Book nothing if more records than this would be suspended (exit code 3)
-    #[arg(long, value_name = "N")]
-    pub max_suspended: Option<u64>,
+    /// The exports know no transfers: the column parent_call_sid may be absent
+    #[arg(long)]
+    pub no_transfers: bool,
+    /// Book nothing if more of the records that are read would be suspended than this: a number, or a share of them as 2%
+    /// (exit code 3). What waited before is not counted
+    #[arg(long, value_name = "N", value_parser = MaxSuspended::parse)]
+    pub max_suspended: Option<MaxSuspended>,
+}
+
+/// How many new records may be suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxSuspended {
+    /// So many.
+    Records(u64),
+    /// So many of a hundred that were read.
+    Percent(Decimal),
+}
+
+impl MaxSuspended {
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected = || "expected a number of records, as 100, or a share of those read, as 2% or 0.5%".to_owned();
+        let Some(percent) = text.strip_suffix('%') else {
+            return text.parse().map(Self::Records).map_err(|_| expected());
+        };
+        let percent = Decimal::from_str_exact(percent).ok().filter(|percent| {
+            (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(percent) && is_plain_decimal(text.trim_end_matches('%'))
+        });
+        percent.map(Self::Percent).ok_or_else(expected)
+    }
+
+    /// Whether so many suspended are more, of so many that were read.
+    pub fn is_exceeded(self, suspended: u64, read: u64) -> bool {
+        match self {
+            Self::Records(most) => suspended > most,
+            Self::Percent(percent) => Decimal::from(suspended) * Decimal::ONE_HUNDRED > percent * Decimal::from(read),
+        }
+    }
+}
+
+impl std::fmt::Display for MaxSuspended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Records(most) => write!(f, "{most}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
 }
 
 /// What calls are rated with, and where they are booked.
@@ -137,6 +182,9 @@ pub struct RerateArgs {
     /// Rate from these call files instead of the ledger
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "rates")]
     pub cdrs: Vec<PathBuf>,
+    /// With --cdrs: they know no transfers, so that the column parent_call_sid may be absent
+    #[arg(long, requires = "cdrs")]
+    pub no_transfers: bool,
     /// The carrier's trunk list, with --cdrs
     #[arg(long, value_name = "FILE", requires = "cdrs")]
     pub trunks: Option<PathBuf>,
@@ -449,7 +497,7 @@ pub struct ClassifyArgs {
     pub format: TextFormat,
 }
 
-/// Legs, calls or suspense, for other programs. Legs are sorted by start_time, call_sid and leg.
+/// Legs, calls, suspense or ignored calls, for other programs. Legs are sorted by start_time, call_sid and leg.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     /// What to export
@@ -476,6 +524,8 @@ pub enum ExportWhat {
     Calls,
     /// What waits
     Suspense,
+    /// Calls that are no trunk's
+    Ignored,
 }
 
 /// Prove the conservation laws over the whole ledger, from the stored files alone.

@@ -61,6 +61,7 @@ fn found(value: &str, domain: TerminationDomain<'_>) -> [String; 4] {
             emergency.as_str().to_owned(),
             "an emergency number; transfers to it are not supported".to_owned(),
         ),
+        Target::Ambiguous => unreachable!("a Refer-To value always says what it asks for"),
         Target::Invalid(why) => (Reason::InvalidTarget.as_str(), String::new(), why),
     };
     [value.to_owned(), kind.to_owned(), target, why]

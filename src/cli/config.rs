@@ -78,6 +78,10 @@ pub fn terms(named: Option<&Path>) -> Result<(Terms, PathBuf), CliError> {
 fn read(named: Option<&Path>) -> Result<(PathBuf, String), CliError> {
     let path = named.unwrap_or(Path::new(DEFAULT));
     let text = if named.is_none() && !path.exists() { String::new() } else { crate::io::read_text(path)? };
+    if named.is_some() && text.trim().is_empty() {
+        return Err(CliError::failed(format!("{}: is empty: it sets nothing", path.display()))
+            .hint("name the right file, or leave --config out"));
+    }
     Ok((path.to_owned(), text))
 }
 

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::run::{existing, times};
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
-use crate::io::ledger::read::{Selection, each_date, text, units};
+use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
 use crate::io::ledger::{Dataset, Ledger, books, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
@@ -45,6 +45,7 @@ pub fn run(args: &ExportArgs) -> Result<(), CliError> {
 
 fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
     let dataset = match args.what {
+        ExportWhat::Ignored => return write_ignored(ledger, args, selection, out),
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
@@ -57,6 +58,30 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
     };
     let empty = books::empty(dataset);
     write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
+}
+
+/// Columns of ignored records.
+const IGNORED_COLUMNS: [&str; 8] =
+    ["call_sid", "parent_call_sid", "account_sid", "direction", "start_time", "source_file", "source_line", "record"];
+
+/// The ignored records of all runs, oldest run first.
+fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
+    let of_columns =
+        |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
+    write_frames(args.format, out, &of_columns(&frames::ignored(&[]))?, |each| {
+        let history = ledger.history()?;
+        for path in history.runs.iter().flat_map(|run| run.files(Dataset::Ignored)) {
+            each_group(&path, &IGNORED_COLUMNS, |frame| {
+                let frame = of_columns(frame)?;
+                let Some(times) = &selection.times else { return each(frame) };
+                let starts = longs(&frame, "start_time");
+                let in_range: BooleanChunked =
+                    starts.iter().map(|start| start.is_some_and(|start| times.contains(&start))).collect();
+                each(frame.filter(&in_range).map_err(|e| CliError::from(polars_error(&path)(e)))?)
+            })?;
+        }
+        Ok(())
+    })
 }
 
 /// Whether a waiting record says that its call started in a time; one that does not say is in none.

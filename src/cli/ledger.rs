@@ -2,7 +2,7 @@
 
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
-use super::run::{as_json, as_text, open_to_write, print_what_is_done};
+use super::run::{as_json, as_text, open_to_write, print_what_is_done, tell_unlisted};
 use super::{config, term};
 use crate::io::job::{Intake, Summary};
 use crate::io::ledger::manifest::Manifest;
@@ -50,6 +50,7 @@ fn done(args: &ImportArgs, night: &Published, summary: &Summary) -> Result<(), C
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
+    tell_unlisted(summary);
     let text = match args.format {
         TextFormat::Json => {
             let mut object = as_json(summary);

@@ -20,7 +20,8 @@ use crate::io::parts::Memory;
 use crate::io::source;
 use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
 use crate::night::Class;
-use crate::party::Party;
+use crate::party::{Number, Party};
+use crate::policy::Policy;
 use crate::rating::Parties;
 use crate::scenario::Scenario;
 use crate::text::visible;
@@ -104,7 +105,7 @@ pub fn run(args: &RerateArgs) -> Result<(), CliError> {
 
 fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     let Some(rates) = &args.rates else { return Err(CliError::usage("--cdrs needs --rates")) };
-    let policy = super::config::load(args.config.as_deref())?;
+    let policy = Policy { no_transfers: args.no_transfers, ..super::config::load(args.config.as_deref())? };
     let inputs = Inputs::load(rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
     let memory = Memory::of_machine();
@@ -141,6 +142,7 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
         duration_seconds: calls.duration[record],
         deck,
         rule: tariff.policy.leg_rule,
+        withheld: &tariff.policy.withheld_numbers,
     };
     let root = calls.odd_sids.text(scene.root.sid).to_string();
     let family: Vec<[String; 5]> = (0..calls.len())
@@ -210,6 +212,9 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let Some((scenario, parties)) = scene_of(&row, &root, &mut texts) else {
         return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
     };
+    let policy = args.config.is_some().then(|| super::config::load(args.config.as_deref())).transpose()?;
+    let (rule, withheld) =
+        policy.map_or_else(|| (rule_of(run), withheld_of(run)), |policy| (policy.leg_rule, policy.withheld_numbers));
     let question = Question {
         scenario,
         parties,
@@ -217,7 +222,8 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
         status: Status::parse(&row.status),
         duration_seconds: u32::try_from(row.duration_seconds).unwrap_or(u32::MAX),
         deck,
-        rule: if args.config.is_some() { super::config::load(args.config.as_deref())?.leg_rule } else { rule_of(run) },
+        rule,
+        withheld: &withheld,
     };
     let head = Head {
         sid: args.call.clone(),
@@ -242,12 +248,11 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
 }
 
 fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Accounts, CliError> {
-    let path = match (&args.accounts, &run.manifest.accounts_hash) {
-        (Some(path), _) => path.clone(),
-        (None, Some(hash)) => ledger.archive_folder().join(hash).join("accounts.csv"),
-        (None, None) => return Ok(Accounts::new()),
-    };
-    Ok(accounts::load(&path)?.0)
+    Ok(match (&args.accounts, &run.manifest.accounts_hash) {
+        (Some(path), _) => accounts::load(path)?.0,
+        (None, Some(hash)) => accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?,
+        (None, None) => Accounts::new(),
+    })
 }
 
 fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {
@@ -271,6 +276,12 @@ fn rule_of(run: &Run) -> LegRule {
         decimals: word("money.leg_decimals").and_then(|text| text.parse().ok()).unwrap_or(default.decimals),
         rounding: rounding.unwrap_or(default.rounding),
     }
+}
+
+/// The numbers that stood for a withheld caller in the run that booked the call; none in a run of before they were known.
+fn withheld_of(run: &Run) -> Vec<Number> {
+    let words = run.manifest.policy.get("input.withheld_numbers");
+    words.map(|words| words.split(' ').filter_map(Number::parse).collect()).unwrap_or_default()
 }
 
 /// A, B and C out of the log: A and B are the root's cells, C is where a child's cell ends.

@@ -1,6 +1,6 @@
 //! `run`: the night; and `suspense retry`, a night without calls.
 
-use super::args::{RatingArgs, RunArgs, TextFormat};
+use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::term::{self, grouped};
 use crate::io::job::{self, Inputs, Intake, Session, Summary};
@@ -9,6 +9,9 @@ use crate::io::ledger::{History, Ledger, Lock, catalog, read};
 use crate::io::parts::Memory;
 use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
+use crate::policy::Policy;
+use crate::reject::Reason;
+use crate::text::visible;
 use serde_json::{Map, Value, json};
 
 /// Rates call files and books them.
@@ -18,7 +21,7 @@ pub fn run(args: &RunArgs) -> Result<(), CliError> {
     for path in &found.left_out {
         term::report("note", &format!("{}: left out, its name is not that of a call file", path.display()));
     }
-    night(&args.rating, &found.files, args.max_suspended, RunKind::Run)
+    night(&args.rating, &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
 }
 
 /// Tries all that waits again, without new calls.
@@ -28,7 +31,7 @@ pub fn retry(args: &RatingArgs) -> Result<(), CliError> {
         term::print("nothing waits\n")?;
         return Ok(());
     }
-    night(args, &[], None, RunKind::Retry)
+    night(args, &[], false, None, RunKind::Retry)
 }
 
 fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
@@ -40,8 +43,14 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
     pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
 }
 
-fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind: RunKind) -> Result<(), CliError> {
-    let policy = super::config::load(args.config.as_deref())?;
+fn night(
+    args: &RatingArgs,
+    files: &[CallPath],
+    no_transfers: bool,
+    max_suspended: Option<MaxSuspended>,
+    kind: RunKind,
+) -> Result<(), CliError> {
+    let policy = Policy { no_transfers, ..super::config::load(args.config.as_deref())? };
     let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
     let ledger = Ledger::at(&args.ledger);
     let (lock, mut history) = open_to_write(&ledger)?;
@@ -58,6 +67,11 @@ fn night(args: &RatingArgs, files: &[CallPath], max_suspended: Option<u64>, kind
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
+    say_what_is_odd(&summary);
+    if let (Some(trunks), Some(count)) = (&args.trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk)) {
+        term::report("note", &format!("{}: lacks the trunk of {} waiting records", trunks.display(), grouped(*count)));
+    }
+    tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary),
@@ -89,19 +103,80 @@ pub fn print_what_is_done(text: &str, but: &str) {
     }
 }
 
-fn refuse_too_many(max_suspended: Option<u64>, session: &Session) -> Result<(), CliError> {
-    let suspended = session.tally().of(Class::Suspended).records;
+/// What a summary says that nobody may overlook.
+fn say_what_is_odd(summary: &Summary) {
+    for (file, unread) in &summary.unread {
+        for (column, field) in unread {
+            let (column, field) = (visible(column), field.as_str());
+            term::report(
+                "note",
+                &format!("{file}: the column `{column}` is not read; it resembles `{field}`, which the file lacks"),
+            );
+        }
+    }
+    for (file, next) in &summary.incomplete {
+        term::report("note", &format!("{file}: is not the last page: the next one, {next}, is not among the files"));
+    }
+    if summary.mangled_callers > 0 {
+        let calls = if summary.mangled_callers == 1 { "call has a caller that is" } else { "calls have callers that are" };
+        term::report(
+            "note",
+            &format!(
+                "{} {calls} no number any more: billed as unknown (policy.mangled_caller)",
+                grouped(summary.mangled_callers)
+            ),
+        );
+    }
+    let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);
+    if read > 0 && ignored == read {
+        let directions: Vec<String> =
+            summary.ignored_by_direction.iter().map(|(direction, count)| format!("{} {direction}", grouped(*count))).collect();
+        term::report("warning", &format!("all {} records were ignored: {}", grouped(read), directions.join(", ")));
+        term::report("hint", "an export of trunk calls has the directions trunking-terminating and trunking-originating");
+    }
+}
+
+fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &Session) -> Result<(), CliError> {
+    let tally = session.tally();
+    let (suspended, read) = (tally.new_in_suspense.records, tally.read.records);
     match max_suspended {
-        Some(most) if suspended > most => {
+        Some(most) if most.is_exceeded(suspended, read) => {
             let reasons = session.suspended_by_reason();
             let list = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ");
+            let backlog = tally.of(Class::Suspended).records - suspended;
+            let before = if backlog == 0 { String::new() } else { format!(" ({backlog} of them waited before)") };
             Err(CliError::new(
                 Kind::TooManySuspended,
-                format!("{suspended} records would be suspended, --max-suspended is {most}: {list}; nothing was booked"),
+                format!("{suspended} records would be suspended, --max-suspended is {most}: {list}{before}; nothing was booked"),
             ))
         }
         _ => Ok(()),
     }
+}
+
+/// How many unlisted accounts a note names.
+const NAMED: usize = 10;
+
+/// Says which accounts with calls the accounts file lacks, if it was given: they are billed under their ids, or wait.
+pub fn tell_unlisted(summary: &Summary) {
+    let accounts = &summary.unlisted_accounts;
+    if accounts.is_empty() {
+        return;
+    }
+    let many = |count: u64, one: &str| format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" });
+    let calls = accounts.values().sum();
+    let named: Vec<&str> = accounts.keys().take(NAMED).map(String::as_str).collect();
+    let more = accounts.len() - named.len();
+    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    let (becomes, hint) = if summary.suspended_by_reason.contains_key(&Reason::UnlistedAccount) {
+        ("waiting as unlisted-account", "list them: the next run bills what waits")
+    } else {
+        ("billed by the default deck", "list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait")
+    };
+    let (lacking, calls) = (many(accounts.len() as u64, "account"), many(calls, "call"));
+    let problem = format!("the accounts file lacks {lacking} with {calls}, {becomes}: {}{more}", named.join(", "));
+    term::report("note", &problem);
+    term::report("hint", hint);
 }
 
 fn counts(summary: &Summary) -> impl Iterator<Item = (&'static str, Count)> + '_ {
@@ -119,9 +194,14 @@ pub fn as_json(summary: &Summary) -> Value {
     let by_reason: Map<_, _> =
         summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
     object.insert("suspended_by_reason".to_owned(), Value::Object(by_reason));
+    object.insert("ignored_by_direction".to_owned(), json!(summary.ignored_by_direction));
+    let page = |(file, next): &(String, String)| json!({"file": file, "next_page_uri": next});
+    object.insert("incomplete".to_owned(), summary.incomplete.iter().map(page).collect());
+    object.insert("mangled_callers".to_owned(), json!(summary.mangled_callers));
     object.insert("legs".to_owned(), json!(summary.legs));
     let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
     object.insert("amount".to_owned(), Value::Object(amount));
+    object.insert("unlisted_accounts".to_owned(), json!(summary.unlisted_accounts));
     let seconds: Map<_, _> = counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
     object.insert("seconds".to_owned(), Value::Object(seconds));
     Value::Object(object)
@@ -152,6 +232,12 @@ pub fn as_text(summary: &Summary) -> String {
                 .suspended_by_reason
                 .iter()
                 .map(|(reason, count)| format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))),
+        );
+    }
+    if !summary.ignored_by_direction.is_empty() {
+        lines.push(term::heading("ignored"));
+        lines.extend(
+            summary.ignored_by_direction.iter().map(|(direction, count)| format!("   {direction:<24} {:>6}", grouped(*count))),
         );
     }
     lines.push(term::heading("booked"));

@@ -1,7 +1,12 @@
 //! The accounts that are billed: `accounts.csv` with `account_sid,name,deck` and what an invoice needs.
+//!
+//! Other columns are the user's own business, unless one resembles a column that the list lacks: `sheet`
+//! refuses it, since `tariff` instead of `deck` bills every account by the default deck.
 
+use super::sheet::{Columns, Sheet, Strictness};
 use super::{FileError, read_text};
 use crate::record::plain_name;
+use crate::resemble::ACCOUNT_SYNONYMS;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,10 +26,34 @@ pub struct Account {
 /// The accounts by their id.
 pub type Accounts = BTreeMap<String, Account>;
 
+const COLUMNS: Columns = Columns {
+    known: &[
+        "account_sid",
+        "name",
+        "deck",
+        "address",
+        "city",
+        "postcode",
+        "country",
+        "tax_id",
+        "tax_category",
+        "tax_rate",
+        "tax_reason",
+        "email",
+        "reference",
+        "order",
+    ],
+    necessary: 1,
+    decisive: &["deck", "tax_category", "tax_rate"],
+    synonyms: ACCOUNT_SYNONYMS,
+    others: true,
+    expected: "expected account_sid,name,deck and what an invoice needs",
+};
+
 /// Reads the list; also gives its text.
 ///
 /// # Errors
-/// If a column is missing, a row is broken, or an account stands twice.
+/// If a column is missing or may be meant for another, a row is broken, or an account stands twice.
 pub fn load(path: &Path) -> Result<(Accounts, String), FileError> {
     let text = read_text(path)?;
     let accounts = parse(path, &text)?;
@@ -36,37 +65,29 @@ pub fn load(path: &Path) -> Result<(Accounts, String), FileError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
-    let text = text.trim_start_matches('\u{feff}').as_bytes();
-    let mut reader = csv::ReaderBuilder::new().from_reader(text);
-    let fail = |e: &csv::Error| {
-        let error = FileError::new(path, format!("cannot be read: {e}"));
-        FileError { line: e.position().map(csv::Position::line), ..error }
-    };
-    let header = reader.headers().map_err(|e| fail(&e))?.clone();
-    let column = |name: &str| header.iter().position(|h| plain_name(h) == plain_name(name));
-    let Some(sid_column) = column("account_sid") else {
-        return Err(FileError::new(path, "has no column `account_sid`")
-            .at(1)
-            .hint("expected account_sid,name,deck and what an invoice needs"));
-    };
+    read(path, text, Strictness::Full)
+}
+
+/// Reads a list as the ledger archived it: it was billed by, so columns that a list may not have today are no error.
+///
+/// # Errors
+/// If it cannot be read, or never was a list of accounts.
+pub fn archived(path: &Path) -> Result<Accounts, FileError> {
+    read(path, &read_text(path)?, Strictness::Archived)
+}
+
+fn read(path: &Path, text: &str, strictness: Strictness) -> Result<Accounts, FileError> {
+    let sheet = Sheet::read(path, text, &COLUMNS, strictness)?;
     let mut accounts = Accounts::new();
-    let mut lines = super::Lines::of(text);
-    for row in reader.records() {
-        let row = row.map_err(|e| fail(&e))?;
-        let line = lines.line_of(row.position());
-        let get = |name: &str| column(name).and_then(|at| row.get(at)).unwrap_or_default().trim().to_owned();
-        let sid = row.get(sid_column).unwrap_or_default().trim().to_owned();
+    for row in sheet.rows() {
+        let (sid, line) = (row.get("account_sid").to_owned(), row.line);
         if sid.is_empty() {
             return Err(FileError::new(path, "account_sid is empty").at(line));
         }
-        let known = ["account_sid", "name", "deck"].map(plain_name);
-        let details = header
-            .iter()
-            .zip(row.iter())
-            .filter(|(name, _)| !known.contains(&plain_name(name)))
-            .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-            .collect();
-        let account = Account { name: get("name"), deck: get("deck"), details, line };
+        let own = ["account_sid", "name", "deck"].map(plain_name);
+        let details = row.all().filter(|(name, _)| !own.contains(&plain_name(name)));
+        let details = details.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let account = Account { name: row.get("name").to_owned(), deck: row.get("deck").to_owned(), details, line };
         if let Some(first) = accounts.insert(sid.clone(), account) {
             return Err(FileError::new(path, format!("lists the account {sid} twice, first in line {}", first.line)).at(line));
         }

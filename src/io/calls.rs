@@ -4,17 +4,22 @@
 //! found again: [`Reading::texts_of`] fetches the texts of the suspended ones from its file, so that none is kept in memory
 //! for the sake of the few that need it.
 
+mod texts;
+
+pub use self::texts::{SourceText, Spot};
+
 use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
-use super::calls_json::{self, Shape};
+use super::calls_json::{self, Keys, Links, Shape};
 use super::calls_parquet::CallTable;
 use super::families::Dealer;
 use super::ledger::frames::KeptParent;
 use super::pool::Text;
-use super::source::{CallPath, Source, Stamp, format_ending};
+use super::source::{CallPath, Compression, Source, Stamp, format_ending};
 use crate::call::Calls;
-use crate::policy::Policy;
-use crate::record::{Fields, Record};
+use crate::columns;
+use crate::policy::{FinalNewline, Policy};
+use crate::record::{Field, Record};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -88,6 +93,8 @@ pub struct ReadFile {
     pub rows: u64,
     /// Its format.
     pub format: Format,
+    /// Columns that are not read, and the field that each resembles ([`columns::unread`]).
+    pub unread: Vec<(String, Field)>,
     stamp: Stamp,
 }
 
@@ -140,6 +147,10 @@ pub struct Reading {
     pub waiting: Vec<Waiting>,
     blocks: Vec<Block>,
     names: Vec<String>,
+    /// Of the file that is being read: the keys that its JSON records have.
+    keys: Keys,
+    /// The pages of call lists, by the number of their file.
+    pages: Vec<(u32, Links)>,
 }
 
 /// Work that the reading thread hands over.
@@ -168,7 +179,7 @@ pub fn read(
     dealer.add(vec![waited])?;
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
-        scope.spawn(move || produce(files, &sender, progress));
+        scope.spawn(move || produce(files, policy, &sender, progress));
         reading.consume(receiver, policy, dealer)
     })?;
     reading.count_rows();
@@ -191,7 +202,7 @@ pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
                 None => calls.push(&Record::malformed(record.record.as_bytes()), place),
             }),
             (Format::Json | Format::Parquet | Format::Published, None) => {
-                calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
+                let _ = calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
             }
         }
     }
@@ -199,9 +210,9 @@ pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
 }
 
 /// Reads the files one after the other and sends what it cuts; stops when nobody listens any more.
-fn produce(files: &[CallPath], sender: &SyncSender<Result<Piece, FileError>>, progress: &Arc<AtomicU64>) {
+fn produce(files: &[CallPath], policy: &Policy, sender: &SyncSender<Result<Piece, FileError>>, progress: &Arc<AtomicU64>) {
     for (number, file) in (0..).zip(files) {
-        let result = produce_file(file, number, sender, progress);
+        let result = produce_file(file, number, policy, sender, progress);
         let failed = result.is_err();
         let sent = sender.send(result.map(|file| Piece::Done(Box::new(file))));
         if failed || sent.is_err() {
@@ -218,6 +229,7 @@ fn gone<T>(_: T) -> FileError {
 fn produce_file(
     file: &CallPath,
     number: u32,
+    policy: &Policy,
     sender: &SyncSender<Result<Piece, FileError>>,
     progress: &Arc<AtomicU64>,
 ) -> Result<ReadFile, FileError> {
@@ -233,14 +245,14 @@ fn produce_file(
     let text_start = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
     let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
     let format = if beginning.starts_with(b"PAR1") {
-        return produce_table(file, number, source, beginning, send);
+        return produce_table(file, number, policy, source, beginning, send);
     } else if format_ending(path) == "parquet" {
         return Err(FileError::new(path, "is not Parquet: it does not start with PAR1").hint("fetch the file again"));
     } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
         match calls_json::shape(text_start, &format_ending(path)) {
             Shape::Lines => {
                 let mark = beginning.len() - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
-                cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, path, send)?;
+                cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, (path, policy), send)?;
             }
             Shape::Document => {
                 beginning.extend(source.read_to_end(LARGEST_DOCUMENT)?);
@@ -255,22 +267,32 @@ fn produce_file(
         let line = memchr::memchr2(b'\n', b'\r', text_start).map_or(text_start.len(), |at| at + 1);
         let end = start + line + usize::from(text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"));
         let header = Arc::new(Header::parse(path, &beginning[start..end])?);
+        header.check(path, policy)?;
         let format = Format::Csv(header);
-        cut_into_blocks(&mut source, &beginning, end, &format, number, path, send)?;
+        cut_into_blocks(&mut source, &beginning, end, &format, number, (path, policy), send)?;
         format
     };
     let (hash, stamp) = source.finish()?;
-    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
+    let unread = match &format {
+        Format::Csv(header) => unread(&header.names),
+        Format::Json | Format::Parquet | Format::Published => Vec::new(),
+    };
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
+}
+
+fn unread(names: &[String]) -> Vec<(String, Field)> {
+    columns::unread(&names.iter().map(String::as_str)).into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
 }
 
 fn produce_table(
     file: &CallPath,
     number: u32,
+    policy: &Policy,
     mut source: Source,
     beginning: Vec<u8>,
     send: impl Fn(Piece) -> Result<(), FileError>,
 ) -> Result<ReadFile, FileError> {
-    let unpacked = if source.compression == super::source::Compression::Plain {
+    let unpacked = if source.compression == Compression::Plain {
         // polars maps the file itself; here it is only hashed.
         let mut buffer = vec![0; BLOCK];
         while source.fill(&mut buffer)? == buffer.len() {}
@@ -284,10 +306,15 @@ fn produce_table(
     let (open, format): (fn(&Path, _) -> _, _) =
         if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
     let table = Arc::new(open(&file.path, unpacked)?);
+    let mut unread = Vec::new();
+    if !file.of_night {
+        table.check(policy)?;
+        unread = self::unread(&table.names);
+    }
     for rows in table.pieces() {
         send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
     }
-    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, stamp })
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
 }
 
 /// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
@@ -297,9 +324,11 @@ fn cut_into_blocks(
     skip: usize,
     format: &Format,
     file: u32,
-    path: &Path,
+    (path, policy): (&Path, &Policy),
     send: impl Fn(Piece) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
+    // The end of what is compressed is proved by its checksum; a plain file may have been cut anywhere.
+    let may_be_cut = source.compression == Compression::Plain && policy.final_newline == FinalNewline::Required;
     let mut first_line = 1 + lines(&beginning[..skip]);
     let mut offset = skip as u64;
     let pool = Arc::default();
@@ -317,7 +346,10 @@ fn cut_into_blocks(
         }
         let (end, broken) = match format {
             Format::Csv(header) => {
-                let scan = calls_csv::scan(&text, header.delimiter, at_end);
+                let mut scan = calls_csv::scan(&text, header.delimiter, at_end);
+                if at_end && may_be_cut {
+                    scan.break_open_end(&text);
+                }
                 (scan.end, scan.broken)
             }
             _ if at_end => (text.len(), Vec::new()),
@@ -381,9 +413,11 @@ impl Reading {
             }
             let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
             let mut batch = Vec::with_capacity(parsed.len());
-            for (piece, calls) in pieces.drain(..).zip(parsed) {
-                let calls = calls?;
-                self.note(piece, calls.iter().map(Calls::len).sum())?;
+            for (piece, parsed) in pieces.drain(..).zip(parsed) {
+                let Parsed { calls, keys, links } = parsed?;
+                self.keys.merge(keys);
+                self.pages.extend(piece.file().zip(links));
+                self.note(piece, calls.iter().map(Calls::len).sum(), policy)?;
                 batch.extend(calls);
             }
             dealer.add(batch)?;
@@ -392,7 +426,7 @@ impl Reading {
     }
 
     /// Notes where the records of a piece came from.
-    fn note(&mut self, piece: Piece, records: usize) -> Result<(), FileError> {
+    fn note(&mut self, piece: Piece, records: usize, policy: &Policy) -> Result<(), FileError> {
         let document = matches!(piece, Piece::Document { .. });
         let found = records as u64;
         if let Some(expected) = piece.records()
@@ -406,7 +440,10 @@ impl Reading {
             ));
         }
         let (file, offset, length, first_line) = match piece {
-            Piece::Done(file) => {
+            Piece::Done(mut file) => {
+                let keys = std::mem::take(&mut self.keys);
+                keys.check(&file.path.path, policy)?;
+                file.unread.extend(unread(&keys.names()));
                 self.files.push(*file);
                 return Ok(());
             }
@@ -419,6 +456,17 @@ impl Reading {
         self.blocks.push(Block { file, first_record: self.records, offset, length, first_line, document });
         self.records = after;
         Ok(())
+    }
+
+    /// Pages that name a next page which is not among the files: the name of each, and where the next one is.
+    #[must_use]
+    pub fn incomplete(&self) -> Vec<(String, String)> {
+        let pages: Vec<Links> = self.pages.iter().map(|(_, links)| links.clone()).collect();
+        let missing = |(file, links): &(u32, Links)| {
+            let next = links.next_missing(&pages)?;
+            Some((self.names[*file as usize].clone(), next.to_owned()))
+        };
+        self.pages.iter().filter_map(missing).collect()
     }
 
     /// Refuses a run whose files changed since they were read.
@@ -441,180 +489,14 @@ impl Reading {
         let number = after.checked_sub(1)?;
         Some((number, &self.blocks[number]))
     }
-
-    /// The texts of some records, in ascending order of their numbers, with where they came from.
-    ///
-    /// # Errors
-    /// If a file cannot be read again.
-    pub fn texts_of(&self, records: &[Spot]) -> Result<Vec<SourceText>, FileError> {
-        let mut texts = Vec::with_capacity(records.len());
-        let mut rest = records;
-        while let Some(first) = rest.first() {
-            let record = first.number as usize;
-            if record < self.waiting.len() {
-                texts.push(self.waiting_text(record));
-                rest = &rest[1..];
-                continue;
-            }
-            let Some((_, block)) = self.block_of(record) else { break };
-            let file = block.file;
-            let until = rest.iter().take_while(|r| self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)).count();
-            self.texts_of_file(file as usize, &rest[..until], &mut texts)?;
-            rest = &rest[until..];
-        }
-        Ok(texts)
-    }
-
-    fn waiting_text(&self, record: usize) -> SourceText {
-        let waiting = &self.waiting[record];
-        SourceText {
-            record: waiting.record.clone(),
-            format: waiting.format.clone(),
-            file: waiting.source_file.clone(),
-            line: waiting.source_line,
-        }
-    }
-
-    fn texts_of_file(&self, file: usize, records: &[Spot], texts: &mut Vec<SourceText>) -> Result<(), FileError> {
-        let read_file = &self.files[file];
-        let path = &read_file.path.path;
-        let mut source = Source::open(path, &Arc::default())?;
-        let make = |record: String, line: u64| SourceText {
-            record,
-            format: read_file.format.clone(),
-            file: read_file.path.name.clone(),
-            line,
-        };
-        if matches!(read_file.format, Format::Parquet | Format::Published) {
-            let is_published = read_file.format == Format::Published;
-            let unpacked = match source.compression {
-                super::source::Compression::Plain => None,
-                _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
-            };
-            let table = if is_published { CallTable::open_published(path, unpacked)? } else { CallTable::open(path, unpacked)? };
-            // A slice at a time: a row alone would cost as much as its whole row group.
-            for group in records
-                .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
-            {
-                let Some((_, block)) = self.block_of(group[0].number as usize) else { continue };
-                let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
-                let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
-                if is_published {
-                    let records = table.published_texts(&rows)?.into_iter().zip(&rows).map(|(published, row)| {
-                        let text = make(published.record, published.line.unwrap_or(*row as u64 + 1));
-                        SourceText { file: published.file.unwrap_or(text.file), ..text }
-                    });
-                    texts.extend(records);
-                    continue;
-                }
-                let objects = table.rows_as_json(&rows)?;
-                texts.extend(rows.iter().zip(objects).map(|(row, object)| make(object, *row as u64 + 1)));
-            }
-            return Ok(());
-        }
-        let mut at = 0;
-        let mut held: Option<(usize, Vec<u8>)> = None;
-        // Line ends before the last record, so that each byte of a block is counted once.
-        let mut counted = (0, 0);
-        for record in records {
-            let Some((number, block)) = self.block_of(record.number as usize) else { continue };
-            if held.as_ref().is_none_or(|(n, _)| *n != number) {
-                skip(&mut source, block.offset - at)?;
-                let mut bytes = vec![0; usize::try_from(block.length).unwrap_or(usize::MAX)];
-                if source.fill(&mut bytes)? < bytes.len() {
-                    return Err(FileError::new(path, "changed while it was read"));
-                }
-                at = block.offset + block.length;
-                held = Some((number, bytes));
-                counted = (0, 0);
-            }
-            let Some((_, bytes)) = &held else { continue };
-            let place = record.place as usize;
-            let text = match &read_file.format {
-                Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
-                _ if block.document => json_value_text(&bytes[place..]),
-                Format::Json | Format::Parquet | Format::Published => calls_json::line_text(bytes, place),
-            };
-            counted = (place, counted.1 + lines(&bytes[counted.0..place]));
-            texts.push(make(text, block.first_line + counted.1));
-        }
-        Ok(())
-    }
 }
 
-/// The JSON value that starts a slice of a document.
-fn json_value_text(bytes: &[u8]) -> String {
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
-    match values.next() {
-        Some(Ok(value)) => value.get().to_owned(),
-        _ => calls_json::line_text(bytes, 0),
-    }
-}
-
-fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
-    let mut buffer = vec![0; BLOCK];
-    while bytes > 0 {
-        let want = usize::try_from(bytes).unwrap_or(usize::MAX).min(buffer.len());
-        let got = source.fill(&mut buffer[..want])?;
-        if got == 0 {
-            return Ok(());
-        }
-        bytes -= got as u64;
-    }
-    Ok(())
-}
-
-/// Where the text of a record is found again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
-    /// The record's number in the run.
-    pub number: u32,
-    /// Its place, as its reader gave it.
-    pub place: u32,
-}
-
-/// The text of a record and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceText {
-    /// The record as it came.
-    pub record: String,
-    /// How it is to be read.
-    pub format: Format,
-    /// The file.
-    pub file: String,
-    /// The line (of Parquet: the row), from 1.
-    pub line: u64,
-}
-
-impl SourceText {
-    /// A record that is kept under a CSV header, or under none: see [`Format::of_header`]. `None` if that is no header.
-    #[must_use]
-    pub fn kept(record: &str, header: &str) -> Option<Self> {
-        let format = Format::of_header(header).ok()?;
-        Some(Self { record: record.to_owned(), format, file: String::new(), line: 0 })
-    }
-
-    /// Reads the record's fields; `None` if it is malformed.
-    pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
-        match &self.format {
-            Format::Csv(header) => calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref())),
-            Format::Json | Format::Parquet | Format::Published => match calls_json::parse_object(&self.record) {
-                Ok(record) => then(Some(&record.fields())),
-                Err(_) => then(None),
-            },
-        }
-    }
-
-    /// Why the text is no record.
-    #[must_use]
-    pub fn why_malformed(&self) -> String {
-        let why = match &self.format {
-            Format::Csv(header) => calls_csv::why_malformed(&self.record, header),
-            Format::Json | Format::Parquet => calls_json::parse_object(&self.record).err().map(|e| e.to_string()),
-            Format::Published => Some("the engine that published it could not read it".to_owned()),
-        };
-        why.unwrap_or_else(|| "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned())
-    }
+/// What a piece comes to.
+struct Parsed {
+    calls: Vec<Calls>,
+    keys: Keys,
+    /// How the piece hangs together with others, if it is a page.
+    links: Option<Links>,
 }
 
 impl Piece {
@@ -643,21 +525,28 @@ impl Piece {
     }
 
     /// Its records, in one block or more.
-    fn parse(&self, policy: &Policy) -> Result<Vec<Calls>, FileError> {
+    fn parse(&self, policy: &Policy) -> Result<Parsed, FileError> {
+        let plain = |calls: Vec<Calls>| Parsed { calls, keys: Keys::default(), links: None };
         match self {
             Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
-                Ok(vec![calls_csv::parse_block(bytes, broken, header, policy)])
+                Ok(plain(vec![calls_csv::parse_block(bytes, broken, header, policy)]))
             }
-            Self::Text { bytes, .. } => Ok(vec![calls_json::parse_lines(bytes, policy)]),
+            Self::Text { bytes, .. } => {
+                let (calls, keys) = calls_json::parse_lines(bytes, policy);
+                Ok(Parsed { calls: vec![calls], keys, links: None })
+            }
             Self::Document { path, text, .. } => {
-                let mut calls = Calls::default();
-                for (place, object) in calls_json::document(path, text)? {
-                    calls_json::push_object(object.as_bytes(), u32::try_from(place).unwrap_or(u32::MAX), policy, &mut calls);
+                let document = calls_json::document(path, text)?;
+                let (mut calls, mut keys) = (Calls::default(), Keys::default());
+                for (place, object) in document.calls {
+                    let place = u32::try_from(place).expect("a document has less than 4 GiB");
+                    let found = calls_json::push_object(object.as_bytes(), place, policy, &mut calls);
+                    keys.add(found, object.as_bytes());
                 }
-                Ok(vec![calls])
+                Ok(Parsed { calls: vec![calls], keys, links: document.links })
             }
-            Self::Table { table, rows, .. } => Ok(table.slice(rows.start, rows.len())?.parse(policy)),
-            Self::Done(_) => Ok(Vec::new()),
+            Self::Table { table, rows, .. } => Ok(plain(table.slice(rows.start, rows.len())?.parse(policy))),
+            Self::Done(_) => Ok(plain(Vec::new())),
         }
     }
 }

@@ -8,7 +8,9 @@
 mod split;
 
 use super::FileError;
+use super::sheet::{self, reader};
 use crate::call::Calls;
+use crate::columns;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, LONGEST_FIELD, Record};
 use std::ops::Range;
@@ -49,15 +51,8 @@ impl Header {
             return refuse("its first line is not UTF-8".to_owned());
         };
         let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-        let read = |delimiter: u8| {
-            let mut record = csv::StringRecord::new();
-            let mut reader = reader(delimiter, text.as_bytes());
-            reader.read_record(&mut record).ok().map(|_| (delimiter, record.iter().map(str::to_owned).collect::<Vec<_>>()))
-        };
         let known = |names: &[String]| names.iter().filter(|name| Field::named(name).is_some()).count();
-        let Some((delimiter, names)) =
-            b",;\t|".iter().filter_map(|d| read(*d)).max_by_key(|(d, names)| (known(names), *d == b','))
-        else {
+        let Some((delimiter, names)) = sheet::split_header(text, known) else {
             return refuse("its first line is no header".to_owned());
         };
         let columns: Vec<(usize, Field)> =
@@ -75,6 +70,15 @@ impl Header {
             }
         }
         Ok(Self { text: Arc::from(text), delimiter, names, columns })
+    }
+
+    /// Whether a file under this header can say what a bill needs.
+    ///
+    /// # Errors
+    /// The columns that are missing ([`columns::check`]).
+    pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
+        columns::check(self.names.iter().map(String::as_str), policy.no_transfers)
+            .map_err(|missing| FileError::new(path, format!("cannot be billed: {missing}")).at(1).hint(missing.hint()))
     }
 
     /// The fields of a record; `None` if it has not as many as the header, or one of them is no usable text. What stands
@@ -145,10 +149,6 @@ fn shorten(text: &str) -> String {
     short
 }
 
-fn reader(delimiter: u8, bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes)
-}
-
 /// What a walk through a block found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Scan {
@@ -156,6 +156,18 @@ pub struct Scan {
     pub end: usize,
     /// Lines that are broken by themselves.
     pub broken: Vec<Range<usize>>,
+    /// Where the last record starts.
+    pub last: usize,
+}
+
+impl Scan {
+    /// Counts the last record as broken, if it has no line's end: the file may have been cut there.
+    pub fn break_open_end(&mut self, bytes: &[u8]) {
+        let is_open = self.end == bytes.len() && !matches!(bytes.last(), None | Some(b'\n' | b'\r'));
+        if is_open && self.broken.last().is_none_or(|line| line.end <= self.last) {
+            self.broken.push(self.last..self.end);
+        }
+    }
 }
 
 /// Finds the end of the last whole record of a block that starts with a record, and the lines with broken quotes.
@@ -166,12 +178,14 @@ pub struct Scan {
 pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
     let mut scan = Scan::default();
     if memchr::memchr(b'"', bytes).is_none() {
-        scan.end =
-            last_line_end(bytes).map_or(if at_end { bytes.len() } else { 0 }, |end| if at_end { bytes.len() } else { end });
+        let last_end = last_line_end(bytes).unwrap_or(0);
+        scan.end = if at_end { bytes.len() } else { last_end };
+        scan.last = last_end;
         return scan;
     }
     while scan.end < bytes.len() {
         let rest = &bytes[scan.end..];
+        scan.last = scan.end;
         match record_end(rest, delimiter) {
             RecordEnd::At(end) => scan.end += end,
             RecordEnd::Open if !at_end && rest.len() <= LONGEST_FIELD => return scan,
@@ -399,6 +413,16 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
     let _ = reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record);
     let (found, expected) = (record.len(), header.names.len());
     (found != expected).then(|| format!("it has {found} columns, the header has {expected}"))
+}
+
+/// What is said of a malformed record whose text reads well: the end of its line is missing. (A text with a NUL, or that was no
+/// UTF-8, does not read well.)
+#[must_use]
+pub fn may_be_cut(text: &str, header: &Header) -> Option<String> {
+    let reads_well = !text.contains(['\0', '\u{fffd}']) && read_one(text, header, |fields| fields.is_some());
+    reads_well.then(|| {
+        "it is the last line of its file and has no line end: it may have been cut (`input.final_newline = \"optional\"` takes it)".to_owned()
+    })
 }
 
 #[cfg(test)]

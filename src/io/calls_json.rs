@@ -5,23 +5,30 @@
 use super::FileError;
 use super::calls_csv::LONGEST_LINE;
 use crate::call::Calls;
+use crate::columns;
 use crate::policy::Policy;
-use crate::record::{Field, Fields, Record};
+use crate::record::{Field, FieldSet, Fields, Record};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 /// The fields of one JSON object that trunkrate knows.
 #[derive(Debug, Default)]
-pub struct JsonRecord<'a>([Cow<'a, str>; Field::ALL.len()]);
+pub struct JsonRecord<'a> {
+    texts: [Cow<'a, str>; Field::ALL.len()],
+    /// The fields that have a key, also where nothing stands behind it.
+    keys: FieldSet,
+}
 
 impl JsonRecord<'_> {
     /// The fields, borrowed.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
-        Fields(std::array::from_fn(|at| self.0[at].as_ref()))
+        Fields(std::array::from_fn(|at| self.texts[at].as_ref()))
     }
 }
 
@@ -37,18 +44,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut record = JsonRecord::default();
-                let mut seen = [false; Field::ALL.len()];
                 while let Some(name) = map.next_key::<Cow<'de, str>>()? {
                     let Some(field) = Field::named(&name) else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
                     let text = scalar(map.next_value::<&'de RawValue>()?.get()).map_err(serde::de::Error::custom)?;
-                    let at = field as usize;
-                    if std::mem::replace(&mut seen[at], true) {
+                    if record.keys.has(field) {
                         return Err(serde::de::Error::custom(format!("`{}` stands twice", field.as_str())));
                     }
-                    record.0[at] = text;
+                    record.keys = record.keys.with(field);
+                    record.texts[field as usize] = text;
                 }
                 Ok(record)
             }
@@ -76,13 +82,81 @@ pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Adds the call of a JSON text.
-pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) {
+/// Adds the call of a JSON text; the fields that it has keys for.
+pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) -> FieldSet {
     match std::str::from_utf8(text).ok().map(parse_object) {
         Some(Ok(record)) if record.fields().are_usable() => {
             calls.push(&Record::read(&record.fields(), policy), place);
+            record.keys
         }
-        _ => calls.push(&Record::malformed(text), place),
+        _ => {
+            calls.push(&Record::malformed(text), place);
+            FieldSet::default()
+        }
+    }
+}
+
+/// What the records of a JSON file are, taken together: whether they are calls.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// The fields that any record has a key for.
+    found: FieldSet,
+    /// A record's text, for the words about what is missing.
+    example: Option<String>,
+}
+
+impl Keys {
+    /// Adds those of a record.
+    pub fn add(&mut self, found: FieldSet, record: &[u8]) {
+        self.found = self.found.union(found);
+        if self.example.is_none() {
+            self.example = Some(String::from_utf8_lossy(record).into_owned());
+        }
+    }
+
+    /// Adds those of the next records.
+    pub fn merge(&mut self, other: Self) {
+        self.found = self.found.union(other.found);
+        self.example = self.example.take().or(other.example);
+    }
+
+    /// The names of all keys that are known: those of the fields that any record has, and all of one record.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let Some(example) = &self.example else { return Vec::new() };
+        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+        let found = Field::ALL.into_iter().filter(|field| self.found.has(*field));
+        names.into_keys().map(Cow::into_owned).chain(found.map(|field| field.as_str().to_owned())).collect()
+    }
+
+    /// Whether the records can say what a bill needs: of each field that a bill needs any record has the key.
+    ///
+    /// # Errors
+    /// The keys that no record has ([`columns::check`]), or that the records are envelopes around calls.
+    pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
+        // A file without records lacks nothing.
+        let Some(example) = &self.example else { return Ok(()) };
+        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+        let mut all: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
+        for field in Field::ALL.into_iter().filter(|field| self.found.has(*field)) {
+            all.push(field.as_str());
+        }
+        let missing = match columns::check(all.iter().copied(), policy.no_transfers) {
+            Ok(()) => return Ok(()),
+            Err(missing) => missing,
+        };
+        if !self.found.has(Field::Sid)
+            && let Some((name, _)) = names.iter().find(|(_, value)| looks_like_a_call(value.get()))
+        {
+            let problem = format!("is not a call file: its records are envelopes, with the call in `{name}`");
+            return Err(FileError::new(path, problem).hint(format!("take the calls out, one a line: jq -c .{name} FILE")));
+        }
+        let problem = if self.found.has(Field::Sid) {
+            format!("cannot be billed: no record has the key: {missing}")
+        } else {
+            format!("is not a call file: {missing}")
+        };
+        Err(FileError::new(path, problem).hint(missing.hint()))
     }
 }
 
@@ -101,19 +175,21 @@ pub fn line_text(block: &[u8], place: usize) -> String {
 
 /// Reads the lines of a block. The place of a record is its offset in the block.
 #[must_use]
-pub fn parse_lines(bytes: &[u8], policy: &Policy) -> Calls {
+pub fn parse_lines(bytes: &[u8], policy: &Policy) -> (Calls, Keys) {
     let mut calls = Calls::default();
+    let mut keys = Keys::default();
     let mut start = 0;
     let line_end = line_end(bytes);
     while start < bytes.len() {
         let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
         let line = bytes[start..end].trim_ascii();
         if !line.is_empty() {
-            push_object(line, u32::try_from(start).unwrap_or(u32::MAX), policy, &mut calls);
+            let found = push_object(line, u32::try_from(start).unwrap_or(u32::MAX), policy, &mut calls);
+            keys.add(found, line);
         }
         start = end + 1;
     }
-    calls
+    (calls, keys)
 }
 
 /// Counts the lines of a block that are not blank.
@@ -158,13 +234,71 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
 struct Page<'a> {
     #[serde(borrow)]
     calls: Option<Vec<&'a RawValue>>,
+    uri: Option<Value>,
+    next_page_uri: Option<Value>,
+    first_page_uri: Option<Value>,
+    #[serde(rename = "page")]
+    number: Option<Value>,
+    /// Where younger interfaces of the carrier have the same.
+    meta: Option<Value>,
+}
+
+impl Page<'_> {
+    fn links(&self) -> Links {
+        let meta = |name: &str| self.meta.as_ref().and_then(|meta| meta.get(name));
+        let text = |own: &Option<Value>, name: &str| {
+            own.as_ref().or_else(|| meta(name)).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
+        };
+        Links {
+            uri: text(&self.uri, "url"),
+            next_page_uri: text(&self.next_page_uri, "next_page_url"),
+            first_page_uri: text(&self.first_page_uri, "first_page_url"),
+            page: self.number.as_ref().or_else(|| meta("page")).and_then(Value::as_u64),
+        }
+    }
+}
+
+/// How a page hangs together with others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Where it is from.
+    uri: Option<String>,
+    /// Where the next page is.
+    next_page_uri: Option<String>,
+    /// The first page of the same list.
+    first_page_uri: Option<String>,
+    /// Its number.
+    page: Option<u64>,
+}
+
+impl Links {
+    /// The next page, if it is not among some pages.
+    #[must_use]
+    pub fn next_missing(&self, pages: &[Self]) -> Option<&str> {
+        let next = self.next_page_uri.as_deref()?;
+        let is_next = |page: &Self| {
+            let follows = self.page.zip(page.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
+            page.uri.as_deref() == Some(next) || follows && page.first_page_uri == self.first_page_uri
+        };
+        (!pages.iter().any(is_next)).then_some(next)
+    }
+}
+
+/// The calls of a document.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// Their texts, each with its offset.
+    pub calls: Vec<(usize, &'a str)>,
+    /// How it hangs together with others, if it is a page.
+    pub links: Option<Links>,
 }
 
 /// The calls of a document, as their texts, each with its offset.
 ///
 /// # Errors
 /// If it is not JSON, or JSON without calls.
-pub fn document<'a>(path: &Path, text: &'a str) -> Result<Vec<(usize, &'a str)>, FileError> {
+pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileError> {
+    let mut links = None;
     let refuse = |problem: String| {
         FileError::new(path, format!("is not a call file: {problem}"))
             .hint("expected a page {\"calls\": […]}, an array of calls, or one call per line")
@@ -178,18 +312,20 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Vec<(usize, &'a str)>,
     let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
         serde_json::from_str(trimmed).map_err(|e| broken(&e))?
     } else if trimmed.starts_with('{') {
-        match serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?.calls {
-            Some(calls) => calls,
+        let page = serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?;
+        match &page.calls {
+            Some(_) => {
+                links = Some(page.links());
+                page.calls.expect("a page has calls: it was looked at")
+            }
             None if looks_like_a_call(trimmed) => vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?],
             None => return Err(refuse("it is an object without `calls`, and no call itself".to_owned())),
         }
     } else {
         return Err(refuse("it is neither an object nor an array".to_owned()));
     };
-    if !items.is_empty() && !items.iter().any(|item| looks_like_a_call(item.get())) {
-        return Err(refuse("none of its objects has the fields of a call".to_owned()));
-    }
-    Ok(items.into_iter().map(|item| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get())).collect())
+    let place = |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
+    Ok(Document { calls: items.into_iter().map(place).collect(), links })
 }
 
 /// A call names itself and says when it started or where it went.
@@ -240,16 +376,16 @@ mod tests {
     fn documents() {
         let path = Path::new("x.json");
         let call = r#"{"sid":"CA1","to":"x"}"#;
-        let found = |text: &str| document(path, text).map(|items| items.len()).ok();
+        let found = |text: &str| document(path, text).map(|found| found.calls.len()).ok();
         assert_eq!(found(&format!("[{call},{call}]")), Some(2));
         assert_eq!(found(&format!("{{\"page\":0,\"calls\":[{call}]}}")), Some(1));
         assert_eq!(found(call), Some(1));
         assert_eq!(found("[]"), Some(0));
-        for bad in ["", "{}", "[1", "[1]", r#"{"trunks":[]}"#, r#"[{"iso":"US"}]"#, "true", r#"{"calls":5}"#] {
+        for bad in ["", "{}", "[1", r#"{"trunks":[]}"#, "true", r#"{"calls":5}"#] {
             assert_eq!(found(bad), None, "{bad}");
         }
         let text = format!(" [{call}, {call}]");
-        let items = document(path, &text).unwrap();
+        let items = document(path, &text).unwrap().calls;
         assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);
     }
 }

@@ -6,6 +6,7 @@
 
 use super::FileError;
 use crate::call::Calls;
+use crate::columns;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
 use crate::time::{self, Micros};
@@ -31,6 +32,8 @@ pub struct CallTable {
     unpacked: Option<Vec<u8>>,
     /// How many rows it has.
     pub rows: usize,
+    /// The names of all columns.
+    pub names: Vec<String>,
     columns: Vec<(String, Field)>,
     /// The columns beside the fields, if it holds records of a published night.
     origin: Option<Origin>,
@@ -92,8 +95,8 @@ impl CallTable {
     }
 
     fn open_as(path: &Path, unpacked: Option<Vec<u8>>, origin: Option<Origin>) -> Result<Self, FileError> {
-        let (path, columns) = (path.to_owned(), Vec::new());
-        let mut table = Self { path, unpacked, rows: 0, columns, origin, metadata: None, pieces: Vec::new() };
+        let (path, names, columns) = (path.to_owned(), Vec::new(), Vec::new());
+        let mut table = Self { path, unpacked, rows: 0, names, columns, origin, metadata: None, pieces: Vec::new() };
         let path = &table.path.clone();
         let (metadata, names) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
@@ -107,6 +110,7 @@ impl CallTable {
         let groups = metadata.row_groups.iter().map(|group| group.num_rows());
         table.pieces = pieces(groups);
         table.metadata = Some(metadata);
+        table.names.clone_from(&names);
         for name in names {
             if let Some(column) = table.origin.as_mut().and_then(|origin| origin.named(&name)) {
                 *column = Some(name);
@@ -122,6 +126,15 @@ impl CallTable {
             return Err(FileError::new(path, "is not a call file: it has no column `sid`, or too few of a call's fields"));
         }
         Ok(table)
+    }
+
+    /// Whether the file can say what a bill needs.
+    ///
+    /// # Errors
+    /// The columns that are missing ([`columns::check`]).
+    pub fn check(&self, policy: &Policy) -> Result<(), FileError> {
+        columns::check(self.names.iter().map(String::as_str), policy.no_transfers)
+            .map_err(|missing| FileError::new(&self.path, format!("cannot be billed: {missing}")).hint(missing.hint()))
     }
 
     /// The rows, cut where row groups end, into pieces of at most [`SLICE`]: no page is unpacked for two of them, unless a

@@ -3,8 +3,11 @@
 //! A deck is the CSV files of a folder under the header of the carrier's published price list, and `deck.toml` beside
 //! them. **Invariant:** what is not understood is refused with its line; no default is taken for a price or a currency.
 
+mod prefixes;
+
+use self::prefixes::{Wrong, Zeros};
 use super::{FileError, read_text};
-use crate::deck::{Conflict, Deck, Destination, Increments, NewRate, Prefix, Rate};
+use crate::deck::{Conflict, Deck, Increments, NewRate, Rate};
 use crate::money::{Price, minor_unit_decimals};
 use crate::record::plain_name;
 use crate::scenario::Direction;
@@ -117,6 +120,10 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
 /// # Errors
 /// As [`load`].
 pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Decks, FileError> {
+    build(folder, own_name, files, Zeros::Refused)
+}
+
+fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, zeros: Zeros) -> Result<Decks, FileError> {
     let mut by_deck: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
     for (path, bytes) in &files {
         let (deck, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -131,7 +138,7 @@ pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>
     for (name, deck_files) in by_deck {
         let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
         let folder_name = if name.is_empty() { own_name } else { name };
-        let mut deck = read_deck(&path, folder_name, &deck_files)?;
+        let mut deck = read_deck(&path, folder_name, &deck_files, zeros)?;
         if !name.is_empty() {
             for file in &mut deck.files {
                 *file = format!("{name}/{file}");
@@ -200,7 +207,7 @@ fn hash_files<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])]) -> Result<Deck, FileError> {
+fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Zeros) -> Result<Deck, FileError> {
     let toml_path = folder.join("deck.toml");
     let bytes = files.iter().find(|(name, _)| *name == "deck.toml").map(|(_, bytes)| *bytes);
     let Some(bytes) = bytes else {
@@ -211,7 +218,7 @@ fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])]) -> Resul
     let names: Vec<String> = files.iter().map(|(name, _)| *name).filter(|name| *name != "deck.toml").map(str::to_owned).collect();
     for (number, name) in (0..).zip(&names) {
         let bytes = files.iter().find(|(n, _)| n == name).map_or(&[][..], |(_, bytes)| *bytes);
-        read_rows(&folder.join(name), bytes, number, &defaults, &mut rows)?;
+        read_rows(&folder.join(name), bytes, (number, zeros), &defaults, &mut rows)?;
     }
     if rows.is_empty() {
         return Err(FileError::new(folder, "has no row"));
@@ -333,7 +340,13 @@ fn expected_columns() -> String {
     format!("expected {} and, if wanted, {}", names(&COLUMNS[..PUBLISHED]), names(&COLUMNS[PUBLISHED..]))
 }
 
-fn read_rows(path: &Path, bytes: &[u8], file: u32, defaults: &DeckToml, rows: &mut Vec<NewRate>) -> Result<(), FileError> {
+fn read_rows(
+    path: &Path,
+    bytes: &[u8],
+    (file, zeros): (u32, Zeros),
+    defaults: &DeckToml,
+    rows: &mut Vec<NewRate>,
+) -> Result<(), FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut row = csv::StringRecord::new();
@@ -354,12 +367,22 @@ fn read_rows(path: &Path, bytes: &[u8], file: u32, defaults: &DeckToml, rows: &m
             return Err(FileError::new(path, problem).at(line).hint("a list of prefixes with commas needs quotes"));
         }
         let rate = read_row(&layout, &row, defaults).map_err(|problem| FileError::new(path, problem).at(line))?;
-        rows.push(NewRate { rate: Rate { file, line: u32::try_from(line).unwrap_or(u32::MAX), ..rate.rate }, ..rate });
+        let list = |column: Column, wrong: Wrong| {
+            let problem = format!("{}: {}", COLUMNS[column as usize].1, wrong.problem);
+            FileError::new(path, problem).at(line).hint(wrong.hint)
+        };
+        let destinations = prefixes::destinations(layout.get(&row, Column::Destinations), zeros);
+        let destinations = destinations.map_err(|wrong| list(Column::Destinations, wrong))?;
+        let origins = prefixes::origins(layout.get(&row, Column::Origins), zeros);
+        let origins = origins.map_err(|wrong| list(Column::Origins, wrong))?;
+        let rate = Rate { file, line: u32::try_from(line).unwrap_or(u32::MAX), ..rate };
+        rows.push(NewRate { rate, destinations, origins });
     }
     Ok(())
 }
 
-fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Result<NewRate, String> {
+/// A row but for its prefixes.
+fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Result<Rate, String> {
     let get = |column| layout.get(row, column);
     let named = |column: Column, problem: String| format!("{}: {problem}", COLUMNS[column as usize].1);
     let price = |column, default: &str| {
@@ -392,7 +415,7 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
         seconds(Column::Increment, defaults.increment)?,
         seconds(Column::Minimum, defaults.minimum)?,
     )?;
-    let rate = Rate {
+    Ok(Rate {
         service,
         price: price(Column::Price, "")?,
         fee: price(Column::Fee, &defaults.connection_fee)?,
@@ -403,33 +426,7 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
         effective,
         file: 0,
         line: 0,
-    };
-    let destinations = list(get(Column::Destinations))
-        .map(|text| {
-            if text.eq_ignore_ascii_case("emergency") {
-                Ok(Destination::Emergency)
-            } else {
-                prefix(text).map(Destination::Prefix)
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| named(Column::Destinations, e))?;
-    if destinations.is_empty() {
-        return Err(named(Column::Destinations, "the list is empty; expected digits without +".to_owned()));
-    }
-    let origins = match get(Column::Origins) {
-        text if text.eq_ignore_ascii_case("all") => Vec::new(),
-        text => list(text).map(prefix).collect::<Result<_, _>>().map_err(|e| named(Column::Origins, e))?,
-    };
-    Ok(NewRate { rate, destinations, origins })
-}
-
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(move |item| !(item.is_empty() && text.is_empty()))
-}
-
-fn prefix(text: &str) -> Result<Prefix, String> {
-    Prefix::parse(text).ok_or_else(|| format!("`{text}` is no number prefix; expected 1 to 15 digits without +"))
+    })
 }
 
 /// The files of decks as the ledger archived them, by their path, and the hash over all of them.
@@ -451,10 +448,10 @@ pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, Strin
     Ok((files, hash))
 }
 
-/// Loads decks as the ledger archived them.
+/// Loads decks as the ledger archived them, prefixes with a leading 0 included: calls were booked with them.
 ///
 /// # Errors
 /// As [`load`].
 pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
-    from_files(folder, own_name, archived_files(folder)?.0)
+    build(folder, own_name, archived_files(folder)?.0, Zeros::Taken)
 }

@@ -20,6 +20,7 @@
 use super::FileError;
 use super::parts::{Parts, Room};
 use crate::call::{Calls, NONE, Sid, SidText};
+use crate::clock::Starts;
 use crate::packed::{SharedTexts, TextIds, pack, unpack};
 use crate::time::Micros;
 use rayon::prelude::*;
@@ -43,8 +44,8 @@ const SAMPLE: u32 = 256;
 pub struct Facts {
     /// How many there are.
     pub records: u32,
-    /// The newest start of the sound ones.
-    pub newest_start: Option<Micros>,
+    /// When the sound ones start.
+    pub starts: Starts,
     /// A sum over the content and price of the new ones, the same in any order.
     pub digest: u128,
 }
@@ -118,7 +119,7 @@ impl Dealer {
         let mut piece = Piece::default();
         for (record, number) in (0..calls.len()).zip(first..) {
             if calls.reason[record].is_none() {
-                piece.facts.newest_start = piece.facts.newest_start.max(Some(calls.start[record]));
+                piece.facts.starts.add(calls.start[record]);
             }
             if number >= self.retried {
                 let mut bytes = [0; 16];
@@ -192,7 +193,7 @@ impl Dealer {
             piece.keys.iter().for_each(|key| self.keys.insert(*key));
             self.children.append(&mut piece.children);
             self.sample.append(&mut piece.sample);
-            self.facts.newest_start = self.facts.newest_start.max(piece.facts.newest_start);
+            self.facts.starts.merge(&piece.facts.starts);
             self.facts.digest = self.facts.digest.wrapping_add(piece.facts.digest);
         }
         Ok(())

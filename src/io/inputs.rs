@@ -22,6 +22,15 @@ pub struct Inputs {
     pub policy: Policy,
 }
 
+/// What is known of the accounts of some calls, by the ids of the accounts' texts.
+#[derive(Debug, Clone, Default)]
+pub struct AccountFacts {
+    /// The deck of each, or [`NONE`].
+    pub decks: Vec<u32>,
+    /// Whether the accounts file lacks it; empty where none was given.
+    pub unlisted: Vec<bool>,
+}
+
 impl Inputs {
     /// Loads decks, trunks and accounts.
     ///
@@ -92,14 +101,19 @@ impl Inputs {
 
     /// The same, borrowed, for the accounts of some calls.
     #[must_use]
-    pub fn tariff<'a>(&'a self, deck_of_account: &'a [u32]) -> Tariff<'a> {
-        let trunks = self.trunks.as_ref().map(|(trunks, _)| trunks);
-        Tariff { decks: &self.decks.decks, deck_of_account, trunks, policy: &self.policy }
+    pub fn tariff<'a>(&'a self, accounts: &'a AccountFacts) -> Tariff<'a> {
+        Tariff {
+            decks: &self.decks.decks,
+            deck_of_account: &accounts.decks,
+            unlisted: &accounts.unlisted,
+            trunks: self.trunks.as_ref().map(|(trunks, _)| trunks),
+            policy: &self.policy,
+        }
     }
 
-    /// The deck of every account, by the ids of an account's text.
+    /// The deck of every account and whether it is listed, by the ids of the accounts' texts.
     #[must_use]
-    pub fn deck_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+    pub fn facts_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> AccountFacts {
         let of = |sid: &str| {
             let named = self.accounts.as_ref().and_then(|(list, _)| list.get(sid)).map(|account| account.deck.as_str());
             match named {
@@ -107,6 +121,12 @@ impl Inputs {
                 _ => self.decks.default_deck(),
             }
         };
-        accounts.map(|sid| of(sid).unwrap_or(NONE)).collect()
+        let listed = self.accounts.as_ref().map(|(list, _)| list);
+        let mut facts = AccountFacts::default();
+        for sid in accounts {
+            facts.decks.push(of(sid).unwrap_or(NONE));
+            facts.unlisted.extend(listed.map(|list| !list.contains_key(sid)));
+        }
+        facts
     }
 }

@@ -12,11 +12,13 @@ use super::accounts::{Account, Accounts};
 use super::ledger::issued::claims::{self, Claims, Month, month};
 use super::ledger::issued::legs::{self, Open};
 use super::ledger::{History, LedgerError};
-use super::{FileError, Lines, read_text};
+use super::sheet::{Columns, Row, Sheet, Strictness};
+use super::{FileError, read_text};
 use crate::document::build::{self, BuildError, Frame, Item, Tax};
 use crate::document::{Buyer, Document, Kind, Party, Payment, Seller, TaxCategory};
 use crate::money::is_plain_decimal;
 use crate::record::plain_name;
+use crate::resemble::ITEM_SYNONYMS;
 use crate::time;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,14 +109,22 @@ pub struct AccountItem {
     pub currency: String,
     /// The first and the last month, if there are such.
     months: (Option<Month>, Option<Month>),
+    /// Its line in the file.
+    pub line: u64,
 }
 
 /// Items by account, in the order of their file.
 pub type Items = BTreeMap<String, Vec<AccountItem>>;
 
 /// The columns of an items file.
-const COLUMNS: [&str; 9] =
-    ["account_sid", "description", "quantity", "unit_price", "currency", "tax_category", "tax_rate", "from", "to"];
+const COLUMNS: Columns = Columns {
+    known: &["account_sid", "description", "quantity", "unit_price", "currency", "tax_category", "tax_rate", "from", "to"],
+    necessary: 5,
+    decisive: &[],
+    synonyms: ITEM_SYNONYMS,
+    others: false,
+    expected: "expected account_sid,description,quantity,unit_price,currency,tax_category,tax_rate,from,to; the last four may be missing",
+};
 
 /// Reads `items.csv`; also gives its text.
 ///
@@ -127,75 +137,50 @@ pub fn load_items(path: &Path, terms: &Terms) -> Result<(Items, String), FileErr
 }
 
 fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileError> {
-    let bytes = text.trim_start_matches('\u{feff}').as_bytes();
-    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-    let fail = |e: &csv::Error| {
-        let error = FileError::new(path, format!("cannot be read: {e}"));
-        FileError { line: e.position().map(csv::Position::line), ..error }
-    };
-    let header = reader.headers().map_err(|e| fail(&e))?.clone();
-    if let Some(unknown) = header.iter().find(|name| !COLUMNS.iter().any(|known| plain_name(known) == plain_name(name))) {
-        return Err(FileError::new(path, format!("has the unknown column `{unknown}`")).at(1).hint(expected()));
-    }
-    for name in &COLUMNS[..5] {
-        if !header.iter().any(|found| plain_name(found) == plain_name(name)) {
-            return Err(FileError::new(path, format!("has no column `{name}`")).at(1).hint(expected()));
-        }
-    }
-    let names: Vec<String> = header.iter().map(plain_name).collect();
-    if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-        return Err(FileError::new(path, format!("has the column `{}` twice", &header[twice])).at(1));
-    }
     let mut items = Items::new();
-    let mut lines = Lines::of(bytes);
-    for row in reader.records() {
-        let row = row.map_err(|e| fail(&e))?;
-        let line = lines.line_of(row.position());
-        let wrong = |problem: String| FileError::new(path, problem).at(line);
-        let get = |name: &str| {
-            let at = header.iter().position(|found| plain_name(found) == plain_name(name));
-            at.and_then(|at| row.get(at)).unwrap_or_default().trim()
-        };
-        let decimal = |name: &str| {
-            let found = get(name);
-            let value = Some(found).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
-            value.filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000)).ok_or_else(|| {
-                wrong(format!("{name} is `{found}`; expected a plain decimal with at most six decimals, such as 2.50"))
-            })
-        };
-        let bound = |name: &str| match get(name) {
-            "" => Ok(None),
-            text if time::month_bounds(text).is_some() => Ok(Some(month(text))),
-            text => Err(wrong(format!("{name} is `{text}`; expected a month, YYYY-MM"))),
-        };
-        let (account, currency) = (get("account_sid"), get("currency"));
-        if account.is_empty() || get("description").is_empty() {
-            return Err(wrong("account_sid or description is empty".to_owned()));
-        }
-        if crate::money::minor_unit_decimals(currency).is_none() {
-            return Err(wrong(format!("currency is `{currency}`; expected a code of ISO 4217, such as EUR")));
-        }
-        let tax = tax_of(get("tax_category"), get("tax_rate"), "", &terms.tax).map_err(wrong)?;
-        let item = Item {
-            description: get("description").to_owned(),
-            quantity: decimal("quantity")?,
-            unit_price: decimal("unit_price")?,
-            tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
-        };
-        let months = (bound("from")?, bound("to")?);
-        if months.0.zip(months.1).is_some_and(|(from, to)| from > to) {
-            return Err(wrong(format!("from is {}, after to, {}", get("from"), get("to"))));
-        }
-        if get("description").chars().count() > LONGEST {
-            return Err(wrong(format!("description has more than {LONGEST} characters")));
-        }
-        items.entry(account.to_owned()).or_default().push(AccountItem { item, currency: currency.to_owned(), months });
+    for row in Sheet::read(path, text, &COLUMNS, Strictness::Full)?.rows() {
+        let (account, item) = parse_item(row, terms).map_err(|problem| FileError::new(path, problem).at(row.line))?;
+        items.entry(account).or_default().push(item);
     }
     Ok(items)
 }
 
-fn expected() -> String {
-    format!("expected {}; the last four may be missing", COLUMNS.join(","))
+fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), String> {
+    let get = |name: &str| row.get(name);
+    let decimal = |name: &str| {
+        let found = get(name);
+        let value = Some(found).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
+        value
+            .filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000))
+            .ok_or_else(|| format!("{name} is `{found}`; expected a plain decimal with at most six decimals, such as 2.50"))
+    };
+    let bound = |name: &str| match get(name) {
+        "" => Ok(None),
+        text if time::month_bounds(text).is_some() => Ok(Some(month(text))),
+        text => Err(format!("{name} is `{text}`; expected a month, YYYY-MM")),
+    };
+    let (account, currency) = (get("account_sid"), get("currency"));
+    if account.is_empty() || get("description").is_empty() {
+        return Err("account_sid or description is empty".to_owned());
+    }
+    if crate::money::minor_unit_decimals(currency).is_none() {
+        return Err(format!("currency is `{currency}`; expected a code of ISO 4217, such as EUR"));
+    }
+    let tax = tax_of(get("tax_category"), get("tax_rate"), "", &terms.tax)?;
+    let item = Item {
+        description: get("description").to_owned(),
+        quantity: decimal("quantity")?,
+        unit_price: decimal("unit_price")?,
+        tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
+    };
+    let months = (bound("from")?, bound("to")?);
+    if months.0.zip(months.1).is_some_and(|(from, to)| from > to) {
+        return Err(format!("from is {}, after to, {}", get("from"), get("to")));
+    }
+    if get("description").chars().count() > LONGEST {
+        return Err(format!("description has more than {LONGEST} characters"));
+    }
+    Ok((account.to_owned(), AccountItem { item, currency: currency.to_owned(), months, line: row.line }))
 }
 
 /// A tax from its texts; where they are empty, the default's.
@@ -232,7 +217,7 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
 }
 
 /// An account's value of a column, without regard to how its name is written.
-fn detail<'a>(account: &'a Account, name: &str) -> &'a str {
+pub(super) fn detail<'a>(account: &'a Account, name: &str) -> &'a str {
     let found = account.details.iter().find(|(column, _)| plain_name(column) == plain_name(name));
     found.map_or("", |(_, value)| value.as_str())
 }

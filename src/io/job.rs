@@ -6,12 +6,16 @@
 //! accounts        out to parts    earlier, kernel   rows
 //! ```
 
+mod ignored;
+
+pub use self::ignored::NO_DIRECTION;
+
 use super::FileError;
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
-pub use super::inputs::Inputs;
+pub use super::inputs::{AccountFacts, Inputs};
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
-use super::ledger::frames::{self, KeptParent, LatePrice, SuspenseRow};
+use super::ledger::frames::{self, IgnoredRow, KeptParent, LatePrice, SuspenseRow};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
@@ -79,16 +83,16 @@ impl Intake {
             moved.push(std::mem::take(&mut part.moved));
             if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
                 let mut earlier = Earlier::default();
-                earlier.newest_start = self.dealt.facts.newest_start;
-                let deck_of_account = self.inputs.deck_of_accounts(part.calls.accounts.texts());
-                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&deck_of_account));
+                earlier.newest_start = self.dealt.facts.starts.newest(None);
+                let accounts = self.inputs.facts_of_accounts(part.calls.accounts.texts());
+                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&accounts));
                 return Ok(Some(SettledPart {
                     inputs: &self.inputs,
                     reading: &self.reading,
                     calls: part.calls,
                     earlier,
                     night,
-                    deck_of_account,
+                    accounts,
                 }));
             }
         }
@@ -136,12 +140,27 @@ impl Intake {
             ends.merge(PartJob::new(&self, &earlier, &bounds, &books, &ids).settle(&part)?);
         }
         ends.suspended.sort_unstable_by_key(|record| record.spot);
+        ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
         let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
-        let newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
+        let newest_start = history.newest_start().max(own_newest_start);
         let Self { inputs, reading, dealt, .. } = self;
-        let Dealt { texts, facts, .. } = dealt;
-        Ok(Session { inputs, reading, texts, facts, ends, books, ids, children, bounds, stands_on, newest_start })
+        let Dealt { texts, facts: families::Facts { digest, .. }, .. } = dealt;
+        Ok(Session {
+            inputs,
+            reading,
+            texts,
+            digest,
+            ends,
+            books,
+            ids,
+            children,
+            bounds,
+            stands_on,
+            own_newest_start,
+            newest_start,
+        })
     }
 
     /// What earlier runs know of some parts' calls.
@@ -157,7 +176,8 @@ impl Intake {
         let tonight = Tonight { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
         let mut earlier = known::earlier(history, tonight, waited, &mut texts, runs)?;
         self.dealt.texts = texts;
-        earlier.newest_start = history.newest_start().max(self.dealt.facts.newest_start);
+        let known = history.newest_start();
+        earlier.newest_start = known.max(self.dealt.facts.starts.newest(known));
         Ok(earlier)
     }
 }
@@ -172,14 +192,14 @@ pub struct SettledPart<'a> {
     pub earlier: Earlier,
     /// Where the records ended.
     pub night: Night,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl SettledPart<'_> {
     /// What the calls were rated with, borrowed.
     #[must_use]
     pub fn tariff(&self) -> Tariff<'_> {
-        self.inputs.tariff(&self.deck_of_account)
+        self.inputs.tariff(&self.accounts)
     }
 
     /// Why a suspended record is so, in words.
@@ -214,8 +234,14 @@ struct Ends {
     by_reason: BTreeMap<Reason, u64>,
     /// Legs that the rated records must have.
     legs: u64,
+    /// Booked calls whose caller was mangled.
+    mangled_callers: u64,
     suspended: Vec<Suspended>,
+    /// Where the texts of the ignored records are.
+    ignored: Vec<Spot>,
     late_prices: Vec<LatePrice>,
+    /// Calls of accounts that the accounts file lacks, by the id of the account's text: booked, or waiting for that.
+    unlisted: BTreeMap<u32, u64>,
 }
 
 impl Ends {
@@ -225,8 +251,13 @@ impl Ends {
             *self.by_reason.entry(reason).or_insert(0) += count;
         }
         self.legs += other.legs;
+        self.mangled_callers += other.mangled_callers;
         self.suspended.append(&mut other.suspended);
+        self.ignored.append(&mut other.ignored);
         self.late_prices.append(&mut other.late_prices);
+        for (account, count) in other.unlisted {
+            *self.unlisted.entry(account).or_insert(0) += count;
+        }
     }
 }
 
@@ -250,19 +281,19 @@ struct PartJob<'a> {
     bounds: &'a Bounds,
     books: &'a Parts,
     ids: &'a Parts,
-    deck_of_account: Vec<u32>,
+    accounts: AccountFacts,
 }
 
 impl<'a> PartJob<'a> {
     fn new(intake: &'a Intake, earlier: &'a Earlier, bounds: &'a Bounds, books: &'a Parts, ids: &'a Parts) -> Self {
-        let deck_of_account = intake.inputs.deck_of_accounts(intake.dealt.texts.accounts.texts());
-        Self { intake, earlier, bounds, books, ids, deck_of_account }
+        let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
+        Self { intake, earlier, bounds, books, ids, accounts }
     }
 
     /// Settles the records of a part: what is booked goes to the books, by start.
     fn settle(&self, part: &Part) -> Result<Ends, LedgerError> {
         let (calls, earlier) = (&part.calls, self.earlier);
-        let tariff = self.intake.inputs.tariff(&self.deck_of_account);
+        let tariff = self.intake.inputs.tariff(&self.accounts);
         let waiting = self.intake.reading.waiting.len();
         let retried = calls.number.partition_point(|number| (*number as usize) < waiting);
         let night = settle(calls, retried, earlier, &tariff);
@@ -271,6 +302,9 @@ impl<'a> PartJob<'a> {
         let trunks = TrunkFacts::of_all(calls, &tariff);
         let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 84), Batch::new(self.ids, 0));
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
+            if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
+                *ends.unlisted.entry(calls.account[record]).or_insert(0) += 1;
+            }
             match night.class[record] {
                 Class::Rated | Class::Free => {
                     let booked = night.booked(calls, earlier, &tariff, &trunks, record);
@@ -279,12 +313,19 @@ impl<'a> PartJob<'a> {
                     if booked.is_rated {
                         ends.legs += cells(booked.scenario).1 as u64;
                     }
+                    // Only where the policy lets them pass.
+                    if booked.c.is_none() && booked.a.is_mangled(&calls.parties) {
+                        ends.mangled_callers += 1;
+                    }
                 }
-                Class::Ignored if !calls.sid[record].is_empty() => {
-                    let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
-                    row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                Class::Ignored => {
+                    ends.ignored.push(Spot { number: calls.number[record], place: calls.place[record] });
+                    if !calls.sid[record].is_empty() {
+                        let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
+                        row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                    }
                 }
-                Class::Ignored | Class::Duplicate => {}
+                Class::Duplicate => {}
                 Class::Suspended => {
                     let reason = night.reason[record].unwrap_or(Reason::MalformedRecord);
                     *ends.by_reason.entry(reason).or_insert(0) += 1;
@@ -300,7 +341,9 @@ impl<'a> PartJob<'a> {
 
     fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> Suspended {
         let calls = case.calls;
-        let kept = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        // The text of the copy that has the price, unless it is a version that lacks something.
+        let priced = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        let kept = if calls.content[priced] == calls.content[record] { priced } else { record };
         Suspended {
             spot: Spot { number: calls.number[kept], place: calls.place[kept] },
             number: calls.number[record],
@@ -335,6 +378,15 @@ impl<'a> PartJob<'a> {
     }
 }
 
+/// Whether a record is a call of its account: booked, or waiting only because the account is not listed.
+fn counts_for_account(night: &Night, record: usize) -> bool {
+    match night.class[record] {
+        Class::Rated | Class::Free => true,
+        Class::Suspended => night.reason[record] == Some(Reason::UnlistedAccount),
+        Class::Ignored | Class::Duplicate => false,
+    }
+}
+
 /// Prices that came for calls of earlier runs.
 fn late_prices(calls: &Calls, night: &Night, earlier: &Earlier, is_away: impl Fn(usize) -> bool) -> Vec<LatePrice> {
     let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
@@ -350,7 +402,8 @@ pub struct Session {
     inputs: Inputs,
     reading: Reading,
     texts: SharedTexts,
-    facts: families::Facts,
+    /// A sum over the new records, the same in any order.
+    digest: u128,
     ends: Ends,
     /// The booked calls, by start; then their ids and those of ignored calls, by id.
     books: Parts,
@@ -359,6 +412,7 @@ pub struct Session {
     bounds: Bounds,
     /// The earlier runs that this is known from.
     stands_on: Vec<String>,
+    own_newest_start: Option<Micros>,
     newest_start: Option<Micros>,
 }
 
@@ -373,6 +427,13 @@ impl Session {
     #[must_use]
     pub fn suspended_by_reason(&self) -> &BTreeMap<Reason, u64> {
         &self.ends.by_reason
+    }
+
+    /// Calls of each account that the accounts file lacks.
+    #[must_use]
+    pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
+        let named = self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls));
+        named.collect()
     }
 
     /// The suspended records, with their texts and details.
@@ -422,7 +483,7 @@ impl Session {
             texts: &self.texts,
             decks: &self.inputs.decks.decks,
             rates,
-            rule: self.inputs.policy.leg_rule,
+            policy: &self.inputs.policy,
             run_id,
             bench,
         }
@@ -431,7 +492,7 @@ impl Session {
     /// A hash of what this run does, the same for any order of its records and any split of its files.
     fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.facts.digest.to_le_bytes());
+        hasher.update(&self.digest.to_le_bytes());
         for text in [
             previous.unwrap_or_default(),
             &self.inputs.decks.hash,
@@ -469,10 +530,20 @@ pub struct Summary {
     pub tally: Tally,
     /// Suspended records by reason.
     pub suspended_by_reason: BTreeMap<Reason, u64>,
+    /// Ignored records by their direction.
+    pub ignored_by_direction: BTreeMap<String, u64>,
+    /// Pages whose next page was not among the files: the file, and where the next one is.
+    pub incomplete: Vec<(String, String)>,
+    /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
+    pub mangled_callers: u64,
+    /// Of each call file: the columns that were not read, and the field that each resembles.
+    pub unread: Vec<(String, Vec<(String, Field)>)>,
     /// Legs booked.
     pub legs: u64,
     /// Their sum by currency.
     pub amount: BTreeMap<String, Total>,
+    /// Calls of each account that the accounts file lacks.
+    pub unlisted_accounts: BTreeMap<String, u64>,
     /// What went wrong after the run was booked.
     pub warnings: Vec<String>,
 }
@@ -514,6 +585,7 @@ pub fn book_if(
     staged.write_books(&session.books_of(&rates, &Workbench::default(), &run_id))?;
     agreed(&staged)?;
     staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
+    let ignored_by_direction = session.write_ignored(&mut staged)?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
     staged.check_totals()?;
@@ -522,8 +594,13 @@ pub fn book_if(
         run_id: Some(run_id),
         tally,
         suspended_by_reason: session.suspended_by_reason().clone(),
+        ignored_by_direction,
+        incomplete: session.reading.incomplete(),
+        mangled_callers: session.ends.mangled_callers,
+        unread: session.reading.files.iter().map(|file| (file.path.name.clone(), file.unread.clone())).collect(),
         legs: staged.legs,
         amount: staged.amount.clone(),
+        unlisted_accounts: session.unlisted_accounts(),
         warnings: Vec::new(),
     };
     let manifest = Manifest { imported, ..manifest(session, &summary, previous, &mut staged, kind) };
@@ -553,6 +630,7 @@ fn check_counts(session: &Session, tally: &Tally, staged: &Staged) -> Result<(),
     let checks = [
         ("legs", session.ends.legs, rows(Dataset::Legs)),
         ("log rows", logged, rows(Dataset::Calls)),
+        ("ignored records", tally.of(Class::Ignored).records, rows(Dataset::Ignored)),
         ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
     ];
     match checks.iter().find(|(_, expected, found)| expected != found) {
@@ -571,7 +649,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
-        own_newest_start: session.facts.newest_start.map(time::text),
+        own_newest_start: session.own_newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
         policy: session.inputs.policy.words(),
         inputs: inputs.collect(),
@@ -582,6 +660,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         counts: Manifest::counts_of(&summary.tally),
         suspense: SuspenseAccount::of(&summary.tally),
         suspended_by_reason: summary.suspended_by_reason.iter().map(|(reason, n)| (reason.as_str().to_owned(), *n)).collect(),
+        ignored_by_direction: summary.ignored_by_direction.clone(),
         legs: summary.legs,
         amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
         files: std::mem::take(&mut staged.files),

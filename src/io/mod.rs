@@ -5,7 +5,7 @@
 //! calls_*      CSV, JSON, Parquet → Calls        one reader per format
 //! families     the night's records dealt out, a family never apart; parts: in memory, then on disk
 //! decks        rates/ → Deck
-//! trunks, accounts                               the two optional lists; settings: what is configured
+//! trunks, accounts                               the two optional lists; sheet: lists with a header; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
 //! published    a night that Spark rated, to be imported into the ledger
 //! report       a run, as an operator reads it in the morning
@@ -18,6 +18,7 @@ pub mod calls_csv;
 pub mod decks;
 pub mod inputs;
 pub mod settings;
+pub(crate) mod sheet;
 pub mod trunks;
 
 #[cfg(feature = "engine")]
@@ -26,6 +27,8 @@ pub mod calls;
 pub mod calls_json;
 #[cfg(feature = "engine")]
 pub mod calls_parquet;
+#[cfg(feature = "engine")]
+pub mod customers;
 #[cfg(feature = "engine")]
 pub mod families;
 #[cfg(feature = "engine")]

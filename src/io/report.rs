@@ -61,7 +61,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         Suspense { opening, new, taken_up, closed: closed_count, closing, reasons: by_reason(rows.iter().map(waiting), newest) };
     let class = |name: &&str| ClassLine {
         class: (*name).to_owned(),
-        words: class_words(name),
+        words: class_words(name, &m.ignored_by_direction),
         count: count(name),
         amounts: if *name == "rated" { amounts.clone() } else { Vec::new() },
     };
@@ -70,6 +70,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         run: head(m, undone, newest),
         law: Law::of(count),
         classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"].iter().map(class).collect(),
+        ignored_by_direction: m.ignored_by_direction.clone(),
         scenarios: counter.scenarios(),
         legs: m.legs,
         amounts,
@@ -150,7 +151,7 @@ fn max_call_seconds(m: &Manifest) -> u32 {
 
 fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
     let Some(hash) = &m.accounts_hash else { return Ok(Accounts::new()) };
-    Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
+    accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))
 }
 
 /// The prefixes of the decks that the run rated with; none if it booked no leg.

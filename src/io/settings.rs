@@ -3,7 +3,9 @@
 
 use super::FileError;
 use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
-use crate::policy::{ChainedTransfers, Policy};
+use crate::party::Number;
+use crate::policy::{ChainedTransfers, FinalNewline, InternalTargets, MangledCaller, Policy, UnlistedAccounts};
+use crate::record::{direction_meaning, plain_word};
 use crate::time::Zone;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -25,6 +27,13 @@ struct Settings {
 #[serde(default, deny_unknown_fields)]
 struct Input {
     timezone: Option<String>,
+    /// Added to the carrier's own.
+    other_directions: Vec<String>,
+    /// In place of the carrier's own.
+    internal_hosts: Option<Vec<String>>,
+    /// In place of the carrier's own.
+    withheld_numbers: Option<Vec<String>>,
+    final_newline: FinalNewline,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +49,9 @@ struct PolicyTable {
     chained_transfers: ChainedTransfers,
     max_call_seconds: Option<u32>,
     parent_wait_days: Option<u32>,
+    mangled_caller: MangledCaller,
+    internal_targets: InternalTargets,
+    unlisted_accounts: UnlistedAccounts,
 }
 
 /// Reads the text of a configuration.
@@ -61,8 +73,8 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
 pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     let settings: Settings = read(path, text)?;
     let default = Policy::default();
-    let zone = settings.input.timezone.map(|name| {
-        Zone::named(&name).ok_or_else(|| {
+    let zone = settings.input.timezone.as_ref().map(|name| {
+        Zone::named(name).ok_or_else(|| {
             FileError::new(path, format!("input.timezone: there is no time zone `{name}`"))
                 .hint("expected an IANA name such as Europe/Berlin")
         })
@@ -71,13 +83,63 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     if decimals > AMOUNT_DECIMALS {
         return Err(FileError::new(path, format!("money.leg_decimals is {decimals}; expected at most {AMOUNT_DECIMALS}")));
     }
+    let input = settings.input;
+    let other_directions = directions(path, &input.other_directions)?;
+    let internal_hosts = input.internal_hosts.map(|hosts| hosts_of(path, &hosts)).transpose()?;
+    let withheld_numbers = input.withheld_numbers.map(|numbers| numbers_of(path, &numbers)).transpose()?;
     Ok(Policy {
+        mangled_caller: settings.policy.mangled_caller,
+        internal_targets: settings.policy.internal_targets,
+        unlisted_accounts: settings.policy.unlisted_accounts,
+        final_newline: input.final_newline,
+        other_directions: default.other_directions.into_iter().chain(other_directions).collect(),
+        internal_hosts: internal_hosts.unwrap_or(default.internal_hosts),
+        withheld_numbers: withheld_numbers.unwrap_or(default.withheld_numbers),
+        no_transfers: false,
         chained_transfers: settings.policy.chained_transfers,
         max_call_seconds: settings.policy.max_call_seconds.unwrap_or(default.max_call_seconds),
         parent_wait_days: settings.policy.parent_wait_days.unwrap_or(default.parent_wait_days),
         leg_rule: LegRule { decimals, rounding: settings.money.leg_rounding },
         zone: zone.transpose()?,
     })
+}
+
+/// Words that a root's direction may be, in the form of [`direction_meaning`]. A trunk's own word cannot be one of them.
+fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
+    let plain = |word: &String| {
+        let plain = plain_word(word);
+        let is_trunk = matches!(plain.as_str(), "trunkingterminating" | "trunkingoriginating");
+        if plain.is_empty() || is_trunk {
+            let problem = format!("input.other_directions: `{word}` cannot be ignored");
+            return Err(FileError::new(path, problem).hint("expected a direction that is no trunk's, such as `outbound`"));
+        }
+        Ok(direction_meaning(word).into_owned())
+    };
+    words.iter().map(plain).collect()
+}
+
+/// Hosts, in lower case.
+fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
+    let host = |host: &String| {
+        let text = host.trim().to_ascii_lowercase();
+        let is_label =
+            |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if text.split('.').all(is_label) {
+            return Ok(text);
+        }
+        Err(FileError::new(path, format!("input.internal_hosts: `{host}` is no host name"))
+            .hint("expected a host such as public-vip.*.twilio.com, in which * stands for one label"))
+    };
+    hosts.iter().map(host).collect()
+}
+
+fn numbers_of(path: &Path, numbers: &[String]) -> Result<Vec<Number>, FileError> {
+    let number = |text: &String| {
+        Number::parse(text.trim()).ok_or_else(|| {
+            FileError::new(path, format!("input.withheld_numbers: `{text}` is no number")).hint("expected + and 7 to 15 digits")
+        })
+    };
+    numbers.iter().map(number).collect()
 }
 
 #[cfg(test)]

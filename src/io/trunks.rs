@@ -26,7 +26,12 @@ struct TrunkEntry {
 /// If it is not one, or names a trunk twice.
 pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
     let text = read_text(path)?;
-    Ok((parse(path, &text)?, text))
+    let trunks = parse(path, &text)?;
+    if trunks.is_empty() {
+        return Err(FileError::new(path, "lists no trunk: every transfer would wait as `unknown-trunk`")
+            .hint("fetch the carrier's trunk list again, or leave --trunks out"));
+    }
+    Ok((trunks, text))
 }
 
 /// Reads the list's text.

@@ -46,6 +46,8 @@ pub struct Report {
     pub law: Law,
     /// Records, seconds and money by class.
     pub classes: Vec<ClassLine>,
+    /// Ignored records by their direction.
+    pub ignored_by_direction: BTreeMap<String, u64>,
     /// Booked calls by scenario, in the order of the published table.
     pub scenarios: Vec<ScenarioLine>,
     /// Legs that were booked.
@@ -194,8 +196,8 @@ pub struct Money {
 pub struct ClassLine {
     /// `rated`, `free` …
     pub class: String,
-    /// What that means.
-    pub words: &'static str,
+    /// What that means; of ignored records also their directions.
+    pub words: String,
     /// How many.
     #[serde(flatten)]
     pub count: Count,
@@ -203,10 +205,10 @@ pub struct ClassLine {
     pub amounts: Vec<Money>,
 }
 
-/// What a class means, in words.
+/// What a class means, in words; of ignored records with how many there are of each direction.
 #[must_use]
-pub fn class_words(class: &str) -> &'static str {
-    match class {
+pub fn class_words(class: &str, ignored: &BTreeMap<String, u64>) -> String {
+    let words = match class {
         "rated" => "billed",
         "free" => "not answered, or 0 s",
         "duplicate" => "a copy of a call that is known",
@@ -214,7 +216,12 @@ pub fn class_words(class: &str) -> &'static str {
         "suspended" => "waits: cannot be billed now",
         "closed" => "written off by a person",
         _ => "",
+    };
+    if class != "ignored" || ignored.is_empty() {
+        return words.to_owned();
     }
+    let directions: Vec<String> = ignored.iter().map(|(direction, count)| format!("{count} {direction}")).collect();
+    format!("{words}: {}", directions.join(", "))
 }
 
 /// The booked calls of a scenario.

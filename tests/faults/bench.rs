@@ -43,7 +43,7 @@ const THIRD: [&str; 3] = [
 
 const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
 const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
-const ACCOUNTS: &str = "account_sid,name,deck,address,tax_id,email\nAC1,One,,\"1 Lane\",00-1,one@example.com\nAC2,Two,,\"2 Lane\",00-2,two@example.com\n";
+const ACCOUNTS: &str = "account_sid,name,deck,address,country,tax_id,email\nAC1,One,,\"1 Lane\",US,00-1,one@example.com\nAC2,Two,,\"2 Lane\",US,00-2,two@example.com\nAC3,Three,,\"3 Lane\",US,00-3,three@example.com\n";
 
 /// Words of a command; `{first}` and `{last}` are the oldest run and the newest.
 pub type Words = &'static [&'static str];

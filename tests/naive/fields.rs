@@ -59,18 +59,24 @@ fn cut_to_micros(fraction: &str) -> Option<(u64, bool)> {
     Some((first.parse().ok()?, beyond))
 }
 
-/// RFC 2822, or ISO 8601 with an offset or `Z`. Years 1970 to 2199 in UTC, no leap seconds, cut to the microsecond.
+/// RFC 2822, or ISO 8601 with an offset, `Z`, ` UTC` or ` GMT`. Years 1970 to 2199 in UTC, no leap seconds, cut to the microsecond.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    let instant = match parse_iso(text) {
+    let upper = text.to_ascii_uppercase();
+    let named = ["UTC", "GMT"].into_iter().find(|name| upper.ends_with(&format!(" {name}")));
+    let text = match named {
+        Some(name) => format!("{} +0000", text[..text.len() - name.len()].trim_end()),
+        None => text.to_owned(),
+    };
+    let instant = match parse_iso(&text) {
         Some(instant) => instant,
-        None => DateTime::parse_from_rfc2822(text).ok()?.to_utc(),
+        None => DateTime::parse_from_rfc2822(&text).ok()?.to_utc(),
     };
     let is_leap_second = instant.timestamp_subsec_nanos() >= 1_000_000_000;
     let is_in_range = (1970..=2199).contains(&instant.year());
     (!is_leap_second && is_in_range).then_some(instant)
 }
 
-/// `YYYY-MM-DD`, `T` or one space, `HH:MM:SS[.fraction]`, then `Z` or an offset.
+/// `YYYY-MM-DD`, `T` or one space, `HH:MM[:SS[.fraction]]`, then `Z` or an offset, at once or after a space.
 fn parse_iso(text: &str) -> Option<DateTime<Utc>> {
     if !text.is_ascii() {
         return None;
@@ -79,6 +85,7 @@ fn parse_iso(text: &str) -> Option<DateTime<Utc>> {
     let date = parse_date(date)?;
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (clock, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-'])?);
+    let clock = clock.strip_suffix(' ').unwrap_or(clock);
     let offset = parse_offset(offset)?;
     let (clock, fraction) = match clock.split_once('.') {
         Some((clock, fraction)) => (clock, fraction),
@@ -89,8 +96,10 @@ fn parse_iso(text: &str) -> Option<DateTime<Utc>> {
     }
     let (micros, _) = cut_to_micros(fraction)?;
     let pieces: Vec<&str> = clock.split(':').collect();
-    let [hour, minute, second] = pieces.as_slice() else {
-        return None;
+    let (hour, minute, second) = match pieces.as_slice() {
+        [hour, minute, second] => (hour, minute, second),
+        [hour, minute] if !clock_text_has_fraction(rest) => (hour, minute, &"00"),
+        _ => return None,
     };
     let local = date.and_hms_micro_opt(
         fixed_number(hour, 2)?,
@@ -99,6 +108,10 @@ fn parse_iso(text: &str) -> Option<DateTime<Utc>> {
         u32::try_from(micros).ok()?,
     )?;
     Some(local.and_local_timezone(offset).single()?.to_utc())
+}
+
+fn clock_text_has_fraction(text: &str) -> bool {
+    text.contains('.')
 }
 
 /// `YYYY-MM-DD`.

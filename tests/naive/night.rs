@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::call::{Call, is_duration_invalid, is_field_missing, is_time_invalid};
+use super::call::{Call, is_direction_unknown, is_duration_invalid, is_field_missing, is_time_invalid};
 use super::deck::{DeckRow, billed_seconds, find_rate, leg_amount};
-use super::party::{Party, classify_target, root_party, target_party};
+use super::party::{
+    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_meaning, target_party,
+};
 use super::table::{Cell, TABLE, TableRow};
 use super::{Leg, Log, Outcome, Policy, Record, Trunk};
 
@@ -31,9 +33,14 @@ pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>
     let calls: Vec<Call> = records.iter().map(Call::of).collect();
     let mut night =
         Night { deck, trunks, policy, latest_start: None, outcomes: vec![None; calls.len()], calls, versions: BTreeMap::new() };
-    let sound =
-        |call: &&Call| !is_field_missing(call) && !is_time_invalid(call) && !is_duration_invalid(call, policy) && call.is_final();
-    night.latest_start = night.calls.iter().filter(sound).filter_map(Call::start).max();
+    let sound = |call: &&Call| {
+        !is_field_missing(call)
+            && !is_direction_unknown(call)
+            && !is_time_invalid(call)
+            && !is_duration_invalid(call, policy)
+            && call.is_final()
+    };
+    night.latest_start = latest_believed(night.calls.iter().filter(sound).filter_map(Call::start).collect());
     night.set_ignored_aside();
     night.set_duplicates_aside();
     night.decide_all();
@@ -50,7 +57,7 @@ impl Night<'_> {
     fn set_ignored_aside(&mut self) {
         for at in 0..self.calls.len() {
             let call = &self.calls[at];
-            if call.is_root() && !call.direction.is_empty() && call.service().is_none() {
+            if call.is_of_other_direction() {
                 self.outcomes[at] = Some(Outcome::only("ignored"));
             }
         }
@@ -89,6 +96,18 @@ impl Night<'_> {
                 self.outcomes[at] = Some(Outcome::only("duplicate"));
             } else {
                 self.versions.entry(sid.clone()).or_default().push(at);
+            }
+        }
+        // Versions that lack what others have, and contradict none, are the same call: the fullest stays.
+        for versions in self.versions.values_mut() {
+            let calls: Vec<&Call> = versions.iter().map(|at| &self.calls[*at]).collect();
+            if calls.len() > 1 && are_one_call(&calls, self.policy) {
+                // The first of the fullest.
+                let fullest = *versions.iter().rev().max_by_key(|at| self.calls[**at].fullness()).expect("some");
+                for at in versions.iter().filter(|at| **at != fullest) {
+                    self.outcomes[*at] = Some(Outcome::only("duplicate"));
+                }
+                *versions = vec![fullest];
             }
         }
     }
@@ -147,6 +166,9 @@ impl Night<'_> {
         if is_field_missing(call) {
             return Some("missing-field");
         }
+        if is_direction_unknown(call) {
+            return Some("unknown-direction");
+        }
         if is_time_invalid(call) {
             return Some("invalid-time");
         }
@@ -159,7 +181,7 @@ impl Night<'_> {
         if self.versions_of(&call.sid).len() > 1 {
             return Some("conflicting-duplicate");
         }
-        if call.is_root() && call.party_b().rated.is_empty() {
+        if call.is_root() && (call.party_b().rated.is_empty() || is_mangled(&call.from)) {
             return Some("invalid-number");
         }
         None
@@ -221,7 +243,9 @@ impl Night<'_> {
         let trunk_sid = if root.trunk_sid.is_empty() { &call.trunk_sid } else { &root.trunk_sid };
         let trunk = self.trunks.and_then(|trunks| trunks.iter().find(|trunk| trunk.sid == *trunk_sid));
         let written = if call.refer_to.is_empty() { &call.to } else { &call.refer_to };
+        let is_at_internal_host = call.refer_to.is_empty() && is_at_internal_host(&call.to);
         let (kind, target) = match classify_target(written, trunk.map(|trunk| trunk.domain.as_str())) {
+            Ok(_) if is_at_internal_host => return Outcome::suspended("ambiguous-target"),
             Ok(found) => found,
             Err(reason) => return Outcome::suspended(reason),
         };
@@ -293,7 +317,11 @@ impl Night<'_> {
     }
 
     fn rate_leg(&self, call: &Call, leg: u8, service: &str, parties: &Parties, (from, to): (char, char)) -> Option<Leg> {
-        let (from, to) = (parties.get(from), parties.get(to));
+        let is_withheld = from == 'A' && WITHHELD.contains(&parties.a.origin.as_str());
+        let (mut from, to) = (parties.get(from), parties.get(to));
+        if is_withheld {
+            from.origin.clear();
+        }
         // An origination is priced by the trunk's own number, whatever the cell shows.
         let rated_number = if service == "origination" { parties.b.rated.clone() } else { to.rated };
         let found = find_rate(self.deck, service, &rated_number, &from.origin, call.start()?)?;
@@ -359,6 +387,78 @@ fn caller_id<'a>(row: &TableRow, trunk: Option<&Trunk>, parties: &Parties<'a>) -
 
 fn canonical(word: &str) -> String {
     word.trim().to_ascii_lowercase().replace('_', "-")
+}
+
+/// What the carrier writes for a caller that is withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad.
+const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
+
+/// The latest start of the largest cluster of starts; between clusters lies more than a year. Of two as large the earlier.
+fn latest_believed(mut starts: Vec<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    starts.sort();
+    let mut clusters: Vec<Vec<DateTime<Utc>>> = Vec::new();
+    for start in starts {
+        let day = |time: &DateTime<Utc>| time.timestamp().div_euclid(86_400);
+        let last = clusters.last().and_then(|cluster| cluster.last()).map(&day);
+        match (last, clusters.last_mut()) {
+            (Some(last), Some(cluster)) if day(&start) - last <= 366 => cluster.push(start),
+            _ => clusters.push(vec![start]),
+        }
+    }
+    let most = clusters.iter().map(Vec::len).max()?;
+    clusters.into_iter().find(|cluster| cluster.len() == most)?.pop()
+}
+
+/// Whether no two versions say another thing: in each field they are equal, or one says nothing.
+fn are_one_call(calls: &[&Call], policy: &Policy) -> bool {
+    if !calls.iter().all(|call| call.is_final() && call.is_comparable(policy)) {
+        return false;
+    }
+    let is_referred = |call: &Call| !call.is_root() && !call.refer_to.is_empty();
+    if let Some(referred) = calls.iter().find(|call| is_referred(call))
+        && !calls.iter().all(|call| is_referred(call) || has_target(call, &referred.refer_to))
+    {
+        return false;
+    }
+    let contents: Vec<Vec<String>> = calls.iter().map(|call| call.content()).collect();
+    (0..contents[0].len()).all(|field| {
+        let mut said = calls.iter().zip(&contents).filter(|(_, content)| !content[field].is_empty());
+        let Some((first, first_content)) = said.next() else { return true };
+        said.all(|(other, content)| {
+            let is_same = content[field] == first_content[field];
+            // The word of a root's direction that nobody knows is not compared with a child's.
+            let is_known = first.service().is_some() || !first.is_root() && !other.is_root();
+            // What is asked for is not known of a text that is no target.
+            let is_target = classify_target(&first.refer_to, Some("none")) != Err("invalid-target");
+            is_same && (field != DIRECTION || is_known) && (field != REFER_TO || is_target)
+                || field == TO && ask_for_one_number(first, other)
+        })
+    })
+}
+
+/// Whether a record without a `refer_to` asks by its `to` for the target of one with it.
+fn has_target(call: &Call, refer_to: &str) -> bool {
+    if call.is_root() {
+        let party = root_party(&call.to);
+        let target = root_party(refer_to);
+        let is_one = party.text == target.text || party.text == target_meaning(refer_to);
+        return is_one && classify_target(refer_to, Some("none")).is_ok();
+    }
+    let is_target = classify_target(refer_to, Some("none")) != Err("invalid-target");
+    is_target && target_meaning(&call.to) == target_meaning(refer_to)
+        || carrier_number(&call.to).is_some() && carrier_number(&call.to) == carrier_number(refer_to)
+}
+
+/// The place of `direction` in [`Call::content`].
+const DIRECTION: usize = 4;
+/// The place of `to` in [`Call::content`].
+const TO: usize = 6;
+/// The place of `refer_to` in [`Call::content`].
+const REFER_TO: usize = 11;
+
+/// Two children without `refer_to` ask for one number: bare in one, at a host of the carrier in the other.
+fn ask_for_one_number(a: &Call, b: &Call) -> bool {
+    let number = |call: &Call| if call.is_root() || !call.refer_to.is_empty() { None } else { carrier_number(&call.to) };
+    number(a).is_some() && number(a) == number(b)
 }
 
 /// Over 60 s before its parent.

@@ -36,7 +36,7 @@ pub struct Party {
 enum Uri {
     /// `tel:`, with what stands before its parameters.
     Tel { number: String },
-    /// `sip:` or `sips:`; the user is empty if there is none, decoded, and without its own parameters.
+    /// `sip:` or `sips:`; the user is empty if there is none, and decoded.
     Sip { scheme: String, user: String, host: String },
 }
 
@@ -57,6 +57,54 @@ pub fn root_party(text: &str) -> Party {
         },
         None => unknown_party(text),
     }
+}
+
+/// Whether a `from` was a number before a spreadsheet had it: no number, no SIP URI, and seven digits or an exponent.
+pub fn is_mangled(text: &str) -> bool {
+    let party = root_party(text);
+    if !party.rated.is_empty() || party.text.starts_with("sip:") || party.text.starts_with("sips:") && parse_uri(text).is_some() {
+        return false;
+    }
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    let exponent = text.split_once(['e', 'E']).is_some_and(|(number, exponent)| {
+        let number = number.trim_start_matches(['+', '\'']).trim_start();
+        let is_decimal = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+        !number.is_empty() && number.chars().all(is_decimal) && all_digits(exponent.trim_start_matches('+'))
+    });
+    digits >= 7 || exponent
+}
+
+/// What a target says, for the comparison of two versions of a call: a number, an endpoint, or the text as it is.
+pub fn target_meaning(text: &str) -> String {
+    match parse_uri(text) {
+        Some(Uri::Tel { number }) if emergency_code(&number).is_none() => {
+            global_number(&number).unwrap_or_else(|| text.to_owned())
+        }
+        Some(Uri::Sip { scheme, user, host }) => sip_text(&scheme, &user, &host),
+        _ => text.to_owned(),
+    }
+}
+
+/// The number that a target asks for, bare or at any host of the carrier.
+pub fn carrier_number(text: &str) -> Option<String> {
+    if is_number(text) {
+        return Some(text.to_owned());
+    }
+    match parse_uri(text)? {
+        Uri::Tel { number } => global_number(&number).filter(|_| emergency_code(&number).is_none()),
+        Uri::Sip { user, host, .. } if is_carrier_host(&host) || is_internal_host(&host) => global_number(&user),
+        Uri::Sip { .. } => None,
+    }
+}
+
+/// A SIP URI at one of the carrier's own hosts, which stand between trunks and say nothing of the target.
+pub fn is_at_internal_host(text: &str) -> bool {
+    matches!(parse_uri(text.trim()), Some(Uri::Sip { host, .. }) if is_internal_host(&host))
+}
+
+fn is_internal_host(host: &str) -> bool {
+    let labels: Vec<&str> = host.split('.').collect();
+    matches!(labels.as_slice(), ["public-vip", "twilio", "com"] | ["public-vip", _, "twilio", "com"])
 }
 
 /// The emergency number that a root termination is to, in any written form.
@@ -91,6 +139,7 @@ fn unknown_party(text: &str) -> Party {
 fn sip_party(text: &str) -> Party {
     let after_scheme = text.split_once(':').map_or("", |(_, rest)| rest);
     let user = after_scheme.split_once('@').map_or("", |(user, _)| user);
+    let user = user.split(';').next().unwrap_or("");
     let plain: String = user.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
     let origin = if is_number(&plain) { plain } else { String::new() };
     Party { text: text.to_owned(), rated: String::new(), origin }
@@ -137,6 +186,8 @@ pub fn is_number(text: &str) -> bool {
 
 /// The number, if this is `+` and digits with visual separators between them.
 fn global_number(written: &str) -> Option<String> {
+    // RFC 3966: what follows a `;` are parameters of the number.
+    let written = written.split(';').next().unwrap_or("");
     if !written.starts_with('+') {
         return None;
     }
@@ -146,6 +197,7 @@ fn global_number(written: &str) -> Option<String> {
 
 /// 911 or 933, if this is one of them, however written.
 fn emergency_code(written: &str) -> Option<&'static str> {
+    let written = written.split(';').next().unwrap_or("");
     let decoded = String::from_utf8_lossy(&decode_all(written)?).into_owned();
     let plain = drop_visual_separators(&decoded);
     let plain = plain.strip_prefix('+').unwrap_or(&plain);
@@ -247,7 +299,6 @@ fn find_uri(text: &str) -> Option<String> {
                 in_angle = true;
                 inside = Some(String::new());
             }
-            ',' => return None,
             _ => outside.push(c),
         }
     }
@@ -255,11 +306,13 @@ fn find_uri(text: &str) -> Option<String> {
         return None;
     }
     if inside.is_some() {
-        return inside;
+        return inside.filter(|_| !outside.contains(','));
     }
-    let (uri, parameters) = outside.split_once(';').unwrap_or((&outside, ""));
-    // No header parameter has an `@`: such a `;` stood in a user part, which is to be written in `<...>`.
-    if parameters.contains('@') { None } else { Some(uri.trim_end().to_owned()) }
+    // No header parameter has an `@`: what stands before one is a user part, which may hold a `;`.
+    let host = outside.rfind('@').map_or(0, |at| at + 1);
+    let end = outside[host..].find([';', '?']).map_or(outside.len(), |at| host + at);
+    // A comma after the host begins another value.
+    if outside[host..].contains(',') { None } else { Some(outside[..end].trim_end().to_owned()) }
 }
 
 fn parse_tel(rest: &str) -> Option<Uri> {
@@ -295,7 +348,7 @@ fn parse_sip(scheme: &str, rest: &str) -> Option<Uri> {
     Some(Uri::Sip { scheme: scheme.to_owned(), user, host })
 }
 
-/// The user: without the password, decoded where that is allowed, cut before its own parameters.
+/// The user: without the password, decoded where that is allowed.
 fn parse_userinfo(userinfo: &str) -> Option<String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let user_characters = format!("{MARK}{USER_UNRESERVED}");
@@ -303,8 +356,7 @@ fn parse_userinfo(userinfo: &str) -> Option<String> {
         return None;
     }
     let decoded = decode_only(user, &user_characters);
-    let user = decoded.split(';').next().unwrap_or("");
-    if user.is_empty() { None } else { Some(user.to_owned()) }
+    if decoded.is_empty() { None } else { Some(decoded) }
 }
 
 /// The host in lower case, without one trailing dot. The port is looked at and dropped.

@@ -42,7 +42,7 @@ pub enum InvoiceCommand {
     ///
     /// Legs that come later for an issued period go to the next invoice, under their own heading, or, with
     /// --supplementary, to an invoice of their own.
-    Issue(PeriodArgs),
+    Issue(IssueArgs),
     /// Take an invoice back by a credit note that names it
     Credit(CreditArgs),
     /// All that was issued
@@ -89,6 +89,15 @@ pub struct PeriodArgs {
     /// In which formats, with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES, requires = "out")]
     pub format: Vec<Format>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct IssueArgs {
+    #[command(flatten)]
+    pub what: PeriodArgs,
+    /// Issue also to accounts without a name, an address or city, or a country
+    #[arg(long)]
+    pub allow_incomplete: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,12 +1,14 @@
 //! `invoice draft`, `issue` and `credit`.
 
-use super::args::{CreditArgs, DrawingArgs, Format, PeriodArgs};
+use super::args::{CreditArgs, DrawingArgs, Format, IssueArgs, PeriodArgs};
+use super::buyers::Incomplete;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::run::{existing, open_to_write, print_what_is_done};
 use crate::cli::{config, rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
+use crate::io::customers;
 use crate::io::formats::einvoice;
 use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
@@ -44,6 +46,9 @@ impl Inputs {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
+        if let Some(path) = &args.items {
+            customers::check_items(&items, path, &accounts, history)?;
+        }
         let accounts_path = path.unwrap_or_default();
         Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
     }
@@ -82,6 +87,11 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     let inputs = Inputs::read(args, &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
+    let mut incomplete = Incomplete::default();
+    for document in &documents {
+        incomplete.add(&document.buyer.account_sid, &inputs.accounts);
+    }
+    incomplete.tell(&inputs.accounts_path, true)?;
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {
         let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
@@ -95,7 +105,7 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 }
 
 /// Gives numbers.
-pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
+pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(), CliError> {
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), today)?;
     if date < after {
@@ -113,10 +123,11 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
     args.out.as_deref().map(make_folder).transpose()?;
     let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
-    let mut lacking = Vec::new();
+    let (mut lacking, mut incomplete) = (Vec::new(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
         if let Ok(Draft { document, .. }) = draft {
             lacking.extend(lacks_when_issued(document));
+            incomplete.add(&document.buyer.account_sid, &inputs.accounts);
         }
     });
     let Some(batch) = publish(args, &ledger, &lock, &history, &inputs, &date, drafts)? else {
@@ -124,6 +135,7 @@ pub fn issue(args: &PeriodArgs) -> Result<(), CliError> {
             if args.supplementary { "nothing came late" } else { "nothing to issue: no leg of it waits for an invoice" };
         return Ok(term::print(&format!("{}: {nothing}\n", args.period))?);
     };
+    incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
     let (writer, manifest) = batch;
     let batch = writer.publish(&ledger, &mut history, manifest)?;
     follow(&ledger, &lock, &history, &batch.manifest);

@@ -7,6 +7,7 @@
 //! | `credit` | one batch with a credit note |
 
 pub mod args;
+mod buyers;
 mod files;
 mod issue;
 mod month;

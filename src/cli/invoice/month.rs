@@ -71,7 +71,7 @@ pub fn run(args: &MonthArgs) -> Result<(), CliError> {
 fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
     let runs = ledger.history()?.runs;
     let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else { return Ok(Accounts::new()) };
-    Ok(accounts::load(&ledger.archive_folder().join(hash).join("accounts.csv"))?.0)
+    Ok(accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?)
 }
 
 fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> {

@@ -18,11 +18,12 @@ use crate::io::FileError;
 use crate::io::families::Bounds;
 use crate::io::parts::{Batch, Parts};
 use crate::io::pool::Pool;
-use crate::money::{AMOUNT_DECIMALS, LegRule, PRICE_DECIMALS, Total};
+use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, Total};
 use crate::night::Class;
 use crate::order;
 use crate::packed::{Booked, BookedTexts, SharedTexts};
 use crate::party::Number;
+use crate::policy::Policy;
 use crate::rating::{BookedLeg, Parties, booked_legs, log_cell};
 use crate::scenario::Direction;
 use crate::time::{self, Micros, SECOND};
@@ -133,8 +134,8 @@ pub struct Books<'a> {
     pub decks: &'a [Deck],
     /// Their rows, numbered.
     pub rates: &'a RateNumbers<'a>,
-    /// The rounding of a leg.
-    pub rule: LegRule,
+    /// The rounding of a leg, and which callers are withheld.
+    pub policy: &'a Policy,
     /// The run's name.
     pub run_id: &'a str,
     /// What the groups are built in.
@@ -286,7 +287,7 @@ impl Books<'_> {
                 let written = Written::of(call, texts);
                 let fail = |error| LedgerError::Overflow { call: texts.odd_sids.text(call.sid).to_string(), error };
                 let mut total = Total::default();
-                let booked = booked_legs(call, self.decks, self.rule, &texts.parties).map_err(fail)?;
+                let booked = booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
                 for (number, leg) in booked.iter().flatten().enumerate() {
                     total.add(leg.charge.amount).map_err(fail)?;
                     legs.push(call, number, leg, self.rates, &written);
@@ -627,8 +628,10 @@ impl LogColumns {
         self.direction.push(match call.direction {
             DirectionField::Termination => 0,
             DirectionField::Origination => 1,
-            DirectionField::Empty | DirectionField::Other if call.child_direction == NONE => NONE,
-            DirectionField::Empty | DirectionField::Other => call.child_direction + 2,
+            DirectionField::Empty | DirectionField::Other | DirectionField::Unknown => match call.child_direction {
+                NONE => NONE,
+                direction => direction + 2,
+            },
         });
         self.from.push_with(|b| written.push_party(parties.get(cell.from), b));
         self.to.push_with(|b| written.push_party(parties.get(cell.to), b));

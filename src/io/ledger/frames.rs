@@ -133,6 +133,47 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
     frame_of(columns)
 }
 
+/// A record that is no trunk call, as it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the carrier's names, as in SuspenseRow")]
+pub struct IgnoredRow {
+    pub call_sid: String,
+    pub parent_call_sid: String,
+    pub account_sid: String,
+    /// In lower case, with `-` between its words.
+    pub direction: String,
+    pub start_time: Option<Micros>,
+    pub source_file: String,
+    pub source_line: u64,
+    pub record: String,
+    /// The CSV header that the record stands under; not exported.
+    pub header: Arc<str>,
+}
+
+/// Ignored records as a frame, in their order.
+#[must_use]
+pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
+    let texts = |name: &str, get: fn(&IgnoredRow) -> &str| {
+        let mut column = Texts::new(name, rows.len());
+        for row in rows {
+            column.push_str(get(row));
+        }
+        column.finish()
+    };
+    let line = |row: &IgnoredRow| i64::try_from(row.source_line).expect("a file has fewer than 2^63 lines");
+    frame_of(vec![
+        texts("call_sid", |r| &r.call_sid),
+        texts("parent_call_sid", |r| &r.parent_call_sid),
+        texts("account_sid", |r| &r.account_sid),
+        texts("direction", |r| &r.direction),
+        times("start_time", rows.iter().map(|r| r.start_time).collect()),
+        texts("source_file", |r| &r.source_file),
+        integers("source_line", rows.iter().map(line).collect()),
+        texts("record", |r| &r.record),
+        texts("header", |r| &r.header),
+    ])
+}
+
 /// A price that came after its call was booked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LatePrice {

@@ -20,8 +20,9 @@ use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use super::read::{frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
+use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
-use crate::family::{BookedCall, BookedParent, Earlier, RootFacts};
+use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::io::FileError;
 use crate::io::calls::{Waiting, read_waiting};
 use crate::io::families::Dealt;
@@ -204,7 +205,9 @@ pub fn earlier(
     let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
     let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
     let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
-    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known), open_parents(calls, waited, &known)))?;
+    let versions: BTreeSet<Sid> = tonight.ask(|calls| other_versions(calls, &known))?.into_iter().flatten().collect();
+    let versions = booked_versions(history, versions.iter().filter_map(|sid| booked.get(sid)), texts)?;
+    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known, &versions), open_parents(calls, waited, &known)))?;
     let days: BTreeSet<i64> = asked.iter().flat_map(|(days, _)| days).copied().collect();
     add_late_prices(history, &days, &mut known, runs)?;
     let open: BTreeSet<Sid> = asked.into_iter().flat_map(|(_, open)| open).collect();
@@ -213,6 +216,7 @@ pub fn earlier(
     let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
+    earlier.versions = versions;
     earlier.closed = match &waited.closed {
         Some(closed) => closed.clone(),
         None => waited.closed.insert(closed(&history.runs)?).clone(),
@@ -236,7 +240,7 @@ fn open_parents(calls: &Calls, waited: &Waited, known: &BTreeMap<Sid, BookedCall
 fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
     for (sid, kept) in waiting.iter().flatten().filter(|(sid, _)| !sid.is_empty()) {
-        let Some(direction) = DirectionField::parse(&kept.root_direction).side() else { continue };
+        let Some(direction) = DirectionField::of_word(&kept.root_direction).side() else { continue };
         let root = RootFacts {
             sid: texts.odd_sids.sid(&kept.root_sid),
             direction,
@@ -250,10 +254,22 @@ fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) 
     parents
 }
 
+/// The booked calls that come tonight with another content. The log says whether they say anything else.
+fn other_versions(calls: &Calls, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let is_other = |record: &usize| known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record]);
+    (0..calls.len()).filter(is_other).map(|record| calls.sid[record]).collect()
+}
+
 /// The days of booked calls for which tonight's copies charge more than the log.
-fn dearer_days(calls: &Calls, booked: &BTreeMap<Sid, Place>, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<i64> {
+fn dearer_days(
+    calls: &Calls,
+    booked: &BTreeMap<Sid, Place>,
+    known: &BTreeMap<Sid, BookedCall>,
+    versions: &HashMap<Sid, BookedVersion>,
+) -> BTreeSet<i64> {
     let dearer = |record: &usize| {
-        let known = known.get(&calls.sid[*record]).filter(|call| call.content == calls.content[*record]);
+        let is_copy = |call: &&BookedCall| call.content == calls.content[*record] || versions.contains_key(&call.sid);
+        let known = known.get(&calls.sid[*record]).filter(is_copy);
         known.is_some_and(|known| calls.price[*record].charge() > known.price.map(i64::saturating_neg))
     };
     let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
@@ -357,12 +373,49 @@ fn booked_parents(
     parents.values().map(parent).collect()
 }
 
-/// Rows of the log. Of each day's part only the groups are read in which one stands, one at a time.
+/// Rows of the log as parents.
 fn logged_parents(
     history: &History,
     places: &[Place],
     texts: &mut SharedTexts,
 ) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
+    const COLUMNS: [&str; 7] = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
+    let mut parents = HashMap::new();
+    each_logged(history, places.iter(), &COLUMNS, |path, frame, rows| add_parents(path, frame, rows, texts, &mut parents))?;
+    Ok(parents)
+}
+
+/// Rows of the log as versions of their calls.
+fn booked_versions<'a>(
+    history: &History,
+    places: impl Iterator<Item = &'a Place>,
+    texts: &mut SharedTexts,
+) -> Result<HashMap<Sid, BookedVersion>, LedgerError> {
+    const COLUMNS: [&str; 10] = [
+        "parent_call_sid",
+        "account_sid",
+        "trunk_sid",
+        "direction",
+        "from",
+        "to",
+        "status",
+        "start_time",
+        "end_time",
+        "duration_seconds",
+    ];
+    let mut versions = HashMap::new();
+    each_logged(history, places, &COLUMNS, |path, frame, rows| add_versions(path, frame, rows, texts, &mut versions))?;
+    Ok(versions)
+}
+
+/// Rows of the log, group by group: of each day's part only the groups are read in which one stands, one at a time. `then`
+/// takes the rows of a group as their numbers in it and the ids of their calls.
+fn each_logged<'a>(
+    history: &History,
+    places: impl Iterator<Item = &'a Place>,
+    columns: &[&str],
+    mut then: impl FnMut(&Path, &DataFrame, &[(usize, Sid)]) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
     let mut by_group: BTreeMap<(usize, i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
     for Place { run, id } in places {
         if let Some((day, row)) = id.place {
@@ -370,7 +423,7 @@ fn logged_parents(
             by_group.entry((*run, day, row / ROWS)).or_default().push((row % ROWS, id.sid));
         }
     }
-    let (mut parents, mut parts) = (HashMap::new(), HashSet::new());
+    let mut parts = HashSet::new();
     for ((run, day, group), rows) in by_group {
         let path = history.runs[run].file_of_day(Dataset::Calls, i64::from(day));
         if parts.insert((run, day)) {
@@ -380,11 +433,53 @@ fn logged_parents(
                 time::date_text(i64::from(day) * DAY)
             ))?;
         }
-        let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
-        let frame = slice(&path, &columns, group * ROWS, ROWS)?;
-        add_parents(&path, &frame, &rows, texts, &mut parents)?;
+        let frame = slice(&path, columns, group * ROWS, ROWS)?;
+        if rows.iter().any(|(row, _)| *row >= frame.height()) {
+            return Err(FileError::new(&path, "has fewer rows than the ids of its run say").hint(super::RESTORE).into());
+        }
+        then(&path, &frame, &rows)?;
     }
-    Ok(parents)
+    Ok(())
+}
+
+fn add_versions(
+    path: &Path,
+    frame: &DataFrame,
+    rows: &[(usize, Sid)],
+    texts: &mut SharedTexts,
+    versions: &mut HashMap<Sid, BookedVersion>,
+) -> Result<(), LedgerError> {
+    let columns =
+        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"].map(|name| text(frame, name));
+    let [start, end, duration] = ["start_time", "end_time", "duration_seconds"].map(|name| longs(frame, name));
+    for (row, sid) in rows {
+        let [parent, account, trunk, direction, from, to, status] = columns.map(|column| column.get(*row).unwrap_or_default());
+        let wrong =
+            |column: &str| FileError::new(path, format!("row {}: `{column}` cannot be read", row + 1)).hint(super::RESTORE);
+        let duration = duration[*row].and_then(|seconds| u32::try_from(seconds).ok());
+        let version = BookedVersion {
+            parent: if parent.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(parent) },
+            account: texts.accounts.id(account),
+            trunk: texts.trunks.id(trunk),
+            direction: DirectionField::of_word(direction),
+            from: pack_logged(from, texts),
+            to: pack_logged(to, texts),
+            start: start[*row].ok_or_else(|| wrong("start_time"))?,
+            end: end[*row].unwrap_or(Calls::NO_TIME),
+            duration: duration.ok_or_else(|| wrong("duration_seconds"))?,
+            status: Status::parse(status),
+        };
+        versions.insert(*sid, version);
+    }
+    Ok(())
+}
+
+/// A party as the log writes it: a SIP endpoint stays one, also with a number as its user.
+fn pack_logged(text: &str, texts: &mut SharedTexts) -> PartyRef {
+    if text.starts_with("sip:") || text.starts_with("sips:") {
+        return PartyRef::endpoint(texts.parties.id(text));
+    }
+    PartyRef::pack(&Party::of_root(text), &mut texts.parties)
 }
 
 fn add_parents(
@@ -397,9 +492,6 @@ fn add_parents(
     let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(frame, name));
     let start = longs(frame, "start_time");
     for (row, sid) in rows {
-        if *row >= frame.height() {
-            return Err(FileError::new(path, "has fewer rows than the ids of its run say").hint(super::RESTORE).into());
-        }
         let [root, account, trunk, direction, from, to] = columns.map(|column| column.get(*row).unwrap_or_default());
         // Only a root's parties are asked for.
         let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
@@ -408,8 +500,8 @@ fn add_parents(
             root: if root.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(root) },
             account: texts.accounts.id(account),
             trunk: texts.trunks.id(trunk),
-            start: start[*row].unwrap_or_default(),
-            direction: DirectionField::parse(direction),
+            start: start[*row].ok_or_else(|| FileError::new(path, format!("row {}: `start_time` cannot be read", row + 1)))?,
+            direction: DirectionField::of_word(direction),
             from: PartyRef::pack(&Party::of_root(from), &mut texts.parties),
             to: PartyRef::pack(&Party::of_root(to), &mut texts.parties),
         };

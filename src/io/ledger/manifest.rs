@@ -95,6 +95,9 @@ pub struct Manifest {
     pub suspense: SuspenseAccount,
     /// Suspended records by reason.
     pub suspended_by_reason: BTreeMap<String, u64>,
+    /// Ignored records by their direction.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored_by_direction: BTreeMap<String, u64>,
     /// Legs booked.
     pub legs: u64,
     /// Their sum, by currency.

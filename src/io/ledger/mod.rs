@@ -77,6 +77,8 @@ pub enum Dataset {
     Suspense,
     /// What was written off.
     Closed,
+    /// Calls that are no trunk's.
+    Ignored,
 }
 
 impl Dataset {
@@ -90,6 +92,7 @@ impl Dataset {
             Self::Ids => "ids",
             Self::Suspense => "suspense",
             Self::Closed => "closed",
+            Self::Ignored => "ignored",
         }
     }
 }

@@ -330,6 +330,33 @@ impl Staged {
         Ok(())
     }
 
+    /// Writes a file of a dataset from frames, one after the other; none if they have no row. `empty` has their columns.
+    ///
+    /// # Errors
+    /// If it cannot be written, or `source` fails.
+    pub fn write_frames(
+        &mut self,
+        dataset: Dataset,
+        empty: &DataFrame,
+        source: impl FnOnce(&mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let name = format!("{}/part-0.parquet", dataset.as_str());
+        let mut table = Table::create(&self.folder, name, self.syncer.behind())?;
+        let path = table.path.clone();
+        let mut rows = 0;
+        {
+            let mut writer = table.writer(empty.schema())?;
+            source(&mut |frame| {
+                rows += frame.height() as u64;
+                writer.write_batch(frame).map_err(polars_error(&path))
+            })?;
+            writer.finish().map_err(polars_error(&path))?;
+        }
+        table.rows = rows;
+        self.files.push(table.finish()?);
+        Ok(())
+    }
+
     /// The staged files of a dataset.
     #[must_use]
     pub fn files_of(&self, dataset: Dataset) -> Vec<PathBuf> {

@@ -42,7 +42,9 @@ pub(super) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
                 days[usize::from(*dataset == "legs")].insert(day)
             }
             ["prices", day, "part-0.parquet"] => day.starts_with("date="),
-            ["suspense" | "closed", "part-0.parquet"] | ["ids", "part-0.bin" | "rest-0.bin" | "children-0.bin"] => true,
+            ["suspense" | "closed" | "ignored", "part-0.parquet"] | ["ids", "part-0.bin" | "rest-0.bin" | "children-0.bin"] => {
+                true
+            }
             _ => false,
         };
         if !known {

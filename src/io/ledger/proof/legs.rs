@@ -31,7 +31,8 @@ impl<'a> Tariffs<'a> {
         let (decimals, rounding) = (setting("money.leg_decimals"), setting("money.leg_rounding"));
         let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
         let decks = m.decks_hash.as_deref().unwrap_or_default();
-        let key = format!("{decks} {:?} {own_name} {decimals} {rounding}", m.accounts_hash);
+        let withheld = setting("input.withheld_numbers");
+        let key = format!("{decks} {:?} {own_name} {decimals} {rounding} {withheld}", m.accounts_hash);
         if !self.known.contains_key(&key) {
             let folder = self.ledger.archive_folder().join(decks);
             let (files, _) = decks::archived_files(&folder)?;
@@ -39,7 +40,8 @@ impl<'a> Tariffs<'a> {
             let accounts = accounts.map(|path| read_text(&path)).transpose()?;
             let digits = decimals.parse().map_err(|_| wrong(&run.folder.join(FILE_NAME), "does not say how legs are rounded"))?;
             let tariff = Tariff::load(&files, own_name, accounts.as_deref(), digits, rounding);
-            self.known.insert(key.clone(), tariff.map_err(|e| wrong(&folder, e))?);
+            let tariff = tariff.map_err(|e| wrong(&folder, e))?.with_withheld(withheld.split_whitespace());
+            self.known.insert(key.clone(), tariff);
         }
         Ok(&self.known[&key])
     }

@@ -25,6 +25,7 @@ use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, read};
 use crate::audit::{Call, Leg};
 use crate::call::Sid;
 use crate::io::FileError;
+use crate::io::job::NO_DIRECTION;
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 use crate::time::{self, DAY};
 use legs::{Roots, Tariffs, prove_part};
@@ -275,6 +276,7 @@ fn prove_run(
             *proof.amount.entry(currency.clone()).or_default() += units;
         }
         check_suspense(run)?;
+        check_ignored(run)?;
     }
     Ok(())
 }
@@ -300,6 +302,28 @@ fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
         }
     }
     Ok(())
+}
+
+/// Ignored records are kept, as many of each direction as the manifest says. A run of before they were kept says nothing.
+fn check_ignored(run: &Run) -> Result<(), LedgerError> {
+    let stated = &run.manifest.ignored_by_direction;
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    run.check_files(Dataset::Ignored.as_str())?;
+    for path in run.files(Dataset::Ignored) {
+        read::each_group(&path, &["direction"], |frame| {
+            for direction in read::text(frame, "direction").iter() {
+                *found.entry(direction.unwrap_or(NO_DIRECTION).to_owned()).or_default() += 1;
+            }
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    let counted = count(&run.manifest, "ignored").records;
+    let is_counted = stated.is_empty() || stated.values().sum::<u64>() == counted;
+    if found == *stated && is_counted {
+        return Ok(());
+    }
+    let path = run.folder.join(Dataset::Ignored.as_str());
+    Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}, and {counted} ignored in all")))
 }
 
 /// Waiting and closed records are as many as the manifest says, with as many seconds, and for those reasons.

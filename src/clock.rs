@@ -1,0 +1,120 @@
+//! The clock of a night: the newest start that its calls show.
+//!
+//! Nothing here reads a clock. A parent is given up so many days after its child by the time of the calls themselves, and
+//! ages in suspense are counted so.
+//!
+//! **Invariant:** a few calls with a bogus date (1970, 2062) do not move it.
+//!
+//! # Why
+//! The newest start alone would do, until one export says 2062: every child whose parent is still to come would then be
+//! given up at once. Calls of one business lie close together, so starts are looked at in clusters that more than a year
+//! separates, and the cluster that the night is about decides.
+
+use crate::time::{DAY, Micros};
+use std::collections::BTreeMap;
+
+/// Days without a call that separate two clusters.
+const GAP_DAYS: i64 = 366;
+/// So many calls, or more, may move the clock by more than a year at once, if they are half of a night.
+const ENOUGH_TO_LEAP: u64 = 10;
+
+/// When the sound calls of a night start, day by day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// Of each UTC day: how many calls start on it, and the last of them.
+    days: BTreeMap<i64, (u64, Micros)>,
+}
+
+impl Starts {
+    /// Adds a call.
+    pub fn add(&mut self, start: Micros) {
+        self.add_day(start.div_euclid(DAY), 1, start);
+    }
+
+    /// Adds the calls of a day: how many they are, and when the last of them starts.
+    pub fn add_day(&mut self, day: i64, calls: u64, newest: Micros) {
+        let (count, last) = self.days.entry(day).or_insert((0, newest));
+        *count += calls;
+        *last = (*last).max(newest);
+    }
+
+    /// Adds the calls of another part of the night.
+    pub fn merge(&mut self, other: &Self) {
+        for (day, (calls, newest)) in &other.days {
+            self.add_day(*day, *calls, *newest);
+        }
+    }
+
+    /// The newest start that can be believed; `known` is the newest of the nights before.
+    #[must_use]
+    pub fn newest(&self, known: Option<Micros>) -> Option<Micros> {
+        let clusters = self.clusters();
+        let Some(known) = known else {
+            // The first night is about the days that have most of its calls; of two as good as each other, the earlier.
+            return clusters.into_iter().rev().max_by_key(|cluster| cluster.calls).map(|cluster| cluster.newest);
+        };
+        let all: u64 = clusters.iter().map(|cluster| cluster.calls).sum();
+        let far = known.div_euclid(DAY) + GAP_DAYS;
+        let leaps = |cluster: &Cluster| cluster.calls >= ENOUGH_TO_LEAP && cluster.calls * 2 >= all;
+        let is_believed = |cluster: &&Cluster| cluster.first_day <= far || leaps(cluster);
+        clusters.iter().filter(is_believed).map(|cluster| cluster.newest).max()
+    }
+
+    fn clusters(&self) -> Vec<Cluster> {
+        let mut clusters: Vec<Cluster> = Vec::new();
+        for (day, (calls, newest)) in &self.days {
+            match clusters.last_mut() {
+                Some(cluster) if *day - cluster.last_day <= GAP_DAYS => {
+                    cluster.last_day = *day;
+                    cluster.calls += calls;
+                    cluster.newest = *newest;
+                }
+                _ => clusters.push(Cluster { first_day: *day, last_day: *day, calls: *calls, newest: *newest }),
+            }
+        }
+        clusters
+    }
+}
+
+/// Days with calls, without a gap of more than a year.
+struct Cluster {
+    first_day: i64,
+    last_day: i64,
+    calls: u64,
+    newest: Micros,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{parse, text};
+
+    fn newest(starts: &[(&str, u64)], known: Option<&str>) -> Option<String> {
+        let at = |date: &str| parse(&format!("{date}T12:00:00Z"), None).unwrap();
+        let mut all = Starts::default();
+        for (date, calls) in starts {
+            (0..*calls).for_each(|_| all.add(at(date)));
+        }
+        all.newest(known.map(at)).map(|newest| text(newest)[..10].to_owned())
+    }
+
+    #[test]
+    fn a_bogus_date_does_not_move_it() {
+        let one_each = [("1970-01-01", 1), ("2062-11-20", 1), ("2026-11-20", 2)];
+        assert_eq!(newest(&one_each, None).as_deref(), Some("2026-11-20"));
+        assert_eq!(newest(&one_each, Some("2026-11-19")).as_deref(), Some("2026-11-20"));
+        assert_eq!(newest(&[("2062-11-20", 9)], Some("2026-11-19")), None);
+        assert_eq!(newest(&[("2026-11-20", 1), ("2062-11-20", 1)], None).as_deref(), Some("2026-11-20"));
+        assert_eq!(newest(&[], None), None);
+    }
+
+    #[test]
+    fn calls_within_a_year_of_each_other_move_it() {
+        assert_eq!(newest(&[("2026-11-20", 1)], Some("2026-11-01")).as_deref(), Some("2026-11-20"));
+        assert_eq!(newest(&[("2026-11-20", 1)], Some("2027-11-01")).as_deref(), Some("2026-11-20"));
+        assert_eq!(newest(&[("2024-03-01", 1), ("2025-02-01", 1), ("2026-01-15", 1)], None).as_deref(), Some("2026-01-15"));
+        // A ledger that slept for two years wakes up with a night, not with a call.
+        assert_eq!(newest(&[("2028-11-20", 10)], Some("2026-11-01")).as_deref(), Some("2028-11-20"));
+        assert_eq!(newest(&[("2028-11-20", 10), ("2026-11-02", 11)], Some("2026-11-01")).as_deref(), Some("2026-11-02"));
+    }
+}

@@ -1,0 +1,203 @@
+//! The texts of records that are kept whole (what waits, and what was ignored): read again from their files.
+
+use super::{BLOCK, Format, LARGEST_DOCUMENT, Reading, lines};
+use crate::io::FileError;
+use crate::io::calls_parquet::CallTable;
+use crate::io::source::{Compression, Source};
+use crate::io::{calls_csv, calls_json};
+use crate::record::Fields;
+use std::sync::Arc;
+
+/// Takes one text after the other.
+type Then<'a, E> = &'a mut dyn FnMut(SourceText) -> Result<(), E>;
+
+impl Reading {
+    /// The texts of some records, in ascending order of their numbers, with where they came from.
+    ///
+    /// # Errors
+    /// If a file cannot be read again.
+    pub fn texts_of(&self, records: &[Spot]) -> Result<Vec<SourceText>, FileError> {
+        let mut texts = Vec::with_capacity(records.len());
+        self.each_text(records, &mut |text| {
+            texts.push(text);
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
+    /// The same, one text after the other: no more of them than one piece of a file is in memory.
+    ///
+    /// # Errors
+    /// If a file cannot be read again, or `then` fails.
+    pub fn each_text<E: From<FileError>>(&self, records: &[Spot], then: Then<'_, E>) -> Result<(), E> {
+        let mut rest = records;
+        while let Some(first) = rest.first() {
+            let record = first.number as usize;
+            if record < self.waiting.len() {
+                then(self.waiting_text(record))?;
+                rest = &rest[1..];
+                continue;
+            }
+            let Some((_, block)) = self.block_of(record) else { break };
+            let file = block.file;
+            let until = rest.iter().take_while(|r| self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)).count();
+            self.texts_of_file(file as usize, &rest[..until], then)?;
+            rest = &rest[until..];
+        }
+        Ok(())
+    }
+
+    fn waiting_text(&self, record: usize) -> SourceText {
+        let waiting = &self.waiting[record];
+        SourceText {
+            record: waiting.record.clone(),
+            format: waiting.format.clone(),
+            file: waiting.source_file.clone(),
+            line: waiting.source_line,
+        }
+    }
+
+    fn texts_of_file<E: From<FileError>>(&self, file: usize, records: &[Spot], then: Then<'_, E>) -> Result<(), E> {
+        let read_file = &self.files[file];
+        let path = &read_file.path.path;
+        let mut source = Source::open(path, &Arc::default())?;
+        let make = |record: String, line: u64| SourceText {
+            record,
+            format: read_file.format.clone(),
+            file: read_file.path.name.clone(),
+            line,
+        };
+        if matches!(read_file.format, Format::Parquet | Format::Published) {
+            let is_published = read_file.format == Format::Published;
+            let unpacked = match source.compression {
+                Compression::Plain => None,
+                _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
+            };
+            let table = if is_published { CallTable::open_published(path, unpacked)? } else { CallTable::open(path, unpacked)? };
+            // A slice at a time: a row alone would cost as much as its whole row group.
+            for group in records
+                .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
+            {
+                let Some((_, block)) = self.block_of(group[0].number as usize) else { continue };
+                let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
+                let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
+                if is_published {
+                    for (published, row) in table.published_texts(&rows)?.into_iter().zip(&rows) {
+                        let text = make(published.record, published.line.unwrap_or(*row as u64 + 1));
+                        then(SourceText { file: published.file.unwrap_or(text.file), ..text })?;
+                    }
+                    continue;
+                }
+                let objects = table.rows_as_json(&rows)?;
+                for (row, object) in rows.iter().zip(objects) {
+                    then(make(object, *row as u64 + 1))?;
+                }
+            }
+            return Ok(());
+        }
+        let mut at = 0;
+        let mut held: Option<(usize, Vec<u8>)> = None;
+        // Line ends before the last record, so that each byte of a block is counted once.
+        let mut counted = (0, 0);
+        for record in records {
+            let Some((number, block)) = self.block_of(record.number as usize) else { continue };
+            if held.as_ref().is_none_or(|(n, _)| *n != number) {
+                skip(&mut source, block.offset - at)?;
+                let mut bytes = vec![0; usize::try_from(block.length).unwrap_or(usize::MAX)];
+                if source.fill(&mut bytes)? < bytes.len() {
+                    return Err(FileError::new(path, "changed while it was read").into());
+                }
+                at = block.offset + block.length;
+                held = Some((number, bytes));
+                counted = (0, 0);
+            }
+            let Some((_, bytes)) = &held else { continue };
+            let place = record.place as usize;
+            let text = match &read_file.format {
+                Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
+                _ if block.document => json_value_text(&bytes[place..]),
+                Format::Json | Format::Parquet | Format::Published => calls_json::line_text(bytes, place),
+            };
+            counted = (place, counted.1 + lines(&bytes[counted.0..place]));
+            then(make(text, block.first_line + counted.1))?;
+        }
+        Ok(())
+    }
+}
+
+/// The JSON value that starts a slice of a document.
+fn json_value_text(bytes: &[u8]) -> String {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
+    match values.next() {
+        Some(Ok(value)) => value.get().to_owned(),
+        _ => calls_json::line_text(bytes, 0),
+    }
+}
+
+fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
+    let mut buffer = vec![0; BLOCK];
+    while bytes > 0 {
+        let want = usize::try_from(bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let got = source.fill(&mut buffer[..want])?;
+        if got == 0 {
+            return Ok(());
+        }
+        bytes -= got as u64;
+    }
+    Ok(())
+}
+
+/// Where the text of a record is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// The record's number in the run.
+    pub number: u32,
+    /// Its place, as its reader gave it.
+    pub place: u32,
+}
+
+/// The text of a record and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// The record as it came.
+    pub record: String,
+    /// How it is to be read.
+    pub format: Format,
+    /// The file.
+    pub file: String,
+    /// The line (of Parquet: the row), from 1.
+    pub line: u64,
+}
+
+impl SourceText {
+    /// A record that is kept under a CSV header, or under none: see [`Format::of_header`]. `None` if that is no header.
+    #[must_use]
+    pub fn kept(record: &str, header: &str) -> Option<Self> {
+        let format = Format::of_header(header).ok()?;
+        Some(Self { record: record.to_owned(), format, file: String::new(), line: 0 })
+    }
+
+    /// Reads the record's fields; `None` if it is malformed.
+    pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
+        match &self.format {
+            Format::Csv(header) => calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref())),
+            Format::Json | Format::Parquet | Format::Published => match calls_json::parse_object(&self.record) {
+                Ok(record) => then(Some(&record.fields())),
+                Err(_) => then(None),
+            },
+        }
+    }
+
+    /// Why the text is no record.
+    #[must_use]
+    pub fn why_malformed(&self) -> String {
+        let why = match &self.format {
+            Format::Csv(header) => {
+                calls_csv::why_malformed(&self.record, header).or_else(|| calls_csv::may_be_cut(&self.record, header))
+            }
+            Format::Json | Format::Parquet => calls_json::parse_object(&self.record).err().map(|e| e.to_string()),
+            Format::Published => Some("the engine that published it could not read it".to_owned()),
+        };
+        why.unwrap_or_else(|| "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned())
+    }
+}

@@ -1,0 +1,59 @@
+//! Ignored records: calls that are no trunk's, kept whole beside what is booked.
+//!
+//! **Invariant:** as many rows are written as records were ignored; `book` compares the two counts.
+
+use super::{IgnoredRow, Session, SourceText, Staged, frames};
+use crate::io::ledger::{Dataset, LedgerError};
+use crate::record::{Field, direction_meaning};
+use crate::time;
+use std::collections::BTreeMap;
+
+/// What is said of ignored records without a direction of their own.
+pub const NO_DIRECTION: &str = "(none)";
+
+/// Ignored records that are written at a time: some 4 MiB.
+const IGNORED_ROWS: usize = 1 << 13;
+
+impl Session {
+    /// Writes the ignored records as they came; how many there are of each direction.
+    pub(super) fn write_ignored(&self, staged: &mut Staged) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut by_direction: BTreeMap<String, u64> = BTreeMap::new();
+        if self.ends.ignored.is_empty() {
+            return Ok(by_direction);
+        }
+        staged.write_frames(Dataset::Ignored, &frames::ignored(&[]), |write| {
+            let mut rows = Vec::with_capacity(IGNORED_ROWS);
+            self.reading.each_text::<LedgerError>(&self.ends.ignored, &mut |text| {
+                let row = self.ignored_row(text);
+                let direction = if row.direction.is_empty() { NO_DIRECTION } else { &row.direction };
+                *by_direction.entry(direction.to_owned()).or_default() += 1;
+                rows.push(row);
+                if rows.len() == IGNORED_ROWS {
+                    write(&frames::ignored(&rows))?;
+                    rows.clear();
+                }
+                Ok(())
+            })?;
+            write(&frames::ignored(&rows))
+        })?;
+        Ok(by_direction)
+    }
+
+    fn ignored_row(&self, text: SourceText) -> IgnoredRow {
+        let zone = self.inputs.policy.zone.as_ref();
+        let mut row = text.with_fields(|fields| {
+            let get = |field: Field| fields.map(|fields| fields.get(field)).unwrap_or_default();
+            IgnoredRow {
+                call_sid: get(Field::Sid).to_owned(),
+                parent_call_sid: get(Field::ParentCallSid).to_owned(),
+                account_sid: get(Field::AccountSid).to_owned(),
+                direction: direction_meaning(get(Field::Direction)).into_owned(),
+                start_time: time::parse(get(Field::StartTime), zone),
+                ..IgnoredRow::default()
+            }
+        });
+        row.header = text.format.header();
+        (row.source_file, row.source_line, row.record) = (text.file, text.line, text.record);
+        row
+    }
+}
