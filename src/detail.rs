@@ -1,13 +1,18 @@
 //! The words beside a reason: what was found in this record, and what was expected.
 //!
 //! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
+//!
+//! Next: [`fields`], what a field was found to be; [`crate::advice`], what to do about it.
 
+pub(crate) mod fields;
+
+use crate::advice::mark;
 use crate::deck::Deck;
 use crate::family::Earlier;
 use crate::night::{Night, Tariff, TrunkFact, transfer_trunk};
 use crate::policy::Policy;
 use crate::rating::{Parties, cells, find_rate, plan, settle_target, target_party};
-use crate::record::{Duration, Field, Fields, Record};
+use crate::record::{Field, Fields, Record};
 use crate::reject::Reason;
 use crate::scenario::{Scenario, TransferScenario};
 use crate::target::Asked;
@@ -35,6 +40,8 @@ pub struct Facts {
     trunk: Box<str>,
     /// Which leg has no row, if that is the reason.
     unpriced: Box<str>,
+    /// Whether an earlier run booked another version of the call.
+    is_booked: bool,
 }
 
 impl Case<'_> {
@@ -47,6 +54,7 @@ impl Case<'_> {
                 facts.trunk = self.trunk_text(record).into();
             }
             Reason::NoRate => facts.unpriced = self.no_rate_detail(record).into(),
+            Reason::ConflictingDuplicate => facts.is_booked = self.earlier.call(self.calls.sid[record]).is_some(),
             _ => {}
         }
         facts
@@ -120,21 +128,18 @@ impl Facts {
             Reason::UnknownDirection => {
                 let text = fields.get(Field::Direction);
                 let others = policy.other_directions.join(", ");
-                format!("direction is `{text}`; expected trunking-terminating, trunking-originating, or one of {others}")
+                format!(
+                    "direction is `{text}`; expected trunking-terminating or trunking-originating (or of other calls: {others})"
+                )
             }
-            Reason::InvalidTime => invalid_time(fields, policy),
-            Reason::InvalidDuration => {
-                let text = fields.get(Field::Duration);
-                let negative = text.starts_with('-').then_some("it is negative");
-                let why =
-                    negative.or_else(|| typed.invalid_duration(Duration::parse(text), policy)).unwrap_or("it is not plausible");
-                format!("duration `{text}`: {why}")
-            }
+            Reason::InvalidTime => fields::invalid_time(fields, policy),
+            Reason::InvalidDuration => fields::invalid_duration(&typed, fields, policy),
             Reason::NotFinal => {
                 format!("status is `{}`; expected completed, busy, failed, no-answer or canceled", fields.get(Field::Status))
             }
+            Reason::ConflictingDuplicate if self.is_booked => format!("{} of this call says something else", mark::BOOKED),
             Reason::ConflictingDuplicate => "another version of this call says something else".to_owned(),
-            Reason::InvalidNumber => format!("to is `{}`; expected + and 7 to 15 digits", fields.get(Field::To)),
+            Reason::InvalidNumber => fields::invalid_number(fields),
             Reason::ParentMissing => format!("the parent {parent} was not seen yet"),
             Reason::ParentNeverArrived => format!("the parent {parent} was not seen for {} days", policy.parent_wait_days),
             Reason::ParentCycle => format!("following parents from {parent} leads back to this call"),
@@ -147,10 +152,8 @@ impl Facts {
             }
             Reason::ChainedTransfer => format!("its parent {parent} is itself a transferred call"),
             Reason::AmbiguousTarget => {
-                format!(
-                    "`to` is `{}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no `refer_to`",
-                    typed.target
-                )
+                let to = typed.target;
+                format!("to is `{to}`, at one of the carrier's own hosts: it says neither PSTN nor SIP, and there is no refer_to")
             }
             Reason::InvalidTarget | Reason::EmergencyTarget => self.target_detail(reason, typed.target, trunks),
             Reason::UnknownTrunk => format!("the trunks file has no trunk {}", self.trunk),
@@ -171,18 +174,4 @@ impl Facts {
             _ => format!("the target `{text}` is no number and no SIP address"),
         }
     }
-}
-
-fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
-    let times = [Field::StartTime, Field::EndTime, Field::AnswerTime];
-    let broken = times.into_iter().find(|field| {
-        let text = fields.get(*field);
-        !text.is_empty() && time::parse(text, policy.zone.as_ref()).is_none()
-    });
-    let field = broken.unwrap_or(Field::StartTime);
-    format!(
-        "{} is `{}`; expected RFC 2822, or ISO 8601 with an offset, in the years 1970 to 2199",
-        field.as_str(),
-        fields.get(field)
-    )
 }

@@ -75,6 +75,7 @@
 
 #![cfg_attr(not(feature = "engine"), allow(dead_code, reason = "some of the kernel serves only the ledger"))]
 
+pub mod advice;
 pub mod audit;
 pub mod call;
 #[cfg(feature = "engine")]
@@ -110,3 +111,4 @@ pub mod time;
 mod trie;
 pub mod trunk;
 pub mod usage;
+pub mod zones;

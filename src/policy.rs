@@ -71,6 +71,9 @@ pub const OTHER_DIRECTIONS: [&str; 3] = ["inbound", "outbound-api", "outbound-di
 /// telephone's keypad.
 pub const WITHHELD_NUMBERS: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
+/// The words that [`WITHHELD_NUMBERS`] spell, in their order.
+pub const WITHHELD_WORDS: [&str; 5] = ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE"];
+
 /// The carrier's own hosts, as patterns in which `*` stands for one label.
 pub const INTERNAL_HOSTS: [&str; 2] = ["public-vip.*.twilio.com", "public-vip.twilio.com"];
 

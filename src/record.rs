@@ -210,6 +210,7 @@ pub struct Record<'a> {
     /// Whole seconds, a fraction rounded up.
     pub duration: u32,
     pub price: &'a str,
+    pub price_unit: &'a str,
     /// A fingerprint of what all fields but the price mean.
     pub content: u64,
     pub reason: Option<Reason>,
@@ -236,6 +237,7 @@ impl<'a> Record<'a> {
             filled: FieldSet::default(),
             duration: 0,
             price: "",
+            price_unit: "",
             // Of the text as it is kept, so that it is known again when it comes again.
             content: xxh3_64(String::from_utf8_lossy(text).as_bytes()),
             reason: Some(Reason::MalformedRecord),
@@ -280,6 +282,7 @@ impl<'a> Record<'a> {
             filled: FieldSet::of(fields),
             duration: duration.whole_seconds(),
             price: fields.get(Field::Price),
+            price_unit: fields.get(Field::PriceUnit),
             content: 0,
             reason: None,
         };

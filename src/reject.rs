@@ -125,7 +125,7 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
-    /// What a person can do about it, in one sentence.
+    /// What a person can do about it, in one sentence, where nothing finer is known: see [`crate::advice::hint`].
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -133,10 +133,12 @@ impl Reason {
             Self::UnknownDirection => {
                 "if calls of this direction are no trunk calls, add the word to `input.other_directions`; else fix the export"
             }
-            Self::InvalidTime => "set `input.timezone` if the export has local times without an offset; else mend the export",
+            Self::InvalidTime => "mend the export: times in UTC or with an offset, such as 2026-11-20T10:00:00Z",
             Self::InvalidDuration => "ask the carrier for the record again, or raise `policy.max_call_seconds`",
             Self::NotFinal => "nothing: the call's final record replaces this one when it arrives",
-            Self::ConflictingDuplicate => "find out from the carrier which version is right",
+            Self::ConflictingDuplicate => {
+                "compare the versions by `trunkrate suspense show`, and ask the carrier which is right; `suspense resolve` takes it"
+            }
             Self::InvalidNumber => "ask the carrier which number was called",
             Self::ParentMissing => "nothing yet: the next exports may bring the parent",
             Self::ParentNeverArrived => "ask the carrier for the export that holds the parent",

@@ -81,6 +81,39 @@ fn versions_side_by_side() {
     let json = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
     let duration = |at: usize| (json["versions"][at]["version"].clone(), json["versions"][at]["fields"]["duration"].clone());
     assert_eq!((duration(0), duration(1)), ((1.into(), "60".into()), (2.into(), "61".into())));
+    assert_eq!((&json["differing"], &json["booked"]), (&serde_json::json!(["duration"]), &Value::Null));
+}
+
+/// Marked is what is meant otherwise: the same instant, number and seconds in another spelling are not, nor is a field that
+/// one of them lacks.
+#[test]
+fn a_version_beside_the_booked_one() {
+    let night = Night::with_plain_deck();
+    night.calls(&[GOOD]);
+    let run_id = night.run(&[])["run_id"].as_str().expect("a run").to_owned();
+    night.calls(&["CA1,,AC1,,Trunking-Terminating,tel:+12025550101,+14155550103,\"Fri, 20 Nov 2026 21:15:00 +0000\",2026-11-20T21:21:00Z,300.0,completed"]);
+    night.run(&[]);
+    let shown = run(&night, &["suspense", "show", "CA1"]).ok();
+    insta::assert_snapshot!(shown.replace(&run_id, "RUN"));
+    let json = run(&night, &["suspense", "show", "CA1", "--format", "json"]).json();
+    assert_eq!(json["differing"], serde_json::json!(["to"]));
+    let booked = &json["booked"]["fields"];
+    let names = ["from", "to", "start_time", "end_time", "duration", "status", "trunk_sid", "account_sid"];
+    let expected =
+        serde_json::json!(["+12025550101", "+14155550102", "2026-11-20T21:15:00Z", null, "300", "completed", "TK1", "AC1"]);
+    assert_eq!(serde_json::json!(names.map(|name| &booked[name])), expected);
+    // Of a child the log shows the table's cell as its caller: B of the root here, which no record says.
+    let child = "CA2,CA1,AC1,TK1,,+15550001111,sip:+13035550103@acme.pstn.twilio.com,2026-11-20T21:20:00Z,,370,completed";
+    night.calls(&[child]);
+    night.run(&[]);
+    night.calls(&[&child.replace(",370,", ",371,")]);
+    night.run(&[]);
+    let json = run(&night, &["suspense", "show", "CA2", "--format", "json"]).json();
+    assert_eq!(json["differing"], serde_json::json!(["duration"]));
+    assert_eq!(
+        (&json["booked"]["fields"]["from"], &json["booked"]["fields"]["to"]),
+        (&"+14155550102".into(), &"+13035550103".into())
+    );
 }
 
 #[test]

@@ -29,6 +29,7 @@
 //! | `einvoice` | e-invoices against XSD and Schematron of EN 16931 |
 //! | `journal` | journals against hledger and beancount |
 //! | `report` | the report of a run: its numbers, each finding by a night of its own, hostile text |
+//! | `findings` | what is odd about a run's calls, each by a night of its own; details and hints that fit |
 //! | `browser` | pages of documents in a browser: on screens, by a screen reader, on paper, with hostile texts |
 //! | `schema` | documents as JSON against the published schema, with a validator that is not ours |
 //! | `documents` | documents for these tests |
@@ -47,6 +48,7 @@ mod einvoice;
 mod families;
 #[cfg(target_os = "linux")]
 mod faults;
+mod findings;
 mod fixtures_night;
 mod formats;
 mod house;

@@ -4,6 +4,7 @@ use super::args::{ClassifyArgs, TextFormat};
 use super::error::CliError;
 use super::term;
 use crate::party::Uri;
+use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::target::{Asked, Target};
 use crate::text::visible;
@@ -45,6 +46,9 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
 fn found(value: &str, domain: TerminationDomain<'_>) -> [String; 4] {
     let asked = Asked::parse(value);
     let how = match &asked {
+        Asked::Number(number) if Policy::default().withheld_numbers.contains(number) => {
+            "a number, bare or as a tel: URI; as a caller the carrier writes it for one that is withheld".to_owned()
+        }
         Asked::Number(_) | Asked::Emergency(_) => "a number, bare or as a tel: URI".to_owned(),
         Asked::Sip { .. } => match domain {
             TerminationDomain::Trunk(domain) => format!("{domain}, the trunk's termination domain"),

@@ -3,19 +3,21 @@
 use super::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use super::error::CliError;
 use super::run::{existing, open_to_write, print_what_is_done};
-use super::suspense::{age, as_json, days_text, fields};
+use super::suspense::{age, as_json, days_text};
 use super::term;
+use super::versions::Versions;
+use crate::advice;
 use crate::io::job;
 use crate::io::ledger::family::{self, LogRow};
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::read;
 use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
-use crate::record::Field;
 use crate::reject::Reason;
 use crate::text::visible;
+use crate::time::Zone;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Waiting records and their places in the whole of suspense.
 type Found = Vec<(usize, SuspenseRow)>;
@@ -79,33 +81,49 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
     let newest = history.newest_start();
     let booked = if found[0].1.call_sid.is_empty() { None } else { family::find_log_row(&history, &found[0].1.call_sid)? };
     let booked = booked.map(|(row, _)| row);
+    let versions = Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), zone_of(&history));
     let text = match args.format {
-        TextFormat::Text => as_text(&found, booked.as_ref(), newest),
+        TextFormat::Text => as_text(&found, &versions, booked.as_ref(), newest),
         TextFormat::Json => {
-            let versions: Vec<Value> = (1..)
-                .zip(&found)
-                .map(|(number, (_, row)): (usize, _)| {
+            let list: Vec<Value> = (1..)
+                .zip(found.iter().zip(versions.waiting()))
+                .map(|(number, ((_, row), fields)): (usize, _)| {
                     let mut value = as_json(row, newest);
                     if let Some(object) = value.as_object_mut() {
                         object.insert("version".to_owned(), json!(number));
-                        object.insert(
-                            "fields".to_owned(),
-                            json!(fields(row).unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>()),
-                        );
+                        object.insert("fields".to_owned(), json!(fields));
+                        object.insert("hint".to_owned(), json!(what_to_do(row, booked.is_some())));
                     }
                     value
                 })
                 .collect();
-            let booked = booked
-                .as_ref()
-                .map(|row| json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds}));
-            format!("{}\n", serde_json::to_string_pretty(&json!({"versions": versions, "booked": booked}))?)
+            let booked = booked.as_ref().map(|row| {
+                let fields = versions.booked();
+                json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds, "fields": fields})
+            });
+            let shown = json!({"versions": list, "booked": booked, "differing": versions.differing()});
+            format!("{}\n", serde_json::to_string_pretty(&shown)?)
         }
     };
     Ok(term::print(&text)?)
 }
 
-fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> String {
+/// The zone of times without an offset, as the last run had it.
+fn zone_of(history: &History) -> Option<Zone> {
+    let zones = history.runs.iter().rev().find_map(|run| run.manifest.policy.get("input.timezone"));
+    zones.and_then(|name| Zone::named(name))
+}
+
+/// What a person can do about a waiting record.
+fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
+    match Reason::parse(&row.reason) {
+        Some(Reason::ConflictingDuplicate) if is_booked => advice::of_booked(),
+        Some(reason) => advice::hint(reason, &row.detail),
+        None => "",
+    }
+}
+
+fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: Option<i64>) -> String {
     let first = &found[0].1;
     let name = if first.call_sid.is_empty() { "(no id)" } else { &first.call_sid };
     let mut lines = vec![term::heading(&format!("call {}", visible(name)))];
@@ -120,39 +138,13 @@ fn as_text(found: &Found, booked: Option<&LogRow>, newest: Option<i64>) -> Strin
     if let Some(row) = booked {
         lines.push(format!("  booked by run {}: {}, {} s", row.run_id, row.scenario, row.duration_seconds));
     }
-    lines.push(format!("\n{}", side_by_side(found)));
-    if let Some(reason) = Reason::parse(&first.reason) {
-        let choose = "choose one with `trunkrate suspense resolve`, by its number";
-        lines.push(term::heading("what to do"));
-        let versions = found.len() > 1 && !first.call_sid.is_empty();
-        lines.push(format!("  {}", if versions { choose } else { reason.hint() }));
-    }
+    lines.push(format!("\n{}", versions.table(found.iter().map(|(_, row)| row))));
+    let choose = "choose one with `trunkrate suspense resolve`, by its number";
+    let may_choose = found.len() > 1 && !first.call_sid.is_empty() && booked.is_none();
+    let hints: BTreeSet<&str> = found.iter().map(|(_, row)| what_to_do(row, booked.is_some())).collect();
+    lines.push(term::heading("what to do"));
+    lines.extend(if may_choose { BTreeSet::from([choose]) } else { hints }.into_iter().map(|hint| format!("  {hint}")));
     lines.join("\n") + "\n"
-}
-
-/// The fields of all versions, one column each; a field that differs is marked.
-fn side_by_side(found: &Found) -> String {
-    let versions: Vec<Vec<(&str, String)>> = found.iter().map(|(_, row)| fields(row).unwrap_or_default()).collect();
-    if versions.iter().all(Vec::is_empty) {
-        return found.iter().flat_map(|(_, row)| ["  ".to_owned(), visible(&row.record).into_owned(), "\n".to_owned()]).collect();
-    }
-    let value = |version: &Vec<(&str, String)>, name: &str| {
-        version.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()
-    };
-    let names = Field::ALL.into_iter().map(Field::as_str).filter(|name| versions.iter().any(|v| !value(v, name).is_empty()));
-    let rows = names.map(|name| {
-        let cells: Vec<String> = versions.iter().map(|version| value(version, name)).collect();
-        let differs = cells.iter().collect::<BTreeSet<_>>().len() > 1;
-        let mut row = vec![name.to_owned()];
-        row.extend(cells);
-        row.push(if differs { "≠".to_owned() } else { String::new() });
-        row
-    });
-    let rows: Vec<Vec<String>> = rows.collect();
-    let titles: Vec<String> =
-        (1..=found.len()).map(|n| if found.len() > 1 { format!("version {n}") } else { "value".to_owned() }).collect();
-    let header: Vec<&str> = std::iter::once("field").chain(titles.iter().map(String::as_str)).chain([""]).collect();
-    term::table(&header, &[], rows)
 }
 
 // ---- close and resolve ------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ mod runs;
 mod suspense;
 mod term;
 mod verify;
+mod versions;
 
 use args::{Args, Command};
 use clap::Parser;

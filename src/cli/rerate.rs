@@ -4,8 +4,10 @@ use super::args::{RerateArgs, TextFormat};
 use super::error::CliError;
 use super::run::existing;
 use super::term;
+use crate::advice;
 use crate::call::{PartyRef, Status};
 use crate::deck::Deck;
+use crate::detail::fields::no_number;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
 use crate::intern::Interner;
 use crate::io::accounts::{self, Accounts};
@@ -20,9 +22,10 @@ use crate::io::parts::Memory;
 use crate::io::source;
 use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
 use crate::night::Class;
-use crate::party::{Number, Party};
-use crate::policy::Policy;
+use crate::party::{Number, Party, is_mangled};
+use crate::policy::{Policy, WITHHELD_NUMBERS, WITHHELD_WORDS};
 use crate::rating::Parties;
+use crate::reject::Reason;
 use crate::scenario::Scenario;
 use crate::text::visible;
 use crate::time;
@@ -61,6 +64,8 @@ struct LegText {
     to: String,
     rated: String,
     origin: String,
+    /// Why the origin is not known, if it is not and counts.
+    unknown_because: Option<String>,
     priced: Option<Priced>,
 }
 
@@ -121,12 +126,8 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     };
     let tariff = session.tariff();
     let Some(scene) = session.night.scene(calls, &session.earlier, record) else {
-        return Err(not_rated(
-            &args.call,
-            session.night.class[record],
-            session.night.reason[record].map(|r| (r.as_str(), r.hint())),
-            || session.detail(record).ok(),
-        ));
+        let detail = session.detail(record)?;
+        return Err(not_rated(&args.call, session.night.class[record], session.night.reason[record], &detail));
     };
     let deck = tariff.deck_of(calls.account[record]).map(|(_, deck)| deck);
     let Some(deck) = deck else {
@@ -174,10 +175,10 @@ fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
     build(head, &question, &calls.parties)
 }
 
-fn not_rated(sid: &str, class: Class, reason: Option<(&str, &str)>, detail: impl Fn() -> Option<String>) -> CliError {
+fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> CliError {
     match (class, reason) {
-        (Class::Suspended, Some((reason, hint))) => {
-            CliError::failed(format!("the call {sid} cannot be rated: {reason}: {}", detail().unwrap_or_default())).hint(hint)
+        (Class::Suspended, Some(reason)) => {
+            CliError::failed(format!("the call {sid} cannot be rated: {reason}: {detail}")).hint(advice::hint(reason, detail))
         }
         (class, _) => CliError::failed(format!("the call {sid} is {}: there is nothing to rate", class.as_str())),
     }
@@ -191,10 +192,7 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
         let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
         return Err(match waits {
-            Some(row) => {
-                let hint = crate::reject::Reason::parse(&row.reason).map_or("", crate::reject::Reason::hint);
-                not_rated(&args.call, Class::Suspended, Some((&row.reason, hint)), || Some(row.detail.clone()))
-            }
+            Some(row) => not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail),
             None => CliError::failed(format!("the call {} is not in the ledger {}", args.call, ledger.folder().display())),
         });
     };
@@ -405,7 +403,26 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
         to: party_text(question.parties.get(leg.cell.to), texts),
         rated: leg.plan.map(|plan| plan.rated.to_string()).unwrap_or_default(),
         origin: origin.map(|number| number.to_string()).unwrap_or_default(),
+        unknown_because: (leg.plan.is_some() && origin.is_none())
+            .then(|| why_unknown(question.parties.get(leg.cell.from), texts)),
         priced,
+    }
+}
+
+/// Why a party is no origin, in words.
+fn why_unknown(party: PartyRef, texts: &Interner) -> String {
+    // A number that is no origin is one of those that the carrier writes for a withheld caller.
+    if let Some(number) = party.as_number().or_else(|| party.origin_number(texts)) {
+        let at = WITHHELD_NUMBERS.iter().position(|text| Number::parse(text) == Some(number));
+        let word = at.map(|at| format!(" ({} on a keypad)", WITHHELD_WORDS[at])).unwrap_or_default();
+        return format!("{number} stands for a withheld caller{word}");
+    }
+    match party.unpack(texts) {
+        Party::Endpoint(endpoint) => format!("the user of {endpoint} is no number"),
+        Party::Unknown(text) if text.is_empty() => "there is no caller".to_owned(),
+        Party::Unknown(text) if is_mangled(&text) => format!("{text} is no number: {}", no_number(&text)),
+        Party::Unknown(text) => format!("{text} is no number"),
+        Party::Number(number) => format!("{number} is no origin"),
     }
 }
 
@@ -459,7 +476,8 @@ fn as_text(case: &Case) -> String {
 fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
     let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
     let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
-    let origin = if leg.origin.is_empty() { "unknown" } else { &leg.origin };
+    let unknown = leg.unknown_because.as_ref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
+    let origin = if leg.origin.is_empty() { format!("unknown{unknown}") } else { leg.origin.clone() };
     let _ = writeln!(out, "  rated by   {}, origin {origin}", leg.rated);
     let Some(p) = &leg.priced else {
         let why = if case.bills {
@@ -544,6 +562,7 @@ fn as_json(case: &Case) -> Value {
 fn leg_json(number: u32, leg: &LegText) -> Value {
     let mut value = json!({
         "leg": number, "published": leg.cell, "leg_from": leg.from, "leg_to": leg.to, "rated_number": leg.rated, "origin_number": leg.origin,
+        "origin_unknown_because": leg.unknown_because,
     });
     if let (Some(p), Some(object)) = (&leg.priced, value.as_object_mut()) {
         let more = json!({

@@ -64,6 +64,9 @@ fn night(
     let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().unwrap_or_default();
+    for note in &summary.notes {
+        term::report("note", note);
+    }
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }

@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::export::{SUSPENSE_COLUMNS, started_in};
 use super::run::{existing, times};
 use super::{desk, run as night, term};
+use crate::advice;
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::{History, read};
@@ -13,7 +14,7 @@ use crate::reject::Reason;
 use crate::report::waiting::age_days;
 use crate::time::Micros;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -215,10 +216,9 @@ fn as_table(rows: &[SuspenseRow], newest: Option<Micros>) -> String {
         ]
     });
     let table = term::table(&["reason", "call", "source", "days", "tries", "detail"], &["days", "tries"], cells);
-    let mut reasons: Vec<Reason> = rows.iter().filter_map(|row| Reason::parse(&row.reason)).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    let hints: Vec<String> = reasons.iter().map(|reason| format!("  {:<24} {}\n", reason.as_str(), reason.hint())).collect();
+    let hint = |row: &SuspenseRow| Reason::parse(&row.reason).map(|reason| (reason, advice::hint(reason, &row.detail)));
+    let hints: BTreeSet<(Reason, &str)> = rows.iter().filter_map(hint).collect();
+    let hints: Vec<String> = hints.iter().map(|(reason, hint)| format!("  {:<24} {hint}\n", reason.as_str())).collect();
     format!("{table}\n{}\n{}", term::heading("what to do"), hints.concat())
 }
 

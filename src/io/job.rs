@@ -21,6 +21,7 @@ use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
+use super::noted::{Beside, Noted};
 use super::parts::{Batch, Memory, Parts, Room};
 use super::source::{self, CallPath};
 use crate::call::{Calls, DirectionField, NONE, PartyRef};
@@ -228,7 +229,7 @@ fn detail(text: &SourceText, reason: Reason, facts: &Facts, inputs: &Inputs) -> 
 }
 
 /// Where the records of a part, or of all parts, ended.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Ends {
     tally: Tally,
     by_reason: BTreeMap<Reason, u64>,
@@ -242,6 +243,7 @@ struct Ends {
     late_prices: Vec<LatePrice>,
     /// Calls of accounts that the accounts file lacks, by the id of the account's text: booked, or waiting for that.
     unlisted: BTreeMap<u32, u64>,
+    noted: Noted,
 }
 
 impl Ends {
@@ -258,6 +260,7 @@ impl Ends {
         for (account, count) in other.unlisted {
             *self.unlisted.entry(account).or_insert(0) += count;
         }
+        self.noted.merge(other.noted);
     }
 }
 
@@ -300,12 +303,17 @@ impl<'a> PartJob<'a> {
         let mut ends = Ends { tally: night.tally(calls, retried, |record| part.is_away(record)), ..Ends::default() };
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
+        let beside = Beside::new(&tariff, earlier.newest_start);
         let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 84), Batch::new(self.ids, 0));
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
             if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
                 *ends.unlisted.entry(calls.account[record]).or_insert(0) += 1;
             }
-            match night.class[record] {
+            let class = night.class[record];
+            if matches!(class, Class::Rated | Class::Free | Class::Duplicate) {
+                ends.noted.look(calls, record, class, &beside);
+            }
+            match class {
                 Class::Rated | Class::Free => {
                     let booked = night.booked(calls, earlier, &tariff, &trunks, record);
                     let to = self.bounds.of_start(booked.start, || calls.odd_sids.text(booked.sid));
@@ -544,6 +552,8 @@ pub struct Summary {
     pub amount: BTreeMap<String, Total>,
     /// Calls of each account that the accounts file lacks.
     pub unlisted_accounts: BTreeMap<String, u64>,
+    /// What is worth a look, though it was booked.
+    pub notes: Vec<String>,
     /// What went wrong after the run was booked.
     pub warnings: Vec<String>,
 }
@@ -590,8 +600,10 @@ pub fn book_if(
     check_counts(session, &tally, &staged)?;
     staged.check_totals()?;
     session.reading.check_unchanged()?;
+    let carrier_prices = session.ends.noted.carrier_prices(&session.reading)?;
     let summary = Summary {
         run_id: Some(run_id),
+        notes: session.ends.noted.notes(&carrier_prices),
         tally,
         suspended_by_reason: session.suspended_by_reason().clone(),
         ignored_by_direction,
@@ -603,7 +615,7 @@ pub fn book_if(
         unlisted_accounts: session.unlisted_accounts(),
         warnings: Vec::new(),
     };
-    let manifest = Manifest { imported, ..manifest(session, &summary, previous, &mut staged, kind) };
+    let manifest = Manifest { imported, carrier_prices, ..manifest(session, &summary, previous, &mut staged, kind) };
     if !manifest.suspense.balances() {
         return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
     }

@@ -42,6 +42,10 @@ pub mod job;
 #[cfg(feature = "engine")]
 pub mod ledger;
 #[cfg(feature = "engine")]
+pub mod noted;
+#[cfg(feature = "engine")]
+pub mod odd_prices;
+#[cfg(feature = "engine")]
 pub mod parts;
 #[cfg(feature = "engine")]
 mod pool;

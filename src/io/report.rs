@@ -25,8 +25,10 @@ use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
 use crate::call::Sid;
 use crate::money::{Amount, Overflow, Total};
+use crate::party::Number;
 use crate::report::count::{Call, Counter, Leg, Transfer, answered_and_ended};
 use crate::report::days::{self, DaySums};
+use crate::report::findings::Setting;
 use crate::report::prefixes::Prefixes;
 use crate::report::waiting::{Waiting, by_reason};
 use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, Report, SCHEMA, Suspense, class_words};
@@ -44,7 +46,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     let before: Vec<&Run> = history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
     let newest = before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
     let accounts = accounts_of(ledger, m)?;
-    let mut counter = Counter::new(max_call_seconds(m), prefixes_of(ledger, run)?);
+    let mut counter = Counter::new(setting(m, newest), prefixes_of(ledger, run)?);
     calls(history, run, &mut counter)?;
     legs(run, &mut counter)?;
     let amounts = check(run, &counter)?;
@@ -78,6 +80,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         written_off: by_reason(closed.iter().map(waiting), newest),
         timelines,
         largest: counter.largest(|account| accounts.get(account).map(|account| account.name.clone()).unwrap_or_default()),
+        callers: counter.findings.callers,
         carrier: counter.findings.carrier_lines(),
         findings: counter.findings.finish(),
     })
@@ -144,9 +147,15 @@ fn wrong(path: &Path, problem: String) -> LedgerError {
 }
 
 /// The policy of the run; a run without calls (a person's decision) has none, and nothing to hold against it.
-fn max_call_seconds(m: &Manifest) -> u32 {
-    let stated = m.policy.get("policy.max_call_seconds").and_then(|text| text.parse().ok());
-    stated.unwrap_or_else(|| crate::policy::Policy::default().max_call_seconds)
+fn setting(m: &Manifest, newest_start: Option<Micros>) -> Setting {
+    let max_call_seconds = m.policy.get("policy.max_call_seconds").and_then(|text| text.parse().ok());
+    let withheld = m.policy.get("input.withheld_numbers").map_or("", String::as_str);
+    Setting {
+        max_call_seconds: max_call_seconds.unwrap_or_else(|| crate::policy::Policy::default().max_call_seconds),
+        newest_start,
+        withheld: withheld.split(' ').filter_map(Number::parse).collect(),
+        carrier_prices: m.carrier_prices.clone(),
+    }
 }
 
 fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
@@ -279,6 +288,8 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
                     from,
                     to,
                     start: times[0][row].unwrap_or_default(),
+                    end: times[1][row],
+                    is_root: parent_sid.is_empty(),
                     duration_seconds: times[2][row].unwrap_or_default(),
                     is_rated,
                     currency,

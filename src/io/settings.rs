@@ -75,8 +75,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     let default = Policy::default();
     let zone = settings.input.timezone.as_ref().map(|name| {
         Zone::named(name).ok_or_else(|| {
-            FileError::new(path, format!("input.timezone: there is no time zone `{name}`"))
-                .hint("expected an IANA name such as Europe/Berlin")
+            FileError::new(path, format!("input.timezone: there is no time zone `{name}`")).hint(crate::zones::hint(name))
         })
     });
     let decimals = settings.money.leg_decimals.unwrap_or(default.leg_rule.decimals);

@@ -4,7 +4,7 @@
 //! The order of the rows changes nothing.
 
 use super::days::DaySums;
-use super::findings::{Best, Findings};
+use super::findings::{Best, Findings, Setting};
 use super::prefixes::Prefixes;
 use super::{LARGEST, LargeCall, Largest, Money, ScenarioLine, rerate_command};
 use crate::document::words;
@@ -25,7 +25,10 @@ pub struct Call<'a> {
     pub from: &'a str,
     pub to: &'a str,
     pub start: Micros,
+    /// If that is known.
+    pub end: Option<Micros>,
     pub duration_seconds: i64,
+    pub is_root: bool,
     pub is_rated: bool,
     pub currency: &'a str,
     pub amount: Total,
@@ -121,11 +124,11 @@ fn entry<'a, T>(map: &'a mut BTreeMap<String, T>, name: &str, new: impl FnOnce()
 }
 
 impl Counter {
-    /// Nothing counted yet. `max_call_seconds` is the run's policy, `prefixes` are those of its decks.
+    /// Nothing counted yet. `prefixes` are those of the run's decks.
     #[must_use]
-    pub fn new(max_call_seconds: u32, prefixes: Prefixes) -> Self {
+    pub fn new(setting: Setting, prefixes: Prefixes) -> Self {
         Self {
-            findings: Findings::new(max_call_seconds),
+            findings: Findings::new(setting),
             days: DaySums::default(),
             prefixes,
             scenarios: BTreeMap::new(),
@@ -138,11 +141,11 @@ impl Counter {
         let line = entry(&mut self.scenarios, call.scenario, OfScenario::default);
         if !call.is_rated {
             line.free_calls += 1;
-            self.findings.carrier_price(call);
+            self.findings.call(call);
             return;
         }
         line.calls += 1;
-        self.findings.carrier_price(call);
+        self.findings.call(call);
         let largest = entry(&mut self.largest, call.currency, || Best::of(LARGEST));
         largest.offer(call.amount.units(), call.start, call.call_sid, || Large {
             account_sid: call.account_sid.to_owned(),
@@ -261,7 +264,7 @@ mod tests {
 
     #[test]
     fn scenarios_stand_as_in_the_table() {
-        let mut counter = Counter::new(86_400, Prefixes::default());
+        let mut counter = Counter::new(Setting::default(), Prefixes::default());
         for scenario in ["origination-to-pstn", "origination", "termination-to-sip", "termination"] {
             let leg = Leg {
                 call_sid: "CA1",

@@ -7,9 +7,17 @@
 //! | `short-prefix` | a leg's price fell back to a prefix of two digits or less: [`super::prefixes`] | a row may be missing |
 //! | `carrier-price` | the carrier's price of a call and ours differ | one of the two is wrong, or is not meant to be equal |
 //! | `zero-amount` | a leg with billed seconds comes to zero | a gift, or a price that was forgotten |
+//! | `short-duration` | a call is billed for far less than it lasted: [`super::oddities`] | an export in minutes |
+//! | `bogus-date` | a call starts before 2000, or over a day after the newest start that is believed | a clock was wrong |
+//! | `mangled-caller` | a caller that was a number once is billed as an unknown origin | the origin decides the price |
+//! | `carrier-unreadable` | the carrier's price is no plain number: [`super::carrier`] | it is compared with nothing |
+//! | `carrier-currency` | the carrier's price is in another currency than the deck | two currencies are never subtracted |
+//! | `carrier-credit` | the carrier's price is positive | a refund, or a sign that was lost |
 //!
 //! A call is answered, at the latest, when its seconds begin: its end less its duration. Where a record has no end, its
 //! start stands for the answer (the carrier's own `start_time` is that), and start plus duration for the end.
+//!
+//! Of the carrier's prices only those are set beside ours that are charges in the currency of ours.
 //!
 //! **Invariant:** examples are the worst by a rank in whole numbers; of equals the one that started first. So they do not
 //! depend on the order in which calls are looked at.
@@ -24,12 +32,17 @@
 //! told from it. A single record above `policy.max_call_seconds` is suspended (`invalid-duration`); what is left to find is
 //! a conversation that no record shows whole.
 
+use super::carrier::{CarrierPrices, OddPrice, OddPrices};
 use super::count::{Call, Leg, Transfer};
-use super::{CarrierLine, Example, Finding, rerate_command};
+use super::oddities::{Length, Lengths, is_bogus_start};
+use super::wording::Wording;
+use super::{Callers, CarrierLine, Example, Finding, rerate_command, wording};
+use crate::detail::fields::no_number;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, Price, decimal_text};
+use crate::party::{Number, Party, is_mangled};
 use crate::time::{self, Micros, SECOND};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest that a carrier waits for the BYE after the transfer target answered.
 pub const BYE_WAIT: Micros = 32 * SECOND;
@@ -39,18 +52,18 @@ pub const EXAMPLES: usize = 10;
 const PRICE_UNITS: i128 = 10_i128.pow(PRICE_DECIMALS - AMOUNT_DECIMALS);
 
 /// The first of a list by rank, then by start and id; no more than so many are kept.
-pub(super) struct Best<T> {
+pub(crate) struct Best<T> {
     most: usize,
     kept: BTreeMap<(Reverse<i128>, Micros, String), T>,
 }
 
 impl<T> Best<T> {
-    pub(super) fn of(most: usize) -> Self {
+    pub(crate) fn of(most: usize) -> Self {
         Self { most, kept: BTreeMap::new() }
     }
 
     /// Keeps one, if it is among the first; only then it is made.
-    pub(super) fn offer(&mut self, rank: i128, start: Micros, call_sid: &str, make: impl FnOnce() -> T) {
+    pub(crate) fn offer(&mut self, rank: i128, start: Micros, call_sid: &str, make: impl FnOnce() -> T) {
         if self.kept.len() == self.most {
             let beaten = self
                 .kept
@@ -64,6 +77,18 @@ impl<T> Best<T> {
         if self.kept.len() > self.most {
             self.kept.pop_last();
         }
+    }
+
+    /// Adds those of another list.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for ((Reverse(rank), start, call_sid), value) in other.kept {
+            self.offer(rank, start, &call_sid, || value);
+        }
+    }
+
+    /// The id and the value of the first.
+    pub(crate) fn first(&self) -> Option<(&str, &T)> {
+        self.kept.first_key_value().map(|((_, _, call_sid), value)| (call_sid.as_str(), value))
     }
 
     /// Those that were kept, the first one first: rank, start, id.
@@ -101,29 +126,112 @@ struct Carrier {
     carriers: i128,
 }
 
+/// What the findings of a run stand on, beside its rows.
+#[derive(Debug, Default)]
+pub struct Setting {
+    /// The run's policy.
+    pub max_call_seconds: u32,
+    /// The newest start that is believed.
+    pub newest_start: Option<Micros>,
+    /// The numbers that stood for a withheld caller, by the run's policy.
+    pub withheld: BTreeSet<Number>,
+    /// The carrier's prices that the run could not keep.
+    pub carrier_prices: CarrierPrices,
+}
+
 /// All findings of a run, while its rows are looked at.
 pub struct Findings {
-    max_call_seconds: u32,
+    setting: Setting,
     runs_on: Open,
     long: Open,
     short_prefix: Open,
     carrier_price: Open,
     zero: Open,
+    lengths: Lengths,
+    low: Open,
+    far_too_low: Open,
+    bogus_date: Open,
+    mangled: Open,
+    credit: Open,
     carrier: BTreeMap<String, Carrier>,
+    /// Callers of billed roots.
+    pub callers: Callers,
 }
 
 impl Findings {
-    /// None yet. `max_call_seconds` is the run's policy.
+    /// None yet.
     #[must_use]
-    pub fn new(max_call_seconds: u32) -> Self {
+    pub fn new(setting: Setting) -> Self {
         Self {
-            max_call_seconds,
+            setting,
             runs_on: Open::new(),
             long: Open::new(),
             short_prefix: Open::new(),
             carrier_price: Open::new(),
             zero: Open::new(),
+            lengths: Lengths::default(),
+            low: Open::new(),
+            far_too_low: Open::new(),
+            bogus_date: Open::new(),
+            mangled: Open::new(),
+            credit: Open::new(),
             carrier: BTreeMap::new(),
+            callers: Callers::default(),
+        }
+    }
+
+    /// Looks at a booked call.
+    pub fn call(&mut self, call: &Call<'_>) {
+        self.bogus_date.of += 1;
+        if is_bogus_start(call.start, self.setting.newest_start) {
+            self.bogus_date.found(0, call.start, call.call_sid, || {
+                let believed = self
+                    .setting
+                    .newest_start
+                    .map(|newest| format!("; the newest start that is believed is {}", time::text(newest)));
+                format!("it starts at {}{}", time::text(call.start), believed.unwrap_or_default())
+            });
+        }
+        self.carrier_price(call);
+        if call.is_rated {
+            self.length(call);
+            if call.is_root {
+                self.caller(call);
+            }
+        }
+    }
+
+    fn length(&mut self, call: &Call<'_>) {
+        let length = Length::of(call.start, call.end, call.duration_seconds);
+        self.lengths.add(length);
+        if !matches!(length, Length::Low | Length::FarTooLow) {
+            return;
+        }
+        let lasted = call.end.unwrap_or(call.start) - call.start;
+        let text = || {
+            let in_minutes = (lasted - call.duration_seconds * 60 * SECOND).abs() < 60 * SECOND;
+            let guess = if in_minutes { ", which would be right in minutes" } else { "" };
+            format!("billed for {} s{guess}; from start to end it took {} s", call.duration_seconds, seconds(lasted))
+        };
+        let rank = i128::from(lasted) - i128::from(call.duration_seconds) * i128::from(SECOND);
+        self.low.found(rank, call.start, call.call_sid, text);
+        if length == Length::FarTooLow {
+            self.far_too_low.found(rank, call.start, call.call_sid, text);
+        }
+    }
+
+    fn caller(&mut self, call: &Call<'_>) {
+        self.callers.roots += 1;
+        match Party::of_root(call.from) {
+            Party::Number(number) => self.callers.withheld += u64::from(self.setting.withheld.contains(&number)),
+            Party::Endpoint(_) => {}
+            Party::Unknown(_) if is_mangled(call.from) => {
+                self.callers.mangled += 1;
+                self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
+                    format!("{} as its caller: {}; {} {}", call.from, no_number(call.from), call.amount, call.currency)
+                });
+            }
+            Party::Unknown(_) => self.callers.unknown += 1,
         }
     }
 
@@ -139,7 +247,7 @@ impl Findings {
         }
         self.long.of += 1;
         let whole = child_end - parent_start;
-        if whole > i64::from(self.max_call_seconds).saturating_mul(SECOND) {
+        if whole > i64::from(self.setting.max_call_seconds).saturating_mul(SECOND) {
             self.long.found(whole.into(), child_start, child, || {
                 format!("{} s from the start of its parent {parent_sid} to its own end", seconds(whole))
             });
@@ -167,9 +275,24 @@ impl Findings {
         }
     }
 
-    /// Looks at the price that the carrier named for a call.
-    pub fn carrier_price(&mut self, call: &Call<'_>) {
+    /// Looks at the price that the carrier named for a call. What is no charge in our currency is not set beside ours.
+    fn carrier_price(&mut self, call: &Call<'_>) {
         let Some(price) = call.carrier_price else { return };
+        self.credit.of += 1;
+        if price > 0 {
+            self.credit.found(price.into(), call.start, call.call_sid, || {
+                let ours = call.amount.units().saturating_mul(PRICE_UNITS);
+                format!(
+                    "the carrier's price is {}, without a minus; ours is {} {}",
+                    money(price.into()),
+                    money(ours),
+                    call.currency
+                )
+            });
+        }
+        if price > 0 || self.setting.carrier_prices.may_be_foreign(call.call_sid, call.account_sid) {
+            return;
+        }
         // A charge is negative there.
         let (ours, carriers) = (call.amount.units().saturating_mul(PRICE_UNITS), -i128::from(price));
         if !self.carrier.contains_key(call.currency) {
@@ -212,7 +335,9 @@ impl Findings {
     /// Every finding, with those that found nothing.
     #[must_use]
     pub fn finish(self) -> Vec<Finding> {
-        let close = |id, title, unit, rule: String, why, what_to_do, open: Open| {
+        let CarrierPrices { records, unreadable, foreign, .. } = self.setting.carrier_prices;
+        let priced = records.max(self.credit.of);
+        let open = |wording: Wording, open: Open| {
             let example = |(start, call_sid, text): (Micros, String, String)| Example {
                 command: rerate_command(&call_sid),
                 start: time::text(start),
@@ -220,63 +345,39 @@ impl Findings {
                 text,
             };
             let examples = open.worst.into_iter().map(example).collect();
-            Finding { id, title, count: open.count, of: open.of, unit, rule, why, what_to_do, examples }
+            wording.of(open.count, open.of, examples)
         };
+        let kept = |wording: Wording, prices: OddPrices, text: fn(&OddPrice) -> String| {
+            let example = |price: &OddPrice| Example {
+                command: rerate_command(&price.call_sid),
+                start: price.start.clone(),
+                call_sid: price.call_sid.clone(),
+                text: text(price),
+            };
+            let examples = prices.examples.iter().map(example).collect();
+            wording.of(prices.count, priced, examples)
+        };
+        let mut length = if self.lengths.many_are_low() { self.low } else { self.far_too_low };
+        length.of = self.lengths.long;
+        let mut mangled = self.mangled;
+        mangled.of = self.callers.roots;
         vec![
-            close(
-                "parent-runs-on",
-                "Parents that run on after the transfer",
-                "answered transfers",
-                format!("The parent ended more than {} s after its child was answered.", BYE_WAIT / SECOND),
-                "The carrier ends a parent 32 s after the target answered, if no BYE came until then. One that runs on is billed \
-                 beside its child, minute by minute, and the two may not belong together.",
-                "Look at both calls; ask whoever runs the PBX whether it sends a BYE when it is notified, and the carrier why the \
-                 call went on.",
-                self.runs_on,
-            ),
-            close(
-                "long-conversation",
-                "Conversations longer than a call may be",
-                "answered transfers",
-                format!("From the parent's start to the child's end: more than policy.max_call_seconds, {} s.", self.max_call_seconds),
-                "Each record alone is plausible, or it would wait as invalid-duration. Together they are not: a transfer that \
-                 nobody hung up, or fraud.",
-                "Ask both sides whether the call took place, before it is on an invoice.",
-                self.long,
-            ),
-            close(
-                "short-prefix",
-                "Prices that fell back to a short prefix",
-                "legs",
-                "A destination prefix of at most two digits, where the deck has a longer one in force that agrees with the number \
-                 in one more digit; in North America in the area code."
-                    .to_owned(),
-                "A row for this range may be missing, may have ended, or may be for other origins. Then the price is that of \
-                 another network.",
-                "Ask the deck with `trunkrate rates lookup`: it says which rows lost, and why.",
-                self.short_prefix,
-            ),
-            close(
-                "carrier-price",
-                "The carrier's price is not ours",
-                "calls with a price of the carrier",
-                "The price in the carrier's record and the sum of our legs differ in any decimal. (The record's unit is not kept: \
-                 both are taken as the same currency.)"
-                    .to_owned(),
-                "If what is billed is what the carrier charges, one of the two is wrong. If it is meant to differ, the sums show \
-                 the margin.",
-                "Explain the call with the command beside it, and compare the deck with the carrier's price list of that day.",
-                self.carrier_price,
-            ),
-            close(
-                "zero-amount",
-                "Legs that cost nothing",
-                "legs",
-                "Billed seconds, and an amount of zero.".to_owned(),
-                "A price of zero is a gift or was forgotten; an amount may also be below the last decimal that is kept.",
-                "Look at the row of the deck with `trunkrate rerate`; if it is meant, nothing is to be done.",
-                self.zero,
-            ),
+            open(wording::runs_on(), self.runs_on),
+            open(wording::long_conversation(self.setting.max_call_seconds), self.long),
+            open(wording::short_duration(), length),
+            open(wording::bogus_date(), self.bogus_date),
+            open(wording::mangled_caller(), mangled),
+            open(wording::short_prefix(), self.short_prefix),
+            open(wording::zero_amount(), self.zero),
+            open(wording::carrier_price(), self.carrier_price),
+            kept(wording::carrier_unreadable(), unreadable, |price| {
+                let unit = if price.price_unit.is_empty() { String::new() } else { format!(" {}", price.price_unit) };
+                format!("the price is {}{unit}, from {}:{}", price.price, price.source_file, price.source_line)
+            }),
+            kept(wording::carrier_currency(), foreign, |price| {
+                format!("the carrier's price is {} {}; ours is in {}", price.price, price.price_unit, price.currency)
+            }),
+            open(wording::carrier_credit(), self.credit),
         ]
     }
 }
@@ -319,7 +420,7 @@ mod tests {
             parent_start: 0,
             parent_end,
         };
-        let mut findings = Findings::new(1000);
+        let mut findings = Findings::new(Setting { max_call_seconds: 1000, ..Setting::default() });
         findings.transfer(&transfer(132 * SECOND, 1000 * SECOND));
         findings.transfer(&transfer(132 * SECOND + 1, 1000 * SECOND + 1));
         let made = findings.finish();

@@ -8,6 +8,7 @@
 //! ├── suspense, written_off           by reason, with ages, samples and what to do
 //! ├── timelines: [Timeline]           amounts by UTC day beside the four weeks before, per currency
 //! ├── largest: [Largest]              the calls that cost most, per currency
+//! ├── callers: Callers                whose origin is not known
 //! ├── carrier: [CarrierLine]          the carrier's prices beside ours
 //! └── findings: [Finding]             what is odd: how many, examples, why it matters, what to do
 //! ```
@@ -20,11 +21,14 @@
 //!
 //! Next: [`count`], which is fed the rows; `crate::io::report`, which reads them; `crate::io::formats::report`, which draws.
 
+pub mod carrier;
 pub mod count;
 pub mod days;
 pub mod findings;
+pub mod oddities;
 pub mod prefixes;
 pub mod waiting;
+mod wording;
 
 use crate::money::Total;
 use serde::Serialize;
@@ -62,6 +66,8 @@ pub struct Report {
     pub timelines: Vec<Timeline>,
     /// The calls with the greatest amounts, per currency.
     pub largest: Vec<Largest>,
+    /// Who called, as far as prices hang on it.
+    pub callers: Callers,
     /// The carrier's prices beside ours, per currency.
     pub carrier: Vec<CarrierLine>,
     /// All checks, those that found nothing too.
@@ -408,12 +414,25 @@ pub struct LargeCall {
     pub command: Option<String>,
 }
 
+/// The callers of billed calls that are no transfers. All but the known ones are billed with an unknown origin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Callers {
+    /// Those calls.
+    pub roots: u64,
+    /// Of these, calls from one of the numbers that stand for a withheld caller.
+    pub withheld: u64,
+    /// Calls from a text that was a number once.
+    pub mangled: u64,
+    /// Calls from any other text, or from nothing.
+    pub unknown: u64,
+}
+
 /// The carrier's prices of the run's calls beside ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CarrierLine {
-    /// Our currency. The log does not say which one the carrier's is: it is taken as the same.
+    /// The currency of both.
     pub currency: String,
-    /// Booked calls for which the carrier named a price.
+    /// Booked calls for which the carrier named a charge in it, or without a unit.
     pub calls: u64,
     /// Calls for which both are equal.
     pub equal: u64,

@@ -31,21 +31,35 @@ pub struct LogRow {
     pub call_sid: String,
     pub parent_call_sid: String,
     pub account_sid: String,
+    pub trunk_sid: String,
     pub scenario: String,
+    pub direction: String,
     pub from: String,
     pub to: String,
     pub status: String,
     pub currency: String,
     pub run_id: String,
     pub start: Micros,
+    pub end: Option<Micros>,
     pub duration_seconds: i64,
     /// In units of 10⁻⁸.
     pub amount: i128,
 }
 
-const LOG_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
-const LOG_TEXTS: [&str; 9] =
-    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "status", "currency", "run_id"];
+const LOG_NUMBERS: [&str; 4] = ["start_time", "duration_seconds", "amount", "end_time"];
+const LOG_TEXTS: [&str; 11] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "trunk_sid",
+    "scenario",
+    "direction",
+    "from",
+    "to",
+    "status",
+    "currency",
+    "run_id",
+];
 
 /// The log row of a call, wherever it is booked, and its run.
 ///
@@ -57,9 +71,10 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
     let path = run.file_of_day(Dataset::Calls, day);
     let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS].concat(), row, 1)?;
     check_rows(&path, &found, 1)?;
-    let [start, duration, amount] = LOG_NUMBERS.map(|name| units(&found, name).first().copied().flatten().unwrap_or_default());
+    let numbers = LOG_NUMBERS.map(|name| units(&found, name).first().copied().flatten());
+    let [start, duration, amount] = [numbers[0], numbers[1], numbers[2]].map(Option::unwrap_or_default);
     let long = |number: i128| i64::try_from(number).unwrap_or_default();
-    let [call_sid, parent_call_sid, account_sid, scenario, from, to, status, currency, run_id] =
+    let [call_sid, parent_call_sid, account_sid, trunk_sid, scenario, direction, from, to, status, currency, run_id] =
         LOG_TEXTS.map(|name| text(&found, name).first().unwrap_or_default().to_owned());
     if call_sid != sid {
         let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
@@ -69,13 +84,16 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
         call_sid,
         parent_call_sid,
         account_sid,
+        trunk_sid,
         scenario,
+        direction,
         from,
         to,
         status,
         currency,
         run_id,
         start: long(start),
+        end: numbers[3].map(long),
         duration_seconds: long(duration),
         amount,
     };

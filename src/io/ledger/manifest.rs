@@ -4,6 +4,7 @@ use super::super::{FileError, read_text};
 use crate::deck::Deck;
 use crate::io::decks::Decks;
 use crate::night::{Class, Count, Tally};
+use crate::report::carrier::CarrierPrices;
 use crate::time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -102,6 +103,9 @@ pub struct Manifest {
     pub legs: u64,
     /// Their sum, by currency.
     pub amount: BTreeMap<String, String>,
+    /// The carrier's prices that cannot stand beside ours.
+    #[serde(default, skip_serializing_if = "CarrierPrices::is_empty")]
+    pub carrier_prices: CarrierPrices,
     /// Every other file of the run.
     pub files: Vec<StoredFile>,
     /// BLAKE3 of the manifest as it was read.

@@ -1,0 +1,145 @@
+//! Advice: what to do about a waiting record, finer than by its reason, where its detail found more.
+//!
+//! A detail says what was found as `` FIELD is `TEXT`: WHY ``, and each WHY that has an advice of its own starts with a mark.
+//! The detail is all that is kept of a record's settling, so it is by these marks that the cause is known again: the writer
+//! ([`crate::detail`]) and the reader here share them.
+//!
+//! **Invariant:** advice decides nothing. A text that only looks like a mark stands before the last `` `: `` and is not found.
+
+use crate::reject::Reason;
+
+/// The beginnings of WHY.
+pub(crate) mod mark {
+    pub const NO_OFFSET: &str = "it has no offset";
+    pub const TWICE: &str = "the clock shows it twice";
+    pub const NEVER: &str = "the clock never shows it";
+    pub const NO_DAY: &str = "there is no such day";
+    pub const NO_TIME: &str = "there is no such time of day";
+    pub const FORM: &str = "this form is not read";
+    pub const YEAR: &str = "its year is not within 1970 to 2199";
+    pub const OUTSIDE: &str = "it lies outside the call";
+
+    pub const RINGING: &str = "ringing was counted";
+    pub const END_FIRST: &str = "end_time is before start_time";
+    pub const OVER_LENGTH: &str = "it is over 1 s longer than end_time - start_time";
+    pub const OVER_LIMIT: &str = "it is above policy.max_call_seconds";
+    pub const NO_SECONDS: &str = "it is no plain decimal number of seconds";
+    pub const MISSING: &str = "it is missing on a completed call";
+
+    pub const EXPONENT: &str = "an exponent stands for its last digits";
+    pub const APOSTROPHE: &str = "an apostrophe stands before it";
+    pub const BLANKS: &str = "blanks stand in it";
+    pub const ZEROS: &str = "00 stands in place of the +";
+    pub const NATIONAL: &str = "neither + nor a country code stands before it";
+    pub const NO_PLUS: &str = "no + stands before it";
+    pub const SIGNS: &str = "other signs stand among its digits";
+
+    pub const BOOKED: &str = "the booked version";
+}
+
+/// What a person can do about a record that waits for a reason, with this detail, in one sentence.
+#[must_use]
+pub fn hint(reason: Reason, detail: &str) -> &'static str {
+    let why = detail.rsplit_once("`: ").map_or(detail, |(_, why)| why);
+    let found = match reason {
+        Reason::InvalidTime => by_mark(&TIMES, why),
+        Reason::InvalidDuration => by_mark(&DURATIONS, why),
+        Reason::InvalidNumber if detail.starts_with("from ") => by_mark(&CALLERS, why),
+        Reason::InvalidNumber => by_mark(&NUMBERS, why),
+        Reason::ConflictingDuplicate => by_mark(&VERSIONS, why),
+        _ => None,
+    };
+    found.unwrap_or_else(|| reason.hint())
+}
+
+/// What a person can do about a version that waits beside the booked one.
+#[must_use]
+pub fn of_booked() -> &'static str {
+    VERSIONS[0].1
+}
+
+type Table<const N: usize> = [(&'static str, &'static str); N];
+
+fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<&'static str> {
+    table.iter().find(|(mark, _)| why.starts_with(mark)).map(|(_, hint)| *hint)
+}
+
+const TIMES: Table<8> = [
+    (
+        mark::NO_OFFSET,
+        "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; or export times with an offset",
+    ),
+    (mark::TWICE, "export times with an offset or in UTC: nothing else says which of the two is meant"),
+    (mark::NEVER, "export times with an offset or in UTC; or set `input.timezone` to another zone, if it is not the export's"),
+    (mark::NO_DAY, "ask for this part of the export again: the date is broken"),
+    (mark::NO_TIME, "ask for this part of the export again: the time is broken"),
+    (
+        mark::FORM,
+        "export times as 2026-11-20T10:00:00Z; read are also 2026-11-20 10:00:00 +01:00, 2026-11-20 10:00 UTC and \
+         Fri, 20 Nov 2026 10:00:00 +0000; which number is the month is never guessed",
+    ),
+    (mark::YEAR, "ask the carrier when the call was: a clock was wrong, or the date stands for none"),
+    (mark::OUTSIDE, "look at how `answer_time` is exported; without that column the call is billed by its duration as given"),
+];
+
+const DURATIONS: Table<6> = [
+    (mark::RINGING, "export the seconds from answer to end: ringing is not billed"),
+    (mark::END_FIRST, "ask for this part of the export again: one of the two times is wrong"),
+    (mark::OVER_LENGTH, "look at the export: the duration or one of the two times is wrong"),
+    (mark::OVER_LIMIT, "ask the carrier whether the call took so long; if it did, raise `policy.max_call_seconds`"),
+    (mark::NO_SECONDS, "export seconds as a plain number, such as 65 or 65.5: no sign, no unit, no comma and no 00:01:05"),
+    (mark::MISSING, "ask the carrier for the record again"),
+];
+
+const DIGITS_LOST: &str = "take the export as it was before a spreadsheet opened it: the last digits are lost";
+const AS_TEXT: &str = "export numbers as text, in the form +442079460110";
+const DIGITS_LOST_CALLER: &str = "take the export as it was before a spreadsheet opened it: the last digits are lost; or bill \
+    such calls by an unknown origin with `policy.mangled_caller = \"unknown\"`";
+const AS_TEXT_CALLER: &str = "export numbers as text, in the form +442079460110; or bill such calls by an unknown origin with \
+    `policy.mangled_caller = \"unknown\"`";
+
+const NUMBERS: Table<7> = [
+    (mark::EXPONENT, DIGITS_LOST),
+    (mark::APOSTROPHE, AS_TEXT),
+    (mark::BLANKS, AS_TEXT),
+    (mark::ZEROS, AS_TEXT),
+    (mark::NATIONAL, AS_TEXT),
+    (mark::NO_PLUS, AS_TEXT),
+    (mark::SIGNS, AS_TEXT),
+];
+
+const CALLERS: Table<7> = [
+    (mark::EXPONENT, DIGITS_LOST_CALLER),
+    (mark::APOSTROPHE, AS_TEXT_CALLER),
+    (mark::BLANKS, AS_TEXT_CALLER),
+    (mark::ZEROS, AS_TEXT_CALLER),
+    (mark::NATIONAL, AS_TEXT_CALLER),
+    (mark::NO_PLUS, AS_TEXT_CALLER),
+    (mark::SIGNS, AS_TEXT_CALLER),
+];
+
+const VERSIONS: Table<1> = [(
+    mark::BOOKED,
+    "compare it with the booked call by `trunkrate suspense show`; write it off with `suspense close`, or undo that run to \
+     choose again",
+)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_says_is_no_mark() {
+        let hostile = "start_time is `x`: it has no offset`: this form is not read";
+        assert!(hint(Reason::InvalidTime, hostile).starts_with("export times as"), "the last WHY counts");
+        assert_eq!(hint(Reason::InvalidTime, "start_time is `it has no offset`"), Reason::InvalidTime.hint());
+        assert_eq!(hint(Reason::NoRate, "x is `y`: no + stands before it"), Reason::NoRate.hint());
+    }
+
+    #[test]
+    fn a_caller_can_be_billed_all_the_same_and_a_rated_number_cannot() {
+        let caller = hint(Reason::InvalidNumber, "from is `442079460110`: no + stands before it");
+        let number = hint(Reason::InvalidNumber, "to is `442079460110`: no + stands before it");
+        assert!(caller.contains("policy.mangled_caller") && !number.contains("policy"), "{caller} / {number}");
+    }
+}
