@@ -18,7 +18,9 @@ demo: tools
 	@echo
 	$(BIN) rerate --ledger $(DEMO)/ledger $(CALL)
 	@echo
-	$(BIN) invoice issue --ledger $(DEMO)/ledger --period 2026-11 --date 2026-12-01 --items fixtures/night/items.csv --config fixtures/night/trunkrate.toml --out $(DEMO)/invoices
+	-$(BIN) invoice check --ledger $(DEMO)/ledger --period 2026-11 --items fixtures/night/items.csv --config fixtures/night/trunkrate.toml
+	@echo
+	$(BIN) invoice issue --ledger $(DEMO)/ledger --period 2026-11 --date 2026-12-01 --items fixtures/night/items.csv --config fixtures/night/trunkrate.toml --accept waiting --out $(DEMO)/invoices
 	$(BIN) report --ledger $(DEMO)/ledger --out $(DEMO)/report.html
 	$(BIN) verify --ledger $(DEMO)/ledger
 

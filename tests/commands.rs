@@ -307,9 +307,11 @@ fn summaries_and_suspense() {
             &["run", "--cdrs", "calls.csv", "--rates", "rates"],
             &["run", "--cdrs", "calls.csv", "--rates", "rates", "--format", "json"],
             &["suspense"],
+            &["suspense", "--all"],
             &["suspense", "--format", "csv"],
             &["suspense", "--format", "json", "--reason", "parent-missing"],
             &["suspense", "--reason", "no-rate"],
+            &["suspense", "--by-cause", "--format", "csv"],
             &["verify"],
         ],
     );

@@ -136,7 +136,8 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     }
     let config = shipped("fixtures/night/trunkrate.toml");
     let items = shipped("fixtures/night/items.csv");
-    let issue = ["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--config", text(&config)];
+    let issue =
+        ["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--config", text(&config), "--accept", "waiting"];
     same(&[&issue[..], &["--items", text(&items), "--out", "out"]].concat());
     let invoices = |folder: &Night| -> Vec<(String, Vec<u8>)> {
         let files = below(&folder.path().join("out")).into_iter();

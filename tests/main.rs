@@ -11,6 +11,7 @@
 //! | `memory` | in parts, on disk, in pieces: the same bytes |
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `doors` | what comes in wrongly is right, refused or said, in every format |
+//! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
@@ -38,6 +39,7 @@
 mod billing_table;
 mod browser;
 mod catalog;
+mod check;
 mod commands;
 mod decks;
 mod desk;

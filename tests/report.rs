@@ -145,7 +145,9 @@ fn what_waits_has_its_age_its_hint_and_its_place() {
     );
     let page = html(&night, &[]);
     assert!(page.contains("calls.csv:3 · CA3"), "{page}");
-    assert!(page.contains("look at the number with <code>trunkrate rates lookup</code>, then mend the deck"), "{page}");
+    assert!(page.contains("add rows for +44 to the deck <code>test</code>"), "{page}");
+    // 61 s are two minutes, at 0.0100 the only price: 2 × 0.02.
+    assert!(page.contains("about 0.04 USD"), "{page}");
 }
 
 // ---- findings ---------------------------------------------------------------------------------------------------

@@ -233,8 +233,9 @@ pub struct Times {
 
 /// What waits, and why; and what to do about it.
 ///
-/// Without a subcommand it lists the waiting records. A record is named by its call's id or, if it has none, by its
-/// source: calls.csv:17.
+/// Without a subcommand it groups the waiting records by what would settle them, the most money first: estimates, which no
+/// bill contains. --all lists the records one by one. A record is named by its call's id or, if it has none, by its source:
+/// calls.csv:17.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct SuspenseArgs {
@@ -260,8 +261,14 @@ pub struct SuspenseList {
     pub older_than: Option<i64>,
     #[command(flatten)]
     pub times: Times,
-    /// Count by reason instead of listing
+    /// List the records one by one instead of their causes
     #[arg(long)]
+    pub all: bool,
+    /// Group by cause in CSV and JSON too, which list the records without it
+    #[arg(long, conflicts_with_all = ["all", "counts", "export"])]
+    pub by_cause: bool,
+    /// Count by reason instead of listing
+    #[arg(long, conflicts_with = "all")]
     pub counts: bool,
     /// Write the records as a call file (JSON Lines) that `run` accepts; - is stdout
     #[arg(long, value_name = "FILE", conflicts_with_all = ["counts", "format"])]

@@ -7,14 +7,19 @@ use super::run::{existing, times};
 use super::{desk, run as night, term};
 use crate::advice;
 use crate::io::calls::SourceText;
+use crate::io::causes;
 use crate::io::ledger::frames::SuspenseRow;
-use crate::io::ledger::{History, read};
+use crate::io::ledger::read;
+use crate::money::Total;
 use crate::record::Field;
 use crate::reject::Reason;
+use crate::report::causes::CauseLine;
 use crate::report::waiting::age_days;
+use crate::text::{cell, visible};
 use crate::time::Micros;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
@@ -30,9 +35,19 @@ pub fn run(args: &SuspenseArgs) -> Result<(), CliError> {
 }
 
 fn list(args: &SuspenseList) -> Result<(), CliError> {
-    let history = existing(&args.ledger)?.history()?;
-    let rows = wanted(args, &history)?;
+    let ledger = existing(&args.ledger)?;
+    let history = ledger.history()?;
     let newest = history.newest_start();
+    let is_wanted = wanted(args, newest)?;
+    let mut rows = read::suspense(&history)?;
+    let lists = args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
+    if args.by_cause || !lists {
+        // All are diagnosed: the parent of one that is wanted may be one that is not.
+        let diagnosed = causes::diagnose(&ledger, &history, &rows)?;
+        let lines = causes::lines(diagnosed.iter().filter(|found| is_wanted(found.row)), newest);
+        return print_causes(&lines.map_err(|e| CliError::failed(format!("the estimates: {e}")))?, args.format);
+    }
+    rows.retain(|row| is_wanted(row));
     if let Some(path) = &args.export {
         return export(path, &rows);
     }
@@ -67,23 +82,81 @@ fn list(args: &SuspenseList) -> Result<(), CliError> {
     Ok(())
 }
 
-fn wanted(args: &SuspenseList, history: &History) -> Result<Vec<SuspenseRow>, CliError> {
+/// Prints what waits by cause.
+fn print_causes(lines: &[CauseLine], format: TableFormat) -> Result<(), CliError> {
+    match format {
+        TableFormat::Table => Ok(term::print(&causes_text(lines))?),
+        TableFormat::Json => Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(lines)?))?),
+        TableFormat::Csv => {
+            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+            writer.write_record(CAUSE_COLUMNS)?;
+            for line in lines {
+                let estimate: Vec<String> = line.estimate.iter().map(|m| format!("{} {}", m.amount, m.currency)).collect();
+                let counts = [line.calls, line.count.records, line.count.seconds, line.estimated_calls];
+                let [calls, records, seconds, estimated] = counts.map(|count| count.to_string());
+                let start = line.first_start.clone().unwrap_or_default();
+                let texts = [&line.cause, &line.reason, &line.words, &line.what_to_do];
+                let [cause, reason, words, what_to_do] = texts.map(|text| cell(text).into_owned());
+                let row = [cause, reason, words, calls, records, seconds, start, estimate.join("; "), estimated, what_to_do];
+                writer.write_record(row)?;
+            }
+            Ok(writer.flush()?)
+        }
+    }
+}
+
+const CAUSE_COLUMNS: [&str; 10] =
+    ["cause", "reason", "words", "calls", "records", "seconds", "first_start", "estimate", "estimated_calls", "what_to_do"];
+
+/// What waits by cause: a sentence each, how its money was estimated, some of the records, and what to do.
+fn causes_text(lines: &[CauseLine]) -> String {
+    if lines.is_empty() {
+        return "nothing waits\n".to_owned();
+    }
+    let text: String = lines.iter().map(|line| cause_text(line) + "\n").collect();
+    let records: u64 = lines.iter().map(|line| line.count.records).sum();
+    let (waits, causes) = match (records, lines.len()) {
+        (1, _) => ("1 record waits".to_owned(), String::new()),
+        (_, 1) => (format!("{} records wait", term::grouped(records)), ", for one cause".to_owned()),
+        (_, causes) => (format!("{} records wait", term::grouped(records)), format!(", for {causes} causes")),
+    };
+    text + &format!("{waits}{causes}; `trunkrate suspense --all` lists them one by one\n")
+}
+
+/// A cause for people.
+fn cause_text(line: &CauseLine) -> String {
+    let names = line.samples.iter().map(|sample| match sample.call_sid.as_str() {
+        "" => format!("{}:{}", sample.source_file, sample.source_line),
+        sid => sid.to_owned(),
+    });
+    let mut names: Vec<String> = names.collect();
+    names.dedup();
+    let more = if line.calls > names.len() as u64 { " …" } else { "" };
+    let mut text = format!("{}\n", term::heading(&visible(&line.sentence())));
+    if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default()) {
+        let _ = writeln!(text, "  estimate    {}", line.basis.join("; "));
+    }
+    let _ = writeln!(text, "  calls       {}{more}", visible(&names.join(", ")));
+    let _ = writeln!(text, "  what to do  {}", visible(&line.what_to_do));
+    text
+}
+
+/// Which records are asked for.
+fn wanted(args: &SuspenseList, newest: Option<Micros>) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
     for text in &args.reason {
         if Reason::parse(text).is_none() {
             let known = Reason::ALL.map(Reason::as_str).join(", ");
             return Err(CliError::usage(format!("--reason {text}: there is no such reason")).hint(format!("reasons: {known}")));
         }
     }
-    let (range, newest) = (times(&args.times)?, history.newest_start());
-    let mut rows = read::suspense(history)?;
-    rows.retain(|row| {
+    let range = times(&args.times)?;
+    Ok(move |row: &SuspenseRow| {
         (args.reason.is_empty() || args.reason.contains(&row.reason))
             && args.account.as_ref().is_none_or(|account| row.account_sid == *account)
             && args.source.as_ref().is_none_or(|source| row.source_file == *source)
             && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
             && range.as_ref().is_none_or(|range| started_in(row, range))
-    });
-    Ok(rows)
+    })
 }
 
 /// Whole days that a record waits: see [`age_days`].

@@ -8,7 +8,8 @@
 //! trunks, accounts                               the two optional lists; sheet: lists with a header; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
 //! published    a night that Spark rated, to be imported into the ledger
-//! report       a run, as an operator reads it in the morning
+//! report       a run, as an operator reads it in the morning; causes: why records wait, and what they would cost
+//! check        what stands against issuing a month's invoices
 //! ```
 //!
 //! **Invariant:** the kernel never names this module; here nothing is rated. polars and csv are known only here.
@@ -27,6 +28,10 @@ pub mod calls;
 pub mod calls_json;
 #[cfg(feature = "engine")]
 pub mod calls_parquet;
+#[cfg(feature = "engine")]
+pub mod causes;
+#[cfg(feature = "engine")]
+pub mod check;
 #[cfg(feature = "engine")]
 pub mod customers;
 #[cfg(feature = "engine")]

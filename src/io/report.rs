@@ -4,7 +4,7 @@
 //! manifest ────────────▶ head, law, classes
 //! log, group by group ─▶ calls, largest, carrier's prices; children beside their parents
 //! legs, group by group ▶ scenarios, days, short prefixes, zero amounts   (the archived decks say which prefixes there are)
-//! suspense, closed ────▶ reasons
+//! suspense, closed ────▶ reasons, causes
 //! legs of other runs ──▶ sums of the days of four weeks
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! Those of all others are asked for by their ids, many at a time, as `verify` and `run` do.
 
 use super::accounts::{self, Accounts};
+use super::causes::{self, waiting};
 use super::ledger::books::ROWS;
 use super::ledger::frames::SuspenseRow;
 use super::ledger::known::{day_of_file, ids_in};
@@ -26,11 +27,12 @@ use super::{FileError, decks};
 use crate::call::Sid;
 use crate::money::{Amount, Overflow, Total};
 use crate::party::Number;
+use crate::report::causes::CauseLine;
 use crate::report::count::{Call, Counter, Leg, Transfer, answered_and_ended};
 use crate::report::days::{self, DaySums};
 use crate::report::findings::Setting;
 use crate::report::prefixes::Prefixes;
-use crate::report::waiting::{Waiting, by_reason};
+use crate::report::waiting::by_reason;
 use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, Report, SCHEMA, Suspense, class_words};
 use crate::time::{self, Micros};
 use rayon::prelude::*;
@@ -59,8 +61,15 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     let s = &m.suspense;
     let [opening, new, taken_up, closed_count, closing] =
         [s.opening, s.new, s.taken_up, s.closed, s.closing].map(|count| Count { records: count.records, seconds: count.seconds });
-    let suspense =
-        Suspense { opening, new, taken_up, closed: closed_count, closing, reasons: by_reason(rows.iter().map(waiting), newest) };
+    let suspense = Suspense {
+        opening,
+        new,
+        taken_up,
+        closed: closed_count,
+        closing,
+        causes: causes_of(ledger, run, &before, &rows, newest)?,
+        reasons: by_reason(rows.iter().map(waiting), newest),
+    };
     let class = |name: &&str| ClassLine {
         class: (*name).to_owned(),
         words: class_words(name, &m.ignored_by_direction),
@@ -119,19 +128,17 @@ fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
     }
 }
 
-fn waiting(row: &SuspenseRow) -> Waiting<'_> {
-    Waiting {
-        call_sid: &row.call_sid,
-        account_sid: &row.account_sid,
-        reason: &row.reason,
-        detail: &row.detail,
-        source_file: &row.source_file,
-        source_line: row.source_line,
-        first_seen: &row.first_seen,
-        tries: row.tries,
-        seconds: row.seconds,
-        close_reason: &row.close_reason,
-    }
+/// What waits by cause, as of the run: later runs are not asked for parents.
+fn causes_of(
+    ledger: &Ledger,
+    run: &Run,
+    before: &[&Run],
+    rows: &[SuspenseRow],
+    newest: Option<Micros>,
+) -> Result<Vec<CauseLine>, LedgerError> {
+    let runs = before.iter().copied().chain([run]).cloned().collect();
+    let known = History { runs, undone: Vec::new(), issued: Vec::new() };
+    causes::lines(&causes::diagnose(ledger, &known, rows)?, newest).map_err(overflow)
 }
 
 fn counted(m: &Manifest, name: &str) -> Count {

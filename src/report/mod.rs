@@ -5,7 +5,8 @@
 //! ├── run: Head                       id, kind, files, decks, versions, policy; undone or not
 //! ├── law: Law                        read + retried = rated + free + duplicate + ignored + suspended + closed
 //! ├── classes, scenarios              counts and money
-//! ├── suspense, written_off           by reason, with ages, samples and what to do
+//! ├── suspense                        by cause and by reason, with estimates, ages, samples and what to do
+//! ├── written_off                     by reason
 //! ├── timelines: [Timeline]           amounts by UTC day beside the four weeks before, per currency
 //! ├── largest: [Largest]              the calls that cost most, per currency
 //! ├── callers: Callers                whose origin is not known
@@ -16,14 +17,17 @@
 //! A report is as of its run: it knows the runs before it and none after it, so that it reads the same a week later.
 //! There is no clock in it; ages are counted in the time of the calls, up to the newest start that was known then.
 //!
-//! **Invariant:** a report computes no amount. It adds up stored amounts of legs, and whoever gathers it holds their sum
-//! against what the run says of itself.
+//! **Invariant:** a report computes no amount, but for the estimates of what waits ([`estimate`]), which are added to nothing.
+//! It adds up stored amounts of legs, and whoever gathers it holds their sum against what the run says of itself.
 //!
 //! Next: [`count`], which is fed the rows; `crate::io::report`, which reads them; `crate::io::formats::report`, which draws.
 
 pub mod carrier;
+pub mod causes;
 pub mod count;
 pub mod days;
+pub mod diagnosis;
+pub mod estimate;
 pub mod findings;
 pub mod oddities;
 pub mod prefixes;
@@ -264,6 +268,8 @@ pub struct Suspense {
     pub closed: Count,
     /// What waits now.
     pub closing: Count,
+    /// The same by cause, the most money first.
+    pub causes: Vec<causes::CauseLine>,
     /// The same by reason, in the order of reasons.
     pub reasons: Vec<ReasonLine>,
 }

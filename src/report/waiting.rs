@@ -27,6 +27,23 @@ pub struct Waiting<'a> {
     pub close_reason: &'a str,
 }
 
+impl Waiting<'_> {
+    /// The record as a sample; its age is counted by [`age_days`].
+    #[must_use]
+    pub fn sample(&self, age_days: Option<i64>) -> Sample {
+        Sample {
+            call_sid: self.call_sid.to_owned(),
+            account_sid: self.account_sid.to_owned(),
+            source_file: self.source_file.to_owned(),
+            source_line: self.source_line,
+            detail: self.detail.to_owned(),
+            age_days,
+            tries: self.tries,
+            closed_because: self.close_reason.to_owned(),
+        }
+    }
+}
+
 /// Whole days that a record waits, counted in the time of the calls: from the newest call that was known when it came to
 /// the newest that is known now.
 #[must_use]
@@ -66,16 +83,6 @@ fn line(reason: Option<Reason>, name: &str, mut pile: Pile<'_>) -> ReasonLine {
         (std::cmp::Reverse(*age), record.source_file, record.source_line, record.call_sid, record.detail)
     });
     let oldest = pile.records.first().map(|(_, record)| record.first_seen).filter(|text| !text.is_empty());
-    let sample = |(age, record): &(Option<i64>, Waiting<'_>)| Sample {
-        call_sid: record.call_sid.to_owned(),
-        account_sid: record.account_sid.to_owned(),
-        source_file: record.source_file.to_owned(),
-        source_line: record.source_line,
-        detail: record.detail.to_owned(),
-        age_days: *age,
-        tries: record.tries,
-        closed_because: record.close_reason.to_owned(),
-    };
     ReasonLine {
         reason: name.to_owned(),
         count: pile.count,
@@ -84,7 +91,7 @@ fn line(reason: Option<Reason>, name: &str, mut pile: Pile<'_>) -> ReasonLine {
         median_days: pile.ages.get(pile.ages.len().saturating_sub(1) / 2).copied(),
         most_tries: pile.most_tries,
         hint: reason.map_or("", Reason::hint),
-        samples: pile.records.iter().take(SAMPLES).map(sample).collect(),
+        samples: pile.records.iter().take(SAMPLES).map(|(age, record)| record.sample(*age)).collect(),
     }
 }
 

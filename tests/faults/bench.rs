@@ -74,10 +74,24 @@ pub const ISSUE: Words = &[
     "accounts.csv",
     "--config",
     "seller.toml",
+    "--accept",
+    "waiting",
 ];
 /// The late calls of the second night, in the series of another year.
-const ISSUE_NEXT: Words =
-    &["invoice", "issue", "--period", "2026-12", "--date", "2027-01-02", "--accounts", "accounts.csv", "--config", "seller.toml"];
+const ISSUE_NEXT: Words = &[
+    "invoice",
+    "issue",
+    "--period",
+    "2026-12",
+    "--date",
+    "2027-01-02",
+    "--accounts",
+    "accounts.csv",
+    "--config",
+    "seller.toml",
+    "--accept",
+    "waiting",
+];
 pub const CREDIT: Words =
     &["invoice", "credit", "INV-2026-000001", "--rebill", "--reason", "a wrong address", "--date", "2026-12-03"];
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];

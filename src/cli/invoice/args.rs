@@ -1,8 +1,8 @@
 //! The arguments of `invoice`.
 
-use crate::cli::args::TableFormat;
+use crate::cli::args::{TableFormat, TextFormat};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Invoices: drafts, numbered and issued, corrected, shown, and written in every format.
 ///
@@ -38,12 +38,20 @@ pub struct MonthArgs {
 pub enum InvoiceCommand {
     /// What would be issued now; changes nothing
     Draft(PeriodArgs),
+    /// What stands against issuing a period, before money leaves; changes nothing
+    ///
+    /// Calls of the period that wait, by cause, with an estimate of their money; accounts that lack a name, an address or what
+    /// an e-invoice needs; accounts of the month before without billed calls now; amounts over five times those of the month
+    /// before; invoices over nothing; legs that came late. Exit code 0 if nothing stands against it, 1 if anything does.
+    Check(CheckArgs),
     /// Give each account's invoice its number, and fix it for good; issuing again gives nothing new
     ///
-    /// Legs that come later for an issued period go to the next invoice, under their own heading, or, with
-    /// --supplementary, to an invoice of their own.
+    /// It stops on what cannot be right, as `invoice check` lists it: calls of the period that wait for something that can be
+    /// settled, and amounts over five times those of the month before. --accept names what is right nevertheless. Legs that
+    /// come later for an issued period go to the next invoice, under their own heading, or, with --supplementary, to an
+    /// invoice of their own.
     Issue(IssueArgs),
-    /// Take an invoice back by a credit note that names it
+    /// Take an invoice back by a credit note that names it: to bill its legs again, or to write them off
     Credit(CreditArgs),
     /// All that was issued
     List(ListArgs),
@@ -53,6 +61,47 @@ pub enum InvoiceCommand {
     Write(WriteArgs),
     /// The JSON Schema of documents
     Schema,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The billing period, a UTC month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// The date on which it would be issued [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<String>,
+    /// Only this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// A file of monthly charges: items.csv (the README lists its columns)
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// accounts.csv [default: as the last run knew it]
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+    /// The ledger
+    #[arg(long, value_name = "DIR", default_value = "ledger")]
+    pub ledger: PathBuf,
+    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct IssueArgs {
+    #[command(flatten)]
+    pub what: PeriodArgs,
+    /// Issue in spite of this: an id that `invoice check` prints, such as waiting:no-rate, or a kind (waiting, jump) for all of
+    /// it; may be given several times, and what it accepted is kept with what is issued
+    #[arg(long, value_name = "ID")]
+    pub accept: Vec<String>,
+    /// Issue also to accounts without a name, an address or city, or a country
+    #[arg(long)]
+    pub allow_incomplete: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,13 +140,11 @@ pub struct PeriodArgs {
     pub format: Vec<Format>,
 }
 
-#[derive(Debug, clap::Args)]
-pub struct IssueArgs {
-    #[command(flatten)]
-    pub what: PeriodArgs,
-    /// Issue also to accounts without a name, an address or city, or a country
-    #[arg(long)]
-    pub allow_incomplete: bool,
+impl PeriodArgs {
+    /// The files that are read beside the ledger: configuration, accounts, items.
+    pub fn files(&self) -> [Option<&Path>; 3] {
+        [&self.config, &self.accounts, &self.items].map(Option::as_deref)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,9 +171,12 @@ pub struct CreditArgs {
     /// Why; the credit note says so
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Bill its legs again, by the next invoice; without this they are credited for good
-    #[arg(long)]
+    /// Bill its legs again, by the next invoice; this or --write-off must be given
+    #[arg(long, conflicts_with = "write_off")]
     pub rebill: bool,
+    /// Credit its legs for good: no invoice bills them again
+    #[arg(long)]
+    pub write_off: bool,
     /// The date on the credit note [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,

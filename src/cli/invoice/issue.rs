@@ -2,12 +2,14 @@
 
 use super::args::{CreditArgs, DrawingArgs, Format, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
+use super::check;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::run::{existing, open_to_write, print_what_is_done};
 use crate::cli::{config, rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
+use crate::io::check::{self as io_check, Question, Seen};
 use crate::io::customers;
 use crate::io::formats::einvoice;
 use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
@@ -22,8 +24,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// All that is read beside the ledger.
-struct Inputs {
-    terms: Terms,
+pub struct Inputs {
+    pub terms: Terms,
     config: PathBuf,
     accounts: Accounts,
     accounts_path: PathBuf,
@@ -33,16 +35,22 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(args: &PeriodArgs, ledger: &Ledger, history: &History) -> Result<Self, CliError> {
-        let (terms, config) = config::terms(args.config.as_deref())?;
+    /// Reads the configuration, the accounts and the items; accounts that are not named are those that the last run knew.
+    pub fn read(
+        [config, accounts, items_path]: [Option<&Path>; 3],
+        ledger: &Ledger,
+        history: &History,
+    ) -> Result<Self, CliError> {
+        let (terms, config) = config::terms(config)?;
         let known = history.runs.iter().rev().find_map(|run| run.manifest.accounts_hash.as_ref());
-        let path = args.accounts.clone().or_else(|| Some(ledger.archive_folder().join(known?).join("accounts.csv")));
+        let archived = || Some(ledger.archive_folder().join(known?).join("accounts.csv"));
+        let path = accounts.map(Path::to_owned).or_else(archived);
         let (accounts, accounts_text) = match &path {
             None => (Accounts::new(), None),
             Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
         };
         invoices::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
-        let (items, items_text) = match &args.items {
+        let (items, items_text) = match items_path {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
@@ -53,19 +61,19 @@ impl Inputs {
         Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
     }
 
-    fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
+    pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
         Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }
     }
 }
 
 /// The period's first day after it; an error if the period is none.
-fn day_after(period: &str) -> Result<String, CliError> {
+pub fn day_after(period: &str) -> Result<String, CliError> {
     let (_, to) = time::month_bounds(period).ok_or_else(|| CliError::usage(format!("--period {period}: expected YYYY-MM")))?;
     Ok(time::date_text(to))
 }
 
 /// A date as the user gave it, or another one.
-fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<String, CliError> {
+pub fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<String, CliError> {
     match given {
         None => Ok(otherwise()),
         Some(text) => time::days_after(text, 0)
@@ -74,7 +82,7 @@ fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<St
     }
 }
 
-fn today() -> String {
+pub fn today() -> String {
     time::date_text(rates::now())
 }
 
@@ -84,7 +92,7 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     let date = date(args.date.as_ref(), || after)?;
     let ledger = existing(&args.ledger)?;
     let history = ledger.history()?;
-    let inputs = Inputs::read(args, &ledger, &history)?;
+    let inputs = Inputs::read(args.files(), &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
@@ -105,7 +113,8 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 }
 
 /// Gives numbers.
-pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(), CliError> {
+pub fn issue(IssueArgs { what: args, accept, allow_incomplete }: &IssueArgs) -> Result<(), CliError> {
+    check::known_ids(accept)?;
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), today)?;
     if date < after {
@@ -117,17 +126,17 @@ pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(
     }
     let ledger = existing(&args.ledger)?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let inputs = Inputs::read(args, &ledger, &history)?;
+    let inputs = Inputs::read(args.files(), &ledger, &history)?;
     require_seller(&inputs.terms, &inputs.config)?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
     args.out.as_deref().map(make_folder).transpose()?;
     let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
-    let (mut lacking, mut incomplete) = (Vec::new(), Incomplete::default());
+    let (mut seen, mut incomplete) = (Seen::default(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
-        if let Ok(Draft { document, .. }) = draft {
-            lacking.extend(lacks_when_issued(document));
-            incomplete.add(&document.buyer.account_sid, &inputs.accounts);
+        if let Ok(draft) = draft {
+            seen.draft(draft, &wanted(args, &date));
+            incomplete.add(&draft.document.buyer.account_sid, &inputs.accounts);
         }
     });
     let Some(batch) = publish(args, &ledger, &lock, &history, &inputs, &date, drafts)? else {
@@ -137,7 +146,9 @@ pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(
     };
     incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
     let (writer, manifest) = batch;
-    let batch = writer.publish(&ledger, &mut history, manifest)?;
+    let question = Question { ledger: &ledger, history: &history, period: &args.period, account: args.account.as_deref() };
+    let accepted = check::guard(&question, &seen, accept, args.supplementary)?;
+    let batch = writer.publish(&ledger, &mut history, BatchManifest { accepted, ..manifest })?;
     follow(&ledger, &lock, &history, &batch.manifest);
     drop(lock);
     let rows =
@@ -150,8 +161,8 @@ pub fn issue(IssueArgs { what: args, allow_incomplete }: &IssueArgs) -> Result<(
         if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
-    if let Some((first, lacks)) = lacking.first().filter(|_| args.out.is_none()) {
-        tell_lacks(first, lacking.len(), lacks);
+    if let Some((first, lacks)) = seen.lacking.first().filter(|_| args.out.is_none()) {
+        tell_lacks(first, seen.lacking.len(), lacks);
     }
     if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
@@ -172,13 +183,6 @@ const SHOWN: usize = 40;
 
 fn total(entry: &Entry) -> String {
     format!("{} {}", entry.total, entry.currency)
-}
-
-/// What a draft's e-invoice will lack once it is issued.
-fn lacks_when_issued(draft: &Document) -> Option<(String, Vec<String>)> {
-    let issued = Document { kind: Kind::Invoice, number: Some("1".to_owned()), ..draft.clone() };
-    let lacks = einvoice::lacks(&issued);
-    (!lacks.is_empty()).then(|| (format!("account {}", draft.buyer.account_sid), lacks))
 }
 
 /// Stages a batch of invoices; nothing if there is no draft.
@@ -244,9 +248,7 @@ fn refuse_taken(history: &History, number: &str) -> Result<(), CliError> {
 
 /// Who sells must be known on a document that counts.
 fn require_seller(terms: &Terms, config: &Path) -> Result<(), CliError> {
-    let party = &terms.seller.party;
-    let needed = [("name", party.name.is_empty()), ("address", party.address.is_empty()), ("country", party.country.is_empty())];
-    let missing: Vec<&str> = needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect();
+    let missing = io_check::seller_lacks(terms);
     if missing.is_empty() && !terms.says_tax {
         return Err(CliError::failed(format!("{}: [invoice] lacks tax_category", config.display())).hint(
             "it is the tax of accounts that say none: standard (with tax_rate), zero, reverse-charge, exempt or outside-scope",
@@ -272,6 +274,11 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
     }
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: the credit note says why the invoice is corrected"));
+    }
+    if args.rebill == args.write_off {
+        return Err(CliError::usage("one of --rebill and --write-off is missing: say what becomes of the invoice's legs").hint(
+            "--rebill lets the next invoice bill them again; --write-off credits them for good: no invoice bills them again",
+        ));
     }
     let date = date(args.date.as_ref(), today)?;
     let ledger = existing(&args.ledger)?;
@@ -321,9 +328,9 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
     };
     let batch = writer.publish(&ledger, &mut history, manifest)?;
     follow(&ledger, &lock, &history, &batch.manifest);
-    let again = if args.rebill { "; its legs wait for the next invoice" } else { "" };
+    let again = if args.rebill { "its legs wait for the next invoice" } else { "its legs are written off" };
     let (total, currency) = (&note.totals.total, &note.currency);
-    let text = format!("issued: credit note {number} over {total} {currency}, for {}{again}\n", args.number);
+    let text = format!("issued: credit note {number} over {total} {currency}, for {}; {again}\n", args.number);
     print_what_is_done(&text, "the credit note is issued, but that could not be printed");
     Ok(())
 }

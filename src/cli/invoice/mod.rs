@@ -2,12 +2,13 @@
 //!
 //! | command | what it changes |
 //! |---|---|
-//! | `invoice --period`, `draft`, `list`, `show`, `write`, `schema` | nothing |
+//! | `invoice --period`, `draft`, `check`, `list`, `show`, `write`, `schema` | nothing |
 //! | `issue` | one batch of invoices |
 //! | `credit` | one batch with a credit note |
 
 pub mod args;
 mod buyers;
+mod check;
 mod files;
 mod issue;
 mod month;
@@ -22,6 +23,7 @@ use args::{InvoiceArgs, InvoiceCommand};
 pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
     match (&args.command, &args.month) {
         (Some(InvoiceCommand::Draft(args)), _) => issue::draft(args),
+        (Some(InvoiceCommand::Check(args)), _) => check::check(args),
         (Some(InvoiceCommand::Issue(args)), _) => issue::issue(args),
         (Some(InvoiceCommand::Credit(args)), _) => issue::credit(args),
         (Some(InvoiceCommand::List(args)), _) => show::list(args),

@@ -240,14 +240,7 @@ fn open_parents(calls: &Calls, waited: &Waited, known: &BTreeMap<Sid, BookedCall
 fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
     for (sid, kept) in waiting.iter().flatten().filter(|(sid, _)| !sid.is_empty()) {
-        let Some(direction) = DirectionField::of_word(&kept.root_direction).side() else { continue };
-        let root = RootFacts {
-            sid: texts.odd_sids.sid(&kept.root_sid),
-            direction,
-            a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut texts.parties),
-            b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut texts.parties),
-            trunk: texts.trunks.id(&kept.root_trunk),
-        };
+        let Some(root) = kept_root(texts, kept) else { continue };
         let account = texts.accounts.id(&kept.account);
         parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });
     }
@@ -258,6 +251,36 @@ fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) 
 fn other_versions(calls: &Calls, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
     let is_other = |record: &usize| known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record]);
     (0..calls.len()).filter(is_other).map(|record| calls.sid[record]).collect()
+}
+
+/// The root of a waiting child, as it is kept beside it.
+#[must_use]
+pub fn kept_root(texts: &mut SharedTexts, kept: &KeptParent) -> Option<RootFacts> {
+    Some(RootFacts {
+        direction: DirectionField::of_word(&kept.root_direction).side()?,
+        sid: texts.odd_sids.sid(&kept.root_sid),
+        a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut texts.parties),
+        b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut texts.parties),
+        trunk: texts.trunks.id(&kept.root_trunk),
+    })
+}
+
+/// The booked ones of some calls, with what they give to their children.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn parents_among(
+    history: &History,
+    wanted: &BTreeSet<Sid>,
+    texts: &mut SharedTexts,
+) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<Sid> = wanted.iter().copied().collect();
+    let mut places = places(history, &wanted)?;
+    places.retain(|place| place.id.place.is_some());
+    booked_parents(history, &places, texts, &mut BTreeSet::new())
 }
 
 /// The days of booked calls for which tonight's copies charge more than the log.

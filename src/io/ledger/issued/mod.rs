@@ -93,6 +93,9 @@ pub struct BatchManifest {
     pub accounts_hash: Option<String>,
     /// Hash of the items file, if one was given.
     pub items_hash: Option<String>,
+    /// What stood against it and was accepted: ids of [`crate::io::check`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
     /// Every other file of the batch.
     pub files: Vec<StoredFile>,
     /// BLAKE3 of the manifest as it was read.
@@ -192,7 +195,8 @@ pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
         if manifest.sequence != before.map_or(1, |before| before.sequence + 1)
             || manifest.previous_manifest.as_deref() != before.map(|before| before.own_hash.as_str())
         {
-            return Err(wrong(format!("is batch {}: the one before it is missing, or was changed", manifest.sequence)));
+            let before = before.map(|before| format!(", {},", before.batch_id)).unwrap_or_default();
+            return Err(wrong(format!("is batch {}: the one before it{before} is missing, or was changed", manifest.sequence)));
         }
         let last = series.entry((manifest.seller.clone(), manifest.year().to_owned())).or_default();
         for entry in &manifest.entries {

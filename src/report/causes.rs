@@ -1,0 +1,304 @@
+//! What waits, by cause: finer than by reason, where that tells which one act would settle it.
+//!
+//! **Invariant:** amounts of two currencies are neither added nor compared; an estimate is summed exactly, and rounded only
+//! when it is shown. The order of the records changes nothing: a cause is worded by the least of its records' wordings.
+
+use super::estimate::{Basis, Guess, shown};
+use super::waiting::{SAMPLES, Waiting, age_days};
+use super::{Count, Money, Sample};
+use crate::money::{Overflow, Total};
+use crate::reject::Reason;
+use crate::time::{self, Micros};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The cause for which a record waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Its id: the reason, and what else makes records of one cause.
+    pub id: String,
+    /// It, as the end of "52 calls: …".
+    pub words: String,
+    /// What would settle it.
+    pub what_to_do: String,
+}
+
+/// The records that wait for one cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CauseLine {
+    /// Its id.
+    pub cause: String,
+    /// The reason.
+    pub reason: String,
+    /// The cause in words.
+    pub words: String,
+    /// Calls; several versions of one count once.
+    pub calls: u64,
+    /// Records and seconds.
+    #[serde(flatten)]
+    pub count: Count,
+    /// The first start.
+    pub first_start: Option<String>,
+    /// The age of the oldest, in whole days.
+    pub oldest_days: Option<i64>,
+    /// How often the one that was tried most was tried.
+    pub most_tries: u32,
+    /// An estimate of their money: exact sums, never booked.
+    pub estimate: Vec<Money>,
+    /// How many of the calls it is of.
+    pub estimated_calls: u64,
+    /// The estimate in words, "about" and rounded.
+    pub about: String,
+    /// How it came to be.
+    pub basis: Vec<&'static str>,
+    /// What to do.
+    pub what_to_do: String,
+    /// The oldest records.
+    pub samples: Vec<Sample>,
+}
+
+impl CauseLine {
+    /// All of it in a sentence: `52 calls: no price for +54, about 10.55 USD, since 2026-10-23`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let since = self.since().map(|date| format!(", since {date}")).unwrap_or_default();
+        format!("{}: {}, {}{since}", calls(self.calls), self.words, self.about)
+    }
+
+    /// The date of the first start.
+    #[must_use]
+    pub fn since(&self) -> Option<&str> {
+        self.first_start.as_deref().and_then(|start| start.get(..10))
+    }
+}
+
+/// `1 call`, `1,234 calls`.
+#[must_use]
+pub fn calls(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if count == 1 { "1 call".to_owned() } else { format!("{text} calls") }
+}
+
+/// A record that waits, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits<'a> {
+    /// The record.
+    pub record: Waiting<'a>,
+    /// When it started, if that can be read.
+    pub start: Option<Micros>,
+    /// Its cause.
+    pub cause: &'a Cause,
+    /// What it would cost, if that can be told.
+    pub guess: Option<&'a Guess>,
+}
+
+/// Sums by currency.
+type Sums = BTreeMap<String, Total>;
+
+/// What is known of a cause so far.
+struct Pile<'a> {
+    cause: &'a Cause,
+    reason: &'a str,
+    count: Count,
+    first_start: Option<Micros>,
+    most_tries: u32,
+    /// Per call what each of its versions would cost, at most; nothing where that cannot be told.
+    calls: BTreeMap<(&'a str, &'a str, u64), Sums>,
+    basis: BTreeSet<Basis>,
+    records: Vec<(Option<i64>, Waiting<'a>)>,
+}
+
+impl<'a> Pile<'a> {
+    fn new(cause: &'a Cause, reason: &'a str) -> Self {
+        let (count, calls, basis) = (Count::default(), BTreeMap::new(), BTreeSet::new());
+        Self { cause, reason, count, first_start: None, most_tries: 0, calls, basis, records: Vec::new() }
+    }
+
+    fn add(&mut self, waits: &Waits<'a>, newest: Option<Micros>) {
+        let record = waits.record;
+        if waits.cause.words < self.cause.words {
+            self.cause = waits.cause;
+        }
+        self.count.records += 1;
+        self.count.seconds += u64::from(record.seconds);
+        self.first_start = [self.first_start, waits.start].into_iter().flatten().min();
+        self.most_tries = self.most_tries.max(record.tries);
+        // A record without an id is a call of its own.
+        let call = match record.call_sid {
+            "" => ("", record.source_file, record.source_line),
+            sid => (sid, "", 0),
+        };
+        let amounts = self.calls.entry(call).or_default();
+        if let Some(guess) = waits.guess {
+            let most = amounts.entry(guess.money.currency.clone()).or_default();
+            *most = Total::from_units(most.units().max(guess.money.amount.units()));
+            self.basis.insert(guess.basis);
+        }
+        self.records.push((age_days(record.first_seen, newest), record));
+    }
+
+    fn line(mut self) -> Result<CauseLine, Overflow> {
+        let mut sums = Sums::new();
+        for (currency, amount) in self.calls.values().flatten() {
+            sums.entry(currency.clone()).or_default().merge(*amount)?;
+        }
+        let estimated_calls = self.calls.values().filter(|amounts| !amounts.is_empty()).count() as u64;
+        let estimate: Vec<Money> = sums.into_iter().map(|(currency, amount)| Money { currency, amount }).collect();
+        let calls = self.calls.len() as u64;
+        self.records.sort_by_key(|(age, record)| {
+            (std::cmp::Reverse(*age), record.source_file, record.source_line, record.call_sid, record.detail)
+        });
+        let samples = self.records.iter().take(SAMPLES).map(|(age, record)| record.sample(*age)).collect();
+        Ok(CauseLine {
+            cause: self.cause.id.clone(),
+            reason: self.reason.to_owned(),
+            words: self.cause.words.clone(),
+            calls,
+            count: self.count,
+            first_start: self.first_start.map(time::text),
+            oldest_days: self.records.iter().filter_map(|(age, _)| *age).max(),
+            most_tries: self.most_tries,
+            about: about(&estimate, estimated_calls, calls),
+            estimate,
+            estimated_calls,
+            basis: self.basis.into_iter().map(Basis::words).collect(),
+            what_to_do: self.cause.what_to_do.clone(),
+            samples,
+        })
+    }
+}
+
+/// An estimate in words.
+#[must_use]
+pub fn about(estimate: &[Money], estimated_calls: u64, calls: u64) -> String {
+    if estimated_calls == 0 {
+        return "money not known".to_owned();
+    }
+    let sums: Vec<&Money> = estimate.iter().filter(|money| money.amount != Total::default()).collect();
+    let of_some = if estimated_calls < calls { format!(" for {estimated_calls} of them") } else { String::new() };
+    if sums.is_empty() {
+        return format!("nothing to bill{of_some}");
+    }
+    let sums: Vec<String> = sums.into_iter().map(shown).collect();
+    format!("about {}{of_some}", sums.join(" and "))
+}
+
+/// Piles records up by their cause: first those with an estimate, by currency the one with the most money first; then those
+/// with the most calls. `newest` is the newest call start that is known.
+///
+/// # Errors
+/// [`Overflow`] if a sum does not fit.
+pub fn by_cause<'a>(waits: impl IntoIterator<Item = Waits<'a>>, newest: Option<Micros>) -> Result<Vec<CauseLine>, Overflow> {
+    let mut piles: BTreeMap<&str, Pile<'a>> = BTreeMap::new();
+    for waits in waits {
+        let pile = piles.entry(&waits.cause.id).or_insert_with(|| Pile::new(waits.cause, waits.record.reason));
+        pile.add(&waits, newest);
+    }
+    let mut lines = piles.into_values().map(Pile::line).collect::<Result<Vec<_>, _>>()?;
+    lines.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    Ok(lines)
+}
+
+type Rank<'a> = (bool, Option<&'a str>, std::cmp::Reverse<i128>, std::cmp::Reverse<u64>, Option<Reason>, &'a str);
+
+/// The place of a cause. Of several currencies the first by name decides: amounts of two are not compared.
+fn rank(line: &CauseLine) -> Rank<'_> {
+    let money = line.estimate.iter().find(|money| money.amount != Total::default());
+    (
+        money.is_none(),
+        money.map(|money| money.currency.as_str()),
+        std::cmp::Reverse(money.map_or(0, |money| money.amount.units())),
+        std::cmp::Reverse(line.calls),
+        Reason::parse(&line.reason),
+        &line.cause,
+    )
+}
+
+/// The sums of several causes, by currency.
+///
+/// # Errors
+/// [`Overflow`] if one does not fit.
+pub fn sum_of<'a>(lines: impl IntoIterator<Item = &'a CauseLine>) -> Result<Vec<Money>, Overflow> {
+    let mut sums = Sums::new();
+    for money in lines.into_iter().flat_map(|line| &line.estimate) {
+        sums.entry(money.currency.clone()).or_default().merge(money.amount)?;
+    }
+    Ok(sums.into_iter().map(|(currency, amount)| Money { currency, amount }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(id: &str, words: &str) -> Cause {
+        Cause { id: id.to_owned(), words: words.to_owned(), what_to_do: "mend it".to_owned() }
+    }
+
+    fn guess(currency: &str, units: i128) -> Guess {
+        Guess { money: Money { currency: currency.to_owned(), amount: Total::from_units(units) }, basis: Basis::AsIf }
+    }
+
+    fn record(call_sid: &str, line: u64) -> Waiting<'_> {
+        Waiting {
+            call_sid,
+            account_sid: "AC1",
+            reason: "no-rate",
+            detail: "d",
+            source_file: "a.csv",
+            source_line: line,
+            first_seen: "2026-11-20T12:00:00Z",
+            tries: 1,
+            seconds: 61,
+            close_reason: "",
+        }
+    }
+
+    fn lines(waits: &[Waits<'_>]) -> Vec<CauseLine> {
+        by_cause(waits.iter().copied(), time::parse_date_or_instant("2026-11-20T12:00:00Z")).unwrap()
+    }
+
+    #[test]
+    fn versions_of_a_call_count_once_and_by_the_dearer() {
+        let (cause, cheap, dear) = (cause("c", "versions"), guess("USD", 100_000_000), guess("USD", 155_500_000));
+        let start = time::parse_date_or_instant("2026-10-23T08:00:00Z");
+        let waits = |sid, line, guess| Waits { record: record(sid, line), start, cause: &cause, guess };
+        let all = [waits("CA1", 2, Some(&cheap)), waits("CA1", 3, Some(&dear)), waits("", 4, None), waits("", 5, Some(&cheap))];
+        let found = lines(&all);
+        assert_eq!((found[0].calls, found[0].count), (3, Count { records: 4, seconds: 244 }));
+        // 1.555 + 1.00; the record of line 4 says nothing.
+        assert_eq!(found[0].sentence(), "3 calls: versions, about 2.56 USD for 2 of them, since 2026-10-23");
+        let turned: Vec<Waits<'_>> = all.iter().rev().copied().collect();
+        assert_eq!(lines(&turned), found);
+    }
+
+    #[test]
+    fn two_currencies_stand_beside_each_other() {
+        let (one, two, three) = (cause("1", "one"), cause("2", "two"), cause("3", "three"));
+        let (dollars, euros, yen) = (guess("USD", 900_000_000), guess("EUR", 100_000_000), guess("JPY", 99_900_000_000));
+        let waits = |sid, cause, guess| Waits { record: record(sid, 1), start: None, cause, guess };
+        let all = [waits("CA1", &one, Some(&dollars)), waits("CA2", &one, Some(&euros)), waits("CA3", &two, Some(&yen))];
+        let found = lines(&[&all[..], &[waits("CA4", &three, None), waits("CA5", &three, None)]].concat());
+        let sentences: Vec<String> = found.iter().map(CauseLine::sentence).collect();
+        assert_eq!(
+            sentences,
+            ["2 calls: one, about 1.00 EUR and 9.00 USD", "1 call: two, about 999 JPY", "2 calls: three, money not known"]
+        );
+        let sums = sum_of(&found).unwrap();
+        assert_eq!(sums.iter().map(shown).collect::<Vec<_>>(), ["1.00 EUR", "999 JPY", "9.00 USD"]);
+    }
+
+    #[test]
+    fn what_bills_nothing_is_known_to() {
+        let (cause, nothing) = (cause("c", "lost parents"), guess("USD", 0));
+        let waits = Waits { record: record("CA1", 1), start: None, cause: &cause, guess: Some(&nothing) };
+        assert_eq!(lines(&[waits])[0].sentence(), "1 call: lost parents, nothing to bill");
+        assert_eq!(calls(1_234_567), "1,234,567 calls");
+    }
+}
