@@ -78,8 +78,8 @@ class Ledger:
         shutil.copy(data / "trunkrate.toml", folder)
 
     def command(self, name, *arguments):
-        """Runs a command in the folder, where the ledger's default place is. Returns (its measures, its output)."""
-        return measure(f"trunkrate {name}", [self.binary, name, *arguments], self.folder, dict(os.environ))
+        """Runs a command in the folder, on the ledger in it. Returns (its measures, its output)."""
+        return measure(f"trunkrate {name}", [self.binary, name, *arguments], self.folder, {**os.environ, "TRUNKRATE_LEDGER": "ledger"})
 
     def run(self, nights):
         """Rates nights in one run. Returns (measures, summary); the conservation law is checked."""

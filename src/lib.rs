@@ -102,6 +102,7 @@ pub mod record;
 pub mod reject;
 #[cfg(feature = "engine")]
 pub mod report;
+pub mod repriced;
 pub mod resemble;
 pub mod scenario;
 pub mod table;

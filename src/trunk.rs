@@ -16,6 +16,18 @@ pub enum TransferMode {
     EnableAll,
 }
 
+impl TransferMode {
+    /// The carrier's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DisableAll => "disable-all",
+            Self::SipOnly => "sip-only",
+            Self::EnableAll => "enable-all",
+        }
+    }
+}
+
 /// Whose number the transfer target is shown (`transfer_caller_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +37,17 @@ pub enum TransferCallerId {
     FromTransferee,
     /// The party that transfers.
     FromTransferor,
+}
+
+impl TransferCallerId {
+    /// The carrier's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FromTransferee => "from-transferee",
+            Self::FromTransferor => "from-transferor",
+        }
+    }
 }
 
 /// One trunk of the carrier's list.
@@ -63,6 +86,11 @@ impl Trunks {
     #[must_use]
     pub fn get(&self, sid: &str) -> Option<&Trunk> {
         self.0.get(sid)
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Trunk> {
+        self.0.values()
     }
 
     /// How many there are.

@@ -18,6 +18,7 @@
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
+//! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
@@ -26,6 +27,7 @@
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `regressions` | faults that were found once |
+//! | `project` | the project's file stands for flags; `init` makes one and looks at what is in it |
 //! | `random_documents` | documents at random add up in every format |
 //! | `einvoice` | e-invoices against XSD and Schematron of EN 16931 |
 //! | `journal` | journals against hledger and beancount |
@@ -39,6 +41,7 @@
 mod billing_table;
 mod browser;
 mod catalog;
+mod changes;
 mod check;
 mod commands;
 mod decks;
@@ -63,6 +66,7 @@ mod naive;
 mod nights;
 mod oracle;
 mod plan;
+mod project;
 mod random_documents;
 mod readme;
 mod reasons;

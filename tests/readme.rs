@@ -51,7 +51,7 @@ fn the_transcript_is_what_the_commands_say() {
     let mut text = "```console\n".to_owned();
     for command in section(&readme, "transcript").1.lines().filter_map(|line| line.strip_prefix("$ trunkrate ")) {
         let arguments: Vec<&str> = command.split(' ').collect();
-        writeln!(text, "$ trunkrate {command}\n{}", night.trunkrate(&arguments).ok()).expect("text is written");
+        writeln!(text, "$ trunkrate {command}\n{}", night.bare("", &arguments, &[]).ok()).expect("text is written");
     }
     hold("transcript", &format!("{}\n```\n", text.trim_end()));
 }

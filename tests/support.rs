@@ -86,12 +86,20 @@ impl Night {
         self.trunkrate_env(args, &[])
     }
 
-    /// The same with environment variables.
+    /// The same with environment variables. Without them the ledger is the folder's `ledger`, as a project would say.
     pub fn trunkrate_env(&self, args: &[&str], env: &[(&str, &str)]) -> Done {
+        self.bare("", args, &[&[("TRUNKRATE_LEDGER", "ledger")], env].concat())
+    }
+
+    /// Runs the binary in a folder below, with these variables and no other of its own.
+    pub fn bare(&self, below: &str, args: &[&str], env: &[(&str, &str)]) -> Done {
         let output = Command::new(env!("CARGO_BIN_EXE_trunkrate"))
             .args(args)
+            .env_remove("TRUNKRATE_LEDGER")
+            .env_remove("TRUNKRATE_CONFIG")
             .envs(env.iter().copied())
-            .current_dir(self.path())
+            .current_dir(self.path().join(below))
+            .stdin(std::process::Stdio::null())
             .output()
             .expect("the binary runs");
         Done {

@@ -18,12 +18,26 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Args {
+    #[command(flatten)]
+    pub project: ProjectArgs,
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// Where the project and its ledger are, before or after any command.
+#[derive(Debug, Default, clap::Args)]
+pub struct ProjectArgs {
+    /// The ledger [env: TRUNKRATE_LEDGER] [default: the project's]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub ledger: Option<PathBuf>,
+    /// The project [env: TRUNKRATE_CONFIG] [default: trunkrate.toml, in this folder or above it]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Project")]
+    pub config: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Init(InitArgs),
     Run(RunArgs),
     Rerate(RerateArgs),
     Log(LogArgs),
@@ -42,14 +56,83 @@ pub enum Command {
     Table,
 }
 
+/// Make a project: trunkrate.toml and its folders; then look at one export and one deck.
+///
+/// With a project the other commands need no flags. On a terminal it asks for what no flag says. It shows the export column by
+/// column, as it would be read, what a run would do with it, and what the deck asks for a number; nothing is booked. In a
+/// folder that has a project it only looks.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Where [default: this folder]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Call files: a folder, a file or a glob [default: calls]
+    #[arg(long, value_name = "PATH")]
+    pub calls: Option<PathBuf>,
+    /// A rate deck, or a folder with a folder per deck [default: rates]
+    #[arg(long, value_name = "DIR")]
+    pub rates: Option<PathBuf>,
+    /// The carrier's trunk list (JSON) [default: trunks.json, if there]
+    #[arg(long, value_name = "FILE")]
+    pub trunks: Option<PathBuf>,
+    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: accounts.csv, if there]
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+    /// Monthly charges [default: items.csv, if there]
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// Where invoices are written [default: invoices]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The zone of times that have no offset: Europe/Berlin
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Who sells, as invoices say it
+    #[arg(long, value_name = "NAME")]
+    pub seller_name: Option<String>,
+    /// Its address; may be given several times, a line each
+    #[arg(long, value_name = "LINE")]
+    pub seller_address: Vec<String>,
+    #[arg(long, value_name = "CODE")]
+    pub seller_postcode: Option<String>,
+    #[arg(long, value_name = "CITY")]
+    pub seller_city: Option<String>,
+    /// Two letters of ISO 3166-1
+    #[arg(long, value_name = "CC")]
+    pub seller_country: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub seller_tax_id: Option<String>,
+    /// standard (with --tax-rate), zero, reverse-charge, exempt or outside-scope
+    #[arg(long, value_name = "CATEGORY")]
+    pub tax_category: Option<String>,
+    /// In per cent
+    #[arg(long, value_name = "RATE")]
+    pub tax_rate: Option<String>,
+    /// Write trunkrate.toml anew where there is one; the old one is kept beside it
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl InitArgs {
+    /// Whether a flag says what the project is to be.
+    pub fn has_choices(&self) -> bool {
+        let paths = [&self.calls, &self.rates, &self.trunks, &self.accounts, &self.items, &self.out];
+        let seller = [&self.seller_name, &self.seller_postcode, &self.seller_city, &self.seller_country, &self.seller_tax_id];
+        let terms = [&self.timezone, &self.tax_category, &self.tax_rate];
+        paths.iter().any(|path| path.is_some())
+            || seller.iter().chain(&terms).any(|text| text.is_some())
+            || !self.seller_address.is_empty()
+    }
+}
+
 /// Rate call files and book them in the ledger.
 ///
 /// Reads every call file, takes up what waits in suspense, and books each record once: the same calls again book
 /// nothing. Records that cannot be billed now wait in suspense, whole, and are tried again by every later run.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst
-    #[arg(long, required = true, value_name = "PATH", num_args = 1..)]
+    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst [default: the project's `calls`]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     pub cdrs: Vec<PathBuf>,
     #[command(flatten)]
     pub rating: RatingArgs,
@@ -107,21 +190,18 @@ impl std::fmt::Display for MaxSuspended {
 /// What calls are rated with, and where they are booked.
 #[derive(Debug, clap::Args)]
 pub struct RatingArgs {
-    /// A rate deck, or a folder with a folder per deck
+    /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
     #[arg(long, value_name = "DIR")]
-    pub rates: PathBuf,
-    /// The carrier's trunk list (JSON); without it every trunk allows transfers
+    pub rates: Option<PathBuf>,
+    /// The carrier's trunk list (JSON); without it every trunk allows transfers [default: the project's `trunks`]
     #[arg(long, value_name = "FILE")]
     pub trunks: Option<PathBuf>,
-    /// accounts.csv: account_sid,name,deck and what an invoice needs
+    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's `accounts`]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Book although decks, trunks or accounts have changed since the last run; what has is kept with the run
+    #[arg(long)]
+    pub accept_changes: bool,
     /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
     /// [default: half of the machine's, at most 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
@@ -147,9 +227,10 @@ pub enum TextFormat {
     Json,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     /// For people
+    #[default]
     Table,
     /// For spreadsheets and programs
     Csv,
@@ -180,7 +261,7 @@ pub struct RerateArgs {
     #[arg(long, value_name = "DIR")]
     pub rates: Option<PathBuf>,
     /// Rate from these call files instead of the ledger
-    #[arg(long, value_name = "PATH", num_args = 1.., requires = "rates")]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     pub cdrs: Vec<PathBuf>,
     /// With --cdrs: they know no transfers, so that the column parent_call_sid may be absent
     #[arg(long, requires = "cdrs")]
@@ -189,14 +270,8 @@ pub struct RerateArgs {
     #[arg(long, value_name = "FILE", requires = "cdrs")]
     pub trunks: Option<PathBuf>,
     /// accounts.csv, with --cdrs or --rates
-    #[arg(long, value_name = "FILE", requires = "rates")]
-    pub accounts: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration [default: trunkrate.toml, if there]
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub accounts: Option<PathBuf>,
     /// How to print the explanation
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -213,15 +288,12 @@ pub struct LogArgs {
     pub account: Option<String>,
     #[command(flatten)]
     pub times: Times,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Times {
     /// From this date or instant (UTC), inclusive
     #[arg(long, value_name = "TIME")]
@@ -237,7 +309,6 @@ pub struct Times {
 /// bill contains. --all lists the records one by one. A record is named by its call's id or, if it has none, by its source:
 /// calls.csv:17.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct SuspenseArgs {
     #[command(subcommand)]
     pub command: Option<SuspenseCommand>,
@@ -245,7 +316,7 @@ pub struct SuspenseArgs {
     pub list: SuspenseList,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct SuspenseList {
     /// Only this reason; may be given several times
     #[arg(long, value_name = "R")]
@@ -273,9 +344,6 @@ pub struct SuspenseList {
     /// Write the records as a call file (JSON Lines) that `run` accepts; - is stdout
     #[arg(long, value_name = "FILE", conflicts_with_all = ["counts", "format"])]
     pub export: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -298,9 +366,6 @@ pub struct ShowArgs {
     /// The call; or FILE:LINE, the source of a record without an id
     #[arg(value_name = "CALL_SID")]
     pub call: String,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -314,9 +379,6 @@ pub struct CloseArgs {
     /// Why; it is kept with the records
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -330,17 +392,11 @@ pub struct ResolveArgs {
     /// Why; it is kept with the other versions
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 /// The runs of the ledger, oldest first, and those that were undone.
 #[derive(Debug, clap::Args)]
 pub struct RunsArgs {
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -358,9 +414,6 @@ pub struct ReportArgs {
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub format: ReportFormat,
@@ -390,9 +443,6 @@ pub struct UndoArgs {
     /// Also undo the later runs that stand on it
     #[arg(long)]
     pub with_dependents: bool,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 /// Take into the ledger what was rated elsewhere.
@@ -417,9 +467,9 @@ pub struct ImportArgs {
     /// The published night: nights/000017-5f0c1234
     #[arg(value_name = "NIGHT_DIR")]
     pub night: PathBuf,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
+    /// Book although decks, trunks or accounts have changed since the last run; what has is kept with the run
+    #[arg(long)]
+    pub accept_changes: bool,
     /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
     /// [default: half of the machine's, at most 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
@@ -463,17 +513,18 @@ pub struct RatesArgs {
 pub enum RatesCommand {
     /// Load every deck of a folder, and say what is wrong
     Check {
-        /// A rate deck, or a folder with a folder per deck
-        dir: PathBuf,
+        /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
+        dir: Option<PathBuf>,
     },
     /// Which row prices a number; which rows lost, and why
     Lookup(LookupArgs),
 }
 
 #[derive(Debug, clap::Args)]
+#[command(allow_missing_positional = true)]
 pub struct LookupArgs {
-    /// A rate deck, or a folder with a folder per deck
-    pub dir: PathBuf,
+    /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
+    pub dir: Option<PathBuf>,
     /// The rated number, with +; or 911
     pub number: String,
     /// The calling number [default: unknown]
@@ -518,9 +569,6 @@ pub struct ExportArgs {
     /// Where to [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -545,7 +593,4 @@ pub struct VerifyArgs {
     /// A quick look: the chain, the balances and the catalog, but files and legs of about so many calls only
     #[arg(long, value_name = "N")]
     pub sample: Option<u64>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }

@@ -1,19 +1,14 @@
-//! `trunkrate.toml`: the choices of the one who bills.
+//! `trunkrate.toml`: who sells, and on which terms.
 
-use super::error::CliError;
 use crate::document::build::Tax;
 use crate::document::{Party, Payment, Seller};
 use crate::io::FileError;
 use crate::io::formats::einvoice::is_country;
 use crate::io::invoices::{LONGEST, Terms, tax_of};
 use crate::io::settings;
-use crate::policy::Policy;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use std::path::{Path, PathBuf};
-
-/// The file that is read if none is named.
-const DEFAULT: &str = "trunkrate.toml";
+use std::path::Path;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +20,9 @@ struct Config {
     _money: IgnoredAny,
     #[serde(rename = "policy")]
     _policy: IgnoredAny,
+    /// Where things are: the project reads it.
+    #[serde(rename = "paths")]
+    _paths: IgnoredAny,
     seller: SellerTable,
     invoice: InvoiceTable,
 }
@@ -63,28 +61,6 @@ struct InvoiceTable {
     itemised: Option<bool>,
 }
 
-/// How calls are rated, by the configuration; the defaults if no file is named and none is there.
-pub fn load(named: Option<&Path>) -> Result<Policy, CliError> {
-    let (path, text) = read(named)?;
-    Ok(settings::parse(&path, &text)?)
-}
-
-/// Who sells and on which terms, by the configuration; also the file.
-pub fn terms(named: Option<&Path>) -> Result<(Terms, PathBuf), CliError> {
-    let (path, text) = read(named)?;
-    Ok((parse_terms(&path, &text)?, path))
-}
-
-fn read(named: Option<&Path>) -> Result<(PathBuf, String), CliError> {
-    let path = named.unwrap_or(Path::new(DEFAULT));
-    let text = if named.is_none() && !path.exists() { String::new() } else { crate::io::read_text(path)? };
-    if named.is_some() && text.trim().is_empty() {
-        return Err(CliError::failed(format!("{}: is empty: it sets nothing", path.display()))
-            .hint("name the right file, or leave --config out"));
-    }
-    Ok((path.to_owned(), text))
-}
-
 impl SellerTable {
     /// All of its texts, but the id.
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
@@ -107,7 +83,11 @@ fn is_prefix(text: &str) -> bool {
     text.len() <= 20 && text.bytes().all(allowed) && !text.starts_with(['.', '-', '_'])
 }
 
-fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
+/// Reads who sells and on which terms; what is not said is as the contract has it.
+///
+/// # Errors
+/// As [`settings::read`]; also a value that no document can have.
+pub fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
     let Config { mut seller, mut invoice, .. } = settings::read(path, text)?;
     let wrong = |problem: String| FileError::new(path, problem);
     let texts = seller.texts().chain(invoice.texts());

@@ -2,7 +2,8 @@
 
 use super::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use super::error::CliError;
-use super::run::{existing, open_to_write, print_what_is_done};
+use super::project::Project;
+use super::run::{open_to_write, print_what_is_done};
 use super::suspense::{age, as_json, days_text};
 use super::term;
 use super::versions::Versions;
@@ -71,8 +72,8 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
 // ---- show -------------------------------------------------------------------------------------------------------
 
 /// Prints all that is known of a waiting call.
-pub fn show(args: &ShowArgs) -> Result<(), CliError> {
-    let history = existing(&args.ledger)?.history()?;
+pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
+    let history = project.ledger()?.history()?;
     let rows = read::suspense(&history)?;
     let found = find(&rows, &args.call)?;
     if found.is_empty() {
@@ -150,11 +151,11 @@ fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: 
 // ---- close and resolve ------------------------------------------------------------------------------------------
 
 /// Writes waiting records off.
-pub fn close(args: &CloseArgs) -> Result<(), CliError> {
+pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the records are written off"));
     }
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let rows = read::suspense(&history)?;
     let mut chosen = BTreeSet::new();
@@ -180,8 +181,8 @@ pub fn close(args: &CloseArgs) -> Result<(), CliError> {
 }
 
 /// Chooses one version of a call.
-pub fn resolve(args: &ResolveArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let rows = read::suspense(&history)?;
     let found = find(&rows, &args.call)?;

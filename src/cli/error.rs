@@ -51,6 +51,16 @@ impl CliError {
         self
     }
 
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// Prints the failure and gives its exit code.
     pub fn report(self) -> ExitCode {
         if self.kind != Kind::BrokenPipe {

@@ -2,7 +2,8 @@
 
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::error::CliError;
-use super::run::{existing, times};
+use super::project::Project;
+use super::run::times;
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
@@ -29,8 +30,8 @@ pub const SUSPENSE_COLUMNS: [&str; 10] = [
 ];
 
 /// Writes what was asked for.
-pub fn run(args: &ExportArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => {

@@ -2,44 +2,51 @@
 
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
-use super::run::{as_json, as_text, open_to_write, print_what_is_done, tell_unlisted};
-use super::{config, term};
+use super::project::Project;
+use super::run::{as_json, as_text, changes, open_to_write, print_what_is_done, tell_unlisted};
+use super::term;
 use crate::io::job::{Intake, Summary};
 use crate::io::ledger::manifest::Manifest;
-use crate::io::ledger::{Ledger, read};
+use crate::io::ledger::read;
 use crate::io::parts::Memory;
 use crate::io::published::Published;
+use crate::io::settings;
 use crate::policy::Policy;
 use crate::text::visible;
 use serde_json::json;
 
 /// Does what the subcommand says.
-pub fn run(args: &LedgerArgs) -> Result<(), CliError> {
+pub fn run(args: &LedgerArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
-        LedgerCommand::Import(args) => import(args),
+        LedgerCommand::Import(args) => import(args, project),
     }
 }
 
-fn import(args: &ImportArgs) -> Result<(), CliError> {
+fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let night = Published::open(&args.night)?;
     // Never the configuration of the folder that this is started in.
-    let policy = night.config()?.map_or(Ok(Policy::default()), |path| config::load(Some(&path)))?;
+    let policy = match night.config()? {
+        Some(path) => settings::parse(&path, &crate::io::read_text(&path)?)?,
+        None => Policy::default(),
+    };
     let inputs = night.inputs(policy)?;
-    if night.holds(&args.ledger) {
+    let ledger = project.ledger_to_book()?;
+    if night.holds(ledger.folder()) {
         return Err(CliError::usage("the ledger would stand in the published night, which never changes: name another --ledger"));
     }
-    let ledger = Ledger::at(&args.ledger);
     let (lock, mut history) = open_to_write(&ledger)?;
     if let Some(run) = night.imported_as(&history)? {
         return already(args, &night, &run.manifest);
     }
+    let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
     let files = night.records()?;
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
     let waiting = read::waiting(&history)?;
     let intake = Intake::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
-    let session = intake.settle(&history)?;
+    let mut session = intake.settle(&history)?;
+    session.accept(accepted);
     let summary = night.book(&ledger, &lock, &mut history, &session)?;
     drop(progress);
     done(args, &night, &summary)

@@ -3,7 +3,8 @@
 use super::args::{LogArgs, TableFormat};
 use super::error::CliError;
 use super::export::{Printed, printed};
-use super::run::{existing, times};
+use super::project::Project;
+use super::run::times;
 use super::term;
 use crate::io::ledger::books::LOG_COLUMNS;
 use crate::io::ledger::read::{self, Selection, each_date, longs, text};
@@ -19,8 +20,8 @@ const SID: usize = 0;
 const PARENT: usize = 1;
 
 /// Prints the log.
-pub fn run(args: &LogArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, account: args.account.clone() };
     let mut rows: Vec<Row> = Vec::new();
     match &args.call {

@@ -8,11 +8,13 @@ mod config;
 mod desk;
 mod error;
 mod export;
+mod init;
 mod invoice;
 mod ledger;
 mod log;
 mod output;
 mod plan;
+mod project;
 mod rates;
 mod report;
 mod rerate;
@@ -26,6 +28,7 @@ mod versions;
 use args::{Args, Command};
 use clap::Parser;
 use error::CliError;
+use project::Project;
 use std::process::ExitCode;
 
 /// Parses the arguments of the process and does what they say.
@@ -33,20 +36,24 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     crate::io::keep_guarded_panics_quiet();
     let args = Args::parse();
+    // Read where it is needed: what asks no project is not stopped by a broken one.
+    let global = &args.project;
+    let project = || Project::find(global);
     let result = match &args.command {
-        Command::Run(args) => run::run(args),
-        Command::Rerate(args) => rerate::run(args),
-        Command::Log(args) => log::run(args),
-        Command::Invoice(args) => invoice::run(args),
-        Command::Suspense(args) => suspense::run(args),
-        Command::Rates(args) => rates::run(args),
+        Command::Init(args) => init::run(args, global),
+        Command::Run(args) => project().and_then(|project| run::run(args, &project)),
+        Command::Rerate(args) => project().and_then(|project| rerate::run(args, &project)),
+        Command::Log(args) => project().and_then(|project| log::run(args, &project)),
+        Command::Invoice(args) => project().and_then(|project| invoice::run(args, &project)),
+        Command::Suspense(args) => project().and_then(|project| suspense::run(args, &project)),
+        Command::Rates(args) => project().and_then(|project| rates::run(args, &project)),
         Command::Classify(args) => classify::run(args),
-        Command::Export(args) => export::run(args),
-        Command::Verify(args) => verify::run(args),
-        Command::Runs(args) => runs::list(args),
-        Command::Report(args) => report::run(args),
-        Command::Undo(args) => runs::undo(args),
-        Command::Ledger(args) => ledger::run(args),
+        Command::Export(args) => project().and_then(|project| export::run(args, &project)),
+        Command::Verify(args) => project().and_then(|project| verify::run(args, &project)),
+        Command::Runs(args) => project().and_then(|project| runs::list(args, &project)),
+        Command::Report(args) => project().and_then(|project| report::run(args, &project)),
+        Command::Undo(args) => project().and_then(|project| runs::undo(args, &project)),
+        Command::Ledger(args) => project().and_then(|project| ledger::run(args, &project)),
         Command::Plan(args) => plan::run(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };

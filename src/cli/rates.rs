@@ -2,6 +2,7 @@
 
 use super::args::{LookupArgs, RatesArgs, RatesCommand, TextFormat};
 use super::error::CliError;
+use super::project::Project;
 use super::term::{self, grouped};
 use crate::deck::{Considered, Deck, Lost, Rated};
 use crate::io::decks;
@@ -12,10 +13,10 @@ use serde_json::json;
 use std::time::SystemTime;
 
 /// Dispatches to the two.
-pub fn run(args: &RatesArgs) -> Result<(), CliError> {
+pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
-        RatesCommand::Check { dir } => check(dir),
-        RatesCommand::Lookup(args) => lookup(args),
+        RatesCommand::Check { dir } => check(&project.rates(dir.as_deref())?),
+        RatesCommand::Lookup(args) => lookup(args, project),
     }
 }
 
@@ -38,8 +39,8 @@ fn check(dir: &std::path::Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn lookup(args: &LookupArgs) -> Result<(), CliError> {
-    let decks = decks::load(&args.dir)?;
+fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
+    let decks = decks::load(&project.rates(args.dir.as_deref())?)?;
     let number = |text: &str| Number::parse(text.trim());
     let rated = match (number(&args.number), Emergency::parse(args.number.trim())) {
         (Some(number), _) => Rated::Number(number),

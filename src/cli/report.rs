@@ -3,14 +3,14 @@
 use super::args::{ReportArgs, ReportFormat};
 use super::error::CliError;
 use super::output::write_whole;
-use super::run::existing;
+use super::project::Project;
 use super::term;
 use crate::io::ledger::{History, Run};
 use crate::io::report;
 
 /// Writes the report of a run.
-pub fn run(args: &ReportArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn run(args: &ReportArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
     let (run, undone) = find(&history, args.run.as_deref())?;
     let report = report::gather(&ledger, &history, run, undone)?;

@@ -2,7 +2,7 @@
 
 use super::args::{RerateArgs, TextFormat};
 use super::error::CliError;
-use super::run::existing;
+use super::project::{Key, Project};
 use super::term;
 use crate::advice;
 use crate::call::{PartyRef, Status};
@@ -96,8 +96,11 @@ struct Booked {
 }
 
 /// Explains a call from the ledger, or from files.
-pub fn run(args: &RerateArgs) -> Result<(), CliError> {
-    let case = if args.cdrs.is_empty() { from_ledger(args)? } else { from_files(args)? };
+pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
+    if args.accounts.is_some() && args.cdrs.is_empty() && args.rates.is_none() {
+        return Err(CliError::usage("--accounts needs --cdrs or --rates: without them the call is explained as it was booked"));
+    }
+    let case = if args.cdrs.is_empty() { from_ledger(args, project)? } else { from_files(args, project)? };
     let text = match args.format {
         TextFormat::Text => as_text(&case),
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&case))?),
@@ -108,10 +111,12 @@ pub fn run(args: &RerateArgs) -> Result<(), CliError> {
 
 // ---- from files -------------------------------------------------------------------------------------------------
 
-fn from_files(args: &RerateArgs) -> Result<Case, CliError> {
-    let Some(rates) = &args.rates else { return Err(CliError::usage("--cdrs needs --rates")) };
-    let policy = Policy { no_transfers: args.no_transfers, ..super::config::load(args.config.as_deref())? };
-    let inputs = Inputs::load(rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
+fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
+    let rates = project.rates(args.rates.as_deref())?;
+    let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
+    let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
+    let policy = Policy { no_transfers: args.no_transfers, ..project.policy()? };
+    let inputs = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
     let memory = Memory::of_machine();
     let intake = Intake::read(inputs, &found.files, Vec::new(), (memory, &std::env::temp_dir()), &Arc::default())?;
@@ -186,8 +191,8 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
 
 // ---- from the ledger --------------------------------------------------------------------------------------------
 
-fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
-    let ledger = existing(&args.ledger)?;
+fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
     let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
         let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
@@ -210,7 +215,7 @@ fn from_ledger(args: &RerateArgs) -> Result<Case, CliError> {
     let Some((scenario, parties)) = scene_of(&row, &root, &mut texts) else {
         return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
     };
-    let policy = args.config.is_some().then(|| super::config::load(args.config.as_deref())).transpose()?;
+    let policy = project.named_policy()?;
     let (rule, withheld) =
         policy.map_or_else(|| (rule_of(run), withheld_of(run)), |policy| (policy.leg_rule, policy.withheld_numbers));
     let question = Question {

@@ -2,36 +2,39 @@
 
 use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
+use super::project::{Key, Project};
 use super::term::{self, grouped};
+use crate::io::changes::Changes;
 use crate::io::job::{self, Inputs, Intake, Session, Summary};
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::{History, Ledger, Lock, catalog, read};
 use crate::io::parts::Memory;
-use crate::io::source::{self, CallPath};
+use crate::io::source::CallPath;
 use crate::night::{Class, Count};
 use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::text::visible;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 /// Rates call files and books them.
-pub fn run(args: &RunArgs) -> Result<(), CliError> {
+pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     set_threads(args.threads)?;
-    let found = source::find(&args.cdrs)?;
+    let found = project.calls(&args.cdrs)?;
     for path in &found.left_out {
         term::report("note", &format!("{}: left out, its name is not that of a call file", path.display()));
     }
-    night(&args.rating, &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
+    night((&args.rating, project), &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
 }
 
 /// Tries all that waits again, without new calls.
-pub fn retry(args: &RatingArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     if suspense_of(&ledger)?.is_empty() {
         term::print("nothing waits\n")?;
         return Ok(());
     }
-    night(args, &[], false, None, RunKind::Retry)
+    night((args, project), &[], false, None, RunKind::Retry)
 }
 
 fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
@@ -44,22 +47,24 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
 }
 
 fn night(
-    args: &RatingArgs,
+    (args, project): (&RatingArgs, &Project),
     files: &[CallPath],
     no_transfers: bool,
     max_suspended: Option<MaxSuspended>,
     kind: RunKind,
 ) -> Result<(), CliError> {
-    let policy = Policy { no_transfers, ..super::config::load(args.config.as_deref())? };
-    let inputs = Inputs::load(&args.rates, args.trunks.as_deref(), args.accounts.as_deref(), policy)?;
-    let ledger = Ledger::at(&args.ledger);
+    let ledger = project.ledger_to_book()?;
+    let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
+    let inputs = inputs(args, project, trunks.as_deref(), no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
+    let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
     let waiting = read::waiting(&history)?;
     let intake = Intake::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
-    let session = intake.settle(&history)?;
+    let mut session = intake.settle(&history)?;
+    session.accept(accepted);
     refuse_too_many(max_suspended, &session)?;
     let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
@@ -71,7 +76,7 @@ fn night(
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
     say_what_is_odd(&summary);
-    if let (Some(trunks), Some(count)) = (&args.trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk)) {
+    if let (Some(trunks), Some(count)) = (trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk)) {
         term::report("note", &format!("{}: lacks the trunk of {} waiting records", trunks.display(), grouped(*count)));
     }
     tell_unlisted(&summary);
@@ -81,6 +86,32 @@ fn night(
     };
     print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
     Ok(())
+}
+
+/// What has changed since the last run: nothing, or what is accepted. What is only noted is said.
+pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool) -> Result<Vec<String>, CliError> {
+    let Changes { run_id, stopping, notes } = Changes::since_last_run(ledger, history, inputs)?;
+    for note in notes {
+        term::report("note", &note);
+    }
+    if stopping.is_empty() {
+        return Ok(stopping);
+    }
+    let list: String = stopping.iter().map(|change| format!("\n  {change}")).collect();
+    if accept {
+        term::report("note", &format!("accepted, and kept with the run: changed since run {run_id}:{list}"));
+        return Ok(stopping);
+    }
+    Err(CliError::failed(format!("changed since run {run_id}:{list}\nnothing was booked"))
+        .hint("put back what was not meant to change; --accept-changes books it as it is now, and keeps this list with the run"))
+}
+
+/// What calls are rated with, by the flags and the project.
+fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transfers: bool) -> Result<Inputs, CliError> {
+    let rates = project.rates(args.rates.as_deref())?;
+    let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
+    let policy = Policy { no_transfers, ..project.policy()? };
+    Ok(Inputs::load(&rates, trunks, accounts.as_deref(), policy)?)
 }
 
 /// Takes a ledger for writing, and reads what is in it.
@@ -248,16 +279,6 @@ pub fn as_text(summary: &Summary) -> String {
     lines.extend(summary.amount.iter().map(|(currency, total)| format!("   {total} {currency}")));
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// A ledger that is there, for the commands that read.
-pub fn existing(folder: &std::path::Path) -> Result<Ledger, CliError> {
-    let ledger = Ledger::at(folder);
-    if ledger.exists()? {
-        return Ok(ledger);
-    }
-    Err(CliError::failed(format!("{}: there is no ledger", folder.display()))
-        .hint("`trunkrate run` makes one; --ledger names another"))
 }
 
 /// The time range of `--from` and `--to`.

@@ -2,7 +2,8 @@
 
 use super::args::{RunsArgs, TableFormat, UndoArgs};
 use super::error::CliError;
-use super::run::{existing, open_to_write, print_what_is_done};
+use super::project::Project;
+use super::run::{open_to_write, print_what_is_done};
 use super::term::{self, grouped};
 use crate::io::job;
 use crate::io::ledger::manifest::Manifest;
@@ -10,8 +11,8 @@ use crate::io::ledger::{History, undo};
 use serde_json::{Value, json};
 
 /// Lists the runs, and those that were undone.
-pub fn list(args: &RunsArgs) -> Result<(), CliError> {
-    let history = existing(&args.ledger)?.history()?;
+pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
+    let history = project.ledger()?.history()?;
     match args.format {
         TableFormat::Table => term::print(&as_table(&history))?,
         TableFormat::Csv => as_csv(&history)?,
@@ -96,15 +97,16 @@ fn as_json(manifest: &Manifest, undone: Option<&undo::Undone>) -> Value {
         "legs": manifest.legs,
         "amount": manifest.amount,
         "stands_on": manifest.stands_on,
+        "accepted_changes": manifest.accepted_changes,
     })
 }
 
 /// Takes a run back, and those that stand on it if that is allowed.
-pub fn undo(args: &UndoArgs) -> Result<(), CliError> {
+pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the run is undone"));
     }
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let at = find(&history, &args.run_id)?;
     let dependents = undo::dependents(&history, at);

@@ -3,7 +3,8 @@
 use super::args::{SuspenseArgs, SuspenseCommand, SuspenseList, TableFormat};
 use super::error::CliError;
 use super::export::{SUSPENSE_COLUMNS, started_in};
-use super::run::{existing, times};
+use super::project::Project;
+use super::run::times;
 use super::{desk, run as night, term};
 use crate::advice;
 use crate::io::calls::SourceText;
@@ -24,18 +25,22 @@ use std::io::Write;
 use std::path::Path;
 
 /// Lists what waits, or does what is asked with it.
-pub fn run(args: &SuspenseArgs) -> Result<(), CliError> {
+pub fn run(args: &SuspenseArgs, project: &Project) -> Result<(), CliError> {
+    if args.command.is_some() && args.list != SuspenseList::default() {
+        let problem = "an option of the list stands before the subcommand, which knows it not";
+        return Err(CliError::usage(problem).hint("`trunkrate suspense --help` shows which options are the list's"));
+    }
     match &args.command {
-        None => list(&args.list),
-        Some(SuspenseCommand::Show(args)) => desk::show(args),
-        Some(SuspenseCommand::Close(args)) => desk::close(args),
-        Some(SuspenseCommand::Resolve(args)) => desk::resolve(args),
-        Some(SuspenseCommand::Retry(args)) => night::retry(args),
+        None => list(&args.list, project),
+        Some(SuspenseCommand::Show(args)) => desk::show(args, project),
+        Some(SuspenseCommand::Close(args)) => desk::close(args, project),
+        Some(SuspenseCommand::Resolve(args)) => desk::resolve(args, project),
+        Some(SuspenseCommand::Retry(args)) => night::retry(args, project),
     }
 }
 
-fn list(args: &SuspenseList) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
     let newest = history.newest_start();
     let is_wanted = wanted(args, newest)?;

@@ -2,14 +2,14 @@
 
 use super::args::VerifyArgs;
 use super::error::CliError;
-use super::run::existing;
+use super::project::Project;
 use super::term::{self, grouped};
 use crate::io::ledger::proof::{self, Proof};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 
 /// Proves every run, and the ledger as a whole. The first thing that is wrong ends it.
-pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let proof = proof::prove(&ledger, args.sample)?;
     for note in &proof.notes {
         term::report("note", note);

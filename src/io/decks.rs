@@ -207,7 +207,42 @@ fn hash_files<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
+/// The rows of a deck with their prefixes, in the order of their files.
+#[derive(Debug, Clone)]
+pub struct DeckRows {
+    /// `name` of `deck.toml`, else its folder's.
+    pub name: String,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Its files, relative to its folder.
+    pub files: Vec<String>,
+    /// The rows.
+    pub rows: Vec<NewRate>,
+}
+
+impl DeckRows {
+    /// Reads the rows of one deck out of the files of decks that were loaded once. `folder` is for messages, `name` is the
+    /// deck's folder: also where its files stand at the top.
+    ///
+    /// # Errors
+    /// As [`archived`].
+    pub fn of_files(folder: &Path, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, FileError> {
+        let at_top = files.keys().all(|path| !path.contains('/'));
+        let of_deck = files.iter().filter_map(|(path, bytes)| {
+            let (deck, file) = path.rsplit_once('/').unwrap_or((name, path));
+            (deck == name).then_some((file, bytes.as_slice()))
+        });
+        let path = if at_top { folder.to_owned() } else { folder.join(name) };
+        read_deck_rows(&path, name, &of_deck.collect::<Vec<_>>(), Zeros::Taken)
+    }
+}
+
 fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Zeros) -> Result<Deck, FileError> {
+    let DeckRows { name, currency, files, rows } = read_deck_rows(folder, folder_name, files, zeros)?;
+    Deck::build(name, currency, files.clone(), rows).map_err(|conflict| refuse_conflict(folder, &files, &conflict))
+}
+
+fn read_deck_rows(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Zeros) -> Result<DeckRows, FileError> {
     let toml_path = folder.join("deck.toml");
     let bytes = files.iter().find(|(name, _)| *name == "deck.toml").map(|(_, bytes)| *bytes);
     let Some(bytes) = bytes else {
@@ -224,7 +259,7 @@ fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Z
         return Err(FileError::new(folder, "has no row"));
     }
     let name = defaults.name.clone().unwrap_or_else(|| folder_name.to_owned());
-    Deck::build(name, defaults.currency, names.clone(), rows).map_err(|conflict| refuse_conflict(folder, &names, &conflict))
+    Ok(DeckRows { name, currency: defaults.currency, files: names, rows })
 }
 
 fn refuse_conflict(folder: &Path, names: &[String], conflict: &Conflict) -> FileError {

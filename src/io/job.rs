@@ -161,6 +161,7 @@ impl Intake {
             stands_on,
             own_newest_start,
             newest_start,
+            accepted_changes: Vec::new(),
         })
     }
 
@@ -422,9 +423,15 @@ pub struct Session {
     stands_on: Vec<String>,
     own_newest_start: Option<Micros>,
     newest_start: Option<Micros>,
+    accepted_changes: Vec<String>,
 }
 
 impl Session {
+    /// Keeps with the run what a person accepted.
+    pub fn accept(&mut self, changes: Vec<String>) {
+        self.accepted_changes = changes;
+    }
+
     /// Records and seconds by class.
     #[must_use]
     pub fn tally(&self) -> Tally {
@@ -663,6 +670,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
     Manifest {
         own_newest_start: session.own_newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
+        accepted_changes: session.accepted_changes.clone(),
         policy: session.inputs.policy.words(),
         inputs: inputs.collect(),
         decks_hash: Some(session.inputs.decks.hash.clone()),

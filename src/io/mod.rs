@@ -8,6 +8,7 @@
 //! trunks, accounts                               the two optional lists; sheet: lists with a header; settings: what is configured
 //! ledger       what is booked: runs, their datasets and manifests, the catalog
 //! published    a night that Spark rated, to be imported into the ledger
+//! changes      what a run is rated with, beside the run before
 //! report       a run, as an operator reads it in the morning; causes: why records wait, and what they would cost
 //! check        what stands against issuing a month's invoices
 //! ```
@@ -30,6 +31,8 @@ pub mod calls_json;
 pub mod calls_parquet;
 #[cfg(feature = "engine")]
 pub mod causes;
+#[cfg(feature = "engine")]
+pub mod changes;
 #[cfg(feature = "engine")]
 pub mod check;
 #[cfg(feature = "engine")]
@@ -58,6 +61,8 @@ mod pool;
 pub mod published;
 #[cfg(feature = "engine")]
 pub mod report;
+#[cfg(feature = "engine")]
+pub mod sample;
 #[cfg(feature = "engine")]
 pub mod source;
 

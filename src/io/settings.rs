@@ -21,6 +21,8 @@ struct Settings {
     _seller: IgnoredAny,
     #[serde(rename = "invoice")]
     _invoice: IgnoredAny,
+    #[serde(rename = "paths")]
+    _paths: IgnoredAny,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +64,8 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
     toml::from_str(text).map_err(|e| {
         let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
         let error = FileError::new(path, e.message().to_owned());
-        FileError { line, ..error }.hint("the README lists what may stand in [input], [money], [policy], [seller] and [invoice]")
+        FileError { line, ..error }
+            .hint("the README lists what may stand in [paths], [input], [money], [policy], [seller] and [invoice]")
     })
 }
 

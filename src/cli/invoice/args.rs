@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// nothing. A record belongs to the UTC month of its start. The lines add up to the legs, to the last decimal; the total is
 /// that sum rounded once to the currency's minor unit, with the rounding as a line of its own.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true)]
 pub struct InvoiceArgs {
     #[command(subcommand)]
     pub command: Option<InvoiceCommand>,
@@ -26,12 +26,9 @@ pub struct MonthArgs {
     /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// Where to write them
+    /// Where to write them [default: the project's `out`]
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -80,12 +77,6 @@ pub struct CheckArgs {
     /// accounts.csv [default: as the last run knew it]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -118,32 +109,31 @@ pub struct PeriodArgs {
     /// Only what came late to a period that is already issued
     #[arg(long)]
     pub supplementary: bool,
-    /// A file of monthly charges: items.csv (the README lists its columns)
+    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's `items`]
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
-    /// accounts.csv [default: as the last run knew it]
+    /// accounts.csv [default: the project's `accounts`, else as the last run knew it]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration: [seller] and [invoice] [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where to write the documents
+    /// Where to write the documents [default: the project's `out`, for `issue`]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// In which formats, with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES, requires = "out")]
+    /// In which formats, with commas between [default: json,csv,html,pdf,ubl,cii]
+    #[arg(long, value_enum, value_delimiter = ',')]
     pub format: Vec<Format>,
 }
 
 impl PeriodArgs {
-    /// The files that are read beside the ledger: configuration, accounts, items.
-    pub fn files(&self) -> [Option<&Path>; 3] {
-        [&self.config, &self.accounts, &self.items].map(Option::as_deref)
+    /// The files that are read beside the ledger: accounts, items.
+    pub fn files(&self) -> [Option<&Path>; 2] {
+        [&self.accounts, &self.items].map(Option::as_deref)
+    }
+
+    /// The formats of files.
+    pub fn formats(&self) -> &[Format] {
+        if self.format.is_empty() { &Format::FILES } else { &self.format }
     }
 }
 
@@ -180,9 +170,6 @@ pub struct CreditArgs {
     /// The date on the credit note [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -193,9 +180,6 @@ pub struct ListArgs {
     /// Only of this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -214,12 +198,6 @@ pub struct ShowArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -233,20 +211,14 @@ pub struct WriteArgs {
     /// Only of this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// Where to write them
+    /// Where to write them [default: the project's `out`]
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
     /// In which formats, with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
     pub format: Vec<Format>,
-    /// The ledger
-    #[arg(long, value_name = "DIR", default_value = "ledger")]
-    pub ledger: PathBuf,
-    /// The configuration [default: trunkrate.toml, if there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 /// How a document is drawn.

@@ -4,7 +4,7 @@ use super::args::CheckArgs;
 use super::issue::{Inputs, date, day_after, today};
 use crate::cli::args::TextFormat;
 use crate::cli::error::CliError;
-use crate::cli::run::existing;
+use crate::cli::project::Project;
 use crate::cli::term;
 use crate::io::check::{self, Against, Question, Seen};
 use crate::io::invoices::{self, Wanted};
@@ -15,13 +15,13 @@ use serde_json::json;
 use std::fmt::Write as _;
 
 /// Lists what stands against issuing a period.
-pub fn check(args: &CheckArgs) -> Result<(), CliError> {
+pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), today)?;
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let files = [&args.config, &args.accounts, &args.items].map(Option::as_deref);
-    let inputs = Inputs::read(files, &ledger, &history)?;
+    let files = [&args.accounts, &args.items].map(Option::as_deref);
+    let inputs = Inputs::read(files, project, &ledger, &history)?;
     let mut seen = Seen::default();
     let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&args.period));
     for supplementary in [false, true].into_iter().filter(|supplementary| !supplementary || is_issued) {

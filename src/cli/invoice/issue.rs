@@ -1,12 +1,13 @@
 //! `invoice draft`, `issue` and `credit`.
 
-use super::args::{CreditArgs, DrawingArgs, Format, IssueArgs, PeriodArgs};
+use super::args::{CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::check;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
-use crate::cli::run::{existing, open_to_write, print_what_is_done};
-use crate::cli::{config, rates, term};
+use crate::cli::project::{Key, Project};
+use crate::cli::run::{open_to_write, print_what_is_done};
+use crate::cli::{rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
 use crate::io::check::{self as io_check, Question, Seen};
@@ -35,22 +36,23 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads the configuration, the accounts and the items; accounts that are not named are those that the last run knew.
+    /// Reads the terms, the accounts and the items; accounts that no one names are those that the last run knew.
     pub fn read(
-        [config, accounts, items_path]: [Option<&Path>; 3],
+        [accounts, items]: [Option<&Path>; 2],
+        project: &Project,
         ledger: &Ledger,
         history: &History,
     ) -> Result<Self, CliError> {
-        let (terms, config) = config::terms(config)?;
+        let (terms, config) = project.terms()?;
         let known = history.runs.iter().rev().find_map(|run| run.manifest.accounts_hash.as_ref());
         let archived = || Some(ledger.archive_folder().join(known?).join("accounts.csv"));
-        let path = accounts.map(Path::to_owned).or_else(archived);
+        let path = project.path(Key::Accounts, accounts)?.or_else(archived);
         let (accounts, accounts_text) = match &path {
             None => (Accounts::new(), None),
             Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
         };
         invoices::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
-        let (items, items_text) = match items_path {
+        let (items, items_text) = match &project.path(Key::Items, items)? {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
@@ -87,12 +89,13 @@ pub fn today() -> String {
 }
 
 /// Shows what would be issued.
-pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
+pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), || after)?;
-    let ledger = existing(&args.ledger)?;
+    refuse_formats_of_nothing(args, args.out.is_none())?;
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let inputs = Inputs::read(args.files(), &ledger, &history)?;
+    let inputs = Inputs::read(args.files(), project, &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
@@ -102,8 +105,16 @@ pub fn draft(args: &PeriodArgs) -> Result<(), CliError> {
     incomplete.tell(&inputs.accounts_path, true)?;
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {
-        let drawing = Drawing::new(&args.drawing, &inputs.terms, &args.format)?;
+        let drawing = Drawing::new(&args.drawing, &inputs.terms, args.formats())?;
         write_files(&history, Selection::Drafts(documents), &drawing, out)?;
+    }
+    Ok(())
+}
+
+/// Formats are of files.
+fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), CliError> {
+    if is_nothing && !args.format.is_empty() {
+        return Err(CliError::usage("--format says how files are drawn, and none are written").hint("--out DIR says where"));
     }
     Ok(())
 }
@@ -113,7 +124,8 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 }
 
 /// Gives numbers.
-pub fn issue(IssueArgs { what: args, accept, allow_incomplete }: &IssueArgs) -> Result<(), CliError> {
+pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
+    let IssueArgs { what: args, accept, allow_incomplete } = args;
     check::known_ids(accept)?;
     let after = day_after(&args.period)?;
     let date = date(args.date.as_ref(), today)?;
@@ -124,13 +136,15 @@ pub fn issue(IssueArgs { what: args, accept, allow_incomplete }: &IssueArgs) -> 
     if time::days_after(&after, LATEST_ISSUE).is_some_and(|latest| date > latest) {
         return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.period)));
     }
-    let ledger = existing(&args.ledger)?;
+    let out = project.out(args.out.as_deref());
+    refuse_formats_of_nothing(args, out.is_none())?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let inputs = Inputs::read(args.files(), &ledger, &history)?;
+    let inputs = Inputs::read(args.files(), project, &ledger, &history)?;
     require_seller(&inputs.terms, &inputs.config)?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
-    args.out.as_deref().map(make_folder).transpose()?;
-    let drawing = args.out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, &args.format)).transpose()?;
+    out.as_deref().map(make_folder).transpose()?;
+    let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let (mut seen, mut incomplete) = (Seen::default(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
@@ -161,10 +175,10 @@ pub fn issue(IssueArgs { what: args, accept, allow_incomplete }: &IssueArgs) -> 
         if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
-    if let Some((first, lacks)) = seen.lacking.first().filter(|_| args.out.is_none()) {
+    if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, seen.lacking.len(), lacks);
     }
-    if let (Some(out), Some(drawing)) = (&args.out, &drawing) {
+    if let (Some(out), Some(drawing)) = (&out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
         write_files(&history, selection, drawing, out).map_err(|e| {
             e.hint(format!("the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them", args.period))
@@ -268,7 +282,7 @@ fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest
 }
 
 /// Takes an invoice back.
-pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
+pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.chars().count() > LONGEST {
         return Err(CliError::usage(format!("--reason has more than {LONGEST} characters")));
     }
@@ -281,7 +295,7 @@ pub fn credit(args: &CreditArgs) -> Result<(), CliError> {
         ));
     }
     let date = date(args.date.as_ref(), today)?;
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
     if let Some(number) = &entry.corrects {
@@ -354,10 +368,4 @@ fn overview(documents: &[Document], none: &str) -> String {
     });
     let right = ["calls", "sum", "rounding", "net", "tax", "total"];
     term::table(&[&["account", "name"][..], &right[..]].concat(), &right, rows)
-}
-
-/// The drawing of one document by its number.
-pub fn drawing_of(args: &DrawingArgs, config: Option<&Path>, formats: &[Format]) -> Result<Drawing, CliError> {
-    let (terms, _) = config::terms(config)?;
-    Drawing::new(args, &terms, formats)
 }

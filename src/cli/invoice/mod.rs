@@ -15,22 +15,27 @@ mod month;
 mod show;
 
 use super::error::CliError;
+use super::project::Project;
 use super::term;
 use crate::io::formats::json;
 use args::{InvoiceArgs, InvoiceCommand};
 
 /// Does what the subcommand says.
-pub fn run(args: &InvoiceArgs) -> Result<(), CliError> {
+pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
+    if args.command.is_some() && args.month.is_some() {
+        let problem = "--period, --account or --out stands before the subcommand, which knows it not";
+        return Err(CliError::usage(problem).hint("write it after the subcommand"));
+    }
     match (&args.command, &args.month) {
-        (Some(InvoiceCommand::Draft(args)), _) => issue::draft(args),
-        (Some(InvoiceCommand::Check(args)), _) => check::check(args),
-        (Some(InvoiceCommand::Issue(args)), _) => issue::issue(args),
-        (Some(InvoiceCommand::Credit(args)), _) => issue::credit(args),
-        (Some(InvoiceCommand::List(args)), _) => show::list(args),
-        (Some(InvoiceCommand::Show(args)), _) => show::show(args),
-        (Some(InvoiceCommand::Write(args)), _) => show::write(args),
+        (Some(InvoiceCommand::Draft(args)), _) => issue::draft(args, project),
+        (Some(InvoiceCommand::Check(args)), _) => check::check(args, project),
+        (Some(InvoiceCommand::Issue(args)), _) => issue::issue(args, project),
+        (Some(InvoiceCommand::Credit(args)), _) => issue::credit(args, project),
+        (Some(InvoiceCommand::List(args)), _) => show::list(args, project),
+        (Some(InvoiceCommand::Show(args)), _) => show::show(args, project),
+        (Some(InvoiceCommand::Write(args)), _) => show::write(args, project),
         (Some(InvoiceCommand::Schema), _) => Ok(term::print(&json::schema())?),
-        (None, Some(args)) => month::run(args),
-        (None, None) => Err(CliError::usage("--period and --out are missing").hint("`trunkrate help invoice` says more")),
+        (None, Some(args)) => month::run(args, project),
+        (None, None) => Err(CliError::usage("--period is missing").hint("`trunkrate help invoice` says more")),
     }
 }

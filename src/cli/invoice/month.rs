@@ -3,7 +3,7 @@
 use super::args::MonthArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
-use crate::cli::run::existing;
+use crate::cli::project::Project;
 use crate::cli::term;
 use crate::io::accounts::{self, Account, Accounts};
 use crate::io::ledger::read::{Selection, each_date, longs, text, units};
@@ -22,15 +22,16 @@ use std::path::Path;
 type Invoices = BTreeMap<(String, String), Usage>;
 
 /// Writes the invoices of a month.
-pub fn run(args: &MonthArgs) -> Result<(), CliError> {
+pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     let (from, to) =
         time::month_bounds(&args.period).ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
-    let ledger = existing(&args.ledger)?;
+    let ledger = project.ledger()?;
+    let out = project.required_out(args.out.as_deref())?;
     let accounts = accounts_of(&ledger)?;
     let selection = Selection { times: Some(from..to), account: args.account.clone() };
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
-    std::fs::create_dir_all(&args.out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", args.out.display())))?;
+    std::fs::create_dir_all(&out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
     let unlisted = Account::default();
     let mut index = Vec::new();
     let mut currencies: HashMap<&str, u32> = HashMap::new();
@@ -50,20 +51,20 @@ pub fn run(args: &MonthArgs) -> Result<(), CliError> {
             invoice,
             sum,
         };
-        write_whole(&args.out.join(format!("{stem}.csv")), &document.csv()?)?;
+        write_whole(&out.join(format!("{stem}.csv")), &document.csv()?)?;
         write_whole(
-            &args.out.join(format!("{stem}.json")),
+            &out.join(format!("{stem}.json")),
             format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes(),
         )?;
         index.push((stem, document));
     }
-    write_whole(&args.out.join("index.csv"), &index_csv(&index)?)?;
+    write_whole(&out.join("index.csv"), &index_csv(&index)?)?;
     let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
     write_whole(
-        &args.out.join("index.json"),
+        &out.join("index.json"),
         format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
     )?;
-    term::print(&as_table(&index, &args.out))?;
+    term::print(&as_table(&index, &out))?;
     Ok(())
 }
 

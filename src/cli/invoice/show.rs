@@ -1,12 +1,12 @@
 //! `invoice list`, `show` and `write`.
 
 use super::args::{ListArgs, ShowArgs, WriteArgs};
-use super::files::{Selection, signed, write_files};
-use super::issue::{drawing_of, unknown};
+use super::files::{Drawing, Selection, signed, write_files};
+use super::issue::unknown;
 use crate::cli::args::TableFormat;
 use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
-use crate::cli::run::existing;
+use crate::cli::project::Project;
 use crate::cli::term;
 use crate::document::{Document, TaxGroup, UsageLine};
 use crate::io::ledger::issued::{self, Batch, Entry};
@@ -36,11 +36,11 @@ const COLUMNS: [&str; 11] =
     ["number", "state", "other", "date", "period", "account_sid", "usage", "net", "tax", "total", "currency"];
 
 /// Lists what was issued.
-pub fn list(args: &ListArgs) -> Result<(), CliError> {
+pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
     if let Some(period) = args.period.as_ref().filter(|period| crate::time::month_bounds(period).is_none()) {
         return Err(CliError::usage(format!("--period {period}: expected YYYY-MM")));
     }
-    let history = existing(&args.ledger)?.history()?;
+    let history = project.ledger()?.history()?;
     let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     let wanted = |(batch, entry): &(&Batch, &Entry)| {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
@@ -79,11 +79,11 @@ pub fn list(args: &ListArgs) -> Result<(), CliError> {
 }
 
 /// Shows one document.
-pub fn show(args: &ShowArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
     let history = ledger.history()?;
     let (batch, _) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
-    let drawing = drawing_of(&args.drawing, args.config.as_deref(), &[args.format])?;
+    let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &[args.format])?;
     let selection = Selection::issued(&history, |_, entry| entry.number == args.number);
     let legs = drawing.legs(&history, &selection)?;
     batch.each_document(
@@ -102,13 +102,14 @@ pub fn show(args: &ShowArgs) -> Result<(), CliError> {
 }
 
 /// Writes issued documents as files.
-pub fn write(args: &WriteArgs) -> Result<(), CliError> {
-    let ledger = existing(&args.ledger)?;
+pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
+    let out = project.required_out(args.out.as_deref())?;
     let history = ledger.history()?;
     if let Some(number) = args.numbers.iter().find(|number| issued::find(&history.issued, number).is_none()) {
         return Err(unknown(number));
     }
-    let drawing = drawing_of(&args.drawing, args.config.as_deref(), &args.format)?;
+    let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &args.format)?;
     let selection = Selection::issued(&history, |batch, entry| {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
             && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
@@ -117,7 +118,7 @@ pub fn write(args: &WriteArgs) -> Result<(), CliError> {
     if selection.count() == 0 {
         return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
     }
-    write_files(&history, selection, &drawing, &args.out)
+    write_files(&history, selection, &drawing, &out)
 }
 
 /// A document for the terminal.

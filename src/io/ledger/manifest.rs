@@ -78,6 +78,9 @@ pub struct Manifest {
     pub own_newest_start: Option<String>,
     /// Earlier runs whose calls it found again, or whose calls are parents of its own.
     pub stands_on: Vec<String>,
+    /// What had changed since the run before, as a person was told who accepted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_changes: Vec<String>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
     /// The call files.

@@ -1,0 +1,227 @@
+//! The text of a new `trunkrate.toml`: every choice with a line that explains it, defaults commented out.
+
+use super::relative;
+use crate::cli::args::InitArgs;
+use crate::cli::error::CliError;
+use std::fmt::Write;
+use std::path::Path;
+
+/// What a new project is to be. Paths as its file names them.
+#[derive(Debug)]
+pub struct Choices {
+    pub calls: String,
+    pub rates: String,
+    pub ledger: String,
+    pub out: String,
+    pub trunks: Option<String>,
+    pub accounts: Option<String>,
+    pub items: Option<String>,
+    pub timezone: Option<String>,
+    pub seller: Seller,
+    pub tax_category: Option<String>,
+    pub tax_rate: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Seller {
+    pub name: Option<String>,
+    pub address: Vec<String>,
+    pub postcode: Option<String>,
+    pub city: Option<String>,
+    pub country: Option<String>,
+    pub tax_id: Option<String>,
+}
+
+impl Choices {
+    /// The choices of flags; what none names is as the folder has it, else the usual name.
+    pub fn of(args: &InitArgs, ledger: Option<&Path>, folder: &Path) -> Result<Self, CliError> {
+        let given = |path: Option<&Path>| path.map(|path| relative(path, folder)).transpose();
+        let required = |path: Option<&Path>, usual: &str| Ok::<_, CliError>(given(path)?.unwrap_or_else(|| usual.to_owned()));
+        // A list that is there and not named would be forgotten every night.
+        let there = |path: Option<&Path>, usual: &str| {
+            Ok::<_, CliError>(given(path)?.or_else(|| folder.join(usual).is_file().then(|| usual.to_owned())))
+        };
+        Ok(Self {
+            calls: required(args.calls.as_deref(), "calls")?,
+            rates: required(args.rates.as_deref(), "rates")?,
+            ledger: required(ledger, "ledger")?,
+            out: required(args.out.as_deref(), "invoices")?,
+            trunks: there(args.trunks.as_deref(), "trunks.json")?,
+            accounts: there(args.accounts.as_deref(), "accounts.csv")?,
+            items: there(args.items.as_deref(), "items.csv")?,
+            timezone: args.timezone.clone(),
+            seller: Seller {
+                name: args.seller_name.clone(),
+                address: args.seller_address.clone(),
+                postcode: args.seller_postcode.clone(),
+                city: args.seller_city.clone(),
+                country: args.seller_country.clone(),
+                tax_id: args.seller_tax_id.clone(),
+            },
+            tax_category: args.tax_category.clone(),
+            tax_rate: args.tax_rate.clone(),
+        })
+    }
+
+    /// The file.
+    pub fn to_text(&self) -> String {
+        let mut text =
+            "# A trunkrate project. Commands that are started in this folder, or in one below it, take what stands here.\n\
+                        # A flag beats this file. Lines that begin with # show what holds without them, or an example.\n"
+                .to_owned();
+        let mut table = |name: &str, about: &str, lines: &[Line]| {
+            let _ = write!(text, "\n[{name}] # {about}\n");
+            let width = lines.iter().map(|line| line.code().chars().count()).max().unwrap_or_default();
+            for line in lines {
+                let about = if line.about.is_empty() { String::new() } else { format!(" # {}", line.about) };
+                let _ = writeln!(text, "{}", format!("{:width$}{about}", line.code()).trim_end());
+            }
+        };
+        table("paths", "relative to this file", &self.paths());
+        table(
+            "input",
+            "how call files are read",
+            &[
+                Line::of(
+                    "timezone",
+                    self.timezone.as_deref(),
+                    "Europe/Berlin",
+                    "of times without an offset; not set: they wait as invalid-time",
+                ),
+                Line::example("other_directions", "[]", "more directions that are no trunk's, such as \"outbound\": ignored"),
+                Line::default("final_newline", "required", "a last line without an end may be cut, and waits; or \"optional\""),
+            ],
+        );
+        table(
+            "policy",
+            "what the carrier's page leaves open",
+            &[
+                Line::default(
+                    "chained_transfers",
+                    "suspend",
+                    "a transfer of a transfer waits; \"root\" bills it as the root call's",
+                ),
+                Line::default(
+                    "mangled_caller",
+                    "suspend",
+                    "a caller that a spreadsheet broke waits; \"unknown\" bills it as unknown",
+                ),
+                Line::default("internal_targets", "suspend", "a target at the carrier's own host waits; or \"pstn\", \"sip\""),
+                Line::default("unlisted_accounts", "bill", "by the default deck, and counted; \"suspend\": their calls wait"),
+                Line::example("max_call_seconds", "86400", "a longer call waits as invalid-duration"),
+                Line::example("parent_wait_days", "7", "then the parent of a transfer is given up"),
+            ],
+        );
+        table(
+            "money",
+            "the rounding of a leg",
+            &[
+                Line::example("leg_decimals", "5", "at most 8"),
+                Line::default("leg_rounding", "half-up", "or \"half-even\", \"up\""),
+            ],
+        );
+        table("seller", "who sells: invoices need name, address and country", &self.sellers());
+        table(
+            "invoice",
+            "on which terms",
+            &[
+                Line::default("number_prefix", "INV-", "before the year in a number: INV-2026-000001"),
+                Line::example("due_days", "14", "from the date to the due date"),
+                Line::of(
+                    "tax_category",
+                    self.tax_category.as_deref(),
+                    "standard",
+                    "needed to issue: standard, zero, reverse-charge, exempt, outside-scope",
+                ),
+                Line::of("tax_rate", self.tax_rate.as_deref(), "19", "in per cent, with standard"),
+                Line::default("iban", "", "how to pay; also account_name, bic, terms, notes"),
+            ],
+        );
+        text
+    }
+
+    fn paths(&self) -> [Line; 7] {
+        [
+            Line::set("calls", &self.calls, "call files: a path, a glob, or a list of them (--cdrs)"),
+            Line::set("rates", &self.rates, "a rate deck, or a folder with a folder per deck (--rates)"),
+            Line::set("ledger", &self.ledger, "what is booked; the first run makes it (--ledger)"),
+            Line::set("out", &self.out, "where `invoice issue` and `invoice write` write (--out)"),
+            Line::of(
+                "trunks",
+                self.trunks.as_deref(),
+                "trunks.json",
+                "the carrier's trunk list; without it all transfers are allowed (--trunks)",
+            ),
+            Line::of("accounts", self.accounts.as_deref(), "accounts.csv", "account_sid,name,deck and addresses (--accounts)"),
+            Line::of("items", self.items.as_deref(), "items.csv", "monthly charges (--items)"),
+        ]
+    }
+
+    fn sellers(&self) -> [Line; 6] {
+        let seller = &self.seller;
+        let address = if seller.address.is_empty() {
+            Line::example("address", "[\"High Street 1\"]", "one line or more")
+        } else {
+            let lines: Vec<String> = seller.address.iter().map(|line| quoted(line)).collect();
+            Line { is_set: true, ..Line::example("address", &format!("[{}]", lines.join(", ")), "one line or more") }
+        };
+        [
+            Line::of("name", seller.name.as_deref(), "Example Telecom Ltd", "as invoices say it"),
+            address,
+            Line::of("postcode", seller.postcode.as_deref(), "EC1A 1BB", ""),
+            Line::of("city", seller.city.as_deref(), "London", ""),
+            Line::of("country", seller.country.as_deref(), "GB", "two letters of ISO 3166-1"),
+            Line::of("tax_id", seller.tax_id.as_deref(), "GB000000000", "also email, phone, website, registration, id"),
+        ]
+    }
+}
+
+/// A line of the file.
+#[derive(Debug)]
+struct Line {
+    key: &'static str,
+    /// As TOML.
+    value: String,
+    is_set: bool,
+    about: &'static str,
+}
+
+impl Line {
+    fn set(key: &'static str, value: &str, about: &'static str) -> Self {
+        Self { key, value: quoted(value), is_set: true, about }
+    }
+
+    /// What holds without the line, as text.
+    fn default(key: &'static str, value: &str, about: &'static str) -> Self {
+        Self { is_set: false, ..Self::set(key, value, about) }
+    }
+
+    /// A line that is not set, its value as TOML.
+    fn example(key: &'static str, value: &str, about: &'static str) -> Self {
+        Self { key, value: value.to_owned(), is_set: false, about }
+    }
+
+    fn of(key: &'static str, value: Option<&str>, example: &str, about: &'static str) -> Self {
+        Self { is_set: value.is_some(), ..Self::set(key, value.unwrap_or(example), about) }
+    }
+
+    fn code(&self) -> String {
+        let Self { key, value, is_set, .. } = self;
+        format!("{}{key} = {value}", if *is_set { "" } else { "# " })
+    }
+}
+
+/// A text as TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = "\"".to_owned();
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}

@@ -1,0 +1,153 @@
+//! `init`: a project for who has none, and a look at what was put in it.
+//!
+//! ```text
+//! flags, or answers ─▶ Choices ─▶ trunkrate.toml, folders ─▶ check: one export column by column, one deck, what `run` would do
+//! ```
+//!
+//! **Invariant:** nothing is written over without `--force`, and then the old file is kept beside it. Nothing is booked.
+
+mod check;
+mod file;
+
+use super::args::{InitArgs, ProjectArgs};
+use super::error::CliError;
+use super::output::write_whole;
+use super::project::{FILE_NAME, Project};
+use super::term;
+use crate::io::settings;
+use file::Choices;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Makes a project, or looks at the one that is there.
+pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
+    if global.config.is_some() {
+        return Err(CliError::usage(format!("--config: `init` writes {FILE_NAME} in its folder")).hint("trunkrate init DIR"));
+    }
+    let folder = args.dir.clone().unwrap_or_default();
+    let file = folder.join(FILE_NAME);
+    let is_there = crate::io::ledger::is_there(&file)?;
+    let is_asked = args.has_choices() || global.ledger.is_some();
+    if is_there && !args.force {
+        if is_asked {
+            return Err(CliError::failed(format!("{}: there is a project already", file.display()))
+                .hint("edit the file; or --force writes it anew, and keeps the old one beside it"));
+        }
+        term::report("note", &format!("{} is there, and stays as it is; --force writes it anew", file.display()));
+    } else {
+        make_folder(&folder)?;
+        let mut choices = Choices::of(args, global.ledger.as_deref(), &folder)?;
+        if !is_asked && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+            ask(&mut choices)?;
+        }
+        write(&choices, &file, is_there)?;
+        make_folders(&choices, &folder)?;
+    }
+    let project = Project::find(&ProjectArgs { ledger: None, config: Some(file) })?;
+    check::run(&project)
+}
+
+/// Writes the file, after it was read as every command reads it.
+fn write(choices: &Choices, file: &Path, is_there: bool) -> Result<(), CliError> {
+    let text = choices.to_text();
+    let refuse = |e: crate::io::FileError| {
+        let error = CliError::usage(format!("this makes no project: {}", e.problem));
+        e.hint.into_iter().fold(error, CliError::hint)
+    };
+    settings::parse(file, &text).map_err(refuse)?;
+    super::config::parse_terms(file, &text).map_err(refuse)?;
+    if is_there {
+        let kept = (1..).map(|number: u32| file.with_file_name(format!("{FILE_NAME}.{number}"))).find(|path| !path.exists());
+        let kept = kept.expect("fewer than 2^32 files");
+        std::fs::rename(file, &kept).map_err(|e| CliError::failed(format!("{}: cannot be kept: {e}", file.display())))?;
+        term::report("note", &format!("{} is written anew; the old one is {}", file.display(), kept.display()));
+    }
+    Ok(write_whole(file, text.as_bytes())?)
+}
+
+fn make_folder(folder: &Path) -> Result<(), CliError> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", folder.display())))
+}
+
+/// The folders that are not there yet; never the ledger itself, which the first run makes.
+fn make_folders(choices: &Choices, folder: &Path) -> Result<(), CliError> {
+    let mut lines = vec![term::heading(&format!("made {}", folder.join(FILE_NAME).display()))];
+    lines.push("   it says what is where, and explains every choice in a line".to_owned());
+    for (path, what) in
+        [(&choices.calls, "the carrier's exports go there"), (&choices.rates, "a deck goes there: deck.toml and CSV files")]
+    {
+        let path = folder.join(path);
+        // What looks like a file or a glob is none of ours.
+        if path.exists() || path.extension().is_some() || path.to_string_lossy().contains(['*', '?', '[']) {
+            continue;
+        }
+        make_folder(&path)?;
+        lines.push(format!("   {}/: {what}", path.display()));
+    }
+    if let Some(parent) = folder.join(&choices.ledger).parent() {
+        make_folder(parent)?;
+    }
+    lines.push(String::new());
+    Ok(term::print(&(lines.join("\n") + "\n"))?)
+}
+
+// ---- asking -----------------------------------------------------------------------------------------------------
+
+/// Asks for what a new project needs; an empty answer takes what stands in brackets.
+fn ask(choices: &mut Choices) -> Result<(), CliError> {
+    let mut say = std::io::stderr().lock();
+    writeln!(say, "A new project. An empty answer takes what stands in brackets; all of it can be changed in {FILE_NAME}.\n")?;
+    drop(say);
+    choices.calls = question("call files: a folder, a file or a glob", &choices.calls)?;
+    choices.rates = question("the folder of the rate deck", &choices.rates)?;
+    choices.trunks = optional("the carrier's trunk list, as JSON", choices.trunks.take())?;
+    choices.accounts = optional("accounts.csv: name, deck and address of each account", choices.accounts.take())?;
+    choices.timezone = optional("time zone of times that have no offset, such as Europe/Berlin", choices.timezone.take())?;
+    choices.seller.name = optional("who sells: the name on invoices", choices.seller.name.take())?;
+    if choices.seller.name.is_some() {
+        let seller = &mut choices.seller;
+        seller.address.extend(optional("   street and number", None)?);
+        seller.postcode = optional("   postcode", seller.postcode.take())?;
+        seller.city = optional("   city", seller.city.take())?;
+        seller.country = optional("   country, two letters", seller.country.take())?;
+        seller.tax_id = optional("   tax id", seller.tax_id.take())?;
+        choices.tax_category =
+            optional("   tax: standard, zero, reverse-charge, exempt, outside-scope", choices.tax_category.take())?;
+        if choices.tax_category.as_deref() == Some("standard") {
+            choices.tax_rate = optional("   tax rate in per cent, such as 19", choices.tax_rate.take())?;
+        }
+    }
+    Ok(writeln!(std::io::stderr())?)
+}
+
+fn question(what: &str, default: &str) -> Result<String, CliError> {
+    let mut say = std::io::stderr().lock();
+    write!(say, "{what} [{default}]: ")?;
+    say.flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(|e| CliError::failed(format!("no answer can be read: {e}")))?;
+    let answer = line.trim();
+    Ok(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })
+}
+
+fn optional(what: &str, default: Option<String>) -> Result<Option<String>, CliError> {
+    let answer = question(what, default.as_deref().unwrap_or("none"))?;
+    Ok((answer != "none").then_some(answer))
+}
+
+/// A path that was typed in the working folder, as a file in another folder names it.
+fn relative(path: &Path, folder: &Path) -> Result<String, CliError> {
+    let not_text = || CliError::usage(format!("{}: the path is not UTF-8, and cannot stand in {FILE_NAME}", path.display()));
+    let is_here = folder.components().all(|part| matches!(part, Component::CurDir));
+    let named: PathBuf = if is_here || path.is_absolute() {
+        path.to_owned()
+    } else {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
+        let (path, folder) = (absolute(path)?, absolute(folder)?);
+        path.strip_prefix(&folder).map_or_else(|_| path.clone(), Path::to_owned)
+    };
+    Ok(named.to_str().ok_or_else(not_text)?.to_owned())
+}
