@@ -112,7 +112,8 @@ impl Earlier {
         Self { calls, parents, ..Self::default() }
     }
 
-    fn call(&self, sid: Sid) -> Option<u32> {
+    /// The booked call with an id.
+    pub(crate) fn call(&self, sid: Sid) -> Option<u32> {
         self.calls.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** the kernel reads its choices here and nowhere else; every one has the contract's default.
 
-use crate::money::LegRule;
+use crate::money::{LegRounding, LegRule};
 use crate::party::Number;
 use crate::time::Zone;
 use std::collections::BTreeMap;
@@ -151,6 +151,47 @@ impl Policy {
         ];
         words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+
+    /// The policy that [`Self::words`] gave. A word that is not there is the default; but a run of before withheld numbers
+    /// were known had none.
+    #[must_use]
+    pub fn of_words(words: &BTreeMap<String, String>) -> Self {
+        let default = Self::default();
+        let word = |name: &str| words.get(name).map(String::as_str);
+        let list = |name: &str| word(name).map(|text| text.split_whitespace());
+        let number = |name: &str, default: u32| word(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+        let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up]
+            .into_iter()
+            .find(|rounding| Some(rounding.as_str()) == word("money.leg_rounding"));
+        Self {
+            chained_transfers: choice(word("policy.chained_transfers")),
+            max_call_seconds: number("policy.max_call_seconds", default.max_call_seconds),
+            parent_wait_days: number("policy.parent_wait_days", default.parent_wait_days),
+            leg_rule: LegRule {
+                decimals: number("money.leg_decimals", default.leg_rule.decimals),
+                rounding: rounding.unwrap_or(default.leg_rule.rounding),
+            },
+            zone: word("input.timezone").and_then(Zone::named),
+            mangled_caller: choice(word("policy.mangled_caller")),
+            internal_targets: choice(word("policy.internal_targets")),
+            unlisted_accounts: choice(word("policy.unlisted_accounts")),
+            final_newline: choice(word("input.final_newline")),
+            other_directions: list("input.other_directions")
+                .map_or(default.other_directions, |words| words.map(str::to_owned).collect()),
+            internal_hosts: list("input.internal_hosts")
+                .map_or(default.internal_hosts, |words| words.map(str::to_owned).collect()),
+            withheld_numbers: list("input.withheld_numbers").into_iter().flatten().filter_map(Number::parse).collect(),
+            no_transfers: false,
+        }
+    }
+}
+
+/// What a word of the configuration chooses; the default if there is none.
+fn choice<T: Default + for<'a> serde::Deserialize<'a>>(word: Option<&str>) -> T {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+    let word: Option<StrDeserializer<'_, Error>> = word.map(IntoDeserializer::into_deserializer);
+    word.and_then(|word| T::deserialize(word).ok()).unwrap_or_default()
 }
 
 impl Default for Policy {
@@ -169,6 +210,37 @@ impl Default for Policy {
             internal_hosts: INTERNAL_HOSTS.map(str::to_owned).into(),
             withheld_numbers: WITHHELD_NUMBERS.iter().filter_map(|text| Number::parse(text)).collect(),
             no_transfers: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_give_the_policy_again() {
+        let policies = [
+            Policy::default(),
+            Policy {
+                chained_transfers: ChainedTransfers::Root,
+                max_call_seconds: 7,
+                parent_wait_days: 1,
+                leg_rule: LegRule { decimals: 2, rounding: LegRounding::HalfEven },
+                zone: Zone::named("Europe/Berlin"),
+                mangled_caller: MangledCaller::Unknown,
+                internal_targets: InternalTargets::Pstn,
+                unlisted_accounts: UnlistedAccounts::Suspend,
+                final_newline: FinalNewline::Optional,
+                other_directions: vec!["inbound".to_owned(), "sip-in".to_owned()],
+                internal_hosts: Vec::new(),
+                withheld_numbers: Vec::new(),
+                no_transfers: false,
+            },
+        ];
+        for policy in policies {
+            let words = policy.words();
+            assert_eq!(Policy::of_words(&words).words(), words);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::io::ledger::read::{text, units};
 use crate::io::ledger::{History, Ledger, Run};
 use crate::io::parts::Memory;
 use crate::io::source;
-use crate::money::{Amount, LegRounding, LegRule, Total, decimal_text};
+use crate::money::{Amount, LegRule, Total, decimal_text};
 use crate::night::Class;
 use crate::party::{Number, Party, is_mangled};
 use crate::policy::{Policy, WITHHELD_NUMBERS, WITHHELD_WORDS};
@@ -216,8 +216,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
         return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
     };
     let policy = project.named_policy()?;
-    let (rule, withheld) =
-        policy.map_or_else(|| (rule_of(run), withheld_of(run)), |policy| (policy.leg_rule, policy.withheld_numbers));
+    let (rule, withheld) = policy.map_or_else(|| booked_policy(run), |policy| (policy.leg_rule, policy.withheld_numbers));
     let question = Question {
         scenario,
         parties,
@@ -268,23 +267,10 @@ fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<
     decks.decks.get(index as usize)
 }
 
-/// The rounding of the run that booked the call.
-fn rule_of(run: &Run) -> LegRule {
-    let word = |name: &str| run.manifest.policy.get(name).map(String::as_str);
-    let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up]
-        .into_iter()
-        .find(|r| Some(r.as_str()) == word("money.leg_rounding"));
-    let default = LegRule::default();
-    LegRule {
-        decimals: word("money.leg_decimals").and_then(|text| text.parse().ok()).unwrap_or(default.decimals),
-        rounding: rounding.unwrap_or(default.rounding),
-    }
-}
-
-/// The numbers that stood for a withheld caller in the run that booked the call; none in a run of before they were known.
-fn withheld_of(run: &Run) -> Vec<Number> {
-    let words = run.manifest.policy.get("input.withheld_numbers");
-    words.map(|words| words.split(' ').filter_map(Number::parse).collect()).unwrap_or_default()
+/// How the run that booked the call rounded, and the numbers that stood for a withheld caller then.
+fn booked_policy(run: &Run) -> (LegRule, Vec<Number>) {
+    let policy = Policy::of_words(&run.manifest.policy);
+    (policy.leg_rule, policy.withheld_numbers)
 }
 
 /// A, B and C out of the log: A and B are the root's cells, C is where a child's cell ends.

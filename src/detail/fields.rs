@@ -107,30 +107,43 @@ pub fn invalid_duration(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy
     let answer = time::parse(fields.get(Field::AnswerTime), policy.zone.as_ref());
     let (start, end) = (typed.start, typed.end);
     let is_known = start != Calls::NO_TIME && end != Calls::NO_TIME;
-    let why = match typed.invalid_duration(Duration::parse(text), policy) {
-        _ if text.starts_with('-') => "it is negative".to_owned(),
-        Some(mark::OVER_LENGTH) if is_known && end < start => {
-            format!("{}, by {} s", mark::END_FIRST, seconds(end, start))
-        }
-        Some(mark::OVER_LENGTH) => format!("{}, which is {} s", mark::OVER_LENGTH, seconds(start, end)),
-        Some(why) if why.contains(mark::RINGING) => {
+    let why = match duration_mark(typed, fields, policy) {
+        mark::OVER_LENGTH if is_known && end < start => format!("{}, by {} s", mark::END_FIRST, seconds(end, start)),
+        mark::OVER_LENGTH => format!("{}, which is {} s", mark::OVER_LENGTH, seconds(start, end)),
+        mark::RINGING => {
             let spoken = answer.map(|answer| format!(": from answer_time to end_time it is {} s", seconds(answer, end)));
             format!("{}{}", mark::RINGING, spoken.unwrap_or_default())
         }
-        Some(why) => why.to_owned(),
-        None => "it is not plausible".to_owned(),
+        why => why.to_owned(),
     };
     found(Field::Duration, text, &why)
+}
+
+/// Why a duration cannot be, in words that are the same for all such durations.
+pub fn duration_mark(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy) -> &'static str {
+    let text = fields.get(Field::Duration);
+    match typed.invalid_duration(Duration::parse(text), policy) {
+        _ if text.starts_with('-') => "it is negative",
+        Some(why) if why.contains(mark::RINGING) => mark::RINGING,
+        Some(why) => why,
+        None => "it is not plausible",
+    }
 }
 
 // ---- numbers ----------------------------------------------------------------------------------------------------
 
 /// Which number of a root is none: the one that it is rated by, or its caller.
 pub fn invalid_number(fields: &Fields<'_>) -> String {
+    let (field, why) = number_mark(fields);
+    found(field, fields.get(field), &format!("{why}; expected + and 7 to 15 digits"))
+}
+
+/// Which number of a root is none, and why, in words that are the same for all such numbers.
+pub fn number_mark(fields: &Fields<'_>) -> (Field, &'static str) {
     let to = fields.get(Field::To);
     let is_rated = matches!(Party::of_root(to), Party::Number(_)) || emergency_of_root(to).is_some();
     let (field, text) = if is_rated { (Field::From, fields.get(Field::From)) } else { (Field::To, to) };
-    found(field, text, &format!("{}; expected + and 7 to 15 digits", no_number(text)))
+    (field, no_number(text))
 }
 
 /// What a text that is no number seems to be: one that a program mangled on its way, or none.

@@ -13,12 +13,11 @@ use super::calls::SourceText;
 use super::inputs::Inputs;
 use super::ledger::frames::SuspenseRow;
 use super::ledger::known::{kept_root, parents_among};
-use super::ledger::manifest::Manifest;
 use super::ledger::{History, Ledger, LedgerError};
 use super::{FileError, accounts, decks, trunks};
 use crate::call::{DirectionField, NONE, PartyRef, Sid};
 use crate::family::{BookedParent, RootFacts};
-use crate::money::{LegRounding, LegRule, Overflow};
+use crate::money::Overflow;
 use crate::packed::SharedTexts;
 use crate::party::Party;
 use crate::policy::Policy;
@@ -28,7 +27,7 @@ use crate::report::causes::{CauseLine, Waits, by_cause};
 use crate::report::diagnosis::{Diagnoser, Diagnosis, Subject};
 use crate::report::estimate::Estimator;
 use crate::report::waiting::Waiting;
-use crate::time::{Micros, Zone};
+use crate::time::Micros;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A record that waits, diagnosed.
@@ -54,14 +53,15 @@ pub fn diagnose<'a>(ledger: &Ledger, history: &History, rows: &'a [SuspenseRow])
     let policy = inputs.as_ref().map(|inputs| inputs.policy.clone()).unwrap_or_default();
     let decks = inputs.as_ref().map_or(&[][..], |inputs| &inputs.decks.decks);
     let trunks = inputs.as_ref().and_then(|inputs| inputs.trunks.as_ref()).map(|(trunks, _)| trunks);
-    let mut diagnoser = Diagnoser { estimator: Estimator::new(decks, policy.leg_rule), policy: &policy, trunks };
+    let estimator = Estimator::new(decks, policy.leg_rule, &policy.withheld_numbers);
+    let mut diagnoser = Diagnoser { estimator, policy: &policy, trunks };
     let mut texts = SharedTexts::default();
     let booked = parents_among(history, &asked_for(rows), &mut texts)?;
     let family = Family { rows, policy: &policy, booked, by_sid: by_sid(rows) };
     let mut decks_of: HashMap<&str, Option<usize>> = HashMap::new();
     let found = rows.iter().map(|row| {
         let deck = *decks_of.entry(&row.account_sid).or_insert_with(|| {
-            let of = |inputs: &Inputs| inputs.deck_of_accounts(std::iter::once(row.account_sid.as_str())).first().copied();
+            let of = |inputs: &Inputs| inputs.facts_of_accounts(std::iter::once(row.account_sid.as_str())).decks.first().copied();
             inputs.as_ref().and_then(of).filter(|deck| *deck != NONE).map(|deck| deck as usize)
         });
         family.diagnose(row, deck, &mut diagnoser, &mut texts)
@@ -113,25 +113,7 @@ fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileE
     let path = |hash: &Option<String>, name: &str| hash.as_ref().map(|hash| archive.join(hash).join(name));
     let trunks = path(&m.trunks_hash, "trunks.json").map(|path| trunks::load(&path)).transpose()?;
     let accounts = path(&m.accounts_hash, "accounts.csv").map(|path| accounts::load(&path)).transpose()?;
-    Ok(Some(Inputs { decks, trunks, accounts, policy: policy_of(m) }))
-}
-
-/// What a run's policy says of reading and pricing a record.
-fn policy_of(m: &Manifest) -> Policy {
-    let default = Policy::default();
-    let word = |name: &str| m.policy.get(name).map(String::as_str);
-    let number = |name: &str| word(name).and_then(|text| text.parse::<u32>().ok());
-    let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up];
-    let rounding = rounding.into_iter().find(|rounding| Some(rounding.as_str()) == word("money.leg_rounding"));
-    Policy {
-        max_call_seconds: number("policy.max_call_seconds").unwrap_or(default.max_call_seconds),
-        zone: word("input.timezone").and_then(Zone::named),
-        leg_rule: LegRule {
-            decimals: number("money.leg_decimals").unwrap_or(default.leg_rule.decimals),
-            rounding: rounding.unwrap_or(default.leg_rule.rounding),
-        },
-        ..default
-    }
+    Ok(Some(Inputs { decks, trunks, accounts, policy: Policy::of_words(&m.policy) }))
 }
 
 /// The calls that the ledger is asked for: parents, but those that were nowhere, and calls that have several versions.
@@ -180,6 +162,7 @@ impl<'a> Family<'a, '_> {
         with_fields(row, |fields| {
             let subject = Subject {
                 reason,
+                detail: &row.detail,
                 source_file: &row.source_file,
                 fields,
                 deck,
@@ -217,7 +200,7 @@ fn root_itself(row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> 
         let mut party = |field: Field| PartyRef::pack(&Party::of_root(fields.get(field)), &mut texts.parties);
         let (a, b) = (party(Field::From), party(Field::To));
         Some(RootFacts {
-            direction: DirectionField::parse(fields.get(Field::Direction)).side()?,
+            direction: DirectionField::parse(fields.get(Field::Direction), &[]).side()?,
             sid: texts.odd_sids.sid(&row.call_sid),
             a,
             b,

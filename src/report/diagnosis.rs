@@ -6,8 +6,10 @@
 use super::Money;
 use super::causes::Cause;
 use super::estimate::{Basis, Estimator, Guess, Lack, Priced};
+use crate::advice::hint;
 use crate::call::PartyRef;
 use crate::deck::Rated;
+use crate::detail::fields::{duration_mark, number_mark};
 use crate::family::RootFacts;
 use crate::intern::Interner;
 use crate::money::Total;
@@ -15,7 +17,7 @@ use crate::night::TrunkFact;
 use crate::party::{Number, Party, endpoint_host};
 use crate::policy::Policy;
 use crate::rating::{Parties, PlannedLeg, bills};
-use crate::record::{Duration, Field, Fields, Record};
+use crate::record::{Field, Fields, Record};
 use crate::reject::Reason;
 use crate::scenario::{Direction, Scenario, TransferScenario};
 use crate::table::TargetKind;
@@ -28,6 +30,8 @@ use crate::trunk::Trunks;
 pub struct Subject<'a> {
     /// Why it waits.
     pub reason: Reason,
+    /// What was found.
+    pub detail: &'a str,
     /// The file from which it came.
     pub source_file: &'a str,
     /// Its fields; `None` if it is malformed.
@@ -96,22 +100,27 @@ impl Diagnoser<'_> {
             let target = number_asked(&asked)?;
             let from = party(record.from, texts);
             let (to, rated) = (PartyRef::number(target), Rated::Number(target));
-            let leg = PlannedLeg { service: Direction::Termination, from, to, rated, origin: from.origin_number(texts) };
+            let origin = from.origin_number(texts).filter(|number| !self.policy.withheld_numbers.contains(number));
+            let leg = PlannedLeg { service: Direction::Termination, from, to, rated, origin };
             return Some(self.estimator.price_termination(deck, leg, call));
         };
         let trunk = if trunk.is_empty() { record.trunk_sid } else { trunk };
-        let (kind, c) = self.target(&asked, trunk, texts)?;
+        let (kind, c) = self.target(subject, &asked, trunk, texts)?;
         let scenario = Scenario::Transfer(TransferScenario::of(root.direction, kind));
         let parties = Parties { a: root.a, b: root.b, c: Some(c) };
         self.estimator.price(deck, (scenario, &parties, &*texts), call)
     }
 
     /// Where a transfer goes.
-    fn target(&self, asked: &Asked, trunk: &str, texts: &mut Interner) -> Option<(TargetKind, PartyRef)> {
+    fn target(&self, subject: &Subject<'_>, asked: &Asked, trunk: &str, texts: &mut Interner) -> Option<(TargetKind, PartyRef)> {
+        // Which of the two it is is not known; a number is most likely meant to be called.
+        if subject.reason == Reason::AmbiguousTarget {
+            return number_asked(asked).map(|number| (TargetKind::Pstn, PartyRef::number(number)));
+        }
         match asked.decide(TrunkFact::of(trunk, self.trunks).domain) {
             Target::Pstn(number) => Some((TargetKind::Pstn, PartyRef::number(number))),
             Target::Sip(endpoint) => Some((TargetKind::Sip, PartyRef::endpoint(texts.id(&endpoint)))),
-            Target::Emergency(_) | Target::Invalid(_) => None,
+            Target::Emergency(_) | Target::Ambiguous | Target::Invalid(_) => None,
         }
     }
 
@@ -131,10 +140,15 @@ impl Diagnoser<'_> {
             Reason::MissingField | Reason::InvalidTime | Reason::InvalidDuration | Reason::NotFinal => {
                 self.by_field(reason, fields)
             }
+            Reason::UnknownDirection => {
+                let word = fields.get(Field::Direction);
+                (word.to_lowercase(), format!("direction is `{word}`"))
+            }
             Reason::InvalidNumber => {
-                let field = if Number::parse(fields.get(Field::To)).is_some() { Field::From } else { Field::To };
                 let account = fields.get(Field::AccountSid);
-                (format!("{}:{account}", field.as_str()), format!("`{}` is no number, account {account}", field.as_str()))
+                let (field, why) = number_mark(fields);
+                let field = field.as_str();
+                (format!("{field}:{why}:{account}"), format!("`{field}` is no number ({why}), account {account}"))
             }
             Reason::ParentMissing | Reason::ParentNeverArrived => {
                 let start = Record::read(fields, self.policy).start;
@@ -146,7 +160,7 @@ impl Diagnoser<'_> {
                 let why = subject.parent_reason.unwrap_or("in suspense");
                 (why.to_owned(), format!("transfers whose parents wait ({why})"))
             }
-            Reason::InvalidTarget => by_host(fields),
+            Reason::InvalidTarget | Reason::AmbiguousTarget => by_host(reason, fields),
             Reason::UnknownTrunk | Reason::TransferDisabled | Reason::PstnTransferDisabled => by_trunk(subject, fields),
             Reason::ConflictingDuplicate if subject.is_booked => {
                 let account = fields.get(Field::AccountSid);
@@ -154,7 +168,7 @@ impl Diagnoser<'_> {
             }
             _ => by_account(reason, fields.get(Field::AccountSid)),
         };
-        Cause { id: format!("{reason}:{what}"), words, what_to_do: reason.hint().to_owned() }
+        Cause { id: format!("{reason}:{what}"), words, what_to_do: hint(reason, subject.detail).to_owned() }
     }
 
     /// By what the field says that is wrong.
@@ -176,10 +190,7 @@ impl Diagnoser<'_> {
                 (format!("{}:{}", field.as_str(), form(text)), format!("{} such as `{text}`", field.as_str()))
             }
             Reason::InvalidDuration => {
-                let duration = fields.get(Field::Duration);
-                let negative = duration.starts_with('-').then_some("it is negative");
-                let why = negative.or_else(|| record.invalid_duration(Duration::parse(duration), self.policy));
-                let why = why.unwrap_or("it is not plausible");
+                let why = duration_mark(&record, fields, self.policy);
                 (why.to_owned(), format!("a duration that cannot be: {why}"))
             }
             _ => {
@@ -248,6 +259,7 @@ fn by_account(reason: Reason, account: &str) -> (String, String) {
         Reason::ParentAccountMismatch => format!("transfers whose parents are of another account than {account}"),
         Reason::ChildBeforeParent => format!("transfers that start before their parents, account {account}"),
         Reason::ChainedTransfer => format!("transfers of transferred calls, account {account}"),
+        Reason::UnlistedAccount => format!("the accounts file does not list {account}"),
         Reason::EmergencyTarget => format!("transfers to emergency numbers, account {account}"),
         _ => format!("{reason}, account {account}"),
     };
@@ -266,13 +278,17 @@ fn by_trunk(subject: &Subject<'_>, fields: &Fields<'_>) -> (String, String) {
     (trunk.to_owned(), words)
 }
 
-fn by_host(fields: &Fields<'_>) -> (String, String) {
+fn by_host(reason: Reason, fields: &Fields<'_>) -> (String, String) {
     let refer_to = fields.get(Field::ReferTo);
     let text = if refer_to.is_empty() { fields.get(Field::To) } else { refer_to };
     match Asked::parse(text) {
         Asked::Sip { endpoint, .. } => {
             let host = endpoint_host(&endpoint);
-            (host.to_owned(), format!("targets at {host} that are no number"))
+            let words = match reason {
+                Reason::AmbiguousTarget => format!("targets at {host}, the carrier's own host, which is neither PSTN nor SIP"),
+                _ => format!("targets at {host} that are no number"),
+            };
+            (host.to_owned(), words)
         }
         Asked::Number(_) | Asked::Emergency(_) | Asked::Invalid(_) => {
             ("text".to_owned(), "targets that are neither a number nor a SIP address".to_owned())
@@ -294,6 +310,7 @@ const fn is_priceable(reason: Reason) -> bool {
         reason,
         Reason::MalformedRecord
             | Reason::MissingField
+            | Reason::UnknownDirection
             | Reason::InvalidTime
             | Reason::InvalidDuration
             | Reason::NotFinal

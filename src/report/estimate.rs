@@ -67,6 +67,7 @@ pub struct Priced {
 pub struct Estimator<'a> {
     decks: &'a [Deck],
     rule: LegRule,
+    withheld: &'a [Number],
     prefixes: BTreeMap<(usize, usize), Vec<String>>,
     middle: BTreeMap<(usize, usize, i64), Option<usize>>,
 }
@@ -74,8 +75,8 @@ pub struct Estimator<'a> {
 impl<'a> Estimator<'a> {
     /// An estimator over some decks.
     #[must_use]
-    pub fn new(decks: &'a [Deck], rule: LegRule) -> Self {
-        Self { decks, rule, prefixes: BTreeMap::new(), middle: BTreeMap::new() }
+    pub fn new(decks: &'a [Deck], rule: LegRule, withheld: &'a [Number]) -> Self {
+        Self { decks, rule, withheld, prefixes: BTreeMap::new(), middle: BTreeMap::new() }
     }
 
     /// A deck by its number.
@@ -101,7 +102,7 @@ impl<'a> Estimator<'a> {
         let (cells, count) = cells(scenario);
         let mut priced = Priced { total: Some(Total::default()), unpriced: None, basis: Basis::AsIf };
         for cell in &cells[..count] {
-            let leg = plan(*cell, parties, texts)?;
+            let leg = plan(*cell, parties, texts, self.withheld)?;
             self.add(&mut priced, deck, leg, (start, seconds));
         }
         Some(priced)
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_the_shortest_beginning_that_no_row_has() {
         let decks = [deck(&[("1415", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0300"), ("3531", "", "0.0500")])];
-        let mut estimator = Estimator::new(&decks, LegRule::default());
+        let mut estimator = Estimator::new(&decks, LegRule::default(), &[]);
         let prefix = |text: &str| Lack::Prefix { prefix: text.to_owned() };
         let mut lack = |to: &str, origin: Option<&str>| estimator.lack(0, &leg(to, origin), 0);
         assert_eq!(lack("+541123456789", None), prefix("54"));
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_missing_row_is_guessed_by_the_middle_one() {
         let decks = [deck(&[("1", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0900"), ("353", "", "0.0500")])];
-        let mut estimator = Estimator::new(&decks, LegRule::default());
+        let mut estimator = Estimator::new(&decks, LegRule::default(), &[]);
         let mut price = |to: &str, seconds| {
             let priced = estimator.price_termination(0, leg(to, None), (0, seconds));
             (priced.total.unwrap().to_string(), priced.unpriced.is_some(), priced.basis)

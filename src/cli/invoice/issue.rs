@@ -12,7 +12,6 @@ use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
 use crate::io::check::{self as io_check, Question, Seen};
 use crate::io::customers;
-use crate::io::formats::einvoice;
 use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
 use crate::io::ledger::issued::legs::BilledRuns;
@@ -52,11 +51,12 @@ impl Inputs {
             Some(path) => accounts::load(path).map(|(accounts, text)| (accounts, Some(text)))?,
         };
         invoices::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
-        let (items, items_text) = match &project.path(Key::Items, items)? {
+        let items_path = project.path(Key::Items, items)?;
+        let (items, items_text) = match &items_path {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
-        if let Some(path) = &args.items {
+        if let Some(path) = &items_path {
             customers::check_items(&items, path, &accounts, history)?;
         }
         let accounts_path = path.unwrap_or_default();
