@@ -99,7 +99,7 @@ fn the_file_is_found_above_and_names_are_the_same() {
     };
     assert_eq!(manifest(&above), manifest(&same));
     assert!(manifest(&above).contains("\"name\": \"calls/night.csv\""));
-    assert!(above.bare("a/b", &["suspense"], &[]).ok().contains(" calls/night.csv:3"));
+    assert!(above.bare("a/b", &["suspense", "--all"], &[]).ok().contains(" calls/night.csv:3"));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn what_the_file_cannot_say_is_refused() {
         (&["rates", "check"], "error: --rates DIR is missing\n"),
     ] {
         let done = bare(&night, args);
-        assert!(done.code == 2 && done.stderr.starts_with(said), "{args:?}: {}", done.stderr);
+        assert!(done.code == 2 && done.stderr.contains(said), "{args:?}: {}", done.stderr);
     }
     let done = night.bare("", &["verify"], &[("TRUNKRATE_CONFIG", "none.toml")]);
     assert!(
@@ -281,7 +281,7 @@ fn from_an_empty_folder_to_an_invoice() {
     let calls = [
         CALL,
         TRANSFER,
-        "CA3,,AC2,TK1,trunking-originating,+12025550101,+442079460110,2026-11-20T22:00:00Z,2026-11-20T22:01:00Z,60,completed",
+        "CA3,,AC2,TK1,trunking-originating,+442079460110,+12025550101,2026-11-20T22:00:00Z,2026-11-20T22:01:00Z,60,completed",
         "CA4,,AC1,,inbound,+12025550101,+14155550102,2026-11-20T21:15:00Z,,10,completed",
     ];
     night.file("calls/night.csv", call_file(&calls));

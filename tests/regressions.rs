@@ -158,7 +158,10 @@ fn a_child_that_waited_beside_its_parent_stands_on_the_parents_run() {
     let runs = ids(&nights(&night, &[&[NO_RATE_CHILD], &[PARENT], &[OTHER], &[LATER]]));
     let done = night.trunkrate(&["undo", &runs[1], "--reason", "test"]);
     assert!(done.code == 1 && done.stderr.contains(&runs[2]) && done.stderr.contains(&runs[3]), "{}", done.shown());
-    night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nGB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n");
+    night.deck(
+        "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n\
+         GB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n",
+    );
     nights(&night, &[&[LATEST]]);
     assert!(night.trunkrate(&["rerate", "C", "--format", "json"]).json()["amount"].is_string());
     night.trunkrate(&["verify"]).ok();

@@ -429,7 +429,7 @@ fn a_decision_and_a_retry_are_runs_too() {
     assert!(page.contains("Written off, because: agreed with the carrier"), "{page}");
 
     night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nGB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n");
-    night.trunkrate(&["suspense", "retry", "--rates", "rates"]).ok();
+    night.trunkrate(&["suspense", "retry", "--rates", "rates", "--accept-changes"]).ok();
     let retried = report(&night, &[]);
     assert_eq!((&retried["run"]["kind"], &retried["amounts"][0]["amount"]), (&json!("retry"), &json!("0.03000")));
     assert_eq!(retried["suspense"]["taken_up"], json!({ "records": 1, "seconds": 61 }));

@@ -119,7 +119,9 @@ impl Night {
 
 /// Rows under [`HEADER`].
 pub fn call_file(rows: &[&str]) -> String {
-    let columns = HEADER.matches(',').count();
-    let filled = rows.iter().map(|row| format!("{row}{}\n", ",".repeat(columns - row.matches(',').count())));
+    // Of a quoted field its commas are no ends.
+    let commas = |row: &str| row.split('"').step_by(2).map(|plain| plain.matches(',').count()).sum::<usize>();
+    let columns = commas(HEADER);
+    let filled = rows.iter().map(|row| format!("{row}{}\n", ",".repeat(columns - commas(row))));
     format!("{HEADER}\n{}", filled.collect::<String>())
 }

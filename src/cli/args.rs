@@ -521,12 +521,11 @@ pub enum RatesCommand {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(allow_missing_positional = true)]
+#[command(override_usage = "trunkrate rates lookup [OPTIONS] [DIR] <NUMBER>")]
 pub struct LookupArgs {
-    /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
-    pub dir: Option<PathBuf>,
-    /// The rated number, with +; or 911
-    pub number: String,
+    /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]; then the rated number, with +; or 911
+    #[arg(value_name = "DIR> <NUMBER", required = true)]
+    pub what: Vec<String>,
     /// The calling number [default: unknown]
     #[arg(long, value_name = "NUMBER")]
     pub from: Option<String>,

@@ -10,6 +10,7 @@ use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
 use crate::time;
 use serde_json::json;
+use std::path::Path;
 use std::time::SystemTime;
 
 /// Dispatches to the two.
@@ -40,12 +41,17 @@ fn check(dir: &std::path::Path) -> Result<(), CliError> {
 }
 
 fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
-    let decks = decks::load(&project.rates(args.dir.as_deref())?)?;
+    let (dir, asked) = match args.what.as_slice() {
+        [asked] => (None, asked),
+        [dir, asked] => (Some(Path::new(dir)), asked),
+        _ => return Err(CliError::usage("expected a deck's folder and a number, or a number").hint("one number at a time")),
+    };
+    let decks = decks::load(&project.rates(dir)?)?;
     let number = |text: &str| Number::parse(text.trim());
-    let rated = match (number(&args.number), Emergency::parse(args.number.trim())) {
+    let rated = match (number(asked), Emergency::parse(asked.trim())) {
         (Some(number), _) => Rated::Number(number),
         (None, Some(emergency)) => Rated::Emergency(emergency),
-        (None, None) => return Err(CliError::usage(format!("{}: expected + and 7 to 15 digits, or 911", args.number))),
+        (None, None) => return Err(CliError::usage(format!("{asked}: expected + and 7 to 15 digits, or 911"))),
     };
     let origin = match &args.from {
         None => None,

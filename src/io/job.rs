@@ -447,8 +447,7 @@ impl Session {
     /// Calls of each account that the accounts file lacks.
     #[must_use]
     pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
-        let named = self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls));
-        named.collect()
+        self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls)).collect()
     }
 
     /// The suspended records, with their texts and details.

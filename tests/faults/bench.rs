@@ -49,14 +49,17 @@ const ACCOUNTS: &str = "account_sid,name,deck,address,country,tax_id,email\nAC1,
 pub type Words = &'static [&'static str];
 
 macro_rules! night {
-    ($calls:literal) => {
-        &["run", "--cdrs", $calls, "--rates", "rates", "--trunks", "trunks.json", "--accounts", "accounts.csv", "--threads", "1"]
+    ($calls:literal $(, $more:literal)*) => {
+        &[
+            "run", "--cdrs", $calls, "--rates", "rates", "--trunks", "trunks.json", "--accounts", "accounts.csv", "--threads",
+            "1" $(, $more)*
+        ]
     };
 }
 
 pub const FIRST_NIGHT: Words = night!("first.csv");
 pub const SECOND_NIGHT: Words = night!("second.csv");
-pub const THIRD_NIGHT: Words = night!("third.csv");
+pub const THIRD_NIGHT: Words = night!("third.csv", "--accept-changes");
 pub const EMPTY_NIGHT: Words = night!("empty.csv");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
 pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
