@@ -55,6 +55,7 @@ def call(number: int, **fields: Any) -> dict[str, Any]:
     """A completed termination of a minute."""
     root = {
         "sid": f"CA{number:032x}",
+        "parent_call_sid": "",
         "account_sid": "AC20261120000000000000000000000001",
         "trunk_sid": "TK20261120000000000000000000000001",
         "direction": "trunking-terminating",
@@ -218,18 +219,35 @@ def test_a_parent_is_given_up_when_the_newest_call_is_known() -> None:
 
 
 def test_csv_lines_are_read_or_kept() -> None:
-    text = "\ufeffSid;AccountSid;Direction;From;To;StartTime;EndTime;Duration;Status\r\n"
-    text += f'CA1;AC1;"trunking-terminating";+12025550101;"+14155550102\n";{NOON.isoformat()};;60;completed\r\n'
-    text += 'CA2;AC1;"open\r\nCA3;only three;columns\r\n'
+    text = "\ufeffSid;ParentCallSid;AccountSid;Direction;From;To;StartTime;EndTime;Duration;Status\r\n"
+    text += f'CA1;;AC1;"trunking-terminating";+12025550101;"+14155550102\n";{NOON.isoformat()};;60;completed\r\n'
+    text += 'CA2;;AC1;"open\r\nCA3;only three;columns\r\n'
     found = [row for batch in trunkrate.read_csv(text.encode(), "a.csv") for row in batch.to_pylist()]
     assert [(row["sid"], row["source_line"], row["malformed"]) for row in found] == [
         ("CA1", 2, None),
-        (None, 4, 'CA2;AC1;"open'),
+        (None, 4, 'CA2;;AC1;"open'),
         (None, 5, "CA3;only three;columns"),
     ]
-    assert found[2]["why_malformed"] == "it has 3 columns, the header has 9"
+    assert found[2]["why_malformed"] == "it has 3 columns, the header has 10"
     ends = [(row["class"], row["detail"]) for row in joined(("f", found[1:], None))]
-    assert ("suspended", "it has 3 columns, the header has 9") in ends
+    assert ("suspended", "it has 3 columns, the header has 10") in ends
+
+
+def test_a_column_that_a_bill_needs_is_asked_for() -> None:
+    """A transfer under a column of another name was billed as two plain calls."""
+    transfer = {**call(2, to="tel:+442079460000"), "Parent Call": call(1)["sid"]}
+    del transfer["parent_call_sid"]
+    root = {**call(1), "Parent Call": ""}
+    del root["parent_call_sid"]
+    table = pa.Table.from_pylist([root, transfer])
+    for refused in (lambda: trunkrate.rate(table, tariff()), lambda: trunkrate.records(table.to_batches()[0])):
+        with pytest.raises(trunkrate.TrunkrateError, match="`parent_call_sid`.*`Parent Call`"):
+            refused()
+    text = "sid,parent_call_sid,account_sid,direction,from,to,start_time,Duration (seconds),status\n"
+    with pytest.raises(trunkrate.TrunkrateError, match="`duration`.*`Duration .seconds.`"):
+        trunkrate.read_csv(text.encode(), "a.csv")
+    plain = pa.Table.from_pylist([{name: value for name, value in call(1).items() if name != "parent_call_sid"}])
+    assert trunkrate.rate(plain, tariff(), no_transfers=True).legs.num_rows == 1
 
 
 def test_what_is_wrong_is_said_with_what_to_do(tmp_path: Path) -> None:
