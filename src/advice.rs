@@ -40,16 +40,25 @@ pub(crate) mod mark {
 /// What a person can do about a record that waits for a reason, with this detail, in one sentence.
 #[must_use]
 pub fn hint(reason: Reason, detail: &str) -> &'static str {
+    found(reason, detail).map_or_else(|| reason.hint(), |(_, hint)| hint)
+}
+
+/// The mark with which the WHY of a detail starts, if it has an advice of its own.
+#[must_use]
+pub fn mark_of(reason: Reason, detail: &str) -> Option<&'static str> {
+    found(reason, detail).map(|(mark, _)| mark)
+}
+
+fn found(reason: Reason, detail: &str) -> Option<Row> {
     let why = detail.rsplit_once("`: ").map_or(detail, |(_, why)| why);
-    let found = match reason {
+    match reason {
         Reason::InvalidTime => by_mark(&TIMES, why),
         Reason::InvalidDuration => by_mark(&DURATIONS, why),
         Reason::InvalidNumber if detail.starts_with("from ") => by_mark(&CALLERS, why),
         Reason::InvalidNumber => by_mark(&NUMBERS, why),
         Reason::ConflictingDuplicate => by_mark(&VERSIONS, why),
         _ => None,
-    };
-    found.unwrap_or_else(|| reason.hint())
+    }
 }
 
 /// What a person can do about a version that waits beside the booked one.
@@ -58,10 +67,12 @@ pub fn of_booked() -> &'static str {
     VERSIONS[0].1
 }
 
-type Table<const N: usize> = [(&'static str, &'static str); N];
+/// A mark, and the advice of what starts with it.
+type Row = (&'static str, &'static str);
+type Table<const N: usize> = [Row; N];
 
-fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<&'static str> {
-    table.iter().find(|(mark, _)| why.starts_with(mark)).map(|(_, hint)| *hint)
+fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<Row> {
+    table.iter().find(|(mark, _)| why.starts_with(mark)).copied()
 }
 
 const TIMES: Table<8> = [

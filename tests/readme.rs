@@ -39,6 +39,38 @@ fn the_table_is_the_code() {
     hold("table", &trunkrate::table::to_markdown());
 }
 
+/// A project from an empty folder to its invoices, as a shell runs the page.
+#[cfg(unix)]
+#[test]
+fn the_walk_is_what_a_new_user_sees() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
+    let place = Night::new();
+    for folder in ["fixtures", "rates"] {
+        std::os::unix::fs::symlink(root.join(folder), place.path().join(folder)).expect("a link");
+    }
+    let month = place.path().join("month");
+    std::fs::create_dir(&month).expect("a folder");
+    let programs = Path::new(env!("CARGO_BIN_EXE_trunkrate")).parent().expect("a folder").to_owned();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a path"));
+    let mut text = "```console\n".to_owned();
+    for command in section(&readme, "walk").1.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", command]).current_dir(&month).env("PATH", &path);
+        let done = shell.env_remove("TRUNKRATE_LEDGER").env_remove("TRUNKRATE_CONFIG").output().expect("a shell");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{command}: {said}");
+        let gap = if said.is_empty() { "" } else { "\n" };
+        write!(text, "$ {command}\n{said}{gap}").expect("text is written");
+    }
+    hold("walk", &format!("{}\n```\n", text.trim_end()));
+    let invoices = std::fs::read_to_string(month.join("invoices/index.csv")).expect("an index");
+    // 0.05000 + 0.07000 + 0.07000, and ten minutes at 0.0034.
+    for total in ["0.19", "0.03"] {
+        assert!(invoices.contains(&format!(",{total},")), "{invoices}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn the_transcript_is_what_the_commands_say() {

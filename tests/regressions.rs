@@ -302,3 +302,16 @@ fn what_was_booked_is_known_after_years() {
     assert_eq!((&summaries[2]["rated"], &summaries[3]["duplicate"]), (&json!(1), &json!(1)));
     night.trunkrate(&["verify"]).ok();
 }
+
+/// Of two versions of a waiting call the fuller one is kept, and the price of the other was lost with it.
+#[test]
+fn the_price_of_a_version_that_lacks_something_waits_with_the_fuller_one() {
+    let night = Night::with_plain_deck();
+    let fuller = CHILD.replace(",,,sip:", ",,+12025550101,sip:");
+    let priced = format!("{CHILD},-0.05,USD");
+    let counts = |summary: &Value| ["duplicate", "suspended"].map(|name| summary[name].as_u64());
+    let summaries = nights(&night, &[&[&fuller, &priced], &[OTHER], &[PARENT]]);
+    assert_eq!(counts(&summaries[0]), [Some(1), Some(1)]);
+    assert_eq!(column(&night, "carrier_price", "C"), "-0.0500");
+    night.trunkrate(&["verify"]).ok();
+}

@@ -299,7 +299,7 @@ def test_null_join_keys(spark: Any, tmp_path: Path) -> None:
     from pyspark.sql import functions as F
 
     found, _ = files.find(spark, [str(night)])
-    records = ingest.records_of(spark, found)
+    records = ingest.records_of(spark, found, no_transfers=False)
     joined = records.alias("child").join(records.alias("parent"), F.col("child.parent_call_sid") == F.col("parent.sid"))
     lost = records.count() - joined.count()
     assert lost == 60 + 20
@@ -328,7 +328,7 @@ def test_families_across_batch_borders(spark: Any, tmp_path: Path) -> None:
     schema = ", ".join(
         f"`{field.name}` string" for field in trunkrate.RATED_SCHEMA if field.name in ("class", "reason")
     )
-    in_order = ingest.records_of(spark, found).coalesce(1).sortWithinPartitions("source_line")
+    in_order = ingest.records_of(spark, found, no_transfers=False).coalesce(1).sortWithinPartitions("source_line")
     before = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", None)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(rows))
     try:
@@ -652,7 +652,7 @@ def test_union_find_finds_what_a_slow_search_finds(seed: int) -> None:
 def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path], tmp_path: Path) -> None:
     """Beside a plain search over the ids of a hostile night: records are one family if, and only if, they hang together."""
     found, _ = files.find(spark, [str(nights[0])])
-    ingest.records_of(spark, found).write.parquet(f"file://{tmp_path}/records")
+    ingest.records_of(spark, found, no_transfers=False).write.parquet(f"file://{tmp_path}/records")
     keyed = with_keys(spark.read.parquet(f"file://{tmp_path}/records"))
     rows = (
         with_families(keyed, trunkrate_spark.families.joined_keys(keyed))

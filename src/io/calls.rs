@@ -13,10 +13,10 @@ use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Keys, Links, Shape};
 use super::calls_parquet::CallTable;
 use super::families::Dealer;
-use super::ledger::frames::KeptParent;
+use super::ledger::frames::{KeptParent, KeptPrice};
 use super::pool::Text;
 use super::source::{CallPath, Compression, Source, Stamp, format_ending};
-use crate::call::Calls;
+use crate::call::{Calls, PriceRef};
 use crate::columns;
 use crate::policy::{FinalNewline, Policy};
 use crate::record::{Field, Record};
@@ -117,6 +117,8 @@ pub struct Waiting {
     pub malformed: Option<u64>,
     /// Its parent, if that is booked.
     pub parent: Option<KeptParent>,
+    /// Its price, if that stands beside its text.
+    pub price: Option<KeptPrice>,
 }
 
 /// A piece of a file, with the records that it gave.
@@ -204,6 +206,9 @@ pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
             (Format::Json | Format::Parquet | Format::Published, None) => {
                 let _ = calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
             }
+        }
+        if let (Some(kept), Some(own)) = (&record.price, calls.price.last_mut()) {
+            *own = PriceRef::of(&kept.price, &kept.unit);
         }
     }
     calls

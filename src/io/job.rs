@@ -7,6 +7,7 @@
 //! ```
 
 mod ignored;
+mod suspense;
 
 pub use self::ignored::NO_DIRECTION;
 
@@ -15,7 +16,7 @@ use super::calls::{self, Reading, SourceText, Spot, Waiting};
 use super::families::{self, Bounds, Dealer, Dealt, Part};
 pub use super::inputs::{AccountFacts, Inputs};
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
-use super::ledger::frames::{self, IgnoredRow, KeptParent, LatePrice, SuspenseRow};
+use super::ledger::frames::{self, IgnoredRow, LatePrice};
 use super::ledger::ids::IdRow;
 use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
@@ -24,9 +25,9 @@ use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
 use super::noted::{Beside, Noted};
 use super::parts::{Batch, Memory, Parts, Room};
 use super::source::{self, CallPath};
-use crate::call::{Calls, DirectionField, NONE, PartyRef};
-use crate::detail::{Case, Facts};
-use crate::family::{self, Earlier, Link};
+use crate::call::Calls;
+use crate::detail::Case;
+use crate::family::{self, Earlier};
 use crate::money::Total;
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
@@ -40,6 +41,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use suspense::{Suspended, detail};
 
 /// Calls, read and dealt out to parts, with what they are to be rated with.
 pub struct Intake {
@@ -219,16 +221,6 @@ impl SettledPart<'_> {
     }
 }
 
-/// The detail of a suspended record, from its text.
-fn detail(text: &SourceText, reason: Reason, facts: &Facts, inputs: &Inputs) -> String {
-    let trunks = inputs.trunks.as_ref().map(|(trunks, _)| trunks);
-    // Of a record that was malformed in its file no field is taken, though it may look readable alone.
-    text.with_fields(|fields| match fields.filter(|_| reason != Reason::MalformedRecord) {
-        Some(fields) => facts.detail(reason, fields, &inputs.policy, trunks),
-        None => text.why_malformed(),
-    })
-}
-
 /// Where the records of a part, or of all parts, ended.
 #[derive(Default)]
 struct Ends {
@@ -263,19 +255,6 @@ impl Ends {
         }
         self.noted.merge(other.noted);
     }
-}
-
-/// A suspended record, without its text.
-#[derive(Debug)]
-struct Suspended {
-    /// Where its text is: of several copies, that of the one with the price is kept, and read again with it.
-    spot: Spot,
-    number: u32,
-    reason: Reason,
-    content: u64,
-    seconds: u32,
-    facts: Facts,
-    parent: Option<Box<KeptParent>>,
 }
 
 /// What the parts of a group are settled with.
@@ -347,44 +326,6 @@ impl<'a> PartJob<'a> {
         ends.late_prices = late_prices(calls, &night, earlier, |record| part.is_away(record));
         Ok(ends)
     }
-
-    fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> Suspended {
-        let calls = case.calls;
-        // The text of the copy that has the price, unless it is a version that lacks something.
-        let priced = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
-        let kept = if calls.content[priced] == calls.content[record] { priced } else { record };
-        Suspended {
-            spot: Spot { number: calls.number[kept], place: calls.place[kept] },
-            number: calls.number[record],
-            reason,
-            content: calls.content[record],
-            seconds: calls.duration[record],
-            facts: case.facts(record, reason),
-            parent: self.kept_parent(case, record).map(Box::new),
-        }
-    }
-
-    /// The parent of a child, if an earlier run booked it.
-    fn kept_parent(&self, case: &Case<'_>, record: usize) -> Option<KeptParent> {
-        let calls = case.calls;
-        let Link::Booked(index) = *case.night.families.link.get(calls.child[record] as usize)? else { return None };
-        let parent = self.earlier.parent_at(index);
-        let party = |party: PartyRef| {
-            let mut text = String::new();
-            party.push_to(&calls.parties, &mut text);
-            text
-        };
-        Some(KeptParent {
-            account: calls.accounts.text(parent.account).to_owned(),
-            start: parent.start,
-            is_child: parent.is_child,
-            root_sid: calls.odd_sids.text(parent.root.sid).to_string(),
-            root_direction: DirectionField::from(parent.root.direction).as_str().to_owned(),
-            root_from: party(parent.root.a),
-            root_to: party(parent.root.b),
-            root_trunk: calls.trunks.text(parent.root.trunk).to_owned(),
-        })
-    }
 }
 
 /// Whether a record is a call of its account: booked, or waiting only because the account is not listed.
@@ -448,43 +389,6 @@ impl Session {
     #[must_use]
     pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
         self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls)).collect()
-    }
-
-    /// The suspended records, with their texts and details.
-    ///
-    /// # Errors
-    /// If a source file cannot be read again.
-    fn suspense(&self) -> Result<Vec<SuspenseRow>, FileError> {
-        let spots: Vec<Spot> = self.ends.suspended.iter().map(|record| record.spot).collect();
-        let texts = self.reading.texts_of(&spots)?;
-        let newest = self.newest_start.map(time::text).unwrap_or_default();
-        Ok(self.ends.suspended.iter().zip(texts).map(|(record, text)| self.suspense_row(record, text, &newest)).collect())
-    }
-
-    fn suspense_row(&self, record: &Suspended, text: SourceText, newest: &str) -> SuspenseRow {
-        let waiting = self.reading.waiting.get(record.number as usize);
-        let [call_sid, parent_call_sid, account_sid] = text.with_fields(|fields| {
-            let fields = fields.filter(|_| record.reason != Reason::MalformedRecord);
-            [Field::Sid, Field::ParentCallSid, Field::AccountSid]
-                .map(|field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default())
-        });
-        SuspenseRow {
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            reason: record.reason.as_str().to_owned(),
-            detail: detail(&text, record.reason, &record.facts, &self.inputs),
-            source_file: text.file,
-            source_line: text.line,
-            first_seen: waiting.map_or_else(|| newest.to_owned(), |w| w.first_seen.clone()),
-            tries: waiting.map_or(1, |w| w.tries.saturating_add(1)),
-            record: text.record,
-            header: text.format.header(),
-            content: record.content,
-            seconds: record.seconds,
-            close_reason: String::new(),
-            parent: record.parent.as_deref().cloned(),
-        }
     }
 
     /// What the run's legs and log are written from.

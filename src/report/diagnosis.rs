@@ -6,7 +6,7 @@
 use super::Money;
 use super::causes::Cause;
 use super::estimate::{Basis, Estimator, Guess, Lack, Priced};
-use crate::advice::hint;
+use crate::advice::{hint, mark_of};
 use crate::call::PartyRef;
 use crate::deck::Rated;
 use crate::detail::fields::{duration_mark, number_mark};
@@ -138,7 +138,7 @@ impl Diagnoser<'_> {
                 (subject.source_file.to_owned(), format!("text that is no record, in {}", subject.source_file))
             }
             Reason::MissingField | Reason::InvalidTime | Reason::InvalidDuration | Reason::NotFinal => {
-                self.by_field(reason, fields)
+                self.by_field(reason, subject.detail, fields)
             }
             Reason::UnknownDirection => {
                 let word = fields.get(Field::Direction);
@@ -172,7 +172,7 @@ impl Diagnoser<'_> {
     }
 
     /// By what the field says that is wrong.
-    fn by_field(&self, reason: Reason, fields: &Fields<'_>) -> (String, String) {
+    fn by_field(&self, reason: Reason, detail: &str, fields: &Fields<'_>) -> (String, String) {
         let record = Record::read(fields, self.policy);
         match reason {
             Reason::MissingField => {
@@ -186,8 +186,9 @@ impl Diagnoser<'_> {
                     !text.is_empty() && time::parse(text, self.policy.zone.as_ref()).is_none()
                 };
                 let field = times.into_iter().find(unread).unwrap_or(Field::AnswerTime);
-                let text = fields.get(field);
-                (format!("{}:{}", field.as_str(), form(text)), format!("{} such as `{text}`", field.as_str()))
+                let (name, text) = (field.as_str(), fields.get(field));
+                let why = mark_of(reason, detail).map(|mark| format!(": {mark}")).unwrap_or_default();
+                (format!("{name}:{}{why}", form(text)), format!("{name} such as `{text}`{why}"))
             }
             Reason::InvalidDuration => {
                 let why = duration_mark(&record, fields, self.policy);

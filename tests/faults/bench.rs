@@ -60,7 +60,7 @@ macro_rules! night {
 pub const FIRST_NIGHT: Words = night!("first.csv");
 pub const SECOND_NIGHT: Words = night!("second.csv");
 pub const THIRD_NIGHT: Words = night!("third.csv", "--accept-changes");
-pub const EMPTY_NIGHT: Words = night!("empty.csv");
+pub const EMPTY_NIGHT: Words = night!("empty.csv", "--accept-changes");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
 pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
 pub const RESOLVE: Words = &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];

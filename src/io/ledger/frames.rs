@@ -1,7 +1,9 @@
 //! What waits, and late prices, as polars frames. (Legs and log are many more: [`super::books`] writes them without.)
 
 use super::pages::Kind;
+use crate::io::calls::SourceText;
 use crate::money::{PRICE_DECIMALS, STORED_DIGITS};
+use crate::record;
 use crate::time::Micros;
 use polars::prelude::*;
 use std::sync::Arc;
@@ -74,6 +76,29 @@ pub struct SuspenseRow {
     pub close_reason: String,
     /// Its parent, if that is booked; not exported.
     pub parent: Option<KeptParent>,
+    /// Its price, if another version of the call had it; not exported.
+    pub price: Option<KeptPrice>,
+}
+
+/// The price of a waiting record that only another version of the call had: one that lacks something else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptPrice {
+    /// As that version had it.
+    pub price: String,
+    /// Its unit.
+    pub unit: String,
+}
+
+impl KeptPrice {
+    /// That of a record's text, if it has one.
+    #[must_use]
+    pub fn of(text: &SourceText) -> Option<Self> {
+        text.with_fields(|fields| {
+            let [price, unit] =
+                [record::Field::Price, record::Field::PriceUnit].map(|field| fields.map_or("", |fields| fields.get(field)));
+            (!price.is_empty()).then(|| Self { price: price.to_owned(), unit: unit.to_owned() })
+        })
+    }
 }
 
 /// The booked parent of a waiting child, kept beside it: every later run asks for it again, and would have to read the
@@ -129,6 +154,8 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
         texts("kept_root_from", |r| r.parent.as_ref().map_or("", |p| &p.root_from)),
         texts("kept_root_to", |r| r.parent.as_ref().map_or("", |p| &p.root_to)),
         texts("kept_root_trunk", |r| r.parent.as_ref().map_or("", |p| &p.root_trunk)),
+        texts("kept_price", |r| r.price.as_ref().map_or("", |p| &p.price)),
+        texts("kept_price_unit", |r| r.price.as_ref().map_or("", |p| &p.unit)),
     ];
     frame_of(columns)
 }

@@ -1,6 +1,6 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
-use super::frames::{KeptParent, SuspenseRow};
+use super::frames::{KeptParent, KeptPrice, SuspenseRow};
 use super::known::{self, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
@@ -335,12 +335,13 @@ pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
             tries: row.tries,
             malformed: (row.reason == Reason::MalformedRecord.as_str()).then_some(row.content),
             parent: row.parent,
+            price: row.price,
         })
         .collect())
 }
 
 /// The columns of what waits, those that are not exported too.
-const WAITING_COLUMNS: [&str; 22] = [
+const WAITING_COLUMNS: [&str; 24] = [
     "call_sid",
     "parent_call_sid",
     "account_sid",
@@ -363,6 +364,8 @@ const WAITING_COLUMNS: [&str; 22] = [
     "kept_root_from",
     "kept_root_to",
     "kept_root_trunk",
+    "kept_price",
+    "kept_price_unit",
 ];
 
 /// All that waits after the last run, with its reasons.
@@ -394,6 +397,7 @@ fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
     let [lines, tries, content, seconds] = ["source_line", "tries", "content", "seconds"].map(|name| longs(frame, name));
     let parents = kept_parents(frame);
     let headers = text(frame, "header");
+    let prices = ["kept_price", "kept_price_unit"].map(|name| text(frame, name));
     let mut header: Arc<str> = Arc::from("");
     for (row, parent) in parents.into_iter().enumerate() {
         let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, close_reason] =
@@ -403,6 +407,7 @@ fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
         if *header != *own_header {
             header = Arc::from(own_header);
         }
+        let [price, unit] = [&prices[0], &prices[1]].map(|column| column.get(row).unwrap_or_default().to_owned());
         rows.push(SuspenseRow {
             call_sid,
             parent_call_sid,
@@ -419,6 +424,7 @@ fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
             seconds: seconds[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
             close_reason,
             parent,
+            price: (!price.is_empty()).then_some(KeptPrice { price, unit }),
         });
     }
 }
