@@ -27,6 +27,7 @@ pub(crate) mod mark {
     pub const MISSING: &str = "it is missing on a completed call";
 
     pub const EXPONENT: &str = "an exponent stands for its last digits";
+    pub const FORMULA: &str = "it is written as a formula of a spreadsheet";
     pub const APOSTROPHE: &str = "an apostrophe stands before it";
     pub const BLANKS: &str = "blanks stand in it";
     pub const ZEROS: &str = "00 stands in place of the +";
@@ -109,8 +110,9 @@ const DIGITS_LOST_CALLER: &str = "take the export as it was before a spreadsheet
 const AS_TEXT_CALLER: &str = "export numbers as text, in the form +442079460110; or bill such calls by an unknown origin with \
     `policy.mangled_caller = \"unknown\"`";
 
-const NUMBERS: Table<7> = [
+const NUMBERS: Table<8> = [
     (mark::EXPONENT, DIGITS_LOST),
+    (mark::FORMULA, AS_TEXT),
     (mark::APOSTROPHE, AS_TEXT),
     (mark::BLANKS, AS_TEXT),
     (mark::ZEROS, AS_TEXT),
@@ -119,8 +121,9 @@ const NUMBERS: Table<7> = [
     (mark::SIGNS, AS_TEXT),
 ];
 
-const CALLERS: Table<7> = [
+const CALLERS: Table<8> = [
     (mark::EXPONENT, DIGITS_LOST_CALLER),
+    (mark::FORMULA, AS_TEXT_CALLER),
     (mark::APOSTROPHE, AS_TEXT_CALLER),
     (mark::BLANKS, AS_TEXT_CALLER),
     (mark::ZEROS, AS_TEXT_CALLER),

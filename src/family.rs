@@ -345,7 +345,11 @@ impl Families {
         let differ = |records: &[u32]| records.iter().any(|record| content(record) != content(&records[0]));
         let is_one = |records: &[u32]| any_final && differ(records) && version::are_one(calls, records);
         let mut one_call = is_one(&contenders);
-        if !one_call && !waiting.is_empty() && new.iter().any(|record| !waited.contains(&content(record))) {
+        // A version that only lacks something of one that waits settles nothing: what it lacks may be why that waits.
+        let says_else = |record: &u32| {
+            !waited.contains(&content(record)) && !waiting.iter().any(|fuller| version::only_lacks(calls, *record, *fuller))
+        };
+        if !one_call && !waiting.is_empty() && new.iter().any(says_else) {
             replaced.extend(waiting);
             contenders = new;
             one_call = is_one(&contenders);

@@ -395,7 +395,7 @@ impl<'a> Record<'a> {
 }
 
 /// A set of fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct FieldSet(u16);
 
 impl FieldSet {

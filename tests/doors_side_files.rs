@@ -353,3 +353,82 @@ fn an_account_that_no_list_names_has_no_address() {
     assert_eq!(issued(&night), ["INV-2026-000001 AC1 0.01"]);
     assert!(Path::new(&night.path().join("ledger/invoices")).exists());
 }
+
+// ---- tables that would not be read ------------------------------------------------------------------------------
+
+/// Rows in a file that is no CSV were passed over: +1415… was billed at 0.0100, not at 0.9000.
+#[test]
+fn a_table_in_a_deck_that_is_no_csv_is_refused() {
+    for name in ["more.tsv", "more.csv.gz", "more.xlsx"] {
+        let night = Night::with_plain_deck();
+        night.calls(&[]);
+        night.file(&format!("rates/{name}"), "x");
+        for args in [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]] {
+            let done = night.trunkrate(args);
+            let said = format!("error: rates/{name}: would not be read: the rows of a deck stand in .csv files\n");
+            assert!(done.code == 1 && done.stderr.starts_with(&said), "{}", done.stderr);
+        }
+    }
+}
+
+/// Without its domain a trunk's transfers to the PSTN are taken for SIP: 0.01000 for 0.02000.
+#[test]
+fn a_trunk_list_without_domains_is_refused() {
+    let night = Night::with_plain_deck();
+    night.calls(&[]);
+    let run = &["run", "--cdrs", "calls.csv", "--rates", "rates", "--trunks", "trunks.json"];
+    for (domain, said) in [
+        ("\"domainName\": \"x.pstn.twilio.com\", ", "is no trunk list: missing field `domain_name`"),
+        ("\"domain_name\": \"sip:x.pstn.twilio.com\", ", "domain_name is `sip:x.pstn.twilio.com`; expected a host"),
+        ("\"domain_name\": \"https://x.pstn.twilio.com\", ", "expected a host"),
+    ] {
+        night.file("trunks.json", format!("{{\"trunks\": [{{\"sid\": \"TK1\", {domain}\"transfer_mode\": \"enable-all\"}}]}}"));
+        let done = night.trunkrate(run);
+        assert!(done.code == 1 && done.stderr.contains(said), "{domain}: {}", done.stderr);
+    }
+    night.file("trunks.json", "{\"trunks\": [{\"sid\": \"TK1\", \"domain_name\": null, \"transfer_mode\": \"enable-all\"}]}");
+    night.trunkrate(run).ok();
+}
+
+/// A list of accounts whose column of decks has a name of its own bills all of them by the default deck.
+#[test]
+fn a_list_that_names_no_deck_where_there_are_several_is_said() {
+    let night = two_decks();
+    night.file("accounts.csv", "account_sid,name,Preisliste\nAC1,One,eur\nAC2,Two,default\n");
+    let (summary, said) = book(&night, &[call("CA1", "AC1"), call("CA2", "AC2")], LIST);
+    assert_eq!(summary["amount"], json!({ "USD": "0.02000" }));
+    assert!(said.contains("note: accounts.csv: no account names a deck, and there are 2: all are billed by `default`"), "{said}");
+    let named = two_decks();
+    named.file("accounts.csv", "account_sid,name,deck\nAC1,One,eur\nAC2,Two,\n");
+    let (summary, said) = book(&named, &[call("CA1", "AC1"), call("CA2", "AC2")], LIST);
+    assert_eq!((&summary["amount"], said.as_str()), (&json!({ "EUR": "0.02000", "USD": "0.01000" }), ""));
+}
+
+/// 0.19 for 19 per cent came to no tax at all.
+#[test]
+fn a_tax_rate_that_is_a_fraction_is_refused() {
+    let night = Night::with_plain_deck();
+    night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,Road 1,Town,DE\n");
+    book(&night, &[call("CA1", "AC1")], LIST);
+    night.file("seller.toml", SELLER.replace("\"19\"", "\"0.19\""));
+    let done = night.trunkrate(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--config", "seller.toml"]);
+    assert!(done.code == 1 && done.stderr.contains("tax_rate is `0.19`; expected per cent, such as 19"), "{}", done.stderr);
+}
+
+/// The monthly charges of the month before are missed where they are not given again.
+#[test]
+fn monthly_charges_that_are_gone_are_said() {
+    let night = Night::with_plain_deck();
+    night.file("seller.toml", SELLER);
+    night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,Road 1,Town,DE\n");
+    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,5,USD\n");
+    let october = call("CA0", "AC1").replace("2026-11-20", "2026-10-20");
+    book(&night, &[october, call("CA1", "AC1")], LIST);
+    let issue = ["invoice", "issue", "--config", "seller.toml", "--period"];
+    let done = night.trunkrate(&[&issue[..], &["2026-10", "--date", "2026-11-01", "--items", "items.csv"]].concat());
+    assert!(done.code == 0 && !done.stderr.contains("monthly charges"), "{}", done.stderr);
+    let check = ["invoice", "check", "--config", "seller.toml", "--period", "2026-11", "--date", "2026-12-01"];
+    assert!(night.trunkrate(&check).stdout.contains("2026-10 were issued with a file of monthly charges, and none is given now"));
+    let done = night.trunkrate(&[&issue[..], &["2026-11", "--date", "2026-12-01"]].concat());
+    assert!(done.code == 0 && done.stderr.contains("note: items: invoices of 2026-10 were issued"), "{}", done.stderr);
+}

@@ -111,7 +111,20 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     let rates = project.rates(args.rates.as_deref())?;
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
     let policy = Policy { no_transfers, ..project.policy()? };
-    Ok(Inputs::load(&rates, trunks, accounts.as_deref(), policy)?)
+    let inputs = Inputs::load(&rates, trunks, accounts.as_deref(), policy)?;
+    note_decks_that_no_account_names(&inputs, accounts.as_deref());
+    Ok(inputs)
+}
+
+/// Several decks, and a list of accounts that names none: it is another list, or its column of decks has another name.
+fn note_decks_that_no_account_names(inputs: &Inputs, path: Option<&Path>) {
+    let Some(((list, _), path)) = inputs.accounts.as_ref().zip(path) else { return };
+    let decks = inputs.decks.decks.len();
+    if decks > 1 && list.values().all(|account| account.deck.is_empty()) {
+        let all = inputs.decks.default_deck().map_or("none", |deck| inputs.decks.folders[deck as usize].as_str());
+        let problem = format!("{}: no account names a deck, and there are {decks}: all are billed by `{all}`", path.display());
+        term::report("note", &problem);
+    }
 }
 
 /// Takes a ledger for writing, and reads what is in it.

@@ -158,7 +158,9 @@ pub fn no_number(text: &str) -> &'static str {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if text.contains(['e', 'E']) && text.bytes().all(|b| b.is_ascii_digit() || b" '+-.,eE".contains(&b)) {
         "an exponent stands for its last digits, as a spreadsheet writes a long number"
-    } else if text.starts_with(['\'', '=', '"', '\u{2019}']) {
+    } else if text.starts_with('=') {
+        mark::FORMULA
+    } else if text.starts_with(['\'', '"', '\u{2019}']) {
         "an apostrophe stands before it, as a spreadsheet marks a text"
     } else if text.contains(char::is_whitespace) {
         mark::BLANKS

@@ -36,6 +36,17 @@ pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     })
 }
 
+/// Whether a record says nothing that a fuller one does not say, and lacks something that it says. The fuller one may be
+/// wrong in itself: what cannot be read in it is no stand-in for what can be read in the other.
+pub(super) fn only_lacks(calls: &Calls, record: u32, fuller: u32) -> bool {
+    let (record, fuller) = (record as usize, fuller as usize);
+    let filled = |record: usize| calls.filled[record].without(Field::Price).without(Field::PriceUnit);
+    let (own, more) = (filled(record), filled(fuller));
+    own != more
+        && own.union(more) == more
+        && Field::ALL.into_iter().filter(|field| own.has(*field)).all(|field| say_the_same(calls, record, fuller, field))
+}
+
 /// Whether the values of a record's fields were read; those of a field that could not be read are stand-ins.
 fn is_comparable(calls: &Calls, record: usize) -> bool {
     match calls.reason[record] {

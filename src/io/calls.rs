@@ -21,6 +21,7 @@ use crate::columns;
 use crate::policy::{FinalNewline, Policy};
 use crate::record::{Field, Record};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -448,7 +449,8 @@ impl Reading {
             Piece::Done(mut file) => {
                 let keys = std::mem::take(&mut self.keys);
                 keys.check(&file.path.path, policy)?;
-                file.unread.extend(unread(&keys.names()));
+                let strange: BTreeSet<(String, Field)> = keys.names().flat_map(|names| unread(&names)).collect();
+                file.unread.extend(strange);
                 self.files.push(*file);
                 return Ok(());
             }

@@ -101,32 +101,39 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
 pub struct Keys {
     /// The fields that any record has a key for.
     found: FieldSet,
-    /// A record's text, for the words about what is missing.
-    example: Option<String>,
+    /// The first record with each set of keys that are known, for the words about what is missing, or has another name.
+    examples: BTreeMap<FieldSet, String>,
 }
+
+/// So many sets of keys are told apart at most: an export has a handful.
+const KEY_SETS: usize = 64;
 
 impl Keys {
     /// Adds those of a record.
     pub fn add(&mut self, found: FieldSet, record: &[u8]) {
         self.found = self.found.union(found);
-        if self.example.is_none() {
-            self.example = Some(String::from_utf8_lossy(record).into_owned());
+        if self.examples.len() < KEY_SETS && !self.examples.contains_key(&found) {
+            self.examples.insert(found, String::from_utf8_lossy(record).into_owned());
         }
     }
 
     /// Adds those of the next records.
     pub fn merge(&mut self, other: Self) {
         self.found = self.found.union(other.found);
-        self.example = self.example.take().or(other.example);
+        for (found, record) in other.examples {
+            if self.examples.len() < KEY_SETS {
+                self.examples.entry(found).or_insert(record);
+            }
+        }
     }
 
-    /// The names of all keys that are known: those of the fields that any record has, and all of one record.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let Some(example) = &self.example else { return Vec::new() };
-        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
-        let found = Field::ALL.into_iter().filter(|field| self.found.has(*field));
-        names.into_keys().map(Cow::into_owned).chain(found.map(|field| field.as_str().to_owned())).collect()
+    /// The keys of records, for each set of fields that records have: a record may have a field under another name though its
+    /// neighbours have it under its own.
+    pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
+        self.examples.values().map(|example| {
+            let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+            names.into_keys().map(Cow::into_owned).collect()
+        })
     }
 
     /// Whether the records can say what a bill needs: of each field that a bill needs any record has the key.
@@ -135,7 +142,7 @@ impl Keys {
     /// The keys that no record has ([`columns::check`]), or that the records are envelopes around calls.
     pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
         // A file without records lacks nothing.
-        let Some(example) = &self.example else { return Ok(()) };
+        let Some(example) = self.examples.values().next() else { return Ok(()) };
         let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
         let mut all: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
         for field in Field::ALL.into_iter().filter(|field| self.found.has(*field)) {

@@ -108,6 +108,8 @@ pub struct Question<'a> {
     pub period: &'a str,
     /// Only this account.
     pub account: Option<&'a str>,
+    /// Whether a file of monthly charges is given.
+    pub has_items: bool,
 }
 
 /// What the drafts of a period say.
@@ -235,6 +237,7 @@ pub fn check(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, Ledge
     found.extend(amounts(question, seen)?);
     found.extend(seen.unissued.values().chain(&seen.incomplete).chain(&seen.zero).cloned());
     found.extend(late(seen));
+    found.extend(items_gone(question));
     found.sort_by_key(|against| !against.stops);
     Ok(found)
 }
@@ -392,6 +395,22 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
         found.push(about_account(account, Against { before, ..Against::new(format!("gone:{account}"), false, words, what) }));
     }
     Ok(found)
+}
+
+/// Monthly charges that were billed by the last batch, and are not given now.
+fn items_gone(question: &Question<'_>) -> Option<Against> {
+    let last =
+        question.history.issued.iter().rev().find(|batch| batch.manifest.entries.iter().any(|entry| entry.corrects.is_none()))?;
+    if question.has_items || last.manifest.items_hash.is_none() {
+        return None;
+    }
+    let words = format!("invoices of {} were issued with a file of monthly charges, and none is given now", last.manifest.period);
+    Some(Against::new(
+        "items",
+        false,
+        words,
+        "name it with --items, or as `items` under [paths] in trunkrate.toml; or nothing, if there are no charges",
+    ))
 }
 
 fn late(seen: &Seen) -> impl Iterator<Item = Against> + '_ {

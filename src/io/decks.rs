@@ -183,7 +183,19 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
+/// A table that is no CSV file is no part of a deck, though it was put there to be one.
+fn refuse_other_tables(paths: &[PathBuf]) -> Result<(), FileError> {
+    const TABLES: [&str; 11] = ["tsv", "tab", "xls", "xlsx", "ods", "parquet", "gz", "zst", "zip", "json", "jsonl"];
+    let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| TABLES.iter().any(|table| e.eq_ignore_ascii_case(table)));
+    match paths.iter().find(is_table) {
+        None => Ok(()),
+        Some(path) => Err(FileError::new(path, "would not be read: the rows of a deck stand in .csv files")
+            .hint("export it as CSV; or move it out of the folder, if it is none of the deck's")),
+    }
+}
+
 fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+    refuse_other_tables(paths)?;
     for path in paths.iter().filter(|path| is_deck_file(path)) {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;

@@ -198,7 +198,9 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
         "" => (found != TaxCategory::Standard).then_some(Decimal::ZERO),
         text => {
             let value = Some(text).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
-            let fits = |rate: &Decimal| rate.scale() <= 4 && *rate <= Decimal::ONE_HUNDRED;
+            // Below one per cent there is no such tax, but there are fractions: 0.19 for 19 per cent.
+            let fits =
+                |rate: &Decimal| rate.scale() <= 4 && *rate <= Decimal::ONE_HUNDRED && (rate.is_zero() || *rate >= Decimal::ONE);
             Some(value.filter(fits).ok_or_else(|| format!("tax_rate is `{text}`; expected per cent, such as 19 or 7.7"))?)
         }
     };

@@ -14,6 +14,8 @@ struct TrunkList {
 #[derive(Debug, Deserialize)]
 struct TrunkEntry {
     sid: String,
+    /// `null` for a trunk without one; a list without the key lacks what tells PSTN from SIP.
+    #[serde(deserialize_with = "Option::deserialize")]
     domain_name: Option<String>,
     transfer_mode: TransferMode,
     #[serde(default)]
@@ -44,6 +46,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
             .at(e.line() as u64)
             .hint("expected {\"trunks\": [{\"sid\", \"domain_name\", \"transfer_mode\", \"transfer_caller_id\"}]}, as the carrier's API gives it")
     })?;
+    for TrunkEntry { sid, domain_name, .. } in &list.trunks {
+        let name = domain_name.as_deref().unwrap_or_default().trim();
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+            let problem = format!("trunk {sid}: domain_name is `{name}`; expected a host such as example.pstn.twilio.com");
+            return Err(FileError::new(path, problem)
+                .hint("write the host alone, without `sip:` and port: by it transfers to the PSTN are known"));
+        }
+    }
     let trunks = list.trunks.into_iter().map(|entry| Trunk {
         sid: entry.sid,
         domain: entry.domain_name.map(|name| domain(&name)).filter(|name| !name.is_empty()),

@@ -33,7 +33,13 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
             }
         }
     }
-    let question = Question { ledger: &ledger, history: &history, period: &args.period, account: args.account.as_deref() };
+    let question = Question {
+        ledger: &ledger,
+        history: &history,
+        period: &args.period,
+        account: args.account.as_deref(),
+        has_items: inputs.has_items(),
+    };
     let mut found = check::of_terms(&inputs.terms, (&args.period, date >= after));
     found.extend(check::check(&question, &seen)?);
     let stops = found.iter().filter(|against| against.stops).count();

@@ -63,6 +63,11 @@ impl Inputs {
         Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
     }
 
+    /// Whether a file of monthly charges was given.
+    pub fn has_items(&self) -> bool {
+        self.items_text.is_some()
+    }
+
     pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
         Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }
     }
@@ -160,7 +165,13 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     };
     incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
     let (writer, manifest) = batch;
-    let question = Question { ledger: &ledger, history: &history, period: &args.period, account: args.account.as_deref() };
+    let question = Question {
+        ledger: &ledger,
+        history: &history,
+        period: &args.period,
+        account: args.account.as_deref(),
+        has_items: inputs.has_items(),
+    };
     let accepted = check::guard(&question, &seen, accept, args.supplementary)?;
     let batch = writer.publish(&ledger, &mut history, BatchManifest { accepted, ..manifest })?;
     follow(&ledger, &lock, &history, &batch.manifest);
