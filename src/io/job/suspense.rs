@@ -91,8 +91,10 @@ impl Session {
         let newest = self.newest_start.map(time::text).unwrap_or_default();
         let mut rows: Vec<SuspenseRow> =
             self.ends.suspended.iter().zip(texts).map(|(record, text)| self.suspense_row(record, text, &newest)).collect();
-        let prices: Vec<(usize, Spot)> =
+        let mut prices: Vec<(usize, Spot)> =
             self.ends.suspended.iter().enumerate().filter_map(|(at, record)| Some((at, record.price?))).collect();
+        // Texts are read in the order in which they stand.
+        prices.sort_unstable_by_key(|(_, spot)| *spot);
         let texts = self.reading.texts_of(&prices.iter().map(|(_, spot)| *spot).collect::<Vec<_>>())?;
         for ((at, spot), text) in prices.into_iter().zip(texts) {
             let kept = self.reading.waiting.get(spot.number as usize).and_then(|waiting| waiting.price.clone());
