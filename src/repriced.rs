@@ -44,11 +44,14 @@ pub struct Change {
     pub origins: Vec<Prefix>,
 }
 
+/// What rows have in common that changed in one way: kind, the row before, the row now, origins.
+type Same = (Kind, usize, Option<usize>, Vec<Prefix>);
+
 /// Compares two versions of a deck for calls that start at `newest` or before.
 #[must_use]
 pub fn changes(old: &[NewRate], new: &[NewRate], newest: Micros) -> Vec<Change> {
     let both = Both { old: Version::of(old), new: Version::of(new), newest };
-    let mut found: BTreeMap<(Kind, usize, Option<usize>, Vec<Prefix>), Vec<Destination>> = BTreeMap::new();
+    let mut found: BTreeMap<Same, Vec<Destination>> = BTreeMap::new();
     let mut add = |kind, old, new, origins, destination| found.entry((kind, old, new, origins)).or_default().push(destination);
     for (key, rows) in &both.old.by_destination {
         for &row in rows {

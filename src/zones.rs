@@ -75,7 +75,10 @@ fn resembling(text: &str) -> Vec<&'static str> {
             let asked = plain(text.rsplit('/').next().unwrap_or(text));
             let most = if wanted.len() < 8 { 1 } else { 2 };
             let near = distance(&plain(name), &wanted).min(distance(&place(name), &asked));
-            if near > most || asked.len() < 4 { return None } else { near }
+            if near > most || asked.len() < 4 {
+                return None;
+            }
+            near
         };
         Some((rank, name))
     });

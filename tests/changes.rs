@@ -143,7 +143,7 @@ fn an_account_that_moves_to_another_deck_stops_the_run() {
 #[test]
 fn many_accounts_are_named_up_to_ten() {
     let night = two_currencies();
-    let rows = |deck: &str| -> String { (10..30).map(|account| format!("AC{account},,{deck}\n")).collect() };
+    let rows = |deck: &str| -> String { (10..30).map(|account| format!("AC{account},,{deck}\n")).collect::<Vec<_>>().concat() };
     night.file("accounts.csv", format!("account_sid,name,deck\nAC1,One,eur\n{}", rows("eur")));
     night.calls(&[&call(3, "AC1", 21)]);
     run(&night, &["--accounts", "accounts.csv"]);
@@ -253,7 +253,7 @@ fn another_currency_stops_the_run() {
 #[test]
 fn many_rows_are_named_up_to_ten() {
     let rows = |price: &str| -> String {
-        (200..225).map(|code| format!("US,United States,US,{price},,1{code},termination,,,,,,\n")).collect()
+        (200..225).map(|code| format!("US,United States,US,{price},,1{code},termination,,,,,,\n")).collect::<Vec<_>>().concat()
     };
     let night = Night::new();
     night.deck(&(rows("0.0100") + "US,United States,US,0.0100,,1,,,,,,,\n"));

@@ -271,7 +271,7 @@ fn from_an_empty_folder_to_an_invoice() {
     let mut shown = String::new();
     let mut say = |args: &[&str]| {
         let done = bare(&night, args);
-        shown += &format!("$ trunkrate {}\n{}\n", args.join(" "), done.shown());
+        shown.extend(["$ trunkrate ", &args.join(" "), "\n", &done.shown(), "\n"]);
         done
     };
     night.file("accounts.csv", "account_sid,name,deck,address,city,country\nAC1,One,,Road 1,Town,US\nAC2,Two,,Road 2,Town,US\n");

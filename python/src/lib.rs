@@ -92,7 +92,9 @@ fn check_columns(names: Vec<String>, no_transfers: bool) -> PyResult<()> {
 #[pyfunction]
 fn newest_start(days: Vec<(i64, u64, i64)>, known: Option<i64>) -> Option<i64> {
     let mut starts = Starts::default();
-    days.into_iter().for_each(|(day, calls, newest)| starts.add_day(day, calls, newest));
+    for (day, calls, newest) in days {
+        starts.add_day(day, calls, newest);
+    }
     starts.newest(known)
 }
 

@@ -97,7 +97,7 @@ pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool
     if stopping.is_empty() {
         return Ok(stopping);
     }
-    let list: String = stopping.iter().map(|change| format!("\n  {change}")).collect();
+    let list = format!("\n  {}", stopping.join("\n  "));
     if accept {
         term::report("note", &format!("accepted, and kept with the run: changed since run {run_id}:{list}"));
         return Ok(stopping);

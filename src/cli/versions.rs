@@ -101,7 +101,7 @@ impl Versions {
     #[must_use]
     pub fn table<'a>(&self, rows: impl Iterator<Item = &'a SuspenseRow>) -> String {
         if self.waiting.iter().all(BTreeMap::is_empty) {
-            return rows.map(|row| format!("  {}\n", visible(&row.record))).collect();
+            return rows.flat_map(|row| ["  ".into(), visible(&row.record), "\n".into()]).collect();
         }
         let columns: Vec<&Filled> = self.waiting.iter().chain(&self.booked).collect();
         let several = columns.len() > 1;

@@ -300,14 +300,14 @@ fn numbers(row: &NewRate, change: &Change) -> String {
         Destination::Prefix(prefix) => digits(prefix),
         Destination::Emergency => "emergency".to_owned(),
     };
-    let destinations = some(change.destinations.iter().map(text).collect());
-    let origins = some(change.origins.iter().map(digits).collect());
+    let destinations = some(&change.destinations.iter().map(text).collect::<Vec<_>>());
+    let origins = some(&change.origins.iter().map(digits).collect::<Vec<_>>());
     let from = if origins.is_empty() { String::new() } else { format!(" from {origins}") };
     format!("{} to {destinations}{from}", row.rate.service)
 }
 
 /// The first names of a list, and how many more there are.
-fn some(names: Vec<String>) -> String {
+fn some(names: &[String]) -> String {
     match names.len().saturating_sub(3) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names[..3].join(", ")),

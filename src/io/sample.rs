@@ -95,7 +95,7 @@ impl Sample {
         let mut records = Vec::new();
         calls_csv::walk(&body[..scan.end], &scan.broken, &header, |at, _, _| {
             if records.len() < most {
-                let line = 2 + body[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+                let line = 2 + memchr::memchr_iter(b'\n', &body[..at]).count() as u64;
                 let record = calls_csv::record_text(&body[at..], &header);
                 records.push(SourceText { record, format: format.clone(), file: file.name.clone(), line });
             }

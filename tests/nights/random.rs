@@ -236,7 +236,7 @@ fn folder(config: &str) -> Folder {
             {"sid": "TKsip", "domain_name": "t2.pstn.twilio.com", "transfer_mode": "sip-only"}
         ]}"#,
     );
-    folder.file("trunkrate.toml", &format!("# As the night says.\n{config}"));
+    folder.file("trunkrate.toml", format!("# As the night says.\n{config}"));
     folder
 }
 

@@ -103,7 +103,7 @@ pub fn lines(night: &str) -> Vec<Line> {
 
 pub fn folder(config: &str) -> Folder {
     let folder = Folder::with_plain_deck();
-    folder.file("trunkrate.toml", &format!("# As the night says.\n{config}"));
+    folder.file("trunkrate.toml", format!("# As the night says.\n{config}"));
     folder
 }
 

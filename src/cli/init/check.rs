@@ -22,6 +22,7 @@ use crate::scenario::Direction;
 use crate::text::visible;
 use crate::time;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -189,11 +190,11 @@ fn seen(sample: &Sample, policy: &Policy) -> String {
     text += &wrapped("   directions of calls: ", &counted(&directions));
     text += &wrapped("   accounts: ", &counted(&accounts));
     if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
-        text += &format!("   starts: {} to {}\n", time::text(*first), time::text(*last));
+        let _ = writeln!(text, "   starts: {} to {}", time::text(*first), time::text(*last));
     }
     if bad_times > 0 {
         let zone = if policy.zone.is_none() { "; if they have no offset, set input.timezone" } else { "" };
-        text += &format!("   {} starts cannot be read{zone}\n", grouped(bad_times));
+        let _ = writeln!(text, "   {} starts cannot be read{zone}", grouped(bad_times));
     }
     text
 }
@@ -227,9 +228,10 @@ fn deck(decks: &Decks, rates: &std::path::Path, first: Option<&First>) -> String
         *blocks.entry(format!("{}/{}", rate.increments.initial, rate.increments.increment)).or_default() += 1;
     }
     let rows = deck.rates.len() as u64;
-    text += &format!("   {}, {} {}", deck.currency, grouped(rows), if rows == 1 { "row" } else { "rows" });
-    text += &format!(
-        "; increments {}\n",
+    let _ = write!(text, "   {}, {} {}", deck.currency, grouped(rows), if rows == 1 { "row" } else { "rows" });
+    let _ = writeln!(
+        text,
+        "; increments {}",
         if blocks.len() == 1 { blocks.keys().next().cloned().unwrap_or_default() } else { counted(&blocks) }
     );
     if decks.default_deck().is_none() {
@@ -241,7 +243,7 @@ fn deck(decks: &Decks, rates: &std::path::Path, first: Option<&First>) -> String
     let example = Number::parse("+12025550100").filter(|example| Some(*example) != called);
     let asked = [example.map(|number| (number, None)), called.map(|number| (number, origin))].into_iter().flatten();
     for (number, origin) in asked {
-        text += &format!("   {}\n", priced(deck, number, origin, at));
+        let _ = writeln!(text, "   {}", priced(deck, number, origin, at));
     }
     text + "\n"
 }
@@ -315,10 +317,10 @@ fn outcome(files: &[CallPath], session: &Session) -> String {
             Class::Ignored => "no trunk calls",
             Class::Suspended => "wait, and are tried again by every run",
         };
-        text += &format!("   {:<10} {:>8}  {words}\n", class.as_str(), grouped(records));
+        let _ = writeln!(text, "   {:<10} {:>8}  {words}", class.as_str(), grouped(records));
     }
     for (reason, count) in session.suspended_by_reason() {
-        text += &format!("     {:<24} {:>6}\n", reason.as_str(), grouped(*count));
+        let _ = writeln!(text, "     {:<24} {:>6}", reason.as_str(), grouped(*count));
     }
     text + "\n"
 }
@@ -342,8 +344,11 @@ fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first
     steps.push((format!("trunkrate invoice check --period {month}"), "what stands against invoices"));
     steps.push((format!("trunkrate invoice issue --period {month}"), "when the month is over"));
     let width = steps.iter().map(|(step, _)| step.len()).max().unwrap_or_default();
-    let lines: String = steps.iter().map(|(step, why)| format!("   {step:width$}  {why}\n")).collect();
-    format!("{} ({})\n{lines}", term::heading("next"), project.file().display())
+    let mut text = format!("{} ({})\n", term::heading("next"), project.file().display());
+    for (step, why) in &steps {
+        let _ = writeln!(text, "   {step:width$}  {why}");
+    }
+    text
 }
 
 // ---- words ----------------------------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ fn write(choices: &Choices, file: &Path, is_there: bool) -> Result<(), CliError>
     settings::parse(file, &text).map_err(refuse)?;
     super::config::parse_terms(file, &text).map_err(refuse)?;
     if is_there {
-        let kept = (1..).map(|number: u32| file.with_file_name(format!("{FILE_NAME}.{number}"))).find(|path| !path.exists());
-        let kept = kept.expect("fewer than 2^32 files");
+        let mut names = (1..=u32::MAX).map(|number| file.with_file_name(format!("{FILE_NAME}.{number}")));
+        let kept = names.find(|path| !path.exists()).expect("fewer than 2^32 files");
         std::fs::rename(file, &kept).map_err(|e| CliError::failed(format!("{}: cannot be kept: {e}", file.display())))?;
         term::report("note", &format!("{} is written anew; the old one is {}", file.display(), kept.display()));
     }
@@ -103,21 +103,21 @@ fn ask(choices: &mut Choices) -> Result<(), CliError> {
     drop(say);
     choices.calls = question("call files: a folder, a file or a glob", &choices.calls)?;
     choices.rates = question("the folder of the rate deck", &choices.rates)?;
-    choices.trunks = optional("the carrier's trunk list, as JSON", choices.trunks.take())?;
-    choices.accounts = optional("accounts.csv: name, deck and address of each account", choices.accounts.take())?;
-    choices.timezone = optional("time zone of times that have no offset, such as Europe/Berlin", choices.timezone.take())?;
-    choices.seller.name = optional("who sells: the name on invoices", choices.seller.name.take())?;
+    choices.trunks = optional("the carrier's trunk list, as JSON", choices.trunks.as_deref())?;
+    choices.accounts = optional("accounts.csv: name, deck and address of each account", choices.accounts.as_deref())?;
+    choices.timezone = optional("time zone of times that have no offset, such as Europe/Berlin", choices.timezone.as_deref())?;
+    choices.seller.name = optional("who sells: the name on invoices", choices.seller.name.as_deref())?;
     if choices.seller.name.is_some() {
         let seller = &mut choices.seller;
         seller.address.extend(optional("   street and number", None)?);
-        seller.postcode = optional("   postcode", seller.postcode.take())?;
-        seller.city = optional("   city", seller.city.take())?;
-        seller.country = optional("   country, two letters", seller.country.take())?;
-        seller.tax_id = optional("   tax id", seller.tax_id.take())?;
+        seller.postcode = optional("   postcode", seller.postcode.as_deref())?;
+        seller.city = optional("   city", seller.city.as_deref())?;
+        seller.country = optional("   country, two letters", seller.country.as_deref())?;
+        seller.tax_id = optional("   tax id", seller.tax_id.as_deref())?;
         choices.tax_category =
-            optional("   tax: standard, zero, reverse-charge, exempt, outside-scope", choices.tax_category.take())?;
+            optional("   tax: standard, zero, reverse-charge, exempt, outside-scope", choices.tax_category.as_deref())?;
         if choices.tax_category.as_deref() == Some("standard") {
-            choices.tax_rate = optional("   tax rate in per cent, such as 19", choices.tax_rate.take())?;
+            choices.tax_rate = optional("   tax rate in per cent, such as 19", choices.tax_rate.as_deref())?;
         }
     }
     Ok(writeln!(std::io::stderr())?)
@@ -133,8 +133,8 @@ fn question(what: &str, default: &str) -> Result<String, CliError> {
     Ok(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })
 }
 
-fn optional(what: &str, default: Option<String>) -> Result<Option<String>, CliError> {
-    let answer = question(what, default.as_deref().unwrap_or("none"))?;
+fn optional(what: &str, default: Option<&str>) -> Result<Option<String>, CliError> {
+    let answer = question(what, default.unwrap_or("none"))?;
     Ok((answer != "none").then_some(answer))
 }
 
