@@ -176,12 +176,13 @@ fn unlisted_accounts_are_billed_and_counted() {
         "note: the accounts file lacks 2 accounts with 3 calls, billed by the default deck: AC7, AC8\n\
          hint: list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait\n"
     );
-    // No list was given: nothing is said of it. Copies of calls are no calls.
+    // No list was given: no account is unlisted. Copies of calls are no calls.
     let night = two_decks();
+    let forgotten = "note: rates: no accounts file says which deck is whose, and there are 2: all are billed by `default`\n";
     let (summary, stderr) = book(&night, &[call("A", "AC1"), call("A", "AC1")], &[]);
-    assert_eq!((&summary["unlisted_accounts"], stderr.as_str()), (&json!({}), ""));
+    assert_eq!((&summary["unlisted_accounts"], stderr.as_str()), (&json!({}), forgotten));
     let (summary, stderr) = book(&night, &[call("A", "AC1")], &[]);
-    assert_eq!((&summary["duplicate"], &summary["unlisted_accounts"], stderr.as_str()), (&json!(1), &json!({}), ""));
+    assert_eq!((&summary["duplicate"], &summary["unlisted_accounts"], stderr.as_str()), (&json!(1), &json!({}), forgotten));
     // Of many the first ten are named.
     let night = two_decks();
     night.file("accounts.csv", "account_sid,deck\nAC1,eur\n");
@@ -398,6 +399,9 @@ fn a_list_that_names_no_deck_where_there_are_several_is_said() {
     let (summary, said) = book(&night, &[call("CA1", "AC1"), call("CA2", "AC2")], LIST);
     assert_eq!(summary["amount"], json!({ "USD": "0.02000" }));
     assert!(said.contains("note: accounts.csv: no account names a deck, and there are 2: all are billed by `default`"), "{said}");
+    let forgotten = two_decks();
+    let (_, said) = book(&forgotten, &[call("CA1", "AC1")], &[]);
+    assert_eq!(said, "note: rates: no accounts file says which deck is whose, and there are 2: all are billed by `default`\n");
     let named = two_decks();
     named.file("accounts.csv", "account_sid,name,deck\nAC1,One,eur\nAC2,Two,\n");
     let (summary, said) = book(&named, &[call("CA1", "AC1"), call("CA2", "AC2")], LIST);

@@ -112,19 +112,27 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
     let policy = Policy { no_transfers, ..project.policy()? };
     let inputs = Inputs::load(&rates, trunks, accounts.as_deref(), policy)?;
-    note_decks_that_no_account_names(&inputs, accounts.as_deref());
+    note_decks_that_no_account_names(&inputs, &rates, accounts.as_deref());
     Ok(inputs)
 }
 
-/// Several decks, and a list of accounts that names none: it is another list, or its column of decks has another name.
-fn note_decks_that_no_account_names(inputs: &Inputs, path: Option<&Path>) {
-    let Some(((list, _), path)) = inputs.accounts.as_ref().zip(path) else { return };
+/// Several decks, and nobody who names one: the list of accounts was forgotten, is another, or its column of decks has
+/// another name.
+fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
     let decks = inputs.decks.decks.len();
-    if decks > 1 && list.values().all(|account| account.deck.is_empty()) {
-        let all = inputs.decks.default_deck().map_or("none", |deck| inputs.decks.folders[deck as usize].as_str());
-        let problem = format!("{}: no account names a deck, and there are {decks}: all are billed by `{all}`", path.display());
-        term::report("note", &problem);
+    let names_one = inputs.accounts.as_ref().is_some_and(|(list, _)| list.values().any(|account| !account.deck.is_empty()));
+    if decks < 2 || names_one {
+        return;
     }
+    let becomes = inputs.decks.default_deck().map_or_else(
+        || "all calls wait as no-rate".to_owned(),
+        |deck| format!("all are billed by `{}`", inputs.decks.folders[deck as usize]),
+    );
+    let (file, nobody) = match accounts {
+        Some(accounts) => (accounts, "no account names a deck"),
+        None => (rates, "no accounts file says which deck is whose"),
+    };
+    term::report("note", &format!("{}: {nobody}, and there are {decks}: {becomes}", file.display()));
 }
 
 /// Takes a ledger for writing, and reads what is in it.
