@@ -19,7 +19,7 @@ mod price;
 
 use crate::intern::Interner;
 use crate::party::{Number, Party, PlainSip};
-use crate::record::{FieldSet, Record, direction_meaning, party_meaning, plain_word, target_meaning};
+use crate::record::{FieldSet, Record, direction_meaning, plain_word};
 use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::target::{Asked, UserPart};
@@ -533,8 +533,7 @@ impl Calls {
             let asked = self.pack_target(record.target);
             let parent = self.odd_sids.sid(record.parent_sid);
             let direction = self.directions.id(&direction_meaning(record.direction_text));
-            let own_parties = [hash_of(&party_meaning(record.from)), hash_of(&target_meaning(record.to))];
-            self.children.push(Child { parent, asked, direction, own_parties });
+            self.children.push(Child { parent, asked, direction, own_parties: record.own_parties });
             u32::try_from(self.children.len() - 1).unwrap_or(NONE)
         };
         let (from, to) = if child == NONE {

@@ -9,7 +9,7 @@ mod meaning;
 pub use self::meaning::{direction_meaning, party_meaning, target_meaning};
 
 use self::meaning::Buffer;
-use crate::call::{Calls, DirectionField, Status};
+use crate::call::{Calls, DirectionField, Status, hash_of};
 use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::time::{self, Micros, SECOND};
@@ -131,15 +131,21 @@ impl<'a> Fields<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, field: Field) -> &'a str {
-        filled(field, trim(self.0[field as usize]))
+        filled_after_all(field, trim(self.0[field as usize]))
     }
 
     fn trimmed(&self) -> Trimmed<'a> {
         let mut fields = *self;
-        for (field, text) in Field::ALL.into_iter().zip(&mut fields.0) {
-            *text = filled(field, trim(text));
+        let mut filled = 0_u16;
+        for (at, text) in fields.0.iter_mut().enumerate() {
+            let bytes = text.as_bytes();
+            let [first, ..] = bytes else { continue };
+            if MAY_BE_NOTHING[*first as usize] || !bytes[bytes.len() - 1].is_ascii_graphic() {
+                *text = filled_after_all(Field::ALL[at], trim(text));
+            }
+            filled |= u16::from(!text.is_empty()) << at;
         }
-        Trimmed(fields.0)
+        Trimmed(fields.0, FieldSet(filled))
     }
 }
 
@@ -148,16 +154,26 @@ impl<'a> Fields<'a> {
 const NOTHING: [&str; 13] =
     ["null", "none", "nan", "nat", "nil", "na", "n/a", "\\n", "#n/a", "<na>", "(null)", "<null>", "undefined"];
 
-/// The text of a field, or nothing where a program wrote a word for that; a dash too, where the field is an id.
-#[inline]
-fn filled(field: Field, text: &str) -> &str {
-    // Hardly any text starts so: two comparisons for each field of each record.
-    match text.as_bytes().first() {
-        Some(b'n' | b'N' | b'\\' | b'#' | b'<' | b'(' | b'u' | b'U' | b'-') => filled_after_all(field, text),
-        _ => text,
+/// Whether a text that starts with a byte may be one for nothing, or start with white space: hardly any does. One look for each
+/// field of each record, not nine comparisons: 300 instructions a record less.
+const MAY_BE_NOTHING: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = !(byte as u8).is_ascii_graphic();
+        byte += 1;
     }
-}
+    let starts = b"nN\\#<(uU-";
+    let mut at = 0;
+    while at < starts.len() {
+        table[starts[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
+/// The text of a field, or nothing where a program wrote a word for that; a dash too, where the field is an id.
+#[inline(never)]
 fn filled_after_all(field: Field, text: &str) -> &str {
     let is_id = matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
     let is_nothing = text.len() <= 9 && NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
@@ -165,7 +181,7 @@ fn filled_after_all(field: Field, text: &str) -> &str {
 }
 
 /// Fields without white space around them, so that it is looked for once: 200 instructions a record instead of 1,200.
-struct Trimmed<'a>([&'a str; Field::ALL.len()]);
+struct Trimmed<'a>([&'a str; Field::ALL.len()], FieldSet);
 
 impl<'a> Trimmed<'a> {
     fn get(&self, field: Field) -> &'a str {
@@ -207,6 +223,8 @@ pub struct Record<'a> {
     pub answer: Micros,
     /// Which fields are not empty.
     pub filled: FieldSet,
+    /// Of a child, hashes of what its own `from` and `to` mean.
+    pub own_parties: [u32; 2],
     /// Whole seconds, a fraction rounded up.
     pub duration: u32,
     pub price: &'a str,
@@ -235,6 +253,7 @@ impl<'a> Record<'a> {
             end: Calls::NO_TIME,
             answer: Calls::NO_TIME,
             filled: FieldSet::default(),
+            own_parties: [0; 2],
             duration: 0,
             price: "",
             price_unit: "",
@@ -279,14 +298,15 @@ impl<'a> Record<'a> {
             start: start.unwrap_or(Calls::NO_TIME),
             end: end.unwrap_or(Calls::NO_TIME),
             answer: answer.unwrap_or(Calls::NO_TIME),
-            filled: FieldSet::of(fields),
+            filled: fields.1,
+            own_parties: [0; 2],
             duration: duration.whole_seconds(),
             price: fields.get(Field::Price),
             price_unit: fields.get(Field::PriceUnit),
             content: 0,
             reason: None,
         };
-        record.content = record.fingerprint(fields, [start, end, answer], duration);
+        (record.content, record.own_parties) = record.fingerprint(fields, [start, end, answer], duration);
         record.reason = if record.missing(fields).is_some() {
             Some(Reason::MissingField)
         } else if record.parent_sid.is_empty() && record.direction == DirectionField::Unknown {
@@ -357,19 +377,23 @@ impl<'a> Record<'a> {
 
     /// What the fields mean: times count as instants, durations as whole seconds and parties by what they are, so that the
     /// same call from two kinds of export is the same; other fields count as they are written.
-    fn fingerprint(&self, fields: &Trimmed<'_>, times: [Option<Micros>; 3], duration: Duration) -> u64 {
+    fn fingerprint(&self, fields: &Trimmed<'_>, times: [Option<Micros>; 3], duration: Duration) -> (u64, [u32; 2]) {
         // One buffer on the stack for nearly all records; a longer one is hashed in two.
         let mut buffer = Buffer::default();
         for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid] {
             buffer.push(fields.get(field).as_bytes());
         }
-        buffer.push(party_meaning(fields.get(Field::From)).as_bytes());
+        let from = party_meaning(fields.get(Field::From));
+        let mut own_parties = [0; 2];
+        buffer.push(from.as_bytes());
         if self.parent_sid.is_empty() {
             buffer.push(party_meaning(fields.get(Field::To)).as_bytes());
             // Of a root it says nothing.
             buffer.push(&[]);
         } else {
-            buffer.push(target_meaning(fields.get(Field::To)).as_bytes());
+            let to = target_meaning(fields.get(Field::To));
+            own_parties = [hash_of(&from), hash_of(&to)];
+            buffer.push(to.as_bytes());
             buffer.push(target_meaning(fields.get(Field::ReferTo)).as_bytes());
         }
         buffer.push_known(Some(&[self.direction as u8, self.status as u8]));
@@ -390,7 +414,7 @@ impl<'a> Record<'a> {
             Duration::Empty => buffer.push(b"-"),
             Duration::Micros(_) => buffer.push_known(Some(&self.duration.to_le_bytes())),
         }
-        buffer.hash()
+        (buffer.hash(), own_parties)
     }
 }
 
@@ -399,11 +423,6 @@ impl<'a> Record<'a> {
 pub struct FieldSet(u16);
 
 impl FieldSet {
-    fn of(fields: &Trimmed<'_>) -> Self {
-        let bits = Field::ALL.into_iter().map(|field| u16::from(!fields.get(field).is_empty()) << field as u16);
-        Self(bits.fold(0, |all, bit| all | bit))
-    }
-
     /// The set with a field.
     #[must_use]
     pub const fn with(self, field: Field) -> Self {

@@ -162,12 +162,13 @@ impl Both<'_> {
             |destination: Destination| self.old.at((service, destination)).filter(|(_, old)| overlap(time, &old.rate.effective));
         let differs = |old: &NewRate| terms(&old.rate) != terms(now);
         if origin.is_some() {
-            // A row of the same destination with a shorter origin, or with any.
-            let shorter =
-                at(destination).filter(|(_, old)| old.origins.is_empty() || old.origins.iter().any(|o| begins(origin, o)));
-            let shorter: Vec<_> = shorter.collect();
-            if let Some((place, old)) = shorter.first() {
-                return differs(old).then_some(*place);
+            // A row of the same destination with a shorter origin, the longest of them, or with any.
+            let shorter = at(destination).filter_map(|(place, old)| {
+                let own = old.origins.iter().filter(|own| begins(origin, own)).map(|own| own.as_str().len()).max();
+                Some((own.or_else(|| old.origins.is_empty().then_some(0))?, place, old))
+            });
+            if let Some((_, place, old)) = shorter.max_by_key(|(digits, place, _)| (*digits, std::cmp::Reverse(*place))) {
+                return differs(old).then_some(place);
             }
         }
         let Destination::Prefix(prefix) = destination else { return None };

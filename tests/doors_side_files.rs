@@ -379,7 +379,7 @@ fn a_trunk_list_without_domains_is_refused() {
     night.calls(&[]);
     let run = &["run", "--cdrs", "calls.csv", "--rates", "rates", "--trunks", "trunks.json"];
     for (domain, said) in [
-        ("\"domainName\": \"x.pstn.twilio.com\", ", "is no trunk list: missing field `domain_name`"),
+        ("\"domainName\": \"x.pstn.twilio.com\", ", "trunk TK1: has no domain_name, and has `domainName`, which resembles it"),
         ("\"domain_name\": \"sip:x.pstn.twilio.com\", ", "domain_name is `sip:x.pstn.twilio.com`; expected a host"),
         ("\"domain_name\": \"https://x.pstn.twilio.com\", ", "expected a host"),
     ] {

@@ -3,6 +3,8 @@
 use super::{FileError, read_text};
 use crate::trunk::{TransferCallerId, TransferMode, Trunk, Trunks};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Fields that are not named here are the carrier's own business.
@@ -14,12 +16,22 @@ struct TrunkList {
 #[derive(Debug, Deserialize)]
 struct TrunkEntry {
     sid: String,
-    /// `null` for a trunk without one; a list without the key lacks what tells PSTN from SIP.
-    #[serde(deserialize_with = "Option::deserialize")]
     domain_name: Option<String>,
     transfer_mode: TransferMode,
     #[serde(default)]
     transfer_caller_id: Option<TransferCallerId>,
+    /// The other keys: what is the carrier's own business, or a name of a field in another spelling.
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+impl TrunkEntry {
+    /// A key that stands for the domain, where that is not there by its name: without it transfers to the PSTN are taken for
+    /// SIP.
+    fn other_domain(&self) -> Option<&str> {
+        let is_domain = |key: &&String| key.to_ascii_lowercase().contains("domain");
+        self.domain_name.is_none().then(|| self.others.keys().find(is_domain)).flatten().map(String::as_str)
+    }
 }
 
 /// Reads a trunk list.
@@ -46,8 +58,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
             .at(e.line() as u64)
             .hint("expected {\"trunks\": [{\"sid\", \"domain_name\", \"transfer_mode\", \"transfer_caller_id\"}]}, as the carrier's API gives it")
     })?;
-    for TrunkEntry { sid, domain_name, .. } in &list.trunks {
-        let name = domain_name.as_deref().unwrap_or_default().trim();
+    for entry in &list.trunks {
+        let sid = &entry.sid;
+        if let Some(key) = entry.other_domain() {
+            let problem = format!("trunk {sid}: has no domain_name, and has `{key}`, which resembles it");
+            return Err(FileError::new(path, problem)
+                .hint("name the fields as the carrier's API does: by the domain transfers to the PSTN are known"));
+        }
+        let name = entry.domain_name.as_deref().unwrap_or_default().trim();
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
             let problem = format!("trunk {sid}: domain_name is `{name}`; expected a host such as example.pstn.twilio.com");
             return Err(FileError::new(path, problem)

@@ -11,8 +11,13 @@ use xxhash_rust::xxh3::xxh3_64;
 #[inline]
 #[must_use]
 pub fn party_meaning(text: &str) -> Cow<'_, str> {
-    // Nearly every party is a bare number, or nothing that a URI could be: it means what it says.
-    if memchr::memchr(b':', text.as_bytes()).is_none() { Cow::Borrowed(text) } else { uri_party_meaning(text) }
+    if is_no_uri(text) { Cow::Borrowed(text) } else { uri_party_meaning(text) }
+}
+
+/// Nearly every party is a bare number, or nothing that a URI could be: it means what it says. No scheme starts with `+`.
+#[inline]
+fn is_no_uri(text: &str) -> bool {
+    text.starts_with('+') || memchr::memchr(b':', text.as_bytes()).is_none()
 }
 
 fn uri_party_meaning(text: &str) -> Cow<'_, str> {
@@ -26,7 +31,7 @@ fn uri_party_meaning(text: &str) -> Cow<'_, str> {
 #[inline]
 #[must_use]
 pub fn target_meaning(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b':', text.as_bytes()).is_none() { Cow::Borrowed(text) } else { uri_target_meaning(text) }
+    if is_no_uri(text) { Cow::Borrowed(text) } else { uri_target_meaning(text) }
 }
 
 fn uri_target_meaning(text: &str) -> Cow<'_, str> {
