@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
 //!
-//! Next: [`fields`], what a field was found to be; [`crate::advice`], what to do about it.
+//! Next: `fields`, what a field was found to be; [`crate::advice`], what to do about it.
 
 pub(crate) mod fields;
 

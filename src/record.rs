@@ -158,11 +158,12 @@ const NOTHING: [&str; 13] =
 /// field of each record, not nine comparisons: 300 instructions a record less.
 const MAY_BE_NOTHING: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = !(byte as u8).is_ascii_graphic();
-        byte += 1;
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        table[byte as usize] = !byte.is_ascii_graphic();
+        byte -= 1;
     }
+    table[0] = true;
     let starts = b"nN\\#<(uU-";
     let mut at = 0;
     while at < starts.len() {

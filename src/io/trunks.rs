@@ -3,7 +3,6 @@
 use super::{FileError, read_text};
 use crate::trunk::{TransferCallerId, TransferMode, Trunk, Trunks};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -22,7 +21,7 @@ struct TrunkEntry {
     transfer_caller_id: Option<TransferCallerId>,
     /// The other keys: what is the carrier's own business, or a name of a field in another spelling.
     #[serde(flatten)]
-    others: BTreeMap<String, IgnoredAny>,
+    others: BTreeMap<String, serde_json::Value>,
 }
 
 impl TrunkEntry {
