@@ -540,24 +540,32 @@ impl<'a> OriginMatch<'a> {
 }
 
 #[cfg(test)]
+impl Rate {
+    /// A termination by 60/60, for tests.
+    pub(crate) fn sample(price: &str, effective: Range<Micros>, line: u32) -> Self {
+        Self {
+            service: Direction::Termination,
+            price: Price::parse(price).unwrap(),
+            fee: Price::ZERO,
+            increments: Increments { initial: 60, increment: 60, minimum: 0 },
+            iso: "".into(),
+            country: "".into(),
+            description: "".into(),
+            effective,
+            file: 0,
+            line,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn row(line: u32, price: &str, origins: &str, destinations: &str) -> NewRate {
         let list = |text: &str| text.split(", ").filter(|p| !p.is_empty()).map(|p| Prefix::parse(p).unwrap()).collect::<Vec<_>>();
         NewRate {
-            rate: Rate {
-                service: Direction::Termination,
-                price: Price::parse(price).unwrap(),
-                fee: Price::ZERO,
-                increments: Increments { initial: 60, increment: 60, minimum: 0 },
-                iso: "".into(),
-                country: "".into(),
-                description: "".into(),
-                effective: Micros::MIN..Micros::MAX,
-                file: 0,
-                line,
-            },
+            rate: Rate::sample(price, Micros::MIN..Micros::MAX, line),
             destinations: list(destinations).into_iter().map(Destination::Prefix).collect(),
             origins: list(origins),
         }

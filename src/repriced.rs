@@ -240,18 +240,7 @@ mod tests {
     fn row(price: &str, origins: &str, destinations: &str, effective: Range<Micros>) -> NewRate {
         let list = |text: &str| text.split(' ').filter(|p| !p.is_empty()).map(|p| Prefix::parse(p).unwrap()).collect::<Vec<_>>();
         NewRate {
-            rate: Rate {
-                service: Direction::Termination,
-                price: Price::parse(price).unwrap(),
-                fee: Price::ZERO,
-                increments: Increments { initial: 60, increment: 60, minimum: 0 },
-                iso: "".into(),
-                country: "".into(),
-                description: "".into(),
-                effective,
-                file: 0,
-                line: 0,
-            },
+            rate: Rate::sample(price, effective, 0),
             destinations: list(destinations).into_iter().map(Destination::Prefix).collect(),
             origins: list(origins),
         }

@@ -250,23 +250,11 @@ pub fn shown(money: &Money) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deck::{Destination, Increments, NewRate, Prefix};
-    use crate::money::Price;
+    use crate::deck::{Destination, NewRate, Prefix};
 
     fn deck(rows: &[(&str, &str, &str)]) -> Deck {
         let row = |(prefix, origin, price): &(&str, &str, &str)| NewRate {
-            rate: Rate {
-                service: Direction::Termination,
-                price: Price::parse(price).unwrap(),
-                fee: Price::ZERO,
-                increments: Increments { initial: 60, increment: 60, minimum: 0 },
-                iso: "".into(),
-                country: "".into(),
-                description: "".into(),
-                effective: 0..i64::MAX,
-                file: 0,
-                line: 1,
-            },
+            rate: Rate::sample(price, 0..i64::MAX, 1),
             destinations: vec![Destination::Prefix(Prefix::parse(prefix).unwrap())],
             origins: Prefix::parse(origin).into_iter().collect(),
         };
