@@ -140,6 +140,23 @@ fn json_lines_of_anything_are_no_call_file() {
     assert!(envelope.contains("its records are envelopes, with the call in `data`"), "{envelope}");
 }
 
+/// A call file that is named like a partial one is left out as other tools leave it out, but aloud.
+#[test]
+fn call_files_that_are_named_like_partial_ones_are_said() {
+    let night = Night::with_plain_deck();
+    for (name, id) in [("a.csv", "CA1"), ("_b.csv", "CA2"), (".c.csv.gz", "CA3"), ("_SUCCESS", ""), (".a.csv.crc", "")] {
+        night.file(&format!("calls/{name}"), call_file(&[&root(id)]));
+    }
+    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--format", "json"]);
+    let said = |name: &str| {
+        format!(
+            "note: calls/{name}: left out, its name starts as those of partial files do; name it on the command line to read it\n"
+        )
+    };
+    assert_eq!(done.stderr, [".c.csv.gz", "_b.csv"].map(said).concat());
+    assert_eq!(done.json()["amount"], json!({ "USD": "0.02000" }));
+}
+
 #[test]
 fn a_page_whose_next_page_is_missing_is_said() {
     let night = Night::with_plain_deck();
@@ -158,6 +175,10 @@ fn a_page_whose_next_page_is_missing_is_said() {
         done.stderr
     );
     assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page0.json", "next_page_uri": "/Calls.json?Page=1"}]));
+    // As libraries in other languages keep it.
+    night.file("calls/page0.json", page(0, "/Calls.json?Page=1", "CA1").replace("next_page_uri", "nextPageUri"));
+    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "three", "--format", "json"]);
+    assert!(done.stderr.contains("is not the last page: the next one, /Calls.json?Page=1, is not among"), "{}", done.stderr);
     night.file("calls/page1.json", page(1, "", "CA2"));
     let both = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "two", "--format", "json"]);
     assert_eq!((both.stderr.as_str(), &both.clone().json()["incomplete"]), ("", &json!([])));

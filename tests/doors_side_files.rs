@@ -436,3 +436,24 @@ fn monthly_charges_that_are_gone_are_said() {
     let done = night.trunkrate(&[&issue[..], &["2026-11", "--date", "2026-12-01"]].concat());
     assert!(done.code == 0 && done.stderr.contains("note: items: invoices of 2026-10 were issued"), "{}", done.stderr);
 }
+
+/// `0.0145` that was cut to `0.01` still reads, in a deck and in a list.
+#[test]
+fn a_side_file_that_may_have_been_cut_is_said() {
+    let night = ledger_of_ac1();
+    let said = |more: &[&str]| book(&night, &[call("C", "AC1")], more).1;
+    let row = "US,United States,US,0.01,,1,termination,,,,,,";
+    night.file("rates/p.csv", format!("{DECK_HEADER}\n{row}"));
+    night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,1 Lane,,DE");
+    let open =
+        |file: &str| format!("note: {file}: its last line has no line end: if the file was cut there, so is its last value\n");
+    let changed = &["--accept-changes"];
+    let both = said(&[LIST, changed].concat());
+    assert!(both.contains(&open("rates/p.csv")) && both.contains(&open("accounts.csv")), "{both}");
+    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.5,USD");
+    assert!(issue(&night, &[ITEMS, LIST].concat()).stderr.contains(&open("items.csv")));
+    // Who writes lists without a last line end says so, for all that is read.
+    night.file("trunkrate.toml", format!("[input]\nfinal_newline = \"optional\"\n{SELLER}"));
+    let optional = said(&[LIST, changed].concat());
+    assert!(!optional.contains("its last line"), "{optional}");
+}

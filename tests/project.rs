@@ -47,6 +47,18 @@ fn bare(night: &Night, args: &[&str]) -> Done {
 // ---- the file stands for flags --------------------------------------------------------------------------------------
 
 /// A leg of 300 s at 0.0100 is 0.05000; the transfer to a number is two legs of 420 s: 0.14000.
+/// The library takes the second of two, and booked there without a word.
+#[test]
+fn a_ledger_that_is_given_twice_is_refused() {
+    let night = project();
+    for flag in ["--ledger", "--config"] {
+        let done = night.trunkrate(&[flag, "one", "run", &format!("{flag}=two")]);
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+        assert_eq!(done.stderr, format!("error: {flag} is given twice\nhint: give it once, before or after the command\n"));
+    }
+    assert!(!night.path().join("one").exists() && !night.path().join("two").exists());
+}
+
 #[test]
 fn a_project_needs_no_flags() {
     let night = project();

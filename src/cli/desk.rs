@@ -14,6 +14,7 @@ use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::read;
 use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
+use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::text::visible;
 use crate::time::Zone;
@@ -109,10 +110,10 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     Ok(term::print(&text)?)
 }
 
-/// The zone of times without an offset, as the last run had it.
+/// The zone of times without an offset, as the last run that read calls had it.
 fn zone_of(history: &History) -> Option<Zone> {
-    let zones = history.runs.iter().rev().find_map(|run| run.manifest.policy.get("input.timezone"));
-    zones.and_then(|name| Zone::named(name))
+    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
+    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
 }
 
 /// What a person can do about a waiting record.

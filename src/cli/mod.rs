@@ -29,6 +29,7 @@ use args::{Args, Command};
 use clap::Parser;
 use error::CliError;
 use project::Project;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Parses the arguments of the process and does what they say.
@@ -36,6 +37,9 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     crate::io::keep_guarded_panics_quiet();
     let args = Args::parse();
+    if let Err(error) = refuse_twice(std::env::args_os()) {
+        return error.report();
+    }
     // Read where it is needed: what asks no project is not stopped by a broken one.
     let global = &args.project;
     let project = || Project::find(global);
@@ -58,6 +62,19 @@ pub fn main() -> ExitCode {
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
+}
+
+/// Refuses two ledgers or two projects, one before the command and one after it: the library would take the second, and book
+/// there, without a word.
+fn refuse_twice(args: impl Iterator<Item = OsString>) -> Result<(), CliError> {
+    let own: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
+    for flag in ["--ledger", "--config"] {
+        let is_flag = |arg: &&String| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+        if own.iter().filter(is_flag).count() > 1 {
+            return Err(CliError::usage(format!("{flag} is given twice")).hint("give it once, before or after the command"));
+        }
+    }
+    Ok(())
 }
 
 /// The definition of the command line, for tests and documents.

@@ -9,9 +9,10 @@ use crate::io::job::{self, Inputs, Intake, Session, Summary};
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::{History, Ledger, Lock, catalog, read};
 use crate::io::parts::Memory;
-use crate::io::source::CallPath;
+use crate::io::sheet;
+use crate::io::source::{self, CallPath};
 use crate::night::{Class, Count};
-use crate::policy::Policy;
+use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
 use crate::text::visible;
 use serde_json::{Map, Value, json};
@@ -22,7 +23,7 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     set_threads(args.threads)?;
     let found = project.calls(&args.cdrs)?;
     for path in &found.left_out {
-        term::report("note", &format!("{}: left out, its name is not that of a call file", path.display()));
+        term::report("note", &format!("{}: left out, {}", path.display(), source::why_left_out(path)));
     }
     night((&args.rating, project), &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
 }
@@ -113,7 +114,23 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     let policy = Policy { no_transfers, ..project.policy()? };
     let inputs = Inputs::load(&rates, trunks, accounts.as_deref(), policy)?;
     note_decks_that_no_account_names(&inputs, &rates, accounts.as_deref());
+    note_open_ends(&inputs, &rates, accounts.as_deref());
     Ok(inputs)
+}
+
+/// Tables of decks and a list of accounts that may have been cut.
+fn note_open_ends(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
+    if inputs.policy.final_newline == FinalNewline::Optional {
+        return;
+    }
+    let files = inputs.decks.files.iter();
+    let mut notes: Vec<String> = files.filter_map(|(name, bytes)| sheet::open_end(&rates.join(name), bytes)).collect();
+    if let (Some(path), Some((_, text))) = (accounts, &inputs.accounts) {
+        notes.extend(sheet::open_end(path, text.as_bytes()));
+    }
+    for note in &notes {
+        term::report("note", note);
+    }
 }
 
 /// Several decks, and nobody who names one: the list of accounts was forgotten, is another, or its column of decks has

@@ -242,7 +242,9 @@ struct Page<'a> {
     #[serde(borrow)]
     calls: Option<Vec<&'a RawValue>>,
     uri: Option<Value>,
+    #[serde(alias = "nextPageUri")]
     next_page_uri: Option<Value>,
+    #[serde(alias = "firstPageUri")]
     first_page_uri: Option<Value>,
     #[serde(rename = "page")]
     number: Option<Value>,

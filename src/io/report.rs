@@ -26,7 +26,7 @@ use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
 use crate::call::Sid;
 use crate::money::{Amount, Overflow, Total};
-use crate::party::Number;
+use crate::policy::Policy;
 use crate::report::causes::CauseLine;
 use crate::report::count::{Call, Counter, Leg, Transfer, answered_and_ended};
 use crate::report::days::{self, DaySums};
@@ -155,12 +155,11 @@ fn wrong(path: &Path, problem: String) -> LedgerError {
 
 /// The policy of the run; a run without calls (a person's decision) has none, and nothing to hold against it.
 fn setting(m: &Manifest, newest_start: Option<Micros>) -> Setting {
-    let max_call_seconds = m.policy.get("policy.max_call_seconds").and_then(|text| text.parse().ok());
-    let withheld = m.policy.get("input.withheld_numbers").map_or("", String::as_str);
+    let policy = Policy::of_words(&m.policy);
     Setting {
-        max_call_seconds: max_call_seconds.unwrap_or_else(|| crate::policy::Policy::default().max_call_seconds),
+        max_call_seconds: policy.max_call_seconds,
         newest_start,
-        withheld: withheld.split(' ').filter_map(Number::parse).collect(),
+        withheld: policy.withheld_numbers.into_iter().collect(),
         carrier_prices: m.carrier_prices.clone(),
     }
 }

@@ -79,6 +79,13 @@ pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}'))
 }
 
+/// What is said of a list, or of a table of a deck, whose last line has no end: half a price may stand there. It is no
+/// error, since many are written by hand.
+pub(crate) fn open_end(path: &Path, text: &[u8]) -> Option<String> {
+    let is_open = !matches!(text.last(), None | Some(b'\n' | b'\r'));
+    is_open.then(|| format!("{}: its last line has no line end: if the file was cut there, so is its last value", path.display()))
+}
+
 impl Columns {
     fn place(&self, name: &str) -> Option<usize> {
         let plain = plain_name(name);

@@ -4,6 +4,7 @@
 //! changed meanwhile (still uploading) is refused.
 
 use super::FileError;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -110,8 +111,11 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
     for entry in entries {
         let path = entry.path();
         let name = entry.file_name();
-        // Markers and partial files of other tools (_SUCCESS, .part.crc).
-        if name.to_string_lossy().starts_with(['.', '_']) {
+        if is_hidden(&name) {
+            // Markers and partial files of other tools (_SUCCESS, .part.crc) are nobody's business.
+            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) {
+                found.left_out.push(path);
+            }
             continue;
         }
         if path.is_dir() {
@@ -124,6 +128,20 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(['.', '_'])
+}
+
+/// Why a file of a folder is not read.
+#[must_use]
+pub fn why_left_out(path: &Path) -> &'static str {
+    if path.file_name().is_some_and(is_hidden) {
+        "its name starts as those of partial files do; name it on the command line to read it"
+    } else {
+        "its name is not that of a call file"
+    }
 }
 
 /// The ending that names the format, in lower case, without `.gz` or `.zst`.

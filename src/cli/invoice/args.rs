@@ -62,21 +62,8 @@ pub enum InvoiceCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The billing period, a UTC month
-    #[arg(long, value_name = "YYYY-MM")]
-    pub period: String,
-    /// The date on which it would be issued [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub date: Option<String>,
-    /// Only this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
-    /// A file of monthly charges: items.csv (the README lists its columns)
-    #[arg(long, value_name = "FILE")]
-    pub items: Option<PathBuf>,
-    /// accounts.csv [default: as the last run knew it]
-    #[arg(long, value_name = "FILE")]
-    pub accounts: Option<PathBuf>,
+    #[command(flatten)]
+    pub billed: BilledArgs,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -97,24 +84,11 @@ pub struct IssueArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct PeriodArgs {
-    /// The billing period, a UTC month
-    #[arg(long, value_name = "YYYY-MM")]
-    pub period: String,
-    /// The date on the documents; its year names their series [default: today, for a draft the day after the period]
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub date: Option<String>,
-    /// Only this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
+    #[command(flatten)]
+    pub billed: BilledArgs,
     /// Only what came late to a period that is already issued
     #[arg(long)]
     pub supplementary: bool,
-    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's `items`]
-    #[arg(long, value_name = "FILE")]
-    pub items: Option<PathBuf>,
-    /// accounts.csv [default: the project's `accounts`, else as the last run knew it]
-    #[arg(long, value_name = "FILE")]
-    pub accounts: Option<PathBuf>,
     /// Where to write the documents [default: the project's `out`, for `issue`]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -126,14 +100,36 @@ pub struct PeriodArgs {
 }
 
 impl PeriodArgs {
-    /// The files that are read beside the ledger: accounts, items.
-    pub fn files(&self) -> [Option<&Path>; 2] {
-        [&self.accounts, &self.items].map(Option::as_deref)
-    }
-
     /// The formats of files.
     pub fn formats(&self) -> &[Format] {
         if self.format.is_empty() { &Format::FILES } else { &self.format }
+    }
+}
+
+/// What is billed, and when: asked alike of `check`, `draft` and `issue`, so that the first says what the others would do.
+#[derive(Debug, clap::Args)]
+pub struct BilledArgs {
+    /// The billing period, a UTC month
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: String,
+    /// The date on the documents; its year names their series [default: today, for a draft the day after the period]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<String>,
+    /// Only this account
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
+    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's `items`]
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// accounts.csv [default: the project's `accounts`, else as the last run knew it]
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+}
+
+impl BilledArgs {
+    /// The files that are read beside the ledger: accounts, items.
+    pub fn files(&self) -> [Option<&Path>; 2] {
+        [&self.accounts, &self.items].map(Option::as_deref)
     }
 }
 

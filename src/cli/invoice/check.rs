@@ -16,16 +16,16 @@ use std::fmt::Write as _;
 
 /// Lists what stands against issuing a period.
 pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
-    let after = day_after(&args.period)?;
-    let date = date(args.date.as_ref(), today)?;
+    let billed = &args.billed;
+    let after = day_after(&billed.period)?;
+    let date = date(billed.date.as_ref(), today)?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let files = [&args.accounts, &args.items].map(Option::as_deref);
-    let inputs = Inputs::read(files, project, &ledger, &history)?;
+    let inputs = Inputs::read(billed.files(), project, &ledger, &history)?;
     let mut seen = Seen::default();
-    let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&args.period));
+    let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
     for supplementary in [false, true].into_iter().filter(|supplementary| !supplementary || is_issued) {
-        let wanted = Wanted { month: &args.period, date: &after, account: args.account.as_deref(), supplementary };
+        let wanted = Wanted { month: &billed.period, date: &after, account: billed.account.as_deref(), supplementary };
         for draft in invoices::drafts(inputs.sources(&history), wanted)? {
             match draft {
                 Ok(draft) => seen.draft(&draft, &wanted),
@@ -36,18 +36,18 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let question = Question {
         ledger: &ledger,
         history: &history,
-        period: &args.period,
-        account: args.account.as_deref(),
+        period: &billed.period,
+        account: billed.account.as_deref(),
         has_items: inputs.has_items(),
     };
-    let mut found = check::of_terms(&inputs.terms, (&args.period, date >= after));
+    let mut found = check::of_terms(&inputs.terms, (&billed.period, date >= after));
     found.extend(check::check(&question, &seen)?);
     let stops = found.iter().filter(|against| against.stops).count();
     match args.format {
-        TextFormat::Text => term::print(&as_text(&found, &args.period))?,
+        TextFormat::Text => term::print(&as_text(&found, &billed.period))?,
         TextFormat::Json => {
             let all = json!({
-                "schema": check::SCHEMA, "period": args.period, "account_sid": args.account, "stops": stops > 0,
+                "schema": check::SCHEMA, "period": billed.period, "account_sid": billed.account, "stops": stops > 0,
                 "against": found,
             });
             term::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
@@ -55,9 +55,9 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     }
     match (found.len(), stops) {
         (0, _) => Ok(()),
-        (1, 1) => Err(CliError::failed(format!("{} and stops it", stand(1, &args.period)))),
-        (1, _) => Err(CliError::failed(format!("{}, and does not stop it", stand(1, &args.period)))),
-        (all, stops) => Err(CliError::failed(format!("{}, {stops} of which stop it", stand(all, &args.period)))),
+        (1, 1) => Err(CliError::failed(format!("{} and stops it", stand(1, &billed.period)))),
+        (1, _) => Err(CliError::failed(format!("{}, and does not stop it", stand(1, &billed.period)))),
+        (all, stops) => Err(CliError::failed(format!("{}, {stops} of which stop it", stand(all, &billed.period)))),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::io::ledger::issued::publish::{Writer, next_counter};
 use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
 use crate::io::ledger::write::archive;
 use crate::io::ledger::{History, Ledger, Lock};
+use crate::io::sheet;
 use crate::time;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,8 +57,11 @@ impl Inputs {
             None => (Items::new(), None),
             Some(path) => invoices::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
         };
-        if let Some(path) = &items_path {
+        if let (Some(path), Some(text)) = (&items_path, &items_text) {
             customers::check_items(&items, path, &accounts, history)?;
+            if let Some(note) = sheet::open_end(path, text.as_bytes()) {
+                term::report("note", &note);
+            }
         }
         let accounts_path = path.unwrap_or_default();
         Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
@@ -95,12 +99,12 @@ pub fn today() -> String {
 
 /// Shows what would be issued.
 pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
-    let after = day_after(&args.period)?;
-    let date = date(args.date.as_ref(), || after)?;
+    let after = day_after(&args.billed.period)?;
+    let date = date(args.billed.date.as_ref(), || after)?;
     refuse_formats_of_nothing(args, args.out.is_none())?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let inputs = Inputs::read(args.files(), project, &ledger, &history)?;
+    let inputs = Inputs::read(args.billed.files(), project, &ledger, &history)?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
@@ -125,27 +129,27 @@ fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), 
 }
 
 fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
-    Wanted { month: &args.period, date, account: args.account.as_deref(), supplementary: args.supplementary }
+    Wanted { month: &args.billed.period, date, account: args.billed.account.as_deref(), supplementary: args.supplementary }
 }
 
 /// Gives numbers.
 pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let IssueArgs { what: args, accept, allow_incomplete } = args;
     check::known_ids(accept)?;
-    let after = day_after(&args.period)?;
-    let date = date(args.date.as_ref(), today)?;
+    let after = day_after(&args.billed.period)?;
+    let date = date(args.billed.date.as_ref(), today)?;
     if date < after {
-        return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.period))
+        return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.billed.period))
             .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
     }
     if time::days_after(&after, LATEST_ISSUE).is_some_and(|latest| date > latest) {
-        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.period)));
+        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.billed.period)));
     }
     let out = project.out(args.out.as_deref());
     refuse_formats_of_nothing(args, out.is_none())?;
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let inputs = Inputs::read(args.files(), project, &ledger, &history)?;
+    let inputs = Inputs::read(args.billed.files(), project, &ledger, &history)?;
     require_seller(&inputs.terms, &inputs.config)?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
     out.as_deref().map(make_folder).transpose()?;
@@ -161,15 +165,15 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let Some(batch) = publish(args, &ledger, &lock, &history, &inputs, &date, drafts)? else {
         let nothing =
             if args.supplementary { "nothing came late" } else { "nothing to issue: no leg of it waits for an invoice" };
-        return Ok(term::print(&format!("{}: {nothing}\n", args.period))?);
+        return Ok(term::print(&format!("{}: {nothing}\n", args.billed.period))?);
     };
     incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
     let (writer, manifest) = batch;
     let question = Question {
         ledger: &ledger,
         history: &history,
-        period: &args.period,
-        account: args.account.as_deref(),
+        period: &args.billed.period,
+        account: args.billed.account.as_deref(),
         has_items: inputs.has_items(),
     };
     let accepted = check::guard(&question, &seen, accept, args.supplementary)?;
@@ -182,8 +186,11 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         });
     let rows: Vec<Vec<String>> = rows.take(SHOWN).collect();
     let more = batch.manifest.entries.len() - rows.len();
-    let more =
-        if more > 0 { format!("and {more} more: `trunkrate invoice list --period {}`\n", args.period) } else { String::new() };
+    let more = if more > 0 {
+        format!("and {more} more: `trunkrate invoice list --period {}`\n", args.billed.period)
+    } else {
+        String::new()
+    };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
     print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
     if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
@@ -192,7 +199,10 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     if let (Some(out), Some(drawing)) = (&out, &drawing) {
         let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
         write_files(&history, selection, drawing, out).map_err(|e| {
-            e.hint(format!("the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them", args.period))
+            e.hint(format!(
+                "the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them",
+                args.billed.period
+            ))
         })?;
     }
     Ok(())
@@ -238,9 +248,9 @@ fn publish(
         kind: BatchKind::Issue,
         seller: seller.clone(),
         date: date.to_owned(),
-        period: args.period.clone(),
+        period: args.billed.period.clone(),
         supplementary: args.supplementary,
-        accounts: args.account.clone().map(|account| vec![account]),
+        accounts: args.billed.account.clone().map(|account| vec![account]),
         runs: runs.all,
         accounts_hash: keep(ledger, lock, inputs.accounts_text.as_ref(), "accounts.csv")?,
         items_hash: keep(ledger, lock, inputs.items_text.as_ref(), "items.csv")?,
