@@ -18,7 +18,7 @@
 mod price;
 
 use crate::intern::Interner;
-use crate::party::{Number, Party, PlainSip};
+use crate::party::{Number, Party};
 use crate::record::{FieldSet, Record, direction_meaning, plain_word};
 use crate::reject::Reason;
 use crate::scenario::Direction;
@@ -530,9 +530,12 @@ impl Calls {
         let child = if record.parent_sid.is_empty() {
             NONE
         } else {
-            let asked = self.pack_target(record.target);
+            let asked = self.pack_target(record);
             let parent = self.odd_sids.sid(record.parent_sid);
-            let direction = self.directions.id(&direction_meaning(record.direction_text));
+            let direction = match record.direction.as_str() {
+                "" => self.directions.id(&direction_meaning(record.direction_text)),
+                word => self.directions.id(word),
+            };
             self.children.push(Child { parent, asked, direction, own_parties: record.own_parties });
             u32::try_from(self.children.len() - 1).unwrap_or(NONE)
         };
@@ -561,12 +564,12 @@ impl Calls {
         self.child.push(child);
     }
 
-    fn pack_target(&mut self, text: &str) -> AskedRef {
+    fn pack_target(&mut self, record: &Record<'_>) -> AskedRef {
         // As `Asked::parse` would, without a text of its own.
-        if let Some(plain) = PlainSip::parse(text) {
+        if let Some(plain) = record.plain_target {
             return AskedRef::Sip(self.parties.id(plain.endpoint), UserPart::of_plain(plain));
         }
-        match Asked::parse(text) {
+        match Asked::parse(record.target) {
             Asked::Number(number) => AskedRef::Number(number),
             Asked::Emergency(emergency) => AskedRef::Emergency(emergency),
             Asked::Sip { endpoint, user } => AskedRef::Sip(self.parties.id(&endpoint), user),

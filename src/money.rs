@@ -222,7 +222,7 @@ pub fn exact_leg_amount(price: Price, fee: Price, billed_seconds: u32) -> Result
 /// # Errors
 /// [`Overflow`] if the result does not fit the stored decimal.
 pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> {
-    let unit = 60 * 10_i128.pow(PRICE_DECIMALS - rule.decimals);
+    let unit = 60 * i128::from(power_of_ten(PRICE_DECIMALS - rule.decimals));
     // Nearly every amount fits 64 bits, where dividing needs no call.
     let (whole, rest) = match (u64::try_from(exact.0), u64::try_from(unit)) {
         (Ok(exact), Ok(unit)) => (i128::from(exact / unit), i128::from(exact % unit)),
@@ -233,12 +233,24 @@ pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> 
         LegRounding::HalfEven => rest * 2 > unit || (rest * 2 == unit && whole % 2 == 1),
         LegRounding::Up => rest > 0,
     };
-    (whole + i128::from(up))
-        .checked_mul(10_i128.pow(AMOUNT_DECIMALS - rule.decimals))
-        .filter(|units| *units < STORED_LIMIT)
-        .and_then(|units| i64::try_from(units).ok())
-        .map(Amount)
-        .ok_or(Overflow)
+    // What does not fit 64 bits is past the limit already; two factors that do never overflow 128.
+    let rounded = i64::try_from(whole + i128::from(up)).map_err(|_| Overflow)?;
+    let units = i128::from(rounded) * i128::from(power_of_ten(AMOUNT_DECIMALS - rule.decimals));
+    i64::try_from(units).ok().filter(|units| i128::from(*units) < STORED_LIMIT).map(Amount).ok_or(Overflow)
+}
+
+/// A power of ten up to the decimals of a price, from a table instead of a loop in 128 bits.
+fn power_of_ten(exponent: u32) -> i64 {
+    const TENS: [i64; PRICE_DECIMALS as usize + 1] = {
+        let mut tens = [1; PRICE_DECIMALS as usize + 1];
+        let mut at = 1;
+        while at < tens.len() {
+            tens[at] = tens[at - 1] * 10;
+            at += 1;
+        }
+        tens
+    };
+    TENS[exponent as usize]
 }
 
 /// **The rounding of an invoice total**, once: a sum of legs, or a tax, to the currency's minor unit, half up.

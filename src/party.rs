@@ -41,11 +41,11 @@ impl Number {
             return eight_digits(u64::from_le_bytes(padded)).map(Self);
         };
         let last = u64::from_le_bytes(*digits.last_chunk::<8>()?);
-        let beyond = u32::try_from(rest.len()).ok()?;
+        let beyond = rest.len();
         // In reading order the first character is the lowest byte, and a `0` there changes no value.
-        let kept = u64::MAX.checked_shl(64 - 8 * beyond).unwrap_or(0);
+        let kept = KEPT[beyond];
         let last = eight_digits(last & kept | ZEROS & !kept)?;
-        Some(Self(eight_digits(u64::from_le_bytes(*first))? * 10_u64.pow(beyond) + last))
+        Some(Self(eight_digits(u64::from_le_bytes(*first))? * TENS[beyond] + last))
     }
 
     /// The digits' value, as it is packed into columns.
@@ -91,6 +91,12 @@ fn sixteen_digits(value: u64) -> u128 {
     };
     eight(value / 100_000_000) | eight(value % 100_000_000) << 64
 }
+
+/// The last so many bytes of eight in reading order, of which the first is the lowest.
+const KEPT: [u64; 8] = [0, !0 << 56, !0 << 48, !0 << 40, !0 << 32, !0 << 24, !0 << 16, !0 << 8];
+
+/// Powers of ten. A look instead of a loop: 25 instructions a record.
+const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Eight `0`.
 const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
@@ -233,6 +239,10 @@ pub fn emergency_of_root(text: &str) -> Option<Emergency> {
 #[must_use]
 pub fn endpoint_number(endpoint: &str) -> Option<Number> {
     let (user, _) = endpoint.split_once(':')?.1.split_once('@')?;
+    // A number starts with `+`, whatever separators are dropped; most users of a PBX do not.
+    if user.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return None;
+    }
     Number::parse(&without_separators(without_user_parameters(user)))
 }
 
