@@ -26,6 +26,8 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
+#[cfg(test)]
+pub use tariff::SaidByRow;
 pub use tariff::Tariff;
 use tariff::{Best, Deck, Row, Wanted};
 use text::{decimal, emergency_code, is_number, is_sip, number_of_target, show_instant};

@@ -1,6 +1,8 @@
 //! The decks of a run, read afresh: which row prices a leg, and what the leg comes to.
 
 use std::borrow::Cow;
+#[cfg(test)]
+use std::collections::BTreeSet;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
@@ -172,7 +174,7 @@ impl Tariff {
         let mut accounts = HashMap::new();
         let sheet = Sheet::with_column(csv, "accountsid").map_err(|problem| format!("accounts.csv: {problem}"))?;
         for record in &sheet.records {
-            let (sid, deck) = (sheet.cell(record, "accountsid"), sheet.cell(record, "deck"));
+            let (sid, deck) = (sheet.listed(record, "accountsid"), sheet.listed(record, "deck"));
             if !deck.is_empty() {
                 let found = self.named(deck).ok_or_else(|| format!("accounts.csv:{}: there is no deck `{deck}`", record.line))?;
                 accounts.insert(sid.to_owned(), found);
@@ -335,6 +337,40 @@ impl Terms {
         let beyond = duration.checked_sub(initial)?;
         let increments = beyond / increment + i64::from(beyond % increment > 0);
         increments.checked_mul(increment)?.checked_add(initial)
+    }
+}
+
+/// What a row says, for the property that holds both raters to one grammar: line, description, whether it is a termination,
+/// price, fee, seconds, destinations, origins, from, to.
+#[cfg(test)]
+pub type SaidByRow = (i64, String, bool, i128, i128, [u32; 3], BTreeSet<String>, BTreeSet<String>, i64, i64);
+
+#[cfg(test)]
+impl Tariff {
+    /// What each row of the first deck says.
+    #[must_use]
+    pub fn said_by_rows(&self) -> Vec<SaidByRow> {
+        let deck = &self.decks[0];
+        let row = |(at, row): (usize, &Row)| {
+            let under = |index: &HashMap<String, Vec<usize>>| -> BTreeSet<String> {
+                index.iter().filter(|(_, rows)| rows.contains(&at)).map(|(prefix, _)| prefix.clone()).collect()
+            };
+            let (termination, origination) = (under(&deck.termination), under(&deck.origination));
+            let Terms { price, fee, initial, increment, minimum } = row.terms;
+            (
+                row.line,
+                row.description.clone(),
+                !termination.is_empty(),
+                price,
+                fee,
+                [initial, increment, minimum],
+                termination.union(&origination).cloned().collect(),
+                row.origins.iter().cloned().collect(),
+                row.from.unwrap_or(i64::MIN),
+                row.to.unwrap_or(i64::MAX),
+            )
+        };
+        deck.rows.iter().enumerate().map(row).collect()
     }
 }
 

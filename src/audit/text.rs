@@ -52,12 +52,15 @@ impl Sheet {
         }
     }
 
-    /// The cell of a record in a column, without white space and characters of no width around it; empty if there is no such
-    /// column.
+    /// The cell of a record in a column, without white space around it; empty if there is no such column.
     pub(super) fn cell<'a>(&self, record: &'a Record, column: &str) -> &'a str {
         let at = self.header.iter().position(|title| title == column);
-        let is_blank = |c: char| c.is_whitespace() || ['\u{200b}', '\u{2060}', '\u{feff}'].contains(&c);
-        at.and_then(|at| record.cells.get(at)).map_or("", |cell| cell.trim_matches(is_blank))
+        at.and_then(|at| record.cells.get(at)).map_or("", |cell| cell.trim())
+    }
+
+    /// The same in a list that people keep, where characters of no width count as white space too.
+    pub(super) fn listed<'a>(&self, record: &'a Record, column: &str) -> &'a str {
+        self.cell(record, column).trim_matches(|c: char| c.is_whitespace() || ['\u{200b}', '\u{2060}', '\u{feff}'].contains(&c))
     }
 }
 
@@ -116,8 +119,11 @@ pub(super) fn prefixes(list: &str, may_be_emergency: bool) -> Option<Vec<String>
     list.split(',').map(prefix).collect()
 }
 
-/// Money as a whole number of units of 1e-10: digits, and perhaps a point and more digits.
+/// Money as a whole number of units of 1e-10: digits, and perhaps a point and more digits. A `-` before nothing says nothing.
 pub(super) fn money(text: &str) -> Option<i128> {
+    if let Some(nothing) = text.strip_prefix('-') {
+        return money(nothing).filter(|units| *units == 0 && !nothing.starts_with('-'));
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_plain = [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
@@ -240,7 +246,10 @@ mod tests {
         for (text, units) in good {
             assert_eq!(money(text), Some(units), "{text}");
         }
-        for bad in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0.00000000001", "100000000", "\u{661}"] {
+        for nothing in ["-0", "-0.0", "-00.000"] {
+            assert_eq!(money(nothing), Some(0), "{nothing}");
+        }
+        for bad in ["", ".", ".5", "5.", "-", "--0", "-0.1", "-1", "+1", "1e3", "1,5", "0.00000000001", "100000000", "\u{661}"] {
             assert_eq!(money(bad), None, "{bad}");
         }
     }

@@ -3,6 +3,8 @@
 //! A deck is the CSV files of a folder under the header of the carrier's published price list, and `deck.toml` beside
 //! them. **Invariant:** what is not understood is refused with its line; no default is taken for a price or a currency.
 
+#[cfg(test)]
+mod grammar;
 mod prefixes;
 
 use self::prefixes::{Wrong, Zeros};
