@@ -43,6 +43,22 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     if runs && !harmless { Cow::Owned(format!("'{text}")) } else { text }
 }
 
+/// The same where the cell may hold tabs and line ends, as a record does: they stay.
+#[must_use]
+pub fn cell_of_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\t', '\n', '\r']) {
+        return cell(text);
+    }
+    let mark = if cell(text).starts_with('\'') && !text.starts_with('\'') { "'" } else { "" };
+    let mut shown = mark.to_owned();
+    for piece in text.split_inclusive(['\t', '\n', '\r']) {
+        let (words, end) = piece.split_at(piece.trim_end_matches(['\t', '\n', '\r']).len());
+        shown.push_str(&visible(words));
+        shown.push_str(end);
+    }
+    Cow::Owned(shown)
+}
+
 /// A file name, without its ending, that whoever chose the text cannot choose: the text itself if it is an account's id in
 /// the carrier's form, else its letters and digits with a hash of all of it.
 #[must_use]
@@ -66,6 +82,19 @@ mod tests {
         assert_eq!(visible("abc\u{202e}def"), "abc\\u{202e}def");
         assert_eq!(visible("a\u{200b}b\n"), "a\\u{200b}b\\u{a}");
         assert_eq!(visible("a\u{fffe}\u{ffff}"), "a\\u{fffe}\\u{ffff}", "XML forbids them");
+    }
+
+    #[test]
+    fn a_cell_of_lines_keeps_them() {
+        for (text, expected) in [
+            ("CA1;+14155550100\tx\r\n", "CA1;+14155550100\tx\r\n"),
+            ("=1\t\u{1b}[31m", "'=1\t\\u{1b}[31m"),
+            ("\t=1", "'\t=1"),
+            ("=1+1", "'=1+1"),
+            ("'=1\n", "'=1\n"),
+        ] {
+            assert_eq!(cell_of_lines(text), expected);
+        }
     }
 
     #[test]

@@ -178,6 +178,6 @@ fn a_ledger_that_moved_explains_itself() {
 fn a_sample_looks_at_some_calls_only() {
     let night = two_runs();
     let said = night.trunkrate(&["verify", "--sample", "1"]).ok();
-    assert_eq!(said, "good: 2 runs; 1 of 2 calls recomputed (1 leg); no law is broken there\n");
+    assert!(said.starts_with("good: 2 runs; 1 of 2 calls recomputed (1 leg); no law is broken there\nhead "), "{said}");
     assert!(night.trunkrate(&["verify", "--sample", "100"]).ok().contains("2 of 2 calls recomputed (3 legs)"));
 }

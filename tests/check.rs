@@ -383,9 +383,10 @@ fn a_credit_note_says_what_becomes_of_the_legs() {
     assert_eq!(credit("INV-2026-000001", &["--rebill", "--write-off"]).code, 2);
     assert_eq!(invoice(&night, &["list", "--format", "json"]).json().as_array().map(Vec::len), Some(2), "nothing was credited");
     let off = credit("INV-2026-000001", &["--write-off"]).ok();
-    assert_eq!(off, "issued: credit note INV-2026-000003 over 0.01 USD, for INV-2026-000001; its legs are written off\n");
+    let said = "issued: credit note INV-2026-000003 over 0.01 USD, for INV-2026-000001; its legs are written off\nhead ";
+    assert!(off.starts_with(said), "{off}");
     let again = credit("INV-2026-000002", &["--rebill"]).ok();
-    assert!(again.ends_with("for INV-2026-000002; its legs wait for the next invoice\n"), "{again}");
+    assert!(again.contains("for INV-2026-000002; its legs wait for the next invoice\n"), "{again}");
     let issued = invoice(&night, &["issue", "--period", "2026-10", "--date", "2026-11-03"]).ok();
     assert!(issued.contains("AC2") && !issued.contains("AC1"), "{issued}");
 }

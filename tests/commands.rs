@@ -408,7 +408,8 @@ fn two_runs() -> Night {
     night.run(&[]);
     night.calls(&[OTHER, &PARENT.replace("-0.0500", ""), SECOND_CHILD]);
     night.run(&[]);
-    assert_eq!(night.trunkrate(&["verify"]).ok(), "good: 2 runs, 4 calls, 4 legs, 0.19680 USD, 1 waiting; every law holds\n");
+    let said = night.trunkrate(&["verify"]).ok();
+    assert!(said.starts_with("good: 2 runs, 4 calls, 4 legs, 0.19680 USD, 1 waiting; every law holds\nhead "), "{said}");
     night
 }
 

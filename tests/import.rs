@@ -122,7 +122,10 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     let said = fixture.import(&ledger, &[]).ok();
     assert!(said.contains("= rated      30 records"), "{said}");
     assert!(said.contains("rated by spark 4.2.1, trunkrate "), "{said}");
-    let both = |args: &[&str]| [&fixture.folder, &ledger].map(|folder| folder.trunkrate(args).ok());
+    // The manifests differ, which say where each is from, and with them where the ledgers stand.
+    let without_head =
+        |text: String| text.lines().filter(|line| !line.starts_with("head ")).map(|line| format!("{line}\n")).collect::<String>();
+    let both = |args: &[&str]| [&fixture.folder, &ledger].map(|folder| without_head(folder.trunkrate(args).ok()));
     let same = |args: &[&str]| {
         let [cli, imported] = both(args);
         assert_eq!(cli, imported, "{args:?}");

@@ -176,7 +176,11 @@ fn what_cannot_be_issued_is_refused() {
     books.issue("2026-10", "2026-12-01", &[]);
     refused(&["issue", "--period", "2026-11", "--date", "2026-11-30"], "is not over", 1);
     books.issue("2026-11", "2026-12-01", &[]);
-    refused(&["credit", "INV-2026-000001", "--reason", "r", "--rebill", "--date", "2026-11-30"], "numbers follow dates", 1);
+    refused(
+        &["credit", "INV-2026-000001", "--reason", "r", "--rebill", "--date", "2026-11-30"],
+        "is before 2026-12-01, the date of",
+        1,
+    );
     refused(&["credit", "INV-2026-000001", "--reason", " ", "--rebill", "--date", "2026-12-30"], "--reason is empty", 2);
     books.night.file("trunkrate.toml", "[seller]\nname = \"Carrier\"\n");
     books.book(&[("D", "AC1", "2026-12-20T10:00:00Z")]);
@@ -192,6 +196,31 @@ fn what_cannot_be_issued_is_refused() {
     books.night.file("trunkrate.toml", SELLER.replace("[invoice]", "[invoice]\nnumber_prefix = \"M-\""));
     books.issue("2027-01", "2027-02-01", &[]);
     assert_eq!(books.list().last().map(String::as_str), Some("M-2027-000001 issued  AC1 0.01000 0.01"));
+    books.verify();
+}
+
+/// A year that was mistyped blocked its seller's series until that year, even when credited.
+#[test]
+fn a_wrong_date_blocks_the_series_of_its_year_alone() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
+    books.issue("2026-11", "2027-12-01", &["--account", "AC1"]);
+    books.issue("2026-11", "2026-12-02", &["--account", "AC2"]);
+    books.invoice(&["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2027-12-01"]).ok();
+    books.issue("2026-11", "2026-12-03", &["--account", "AC1"]);
+    let wrong = ["issue", "--period", "2026-11", "--date", "2026-12-02", "--allow-incomplete"];
+    books.book(&[("C", "AC1", "2026-11-21T10:00:00Z")]);
+    let done = books.invoice(&[&wrong[..], &["--supplementary"]].concat());
+    let said =
+        "error: --date: the date 2026-12-02 is before 2026-12-03, the date of INV-2026-000002; numbers follow dates\nhint: ";
+    assert!(done.code == 1 && done.stderr.starts_with(said), "{}", done.shown());
+    let series = [
+        "INV-2027-000001 credited INV-2027-000002 AC1 0.01000 0.01",
+        "INV-2026-000001 issued  AC2 0.01000 0.01",
+        "INV-2027-000002 credit-note INV-2027-000001 AC1 -0.01000 -0.01",
+        "INV-2026-000002 issued  AC1 0.01000 0.01",
+    ];
+    assert_eq!(books.list(), series);
     books.verify();
 }
 

@@ -24,6 +24,7 @@
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
+//! | `trusted` | a ledger knows its past, touches nothing of a stranger's, and is proved whatever its length |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
 //! | `readme` | the README's transcript and table, run and printed again |
 //! | `regressions` | faults that were found once |
@@ -76,4 +77,5 @@ mod schema;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;
+mod trusted;
 mod undo;

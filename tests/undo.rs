@@ -68,10 +68,9 @@ fn a_later_run_stands_on_a_run_whose_calls_it_knows() {
         if stands {
             assert!(done.stderr.contains(&ids[1]), "the later run is named: {}", done.stderr);
             assert!(done.stderr.contains("--with-dependents"), "{}", done.stderr);
-            assert_eq!(undo(&folder, &ids[0], &["--with-dependents"]).ok(), {
-                let lines: Vec<String> = ids.iter().rev().map(|id| format!("undone: run {id}\n")).collect();
-                lines.concat()
-            });
+            let said = undo(&folder, &ids[0], &["--with-dependents"]).ok();
+            let lines: Vec<String> = ids.iter().rev().map(|id| format!("undone: run {id}\n")).collect();
+            assert!(said.starts_with(&format!("{}head -.", lines.concat())), "{said}");
         }
         folder.trunkrate(&["verify"]).ok();
     }

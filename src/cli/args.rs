@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+use super::cells::CellArgs;
 use crate::io::parts::Memory;
 use crate::money::is_plain_decimal;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -232,7 +233,7 @@ pub enum TableFormat {
     /// For people
     #[default]
     Table,
-    /// For spreadsheets and programs
+    /// For spreadsheets; with --raw for programs
     Csv,
     /// For scripts
     Json,
@@ -240,7 +241,7 @@ pub enum TableFormat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// Comma-separated, with a header
+    /// Comma-separated, with a header, for spreadsheets; with --raw for programs
     Csv,
     /// A JSON object per line
     Jsonl,
@@ -291,6 +292,8 @@ pub struct LogArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
@@ -347,6 +350,8 @@ pub struct SuspenseList {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -400,6 +405,8 @@ pub struct RunsArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
 }
 
 /// A run as one reads it in the morning: one HTML file.
@@ -565,6 +572,8 @@ pub struct ExportArgs {
     /// How
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub format: ExportFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
     /// Where to [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -592,4 +601,8 @@ pub struct VerifyArgs {
     /// A quick look: the chain, the balances and the catalog, but files and legs of about so many calls only
     #[arg(long, value_name = "N")]
     pub sample: Option<u64>,
+    /// A head that was noted earlier, as `run`, `issue`, `undo`, `runs` and `verify` print it: proves that all the ledger held
+    /// then is in it now
+    #[arg(long, value_name = "HEAD")]
+    pub since: Option<String>,
 }

@@ -3,7 +3,7 @@
 use super::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use super::error::CliError;
 use super::project::Project;
-use super::run::{open_to_write, print_what_is_done};
+use super::run::{head, open_to_write, print_what_is_done};
 use super::suspense::{age, as_json, days_text};
 use super::term;
 use super::versions::Versions;
@@ -233,5 +233,6 @@ fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
     if let Some(warning) = job::follow(ledger, lock, history) {
         term::report("note", &format!("run {run} is published, but {warning}"));
     }
-    print_what_is_done(text, &format!("run {run} is published, but that could not be printed"));
+    let text = format!("{text}{}", head(history));
+    print_what_is_done(&text, &format!("run {run} is published, but that could not be printed"));
 }

@@ -1,6 +1,7 @@
 //! `export`: legs, calls or suspense for other programs.
 
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
+use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::project::Project;
 use super::run::times;
@@ -50,7 +51,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
-            return write_frames(args.format, out, &suspense_frame(&mut [])?, |each| {
+            return write_frames((args.format, args.cells), out, &suspense_frame(&mut [])?, |each| {
                 let mut rows = super::run::suspense_of(ledger)?;
                 rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
                 each(suspense_frame(&mut rows)?)
@@ -58,7 +59,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
         }
     };
     let empty = books::empty(dataset);
-    write_frames(args.format, out, &empty, |each| each_date(ledger, dataset, selection, each))
+    write_frames((args.format, args.cells), out, &empty, |each| each_date(ledger, dataset, selection, each))
 }
 
 /// Columns of ignored records.
@@ -69,7 +70,7 @@ const IGNORED_COLUMNS: [&str; 8] =
 fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
     let of_columns =
         |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
-    write_frames(args.format, out, &of_columns(&frames::ignored(&[]))?, |each| {
+    write_frames((args.format, args.cells), out, &of_columns(&frames::ignored(&[]))?, |each| {
         let history = ledger.history()?;
         for path in history.runs.iter().flat_map(|run| run.files(Dataset::Ignored)) {
             each_group(&path, &IGNORED_COLUMNS, |frame| {
@@ -99,23 +100,22 @@ fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {
 type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
 
 fn write_frames(
-    format: ExportFormat,
+    (format, cells): (ExportFormat, CellArgs),
     out: &mut impl Write,
     empty: &DataFrame,
     source: impl FnOnce(Each<'_>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     match format {
         ExportFormat::Csv => {
-            let mut writer = csv::Writer::from_writer(out);
-            writer.write_record(empty.get_column_names().iter().map(|name| name.as_str()))?;
+            let mut cells = Cells::new(out, cells, empty.get_column_names().iter().map(|name| name.as_str()))?;
             source(&mut |frame| {
                 let columns = printed(&frame);
                 for row in 0..frame.height() {
-                    writer.write_record(columns.iter().map(|(_, column)| column.text(row).unwrap_or_default()))?;
+                    cells.row(columns.iter().map(|(_, column)| column.text(row).unwrap_or_default()))?;
                 }
                 Ok(())
             })?;
-            writer.flush()?;
+            cells.finish()?;
         }
         ExportFormat::Jsonl => source(&mut |frame| {
             let columns = printed(&frame);

@@ -3,9 +3,10 @@
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
 use super::project::Project;
-use super::run::{as_json, as_text, changes, open_to_write, print_what_is_done, tell_unlisted};
+use super::run::{as_json, as_text, changes, head, open_to_write, print_what_is_done, tell_unlisted};
 use super::term;
 use crate::io::job::{Intake, Summary};
+use crate::io::ledger::History;
 use crate::io::ledger::manifest::Manifest;
 use crate::io::ledger::read;
 use crate::io::parts::Memory;
@@ -49,10 +50,10 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     session.accept(accepted);
     let summary = night.book(&ledger, &lock, &mut history, &session)?;
     drop(progress);
-    done(args, &night, &summary)
+    done(args, &night, &summary, &history)
 }
 
-fn done(args: &ImportArgs, night: &Published, summary: &Summary) -> Result<(), CliError> {
+fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &History) -> Result<(), CliError> {
     let run = summary.run_id.as_deref().unwrap_or_default();
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
@@ -67,7 +68,7 @@ fn done(args: &ImportArgs, night: &Published, summary: &Summary) -> Result<(), C
         }
         TextFormat::Text => {
             let same = "every leg, every row of the log and every count is the same";
-            format!("{}{}   {same}\n", as_text(summary), origin(night))
+            format!("{}{}   {same}\n{}", as_text(summary), origin(night), head(history))
         }
     };
     print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));

@@ -1,6 +1,7 @@
 //! `log`: each parent with its children under it, as the carrier's page shows them.
 
 use super::args::{LogArgs, TableFormat};
+use super::cells::Cells;
 use super::error::CliError;
 use super::export::{Printed, printed};
 use super::project::Project;
@@ -35,12 +36,11 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
     match args.format {
         TableFormat::Table => term::print(&as_table(&families))?,
         TableFormat::Csv => {
-            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-            writer.write_record(LOG_COLUMNS)?;
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, LOG_COLUMNS)?;
             for row in families.iter().flat_map(|(parent, children)| parent.iter().chain(children)) {
-                writer.write_record(row.iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
+                cells.row(row.iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
             }
-            writer.flush()?;
+            cells.finish()?;
         }
         TableFormat::Json => {
             let list: Vec<Value> = families.iter().map(as_json).collect();

@@ -3,6 +3,7 @@
 //! **Invariant:** results go to stdout and everything else to stderr; the core never prints.
 
 mod args;
+mod cells;
 mod classify;
 mod config;
 mod desk;

@@ -83,7 +83,7 @@ fn night(
     tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
-        TextFormat::Text => as_text(&summary),
+        TextFormat::Text => as_text(&summary) + &head(&history),
     };
     print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
     Ok(())
@@ -157,14 +157,25 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
     let history = ledger.history()?;
     let catalog = catalog::Stored::read(ledger)?;
-    if catalog.check(&history)? {
+    let is_lost = catalog.check(&history)?;
+    lock.begin(ledger, &history)?;
+    if is_lost {
         term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
     }
-    // What a dead run did not tell it, before anything else is changed. If that fails, so will the next try, and says so.
+    // What a dead run did not tell it, before anything else is changed. If that fails, so will the next try, and says so; but
+    // it must know of an undo before the same run may come again.
     if !history.is_empty() && !catalog.is_up(&history)? {
-        let _ = catalog::follow(ledger, &lock, &history);
+        let told = catalog::follow(ledger, &lock, &history);
+        if !history.undone.is_empty() {
+            told?;
+        }
     }
     Ok((lock, history))
+}
+
+/// Where the ledger stands now, to be noted elsewhere: `verify --since` proves that it still holds all of it.
+pub fn head(history: &History) -> String {
+    format!("head {}\n", history.head())
 }
 
 /// Prints what was done. It is done: exit code 1 would say that it is not.

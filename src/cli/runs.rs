@@ -1,9 +1,10 @@
 //! `runs` and `undo`: what was booked, and how it is taken back.
 
 use super::args::{RunsArgs, TableFormat, UndoArgs};
+use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::project::Project;
-use super::run::{open_to_write, print_what_is_done};
+use super::run::{head, open_to_write, print_what_is_done};
 use super::term::{self, grouped};
 use crate::io::job;
 use crate::io::ledger::manifest::Manifest;
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
     let history = project.ledger()?.history()?;
     match args.format {
-        TableFormat::Table => term::print(&as_table(&history))?,
-        TableFormat::Csv => as_csv(&history)?,
+        TableFormat::Table => term::print(&(as_table(&history) + &head(&history)))?,
+        TableFormat::Csv => as_csv(&history, args.cells)?,
         TableFormat::Json => {
             let list: Vec<Value> = rows(&history).map(|(manifest, undone)| as_json(manifest, undone)).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
@@ -64,18 +65,17 @@ fn as_table(history: &History) -> String {
     term::table(&header, &[&COUNTS[..], &["legs", "amount"]].concat(), rows(history).map(cells))
 }
 
-fn as_csv(history: &History) -> Result<(), CliError> {
-    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-    writer.write_record([&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat())?;
+fn as_csv(history: &History, cells: CellArgs) -> Result<(), CliError> {
+    let header = [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
+    let mut cells = Cells::new(std::io::stdout().lock(), cells, header)?;
     for (manifest, undone) in rows(history) {
         let state = if undone.is_some() { "undone" } else { "booked" };
         let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned(), state.to_owned()];
         row.extend(COUNTS.map(|name| manifest.records(name).to_string()));
         row.extend([manifest.legs.to_string(), amount(manifest), about(manifest, undone)]);
-        writer.write_record(row)?;
+        cells.row(row)?;
     }
-    writer.flush()?;
-    Ok(())
+    Ok(cells.finish()?)
 }
 
 fn as_json(manifest: &Manifest, undone: Option<&undo::Undone>) -> Value {
@@ -125,13 +125,16 @@ pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
         }
     }
     // From the last to the first: after each the ledger is whole.
-    for at in dependents.into_iter().rev().chain([at]) {
+    let last = at;
+    for at in dependents.into_iter().rev().chain([last]) {
         let name = history.runs[at].manifest.run_id.clone();
         undo::undo(&ledger, &lock, &mut history, at, &args.reason)?;
         if let Some(warning) = job::follow(&ledger, &lock, &history) {
             term::report("note", &format!("run {name} is undone, but {warning}"));
         }
-        print_what_is_done(&format!("undone: run {name}\n"), &format!("run {name} is undone, but that could not be printed"));
+        let end = if at == last { head(&history) } else { String::new() };
+        let text = format!("undone: run {name}\n{end}");
+        print_what_is_done(&text, &format!("run {name} is undone, but that could not be printed"));
     }
     Ok(())
 }

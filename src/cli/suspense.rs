@@ -1,6 +1,7 @@
 //! `suspense`: what waits, since when, and why.
 
 use super::args::{SuspenseArgs, SuspenseCommand, SuspenseList, TableFormat};
+use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::export::{SUSPENSE_COLUMNS, started_in};
 use super::project::Project;
@@ -16,7 +17,7 @@ use crate::record::Field;
 use crate::reject::Reason;
 use crate::report::causes::CauseLine;
 use crate::report::waiting::age_days;
-use crate::text::{cell, visible};
+use crate::text::visible;
 use crate::time::Micros;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +51,7 @@ fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
         // All are diagnosed: the parent of one that is wanted may be one that is not.
         let diagnosed = causes::diagnose(&ledger, &history, &rows)?;
         let lines = causes::lines(diagnosed.iter().filter(|found| is_wanted(found.row)), newest);
-        return print_causes(&lines.map_err(|e| CliError::failed(format!("the estimates: {e}")))?, args.format);
+        return print_causes(&lines.map_err(|e| CliError::failed(format!("the estimates: {e}")))?, args.format, args.cells);
     }
     rows.retain(|row| is_wanted(row));
     if let Some(path) = &args.export {
@@ -60,19 +61,20 @@ fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
         (TableFormat::Table, false) => term::print(&as_table(&rows, newest))?,
         (TableFormat::Table, true) => term::print(&counts_table(&rows, newest))?,
         (TableFormat::Csv, counts) => {
-            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+            let out = std::io::stdout().lock();
             if counts {
-                writer.write_record(["reason", "records", "seconds", "oldest_days"])?;
+                let mut cells = Cells::new(out, args.cells, ["reason", "records", "seconds", "oldest_days"])?;
                 for (reason, count) in counted(&rows, newest) {
-                    writer.write_record([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
+                    cells.row([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
                 }
+                cells.finish()?;
             } else {
-                writer.write_record(SUSPENSE_COLUMNS.iter().chain(&["age_days"]))?;
+                let mut cells = Cells::new(out, args.cells, SUSPENSE_COLUMNS.into_iter().chain(["age_days"]))?;
                 for row in &rows {
-                    writer.write_record(texts(row).iter().chain(&[days_text(age(row, newest))]))?;
+                    cells.row(texts(row).iter().chain(&[days_text(age(row, newest))]))?;
                 }
+                cells.finish()?;
             }
-            writer.flush()?;
         }
         (TableFormat::Json, counts) => {
             let list: Vec<Value> = if counts {
@@ -88,24 +90,21 @@ fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
 }
 
 /// Prints what waits by cause.
-fn print_causes(lines: &[CauseLine], format: TableFormat) -> Result<(), CliError> {
+fn print_causes(lines: &[CauseLine], format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
     match format {
         TableFormat::Table => Ok(term::print(&causes_text(lines))?),
         TableFormat::Json => Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(lines)?))?),
         TableFormat::Csv => {
-            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-            writer.write_record(CAUSE_COLUMNS)?;
+            let mut cells = Cells::new(std::io::stdout().lock(), cells, CAUSE_COLUMNS)?;
             for line in lines {
                 let estimate: Vec<String> = line.estimate.iter().map(|m| format!("{} {}", m.amount, m.currency)).collect();
                 let counts = [line.calls, line.count.records, line.count.seconds, line.estimated_calls];
                 let [calls, records, seconds, estimated] = counts.map(|count| count.to_string());
-                let start = line.first_start.clone().unwrap_or_default();
-                let texts = [&line.cause, &line.reason, &line.words, &line.what_to_do];
-                let [cause, reason, words, what_to_do] = texts.map(|text| cell(text).into_owned());
-                let row = [cause, reason, words, calls, records, seconds, start, estimate.join("; "), estimated, what_to_do];
-                writer.write_record(row)?;
+                let (start, estimate) = (line.first_start.clone().unwrap_or_default(), estimate.join("; "));
+                let [cause, reason, words, what_to_do] = [&line.cause, &line.reason, &line.words, &line.what_to_do];
+                cells.row([cause, reason, words, &calls, &records, &seconds, &start, &estimate, &estimated, what_to_do])?;
             }
-            Ok(writer.flush()?)
+            Ok(cells.finish()?)
         }
     }
 }

@@ -34,8 +34,9 @@ pub fn report(label: &str, message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
 
-/// A heading on stdout.
+/// A heading on stdout, whose words may be a stranger's: the name of a deck, say.
 pub fn heading(text: &str) -> String {
+    let text = visible(text);
     let style = if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
     format!("{style}{text}{style:#}")
 }

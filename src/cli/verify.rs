@@ -10,11 +10,11 @@ use crate::money::{AMOUNT_DECIMALS, decimal_text};
 /// Proves every run, and the ledger as a whole. The first thing that is wrong ends it.
 pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
-    let proof = proof::prove(&ledger, args.sample)?;
+    let proof = proof::prove(&ledger, args.sample, args.since.as_deref())?;
     for note in &proof.notes {
         term::report("note", note);
     }
-    term::print(&as_text(&proof, args.sample.is_some()))?;
+    term::print(&format!("{}head {}\n", as_text(&proof, args.sample.is_some()), proof.head))?;
     Ok(())
 }
 

@@ -25,3 +25,22 @@ pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::Po
     GUARDED.fetch_sub(1, Ordering::Relaxed);
     done.map_err(|_| fail("a page cannot be decoded".to_owned()))?.map_err(|e| fail(e.to_string()))
 }
+
+/// The same on a thread of its own, where the step is taken on one of rayon's.
+///
+/// # Why
+/// polars works on threads of its own. A thread of rayon that waits for them takes up other work meanwhile, such as the next
+/// file, on the same stack, and so on: a run of 730 days overflowed it. One that waits for a thread takes up nothing.
+pub(crate) fn guarded_apart<T: Send>(
+    path: &Path,
+    step: impl FnOnce() -> polars::prelude::PolarsResult<T> + Send,
+) -> Result<T, FileError> {
+    if rayon::current_thread_index().is_none() {
+        return guarded(path, step);
+    }
+    std::thread::scope(|scope| {
+        let apart = std::thread::Builder::new().spawn_scoped(scope, || guarded(path, step));
+        let apart = apart.map_err(|e| FileError::new(path, format!("cannot be read: no thread for it can be started: {e}")))?;
+        apart.join().expect("a panic of the step is an error of the file already")
+    })
+}

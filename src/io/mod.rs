@@ -67,7 +67,7 @@ pub mod sample;
 pub mod source;
 
 #[cfg(feature = "engine")]
-pub(crate) use guard::{guarded, keep_guarded_panics_quiet};
+pub(crate) use guard::{guarded, guarded_apart, keep_guarded_panics_quiet};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

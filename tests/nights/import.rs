@@ -126,7 +126,8 @@ fn nights_that_do_not_meet_may_come_in_any_order() {
     for (_, night) in nights.iter().rev() {
         import(&ledger, night, &[]).ok();
     }
-    assert_eq!(ledger.trunkrate(&["verify"]).ok(), "good: 2 runs, 2 calls, 2 legs, 0.10000 USD, 0 waiting; every law holds\n");
+    let said = ledger.trunkrate(&["verify"]).ok();
+    assert!(said.starts_with("good: 2 runs, 2 calls, 2 legs, 0.10000 USD, 0 waiting; every law holds\n"), "{said}");
 }
 
 /// No calls at all: no file of records, no legs.

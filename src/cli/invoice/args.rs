@@ -1,6 +1,7 @@
 //! The arguments of `invoice`.
 
 use crate::cli::args::{TableFormat, TextFormat};
+use crate::cli::cells::CellArgs;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +180,8 @@ pub struct ListArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
 }
 
 #[derive(Debug, clap::Args)]

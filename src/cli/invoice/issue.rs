@@ -6,7 +6,7 @@ use super::check;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
-use crate::cli::run::{open_to_write, print_what_is_done};
+use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::{rates, term};
 use crate::document::{Document, Kind, build};
 use crate::io::accounts::{self, Accounts};
@@ -192,7 +192,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         String::new()
     };
     let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
-    print_what_is_done(&format!("{table}{more}"), "the invoices are issued, but that could not be printed");
+    print_what_is_done(&format!("{table}{more}{}", head(&history)), "the invoices are issued, but that could not be printed");
     if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, seen.lacking.len(), lacks);
     }
@@ -220,6 +220,16 @@ fn total(entry: &Entry) -> String {
     format!("{} {}", entry.total, entry.currency)
 }
 
+/// The next place in the series of a seller and the date's year; how to go on where a wrong date has blocked it.
+fn counter(history: &History, seller: &str, date: &str) -> Result<u64, CliError> {
+    next_counter(history, seller, date).map_err(|e| {
+        CliError::failed(format!("--date: {e}")).hint(
+            "give that date or a later one; where it was a mistake, another [seller] id with an invoice.number_prefix of its own \
+             begins another series",
+        )
+    })
+}
+
 /// Stages a batch of invoices; nothing if there is no draft.
 fn publish(
     args: &PeriodArgs,
@@ -231,7 +241,7 @@ fn publish(
     drafts: impl Iterator<Item = Result<Draft, invoices::IssueError>>,
 ) -> Result<Option<(Writer, BatchManifest)>, CliError> {
     let seller = &inputs.terms.seller.id;
-    let first = next_counter(history, seller, date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
+    let first = counter(history, seller, date)?;
     let mut runs = BilledRuns::default();
     let mut writer = Writer::begin(lock)?;
     for (counter, draft) in (first..).zip(drafts) {
@@ -326,8 +336,11 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{} is credited already, by {}", args.number, credit.number)));
     }
     let seller = batch.manifest.seller.clone();
-    let counter = next_counter(&history, &seller, &date).map_err(|e| CliError::failed(format!("--date: {e}")))?;
     let issued_on = batch.manifest.date.clone();
+    if date < issued_on {
+        return Err(CliError::failed(format!("--date {date} is before {issued_on}, the date of {}", args.number)));
+    }
+    let counter = counter(&history, &seller, &date)?;
     if time::days_after(&issued_on, LATEST_CREDIT).is_some_and(|latest| date > latest) {
         return Err(CliError::failed(format!(
             "--date {date} is more than {LATEST_CREDIT} days after {issued_on}, the date of {}",
@@ -365,7 +378,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     follow(&ledger, &lock, &history, &batch.manifest);
     let again = if args.rebill { "its legs wait for the next invoice" } else { "its legs are written off" };
     let (total, currency) = (&note.totals.total, &note.currency);
-    let text = format!("issued: credit note {number} over {total} {currency}, for {}; {again}\n", args.number);
+    let text = format!("issued: credit note {number} over {total} {currency}, for {}; {again}\n{}", args.number, head(&history));
     print_what_is_done(&text, "the credit note is issued, but that could not be printed");
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::args::{ListArgs, ShowArgs, WriteArgs};
 use super::files::{Drawing, Selection, signed, write_files};
 use super::issue::unknown;
 use crate::cli::args::TableFormat;
+use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
 use crate::cli::project::Project;
@@ -11,6 +12,7 @@ use crate::cli::term;
 use crate::document::{Document, TaxGroup, UsageLine};
 use crate::io::ledger::issued::{self, Batch, Entry};
 use crate::text;
+
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -60,12 +62,11 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
             term::print(&text)?;
         }
         TableFormat::Csv => {
-            let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-            writer.write_record(COLUMNS)?;
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, COLUMNS)?;
             for row in rows {
-                writer.write_record(row.map(|cell| text::cell(&cell).into_owned()))?;
+                cells.row(row)?;
             }
-            writer.flush()?;
+            cells.finish()?;
         }
         TableFormat::Json => {
             let object = |row: [String; 11]| -> serde_json::Map<String, Value> {

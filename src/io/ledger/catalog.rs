@@ -210,7 +210,19 @@ impl Stored {
             return Ok(false);
         }
         let undone: HashSet<&str> = history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
-        for (run_id, record) in self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")? {
+        let told = self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")?;
+        // A run that was undone may come again, once the catalog knows of the undo; before that, it was put back.
+        let standing: HashSet<&str> = history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
+        let is_told = |undone: &Undone| told.iter().any(|(_, record)| *record == undone.record_hash);
+        for undone in history.undone.iter().filter(|undone| standing.contains(undone.run.manifest.own_hash.as_str())) {
+            if !is_told(undone) {
+                let problem =
+                    format!("was undone ({}), and is there again: an older copy was put over the ledger", undone.reason);
+                let hint = "restore a copy of the whole ledger; or move this run away, if the undo is right";
+                return Err(FileError::new(&folder.join(&undone.run.manifest.run_id), problem).hint(hint).into());
+            }
+        }
+        for (run_id, record) in told {
             if !undone.contains(record.as_str()) {
                 let problem = format!("the undo of run {run_id}, which the catalog knows, is missing");
                 return Err(FileError::new(&self.path.with_file_name("undone"), problem).hint(super::RESTORE).into());

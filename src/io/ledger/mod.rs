@@ -55,9 +55,10 @@ pub mod write;
 
 use super::FileError;
 use manifest::Manifest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What to do about a ledger that is not as it was written.
 pub(crate) const RESTORE: &str = "the ledger was changed after it was written; restore it from a copy";
@@ -96,6 +97,9 @@ impl Dataset {
         }
     }
 }
+
+/// Digits of a hash in [`History::head`]: nobody makes another chain with the same 64 bits.
+const HEAD_DIGITS: usize = 16;
 
 /// A ledger on disk.
 #[derive(Debug, Clone)]
@@ -200,11 +204,24 @@ impl Ledger {
         is_there(&self.runs_folder())
     }
 
+    /// Refuses folders of the ledger that are links: what they lead to is a stranger's, and would be emptied or written to.
+    fn refuse_links(&self) -> Result<(), FileError> {
+        for name in ["staging", "runs", "undone", "invoices", "archive"] {
+            let path = self.folder.join(name);
+            if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
+                return Err(FileError::new(&path, "is a link; a ledger's folders are its own")
+                    .hint("link the ledger's folder as a whole, or move the folder here"));
+            }
+        }
+        Ok(())
+    }
+
     /// All that was ever published: the runs, oldest first, and those that were taken back.
     ///
     /// # Errors
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
+        self.refuse_links()?;
         // Who reads while a run is undone may have seen it in its place, and not find it there: it looks again.
         let mut tries = 0;
         loop {
@@ -228,14 +245,17 @@ impl Ledger {
         runs.sort_by_key(|run| run.manifest.sequence);
         let history = History { runs, undone: undo::all(self)?, issued: issued::all(self)? };
         history.check_chain()?;
+        history.check_billed()?;
         Ok(history)
     }
 
-    /// Takes the ledger for writing; makes its folders if they are not there, and clears what a dead run left.
+    /// Takes the ledger for writing, and makes its folders if they are not there. Nothing in them is changed until
+    /// [`Lock::begin`].
     ///
     /// # Errors
     /// [`LedgerError::InUse`] if another run has it.
     pub fn lock(&self) -> Result<Lock, LedgerError> {
+        self.refuse_links()?;
         for folder in [self.runs_folder(), self.archive_folder()] {
             make_folder_synced(&folder)?;
         }
@@ -254,18 +274,8 @@ impl Ledger {
         }
         make_folder(&staging)?;
         // Who holds it is for the message only; the lock itself ends with the process.
-        std::fs::write(&holder, format!("{}\n", std::process::id()))
-            .map_err(|e| FileError::new(&holder, format!("cannot be written: {e}")))?;
-        let lock = Lock { _file: file, staging };
-        lock.clear(Some(&holder))?;
-        undo::clear_dead(self)?;
-        // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
-        for folder in [self.runs_folder(), self.archive_folder(), self.undone_folder(), self.invoices_folder()] {
-            if is_there(&folder)? {
-                sync_folder(&folder)?;
-            }
-        }
-        Ok(lock)
+        write_new(&holder, format!("{}\n", std::process::id()).as_bytes())?;
+        Ok(Lock { _file: file, staging, has_begun: AtomicBool::new(false) })
     }
 }
 
@@ -307,6 +317,57 @@ impl History {
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
         self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
+    }
+
+    /// What an invoice bills is there: without it, its calls would be booked again and billed twice.
+    fn check_billed(&self) -> Result<(), FileError> {
+        let known: HashSet<&str> = self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
+        for batch in &self.issued {
+            if let Some(gone) = batch.manifest.runs.iter().find(|run| !known.contains(run.run_id.as_str())) {
+                let problem = format!("bills calls of run {}, which is missing", gone.run_id);
+                return Err(FileError::new(&batch.folder, problem).hint(RESTORE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the history stands, in three hashes: of its last run, undo and batch of invoices; `-` where there is none. Each
+    /// is a link of a chain, so a head that was noted elsewhere proves all that came before it.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let short = |hash: Option<&str>| hash.map_or("-", |hash| &hash[..HEAD_DIGITS]).to_owned();
+        let run = self.last().map(|manifest| manifest.own_hash.as_str());
+        let undone = self.undone.last().map(|undone| undone.record_hash.as_str());
+        let batch = self.issued.last().map(|batch| batch.manifest.own_hash.as_str());
+        [run, undone, batch].map(short).join(".")
+    }
+
+    /// Proves that a head which was noted earlier lies in this history: that every link it names is still there.
+    ///
+    /// # Errors
+    /// The link that is not there; or that the text is no head.
+    pub fn has_head(&self, ledger: &Ledger, head: &str) -> Result<(), FileError> {
+        let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
+        let undone: Vec<&str> = self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
+        let batches: Vec<&str> = self.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
+        let links: Vec<&str> = head.split('.').collect();
+        let is_link = |link: &str| link == "-" || link.len() == HEAD_DIGITS && link.bytes().all(|b| b.is_ascii_hexdigit());
+        if links.len() != 3 || !links.iter().all(|link| is_link(link)) {
+            let problem =
+                format!("`{head}` is no head; expected three groups of {HEAD_DIGITS} hex digits or `-`, with points between");
+            return Err(FileError::new(ledger.folder(), problem).hint("`trunkrate runs` prints one"));
+        }
+        let kinds =
+            [("run", ledger.runs_folder()), ("undo", ledger.undone_folder()), ("batch of invoices", ledger.invoices_folder())];
+        for ((link, known), (kind, folder)) in links.iter().zip([runs, undone, batches]).zip(kinds) {
+            if *link != "-" && !known.iter().any(|hash| hash.starts_with(link)) {
+                let problem = format!("lacks the {kind} {link}, which the ledger had when the head was noted");
+                return Err(
+                    FileError::new(&folder, problem).hint("it is an older copy, or another ledger; restore the newer one")
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Every run holds the hash of the run before it; between two that count, all others were taken back. A lost run
@@ -351,9 +412,32 @@ pub struct Lock {
     _file: File,
     /// Where a run is written before it is published.
     pub staging: PathBuf,
+    has_begun: AtomicBool,
 }
 
 impl Lock {
+    /// Clears what a dead run left, once the ledger is known to be whole: a writer that is refused destroys nothing that
+    /// would explain why.
+    ///
+    /// # Errors
+    /// If something cannot be cleared or synced.
+    pub fn begin(&self, ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
+        self.has_begun.store(true, Ordering::Relaxed);
+        self.clear(Some(&self.staging.join("holder")))?;
+        undo::clear_dead(ledger)?;
+        // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
+        for folder in [ledger.runs_folder(), ledger.archive_folder(), ledger.undone_folder(), ledger.invoices_folder()] {
+            if is_there(&folder)? {
+                sync_folder(&folder)?;
+            }
+        }
+        sync_folder(ledger.folder())?;
+        if history.is_empty() {
+            sync_above(ledger.folder());
+        }
+        Ok(())
+    }
+
     /// Empties `staging`, but for one file.
     fn clear(&self, except: Option<&Path>) -> Result<(), FileError> {
         let fail = |e: std::io::Error| FileError::new(&self.staging, format!("cannot be emptied: {e}"));
@@ -371,7 +455,11 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // What cannot be cleared now, the next run clears.
-        let _ = self.clear(None);
+        if self.has_begun.load(Ordering::Relaxed) {
+            let _ = self.clear(None);
+        } else {
+            let _ = std::fs::remove_file(self.staging.join("holder"));
+        }
     }
 }
 
@@ -406,13 +494,23 @@ pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Fil
     Ok((folders, files))
 }
 
-/// Writes a small file whole and syncs it; one that an earlier try left there is written over.
+/// Writes a small file whole and syncs it. What an earlier try left there is removed first, never written into: it may be a
+/// link to something else.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let file = write_new(path, bytes)?;
+    file.sync_all().map_err(|e| FileError::new(path, format!("cannot be written: {e}")))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<File, FileError> {
     use std::io::Write;
     let write = || {
-        let mut file = File::create(path)?;
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut file = File::create_new(path)?;
         file.write_all(bytes)?;
-        file.sync_all()
+        Ok(file)
     };
     write().map_err(|e| FileError::new(path, format!("cannot be written: {e}")))
 }
@@ -436,6 +534,16 @@ pub(crate) fn make_folder_synced(folder: &Path) -> Result<(), FileError> {
         sync_folder(holder.unwrap_or(Path::new(".")))?;
     }
     Ok(())
+}
+
+/// Syncs the folders above a first ledger, whose entries a process that died may have made and not synced. One that may not
+/// be read is not its own.
+fn sync_above(folder: &Path) {
+    if let Ok(folder) = folder.canonicalize() {
+        for above in folder.ancestors().skip(1) {
+            let _ = sync_folder(above);
+        }
+    }
 }
 
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {

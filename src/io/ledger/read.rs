@@ -5,7 +5,7 @@ use super::known::{self, day_of_file};
 use super::manifest::StoredFile;
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
 use crate::io::calls::{Format, Waiting};
-use crate::io::{FileError, guarded};
+use crate::io::{FileError, guarded, guarded_apart};
 use crate::money::Total;
 use crate::reject::Reason;
 use crate::time::{self, Micros};
@@ -204,11 +204,11 @@ pub(super) fn raw_rows(path: &Path, columns: &[&str], offset: usize, rows: usize
 fn read_columns(
     path: &Path,
     columns: &[&str],
-    with: impl FnOnce(ParquetReader<File>) -> ParquetReader<File>,
+    with: impl FnOnce(ParquetReader<File>) -> ParquetReader<File> + Send,
 ) -> Result<DataFrame, FileError> {
     let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
     let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-    guarded(path, || with(ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true)).finish())
+    guarded_apart(path, || with(ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true)).finish())
 }
 
 fn of_known_types(path: &Path, frame: Result<DataFrame, FileError>) -> Result<DataFrame, LedgerError> {

@@ -115,19 +115,17 @@ impl Writer {
 /// The next place in the series of a seller and a year.
 ///
 /// # Errors
-/// If an earlier document of the series has a later date: numbers would not follow dates.
+/// If an earlier document of the series has a later date: numbers would not follow dates. (Another year is another series.)
 pub fn next_counter(history: &History, seller: &str, date: &str) -> Result<u64, String> {
     let year = date.split('-').next().unwrap_or_default();
     let mut last = 0;
-    for batch in history.issued.iter().filter(|batch| batch.manifest.seller == seller) {
-        let m = &batch.manifest;
+    let of_series = |batch: &&Batch| batch.manifest.seller == seller && batch.manifest.year() == year;
+    for Batch { manifest: m, .. } in history.issued.iter().filter(of_series) {
         if m.date.as_str() > date {
             let newest = m.entries.last().map_or("", |entry| entry.number.as_str());
             return Err(format!("the date {date} is before {}, the date of {newest}; numbers follow dates", m.date));
         }
-        if m.year() == year {
-            last = m.entries.last().map_or(last, |entry| entry.counter);
-        }
+        last = m.entries.last().map_or(last, |entry| entry.counter);
     }
     Ok(last + 1)
 }

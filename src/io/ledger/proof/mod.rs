@@ -54,18 +54,42 @@ pub struct Proof {
     pub amount: BTreeMap<String, i128>,
     /// What is not wrong, but worth knowing.
     pub notes: Vec<String>,
+    /// Where the ledger stands ([`History::head`]).
+    pub head: String,
 }
 
-/// Proves a ledger; with `sample`, the files and legs of about so many calls only.
+/// Proves a ledger; with `sample`, the files and legs of about so many calls only; with `since`, that it holds all that it
+/// held at this head.
 ///
 /// # Errors
-/// The first thing that is wrong, and where.
-pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError> {
+/// The first thing that is wrong, and where; or that a run was undone while it was proved.
+pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Result<Proof, LedgerError> {
     let catalog = catalog::Stored::read(ledger)?;
     let history = ledger.history()?;
-    let mut proof = Proof { runs: history.runs.len(), undone: history.undone.len(), ..Proof::default() };
-    proof.notes.extend(catalog.verify(&history)?);
-    balance(&history)?;
+    if let Some(head) = since {
+        history.has_head(ledger, head)?;
+    }
+    prove_history(ledger, &catalog, &history, sample).map_err(|error| undone_meanwhile(ledger, &history).unwrap_or(error))
+}
+
+/// A run that was undone since a history was read, if there is one: whatever was missing or had changed was its.
+fn undone_meanwhile(ledger: &Ledger, before: &History) -> Option<LedgerError> {
+    let now = ledger.history().ok()?;
+    let undone = now.undone.get(before.undone.len())?;
+    let folder = ledger.runs_folder().join(&undone.run.manifest.run_id);
+    Some(FileError::new(&folder, "is gone: its run was undone meanwhile").hint("try again").into())
+}
+
+fn prove_history(
+    ledger: &Ledger,
+    catalog: &catalog::Stored,
+    history: &History,
+    sample: Option<u64>,
+) -> Result<Proof, LedgerError> {
+    let (runs, undone, head) = (history.runs.len(), history.undone.len(), history.head());
+    let mut proof = Proof { runs, undone, head, ..Proof::default() };
+    proof.notes.extend(catalog.verify(history)?);
+    balance(history)?;
     for run in &history.runs {
         let known = |id: &String| history.manifests().any(|m| m.run_id == *id && m.sequence < run.manifest.sequence);
         if let Some(other) = run.manifest.stands_on.iter().find(|id| !known(id)) {
@@ -83,7 +107,7 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError>
     for run in history.all_runs() {
         files::all_there(run, |file| is_chosen(&run.folder, file))?;
     }
-    files::archive(ledger, &history)?;
+    files::archive(ledger, history)?;
     let mut tariffs = Tariffs::of_ledger(ledger);
     for (number, run) in history.runs.iter().enumerate() {
         let own: Vec<&Part<'_>> = (0..)
@@ -91,12 +115,12 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>) -> Result<Proof, LedgerError>
             .filter(|(at, part)| part.run_number == number && chosen.as_ref().is_none_or(|chosen| chosen.contains(at)))
             .map(|(_, part)| part)
             .collect();
-        prove_run(&history, run, &own, &mut tariffs, sample.is_none(), &mut proof)?;
+        prove_run(history, run, &own, &mut tariffs, sample.is_none(), &mut proof)?;
     }
     if sample.is_none() {
-        ids::each_once(&history)?;
+        ids::each_once(history)?;
     }
-    proof.documents = invoices::prove(&history, sample.is_none())?;
+    proof.documents = invoices::prove(history, sample.is_none())?;
     Ok(proof)
 }
 

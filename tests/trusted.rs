@@ -1,0 +1,264 @@
+//! A ledger that is trusted for years: it knows its own past, touches nothing of a stranger's, and is proved whatever its
+//! length. Each test is a fault that a hostile tester or an auditor found.
+
+use crate::support::{Done, Night};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+fn call(id: &str, date: &str) -> String {
+    format!("{id},,AC1,,trunking-terminating,+12025550101,+14155550102,{date}T10:00:00Z,,60,completed")
+}
+
+const RUN: &[&str] = &["run", "--cdrs", "calls.csv", "--rates", "rates"];
+
+/// Books calls of a minute, 0.01000 each; gives the run's id.
+#[track_caller]
+fn book(night: &Night, calls: &[(&str, &str)]) -> String {
+    let rows: Vec<String> = calls.iter().map(|(id, date)| call(id, date)).collect();
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    night.run(&[])["run_id"].as_str().expect("a run").to_owned()
+}
+
+/// A ledger of two runs.
+fn two_runs() -> (Night, [String; 2]) {
+    let night = Night::with_plain_deck();
+    let runs = [book(&night, &[("CA1", "2026-11-20")]), book(&night, &[("CA2", "2026-11-21")])];
+    (night, runs)
+}
+
+/// Tries to book one more call, in vain.
+#[track_caller]
+fn refused(night: &Night) -> String {
+    night.calls(&[&call("CA9", "2026-11-22")]);
+    let done = night.trunkrate(RUN);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""), "{}", done.stderr);
+    done.stderr
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(drop).expect("a copy") }
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+// ---- length -----------------------------------------------------------------------------------------------------
+
+/// Each day that was proved was proved inside the one before it, and 730 overflowed the stack.
+#[test]
+fn two_years_in_one_run_are_proved() {
+    let night = Night::with_plain_deck();
+    let rows: Vec<String> = (0..730)
+        .map(|day| call(&format!("CA{day}"), &format!("{}-{:02}-{:02}", 2025 + day / 365, day % 365 / 31 + 1, day % 31 % 28 + 1)))
+        .collect();
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    night.run(&[]);
+    let stack = [("RUST_MIN_STACK", "524288")];
+    let said = night.trunkrate_env(&["verify"], &stack).ok();
+    assert!(said.starts_with("good: 1 run, 730 calls, 730 legs, 7.30000 USD, 0 waiting; every law holds\nhead "), "{said}");
+    for args in [&["report"][..], &["invoice", "--period", "2025-03", "--out", "out"]] {
+        night.trunkrate_env(args, &stack).ok();
+    }
+}
+
+// ---- the past ---------------------------------------------------------------------------------------------------
+
+/// What was undone and is moved back looks like an undo that died. A writer that refused it removed the record of it.
+#[test]
+fn a_writer_that_is_refused_destroys_nothing() {
+    let (night, [_, second]) = two_runs();
+    night.trunkrate(&["undo", &second, "--reason", "wrong deck"]).ok();
+    let ledger = night.path().join("ledger");
+    let record = format!("000001-{second}");
+    fs::rename(ledger.join("undone").join(&record), ledger.join("runs").join(&second)).expect("it is moved");
+    night.file("ledger/staging/left", "by a dead run");
+    let before = names(&ledger.join("undone"));
+    assert!(refused(&night).contains("the undo of run"), "it is told");
+    assert_eq!(names(&ledger.join("undone")), before);
+    assert_eq!(names(&ledger.join("staging")), ["left"]);
+    assert_eq!(before, [format!("{record}.json")]);
+}
+
+/// A copy from before an undo, put over the ledger, brought the run back, and the next run booked on.
+#[test]
+fn a_run_that_was_undone_and_is_there_again_is_refused() {
+    let (night, [_, second]) = two_runs();
+    let (ledger, backup) = (night.path().join("ledger"), night.path().join("backup"));
+    copy(&ledger, &backup);
+    night.trunkrate(&["undo", &second, "--reason", "wrong deck"]).ok();
+    copy(&backup, &ledger);
+    let said = format!(
+        "error: ledger/runs/{second}: was undone (wrong deck), and is there again: an older copy was put over the ledger\n"
+    );
+    assert!(refused(&night).starts_with(&said));
+    let proved = night.trunkrate(&["verify"]);
+    assert!(proved.code == 1 && proved.stderr.starts_with(&said), "{}", proved.stderr);
+    // Taken away, as the hint says, the ledger is what it was after the undo; and the night may be rated again as it was.
+    fs::remove_dir_all(ledger.join("runs").join(&second)).expect("it is removed");
+    assert_eq!(book(&night, &[("CA2", "2026-11-21")]), second);
+    night.trunkrate(&["verify"]).ok();
+}
+
+const SELLER: &str = "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\n[invoice]\ntax_category = \"outside-scope\"\ntax_reason = \"a test\"\n";
+
+#[track_caller]
+fn issue(night: &Night) -> Done {
+    let done = night.trunkrate(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    done
+}
+
+/// With the runs and the catalog gone and the invoices kept, the same calls were booked again and could be billed twice.
+#[test]
+fn a_run_that_an_invoice_bills_is_missed() {
+    let (night, [first, second]) = two_runs();
+    night.file("trunkrate.toml", SELLER);
+    issue(&night);
+    let ledger = night.path().join("ledger");
+    fs::rename(ledger.join("runs"), night.path().join("runs")).expect("they are moved");
+    fs::remove_file(ledger.join("catalog.sqlite")).expect("it is removed");
+    let said = refused(&night);
+    let batch = names(&ledger.join("invoices")).remove(0);
+    assert!(
+        said.starts_with(&format!("error: ledger/invoices/{batch}: bills calls of run {first}, which is missing\n")),
+        "{said}"
+    );
+    // The last of them alone, which no chain would miss.
+    fs::remove_dir_all(ledger.join("runs")).expect("it is empty");
+    fs::rename(night.path().join("runs"), ledger.join("runs")).expect("they are moved");
+    fs::rename(ledger.join("runs").join(&second), night.path().join("second")).expect("it is moved");
+    for args in [&["verify"][..], &["invoice", "list"], &["log"]] {
+        let done = night.trunkrate(args);
+        assert!(
+            done.code == 1 && done.stderr.contains(&format!("bills calls of run {second}, which is missing")),
+            "{}",
+            done.stderr
+        );
+    }
+}
+
+/// The head that each command prints, and what it proves later.
+#[test]
+fn a_head_that_was_noted_is_proved_to_lie_in_the_ledger() {
+    let night = Night::with_plain_deck();
+    night.file("trunkrate.toml", SELLER);
+    let head = |text: &str| {
+        let line = text.lines().last().expect("a line").strip_prefix("head ").expect("a head").to_owned();
+        assert_eq!(line.split('.').count(), 3, "{line}");
+        line
+    };
+    night.calls(&[&call("CA1", "2026-11-20")]);
+    let mut heads = vec![head(&night.trunkrate(RUN).ok())];
+    let copied = night.path().join("copied");
+    copy(&night.path().join("ledger"), &copied);
+    heads.push(head(&issue(&night).stdout));
+    let second = book(&night, &[("CA2", "2026-11-21")]);
+    heads.push(head(&night.trunkrate(&["runs"]).ok()));
+    heads.push(head(&night.trunkrate(&["undo", &second, "--reason", "wrong"]).ok()));
+    heads.push(head(&night.trunkrate(&["verify"]).ok()));
+    assert_eq!(heads[4], heads[3], "nothing came between");
+    let mut others = heads.clone();
+    others.dedup();
+    assert_eq!(others.len(), 4, "{heads:?}");
+    assert!(heads[0].ends_with(".-.-") && !heads[3].contains('-'), "{heads:?}");
+    for noted in &heads {
+        night.trunkrate(&["verify", "--since", noted]).ok();
+    }
+    // The older copy holds its own head, and none that came later.
+    let since = |noted: &str| night.trunkrate(&["verify", "--ledger", "copied", "--since", noted]);
+    since(&heads[0]).ok();
+    for (noted, lacks) in [(1, "batch of invoices"), (2, "run"), (3, "undo")] {
+        let done = since(&heads[noted]);
+        assert!(done.code == 1 && done.stderr.contains(&format!("lacks the {lacks} ")), "{noted}: {}", done.stderr);
+    }
+    for no_head in ["", "-", "x.y.z", "0123.-.-"] {
+        assert!(since(no_head).stderr.contains("is no head; expected three groups"), "{no_head}");
+    }
+}
+
+/// Whoever proves a ledger while a run is taken back and booked again is told so, and never that the ledger is broken.
+#[test]
+fn a_proof_beside_undos_raises_no_false_alarm() {
+    let (night, [_, second]) = two_runs();
+    night.calls(&[&call("CA2", "2026-11-21")]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..12 {
+                night.trunkrate(&["undo", &second, "--reason", "again"]).ok();
+                night.run(&[]);
+            }
+        });
+        while !writer.is_finished() {
+            let done = night.trunkrate(&["verify"]);
+            let is_told = done.stderr.contains("its run was undone meanwhile");
+            assert!(done.code == 0 || is_told, "{}", done.stderr);
+        }
+        writer.join().expect("the writer wrote");
+    });
+    night.trunkrate(&["verify"]).ok();
+}
+
+// ---- strangers --------------------------------------------------------------------------------------------------
+
+/// `staging` that was a link had what it led to emptied, and a link in it was written through.
+#[test]
+fn nothing_is_done_through_a_link() {
+    for folder in ["staging", "runs", "undone", "invoices", "archive"] {
+        let night = Night::with_plain_deck();
+        night.file("victim/a.txt", "precious");
+        fs::create_dir(night.path().join("ledger")).expect("a folder");
+        symlink(night.path().join("victim"), night.path().join("ledger").join(folder)).expect("a link");
+        let said = refused(&night);
+        assert!(said.contains(&format!("ledger/{folder}: is a link; a ledger's folders are its own")), "{said}");
+        assert_eq!(names(&night.path().join("victim")), ["a.txt"]);
+    }
+    let night = Night::with_plain_deck();
+    let precious = night.file("precious.txt", "precious");
+    for name in ["holder", "catalog.sqlite", "undo.json"] {
+        fs::create_dir_all(night.path().join("ledger/staging")).expect("a folder");
+        let _ = symlink(&precious, night.path().join("ledger/staging").join(name));
+    }
+    let run = book(&night, &[("CA1", "2026-11-20")]);
+    night.trunkrate(&["undo", &run, "--reason", "a test"]).ok();
+    assert_eq!(fs::read_to_string(&precious).expect("it is there"), "precious");
+    // A link to the ledger as a whole is the user's own.
+    symlink(night.path().join("ledger"), night.path().join("linked")).expect("a link");
+    night.trunkrate(&["verify", "--ledger", "linked"]).ok();
+}
+
+/// A formula as an account, and colours as the name of a deck.
+#[test]
+fn no_stranger_writes_formulas_or_colours() {
+    let night = Night::with_plain_deck();
+    let row =
+        "CA1,,=cmd|' /C calc'!A0,,trunking-terminating,\"=HYPERLINK(\"\"x\"\")\",+14155550102,2026-11-20T10:00:00Z,,60,completed";
+    night.calls(&[row, "=CA2,,AC1,,trunking-terminating,+12025550101,+999,2026-11-20T10:00:00Z,,60,completed"]);
+    night.run(&[]);
+    let last = |args: &[&str]| night.trunkrate(args).ok().lines().last().expect("a row").to_owned();
+    for args in [&["log", "--format", "csv"][..], &["export", "legs", "--format", "csv"], &["export", "calls", "--format", "csv"]]
+    {
+        let (safe, raw) = (last(args), last(&[args, &["--raw"]].concat()));
+        assert!(safe.contains(",'=cmd|' /C calc'!A0,") && safe.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{safe}");
+        assert!(raw.contains(",=cmd|' /C calc'!A0,") && raw.contains("\"=HYPERLINK(\"\"x\"\")\""), "{raw}");
+        assert!(safe.contains(",+14155550102,"), "a number is none: {safe}");
+    }
+    for args in [&["suspense", "--all", "--format", "csv"][..], &["export", "suspense", "--format", "csv"]] {
+        let (safe, raw) = (last(args), last(&[args, &["--raw"]].concat()));
+        assert!(safe.starts_with("'=CA2,") && safe.contains(",\"'=CA2,,AC1"), "{safe}");
+        assert!(raw.starts_with("=CA2,") && raw.contains(",\"=CA2,,AC1"), "{raw}");
+    }
+    night.file("rates/deck.toml", "name = \"\\u001b]0;pwned\\u0007red\"\ncurrency = \"USD\"\n");
+    let said = night.trunkrate(&["rates", "lookup", "rates", "+14155550102"]).ok();
+    assert!(said.starts_with("\\u{1b}]0;pwned\\u{7}red: termination to +14155550102"), "{said}");
+}
