@@ -123,8 +123,7 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     assert!(said.contains("= rated      30 records"), "{said}");
     assert!(said.contains("rated by spark 4.2.1, trunkrate "), "{said}");
     // The manifests differ, which say where each is from, and with them where the ledgers stand.
-    let without_head =
-        |text: String| text.lines().filter(|line| !line.starts_with("head ")).map(|line| format!("{line}\n")).collect::<String>();
+    let without_head = |text: String| text.split_inclusive('\n').filter(|line| !line.starts_with("head ")).collect::<String>();
     let both = |args: &[&str]| [&fixture.folder, &ledger].map(|folder| without_head(folder.trunkrate(args).ok()));
     let same = |args: &[&str]| {
         let [cli, imported] = both(args);
