@@ -6,7 +6,7 @@ use crate::call::Status;
 use crate::deck::{Deck, Hit, Rate};
 use crate::intern::Interner;
 use crate::money::{LegRule, Overflow, Total};
-use crate::party::Number;
+use crate::party::FewNumbers;
 use crate::rating::{Charge, Parties, PlannedLeg, bills, cells, charge, find_rate, plan};
 use crate::scenario::Scenario;
 use crate::table::LegCell;
@@ -30,7 +30,7 @@ pub struct Question<'a> {
     /// The rounding of a leg.
     pub rule: LegRule,
     /// Numbers that stand for a withheld caller.
-    pub withheld: &'a [Number],
+    pub withheld: &'a FewNumbers,
 }
 
 /// One leg of the answer.

@@ -13,7 +13,7 @@
 mod version;
 
 use crate::call::{Calls, DirectionField, NONE, PartyRef, PriceRef, Sid, Status};
-use crate::clock::Starts;
+use crate::clock::{InARow, Starts};
 use crate::order::{self, Places};
 use crate::reject::Reason;
 use crate::scenario::Direction;
@@ -223,7 +223,9 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
 fn starts_of(calls: &Calls) -> Starts {
     let mut starts = Starts::default();
     let sound = |record: &usize| calls.reason[*record].is_none();
-    (0..calls.len()).filter(sound).for_each(|record| starts.add(calls.start[record]));
+    let mut row = InARow::new(&mut starts);
+    (0..calls.len()).filter(sound).for_each(|record| row.add(calls.start[record]));
+    drop(row);
     starts
 }
 

@@ -79,6 +79,39 @@ impl Number {
     }
 }
 
+/// A few numbers that hardly any party is, such as those that stand for a withheld caller.
+///
+/// Whether it has a number is asked of every leg: nearly always one look at its marks says no, where five comparisons took 50
+/// instructions a leg.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FewNumbers {
+    numbers: Vec<Number>,
+    /// A bit for each value's last six bits.
+    marks: u64,
+}
+
+impl FewNumbers {
+    /// Whether it has a number.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, number: Number) -> bool {
+        self.marks >> (number.0 % 64) & 1 == 1 && self.numbers.contains(&number)
+    }
+
+    /// The numbers, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Number> + '_ {
+        self.numbers.iter().copied()
+    }
+}
+
+impl FromIterator<Number> for FewNumbers {
+    fn from_iter<I: IntoIterator<Item = Number>>(numbers: I) -> Self {
+        let numbers: Vec<Number> = numbers.into_iter().collect();
+        let marks = numbers.iter().fold(0, |marks, number| marks | 1 << (number.0 % 64));
+        Self { numbers, marks }
+    }
+}
+
 /// The sixteen digits of a value below 10^16, the first in the lowest byte: halves, their halves and so on at once, where a
 /// division for each digit waits for the one before.
 fn sixteen_digits(value: u64) -> u128 {
@@ -344,6 +377,15 @@ mod tests {
             Party::Endpoint(text) => format!("endpoint {text}"),
             Party::Unknown(text) => format!("unknown {text}"),
         }
+    }
+
+    #[test]
+    fn few_numbers_have_their_own() {
+        let number = |value: u64| Number::from_value(14_155_550_100 + value);
+        let few: FewNumbers = [3, 67].map(number).into_iter().collect();
+        let had: Vec<u64> = (0..200).filter(|value| few.has(number(*value))).collect();
+        assert_eq!((had, few.iter().count()), (vec![3, 67], 2));
+        assert!(!FewNumbers::default().has(number(3)));
     }
 
     #[test]

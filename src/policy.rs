@@ -3,7 +3,7 @@
 //! **Invariant:** the kernel reads its choices here and nowhere else; every one has the contract's default.
 
 use crate::money::{LegRounding, LegRule};
-use crate::party::Number;
+use crate::party::{FewNumbers, Number};
 use crate::time::Zone;
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ pub struct Policy {
     /// Hosts of the carrier, in lower case; `*` stands for one label.
     pub internal_hosts: Vec<String>,
     /// Numbers that stand for a withheld caller.
-    pub withheld_numbers: Vec<Number>,
+    pub withheld_numbers: FewNumbers,
     /// Whether exports know no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
     pub no_transfers: bool,
 }
@@ -133,7 +133,7 @@ impl Policy {
             FinalNewline::Required => "required",
             FinalNewline::Optional => "optional",
         };
-        let withheld: Vec<String> = self.withheld_numbers.iter().map(Number::to_string).collect();
+        let withheld: Vec<String> = self.withheld_numbers.iter().map(|number| number.to_string()).collect();
         let words = [
             ("policy.mangled_caller", mangled.to_owned()),
             ("policy.internal_targets", internal.to_owned()),
@@ -234,7 +234,7 @@ mod tests {
                 final_newline: FinalNewline::Optional,
                 other_directions: vec!["inbound".to_owned(), "sip-in".to_owned()],
                 internal_hosts: Vec::new(),
-                withheld_numbers: Vec::new(),
+                withheld_numbers: FewNumbers::default(),
                 no_transfers: false,
             },
         ];

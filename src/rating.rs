@@ -10,7 +10,7 @@ use crate::deck::{Deck, Hit, Rate, Rated};
 use crate::intern::Interner;
 use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
 use crate::packed::Booked;
-use crate::party::{Number, Party, emergency_of_root};
+use crate::party::{FewNumbers, Number, Party, emergency_of_root};
 use crate::policy::{InternalTargets, Policy};
 use crate::record::Field;
 use crate::scenario::{Direction, Scenario};
@@ -87,13 +87,13 @@ pub fn log_cell(scenario: Scenario) -> LogCell {
 /// termination may be an emergency number. Numbers that stand for a `withheld` caller
 /// ([`crate::policy::Policy::withheld_numbers`]) are no origin where A is the caller.
 #[must_use]
-pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner, withheld: &[Number]) -> Option<PlannedLeg> {
+pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner, withheld: &FewNumbers) -> Option<PlannedLeg> {
     let (from, to) = (parties.get(cell.from), parties.get(cell.to));
     let rated = match cell.service {
         Direction::Termination => rated_party(to, texts)?,
         Direction::Origination => Rated::Number(parties.b.as_number()?),
     };
-    let origin = from.origin_number(texts).filter(|number| cell.from != Letter::A || !withheld.contains(number));
+    let origin = from.origin_number(texts).filter(|number| cell.from != Letter::A || !withheld.has(*number));
     Some(PlannedLeg { service: cell.service, from, to, rated, origin })
 }
 

@@ -46,7 +46,7 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
 fn found(value: &str, domain: TerminationDomain<'_>) -> [String; 4] {
     let asked = Asked::parse(value);
     let how = match &asked {
-        Asked::Number(number) if Policy::default().withheld_numbers.contains(number) => {
+        Asked::Number(number) if Policy::default().withheld_numbers.has(*number) => {
             "a number, bare or as a tel: URI; as a caller the carrier writes it for one that is withheld".to_owned()
         }
         Asked::Number(_) | Asked::Emergency(_) => "a number, bare or as a tel: URI".to_owned(),

@@ -22,7 +22,7 @@ use crate::io::parts::Memory;
 use crate::io::source;
 use crate::money::{Amount, LegRule, Total, decimal_text};
 use crate::night::Class;
-use crate::party::{Number, Party, is_mangled};
+use crate::party::{FewNumbers, Number, Party, is_mangled};
 use crate::policy::{Policy, WITHHELD_NUMBERS, WITHHELD_WORDS};
 use crate::rating::Parties;
 use crate::reject::Reason;
@@ -268,7 +268,7 @@ fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<
 }
 
 /// How the run that booked the call rounded, and the numbers that stood for a withheld caller then.
-fn booked_policy(run: &Run) -> (LegRule, Vec<Number>) {
+fn booked_policy(run: &Run) -> (LegRule, FewNumbers) {
     let policy = Policy::of_words(&run.manifest.policy);
     (policy.leg_rule, policy.withheld_numbers)
 }

@@ -20,7 +20,7 @@
 use super::FileError;
 use super::parts::{Parts, Room};
 use crate::call::{Calls, NONE, Sid, SidText};
-use crate::clock::Starts;
+use crate::clock::{InARow, Starts};
 use crate::packed::{SharedTexts, TextIds, pack, unpack};
 use crate::time::Micros;
 use rayon::prelude::*;
@@ -117,9 +117,10 @@ impl Dealer {
 
     fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> Piece {
         let mut piece = Piece::default();
+        let mut starts = InARow::new(&mut piece.facts.starts);
         for (record, number) in (0..calls.len()).zip(first..) {
             if calls.reason[record].is_none() {
-                piece.facts.starts.add(calls.start[record]);
+                starts.add(calls.start[record]);
             }
             if number >= self.retried {
                 let mut bytes = [0; 16];
@@ -132,6 +133,7 @@ impl Dealer {
                 piece.sample.push(Sampled { start: calls.start[record], text, sid: calls.sid[record] });
             }
         }
+        drop(starts);
         self.deal(calls, first, ids, &mut piece);
         piece
     }

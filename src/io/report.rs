@@ -159,7 +159,7 @@ fn setting(m: &Manifest, newest_start: Option<Micros>) -> Setting {
     Setting {
         max_call_seconds: policy.max_call_seconds,
         newest_start,
-        withheld: policy.withheld_numbers.into_iter().collect(),
+        withheld: policy.withheld_numbers.iter().collect(),
         carrier_prices: m.carrier_prices.clone(),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::FileError;
 use crate::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
-use crate::party::Number;
+use crate::party::{FewNumbers, Number};
 use crate::policy::{ChainedTransfers, FinalNewline, InternalTargets, MangledCaller, Policy, UnlistedAccounts};
 use crate::record::{direction_meaning, plain_word};
 use crate::time::Zone;
@@ -135,7 +135,7 @@ fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
     hosts.iter().map(host).collect()
 }
 
-fn numbers_of(path: &Path, numbers: &[String]) -> Result<Vec<Number>, FileError> {
+fn numbers_of(path: &Path, numbers: &[String]) -> Result<FewNumbers, FileError> {
     let number = |text: &String| {
         Number::parse(text.trim()).ok_or_else(|| {
             FileError::new(path, format!("input.withheld_numbers: `{text}` is no number")).hint("expected + and 7 to 15 digits")

@@ -100,7 +100,7 @@ impl Diagnoser<'_> {
             let target = number_asked(&asked)?;
             let from = party(record.from, texts);
             let (to, rated) = (PartyRef::number(target), Rated::Number(target));
-            let origin = from.origin_number(texts).filter(|number| !self.policy.withheld_numbers.contains(number));
+            let origin = from.origin_number(texts).filter(|number| !self.policy.withheld_numbers.has(*number));
             let leg = PlannedLeg { service: Direction::Termination, from, to, rated, origin };
             return Some(self.estimator.price_termination(deck, leg, call));
         };

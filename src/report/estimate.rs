@@ -8,7 +8,7 @@ use super::Money;
 use crate::deck::{Deck, Lost, Rate, Rated};
 use crate::intern::Interner;
 use crate::money::{LegRule, Total, minor_unit_decimals, round_invoice_total};
-use crate::party::Number;
+use crate::party::{FewNumbers, Number};
 use crate::rating::{Parties, PlannedLeg, cells, charge, find_rate, plan};
 use crate::scenario::{Direction, Scenario};
 use crate::time::{self, DAY, Micros};
@@ -67,7 +67,7 @@ pub struct Priced {
 pub struct Estimator<'a> {
     decks: &'a [Deck],
     rule: LegRule,
-    withheld: &'a [Number],
+    withheld: &'a FewNumbers,
     prefixes: BTreeMap<(usize, usize), Vec<String>>,
     middle: BTreeMap<(usize, usize, i64), Option<usize>>,
 }
@@ -75,7 +75,7 @@ pub struct Estimator<'a> {
 impl<'a> Estimator<'a> {
     /// An estimator over some decks.
     #[must_use]
-    pub fn new(decks: &'a [Deck], rule: LegRule, withheld: &'a [Number]) -> Self {
+    pub fn new(decks: &'a [Deck], rule: LegRule, withheld: &'a FewNumbers) -> Self {
         Self { decks, rule, withheld, prefixes: BTreeMap::new(), middle: BTreeMap::new() }
     }
 
@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_the_shortest_beginning_that_no_row_has() {
         let decks = [deck(&[("1415", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0300"), ("3531", "", "0.0500")])];
-        let mut estimator = Estimator::new(&decks, LegRule::default(), &[]);
+        let nobody = FewNumbers::default();
+        let mut estimator = Estimator::new(&decks, LegRule::default(), &nobody);
         let prefix = |text: &str| Lack::Prefix { prefix: text.to_owned() };
         let mut lack = |to: &str, origin: Option<&str>| estimator.lack(0, &leg(to, origin), 0);
         assert_eq!(lack("+541123456789", None), prefix("54"));
@@ -288,7 +289,8 @@ mod tests {
     #[test]
     fn a_missing_row_is_guessed_by_the_middle_one() {
         let decks = [deck(&[("1", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0900"), ("353", "", "0.0500")])];
-        let mut estimator = Estimator::new(&decks, LegRule::default(), &[]);
+        let nobody = FewNumbers::default();
+        let mut estimator = Estimator::new(&decks, LegRule::default(), &nobody);
         let mut price = |to: &str, seconds| {
             let priced = estimator.price_termination(0, leg(to, None), (0, seconds));
             (priced.total.unwrap().to_string(), priced.unpriced.is_some(), priced.basis)
