@@ -262,3 +262,77 @@ fn no_stranger_writes_formulas_or_colours() {
     let said = night.trunkrate(&["rates", "lookup", "rates", "+14155550102"]).ok();
     assert!(said.starts_with("\\u{1b}]0;pwned\\u{7}red: termination to +14155550102"), "{said}");
 }
+
+// ---- damage -----------------------------------------------------------------------------------------------------
+
+/// A page that says -1 values, a column that is short, a footer that lies: each ended the process (134), or in a panic (101).
+#[test]
+fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
+    let night = Night::with_plain_deck();
+    let good = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats/strings.parquet")).expect("a fixture");
+    let mut dice = 7_u64;
+    let mut below = |bound: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(dice >> 33).expect("31 bits") % bound
+    };
+    let mut refused = 0;
+    for try_ in 0..300 {
+        let mut bytes = good.clone();
+        for _ in 0..=below(3) {
+            let at = below(bytes.len());
+            bytes[at] = [0, 0xff, bytes[at] ^ 1, bytes[at] ^ 0x80][below(4)];
+        }
+        night.file("calls.parquet", &bytes);
+        let ledger = format!("ledger-{try_}");
+        let done =
+            night.trunkrate(&["run", "--cdrs", "calls.parquet", "--rates", "rates", "--no-transfers", "--ledger", &ledger]);
+        assert!(matches!(done.code, 0 | 1), "try {try_}: {}", done.shown());
+        if done.code == 1 {
+            refused += 1;
+            assert!(done.stderr.contains("calls.parquet"), "try {try_}: {}", done.stderr);
+            let runs = night.path().join(&ledger).join("runs");
+            assert!(!runs.exists() || names(&runs).is_empty(), "try {try_}: nothing was booked");
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+/// A list that is a pipe was waited for without end, and a link that leads nowhere was no part of the deck.
+#[test]
+fn what_is_no_file_is_refused() {
+    let night = Night::with_plain_deck();
+    night.calls(&[&call("CA1", "2026-11-20")]);
+    let pipe = night.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    for flag in ["--accounts", "--trunks", "--config"] {
+        let done = night.trunkrate(&[RUN, &[flag, "pipe"]].concat());
+        assert!(done.code == 1 && done.stderr.contains("pipe: is no regular file"), "{flag}: {}", done.stderr);
+    }
+    symlink(night.path().join("nowhere.csv"), night.path().join("rates/more.csv")).expect("a link");
+    let said = refused(&night);
+    assert!(said.starts_with("error: rates/more.csv: is neither a file nor a folder\n"), "{said}");
+}
+
+/// What holds calls is its owner's alone, whatever the umask says.
+#[test]
+fn only_the_owner_reads_what_holds_calls() {
+    use std::os::unix::fs::PermissionsExt;
+    let night = Night::with_plain_deck();
+    night.file("trunkrate.toml", SELLER);
+    book(&night, &[("CA1", "2026-11-20")]);
+    issue(&night);
+    night.trunkrate(&["invoice", "write", "--out", "out"]).ok();
+    night.trunkrate(&["export", "legs", "--format", "csv", "--out", "legs.csv"]).ok();
+    let mut todo = ["ledger", "out", "legs.csv"].map(|name| night.path().join(name)).to_vec();
+    let mut seen = 0;
+    while let Some(path) = todo.pop() {
+        let meta = fs::metadata(&path).expect("it is there");
+        let expected = if meta.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(meta.permissions().mode() & 0o777, expected, "{}", path.display());
+        if meta.is_dir() {
+            todo.extend(fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+        }
+        seen += 1;
+    }
+    assert!(seen > 15, "{seen}");
+}

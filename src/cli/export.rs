@@ -9,6 +9,7 @@ use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
 use crate::io::ledger::{Dataset, Ledger, books, polars_error};
+use crate::io::private;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
 use crate::time;
@@ -36,7 +37,7 @@ pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
     let mut out: Box<dyn Write> = match &args.out {
         Some(path) => {
-            let file = std::fs::File::create(path);
+            let file = private::create(path);
             Box::new(BufWriter::new(file.map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", path.display())))?))
         }
         None => Box::new(BufWriter::new(std::io::stdout().lock())),

@@ -1,6 +1,6 @@
 //! Files that the user asked for: all of one, or what was there before.
 
-use crate::io::FileError;
+use crate::io::{FileError, private};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn beside(path: &Path) -> std::io::Result<(File, PathBuf)> {
     loop {
         let beside = path.with_file_name(format!(".{name}.{}-{number}.part", std::process::id()));
         // Never through a link that somebody else put there.
-        match OpenOptions::new().write(true).create_new(true).open(&beside) {
+        match private::create_new(&beside) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists && number < 1000 => number += 1,
             opened => return opened.map(|file| (file, beside)),
         }

@@ -12,6 +12,7 @@ use crate::io::calls::SourceText;
 use crate::io::causes;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::read;
+use crate::io::private;
 use crate::money::Total;
 use crate::record::Field;
 use crate::reject::Reason;
@@ -223,7 +224,7 @@ fn export(path: &Path, rows: &[SuspenseRow]) -> Result<(), CliError> {
     if path == Path::new("-") {
         return Ok(term::print(&text)?);
     }
-    let file = std::fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let file = private::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
     file.map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
 }
 

@@ -4,7 +4,7 @@
 //! means: numbers keep their digits; times are ISO 8601 with the offset that the column states, or none. A time that is an
 //! instant by its type goes by without being written and read again: 390 ns saved for each.
 
-use super::FileError;
+use super::{FileError, page_counts};
 use crate::call::Calls;
 use crate::columns;
 use crate::policy::Policy;
@@ -100,9 +100,13 @@ impl CallTable {
         let path = &table.path.clone();
         let (metadata, names) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
-                facts(ParquetReader::new(Cursor::new(bytes.as_slice())))
+                let (metadata, names) = facts(ParquetReader::new(Cursor::new(bytes.as_slice())))?;
+                page_counts::check(Cursor::new(bytes.as_slice()), &metadata)?;
+                Ok((metadata, names))
             } else {
-                facts(ParquetReader::new(File::open(&table.path)?))
+                let (metadata, names) = facts(ParquetReader::new(File::open(&table.path)?))?;
+                page_counts::check(File::open(&table.path)?, &metadata)?;
+                Ok((metadata, names))
             }
         })?;
         table.rows = metadata.num_rows;
@@ -212,10 +216,17 @@ impl CallTable {
 
     fn frame(&self, start: usize, rows: usize, columns: Option<Vec<String>>) -> Result<DataFrame, FileError> {
         self.guarded(|table| {
-            if let Some(bytes) = &table.unpacked {
-                table.read(ParquetReader::new(Cursor::new(bytes.as_slice())), start, rows, columns)
+            let frame = if let Some(bytes) = &table.unpacked {
+                table.read(ParquetReader::new(Cursor::new(bytes.as_slice())), start, rows, columns)?
             } else {
-                table.read(ParquetReader::new(File::open(&table.path)?), start, rows, columns)
+                table.read(ParquetReader::new(File::open(&table.path)?), start, rows, columns)?
+            };
+            // Runs of a damaged page may end early.
+            match frame.columns().iter().find(|column| column.len() != rows) {
+                Some(column) => Err(polars_err!(
+                    ComputeError: "the column `{}` has {} values in {rows} rows from {start}", column.name(), column.len()
+                )),
+                None => Ok(frame),
             }
         })
     }

@@ -177,9 +177,14 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
-        if !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
-            paths.push(path);
+        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
+            continue;
         }
+        if !path.is_file() && !path.is_dir() {
+            return Err(FileError::new(&path, "is neither a file nor a folder")
+                .hint("a link may lead nowhere; move it away if it is none of the deck's"));
+        }
+        paths.push(path);
     }
     paths.sort();
     Ok(paths)

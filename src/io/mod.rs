@@ -53,10 +53,12 @@ pub mod ledger;
 pub mod noted;
 #[cfg(feature = "engine")]
 pub mod odd_prices;
+mod page_counts;
 #[cfg(feature = "engine")]
 pub mod parts;
 #[cfg(feature = "engine")]
 mod pool;
+pub(crate) mod private;
 #[cfg(feature = "engine")]
 pub mod published;
 #[cfg(feature = "engine")]
@@ -120,7 +122,11 @@ impl std::error::Error for FileError {}
 
 /// Reads a small text file whole.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
-    let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+    let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(FileError::new(path, "is no regular file").hint("write it to a file first"));
+    }
+    let bytes = std::fs::read(path).map_err(fail)?;
     String::from_utf8(bytes).map_err(|e| {
         FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())).hint("save it as UTF-8")
     })

@@ -14,8 +14,8 @@
 //! same 2.1 CPU s with all parts on disk as with all in memory (measured); what grows is what the disk must take. Pages that
 //! the system's cache has not held yet are what is dear: booked calls go where the records that they come from stood.
 
-use super::FileError;
-use std::fs::{File, OpenOptions};
+use super::{FileError, private};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -166,7 +166,7 @@ impl Spill {
         let number = FILES.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("trunkrate-{}-{number}", std::process::id()));
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be made: {e}"));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(fail)?;
+        let file = private::create_new(&path).map_err(fail)?;
         std::fs::remove_file(&path).map_err(fail)?;
         Ok(Self { file, path, end: AtomicU64::new(0), free: Mutex::default() })
     }

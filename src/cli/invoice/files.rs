@@ -15,6 +15,7 @@ use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
 use crate::io::ledger::issued::legs::{self, PART};
 use crate::io::ledger::issued::{Batch, Entry};
 use crate::io::parts::{Parts, Room};
+use crate::io::private;
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
@@ -247,7 +248,7 @@ const ROOM: usize = 64 << 20;
 
 /// Makes a folder for files.
 pub fn make_folder(out: &Path) -> Result<(), CliError> {
-    std::fs::create_dir_all(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
+    private::make_folders(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
 }
 
 /// Writes all files of all documents into a folder, with an index.

@@ -8,6 +8,7 @@ use crate::cli::term;
 use crate::io::accounts::{self, Account, Accounts};
 use crate::io::ledger::read::{Selection, each_date, longs, text, units};
 use crate::io::ledger::{Dataset, Ledger};
+use crate::io::private;
 use crate::money::{Amount, Price};
 use crate::text::file_stem;
 use crate::time;
@@ -31,7 +32,7 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     let selection = Selection { times: Some(from..to), account: args.account.clone() };
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
-    std::fs::create_dir_all(&out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
+    private::make_folders(&out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
     let unlisted = Account::default();
     let mut index = Vec::new();
     let mut currencies: HashMap<&str, u32> = HashMap::new();

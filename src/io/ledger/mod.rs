@@ -53,7 +53,7 @@ pub mod read;
 pub mod undo;
 pub mod write;
 
-use super::FileError;
+use super::{FileError, private};
 use manifest::Manifest;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, TryLockError};
@@ -508,7 +508,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<File, FileError> {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        let mut file = File::create_new(path)?;
+        let mut file = private::create_new(path)?;
         file.write_all(bytes)?;
         Ok(file)
     };
@@ -516,7 +516,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<File, FileError> {
 }
 
 pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(folder).map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
+    private::make_folders(folder).map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
 }
 
 /// Makes a folder and those above it that are not there, and syncs the folder that holds each new one.

@@ -10,7 +10,7 @@ use super::{
     Dataset, Ledger, LedgerError, Lock, Run, entries, frames, is_there, make_folder, move_synced, polars_error, sync_folder,
     write_synced,
 };
-use crate::io::FileError;
+use crate::io::{FileError, private};
 use crate::money::Total;
 use crate::time;
 use polars::io::parquet::write::BatchedWriter;
@@ -18,7 +18,6 @@ use polars::prelude::*;
 use polars_utils::compression::ZstdLevel;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -59,7 +58,7 @@ impl Table {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        let file = File::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
+        let file = private::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
         let (file, hasher) = (Direct::new(file), blake3::Hasher::new());
         let file = Hashed { path: path.clone(), file, hasher, bytes: 0, behind };
         Ok(Self { path, name, rows: 0, file })

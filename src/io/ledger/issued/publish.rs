@@ -2,11 +2,11 @@
 
 use super::{Batch, BatchManifest, DOCUMENTS, Entry, MANIFEST};
 use crate::document::Document;
-use crate::io::FileError;
 use crate::io::ledger::manifest::{LEDGER_FORMAT, StoredFile};
 use crate::io::ledger::{
     History, Ledger, LedgerError, Lock, make_folder, make_folder_synced, move_synced, sync_folder, write_synced,
 };
+use crate::io::{FileError, private};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Writer {
         let folder = lock.staging.join("batch");
         make_folder(&folder)?;
         let path = folder.join(DOCUMENTS);
-        let file = File::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
+        let file = private::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
         let file = BufWriter::with_capacity(1 << 18, file);
         Ok(Self { folder, path, file, hasher: blake3::Hasher::new(), bytes: 0, entries: Vec::new() })
     }
