@@ -104,6 +104,8 @@ pub struct Policy {
     pub internal_hosts: Vec<String>,
     /// Numbers that stand for a withheld caller.
     pub withheld_numbers: FewNumbers,
+    /// How many times its size a compressed file may unpack to (`input.max_ratio`). It decides no bill, and is no word of it.
+    pub max_ratio: u32,
     /// Whether exports know no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
     pub no_transfers: bool,
 }
@@ -181,6 +183,7 @@ impl Policy {
             internal_hosts: list("input.internal_hosts")
                 .map_or(default.internal_hosts, |words| words.map(str::to_owned).collect()),
             withheld_numbers: list("input.withheld_numbers").into_iter().flatten().filter_map(Number::parse).collect(),
+            max_ratio: default.max_ratio,
             no_transfers: false,
         }
     }
@@ -209,6 +212,7 @@ impl Default for Policy {
             other_directions: OTHER_DIRECTIONS.map(str::to_owned).into(),
             internal_hosts: INTERNAL_HOSTS.map(str::to_owned).into(),
             withheld_numbers: WITHHELD_NUMBERS.iter().filter_map(|text| Number::parse(text)).collect(),
+            max_ratio: 1000,
             no_transfers: false,
         }
     }
@@ -235,6 +239,7 @@ mod tests {
                 other_directions: vec!["inbound".to_owned(), "sip-in".to_owned()],
                 internal_hosts: Vec::new(),
                 withheld_numbers: FewNumbers::default(),
+                max_ratio: 1,
                 no_transfers: false,
             },
         ];

@@ -297,6 +297,30 @@ fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
     assert!(refused > 100, "{refused}");
 }
 
+/// 461 bytes of zstd that are two million broken lines, and a JSON array of empty rows: each filled gigabytes.
+#[test]
+fn a_file_that_unpacks_to_a_thousand_times_its_size_is_refused() {
+    let night = Night::with_plain_deck();
+    let lines = [crate::support::HEADER, "\n", &"x\n".repeat(2_000_000)].concat();
+    let rows = format!("[{}{{}}]", "{},".repeat(2_000_000));
+    for (name, text) in [("calls.csv.zst", lines), ("calls.json.zst", rows)] {
+        let packed = zstd::encode_all(text.as_bytes(), 19).expect("it is packed");
+        night.file(name, &packed);
+        let run = ["run", "--cdrs", name, "--rates", "rates", "--no-transfers"];
+        let done = night.trunkrate(&run);
+        let said = format!("error: {name}: unpacks to more than 1000 times its {} bytes\nhint: ", packed.len());
+        assert!(done.code == 1 && done.stderr.starts_with(&said), "{}", done.stderr);
+    }
+    // Calls much alike, to a mebibyte, are nothing odd; and who knows better says so.
+    let alike = [crate::support::HEADER, "\n", &"x\n".repeat(200_000)].concat();
+    night.file("calls.csv.zst", zstd::encode_all(alike.as_bytes(), 19).expect("it is packed"));
+    night.trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "alike"]).ok();
+    let more = [crate::support::HEADER, "\n", &"x\n".repeat(800_000)].concat();
+    night.file("calls.csv.zst", zstd::encode_all(more.as_bytes(), 19).expect("it is packed"));
+    night.file("trunkrate.toml", "[input]\nmax_ratio = 100000\n");
+    night.trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "more"]).ok();
+}
+
 /// A list that is a pipe was waited for without end, and a link that leads nowhere was no part of the deck.
 #[test]
 fn what_is_no_file_is_refused() {

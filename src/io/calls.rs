@@ -240,7 +240,7 @@ fn produce_file(
     progress: &Arc<AtomicU64>,
 ) -> Result<ReadFile, FileError> {
     let path = &file.path;
-    let mut source = Source::open(path, progress)?;
+    let mut source = Source::open(path, progress)?.at_most(policy.max_ratio);
     let mut beginning = vec![0; LONGEST_LINE];
     let got = source.fill(&mut beginning)?;
     beginning.truncate(got);

@@ -40,10 +40,29 @@ impl Memory {
         Self(bytes)
     }
 
-    /// Half of the machine's memory, at most 4 GiB; 1 GiB where the machine does not say.
+    /// Half of the machine's memory, or of what the control group allows, at most 4 GiB; 1 GiB where neither says.
     #[must_use]
     pub fn of_machine() -> Self {
-        Self(Self::all_of_machine().map_or(1 << 30, |Self(bytes)| (bytes / 2).min(Self::MOST)))
+        let limits = [Self::all_of_machine(), Self::of_control_group()];
+        let least = limits.into_iter().flatten().map(Self::bytes).min();
+        Self(least.map_or(1 << 30, |bytes| (bytes / 2).min(Self::MOST)))
+    }
+
+    /// What the control groups of the process allow it, if one sets a limit: the least of its own and those above.
+    fn of_control_group() -> Option<Self> {
+        let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        let read = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+        let limits = groups.lines().filter_map(|line| {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            let (root, file) = match controllers {
+                "" => ("/sys/fs/cgroup", "memory.max"),
+                _ if controllers.split(',').any(|name| name == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                _ => return None,
+            };
+            let group = Path::new(group.trim_start_matches('/'));
+            group.ancestors().filter_map(|group| read(&Path::new(root).join(group).join(file))).min()
+        });
+        limits.min().map(Self)
     }
 
     /// All of the machine's memory, if the machine says how much that is.

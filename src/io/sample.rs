@@ -6,6 +6,7 @@ use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Shape};
 use super::calls_parquet::CallTable;
 use super::source::{CallPath, Compression, Source, format_ending};
+use crate::policy::Policy;
 use std::sync::Arc;
 
 /// So much of a document is read.
@@ -29,7 +30,7 @@ impl Sample {
     /// If it cannot be read, or is no call file at all.
     pub fn of(file: &CallPath, most: usize) -> Result<Self, FileError> {
         let path = &file.path;
-        let mut source = Source::open(path, &Arc::default())?;
+        let mut source = Source::open(path, &Arc::default())?.at_most(Policy::default().max_ratio);
         let packed = match source.compression {
             Compression::Plain => "",
             Compression::Gzip => ", gzip",

@@ -36,6 +36,7 @@ struct Input {
     /// In place of the carrier's own.
     withheld_numbers: Option<Vec<String>>,
     final_newline: FinalNewline,
+    max_ratio: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +95,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
         internal_targets: settings.policy.internal_targets,
         unlisted_accounts: settings.policy.unlisted_accounts,
         final_newline: input.final_newline,
+        max_ratio: input.max_ratio.unwrap_or(default.max_ratio),
         other_directions: default.other_directions.into_iter().chain(other_directions).collect(),
         internal_hosts: internal_hosts.unwrap_or(default.internal_hosts),
         withheld_numbers: withheld_numbers.unwrap_or(default.withheld_numbers),

@@ -213,7 +213,13 @@ pub struct Source {
     pub compression: Compression,
     path: PathBuf,
     stamp: Stamp,
+    /// Bytes of text so far.
+    unpacked: u64,
+    max_ratio: u32,
 }
+
+/// Text that any file may unpack to, however small it is.
+const ALWAYS: u64 = 1 << 20;
 
 #[derive(Default)]
 struct Hasher {
@@ -263,7 +269,23 @@ impl Source {
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, raw))),
             Compression::Zstd => Box::new(zstd::Decoder::new(raw).map_err(fail)?),
         };
-        Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp })
+        Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp, unpacked: 0, max_ratio: u32::MAX })
+    }
+
+    /// Refuses to unpack the file to more than so many times its size: a few hundred bytes can be made to fill any memory.
+    #[must_use]
+    pub fn at_most(self, max_ratio: u32) -> Self {
+        Self { max_ratio, ..self }
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), FileError> {
+        self.unpacked += bytes as u64;
+        let (size, ratio) = (self.stamp.size, u64::from(self.max_ratio));
+        if self.compression == Compression::Plain || self.unpacked <= size.saturating_mul(ratio).max(ALWAYS) {
+            return Ok(());
+        }
+        Err(FileError::new(&self.path, format!("unpacks to more than {ratio} times its {size} bytes"))
+            .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`"))
     }
 
     /// Fills a buffer from the text; less than asked for only at its end.
@@ -271,7 +293,9 @@ impl Source {
     /// # Errors
     /// If the file breaks off, is corrupt, or cannot be read.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
-        read_full(&mut self.reader, buffer).map_err(|e| self.broken(&e))
+        let count = read_full(&mut self.reader, buffer).map_err(|e| self.broken(&e))?;
+        self.count(count)?;
+        Ok(count)
     }
 
     /// Reads all the text that is left.
@@ -280,7 +304,15 @@ impl Source {
     /// As [`Source::fill`]; also if there is more than `limit`.
     pub fn read_to_end(&mut self, limit: u64) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
-        (&mut self.reader).take(limit + 1).read_to_end(&mut bytes).map_err(|e| self.broken(&e))?;
+        loop {
+            let before = bytes.len();
+            let room = (limit + 1 - before as u64).min(ALWAYS);
+            (&mut self.reader).take(room).read_to_end(&mut bytes).map_err(|e| self.broken(&e))?;
+            self.count(bytes.len() - before)?;
+            if bytes.len() as u64 > limit || bytes.len() == before {
+                break;
+            }
+        }
         if bytes.len() as u64 > limit {
             return Err(FileError::new(&self.path, format!("is larger than {limit} bytes, which one document may have"))
                 .hint("split it, or export JSON Lines, CSV or Parquet"));

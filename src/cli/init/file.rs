@@ -90,6 +90,7 @@ impl Choices {
                 ),
                 Line::example("other_directions", "[]", "more directions that are no trunk's, such as \"outbound\": ignored"),
                 Line::default("final_newline", "required", "a last line without an end may be cut, and waits; or \"optional\""),
+                Line::example("max_ratio", "1000", "how many times its size a compressed file may unpack to"),
             ],
         );
         table(
