@@ -360,3 +360,33 @@ fn only_the_owner_reads_what_holds_calls() {
     }
     assert!(seen > 15, "{seen}");
 }
+
+/// A run that is told to end leaves nothing, says so, and may be made again.
+#[test]
+fn a_signal_ends_a_run_cleanly() {
+    let night = Night::with_plain_deck();
+    let rows: Vec<String> = (0..300_000).map(|at| call(&format!("CA{at}"), "2026-11-20")).collect();
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    for signal in ["TERM", "INT"] {
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_trunkrate"))
+            .args([RUN, &["--ledger", "ledger", "--threads", "1"]].concat())
+            .current_dir(night.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let staging = night.path().join("ledger/staging");
+        while !staging.join("holder").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let killed = std::process::Command::new("kill").args([&format!("-{signal}"), &run.id().to_string()]).status();
+        assert!(killed.expect("kill").success());
+        let ended = run.wait_with_output().expect("it ends");
+        let said = String::from_utf8(ended.stderr).expect("UTF-8");
+        let expected = format!("error: interrupted by SIG{signal}: what was published stands, and nothing else was booked\n");
+        assert_eq!((ended.status.code(), said), (Some(1), expected));
+        assert_eq!((names(&staging), names(&night.path().join("ledger/runs"))), (vec![], vec![]));
+    }
+    assert_eq!(night.run(&[])["rated"], 300_000);
+}

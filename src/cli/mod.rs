@@ -26,6 +26,7 @@ mod term;
 mod verify;
 mod versions;
 
+use crate::io::ledger::interrupt;
 use args::{Args, Command};
 use clap::Parser;
 use error::CliError;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = refuse_twice(std::env::args_os()) {
         return error.report();
     }
+    watch_signals();
     // Read where it is needed: what asks no project is not stopped by a broken one.
     let global = &args.project;
     let project = || Project::find(global);
@@ -63,6 +65,19 @@ pub fn main() -> ExitCode {
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
     };
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
+}
+
+/// Ends the command cleanly at SIGINT and SIGTERM. Where that cannot be, they end it as ever.
+fn watch_signals() {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    std::thread::spawn(move || {
+        let Some(signal) = signals.forever().next() else { return };
+        let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+        let what = if interrupt::give_up() { ": what was published stands, and nothing else was booked" } else { "" };
+        term::report("error", &format!("interrupted by {name}{what}"));
+        std::process::exit(1);
+    });
 }
 
 /// Refuses two ledgers or two projects, one before the command and one after it: the library would take the second, and book

@@ -44,6 +44,7 @@ pub mod events;
 pub mod family;
 pub mod frames;
 pub mod ids;
+pub mod interrupt;
 pub mod issued;
 pub mod known;
 pub mod manifest;
@@ -423,6 +424,7 @@ impl Lock {
     /// If something cannot be cleared or synced.
     pub fn begin(&self, ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
         self.has_begun.store(true, Ordering::Relaxed);
+        interrupt::writes_in(Some(&self.staging));
         self.clear(Some(&self.staging.join("holder")))?;
         undo::clear_dead(ledger)?;
         // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
@@ -456,6 +458,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // What cannot be cleared now, the next run clears.
         if self.has_begun.load(Ordering::Relaxed) {
+            interrupt::writes_in(None);
             let _ = self.clear(None);
         } else {
             let _ = std::fs::remove_file(self.staging.join("holder"));
@@ -554,6 +557,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
 /// Moves a folder by one rename, and syncs the folders that hold it and held it: **now it counts.** If a sync fails, it may
 /// not survive a loss of power; so it does not count, and is moved back.
 pub(crate) fn move_synced(from: &Path, to: &Path, holders: &[&Path], done: &str) -> Result<(), FileError> {
+    let _whole = interrupt::publishing();
     std::fs::rename(from, to).map_err(|e| FileError::new(to, format!("cannot be published: {e}")))?;
     holders.iter().try_for_each(|holder| sync_folder(holder)).map_err(|e| match std::fs::rename(to, from) {
         Ok(()) => e,
