@@ -53,11 +53,13 @@ pub mod ledger;
 pub mod noted;
 #[cfg(feature = "engine")]
 pub mod odd_prices;
+#[cfg(feature = "engine")]
 mod page_counts;
 #[cfg(feature = "engine")]
 pub mod parts;
 #[cfg(feature = "engine")]
 mod pool;
+#[cfg(feature = "engine")]
 pub(crate) mod private;
 #[cfg(feature = "engine")]
 pub mod published;

@@ -27,8 +27,12 @@ pub fn give_up() -> bool {
     let Some(staging) = STAGING.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
     // What another thread makes meanwhile, the next writer removes.
     if let Ok((folders, files)) = entries(&staging) {
-        folders.iter().for_each(|folder| drop(std::fs::remove_dir_all(folder)));
-        files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+        for folder in folders {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        for file in files {
+            let _ = std::fs::remove_file(file);
+        }
     }
     true
 }
