@@ -130,6 +130,28 @@ fn a_record_without_an_id_is_named_by_its_source() {
     run(&night, &["verify"]).ok();
 }
 
+/// Another export of a call that was written off lacks a field: it was booked, 0.90000 for nothing.
+#[test]
+fn what_is_closed_stays_closed_where_another_export_says_less() {
+    let night = Night::with_plain_deck();
+    let call =
+        "CA1,,AC1,TK1,trunking-terminating,+12025550101,+850212345678,2026-11-20T10:00:00Z,2026-11-20T10:01:00Z,60,completed";
+    night.calls(&[call]);
+    assert_eq!(night.run(&[])["suspended_by_reason"]["no-rate"], 1);
+    run(&night, &["suspense", "close", "CA1", "--reason", "fraud, not ours"]).ok();
+    let plain = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
+    night.deck(&format!("{plain}KP,North Korea,KP,0.9000,,850,termination,,,,,,\n"));
+    for less in [call.replace(",TK1,", ",,"), call.replace(",2026-11-20T10:01:00Z", ","), call.replace("+12025550101", "")] {
+        night.calls(&[&less]);
+        let summary = night.run(&[]);
+        assert_eq!((&summary["duplicate"], &summary["legs"]), (&1.into(), &0.into()), "{less}");
+    }
+    // What says something else is another version, which nobody has written off.
+    night.calls(&[&call.replace(",60,", ",59,")]);
+    assert_eq!(night.run(&[])["amount"]["USD"], "0.90000");
+    run(&night, &["verify"]).ok();
+}
+
 /// Written off: kept with the reason, counted, and it does not come back with the next export.
 #[test]
 fn what_is_closed_stays_closed() {

@@ -372,6 +372,31 @@ fn a_table_in_a_deck_that_is_no_csv_is_refused() {
     }
 }
 
+/// A table in a folder below, beside the decks, or with another ending was passed over: 0.01000 for 0.90000.
+#[test]
+fn a_table_that_is_not_among_a_decks_files_is_refused() {
+    let row = "GB,G,London,0.90,,4420,,,,,,,";
+    let table = format!("{DECK_HEADER}\n{row}\n");
+    for (deck, left_out) in
+        [("", "mobile/b.csv"), ("default/", "b.csv"), ("default/", "default/mobile/b.csv"), ("", "b.txt"), ("", "b.csv.part")]
+    {
+        let night = Night::new();
+        night.calls(&[]);
+        night.file(&format!("rates/{deck}deck.toml"), "name = \"d\"\ncurrency = \"USD\"\n");
+        night.file(&format!("rates/{deck}a.csv"), table.replace("0.90,,4420", "0.01,,44"));
+        night.file(&format!("rates/{left_out}"), &table);
+        for args in [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]] {
+            let done = night.trunkrate(args);
+            assert!(done.code == 1 && done.stderr.contains("would not be read"), "{left_out}: {}", done.shown());
+            assert!(done.stderr.contains("b."), "{left_out}: {}", done.stderr);
+        }
+        std::fs::remove_file(night.path().join("rates").join(left_out)).expect("it is removed");
+        night.file("rates/README.txt", "the price list of November\n");
+        night.file("rates/a.csv.bak", &table);
+        night.trunkrate(&["rates", "check", "rates"]).ok();
+    }
+}
+
 /// Without its domain a trunk's transfers to the PSTN are taken for SIP: 0.01000 for 0.02000.
 #[test]
 fn a_trunk_list_without_domains_is_refused() {

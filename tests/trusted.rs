@@ -174,6 +174,7 @@ fn a_head_that_was_noted_is_proved_to_lie_in_the_ledger() {
     assert!(heads[0].ends_with(".-.-") && !heads[3].contains('-'), "{heads:?}");
     for noted in &heads {
         night.trunkrate(&["verify", "--since", noted]).ok();
+        night.trunkrate(&["verify", "--since", &noted.to_uppercase()]).ok();
     }
     // The older copy holds its own head, and none that came later.
     let since = |noted: &str| night.trunkrate(&["verify", "--ledger", "copied", "--since", noted]);
@@ -207,6 +208,44 @@ fn a_proof_beside_undos_raises_no_false_alarm() {
         writer.join().expect("the writer wrote");
     });
     night.trunkrate(&["verify"]).ok();
+}
+
+/// A leg that was changed was billed, and the invoice was good for ever.
+#[test]
+fn no_invoice_bills_a_file_that_was_changed() {
+    let (night, [first, second]) = two_runs();
+    night.file("trunkrate.toml", SELLER);
+    let legs = |run: &str, date: &str| night.path().join(format!("ledger/runs/{run}/legs/date={date}/part-0.parquet"));
+    fs::copy(legs(&first, "2026-11-20"), legs(&second, "2026-11-21")).expect("a copy");
+    for what in ["check", "draft", "issue"] {
+        let done = night.trunkrate(&["invoice", what, "--period", "2026-11", "--date", "2026-12-01"]);
+        assert!(done.code == 1 && done.stderr.contains("is not as it was written"), "{what}: {}", done.shown());
+    }
+    assert!(night.trunkrate(&["invoice", "list"]).ok().contains("nothing issued"));
+    fs::remove_file(legs(&second, "2026-11-21")).expect("it is removed");
+    let done = night.trunkrate(&["invoice", "draft", "--period", "2026-11"]);
+    assert!(done.code == 1 && done.stderr.contains("part-0.parquet: is missing"), "{}", done.shown());
+}
+
+/// Who read a ledger that lacked its last run showed less money, without a word.
+#[test]
+fn readers_miss_a_run_too() {
+    let (night, [_, second]) = two_runs();
+    let runs = night.path().join("ledger/runs");
+    fs::rename(runs.join(&second), night.path().join("gone")).expect("it is moved");
+    let said = format!("error: ledger/runs/{second}: is missing; the catalog knows this run\n");
+    for args in [
+        &["log"][..],
+        &["export", "legs", "--format", "csv"],
+        &["invoice", "--period", "2026-11", "--out", "out"],
+        &["runs"],
+        &["report"],
+    ] {
+        let done = night.trunkrate(args);
+        assert!(done.code == 1 && done.stderr.starts_with(&said), "{args:?}: {}", done.shown());
+    }
+    symlink(night.path().join("gone"), runs.join(&second)).expect("a link");
+    assert!(night.trunkrate(&["log"]).stderr.starts_with(&said), "a link is no run");
 }
 
 // ---- strangers --------------------------------------------------------------------------------------------------

@@ -603,6 +603,6 @@ pub struct VerifyArgs {
     pub sample: Option<u64>,
     /// A head that was noted earlier, as `run`, `issue`, `undo`, `runs` and `verify` print it: proves that all the ledger held
     /// then is in it now
-    #[arg(long, value_name = "HEAD")]
+    #[arg(long, value_name = "HEAD", allow_hyphen_values = true)]
     pub since: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! CSV on its way out: by default no cell of it is run by the spreadsheet that opens it.
 
-use crate::text::cell_of_lines;
+use crate::text::{cell, cell_of_lines};
 use std::io::Write;
 
 /// Which texts a CSV has.
@@ -16,23 +16,27 @@ pub struct CellArgs {
 pub struct Cells<W: Write> {
     writer: csv::Writer<W>,
     raw: bool,
+    /// Where records stand as they came, which may hold tabs and line ends.
+    records: Option<usize>,
 }
 
 impl<W: Write> Cells<W> {
     /// Begins with a header.
     pub fn new<'a>(out: W, args: CellArgs, header: impl IntoIterator<Item = &'a str>) -> csv::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(header)?;
-        Ok(Self { writer, raw: args.raw })
+        let header: Vec<&str> = header.into_iter().collect();
+        writer.write_record(&header)?;
+        Ok(Self { writer, raw: args.raw, records: header.iter().position(|name| *name == "record") })
     }
 
     /// Writes a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) -> csv::Result<()> {
-        for cell in cells {
-            if self.raw {
-                self.writer.write_field(cell.as_ref())?;
-            } else {
-                self.writer.write_field(cell_of_lines(cell.as_ref()).as_bytes())?;
+        for (at, text) in cells.into_iter().enumerate() {
+            let text = text.as_ref();
+            match self.raw {
+                true => self.writer.write_field(text)?,
+                false if self.records == Some(at) => self.writer.write_field(cell_of_lines(text).as_bytes())?,
+                false => self.writer.write_field(cell(text).as_bytes())?,
             }
         }
         self.writer.write_record(None::<&[u8]>)

@@ -16,6 +16,8 @@ use crate::scenario::Direction;
 use crate::time::{Micros, parse_date_or_instant};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The decks of a folder, by the name of their folder.
@@ -111,6 +113,7 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
             }
         }
     }
+    refuse_left_out(folder, folder, &files)?;
     let real_name = || folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
     let own_name = own_name.map(str::to_owned).or_else(real_name);
     from_files(folder, &own_name.unwrap_or_default(), files)
@@ -188,6 +191,31 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// A table that stands where none is looked for, or under a name that none has, is no part of a deck, though it was put there to
+/// be one.
+fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+    for path in folder_files(folder)? {
+        let below = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        if !files.contains_key(&below) && (is_deck_file(&path) || is_price_list(&path)) {
+            return Err(FileError::new(&path, "would not be read: it is not among the files of a deck")
+                .hint("a deck's rows stand in .csv files beside its deck.toml; move it there, or out of the folder"));
+        }
+    }
+    sub_folders(folder)?.iter().try_for_each(|sub| refuse_left_out(top, sub, files))
+}
+
+/// Whether a file begins as a deck's table does. Copies that editors and people keep are none.
+fn is_price_list(path: &Path) -> bool {
+    let is_copy =
+        path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig") || path.to_string_lossy().ends_with('~');
+    let mut beginning = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut beginning));
+    let first = String::from_utf8_lossy(beginning.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    !is_copy
+        && read.is_ok()
+        && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
 }
 
 /// A table that is no CSV file is no part of a deck, though it was put there to be one.

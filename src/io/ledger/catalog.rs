@@ -139,7 +139,7 @@ pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), Led
 }
 
 /// The catalog as it is stored, as read at one moment.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Stored {
     path: PathBuf,
     /// `None` if there is none.

@@ -18,22 +18,24 @@
 use super::books::ROWS;
 use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
-use super::read::{frame, longs, slice, text, units};
+use super::read::{self, frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::io::FileError;
-use crate::io::calls::{Waiting, read_waiting};
+use crate::io::calls::{SourceText, Waiting, read_waiting};
 use crate::io::families::Dealt;
 use crate::packed::SharedTexts;
 use crate::party::Party;
 use crate::policy::Policy;
+use crate::record::{Field, FieldSet, Fields, Record};
 use crate::time::{self, DAY, Micros};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A call that a run booked or ignored.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +149,57 @@ pub struct Waited {
     kept: Vec<Option<(Sid, KeptParent)>>,
     /// Those parents, once their texts are known.
     parents: Option<BTreeMap<Sid, BookedParent>>,
-    closed: Option<HashSet<(Sid, u64)>>,
+    closed: Option<Closed>,
+    policy: Policy,
+}
+
+/// What was written off.
+#[derive(Debug, Clone, Default)]
+struct Closed {
+    /// Ids and fingerprints.
+    contents: HashSet<(Sid, u64)>,
+    /// The records by their ids, as they came: text and header.
+    records: HashMap<Sid, Vec<(String, Arc<str>)>>,
+}
+
+impl Closed {
+    fn read(runs: &[Run]) -> Result<Self, LedgerError> {
+        let mut records: HashMap<Sid, Vec<(String, Arc<str>)>> = HashMap::new();
+        for run in runs {
+            for row in read::suspense_of(run, Dataset::Closed)? {
+                records.entry(Sid::of(&row.call_sid).0).or_default().push((row.record, row.header));
+            }
+        }
+        records.remove(&Sid::EMPTY);
+        Ok(Self { contents: closed(runs)?, records })
+    }
+
+    /// The records that only lack what one that was written off says: they are no other versions of it.
+    fn lacking(&self, calls: &Calls, policy: &Policy) -> Vec<(Sid, u64)> {
+        let lacks = |record: usize| {
+            let fuller = self.records.get(&calls.sid[record]);
+            let (own, content) = (calls.filled[record], calls.content[record]);
+            fuller.is_some_and(|texts| texts.iter().any(|text| without_more(text, own, policy) == Some(content)))
+        };
+        (0..calls.len()).filter(|record| lacks(*record)).map(|record| (calls.sid[record], calls.content[record])).collect()
+    }
+}
+
+/// The fingerprint of a record that was kept, without the fields that another one lacks; none if that lacks nothing.
+fn without_more((record, header): &(String, Arc<str>), own: FieldSet, policy: &Policy) -> Option<u64> {
+    SourceText::kept(record, header)?.with_fields(|fields| {
+        let fields = fields?;
+        let (mut fewer, mut lacks) = (Fields::default(), false);
+        for field in Field::ALL.into_iter().filter(|field| !matches!(field, Field::Price | Field::PriceUnit)) {
+            let text = fields.get(field);
+            if own.has(field) {
+                fewer.0[field as usize] = text;
+            } else {
+                lacks |= !text.is_empty();
+            }
+        }
+        lacks.then(|| Record::read(&fewer, policy).content)
+    })
 }
 
 impl Waited {
@@ -155,11 +207,11 @@ impl Waited {
     #[must_use]
     pub fn new(waiting: &[Waiting], policy: &Policy) -> Self {
         if waiting.iter().all(|waiting| waiting.parent.is_none()) {
-            return Self { kept: vec![None; waiting.len()], ..Self::default() };
+            return Self { kept: vec![None; waiting.len()], policy: policy.clone(), ..Self::default() };
         }
         let calls = read_waiting(waiting, policy);
         let kept = |(record, waiting): (usize, &Waiting)| Some((calls.child_of(record)?.parent, waiting.parent.clone()?));
-        Self { kept: waiting.iter().enumerate().map(kept).collect(), ..Self::default() }
+        Self { kept: waiting.iter().enumerate().map(kept).collect(), policy: policy.clone(), ..Self::default() }
     }
 
     fn is_kept(&self, number: u32) -> bool {
@@ -217,10 +269,14 @@ pub fn earlier(
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
     earlier.versions = versions;
-    earlier.closed = match &waited.closed {
-        Some(closed) => closed.clone(),
-        None => waited.closed.insert(closed(&history.runs)?).clone(),
+    let closed = match &waited.closed {
+        Some(closed) => closed,
+        None => waited.closed.insert(Closed::read(&history.runs)?),
     };
+    earlier.closed.clone_from(&closed.contents);
+    if !closed.records.is_empty() {
+        earlier.closed.extend(tonight.ask(|calls| closed.lacking(calls, &waited.policy))?.into_iter().flatten());
+    }
     Ok(earlier)
 }
 

@@ -223,6 +223,27 @@ impl Ledger {
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
         self.refuse_links()?;
+        // Read first, it can only be behind; what it knows and the runs lack is missing, and no bill is right without it.
+        let mut catalog = catalog::Stored::read(self)?;
+        let (history, checked) = loop {
+            let history = self.history_now()?;
+            let checked = catalog.check(&history);
+            // Another process may have written between the two.
+            let now = catalog::Stored::read(self)?;
+            if checked.is_ok() || now == catalog {
+                break (history, checked);
+            }
+            catalog = now;
+        };
+        match checked {
+            Ok(_) => Ok(history),
+            Err(LedgerError::File(error)) => Err(error),
+            Err(error) => Err(FileError::new(&self.folder.join("catalog.sqlite"), error.to_string())
+                .hint("it is only an index: move it away, and the next run makes it again from the runs")),
+        }
+    }
+
+    fn history_now(&self) -> Result<History, FileError> {
         // Who reads while a run is undone may have seen it in its place, and not find it there: it looks again.
         let mut tries = 0;
         loop {
@@ -351,7 +372,8 @@ impl History {
         let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let undone: Vec<&str> = self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
         let batches: Vec<&str> = self.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
-        let links: Vec<&str> = head.split('.').collect();
+        let lower = head.to_ascii_lowercase();
+        let links: Vec<&str> = lower.split('.').collect();
         let is_link = |link: &str| link == "-" || link.len() == HEAD_DIGITS && link.bytes().all(|b| b.is_ascii_hexdigit());
         if links.len() != 3 || !links.iter().all(|link| is_link(link)) {
             let problem =

@@ -2,8 +2,8 @@
 
 use super::frames::{KeptParent, KeptPrice, SuspenseRow};
 use super::known::{self, day_of_file};
-use super::manifest::StoredFile;
-use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, polars_error};
+use super::manifest::{FILE_NAME, StoredFile};
+use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, is_run_name, polars_error};
 use crate::io::calls::{Format, Waiting};
 use crate::io::{FileError, guarded, guarded_apart};
 use crate::money::Total;
@@ -33,6 +33,17 @@ impl Run {
     /// The first that is not, or cannot be read.
     pub fn check_files(&self, prefix: &str) -> Result<(), FileError> {
         self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
+    }
+
+    /// The same of one file, by its path.
+    ///
+    /// # Errors
+    /// If it is not, or cannot be read.
+    pub fn check_path(&self, path: &Path) -> Result<(), LedgerError> {
+        let is_it = |file: &&StoredFile| self.folder.join(&file.path) == path;
+        let file = self.manifest.files.iter().find(is_it);
+        let unknown = || FileError::new(path, "the run does not know this file").hint(RESTORE);
+        Ok(self.check_stored(file.ok_or_else(unknown)?).map_err(|e| not_read(path, e))?)
     }
 
     /// Whether a file is as it was written.
@@ -254,6 +265,11 @@ const NUMBERS: [&str; 16] = [
 /// Why a file of a run could not be read: it is broken, or its run was undone meanwhile.
 pub(super) fn not_read(path: &Path, error: FileError) -> FileError {
     if path.try_exists().is_ok_and(|there| !there) {
+        // Of a run that is still in its place only a file is lost.
+        let run = path.ancestors().find(|folder| is_run_name(folder));
+        if run.is_some_and(|run| run.join(FILE_NAME).exists()) {
+            return FileError::new(path, "is missing").hint(RESTORE);
+        }
         return FileError::new(path, "is gone: its run was undone meanwhile").hint("try again");
     }
     error.hint(RESTORE)

@@ -55,7 +55,7 @@ const ITEMISED: [&str; 3] = ["leg_from", "leg_to", "duration_seconds"];
 /// Shows the legs of a run, of the days that are wanted; the legs of a call one after the other.
 ///
 /// # Errors
-/// If a file cannot be read, or `then` fails.
+/// If a file is not as it was written, or cannot be read; or `then` fails.
 pub fn each<E: From<LedgerError>>(
     run: &Run,
     itemised: bool,
@@ -70,6 +70,8 @@ pub fn each<E: From<LedgerError>>(
         if !day_of_file(&path).is_some_and(&wanted) {
             continue;
         }
+        // A changed leg would be billed, and the bill be good for ever.
+        run.check_path(&path)?;
         each_group(&path, &columns, |frame| {
             let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
             let [account, currency, call, scenario, service, description] = names.map(|name| text(frame, name));

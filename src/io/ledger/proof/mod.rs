@@ -64,12 +64,23 @@ pub struct Proof {
 /// # Errors
 /// The first thing that is wrong, and where; or that a run was undone while it was proved.
 pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Result<Proof, LedgerError> {
-    let catalog = catalog::Stored::read(ledger)?;
-    let history = ledger.history()?;
-    if let Some(head) = since {
-        history.has_head(ledger, head)?;
+    let mut catalog = catalog::Stored::read(ledger)?;
+    loop {
+        let history = ledger.history()?;
+        if let Some(head) = since {
+            history.has_head(ledger, head)?;
+        }
+        let error = match prove_history(ledger, &catalog, &history, sample) {
+            Ok(proof) => return Ok(proof),
+            Err(error) => undone_meanwhile(ledger, &history).unwrap_or(error),
+        };
+        // Another process may have written between the two.
+        let now = catalog::Stored::read(ledger)?;
+        if now == catalog {
+            return Err(error);
+        }
+        catalog = now;
     }
-    prove_history(ledger, &catalog, &history, sample).map_err(|error| undone_meanwhile(ledger, &history).unwrap_or(error))
 }
 
 /// A run that was undone since a history was read, if there is one: whatever was missing or had changed was its.
