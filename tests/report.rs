@@ -444,6 +444,9 @@ fn a_changed_ledger_has_no_report() {
     let path = night.path().join(format!("ledger/runs/{run}/manifest.json"));
     let text = std::fs::read_to_string(&path).expect("a manifest");
     std::fs::write(&path, text.replace("\"USD\": \"0.05000\"", "\"USD\": \"0.06000\"")).expect("it is written");
+    let known = night.trunkrate(&["report"]);
+    assert!(known.code == 1 && known.stderr.contains("has another manifest than the catalog knows"), "{}", known.shown());
+    std::fs::remove_file(night.path().join("ledger/catalog.sqlite")).expect("it is removed");
     let done = night.trunkrate(&["report"]);
     assert!(
         done.code == 1 && done.stderr.contains("its manifest says") && done.stderr.contains("restore it"),
