@@ -413,7 +413,11 @@ fn a_trunk_list_without_domains_is_refused() {
         assert!(done.code == 1 && done.stderr.contains(said), "{domain}: {}", done.stderr);
     }
     night.file("trunks.json", "{\"trunks\": [{\"sid\": \"TK1\", \"domain_name\": null, \"transfer_mode\": \"enable-all\"}]}");
-    night.trunkrate(run).ok();
+    let done = night.trunkrate(run);
+    assert!(done.code == 0 && done.stderr.contains("trunk TK1: no domain_name: a transfer to a number"), "{}", done.shown());
+    night.file("trunks.json", "{\"trunks\": [{\"sid\": \"TK1\", \"domain_name\": \"acme\", \"transfer_mode\": \"enable-all\"}]}");
+    let done = night.trunkrate(run);
+    assert!(done.code == 0 && done.stderr.contains("trunk TK1 (`acme`): domain_name is no host such as"), "{}", done.shown());
 }
 
 /// A list of accounts whose column of decks has a name of its own bills all of them by the default deck.

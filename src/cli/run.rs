@@ -115,7 +115,30 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     let inputs = Inputs::load(&rates, trunks, accounts.as_deref(), policy)?;
     note_decks_that_no_account_names(&inputs, &rates, accounts.as_deref());
     note_open_ends(&inputs, &rates, accounts.as_deref());
+    note_trunks_without_domains(&inputs, trunks);
     Ok(inputs)
+}
+
+/// Trunks whose transfers to the PSTN cannot be known by a host, and are billed as SIP.
+fn note_trunks_without_domains(inputs: &Inputs, path: Option<&Path>) {
+    let (Some(path), Some((trunks, _))) = (path, &inputs.trunks) else { return };
+    let is_carrier_host = |domain: &str| domain.ends_with(".twilio.com") && domain.contains(".pstn.");
+    let lacking: Vec<&str> = trunks.iter().filter(|trunk| trunk.domain.is_none()).map(|trunk| trunk.sid.as_str()).collect();
+    let odd: Vec<String> = (trunks.iter())
+        .filter_map(|trunk| Some((&trunk.sid, trunk.domain.as_deref()?)))
+        .filter(|(_, domain)| !is_carrier_host(domain))
+        .map(|(sid, domain)| format!("{sid} (`{domain}`)"))
+        .collect();
+    let as_sip = "a transfer to a number at a host of theirs is billed as SIP";
+    if let Some(first) = lacking.first() {
+        let many = if lacking.len() == 1 { String::new() } else { format!(" and {} more", lacking.len() - 1) };
+        term::report("note", &format!("{}: trunk {first}{many}: no domain_name: {as_sip}", path.display()));
+    }
+    if let Some(first) = odd.first() {
+        let many = if odd.len() == 1 { String::new() } else { format!(" and {} more", odd.len() - 1) };
+        let expected = "domain_name is no host such as example.pstn.twilio.com";
+        term::report("note", &format!("{}: trunk {first}{many}: {expected}: {as_sip}", path.display()));
+    }
 }
 
 /// Tables of decks and a list of accounts that may have been cut.
