@@ -33,14 +33,18 @@ fn is_hidden(c: char) -> bool {
 /// `+`, a decimal with `-`.
 #[must_use]
 pub fn cell(text: &str) -> Cow<'_, str> {
+    let shown = visible(text);
+    if runs_as_formula(text) { Cow::Owned(format!("'{shown}")) } else { shown }
+}
+
+fn runs_as_formula(text: &str) -> bool {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
     let runs = start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) || text.starts_with(['\t', '\r', '\n']);
     let is_number = |digits: &str| crate::money::is_plain_decimal(digits);
     // The last digits of a number may be masked.
     let is_e164 = |digits: &str| digits.len() >= 7 && digits.trim_end_matches('•').bytes().all(|b| b.is_ascii_digit());
     let harmless = text.strip_prefix('+').is_some_and(is_e164) || text.strip_prefix('-').is_some_and(is_number);
-    let text = visible(text);
-    if runs && !harmless { Cow::Owned(format!("'{text}")) } else { text }
+    runs && !harmless
 }
 
 /// The same where the cell may hold tabs and line ends, as a record does: they stay.
@@ -49,8 +53,7 @@ pub fn cell_of_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(['\t', '\n', '\r']) {
         return cell(text);
     }
-    let mark = if cell(text).starts_with('\'') && !text.starts_with('\'') { "'" } else { "" };
-    let mut shown = mark.to_owned();
+    let mut shown = if runs_as_formula(text) { "'".to_owned() } else { String::new() };
     for piece in text.split_inclusive(['\t', '\n', '\r']) {
         let (words, end) = piece.split_at(piece.trim_end_matches(['\t', '\n', '\r']).len());
         shown.push_str(&visible(words));

@@ -15,6 +15,7 @@ use crate::night::{Class, Count};
 use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
 use crate::text::visible;
+use crate::trunk::{TerminationDomain, Trunk};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -122,22 +123,22 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
 /// Trunks whose transfers to the PSTN cannot be known by a host, and are billed as SIP.
 fn note_trunks_without_domains(inputs: &Inputs, path: Option<&Path>) {
     let (Some(path), Some((trunks, _))) = (path, &inputs.trunks) else { return };
-    let is_carrier_host = |domain: &str| domain.ends_with(".twilio.com") && domain.contains(".pstn.");
-    let lacking: Vec<&str> = trunks.iter().filter(|trunk| trunk.domain.is_none()).map(|trunk| trunk.sid.as_str()).collect();
-    let odd: Vec<String> = (trunks.iter())
-        .filter_map(|trunk| Some((&trunk.sid, trunk.domain.as_deref()?)))
-        .filter(|(_, domain)| !is_carrier_host(domain))
-        .map(|(sid, domain)| format!("{sid} (`{domain}`)"))
-        .collect();
-    let as_sip = "a transfer to a number at a host of theirs is billed as SIP";
-    if let Some(first) = lacking.first() {
-        let many = if lacking.len() == 1 { String::new() } else { format!(" and {} more", lacking.len() - 1) };
-        term::report("note", &format!("{}: trunk {first}{many}: no domain_name: {as_sip}", path.display()));
-    }
-    if let Some(first) = odd.first() {
-        let many = if odd.len() == 1 { String::new() } else { format!(" and {} more", odd.len() - 1) };
-        let expected = "domain_name is no host such as example.pstn.twilio.com";
-        term::report("note", &format!("{}: trunk {first}{many}: {expected}: {as_sip}", path.display()));
+    let name = |trunk: &Trunk| match &trunk.domain {
+        None => trunk.sid.clone(),
+        Some(domain) => format!("{} (`{domain}`)", trunk.sid),
+    };
+    let of = |is_so: &dyn Fn(Option<&str>) -> bool| -> Vec<String> {
+        trunks.iter().filter(|trunk| is_so(trunk.domain.as_deref())).map(name).collect()
+    };
+    let is_odd = |domain: &str| !TerminationDomain::AnyOfCarrier.contains(domain);
+    for (problem, found) in [
+        ("no domain_name", of(&|domain| domain.is_none())),
+        ("domain_name is no host such as example.pstn.twilio.com", of(&|domain| domain.is_some_and(is_odd))),
+    ] {
+        let Some(first) = found.first() else { continue };
+        let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
+        let as_sip = "a transfer to a number at a host of theirs is billed as SIP";
+        term::report("note", &format!("{}: trunk {first}{more}: {problem}: {as_sip}", path.display()));
     }
 }
 
@@ -180,9 +181,8 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
     let history = ledger.history()?;
     let catalog = catalog::Stored::read(ledger)?;
-    let is_lost = catalog.check(&history)?;
     lock.begin(ledger, &history)?;
-    if is_lost {
+    if catalog.is_lost(&history) {
         term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
     }
     // What a dead run did not tell it, before anything else is changed. If that fails, so will the next try, and says so; but

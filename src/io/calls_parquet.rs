@@ -14,7 +14,7 @@ use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::*;
 use std::fs::File;
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -100,13 +100,9 @@ impl CallTable {
         let path = &table.path.clone();
         let (metadata, names) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
-                let (metadata, names) = facts(ParquetReader::new(Cursor::new(bytes.as_slice())))?;
-                page_counts::check(Cursor::new(bytes.as_slice()), &metadata)?;
-                Ok((metadata, names))
+                facts(ParquetReader::new(Cursor::new(bytes.as_slice())), Cursor::new(bytes.as_slice()))
             } else {
-                let (metadata, names) = facts(ParquetReader::new(File::open(&table.path)?))?;
-                page_counts::check(File::open(&table.path)?, &metadata)?;
-                Ok((metadata, names))
+                facts(ParquetReader::new(File::open(&table.path)?), File::open(&table.path)?)
             }
         })?;
         table.rows = metadata.num_rows;
@@ -249,10 +245,15 @@ impl CallTable {
     }
 }
 
-/// What is known of a file as a whole: its metadata, and the names of its columns.
-fn facts<R: MmapBytesReader>(mut reader: ParquetReader<R>) -> PolarsResult<(FileMetadataRef, Vec<String>)> {
+/// What is known of a file as a whole: its metadata, which its pages agree with, and the names of its columns.
+fn facts<R: MmapBytesReader>(
+    mut reader: ParquetReader<R>,
+    file: impl Read + Seek,
+) -> PolarsResult<(FileMetadataRef, Vec<String>)> {
     let names = reader.schema()?.iter_names().map(ToString::to_string).collect();
-    Ok((reader.get_metadata()?.clone(), names))
+    let metadata = reader.get_metadata()?.clone();
+    page_counts::check(file, &metadata)?;
+    Ok((metadata, names))
 }
 
 /// Row groups one after the other while they fit into [`SLICE`]; a larger one in equal parts.

@@ -208,14 +208,13 @@ fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>)
 
 /// Whether a file begins as a deck's table does. Copies that editors and people keep are none.
 fn is_price_list(path: &Path) -> bool {
-    let is_copy =
-        path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig") || path.to_string_lossy().ends_with('~');
+    if path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig") || path.to_string_lossy().ends_with('~') {
+        return false;
+    }
     let mut beginning = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut beginning));
     let first = String::from_utf8_lossy(beginning.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-    !is_copy
-        && read.is_ok()
-        && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
+    read.is_ok() && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
 }
 
 /// A table that is no CSV file is no part of a deck, though it was put there to be one.

@@ -101,7 +101,7 @@ impl<'a> Selection<'a> {
                 continue;
             }
             let is_undone = !history.runs.iter().any(|other| other.manifest.run_id == id);
-            legs::each(
+            legs::each_to_bill(
                 run,
                 true,
                 |day| Some(month_of(day * DAY)) <= until,

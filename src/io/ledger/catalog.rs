@@ -177,12 +177,12 @@ impl Stored {
     }
 
     /// Refuses a ledger that lacks a run which the catalog knows, or an undo: booking on would book its calls again.
-    /// Says whether the catalog is lost.
+    /// (A catalog that is lost knows nothing: [`Stored::is_lost`].)
     ///
     /// # Errors
     /// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
-    pub fn check(&self, history: &History) -> Result<bool, LedgerError> {
-        let Some(bytes) = &self.bytes else { return Ok(!history.is_empty()) };
+    pub fn check(&self, history: &History) -> Result<(), LedgerError> {
+        let Some(bytes) = &self.bytes else { return Ok(()) };
         let connection = self.open(bytes)?;
         let known: HashSet<&str> = history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let folder = self.path.with_file_name("runs");
@@ -207,7 +207,7 @@ impl Stored {
         }
         let has_undone = "SELECT name, name FROM sqlite_schema WHERE name = 'undone'";
         if self.pairs(&connection, has_undone)?.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let undone: HashSet<&str> = history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
         let told = self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")?;
@@ -228,7 +228,13 @@ impl Stored {
                 return Err(FileError::new(&self.path.with_file_name("undone"), problem).hint(super::RESTORE).into());
             }
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Whether it is gone, though there is something that it would know.
+    #[must_use]
+    pub fn is_lost(&self, history: &History) -> bool {
+        self.bytes.is_none() && !history.is_empty()
     }
 
     fn pairs(&self, connection: &Connection, query: &str) -> Result<Vec<(String, String)>, LedgerError> {
@@ -254,7 +260,8 @@ impl Stored {
     /// # Errors
     /// The first place where it is not.
     pub fn verify(&self, history: &History) -> Result<Option<String>, LedgerError> {
-        if self.check(history)? {
+        self.check(history)?;
+        if self.is_lost(history) {
             return Err(FileError::new(&self.path, "is missing").hint("the next run makes it again from the runs").into());
         }
         let Some(stored) = &self.bytes else { return Ok(None) };

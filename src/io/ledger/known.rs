@@ -164,14 +164,17 @@ struct Closed {
 
 impl Closed {
     fn read(runs: &[Run]) -> Result<Self, LedgerError> {
-        let mut records: HashMap<Sid, Vec<(String, Arc<str>)>> = HashMap::new();
+        let mut closed = Self::default();
         for run in runs {
             for row in read::suspense_of(run, Dataset::Closed)? {
-                records.entry(Sid::of(&row.call_sid).0).or_default().push((row.record, row.header));
+                let sid = Sid::of(&row.call_sid).0;
+                closed.contents.insert((sid, row.content));
+                if !sid.is_empty() {
+                    closed.records.entry(sid).or_default().push((row.record, row.header));
+                }
             }
         }
-        records.remove(&Sid::EMPTY);
-        Ok(Self { contents: closed(runs)?, records })
+        Ok(closed)
     }
 
     /// The records that only lack what one that was written off says: they are no other versions of it.
@@ -390,17 +393,6 @@ pub fn late_prices(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
     let prices = units(&frame, "carrier_price").into_iter().map(|price| price.and_then(|p| i64::try_from(p).ok()));
     let rows = text(&frame, "call_sid").iter().zip(prices);
     Ok(rows.filter_map(|(sid, price)| Some((sid?.to_owned(), price?))).collect())
-}
-
-/// Records that were written off: id and fingerprint.
-fn closed(runs: &[Run]) -> Result<HashSet<(Sid, u64)>, LedgerError> {
-    let mut closed = HashSet::new();
-    for path in runs.iter().flat_map(|run| run.files(Dataset::Closed)) {
-        let frame = frame(&path, &["call_sid", "content"])?;
-        let contents = longs(&frame, "content").into_iter().map(|c| u64::from_ne_bytes(c.unwrap_or_default().to_ne_bytes()));
-        closed.extend(text(&frame, "call_sid").iter().map(|sid| Sid::of(sid.unwrap_or_default()).0).zip(contents));
-    }
-    Ok(closed)
 }
 
 /// A row of the log as a parent.

@@ -225,21 +225,20 @@ impl Ledger {
         self.refuse_links()?;
         // Read first, it can only be behind; what it knows and the runs lack is missing, and no bill is right without it.
         let mut catalog = catalog::Stored::read(self)?;
-        let (history, checked) = loop {
+        loop {
             let history = self.history_now()?;
-            let checked = catalog.check(&history);
+            let Err(error) = catalog.check(&history) else { return Ok(history) };
             // Another process may have written between the two.
             let now = catalog::Stored::read(self)?;
-            if checked.is_ok() || now == catalog {
-                break (history, checked);
+            if now != catalog {
+                catalog = now;
+                continue;
             }
-            catalog = now;
-        };
-        match checked {
-            Ok(_) => Ok(history),
-            Err(LedgerError::File(error)) => Err(error),
-            Err(error) => Err(FileError::new(&self.folder.join("catalog.sqlite"), error.to_string())
-                .hint("it is only an index: move it away, and the next run makes it again from the runs")),
+            return Err(match error {
+                LedgerError::File(error) => error,
+                error => FileError::new(&self.folder.join("catalog.sqlite"), error.to_string())
+                    .hint("it is only an index: move it away, and the next run makes it again from the runs"),
+            });
         }
     }
 

@@ -35,15 +35,18 @@ impl Run {
         self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
     }
 
-    /// The same of one file, by its path.
+    /// The same of the files of a dataset by date, for the days that are wanted.
     ///
     /// # Errors
-    /// If it is not, or cannot be read.
-    pub fn check_path(&self, path: &Path) -> Result<(), LedgerError> {
-        let is_it = |file: &&StoredFile| self.folder.join(&file.path) == path;
-        let file = self.manifest.files.iter().find(is_it);
-        let unknown = || FileError::new(path, "the run does not know this file").hint(RESTORE);
-        Ok(self.check_stored(file.ok_or_else(unknown)?).map_err(|e| not_read(path, e))?)
+    /// The first that is not, or cannot be read.
+    pub fn check_days(&self, dataset: Dataset, wanted: impl Fn(i64) -> bool) -> Result<(), LedgerError> {
+        for file in self.manifest.files.iter().filter(|file| file.path.starts_with(dataset.as_str())) {
+            let path = self.folder.join(&file.path);
+            if day_of_file(&path).is_some_and(&wanted) {
+                self.check_stored(file).map_err(|e| not_read(&path, e))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file is as it was written.
