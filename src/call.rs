@@ -387,6 +387,12 @@ impl PartyRef {
         self.text_id().is_some_and(|id| self.0 & UNKNOWN != 0 && crate::party::is_mangled(texts.text(id)))
     }
 
+    /// Whether it is an endpoint whose user part was a number once: see [`crate::party::lacks_plus`].
+    #[must_use]
+    pub fn lacks_plus(self, texts: &Interner) -> bool {
+        self.text_id().is_some_and(|id| self.0 & UNKNOWN == 0 && crate::party::lacks_plus(texts.text(id)))
+    }
+
     /// Writes the party's text to the end of a buffer.
     pub fn push_to(self, texts: &Interner, buffer: &mut String) {
         use fmt::Write;

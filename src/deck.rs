@@ -13,6 +13,8 @@
 //! origin is matched to its sets by a walk of its own. Expanding list × list into one table would be a million entries
 //! for a published deck of 40,000 prefixes.
 
+mod conflict;
+
 use crate::money::Price;
 use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
@@ -280,6 +282,8 @@ struct Candidate {
 }
 
 const ANY_ORIGIN: u32 = u32::MAX;
+/// So many rows of one destination are each asked for their origins; of more, those of the origin are looked for.
+const MANY: usize = 64;
 
 impl Deck {
     /// Builds a deck from its rows.
@@ -315,9 +319,21 @@ impl Deck {
         for (service, builder) in prefixes.into_iter().enumerate() {
             deck.by_service[service].prefixes = builder.finish();
         }
-        deck.refuse_conflicts(&sets)?;
+        conflict::refuse(&deck, &sets)?;
+        for rows in &mut deck.by_service {
+            rows.prefixes.sort_many(MANY, |candidate| (candidate.origins, candidate.rate));
+            if rows.emergency.len() > MANY {
+                rows.emergency.sort_unstable_by_key(|candidate| (candidate.origins, candidate.rate));
+            }
+        }
         deck.origins = sets.into_trie();
         Ok(deck)
+    }
+
+    /// Whether any of its rows is for some origins alone.
+    #[must_use]
+    pub fn has_origins(&self) -> bool {
+        self.origins.len() > 0
     }
 
     /// The row that prices a call, or `None` if the deck has none.
@@ -399,6 +415,9 @@ impl Deck {
     /// Of the candidates of one destination prefix: in force, with a matching origin, the longest origin; of equals the
     /// first row (they have the same terms).
     fn best(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        if candidates.len() > MANY {
+            return self.best_of_many(candidates, digits, origin, at);
+        }
         let mut best: Option<Hit> = None;
         for candidate in candidates {
             if !self.period(*candidate).contains(&at) {
@@ -415,6 +434,32 @@ impl Deck {
         best
     }
 
+    /// The same of many, which stand by their origin sets: those of the origin's own prefixes are looked for, the longest
+    /// first, in place of asking each row. (A destination may have a row for each of a hundred thousand origins.)
+    #[cold]
+    fn best_of_many(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        let of_set = |set: u32| {
+            let from = candidates.partition_point(|candidate| candidate.origins < set);
+            candidates[from..].iter().take_while(move |candidate| candidate.origins == set)
+        };
+        let first = |found: Vec<&Candidate>, origin_digits: u8| {
+            let in_force = found.into_iter().filter(|candidate| self.period(**candidate).contains(&at));
+            let first = in_force.reduce(|a, b| if self.stands_before(a.rate, b.rate) { a } else { b })?;
+            Some(Hit { rate: first.rate, destination_digits: digits, origin_digits })
+        };
+        for (origin_digits, sets) in origin.path().into_iter().flatten() {
+            let found: Vec<&Candidate> = if sets.len() > candidates.len() {
+                candidates.iter().filter(|candidate| sets.binary_search(&candidate.origins).is_ok()).collect()
+            } else {
+                sets.iter().flat_map(|set| of_set(*set)).collect()
+            };
+            if let Some(hit) = first(found, origin_digits) {
+                return Some(hit);
+            }
+        }
+        first(of_set(ANY_ORIGIN).collect(), 0)
+    }
+
     /// The time in which a candidate is in force.
     fn period(&self, candidate: Candidate) -> &Range<Micros> {
         &self.periods[candidate.period as usize]
@@ -426,46 +471,6 @@ impl Deck {
             (&self.files[rate.file as usize], rate.line)
         };
         place(a) <= place(b)
-    }
-
-    fn refuse_conflicts(&self, sets: &OriginSets) -> Result<(), Box<Conflict>> {
-        let mut by_date = Vec::new();
-        for rows in &self.by_service {
-            rows.prefixes.try_each(|digits, candidates| {
-                let text = || digits.iter().map(|digit| char::from(b'0' + digit)).collect();
-                self.refuse_conflict(text, candidates, sets, &mut by_date)
-            })?;
-            self.refuse_conflict(|| "emergency".to_owned(), &rows.emergency, sets, &mut by_date)?;
-        }
-        Ok(())
-    }
-
-    fn refuse_conflict(
-        &self,
-        destination: impl FnOnce() -> String,
-        candidates: &[Candidate],
-        sets: &OriginSets,
-        by_date: &mut Vec<Candidate>,
-    ) -> Result<(), Box<Conflict>> {
-        by_date.clear();
-        by_date.extend_from_slice(candidates);
-        by_date.sort_by_key(|candidate| (self.period(*candidate).start, candidate.rate));
-        for (place, first) in by_date.iter().enumerate() {
-            let period = self.period(*first);
-            for second in by_date[place + 1..].iter().take_while(|second| self.period(**second).start < period.end) {
-                let (a, b) = (&self.rates[first.rate as usize], &self.rates[second.rate as usize]);
-                if period.is_empty() || a.same_terms(b) {
-                    continue;
-                }
-                if let Some(origin) = sets.common(first.origins, second.origins) {
-                    let mut lines = [(a.file, a.line), (b.file, b.line)];
-                    lines.sort_unstable();
-                    let conflict = Conflict { first: lines[0], second: lines[1], destination: destination(), origin };
-                    return Err(Box::new(conflict));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -492,19 +497,6 @@ impl OriginSets {
         number
     }
 
-    /// An origin prefix that two sets share; `""` for two rows of any origin.
-    fn common(&self, a: u32, b: u32) -> Option<String> {
-        match (a, b) {
-            (ANY_ORIGIN, ANY_ORIGIN) => Some(String::new()),
-            (ANY_ORIGIN, _) | (_, ANY_ORIGIN) => None,
-            (a, b) => {
-                let other = &self.sets[b as usize];
-                let shared = self.sets[a as usize].iter().find(|prefix| other.binary_search(prefix).is_ok());
-                shared.map(|prefix| prefix.as_str().to_owned())
-            }
-        }
-    }
-
     fn into_trie(self) -> Trie<u32> {
         let mut builder = TrieBuilder::default();
         for (number, set) in (0..).zip(&self.sets) {
@@ -528,13 +520,18 @@ impl<'a> OriginMatch<'a> {
         Self { trie, number, path: None }
     }
 
+    /// The sets that have a prefix of the origin, the longest prefix first; `None` if the origin is not known.
+    fn path(&mut self) -> Option<Path<'a, u32>> {
+        let number = self.number?;
+        Some(self.path.get_or_insert_with(|| self.trie.walk(&number.digits())).clone())
+    }
+
     /// How many digits of the origin the longest prefix of a set matches; `None` if it matches none.
     fn digits(&mut self, set: u32) -> Option<u8> {
         if set == ANY_ORIGIN {
             return Some(0);
         }
-        let number = self.number?;
-        let mut path = self.path.get_or_insert_with(|| self.trie.walk(&number.digits())).clone();
+        let mut path = self.path()?;
         path.find(|(_, sets)| sets.binary_search(&set).is_ok()).map(|(digits, _)| digits)
     }
 }
@@ -620,6 +617,36 @@ mod tests {
         assert_eq!(line(&deck_, "+3212345678", None), Some(2));
         dated[1].rate.effective = 99..200;
         assert!(deck(dated).is_err());
+    }
+
+    /// A row for each origin, in two periods, beside one for any origin and one for the origins of a longer prefix.
+    #[test]
+    fn many_origins_of_one_destination() {
+        let mut rows: Vec<NewRate> = Vec::new();
+        for number in 0..400_u32 {
+            let origin = (1000 + number).to_string();
+            for (period, line) in [(0..100, 2 * number + 10), (100..200, 2 * number + 11)] {
+                let row = row(line, &format!("0.{line}"), &origin, "32");
+                rows.push(NewRate { rate: Rate { effective: period, ..row.rate }, ..row });
+            }
+        }
+        rows.push(row(2, "0.1", "", "32"));
+        rows.push(row(3, "0.2", "10071, 10072", "32"));
+        rows.reverse();
+        let deck = deck(rows.clone()).unwrap();
+        let rated = Rated::Number(Number::parse("+3212345678").unwrap());
+        let line = |from: &str, at: Micros| {
+            deck.lookup(Direction::Termination, rated, Number::parse(from), at).map(|hit| deck.rate(hit).line)
+        };
+        for number in 0..400_u32 {
+            let from = format!("+{}00000", 1000 + number);
+            let lines = [5, 105, 205].map(|at| line(&from, at).unwrap());
+            assert_eq!(lines, [2 * number + 10, 2 * number + 11, 2], "{from}");
+        }
+        assert_eq!([line("+100710000", 5), line("+4412345678", 5), line("anonymous", 5)], [Some(3), Some(2), Some(2)]);
+        rows.push(row(1000, "0.3", "1007", "32"));
+        let conflict = super::Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows).unwrap_err();
+        assert_eq!((conflict.first, conflict.second, conflict.origin.as_str()), ((0, 24), (0, 1000), "1007"));
     }
 
     #[test]

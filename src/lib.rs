@@ -90,6 +90,7 @@ pub mod explain;
 pub mod family;
 pub mod intern;
 pub mod io;
+pub mod mask;
 pub mod money;
 pub mod night;
 mod order;

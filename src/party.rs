@@ -246,6 +246,15 @@ pub fn is_mangled(text: &str) -> bool {
     text.chars().filter(|c| c.is_numeric()).count() >= 7 || has_exponent(text)
 }
 
+/// Whether an endpoint's user part was a number once: seven digits or more, without the `+` that makes them one
+/// (`sip:442079460110@host`). Users of a PBX may be named so, too.
+#[must_use]
+pub fn lacks_plus(endpoint: &str) -> bool {
+    let user = endpoint.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+    let digits = without_separators(without_user_parameters(user));
+    digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// `4.4E+11`, also with a decimal comma.
 fn has_exponent(text: &str) -> bool {
     let Some((number, exponent)) = text.split_once(['e', 'E']) else { return false };
@@ -434,6 +443,17 @@ mod tests {
         }
         for text in ["", "anonymous", "Restricted", "1000", "reception", "911", "e1", "1e", "unavailable"] {
             assert!(!is_mangled(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn users_that_lack_a_plus() {
+        for text in ["sip:442079460110@h", "sips:00442079460110@h.example", "sip:1-415-555-0100@h", "sip:4155550100;npdi@h"] {
+            assert!(lacks_plus(text), "{text}");
+        }
+        for text in ["sip:+442079460110@h", "sip:100100@h", "sip:bob@h", "sip:4420794601a@h", "sip:h", "sip:1234567.example", ""]
+        {
+            assert!(!lacks_plus(text), "{text}");
         }
     }
 

@@ -101,6 +101,13 @@ impl<V> Trie<V> {
         at
     }
 
+    /// Sorts the values of each node that has more than so many.
+    pub(crate) fn sort_many<K: Ord>(&mut self, many: usize, key: impl Fn(&V) -> K) {
+        for node in self.nodes.iter().filter(|node| (node.end - node.start) as usize > many) {
+            self.values[node.start as usize..node.end as usize].sort_unstable_by_key(&key);
+        }
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.values.len()

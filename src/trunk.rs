@@ -111,7 +111,7 @@ impl Trunks {
 pub enum TerminationDomain<'a> {
     /// No trunk list was given: `*.pstn.twilio.com` and `*.pstn.<edge>.twilio.com`.
     AnyOfCarrier,
-    /// This domain and its edge forms.
+    /// This domain and its edge forms; where it is one itself, the trunk's other forms.
     Trunk(&'a str),
     /// The trunk has no termination domain.
     None,
@@ -124,9 +124,7 @@ impl TerminationDomain<'_> {
         match self {
             Self::None => false,
             Self::AnyOfCarrier => carrier_name(host).is_some(),
-            Self::Trunk(domain) => {
-                host == domain || domain.strip_suffix(CARRIER_SUFFIX).is_some_and(|name| carrier_name(host) == Some(name))
-            }
+            Self::Trunk(domain) => host == domain || carrier_name(domain).is_some_and(|name| carrier_name(host) == Some(name)),
         }
     }
 }

@@ -182,6 +182,12 @@ fn a_page_whose_next_page_is_missing_is_said() {
     night.file("calls/page1.json", page(1, "", "CA2"));
     let both = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "two", "--format", "json"]);
     assert_eq!((both.stderr.as_str(), &both.clone().json()["incomplete"]), ("", &json!([])));
+    // The second page alone.
+    std::fs::remove_file(night.path().join("calls/page0.json")).expect("it is removed");
+    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "four", "--format", "json"]);
+    let said = "note: calls/page1.json: is not the first page: the one before, page 0, is not among the files";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page1.json", "previous_page": "page 0"}]));
 }
 
 /// `3599` that became `35` must not be billed as 35 s.

@@ -1,7 +1,7 @@
 //! What stands beside calls: decks, accounts, monthly items, buyers. Whatever would make a bill wrong there is refused or
 //! said, never passed over.
 
-use crate::support::{DECK_HEADER, Night};
+use crate::support::{DECK_HEADER, Night, call_file};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -221,8 +221,23 @@ fn unlisted_accounts_wait_where_the_policy_says_so() {
     let (summary, stderr) = book(&night, &[], LIST);
     assert_eq!((&summary["amount"], &summary["free"]), (&json!({"EUR": "0.02000"}), &json!(1)));
     assert_eq!(summary["suspended_by_reason"], json!({"invalid-number": 1, "no-rate": 1}));
-    assert_eq!(stderr, "");
+    assert_eq!(stderr, "note: calls.csv: has no record\n");
     night.trunkrate(&["verify"]).ok();
+}
+
+/// A policy that asks for a list of accounts where there is none billed every call.
+#[test]
+fn a_policy_about_unlisted_accounts_needs_the_list() {
+    let night = Night::with_plain_deck();
+    night.file("trunkrate.toml", "[policy]\nunlisted_accounts = \"suspend\"\n");
+    night.file("calls.csv", call_file(&[&call("A", "AC1")]));
+    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--ledger", "ledger"]);
+    let said = "error: policy.unlisted_accounts: is `suspend`, and no accounts file is given: no account would be unlisted, and every call be billed";
+    assert!(done.code == 1 && done.stderr.starts_with(said), "{}", done.shown());
+    assert!(!night.path().join("ledger/runs").exists());
+    // An empty list is a list.
+    night.file("accounts.csv", "account_sid,deck\n");
+    assert_eq!(book(&night, &[call("A", "AC1")], LIST).0["suspended_by_reason"], json!({"unlisted-account": 1}));
 }
 
 /// A child whose parent was booked before the policy was set: it waits by itself.
@@ -377,9 +392,14 @@ fn a_table_in_a_deck_that_is_no_csv_is_refused() {
 fn a_table_that_is_not_among_a_decks_files_is_refused() {
     let row = "GB,G,London,0.90,,4420,,,,,,,";
     let table = format!("{DECK_HEADER}\n{row}\n");
-    for (deck, left_out) in
-        [("", "mobile/b.csv"), ("default/", "b.csv"), ("default/", "default/mobile/b.csv"), ("", "b.txt"), ("", "b.csv.part")]
-    {
+    for (deck, left_out) in [
+        ("", "mobile/b.csv"),
+        ("default/", "b.csv"),
+        ("default/", "default/mobile/b.csv"),
+        ("", "b.txt"),
+        ("", "b.csv.part"),
+        ("", ".b.csv"),
+    ] {
         let night = Night::new();
         night.calls(&[]);
         night.file(&format!("rates/{deck}deck.toml"), "name = \"d\"\ncurrency = \"USD\"\n");
@@ -393,8 +413,25 @@ fn a_table_that_is_not_among_a_decks_files_is_refused() {
         std::fs::remove_file(night.path().join("rates").join(left_out)).expect("it is removed");
         night.file("rates/README.txt", "the price list of November\n");
         night.file("rates/a.csv.bak", &table);
+        // What a file manager of another system leaves beside a file.
+        night.file(&format!("rates/{deck}._a.csv"), "Mac OS X");
         night.trunkrate(&["rates", "check", "rates"]).ok();
     }
+}
+
+/// A table, or a list of charges, that was cut after its header: what it priced would go by other rows, or not at all.
+#[test]
+fn a_list_without_rows_is_refused_or_said() {
+    let night = ledger_of_ac1();
+    night.file("rates/q.csv", format!("{DECK_HEADER}\n"));
+    let said = "note: rates/q.csv: has no row below its header: it prices no number\n";
+    assert!(book(&night, &[call("C", "AC1")], LIST).1.contains(said));
+    assert_eq!(night.trunkrate(&["rates", "check", "rates"]).stderr, said);
+    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\n");
+    let said = "note: items.csv: has no row below its header: no monthly charge is billed\n";
+    let check = night.trunkrate(&[&["invoice", "check", "--period", "2026-11", "--date", "2026-12-01"], ITEMS, LIST].concat());
+    assert!(check.stderr.contains(said), "{}", check.shown());
+    assert!(issue(&night, &[ITEMS, LIST].concat()).stderr.contains(said));
 }
 
 /// Without its domain a trunk's transfers to the PSTN are taken for SIP: 0.01000 for 0.02000.

@@ -69,6 +69,21 @@ fn durations_in_minutes_are_billed_as_they_say_and_named() {
     assert!(said.contains(note), "{said}");
 }
 
+/// Twenty minutes that say 0 s are free: that is said, of a transferred call too. One that nobody answered lasted no second.
+#[test]
+fn an_answered_call_without_a_second_is_named() {
+    let night = Night::with_plain_deck();
+    let child = call("CA2", "0", 600).replacen("CA2,,AC1,,trunking-terminating", "CA2,CA1,AC1,,", 1);
+    let rows = [call("CA1", "0", 1200), child, call("CA3", "0", 1200).replace("completed", "no-answer"), call("CA4", "60", 60)];
+    let said = book(&night, &rows.each_ref().map(String::as_str));
+    assert!(said.contains("note: 2 calls are billed for far less than they lasted (CA1: 0 s of 1200 s)"), "{said}");
+    let report = report(&night);
+    assert_eq!(report["amounts"], json!([{ "currency": "USD", "amount": "0.01000" }]));
+    let of = |sid, seconds| (sid, format!("billed for 0 s; from start to end it took {seconds} s"));
+    let expected = [of("CA1", 1200), of("CA2", 600)];
+    assert_eq!(found(&report, "short-duration"), (2, 3, examples(&expected.each_ref().map(|(sid, text)| (*sid, text.as_str())))));
+}
+
 #[test]
 fn ringing_is_no_finding_and_one_blatant_call_is() {
     type Calls<'a> = &'a [(&'a str, &'a str, u32)];
@@ -259,6 +274,49 @@ fn callers_that_were_numbers_once_are_named_where_they_are_billed() {
         let json = night.trunkrate(&["rerate", call, "--format", "json"]).json();
         assert_eq!(format!("origin unknown: {}", json["legs"][0]["origin_unknown_because"].as_str().expect("a text")), origin);
     }
+}
+
+/// The number of a SIP caller lost its `+`: 0.13200 where 0.06900 is owed, said where the deck asks for the origin.
+#[test]
+fn callers_at_a_host_without_a_plus_are_said() {
+    let night = Night::with_plain_deck();
+    night.deck("BE,Belgium,from UK,0.0690,44,32,,,,,,,\nBE,Belgium,BE,0.1320,,32,,,,,,,\n");
+    let from = |sid: &str, from: &str| call(sid, "60", 60).replace("+12025550101", from).replace("+14155550102", "+3225550102");
+    let rows = [
+        from("CA1", "sip:442079460110@pbx.example"),
+        from("CA2", "sip:+442079460110@pbx.example"),
+        from("CA3", "sip:100@pbx.example"),
+    ];
+    let said = book(&night, &rows.each_ref().map(String::as_str));
+    let note =
+        "note: 1 call has a caller of digits without `+` (CA1: sip:442079460110@pbx.example): its origin is taken as unknown";
+    assert!(said.contains(note), "{said}");
+    let report = report(&night);
+    // 0.13200 + 0.06900 + 0.13200
+    assert_eq!(report["amounts"], json!([{ "currency": "USD", "amount": "0.33300" }]));
+    let example = "sip:442079460110@pbx.example as its caller: digits without + are no number; 0.13200 USD";
+    assert_eq!(found(&report, "mangled-caller"), (1, 3, examples(&[("CA1", example)])));
+    // Where no row asks for the origin, nothing hangs on it.
+    let plain = Night::with_plain_deck();
+    let said = book(&plain, &[&call("CA1", "60", 60).replace("+12025550101", "sip:442079460110@pbx.example")]);
+    assert_eq!(said, "");
+}
+
+/// One of two exports came through a program that writes capitals: the call is billed twice, and that is said.
+#[test]
+fn ids_in_two_letter_cases_are_said() {
+    let (small, capital) = ("CA00112233445566778899aabbccddeeff", "CA00112233445566778899AABBCCDDEEFF");
+    let note = format!("note: 1 call is booked under two ids that differ in the case of their letters alone ({capital})");
+    let night = Night::with_plain_deck();
+    let said = book(&night, &[&call(small, "60", 60), &call(capital, "60", 60)]);
+    assert!(said.contains(&note), "{said}");
+    // Also if one of them came the night before; a copy of one of them is no third.
+    let night = Night::with_plain_deck();
+    assert_eq!(book(&night, &[&call(small, "60", 60), &call("Ab-7", "60", 60)]), "");
+    let said = book(&night, &[&call(capital, "60", 60), &call(small, "60", 60), &call("Ab-7", "60", 60)]);
+    assert!(said.contains(&note), "{said}");
+    let said = book(&Night::with_plain_deck(), &[&call("CALL-1", "60", 60), &call("Call-1", "60", 60)]);
+    assert!(said.contains("(CALL-1)"), "{said}");
 }
 
 // ---- details and hints ------------------------------------------------------------------------------------------

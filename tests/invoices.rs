@@ -204,9 +204,23 @@ fn what_cannot_be_issued_is_refused() {
 fn a_wrong_date_blocks_the_series_of_its_year_alone() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
-    books.issue("2026-11", "2027-12-01", &["--account", "AC1"]);
+    // The clock is asked for nothing else, and long before 2098.
+    let far: [&[&str]; 2] = [
+        &["issue", "--period", "2098-12", "--date", "2099-01-01", "--allow-incomplete"],
+        &["credit", "INV-2026-000001", "--reason", "typo", "--rebill", "--date", "2099-01-01"],
+    ];
+    for args in far {
+        let refused = books.invoice(args);
+        assert!(
+            refused.code == 1 && refused.stderr.contains("--date 2099-01-01 is more than a year after today"),
+            "{}",
+            refused.shown()
+        );
+        assert!(!books.invoice(&[args, &["--future"]].concat()).stderr.contains("after today"));
+    }
+    books.issue("2026-11", "2027-12-01", &["--account", "AC1", "--future"]);
     books.issue("2026-11", "2026-12-02", &["--account", "AC2"]);
-    books.invoice(&["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2027-12-01"]).ok();
+    books.invoice(&["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2027-12-01", "--future"]).ok();
     books.issue("2026-11", "2026-12-03", &["--account", "AC1"]);
     let wrong = ["issue", "--period", "2026-11", "--date", "2026-12-02", "--allow-incomplete"];
     books.book(&[("C", "AC1", "2026-11-21T10:00:00Z")]);
@@ -222,6 +236,51 @@ fn a_wrong_date_blocks_the_series_of_its_year_alone() {
     ];
     assert_eq!(books.list(), series);
     books.verify();
+}
+
+/// What a credit note of 2027 let go was billed again under a date of 2026, before it was free.
+#[test]
+fn what_a_credit_note_let_go_is_not_billed_before_it() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
+    books.issue("2026-11", "2026-12-01", &[]);
+    books.invoice(&["credit", "INV-2026-000001", "--reason", "typo", "--rebill", "--date", "2027-01-10"]).ok();
+    let early = books.invoice(&["issue", "--period", "2026-11", "--date", "2026-12-20", "--allow-incomplete"]);
+    let said = "error: account AC1: the date 2026-12-20 is before 2027-01-10, the date of INV-2027-000001, which let go what this \
+                invoice would bill in USD\nhint: date it 2027-01-10 or later";
+    assert!(early.code == 1 && early.stderr.contains(said), "{}", early.shown());
+    let check = books.invoice(&["check", "--period", "2026-11", "--date", "2026-12-20"]);
+    assert!(check.code == 1 && check.stdout.contains("date:AC1"), "{}", check.shown());
+    // A draft is no invoice yet.
+    books.invoice(&["draft", "--period", "2026-11", "--date", "2026-12-20"]).ok();
+    books.issue("2026-11", "2027-01-10", &[]);
+    let series = [
+        "INV-2026-000001 credited INV-2027-000001 AC1 0.01000 0.01",
+        "INV-2026-000002 issued  AC2 0.01000 0.01",
+        "INV-2027-000001 credit-note INV-2026-000001 AC1 -0.01000 -0.01",
+        "INV-2027-000002 issued  AC1 0.01000 0.01",
+    ];
+    assert_eq!(books.list(), series);
+    books.verify();
+}
+
+/// A check that takes a date which `issue` refuses would say that nothing stands against it.
+#[test]
+fn a_check_and_a_draft_take_the_dates_that_issue_takes() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
+    books.issue("2026-11", "2026-12-02", &["--account", "AC1"]);
+    for command in ["check", "draft", "issue"] {
+        let done = books.invoice(&[command, "--period", "2026-11", "--date", "2028-01-06"]);
+        assert!(
+            done.code == 1 && done.stderr.contains("--date 2028-01-06 is more than 400 days after 2026-11"),
+            "{}",
+            done.shown()
+        );
+    }
+    let check = books.invoice(&["check", "--period", "2026-11", "--date", "2026-12-01"]);
+    let said = "the date 2026-12-01 is before 2026-12-02, the date of INV-2026-000001; numbers follow dates";
+    assert!(check.code == 1 && check.stdout.contains(said), "{}", check.shown());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What calls are rated with. Its contents travel, not its paths: the machine that rates may have no such file.
 
 use crate::Problem;
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use trunkrate::io::inputs::Inputs;
 use trunkrate::io::{FileError, decks, settings};
@@ -53,13 +55,23 @@ type Pickled<'py> = (Bound<'py, PyAny>, (Bound<'py, PyDict>, String));
 impl Tariff {
     #[new]
     #[pyo3(signature = (rates, trunks=None, accounts=None, config=None))]
-    fn new(rates: PathBuf, trunks: Option<PathBuf>, accounts: Option<PathBuf>, config: Option<PathBuf>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        rates: PathBuf,
+        trunks: Option<PathBuf>,
+        accounts: Option<PathBuf>,
+        config: Option<PathBuf>,
+    ) -> PyResult<Self> {
         // Loaded where it stands first: what is wrong is said with the paths that the caller knows.
         let policy = match &config {
             Some(path) => settings::parse(path, &String::from_utf8_lossy(&read(path)?)).map_err(Problem::from)?,
             None => Policy::default(),
         };
         let loaded = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy).map_err(Problem::from)?;
+        for note in loaded.decks.notes(&rates) {
+            let note = CString::new(note).map_err(|_| PyValueError::new_err("a path holds a NUL"))?;
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 2)?;
+        }
         let mut contents: BTreeMap<String, Vec<u8>> =
             loaded.decks.files.into_iter().map(|(name, bytes)| (format!("{RATES}{name}"), bytes)).collect();
         for (name, path) in [(TRUNKS, trunks), (ACCOUNTS, accounts), (CONFIG, config)] {

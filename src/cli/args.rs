@@ -424,6 +424,9 @@ pub struct ReportArgs {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub format: ReportFormat,
+    /// Hide so many last digits of every telephone number
+    #[arg(long, value_name = "DIGITS", default_value_t = 0)]
+    pub mask: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -109,6 +109,10 @@ impl From<IssueError> for CliError {
             IssueError::Ledger(error) => error.into(),
             IssueError::File(error) => error.into(),
             IssueError::Build { .. } => Self::failed(error.to_string()),
+            IssueError::BeforeCredit { ref credited_on, .. } => {
+                let hint = format!("date it {credited_on} or later: an invoice bills again only what was credited before it");
+                Self::failed(error.to_string()).hint(hint)
+            }
             IssueError::Earlier { ref month, .. } => {
                 let hint = format!("issue it first: `trunkrate invoice issue --period {month}`");
                 Self::failed(error.to_string()).hint(hint)

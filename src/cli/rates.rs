@@ -23,6 +23,7 @@ pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
 
 fn check(dir: &std::path::Path) -> Result<(), CliError> {
     let decks = decks::load(dir)?;
+    decks.notes(dir).for_each(|note| term::report("note", &note));
     let rows = decks.decks.iter().zip(&decks.folders).map(|(deck, folder)| {
         vec![
             folder.clone(),

@@ -13,7 +13,8 @@ pub fn run(args: &ReportArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let (run, undone) = find(&history, args.run.as_deref())?;
-    let report = report::gather(&ledger, &history, run, undone)?;
+    let mut report = report::gather(&ledger, &history, run, undone)?;
+    report.mask(args.mask);
     let text = match args.format {
         ReportFormat::Html => crate::io::formats::report::html(&report)?,
         ReportFormat::Json => serde_json::to_string_pretty(&report)? + "\n",

@@ -4,6 +4,7 @@ use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::project::{Key, Project};
 use super::term::{self, grouped};
+use crate::io::calls_json::Neighbour;
 use crate::io::changes::Changes;
 use crate::io::job::{self, Inputs, Intake, Session, Summary};
 use crate::io::ledger::manifest::RunKind;
@@ -115,6 +116,7 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     let policy = Policy { no_transfers, ..project.policy()? };
     let inputs = Inputs::load(&rates, trunks, accounts.as_deref(), policy)?;
     note_decks_that_no_account_names(&inputs, &rates, accounts.as_deref());
+    inputs.decks.notes(&rates).for_each(|note| term::report("note", &note));
     note_open_ends(&inputs, &rates, accounts.as_deref());
     note_trunks_without_domains(&inputs, trunks);
     Ok(inputs)
@@ -220,8 +222,12 @@ fn say_what_is_odd(summary: &Summary) {
             );
         }
     }
-    for (file, next) in &summary.incomplete {
-        term::report("note", &format!("{file}: is not the last page: the next one, {next}, is not among the files"));
+    for (file, which, place) in &summary.incomplete {
+        let (what, which) = match which {
+            Neighbour::Next => ("not the last page", "next one"),
+            Neighbour::Previous => ("not the first page", "one before"),
+        };
+        term::report("note", &format!("{file}: is {what}: the {which}, {}, is not among the files", visible(place)));
     }
     if summary.mangled_callers > 0 {
         let calls = if summary.mangled_callers == 1 { "call has a caller that is" } else { "calls have callers that are" };
@@ -301,7 +307,10 @@ pub fn as_json(summary: &Summary) -> Value {
         summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
     object.insert("suspended_by_reason".to_owned(), Value::Object(by_reason));
     object.insert("ignored_by_direction".to_owned(), json!(summary.ignored_by_direction));
-    let page = |(file, next): &(String, String)| json!({"file": file, "next_page_uri": next});
+    let page = |(file, which, place): &(String, Neighbour, String)| match which {
+        Neighbour::Next => json!({"file": file, "next_page_uri": place}),
+        Neighbour::Previous => json!({"file": file, "previous_page": place}),
+    };
     object.insert("incomplete".to_owned(), summary.incomplete.iter().map(page).collect());
     object.insert("mangled_callers".to_owned(), json!(summary.mangled_callers));
     object.insert("legs".to_owned(), json!(summary.legs));

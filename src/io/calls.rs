@@ -10,10 +10,11 @@ pub use self::texts::{SourceText, Spot};
 
 use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
-use super::calls_json::{self, Keys, Links, Shape};
+use super::calls_json::{self, Keys, Links, Neighbour, Shape};
 use super::calls_parquet::CallTable;
 use super::families::Dealer;
 use super::ledger::frames::{KeptParent, KeptPrice};
+use super::parts::Memory;
 use super::pool::Text;
 use super::source::{CallPath, Compression, Source, Stamp, format_ending};
 use crate::call::{Calls, PriceRef};
@@ -24,9 +25,9 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Text that is parsed at a time, in bytes.
 const BLOCK: usize = 1 << 20;
@@ -154,14 +155,56 @@ pub struct Reading {
     keys: Keys,
     /// The pages of call lists, by the number of their file.
     pages: Vec<(u32, Links)>,
+    /// [`Policy::max_ratio`].
+    max_ratio: u32,
 }
 
 /// Work that the reading thread hands over.
 enum Piece {
     Text { file: u32, offset: u64, first_line: u64, bytes: Text, broken: Vec<Range<usize>>, format: Format },
-    Document { file: u32, path: PathBuf, text: String },
+    Document { file: u32, path: PathBuf, text: String, _held: Held },
     Table { file: u32, table: Arc<CallTable>, rows: Range<usize> },
     Done(Box<ReadFile>),
+}
+
+/// The documents that are read and not dealt out yet: together as large as the largest that may be.
+#[derive(Debug)]
+struct Documents {
+    largest: u64,
+    held: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// A document's place among those.
+#[derive(Debug)]
+struct Held {
+    documents: Arc<Documents>,
+    bytes: u64,
+}
+
+impl Documents {
+    /// A document takes a quarter of what a run may take; none may be larger than [`LARGEST_DOCUMENT`].
+    fn of(memory: Memory) -> Arc<Self> {
+        let largest = (memory.bytes() / 4).clamp(1 << 20, LARGEST_DOCUMENT);
+        Arc::new(Self { largest, held: Mutex::new(0), freed: Condvar::new() })
+    }
+
+    /// Waits until there is room for a document.
+    fn hold(self: &Arc<Self>, bytes: u64) -> Held {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held > 0 && *held + bytes > self.largest {
+            held = self.freed.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+        *held += bytes;
+        Held { documents: Arc::clone(self), bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.documents.held.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.documents.freed.notify_one();
+    }
 }
 
 /// Reads call files and deals their records out, after the records that waited. `progress` counts the bytes.
@@ -172,17 +215,17 @@ pub fn read(
     files: &[CallPath],
     waiting: Vec<Waiting>,
     policy: &Policy,
-    progress: &Arc<AtomicU64>,
+    (memory, progress): (Memory, &Arc<AtomicU64>),
     dealer: &mut Dealer,
 ) -> Result<Reading, FileError> {
     let names = files.iter().map(|file| file.name.clone()).collect();
-    let mut reading = Reading { waiting, names, ..Reading::default() };
+    let mut reading = Reading { waiting, names, max_ratio: policy.max_ratio, ..Reading::default() };
     let waited = read_waiting(&reading.waiting, policy);
     reading.records = u32::try_from(waited.len()).map_err(|_| too_many())?;
     dealer.add(vec![waited])?;
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
-        scope.spawn(move || produce(files, policy, &sender, progress));
+        scope.spawn(move || produce(files, policy, &sender, progress, &Documents::of(memory)));
         reading.consume(receiver, policy, dealer)
     })?;
     reading.count_rows();
@@ -216,9 +259,15 @@ pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
 }
 
 /// Reads the files one after the other and sends what it cuts; stops when nobody listens any more.
-fn produce(files: &[CallPath], policy: &Policy, sender: &SyncSender<Result<Piece, FileError>>, progress: &Arc<AtomicU64>) {
+fn produce(
+    files: &[CallPath],
+    policy: &Policy,
+    sender: &SyncSender<Result<Piece, FileError>>,
+    progress: &Arc<AtomicU64>,
+    documents: &Arc<Documents>,
+) {
     for (number, file) in (0..).zip(files) {
-        let result = produce_file(file, number, policy, sender, progress);
+        let result = produce_file((file, number), policy, sender, progress, documents);
         let failed = result.is_err();
         let sent = sender.send(result.map(|file| Piece::Done(Box::new(file))));
         if failed || sent.is_err() {
@@ -233,11 +282,11 @@ fn gone<T>(_: T) -> FileError {
 }
 
 fn produce_file(
-    file: &CallPath,
-    number: u32,
+    (file, number): (&CallPath, u32),
     policy: &Policy,
     sender: &SyncSender<Result<Piece, FileError>>,
     progress: &Arc<AtomicU64>,
+    documents: &Arc<Documents>,
 ) -> Result<ReadFile, FileError> {
     let path = &file.path;
     let mut source = Source::open(path, progress)?.at_most(policy.max_ratio);
@@ -251,7 +300,7 @@ fn produce_file(
     let text_start = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
     let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
     let format = if beginning.starts_with(b"PAR1") {
-        return produce_table(file, number, policy, source, beginning, send);
+        return produce_table((file, number), policy, source, (beginning, documents.largest), send);
     } else if format_ending(path) == "parquet" {
         return Err(FileError::new(path, "is not Parquet: it does not start with PAR1").hint("fetch the file again"));
     } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
@@ -261,10 +310,11 @@ fn produce_file(
                 cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, (path, policy), send)?;
             }
             Shape::Document => {
-                beginning.extend(source.read_to_end(LARGEST_DOCUMENT)?);
+                beginning.extend(source.read_to_end(documents.largest)?);
+                let held = documents.hold(beginning.len() as u64);
                 let text = String::from_utf8(beginning)
                     .map_err(|e| FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
-                send(Piece::Document { file: number, path: path.clone(), text })?;
+                send(Piece::Document { file: number, path: path.clone(), text, _held: held })?;
             }
         }
         Format::Json
@@ -291,11 +341,10 @@ fn unread(names: &[String]) -> Vec<(String, Field)> {
 }
 
 fn produce_table(
-    file: &CallPath,
-    number: u32,
+    (file, number): (&CallPath, u32),
     policy: &Policy,
     mut source: Source,
-    beginning: Vec<u8>,
+    (beginning, largest): (Vec<u8>, u64),
     send: impl Fn(Piece) -> Result<(), FileError>,
 ) -> Result<ReadFile, FileError> {
     let unpacked = if source.compression == Compression::Plain {
@@ -305,13 +354,13 @@ fn produce_table(
         None
     } else {
         let mut bytes = beginning;
-        bytes.extend(source.read_to_end(LARGEST_DOCUMENT)?);
+        bytes.extend(source.read_to_end(largest)?);
         Some(bytes)
     };
     let (hash, stamp) = source.finish()?;
     let (open, format): (fn(&Path, _) -> _, _) =
         if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
-    let table = Arc::new(open(&file.path, unpacked)?);
+    let table = Arc::new(open(&file.path, unpacked)?.at_most(stamp.size(), policy.max_ratio));
     let mut unread = Vec::new();
     if !file.of_night {
         table.check(policy)?;
@@ -465,15 +514,15 @@ impl Reading {
         Ok(())
     }
 
-    /// Pages that name a next page which is not among the files: the name of each, and where the next one is.
+    /// Pages beside which another page is missing: the name of each, which one is, and where that is.
     #[must_use]
-    pub fn incomplete(&self) -> Vec<(String, String)> {
+    pub fn incomplete(&self) -> Vec<(String, Neighbour, String)> {
         let pages: Vec<Links> = self.pages.iter().map(|(_, links)| links.clone()).collect();
-        let missing = |(file, links): &(u32, Links)| {
-            let next = links.next_missing(&pages)?;
-            Some((self.names[*file as usize].clone(), next.to_owned()))
+        let of = |(file, links): &(u32, Links)| -> Vec<_> {
+            let name = &self.names[*file as usize];
+            links.missing(&pages).map(|(which, place)| (name.clone(), which, place)).collect()
         };
-        self.pages.iter().filter_map(missing).collect()
+        self.pages.iter().flat_map(of).collect()
     }
 
     /// Refuses a run whose files changed since they were read.

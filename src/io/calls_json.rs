@@ -8,7 +8,7 @@ use crate::call::Calls;
 use crate::columns;
 use crate::policy::Policy;
 use crate::record::{Field, FieldSet, Fields, Record};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -236,14 +236,54 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     if lines { Shape::Lines } else { Shape::Document }
 }
 
+/// The values of an array, as their texts.
+///
+/// A place for each is kept in memory, so that an array of thousands of millions of nothings would fill any: where values are
+/// shorter than [`SHORTEST`] on average, they are no calls.
+struct Values<'a>(Vec<&'a RawValue>);
+
+/// Bytes that the calls of an array have at least, on average, where there are more than [`FEW`].
+const SHORTEST: usize = 16;
+const FEW: usize = 1 << 16;
+
+impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Values<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of calls")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
+                let (mut values, mut bytes) = (Vec::new(), 0);
+                while let Some(value) = array.next_element::<&'de RawValue>()? {
+                    bytes += value.get().len();
+                    values.push(value);
+                    if values.len() > FEW && bytes < values.len() * SHORTEST {
+                        let problem =
+                            format!("its values have fewer than {SHORTEST} bytes on average, so that they are no calls");
+                        return Err(serde::de::Error::custom(problem));
+                    }
+                }
+                Ok(Values(values))
+            }
+        }
+        deserializer.deserialize_seq(Collect)
+    }
+}
+
 /// A page of the carrier's call list.
 #[derive(serde::Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
-    calls: Option<Vec<&'a RawValue>>,
+    calls: Option<Values<'a>>,
     uri: Option<Value>,
     #[serde(alias = "nextPageUri")]
     next_page_uri: Option<Value>,
+    #[serde(alias = "previousPageUri")]
+    previous_page_uri: Option<Value>,
     #[serde(alias = "firstPageUri")]
     first_page_uri: Option<Value>,
     #[serde(rename = "page")]
@@ -261,6 +301,7 @@ impl Page<'_> {
         Links {
             uri: text(&self.uri, "url"),
             next_page_uri: text(&self.next_page_uri, "next_page_url"),
+            previous_page_uri: text(&self.previous_page_uri, "previous_page_url"),
             first_page_uri: text(&self.first_page_uri, "first_page_url"),
             page: self.number.as_ref().or_else(|| meta("page")).and_then(Value::as_u64),
         }
@@ -274,22 +315,41 @@ pub struct Links {
     uri: Option<String>,
     /// Where the next page is.
     next_page_uri: Option<String>,
+    /// Where the page before it is.
+    previous_page_uri: Option<String>,
     /// The first page of the same list.
     first_page_uri: Option<String>,
     /// Its number.
     page: Option<u64>,
 }
 
+/// A page beside another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbour {
+    /// The one after it.
+    Next,
+    /// The one before it.
+    Previous,
+}
+
 impl Links {
-    /// The next page, if it is not among some pages.
-    #[must_use]
-    pub fn next_missing(&self, pages: &[Self]) -> Option<&str> {
-        let next = self.next_page_uri.as_deref()?;
-        let is_next = |page: &Self| {
-            let follows = self.page.zip(page.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
-            page.uri.as_deref() == Some(next) || follows && page.first_page_uri == self.first_page_uri
-        };
-        (!pages.iter().any(is_next)).then_some(next)
+    /// The pages beside it that are not among some pages, and where they are; a page before it that nobody names has a
+    /// number.
+    pub fn missing(&self, pages: &[Self]) -> impl Iterator<Item = (Neighbour, String)> {
+        let next = self.next_page_uri.clone().filter(|_| !pages.iter().any(|page| self.is_before(page)));
+        let number = self.page.and_then(|page| page.checked_sub(1)).map(|page| format!("page {page}"));
+        let previous = self.previous_page_uri.clone().or(number);
+        let previous = previous.filter(|_| !pages.iter().any(|page| page.is_before(self)));
+        next.map(|uri| (Neighbour::Next, uri)).into_iter().chain(previous.map(|uri| (Neighbour::Previous, uri)))
+    }
+
+    /// Whether a page comes next: by what either says of the other, or by their numbers.
+    fn is_before(&self, other: &Self) -> bool {
+        let is = |named: &Option<String>, uri: &Option<String>| named.is_some() && named == uri;
+        let follows = self.page.zip(other.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
+        is(&self.next_page_uri, &other.uri)
+            || is(&other.previous_page_uri, &self.uri)
+            || follows && other.first_page_uri == self.first_page_uri
     }
 }
 
@@ -319,13 +379,13 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     };
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
-        serde_json::from_str(trimmed).map_err(|e| broken(&e))?
+        serde_json::from_str::<Values<'a>>(trimmed).map_err(|e| broken(&e))?.0
     } else if trimmed.starts_with('{') {
         let page = serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?;
         match &page.calls {
             Some(_) => {
                 links = Some(page.links());
-                page.calls.expect("a page has calls: it was looked at")
+                page.calls.expect("a page has calls: it was looked at").0
             }
             None if looks_like_a_call(trimmed) => vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?],
             None => return Err(refuse("it is an object without `calls`, and no call itself".to_owned())),
@@ -393,6 +453,8 @@ mod tests {
         for bad in ["", "{}", "[1", r#"{"trunks":[]}"#, "true", r#"{"calls":5}"#] {
             assert_eq!(found(bad), None, "{bad}");
         }
+        let nothings = format!("[{}]", vec!["{}"; FEW + 1].join(","));
+        assert!(document(path, &nothings).unwrap_err().to_string().contains("fewer than 16 bytes on average"));
         let text = format!(" [{call}, {call}]");
         let items = document(path, &text).unwrap().calls;
         assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);

@@ -17,6 +17,8 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most rows that are read at a time: with their columns as text, 55 MiB.
 pub const SLICE: usize = 1 << 17;
@@ -39,6 +41,34 @@ pub struct CallTable {
     origin: Option<Origin>,
     metadata: Option<FileMetadataRef>,
     pieces: Vec<Range<usize>>,
+    limit: Limit,
+}
+
+/// How much text the rows of a file may give: one value of a dictionary stands for any number of rows, and a few bytes of
+/// runs for thousands of millions.
+#[derive(Debug, Clone, Default)]
+struct Limit {
+    /// So many bytes; `None` for any number.
+    most: Option<u64>,
+    /// How many times the file's size that is.
+    ratio: u32,
+    given: Arc<AtomicU64>,
+}
+
+impl Limit {
+    /// Less than this is never too much: 64 MiB.
+    const ALWAYS: u64 = 64 << 20;
+
+    fn add(&self, path: &Path, bytes: u64) -> Result<(), FileError> {
+        let given = self.given.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        match self.most {
+            Some(most) if given > most => {
+                Err(FileError::new(path, format!("gives more than {} times its size in text", self.ratio))
+                    .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Columns that records of a published night may have beside their fields; the names of those that are there.
@@ -96,7 +126,8 @@ impl CallTable {
 
     fn open_as(path: &Path, unpacked: Option<Vec<u8>>, origin: Option<Origin>) -> Result<Self, FileError> {
         let (path, names, columns) = (path.to_owned(), Vec::new(), Vec::new());
-        let mut table = Self { path, unpacked, rows: 0, names, columns, origin, metadata: None, pieces: Vec::new() };
+        let mut table =
+            Self { path, unpacked, rows: 0, names, columns, origin, metadata: None, pieces: Vec::new(), limit: Limit::default() };
         let path = &table.path.clone();
         let (metadata, names) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
@@ -128,6 +159,13 @@ impl CallTable {
         Ok(table)
     }
 
+    /// Refuses to give more text than so many times the `size` of the file as stored.
+    #[must_use]
+    pub fn at_most(self, size: u64, ratio: u32) -> Self {
+        let most = size.saturating_mul(ratio.into()).max(Limit::ALWAYS);
+        Self { limit: Limit { most: Some(most), ratio, given: Arc::default() }, ..self }
+    }
+
     /// Whether the file can say what a bill needs.
     ///
     /// # Errors
@@ -157,7 +195,12 @@ impl CallTable {
             let cells = self.guarded(|_| Cells::of(frame.column(name)?.as_materialized_series(), *field))?;
             Ok((*field, cells))
         });
-        Ok(CallRows { rows: frame.height(), columns: cells.collect::<Result<_, FileError>>()?, malformed })
+        let columns = cells.collect::<Result<Vec<(Field, Cells)>, FileError>>()?;
+        // A value that is none is counted as one byte.
+        let least = (frame.height() as u64).saturating_mul(columns.len() as u64);
+        let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>() + malformed.as_ref().map_or(0, text_bytes);
+        self.limit.add(&self.path, least.saturating_add(texts))?;
+        Ok(CallRows { rows: frame.height(), columns, malformed })
     }
 
     fn text_column(&self, frame: &DataFrame, name: &str) -> Result<StringChunked, FileError> {
@@ -205,9 +248,11 @@ impl CallTable {
         let object = |row: &usize| {
             let value = |column: &Option<StringChunked>| column.as_ref()?.get(row - first).map(str::to_owned);
             let fields = columns.iter().map(|(name, column)| (name.clone(), value(column).into()));
-            serde_json::Value::Object(fields.collect()).to_string()
+            let text = serde_json::Value::Object(fields.collect()).to_string();
+            self.limit.add(&self.path, text.len() as u64)?;
+            Ok(text)
         };
-        Ok(rows.iter().map(object).collect())
+        rows.iter().map(object).collect()
     }
 
     fn frame(&self, start: usize, rows: usize, columns: Option<Vec<String>>) -> Result<DataFrame, FileError> {
@@ -399,7 +444,19 @@ fn time_number(field: Field) -> usize {
     }
 }
 
+/// The texts of a column together, in bytes.
+fn text_bytes(column: &StringChunked) -> u64 {
+    column.downcast_iter().map(|array| array.total_bytes_len() as u64).sum()
+}
+
 impl Cells {
+    fn text_bytes(&self) -> u64 {
+        match self {
+            Self::Text(texts) => text_bytes(&texts.column),
+            Self::Times(_) => 0,
+        }
+    }
+
     fn of(series: &Series, field: Field) -> PolarsResult<Self> {
         let is_time = matches!(field, Field::StartTime | Field::EndTime | Field::AnswerTime);
         match Times::of(series)? {

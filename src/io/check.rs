@@ -19,6 +19,7 @@ use super::causes::{self, Diagnosed};
 use super::formats::einvoice;
 use super::invoices::{Draft, IssueError, Terms, Wanted};
 use super::ledger::issued::claims::{Month, month, month_of, month_text};
+use super::ledger::issued::publish::next_counter;
 use super::ledger::known::day_of_file;
 use super::ledger::read::{each_group, suspense, text, units};
 use super::ledger::{Dataset, History, Ledger, LedgerError};
@@ -172,6 +173,9 @@ impl Seen {
             IssueError::Build { account, .. } => {
                 (format!("broken:{account}"), error.to_string(), "mend what it names".to_owned())
             }
+            IssueError::BeforeCredit { account, credited_on, .. } => {
+                (format!("date:{account}"), error.to_string(), format!("date it {credited_on} or later"))
+            }
             _ => return Err(error),
         };
         self.unissued.entry(id.clone()).or_insert_with(|| Against::new(id, true, words, what));
@@ -226,6 +230,13 @@ pub fn of_terms(terms: &Terms, (period, is_over): (&str, bool)) -> Vec<Against> 
         found.push(Against::new("seller", true, "[invoice] of the configuration lacks tax_category", what));
     }
     found
+}
+
+/// What stands against a date: the seller has issued under a later one in that year.
+#[must_use]
+pub fn of_series(history: &History, seller: &str, date: &str) -> Option<Against> {
+    let problem = next_counter(history, seller, date).err()?;
+    Some(Against::new("date", true, problem, "date it as that one, or later"))
 }
 
 /// All that stands against issuing a period: what stops first.

@@ -7,7 +7,8 @@
 mod grammar;
 mod prefixes;
 
-use self::prefixes::{Wrong, Zeros};
+use self::prefixes::Wrong;
+use super::sheet::{Strictness, no_row};
 use super::{FileError, read_text};
 use crate::deck::{Conflict, Deck, Increments, NewRate, Rate};
 use crate::money::{Price, minor_unit_decimals};
@@ -15,7 +16,7 @@ use crate::record::plain_name;
 use crate::scenario::Direction;
 use crate::time::{Micros, parse_date_or_instant};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,17 @@ impl Decks {
         let by_folder = self.folders.iter().position(|folder| folder == name);
         let found = by_folder.or_else(|| self.decks.iter().position(|deck| deck.name == name));
         found.and_then(|at| u32::try_from(at).ok())
+    }
+
+    /// What is said of tables that have nothing below their header: they may have been cut there, and other rows price what
+    /// theirs did.
+    pub fn notes(&self, folder: &Path) -> impl Iterator<Item = String> {
+        let of_deck = |deck: &Deck| {
+            let used: BTreeSet<u32> = deck.rates.iter().map(|rate| rate.file).collect();
+            let is_empty = |(number, name): (u32, &String)| (!used.contains(&number)).then(|| name.clone());
+            (0..).zip(&deck.files).filter_map(is_empty).collect::<Vec<String>>()
+        };
+        self.decks.iter().flat_map(of_deck).map(|name| no_row(&folder.join(name), "it prices no number"))
     }
 
     /// The deck of accounts that name none: `default`, or the only one.
@@ -125,10 +137,10 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
 /// # Errors
 /// As [`load`].
 pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Decks, FileError> {
-    build(folder, own_name, files, Zeros::Refused)
+    build(folder, own_name, files, Strictness::Full)
 }
 
-fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, zeros: Zeros) -> Result<Decks, FileError> {
+fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, strictness: Strictness) -> Result<Decks, FileError> {
     let mut by_deck: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
     for (path, bytes) in &files {
         let (deck, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -143,7 +155,7 @@ fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, zeros:
     for (name, deck_files) in by_deck {
         let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
         let folder_name = if name.is_empty() { own_name } else { name };
-        let mut deck = read_deck(&path, folder_name, &deck_files, zeros)?;
+        let mut deck = read_deck(&path, folder_name, &deck_files, strictness)?;
         if !name.is_empty() {
             for file in &mut deck.files {
                 *file = format!("{name}/{file}");
@@ -175,19 +187,26 @@ fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     entries(folder).map(|paths| paths.into_iter().filter(|path| path.is_dir()).collect())
 }
 
+/// What is in a folder, but for hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let mut paths = all_entries(folder)?;
+    paths.retain(|path| !is_hidden(path));
+    if let Some(path) = paths.iter().find(|path| !path.is_file() && !path.is_dir()) {
+        return Err(FileError::new(path, "is neither a file nor a folder")
+            .hint("a link may lead nowhere; move it away if it is none of the deck's"));
+    }
+    Ok(paths)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+fn all_entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
-            continue;
-        }
-        if !path.is_file() && !path.is_dir() {
-            return Err(FileError::new(&path, "is neither a file nor a folder")
-                .hint("a link may lead nowhere; move it away if it is none of the deck's"));
-        }
-        paths.push(path);
+        paths.push(entry.map_err(fail)?.path());
     }
     paths.sort();
     Ok(paths)
@@ -196,9 +215,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 /// A table that stands where none is looked for, or under a name that none has, is no part of a deck, though it was put there to
 /// be one.
 fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
-    for path in folder_files(folder)? {
+    for path in all_entries(folder)?.into_iter().filter(|path| path.is_file()) {
         let below = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        if !files.contains_key(&below) && (is_deck_file(&path) || is_price_list(&path)) {
+        let is_of_deck = is_deck_file(&path) && !is_hidden(&path);
+        if !files.contains_key(&below) && (is_of_deck || is_price_list(&path)) {
             return Err(FileError::new(&path, "would not be read: it is not among the files of a deck")
                 .hint("a deck's rows stand in .csv files beside its deck.toml; move it there, or out of the folder"));
         }
@@ -279,16 +299,21 @@ impl DeckRows {
             (deck == name).then_some((file, bytes.as_slice()))
         });
         let path = if at_top { folder.to_owned() } else { folder.join(name) };
-        read_deck_rows(&path, name, &of_deck.collect::<Vec<_>>(), Zeros::Taken)
+        read_deck_rows(&path, name, &of_deck.collect::<Vec<_>>(), Strictness::Archived)
     }
 }
 
-fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Zeros) -> Result<Deck, FileError> {
-    let DeckRows { name, currency, files, rows } = read_deck_rows(folder, folder_name, files, zeros)?;
+fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], strictness: Strictness) -> Result<Deck, FileError> {
+    let DeckRows { name, currency, files, rows } = read_deck_rows(folder, folder_name, files, strictness)?;
     Deck::build(name, currency, files.clone(), rows).map_err(|conflict| refuse_conflict(folder, &files, &conflict))
 }
 
-fn read_deck_rows(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zeros: Zeros) -> Result<DeckRows, FileError> {
+fn read_deck_rows(
+    folder: &Path,
+    folder_name: &str,
+    files: &[(&str, &[u8])],
+    strictness: Strictness,
+) -> Result<DeckRows, FileError> {
     let toml_path = folder.join("deck.toml");
     let bytes = files.iter().find(|(name, _)| *name == "deck.toml").map(|(_, bytes)| *bytes);
     let Some(bytes) = bytes else {
@@ -299,7 +324,7 @@ fn read_deck_rows(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], zer
     let names: Vec<String> = files.iter().map(|(name, _)| *name).filter(|name| *name != "deck.toml").map(str::to_owned).collect();
     for (number, name) in (0..).zip(&names) {
         let bytes = files.iter().find(|(n, _)| n == name).map_or(&[][..], |(_, bytes)| *bytes);
-        read_rows(&folder.join(name), bytes, (number, zeros), &defaults, &mut rows)?;
+        read_rows(&folder.join(name), bytes, (number, strictness), &defaults, &mut rows)?;
     }
     if rows.is_empty() {
         return Err(FileError::new(folder, "has no row"));
@@ -424,7 +449,7 @@ fn expected_columns() -> String {
 fn read_rows(
     path: &Path,
     bytes: &[u8],
-    (file, zeros): (u32, Zeros),
+    (file, strictness): (u32, Strictness),
     defaults: &DeckToml,
     rows: &mut Vec<NewRate>,
 ) -> Result<(), FileError> {
@@ -452,9 +477,9 @@ fn read_rows(
             let problem = format!("{}: {}", COLUMNS[column as usize].1, wrong.problem);
             FileError::new(path, problem).at(line).hint(wrong.hint)
         };
-        let destinations = prefixes::destinations(layout.get(&row, Column::Destinations), zeros);
+        let destinations = prefixes::destinations(layout.get(&row, Column::Destinations), strictness);
         let destinations = destinations.map_err(|wrong| list(Column::Destinations, wrong))?;
-        let origins = prefixes::origins(layout.get(&row, Column::Origins), zeros);
+        let origins = prefixes::origins(layout.get(&row, Column::Origins), strictness);
         let origins = origins.map_err(|wrong| list(Column::Origins, wrong))?;
         let rate = Rate { file, line: u32::try_from(line).unwrap_or(u32::MAX), ..rate };
         rows.push(NewRate { rate, destinations, origins });
@@ -534,5 +559,5 @@ pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, Strin
 /// # Errors
 /// As [`load`].
 pub fn archived(folder: &Path, own_name: &str) -> Result<Decks, FileError> {
-    build(folder, own_name, archived_files(folder)?.0, Zeros::Taken)
+    build(folder, own_name, archived_files(folder)?.0, Strictness::Archived)
 }

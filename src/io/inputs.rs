@@ -5,7 +5,7 @@ use super::decks::{self, Decks};
 use super::{FileError, trunks};
 use crate::call::NONE;
 use crate::night::Tariff;
-use crate::policy::Policy;
+use crate::policy::{Policy, UnlistedAccounts};
 use crate::trunk::Trunks;
 use std::path::Path;
 
@@ -35,8 +35,14 @@ impl Inputs {
     /// Loads decks, trunks and accounts.
     ///
     /// # Errors
-    /// The first file that is wrong; also an account that names a deck which is not there.
+    /// The first file that is wrong; also an account that names a deck which is not there, and a policy that asks for a list of
+    /// accounts where there is none.
     pub fn load(rates: &Path, trunks: Option<&Path>, accounts: Option<&Path>, policy: Policy) -> Result<Self, FileError> {
+        if policy.unlisted_accounts == UnlistedAccounts::Suspend && accounts.is_none() {
+            let problem = "is `suspend`, and no accounts file is given: no account would be unlisted, and every call be billed";
+            return Err(FileError::new(Path::new("policy.unlisted_accounts"), problem)
+                .hint("name the file with --accounts, or as `accounts` under [paths] in trunkrate.toml; or set `bill`"));
+        }
         Self::with_decks(decks::load(rates)?, rates, trunks, accounts, policy)
     }
 

@@ -98,6 +98,23 @@ pub enum IssueError {
         /// How many legs.
         legs: u64,
     },
+    /// An invoice that would be dated before the credit note which let what it bills go.
+    #[error(
+        "account {account}: the date {date} is before {credited_on}, the date of {note}, which let go what this invoice would \
+         bill in {currency}"
+    )]
+    BeforeCredit {
+        /// The account.
+        account: String,
+        /// The currency.
+        currency: String,
+        /// The invoice's date.
+        date: String,
+        /// The credit note's number.
+        note: String,
+        /// Its date.
+        credited_on: String,
+    },
 }
 
 /// A monthly charge of an account.
@@ -351,6 +368,29 @@ impl Sources<'_> {
         let document = document.and_then(|document| open.check(&document).map(|()| document).map_err(BuildError::from));
         let document = document.map_err(|error| IssueError::Build { account, error })?;
         Ok(Draft { document, open })
+    }
+}
+
+/// Refuses a draft that bills, under an earlier date than the credit note's, what that let go: until then, the legs would
+/// stand on two invoices.
+///
+/// # Errors
+/// [`IssueError::BeforeCredit`].
+pub fn refuse_before_credit(history: &History, claims: &Claims<'_>, draft: &Draft, date: &str) -> Result<(), IssueError> {
+    let Draft { document, open } = draft;
+    let (account, currency) = (&document.buyer.account_sid, &document.currency);
+    let run_id = |place: &usize| history.runs[*place].manifest.run_id.as_str();
+    let legs = open.runs.iter().flat_map(|(place, months)| months.keys().map(move |month| (run_id(place), *month)));
+    let items = (!document.items.is_empty()).then(|| month(&document.period.month));
+    match claims.freed_by((account, currency), legs, items) {
+        Some((note, credited_on)) if date < credited_on => Err(IssueError::BeforeCredit {
+            account: account.clone(),
+            currency: currency.clone(),
+            date: date.to_owned(),
+            note: note.to_owned(),
+            credited_on: credited_on.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ pub use self::ignored::NO_DIRECTION;
 
 use super::FileError;
 use super::calls::{self, Reading, SourceText, Spot, Waiting};
+use super::calls_json::Neighbour;
 use super::families::{self, Bounds, Dealer, Dealt, Part};
 pub use super::inputs::{AccountFacts, Inputs};
 use super::ledger::books::{Books, PIECE, RateNumbers, Workbench};
@@ -22,6 +23,7 @@ use super::ledger::known::{self, Tonight, Waited};
 use super::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
 use super::ledger::write::{self, Staged};
 use super::ledger::{Dataset, History, Ledger, LedgerError, Lock, catalog};
+use super::letter_cases::LetterCases;
 use super::noted::{Beside, Noted};
 use super::parts::{Batch, Memory, Parts, Room};
 use super::source::{self, CallPath};
@@ -66,7 +68,7 @@ impl Intake {
     ) -> Result<Self, FileError> {
         let room = memory.room(folder);
         let mut dealer = Dealer::new(source::expected_calls(files) + waiting.len() as u64, waiting.len(), memory.part(), &room);
-        let reading = calls::read(files, waiting, &inputs.policy, progress, &mut dealer)?;
+        let reading = calls::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
         Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
     }
 
@@ -230,6 +232,7 @@ struct Ends {
     legs: u64,
     /// Booked calls whose caller was mangled.
     mangled_callers: u64,
+    letter_cases: LetterCases,
     suspended: Vec<Suspended>,
     /// Where the texts of the ignored records are.
     ignored: Vec<Spot>,
@@ -247,6 +250,7 @@ impl Ends {
         }
         self.legs += other.legs;
         self.mangled_callers += other.mangled_callers;
+        self.letter_cases.merge(other.letter_cases);
         self.suspended.append(&mut other.suspended);
         self.ignored.append(&mut other.ignored);
         self.late_prices.append(&mut other.late_prices);
@@ -298,6 +302,9 @@ impl<'a> PartJob<'a> {
                     let booked = night.booked(calls, earlier, &tariff, &trunks, record);
                     let to = self.bounds.of_start(booked.start, || calls.odd_sids.text(booked.sid));
                     booked.pack(calls, books.to(to));
+                    if let Some(text) = calls.odd_sids.odd(booked.sid) {
+                        ends.letter_cases.look(text);
+                    }
                     if booked.is_rated {
                         ends.legs += cells(booked.scenario).1 as u64;
                     }
@@ -450,8 +457,8 @@ pub struct Summary {
     pub suspended_by_reason: BTreeMap<Reason, u64>,
     /// Ignored records by their direction.
     pub ignored_by_direction: BTreeMap<String, u64>,
-    /// Pages whose next page was not among the files: the file, and where the next one is.
-    pub incomplete: Vec<(String, String)>,
+    /// Pages beside which another page was missing: the file, which one, and where that is.
+    pub incomplete: Vec<(String, Neighbour, String)>,
     /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
     pub mangled_callers: u64,
     /// Of each call file: the columns that were not read, and the field that each resembles.
@@ -511,9 +518,12 @@ pub fn book_if(
     staged.check_totals()?;
     session.reading.check_unchanged()?;
     let carrier_prices = session.ends.noted.carrier_prices(&session.reading)?;
+    let without_records = session.reading.files.iter().filter(|file| file.rows == 0);
+    let mut notes: Vec<String> = without_records.map(|file| format!("{}: has no record", file.path.name)).collect();
+    notes.extend(session.ends.noted.notes(&carrier_prices));
     let summary = Summary {
         run_id: Some(run_id),
-        notes: session.ends.noted.notes(&carrier_prices),
+        notes,
         tally,
         suspended_by_reason: session.suspended_by_reason().clone(),
         ignored_by_direction,
@@ -532,8 +542,13 @@ pub fn book_if(
     archive_inputs(ledger, lock, session, &manifest)?;
     history.runs.push(staged.publish(ledger, manifest)?);
     // The run is booked: what fails from here on cannot unbook it.
-    let warnings = follow(ledger, lock, history).into_iter().collect();
-    Ok(Summary { warnings, ..summary })
+    let mut warnings: Vec<String> = follow(ledger, lock, history).into_iter().collect();
+    let mut notes = summary.notes;
+    match session.ends.letter_cases.note(history) {
+        Ok(note) => notes.extend(note),
+        Err(error) => warnings.push(format!("its ids could not be read again: {error}")),
+    }
+    Ok(Summary { notes, warnings, ..summary })
 }
 
 /// Brings the catalog up; says what went wrong, which the next run mends.

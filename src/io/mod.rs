@@ -50,6 +50,8 @@ pub mod job;
 #[cfg(feature = "engine")]
 pub mod ledger;
 #[cfg(feature = "engine")]
+mod letter_cases;
+#[cfg(feature = "engine")]
 pub mod noted;
 #[cfg(feature = "engine")]
 pub mod odd_prices;

@@ -5,7 +5,8 @@
 use super::FileError;
 use super::calls::Reading;
 use super::odd_prices::{self, Currencies};
-use crate::call::Calls;
+use crate::call::{Calls, NONE, PartyRef, Status};
+use crate::deck::Deck;
 use crate::night::{Class, Tariff};
 use crate::report::carrier::CarrierPrices;
 use crate::report::findings::Best;
@@ -19,6 +20,7 @@ pub struct Noted {
     prices: odd_prices::Found,
     lengths: Lengths,
     dates: Seen,
+    callers: Seen,
     low: Option<Best<String>>,
     far_too_low: Option<Best<String>>,
 }
@@ -57,6 +59,7 @@ fn merge(best: &mut Option<Best<String>>, other: Option<Best<String>>) {
 pub struct Beside<'a> {
     tariff: &'a Tariff<'a>,
     currencies: Currencies,
+    has_origins: Vec<bool>,
     newest: Option<Micros>,
 }
 
@@ -64,7 +67,12 @@ impl<'a> Beside<'a> {
     /// The tariff, and the newest start that is believed.
     #[must_use]
     pub fn new(tariff: &'a Tariff<'a>, newest: Option<Micros>) -> Self {
-        Self { tariff, currencies: Currencies::of(tariff.decks), newest }
+        let has_origins = tariff.decks.iter().map(Deck::has_origins).collect();
+        Self { tariff, currencies: Currencies::of(tariff.decks), has_origins, newest }
+    }
+
+    fn prices_by_origin(&self, account: u32) -> bool {
+        self.tariff.deck_of(account).is_some_and(|(deck, _)| self.has_origins[deck])
     }
 }
 
@@ -80,8 +88,20 @@ impl Noted {
         if is_bogus_start(start, beside.newest) {
             self.dates.add(start, &calls.sid_text(record).to_string(), || time::text(start));
         }
-        if class != Class::Rated {
+        let from = calls.from[record];
+        let is_billed = class == Class::Rated;
+        // A call that was answered and has no second may have lost them.
+        if !is_billed && calls.status[record] != Status::Completed {
             return;
+        }
+        let is_root = calls.child[record] == NONE;
+        if is_billed && is_root && from.lacks_plus(&calls.parties) && beside.prices_by_origin(calls.account[record]) {
+            let text = |from: PartyRef| {
+                let mut text = String::new();
+                from.push_to(&calls.parties, &mut text);
+                text
+            };
+            self.callers.add(start, &calls.sid_text(record).to_string(), || text(from));
         }
         let (end, seconds) = (Some(calls.end[record]).filter(|end| *end != Calls::NO_TIME), calls.duration[record]);
         let length = Length::of(start, end, seconds.into());
@@ -103,6 +123,7 @@ impl Noted {
         self.prices.merge(other.prices);
         self.lengths.merge(other.lengths);
         self.dates.merge(other.dates);
+        self.callers.merge(other.callers);
         merge(&mut self.low, other.low);
         merge(&mut self.far_too_low, other.far_too_low);
     }
@@ -135,6 +156,13 @@ impl Noted {
         if self.dates.count > 0 {
             let many = calls(self.dates.count, "starts at a time that cannot be", "start at times that cannot be");
             notes.push(format!("{many}{}", example(&self.dates.first)));
+        }
+        if self.callers.count > 0 {
+            let many = calls(self.callers.count, "has a caller of digits without `+`", "have callers of digits without `+`");
+            notes.push(format!(
+                "{many}{}: its origin is taken as unknown, and rows of the deck ask for it",
+                example(&self.callers.first)
+            ));
         }
         notes.extend(odd_prices::note(prices));
         if let Some(last) = notes.last_mut() {

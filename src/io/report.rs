@@ -24,7 +24,7 @@ use super::ledger::manifest::{FILE_NAME, Manifest, RunKind};
 use super::ledger::read::{each_group, longs, slice, sums_by_currency, suspense_of, text, units};
 use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
-use crate::call::Sid;
+use crate::call::{Sid, Status};
 use crate::money::{Amount, Overflow, Total};
 use crate::policy::Policy;
 use crate::report::causes::CauseLine;
@@ -266,7 +266,8 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
 
 // ---- calls ------------------------------------------------------------------------------------------------------
 
-const CALL_TEXTS: [&str; 8] = ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency"];
+const CALL_TEXTS: [&str; 9] =
+    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency", "status"];
 const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
 /// Children whose parents are asked for together.
 const ASKED: usize = ROWS;
@@ -284,7 +285,7 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
             let sid = |row: usize| Sid::of(texts[0].get(row).unwrap_or_default()).0;
             families.begin(roots.map(|(row, _)| (sid(row), span(row))));
             for row in 0..frame.height() {
-                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency] =
+                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency, status] =
                     texts.map(|column| column.get(row).unwrap_or_default());
                 let is_rated = class == "rated";
                 counter.call(&Call {
@@ -298,6 +299,7 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
                     is_root: parent_sid.is_empty(),
                     duration_seconds: times[2][row].unwrap_or_default(),
                     is_rated,
+                    is_completed: status == Status::Completed.as_str(),
                     currency,
                     amount: Total::from_units(amounts[row].unwrap_or_default()),
                     carrier_price: prices[row],

@@ -86,6 +86,11 @@ pub(crate) fn open_end(path: &Path, text: &[u8]) -> Option<String> {
     is_open.then(|| format!("{}: its last line has no line end: if the file was cut there, so is its last value", path.display()))
 }
 
+/// What is said of a list, or of a table of a deck, that has nothing below its header: it may have been cut there.
+pub(crate) fn no_row(path: &Path, becomes: &str) -> String {
+    format!("{}: has no row below its header: {becomes}", path.display())
+}
+
 impl Columns {
     fn place(&self, name: &str) -> Option<usize> {
         let plain = plain_name(name);

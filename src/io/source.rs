@@ -315,7 +315,7 @@ impl Source {
         }
         if bytes.len() as u64 > limit {
             return Err(FileError::new(&self.path, format!("is larger than {limit} bytes, which one document may have"))
-                .hint("split it, or export JSON Lines, CSV or Parquet"));
+                .hint("export one call a line: jq -c '.[]' FILE, or .calls[]; or CSV or Parquet; or give it more --memory"));
         }
         Ok(bytes)
     }

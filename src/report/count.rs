@@ -30,6 +30,7 @@ pub struct Call<'a> {
     pub duration_seconds: i64,
     pub is_root: bool,
     pub is_rated: bool,
+    pub is_completed: bool,
     pub currency: &'a str,
     pub amount: Total,
     /// In units of 10⁻¹⁰, negative where it is a charge.

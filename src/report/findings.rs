@@ -9,7 +9,7 @@
 //! | `zero-amount` | a leg with billed seconds comes to zero | a gift, or a price that was forgotten |
 //! | `short-duration` | a call is billed for far less than it lasted: [`super::oddities`] | an export in minutes |
 //! | `bogus-date` | a call starts before 2000, or over a day after the newest start that is believed | a clock was wrong |
-//! | `mangled-caller` | a caller that was a number once is billed as an unknown origin | the origin decides the price |
+//! | `mangled-caller` | a caller that was a number once, or lost its `+`, is billed as an unknown origin | the origin decides the price |
 //! | `carrier-unreadable` | the carrier's price is no plain number: [`super::carrier`] | it is compared with nothing |
 //! | `carrier-currency` | the carrier's price is in another currency than the deck | two currencies are never subtracted |
 //! | `carrier-credit` | the carrier's price is positive | a refund, or a sign that was lost |
@@ -39,7 +39,7 @@ use super::wording::Wording;
 use super::{Callers, CarrierLine, Example, Finding, rerate_command, wording};
 use crate::detail::fields::no_number;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, Price, decimal_text};
-use crate::party::{Number, Party, is_mangled};
+use crate::party::{Number, Party, is_mangled, lacks_plus};
 use crate::time::{self, Micros, SECOND};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,11 +193,12 @@ impl Findings {
             });
         }
         self.carrier_price(call);
-        if call.is_rated {
+        // One that was answered and has no second is not billed, and may have lost them.
+        if call.is_completed {
             self.length(call);
-            if call.is_root {
-                self.caller(call);
-            }
+        }
+        if call.is_rated && call.is_root {
+            self.caller(call);
         }
     }
 
@@ -224,6 +225,11 @@ impl Findings {
         self.callers.roots += 1;
         match Party::of_root(call.from) {
             Party::Number(number) => self.callers.withheld += u64::from(self.setting.withheld.contains(&number)),
+            Party::Endpoint(endpoint) if lacks_plus(&endpoint) => {
+                self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
+                    format!("{} as its caller: digits without + are no number; {} {}", call.from, call.amount, call.currency)
+                });
+            }
             Party::Endpoint(_) => {}
             Party::Unknown(_) if is_mangled(call.from) => {
                 self.callers.mangled += 1;

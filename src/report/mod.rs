@@ -34,6 +34,7 @@ pub mod prefixes;
 pub mod waiting;
 mod wording;
 
+use crate::mask;
 use crate::money::Total;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -76,6 +77,28 @@ pub struct Report {
     pub carrier: Vec<CarrierLine>,
     /// All checks, those that found nothing too.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Hides the last digits of every telephone number in it.
+    pub fn mask(&mut self, digits: usize) {
+        let hide = |text: &mut String| *text = mask::sentence(text, digits);
+        for call in self.largest.iter_mut().flat_map(|of_currency| &mut of_currency.calls) {
+            call.from = mask::party(&call.from, digits);
+            call.to = mask::party(&call.to, digits);
+        }
+        let waiting = &mut self.suspense;
+        waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.words));
+        waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.what_to_do));
+        let of_causes = waiting.causes.iter_mut().flat_map(|cause| &mut cause.samples);
+        let of_reasons = waiting.reasons.iter_mut().chain(&mut self.written_off).flat_map(|line| &mut line.samples);
+        for sample in of_causes.chain(of_reasons) {
+            hide(&mut sample.detail);
+            hide(&mut sample.closed_because);
+        }
+        self.findings.iter_mut().flat_map(|finding| &mut finding.examples).for_each(|example| hide(&mut example.text));
+        self.run.reason.iter_mut().chain(&mut self.run.undone).for_each(hide);
+    }
 }
 
 /// Which run a report is about, and what went in.

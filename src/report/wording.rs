@@ -52,7 +52,7 @@ pub(super) fn short_duration() -> Wording {
     Wording {
         id: "short-duration",
         title: "Calls billed for far less than they lasted",
-        unit: "billed calls of a minute or more",
+        unit: "answered calls of a minute or more",
         rule: format!(
             "From start_time to end_time it is more than {TIMES} times the duration and {} s of ringing; or {TIMES} times the \
              duration and {} s, where that holds for at least {MANY} calls and half of all. They are billed as the record says.",
@@ -82,8 +82,9 @@ pub(super) fn mangled_caller() -> Wording {
         id: "mangled-caller",
         title: "Callers that were numbers once",
         unit: "billed calls that are no transfers",
-        rule: "The caller has seven digits or more, or an exponent, and is no number (+ and 7 to 15 digits). By \
-               policy.mangled_caller = \"unknown\" such a call is billed with an unknown origin."
+        rule: "The caller has seven digits or more, or an exponent, and is no number (+ and 7 to 15 digits): by \
+               policy.mangled_caller = \"unknown\" such a call is billed with an unknown origin. Or it is a SIP endpoint whose user \
+               is seven digits or more without +, which has none either."
             .to_owned(),
         why: "Prices hang on the origin: that of an unknown one may be twice that of the caller's own.",
         what_to_do: "Export numbers as text, in the form +442079460110.",

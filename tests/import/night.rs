@@ -167,9 +167,11 @@ fn write_table(frame: &DataFrame, folder: &Path, style: Style) {
 fn records(paths: &[PathBuf]) -> DataFrame {
     let files = source::find(paths).expect("call files").files;
     let here = tempfile::tempdir().expect("a folder");
-    let room = Memory::new(1 << 30).room(here.path());
+    let memory = Memory::new(1 << 30);
+    let room = memory.room(here.path());
     let mut dealer = Dealer::new(1, 0, 1 << 30, &room);
-    let reading = calls::read(&files, Vec::new(), &Policy::default(), &std::sync::Arc::default(), &mut dealer).expect("calls");
+    let reading =
+        calls::read(&files, Vec::new(), &Policy::default(), (memory, &std::sync::Arc::default()), &mut dealer).expect("calls");
     let found = dealer.finish().take(0).expect("one part").calls;
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|at| found.number[*at]);

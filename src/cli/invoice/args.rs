@@ -81,6 +81,9 @@ pub struct IssueArgs {
     /// Issue also to accounts without a name, an address or city, or a country
     #[arg(long)]
     pub allow_incomplete: bool,
+    /// Take a date that lies more than a year ahead: no earlier one can follow in its year
+    #[arg(long)]
+    pub future: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,6 +170,9 @@ pub struct CreditArgs {
     /// The date on the credit note [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
+    /// Take a date that lies more than a year ahead: no earlier one can follow in its year
+    #[arg(long)]
+    pub future: bool,
 }
 
 #[derive(Debug, clap::Args)]

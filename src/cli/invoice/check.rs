@@ -1,14 +1,14 @@
 //! `invoice check`, and what `invoice issue` stops on.
 
 use super::args::CheckArgs;
-use super::issue::{Inputs, date, day_after, today};
+use super::issue::{Inputs, date, day_after, refuse_too_late, today};
 use crate::cli::args::TextFormat;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
 use crate::cli::term;
 use crate::io::check::{self, Against, Question, Seen};
 use crate::io::invoices::{self, Wanted};
-use crate::io::ledger::issued::claims::month;
+use crate::io::ledger::issued::claims::{Claims, month};
 use crate::report::causes::{CauseLine, calls};
 use crate::text::visible;
 use serde_json::json;
@@ -19,15 +19,20 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let billed = &args.billed;
     let after = day_after(&billed.period)?;
     let date = date(billed.date.as_ref(), today)?;
+    refuse_too_late(billed, &after, &date)?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = Inputs::read(billed.files(), project, &ledger, &history)?;
-    let mut seen = Seen::default();
+    let (mut seen, claims) = (Seen::default(), Claims::of(&history.issued));
     let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
     for supplementary in [false, true].into_iter().filter(|supplementary| !supplementary || is_issued) {
-        let wanted = Wanted { month: &billed.period, date: &after, account: billed.account.as_deref(), supplementary };
+        let wanted =
+            Wanted { month: &billed.period, date: date.as_str().max(&after), account: billed.account.as_deref(), supplementary };
         for draft in invoices::drafts(inputs.sources(&history), wanted)? {
-            match draft {
+            match draft.and_then(|draft| {
+                invoices::refuse_before_credit(&history, &claims, &draft, wanted.date)?;
+                Ok(draft)
+            }) {
                 Ok(draft) => seen.draft(&draft, &wanted),
                 Err(error) => seen.refused(error)?,
             }
@@ -41,6 +46,7 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
         has_items: inputs.has_items(),
     };
     let mut found = check::of_terms(&inputs.terms, (&billed.period, date >= after));
+    found.extend(check::of_series(&history, &inputs.terms.seller.id, &date));
     found.extend(check::check(&question, &seen)?);
     let stops = found.iter().filter(|against| against.stops).count();
     match args.format {

@@ -1,6 +1,6 @@
 //! `invoice draft`, `issue` and `credit`.
 
-use super::args::{CreditArgs, IssueArgs, PeriodArgs};
+use super::args::{BilledArgs, CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::check;
 use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
@@ -14,6 +14,7 @@ use crate::io::check::{self as io_check, Question, Seen};
 use crate::io::customers;
 use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
+use crate::io::ledger::issued::claims::Claims;
 use crate::io::ledger::issued::legs::BilledRuns;
 use crate::io::ledger::issued::publish::{Writer, next_counter};
 use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
@@ -59,7 +60,8 @@ impl Inputs {
         };
         if let (Some(path), Some(text)) = (&items_path, &items_text) {
             customers::check_items(&items, path, &accounts, history)?;
-            if let Some(note) = sheet::open_end(path, text.as_bytes()) {
+            let no_row = items.is_empty().then(|| sheet::no_row(path, "no monthly charge is billed"));
+            for note in sheet::open_end(path, text.as_bytes()).into_iter().chain(no_row) {
                 term::report("note", &note);
             }
         }
@@ -67,9 +69,9 @@ impl Inputs {
         Ok(Self { terms, config, accounts, accounts_path, accounts_text, items, items_text })
     }
 
-    /// Whether a file of monthly charges was given.
+    /// Whether monthly charges were given.
     pub fn has_items(&self) -> bool {
-        self.items_text.is_some()
+        !self.items.is_empty()
     }
 
     pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
@@ -100,7 +102,8 @@ pub fn today() -> String {
 /// Shows what would be issued.
 pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.billed.period)?;
-    let date = date(args.billed.date.as_ref(), || after)?;
+    let date = date(args.billed.date.as_ref(), || after.clone())?;
+    refuse_too_late(&args.billed, &after, &date)?;
     refuse_formats_of_nothing(args, args.out.is_none())?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
@@ -134,7 +137,7 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 
 /// Gives numbers.
 pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
-    let IssueArgs { what: args, accept, allow_incomplete } = args;
+    let IssueArgs { what: args, accept, allow_incomplete, future } = args;
     check::known_ids(accept)?;
     let after = day_after(&args.billed.period)?;
     let date = date(args.billed.date.as_ref(), today)?;
@@ -142,9 +145,8 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.billed.period))
             .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
     }
-    if time::days_after(&after, LATEST_ISSUE).is_some_and(|latest| date > latest) {
-        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", args.billed.period)));
-    }
+    refuse_too_late(&args.billed, &after, &date)?;
+    refuse_future(&date, *future)?;
     let out = project.out(args.out.as_deref());
     refuse_formats_of_nothing(args, out.is_none())?;
     let ledger = project.ledger()?;
@@ -208,6 +210,27 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Refuses a date long after the period's end.
+pub fn refuse_too_late(billed: &BilledArgs, after: &str, date: &str) -> Result<(), CliError> {
+    if time::days_after(after, LATEST_ISSUE).is_some_and(|latest| *date > *latest) {
+        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", billed.period)));
+    }
+    Ok(())
+}
+
+/// Refuses a date that only a slip of the year explains: it would hold up its series until then. The clock does nothing else
+/// to what is issued.
+fn refuse_future(date: &str, is_allowed: bool) -> Result<(), CliError> {
+    let today = today();
+    if !is_allowed && time::days_after(&today, FARTHEST).is_some_and(|latest| date > latest.as_str()) {
+        return Err(CliError::failed(format!("--date {date} is more than a year after today, {today}: numbers follow dates, and none of an earlier date could follow in its year"))
+            .hint("--future takes it"));
+    }
+    Ok(())
+}
+
+/// Days after today that a date may have without being asked again.
+const FARTHEST: u32 = 366;
 /// Days after a period, and after an invoice, on which it is issued or credited at the latest: a slip of the year would lock
 /// the series, whose numbers follow dates.
 const LATEST_ISSUE: u32 = 400;
@@ -242,10 +265,13 @@ fn publish(
 ) -> Result<Option<(Writer, BatchManifest)>, CliError> {
     let seller = &inputs.terms.seller.id;
     let first = counter(history, seller, date)?;
+    let claims = Claims::of(&history.issued);
     let mut runs = BilledRuns::default();
     let mut writer = Writer::begin(lock)?;
     for (counter, draft) in (first..).zip(drafts) {
-        let Draft { document, open } = draft?;
+        let draft = draft?;
+        invoices::refuse_before_credit(history, &claims, &draft, date)?;
+        let Draft { document, open } = draft;
         let number = number(&inputs.terms.number_prefix, date, counter);
         refuse_taken(history, &number)?;
         let entry = Entry { counter, runs: runs.add(history, &open), ..Entry::default() };
@@ -326,6 +352,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         ));
     }
     let date = date(args.date.as_ref(), today)?;
+    refuse_future(&date, args.future)?;
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;

@@ -73,7 +73,8 @@ impl Reading {
                 Compression::Plain => None,
                 _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
             };
-            let table = if is_published { CallTable::open_published(path, unpacked)? } else { CallTable::open(path, unpacked)? };
+            let open = if is_published { CallTable::open_published } else { CallTable::open };
+            let table = open(path, unpacked)?.at_most(read_file.size, self.max_ratio);
             // A slice at a time: a row alone would cost as much as its whole row group.
             for group in records
                 .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))

@@ -2,8 +2,12 @@
 //!
 //! **Invariant:** nothing is mended. `004915` could be read as `4915`, but a deck is a price list: whoever wrote it says
 //! what it means, and until then no call is priced by another row in silence.
+//!
+//! A prefix that starts with 0 is taken in a deck of the archive: calls were booked with the deck as it is, and must be
+//! explained with it. Its row has never won and never will, as no number starts with 0.
 
 use crate::deck::{Destination, Prefix};
+use crate::io::sheet::Strictness;
 
 /// Most digits of a number, and so of a prefix.
 const LONGEST: usize = 15;
@@ -15,18 +19,8 @@ pub(super) struct Wrong {
     pub hint: String,
 }
 
-/// How strictly a list is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zeros {
-    /// A prefix that starts with 0 is refused.
-    Refused,
-    /// It is taken, in a deck of the archive: calls were booked with the deck as it is, and must be explained with it. Its
-    /// row has never won and never will, as no number starts with 0.
-    Taken,
-}
-
 /// The prefixes of a destination list; the word `emergency` stands for 911 and 933.
-pub(super) fn destinations(list: &str, zeros: Zeros) -> Result<Vec<Destination>, Wrong> {
+pub(super) fn destinations(list: &str, strictness: Strictness) -> Result<Vec<Destination>, Wrong> {
     if list.is_empty() {
         return Err(Wrong {
             problem: "the list is empty; expected digits without +".to_owned(),
@@ -35,22 +29,22 @@ pub(super) fn destinations(list: &str, zeros: Zeros) -> Result<Vec<Destination>,
     }
     let destination = |text: &str| match text {
         text if text.eq_ignore_ascii_case("emergency") => Ok(Destination::Emergency),
-        text => prefix(text, zeros).map(Destination::Prefix),
+        text => prefix(text, strictness).map(Destination::Prefix),
     };
     list.split(',').map(str::trim).map(destination).collect()
 }
 
 /// The prefixes of an origin list; none for a blank list or `ALL`: any origin.
-pub(super) fn origins(list: &str, zeros: Zeros) -> Result<Vec<Prefix>, Wrong> {
+pub(super) fn origins(list: &str, strictness: Strictness) -> Result<Vec<Prefix>, Wrong> {
     if list.is_empty() || list.eq_ignore_ascii_case("all") {
         return Ok(Vec::new());
     }
-    list.split(',').map(str::trim).map(|text| prefix(text, zeros)).collect()
+    list.split(',').map(str::trim).map(|text| prefix(text, strictness)).collect()
 }
 
-fn prefix(text: &str, zeros: Zeros) -> Result<Prefix, Wrong> {
+fn prefix(text: &str, strictness: Strictness) -> Result<Prefix, Wrong> {
     match Prefix::parse(text) {
-        Some(prefix) if zeros == Zeros::Taken || !text.starts_with('0') => Ok(prefix),
+        Some(prefix) if strictness == Strictness::Archived || !text.starts_with('0') => Ok(prefix),
         Some(_) => Err(leading_zero(text)),
         None => Err(no_prefix(text)),
     }
@@ -140,11 +134,11 @@ mod tests {
             ("4.9E+10", "write the digits that the numbers start with, such as 4915"),
             ("\u{664}\u{669}", "write the digits that the numbers start with, such as 4915"),
         ] {
-            let wrong = prefix(text, Zeros::Refused).expect_err(text);
+            let wrong = prefix(text, Strictness::Full).expect_err(text);
             assert_eq!(wrong.hint, hint, "{text}");
         }
-        assert!(prefix("49", Zeros::Refused).is_ok() && prefix("0049", Zeros::Taken).is_ok());
-        assert_eq!(destinations("49, EMERGENCY", Zeros::Refused).map(|list| list.len()), Ok(2));
-        assert_eq!(origins("All", Zeros::Refused), Ok(Vec::new()));
+        assert!(prefix("49", Strictness::Full).is_ok() && prefix("0049", Strictness::Archived).is_ok());
+        assert_eq!(destinations("49, EMERGENCY", Strictness::Full).map(|list| list.len()), Ok(2));
+        assert_eq!(origins("All", Strictness::Full), Ok(Vec::new()));
     }
 }

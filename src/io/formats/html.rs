@@ -38,6 +38,7 @@ use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The built-in templates, by the name under which a user's folder may replace them.
@@ -52,6 +53,10 @@ const STYLE: &str = "style.css";
 const LONG: usize = 25;
 /// A table of fewer lines of usage says more than a chart of their shares.
 const SHARES: usize = 7;
+/// Steps that a template may take: 15 s. A million itemised calls take a fifth of it.
+const MOST_STEPS: u64 = 1_000_000_000;
+/// Bytes that a page may have.
+const LONGEST_PAGE: usize = 1 << 30;
 /// Destinations that a chart names.
 const DESTINATIONS: usize = 10;
 
@@ -78,6 +83,7 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     let syntax = syntax.map_err(|e| template_error(Path::new(INVOICE), &e))?;
     let mut env = Environment::new();
+    env.set_fuel(Some(MOST_STEPS));
     env.set_auto_escape_callback(|_| AutoEscape::Html);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_syntax(syntax);
@@ -115,6 +121,7 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
         let source = match &path {
             Some(path) => {
                 found += 1;
+                refuse_outside(folder, path)?;
                 let text = read_text(path)?;
                 text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
             }
@@ -137,6 +144,37 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     }
 }
 
+/// Refuses a template that a link leads to from outside its folder: what stands there would be on every document.
+fn refuse_outside(folder: Option<&Path>, path: &Path) -> Result<(), FileError> {
+    let real = |path: &Path| path.canonicalize().map_err(|e| FileError::new(path, format!("cannot be read: {e}")));
+    match folder {
+        Some(folder) if !real(path)?.starts_with(real(folder)?) => {
+            Err(FileError::new(path, "is a link out of the folder of templates").hint("put the file itself there"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes what a template prints, up to a limit.
+struct Page {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Templates {
     /// Fills a template with a context.
     ///
@@ -145,7 +183,10 @@ impl Templates {
     pub fn fill(&self, name: &str, context: impl Serialize) -> Result<String, FileError> {
         let path = self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists());
         let error = |e: Error| template_error(path.as_deref().unwrap_or(Path::new(name)), &e);
-        self.environment.get_template(name).and_then(|template| template.render(Serde(context))).map_err(error)
+        let mut page = Page { bytes: Vec::new(), most: LONGEST_PAGE };
+        let template = self.environment.get_template(name).map_err(error)?;
+        template.render_captured_to(Serde(context), &mut page).map_err(error)?;
+        Ok(String::from_utf8(page.bytes).expect("a template prints text"))
     }
 }
 
@@ -359,6 +400,8 @@ fn template_error(path: &Path, error: &Error) -> FileError {
         ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod => {
             "see the filters of minijinja, and digits, blocks, date, time, scenario, tax"
         }
+        ErrorKind::OutOfFuel => "it loops for too long: a loop inside of a loop counts what both do",
+        ErrorKind::WriteFailure => "a page has at most 1 GiB",
         _ => "the syntax is that of Jinja; start from the built-in template",
     };
     let error_at = FileError::new(path, problem).hint(hint);

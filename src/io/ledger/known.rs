@@ -92,6 +92,18 @@ fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> 
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Those of the wanted ids, sorted, whose calls are booked.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn booked_among(history: &History, wanted: &[Sid]) -> Result<HashSet<Sid>, LedgerError> {
+    if wanted.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found = places(history, wanted)?;
+    Ok(found.iter().filter(|place| place.id.place.is_some()).map(|place| place.id.sid).collect())
+}
+
 /// Those of the wanted ids, sorted, that a run has.
 ///
 /// # Errors

@@ -136,6 +136,31 @@ fn a_broken_template_is_named_with_its_line() {
     assert!(Pages::new(Some(Path::new("/no/such/folder"))).expect_err("none").to_string().contains("is no folder"));
 }
 
+/// Loops over loops end, and a page that grows without end is refused before it fills the memory.
+#[test]
+fn a_template_has_limits() {
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+    let folder = folder(&[(INVOICE, endless)]);
+    let mut templates = environment(Some(folder.path())).expect("templates");
+    templates.environment.set_fuel(Some(10_000));
+    let error = templates.fill(INVOICE, ()).expect_err("a limit").to_string();
+    assert!(error.contains("invoice.html:1: the template cannot be used: engine ran out of fuel"), "{error}");
+    let mut page = Page { bytes: Vec::new(), most: 4 };
+    assert_eq!((page.write(b"abcd").expect("room"), page.write(b"e").is_err()), (4, true));
+}
+
+/// A link out of the folder would put a stranger's file on every document.
+#[test]
+fn a_template_that_is_a_link_out_of_its_folder_is_refused() {
+    let (elsewhere, linked) = (folder(&[("secret", "key")]), folder(&[("own.html", "<p>own</p>")]));
+    std::os::unix::fs::symlink(elsewhere.path().join("secret"), linked.path().join(INVOICE)).expect("a link");
+    let error = environment(Some(linked.path())).expect_err("a link").to_string();
+    assert!(error.contains("invoice.html: is a link out of the folder of templates"), "{error}");
+    std::fs::remove_file(linked.path().join(INVOICE)).expect("it is removed");
+    std::os::unix::fs::symlink("own.html", linked.path().join(INVOICE)).expect("a link");
+    assert!(environment(Some(linked.path())).is_ok());
+}
+
 #[test]
 fn nothing_in_a_template_turns_escaping_off() {
     let mut document = samples::invoice("EUR", 3);

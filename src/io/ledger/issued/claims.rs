@@ -39,8 +39,8 @@ pub struct Claim<'a> {
     pub entry: &'a Entry,
     runs: HashSet<&'a str>,
     until: Month,
-    /// The sequence number of the batch that let its legs go.
-    released: Option<u64>,
+    /// The credit note that let its legs go, and the batch of that.
+    released: Option<(&'a Batch, &'a Entry)>,
 }
 
 /// The claims of all invoices.
@@ -73,7 +73,7 @@ impl<'a> Claims<'a> {
                     Some(number) => {
                         let credited = own.iter_mut().find(|claim| claim.entry.number == *number);
                         if let Some(claim) = credited.filter(|_| entry.rebill) {
-                            claim.released = Some(m.sequence);
+                            claim.released = Some((batch, entry));
                         }
                     }
                 }
@@ -108,7 +108,8 @@ impl<'a> Claims<'a> {
             |batch: &Batch| batch.manifest.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| name == account));
         let own = self.on(account, currency).iter();
         let opens = own.filter(|claim| !claim.batch.manifest.supplementary && !claim.runs.is_empty());
-        let mut opened: Vec<(u64, Month)> = opens.filter_map(|claim| Some((claim.released?, claim.until))).collect();
+        let mut opened: Vec<(u64, Month)> =
+            opens.filter_map(|claim| Some((claim.released?.0.manifest.sequence, claim.until))).collect();
         opened.sort_unstable();
         let mut opened = opened.into_iter().peekable();
         let mut until = None;
@@ -130,8 +131,32 @@ impl<'a> Claims<'a> {
     /// Whether the monthly items of an account were billed in a currency for a month, on an invoice that stands.
     #[must_use]
     pub fn has_items(&self, account: &str, currency: &str, month: Month) -> bool {
-        let of_month = |claim: &Claim<'_>| claim.until == month && claim.released.is_none() && claim.entry.items > 0;
-        self.on(account, currency).iter().any(of_month)
+        self.of_items(account, currency, month).any(|claim| claim.released.is_none())
+    }
+
+    fn of_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
+        self.on(account, currency).iter().filter(move |claim| claim.until == month && claim.entry.items > 0)
+    }
+
+    /// Of the credit notes that let go what is billed now, the one with the latest date, and its date: legs by their runs and
+    /// months, and the monthly items of a month. An invoice of an earlier date would bill them beside the credited one.
+    ///
+    /// A note of its invoice's own date is none of these: that invoice, of a wrong date perhaps, stood for no day.
+    pub fn freed_by<'r>(
+        &self,
+        (account, currency): (&str, &str),
+        legs: impl Iterator<Item = (&'r str, Month)>,
+        items: Option<Month>,
+    ) -> Option<(&'a str, &'a str)> {
+        let own = self.on(account, currency);
+        let of_legs = legs.filter_map(|(run_id, month)| takers(own, run_id, month).last());
+        let of_items = items.and_then(|month| self.of_items(account, currency, month).last());
+        let notes = of_legs.chain(of_items).filter_map(|claim| {
+            let (batch, note) = claim.released?;
+            let date = batch.manifest.date.as_str();
+            (date > claim.batch.manifest.date.as_str()).then_some((date, note.number.as_str()))
+        });
+        notes.max().map(|(date, number)| (number, date))
     }
 }
 
@@ -143,7 +168,7 @@ pub fn takers<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> im
             && month <= claim.until
             && claim.runs.contains(run_id);
         if takes {
-            free_from = claim.released;
+            free_from = claim.released.map(|(batch, _)| batch.manifest.sequence);
         }
         takes
     })
@@ -227,6 +252,28 @@ mod tests {
         issued.push(credit(4, "INV-3", true));
         issued[3].manifest.entries[0].account_sid = "AC2".into();
         assert_eq!(Claims::of(&issued).billed_until("AC2", "USD"), Some(month("2026-10")), "by whichever batch it was billed");
+    }
+
+    #[test]
+    fn what_a_credit_note_let_go_is_billed_after_it() {
+        let mut issued = vec![batch(1, "2026-11", &["r1"]), credit(2, "INV-1", true)];
+        issued[0].manifest.entries[0].items = 1;
+        issued[0].manifest.date = "2026-12-01".to_owned();
+        issued[1].manifest.date = "2027-01-10".to_owned();
+        issued[1].manifest.entries[0].number = "CN-2".to_owned();
+        let november = month("2026-11");
+        let freed = |issued: &[Batch], run: &'static str, items: Option<Month>| {
+            let found = Claims::of(issued);
+            found.freed_by(("AC1", "USD"), [(run, november)].into_iter(), items).map(|(note, date)| format!("{note} {date}"))
+        };
+        let note = Some("CN-2 2027-01-10".to_owned());
+        assert_eq!([freed(&issued, "r1", None), freed(&issued, "r2", None)], [note.clone(), None]);
+        assert_eq!([freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))], [note, None]);
+        issued.push(batch(3, "2026-11", &["r1"]));
+        assert_eq!(freed(&issued, "r1", None), None, "billed again since");
+        issued.truncate(2);
+        issued[0].manifest.date = "2027-01-10".to_owned();
+        assert_eq!(freed(&issued, "r1", None), None, "it stood for no day");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::io::ledger::known::day_of_file;
 use crate::io::ledger::read::{each_group, longs, text, units};
 use crate::io::ledger::{Dataset, History, LedgerError, Run};
 use crate::io::parts::Parts;
+use crate::mask;
 use crate::money::{AMOUNT_DECIMALS, Amount, Overflow, Price, Total, decimal_text};
 use crate::time::{self, DAY, Micros};
 use crate::usage::{LineKey, Usage};
@@ -340,8 +341,8 @@ pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, V
             let itemised = ItemisedLeg {
                 start: time::text(start),
                 call_sid,
-                from: mask(&from, masked),
-                to: mask(&to, masked),
+                from: mask::party(&from, masked),
+                to: mask::party(&to, masked),
                 scenario,
                 service,
                 description,
@@ -363,34 +364,4 @@ fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
     let (number, rest) = bytes.split_first_chunk().expect("a row that was packed here");
     *bytes = rest;
     *number
-}
-
-/// A party with its last digits hidden: those of a number, or of the user of a SIP endpoint; not of its host.
-#[must_use]
-pub fn mask(party: &str, digits: usize) -> String {
-    let is_sip = party.starts_with("sip:") || party.starts_with("sips:");
-    let (user, host) = party.rfind('@').map_or(if is_sip { ("", party) } else { (party, "") }, |at| party.split_at(at));
-    let mut left = digits;
-    let mut hidden: Vec<char> = Vec::with_capacity(user.len());
-    for c in user.chars().rev() {
-        let hide = left > 0 && c.is_numeric();
-        left -= usize::from(hide);
-        hidden.push(if hide { '•' } else { c });
-    }
-    hidden.into_iter().rev().chain(host.chars()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_masked_from_their_end() {
-        assert_eq!(mask("+442079460110", 4), "+44207946••••");
-        assert_eq!(mask("sip:+13035550105@pbx7.example.com", 3), "sip:+13035550•••@pbx7.example.com");
-        assert_eq!(mask("sip:a@5551234567@host", 4), "sip:a@555123••••@host");
-        assert_eq!(mask("sip:h5551234.example", 4), "sip:h5551234.example");
-        assert_eq!(mask("anonymous", 4), "anonymous");
-        assert_eq!(mask("+442079460110", 0), "+442079460110");
-    }
 }
