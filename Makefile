@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test wheel wheel-test spark-quick spark-test faults nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test wheel wheel-test spark-quick spark-test faults power-loss fuzz nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -62,7 +62,13 @@ spark-test: tools wheel          ## all of it, on two versions of Spark and on S
 	TRUNKRATE_WHOLE=1 $(call SPARK_TEST,sail)
 
 faults: tools strace            ## a fault at every system call of every step; `make test` tries some of them
-	INSTA_UPDATE=no cargo test --release --locked -- --ignored --nocapture faults
+	INSTA_UPDATE=no cargo test --release --locked -- --ignored --nocapture --skip faults::power faults
+
+power-loss: tools               ## every disk that a loss of power may leave, of every step: some minutes
+	INSTA_UPDATE=no cargo test --release --locked --test it -- --ignored --nocapture faults::power
+
+fuzz: tools                     ## files with bytes changed, for TRUNKRATE_FUZZ_SECONDS (600) from TRUNKRATE_FUZZ_SEED (1)
+	INSTA_UPDATE=no cargo test --release --locked --test it -- --ignored --nocapture fuzz::
 
 check: fmt lint test doc        ## exactly what CI runs
 

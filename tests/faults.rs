@@ -7,22 +7,27 @@
 //! |---|---|
 //! | this one | a step that is cut off is there whole or not at all, and can be done again |
 //! | `order` | files and folders are synced before they are published: a loss of power takes nothing |
+//! | `power` | the disks that a loss of power may leave, replayed |
 //! | `writers` | one writer at a time; a dead one blocks nobody; readers need not wait |
 //! | `shortage` | no descriptors, no space, no right to write: a message, and the old state |
 //! | `readers` | who reads shows all, or fails |
 //! | `bench` | the nights, the steps, and what a ledger looks like |
 //! | `strace` | the binary run under strace, and its record read back |
 //!
-//! The short form is in every test run; the long one, every call of every step, runs by `make faults`.
+//! The short forms are in every test run; the long ones, every call of every step, run by `make faults` and
+//! `make power-loss`.
 
 mod bench;
 mod order;
+mod power;
 mod readers;
 mod shortage;
 mod strace;
 mod writers;
 
-pub use bench::{Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, files, tables};
+pub use bench::{
+    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, copy_folder, files, tables,
+};
 
 use Fault::{Error, Kill};
 use bench::{EMPTY_NIGHT, STEPS, Step, Tree};

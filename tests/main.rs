@@ -21,6 +21,7 @@
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
+//! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
@@ -57,6 +58,8 @@ mod faults;
 mod findings;
 mod fixtures_night;
 mod formats;
+#[cfg(target_os = "linux")]
+mod fuzz;
 mod house;
 mod import;
 mod invoices;

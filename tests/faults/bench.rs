@@ -61,6 +61,7 @@ pub const FIRST_NIGHT: Words = night!("first.csv");
 pub const SECOND_NIGHT: Words = night!("second.csv");
 pub const THIRD_NIGHT: Words = night!("third.csv", "--accept-changes");
 pub const EMPTY_NIGHT: Words = night!("empty.csv", "--accept-changes");
+pub const LARGE_NIGHT: Words = night!("large.csv");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
 pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
 pub const RESOLVE: Words = &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
@@ -286,6 +287,23 @@ impl Bench {
         };
         OUTPUTS.iter().map(read).collect()
     }
+}
+
+/// Writes a night whose files are larger than what goes through the system's cache: 150,000 calls of a day.
+pub fn large_night(bench: &Bench) {
+    let row = |number: u32| {
+        // Numbers that do not repeat.
+        let to = 2_000_000 + u64::from(number) * 7_919_333 % 7_999_999;
+        let (hour, minute, second) = (number / 3_600 % 24, number / 60 % 60, number % 60);
+        format!(
+            "CA{:032x},,AC1,TK1,trunking-terminating,+1202555{:04},+1415{to:07},2026-11-20T{hour:02}:{minute:02}:{second:02}Z,,{},completed",
+            u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
+            number % 10_000,
+            number % 977 + 1
+        )
+    };
+    let rows: Vec<String> = (0..150_000).map(row).collect();
+    bench.inputs.file("large.csv", call_file(&rows.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 
 /// All files below a folder; none if it is not there.
