@@ -18,6 +18,7 @@ use crate::scenario::{Scenario, TransferScenario};
 use crate::target::Asked;
 use crate::time;
 use crate::trunk::Trunks;
+use serde::{Deserialize, Serialize};
 
 /// What a detail is made from.
 #[derive(Clone, Copy)]
@@ -34,7 +35,7 @@ pub struct Case<'a> {
 
 /// What a detail says beside the record's own text. It is taken while the record's family is at hand; the text is read
 /// again later, once for all that are suspended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The trunk that its transfer went by, if that matters.
     trunk: Box<str>,

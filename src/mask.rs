@@ -24,25 +24,21 @@ fn last_digits(text: &str, digits: usize) -> String {
     hidden.into_iter().rev().collect()
 }
 
-/// A sentence with the last digits of its telephone numbers hidden: of seven digits or more in a row, which may have blanks
-/// and separators between them after a `+` or `(`. Amounts, dates and ids stay.
+/// A sentence with the last digits of its telephone numbers hidden: seven digits or more in a row, in whatever script, with
+/// blanks and separators between them. Amounts, dates and ids stay.
+///
+/// What might be a number is taken for one: of a text that a stranger wrote too much is hidden rather than too little.
 #[must_use]
 pub fn sentence(text: &str, digits: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit() || matches!(c, '+' | '(')) {
+    while let Some(at) = rest.find(|c: char| c.is_numeric() || c == '+' || c == '(') {
         let (before, from) = rest.split_at(at);
         shown.push_str(before);
-        let length = number_length(from);
-        let (number, after) = from.split_at(length);
-        let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let is_fraction = shown.ends_with('.') || after.strip_prefix('.').is_some_and(|more| is_part(more.chars().next()));
-        let is_number = number.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST
-            && !is_fraction
-            && (number.starts_with('+') || !is_part(shown.chars().last()))
-            && !is_part(after.chars().next());
-        if is_number {
-            shown.push_str(&last_digits(number, digits));
+        let date = date_length(from);
+        let (number, after) = from.split_at(date.unwrap_or_else(|| number_length(from)));
+        if date.is_none() && is_telephone_number(number, &shown, after) {
+            shown.push_str(&number_or_numbers(number, digits));
         } else {
             shown.push_str(number);
         }
@@ -51,18 +47,62 @@ pub fn sentence(text: &str, digits: usize) -> String {
     shown + rest
 }
 
+/// Hides the last digits of a number with blanks in it, or of each of several numbers with blanks between them.
+fn number_or_numbers(text: &str, digits: usize) -> String {
+    let is_whole = |word: &str| word.chars().filter(|c| c.is_numeric()).count() >= SHORTEST;
+    if !text.split(char::is_whitespace).any(is_whole) {
+        return last_digits(text, digits);
+    }
+    let words = text.split_inclusive(char::is_whitespace);
+    words.map(|word| if is_whole(word) { last_digits(word, digits) } else { word.to_owned() }).collect()
+}
+
+fn is_telephone_number(number: &str, before: &str, after: &str) -> bool {
+    let count = number.chars().filter(|c| c.is_numeric()).count();
+    // An id begins with letters, a number does not.
+    let is_of_id = before.ends_with(|c: char| c.is_ascii_alphanumeric()) && !number.starts_with('+');
+    let is_currency = |text: &str| text.len() >= 3 && text.bytes().take(3).all(|byte| byte.is_ascii_uppercase());
+    let is_amount = after.strip_prefix(' ').is_some_and(is_currency) && !number.starts_with('+');
+    count >= SHORTEST && !is_of_id && !is_amount && !is_decimal(number)
+}
+
+/// As amounts are written: two places or more.
+fn is_decimal(text: &str) -> bool {
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.')
+        .is_some_and(|(whole, places)| all_digits(whole) && all_digits(places) && places.len() >= 2 && whole.len() < 10)
+}
+
+/// How many bytes are a date, `2026-11-20`, if a text begins with one.
+fn date_length(text: &str) -> Option<usize> {
+    let date = text.get(..10)?;
+    let is_date = crate::time::days_after(date, 0).is_some_and(|same| same == date);
+    is_date.then_some(10)
+}
+
 /// How many bytes of a text that begins with a digit, `+` or `(` are one number's.
 fn number_length(text: &str) -> usize {
-    let has_separators = !text.starts_with(|c: char| c.is_ascii_digit());
-    let mut end = 1;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            b'0'..=b'9' => end = at + 1,
-            b' ' | b'-' | b'.' | b'(' | b')' if has_separators && at <= end + 1 => {}
-            _ => break,
+    let mut end = text.chars().next().map_or(0, char::len_utf8);
+    let mut separators = 0;
+    for (at, c) in text.char_indices().skip(1) {
+        if c.is_numeric() {
+            // A date is no part of a number before it.
+            if separators > 0 && date_length(&text[at..]).is_some() {
+                break;
+            }
+            (end, separators) = (at + c.len_utf8(), 0);
+        } else if is_separator(c) && separators < 2 {
+            separators += 1;
+        } else {
+            break;
         }
     }
     end
+}
+
+/// What people set between the digits of a number: blanks, strokes and hyphens of every kind.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
 }
 
 #[cfg(test)]
@@ -93,6 +133,14 @@ mod tests {
             ("ours is 1234567.89000 USD, 0.1234567", "ours is 1234567.89000 USD, 0.1234567"),
             ("at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s", "at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s"),
             ("a + b (c) 911 über 5551234", "a + b (c) 911 über 555••••"),
+            ("from is `202-555-0123`", "from is `202-555-••••`"),
+            ("202 555 0124, 0049 30 5550 0125", "202 555 ••••, 0049 30 5550 ••••"),
+            ("202.555.0123 tel:202-555-0123 +1/202/555/0123", "202.555.•••• tel:202-555-•••• +1/202/555/••••"),
+            ("+1\u{a0}202\u{2011}555\u{a0}0123", "+1\u{a0}202\u{2011}555\u{a0}••••"),
+            ("１２０２５５５０１２３ 12025550123a .2025550123", "１２０２５５５•••• 1202555••••a .202555••••"),
+            ("12025550123.5 and +1.202.555.0123x7", "12025550•••.• and +1.202.555.••••x7"),
+            ("2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY", "2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY"),
+            ("52 calls: 3 of 1,234,567 in 3600 s", "52 calls: 3 of 1,234,567 in 3600 s"),
             ("", ""),
         ] {
             assert_eq!(sentence(text, 4), shown);

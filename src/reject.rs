@@ -29,10 +29,11 @@
 //! | `unlisted-account` | the accounts file lacks the account, and `policy.unlisted_accounts` is `suspend` | list it |
 //! | `no-rate` | the deck has no row for a leg | mend the deck |
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a record is suspended, in order of precedence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the table at the head of this module says what each one means")]
 pub enum Reason {

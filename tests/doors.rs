@@ -190,6 +190,36 @@ fn a_page_whose_next_page_is_missing_is_said() {
     assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page1.json", "previous_page": "page 0"}]));
 }
 
+/// Two exports joined into one file, the second with its columns in another order: +49 was billed as the caller.
+#[test]
+fn another_header_among_the_rows_is_refused() {
+    let night = night(&[]);
+    let turned = HEADER.replacen("from,to", "to,from", 1);
+    let joined = [call_file(&[&root("CA1")]), format!("{turned}\n{},,,,\n", row("CA2", "+14155550102", "+12025550101"))].concat();
+    night.file("calls.csv", joined);
+    let said = refused(&night, &["--cdrs", "calls.csv"]);
+    assert!(said.contains("error: calls.csv:3: has another header here, with columns in other places"), "{said}");
+    // The same header again is a record that waits.
+    night.file("calls.csv", [call_file(&[&root("CA1")]), call_file(&[&root("CA2")])].concat());
+    let summary = night.run(&[]);
+    assert_eq!((&summary["rated"], &summary["suspended"]), (&json!(2), &json!(1)));
+}
+
+/// A folder of calls whose name begins as those of other tools do was passed over without a word.
+#[test]
+fn a_folder_that_is_left_out_is_said() {
+    let night = night(&[]);
+    night.file("calls/a.csv", call_file(&[&root("CA1")]));
+    night.file("calls/_late/b.csv", call_file(&[&root("CA2")]));
+    night.file("calls/.x/deep/c.csv", call_file(&[&root("CA3")]));
+    night.file("calls/_temporary/0/marker", "");
+    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates"]);
+    for folder in ["calls/_late", "calls/.x"] {
+        assert!(done.stderr.contains(&format!("note: {folder}: left out")), "{}", done.stderr);
+    }
+    assert!(done.code == 0 && !done.stderr.contains("_temporary"), "{}", done.stderr);
+}
+
 /// `3599` that became `35` must not be billed as 35 s.
 #[test]
 fn a_last_line_that_may_have_been_cut_waits() {

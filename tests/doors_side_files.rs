@@ -399,6 +399,7 @@ fn a_table_that_is_not_among_a_decks_files_is_refused() {
         ("", "b.txt"),
         ("", "b.csv.part"),
         ("", ".b.csv"),
+        ("", ".new/b.csv"),
     ] {
         let night = Night::new();
         night.calls(&[]);

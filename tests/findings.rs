@@ -306,7 +306,9 @@ fn callers_at_a_host_without_a_plus_are_said() {
 #[test]
 fn ids_in_two_letter_cases_are_said() {
     let (small, capital) = ("CA00112233445566778899aabbccddeeff", "CA00112233445566778899AABBCCDDEEFF");
-    let note = format!("note: 1 call is booked under two ids that differ in the case of their letters alone ({capital})");
+    let note = format!(
+        "note: 1 call is booked under two ids that differ in the case of their letters, or in a spreadsheet's marks, alone ({capital})"
+    );
     let night = Night::with_plain_deck();
     let said = book(&night, &[&call(small, "60", 60), &call(capital, "60", 60)]);
     assert!(said.contains(&note), "{said}");
@@ -317,6 +319,15 @@ fn ids_in_two_letter_cases_are_said() {
     assert!(said.contains(&note), "{said}");
     let said = book(&Night::with_plain_deck(), &[&call("CALL-1", "60", 60), &call("Call-1", "60", 60)]);
     assert!(said.contains("(CALL-1)"), "{said}");
+    // In the other order, in another form than the carrier's, and with a spreadsheet's mark.
+    for (first, second) in [(capital, small), ("UUID-1A", "uuid-1a"), ("'CA1", "CA1"), ("CA1", "'CA1")] {
+        let night = Night::with_plain_deck();
+        let said = [first, second].map(|id| book(&night, &[&call(id, "60", 60), &call("CA9", "60", 60)]));
+        assert_eq!(said[0], "", "{first}");
+        assert!(said[1].contains("note: 1 call is booked under two ids"), "{first}, {second}: {}", said[1]);
+        // Once it is said, a night without another twin says nothing.
+        assert_eq!(book(&night, &[&call("CA10", "60", 60)]), "", "{first}, {second}");
+    }
 }
 
 // ---- details and hints ------------------------------------------------------------------------------------------

@@ -264,6 +264,77 @@ fn what_a_credit_note_let_go_is_not_billed_before_it() {
     books.verify();
 }
 
+/// The same where the run was undone and rated again under another name, and where what was billed again was let go on its own
+/// day.
+#[test]
+fn no_way_leads_round_a_credit_note() {
+    let early = ["issue", "--period", "2026-11", "--date", "2026-12-20", "--allow-incomplete"];
+    let refused = |books: &Books| {
+        let done = books.invoice(&early);
+        assert!(done.code == 1 && done.stderr.contains("is before 2027-01-10, the date of INV-2027-000001"), "{}", done.shown());
+    };
+    let books = Books::new();
+    let run = books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    books.issue("2026-11", "2026-12-01", &[]);
+    let credit = |books: &Books, number: &str| {
+        books.invoice(&["credit", number, "--reason", "price", "--rebill", "--date", "2027-01-10"]).ok();
+    };
+    credit(&books, "INV-2026-000001");
+    books.night.trunkrate(&["undo", &run, "--reason", "price"]).ok();
+    books.night.deck("US,United States,US,0.0200,,1,termination,,,,,,\n");
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    refused(&books);
+    books.issue("2026-11", "2027-01-10", &[]);
+    books.verify();
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    books.issue("2026-11", "2026-12-01", &[]);
+    credit(&books, "INV-2026-000001");
+    books.issue("2026-11", "2027-01-10", &[]);
+    credit(&books, "INV-2027-000002");
+    refused(&books);
+}
+
+/// Charges that are added once their month is billed are billed by nothing: that was no finding, and no word.
+#[test]
+fn charges_that_no_invoice_bills_are_said() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC1", "2027-01-20T10:00:00Z")]);
+    let header = "account_sid,description,quantity,unit_price,currency\n";
+    books.night.file("items.csv", format!("{header}AC1,Number,1,5,USD\n"));
+    books.issue("2026-11", "2026-12-01", &["--items", "items.csv"]);
+    let said = |args: &[&str]| {
+        let done = books.invoice(&[args, &["--items", "items.csv"]].concat());
+        format!("{}{}", done.stdout, done.stderr)
+    };
+    let check = ["check", "--period", "2026-11", "--date", "2026-12-02"];
+    let issue = ["issue", "--period", "2026-11", "--date", "2026-12-02", "--allow-incomplete"];
+    for args in [&check[..], &issue] {
+        assert!(!said(args).contains("items-changed"), "{}", said(args));
+    }
+    books.night.file("items.csv", format!("{header}AC1,Number,1,5,USD\nAC1,Setup,1,7,USD\n"));
+    let words = "AC1 has 2 charges for 2026-11 in USD, and INV-2026-000001 bills 1 charge, or others";
+    for args in [&check[..], &issue, &["draft", "--period", "2026-11"]] {
+        assert!(said(args).contains("items-changed:AC1:USD") && said(args).contains(words), "{}", said(args));
+    }
+    // December was passed over.
+    let january = said(&["check", "--period", "2027-01", "--date", "2027-02-01"]);
+    assert!(january.contains("2 charges for 2026-12 are billed by no invoice"), "{january}");
+    assert!(!january.contains("items-changed"), "{january}");
+}
+
+#[test]
+fn an_account_that_nothing_knows_is_no_account() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    for command in ["check", "draft", "issue"] {
+        let args = [command, "--period", "2026-11", "--date", "2026-12-01", "--account"];
+        let done = books.invoice(&[&args[..], &["ac1"]].concat());
+        assert!(done.code == 1 && done.stderr.contains("error: --account ac1: no call of it is there"), "{}", done.shown());
+        assert!(!books.invoice(&[&args[..], &["AC1"]].concat()).stderr.contains("no call of it"));
+    }
+}
+
 /// A check that takes a date which `issue` refuses would say that nothing stands against it.
 #[test]
 fn a_check_and_a_draft_take_the_dates_that_issue_takes() {
@@ -573,7 +644,8 @@ proptest! {
                         args.push("--supplementary");
                     }
                     let before = books.list().len();
-                    let expected = model.issue(month, account, supplementary);
+                    let is_unknown = account.is_some_and(|account| model.legs.iter().all(|(own, ..)| *own != account));
+                    let expected = if is_unknown { None } else { model.issue(month, account, supplementary) };
                     let done = books.invoice(&args);
                     prop_assert_eq!(done.code, i32::from(expected.is_none()), "{:?}: {}", args, done.shown());
                     let list = books.list();

@@ -107,3 +107,53 @@ fn a_size_that_is_none_is_refused() {
         assert!(done.stderr.contains("expected a size"), "{}", done.stderr);
     }
 }
+
+/// More suspended records than are sorted and written together, of every kind that a reader cuts: they stand in the order of their
+/// ids, in one memory and in another; what waits is taken up again, and ends.
+#[test]
+fn suspense_in_many_groups_is_the_same_suspense() {
+    let night = Night::with_plain_deck();
+    let deck = "US,United States,US,0.0100,,1,termination,,,,,,\n";
+    night.deck(deck);
+    let mut calls = format!("{HEADER}\n");
+    for n in 0..70_000_u64 {
+        // In no order; without a price, without an id, malformed, and one in a hundred sound.
+        let n = n * 7919 % 70_000;
+        let to = if n % 100 == 0 { "+14155550102" } else { "+493012345678" };
+        match n % 7 {
+            0 => writeln!(calls, "broken {n}"),
+            1 => writeln!(calls, ",,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T10:00:00Z,,{n},completed,,,,"),
+            _ => writeln!(calls, "C{n:05},,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T10:00:00Z,,{n},completed,,,,"),
+        }
+        .expect("a text grows");
+    }
+    night.file("calls.csv", calls);
+    let run = |ledger: &str, memory: &str, command: &[&str]| {
+        let more = ["--rates", "rates", "--ledger", ledger, "--memory", memory, "--format", "json"];
+        night.trunkrate(&[command, &more[..]].concat()).json()
+    };
+    let mut first: Option<BTreeMap<String, Vec<u8>>> = None;
+    for memory in ["4GiB", "100KiB"] {
+        let ledger = format!("ledger-{memory}");
+        let summary = run(&ledger, memory, &["run", "--cdrs", "calls.csv"]);
+        let waits =
+            ["malformed-record", "missing-field", "no-rate"].map(|reason| summary["suspended_by_reason"][reason].as_u64());
+        // 10,000 malformed, 10,000 without an id; of the other 50,000 one in a hundred is rated.
+        assert_eq!((waits, summary["rated"].as_u64()), ([Some(10_000), Some(10_000), Some(49_500)], Some(500)), "{summary}");
+        // With a price for all, what has an id is billed by the next try.
+        night.deck(&format!("{deck}DE,Germany,DE,0.0200,,49,termination,,,,,,\n"));
+        let retry = ["suspense", "retry", "--accept-changes"];
+        let summary = run(&ledger, memory, &retry);
+        assert_eq!((summary["retried"].as_u64(), summary["rated"].as_u64()), (Some(69_500), Some(49_500)), "{summary}");
+        night.trunkrate(&["verify", "--ledger", &ledger]).ok();
+        let export = night.trunkrate(&["export", "suspense", "--format", "csv", "--raw", "--ledger", &ledger]).ok();
+        assert_eq!(export.lines().count(), 20_001);
+        assert!(export.lines().skip(1).all(|line| line.contains(",2,")), "tried twice");
+        night.deck(deck);
+        let found = files(&night.path().join(&ledger).join("runs"));
+        match &first {
+            None => first = Some(found),
+            Some(first) => assert_same(first, &found, memory),
+        }
+    }
+}

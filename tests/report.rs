@@ -457,6 +457,40 @@ fn a_changed_ledger_has_no_report() {
 
 // ---- the page ---------------------------------------------------------------------------------------------------
 
+/// Callers, examples, what waits: no number is whole, and what is no number stays.
+#[test]
+fn numbers_are_hidden_where_that_is_asked_for() {
+    let night = Night::with_plain_deck();
+    night.file("trunkrate.toml", "[policy]\nmangled_caller = \"unknown\"\n");
+    let call = |sid: &str, from: &str, to: &str| {
+        format!("{sid},,AC1,,trunking-terminating,{from},{to},2026-11-20T10:00:00Z,2026-11-20T10:20:00Z,1,completed")
+    };
+    let rows = [
+        call("CA1", "442079461234", "+14155550102"),
+        call("CA2", "sip:12025550101@pbx.example", "+14155550103"),
+        call("CA3", "+12025550101", "+493012345678"),
+        call("CA4", "+12025550101", "0049 30 12345678"),
+    ];
+    book(&night, &rows.each_ref().map(String::as_str));
+    for format in ["json", "html"] {
+        let whole = night.trunkrate(&["report", "--format", format]).ok();
+        let masked = night.trunkrate(&["report", "--format", format, "--mask", "4"]).ok();
+        for (number, hidden) in [
+            ("442079461234", "44207946••••"),
+            ("+14155550102", "+1415555••••"),
+            ("sip:12025550101@pbx.example", "sip:1202555••••@pbx.example"),
+            ("+493012345678", "+49301234••••"),
+        ] {
+            assert!(whole.contains(number) && !masked.contains(number), "{format}: {number}");
+            assert!(masked.contains(hidden), "{format}: {hidden}");
+        }
+        // What is no number stays.
+        for text in ["2026-11-20", "0.02000", "calls.csv"] {
+            assert!(masked.contains(text), "{format}: {text}");
+        }
+    }
+}
+
 /// Ids, parties, details, file names, names of accounts, decks and their rows, and what a person typed: all of it may be
 /// a stranger's.
 #[test]

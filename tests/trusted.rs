@@ -336,6 +336,45 @@ fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
     assert!(refused > 100, "{refused}");
 }
 
+/// One value of 60 KB that stands in 20,000 rows of a Parquet file of a few thousand bytes: as text, 1.2 GB. It is refused as soon
+/// as it is seen, in memory that does not grow with it.
+#[test]
+fn a_dictionary_that_stands_for_gigabytes_is_refused() {
+    use polars::prelude::*;
+    const ROWS: usize = 20_000;
+    let night = Night::with_plain_deck();
+    let one = |name: &str, text: String| Column::new(name.into(), vec![text; ROWS]);
+    let write = |name: &str, caller: &str, other: &str| {
+        let mut columns: Vec<Column> = [
+            ("parent_call_sid", ""),
+            ("account_sid", "AC1"),
+            ("direction", "trunking-terminating"),
+            ("from", caller),
+            ("to", "+14155550102"),
+            ("start_time", "2026-11-20T10:00:00Z"),
+            ("duration", "60"),
+            ("status", "completed"),
+            ("note", other),
+        ]
+        .map(|(name, text)| one(name, text.to_owned()))
+        .into();
+        columns.push(Column::new("sid".into(), (0..ROWS).map(|n| format!("C{n}")).collect::<Vec<String>>()));
+        let mut frame = DataFrame::new(ROWS, columns).expect("a frame");
+        let file = fs::File::create(night.path().join(name)).expect("a file is made");
+        ParquetWriter::new(file).finish(&mut frame).expect("a file is written");
+    };
+    let long = "x".repeat(60_000);
+    write("known.parquet", &long, "");
+    // The column is not read with the calls; but all of them wait, and are kept with all their columns.
+    write("other.parquet", "442079460110", &long);
+    for name in ["known.parquet", "other.parquet"] {
+        assert!(fs::metadata(night.path().join(name)).expect("a file").len() < 1 << 20);
+        let done = night.trunkrate(&["run", "--cdrs", name, "--rates", "rates"]);
+        let said = format!("error: {name}: gives more than 1000 times its size in text");
+        assert!(done.code == 1 && done.stderr.contains(&said), "{}", done.shown());
+    }
+}
+
 /// 461 bytes of zstd that are two million broken lines, and a JSON array of empty rows: each filled gigabytes.
 #[test]
 fn a_file_that_unpacks_to_a_thousand_times_its_size_is_refused() {

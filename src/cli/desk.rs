@@ -213,7 +213,7 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
     let run = events::close(&ledger, &lock, &history, RunKind::Resolve, rows, &others, &reason)?;
     let text = format!(
-        "run {}: version {} stands, {} written off; the next run or `trunkrate suspense retry` books it\n",
+        "run {}: version {} stands, {} written off; `trunkrate suspense retry` books it, or the next run, unless that brings a later version\n",
         run.manifest.run_id,
         args.take,
         records(others.len())

@@ -8,7 +8,7 @@ use super::run::times;
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
-use crate::io::ledger::{Dataset, Ledger, books, polars_error};
+use crate::io::ledger::{Dataset, Ledger, books, polars_error, read};
 use crate::io::private;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
@@ -53,9 +53,12 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
             return write_frames((args.format, args.cells), out, &suspense_frame(&mut [])?, |each| {
-                let mut rows = super::run::suspense_of(ledger)?;
-                rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
-                each(suspense_frame(&mut rows)?)
+                let history = ledger.history()?;
+                let Some(run) = history.runs.last() else { return Ok(()) };
+                read::each_suspended(run, Dataset::Suspense, |mut rows| {
+                    rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
+                    each(suspense_frame(&mut rows)?)
+                })
             });
         }
     };

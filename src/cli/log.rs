@@ -54,7 +54,7 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
 fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
     let history = ledger.history()?;
     let Some((row, _)) = family::find_log_row(&history, sid)? else {
-        let waits = read::suspense(&history)?.into_iter().find(|row| row.call_sid == sid);
+        let waits = read::find_waiting(&history, sid)?;
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
             Some(row) => error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail)),

@@ -11,12 +11,13 @@ use crate::detail::fields::no_number;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
 use crate::intern::Interner;
 use crate::io::accounts::{self, Accounts};
+use crate::io::calls::Waits;
 use crate::io::decks::{self, Decks};
 use crate::io::job::{Inputs, Intake};
 use crate::io::ledger::family::{self, LogRow};
 use crate::io::ledger::issued;
 use crate::io::ledger::issued::claims::{self, Claim, Claims};
-use crate::io::ledger::read::{text, units};
+use crate::io::ledger::read::{find_waiting, text, units};
 use crate::io::ledger::{History, Ledger, Run};
 use crate::io::parts::Memory;
 use crate::io::source;
@@ -119,7 +120,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let inputs = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
     let memory = Memory::of_machine();
-    let intake = Intake::read(inputs, &found.files, Vec::new(), (memory, &std::env::temp_dir()), &Arc::default())?;
+    let intake = Intake::read(inputs, &found.files, Waits::default(), (memory, &std::env::temp_dir()), &Arc::default())?;
     let Some(session) = intake.settle_family(&args.call)? else {
         return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
     };
@@ -195,7 +196,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
-        let waits = super::run::suspense_of(&ledger)?.into_iter().find(|row| row.call_sid == args.call);
+        let waits = find_waiting(&history, &args.call)?;
         return Err(match waits {
             Some(row) => not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail),
             None => CliError::failed(format!("the call {} is not in the ledger {}", args.call, ledger.folder().display())),

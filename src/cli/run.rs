@@ -33,7 +33,7 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
 /// Tries all that waits again, without new calls.
 pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
-    if suspense_of(&ledger)?.is_empty() {
+    if read::waiting(&ledger.history()?)?.is_empty() {
         term::print("nothing waits\n")?;
         return Ok(());
     }
@@ -373,9 +373,4 @@ pub fn times(times: &super::args::Times) -> Result<Option<std::ops::Range<i64>>,
         return Ok(None);
     }
     Ok(Some(bound(&times.from, "--from", i64::MIN)?..bound(&times.to, "--to", i64::MAX)?))
-}
-
-/// The suspense of a ledger.
-pub fn suspense_of(ledger: &Ledger) -> Result<Vec<crate::io::ledger::frames::SuspenseRow>, CliError> {
-    Ok(read::suspense(&ledger.history()?)?)
 }

@@ -5,15 +5,16 @@
 //! for the sake of the few that need it.
 
 mod texts;
+mod waits;
 
 pub use self::texts::{SourceText, Spot};
+pub use self::waits::{Waiting, Waits};
 
 use super::FileError;
 use super::calls_csv::{self, Header, LONGEST_LINE};
 use super::calls_json::{self, Keys, Links, Neighbour, Shape};
 use super::calls_parquet::CallTable;
 use super::families::Dealer;
-use super::ledger::frames::{KeptParent, KeptPrice};
 use super::parts::Memory;
 use super::pool::Text;
 use super::source::{CallPath, Compression, Source, Stamp, format_ending};
@@ -100,29 +101,6 @@ pub struct ReadFile {
     stamp: Stamp,
 }
 
-/// A record that waited in suspense, as it is taken up again.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// Its text.
-    pub record: String,
-    /// How it is to be read.
-    pub format: Format,
-    /// The file that it came from.
-    pub source_file: String,
-    /// The line there.
-    pub source_line: u64,
-    /// The newest call start that the ledger knew when it first came.
-    pub first_seen: String,
-    /// How often it was tried.
-    pub tries: u32,
-    /// Its fingerprint, if it was malformed: it stays so, though its text as kept may read well (bad bytes are replaced).
-    pub malformed: Option<u64>,
-    /// Its parent, if that is booked.
-    pub parent: Option<KeptParent>,
-    /// Its price, if that stands beside its text.
-    pub price: Option<KeptPrice>,
-}
-
 /// A piece of a file, with the records that it gave.
 #[derive(Debug, Clone)]
 struct Block {
@@ -148,7 +126,7 @@ pub struct Reading {
     /// The files.
     pub files: Vec<ReadFile>,
     /// The records that waited.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Waits,
     blocks: Vec<Block>,
     names: Vec<String>,
     /// Of the file that is being read: the keys that its JSON records have.
@@ -213,16 +191,15 @@ impl Drop for Held {
 /// The first file that cannot be read whole; nothing of the run is to be used then.
 pub fn read(
     files: &[CallPath],
-    waiting: Vec<Waiting>,
+    mut waiting: Waits,
     policy: &Policy,
     (memory, progress): (Memory, &Arc<AtomicU64>),
     dealer: &mut Dealer,
 ) -> Result<Reading, FileError> {
     let names = files.iter().map(|file| file.name.clone()).collect();
-    let mut reading = Reading { waiting, names, max_ratio: policy.max_ratio, ..Reading::default() };
-    let waited = read_waiting(&reading.waiting, policy);
-    reading.records = u32::try_from(waited.len()).map_err(|_| too_many())?;
-    dealer.add(vec![waited])?;
+    let records = u32::try_from(waiting.len()).map_err(|_| too_many())?;
+    waiting.take_up(policy, |calls| dealer.add(vec![calls]))?;
+    let mut reading = Reading { waiting, records, names, max_ratio: policy.max_ratio, ..Reading::default() };
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
         scope.spawn(move || produce(files, policy, &sender, progress, &Documents::of(memory)));
@@ -236,11 +213,10 @@ fn too_many() -> FileError {
     FileError::new(Path::new("run"), "more than 4 billion records in one run")
 }
 
-/// The waiting records, typed.
-#[must_use]
-pub fn read_waiting(waiting: &[Waiting], policy: &Policy) -> Calls {
+/// Some of the waiting records, typed; `first` is the number of the first.
+fn read_waiting(waiting: &[Waiting], first: u32, policy: &Policy) -> Calls {
     let mut calls = Calls::default();
-    for (place, record) in (0..).zip(waiting) {
+    for (place, record) in (first..).zip(waiting) {
         match (&record.format, record.malformed) {
             (_, Some(content)) => calls.push(&Record { content, ..Record::malformed(b"") }, place),
             (Format::Csv(header), None) => calls_csv::read_one(&record.record, header, |fields| match fields {
@@ -360,7 +336,7 @@ fn produce_table(
     let (hash, stamp) = source.finish()?;
     let (open, format): (fn(&Path, _) -> _, _) =
         if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
-    let table = Arc::new(open(&file.path, unpacked)?.at_most(stamp.size(), policy.max_ratio));
+    let table = Arc::new(open(&file.path, unpacked)?.at_most(stamp.size(), policy.max_ratio)?);
     let mut unread = Vec::new();
     if !file.of_night {
         table.check(policy)?;

@@ -280,11 +280,11 @@ struct Page<'a> {
     #[serde(borrow)]
     calls: Option<Values<'a>>,
     uri: Option<Value>,
-    #[serde(alias = "nextPageUri")]
+    #[serde(alias = "nextPageUri", alias = "next_page_url", alias = "nextPageUrl")]
     next_page_uri: Option<Value>,
-    #[serde(alias = "previousPageUri")]
+    #[serde(alias = "previousPageUri", alias = "previous_page_url", alias = "previousPageUrl")]
     previous_page_uri: Option<Value>,
-    #[serde(alias = "firstPageUri")]
+    #[serde(alias = "firstPageUri", alias = "first_page_url", alias = "firstPageUrl")]
     first_page_uri: Option<Value>,
     #[serde(rename = "page")]
     number: Option<Value>,

@@ -4,7 +4,8 @@
 //! means: numbers keep their digits; times are ISO 8601 with the offset that the column states, or none. A time that is an
 //! instant by its type goes by without being written and read again: 390 ns saved for each.
 
-use super::{FileError, page_counts};
+use super::FileError;
+use super::page_counts::{self, Pages};
 use crate::call::Calls;
 use crate::columns;
 use crate::policy::Policy;
@@ -41,6 +42,8 @@ pub struct CallTable {
     origin: Option<Origin>,
     metadata: Option<FileMetadataRef>,
     pieces: Vec<Range<usize>>,
+    /// Bytes of its pages.
+    unpacked_bytes: u64,
     limit: Limit,
 }
 
@@ -62,12 +65,14 @@ impl Limit {
     fn add(&self, path: &Path, bytes: u64) -> Result<(), FileError> {
         let given = self.given.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         match self.most {
-            Some(most) if given > most => {
-                Err(FileError::new(path, format!("gives more than {} times its size in text", self.ratio))
-                    .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`"))
-            }
+            Some(most) if given > most => Err(self.exceeded(path)),
             _ => Ok(()),
         }
+    }
+
+    fn exceeded(&self, path: &Path) -> FileError {
+        FileError::new(path, format!("gives more than {} times its size in text", self.ratio))
+            .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`")
     }
 }
 
@@ -126,10 +131,20 @@ impl CallTable {
 
     fn open_as(path: &Path, unpacked: Option<Vec<u8>>, origin: Option<Origin>) -> Result<Self, FileError> {
         let (path, names, columns) = (path.to_owned(), Vec::new(), Vec::new());
-        let mut table =
-            Self { path, unpacked, rows: 0, names, columns, origin, metadata: None, pieces: Vec::new(), limit: Limit::default() };
+        let mut table = Self {
+            path,
+            unpacked,
+            rows: 0,
+            names,
+            columns,
+            origin,
+            metadata: None,
+            pieces: Vec::new(),
+            unpacked_bytes: 0,
+            limit: Limit::default(),
+        };
         let path = &table.path.clone();
-        let (metadata, names) = table.guarded(|table| {
+        let (metadata, names, pages) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
                 facts(ParquetReader::new(Cursor::new(bytes.as_slice())), Cursor::new(bytes.as_slice()))
             } else {
@@ -139,7 +154,8 @@ impl CallTable {
         table.rows = metadata.num_rows;
         #[allow(clippy::redundant_closure_for_method_calls, reason = "polars does not re-export the type of a row group")]
         let groups = metadata.row_groups.iter().map(|group| group.num_rows());
-        table.pieces = pieces(groups);
+        table.pieces = pieces(groups, rows_at_a_time(pages.row_text));
+        table.unpacked_bytes = pages.unpacked;
         table.metadata = Some(metadata);
         table.names.clone_from(&names);
         for name in names {
@@ -159,11 +175,17 @@ impl CallTable {
         Ok(table)
     }
 
-    /// Refuses to give more text than so many times the `size` of the file as stored.
-    #[must_use]
-    pub fn at_most(self, size: u64, ratio: u32) -> Self {
+    /// Refuses to unpack to more than so many times the `size` of the file as stored, or to give more text than that.
+    ///
+    /// # Errors
+    /// If its pages say that they are more.
+    pub fn at_most(self, size: u64, ratio: u32) -> Result<Self, FileError> {
         let most = size.saturating_mul(ratio.into()).max(Limit::ALWAYS);
-        Self { limit: Limit { most: Some(most), ratio, given: Arc::default() }, ..self }
+        let limit = Limit { most: Some(most), ratio, given: Arc::default() };
+        if self.unpacked_bytes > most {
+            return Err(limit.exceeded(&self.path));
+        }
+        Ok(Self { limit, ..self })
     }
 
     /// Whether the file can say what a bill needs.
@@ -294,22 +316,27 @@ impl CallTable {
 fn facts<R: MmapBytesReader>(
     mut reader: ParquetReader<R>,
     file: impl Read + Seek,
-) -> PolarsResult<(FileMetadataRef, Vec<String>)> {
+) -> PolarsResult<(FileMetadataRef, Vec<String>, Pages)> {
     let names = reader.schema()?.iter_names().map(ToString::to_string).collect();
     let metadata = reader.get_metadata()?.clone();
-    page_counts::check(file, &metadata)?;
-    Ok((metadata, names))
+    let pages = page_counts::check(file, &metadata)?;
+    Ok((metadata, names, pages))
 }
 
-/// Row groups one after the other while they fit into [`SLICE`]; a larger one in equal parts.
-fn pieces(groups: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+/// How many rows are read at a time, where a row has so many bytes of text at most: a dictionary's value is copied for each.
+fn rows_at_a_time(row_text: u64) -> usize {
+    usize::try_from(Limit::ALWAYS / row_text.max(1)).unwrap_or(SLICE).clamp(1, SLICE)
+}
+
+/// Row groups one after the other while they fit into `most` rows; a larger one in equal parts.
+fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>> {
     let mut pieces: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for rows in groups.filter(|rows| *rows > 0) {
         match pieces.last_mut() {
-            Some(last) if last.len() + rows <= SLICE => last.end += rows,
+            Some(last) if last.len() + rows <= most => last.end += rows,
             _ => {
-                let parts = rows.div_ceil(SLICE);
+                let parts = rows.div_ceil(most);
                 pieces.extend((0..parts).map(|part| start + rows * part / parts..start + rows * (part + 1) / parts));
             }
         }
@@ -517,10 +544,12 @@ mod tests {
 
     #[test]
     fn pieces_end_where_row_groups_do() {
-        assert_eq!(pieces([SLICE, SLICE, 7].into_iter()), [0..SLICE, SLICE..2 * SLICE, 2 * SLICE..2 * SLICE + 7]);
-        assert_eq!(pieces([50_000, 50_000, 0, 50_000].into_iter()), [0..100_000, 100_000..150_000]);
-        assert_eq!(pieces([5, 250_000].into_iter()), [0..5, 5..125_005, 125_005..250_005]);
-        assert!(pieces([].into_iter()).is_empty());
+        assert_eq!(pieces([SLICE, SLICE, 7].into_iter(), SLICE), [0..SLICE, SLICE..2 * SLICE, 2 * SLICE..2 * SLICE + 7]);
+        assert_eq!(pieces([50_000, 50_000, 0, 50_000].into_iter(), SLICE), [0..100_000, 100_000..150_000]);
+        assert_eq!(pieces([5, 250_000].into_iter(), SLICE), [0..5, 5..125_005, 125_005..250_005]);
+        assert!(pieces([].into_iter(), SLICE).is_empty());
+        assert_eq!(pieces([3, 1].into_iter(), rows_at_a_time(60 << 20)), [0..1, 1..2, 2..3, 3..4]);
+        assert_eq!([rows_at_a_time(0), rows_at_a_time(200), rows_at_a_time(60_000)], [SLICE, SLICE, 1118]);
     }
 
     #[test]

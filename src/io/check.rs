@@ -17,7 +17,7 @@
 
 use super::causes::{self, Diagnosed};
 use super::formats::einvoice;
-use super::invoices::{Draft, IssueError, Terms, Wanted};
+use super::invoices::{Draft, IssueError, ItemsChanged, Sources, Terms, Wanted};
 use super::ledger::issued::claims::{Month, month, month_of, month_text};
 use super::ledger::issued::publish::next_counter;
 use super::ledger::known::day_of_file;
@@ -422,6 +422,31 @@ fn items_gone(question: &Question<'_>) -> Option<Against> {
         words,
         "name it with --items, or as `items` under [paths] in trunkrate.toml; or nothing, if there are no charges",
     ))
+}
+
+/// What the list of monthly charges says, and no invoice bills: for a month whose charges are billed already, and for months
+/// that were passed over.
+///
+/// # Errors
+/// If an invoice cannot be read.
+pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against>, LedgerError> {
+    let charges = |count: usize| if count == 1 { "1 charge".to_owned() } else { format!("{count} charges") };
+    let changed = sources.items_changed(wanted)?.into_iter().map(|changed| {
+        let ItemsChanged { account, currency, number, billed, listed } = changed;
+        let words = format!(
+            "{account} has {} for {} in {currency}, and {number} bills {}, or others: what the list has more is not billed",
+            charges(listed),
+            wanted.month,
+            charges(billed)
+        );
+        let what = format!("credit {number} with --rebill and issue again; or put the difference into the next month");
+        about_account(&account, Against::new(format!("items-changed:{account}:{currency}"), false, words, what))
+    });
+    let skipped = sources.items_skipped(wanted).into_iter().map(|(month, count)| {
+        let words = format!("{} for {month} are billed by no invoice, and {} comes after it", charges(count), wanted.month);
+        Against::new(format!("items-skipped:{month}"), false, words, format!("issue {month}, too, if they are owed"))
+    });
+    Ok(changed.chain(skipped).collect())
 }
 
 fn late(seen: &Seen) -> impl Iterator<Item = Against> + '_ {

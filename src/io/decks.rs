@@ -223,7 +223,11 @@ fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>)
                 .hint("a deck's rows stand in .csv files beside its deck.toml; move it there, or out of the folder"));
         }
     }
-    sub_folders(folder)?.iter().try_for_each(|sub| refuse_left_out(top, sub, files))
+    // What a version control system keeps is its own business.
+    let is_own = |path: &&PathBuf| {
+        path.is_dir() && path.file_name().is_none_or(|name| name != ".git") && !(is_hidden(path) && path.is_symlink())
+    };
+    all_entries(folder)?.iter().filter(is_own).try_for_each(|sub| refuse_left_out(top, sub, files))
 }
 
 /// Whether a file begins as a deck's table does. Copies that editors and people keep are none.

@@ -11,17 +11,18 @@
 use super::accounts::{Account, Accounts};
 use super::ledger::issued::claims::{self, Claims, Month, month};
 use super::ledger::issued::legs::{self, Open};
+use super::ledger::issued::{BatchKind, Entry};
 use super::ledger::{History, LedgerError};
 use super::sheet::{Columns, Row, Sheet, Strictness};
 use super::{FileError, read_text};
 use crate::document::build::{self, BuildError, Frame, Item, Tax};
-use crate::document::{Buyer, Document, Kind, Party, Payment, Seller, TaxCategory};
+use crate::document::{Buyer, Document, ItemLine, Kind, Party, Payment, Seller, TaxCategory};
 use crate::money::is_plain_decimal;
 use crate::record::plain_name;
 use crate::resemble::ITEM_SYNONYMS;
 use crate::time;
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// What the one who bills has decided (`[seller]` and `[invoice]` of the configuration).
@@ -371,6 +372,81 @@ impl Sources<'_> {
     }
 }
 
+/// Monthly charges that the list has for a month, and the invoice that bills the month's charges has otherwise: an account's
+/// charges of a month are billed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemsChanged {
+    /// The account.
+    pub account: String,
+    /// The currency.
+    pub currency: String,
+    /// The invoice's number.
+    pub number: String,
+    /// How many charges it bills.
+    pub billed: usize,
+    /// How many the list has.
+    pub listed: usize,
+}
+
+impl Sources<'_> {
+    /// What the list of charges says otherwise than the invoices that bill the charges of a month.
+    ///
+    /// # Errors
+    /// If an invoice cannot be read.
+    pub fn items_changed(&self, wanted: Wanted<'_>) -> Result<Vec<ItemsChanged>, LedgerError> {
+        let (claims, month) = (Claims::of(&self.history.issued), month(wanted.month));
+        let mut listed: HashMap<&str, ((&str, &str), Vec<Item>)> = HashMap::new();
+        let mut batches = BTreeSet::new();
+        for (account, own) in self.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name)) {
+            let currencies: BTreeSet<&str> = own.iter().map(|item| item.currency.as_str()).collect();
+            for currency in currencies {
+                let now = self.items_of(&(account.clone(), currency.to_owned()), month);
+                for claim in claims.billing_items(account, currency, month).filter(|_| !now.is_empty()) {
+                    batches.insert(claim.batch.manifest.sequence);
+                    listed.insert(claim.entry.number.as_str(), ((account, currency), now.clone()));
+                }
+            }
+        }
+        let mut changed = Vec::new();
+        for batch in self.history.issued.iter().filter(|batch| batches.contains(&batch.manifest.sequence)) {
+            let is_listed = |entry: &Entry| listed.contains_key(entry.number.as_str());
+            batch.each_document(is_listed, |entry, document| {
+                let ((account, currency), now) = &listed[entry.number.as_str()];
+                let is_same = |(line, item): (&ItemLine, &Item)| {
+                    line.description == item.description
+                        && line.quantity.0 == item.quantity
+                        && line.unit_price.0 == item.unit_price
+                };
+                if document.items.len() != now.len() || !document.items.iter().zip(now).all(is_same) {
+                    let (account, currency) = ((*account).to_owned(), (*currency).to_owned());
+                    let (billed, listed) = (document.items.len(), now.len());
+                    changed.push(ItemsChanged { account, currency, number: entry.number.clone(), billed, listed });
+                }
+                Ok::<(), LedgerError>(())
+            })?;
+        }
+        Ok(changed)
+    }
+
+    /// The months between the last that was issued and a month, for which the list has charges that no invoice bills.
+    #[must_use]
+    pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {
+        let (claims, until) = (Claims::of(&self.history.issued), month(wanted.month));
+        let issued = self.history.issued.iter().filter(|batch| batch.manifest.kind == BatchKind::Issue);
+        let Some(last) = issued.map(|batch| month(&batch.manifest.period)).filter(|issued| *issued < until).max() else {
+            return Vec::new();
+        };
+        let of_account = |name: &String| wanted.account.is_none_or(|wanted| wanted == *name);
+        let charges = |month: Month| {
+            let due = self.items.iter().filter(|(name, _)| of_account(name)).flat_map(|(name, own)| {
+                own.iter().filter(move |item| item.is_due(month)).map(move |item| (name, &item.currency))
+            });
+            due.filter(|(account, currency)| !claims.has_items(account, currency, month)).count()
+        };
+        (last + 1..until).map(|month| (claims::month_text(month), charges(month))).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
 /// Refuses a draft that bills, under an earlier date than the credit note's, what that let go: until then, the legs would
 /// stand on two invoices.
 ///
@@ -382,7 +458,8 @@ pub fn refuse_before_credit(history: &History, claims: &Claims<'_>, draft: &Draf
     let run_id = |place: &usize| history.runs[*place].manifest.run_id.as_str();
     let legs = open.runs.iter().flat_map(|(place, months)| months.keys().map(move |month| (run_id(place), *month)));
     let items = (!document.items.is_empty()).then(|| month(&document.period.month));
-    match claims.freed_by((account, currency), legs, items) {
+    let standing: HashSet<&str> = history.runs.iter().map(|run| run.manifest.run_id.as_str()).collect();
+    match claims.freed_by((account, currency), legs, items, |run_id| standing.contains(run_id)) {
         Some((note, credited_on)) if date < credited_on => Err(IssueError::BeforeCredit {
             account: account.clone(),
             currency: currency.clone(),

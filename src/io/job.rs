@@ -12,7 +12,7 @@ mod suspense;
 pub use self::ignored::NO_DIRECTION;
 
 use super::FileError;
-use super::calls::{self, Reading, SourceText, Spot, Waiting};
+use super::calls::{self, Reading, SourceText, Spot, Waits};
 use super::calls_json::Neighbour;
 use super::families::{self, Bounds, Dealer, Dealt, Part};
 pub use super::inputs::{AccountFacts, Inputs};
@@ -43,7 +43,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use suspense::{Suspended, detail};
+use suspense::detail;
 
 /// Calls, read and dealt out to parts, with what they are to be rated with.
 pub struct Intake {
@@ -62,7 +62,7 @@ impl Intake {
     pub fn read(
         inputs: Inputs,
         files: &[CallPath],
-        waiting: Vec<Waiting>,
+        waiting: Waits,
         (memory, folder): (Memory, &Path),
         progress: &Arc<AtomicU64>,
     ) -> Result<Self, FileError> {
@@ -112,6 +112,7 @@ impl Intake {
         let bounds = self.dealt.bounds(PIECE);
         let books = Parts::new(bounds.count_by_start(), &self.room);
         let [ids, children] = [(); 2].map(|()| Parts::new(bounds.count_by_sid(), &self.room));
+        let suspended = suspense::parts(self.dealt.facts.records, &self.room);
         let (mut ends, mut runs, mut moved) = (Ends::default(), BTreeSet::new(), Vec::new());
         let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
         let one_group = groups.len() == 1;
@@ -119,7 +120,7 @@ impl Intake {
         let mut waited = Waited::new(&self.reading.waiting, &self.inputs.policy);
         for group in groups {
             earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
-            let part = PartJob::new(&self, &earlier, &bounds, &books, &ids);
+            let part = PartJob::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]);
             let settled: Vec<(Ends, Vec<u8>)> = group
                 .into_par_iter()
                 .with_max_len(1)
@@ -142,15 +143,15 @@ impl Intake {
             }
             let part = self.dealt.unpacked(&moved);
             drop(moved);
-            ends.merge(PartJob::new(&self, &earlier, &bounds, &books, &ids).settle(&part)?);
+            ends.merge(PartJob::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]).settle(&part)?);
         }
-        ends.suspended.sort_unstable_by_key(|record| record.spot);
+        ends.suspended.sort_unstable();
         ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
         let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
         let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
         let newest_start = history.newest_start().max(own_newest_start);
-        let Self { inputs, reading, dealt, .. } = self;
+        let Self { inputs, reading, dealt, room, .. } = self;
         let Dealt { texts, facts: families::Facts { digest, .. }, .. } = dealt;
         Ok(Session {
             inputs,
@@ -161,6 +162,8 @@ impl Intake {
             books,
             ids,
             children,
+            suspended,
+            room,
             bounds,
             stands_on,
             own_newest_start,
@@ -233,7 +236,9 @@ struct Ends {
     /// Booked calls whose caller was mangled.
     mangled_callers: u64,
     letter_cases: LetterCases,
-    suspended: Vec<Suspended>,
+    /// Where the texts of the suspended records are, and the prices of some, by their numbers.
+    suspended: Vec<Spot>,
+    priced: Vec<(u32, Spot)>,
     /// Where the texts of the ignored records are.
     ignored: Vec<Spot>,
     late_prices: Vec<LatePrice>,
@@ -252,6 +257,7 @@ impl Ends {
         self.mangled_callers += other.mangled_callers;
         self.letter_cases.merge(other.letter_cases);
         self.suspended.append(&mut other.suspended);
+        self.priced.append(&mut other.priced);
         self.ignored.append(&mut other.ignored);
         self.late_prices.append(&mut other.late_prices);
         for (account, count) in other.unlisted {
@@ -268,13 +274,22 @@ struct PartJob<'a> {
     bounds: &'a Bounds,
     books: &'a Parts,
     ids: &'a Parts,
+    suspended: &'a Parts,
     accounts: AccountFacts,
+    /// Whether an earlier run has ids that are not in the carrier's form.
+    has_other_ids: bool,
 }
 
 impl<'a> PartJob<'a> {
-    fn new(intake: &'a Intake, earlier: &'a Earlier, bounds: &'a Bounds, books: &'a Parts, ids: &'a Parts) -> Self {
+    fn new(
+        (intake, history): (&'a Intake, &History),
+        earlier: &'a Earlier,
+        bounds: &'a Bounds,
+        [books, ids, suspended]: [&'a Parts; 3],
+    ) -> Self {
         let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
-        Self { intake, earlier, bounds, books, ids, accounts }
+        let has_other_ids = history.runs.iter().any(|run| !run.manifest.id_shapes.is_empty());
+        Self { intake, earlier, bounds, books, ids, suspended, accounts, has_other_ids }
     }
 
     /// Settles the records of a part: what is booked goes to the books, by start.
@@ -284,11 +299,14 @@ impl<'a> PartJob<'a> {
         let waiting = self.intake.reading.waiting.len();
         let retried = calls.number.partition_point(|number| (*number as usize) < waiting);
         let night = settle(calls, retried, earlier, &tariff);
-        let mut ends = Ends { tally: night.tally(calls, retried, |record| part.is_away(record)), ..Ends::default() };
+        let letter_cases = LetterCases::new(self.has_other_ids);
+        let tally = night.tally(calls, retried, |record| part.is_away(record));
+        let mut ends = Ends { tally, letter_cases, ..Ends::default() };
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
         let beside = Beside::new(&tariff, earlier.newest_start);
         let (mut books, mut ids) = (Batch::new(self.books, calls.len() * 84), Batch::new(self.ids, 0));
+        let mut suspended = Batch::new(self.suspended, 0);
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
             if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
                 *ends.unlisted.entry(calls.account[record]).or_insert(0) += 1;
@@ -302,8 +320,9 @@ impl<'a> PartJob<'a> {
                     let booked = night.booked(calls, earlier, &tariff, &trunks, record);
                     let to = self.bounds.of_start(booked.start, || calls.odd_sids.text(booked.sid));
                     booked.pack(calls, books.to(to));
-                    if let Some(text) = calls.odd_sids.odd(booked.sid) {
-                        ends.letter_cases.look(text);
+                    match calls.odd_sids.odd(booked.sid) {
+                        Some(text) => ends.letter_cases.look(text),
+                        None => ends.letter_cases.has_usual = true,
                     }
                     if booked.is_rated {
                         ends.legs += cells(booked.scenario).1 as u64;
@@ -324,12 +343,16 @@ impl<'a> PartJob<'a> {
                 Class::Suspended => {
                     let reason = night.reason[record].unwrap_or(Reason::MalformedRecord);
                     *ends.by_reason.entry(reason).or_insert(0) += 1;
-                    ends.suspended.push(self.suspended(&case, record, reason));
+                    let (record, price) = self.suspended(&case, record, reason);
+                    ends.suspended.push(record.spot());
+                    ends.priced.extend(price.map(|price| (record.number(), price)));
+                    record.pack(suspended.to(suspense::part_of(record.spot().number)));
                 }
             }
         }
         books.push()?;
         ids.push()?;
+        suspended.push()?;
         ends.late_prices = late_prices(calls, &night, earlier, |record| part.is_away(record));
         Ok(ends)
     }
@@ -366,6 +389,9 @@ pub struct Session {
     books: Parts,
     ids: Parts,
     children: Parts,
+    /// The suspended records, by their numbers.
+    suspended: Parts,
+    room: Arc<Room>,
     bounds: Bounds,
     /// The earlier runs that this is known from.
     stands_on: Vec<String>,
@@ -511,7 +537,7 @@ pub fn book_if(
     let rates = RateNumbers::new(&session.inputs.decks.decks);
     staged.write_books(&session.books_of(&rates, &Workbench::default(), &run_id))?;
     agreed(&staged)?;
-    staged.write_frame(Dataset::Suspense, &frames::suspense(&mut session.suspense()?))?;
+    session.write_suspense(&mut staged)?;
     let ignored_by_direction = session.write_ignored(&mut staged)?;
     staged.write_prices(&session.ends.late_prices)?;
     check_counts(session, &tally, &staged)?;
@@ -589,6 +615,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         own_newest_start: session.own_newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
         accepted_changes: session.accepted_changes.clone(),
+        id_shapes: session.ends.letter_cases.shapes.clone(),
         policy: session.inputs.policy.words(),
         inputs: inputs.collect(),
         decks_hash: Some(session.inputs.decks.hash.clone()),

@@ -50,7 +50,7 @@ pub mod job;
 #[cfg(feature = "engine")]
 pub mod ledger;
 #[cfg(feature = "engine")]
-mod letter_cases;
+pub mod letter_cases;
 #[cfg(feature = "engine")]
 pub mod noted;
 #[cfg(feature = "engine")]

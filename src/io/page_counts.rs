@@ -7,17 +7,34 @@
 
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{PolarsResult, polars_err};
+use polars_parquet::parquet::encoding::Encoding;
 use polars_parquet::parquet::page::CompressedPage;
-use polars_parquet::parquet::read::PageReader;
+use polars_parquet::parquet::read::{BasicDecompressor, PageReader};
+use polars_parquet::parquet::schema::types::PhysicalType;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-/// Whether every page of every column can be what it says, and every column has as many values as its group has rows.
+/// What the pages of a file come to, once they are unpacked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pages {
+    /// Their bytes, unpacked.
+    pub unpacked: u64,
+    /// Bytes of text that a row has at most, as far as it is told by dictionaries: one of their values may stand in every row.
+    pub row_text: u64,
+}
+
+/// A value that is told by what it adds to the one before it may have any length.
+const OF_DELTAS: u64 = 64 << 10;
+
+/// Whether every page of every column can be what it says, and every column has as many values as its group has rows; what
+/// the pages come to.
 ///
 /// # Errors
 /// The first column that cannot.
-pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> PolarsResult<()> {
+pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> PolarsResult<Pages> {
+    let mut pages = Pages::default();
     let size = file.seek(SeekFrom::End(0))?;
     for (number, group) in metadata.row_groups.iter().enumerate() {
+        let mut row_text = 0;
         for column in group.parquet_columns() {
             let name = column.descriptor().path_in_schema.join(".");
             let wrong = |what: String| polars_err!(ComputeError: "the column `{name}` of row group {number} {what}");
@@ -34,9 +51,17 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
             let expected = if is_flat { Some(group.num_rows()) } else { usize::try_from(column.num_values()).ok() };
             let expected = expected.ok_or_else(|| wrong(format!("says that it has {} values", column.num_values())))?;
             let mut values = 0_usize;
-            for page in PageReader::new(Cursor::new(bytes.into()), column, Vec::new(), length) {
+            let bytes = bytes.into();
+            let reader = || PageReader::new(Cursor::new(Clone::clone(&bytes)), column, Vec::new(), length);
+            let is_text = column.descriptor().descriptor.primitive_type.physical_type == PhysicalType::ByteArray;
+            let mut longest = if is_text { longest_of_dictionary(reader())? } else { 0 };
+            for page in reader() {
                 let CompressedPage::Data(page) = page? else { continue };
                 let more = page.num_values();
+                pages.unpacked = pages.unpacked.saturating_add(page.uncompressed_size() as u64);
+                if page.header().encoding() == Encoding::DeltaByteArray.into() {
+                    longest = longest.max(OF_DELTAS);
+                }
                 if more > expected || page.null_count().is_some_and(|nulls| nulls > more) {
                     return Err(wrong(format!("has a page of {} values", more.cast_signed())));
                 }
@@ -45,7 +70,21 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
             if values != expected {
                 return Err(wrong(format!("has {values} values, and the group {} rows", group.num_rows())));
             }
+            row_text += longest;
         }
+        pages.row_text = pages.row_text.max(row_text);
     }
-    Ok(())
+    Ok(pages)
+}
+
+/// The length of the longest text in a column's dictionary, if it has one: each stands behind its length, in four bytes.
+fn longest_of_dictionary(reader: PageReader) -> PolarsResult<u64> {
+    let Some(page) = BasicDecompressor::new(reader, Vec::new()).read_dict_page()? else { return Ok(0) };
+    let (mut rest, mut longest): (&[u8], u64) = (&page.buffer, 0);
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = u32::from_le_bytes(*length);
+        longest = longest.max(length.into());
+        rest = after.get(length as usize..).unwrap_or_default();
+    }
+    Ok(longest)
 }

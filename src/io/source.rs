@@ -112,8 +112,8 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
         let path = entry.path();
         let name = entry.file_name();
         if is_hidden(&name) {
-            // Markers and partial files of other tools (_SUCCESS, .part.crc) are nobody's business.
-            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) {
+            // Markers and partial files of other tools (_SUCCESS, .part.crc) are nobody's business, nor are their folders.
+            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) || has_call_file(&path) {
                 found.left_out.push(path);
             }
             continue;
@@ -128,6 +128,19 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// Whether a folder that is left out has what a call file may be called. (Links are not followed.)
+fn has_call_file(folder: &Path) -> bool {
+    if folder.is_symlink() || folder.file_name().is_some_and(|name| name == "_delta_log") {
+        return false;
+    }
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder { has_call_file(&path) } else { ENDINGS.contains(&format_ending(&path).as_str()) }
+    })
 }
 
 fn is_hidden(name: &OsStr) -> bool {

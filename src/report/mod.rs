@@ -88,6 +88,7 @@ impl Report {
             call.to = mask::party(&call.to, digits);
         }
         let waiting = &mut self.suspense;
+        waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.cause));
         waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.words));
         waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.what_to_do));
         let of_causes = waiting.causes.iter_mut().flat_map(|cause| &mut cause.samples);

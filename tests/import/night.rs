@@ -171,7 +171,8 @@ fn records(paths: &[PathBuf]) -> DataFrame {
     let room = memory.room(here.path());
     let mut dealer = Dealer::new(1, 0, 1 << 30, &room);
     let reading =
-        calls::read(&files, Vec::new(), &Policy::default(), (memory, &std::sync::Arc::default()), &mut dealer).expect("calls");
+        calls::read(&files, calls::Waits::default(), &Policy::default(), (memory, &std::sync::Arc::default()), &mut dealer)
+            .expect("calls");
     let found = dealer.finish().take(0).expect("one part").calls;
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|at| found.number[*at]);

@@ -6,7 +6,7 @@ use crate::cli::rates;
 use crate::cli::term::{self, grouped};
 use crate::columns::REQUIRED;
 use crate::deck::{Deck, Rated};
-use crate::io::calls::SourceText;
+use crate::io::calls::{SourceText, Waits};
 use crate::io::decks::{self, Decks};
 use crate::io::job::{Inputs, Intake, Session};
 use crate::io::ledger::History;
@@ -300,7 +300,7 @@ fn settled(
     let (trunks, accounts) = (project.path(Key::Trunks, None)?, project.path(Key::Accounts, None)?);
     let inputs = Inputs::with_decks(decks, rates, trunks.as_deref(), accounts.as_deref(), policy.clone())?;
     let aside = std::env::temp_dir();
-    let intake = Intake::read(inputs, files, Vec::new(), (Memory::of_machine(), &aside), &Arc::default())?;
+    let intake = Intake::read(inputs, files, Waits::default(), (Memory::of_machine(), &aside), &Arc::default())?;
     Ok(intake.settle(&History::default())?)
 }
 

@@ -23,6 +23,7 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = Inputs::read(billed.files(), project, &ledger, &history)?;
+    inputs.refuse_unknown(&history, billed.account.as_deref())?;
     let (mut seen, claims) = (Seen::default(), Claims::of(&history.issued));
     let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
     for supplementary in [false, true].into_iter().filter(|supplementary| !supplementary || is_issued) {
@@ -48,6 +49,8 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let mut found = check::of_terms(&inputs.terms, (&billed.period, date >= after));
     found.extend(check::of_series(&history, &inputs.terms.seller.id, &date));
     found.extend(check::check(&question, &seen)?);
+    let wanted = Wanted { month: &billed.period, date: &date, account: billed.account.as_deref(), supplementary: false };
+    found.extend(check::of_items(&inputs.sources(&history), wanted)?);
     let stops = found.iter().filter(|against| against.stops).count();
     match args.format {
         TextFormat::Text => term::print(&as_text(&found, &billed.period))?,

@@ -14,12 +14,13 @@ use crate::io::check::{self as io_check, Question, Seen};
 use crate::io::customers;
 use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
-use crate::io::ledger::issued::claims::Claims;
-use crate::io::ledger::issued::legs::BilledRuns;
+use crate::io::ledger::issued::claims::{Claims, Month};
+use crate::io::ledger::issued::legs::{self, BilledRuns};
 use crate::io::ledger::issued::publish::{Writer, next_counter};
 use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
+use crate::io::ledger::read::each_suspended;
 use crate::io::ledger::write::archive;
-use crate::io::ledger::{History, Ledger, Lock};
+use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Lock};
 use crate::io::sheet;
 use crate::time;
 use std::collections::BTreeMap;
@@ -74,6 +75,27 @@ impl Inputs {
         !self.items.is_empty()
     }
 
+    /// Refuses an account that nothing knows: a slip of its id would bill nothing, and say that all is well.
+    pub fn refuse_unknown(&self, history: &History, account: Option<&str>) -> Result<(), CliError> {
+        let Some(account) = account else { return Ok(()) };
+        let is_billed = || history.issued.iter().flat_map(|batch| &batch.manifest.entries).any(|e| e.account_sid == account);
+        if self.accounts.contains_key(account) || self.items.contains_key(account) || is_billed() {
+            return Ok(());
+        }
+        let mut is_there = !legs::open(history, &Claims::of(&history.issued), Month::MAX, Some(account))?.is_empty();
+        if let Some(run) = history.runs.last() {
+            each_suspended(run, Dataset::Suspense, |rows| {
+                is_there |= rows.iter().any(|row| row.account_sid == account);
+                Ok::<(), LedgerError>(())
+            })?;
+        }
+        if is_there {
+            return Ok(());
+        }
+        Err(CliError::failed(format!("--account {account}: no call of it is there, no list names it, and it was never billed"))
+            .hint("an account is named by its id, as the calls have it"))
+    }
+
     pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
         Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }
     }
@@ -108,6 +130,8 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = Inputs::read(args.billed.files(), project, &ledger, &history)?;
+    inputs.refuse_unknown(&history, args.billed.account.as_deref())?;
+    tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
@@ -127,6 +151,14 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
 fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), CliError> {
     if is_nothing && !args.format.is_empty() {
         return Err(CliError::usage("--format says how files are drawn, and none are written").hint("--out DIR says where"));
+    }
+    Ok(())
+}
+
+/// Says which monthly charges no invoice bills.
+fn tell_of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<(), CliError> {
+    for against in io_check::of_items(sources, wanted)? {
+        term::report("note", &format!("{}: {}", against.id, against.words));
     }
     Ok(())
 }
@@ -152,7 +184,9 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let inputs = Inputs::read(args.billed.files(), project, &ledger, &history)?;
+    inputs.refuse_unknown(&history, args.billed.account.as_deref())?;
     require_seller(&inputs.terms, &inputs.config)?;
+    tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
     out.as_deref().map(make_folder).transpose()?;
     let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;

@@ -6,6 +6,7 @@ use crate::io::calls_parquet::CallTable;
 use crate::io::source::{Compression, Source};
 use crate::io::{calls_csv, calls_json};
 use crate::record::Fields;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Takes one text after the other.
@@ -34,8 +35,9 @@ impl Reading {
         while let Some(first) = rest.first() {
             let record = first.number as usize;
             if record < self.waiting.len() {
-                then(self.waiting_text(record))?;
-                rest = &rest[1..];
+                let (waiting, read) = rest.split_at(rest.partition_point(|spot| (spot.number as usize) < self.waiting.len()));
+                self.waiting.each_text(waiting.iter().map(|spot| spot.number), then)?;
+                rest = read;
                 continue;
             }
             let Some((_, block)) = self.block_of(record) else { break };
@@ -45,16 +47,6 @@ impl Reading {
             rest = &rest[until..];
         }
         Ok(())
-    }
-
-    fn waiting_text(&self, record: usize) -> SourceText {
-        let waiting = &self.waiting[record];
-        SourceText {
-            record: waiting.record.clone(),
-            format: waiting.format.clone(),
-            file: waiting.source_file.clone(),
-            line: waiting.source_line,
-        }
     }
 
     fn texts_of_file<E: From<FileError>>(&self, file: usize, records: &[Spot], then: Then<'_, E>) -> Result<(), E> {
@@ -74,7 +66,7 @@ impl Reading {
                 _ => Some(source.read_to_end(LARGEST_DOCUMENT)?),
             };
             let open = if is_published { CallTable::open_published } else { CallTable::open };
-            let table = open(path, unpacked)?.at_most(read_file.size, self.max_ratio);
+            let table = open(path, unpacked)?.at_most(read_file.size, self.max_ratio)?;
             // A slice at a time: a row alone would cost as much as its whole row group.
             for group in records
                 .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
@@ -149,7 +141,7 @@ fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
 }
 
 /// Where the text of a record is found again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Spot {
     /// The record's number in the run.
     pub number: u32,

@@ -6,6 +6,7 @@ use crate::money::{PRICE_DECIMALS, STORED_DIGITS};
 use crate::record;
 use crate::time::Micros;
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Columns of text, one after the other, without a heap object per value.
@@ -53,7 +54,7 @@ pub fn empty(columns: &[(&str, Kind)]) -> DataFrame {
 }
 
 /// A record that cannot be billed now, as it is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.3")]
 pub struct SuspenseRow {
     pub call_sid: String,
@@ -67,6 +68,7 @@ pub struct SuspenseRow {
     pub tries: u32,
     pub record: String,
     /// The CSV header that the record stands under; not exported.
+    #[serde(with = "shared_text")]
     pub header: Arc<str>,
     /// The record's fingerprint; not exported.
     pub content: u64,
@@ -80,8 +82,21 @@ pub struct SuspenseRow {
     pub price: Option<KeptPrice>,
 }
 
+/// A shared text, as a text of its own.
+mod shared_text {
+    use super::{Arc, Deserialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        Ok(String::deserialize(deserializer)?.into())
+    }
+}
+
 /// The price of a waiting record that only another version of the call had: one that lacks something else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptPrice {
     /// As that version had it.
     pub price: String,
@@ -103,7 +118,7 @@ impl KeptPrice {
 
 /// The booked parent of a waiting child, kept beside it: every later run asks for it again, and would have to read the
 /// log of the day on which it lies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "as crate::family::BookedParent")]
 pub struct KeptParent {
     pub account: String,

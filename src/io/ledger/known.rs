@@ -24,7 +24,7 @@ use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::io::FileError;
-use crate::io::calls::{SourceText, Waiting, read_waiting};
+use crate::io::calls::{SourceText, Waits};
 use crate::io::families::Dealt;
 use crate::packed::SharedTexts;
 use crate::party::Party;
@@ -157,8 +157,8 @@ impl Tonight<'_> {
 /// What the waiting records bring along, for all groups of parts: made once, however many groups there are.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Of each: the parent that it names and what is kept of that, if it is kept.
-    kept: Vec<Option<(Sid, KeptParent)>>,
+    /// By the record's number, where it is kept: the parent that it names, and what is kept of that.
+    kept: BTreeMap<u32, (Sid, KeptParent)>,
     /// Those parents, once their texts are known.
     parents: Option<BTreeMap<Sid, BookedParent>>,
     closed: Option<Closed>,
@@ -220,17 +220,12 @@ fn without_more((record, header): &(String, Arc<str>), own: FieldSet, policy: &P
 impl Waited {
     /// Of the records that waited.
     #[must_use]
-    pub fn new(waiting: &[Waiting], policy: &Policy) -> Self {
-        if waiting.iter().all(|waiting| waiting.parent.is_none()) {
-            return Self { kept: vec![None; waiting.len()], policy: policy.clone(), ..Self::default() };
-        }
-        let calls = read_waiting(waiting, policy);
-        let kept = |(record, waiting): (usize, &Waiting)| Some((calls.child_of(record)?.parent, waiting.parent.clone()?));
-        Self { kept: waiting.iter().enumerate().map(kept).collect(), policy: policy.clone(), ..Self::default() }
+    pub fn new(waiting: &Waits, policy: &Policy) -> Self {
+        Self { kept: waiting.parents().clone(), policy: policy.clone(), ..Self::default() }
     }
 
     fn is_kept(&self, number: u32) -> bool {
-        self.kept.get(number as usize).is_some_and(Option::is_some)
+        self.kept.contains_key(&number)
     }
 }
 
@@ -257,7 +252,7 @@ pub fn earlier(
         Some(kept) => kept,
         none => {
             // The runs of the roots are stood on; it is enough to find them once.
-            let roots = waited.kept.iter().flatten().map(|(_, kept)| Sid::of(&kept.root_sid).0);
+            let roots = waited.kept.values().map(|(_, kept)| Sid::of(&kept.root_sid).0);
             wanted.extend(roots.filter(|sid| !sid.is_empty()));
             none.insert(kept_parents(texts, &waited.kept))
         }
@@ -308,9 +303,9 @@ fn open_parents(calls: &Calls, waited: &Waited, known: &BTreeMap<Sid, BookedCall
 }
 
 /// The parents that are kept beside waiting children.
-fn kept_parents(texts: &mut SharedTexts, waiting: &[Option<(Sid, KeptParent)>]) -> BTreeMap<Sid, BookedParent> {
+fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParent)>) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
-    for (sid, kept) in waiting.iter().flatten().filter(|(sid, _)| !sid.is_empty()) {
+    for (sid, kept) in waiting.values().filter(|(sid, _)| !sid.is_empty()) {
         let Some(root) = kept_root(texts, kept) else { continue };
         let account = texts.accounts.id(&kept.account);
         parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });

@@ -3,11 +3,12 @@
 use super::super::{FileError, read_text};
 use crate::deck::Deck;
 use crate::io::decks::Decks;
+use crate::io::letter_cases::Shape;
 use crate::night::{Class, Count, Tally};
 use crate::report::carrier::CarrierPrices;
 use crate::time;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Its name in the run's folder.
@@ -81,6 +82,9 @@ pub struct Manifest {
     /// What had changed since the run before, as a person was told who accepted it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted_changes: Vec<String>,
+    /// The shapes of the ids of its booked calls, other than the carrier's own: [`crate::io::letter_cases`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub id_shapes: BTreeSet<Shape>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
     /// The call files.

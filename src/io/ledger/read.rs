@@ -4,10 +4,9 @@ use super::frames::{KeptParent, KeptPrice, SuspenseRow};
 use super::known::{self, day_of_file};
 use super::manifest::{FILE_NAME, StoredFile};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, is_run_name, polars_error};
-use crate::io::calls::{Format, Waiting};
+use crate::io::calls::Waits;
 use crate::io::{FileError, guarded, guarded_apart};
 use crate::money::Total;
-use crate::reject::Reason;
 use crate::time::{self, Micros};
 use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
 use polars::prelude::*;
@@ -334,29 +333,13 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
 /// The records that wait after the last run, as they are taken up.
 ///
 /// # Errors
-/// If they cannot be read.
-pub fn waiting(history: &History) -> Result<Vec<Waiting>, LedgerError> {
-    let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
-    let rows = suspense(history)?;
-    for row in &rows {
-        if !formats.contains_key(&row.header) {
-            formats.insert(Arc::clone(&row.header), Format::of_header(&row.header)?);
-        }
-    }
-    Ok(rows
-        .into_iter()
-        .map(|row| Waiting {
-            record: row.record,
-            format: formats[&row.header].clone(),
-            source_file: row.source_file,
-            source_line: row.source_line,
-            first_seen: row.first_seen,
-            tries: row.tries,
-            malformed: (row.reason == Reason::MalformedRecord.as_str()).then_some(row.content),
-            parent: row.parent,
-            price: row.price,
-        })
-        .collect())
+/// If they are not as they were written: the next run would book from them.
+pub fn waiting(history: &History) -> Result<Waits, LedgerError> {
+    let Some(run) = history.runs.last() else { return Ok(Waits::default()) };
+    run.check_files(Dataset::Suspense.as_str())?;
+    let prefix = format!("{}/", Dataset::Suspense.as_str());
+    let count: u64 = run.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)).map(|file| file.rows).sum();
+    Ok(Waits::of(run.files(Dataset::Suspense), usize::try_from(count).expect("a file's rows are counted in 64 bits")))
 }
 
 /// The columns of what waits, those that are not exported too.
@@ -407,6 +390,58 @@ pub fn suspense_of(run: &Run, dataset: Dataset) -> Result<Vec<SuspenseRow>, Ledg
         add_suspense_rows(&frame(&path, &WAITING_COLUMNS)?, &mut rows);
     }
     Ok(rows)
+}
+
+/// Shows the records that a run left in suspense, or closed, some at a time.
+///
+/// # Errors
+/// If they cannot be read, or are not as they were written; or `then` fails.
+pub fn each_suspended<E: From<LedgerError>>(
+    run: &Run,
+    dataset: Dataset,
+    mut then: impl FnMut(Vec<SuspenseRow>) -> Result<(), E>,
+) -> Result<(), E> {
+    run.check_files(dataset.as_str()).map_err(LedgerError::from)?;
+    run.files(dataset).iter().try_for_each(|path| each_slice(path, SLICE, &mut then))
+}
+
+/// The first record that waits under an id.
+///
+/// # Errors
+/// As [`suspense`].
+pub fn find_waiting(history: &History, call_sid: &str) -> Result<Option<SuspenseRow>, LedgerError> {
+    let mut found = None;
+    if let Some(run) = history.runs.last() {
+        each_suspended(run, Dataset::Suspense, |rows| {
+            found = found.take().or_else(|| rows.into_iter().find(|row| row.call_sid == call_sid));
+            Ok::<(), LedgerError>(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Suspended records that are read at a time.
+const SLICE: usize = 1 << 15;
+
+/// The records of a file of suspense, so many at a time.
+///
+/// # Errors
+/// If it cannot be read, or `then` fails.
+pub fn each_slice<E: From<LedgerError>>(
+    path: &Path,
+    most: usize,
+    mut then: impl FnMut(Vec<SuspenseRow>) -> Result<(), E>,
+) -> Result<(), E> {
+    let (footer, mut first) = (Footer::of(path)?, 0);
+    for Group { rows, .. } in footer.groups() {
+        for from in (0..rows).step_by(most) {
+            let mut slice = Vec::new();
+            add_suspense_rows(&footer.rows(&WAITING_COLUMNS, first + from, most.min(rows - from))?, &mut slice);
+            then(slice)?;
+        }
+        first += rows;
+    }
+    Ok(())
 }
 
 fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {

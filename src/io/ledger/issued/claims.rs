@@ -131,7 +131,12 @@ impl<'a> Claims<'a> {
     /// Whether the monthly items of an account were billed in a currency for a month, on an invoice that stands.
     #[must_use]
     pub fn has_items(&self, account: &str, currency: &str, month: Month) -> bool {
-        self.of_items(account, currency, month).any(|claim| claim.released.is_none())
+        self.billing_items(account, currency, month).next().is_some()
+    }
+
+    /// The invoices that bill an account's monthly items of a month, and stand.
+    pub fn billing_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
+        self.of_items(account, currency, month).filter(|claim| claim.released.is_none())
     }
 
     fn of_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
@@ -147,10 +152,17 @@ impl<'a> Claims<'a> {
         (account, currency): (&str, &str),
         legs: impl Iterator<Item = (&'r str, Month)>,
         items: Option<Month>,
+        stands: impl Fn(&str) -> bool,
     ) -> Option<(&'a str, &'a str)> {
         let own = self.on(account, currency);
-        let of_legs = legs.filter_map(|(run_id, month)| takers(own, run_id, month).last());
-        let of_items = items.and_then(|month| self.of_items(account, currency, month).last());
+        // What a run that was undone had is in another run now, under another name.
+        let is_gone = |claim: &&Claim<'_>| claim.runs.iter().any(|run_id| !stands(run_id));
+        let gone: Vec<&Claim<'a>> = own.iter().filter(is_gone).collect();
+        let of_legs = legs.flat_map(|(run_id, month)| {
+            let of_gone = gone.iter().copied().filter(move |claim| month <= claim.until);
+            takers(own, run_id, month).chain(of_gone).collect::<Vec<_>>()
+        });
+        let of_items = items.into_iter().flat_map(|month| self.of_items(account, currency, month));
         let notes = of_legs.chain(of_items).filter_map(|claim| {
             let (batch, note) = claim.released?;
             let date = batch.manifest.date.as_str();
@@ -264,14 +276,21 @@ mod tests {
         let november = month("2026-11");
         let freed = |issued: &[Batch], run: &'static str, items: Option<Month>| {
             let found = Claims::of(issued);
-            found.freed_by(("AC1", "USD"), [(run, november)].into_iter(), items).map(|(note, date)| format!("{note} {date}"))
+            let freed = found.freed_by(("AC1", "USD"), [(run, november)].into_iter(), items, |run| run != "gone");
+            freed.map(|(note, date)| format!("{note} {date}"))
         };
         let note = Some("CN-2 2027-01-10".to_owned());
         assert_eq!([freed(&issued, "r1", None), freed(&issued, "r2", None)], [note.clone(), None]);
-        assert_eq!([freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))], [note, None]);
-        issued.push(batch(3, "2026-11", &["r1"]));
-        assert_eq!(freed(&issued, "r1", None), None, "billed again since");
+        assert_eq!([freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))], [note.clone(), None]);
+        // Billed again, and let go on the same day: the first invoice stood until then all the same.
+        issued.extend([batch(3, "2026-11", &["r1"]), credit(4, "INV-3", true)]);
+        issued[2].manifest.date = "2027-01-10".to_owned();
+        issued[3].manifest.date = "2027-01-10".to_owned();
+        assert_eq!(freed(&issued, "r1", None), note);
         issued.truncate(2);
+        issued[0].manifest.runs[0].run_id = "gone".to_owned();
+        assert_eq!(freed(&issued, "r2", None), note, "the run was undone, and rated again");
+        issued[0].manifest.runs[0].run_id = "r1".to_owned();
         issued[0].manifest.date = "2027-01-10".to_owned();
         assert_eq!(freed(&issued, "r1", None), None, "it stood for no day");
     }

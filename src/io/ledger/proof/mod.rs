@@ -17,7 +17,6 @@ mod ids;
 mod invoices;
 mod legs;
 
-use super::frames::SuspenseRow;
 use super::ids::ChildRow;
 use super::known::day_of_file;
 use super::manifest::{FILE_NAME, Manifest, ManifestCount, RunKind};
@@ -365,19 +364,20 @@ fn check_ignored(run: &Run) -> Result<(), LedgerError> {
 fn check_suspense(run: &Run) -> Result<(), LedgerError> {
     for (dataset, stated) in [(Dataset::Suspense, run.manifest.suspense.closing), (Dataset::Closed, run.manifest.suspense.closed)]
     {
-        let rows: Vec<SuspenseRow> = read::suspense_of(run, dataset)?;
-        let seconds = rows.iter().map(|row| u64::from(row.seconds)).sum();
-        let found = ManifestCount { records: rows.len() as u64, seconds };
+        let mut found = ManifestCount::default();
+        let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+        read::each_suspended(run, dataset, |rows| {
+            for row in rows {
+                found = found.plus(ManifestCount { records: 1, seconds: row.seconds.into() });
+                *reasons.entry(row.reason).or_default() += 1;
+            }
+            Ok::<(), LedgerError>(())
+        })?;
         if found != stated {
             let path = run.folder.join(dataset.as_str());
             return Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}")));
         }
-        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-        for row in &rows {
-            *reasons.entry(&row.reason).or_default() += 1;
-        }
-        let stated = run.manifest.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
-        if dataset == Dataset::Suspense && !reasons.clone().into_iter().eq(stated) {
+        if dataset == Dataset::Suspense && reasons != run.manifest.suspended_by_reason {
             let path = run.folder.join(dataset.as_str());
             return Err(wrong(&path, format!("holds {reasons:?}; the manifest says otherwise")));
         }
