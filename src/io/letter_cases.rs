@@ -6,7 +6,7 @@
 //! A run says of itself in which shapes it has ids that are not in the carrier's form: in capitals, in small letters, marked. The ids
 //! of a later one are looked for in it in those shapes, if they have another.
 //!
-//! **Invariant:** memory does not grow with the night: of more ids than [`MOST`] some are looked at, by their hash, so that
+//! **Invariant:** memory does not grow with the night: of more than 16,384 ids some are looked at, by their hash, so that
 //! neither order nor threads change which.
 
 use super::ledger::ids::IdFile;
