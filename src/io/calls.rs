@@ -32,6 +32,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Text that is parsed at a time, in bytes.
 const BLOCK: usize = 1 << 20;
+/// Lines of a block: as columns, records of two bytes take a hundred times as much.
+const MOST_LINES: u64 = 1 << 16;
 /// Largest JSON document: a page, an array or an object is read whole.
 const LARGEST_DOCUMENT: u64 = 2 << 30;
 
@@ -365,9 +367,9 @@ fn cut_into_blocks(
     let pool = Arc::default();
     let mut text = Text::new(&pool, 2 * BLOCK);
     text.append(&beginning[skip..]);
-    let mut at_end = false;
+    let (mut at_end, mut is_incomplete) = (false, false);
     loop {
-        if !at_end {
+        if !at_end && (is_incomplete || text.len() < BLOCK) {
             let got = source.fill(text.make_room(BLOCK))?;
             text.keep(text.len() + got);
             at_end = got < BLOCK;
@@ -375,7 +377,7 @@ fn cut_into_blocks(
         if text.is_empty() {
             return Ok(());
         }
-        let (end, broken) = match format {
+        let (mut end, mut broken) = match format {
             Format::Csv(header) => {
                 let mut scan = calls_csv::scan(&text, header.delimiter, at_end);
                 if at_end && may_be_cut {
@@ -391,8 +393,24 @@ fn cut_into_blocks(
                 .at(first_line)
                 .hint("this is no call file, or its line ends are lost"));
         }
-        if end == 0 {
+        is_incomplete = end == 0;
+        if is_incomplete {
             continue;
+        }
+        let mut count = lines(&text[..end]);
+        if count > MOST_LINES {
+            let cut = nth_line_end(&text[..end], MOST_LINES);
+            match format {
+                Format::Csv(header) => {
+                    let scan = calls_csv::scan(&text[..cut], header.delimiter, false);
+                    // Else a single record has so many lines.
+                    if scan.end > 0 {
+                        (end, broken) = (scan.end, scan.broken);
+                    }
+                }
+                Format::Json | Format::Parquet | Format::Published => end = cut,
+            }
+            count = lines(&text[..end]);
         }
         let mut rest = Text::new(&pool, text.len() - end + BLOCK);
         rest.append(&text[end..]);
@@ -400,12 +418,19 @@ fn cut_into_blocks(
         bytes.keep(end);
         let (block_offset, block_line) = (offset, first_line);
         offset += bytes.len() as u64;
-        first_line += lines(&bytes);
+        first_line += count;
         send(Piece::Text { file, offset: block_offset, first_line: block_line, bytes, broken, format: format.clone() })?;
         if at_end && text.is_empty() {
             return Ok(());
         }
     }
+}
+
+/// Where a line ends, counted from 1.
+fn nth_line_end(bytes: &[u8], number: u64) -> usize {
+    let end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
+    let at = usize::try_from(number).ok().and_then(|number| memchr::memchr_iter(end, bytes).nth(number - 1));
+    at.map_or(bytes.len(), |at| at + 1)
 }
 
 /// Line ends: `\n`, or `\r` in a text without `\n`.

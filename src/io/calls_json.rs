@@ -242,8 +242,9 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
 /// shorter than [`SHORTEST`] on average, they are no calls.
 struct Values<'a>(Vec<&'a RawValue>);
 
-/// Bytes that the calls of an array have at least, on average, where there are more than [`FEW`].
-const SHORTEST: usize = 16;
+/// Bytes that the calls of an array have at least, on average, where there are more than [`FEW`]: the names of what a call must have
+/// take as many.
+const SHORTEST: usize = 48;
 const FEW: usize = 1 << 16;
 
 impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
@@ -454,7 +455,7 @@ mod tests {
             assert_eq!(found(bad), None, "{bad}");
         }
         let nothings = format!("[{}]", vec!["{}"; FEW + 1].join(","));
-        assert!(document(path, &nothings).unwrap_err().to_string().contains("fewer than 16 bytes on average"));
+        assert!(document(path, &nothings).unwrap_err().to_string().contains("fewer than 48 bytes on average"));
         let text = format!(" [{call}, {call}]");
         let items = document(path, &text).unwrap().calls;
         assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);
