@@ -570,9 +570,17 @@ fn a_loss_of_power_anywhere_leaves_the_old_state_or_the_new_one() {
         let work = all_cases(&bench, &steps, &depth, &mut count);
         points += count.points;
         disks += work.len();
+        let found = work.len();
+        let bad = judged(&bench, work);
         // Past the test runner, which shows nothing of a test that passes.
-        let _ = writeln!(told.lock().expect("stderr"), "{}: {} crash points, {} disks", step.name, count.points, work.len());
-        broken.extend(judged(&bench, work));
+        let _ = writeln!(
+            told.lock().expect("stderr"),
+            "{}: {} crash points, {found} disks, {} bad",
+            step.name,
+            count.points,
+            bad.len()
+        );
+        broken.extend(bad);
     }
     let _ = writeln!(told.lock().expect("stderr"), "in all: {points} crash points, {disks} disks, {} bad", broken.len());
     assert_none(&broken);
