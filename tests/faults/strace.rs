@@ -1,6 +1,8 @@
 //! strace: a command run under it, faults put into its system calls, and its record read back.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -46,7 +48,10 @@ impl Ended {
 /// Runs a command to its end, or ends it where it hangs.
 pub fn ended(command: &mut Command) -> Ended {
     // A group of its own: what hangs is ended together with its strace.
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What it prints goes to files: a pipe that nobody empties would hang it.
+    let [mut out, mut said] = [(); 2].map(|()| tempfile::tempfile().expect("a temporary file"));
+    let end_of = |file: &File| Stdio::from(file.try_clone().expect("a file is shared"));
+    command.process_group(0).stdin(Stdio::null()).stdout(end_of(&out)).stderr(end_of(&said));
     let mut child = command.spawn().expect("the command starts");
     let (start, process) = (Instant::now(), child.id());
     let mut hung = false;
@@ -58,10 +63,13 @@ pub fn ended(command: &mut Command) -> Ended {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    let output = child.wait_with_output().expect("its output");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let status = output.status;
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let status = child.wait().expect("the command can be waited for");
+    let text = |file: &mut File| {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("its output");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (stdout, stderr) = (text(&mut out), text(&mut said));
     Ended { process, code: status.code(), signal: status.signal(), hung, stdout, stderr }
 }
 

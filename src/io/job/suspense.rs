@@ -251,7 +251,10 @@ impl Session {
         let mut records = InOrder { parts: &self.suspended, next: 0, loaded: Vec::new().into_iter() };
         self.reading.each_text(&self.ends.suspended, &mut |text| {
             let record = records.next()?.expect("each text is of a suspended record");
-            refuse_other_header(&text)?;
+            // What waits already is no reason to refuse a night: nothing below it is read with it.
+            if self.reading.waiting.seen(record.number).is_none() {
+                refuse_other_header(&text)?;
+            }
             let price = prices.get(&record.number).cloned();
             then(SuspenseRow { price, ..self.suspense_row(&record, text, &newest) })
         })?;
