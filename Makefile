@@ -64,7 +64,7 @@ spark-test: tools wheel          ## all of it, on two versions of Spark and on S
 faults: tools strace            ## a fault at every system call of every step; `make test` tries some of them
 	INSTA_UPDATE=no cargo test --release --locked -- --ignored --nocapture --skip faults::power faults
 
-power-loss: tools               ## every disk that a loss of power may leave, of every step: most of an hour
+power-loss: tools               ## every disk that a loss of power may leave, of every step: ten minutes and more
 	INSTA_UPDATE=no cargo test --release --locked --test it -- --ignored --nocapture faults::power
 
 fuzz: tools                     ## files with bytes changed, for TRUNKRATE_FUZZ_SECONDS (600) from TRUNKRATE_FUZZ_SEED (1)
