@@ -6,7 +6,7 @@
 //! the same ones.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -209,11 +209,6 @@ fn broken(folder: &Path, args: &[&str]) -> Result<i32, String> {
     }
 }
 
-/// The files below a folder that are changed in a round.
-fn files_of(folder: &Path) -> Vec<PathBuf> {
-    crate::faults::files(folder)
-}
-
 /// A round: one file is changed, and then commands read it.
 fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
     let mut dice = Dice::of(seed, round);
@@ -223,11 +218,11 @@ fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
     let calls = *dice.one_of(&CALLS);
     let (file, new_ledger) = match dice.below(10) {
         0..=4 => (here.join(calls), true),
-        5 => (dice.one_of(&files_of(&here.join("rates"))).clone(), true),
+        5 => (dice.one_of(&crate::faults::files(&here.join("rates"))).clone(), true),
         6 => (here.join(dice.one_of(&["trunks.json", "accounts.csv", "items.csv", "trunkrate.toml"])), true),
-        _ => (dice.one_of(&files_of(&here.join("l"))).clone(), false),
+        _ => (dice.one_of(&crate::faults::files(&here.join("l"))).clone(), false),
     };
-    let other = std::fs::read(dice.one_of(&files_of(&here))).expect("a file");
+    let other = std::fs::read(dice.one_of(&crate::faults::files(&here))).expect("a file");
     let bytes = mutated(&std::fs::read(&file).expect("a file"), &other, &mut dice);
     std::fs::write(&file, bytes).expect("a file is written");
     if new_ledger {

@@ -6,11 +6,8 @@
 //! would take hours: they are looked at origin by origin then. Both find the same two rows: the first that conflicts with a later one, and
 //! the first of those.
 
-use super::{ANY_ORIGIN, Candidate, Conflict, Deck, OriginSets, Prefix};
+use super::{ANY_ORIGIN, Candidate, Conflict, Deck, MANY, OriginSets, Prefix};
 use std::collections::HashMap;
-
-/// More rows of a destination than this are looked at by origin.
-const MANY: usize = 64;
 
 /// Refuses a deck with such rows.
 pub(super) fn refuse(deck: &Deck, sets: &OriginSets) -> Result<(), Box<Conflict>> {

@@ -83,7 +83,7 @@ impl Inputs {
             return Ok(());
         }
         let mut is_there = !legs::open(history, &Claims::of(&history.issued), Month::MAX, Some(account))?.is_empty();
-        if let Some(run) = history.runs.last() {
+        if let Some(run) = history.runs.last().filter(|_| !is_there) {
             each_suspended(run, Dataset::Suspense, |rows| {
                 is_there |= rows.iter().any(|row| row.account_sid == account);
                 Ok::<(), LedgerError>(())

@@ -92,16 +92,16 @@ fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> 
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Those of the wanted ids, sorted, whose calls are booked.
+/// Those of the wanted ids, sorted, whose calls are booked. (The files were hashed when the night was settled: [`earlier`].)
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn booked_among(history: &History, wanted: &[Sid]) -> Result<HashSet<Sid>, LedgerError> {
-    if wanted.is_empty() {
-        return Ok(HashSet::new());
+    let mut booked = HashSet::new();
+    for run in &history.runs {
+        booked.extend(ids_in(run, wanted)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid));
     }
-    let found = places(history, wanted)?;
-    Ok(found.iter().filter(|place| place.id.place.is_some()).map(|place| place.id.sid).collect())
+    Ok(booked)
 }
 
 /// Those of the wanted ids, sorted, that a run has.
