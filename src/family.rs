@@ -97,6 +97,8 @@ pub struct Earlier {
     pub ignored: HashSet<Sid>,
     /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
     pub closed: HashSet<(Sid, u64)>,
+    /// Calls of which a person chose a version.
+    pub chosen: HashSet<Sid>,
     /// What the log says of booked calls that come tonight with another content, by id.
     pub versions: HashMap<Sid, BookedVersion>,
     /// The newest start of all records, tonight and before ([`crate::clock`]); `None` to find it from tonight's alone.
@@ -278,7 +280,7 @@ impl Families {
                 Some(booked) => self.compare_to_booked(calls, group, booked, earlier),
                 // Nearly every call of a night comes once.
                 None if group.len() == 1 => self.stand_by_itself(calls, group[0]),
-                None => self.choose_version(calls, group, retried),
+                None => self.choose_version(calls, group, retried, earlier.chosen.contains(&sid)),
             }
         }
         // Without an id there is nothing to compare by but the whole record, and only with what already waits.
@@ -334,8 +336,9 @@ impl Families {
     }
 
     /// Versions of a call of tonight: final before not final, and what is new before what waited, if it says anything
-    /// else. Versions that differ only in what one of them lacks are one call; the fullest counts. Others are a conflict.
-    fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize) {
+    /// else. Versions that differ only in what one of them lacks are one call; the fullest counts. Others are a conflict, and
+    /// so is what says anything else than the version that a person chose.
+    fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize, is_chosen: bool) {
         let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
         let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
         let any_final = open.iter().any(is_final);
@@ -351,7 +354,7 @@ impl Families {
         let says_else = |record: &u32| {
             !waited.contains(&content(record)) && !waiting.iter().any(|fuller| version::only_lacks(calls, *record, *fuller))
         };
-        if !one_call && !waiting.is_empty() && new.iter().any(says_else) {
+        if !one_call && !waiting.is_empty() && !is_chosen && new.iter().any(says_else) {
             replaced.extend(waiting);
             contenders = new;
             one_call = is_one(&contenders);

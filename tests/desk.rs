@@ -195,6 +195,25 @@ fn a_chosen_version_is_booked_by_the_next_run() {
     }
 }
 
+/// A person chose one version; another one that comes later is not billed in its place without a word.
+#[test]
+fn a_version_that_comes_after_the_choice_waits_beside_it() {
+    let night = waiting();
+    run(&night, &["suspense", "resolve", "CA5", "--take", "1"]).ok();
+    night.calls(&[&ONE.replace(",60,", ",3600,")]);
+    let summary = night.run(&[]);
+    assert_eq!((&summary["rated"], &summary["suspended_by_reason"]["conflicting-duplicate"]), (&0.into(), &2.into()));
+    assert_eq!(suspense(&night, &["--reason", "conflicting-duplicate"]), ["CA5", "CA5"]);
+    let shown = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
+    let lengths: Vec<&str> =
+        shown["versions"].as_array().unwrap().iter().map(|v| v["fields"]["duration"].as_str().unwrap()).collect();
+    let take = if lengths[0] == "60" { "1" } else { "2" };
+    run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
+    let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+    assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &"0.01000".into()), "60 s are a minute at 0.0100");
+    run(&night, &["verify"]).ok();
+}
+
 #[test]
 fn retry_after_the_deck_was_mended() {
     let night = waiting();

@@ -460,6 +460,48 @@ fn slips_are_told_before_anything_is_issued() {
     refused(&[&on[..], &["--items", "items.csv"]].concat(), "does not fit");
 }
 
+/// A template that failed at the second document left both issued, and one of them without a file.
+#[test]
+fn a_template_that_fails_at_one_document_issues_none() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
+    let fails_at_second = "{% if document.buyer.account_sid == 'AC2' %}{{ document.totl }}{% endif %}";
+    for (name, text, format, said) in [
+        ("invoice.html", fails_at_second, "html", "invoice.html:1: the template cannot be used: undefined value"),
+        ("invoice.typ", "#let x =\n", "pdf", "invoice.typ:1: "),
+    ] {
+        let folder = format!("templates-{format}");
+        books.night.file(&format!("{folder}/{name}"), text);
+        let issue =
+            ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out", "--format", format];
+        let done = books.invoice(&[&issue[..], &["--templates", &folder]].concat());
+        assert!(done.code == 1 && done.stderr.contains(said), "{}", done.shown());
+        assert!(done.stderr.contains("hint: nothing is issued"), "{}", done.shown());
+        assert_eq!((books.list(), std::fs::read_dir(books.night.path().join("out")).unwrap().count()), (Vec::new(), 0));
+    }
+    let done = books.invoice(&[
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--allow-incomplete",
+        "--out",
+        "out",
+        "--format",
+        "html",
+    ]);
+    assert!(done.code == 0 && done.stderr.contains("note: out: 2 documents, with index.csv and index.json"), "{}", done.shown());
+    let mut files: Vec<String> = std::fs::read_dir(books.night.path().join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["INV-2026-000001.html", "INV-2026-000002.html", "index.csv", "index.json"]);
+    assert_eq!(std::fs::read_dir(books.night.path().join("ledger/staging")).unwrap().count(), 0);
+    books.verify();
+}
+
 /// What is there stays, or is replaced whole; a link and a pipe are what they were.
 #[cfg(unix)]
 #[test]

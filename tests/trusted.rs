@@ -227,6 +227,38 @@ fn no_invoice_bills_a_file_that_was_changed() {
     assert!(done.code == 1 && done.stderr.contains("part-0.parquet: is missing"), "{}", done.shown());
 }
 
+/// A changed file was shown by those who read a few rows of it; only `verify` said so.
+#[test]
+fn a_damaged_file_is_an_error_for_whoever_reads_it() {
+    let (night, [first, second]) = two_runs();
+    let of = |run: &str, file: &str| night.path().join(format!("ledger/runs/{run}/{file}"));
+    let readers: [(&str, &str, &[&[&str]]); 3] = [
+        (
+            "legs/date=2026-11-21/part-0.parquet",
+            "legs/date=2026-11-20/part-0.parquet",
+            &[&["rerate", "CA2"], &["export", "legs", "--format", "csv"], &["report"]],
+        ),
+        (
+            "calls/date=2026-11-21/part-0.parquet",
+            "calls/date=2026-11-20/part-0.parquet",
+            &[&["log"], &["log", "--call", "CA2"], &["rerate", "CA2"], &["export", "calls", "--format", "csv"], &["report"]],
+        ),
+        // Another run's ids: the call is not found by them.
+        ("ids/part-0.bin", "ids/part-0.bin", &[&["rerate", "CA2"], &["log", "--call", "CA2"], &["suspense", "show", "CA2"]]),
+    ];
+    for (file, other, commands) in readers {
+        let whole = fs::read(of(&second, file)).expect("it is there");
+        fs::write(of(&second, file), fs::read(of(&first, other)).expect("it is there")).expect("it is written");
+        for args in [&[&["verify"][..]], commands].concat() {
+            let done = night.trunkrate(args);
+            let said = format!("ledger/runs/{second}/{file}: is not as it was written");
+            assert!(done.code == 1 && done.stderr.contains(&said), "{args:?}: {}", done.shown());
+        }
+        fs::write(of(&second, file), whole).expect("it is written");
+    }
+    night.trunkrate(&["verify"]).ok();
+}
+
 /// Who read a ledger that lacked its last run showed less money, without a word.
 #[test]
 fn readers_miss_a_run_too() {
@@ -259,9 +291,13 @@ fn nothing_is_done_through_a_link() {
         fs::create_dir(night.path().join("ledger")).expect("a folder");
         symlink(night.path().join("victim"), night.path().join("ledger").join(folder)).expect("a link");
         let said = refused(&night);
-        assert!(said.contains(&format!("ledger/{folder}: is a link; a ledger's folders are its own")), "{said}");
+        assert!(said.contains(&format!("ledger/{folder}: is a link; a ledger's folders and files are its own")), "{said}");
         assert_eq!(names(&night.path().join("victim")), ["a.txt"]);
     }
+    let (night, _) = two_runs();
+    fs::rename(night.path().join("ledger/catalog.sqlite"), night.path().join("index")).expect("it is moved");
+    symlink(night.path().join("index"), night.path().join("ledger/catalog.sqlite")).expect("a link");
+    assert!(refused(&night).contains("ledger/catalog.sqlite: is a link"));
     let night = Night::with_plain_deck();
     let precious = night.file("precious.txt", "precious");
     for name in ["holder", "catalog.sqlite", "undo.json"] {

@@ -92,6 +92,40 @@ def test_the_fixtures_are_rated_as_by_the_command_line(tmp_path: Path) -> None:
     assert {currency: Decimal(text) for currency, text in summary["amount"].items()} == amount
 
 
+def test_a_filter_of_another_reader_skips_no_row(tmp_path: Path) -> None:
+    """Readers skip groups and pages of rows by their statistics: what these say must be true."""
+    import polars as pl
+    import pyarrow.dataset as ds
+
+    calls = tmp_path / "calls.csv"
+    rows = [
+        call(number, start_time=f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z", end_time="", duration=str(number % 900))
+        for number in range(1, 80_000)
+    ]
+    random.Random(7).shuffle(rows)
+    calls.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+    ledger = Ledger(tmp_path / "ledger")
+    assert ledger.run(calls)["read"] == 79_999
+    for what, number in (("legs", "billed_seconds"), ("calls", "duration_seconds")):
+        (file,) = (ledger.folder / "runs").glob(f"*/{what}/*/*.parquet")
+        whole = pl.read_parquet(file)
+        some = whole["call_sid"][len(whole) // 2]
+        start = whole["start_time"][len(whole) // 3]
+        filters = [
+            (pl.col("start_time") >= start) & (pl.col("start_time") < start.replace(microsecond=999_999)),
+            pl.col("start_time") < whole["start_time"][0],
+            pl.col("call_sid") == some,
+            pl.col("call_sid").is_in([some, whole["call_sid"][0], whole["call_sid"][-1]]),
+            pl.col(number) > 890,
+            pl.col("to").is_null() | (pl.col("to") == "+14155550102"),
+        ]
+        for wanted in filters:
+            assert pl.scan_parquet(file).filter(wanted).collect().equals(whole.filter(wanted)), wanted
+        at = ds.field("start_time") == pa.scalar(start, pa.timestamp("us", tz="UTC"))
+        assert ds.dataset(file).to_table(filter=at).num_rows == len(whole.filter(pl.col("start_time") == start)) > 0
+        assert ds.dataset(file).to_table(filter=ds.field("call_sid") == some).num_rows == len(whole.filter(pl.col("call_sid") == some)) > 0
+
+
 def test_one_transfer_costs_what_is_computed_by_hand(tmp_path: Path) -> None:
     (tmp_path / "deck.toml").write_text('name = "hand"\ncurrency = "USD"\n')
     header = "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes\n"

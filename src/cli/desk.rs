@@ -13,46 +13,85 @@ use crate::io::ledger::family::{self, LogRow};
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::manifest::RunKind;
 use crate::io::ledger::read;
-use crate::io::ledger::{Dataset, History, Ledger, Lock, events};
+use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Lock, events};
 use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::text::visible;
 use crate::time::Zone;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Waiting records and their places in the whole of suspense.
 type Found = Vec<(usize, SuspenseRow)>;
 
-/// The waiting records that a text names: all versions of a call by its id; or one record without an id by its source,
-/// `FILE:LINE`, and `FILE:LINE/N` where several came from there. Versions stand in the order of their text, so that the
-/// same number is the same version tomorrow.
-fn find(rows: &[SuspenseRow], name: &str) -> Result<Found, CliError> {
-    if name.is_empty() {
-        return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
-    }
-    let by_id = select(rows, |row| row.call_sid == name);
-    if !by_id.is_empty() {
-        return Ok(by_id);
-    }
-    let numbered = name.rsplit_once('/').and_then(|(source, number)| Some((source, number.parse::<usize>().ok()?)));
-    let at_source = |source: &str| {
-        let place = source.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
-        select(rows, |row| row.call_sid.is_empty() && place == Some((&row.source_file, row.source_line)))
-    };
-    let found = at_source(name);
-    match numbered {
-        Some((source, number)) if found.is_empty() => {
-            Ok(at_source(source).into_iter().skip(number.saturating_sub(1)).take(1).collect())
+/// What a text may name: a call by its id; or one record without an id by its source, `FILE:LINE`, and `FILE:LINE/N` where
+/// several came from there.
+struct Name<'a> {
+    text: &'a str,
+    source: Option<(&'a str, u64)>,
+    /// The same without a number at its end, and the number.
+    numbered: Option<((&'a str, u64), usize)>,
+    found: [Found; 3],
+}
+
+impl<'a> Name<'a> {
+    fn of(text: &'a str) -> Result<Self, CliError> {
+        if text.is_empty() {
+            return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
         }
-        _ => Ok(found),
+        let source = |text: &'a str| text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
+        let numbered = text.rsplit_once('/').and_then(|(place, number)| Some((source(place)?, number.parse().ok()?)));
+        Ok(Self { text, source: source(text), numbered, found: Default::default() })
+    }
+
+    fn look_at(&mut self, at: usize, row: &SuspenseRow) {
+        let is_from =
+            |source: Option<(&str, u64)>| row.call_sid.is_empty() && source == Some((&row.source_file, row.source_line));
+        let is_it = [row.call_sid == self.text, is_from(self.source), is_from(self.numbered.map(|(source, _)| source))];
+        for (found, _) in self.found.iter_mut().zip(is_it).filter(|(_, is_it)| *is_it) {
+            found.push((at, row.clone()));
+        }
+    }
+
+    /// The records that it names. Versions stand in the order of their text, so that the same number is the same version
+    /// tomorrow.
+    fn records(self) -> Found {
+        let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
+            found.sort_by(|(_, a), (_, b)| {
+                (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line))
+            });
+            found
+        });
+        match self.numbered {
+            _ if !by_id.is_empty() => by_id,
+            Some((_, number)) if at_source.is_empty() => at_numbered.into_iter().skip(number.saturating_sub(1)).take(1).collect(),
+            _ => at_source,
+        }
     }
 }
 
-fn select(rows: &[SuspenseRow], wanted: impl Fn(&SuspenseRow) -> bool) -> Found {
-    let mut found: Found = rows.iter().enumerate().filter(|(_, row)| wanted(row)).map(|(at, row)| (at, row.clone())).collect();
-    found.sort_by(|(_, a), (_, b)| (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line)));
-    found
+/// The waiting records that some texts name, of each.
+fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
+    let mut names = names.iter().map(|name| Name::of(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(run) = history.runs.last() {
+        let mut before = 0;
+        read::each_suspended(run, Dataset::Suspense, |rows| {
+            for (at, row) in (before..).zip(&rows) {
+                for name in &mut names {
+                    name.look_at(at, row);
+                }
+            }
+            before += rows.len();
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    Ok(names.into_iter().map(Name::records).collect())
+}
+
+/// The same of one text, which must name something.
+fn find_one(history: &History, name: &str) -> Result<Found, CliError> {
+    let found = find(history, &[name])?.pop().expect("as many as names");
+    if found.is_empty() { Err(nothing_waits(history, name)?) } else { Ok(found) }
 }
 
 fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
@@ -62,11 +101,16 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
         return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
     }
     for run in &history.runs {
-        let closed = read::suspense_of(run, Dataset::Closed)?;
-        if let Some(row) = closed.iter().find(|row| row.call_sid == name) {
-            return Ok(error.hint(format!("it was written off by run {}: {}", run.manifest.run_id, row.close_reason)));
+        let mut why = None;
+        read::each_suspended(run, Dataset::Closed, |rows| {
+            why = why.take().or_else(|| rows.into_iter().find(|row| row.call_sid == name).map(|row| row.close_reason));
+            Ok::<_, LedgerError>(())
+        })?;
+        if let Some(why) = why {
+            return Ok(error.hint(format!("it was written off by run {}: {why}", run.manifest.run_id)));
         }
     }
+    family::refuse_damaged_ids(history)?;
     Ok(error.hint("`trunkrate suspense` lists what waits"))
 }
 
@@ -75,11 +119,7 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
 /// Prints all that is known of a waiting call.
 pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let history = project.ledger()?.history()?;
-    let rows = read::suspense(&history)?;
-    let found = find(&rows, &args.call)?;
-    if found.is_empty() {
-        return Err(nothing_waits(&history, &args.call)?);
-    }
+    let found = find_one(&history, &args.call)?;
     let newest = history.newest_start();
     let booked = if found[0].1.call_sid.is_empty() { None } else { family::find_log_row(&history, &found[0].1.call_sid)? };
     let booked = booked.map(|(row, _)| row);
@@ -158,10 +198,9 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
     }
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let rows = read::suspense(&history)?;
-    let mut chosen = BTreeSet::new();
-    for call in &args.calls {
-        let found = find(&rows, call)?;
+    let mut chosen = BTreeMap::new();
+    let names: Vec<&str> = args.calls.iter().map(String::as_str).collect();
+    for (call, found) in args.calls.iter().zip(find(&history, &names)?) {
         if found.is_empty() {
             return Err(nothing_waits(&history, call)?);
         }
@@ -171,11 +210,11 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
                 CliError::failed(problem).hint(format!("`trunkrate suspense show {call}` numbers them; {call}/1 is the first"))
             );
         }
-        chosen.extend(found.into_iter().map(|(at, _)| at));
+        chosen.extend(found);
     }
-    let chosen: Vec<usize> = chosen.into_iter().collect();
-    let run = events::close(&ledger, &lock, &history, RunKind::Close, rows, &chosen, &args.reason)?;
-    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(chosen.len()));
+    let count = chosen.len();
+    let run = events::close(&ledger, &lock, &history, RunKind::Close, &chosen, &args.reason)?;
+    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(count));
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);
     Ok(())
@@ -185,11 +224,7 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
 pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    let rows = read::suspense(&history)?;
-    let found = find(&rows, &args.call)?;
-    if found.is_empty() {
-        return Err(nothing_waits(&history, &args.call)?);
-    }
+    let found = find_one(&history, &args.call)?;
     if let Some((row, _)) = family::find_log_row(&history, &args.call)? {
         let problem = format!("the call {} is booked by run {}: the booked version stands", args.call, row.run_id);
         return Err(
@@ -208,15 +243,16 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::usage(format!("--take {}: expected 1 to {}", args.take, found.len()))
             .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
-    let others = (1..).zip(&found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, (at, _))| *at);
-    let others: Vec<usize> = others.collect();
+    let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
+    let others: BTreeMap<usize, SuspenseRow> = others.collect();
+    let count = others.len();
     let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
-    let run = events::close(&ledger, &lock, &history, RunKind::Resolve, rows, &others, &reason)?;
+    let run = events::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
     let text = format!(
-        "run {}: version {} stands, {} written off; `trunkrate suspense retry` books it, or the next run, unless that brings a later version\n",
+        "run {}: version {} stands, {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
         run.manifest.run_id,
         args.take,
-        records(others.len())
+        records(count)
     );
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);

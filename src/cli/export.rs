@@ -76,7 +76,9 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
         |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
     write_frames((args.format, args.cells), out, &of_columns(&frames::ignored(&[]))?, |each| {
         let history = ledger.history()?;
-        for path in history.runs.iter().flat_map(|run| run.files(Dataset::Ignored)) {
+        let files = history.runs.iter().flat_map(|run| run.files(Dataset::Ignored).into_iter().map(move |path| (run, path)));
+        for (run, path) in files {
+            run.check_before_read(&path)?;
             each_group(&path, &IGNORED_COLUMNS, |frame| {
                 let frame = of_columns(frame)?;
                 let Some(times) = &selection.times else { return each(frame) };

@@ -55,6 +55,9 @@ fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
     let history = ledger.history()?;
     let Some((row, _)) = family::find_log_row(&history, sid)? else {
         let waits = read::find_waiting(&history, sid)?;
+        if waits.is_none() {
+            family::refuse_damaged_ids(&history)?;
+        }
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
             Some(row) => error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail)),

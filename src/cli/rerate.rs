@@ -197,6 +197,9 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let history = ledger.history()?;
     let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
         let waits = find_waiting(&history, &args.call)?;
+        if waits.is_none() {
+            family::refuse_damaged_ids(&history)?;
+        }
         return Err(match waits {
             Some(row) => not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail),
             None => CliError::failed(format!("the call {} is not in the ledger {}", args.call, ledger.folder().display())),

@@ -11,19 +11,21 @@ use crate::advice;
 use crate::io::calls::SourceText;
 use crate::io::causes;
 use crate::io::ledger::frames::SuspenseRow;
-use crate::io::ledger::read;
+use crate::io::ledger::{Dataset, read};
 use crate::io::private;
 use crate::money::Total;
 use crate::record::Field;
 use crate::reject::Reason;
-use crate::report::causes::CauseLine;
+use crate::report::causes::{ByCause, CauseLine};
 use crate::report::waiting::age_days;
 use crate::text::visible;
 use crate::time::Micros;
+use serde::Serializer;
+use serde::ser::SerializeSeq;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Lists what waits, or does what is asked with it.
@@ -46,44 +48,71 @@ fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     let history = ledger.history()?;
     let newest = history.newest_start();
     let is_wanted = wanted(args, newest)?;
-    let mut rows = read::suspense(&history)?;
     let lists = args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
     if args.by_cause || !lists {
         // All are diagnosed: the parent of one that is wanted may be one that is not.
-        let diagnosed = causes::diagnose(&ledger, &history, &rows)?;
-        let lines = causes::lines(diagnosed.iter().filter(|found| is_wanted(found.row)), newest);
-        return print_causes(&lines.map_err(|e| CliError::failed(format!("the estimates: {e}")))?, args.format, args.cells);
+        let mut by_cause = ByCause::new(newest);
+        causes::each_diagnosed(
+            &ledger,
+            &history,
+            |found| {
+                if is_wanted(found.row) { found.add_to(&mut by_cause) } else { Ok(()) }
+            },
+        )?;
+        return print_causes(&causes::lines(by_cause)?, args.format, args.cells);
     }
-    rows.retain(|row| is_wanted(row));
+    let each = |then: Each<'_>| {
+        let Some(run) = history.runs.last() else { return Ok(()) };
+        read::each_suspended(run, Dataset::Suspense, |rows| rows.iter().filter(|row| is_wanted(row)).try_for_each(&mut *then))
+    };
     if let Some(path) = &args.export {
-        return export(path, &rows);
+        return export(path, each);
     }
-    match (args.format, args.counts) {
-        (TableFormat::Table, false) => term::print(&as_table(&rows, newest))?,
-        (TableFormat::Table, true) => term::print(&counts_table(&rows, newest))?,
-        (TableFormat::Csv, counts) => {
-            let out = std::io::stdout().lock();
-            if counts {
-                let mut cells = Cells::new(out, args.cells, ["reason", "records", "seconds", "oldest_days"])?;
-                for (reason, count) in counted(&rows, newest) {
-                    cells.row([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
-                }
-                cells.finish()?;
-            } else {
-                let mut cells = Cells::new(out, args.cells, SUSPENSE_COLUMNS.into_iter().chain(["age_days"]))?;
-                for row in &rows {
-                    cells.row(texts(row).iter().chain(&[days_text(age(row, newest))]))?;
-                }
-                cells.finish()?;
-            }
+    if args.counts {
+        let mut counts = Counts::new();
+        each(&mut |row| {
+            count(&mut counts, row, newest);
+            Ok(())
+        })?;
+        return print_counts(&counts, args.format, args.cells);
+    }
+    match args.format {
+        TableFormat::Table => term::print(&as_table(each, newest)?)?,
+        TableFormat::Csv => {
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, SUSPENSE_COLUMNS.into_iter().chain(["age_days"]))?;
+            each(&mut |row| Ok(cells.row(texts(row).iter().chain(&[days_text(age(row, newest))]))?))?;
+            cells.finish()?;
         }
-        (TableFormat::Json, counts) => {
-            let list: Vec<Value> = if counts {
-                let object = |(reason, count): (&str, Waiting)| json!({"reason": reason, "records": count.records, "seconds": count.seconds, "oldest_days": count.oldest});
-                counted(&rows, newest).into_iter().map(object).collect()
-            } else {
-                rows.iter().map(|row| as_json(row, newest)).collect()
-            };
+        TableFormat::Json => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let mut json = serde_json::Serializer::pretty(&mut out);
+            let mut list = json.serialize_seq(None)?;
+            each(&mut |row| Ok(list.serialize_element(&as_json(row, newest))?))?;
+            list.end()?;
+            out.write_all(b"\n")?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// What is done with each record that is wanted.
+type Each<'a> = &'a mut dyn FnMut(&SuspenseRow) -> Result<(), CliError>;
+
+/// Prints what waits by reason.
+fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
+    match format {
+        TableFormat::Table => term::print(&counts_table(counts))?,
+        TableFormat::Csv => {
+            let mut cells = Cells::new(std::io::stdout().lock(), cells, ["reason", "records", "seconds", "oldest_days"])?;
+            for (reason, count) in counts.values() {
+                cells.row([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
+            }
+            cells.finish()?;
+        }
+        TableFormat::Json => {
+            let object = |(reason, count): &(String, Waiting)| json!({"reason": reason, "records": count.records, "seconds": count.seconds, "oldest_days": count.oldest});
+            let list: Vec<Value> = counts.values().map(object).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
@@ -187,28 +216,36 @@ impl Waiting {
     }
 }
 
-/// Counts by reason, in the order of reasons.
-fn counted(rows: &[SuspenseRow], newest: Option<Micros>) -> Vec<(&str, Waiting)> {
-    let mut counts: BTreeMap<Option<Reason>, (&str, Waiting)> = BTreeMap::new();
-    for row in rows {
-        let (_, count) = counts.entry(Reason::parse(&row.reason)).or_insert((&row.reason, Waiting::default()));
-        count.records += 1;
-        count.seconds += u64::from(row.seconds);
-        count.oldest = count.oldest.max(age(row, newest));
-    }
-    counts.into_values().collect()
+/// What waits by reason, in the order of reasons.
+type Counts = BTreeMap<Option<Reason>, (String, Waiting)>;
+
+fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
+    let (_, count) = counts.entry(Reason::parse(&row.reason)).or_insert_with(|| (row.reason.clone(), Waiting::default()));
+    count.records += 1;
+    count.seconds += u64::from(row.seconds);
+    count.oldest = count.oldest.max(age(row, newest));
 }
 
 /// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its fields.
-fn export(path: &Path, rows: &[SuspenseRow]) -> Result<(), CliError> {
-    let mut text = String::new();
+fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
+    let failed = |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
+    let is_stdout = path == Path::new("-");
     let mut left_out = 0;
-    for row in rows {
-        match as_line(row) {
-            Some(line) => text.push_str(&(line + "\n")),
-            None => left_out += 1,
+    // It is made at the first record: what is there already stays if there is none.
+    let mut file: Option<Box<dyn Write>> = None;
+    each(&mut |row| {
+        let Some(line) = as_line(row) else {
+            left_out += 1;
+            return Ok(());
+        };
+        if file.is_none() {
+            let to: Box<dyn Write> =
+                if is_stdout { Box::new(std::io::stdout().lock()) } else { Box::new(private::create(path).map_err(failed)?) };
+            file = Some(Box::new(BufWriter::new(to)));
         }
-    }
+        let out = file.as_mut().expect("it was made above");
+        out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)
+    })?;
     if left_out > 0 {
         let many =
             if left_out == 1 { "record is no record of fields and was" } else { "records are no records of fields and were" };
@@ -217,15 +254,11 @@ fn export(path: &Path, rows: &[SuspenseRow]) -> Result<(), CliError> {
             &format!("{left_out} {many} left out; `suspense --reason malformed-record --format json` has the text"),
         );
     }
-    if text.is_empty() {
-        term::report("note", "nothing to export: no file was written");
-        return Ok(());
+    if let Some(mut file) = file {
+        return file.flush().map_err(failed);
     }
-    if path == Path::new("-") {
-        return Ok(term::print(&text)?);
-    }
-    let file = private::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    file.map_err(|e| CliError::failed(format!("{}: cannot be written: {e}", path.display())))
+    term::report("note", "nothing to export: no file was written");
+    Ok(())
 }
 
 fn as_line(row: &SuspenseRow) -> Option<String> {
@@ -278,34 +311,47 @@ pub fn as_json(row: &SuspenseRow, newest: Option<Micros>) -> Value {
     Value::Object(object)
 }
 
-fn as_table(rows: &[SuspenseRow], newest: Option<Micros>) -> String {
-    if rows.is_empty() {
-        return "nothing waits\n".to_owned();
-    }
-    let cells = rows.iter().map(|row| {
+/// Records in a table on the terminal.
+const MOST_LISTED: usize = 10_000;
+
+fn as_table(each: impl FnOnce(Each<'_>) -> Result<(), CliError>, newest: Option<Micros>) -> Result<String, CliError> {
+    let (mut cells, mut more) = (Vec::new(), 0_u64);
+    let mut hints: BTreeSet<(Reason, &str)> = BTreeSet::new();
+    each(&mut |row| {
+        hints.extend(Reason::parse(&row.reason).map(|reason| (reason, advice::hint(reason, &row.detail))));
+        if cells.len() == MOST_LISTED {
+            more += 1;
+            return Ok(());
+        }
         let sid = if row.call_sid.is_empty() { "-".to_owned() } else { row.call_sid.clone() };
-        vec![
+        cells.push(vec![
             row.reason.clone(),
             sid,
             format!("{}:{}", row.source_file, row.source_line),
             days_text(age(row, newest)),
             row.tries.to_string(),
             row.detail.clone(),
-        ]
-    });
+        ]);
+        Ok(())
+    })?;
+    if cells.is_empty() {
+        return Ok("nothing waits\n".to_owned());
+    }
     let table = term::table(&["reason", "call", "source", "days", "tries", "detail"], &["days", "tries"], cells);
-    let hint = |row: &SuspenseRow| Reason::parse(&row.reason).map(|reason| (reason, advice::hint(reason, &row.detail)));
-    let hints: BTreeSet<(Reason, &str)> = rows.iter().filter_map(hint).collect();
     let hints: Vec<String> = hints.iter().map(|(reason, hint)| format!("  {:<24} {hint}\n", reason.as_str())).collect();
-    format!("{table}\n{}\n{}", term::heading("what to do"), hints.concat())
+    let more = match more {
+        0 => String::new(),
+        more => format!("… and {} more; `--format csv` lists all of them\n", term::grouped(more)),
+    };
+    Ok(format!("{table}{more}\n{}\n{}", term::heading("what to do"), hints.concat()))
 }
 
-fn counts_table(rows: &[SuspenseRow], newest: Option<Micros>) -> String {
-    if rows.is_empty() {
+fn counts_table(counts: &Counts) -> String {
+    if counts.is_empty() {
         return "nothing waits\n".to_owned();
     }
-    let cells = counted(rows, newest).into_iter().map(|(reason, count)| {
-        vec![reason.to_owned(), term::grouped(count.records), term::grouped(count.seconds), count.days_text()]
+    let cells = counts.values().map(|(reason, count)| {
+        vec![reason.clone(), term::grouped(count.records), term::grouped(count.seconds), count.days_text()]
     });
     term::table(&["reason", "records", "seconds", "oldest days"], &["records", "seconds", "oldest days"], cells)
 }

@@ -7,28 +7,28 @@
 //! or booked
 //! ```
 //!
-//! **Invariant:** what is read is what the last run rated with, out of the ledger's archive; no file of today is looked at.
+//! **Invariant:** no more than a slice of the records is in memory. What is read is what the last run rated with, out of the ledger's archive; no file of today is looked at.
 
 use super::calls::SourceText;
 use super::inputs::Inputs;
 use super::ledger::frames::SuspenseRow;
 use super::ledger::known::{kept_root, parents_among};
-use super::ledger::{History, Ledger, LedgerError};
+use super::ledger::read::each_suspended;
+use super::ledger::{Dataset, History, Ledger, LedgerError, Run};
 use super::{FileError, accounts, decks, trunks};
 use crate::call::{DirectionField, NONE, PartyRef, Sid};
 use crate::family::{BookedParent, RootFacts};
-use crate::money::Overflow;
 use crate::packed::SharedTexts;
 use crate::party::Party;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
 use crate::reject::Reason;
-use crate::report::causes::{CauseLine, Waits, by_cause};
+use crate::report::causes::{ByCause, CauseLine, Waits};
 use crate::report::diagnosis::{Diagnoser, Diagnosis, Subject};
 use crate::report::estimate::Estimator;
 use crate::report::waiting::Waiting;
 use crate::time::Micros;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A record that waits, diagnosed.
 #[derive(Debug)]
@@ -41,49 +41,58 @@ pub struct Diagnosed<'a> {
     pub diagnosis: Diagnosis,
 }
 
-/// Diagnoses records that wait after the last run of a history.
+impl Diagnosed<'_> {
+    /// Counts it with its cause.
+    ///
+    /// # Errors
+    /// If a sum does not fit.
+    pub fn add_to(&self, causes: &mut ByCause) -> Result<(), LedgerError> {
+        let Diagnosis { cause, guess } = &self.diagnosis;
+        let waits = Waits { record: waiting(self.row), start: self.start, cause, guess: guess.as_ref() };
+        causes.add(&waits).map_err(LedgerError::of_sum)
+    }
+}
+
+/// The causes that were counted.
 ///
 /// # Errors
-/// If the ledger or its archive cannot be read.
-pub fn diagnose<'a>(ledger: &Ledger, history: &History, rows: &'a [SuspenseRow]) -> Result<Vec<Diagnosed<'a>>, LedgerError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let inputs = inputs_of(ledger, history)?;
+/// If a sum does not fit.
+pub fn lines(causes: ByCause) -> Result<Vec<CauseLine>, LedgerError> {
+    causes.finish().map_err(LedgerError::of_sum)
+}
+
+/// Diagnoses the records that wait after the last run of a history, in the order in which they are stored.
+///
+/// # Errors
+/// If the ledger or its archive cannot be read, or `then` fails.
+pub fn each_diagnosed<E: From<LedgerError>>(
+    ledger: &Ledger,
+    history: &History,
+    mut then: impl FnMut(&Diagnosed<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some(run) = history.runs.last().filter(|run| !run.files(Dataset::Suspense).is_empty()) else { return Ok(()) };
+    let inputs = inputs_of(ledger, history).map_err(LedgerError::from)?;
     let policy = inputs.as_ref().map(|inputs| inputs.policy.clone()).unwrap_or_default();
     let decks = inputs.as_ref().map_or(&[][..], |inputs| &inputs.decks.decks);
     let trunks = inputs.as_ref().and_then(|inputs| inputs.trunks.as_ref()).map(|(trunks, _)| trunks);
     let estimator = Estimator::new(decks, policy.leg_rule, &policy.withheld_numbers);
     let mut diagnoser = Diagnoser { estimator, policy: &policy, trunks };
     let mut texts = SharedTexts::default();
-    let booked = parents_among(history, &asked_for(rows), &mut texts)?;
-    let family = Family { rows, policy: &policy, booked, by_sid: by_sid(rows) };
-    let mut decks_of: HashMap<&str, Option<usize>> = HashMap::new();
-    let found = rows.iter().map(|row| {
-        let deck = *decks_of.entry(&row.account_sid).or_insert_with(|| {
-            let of = |inputs: &Inputs| inputs.facts_of_accounts(std::iter::once(row.account_sid.as_str())).decks.first().copied();
-            inputs.as_ref().and_then(of).filter(|deck| *deck != NONE).map(|deck| deck as usize)
-        });
-        family.diagnose(row, deck, &mut diagnoser, &mut texts)
-    });
-    Ok(found.collect())
-}
-
-/// Diagnosed records by cause. `newest` is the newest call start that is known.
-///
-/// # Errors
-/// [`Overflow`] if a sum does not fit.
-pub fn lines<'a>(
-    diagnosed: impl IntoIterator<Item = &'a Diagnosed<'a>>,
-    newest: Option<Micros>,
-) -> Result<Vec<CauseLine>, Overflow> {
-    let waits = diagnosed.into_iter().map(|found| Waits {
-        record: waiting(found.row),
-        start: found.start,
-        cause: &found.diagnosis.cause,
-        guess: found.diagnosis.guess.as_ref(),
-    });
-    by_cause(waits, newest)
+    let mut family = Family { policy: &policy, booked: BTreeMap::new(), ancestors: Ancestors::read(run, &mut texts)? };
+    let chained = parents_among(history, &family.ancestors.parents(), &mut texts)?;
+    let mut decks_of: HashMap<String, Option<usize>> = HashMap::new();
+    each_suspended(run, Dataset::Suspense, |rows| {
+        family.booked.clone_from(&chained);
+        family.booked.extend(parents_among(history, &asked_for(&rows), &mut texts)?);
+        for row in &rows {
+            let deck = *decks_of.entry(row.account_sid.clone()).or_insert_with_key(|account| {
+                let of = |inputs: &Inputs| inputs.facts_of_accounts(std::iter::once(account.as_str())).decks.first().copied();
+                inputs.as_ref().and_then(of).filter(|deck| *deck != NONE).map(|deck| deck as usize)
+            });
+            then(&family.diagnose(row, deck, &mut diagnoser, &mut texts))?;
+        }
+        Ok(())
+    })
 }
 
 /// A stored record as the report has it.
@@ -126,28 +135,85 @@ fn asked_for(rows: &[SuspenseRow]) -> BTreeSet<Sid> {
     sids.filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0).collect()
 }
 
-/// The first record of each waiting call.
-fn by_sid(rows: &[SuspenseRow]) -> HashMap<&str, usize> {
-    let mut places = HashMap::new();
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.call_sid.is_empty()) {
-        places.entry(row.call_sid.as_str()).or_insert(at);
+/// A waiting record whose children wait, too: what it is to them.
+#[derive(Debug)]
+struct Ancestor {
+    reason: String,
+    up: Up,
+}
+
+/// Where the root of an ancestor is found.
+#[derive(Debug)]
+enum Up {
+    /// It is the root, or its parent is booked and was kept beside it.
+    Root(Option<RootFacts>),
+    /// It is the child of another call.
+    ChildOf(Sid),
+}
+
+/// The waiting records whose children wait, too; of several versions of a call the first.
+///
+/// # Why
+/// A cause is told for each record alone, but for the parent of a transfer. So only parents are kept, and of them a few
+/// words; all else is read a slice at a time.
+#[derive(Debug, Default)]
+struct Ancestors(HashMap<Sid, Ancestor>);
+
+impl Ancestors {
+    fn read(run: &Run, texts: &mut SharedTexts) -> Result<Self, LedgerError> {
+        let mut wanted: HashSet<Sid> = HashSet::new();
+        each_suspended(run, Dataset::Suspense, |rows| {
+            wanted.extend(rows.iter().filter(|row| !row.parent_call_sid.is_empty()).map(|row| Sid::of(&row.parent_call_sid).0));
+            Ok::<_, LedgerError>(())
+        })?;
+        let mut found = HashMap::new();
+        if wanted.is_empty() {
+            return Ok(Self(found));
+        }
+        each_suspended(run, Dataset::Suspense, |rows| {
+            for row in rows.iter().filter(|row| !row.call_sid.is_empty()) {
+                let sid = Sid::of(&row.call_sid).0;
+                if wanted.contains(&sid) && !found.contains_key(&sid) {
+                    found.insert(sid, Ancestor { reason: row.reason.clone(), up: Up::of(row, texts) });
+                }
+            }
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(Self(found))
     }
-    places
+
+    /// Their own parents.
+    fn parents(&self) -> BTreeSet<Sid> {
+        let parent = |ancestor: &Ancestor| match ancestor.up {
+            Up::ChildOf(parent) => Some(parent),
+            Up::Root(_) => None,
+        };
+        self.0.values().filter_map(parent).collect()
+    }
+}
+
+impl Up {
+    fn of(row: &SuspenseRow, texts: &mut SharedTexts) -> Self {
+        match &row.parent {
+            _ if row.parent_call_sid.is_empty() => Self::Root(root_itself(row, texts)),
+            Some(kept) => Self::Root(kept_root(texts, kept)),
+            None => Self::ChildOf(Sid::of(&row.parent_call_sid).0),
+        }
+    }
 }
 
 /// Chains are followed no further: they may be circles.
 const LONGEST_CHAIN: usize = 16;
 
-/// What waits, with what is known of its parents.
-struct Family<'a, 'p> {
-    rows: &'a [SuspenseRow],
+/// What is known of the parents of what waits.
+struct Family<'p> {
     policy: &'p Policy,
     booked: BTreeMap<Sid, BookedParent>,
-    by_sid: HashMap<&'a str, usize>,
+    ancestors: Ancestors,
 }
 
-impl<'a> Family<'a, '_> {
-    fn diagnose(
+impl Family<'_> {
+    fn diagnose<'a>(
         &self,
         row: &'a SuspenseRow,
         deck: Option<usize>,
@@ -155,9 +221,10 @@ impl<'a> Family<'a, '_> {
         texts: &mut SharedTexts,
     ) -> Diagnosed<'a> {
         let reason = Reason::parse(&row.reason).unwrap_or(Reason::MalformedRecord);
-        let root = self.root_of(row, texts, 0);
+        let root = self.root_of(row, texts);
         let trunk = root.map(|root| texts.trunks.text(root.trunk).to_owned()).unwrap_or_default();
-        let parent = self.by_sid.get(row.parent_call_sid.as_str()).map(|at| self.rows[*at].reason.as_str());
+        let parent = Some(&row.parent_call_sid).filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0);
+        let parent_reason = parent.and_then(|parent| self.ancestors.0.get(&parent)).map(|parent| parent.reason.as_str());
         let is_booked = reason == Reason::ConflictingDuplicate && self.booked.contains_key(&Sid::of(&row.call_sid).0);
         with_fields(row, |fields| {
             let subject = Subject {
@@ -167,7 +234,7 @@ impl<'a> Family<'a, '_> {
                 fields,
                 deck,
                 root: root.map(|root| (root, trunk.as_str())),
-                parent_reason: parent,
+                parent_reason,
                 is_booked,
             };
             let start = fields.map(|fields| Record::read(fields, self.policy).start);
@@ -178,18 +245,24 @@ impl<'a> Family<'a, '_> {
 
     /// What the root of a waiting child gives to it: out of what is kept beside it, of what is booked, or of a parent that
     /// waits itself.
-    fn root_of(&self, row: &SuspenseRow, texts: &mut SharedTexts, depth: usize) -> Option<RootFacts> {
-        if row.parent_call_sid.is_empty() || depth > LONGEST_CHAIN {
+    fn root_of(&self, row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> {
+        if row.parent_call_sid.is_empty() {
             return None;
         }
         if let Some(kept) = &row.parent {
             return kept_root(texts, kept);
         }
-        if let Some(parent) = self.booked.get(&Sid::of(&row.parent_call_sid).0) {
-            return Some(parent.root);
+        let mut parent = Sid::of(&row.parent_call_sid).0;
+        for _ in 0..=LONGEST_CHAIN {
+            if let Some(booked) = self.booked.get(&parent) {
+                return Some(booked.root);
+            }
+            match self.ancestors.0.get(&parent)?.up {
+                Up::Root(root) => return root,
+                Up::ChildOf(next) => parent = next,
+            }
         }
-        let parent = &self.rows[*self.by_sid.get(row.parent_call_sid.as_str())?];
-        if parent.parent_call_sid.is_empty() { root_itself(parent, texts) } else { self.root_of(parent, texts, depth + 1) }
+        None
     }
 }
 

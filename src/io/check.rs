@@ -21,16 +21,17 @@ use super::invoices::{Draft, IssueError, ItemsChanged, Sources, Terms, Wanted};
 use super::ledger::issued::claims::{Month, month, month_of, month_text};
 use super::ledger::issued::publish::next_counter;
 use super::ledger::known::day_of_file;
-use super::ledger::read::{each_group, suspense, text, units};
+use super::ledger::read::{each_group, text, units};
 use super::ledger::{Dataset, History, Ledger, LedgerError};
 use crate::document::{Buyer, Document, Kind};
-use crate::money::{Overflow, Total};
+use crate::money::Total;
 use crate::reject::Reason;
 use crate::report::Money;
-use crate::report::causes::{CauseLine, about, calls, sum_of};
+use crate::report::causes::{ByCause, CauseLine, about, calls, sum_of};
 use crate::time::{self, DAY};
 use rayon::prelude::*;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -264,30 +265,30 @@ pub const fn settles_itself(reason: Reason) -> bool {
 
 /// The month of a waiting record. One whose start cannot be read may be of any month up to the one in which it was first
 /// seen: it counts for the period unless it was there before.
-fn is_of(found: &Diagnosed<'_>, period: Month) -> std::cmp::Ordering {
+fn is_of(found: &Diagnosed<'_>, period: Month) -> Ordering {
     match found.start {
         Some(start) => month_of(start).cmp(&period),
         None => match time::parse_date_or_instant(&found.row.first_seen) {
-            Some(seen) if month_of(seen) < period => std::cmp::Ordering::Less,
-            _ => std::cmp::Ordering::Equal,
+            Some(seen) if month_of(seen) < period => Ordering::Less,
+            _ => Ordering::Equal,
         },
     }
 }
 
 fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
     let (history, period) = (question.history, month(question.period));
-    let rows = suspense(history)?;
-    let mut diagnosed = causes::diagnose(question.ledger, history, &rows)?;
     // A record without an account may be of any.
     let is_of_account = |own: &str| question.account.is_none_or(|account| own.is_empty() || own == account);
-    diagnosed.retain(|found| is_of_account(&found.row.account_sid));
     let newest = history.newest_start();
-    let of = |order| {
-        let those = diagnosed.iter().filter(move |found| is_of(found, period) == order);
-        causes::lines(those, newest).map_err(overflow)
-    };
+    let (mut of_period, mut of_earlier) = (ByCause::new(newest), ByCause::new(newest));
+    causes::each_diagnosed(question.ledger, history, |found| match is_of(found, period) {
+        _ if !is_of_account(&found.row.account_sid) => Ok::<_, LedgerError>(()),
+        Ordering::Less => found.add_to(&mut of_earlier),
+        Ordering::Equal => found.add_to(&mut of_period),
+        Ordering::Greater => Ok(()),
+    })?;
     let mut by_reason: BTreeMap<Option<Reason>, Vec<CauseLine>> = BTreeMap::new();
-    for line in of(std::cmp::Ordering::Equal)? {
+    for line in causes::lines(of_period)? {
         by_reason.entry(Reason::parse(&line.reason)).or_default().push(line);
     }
     let mut found = Vec::new();
@@ -297,7 +298,7 @@ fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
         let stops = !settles_itself(reason);
         found.push(Against { causes: lines, ..Against::new(format!("waiting:{reason}"), stops, words, reason.hint()) });
     }
-    let earlier = of(std::cmp::Ordering::Less)?;
+    let earlier = causes::lines(of_earlier)?;
     if !earlier.is_empty() {
         let words = wait(&earlier, "of earlier months wait")?;
         let what = "`trunkrate suspense` says for what; they are billed late, once they can be";
@@ -310,13 +311,9 @@ fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
 fn wait(lines: &[CauseLine], how: &str) -> Result<String, LedgerError> {
     let count: u64 = lines.iter().map(|line| line.calls).sum();
     let estimated: u64 = lines.iter().map(|line| line.estimated_calls).sum();
-    let sums = sum_of(lines).map_err(overflow)?;
+    let sums = sum_of(lines).map_err(LedgerError::of_sum)?;
     let how = if count == 1 { how.replacen("wait", "waits", 1) } else { how.to_owned() };
     Ok(format!("{} {how}, {}", calls(count), about(&sums, estimated, count)))
-}
-
-fn overflow(error: Overflow) -> LedgerError {
-    LedgerError::Overflow { call: "(sum)".to_owned(), error }
 }
 
 // ---- amounts ----------------------------------------------------------------------------------------------------
@@ -338,7 +335,7 @@ fn amounts_of(history: &History, period: Month, account: Option<&str>) -> Result
     let mut all = Amounts::new();
     for (place, sums) in read.collect::<Result<Vec<_>, LedgerError>>()? {
         for (key, sum) in sums.into_iter().filter(|((own, _), _)| account.is_none_or(|account| account == own)) {
-            all.entry(key).or_default()[place].merge(sum).map_err(overflow)?;
+            all.entry(key).or_default()[place].merge(sum).map_err(LedgerError::of_sum)?;
         }
     }
     Ok(all)
@@ -353,10 +350,13 @@ fn sums_of(path: &Path) -> Result<HashMap<(String, String), Total>, LedgerError>
         for ((account, currency), amount) in accounts.iter().zip(currencies.iter()).zip(units(legs, "amount")) {
             // A call may lack neither: it would be suspended.
             let key = (account.expect("a leg has an account"), currency.expect("a leg has a currency"));
-            own.entry(key).or_default().merge(Total::from_units(amount.expect("a leg has an amount"))).map_err(overflow)?;
+            own.entry(key)
+                .or_default()
+                .merge(Total::from_units(amount.expect("a leg has an amount")))
+                .map_err(LedgerError::of_sum)?;
         }
         for ((account, currency), sum) in own {
-            sums.entry((account.to_owned(), currency.to_owned())).or_default().merge(sum).map_err(overflow)?;
+            sums.entry((account.to_owned(), currency.to_owned())).or_default().merge(sum).map_err(LedgerError::of_sum)?;
         }
         Ok::<_, LedgerError>(())
     })?;

@@ -18,22 +18,21 @@
 use super::accounts::{self, Accounts};
 use super::causes::{self, waiting};
 use super::ledger::books::ROWS;
-use super::ledger::frames::SuspenseRow;
 use super::ledger::known::{day_of_file, ids_in};
 use super::ledger::manifest::{FILE_NAME, Manifest, RunKind};
-use super::ledger::read::{each_group, longs, slice, sums_by_currency, suspense_of, text, units};
+use super::ledger::read::{each_group, each_suspended, longs, slice, sums_by_currency, text, units};
 use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
 use crate::call::{Sid, Status};
-use crate::money::{Amount, Overflow, Total};
+use crate::money::{Amount, Total};
 use crate::policy::Policy;
-use crate::report::causes::CauseLine;
+use crate::report::causes::{ByCause, CauseLine};
 use crate::report::count::{Call, Counter, Leg, Transfer, answered_and_ended};
 use crate::report::days::{self, DaySums};
 use crate::report::findings::Setting;
 use crate::report::prefixes::Prefixes;
-use crate::report::waiting::by_reason;
-use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, Report, SCHEMA, Suspense, class_words};
+use crate::report::waiting::ByReason;
+use crate::report::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, ReasonLine, Report, SCHEMA, Suspense, class_words};
 use crate::time::{self, Micros};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,21 +54,19 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     let count = |name: &str| counted(m, name);
     let run_days = days_of(run, &before, &counter);
     let others = sums_of(&before, &days::needed(&run_days))?;
-    let timelines = days::timelines(&counter.days, &others, &run_days, newest).map_err(overflow)?;
-    let rows = suspense_of(run, Dataset::Suspense)?;
-    let closed = suspense_of(run, Dataset::Closed)?;
+    let timelines = days::timelines(&counter.days, &others, &run_days, newest).map_err(LedgerError::of_sum)?;
+    let (causes, reasons) = waits_of(ledger, run, &before, newest)?;
+    let mut written_off = ByReason::new(newest);
+    each_suspended(run, Dataset::Closed, |rows| {
+        for row in &rows {
+            written_off.add(&waiting(row));
+        }
+        Ok::<_, LedgerError>(())
+    })?;
     let s = &m.suspense;
     let [opening, new, taken_up, closed_count, closing] =
         [s.opening, s.new, s.taken_up, s.closed, s.closing].map(|count| Count { records: count.records, seconds: count.seconds });
-    let suspense = Suspense {
-        opening,
-        new,
-        taken_up,
-        closed: closed_count,
-        closing,
-        causes: causes_of(ledger, run, &before, &rows, newest)?,
-        reasons: by_reason(rows.iter().map(waiting), newest),
-    };
+    let suspense = Suspense { opening, new, taken_up, closed: closed_count, closing, causes, reasons };
     let class = |name: &&str| ClassLine {
         class: (*name).to_owned(),
         words: class_words(name, &m.ignored_by_direction),
@@ -86,7 +83,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         legs: m.legs,
         amounts,
         suspense,
-        written_off: by_reason(closed.iter().map(waiting), newest),
+        written_off: written_off.finish(),
         timelines,
         largest: counter.largest(|account| accounts.get(account).map(|account| account.name.clone()).unwrap_or_default()),
         callers: counter.findings.callers,
@@ -128,25 +125,25 @@ fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
     }
 }
 
-/// What waits by cause, as of the run: later runs are not asked for parents.
-fn causes_of(
+/// What waits after the run, by cause and by reason.
+fn waits_of(
     ledger: &Ledger,
     run: &Run,
     before: &[&Run],
-    rows: &[SuspenseRow],
     newest: Option<Micros>,
-) -> Result<Vec<CauseLine>, LedgerError> {
+) -> Result<(Vec<CauseLine>, Vec<ReasonLine>), LedgerError> {
     let runs = before.iter().copied().chain([run]).cloned().collect();
     let known = History { runs, undone: Vec::new(), issued: Vec::new() };
-    causes::lines(&causes::diagnose(ledger, &known, rows)?, newest).map_err(overflow)
+    let (mut causes, mut reasons) = (ByCause::new(newest), ByReason::new(newest));
+    causes::each_diagnosed(ledger, &known, |found| {
+        reasons.add(&waiting(found.row));
+        found.add_to(&mut causes)
+    })?;
+    Ok((causes::lines(causes)?, reasons.finish()))
 }
 
 fn counted(m: &Manifest, name: &str) -> Count {
     m.counts.get(name).map(|count| Count { records: count.records, seconds: count.seconds }).unwrap_or_default()
-}
-
-fn overflow(error: Overflow) -> LedgerError {
-    LedgerError::Overflow { call: "(sum)".to_owned(), error }
 }
 
 fn wrong(path: &Path, problem: String) -> LedgerError {
@@ -180,7 +177,7 @@ fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
 /// What was added up is what the run says: its booked calls, its legs and their sums.
 fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
     let m = &run.manifest;
-    let amounts = counter.amounts().map_err(overflow)?;
+    let amounts = counter.amounts().map_err(LedgerError::of_sum)?;
     let sums: BTreeMap<&str, String> = amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
     let stated: BTreeMap<&str, String> = m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
     let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
@@ -219,7 +216,7 @@ fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError
     let mut sums = DaySums::default();
     for (day, by_currency) in read {
         for (currency, amount) in by_currency {
-            sums.add(&currency, day, amount).map_err(overflow)?;
+            sums.add(&currency, day, amount).map_err(LedgerError::of_sum)?;
         }
     }
     Ok(sums)
@@ -234,6 +231,7 @@ const LEG_NUMBERS: [&str; 4] = ["start_time", "billed_seconds", "price_per_minut
 fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
     let columns = [&LEG_TEXTS[..], &LEG_NUMBERS].concat();
     for path in run.files(Dataset::Legs) {
+        run.check_before_read(&path)?;
         each_group(&path, &columns, |frame| {
             let texts = LEG_TEXTS.map(|name| text(frame, name));
             let [starts, billed, prices, amounts] = LEG_NUMBERS.map(|name| longs(frame, name));
@@ -276,6 +274,7 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
     let columns = [&CALL_TEXTS[..], &CALL_TIMES, &["amount", "carrier_price"]].concat();
     let mut families = Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
     for path in run.files(Dataset::Calls) {
+        run.check_before_read(&path)?;
         each_group(&path, &columns, |frame| {
             let texts = CALL_TEXTS.map(|name| text(frame, name));
             let times = CALL_TIMES.map(|name| longs(frame, name));

@@ -4,7 +4,7 @@
 //! when it is shown. The order of the records changes nothing: a cause is worded by the least of its records' wordings.
 
 use super::estimate::{Basis, Guess, shown};
-use super::waiting::{SAMPLES, Waiting, age_days};
+use super::waiting::{Oldest, Waiting, age_days};
 use super::{Count, Money, Sample};
 use crate::money::{Overflow, Total};
 use crate::reject::Reason;
@@ -103,74 +103,90 @@ pub struct Waits<'a> {
 type Sums = BTreeMap<String, Total>;
 
 /// What is known of a cause so far.
-struct Pile<'a> {
-    cause: &'a Cause,
-    reason: &'a str,
+#[derive(Debug)]
+struct Pile {
+    cause: Cause,
+    reason: String,
     count: Count,
     first_start: Option<Micros>,
     most_tries: u32,
-    /// Per call what each of its versions would cost, at most; nothing where that cannot be told.
-    calls: BTreeMap<(&'a str, &'a str, u64), Sums>,
+    calls: u64,
+    estimated_calls: u64,
+    estimate: Sums,
+    /// The call whose versions are coming, and what the dearest of them would cost; nothing where that cannot be told.
+    current: (String, Sums),
     basis: BTreeSet<Basis>,
-    records: Vec<(Option<i64>, Waiting<'a>)>,
+    oldest: Oldest,
 }
 
-impl<'a> Pile<'a> {
-    fn new(cause: &'a Cause, reason: &'a str) -> Self {
-        let (count, calls, basis) = (Count::default(), BTreeMap::new(), BTreeSet::new());
-        Self { cause, reason, count, first_start: None, most_tries: 0, calls, basis, records: Vec::new() }
+impl Pile {
+    fn new(cause: &Cause, reason: &str) -> Self {
+        Self {
+            cause: cause.clone(),
+            reason: reason.to_owned(),
+            count: Count::default(),
+            first_start: None,
+            most_tries: 0,
+            calls: 0,
+            estimated_calls: 0,
+            estimate: Sums::new(),
+            current: (String::new(), Sums::new()),
+            basis: BTreeSet::new(),
+            oldest: Oldest::default(),
+        }
     }
 
-    fn add(&mut self, waits: &Waits<'a>, newest: Option<Micros>) {
+    fn add(&mut self, waits: &Waits<'_>, newest: Option<Micros>) -> Result<(), Overflow> {
         let record = waits.record;
         if waits.cause.words < self.cause.words {
-            self.cause = waits.cause;
+            self.cause = waits.cause.clone();
         }
         self.count.records += 1;
         self.count.seconds += u64::from(record.seconds);
         self.first_start = [self.first_start, waits.start].into_iter().flatten().min();
         self.most_tries = self.most_tries.max(record.tries);
         // A record without an id is a call of its own.
-        let call = match record.call_sid {
-            "" => ("", record.source_file, record.source_line),
-            sid => (sid, "", 0),
-        };
-        let amounts = self.calls.entry(call).or_default();
+        if record.call_sid.is_empty() || self.current.0 != record.call_sid {
+            self.end_call()?;
+            record.call_sid.clone_into(&mut self.current.0);
+            self.calls += 1;
+        }
         if let Some(guess) = waits.guess {
-            let most = amounts.entry(guess.money.currency.clone()).or_default();
+            let most = self.current.1.entry(guess.money.currency.clone()).or_default();
             *most = Total::from_units(most.units().max(guess.money.amount.units()));
             self.basis.insert(guess.basis);
         }
-        self.records.push((age_days(record.first_seen, newest), record));
+        self.oldest.add(&record, age_days(record.first_seen, newest));
+        Ok(())
+    }
+
+    /// Adds what the current call would cost.
+    fn end_call(&mut self) -> Result<(), Overflow> {
+        self.estimated_calls += u64::from(!self.current.1.is_empty());
+        for (currency, amount) in std::mem::take(&mut self.current.1) {
+            self.estimate.entry(currency).or_default().merge(amount)?;
+        }
+        Ok(())
     }
 
     fn line(mut self) -> Result<CauseLine, Overflow> {
-        let mut sums = Sums::new();
-        for (currency, amount) in self.calls.values().flatten() {
-            sums.entry(currency.clone()).or_default().merge(*amount)?;
-        }
-        let estimated_calls = self.calls.values().filter(|amounts| !amounts.is_empty()).count() as u64;
-        let estimate: Vec<Money> = sums.into_iter().map(|(currency, amount)| Money { currency, amount }).collect();
-        let calls = self.calls.len() as u64;
-        self.records.sort_by_key(|(age, record)| {
-            (std::cmp::Reverse(*age), record.source_file, record.source_line, record.call_sid, record.detail)
-        });
-        let samples = self.records.iter().take(SAMPLES).map(|(age, record)| record.sample(*age)).collect();
+        self.end_call()?;
+        let estimate: Vec<Money> = self.estimate.into_iter().map(|(currency, amount)| Money { currency, amount }).collect();
         Ok(CauseLine {
-            cause: self.cause.id.clone(),
-            reason: self.reason.to_owned(),
-            words: self.cause.words.clone(),
-            calls,
+            cause: self.cause.id,
+            reason: self.reason,
+            words: self.cause.words,
+            calls: self.calls,
             count: self.count,
             first_start: self.first_start.map(time::text),
-            oldest_days: self.records.iter().filter_map(|(age, _)| *age).max(),
+            oldest_days: self.oldest.oldest().0,
             most_tries: self.most_tries,
-            about: about(&estimate, estimated_calls, calls),
+            about: about(&estimate, self.estimated_calls, self.calls),
             estimate,
-            estimated_calls,
+            estimated_calls: self.estimated_calls,
             basis: self.basis.into_iter().map(Basis::words).collect(),
-            what_to_do: self.cause.what_to_do.clone(),
-            samples,
+            what_to_do: self.cause.what_to_do,
+            samples: self.oldest.into_samples(),
         })
     }
 }
@@ -190,20 +206,45 @@ pub fn about(estimate: &[Money], estimated_calls: u64, calls: u64) -> String {
     format!("about {}{of_some}", sums.join(" and "))
 }
 
-/// Piles records up by their cause: first those with an estimate, by currency the one with the most money first; then those
-/// with the most calls. `newest` is the newest call start that is known.
-///
-/// # Errors
-/// [`Overflow`] if a sum does not fit.
-pub fn by_cause<'a>(waits: impl IntoIterator<Item = Waits<'a>>, newest: Option<Micros>) -> Result<Vec<CauseLine>, Overflow> {
-    let mut piles: BTreeMap<&str, Pile<'a>> = BTreeMap::new();
-    for waits in waits {
-        let pile = piles.entry(&waits.cause.id).or_insert_with(|| Pile::new(waits.cause, waits.record.reason));
-        pile.add(&waits, newest);
+/// Records that wait, counted by their cause as they come. Versions of one call come one after the other, as they are
+/// stored: no more than one call of each cause is in memory.
+#[derive(Debug)]
+pub struct ByCause {
+    newest: Option<Micros>,
+    piles: BTreeMap<String, Pile>,
+}
+
+impl ByCause {
+    /// `newest` is the newest call start that is known.
+    #[must_use]
+    pub fn new(newest: Option<Micros>) -> Self {
+        Self { newest, piles: BTreeMap::new() }
     }
-    let mut lines = piles.into_values().map(Pile::line).collect::<Result<Vec<_>, _>>()?;
-    lines.sort_by(|a, b| rank(a).cmp(&rank(b)));
-    Ok(lines)
+
+    /// Counts a record.
+    ///
+    /// # Errors
+    /// [`Overflow`] if a sum does not fit.
+    pub fn add(&mut self, waits: &Waits<'_>) -> Result<(), Overflow> {
+        if let Some(pile) = self.piles.get_mut(&waits.cause.id) {
+            return pile.add(waits, self.newest);
+        }
+        let mut pile = Pile::new(waits.cause, waits.record.reason);
+        pile.add(waits, self.newest)?;
+        self.piles.insert(waits.cause.id.clone(), pile);
+        Ok(())
+    }
+
+    /// The causes: first those with an estimate, by currency the one with the most money first; then those with the most
+    /// calls.
+    ///
+    /// # Errors
+    /// [`Overflow`] if a sum does not fit.
+    pub fn finish(self) -> Result<Vec<CauseLine>, Overflow> {
+        let mut lines = self.piles.into_values().map(Pile::line).collect::<Result<Vec<_>, _>>()?;
+        lines.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        Ok(lines)
+    }
 }
 
 type Rank<'a> = (bool, Option<&'a str>, std::cmp::Reverse<i128>, std::cmp::Reverse<u64>, Option<Reason>, &'a str);
@@ -261,7 +302,11 @@ mod tests {
     }
 
     fn lines(waits: &[Waits<'_>]) -> Vec<CauseLine> {
-        by_cause(waits.iter().copied(), time::parse_date_or_instant("2026-11-20T12:00:00Z")).unwrap()
+        let mut by_cause = ByCause::new(time::parse_date_or_instant("2026-11-20T12:00:00Z"));
+        for waits in waits {
+            by_cause.add(waits).unwrap();
+        }
+        by_cause.finish().unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::{Count, ReasonLine, Sample};
 use crate::reject::Reason;
 use crate::time::{self, Micros};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Samples of each reason.
@@ -52,47 +53,104 @@ pub fn age_days(first_seen: &str, newest: Option<Micros>) -> Option<i64> {
     Some((newest? - first).max(0) / time::DAY)
 }
 
-/// What is known of a reason so far.
-#[derive(Default)]
-struct Pile<'a> {
-    count: Count,
-    ages: Vec<i64>,
-    most_tries: u32,
-    records: Vec<(Option<i64>, Waiting<'a>)>,
+/// The oldest records of many, as samples: the oldest first, then by file, line, id and detail.
+#[derive(Debug, Default)]
+pub(super) struct Oldest {
+    /// Each with its age, and when it was first seen.
+    kept: Vec<(Option<i64>, String, Sample)>,
 }
 
-/// Piles records up by their reason. `newest` is the newest call start that is known.
-#[must_use]
-pub fn by_reason<'a>(records: impl IntoIterator<Item = Waiting<'a>>, newest: Option<Micros>) -> Vec<ReasonLine> {
-    let mut piles: BTreeMap<(Option<Reason>, &str), Pile<'a>> = BTreeMap::new();
-    for record in records {
-        let pile = piles.entry((Reason::parse(record.reason), record.reason)).or_default();
-        let age = age_days(record.first_seen, newest);
+impl Oldest {
+    /// Looks at one more record.
+    pub(super) fn add(&mut self, record: &Waiting<'_>, age: Option<i64>) {
+        let key = (Reverse(age), record.source_file, record.source_line, record.call_sid, record.detail);
+        let at = self.kept.partition_point(|(age, _, kept)| {
+            (Reverse(*age), kept.source_file.as_str(), kept.source_line, kept.call_sid.as_str(), kept.detail.as_str()) <= key
+        });
+        if at < SAMPLES {
+            self.kept.insert(at, (age, record.first_seen.to_owned(), record.sample(age)));
+            self.kept.truncate(SAMPLES);
+        }
+    }
+
+    /// The age of the oldest record, and when it was first seen, if that is known.
+    pub(super) fn oldest(&self) -> (Option<i64>, Option<&str>) {
+        let oldest = self.kept.first();
+        (oldest.and_then(|(age, ..)| *age), oldest.map(|(_, seen, _)| seen.as_str()).filter(|seen| !seen.is_empty()))
+    }
+
+    pub(super) fn into_samples(self) -> Vec<Sample> {
+        self.kept.into_iter().map(|(.., sample)| sample).collect()
+    }
+}
+
+/// What is known of a reason so far.
+#[derive(Debug, Default)]
+struct Pile {
+    count: Count,
+    /// How many records have each age.
+    ages: BTreeMap<i64, u64>,
+    most_tries: u32,
+    oldest: Oldest,
+}
+
+/// Records, counted by their reason as they come.
+#[derive(Debug)]
+pub struct ByReason {
+    newest: Option<Micros>,
+    piles: BTreeMap<(Option<Reason>, String), Pile>,
+}
+
+impl ByReason {
+    /// `newest` is the newest call start that is known.
+    #[must_use]
+    pub fn new(newest: Option<Micros>) -> Self {
+        Self { newest, piles: BTreeMap::new() }
+    }
+
+    /// Counts a record.
+    pub fn add(&mut self, record: &Waiting<'_>) {
+        let pile = self.piles.entry((Reason::parse(record.reason), record.reason.to_owned())).or_default();
+        let age = age_days(record.first_seen, self.newest);
         pile.count.records += 1;
         pile.count.seconds += u64::from(record.seconds);
         pile.most_tries = pile.most_tries.max(record.tries);
-        pile.ages.extend(age);
-        pile.records.push((age, record));
+        if let Some(age) = age {
+            *pile.ages.entry(age).or_default() += 1;
+        }
+        pile.oldest.add(record, age);
     }
-    piles.into_iter().map(|((reason, name), pile)| line(reason, name, pile)).collect()
+
+    /// The reasons, in their order.
+    #[must_use]
+    pub fn finish(self) -> Vec<ReasonLine> {
+        self.piles.into_iter().map(|((reason, name), pile)| line(reason, name, pile)).collect()
+    }
 }
 
-fn line(reason: Option<Reason>, name: &str, mut pile: Pile<'_>) -> ReasonLine {
-    pile.ages.sort_unstable();
-    pile.records.sort_by_key(|(age, record)| {
-        (std::cmp::Reverse(*age), record.source_file, record.source_line, record.call_sid, record.detail)
-    });
-    let oldest = pile.records.first().map(|(_, record)| record.first_seen).filter(|text| !text.is_empty());
+fn line(reason: Option<Reason>, name: String, pile: Pile) -> ReasonLine {
+    let (oldest_days, oldest_first_seen) = pile.oldest.oldest();
     ReasonLine {
-        reason: name.to_owned(),
+        reason: name,
         count: pile.count,
-        oldest_first_seen: oldest.map(str::to_owned),
-        oldest_days: pile.ages.last().copied(),
-        median_days: pile.ages.get(pile.ages.len().saturating_sub(1) / 2).copied(),
+        oldest_first_seen: oldest_first_seen.map(str::to_owned),
+        oldest_days,
+        median_days: lower_median(&pile.ages),
         most_tries: pile.most_tries,
         hint: reason.map_or("", Reason::hint),
-        samples: pile.records.iter().take(SAMPLES).map(|(age, record)| record.sample(*age)).collect(),
+        samples: pile.oldest.into_samples(),
     }
+}
+
+/// The value in the middle of values that are counted; of two the lower.
+fn lower_median(counts: &BTreeMap<i64, u64>) -> Option<i64> {
+    let middle = counts.values().sum::<u64>().checked_sub(1)? / 2;
+    let mut before = 0;
+    let at_middle = counts.iter().find(|(_, count)| {
+        before += **count;
+        before > middle
+    });
+    at_middle.map(|(value, _)| *value)
 }
 
 #[cfg(test)]
@@ -119,7 +177,11 @@ mod tests {
         let newest = time::parse_date_or_instant("2026-11-20T12:00:00Z");
         let days = ["2026-11-20T12:00:00Z", "2026-11-19T12:00:01Z", "2026-11-10T12:00:00Z", "2026-11-18T00:00:00Z"];
         let records = days.iter().zip(1..).map(|(day, line)| record("no-rate", day, line));
-        let lines = by_reason(records.chain([record("missing-field", "", 9)]), newest);
+        let mut by_reason = ByReason::new(newest);
+        for record in records.chain([record("missing-field", "", 9)]) {
+            by_reason.add(&record);
+        }
+        let lines = by_reason.finish();
         let names: Vec<_> = lines.iter().map(|line| line.reason.as_str()).collect();
         assert_eq!(names, ["missing-field", "no-rate"], "in the order of reasons");
         let line = &lines[1];

@@ -1,10 +1,12 @@
 //! The bench: three small nights, the steps that change a ledger, and what a ledger looks like before and after each.
 
 use super::strace::{Ended, ended};
+use crate::import::night::{Style, Told, publish};
 use crate::support::{Night, call_file};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Every class and every scenario, over two UTC dates.
 const FIRST: [&str; 16] = [
@@ -45,7 +47,7 @@ const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United S
 const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
 const ACCOUNTS: &str = "account_sid,name,deck,address,country,tax_id,email\nAC1,One,,\"1 Lane\",US,00-1,one@example.com\nAC2,Two,,\"2 Lane\",US,00-2,two@example.com\nAC3,Three,,\"3 Lane\",US,00-3,three@example.com\n";
 
-/// Words of a command; `{first}` and `{last}` are the oldest run and the newest.
+/// Words of a command; `{first}` and `{last}` are the oldest run and the newest, `{night}` the published night.
 pub type Words = &'static [&'static str];
 
 macro_rules! night {
@@ -101,6 +103,9 @@ pub const CREDIT: Words =
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
 pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
 
+/// The first night, as Spark published it.
+const IMPORT: Words = &["ledger", "import", "{night}"];
+
 /// A command that changes the ledger.
 pub struct Step {
     pub name: &'static str,
@@ -117,9 +122,10 @@ const fn step(name: &'static str, before: &'static [Words], words: Words) -> Ste
     Step { name, before, words, part: None, littered: false }
 }
 
-pub const STEPS: [Step; 12] = [
+pub const STEPS: [Step; 13] = [
     step("the first run", &[], FIRST_NIGHT),
     step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
+    step("ledger import", &[], IMPORT),
     step("suspense close", &[FIRST_NIGHT], CLOSE),
     step("suspense retry", &[FIRST_NIGHT], RETRY),
     step("suspense resolve", &[FIRST_NIGHT], RESOLVE),
@@ -147,6 +153,8 @@ pub type Tree = BTreeMap<String, Vec<u8>>;
 /// The inputs in a folder of their own; ledgers are made beside it.
 pub struct Bench {
     inputs: Night,
+    /// The first night as Spark publishes it, once it was asked for.
+    published: OnceLock<String>,
 }
 
 /// A ledger in a folder of its own; gone when the test ends.
@@ -240,7 +248,7 @@ impl Bench {
             "seller.toml",
             "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\n[invoice]\ntax_category = \"zero\"\n",
         );
-        Self { inputs }
+        Self { inputs, published: OnceLock::new() }
     }
 
     /// Where the inputs are.
@@ -255,11 +263,31 @@ impl Bench {
         command.args(words.iter().filter_map(|word| match *word {
             "{first}" => runs.first().map(String::as_str),
             "{last}" => runs.last().map(String::as_str),
+            "{night}" => Some(self.published()),
             word => Some(word),
         }));
         command.arg("--ledger").arg(desk.ledger()).current_dir(self.inputs.path());
         command.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
         command
+    }
+
+    fn published(&self) -> &str {
+        self.published.get_or_init(|| {
+            let desk = self.after(&[FIRST_NIGHT]);
+            let input = |name: &str| self.inputs().join(name);
+            let told = Told {
+                run: desk.ledger().join("runs").join(&desk.runs()[0]),
+                calls: vec![input("first.csv")],
+                rates: input("rates"),
+                trunks: Some(input("trunks.json")),
+                accounts: Some(input("accounts.csv")),
+                config: None,
+                previous: None,
+                sequence: 1,
+                style: Style::Plain,
+            };
+            publish(&told, &input("nights")).display().to_string()
+        })
     }
 
     pub fn run(&self, words: &[&str], desk: &Desk) -> Ended {

@@ -7,7 +7,7 @@ use crate::cli::term::{self, Progress};
 use crate::document::{Document, ItemisedLeg, Kind};
 use crate::io::formats::html::Pages;
 use crate::io::formats::journal::Head;
-use crate::io::formats::pdf::Printer;
+use crate::io::formats::pdf::{PRINTED, Printer};
 use crate::io::formats::{FormatError, csv, einvoice, journal, json};
 use crate::io::invoices::Terms;
 use crate::io::ledger::History;
@@ -15,12 +15,12 @@ use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
 use crate::io::ledger::issued::legs::{self, PART};
 use crate::io::ledger::issued::{Batch, Entry};
 use crate::io::parts::{Parts, Room};
-use crate::io::private;
+use crate::io::{FileError, private};
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 /// Which documents.
@@ -162,7 +162,6 @@ impl Drawing {
             Format::Html => self.pages.as_ref().map(|pages| pages.html(document, legs)).transpose()?.unwrap_or_default().into(),
             Format::Pdf => {
                 let e_invoice = if einvoice::lacks(document).is_empty() { Some(einvoice::cii(document)?) } else { None };
-                let legs = legs.filter(|legs| legs.len() <= PRINTED);
                 let printed = self.printer.as_ref().map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
                 printed.transpose()?.unwrap_or_default()
             }
@@ -177,7 +176,8 @@ impl Drawing {
     fn files(&self, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Drawn, FormatError> {
         let asks = document.kind != Kind::Draft && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
         let lacks = if asks { einvoice::lacks(document) } else { Vec::new() };
-        let unprinted = self.printer.is_some() && legs.is_some_and(|legs| legs.len() > PRINTED);
+        let rows = legs.map_or(0, <[_]>::len).max(document.items.len());
+        let unprinted = self.printer.is_some() && rows > PRINTED;
         let mut drawn = Drawn { files: Vec::new(), journals: Vec::new(), lacks, unprinted };
         for format in &self.formats {
             let ending = match format {
@@ -212,7 +212,7 @@ struct Drawn {
     files: Vec<(&'static str, Vec<u8>)>,
     journals: Vec<(Format, String)>,
     lacks: Vec<String>,
-    /// Whether its PDF has no itemisation, because there are too many legs.
+    /// Whether its PDF lacks single legs or charges, because there are too many.
     unprinted: bool,
 }
 
@@ -239,9 +239,6 @@ impl Drawing {
     }
 }
 
-/// Itemised legs in a PDF at most. A layout holds the whole document in memory, 50 KB a leg; CSV and HTML have them all.
-pub const PRINTED: usize = 2_500;
-
 /// Bytes of legs in memory on their way to their documents; what is more waits in the temporary folder, not in the ledger,
 /// which readers do not write to. More room saves nothing: the disk's cache serves them as fast.
 const ROOM: usize = 64 << 20;
@@ -252,7 +249,7 @@ pub fn make_folder(out: &Path) -> Result<(), CliError> {
 }
 
 /// Writes all files of all documents into a folder, with an index.
-pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<(), CliError> {
+pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<Written, CliError> {
     make_folder(out)?;
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
@@ -301,6 +298,19 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     index.write(out)
 }
 
+/// Copies all files of a folder into another one, each whole.
+pub fn copy_files(from: &Path, to: &Path) -> Result<(), FileError> {
+    let failed = |e: std::io::Error| FileError::new(from, format!("cannot be read: {e}"));
+    let entries = std::fs::read_dir(from).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().expect("a file in a folder has a name");
+        write_whole(&to.join(name), &std::fs::read(&file).map_err(failed)?)?;
+    }
+    Ok(())
+}
+
 /// The index of a folder of documents: it grows as texts, so that nothing small stays behind of each document.
 struct Index {
     csv: ::csv::Writer<Vec<u8>>,
@@ -309,7 +319,7 @@ struct Index {
     head: Head,
     /// The first document that lacks an e-invoice, and how many do.
     lacking: (Option<(String, Vec<String>)>, usize),
-    /// The same for an itemisation in the PDF.
+    /// The same for the single legs and charges in the PDF.
     unprinted: (Option<String>, usize),
 }
 
@@ -356,21 +366,37 @@ impl Index {
         Ok(())
     }
 
-    fn write(self, out: &Path) -> Result<(), CliError> {
+    fn write(self, out: &Path) -> Result<Written, CliError> {
         let csv = self.csv.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
         write_whole(&out.join("index.csv"), &csv)?;
         write_whole(&out.join("index.json"), &[self.json.as_slice(), b"\n]\n"].concat())?;
-        let (count, folder) = (self.count, out.display());
+        Ok(Written { count: self.count, lacking: self.lacking, unprinted: self.unprinted })
+    }
+}
+
+/// What was written of some documents, and what was not.
+#[must_use = "the user is told what was written"]
+pub struct Written {
+    count: usize,
+    lacking: (Option<(String, Vec<String>)>, usize),
+    unprinted: (Option<String>, usize),
+}
+
+impl Written {
+    /// Says it on stderr, of the folder in which the files stand.
+    pub fn tell(&self, folder: &Path) {
+        let (count, folder) = (self.count, folder.display());
         term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
         if let (Some((first, lacks)), count) = &self.lacking {
             tell_lacks(first, *count, lacks);
         }
         if let (Some(first), count) = &self.unprinted {
             let who = and_more(first, *count);
-            let why = format!("{who}: more than {PRINTED} itemised legs, which stand in HTML and CSV, not in the PDF");
+            let why = format!(
+                "{who}: more than {PRINTED} itemised legs or charges, which stand in HTML and CSV one by one, not in the PDF"
+            );
             term::report("note", &why);
         }
-        Ok(())
     }
 }
 

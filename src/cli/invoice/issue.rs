@@ -3,7 +3,7 @@
 use super::args::{BilledArgs, CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::check;
-use super::files::{Drawing, Selection, make_folder, tell_lacks, write_files};
+use super::files::{Drawing, Selection, copy_files, make_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
 use crate::cli::run::{head, open_to_write, print_what_is_done};
@@ -142,7 +142,7 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {
         let drawing = Drawing::new(&args.drawing, &inputs.terms, args.formats())?;
-        write_files(&history, Selection::Drafts(documents), &drawing, out)?;
+        write_files(&history, Selection::Drafts(documents), &drawing, out)?.tell(out);
     }
     Ok(())
 }
@@ -213,8 +213,19 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         has_items: inputs.has_items(),
     };
     let accepted = check::guard(&question, &seen, accept, args.supplementary)?;
-    let batch = writer.publish(&ledger, &mut history, BatchManifest { accepted, ..manifest })?;
+    let staged = writer.finish(&history, BatchManifest { accepted, ..manifest })?;
+    // Drawn before they are issued: a template that fails at one of them issues none.
+    let drawn = lock.staging.join("drawn");
+    let mut written = None;
+    if let Some(drawing) = &drawing {
+        let sequence = history.issued.last().map_or(1, |last| last.manifest.sequence + 1);
+        let history = staged.history(&history);
+        let selection = Selection::issued(&history, |found, _| found.manifest.sequence == sequence);
+        written = Some(write_files(&history, selection, drawing, &drawn).map_err(|e| e.hint("nothing is issued"))?);
+    }
+    let batch = staged.publish(&ledger, &mut history)?;
     follow(&ledger, &lock, &history, &batch.manifest);
+    let copied = out.as_deref().map_or(Ok(()), |out| copy_files(&drawn, out));
     drop(lock);
     let rows =
         batch.manifest.entries.iter().map(|entry| {
@@ -232,14 +243,14 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, seen.lacking.len(), lacks);
     }
-    if let (Some(out), Some(drawing)) = (&out, &drawing) {
-        let selection = Selection::issued(&history, |found, _| found.manifest.sequence == batch.manifest.sequence);
-        write_files(&history, selection, drawing, out).map_err(|e| {
-            e.hint(format!(
-                "the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them",
-                args.billed.period
-            ))
-        })?;
+    copied.map_err(|e| {
+        e.hint(format!(
+            "the invoices are issued; `trunkrate invoice write --period {} --out DIR` writes them",
+            args.billed.period
+        ))
+    })?;
+    if let (Some(written), Some(out)) = (written, &out) {
+        written.tell(out);
     }
     Ok(())
 }
@@ -435,7 +446,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         supplementary: batch.manifest.supplementary,
         ..BatchManifest::default()
     };
-    let batch = writer.publish(&ledger, &mut history, manifest)?;
+    let batch = writer.finish(&history, manifest)?.publish(&ledger, &mut history)?;
     follow(&ledger, &lock, &history, &batch.manifest);
     let again = if args.rebill { "its legs wait for the next invoice" } else { "its legs are written off" };
     let (total, currency) = (&note.totals.total, &note.currency);

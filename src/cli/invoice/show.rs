@@ -119,7 +119,8 @@ pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
     if selection.count() == 0 {
         return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
     }
-    write_files(&history, selection, &drawing, &out)
+    write_files(&history, selection, &drawing, &out)?.tell(&out);
+    Ok(())
 }
 
 /// A document for the terminal.

@@ -126,13 +126,16 @@ const TABLES: [(&str, &str); 14] = [
     ("documents", "1"),
 ];
 
+/// The name of its file in the ledger's folder.
+pub(super) const FILE_NAME: &str = "catalog.sqlite";
+
 /// Makes the catalog anew.
 ///
 /// # Errors
 /// If it cannot be written; the old one stands then.
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), LedgerError> {
     let bytes = bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| failed(ledger, error))?;
-    let (staged, path) = (lock.staging.join("catalog.sqlite"), path(ledger));
+    let (staged, path) = (lock.staging.join(FILE_NAME), path(ledger));
     write_synced(&staged, &bytes)?;
     std::fs::rename(&staged, &path).map_err(|e| FileError::new(&path, format!("cannot be published: {e}")))?;
     Ok(sync_folder(ledger.folder())?)
@@ -383,7 +386,7 @@ fn rows_of(connection: &Connection, table: &str, order: &str) -> rusqlite::Resul
 }
 
 fn path(ledger: &Ledger) -> PathBuf {
-    ledger.folder().join("catalog.sqlite")
+    ledger.folder().join(FILE_NAME)
 }
 
 fn failed(ledger: &Ledger, error: Error) -> LedgerError {

@@ -5,44 +5,34 @@
 
 use super::frames::{self, SuspenseRow};
 use super::manifest::{Manifest, ManifestCount, RunKind, SuspenseAccount};
+use super::read::each_suspended;
 use super::write::Staged;
 use super::{Dataset, History, Ledger, LedgerError, Lock, Run};
 use crate::night::{Class, Count, Tally};
 use std::collections::BTreeMap;
 
-/// Writes waiting records off: those of `rows` (all that waits) at the places `chosen`. Gives the run.
+/// Writes waiting records off: those at the places `chosen` among all that waits. Gives the run.
 ///
 /// # Errors
-/// If anything cannot be written; nothing is changed then.
+/// If anything cannot be read or written; nothing is changed then.
 pub fn close(
     ledger: &Ledger,
     lock: &Lock,
     history: &History,
     kind: RunKind,
-    rows: Vec<SuspenseRow>,
-    chosen: &[usize],
+    chosen: &BTreeMap<usize, SuspenseRow>,
     reason: &str,
 ) -> Result<Run, LedgerError> {
     let previous = history.last();
-    let (mut closed, mut kept) = (Vec::new(), Vec::new());
-    for (at, row) in rows.into_iter().enumerate() {
-        if chosen.contains(&at) {
-            closed.push(SuspenseRow { close_reason: reason.to_owned(), ..row });
-        } else {
-            kept.push(row);
-        }
-    }
-    let mut tally = Tally { closed: count(&closed), ..Tally::default() };
-    tally.by_class[Class::Suspended as usize] = count(&kept);
-    tally.retried = tally.closed.plus(count(&kept));
+    let mut closed: Vec<SuspenseRow> =
+        chosen.values().map(|row| SuspenseRow { close_reason: reason.to_owned(), ..row.clone() }).collect();
     let run_id = run_id(kind, reason, &closed, previous);
     let mut staged = Staged::begin(lock, &run_id)?;
-    staged.write_frame(Dataset::Suspense, &frames::suspense(&mut kept))?;
+    let (kept, by_reason) = write_kept(&mut staged, history, chosen)?;
+    let mut tally = Tally { closed: count(&closed), ..Tally::default() };
+    tally.by_class[Class::Suspended as usize] = kept;
+    tally.retried = tally.closed.plus(kept);
     staged.write_frame(Dataset::Closed, &frames::suspense(&mut closed))?;
-    let mut by_reason: BTreeMap<String, u64> = BTreeMap::new();
-    for row in &kept {
-        *by_reason.entry(row.reason.clone()).or_default() += 1;
-    }
     let manifest = Manifest {
         reason: Some(reason.to_owned()),
         counts: Manifest::counts_of(&tally),
@@ -58,6 +48,32 @@ pub fn close(
         ..Manifest::next(kind, &run_id, previous)
     };
     staged.publish(ledger, manifest)
+}
+
+/// Copies what goes on waiting, a slice at a time, and counts it, by reason too.
+fn write_kept(
+    staged: &mut Staged,
+    history: &History,
+    chosen: &BTreeMap<usize, SuspenseRow>,
+) -> Result<(Count, BTreeMap<String, u64>), LedgerError> {
+    let (mut kept, mut by_reason) = (Count::default(), BTreeMap::new());
+    let waits = |run: &&Run| run.manifest.suspense.closing.records > chosen.len() as u64;
+    let Some(run) = history.runs.last().filter(waits) else { return Ok((kept, by_reason)) };
+    let mut before = 0;
+    staged.write_frames(Dataset::Suspense, &frames::suspense(&mut []), |write| {
+        each_suspended(run, Dataset::Suspense, |rows| {
+            let places = before..;
+            before += rows.len();
+            let mut rest: Vec<SuspenseRow> =
+                places.zip(rows).filter(|(at, _)| !chosen.contains_key(at)).map(|(_, row)| row).collect();
+            for row in &rest {
+                kept.add(row.seconds);
+                *by_reason.entry(row.reason.clone()).or_default() += 1;
+            }
+            if rest.is_empty() { Ok(()) } else { write(&frames::suspense(&mut rest)) }
+        })
+    })?;
+    Ok((kept, by_reason))
 }
 
 fn count(rows: &[SuspenseRow]) -> Count {

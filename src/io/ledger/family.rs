@@ -11,7 +11,7 @@
 //! a column of ids of all of them, which no statistics can narrow.
 
 use super::books::LOG_COLUMNS;
-use super::ids::ChildFile;
+use super::ids::{self, ChildFile};
 use super::known::{self, Place, day_of_file};
 use super::read::{Footer, Group, frame, late_prices, longs, slice, text, units, with_late_prices};
 use super::{Dataset, History, LedgerError, RESTORE, Run, polars_error};
@@ -22,7 +22,7 @@ use crate::time::{self, Micros};
 use polars::prelude::{DataFrame, SortMultipleOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A row of the call log, as far as one call is explained by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,15 @@ const LOG_TEXTS: [&str; 11] = [
     "run_id",
 ];
 
+/// Refuses damaged files of ids. What is found by them is held against its row; that nothing is found proves nothing, if they
+/// are damaged. So this is asked before a call is said to be unknown.
+///
+/// # Errors
+/// The first that is not as it was written.
+pub fn refuse_damaged_ids(history: &History) -> Result<(), FileError> {
+    history.runs.iter().try_for_each(|run| run.check_files(ids::FOLDER))
+}
+
 /// The log row of a call, wherever it is booked, and its run.
 ///
 /// # Errors
@@ -69,6 +78,7 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
     let Some((run, day, row)) = place_of(history, sid)? else { return Ok(None) };
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
+    run.check_before_read(&path)?;
     let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS].concat(), row, 1)?;
     check_rows(&path, &found, 1)?;
     let numbers = LOG_NUMBERS.map(|name| units(&found, name).first().copied().flatten());
@@ -135,6 +145,7 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
     let mut family = super::books::empty(Dataset::Calls);
     for ((run, day), rows) in &mut places {
         let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
+        history.runs[*run].check_before_read(&path)?;
         rows.sort_unstable();
         for rows in rows_by_group(rows, &Footer::of(&path)?.groups().iter().map(|group| group.rows).collect::<Vec<_>>()) {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
@@ -156,14 +167,22 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
 /// If a file cannot be read.
 pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFrame, LedgerError> {
     let days: BTreeSet<i64> = longs(&family, "start_time").into_iter().flatten().map(time::day).collect();
-    let is_of_them = |path: &PathBuf| day_of_file(path).is_some_and(|day| days.contains(&day));
-    let prices: Vec<PathBuf> = history.runs.iter().flat_map(|run| run.files(Dataset::Prices)).filter(is_of_them).collect();
+    let mut prices = Vec::new();
+    for run in &history.runs {
+        for path in run.files(Dataset::Prices) {
+            if day_of_file(&path).is_some_and(|day| days.contains(&day)) {
+                run.check_before_read(&path)?;
+                prices.push(path);
+            }
+        }
+    }
     with_late_prices(family, &late_prices(&prices)?)
 }
 
 /// Where a run has children of a root.
 fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> {
     if run.has_children_file() {
+        run.check_before_read(&run.folder.join(ids::CHILDREN))?;
         let found = ChildFile::open(&run.folder)?.find(Sid::of(root).0)?;
         return Ok(found.into_iter().map(|child| (i64::from(child.day), child.row as usize)).collect());
     }
@@ -171,6 +190,7 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
     let mut found = Vec::new();
     for path in run.files(Dataset::Calls) {
         let Some(day) = day_of_file(&path) else { continue };
+        run.check_before_read(&path)?;
         let parents = frame(&path, &["parent_call_sid"])?;
         let rows = text(&parents, "parent_call_sid").iter().enumerate().filter(|(_, parent)| *parent == Some(root));
         found.extend(rows.map(|(row, _)| (day, row)));
@@ -212,6 +232,7 @@ pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> 
     if !run.manifest.files.iter().any(|file| run.folder.join(&file.path) == path) {
         return Ok(Vec::new());
     }
+    run.check_before_read(&path)?;
     for rows in rows_that_may_start_at(call.start, &Footer::of(&path)?.groups()) {
         let starts = units(&slice(&path, &["start_time"], rows.start, rows.len())?, "start_time");
         let is_it = |start: &Option<i128>| *start == Some(i128::from(call.start));

@@ -47,6 +47,8 @@ pub struct IdRow {
     pub place: Option<(i32, u32)>,
 }
 
+/// The folder of these files.
+pub const FOLDER: &str = "ids/";
 /// The name of the file of ids.
 pub const IDS: &str = "ids/part-0.bin";
 /// The name of the file beside it.

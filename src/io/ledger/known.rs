@@ -18,6 +18,7 @@
 use super::books::ROWS;
 use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
+use super::manifest::RunKind;
 use super::read::{self, frame, longs, slice, text, units};
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::Status;
@@ -172,19 +173,27 @@ struct Closed {
     contents: HashSet<(Sid, u64)>,
     /// The records by their ids, as they came: text and header.
     records: HashMap<Sid, Vec<(String, Arc<str>)>>,
+    /// The calls of which another version was chosen.
+    chosen: HashSet<Sid>,
 }
 
 impl Closed {
     fn read(runs: &[Run]) -> Result<Self, LedgerError> {
         let mut closed = Self::default();
         for run in runs {
-            for row in read::suspense_of(run, Dataset::Closed)? {
-                let sid = Sid::of(&row.call_sid).0;
-                closed.contents.insert((sid, row.content));
-                if !sid.is_empty() {
-                    closed.records.entry(sid).or_default().push((row.record, row.header));
+            read::each_suspended(run, Dataset::Closed, |rows| {
+                for row in rows {
+                    let sid = Sid::of(&row.call_sid).0;
+                    closed.contents.insert((sid, row.content));
+                    if run.manifest.kind == RunKind::Resolve {
+                        closed.chosen.insert(sid);
+                    }
+                    if !sid.is_empty() {
+                        closed.records.entry(sid).or_default().push((row.record, row.header));
+                    }
                 }
-            }
+                Ok::<_, LedgerError>(())
+            })?;
         }
         Ok(closed)
     }
@@ -284,6 +293,7 @@ pub fn earlier(
         None => waited.closed.insert(Closed::read(&history.runs)?),
     };
     earlier.closed.clone_from(&closed.contents);
+    earlier.chosen.clone_from(&closed.chosen);
     if !closed.records.is_empty() {
         earlier.closed.extend(tonight.ask(|calls| closed.lacking(calls, &waited.policy))?.into_iter().flatten());
     }

@@ -60,6 +60,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What to do about a ledger that is not as it was written.
 pub(crate) const RESTORE: &str = "the ledger was changed after it was written; restore it from a copy";
@@ -115,6 +116,16 @@ pub struct Run {
     pub folder: PathBuf,
     /// What it says of itself.
     pub manifest: Manifest,
+    /// The files that are known to be as they were written.
+    checked: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Run {
+    /// A run in a folder.
+    #[must_use]
+    pub fn new(folder: PathBuf, manifest: Manifest) -> Self {
+        Self { folder, manifest, checked: Arc::default() }
+    }
 }
 
 /// Why a ledger cannot be used.
@@ -158,6 +169,13 @@ pub enum LedgerError {
     /// A law that does not hold: a bug, and nothing is booked.
     #[error("the books do not balance: {0}; nothing was booked. This is a bug of trunkrate")]
     Unbalanced(String),
+}
+
+impl LedgerError {
+    /// A sum that does not fit.
+    pub(crate) fn of_sum(error: crate::money::Overflow) -> Self {
+        Self::Overflow { call: "(sum)".to_owned(), error }
+    }
 }
 
 impl Ledger {
@@ -205,13 +223,14 @@ impl Ledger {
         is_there(&self.runs_folder())
     }
 
-    /// Refuses folders of the ledger that are links: what they lead to is a stranger's, and would be emptied or written to.
+    /// Refuses folders and files of the ledger that are links: what they lead to is a stranger's, and would be emptied or
+    /// written to.
     fn refuse_links(&self) -> Result<(), FileError> {
-        for name in ["staging", "runs", "undone", "invoices", "archive"] {
+        for name in ["staging", "runs", "undone", "invoices", "archive", catalog::FILE_NAME] {
             let path = self.folder.join(name);
             if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
-                return Err(FileError::new(&path, "is a link; a ledger's folders are its own")
-                    .hint("link the ledger's folder as a whole, or move the folder here"));
+                return Err(FileError::new(&path, "is a link; a ledger's folders and files are its own")
+                    .hint("link the ledger's folder as a whole, or move what the link leads to here"));
             }
         }
         Ok(())
@@ -236,7 +255,7 @@ impl Ledger {
             }
             return Err(match error {
                 LedgerError::File(error) => error,
-                error => FileError::new(&self.folder.join("catalog.sqlite"), error.to_string())
+                error => FileError::new(&self.folder.join(catalog::FILE_NAME), error.to_string())
                     .hint("it is only an index: move it away, and the next run makes it again from the runs"),
             });
         }
@@ -261,7 +280,7 @@ impl Ledger {
                 return Err(FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE));
             }
             let manifest = Manifest::load(folder)?;
-            runs.push(Run { folder: folder.clone(), manifest });
+            runs.push(Run::new(folder.clone(), manifest));
         }
         runs.sort_by_key(|run| run.manifest.sequence);
         let history = History { runs, undone: undo::all(self)?, issued: issued::all(self)? };

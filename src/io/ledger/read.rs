@@ -48,6 +48,24 @@ impl Run {
         Ok(())
     }
 
+    /// Refuses a file of the run that is not as it was written, before anything is read from it. Each is hashed once, however
+    /// often it is read.
+    ///
+    /// # Errors
+    /// If it is not, cannot be read, or the run has no such file.
+    pub fn check_before_read(&self, path: &Path) -> Result<(), LedgerError> {
+        let is_it = |file: &&StoredFile| self.folder.join(&file.path) == path;
+        let Some(file) = self.manifest.files.iter().find(is_it) else {
+            return Err(FileError::new(path, "is no file of its run").hint(RESTORE).into());
+        };
+        let mut checked = self.checked.lock().expect("a file was hashed without a panic");
+        if !checked.contains(&file.path) {
+            self.check_stored(file).map_err(|e| not_read(path, e))?;
+            checked.insert(file.path.clone());
+        }
+        Ok(())
+    }
+
     /// Whether a file is as it was written.
     ///
     /// # Errors
@@ -370,28 +388,6 @@ const WAITING_COLUMNS: [&str; 24] = [
     "kept_price_unit",
 ];
 
-/// All that waits after the last run, with its reasons.
-///
-/// # Errors
-/// If it cannot be read, or is not as it was written: the next run would book from it.
-pub fn suspense(history: &History) -> Result<Vec<SuspenseRow>, LedgerError> {
-    let Some(run) = history.runs.last() else { return Ok(Vec::new()) };
-    suspense_of(run, Dataset::Suspense)
-}
-
-/// The records that a run left in suspense, or closed.
-///
-/// # Errors
-/// If they cannot be read, or are not as they were written.
-pub fn suspense_of(run: &Run, dataset: Dataset) -> Result<Vec<SuspenseRow>, LedgerError> {
-    let mut rows = Vec::new();
-    run.check_files(dataset.as_str())?;
-    for path in run.files(dataset) {
-        add_suspense_rows(&frame(&path, &WAITING_COLUMNS)?, &mut rows);
-    }
-    Ok(rows)
-}
-
 /// Shows the records that a run left in suspense, or closed, some at a time.
 ///
 /// # Errors
@@ -408,7 +404,7 @@ pub fn each_suspended<E: From<LedgerError>>(
 /// The first record that waits under an id.
 ///
 /// # Errors
-/// As [`suspense`].
+/// As [`each_suspended`].
 pub fn find_waiting(history: &History, call_sid: &str) -> Result<Option<SuspenseRow>, LedgerError> {
     let mut found = None;
     if let Some(run) = history.runs.last() {
@@ -506,10 +502,11 @@ pub struct Selection {
     pub account: Option<String>,
 }
 
-/// The rows of the legs or the log, a frame per UTC date, in the order of dates; each sorted by start, id and leg.
+/// The rows of the legs or the log, in the order of UTC dates; each date sorted by start, id and leg. Of a date that one run
+/// booked they come a group of rows at a time; a date of several runs is sorted in memory.
 ///
 /// # Errors
-/// If a file cannot be read, or `then` fails.
+/// If a file cannot be read, or is not as it was written; or `then` fails.
 pub fn each_date<E: From<LedgerError>>(
     ledger: &Ledger,
     dataset: Dataset,
@@ -517,30 +514,64 @@ pub fn each_date<E: From<LedgerError>>(
     mut then: impl FnMut(DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
     let runs = ledger.history().map_err(LedgerError::from)?.runs;
-    let mut dates: BTreeMap<i64, Vec<PathBuf>> = BTreeMap::new();
-    for run in &runs {
-        for path in run.files(dataset) {
-            let Some(day) = day_of_file(&path) else { continue };
-            let wanted =
-                selection.times.as_ref().is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1));
-            if wanted {
-                dates.entry(day).or_default().push(path);
+    let is_wanted =
+        |day: i64| selection.times.as_ref().is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1));
+    let files_by_day = |dataset: Dataset| {
+        let mut dates: BTreeMap<i64, Vec<(&Run, PathBuf)>> = BTreeMap::new();
+        for run in &runs {
+            for path in run.files(dataset) {
+                if let Some(day) = day_of_file(&path).filter(|day| is_wanted(*day)) {
+                    dates.entry(day).or_default().push((run, path));
+                }
             }
         }
-    }
-    let mut price_files: BTreeMap<i64, Vec<PathBuf>> = BTreeMap::new();
-    for path in runs.iter().flat_map(|run| run.files(Dataset::Prices)) {
-        price_files.entry(day_of_file(&path).unwrap_or_default()).or_default().push(path);
-    }
-    for (day, paths) in dates {
-        let frame = one_date(&paths, dataset, selection)?;
-        if frame.height() > 0 {
-            let prices = price_files.get(&day).filter(|_| dataset == Dataset::Calls);
-            let prices = prices.map(|paths| late_prices(paths)).transpose()?.unwrap_or_default();
-            then(with_late_prices(frame, &prices)?)?;
+        dates
+    };
+    let mut price_files = if dataset == Dataset::Calls { files_by_day(Dataset::Prices) } else { BTreeMap::new() };
+    for (day, files) in files_by_day(dataset) {
+        let price_files = price_files.remove(&day).unwrap_or_default();
+        for (run, path) in files.iter().chain(&price_files) {
+            run.check_before_read(path)?;
+        }
+        let prices = late_prices(&price_files.into_iter().map(|(_, path)| path).collect::<Vec<_>>())?;
+        let mut show = |frame: DataFrame| match frame.height() {
+            0 => Ok(()),
+            _ => then(with_late_prices(frame, &prices)?),
+        };
+        let mut all = super::books::empty(dataset);
+        for (_, path) in &files {
+            let columns: Vec<String> = all.get_column_names_owned().into_iter().map(|name| name.to_string()).collect();
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            each_group::<E>(path, &columns, |frame| {
+                let frame = selection.of(path, frame)?;
+                // One file is in order already.
+                if files.len() == 1 { show(frame) } else { Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?) }
+            })?;
+        }
+        if files.len() > 1 {
+            let keys = ["start_time", "call_sid", "leg"];
+            let keys = if dataset == Dataset::Legs { &keys[..] } else { &keys[..2] };
+            let sorted = all.sort(keys, SortMultipleOptions::default());
+            show(sorted.map_err(polars_error(Path::new(dataset.as_str())))?)?;
         }
     }
     Ok(())
+}
+
+impl Selection {
+    /// The rows of a frame that it takes.
+    fn of(&self, path: &Path, frame: &DataFrame) -> Result<DataFrame, LedgerError> {
+        if self.times.is_none() && self.account.is_none() {
+            return Ok(frame.clone());
+        }
+        let (starts, accounts) = (longs(frame, "start_time"), text(frame, "account_sid"));
+        let is_taken = |(start, account): (&Option<i64>, Option<&str>)| {
+            self.times.as_ref().is_none_or(|times| start.is_some_and(|start| times.contains(&start)))
+                && self.account.as_ref().is_none_or(|wanted| account == Some(wanted))
+        };
+        let taken: BooleanChunked = starts.iter().zip(accounts.iter()).map(is_taken).collect();
+        frame.filter(&taken).map_err(polars_error(path))
+    }
 }
 
 /// Prices that came after the calls of a day were booked; the later run wins.
@@ -550,32 +581,6 @@ pub(super) fn late_prices(paths: &[PathBuf]) -> Result<HashMap<String, i64>, Led
         prices.extend(known::late_prices(path)?);
     }
     Ok(prices)
-}
-
-fn one_date(paths: &[PathBuf], dataset: Dataset, selection: &Selection) -> Result<DataFrame, LedgerError> {
-    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
-    let rows = guarded(path, || {
-        let files: Vec<PlRefPath> = paths.iter().map(|path| PlRefPath::new(path.display().to_string())).collect();
-        let args = ScanArgsParquet {
-            glob: false,
-            hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() },
-            ..ScanArgsParquet::default()
-        };
-        let mut rows = LazyFrame::scan_parquet_files(files.into_iter().collect(), args)?;
-        if let Some(times) = &selection.times {
-            let start = || col("start_time").to_physical();
-            rows = rows.filter(start().gt_eq(lit(times.start)).and(start().lt(lit(times.end))));
-        }
-        if let Some(account) = &selection.account {
-            rows = rows.filter(col("account_sid").eq(lit(account.clone())));
-        }
-        let mut keys = vec![col("start_time"), col("call_sid")];
-        if dataset == Dataset::Legs {
-            keys.push(col("leg"));
-        }
-        rows.sort_by_exprs(keys, SortMultipleOptions::default()).collect()
-    });
-    Ok(rows.map_err(|e| paths.iter().fold(e, |e, path| not_read(path, e)))?)
 }
 
 pub(super) fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {

@@ -104,7 +104,7 @@ fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, F
         return Err(FileError::new(&kept.join(FILE_NAME), "is not the manifest of the run that was undone").hint(RESTORE));
     }
     let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-    Ok(Undone { number, reason: record.reason, run: Run { folder: kept, manifest }, record_hash })
+    Ok(Undone { number, reason: record.reason, run: Run::new(kept, manifest), record_hash })
 }
 
 fn record_name(number: u64, run_id: &str) -> String {
@@ -194,7 +194,7 @@ pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reas
     sync_folder(&folder)?;
     let kept = folder.join(&name);
     move_synced(&run.folder, &kept, &[&folder, &ledger.runs_folder()], "undone")?;
-    let run = Run { folder: kept, ..history.runs.remove(at) };
+    let run = Run::new(kept, history.runs.remove(at).manifest);
     let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
     history.undone.push(Undone { number: record.number, reason: record.reason, run, record_hash });
     Ok(())

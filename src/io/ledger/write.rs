@@ -329,7 +329,7 @@ impl Staged {
         Ok(())
     }
 
-    /// Writes a file of a dataset from frames, one after the other; none if they have no row. `empty` has their columns.
+    /// Writes a file of a dataset from frames, one after the other, that have at least one row. `empty` has their columns.
     ///
     /// # Errors
     /// If it cannot be written, or `source` fails.
@@ -352,6 +352,7 @@ impl Staged {
             writer.finish().map_err(polars_error(&path))?;
         }
         table.rows = rows;
+        assert!(rows > 0, "a file of a dataset has rows: {}", path.display());
         self.files.push(table.finish()?);
         Ok(())
     }
@@ -388,7 +389,7 @@ impl Staged {
         sync_tree(&self.folder)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
         move_synced(&self.folder, &target, &[&ledger.runs_folder()], "booked")?;
-        Ok(Run { folder: target, manifest })
+        Ok(Run::new(target, manifest))
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod hybrid;
 mod legs;
+mod summed;
 mod view;
 mod world;
 
@@ -27,7 +28,9 @@ use super::FormatError;
 use crate::document::{Document, ItemisedLeg};
 use crate::io::FileError;
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 use typst::diag::SourceDiagnostic;
 use typst::foundations::{Bytes, Datetime, Smart};
 use typst::{World, WorldExt};
@@ -43,6 +46,12 @@ const LARGE: usize = 500;
 /// The stack of a thread that draws; nested content goes deep.
 const STACK: usize = 16 << 20;
 
+/// Itemised legs, and monthly charges, in a PDF at most. A layout holds the whole document in memory, 50 KB a row; CSV, HTML
+/// and the e-invoice have them all.
+pub const PRINTED: usize = 2_500;
+/// How long a template of a user's own may take for a document. Nothing ends a layout from outside; the command ends.
+const LONGEST: Duration = Duration::from_mins(5);
+
 /// Draws documents; one for all of them, on any thread.
 pub struct Printer {
     shelf: Arc<Shelf>,
@@ -57,6 +66,8 @@ enum Failed {
     Told(Vec<SourceDiagnostic>),
     /// A bug in it.
     Panicked,
+    /// It was not done in time.
+    Late,
 }
 
 impl Printer {
@@ -74,7 +85,7 @@ impl Printer {
     }
 
     /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as `factur-x.xml` inside, if
-    /// they are given.
+    /// they are given. More than [`PRINTED`] legs are left out; so many charges are summed up.
     ///
     /// # Errors
     /// What a user's template asks for in vain; our own refuses nothing.
@@ -84,6 +95,8 @@ impl Printer {
         itemised: Option<&[ItemisedLeg]>,
         e_invoice: Option<&str>,
     ) -> Result<Vec<u8>, FormatError> {
+        let itemised = itemised.filter(|legs| legs.len() <= PRINTED);
+        let document = &*summed::document(document);
         let mut made = self.draw(document, itemised, e_invoice, Shown::AnyFont);
         if made.is_err() && !self.shelf.user_fonts().is_empty() {
             // A letter of one font with an accent of another: no font has both.
@@ -136,6 +149,11 @@ impl Printer {
         made.map_err(|failed| match failed {
             Failed::Told(errors) => self.told(document, &desk, &errors),
             Failed::Panicked => fail(document, "typst stopped over it, which is a bug".to_owned()),
+            Failed::Late => {
+                let path = self.shelf.user_template().expect("only a template of a user's own has a limit");
+                let seconds = LONGEST.as_secs();
+                FileError::new(path, format!("takes more than {seconds} seconds for one document")).hint("does it loop?").into()
+            }
         })
     }
 
@@ -155,12 +173,15 @@ impl Printer {
             // Whoever asked is still there: it waits below.
             let _ = sender.send(done);
         });
-        let done = receiver.recv();
+        let done = match self.shelf.user_template() {
+            None => receiver.recv().map_err(|_| Failed::Panicked)?,
+            Some(_) => receiver.recv_timeout(LONGEST).map_err(|e| match e {
+                RecvTimeoutError::Timeout => Failed::Late,
+                RecvTimeoutError::Disconnected => Failed::Panicked,
+            })?,
+        };
         idle().push(thread);
-        match done {
-            Ok(Ok(done)) => done.map_err(Failed::Told),
-            Ok(Err(_)) | Err(_) => Err(Failed::Panicked),
-        }
+        done.map_err(|_| Failed::Panicked)?.map_err(Failed::Told)
     }
 
     /// The first error of typst: of the user's template, with its line, or of the document.

@@ -69,11 +69,11 @@ impl Writer {
         self.entries.is_empty()
     }
 
-    /// Publishes the batch: **now its numbers are given**. `manifest` says what the documents do not.
+    /// Ends the batch in `staging`, as it will be published. `manifest` says what the documents do not.
     ///
     /// # Errors
-    /// If anything cannot be written or synced; nothing is issued then.
-    pub fn publish(mut self, ledger: &Ledger, history: &mut History, manifest: BatchManifest) -> Result<Batch, LedgerError> {
+    /// If anything cannot be written or synced.
+    pub fn finish(mut self, history: &History, manifest: BatchManifest) -> Result<Staged, LedgerError> {
         let fail = |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
         self.file.flush().map_err(fail)?;
         self.file.get_ref().sync_all().map_err(fail)?;
@@ -102,10 +102,34 @@ impl Writer {
         write_synced(&path, text.as_bytes())?;
         sync_folder(&self.folder)?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        Ok(Staged { batch: Batch { folder: self.folder, manifest } })
+    }
+}
+
+/// A batch that is whole, and not yet issued.
+pub struct Staged {
+    batch: Batch,
+}
+
+impl Staged {
+    /// The history as it will be, so that its documents can be drawn before they are issued.
+    #[must_use]
+    pub fn history(&self, before: &History) -> History {
+        let mut history = before.clone();
+        history.issued.push(self.batch.clone());
+        history
+    }
+
+    /// Publishes the batch: **now its numbers are given**.
+    ///
+    /// # Errors
+    /// If it cannot be moved into its place or synced; nothing is issued then.
+    pub fn publish(self, ledger: &Ledger, history: &mut History) -> Result<Batch, LedgerError> {
+        let Batch { folder, manifest } = self.batch;
         let all = ledger.invoices_folder();
         make_folder_synced(&all)?;
         let target = all.join(&manifest.batch_id);
-        move_synced(&self.folder, &target, &[&all], "issued")?;
+        move_synced(&folder, &target, &[&all], "issued")?;
         let batch = Batch { folder: target, manifest };
         history.issued.push(batch.clone());
         Ok(batch)

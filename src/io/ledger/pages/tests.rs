@@ -260,32 +260,6 @@ fn tables_come_back_in_parts() {
     }
 }
 
-#[test]
-fn lazy_scans_filter() {
-    let (file, frame) = table();
-    let path = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(path.path(), &file).unwrap();
-    let at = |row: i64| {
-        let instant = lit(1_790_000_000_000_000 + row * 1_500_000);
-        instant.cast(DataType::Datetime(polars::prelude::TimeUnit::Microseconds, Some(TimeZone::UTC)))
-    };
-    let filters = [
-        col("start_time").gt_eq(at(12_000)).and(col("start_time").lt(at(12_100))),
-        col("start_time").lt(at(0)),
-        col("end_time").is_null().and(col("start_time").gt(at(29_000))),
-        col("account").eq(lit("AC0000000000000000000000000000001d")).and(col("start_time").lt(at(10_001))),
-        col("account").is_null(),
-        col("id").eq(lit(frame.column("id").unwrap().str().unwrap().get(20_000).unwrap())),
-        col("price").gt(lit(1)),
-    ];
-    for filter in filters {
-        let scan = LazyFrame::scan_parquet(PlRefPath::try_from_path(path.path()).unwrap(), ScanArgsParquet::default()).unwrap();
-        let ours = scan.filter(filter.clone()).collect().unwrap();
-        let wanted = frame.clone().lazy().filter(filter).collect().unwrap();
-        assert_same(&ours, &wanted);
-    }
-}
-
 /// Many ids of one text or integer, ids that nobody uses, and more ids than make a dictionary.
 #[test]
 fn ids_come_back() {
