@@ -66,8 +66,10 @@ impl Intake {
         (memory, folder): (Memory, &Path),
         progress: &Arc<AtomicU64>,
     ) -> Result<Self, FileError> {
-        let room = memory.room(folder);
-        let mut dealer = Dealer::new(source::expected_calls(files) + waiting.len() as u64, waiting.len(), memory.part(), &room);
+        let expected = source::expected_calls(files) + waiting.len() as u64;
+        let parts = Dealer::parts(expected, memory.part());
+        let room = memory.room(folder, parts);
+        let mut dealer = Dealer::new(expected, parts, waiting.len(), &room);
         let reading = calls::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
         Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
     }

@@ -168,8 +168,8 @@ fn records(paths: &[PathBuf]) -> DataFrame {
     let files = source::find(paths).expect("call files").files;
     let here = tempfile::tempdir().expect("a folder");
     let memory = Memory::new(1 << 30);
-    let room = memory.room(here.path());
-    let mut dealer = Dealer::new(1, 0, 1 << 30, &room);
+    let room = memory.room(here.path(), 1);
+    let mut dealer = Dealer::new(1, 1, 0, &room);
     let reading =
         calls::read(&files, calls::Waits::default(), &Policy::default(), (memory, &std::sync::Arc::default()), &mut dealer)
             .expect("calls");
