@@ -8,11 +8,14 @@
 //! **Invariant:** a group is cut by its place in the day alone, so that neither the pieces nor the cores can be seen in the
 //! files. Amounts come out of [`crate::rating::charge`], as integers.
 
+mod numbers;
+
+use self::numbers::LegNumbers;
 use super::LedgerError;
 use super::ids::{ChildRow, IdRow};
 use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
 use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
-use crate::deck::{Deck, Rated};
+use crate::deck::{Deck, Hit, Rated};
 use crate::intern::Interner;
 use crate::io::FileError;
 use crate::io::families::Bounds;
@@ -284,21 +287,34 @@ impl Books<'_> {
         let (mut ids, mut children) = (Batch::new(self.ids, group.calls * 40), Batch::new(self.children, group.calls * 4));
         let day = i32::try_from(group.day).unwrap_or_default();
         let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
-        for (bucket, range) in &group.pieces {
-            let texts = &bucket.texts;
-            for call in &bucket.calls[range.clone()] {
+        let blocks = group
+            .pieces
+            .iter()
+            .flat_map(|(bucket, range)| bucket.calls[range.clone()].chunks(numbers::BLOCK).map(|calls| (calls, &bucket.texts)));
+        let mut numbers: Vec<LegNumbers> = Vec::with_capacity(2 * numbers::BLOCK);
+        for (calls, texts) in blocks {
+            numbers.clear();
+            for (place, call) in (0..).zip(calls) {
                 let written = Written::of(call, texts);
                 let fail = |error| LedgerError::Overflow { call: texts.odd_sids.text(call.sid).to_string(), error };
                 let mut total = Total::default();
                 let booked = booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
-                for (number, leg) in booked.iter().flatten().enumerate() {
+                for (number, leg) in (0..).zip(booked.iter().flatten()) {
                     total.add(leg.charge.amount).map_err(fail)?;
-                    legs.push(call, number, leg, self.rates, &written);
+                    legs.push_texts(number, leg, &written);
+                    numbers.push(LegNumbers {
+                        call: place,
+                        leg: number,
+                        service: leg.plan.service,
+                        billed: leg.charge.billed_seconds,
+                        rate: self.rates.number(call.deck, leg.hit),
+                        amount: leg.charge.amount.units(),
+                    });
                 }
                 if call.is_rated {
                     sums[call.deck as usize].get_or_insert(Total::default()).merge(total).map_err(fail)?;
                 }
-                log.push(call, total, &written);
+                log.push_texts(call, total, &written);
                 let id = IdRow { sid: call.sid, content: call.content, price: call.price, place: Some((day, row)) };
                 id.pack(ids.to(self.bounds.of_sid(call.sid)));
                 if call.c.is_some() {
@@ -306,6 +322,8 @@ impl Books<'_> {
                 }
                 row += 1;
             }
+            legs.extend_numbers(calls, &numbers);
+            log.extend_numbers(calls);
         }
         ids.push()?;
         children.push()?;
@@ -357,6 +375,11 @@ impl<'a> RateNumbers<'a> {
             }));
         }
         numbers
+    }
+
+    /// The number of a deck's row.
+    fn number(&self, deck: u32, hit: Hit) -> u32 {
+        self.first[deck as usize] + hit.rate
     }
 
     fn rate(&self, number: u32) -> &'a crate::deck::Rate {
@@ -505,7 +528,8 @@ impl LegColumns {
         [start, duration, billed, amount].into_iter().for_each(Vec::clear);
     }
 
-    fn push(&mut self, call: &Booked, number: usize, leg: &BookedLeg<'_>, rates: &RateNumbers<'_>, written: &Written<'_>) {
+    /// Texts of a leg, with its place among the legs of its call; numbers come by blocks.
+    fn push_texts(&mut self, number: u32, leg: &BookedLeg<'_>, written: &Written<'_>) {
         if number == 0 {
             self.call_sid.push_with(|b| written.sid.push(b));
             self.parent.push_with(|b| written.parent.push(b));
@@ -513,11 +537,6 @@ impl LegColumns {
             self.call_sid.push_again();
             self.parent.push_again();
         }
-        self.account.push(call.account);
-        self.trunk.push(call.trunk);
-        self.scenario.push(call.scenario_number().into());
-        self.leg.push(u32::try_from(number).unwrap_or_default());
-        self.service.push(leg.plan.service as u32);
         self.from.push_with(|b| written.push_party(leg.plan.from, b));
         self.to.push_with(|b| written.push_party(leg.plan.to, b));
         match leg.plan.rated {
@@ -534,11 +553,6 @@ impl LegColumns {
         let origin = leg.plan.origin.map(|number| written.number(number));
         self.origin.push_with(|b| origin.iter().for_each(|number| number.push(b)));
         self.origin_prefix.push_with(|b| origin.iter().for_each(|number| number.push_prefix(leg.hit.origin_digits, b)));
-        self.start.push(call.start);
-        self.duration.push(call.duration.into());
-        self.billed.push(leg.charge.billed_seconds.into());
-        self.rate.push(rates.first[call.deck as usize] + leg.hit.rate);
-        self.amount.push(leg.charge.amount.units());
     }
 
     /// In the order of [`LEGS`].
@@ -619,34 +633,16 @@ impl LogColumns {
         price.clear();
     }
 
-    fn push(&mut self, call: &Booked, total: Total, written: &Written<'_>) {
+    /// Texts and amount of a call; its other numbers come by blocks.
+    fn push_texts(&mut self, call: &Booked, total: Total, written: &Written<'_>) {
         let cell = log_cell(call.scenario);
         let parties = Parties { a: call.a, b: call.b, c: call.c };
         self.call_sid.push_with(|b| written.sid.push(b));
         self.parent.push_with(|b| written.parent.push(b));
-        self.account.push(call.account);
-        self.trunk.push(call.trunk);
-        self.role.push(u32::from(call.c.is_some()));
-        self.scenario.push(call.scenario_number().into());
-        self.direction.push(match call.direction {
-            DirectionField::Termination => 0,
-            DirectionField::Origination => 1,
-            DirectionField::Empty | DirectionField::Other | DirectionField::Unknown => match call.child_direction {
-                NONE => NONE,
-                direction => direction + 2,
-            },
-        });
         self.from.push_with(|b| written.push_party(parties.get(cell.from), b));
         self.to.push_with(|b| written.push_party(parties.get(cell.to), b));
         self.caller_id.push_with(|b| written.push_party(if call.shows_b { call.b } else { call.a }, b));
-        self.start.push(call.start);
-        self.end.push(call.end);
-        self.duration.push(call.duration.into());
-        self.status.push(call.status as u32);
-        self.class.push(u32::from(!call.is_rated));
-        self.deck.push(call.deck);
-        self.amount.push(i64::try_from(total.units()).unwrap_or(i64::MAX));
-        self.price.push(call.price);
+        self.amount.push(i64::try_from(total.units()).expect("two legs at most, of 18 digits each"));
     }
 
     /// In the order of [`LOG`].
