@@ -13,8 +13,10 @@
 //! origin is matched to its sets by a walk of its own. Expanding list × list into one table would be a million entries
 //! for a published deck of 40,000 prefixes.
 
+mod batch;
 mod conflict;
 
+pub use self::batch::{AT_ONCE, Query, lookup_all};
 use crate::money::Price;
 use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
@@ -343,10 +345,7 @@ impl Deck {
         let mut origin = OriginMatch::new(&self.origins, origin);
         match rated {
             Rated::Emergency(_) => self.best(&rows.emergency, 0, &mut origin, at),
-            Rated::Number(number) => {
-                let mut path = rows.prefixes.walk(&number.digits());
-                path.find_map(|(digits, candidates)| self.best(candidates, digits, &mut origin, at))
-            }
+            Rated::Number(number) => self.best_on(rows.prefixes.walk(&number.digits()), &mut origin, at),
         }
     }
 
@@ -410,6 +409,11 @@ impl Deck {
     pub fn prefix_count(&self, service: Direction) -> usize {
         let rows = &self.by_service[service as usize];
         rows.prefixes.len() + rows.emergency.len()
+    }
+
+    /// Of the destination prefixes of a number, the longest that has a row for the origin.
+    fn best_on(&self, mut path: Path<'_, Candidate>, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        path.find_map(|(digits, candidates)| self.best(candidates, digits, origin, at))
     }
 
     /// Of the candidates of one destination prefix: in force, with a matching origin, the longest origin; of equals the

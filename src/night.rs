@@ -5,18 +5,22 @@
 //!                         standing, links      class, reason, the winning rows
 //! ```
 //!
-//! [`settle`] rates roots first, then children level by level, because a child of a suspended parent is suspended.
+//! [`settle`] rates roots first, then children level by level, because a child of a suspended parent is suspended. The rows of
+//! their legs are looked up many at a time (`legs`).
 //! One thread settles a night; a large one is dealt out by families first, and its parts are settled side by side.
 //!
 //! **Invariant:** [`Night::tally`] counts every record once, by class; [`Tally::conserves`] holds for every run or the run fails.
 //! Amounts are not kept per record: a leg's amount is one multiplication from its row, and is made when it is written.
 
+mod legs;
+
+use self::legs::{Legs, settle_all};
 use crate::call::{Calls, NONE, PartyRef, Sid};
-use crate::deck::{Deck, Hit};
+use crate::deck::{Deck, Hit, Query};
 use crate::family::{Earlier, Families, Link, RootFacts, Standing};
 use crate::packed::Booked;
 use crate::policy::{ChainedTransfers, MangledCaller, Policy, UnlistedAccounts};
-use crate::rating::{Parties, bills, caller_id, cells, find_rate, plan, settle_target, target_party};
+use crate::rating::{Parties, bills, caller_id, cells, plan, query, settle_target, target_party};
 use crate::reject::Reason;
 use crate::scenario::{Direction, Scenario, TransferScenario};
 use crate::table::TargetKind;
@@ -208,8 +212,12 @@ struct Verdict {
 }
 
 impl Verdict {
+    fn of(class: Class) -> Self {
+        Self { class, reason: None, first: Hit::default(), child: None }
+    }
+
     fn suspended(reason: Reason) -> Self {
-        Self { class: Class::Suspended, reason: Some(reason), first: Hit::default(), child: None }
+        Self { reason: Some(reason), ..Self::of(Class::Suspended) }
     }
 }
 
@@ -218,27 +226,33 @@ impl Verdict {
 pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<'_>) -> Night {
     let families = crate::family::join(calls, retried, earlier);
     let trunks = TrunkFacts::of_all(calls, tariff);
-    let mut night =
-        Night { class: Vec::new(), reason: Vec::new(), first: Vec::new(), child: vec![None; calls.children.len()], families };
-    let roots: Vec<(Class, Option<Reason>, Hit)> = (0..calls.len())
-        .map(|record| match night.families.standing[record] {
-            Standing::Duplicate => (Class::Duplicate, None, Hit::default()),
-            Standing::Ignored => (Class::Ignored, None, Hit::default()),
-            Standing::Suspended(reason) => (Class::Suspended, Some(reason), Hit::default()),
+    let (class, reason, first) =
+        (Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()));
+    let mut night = Night { class, reason, first, child: vec![None; calls.children.len()], families };
+    settle_all(
+        0..calls.len(),
+        |record, legs| match night.families.standing[record] {
+            Standing::Duplicate => Verdict::of(Class::Duplicate),
+            Standing::Ignored => Verdict::of(Class::Ignored),
+            Standing::Suspended(reason) => Verdict::suspended(reason),
             // A child's end is found below; until then it stands as suspended.
-            Standing::Taken if calls.child[record] != NONE => (Class::Suspended, None, Hit::default()),
-            Standing::Taken => {
-                let verdict = settle_root(calls, record, tariff);
-                (verdict.class, verdict.reason, verdict.first)
-            }
-        })
-        .collect();
-    (night.class, night.reason) = roots.iter().map(|(class, why, _)| (*class, *why)).unzip();
-    night.first = roots.into_iter().map(|(_, _, hit)| hit).collect();
+            Standing::Taken if calls.child[record] != NONE => Verdict::of(Class::Suspended),
+            Standing::Taken => settle_root(calls, record, tariff, legs),
+        },
+        |_, verdict| {
+            night.class.push(verdict.class);
+            night.reason.push(verdict.reason);
+            night.first.push(verdict.first);
+        },
+    );
     for level in std::mem::take(&mut night.families.levels) {
-        let verdicts: Vec<Verdict> =
-            level.iter().map(|record| settle_child(calls, *record as usize, &night, earlier, tariff, &trunks)).collect();
-        for (record, verdict) in level.iter().map(|record| *record as usize).zip(verdicts) {
+        let mut verdicts = Vec::with_capacity(level.len());
+        settle_all(
+            level.iter().map(|record| *record as usize),
+            |record, legs| settle_child(calls, record, &night, earlier, tariff, &trunks, legs),
+            |record, verdict| verdicts.push((record, verdict)),
+        );
+        for (record, verdict) in verdicts {
             night.class[record] = verdict.class;
             night.reason[record] = verdict.reason;
             night.first[record] = verdict.first;
@@ -248,7 +262,7 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
     night
 }
 
-fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
+fn settle_root<'a>(calls: &Calls, record: usize, tariff: &Tariff<'a>, legs: &mut Legs<'a>) -> Verdict {
     let Some(direction) = calls.direction[record].side() else {
         return Verdict::suspended(Reason::MissingField);
     };
@@ -264,10 +278,10 @@ fn settle_root(calls: &Calls, record: usize, tariff: &Tariff<'_>) -> Verdict {
         return Verdict::suspended(Reason::UnlistedAccount);
     }
     if !bills(calls.status[record], calls.duration[record]) {
-        return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: None };
+        return Verdict::of(Class::Free);
     }
-    match tariff.deck_of(calls.account[record]).and_then(|(_, deck)| find_rate(deck, &leg, calls.start[record])) {
-        Some(first) => Verdict { class: Class::Rated, reason: None, first, child: None },
+    match tariff.deck_of(calls.account[record]) {
+        Some((_, deck)) => legs.rated([query(deck, &leg, calls.start[record])], None),
         None => Verdict::suspended(Reason::NoRate),
     }
 }
@@ -280,13 +294,14 @@ struct Parent {
     root: RootRef,
 }
 
-fn settle_child(
+fn settle_child<'a>(
     calls: &Calls,
     record: usize,
     night: &Night,
     earlier: &Earlier,
-    tariff: &Tariff<'_>,
+    tariff: &Tariff<'a>,
     trunks: &TrunkFacts<'_>,
+    legs: &mut Legs<'a>,
 ) -> Verdict {
     let parent = match find_parent(calls, record, night, earlier, tariff.policy) {
         Ok(parent) => parent,
@@ -320,33 +335,31 @@ fn settle_child(
     let scenario = TransferScenario::of(root.direction, kind);
     let child = RatedChild { root: parent.root, scenario, c, second: Hit::default() };
     if !bills(calls.status[record], calls.duration[record]) {
-        return Verdict { class: Class::Free, reason: None, first: Hit::default(), child: Some(child) };
+        return Verdict { child: Some(child), ..Verdict::of(Class::Free) };
     }
     let parties = Parties { a: root.a, b: root.b, c: Some(c) };
-    match price_child(calls, record, scenario, &parties, tariff) {
-        Some([first, second]) => {
-            Verdict { class: Class::Rated, reason: None, first, child: Some(RatedChild { second, ..child }) }
-        }
+    match legs_of_child(calls, record, scenario, &parties, tariff) {
+        Some(queries) => legs.rated(queries.into_iter().flatten(), Some(child)),
         None => Verdict::suspended(Reason::NoRate),
     }
 }
 
-/// The rows of a child's legs: all of them, or none.
-fn price_child(
+/// What the deck is asked for a child's legs: for all of them, or none.
+fn legs_of_child<'a>(
     calls: &Calls,
     record: usize,
     scenario: TransferScenario,
     parties: &Parties,
-    tariff: &Tariff<'_>,
-) -> Option<[Hit; 2]> {
+    tariff: &Tariff<'a>,
+) -> Option<[Option<Query<'a>>; 2]> {
     let (_, deck) = tariff.deck_of(calls.account[record])?;
     let (cells, count) = cells(Scenario::Transfer(scenario));
-    let mut hits = [Hit::default(); 2];
-    for (hit, cell) in hits.iter_mut().zip(&cells[..count]) {
+    let mut queries = [None; 2];
+    for (asked, cell) in queries.iter_mut().zip(&cells[..count]) {
         let leg = plan(*cell, parties, &calls.parties, &tariff.policy.withheld_numbers)?;
-        *hit = find_rate(deck, &leg, calls.start[record])?;
+        *asked = Some(query(deck, &leg, calls.start[record]));
     }
-    Some(hits)
+    Some(queries)
 }
 
 fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, policy: &Policy) -> Result<Parent, Reason> {

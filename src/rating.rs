@@ -1,12 +1,13 @@
 //! Rating: from a call and its family to its legs, and from a leg to its amount.
 //!
 //! The same few functions serve the nightly batch, `rerate` and the tests. [`plan`] turns the cells of the published
-//! table into legs between real parties; [`Deck::lookup`] finds the price; [`charge`] multiplies and rounds once.
+//! table into legs between real parties; [`Deck::lookup`] finds the price (for many legs at once, of each its [`query`]);
+//! [`charge`] multiplies and rounds once.
 //!
 //! **Invariant:** nothing here knows a file, a thread or polars; nothing allocates but the texts that are already there.
 
 use crate::call::{AskedRef, Calls, PartyRef, Status};
-use crate::deck::{Deck, Hit, Rate, Rated};
+use crate::deck::{Deck, Hit, Query, Rate, Rated};
 use crate::intern::Interner;
 use crate::money::{Amount, ExactAmount, LegRule, Overflow, exact_leg_amount, round_leg};
 use crate::packed::Booked;
@@ -105,6 +106,12 @@ fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
         Party::Unknown(text) | Party::Endpoint(text) => emergency_of_root(&text).map(Rated::Emergency),
         Party::Number(number) => Some(Rated::Number(number)),
     }
+}
+
+/// What a deck is asked for a planned leg at the call's start.
+#[must_use]
+pub fn query<'a>(deck: &'a Deck, leg: &PlannedLeg, start: Micros) -> Query<'a> {
+    Query { deck, service: leg.service, rated: leg.rated, origin: leg.origin, at: start }
 }
 
 /// The row of a planned leg at the call's start.

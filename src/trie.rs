@@ -1,7 +1,7 @@
 //! A trie over decimal digits: the longest-prefix search of a deck.
 //!
-//! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing. What the values mean is
-//! [`crate::deck`]'s.
+//! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing; several at once
+//! ([`Walk::go_all`]) lead where each alone does. What the values mean is [`crate::deck`]'s.
 
 use crate::party::Digits;
 
@@ -72,6 +72,68 @@ impl<'a, V> Iterator for Path<'a, V> {
     }
 }
 
+/// The way of one of several numbers, which go down side by side.
+pub(crate) struct Walk<'a, V> {
+    trie: &'a Trie<V>,
+    digits: Digits,
+    /// How many digits are gone; all of them, where no way leads on.
+    gone: usize,
+    /// The node that they lead to.
+    at: u32,
+}
+
+impl<'a, V> Walk<'a, V> {
+    /// A number at the root.
+    pub(crate) fn new(trie: &'a Trie<V>, digits: Digits) -> Self {
+        Self { trie, digits, gone: 0, at: 0 }
+    }
+
+    /// Walks to the ends, each one step and then the next: the reads of a step do not wait for each other.
+    pub(crate) fn go_all(walks: &mut [Self]) {
+        walks.iter_mut().for_each(Self::jump);
+        walks.iter_mut().for_each(Self::land);
+        while walks.iter_mut().fold(false, |goes_on, walk| walk.step() | goes_on) {}
+        walks.iter_mut().for_each(Self::rise);
+    }
+
+    /// Takes the first digits in one step.
+    fn jump(&mut self) {
+        if let (Some(first), false) = (self.digits.first_chunk(), self.trie.jumps.is_empty()) {
+            (self.at, self.gone) = (self.trie.jumps[place(*first)], JUMP);
+        }
+    }
+
+    /// Ends where the jump took fewer digits, as the trie has no more of them.
+    fn land(&mut self) {
+        if self.gone == JUMP && usize::from(self.trie.nodes[self.at as usize].depth) != JUMP {
+            self.gone = self.digits.len();
+        }
+    }
+
+    /// Takes the next digit; says whether a way led on.
+    fn step(&mut self) -> bool {
+        let Some(digit) = self.digits.get(self.gone) else { return false };
+        let next = self.trie.ways[self.at as usize].by(*digit);
+        (self.at, self.gone) = next.map_or((self.at, self.digits.len()), |next| (next, self.gone + 1));
+        next.is_some()
+    }
+
+    /// Goes back up to the nearest node with values.
+    fn rise(&mut self) {
+        self.at = self.trie.with_values(self.at);
+    }
+
+    /// The nodes with values on the way, once it is gone to its end.
+    pub(crate) fn path(&self) -> Path<'a, V> {
+        Path { trie: self.trie, node: self.at }
+    }
+}
+
+/// The place of the first digits among the jumps.
+fn place(first: [u8; JUMP]) -> usize {
+    first.into_iter().fold(0, |number, digit| number * 10 + usize::from(digit))
+}
+
 impl<V> Default for Trie<V> {
     fn default() -> Self {
         Self { ways: vec![Ways { first: 0, digits: 0 }], nodes: vec![Node::default()], values: Vec::new(), jumps: Vec::new() }
@@ -82,14 +144,17 @@ impl<V> Trie<V> {
     /// The nodes with values on the way of a number.
     pub(crate) fn walk(&self, digits: &Digits) -> Path<'_, V> {
         let (mut at, mut rest) = (0, &digits[..]);
-        if let (Some((first, more)), false) = (digits.split_first_chunk::<JUMP>(), self.jumps.is_empty()) {
-            let jump = first.iter().fold(0, |number, digit| number * 10 + usize::from(*digit));
-            at = self.jumps[jump];
+        if let (Some((first, more)), false) = (digits.split_first_chunk(), self.jumps.is_empty()) {
+            at = self.jumps[place(*first)];
             rest = if usize::from(self.nodes[at as usize].depth) == JUMP { more } else { &[] };
         }
-        at = self.follow(at, rest);
+        Path { trie: self, node: self.with_values(self.follow(at, rest)) }
+    }
+
+    /// A node, if it has values; else the nearest above that has.
+    fn with_values(&self, at: u32) -> u32 {
         let node = &self.nodes[at as usize];
-        Path { trie: self, node: if node.start < node.end { at } else { node.above } }
+        if node.start < node.end { at } else { node.above }
     }
 
     /// Goes down from a node as far as there are nodes.
