@@ -13,8 +13,8 @@ mod numbers;
 use self::numbers::LegNumbers;
 use super::LedgerError;
 use super::ids::{ChildRow, IdRow};
-use super::pages::{self, Encoded, Kind, NONE, TableSchema, TextColumn};
-use crate::call::{Calls, DirectionField, OddSids, PartyRef, Sid, SidText, Status};
+use super::pages::{self, Encoded, Kind, NONE, SidColumn, TableSchema, TextColumn};
+use crate::call::{Calls, DirectionField, PartyRef, Sid, SidText, Status};
 use crate::deck::{Deck, Hit, Rated};
 use crate::intern::Interner;
 use crate::io::FileError;
@@ -388,47 +388,6 @@ impl<'a> RateNumbers<'a> {
     }
 }
 
-/// `CA` and 32 hex digits, or the text as it came; nothing for no id.
-enum SidBytes<'a> {
-    Carrier([u8; 34]),
-    Odd(&'a str),
-    None,
-}
-
-impl<'a> SidBytes<'a> {
-    fn of(sid: Sid, odd: &'a OddSids) -> Self {
-        const PAIRS: [[u8; 2]; 256] = {
-            let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
-            while byte < 256 {
-                pairs[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
-                byte += 1;
-            }
-            pairs
-        };
-        match odd.text(sid) {
-            SidText::Odd(text) => Self::Odd(text),
-            SidText::Carrier(Sid::EMPTY) => Self::None,
-            SidText::Carrier(Sid(value)) => {
-                let mut text = [0; 34];
-                text[..2].copy_from_slice(b"CA");
-                let (pairs, _) = text[2..].as_chunks_mut::<2>();
-                for (pair, byte) in pairs.iter_mut().zip(value.to_be_bytes()) {
-                    *pair = PAIRS[usize::from(byte)];
-                }
-                Self::Carrier(text)
-            }
-        }
-    }
-
-    fn push(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Carrier(text) => out.extend_from_slice(text),
-            Self::Odd(text) => out.extend_from_slice(text.as_bytes()),
-            Self::None => {}
-        }
-    }
-}
-
 /// `+` and the digits of a number, kept in registers: bytes that were just written one by one are waited for when they are
 /// read as one. All 16 are appended and the rest is cut off again: a copy of a length that is not known is a call. Both
 /// together took a tenth of a run.
@@ -464,8 +423,8 @@ impl NumberBytes {
 /// What a call's rows say more than once, as they say it: of a root, seven columns show one of two numbers.
 struct Written<'a> {
     texts: &'a BookedTexts,
-    sid: SidBytes<'a>,
-    parent: SidBytes<'a>,
+    sid: SidText<'a>,
+    parent: SidText<'a>,
     /// Of A, B and C; one that is no number has no value.
     numbers: [NumberBytes; 3],
 }
@@ -474,7 +433,7 @@ impl<'a> Written<'a> {
     fn of(call: &Booked, texts: &'a BookedTexts) -> Self {
         let number = |party: PartyRef| party.as_number().map_or(NumberBytes::NONE, NumberBytes::of);
         let numbers = [number(call.a), number(call.b), call.c.map_or(NumberBytes::NONE, number)];
-        let sid = |sid| SidBytes::of(sid, &texts.odd_sids);
+        let sid = |sid| texts.odd_sids.text(sid);
         Self { texts, sid: sid(call.sid), parent: sid(call.parent), numbers }
     }
 
@@ -499,8 +458,8 @@ impl<'a> Written<'a> {
 
 #[derive(Default)]
 struct LegColumns {
-    call_sid: TextColumn,
-    parent: TextColumn,
+    call_sid: SidColumn,
+    parent: SidColumn,
     account: Vec<u32>,
     trunk: Vec<u32>,
     scenario: Vec<u32>,
@@ -522,7 +481,8 @@ struct LegColumns {
 impl LegColumns {
     fn clear(&mut self) {
         let Self { call_sid, parent, from, to, rated, origin, destination_prefix, origin_prefix, .. } = self;
-        [call_sid, parent, from, to, rated, origin, destination_prefix, origin_prefix].into_iter().for_each(TextColumn::clear);
+        [call_sid, parent].into_iter().for_each(SidColumn::clear);
+        [from, to, rated, origin, destination_prefix, origin_prefix].into_iter().for_each(TextColumn::clear);
         let Self { account, trunk, scenario, leg, service, rate, start, duration, billed, amount, .. } = self;
         [account, trunk, scenario, leg, service, rate].into_iter().for_each(Vec::clear);
         [start, duration, billed, amount].into_iter().for_each(Vec::clear);
@@ -531,8 +491,8 @@ impl LegColumns {
     /// Texts of a leg, with its place among the legs of its call; numbers come by blocks.
     fn push_texts(&mut self, number: u32, leg: &BookedLeg<'_>, written: &Written<'_>) {
         if number == 0 {
-            self.call_sid.push_with(|b| written.sid.push(b));
-            self.parent.push_with(|b| written.parent.push(b));
+            self.call_sid.push(written.sid);
+            self.parent.push(written.parent);
         } else {
             self.call_sid.push_again();
             self.parent.push_again();
@@ -562,8 +522,8 @@ impl LegColumns {
         let text = |of: fn(&RateRow) -> u32| used.texts(|number| of(&rates.rows[number as usize]), |id| rates.texts.text(id));
         let (accounts, trunks) = (&books.texts.accounts, &books.texts.trunks);
         vec![
-            pages::texts(&self.call_sid),
-            pages::texts(&self.parent),
+            pages::sids(&self.call_sid),
+            pages::sids(&self.parent),
             pages::dictionary(&self.account, accounts.texts().len(), |id| accounts.text(id)),
             pages::dictionary(&self.trunk, trunks.texts().len(), |id| trunks.text(id)),
             scenarios(&self.scenario),
@@ -599,8 +559,8 @@ fn scenarios(numbers: &[u32]) -> Encoded {
 
 #[derive(Default)]
 struct LogColumns {
-    call_sid: TextColumn,
-    parent: TextColumn,
+    call_sid: SidColumn,
+    parent: SidColumn,
     account: Vec<u32>,
     trunk: Vec<u32>,
     role: Vec<u32>,
@@ -625,7 +585,8 @@ const DIRECTIONS: [DirectionField; 2] = [DirectionField::Termination, DirectionF
 impl LogColumns {
     fn clear(&mut self) {
         let Self { call_sid, parent, from, to, caller_id, .. } = self;
-        [call_sid, parent, from, to, caller_id].into_iter().for_each(TextColumn::clear);
+        [call_sid, parent].into_iter().for_each(SidColumn::clear);
+        [from, to, caller_id].into_iter().for_each(TextColumn::clear);
         let Self { account, trunk, role, scenario, direction, status, class, deck, start, end, duration, amount, price, .. } =
             self;
         [account, trunk, role, scenario, direction, status, class, deck].into_iter().for_each(Vec::clear);
@@ -637,8 +598,8 @@ impl LogColumns {
     fn push_texts(&mut self, call: &Booked, total: Total, written: &Written<'_>) {
         let cell = log_cell(call.scenario);
         let parties = Parties { a: call.a, b: call.b, c: call.c };
-        self.call_sid.push_with(|b| written.sid.push(b));
-        self.parent.push_with(|b| written.parent.push(b));
+        self.call_sid.push(written.sid);
+        self.parent.push(written.parent);
         self.from.push_with(|b| written.push_party(parties.get(cell.from), b));
         self.to.push_with(|b| written.push_party(parties.get(cell.to), b));
         self.caller_id.push_with(|b| written.push_party(if call.shows_b { call.b } else { call.a }, b));
@@ -656,8 +617,8 @@ impl LogColumns {
         let from = pages::texts(&self.from);
         let caller_id = if self.caller_id == self.from { from.clone() } else { pages::texts(&self.caller_id) };
         vec![
-            pages::texts(&self.call_sid),
-            pages::texts(&self.parent),
+            pages::sids(&self.call_sid),
+            pages::sids(&self.parent),
             pages::dictionary(&self.account, accounts.texts().len(), |id| accounts.text(id)),
             pages::dictionary(&self.trunk, trunks.texts().len(), |id| trunks.text(id)),
             pages::dictionary(&self.role, 2, |role| ["parent", "child"][role as usize]),

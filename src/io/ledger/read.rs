@@ -17,13 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 impl Run {
+    /// The files of a dataset, as its manifest names them, by date.
+    fn stored(&self, dataset: Dataset) -> Vec<&StoredFile> {
+        let is_of = |file: &&StoredFile| file.path.split('/').next() == Some(dataset.as_str());
+        let mut files: Vec<&StoredFile> = self.manifest.files.iter().filter(is_of).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files
+    }
+
     /// The files of a dataset, by date.
     #[must_use]
     pub fn files(&self, dataset: Dataset) -> Vec<PathBuf> {
-        let prefix = format!("{}/", dataset.as_str());
-        let mut files: Vec<_> = self.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files.into_iter().map(|file| self.folder.join(&file.path)).collect()
+        self.stored(dataset).into_iter().map(|file| self.folder.join(&file.path)).collect()
     }
 
     /// Whether the files whose names begin so are as they were written.
@@ -34,12 +39,12 @@ impl Run {
         self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
     }
 
-    /// The same of the files of a dataset by date, for the days that are wanted.
+    /// Whether the files of a dataset by date are as they were written, for the days that are wanted.
     ///
     /// # Errors
     /// The first that is not, or cannot be read.
     pub fn check_days(&self, dataset: Dataset, wanted: impl Fn(i64) -> bool) -> Result<(), LedgerError> {
-        for file in self.manifest.files.iter().filter(|file| file.path.starts_with(dataset.as_str())) {
+        for file in self.stored(dataset) {
             let path = self.folder.join(&file.path);
             if day_of_file(&path).is_some_and(&wanted) {
                 self.check_stored(file).map_err(|e| not_read(&path, e))?;
@@ -355,8 +360,7 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
 pub fn waiting(history: &History) -> Result<Waits, LedgerError> {
     let Some(run) = history.runs.last() else { return Ok(Waits::default()) };
     run.check_files(Dataset::Suspense.as_str())?;
-    let prefix = format!("{}/", Dataset::Suspense.as_str());
-    let count: u64 = run.manifest.files.iter().filter(|file| file.path.starts_with(&prefix)).map(|file| file.rows).sum();
+    let count: u64 = run.stored(Dataset::Suspense).iter().map(|file| file.rows).sum();
     Ok(Waits::of(run.files(Dataset::Suspense), usize::try_from(count).expect("a file's rows are counted in 64 bits")))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** pure. The same values give the same bytes on any thread, whatever was encoded before.
 
+use super::frames::Coded;
 use polars_parquet::parquet::encoding::bitpacked;
 use std::cell::RefCell;
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -178,7 +179,7 @@ pub(super) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
 
 /// How hard zstd looks for what repeats. Level 1 either way: the next ones cost twice the time for a tenth of the size.
 #[derive(Clone, Copy)]
-enum Search {
+pub(super) enum Search {
     /// As level 1 does.
     Full,
     /// In a table of 64 places: most bytes only get shorter codes. Telephone numbers 24 → 8 ns a row, and 5.0 → 5.2
@@ -220,7 +221,7 @@ pub(super) fn recycle(mut buffer: Vec<u8>) {
 }
 
 /// Does something with `values`, compressed.
-fn compressed<T>(search: Search, values: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
+pub(super) fn compressed<T>(search: Search, values: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
     ZSTD.with_borrow_mut(|Contexts { full, short, room }| {
         room.clear();
         room.reserve(compress_bound(values.len()));
@@ -257,6 +258,11 @@ fn pays_full_search(short: usize, full: usize) -> bool {
     full <= short - short / 3
 }
 
+/// Whether codes alone take at most a quarter more than a short search, which finds a number that many rows have.
+fn pays_codes(sample: &[u8], short: usize) -> bool {
+    Coded::of(sample).is_some_and(|coded| coded.size() <= short + short / 4)
+}
+
 fn sample(values: &[u8]) -> Option<&[u8]> {
     let middle = values.len() / 2;
     (values.len() >= 8 * SAMPLE).then(|| &values[middle..middle + SAMPLE])
@@ -272,17 +278,29 @@ pub(super) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
     append(out, Search::Full, values, false)
 }
 
-/// Appends texts to `out`, compressed. Returns whether it did.
-pub(super) fn compress_texts(out: &mut Vec<u8>, values: &[u8]) -> bool {
-    if values.len() < LEAST {
-        return false;
+/// Appends `head` and `text` to `out`, compressed. Returns whether it did; if not, `head` has all of it.
+pub(super) fn compress_texts(out: &mut Vec<u8>, head: &mut Vec<u8>, text: &[u8]) -> bool {
+    let mut search = Search::Full;
+    if let Some(sample) = sample(text) {
+        let [full, short] = [Search::Full, Search::Short].map(|search| compressed(search, sample, <[u8]>::len));
+        if !pays_full_search(short, full) {
+            if pays_codes(sample, short) && append_coded(out, head, text) {
+                return true;
+            }
+            search = Search::Short;
+        }
     }
-    let repeats = |sample| {
-        let size = |search| compressed(search, sample, <[u8]>::len);
-        pays_full_search(size(Search::Short), size(Search::Full))
-    };
-    let search = if sample(values).is_none_or(repeats) { Search::Full } else { Search::Short };
-    append(out, search, values, false)
+    head.extend_from_slice(text);
+    head.len() >= LEAST && append(out, search, head, false)
+}
+
+/// Appends `head` and the codes of a text to `out`. Returns whether it did.
+fn append_coded(out: &mut Vec<u8>, head: &[u8], text: &[u8]) -> bool {
+    let coded = Coded::of(text).filter(|coded| pays(text.len(), coded.size()));
+    if let Some(coded) = &coded {
+        coded.append(out, head);
+    }
+    coded.is_some()
 }
 
 /// Appends a dictionary to `out`, compressed. Returns whether it did.

@@ -8,8 +8,12 @@
 //! **Invariant:** the same values give the same bytes, on any thread, in any order of encoding.
 
 mod encode;
+mod frames;
+mod sids;
 #[cfg(test)]
 mod tests;
+
+pub use sids::{SidColumn, sids};
 
 use encode::{Places, Present};
 use polars::error::PolarsResult;
@@ -103,26 +107,30 @@ impl Encoded {
         self.rows
     }
 
-    fn new(present: &Present, content: Content) -> Self {
+    fn new(present: &Present, content: Content<'_>) -> Self {
         let mut bytes = Vec::new();
         present.levels(&mut bytes);
         let levels = bytes.len();
-        let (encoding, text, values, dictionary) = match content {
-            Content::Nothing { text } => (Encoding::Plain, text, Vec::new(), None),
-            Content::Texts { values, encoding } => (encoding, true, values, None),
-            Content::Integers(values) => (Encoding::DeltaBinaryPacked, false, values, None),
-            Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, Some(dictionary)),
+        let (encoding, text, mut values, tail, dictionary) = match content {
+            Content::Nothing { text } => (Encoding::Plain, text, Vec::new(), None, None),
+            Content::Texts { head, tail, encoding } => (encoding, true, head, Some(tail), None),
+            Content::Integers(values) => (Encoding::DeltaBinaryPacked, false, values, None, None),
+            Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, None, Some(dictionary)),
         };
-        let compressed = if matches!(encoding, Encoding::DeltaLengthByteArray | Encoding::DeltaByteArray) {
-            encode::compress_texts(&mut bytes, &values)
-        } else {
-            encode::compress_packed(&mut bytes, &values)
+        let raw = levels + values.len() + tail.as_ref().map_or(0, Tail::len);
+        let compressed = match tail {
+            Some(Tail::Text(text)) => encode::compress_texts(&mut bytes, &mut values, text),
+            Some(Tail::Ids(ids)) => {
+                frames::hex(&mut bytes, &values, ids);
+                true
+            }
+            None => encode::compress_packed(&mut bytes, &values),
         };
         if !compressed {
             bytes.reserve_exact(values.len());
             bytes.extend_from_slice(&values);
         }
-        let data = Packed { bytes, raw: levels + values.len(), compressed };
+        let data = Packed { bytes, raw, compressed };
         encode::recycle(values);
         let dictionary = dictionary.map(|Dictionary { values, count }| {
             let mut bytes = Vec::new();
@@ -140,13 +148,15 @@ impl Encoded {
 }
 
 /// Values as Parquet encodes them, before compression.
-enum Content {
+enum Content<'a> {
     /// All rows are null.
     Nothing {
         text: bool,
     },
+    /// Lengths, and what they are of.
     Texts {
-        values: Vec<u8>,
+        head: Vec<u8>,
+        tail: Tail<'a>,
         encoding: Encoding,
     },
     Integers(Vec<u8>),
@@ -155,6 +165,22 @@ enum Content {
         text: bool,
         dictionary: Dictionary,
     },
+}
+
+/// The bytes of texts.
+enum Tail<'a> {
+    Text(&'a [u8]),
+    /// 32 hex digits each.
+    Ids(&'a [u128]),
+}
+
+impl Tail<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Ids(ids) => ids.len() * frames::DIGITS,
+        }
+    }
 }
 
 /// What places stand for, and how many there are.
@@ -318,7 +344,7 @@ impl Ids {
         (distinct.values, places)
     }
 
-    fn content(&self, places: &[u32], text: bool, dictionary: Dictionary) -> Content {
+    fn content(&self, places: &[u32], text: bool, dictionary: Dictionary) -> Content<'static> {
         if dictionary.count == places.len() {
             return of_places(&self.rows, text, dictionary);
         }
@@ -347,7 +373,7 @@ fn present_ids(ids: &[u32], present: usize) -> Present {
     if present == ids.len() { Present::all(present) } else { Present::of(ids, |id| *id != NONE) }
 }
 
-fn of_places(rows: &[u32], text: bool, dictionary: Dictionary) -> Content {
+fn of_places(rows: &[u32], text: bool, dictionary: Dictionary) -> Content<'static> {
     match dictionary.count {
         0 => Content::Nothing { text },
         count => Content::Places { places: places(rows, count), text, dictionary },
@@ -410,7 +436,7 @@ impl TextColumn {
 #[must_use]
 pub fn texts(column: &TextColumn) -> Encoded {
     let lengths = &column.lengths;
-    let mut values = encode::buffer();
+    let mut head = encode::buffer();
     let some = || lengths.iter().copied().filter(|length| *length != 0);
     let present = if lengths.contains(&0) { Present::of(lengths, |length| *length != 0) } else { Present::all(lengths.len()) };
     let encoding = if column.again {
@@ -424,19 +450,20 @@ pub fn texts(column: &TextColumn) -> Encoded {
                 }
             })
             .unzip();
-        encode::delta(&mut values, &as_before);
-        encode::delta(&mut values, &new);
+        encode::delta(&mut head, &as_before);
+        encode::delta(&mut head, &new);
         Encoding::DeltaByteArray
     } else {
         if present.count == lengths.len() {
-            encode::delta(&mut values, lengths);
+            encode::delta(&mut head, lengths);
         } else {
-            encode::delta(&mut values, &some().collect::<Vec<_>>());
+            encode::delta(&mut head, &some().collect::<Vec<_>>());
         }
         Encoding::DeltaLengthByteArray
     };
-    values.extend_from_slice(&column.bytes);
-    Encoded::new(&present, if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts { values, encoding } })
+    let tail = Tail::Text(&column.bytes);
+    let content = if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts { head, tail, encoding } };
+    Encoded::new(&present, content)
 }
 
 /// Integers of any kind, none of them null: 2 to 3 ns each as differences of few bits, where eight bytes each and zstd take
@@ -472,7 +499,7 @@ fn present_integers(present: &Present, values: &[i64]) -> Encoded {
 
 /// A dictionary and its integers, if there are at most one for 16 rows: billed seconds take 0.8 bytes instead of 1.6,
 /// amounts of which half are zero 0.6 instead of 1.7. That there are more mostly shows within as many rows.
-fn few_integers(values: &[i64]) -> Option<(Content, Vec<i64>)> {
+fn few_integers(values: &[i64]) -> Option<(Content<'static>, Vec<i64>)> {
     let mut distinct = Places::new(values.len() / 16);
     let mut rows = Vec::with_capacity(values.len());
     for value in values {

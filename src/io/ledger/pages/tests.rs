@@ -1,6 +1,7 @@
 //! What polars reads back is what went in.
 
 use super::*;
+use crate::call::{OddSids, SidText};
 use polars::prelude::*;
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -96,6 +97,19 @@ fn integer_dictionary_of(values: &[Option<i64>]) -> Encoded {
     integer_dictionary(&ids, distinct.len(), |id| distinct[id as usize])
 }
 
+/// Where an id is like the one before, it is said so.
+fn sids_of(values: &[&str]) -> Encoded {
+    let mut odd = OddSids::default();
+    let mut column = SidColumn::default();
+    column.push(SidText::Odd("before"));
+    column.clear();
+    for (row, value) in values.iter().enumerate() {
+        let sid = odd.sid(value);
+        if row > 0 && values[row - 1] == *value { column.push_again() } else { column.push(odd.text(sid)) }
+    }
+    sids(&column)
+}
+
 fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
     assert_eq!(ours.schema(), wanted.schema());
     assert!(ours.equals_missing(wanted), "{ours} is not {wanted}");
@@ -103,7 +117,7 @@ fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
 
 fn check_texts(groups: &[Vec<&str>]) {
     let wanted = through_polars(vec![text_series(&groups.concat())]);
-    for encode in [texts_of, texts_again, dictionary_of, texts_by_ids] {
+    for encode in [texts_of, texts_again, dictionary_of, texts_by_ids, sids_of] {
         let file = write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
         assert_same(&read(&file), &wanted);
     }
@@ -132,6 +146,13 @@ fn random(seed: usize) -> impl Iterator<Item = i64> {
     })
     .skip(9)
     .map(|x| (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8).cast_signed())
+}
+
+/// So many ids in the carrier's form.
+fn random_sids(seed: usize, count: usize) -> Vec<String> {
+    let mut halves = random(seed);
+    let mut half = || halves.next().expect("no end").cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (0..count).map(|_| format!("CA{:016x}{:016x}", half(), half())).collect()
 }
 
 const KINDS: [Kind; 4] = [Kind::Integer, Kind::Instant, Kind::Decimal(8), Kind::Decimal(10)];
@@ -194,10 +215,77 @@ fn numbers_come_back() {
     check_numbers(Kind::Integer, &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]]);
 }
 
+/// Whether the values of a column are a frame of codes alone: only such a one has its size in eight bytes.
+fn is_codes(column: &Encoded) -> bool {
+    column.data.compressed && column.data.bytes[column.levels + 4] >> 6 == 3
+}
+
+#[test]
+fn sids_come_back() {
+    // Of the first id the text is in the head; 4,096 of the others are a block.
+    for rows in [1, 2, 63, 64, 65, 100, 4_095, 4_096, 4_097, 4_098, 8_192, 8_193, 8_194, 70_000] {
+        let sids = random_sids(rows, rows);
+        let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
+        check_texts(std::slice::from_ref(&sids));
+        assert_eq!(is_codes(&sids_of(&sids)), rows >= 64, "{rows}");
+        assert!(sids_of(&sids).data.bytes.len() <= texts_of(&sids).data.bytes.len(), "{rows}");
+        // Half of them null, and some like the one before.
+        let holes: Vec<&str> = sids.iter().enumerate().map(|(row, sid)| if row % 7 < 3 { "" } else { sid }).collect();
+        let again: Vec<&str> = holes.iter().enumerate().map(|(row, _)| holes[row - usize::from(row % 3 == 2)]).collect();
+        check_texts(&[holes, again, vec![], sids]);
+    }
+}
+
+/// One id in another form, wherever it stands, and all are texts.
+#[test]
+fn odd_sids_come_back() {
+    let carriers = random_sids(1, 5_000);
+    let zero = format!("CA{:032x}", 0);
+    for odd in ["é", "ca00000000000000000000000000000001", "CA0123", &zero, &"x".repeat(70_000), &carriers[0].to_uppercase()] {
+        for place in [0, 1, 2_500, 4_999] {
+            let mut sids: Vec<&str> = carriers.iter().map(String::as_str).collect();
+            (sids[place], sids[77], sids[3_000], sids[3_001]) = (odd, "", "", "");
+            check_texts(std::slice::from_ref(&sids));
+            assert!(sids_of(&sids).data.bytes == texts_again(&sids).data.bytes);
+        }
+    }
+    // One row group has none, the next one has, and so on.
+    let carriers: Vec<&str> = carriers.iter().map(String::as_str).collect();
+    check_texts(&[carriers.clone(), vec!["odd"; 300], carriers.clone(), [&carriers[..], &["odd", "odd"], &carriers].concat()]);
+}
+
+/// Ids that are counted up are smaller as texts.
+#[test]
+fn sids_that_are_not_random_are_texts() {
+    let counted: Vec<String> = (0..70_000).map(|id| format!("CA{:032x}", 7_u128 << 100 | id << 8)).collect();
+    let counted: Vec<&str> = counted.iter().map(String::as_str).collect();
+    check_texts(std::slice::from_ref(&counted));
+    assert!(!is_codes(&sids_of(&counted)));
+    assert!(sids_of(&counted).data.bytes.len() < 70_000 * 8);
+}
+
+/// Numbers that hardly repeat are codes alone; one number, or text of other signs, goes through zstd.
+#[test]
+fn long_columns_of_texts_come_back() {
+    let rows = 70_000;
+    let column = |seed, text: &dyn Fn(i64) -> String| random(seed).take(rows).map(text).collect::<Vec<_>>();
+    let numbers = column(4, &|x| format!("+49{}", x % 10_000_000_000));
+    let holes = column(5, &|x| if x % 3 == 0 { String::new() } else { format!("+{}", x % 10_000_000_000) });
+    let one = column(6, &|_| "+442079460110".to_owned());
+    let accents = column(7, &|x| format!("é{x}"));
+    for (texts, has_codes) in [(numbers, true), (holes, true), (one, false), (accents, false)] {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        check_texts(std::slice::from_ref(&texts));
+        assert_eq!(is_codes(&texts_of(&texts)), has_codes, "{}", texts[0]);
+        assert!(texts_of(&texts).data.bytes.len() < texts.concat().len() / 2);
+    }
+}
+
 /// Three row groups of all kinds: start times that ascend, ids, accounts, prices, end times.
 fn table() -> (Vec<u8>, DataFrame) {
     let columns = [
         ("id", Kind::Text),
+        ("number", Kind::Text),
         ("start_time", Kind::Instant),
         ("account", Kind::Text),
         ("price", Kind::Decimal(10)),
@@ -205,7 +293,8 @@ fn table() -> (Vec<u8>, DataFrame) {
         ("currency", Kind::Text),
     ];
     let rows = 3 * 10_000;
-    let ids: Vec<String> = random(5).take(rows).map(|x| format!("CA{x:032x}")).collect();
+    let ids = random_sids(5, rows);
+    let numbers: Vec<String> = random(8).take(rows).map(|x| format!("+49{}", x % 10_000_000_000)).collect();
     let starts: Vec<i64> = (0..).take(rows).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
     let accounts: Vec<u32> =
         random(6).take(rows).map(|x| if x % 50 == 0 { NONE } else { u32::try_from(x % 30).unwrap() }).collect();
@@ -216,12 +305,9 @@ fn table() -> (Vec<u8>, DataFrame) {
     let mut groups = Vec::new();
     for from in (0..rows).step_by(10_000) {
         let part = from..from + 10_000;
-        let mut column = TextColumn::new();
-        column.push(b"old");
-        column.clear();
-        ids[part.clone()].iter().for_each(|id| column.push(id.as_bytes()));
         groups.push(vec![
-            texts(&column),
+            sids_of(&ids[part.clone()].iter().map(String::as_str).collect::<Vec<_>>()),
+            texts_of(&numbers[part.clone()].iter().map(String::as_str).collect::<Vec<_>>()),
             integers(&starts[part.clone()]),
             dictionary(&accounts[part.clone()], 30, name),
             integer_dictionary(&accounts[part.clone()], 30, price),
@@ -233,6 +319,7 @@ fn table() -> (Vec<u8>, DataFrame) {
     let starts: Vec<Option<i64>> = starts.into_iter().map(Some).collect();
     let frame = through_polars(vec![
         text_series(&ids.iter().map(String::as_str).collect::<Vec<_>>()).with_name("id".into()),
+        text_series(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).with_name("number".into()),
         number_series(Kind::Instant, &starts).with_name("start_time".into()),
         text_series(&accounts.iter().map(|id| name(*id)).collect::<Vec<_>>()).with_name("account".into()),
         number_series(Kind::Decimal(10), &prices).with_name("price".into()),
@@ -293,12 +380,12 @@ fn columns_have_statistics() {
     for (number, group) in (0..).zip(&metadata.row_groups) {
         let columns: Vec<_> =
             group.parquet_columns().iter().map(|column| column.statistics(&metadata.footer_buf).unwrap().unwrap()).collect();
-        let Statistics::Int64(starts) = &columns[1] else { panic!("not integers") };
+        let Statistics::Int64(starts) = &columns[2] else { panic!("not integers") };
         let first = 1_790_000_000_000_000 + number * 10_000 * 1_500_000;
         assert_eq!((starts.min_value, starts.max_value), (Some(first), Some(first + 9_999 * 1_500_000)));
         assert_eq!(
             columns.iter().map(|s| s.null_count().unwrap() > 0).collect::<Vec<_>>(),
-            [false, false, true, true, true, false]
+            [false, false, false, true, true, true, false]
         );
     }
 }
@@ -310,6 +397,7 @@ fn the_same_values_are_the_same_bytes() {
         // What was encoded before on the thread must not matter.
         let _ = dictionary_of(&["x", "y", "x"]);
         let _ = texts_of(&vec!["abc"; 50_000]);
+        let _ = sids_of(&["odd", "é", ""]);
         table().0
     });
     assert_eq!(first, other.join().unwrap());
@@ -321,6 +409,21 @@ proptest! {
     fn any_texts_come_back(groups in prop::collection::vec(prop::collection::vec("(|.|[ab]|.{0,40})", 0..300), 1..4)) {
         let groups: Vec<Vec<&str>> = groups.iter().map(|group| group.iter().map(String::as_str).collect()).collect();
         check_texts(&groups);
+    }
+
+    #[test]
+    fn any_sids_come_back(
+        ids in prop::collection::vec(any::<u128>(), 60..400),
+        nulls in 1_usize..9,
+        runs in 1_usize..4,
+        odd in prop::option::of(0_usize..400),
+    ) {
+        let mut ids: Vec<String> = ids.iter().map(|id| format!("CA{id:032x}")).collect();
+        ids.iter_mut().skip(3).step_by(nulls + 1).for_each(String::clear);
+        if let Some(id) = odd.and_then(|odd| ids.get_mut(odd)) {
+            id.push('!');
+        }
+        check_texts(&[ids.iter().flat_map(|id| std::iter::repeat_n(id.as_str(), runs)).collect()]);
     }
 
     #[test]
