@@ -19,6 +19,7 @@ use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::time::Micros;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What the root call gives to all its descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Earlier {
     pub ignored: HashSet<Sid>,
     /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
     pub closed: HashSet<(Sid, u64)>,
+    /// The fingerprints of all records without an id that wait, of other parts of the night too.
+    pub waits: Arc<HashSet<u64>>,
     /// Calls of which a person chose a version.
     pub chosen: HashSet<Sid>,
     /// What the log says of booked calls that come tonight with another content, by id.
@@ -287,7 +290,9 @@ impl Families {
         let waiting: HashSet<u64> =
             (0..retried).filter(|record| calls.sid[*record].is_empty()).map(|record| calls.content[record]).collect();
         for record in index.without_sid.iter().copied() {
-            if record as usize >= retried && waiting.contains(&calls.content[record as usize]) && self.is_open(record) {
+            let content = calls.content[record as usize];
+            let waits = waiting.contains(&content) || earlier.waits.contains(&content);
+            if record as usize >= retried && waits && self.is_open(record) {
                 self.standing[record as usize] = Standing::Duplicate;
             } else {
                 self.stand_by_itself(calls, record);

@@ -392,15 +392,20 @@ pub fn record_text(bytes: &[u8], header: &Header) -> String {
 /// Reads one record's text, as [`record_text`] gave it, into its fields.
 #[must_use]
 pub fn read_one<T>(text: &str, header: &Header, then: impl FnOnce(Option<Fields<'_>>) -> T) -> T {
-    // Nearly every record has no quote: it is split without a reader, which costs ten times a record to set up.
-    if !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b'"' | b'\n' | b'\r')) {
-        let record: csv::ByteRecord = text.as_bytes().split(|byte| *byte == header.delimiter).collect();
-        return then(header.fields_of_record(&record));
-    }
     let mut record = csv::ByteRecord::new();
     let whole = matches!(record_end(text.as_bytes(), header.delimiter), RecordEnd::Text | RecordEnd::At(_));
-    let read = whole && reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record).unwrap_or(false);
+    let read = whole && read_record(text, header.delimiter, &mut record);
     then(header.fields_of_record(&record).filter(|_| read))
+}
+
+/// Splits a record's text into its columns; whether there are any.
+fn read_record(text: &str, delimiter: u8, record: &mut csv::ByteRecord) -> bool {
+    // Nearly every record has no quote: it is split without a reader, which costs ten times a record to set up.
+    if !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b'"' | b'\n' | b'\r')) {
+        *record = text.as_bytes().split(|byte| *byte == delimiter).collect();
+        return true;
+    }
+    reader(delimiter, text.as_bytes()).read_byte_record(record).unwrap_or(false)
 }
 
 /// What is wrong with a record's text, if its columns or quotes say it.
@@ -410,7 +415,7 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
         return Some("a quote is not closed within 64 KiB, or stands where none may".to_owned());
     }
     let mut record = csv::ByteRecord::new();
-    let _ = reader(header.delimiter, text.as_bytes()).read_byte_record(&mut record);
+    read_record(text, header.delimiter, &mut record);
     let (found, expected) = (record.len(), header.names.len());
     (found != expected).then(|| format!("it has {found} columns, the header has {expected}"))
 }

@@ -78,6 +78,8 @@ pub struct Dealer {
     facts: Facts,
     /// The first records waited in suspense.
     retried: u32,
+    /// The fingerprints of those without an id.
+    waits: HashSet<u64>,
     seed: u64,
     keys: Filter,
     /// Each child's own id and its parent's, hashed.
@@ -119,6 +121,7 @@ impl Dealer {
             texts: SharedTexts::default(),
             facts: Facts::default(),
             retried: u32::try_from(retried).unwrap_or(NONE),
+            waits: HashSet::new(),
             seed: RandomState::new().hash_one(0),
             keys: Filter::new(if parts == 1 { 0 } else { expected }),
             children: Vec::new(),
@@ -167,8 +170,10 @@ impl Dealer {
         piece.keys.reserve(calls.len());
         for (record, number) in (0..calls.len()).zip(0..) {
             let key = family_key(calls, record);
-            // Without an id only equal records meet, and equal records are in one part.
-            let hash = if key.is_empty() { calls.content[record] } else { hash(key, self.seed) };
+            // Records without an id meet nobody in their part: what waits is known to all (`Dealt::waits`). Two million lines of
+            // one text were one part.
+            let hash =
+                if key.is_empty() { xxh3_64_with_seed(&(first + number).to_le_bytes(), self.seed) } else { hash(key, self.seed) };
             piece.keys.push(hash);
             if calls.child[record] != NONE && !calls.sid[record].is_empty() {
                 piece.children.push((self::hash(calls.sid[record], self.seed), hash));
@@ -198,6 +203,10 @@ impl Dealer {
                 (calls, number, ids)
             })
             .collect();
+        for (calls, first, _) in numbered.iter().filter(|(_, first, _)| *first < self.retried) {
+            let waits = (0..calls.len()).zip(*first..self.retried).filter(|(record, _)| calls.sid[*record].is_empty());
+            self.waits.extend(waits.map(|(record, _)| calls.content[record]));
+        }
         let pieces: Vec<Piece> = numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
         self.facts.records = first;
         for mut piece in pieces {
@@ -230,7 +239,15 @@ impl Dealer {
             .collect();
         let moved = Hashes::new(moved);
         self.sample.par_sort_unstable();
-        Dealt { parts: self.parts, texts: self.texts, facts: self.facts, seed: self.seed, moved, sample: self.sample }
+        Dealt {
+            parts: self.parts,
+            texts: self.texts,
+            facts: self.facts,
+            waits: Arc::new(self.waits),
+            seed: self.seed,
+            moved,
+            sample: self.sample,
+        }
     }
 }
 
@@ -252,6 +269,8 @@ pub struct Dealt {
     pub texts: SharedTexts,
     /// What is known of all records.
     pub facts: Facts,
+    /// The fingerprints of the records without an id that waited.
+    pub waits: Arc<HashSet<u64>>,
     seed: u64,
     /// Children's ids, hashed, whose families are settled last.
     moved: Hashes,

@@ -189,6 +189,7 @@ impl Intake {
         self.dealt.texts = texts;
         let known = history.newest_start();
         earlier.newest_start = known.max(self.dealt.facts.starts.newest(known));
+        earlier.waits = Arc::clone(&self.dealt.waits);
         Ok(earlier)
     }
 }
