@@ -88,6 +88,7 @@ pub mod detail;
 pub mod document;
 pub mod explain;
 pub mod family;
+mod fit;
 pub mod intern;
 pub mod io;
 pub mod mask;

@@ -5,9 +5,10 @@ use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::project::Project;
 use super::run::times;
+use crate::fit::must_fit;
 use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
-use crate::io::ledger::read::{Selection, each_date, each_group, longs, text, units};
+use crate::io::ledger::read::{Selection, each_date, each_group, text, units};
 use crate::io::ledger::{Dataset, Ledger, books, polars_error, read};
 use crate::io::private;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
@@ -79,12 +80,13 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
         let files = history.runs.iter().flat_map(|run| run.files(Dataset::Ignored).into_iter().map(move |path| (run, path)));
         for (run, path) in files {
             run.check_before_read(&path)?;
-            each_group(&path, &IGNORED_COLUMNS, |frame| {
-                let frame = of_columns(frame)?;
+            each_group(&path, &IGNORED_COLUMNS, |ignored| {
+                let frame = of_columns(ignored.frame)?;
                 let Some(times) = &selection.times else { return each(frame) };
-                let starts = longs(&frame, "start_time");
+                // A record that does not say when its call started is in no time.
+                let starts = ignored.longs(["start_time"])?;
                 let in_range: BooleanChunked =
-                    starts.iter().map(|start| start.is_some_and(|start| times.contains(&start))).collect();
+                    starts.optional(0).iter().map(|start| start.is_some_and(|start| times.contains(&start))).collect();
                 each(frame.filter(&in_range).map_err(|e| CliError::from(polars_error(&path)(e)))?)
             })?;
         }
@@ -169,7 +171,7 @@ impl Printed<'_> {
         match self {
             Self::Text(column) => column.get(row).map(str::to_owned),
             Self::Decimal(values, scale, least) => values[row].map(|v| decimal_text(v, *scale, *least)),
-            Self::Time(values) => values[row].map(|v| time::text(i64::try_from(v).unwrap_or_default())),
+            Self::Time(values) => values[row].map(|v| time::text(must_fit(v, "a time is stored in 64 bits"))),
             Self::Integer(values) => values[row].map(|v| v.to_string()),
         }
     }

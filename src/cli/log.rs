@@ -8,11 +8,12 @@ use super::project::Project;
 use super::run::times;
 use super::term;
 use crate::io::ledger::books::LOG_COLUMNS;
-use crate::io::ledger::read::{self, Selection, each_date, longs, text};
+use crate::io::ledger::read::{self, Rows, Selection, each_date};
 use crate::io::ledger::{Dataset, Ledger, family};
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// A row of the log as texts, under [`LOG_COLUMNS`].
 type Row = Vec<Option<String>>;
@@ -26,11 +27,8 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
     let selection = Selection { times: times(&args.times)?, account: args.account.clone() };
     let mut rows: Vec<Row> = Vec::new();
     match &args.call {
-        Some(sid) => add_rows(&family_of(&ledger, sid)?, &selection, &mut rows),
-        None => each_date(&ledger, Dataset::Calls, &selection, |frame| {
-            add_rows(&frame, &Selection::default(), &mut rows);
-            Ok::<(), CliError>(())
-        })?,
+        Some(sid) => add_rows(&family_of(&ledger, sid)?, &selection, &mut rows)?,
+        None => each_date(&ledger, Dataset::Calls, &selection, |frame| add_rows(&frame, &Selection::default(), &mut rows))?,
     }
     let families = families(rows);
     match args.format {
@@ -69,15 +67,19 @@ fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
 }
 
 /// The rows of a frame that are wanted, as texts.
-fn add_rows(frame: &DataFrame, wanted: &Selection, rows: &mut Vec<Row>) {
+fn add_rows(frame: &DataFrame, wanted: &Selection, rows: &mut Vec<Row>) -> Result<(), CliError> {
     let columns: Vec<Printed<'_>> = printed(frame).into_iter().map(|(_, column)| column).collect();
-    let (accounts, starts) = (text(frame, "account_sid"), longs(frame, "start_time"));
-    let is_wanted = |row: &usize| {
-        let is_of_account = wanted.account.as_ref().is_none_or(|account| accounts.get(*row) == Some(account));
-        is_of_account && wanted.times.as_ref().is_none_or(|times| starts[*row].is_some_and(|start| times.contains(&start)))
-    };
-    let row = |row: usize| columns.iter().map(|column| column.text(row)).collect();
-    rows.extend((0..frame.height()).filter(is_wanted).map(row));
+    let calls = Rows::new(Path::new("calls"), 0, frame);
+    let (accounts, starts) = (calls.texts(["account_sid"]), calls.longs(["start_time"])?);
+    for row in 0..calls.height() {
+        let ([account], [start]) = (accounts.row(row), starts.row(row)?);
+        if wanted.account.as_ref().is_none_or(|wanted| account == wanted)
+            && wanted.times.as_ref().is_none_or(|times| times.contains(&start))
+        {
+            rows.push(columns.iter().map(|column| column.text(row)).collect());
+        }
+    }
+    Ok(())
 }
 
 /// Each parent with its children; children whose parent was not selected stand by themselves.
@@ -98,7 +100,7 @@ fn families(rows: Vec<Row>) -> Vec<(Option<Row>, Vec<Row>)> {
 }
 
 fn column(name: &str) -> usize {
-    LOG_COLUMNS.iter().position(|column| *column == name).unwrap_or_default()
+    LOG_COLUMNS.iter().position(|column| *column == name).expect("a column of the log")
 }
 
 fn as_table(families: &[(Option<Row>, Vec<Row>)]) -> String {

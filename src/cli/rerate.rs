@@ -17,7 +17,7 @@ use crate::io::job::{Inputs, Intake};
 use crate::io::ledger::family::{self, LogRow};
 use crate::io::ledger::issued;
 use crate::io::ledger::issued::claims::{self, Claim, Claims};
-use crate::io::ledger::read::{find_waiting, text, units};
+use crate::io::ledger::read::{Rows, find_waiting};
 use crate::io::ledger::{History, Ledger, Run};
 use crate::io::parts::Memory;
 use crate::io::source;
@@ -32,6 +32,7 @@ use crate::text::visible;
 use crate::time;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A call and its price, as they are shown.
@@ -226,7 +227,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
         parties,
         start: row.start,
         status: Status::parse(&row.status),
-        duration_seconds: u32::try_from(row.duration_seconds).unwrap_or(u32::MAX),
+        duration_seconds: row.duration_seconds,
         deck,
         rule,
         withheld: &withheld,
@@ -293,14 +294,15 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
 
 fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
     let rows = family::family(history, root)?;
-    let columns = ["role", "call_sid", "from", "to"].map(|name| text(&rows, name));
-    let (seconds, amount) = (units(&rows, "duration_seconds"), units(&rows, "amount"));
-    let row = |at: usize| {
-        let [role, sid, from, to] = columns.map(|column| column.get(at).unwrap_or_default().to_owned());
-        let amount = amount[at].map(|a| decimal_text(a, crate::money::AMOUNT_DECIMALS, 5)).unwrap_or_default();
-        [role, sid, format!("{from} → {to}"), seconds[at].unwrap_or_default().to_string(), amount]
-    };
-    Ok((0..rows.height()).map(row).filter(|row| row[1] != except).collect())
+    let rows = Rows::new(Path::new("calls"), 0, &rows);
+    let (texts, numbers) = (rows.texts(["role", "call_sid", "from", "to"]), rows.longs(["duration_seconds", "amount"])?);
+    let mut family = Vec::new();
+    for at in (0..rows.height()).filter(|at| texts.row(*at)[1] != except) {
+        let ([role, sid, from, to], [seconds, amount]) = (texts.row(at), numbers.row(at)?);
+        let amount = decimal_text(amount.into(), crate::money::AMOUNT_DECIMALS, 5);
+        family.push([role.to_owned(), sid.to_owned(), format!("{from} → {to}"), seconds.to_string(), amount]);
+    }
+    Ok(family)
 }
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {

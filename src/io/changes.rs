@@ -17,7 +17,7 @@ use super::accounts::{self, Accounts};
 use super::decks::{self, DeckRows};
 use super::inputs::Inputs;
 use super::ledger::manifest::{DeckEntry, Manifest};
-use super::ledger::read::{each_group, text};
+use super::ledger::read::each_group;
 use super::ledger::{Dataset, History, Ledger, LedgerError};
 use super::trunks;
 use crate::deck::{Destination, NewRate, Prefix};
@@ -256,7 +256,7 @@ fn billed(history: &History) -> Result<BTreeSet<String>, LedgerError> {
     let mut found = BTreeSet::new();
     for path in history.runs.iter().flat_map(|run| run.files(Dataset::Legs)) {
         each_group(&path, &["account_sid"], |legs| {
-            for sid in text(legs, "account_sid").iter().flatten() {
+            for sid in legs.texts(["account_sid"]).column(0).iter().flatten() {
                 if !found.contains(sid) {
                     found.insert(sid.to_owned());
                 }

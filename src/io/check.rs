@@ -21,7 +21,7 @@ use super::invoices::{Draft, IssueError, ItemsChanged, Sources, Terms, Wanted};
 use super::ledger::issued::claims::{Month, month, month_of, month_text};
 use super::ledger::issued::publish::next_counter;
 use super::ledger::known::day_of_file;
-use super::ledger::read::{each_group, text, units};
+use super::ledger::read::each_group;
 use super::ledger::{Dataset, History, Ledger, LedgerError};
 use crate::document::{Buyer, Document, Kind};
 use crate::money::Total;
@@ -345,15 +345,11 @@ fn amounts_of(history: &History, period: Month, account: Option<&str>) -> Result
 fn sums_of(path: &Path) -> Result<HashMap<(String, String), Total>, LedgerError> {
     let mut sums: HashMap<(String, String), Total> = HashMap::new();
     each_group(path, &["account_sid", "currency", "amount"], |legs| {
-        let [accounts, currencies] = ["account_sid", "currency"].map(|name| text(legs, name));
+        let (names, amounts) = (legs.texts(["account_sid", "currency"]), legs.longs(["amount"])?);
         let mut own: HashMap<(&str, &str), Total> = HashMap::new();
-        for ((account, currency), amount) in accounts.iter().zip(currencies.iter()).zip(units(legs, "amount")) {
-            // A call may lack neither: it would be suspended.
-            let key = (account.expect("a leg has an account"), currency.expect("a leg has a currency"));
-            own.entry(key)
-                .or_default()
-                .merge(Total::from_units(amount.expect("a leg has an amount")))
-                .map_err(LedgerError::of_sum)?;
+        for row in 0..legs.height() {
+            let ([account, currency], amount) = (names.row(row), Total::from_units(amounts.at(0, row)?.into()));
+            own.entry((account, currency)).or_default().merge(amount).map_err(LedgerError::of_sum)?;
         }
         for ((account, currency), sum) in own {
             sums.entry((account.to_owned(), currency.to_owned())).or_default().merge(sum).map_err(LedgerError::of_sum)?;

@@ -5,7 +5,7 @@
 use super::FileError;
 use super::accounts::{Account, Accounts};
 use super::invoices::{Items, detail};
-use super::ledger::read::{each_group, text};
+use super::ledger::read::each_group;
 use super::ledger::{Dataset, History, LedgerError};
 use crate::resemble::meaning;
 use std::collections::BTreeSet;
@@ -51,8 +51,8 @@ fn accounts_with_calls(history: &History, sought: &BTreeSet<&str>) -> Result<BTr
         if sought.iter().all(|sid| met.contains(*sid)) {
             break;
         }
-        each_group(&path, &["account_sid"], |frame| {
-            for sid in text(frame, "account_sid").iter().flatten() {
+        each_group(&path, &["account_sid"], |calls| {
+            for sid in calls.texts(["account_sid"]).column(0).iter().flatten() {
                 if !met.contains(sid) {
                     met.insert(sid.to_owned());
                 }

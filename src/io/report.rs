@@ -20,7 +20,8 @@ use super::causes::{self, waiting};
 use super::ledger::books::ROWS;
 use super::ledger::known::{day_of_file, ids_in};
 use super::ledger::manifest::{FILE_NAME, Manifest, RunKind};
-use super::ledger::read::{each_group, each_suspended, longs, slice, sums_by_currency, text, units};
+use super::ledger::read::{Rows, each_group, each_suspended, slice, sums_by_currency};
+use super::ledger::stored::Longs;
 use super::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
 use super::{FileError, decks};
 use crate::call::{Sid, Status};
@@ -226,27 +227,25 @@ fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError
 
 const LEG_TEXTS: [&str; 8] =
     ["call_sid", "scenario", "service", "rated_number", "destination_prefix", "description", "deck", "currency"];
-const LEG_NUMBERS: [&str; 4] = ["start_time", "billed_seconds", "price_per_minute", "amount"];
+const LEG_NUMBERS: [&str; 3] = ["start_time", "price_per_minute", "amount"];
 
 fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
-    let columns = [&LEG_TEXTS[..], &LEG_NUMBERS].concat();
+    let columns = [&LEG_TEXTS[..], &LEG_NUMBERS, &["billed_seconds"]].concat();
     for path in run.files(Dataset::Legs) {
         run.check_before_read(&path)?;
-        each_group(&path, &columns, |frame| {
-            let texts = LEG_TEXTS.map(|name| text(frame, name));
-            let [starts, billed, prices, amounts] = LEG_NUMBERS.map(|name| longs(frame, name));
-            for row in 0..frame.height() {
-                let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] =
-                    texts.map(|column| column.get(row).unwrap_or_default());
-                let [start, billed, price, amount] =
-                    [&starts, &billed, &prices, &amounts].map(|column| column[row].unwrap_or_default());
+        each_group(&path, &columns, |legs| {
+            let (texts, numbers) = (legs.texts(LEG_TEXTS), legs.longs(LEG_NUMBERS)?);
+            let billed = legs.longs(["billed_seconds"])?;
+            for row in 0..legs.height() {
+                let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] = texts.row(row);
+                let [start, price, amount] = numbers.row(row)?;
                 let leg = Leg {
                     call_sid,
                     scenario,
                     service,
                     rated_number,
                     start,
-                    billed_seconds: u64::try_from(billed).unwrap_or_default(),
+                    billed_seconds: billed.fit(0, row)?,
                     price,
                     destination_prefix,
                     description,
@@ -275,17 +274,14 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
     let mut families = Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
     for path in run.files(Dataset::Calls) {
         run.check_before_read(&path)?;
-        each_group(&path, &columns, |frame| {
-            let texts = CALL_TEXTS.map(|name| text(frame, name));
-            let times = CALL_TIMES.map(|name| longs(frame, name));
-            let (amounts, prices) = (units(frame, "amount"), longs(frame, "carrier_price"));
-            let span = |row: usize| Span::of([0, 1, 2].map(|at: usize| times[at][row]));
-            let roots = texts[1].iter().enumerate().filter(|(_, parent)| parent.is_none_or(str::is_empty));
-            let sid = |row: usize| Sid::of(texts[0].get(row).unwrap_or_default()).0;
-            families.begin(roots.map(|(row, _)| (sid(row), span(row))));
-            for row in 0..frame.height() {
-                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency, status] =
-                    texts.map(|column| column.get(row).unwrap_or_default());
+        each_group(&path, &columns, |calls| {
+            let (texts, times) = (calls.texts(CALL_TEXTS), calls.longs(CALL_TIMES)?);
+            let money = calls.longs(["amount", "carrier_price"])?;
+            let is_root = |row: &usize| texts.row(*row)[1].is_empty();
+            let root = |row: usize| Ok((Sid::of(texts.row(row)[0]).0, Span::of(&times, row)?));
+            families.begin((0..calls.height()).filter(is_root).map(root).collect::<Result<_, LedgerError>>()?);
+            for row in 0..calls.height() {
+                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency, status] = texts.row(row);
                 let is_rated = class == "rated";
                 counter.call(&Call {
                     call_sid,
@@ -293,18 +289,18 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
                     scenario,
                     from,
                     to,
-                    start: times[0][row].unwrap_or_default(),
-                    end: times[1][row],
+                    start: times.at(0, row)?,
+                    end: times.optional(1)[row],
                     is_root: parent_sid.is_empty(),
-                    duration_seconds: times[2][row].unwrap_or_default(),
+                    duration_seconds: times.at(2, row)?,
                     is_rated,
                     is_completed: status == Status::Completed.as_str(),
                     currency,
-                    amount: Total::from_units(amounts[row].unwrap_or_default()),
-                    carrier_price: prices[row],
+                    amount: Total::from_units(money.at(0, row)?.into()),
+                    carrier_price: money.optional(1)[row],
                 });
                 if is_rated && !parent_sid.is_empty() {
-                    families.child(call_sid, parent_sid, span(row), counter);
+                    families.child(call_sid, parent_sid, Span::of(&times, row)?, counter);
                 }
             }
             if families.apart.len() >= ASKED { families.ask(counter) } else { Ok(()) }
@@ -322,11 +318,11 @@ struct Span {
 }
 
 impl Span {
-    /// From start, end and duration as the log has them.
-    fn of([start, end, duration]: [Option<i64>; 3]) -> Self {
-        let start = start.unwrap_or_default();
-        let (answered, end) = answered_and_ended(start, end, duration.unwrap_or_default());
-        Self { start, answered, end }
+    /// From a row of [`CALL_TIMES`].
+    fn of(times: &Longs<'_, 3>, row: usize) -> Result<Self, LedgerError> {
+        let start = times.at(0, row)?;
+        let (answered, end) = answered_and_ended(start, times.optional(1)[row], times.at(2, row)?);
+        Ok(Self { start, answered, end })
     }
 }
 
@@ -348,10 +344,9 @@ struct Families<'a> {
 
 impl Families<'_> {
     /// The next group, with its roots.
-    fn begin(&mut self, roots: impl Iterator<Item = (Sid, Span)>) {
+    fn begin(&mut self, roots: HashMap<Sid, Span>) {
         self.near.swap(0, 1);
-        self.near[0].clear();
-        self.near[0].extend(roots);
+        self.near[0] = roots;
     }
 
     fn child(&mut self, child: &str, parent_sid: &str, span: Span, counter: &mut Counter) {
@@ -412,12 +407,12 @@ fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result
     for ((day, group), rows) in by_group {
         let path = run.file_of_day(Dataset::Calls, i64::from(day));
         let frame = slice(&path, &CALL_TIMES, group * ROWS, ROWS)?;
-        let times = CALL_TIMES.map(|name| longs(&frame, name));
+        let times = Rows::new(&path, group * ROWS, &frame).longs(CALL_TIMES)?;
         for (row, sid) in rows {
             if row >= frame.height() {
                 return Err(wrong(&path, "has fewer rows than the ids of its run say".to_owned()));
             }
-            found.insert(sid, Span::of([0, 1, 2].map(|at: usize| times[at][row])));
+            found.insert(sid, Span::of(&times, row)?);
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::cli::output::write_whole;
 use crate::cli::project::Project;
 use crate::cli::term;
 use crate::io::accounts::{self, Account, Accounts};
-use crate::io::ledger::read::{Selection, each_date, longs, text, units};
+use crate::io::ledger::read::{Rows, Selection, each_date};
 use crate::io::ledger::{Dataset, Ledger};
 use crate::io::private;
 use crate::money::{Amount, Price};
@@ -77,27 +77,19 @@ fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
 }
 
 fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> {
-    let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
-    let columns = names.map(|name| text(frame, name));
-    let (seconds, amount) = (units(frame, "billed_seconds"), units(frame, "amount"));
-    let (price, fee) = (units(frame, "price_per_minute"), units(frame, "connection_fee"));
-    let starts = longs(frame, "start_time");
-    let stored = |value: &Option<i128>| value.map_or(0, |v| i64::try_from(v).unwrap_or_default());
-    for row in 0..frame.height() {
-        let [account, currency, call, scenario, service, description] =
-            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-        let key = LineKey {
-            late: None,
-            scenario,
-            service,
-            description,
-            price: Price::from_units(stored(&price[row])),
-            fee: Price::from_units(stored(&fee[row])),
-        };
-        let billed = u64::try_from(stored(&seconds[row])).unwrap_or_default();
+    // Rows of several files may be in one order here: a row that cannot be read is told by its place in that.
+    let legs = Rows::new(Path::new("legs"), 0, frame);
+    let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
+    let numbers = legs.longs(["start_time", "price_per_minute", "connection_fee", "amount"])?;
+    let seconds = legs.longs(["billed_seconds"])?;
+    for row in 0..legs.height() {
+        let [account, currency, call, scenario, service, description] = texts.row(row).map(str::to_owned);
+        let [start, price, fee, amount] = numbers.row(row)?;
+        let (price, fee) = (Price::from_units(price), Price::from_units(fee));
+        let key = LineKey { late: None, scenario, service, description, price, fee };
         let invoice = invoices.entry((account, currency)).or_default();
         invoice
-            .add(&call, time::day(starts[row].unwrap_or_default()), key, billed, Amount::from_units(stored(&amount[row])))
+            .add(&call, time::day(start), key, seconds.fit(0, row)?, Amount::from_units(amount))
             .map_err(|e| CliError::failed(format!("call {call}: {e}")))?;
     }
     Ok(())

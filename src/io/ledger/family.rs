@@ -13,9 +13,10 @@
 use super::books::LOG_COLUMNS;
 use super::ids::{self, ChildFile};
 use super::known::{self, Place, day_of_file};
-use super::read::{Footer, Group, frame, late_prices, longs, slice, text, units, with_late_prices};
+use super::read::{Footer, Group, Rows, frame, late_prices, slice, text, with_late_prices};
 use super::{Dataset, History, LedgerError, RESTORE, Run, polars_error};
 use crate::call::Sid;
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::money::Total;
 use crate::time::{self, Micros};
@@ -41,12 +42,12 @@ pub struct LogRow {
     pub run_id: String,
     pub start: Micros,
     pub end: Option<Micros>,
-    pub duration_seconds: i64,
+    pub duration_seconds: u32,
     /// In units of 10⁻⁸.
     pub amount: i128,
 }
 
-const LOG_NUMBERS: [&str; 4] = ["start_time", "duration_seconds", "amount", "end_time"];
+const LOG_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
 const LOG_TEXTS: [&str; 11] = [
     "call_sid",
     "parent_call_sid",
@@ -79,13 +80,14 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
     run.check_before_read(&path)?;
-    let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS].concat(), row, 1)?;
+    let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS, &["end_time"]].concat(), row, 1)?;
     check_rows(&path, &found, 1)?;
-    let numbers = LOG_NUMBERS.map(|name| units(&found, name).first().copied().flatten());
-    let [start, duration, amount] = [numbers[0], numbers[1], numbers[2]].map(Option::unwrap_or_default);
-    let long = |number: i128| i64::try_from(number).unwrap_or_default();
+    let found = Rows::new(&path, row, &found);
+    let numbers = found.longs(LOG_NUMBERS)?;
+    let (start, duration_seconds, amount) = (numbers.at(0, 0)?, numbers.fit(1, 0)?, numbers.at(2, 0)?);
+    let end = found.longs(["end_time"])?.optional(0)[0];
     let [call_sid, parent_call_sid, account_sid, trunk_sid, scenario, direction, from, to, status, currency, run_id] =
-        LOG_TEXTS.map(|name| text(&found, name).first().unwrap_or_default().to_owned());
+        found.texts(LOG_TEXTS).row(0).map(str::to_owned);
     if call_sid != sid {
         let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
         return Err(FileError::new(&path, problem).hint(RESTORE).into());
@@ -102,10 +104,10 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
         status,
         currency,
         run_id,
-        start: long(start),
-        end: numbers[3].map(long),
-        duration_seconds: long(duration),
-        amount,
+        start,
+        end,
+        duration_seconds,
+        amount: amount.into(),
     };
     Ok(Some((row, run)))
 }
@@ -152,7 +154,8 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
             let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
             check_rows(&path, &found, last - first + 1)?;
             for row in rows {
-                let row = found.slice(i64::try_from(row - first).unwrap_or(i64::MAX), 1);
+                let row = found.slice(must_fit(row - first, "a row of a group fits 63 bits"), 1);
+                assert_eq!(row.height(), 1, "a row between the first and the last that were read");
                 check_family(&path, &row, root)?;
                 family.vstack_mut(&row).map_err(polars_error(&path))?;
             }
@@ -166,7 +169,9 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
 /// # Errors
 /// If a file cannot be read.
 pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFrame, LedgerError> {
-    let days: BTreeSet<i64> = longs(&family, "start_time").into_iter().flatten().map(time::day).collect();
+    let starts = Rows::new(Path::new("calls"), 0, &family).longs(["start_time"])?;
+    let starts = (0..family.height()).map(|row| starts.at(0, row)).collect::<Result<Vec<Micros>, LedgerError>>()?;
+    let days: BTreeSet<i64> = starts.into_iter().map(time::day).collect();
     let mut prices = Vec::new();
     for run in &history.runs {
         for path in run.files(Dataset::Prices) {
@@ -199,7 +204,7 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
 }
 
 fn check_family(path: &Path, row: &DataFrame, root: &str) -> Result<(), FileError> {
-    let [sid, parent] = ["call_sid", "parent_call_sid"].map(|name| text(row, name).first().unwrap_or_default());
+    let [sid, parent] = Rows::new(path, 0, row).texts(["call_sid", "parent_call_sid"]).row(0);
     if parent == root || sid == root {
         return Ok(());
     }
@@ -228,21 +233,25 @@ fn rows_by_group<'a>(rows: &'a [usize], sizes: &[usize]) -> Vec<&'a [usize]> {
 /// If a file cannot be read.
 pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> {
     let path = run.file_of_day(Dataset::Legs, time::day(call.start));
-    let mut legs: Vec<(i128, Total)> = Vec::new();
+    let mut legs: Vec<(i64, Total)> = Vec::new();
     if !run.manifest.files.iter().any(|file| run.folder.join(&file.path) == path) {
         return Ok(Vec::new());
     }
     run.check_before_read(&path)?;
     for rows in rows_that_may_start_at(call.start, &Footer::of(&path)?.groups()) {
-        let starts = units(&slice(&path, &["start_time"], rows.start, rows.len())?, "start_time");
-        let is_it = |start: &Option<i128>| *start == Some(i128::from(call.start));
-        let (Some(first), Some(last)) = (starts.iter().position(is_it), starts.iter().rposition(is_it)) else { continue };
+        let found = slice(&path, &["start_time"], rows.start, rows.len())?;
+        let starts = Rows::new(&path, rows.start, &found).longs(["start_time"])?;
+        let is_it = |start: &Option<i64>| *start == Some(call.start);
+        let (Some(first), Some(last)) = (starts.optional(0).iter().position(is_it), starts.optional(0).iter().rposition(is_it))
+        else {
+            continue;
+        };
         let found = slice(&path, &["call_sid", "leg", "amount"], rows.start + first, last - first + 1)?;
-        let (numbers, amounts) = (units(&found, "leg"), units(&found, "amount"));
-        for (at, sid) in text(&found, "call_sid").iter().enumerate() {
-            if sid == Some(&call.call_sid) {
-                legs.push((numbers[at].unwrap_or_default(), Total::from_units(amounts[at].unwrap_or_default())));
-            }
+        let found = Rows::new(&path, rows.start + first, &found);
+        let (sids, numbers) = (found.texts(["call_sid"]), found.longs(["leg", "amount"])?);
+        for row in (0..found.height()).filter(|row| sids.row(*row) == [&call.call_sid]) {
+            let [number, amount] = numbers.row(row)?;
+            legs.push((number, Total::from_units(amount.into())));
         }
     }
     legs.sort();

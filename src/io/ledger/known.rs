@@ -19,7 +19,7 @@ use super::books::ROWS;
 use super::frames::KeptParent;
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use super::manifest::RunKind;
-use super::read::{self, frame, longs, slice, text, units};
+use super::read::{self, Rows, frame, slice};
 use super::{Dataset, History, LedgerError, Run};
 use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
@@ -32,7 +32,6 @@ use crate::party::Party;
 use crate::policy::Policy;
 use crate::record::{Field, FieldSet, Fields, Record};
 use crate::time::{self, DAY, Micros};
-use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -407,9 +406,13 @@ fn add_late_prices(
 /// If it cannot be read.
 pub fn late_prices(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
     let frame = frame(path, &["call_sid", "carrier_price"])?;
-    let prices = units(&frame, "carrier_price").into_iter().map(|price| price.and_then(|p| i64::try_from(p).ok()));
-    let rows = text(&frame, "call_sid").iter().zip(prices);
-    Ok(rows.filter_map(|(sid, price)| Some((sid?.to_owned(), price?))).collect())
+    let rows = Rows::new(path, 0, &frame);
+    let (sids, prices) = (rows.texts(["call_sid"]), rows.longs(["carrier_price"])?);
+    let price = |row: usize| {
+        let [sid] = sids.row(row);
+        Ok((sid.to_owned(), prices.at(0, row)?))
+    };
+    (0..rows.height()).map(price).collect()
 }
 
 /// A row of the log as a parent.
@@ -469,7 +472,7 @@ fn logged_parents(
 ) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
     const COLUMNS: [&str; 7] = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
     let mut parents = HashMap::new();
-    each_logged(history, places.iter(), &COLUMNS, |path, frame, rows| add_parents(path, frame, rows, texts, &mut parents))?;
+    each_logged(history, places.iter(), &COLUMNS, |logged, rows| add_parents(logged, rows, texts, &mut parents))?;
     Ok(parents)
 }
 
@@ -492,7 +495,7 @@ fn booked_versions<'a>(
         "duration_seconds",
     ];
     let mut versions = HashMap::new();
-    each_logged(history, places, &COLUMNS, |path, frame, rows| add_versions(path, frame, rows, texts, &mut versions))?;
+    each_logged(history, places, &COLUMNS, |logged, rows| add_versions(logged, rows, texts, &mut versions))?;
     Ok(versions)
 }
 
@@ -502,7 +505,7 @@ fn each_logged<'a>(
     history: &History,
     places: impl Iterator<Item = &'a Place>,
     columns: &[&str],
-    mut then: impl FnMut(&Path, &DataFrame, &[(usize, Sid)]) -> Result<(), LedgerError>,
+    mut then: impl FnMut(&Rows<'_>, &[(usize, Sid)]) -> Result<(), LedgerError>,
 ) -> Result<(), LedgerError> {
     let mut by_group: BTreeMap<(usize, i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
     for Place { run, id } in places {
@@ -525,26 +528,21 @@ fn each_logged<'a>(
         if rows.iter().any(|(row, _)| *row >= frame.height()) {
             return Err(FileError::new(&path, "has fewer rows than the ids of its run say").hint(super::RESTORE).into());
         }
-        then(&path, &frame, &rows)?;
+        then(&Rows::new(&path, group * ROWS, &frame), &rows)?;
     }
     Ok(())
 }
 
 fn add_versions(
-    path: &Path,
-    frame: &DataFrame,
+    logged: &Rows<'_>,
     rows: &[(usize, Sid)],
     texts: &mut SharedTexts,
     versions: &mut HashMap<Sid, BookedVersion>,
 ) -> Result<(), LedgerError> {
-    let columns =
-        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"].map(|name| text(frame, name));
-    let [start, end, duration] = ["start_time", "end_time", "duration_seconds"].map(|name| longs(frame, name));
+    let names = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"];
+    let (columns, numbers) = (logged.texts(names), logged.longs(["start_time", "end_time", "duration_seconds"])?);
     for (row, sid) in rows {
-        let [parent, account, trunk, direction, from, to, status] = columns.map(|column| column.get(*row).unwrap_or_default());
-        let wrong =
-            |column: &str| FileError::new(path, format!("row {}: `{column}` cannot be read", row + 1)).hint(super::RESTORE);
-        let duration = duration[*row].and_then(|seconds| u32::try_from(seconds).ok());
+        let [parent, account, trunk, direction, from, to, status] = columns.row(*row);
         let version = BookedVersion {
             parent: if parent.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(parent) },
             account: texts.accounts.id(account),
@@ -552,9 +550,9 @@ fn add_versions(
             direction: DirectionField::of_word(direction),
             from: pack_logged(from, texts),
             to: pack_logged(to, texts),
-            start: start[*row].ok_or_else(|| wrong("start_time"))?,
-            end: end[*row].unwrap_or(Calls::NO_TIME),
-            duration: duration.ok_or_else(|| wrong("duration_seconds"))?,
+            start: numbers.at(0, *row)?,
+            end: numbers.optional(1)[*row].unwrap_or(Calls::NO_TIME),
+            duration: numbers.fit(2, *row)?,
             status: Status::parse(status),
         };
         versions.insert(*sid, version);
@@ -571,16 +569,15 @@ fn pack_logged(text: &str, texts: &mut SharedTexts) -> PartyRef {
 }
 
 fn add_parents(
-    path: &Path,
-    frame: &DataFrame,
+    logged: &Rows<'_>,
     rows: &[(usize, Sid)],
     texts: &mut SharedTexts,
     parents: &mut HashMap<Sid, LoggedParent>,
 ) -> Result<(), LedgerError> {
-    let columns = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"].map(|name| text(frame, name));
-    let start = longs(frame, "start_time");
+    let columns = logged.texts(["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"]);
+    let starts = logged.longs(["start_time"])?;
     for (row, sid) in rows {
-        let [root, account, trunk, direction, from, to] = columns.map(|column| column.get(*row).unwrap_or_default());
+        let [root, account, trunk, direction, from, to] = columns.row(*row);
         // Only a root's parties are asked for.
         let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
         let parent = LoggedParent {
@@ -588,7 +585,7 @@ fn add_parents(
             root: if root.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(root) },
             account: texts.accounts.id(account),
             trunk: texts.trunks.id(trunk),
-            start: start[*row].ok_or_else(|| FileError::new(path, format!("row {}: `start_time` cannot be read", row + 1)))?,
+            start: starts.at(0, *row)?,
             direction: DirectionField::of_word(direction),
             from: PartyRef::pack(&Party::of_root(from), &mut texts.parties),
             to: PartyRef::pack(&Party::of_root(to), &mut texts.parties),

@@ -51,6 +51,7 @@ pub mod manifest;
 pub mod pages;
 pub mod proof;
 pub mod read;
+pub mod stored;
 pub mod undo;
 pub mod write;
 

@@ -3,6 +3,7 @@
 use super::frames::{KeptParent, KeptPrice, SuspenseRow};
 use super::known::{self, day_of_file};
 use super::manifest::{FILE_NAME, StoredFile};
+pub use super::stored::{Rows, text, units};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, is_run_name, polars_error};
 use crate::io::calls::Waits;
 use crate::io::{FileError, guarded, guarded_apart};
@@ -175,11 +176,19 @@ impl<'a> Footer<'a> {
 
     fn raw_rows(&self, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, FileError> {
         let (before, metadata) = self.only_groups_of(offset..offset.saturating_add(rows));
-        read_columns(self.path, columns, |mut reader| {
+        assert!(before <= offset, "the groups that are left out end before the rows");
+        let frame = read_columns(self.path, columns, |mut reader| {
             reader.set_metadata(metadata.into());
             reader = reader.with_slice(Some((offset - before, rows)));
             if rows <= FEW_ROWS { reader.read_parallel(ParallelStrategy::None) } else { reader }
-        })
+        })?;
+        let all: usize = self.metadata.row_groups.iter().map(|group| group.num_rows()).sum();
+        let expected = all.saturating_sub(offset).min(rows);
+        if frame.height() != expected {
+            let problem = format!("has {} rows from row {} on, where its footer says {expected}", frame.height(), offset + 1);
+            return Err(FileError::new(self.path, problem).hint(RESTORE));
+        }
+        Ok(frame)
     }
 
     /// The footer without the groups that have none of these rows, and how many rows the groups before had. (polars begins
@@ -219,11 +228,11 @@ impl<'a> Footer<'a> {
 pub fn each_group<E: From<LedgerError>>(
     path: &Path,
     columns: &[&str],
-    mut then: impl FnMut(&DataFrame) -> Result<(), E>,
+    mut then: impl FnMut(&Rows<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let (footer, mut first) = (Footer::of(path)?, 0);
     for Group { rows, .. } in footer.groups() {
-        then(&footer.rows(columns, first, rows)?)?;
+        then(&Rows::new(path, first, &footer.rows(columns, first, rows)?))?;
         first += rows;
     }
     Ok(())
@@ -300,31 +309,6 @@ pub(super) fn not_read(path: &Path, error: FileError) -> FileError {
     error.hint(RESTORE)
 }
 
-/// A text column of a frame, with nothing for null.
-pub fn text<'a>(frame: &'a DataFrame, name: &str) -> &'a StringChunked {
-    frame.column(name).and_then(|c| c.str()).expect("a column that trunkrate wrote")
-}
-
-/// An integer column of a frame; times and decimals by their units.
-pub fn units(frame: &DataFrame, name: &str) -> Vec<Option<i128>> {
-    let column = frame.column(name).expect("a column that trunkrate wrote");
-    let physical = column.as_materialized_series().to_physical_repr().into_owned();
-    if let Ok(values) = physical.i64() {
-        return values.iter().map(|v| v.map(i128::from)).collect();
-    }
-    physical.i128().map(|values| values.iter().collect()).unwrap_or_default()
-}
-
-/// An integer column as 64 bits.
-pub fn longs(frame: &DataFrame, name: &str) -> Vec<Option<i64>> {
-    let column = frame.column(name).expect("a column that trunkrate wrote");
-    let physical = column.as_materialized_series().to_physical_repr();
-    if let Ok(values) = physical.i64() {
-        return values.iter().collect();
-    }
-    units(frame, name).into_iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect()
-}
-
 /// Sums of the `amount` of legs files by currency, a group of rows at a time. It is the second count of
 /// [`crate::io::job::book`], from what is stored.
 ///
@@ -335,12 +319,12 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
     for path in paths {
         each_group(path, &["currency", "amount"], |legs| {
             let mut own: Vec<(&str, i128)> = Vec::new();
-            let currencies = text(legs, "currency");
-            for (currency, amount) in currencies.iter().zip(units(legs, "amount")) {
-                let (currency, amount) = (currency.unwrap_or_default(), amount.unwrap_or_default());
+            let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
+            for row in 0..legs.height() {
+                let ([currency], [amount]) = (currencies.row(row), amounts.row(row)?);
                 match own.iter_mut().find(|(known, _)| *known == currency) {
-                    Some((_, sum)) => *sum += amount,
-                    None => own.push((currency, amount)),
+                    Some((_, sum)) => *sum += i128::from(amount),
+                    None => own.push((currency, amount.into())),
                 }
             }
             for (currency, sum) in own {
@@ -435,66 +419,88 @@ pub fn each_slice<E: From<LedgerError>>(
     let (footer, mut first) = (Footer::of(path)?, 0);
     for Group { rows, .. } in footer.groups() {
         for from in (0..rows).step_by(most) {
-            let mut slice = Vec::new();
-            add_suspense_rows(&footer.rows(&WAITING_COLUMNS, first + from, most.min(rows - from))?, &mut slice);
-            then(slice)?;
+            let frame = footer.rows(&WAITING_COLUMNS, first + from, most.min(rows - from))?;
+            then(suspense_rows(&Rows::new(path, first + from, &frame))?)?;
         }
         first += rows;
     }
     Ok(())
 }
 
-fn add_suspense_rows(frame: &DataFrame, rows: &mut Vec<SuspenseRow>) {
-    let names =
-        ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "record", "close_reason"];
-    let columns = names.map(|name| text(frame, name));
-    let [lines, tries, content, seconds] = ["source_line", "tries", "content", "seconds"].map(|name| longs(frame, name));
-    let parents = kept_parents(frame);
-    let headers = text(frame, "header");
-    let prices = ["kept_price", "kept_price_unit"].map(|name| text(frame, name));
+/// Records as they were kept.
+fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
+    let names = [
+        "call_sid",
+        "parent_call_sid",
+        "account_sid",
+        "reason",
+        "detail",
+        "source_file",
+        "first_seen",
+        "record",
+        "header",
+        "close_reason",
+        "kept_price",
+        "kept_price_unit",
+    ];
+    let texts = rows.texts(names);
+    let numbers = rows.longs(["source_line", "tries", "content", "seconds"])?;
     let mut header: Arc<str> = Arc::from("");
-    for (row, parent) in parents.into_iter().enumerate() {
-        let [call_sid, parent_call_sid, account_sid, reason, detail, source_file, first_seen, record, close_reason] =
-            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-        // Neighbours mostly stand under one header.
-        let own_header = headers.get(row).unwrap_or_default();
-        if *header != *own_header {
-            header = Arc::from(own_header);
-        }
-        let [price, unit] = [&prices[0], &prices[1]].map(|column| column.get(row).unwrap_or_default().to_owned());
-        rows.push(SuspenseRow {
+    let parents = kept_parents(rows)?;
+    assert_eq!(parents.len(), rows.height(), "a parent, or none, for each record");
+    let record = |(row, parent): (usize, Option<KeptParent>)| {
+        let [
             call_sid,
             parent_call_sid,
             account_sid,
             reason,
             detail,
             source_file,
-            source_line: lines[row].and_then(|v| u64::try_from(v).ok()).unwrap_or_default(),
             first_seen,
-            tries: tries[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
             record,
+            own_header,
+            close,
+            price,
+            unit,
+        ] = texts.row(row);
+        // Neighbours mostly stand under one header.
+        if *header != *own_header {
+            header = Arc::from(own_header);
+        }
+        Ok(SuspenseRow {
+            call_sid: call_sid.to_owned(),
+            parent_call_sid: parent_call_sid.to_owned(),
+            account_sid: account_sid.to_owned(),
+            reason: reason.to_owned(),
+            detail: detail.to_owned(),
+            source_file: source_file.to_owned(),
+            source_line: numbers.fit(0, row)?,
+            first_seen: first_seen.to_owned(),
+            tries: numbers.fit(1, row)?,
+            record: record.to_owned(),
             header: Arc::clone(&header),
-            content: u64::from_ne_bytes(content[row].unwrap_or_default().to_ne_bytes()),
-            seconds: seconds[row].and_then(|v| u32::try_from(v).ok()).unwrap_or_default(),
-            close_reason,
+            content: numbers.at(2, row)?.cast_unsigned(),
+            seconds: numbers.fit(3, row)?,
+            close_reason: close.to_owned(),
             parent,
-            price: (!price.is_empty()).then_some(KeptPrice { price, unit }),
-        });
-    }
+            price: (!price.is_empty()).then(|| KeptPrice { price: price.to_owned(), unit: unit.to_owned() }),
+        })
+    };
+    parents.into_iter().enumerate().map(record).collect()
 }
 
-fn kept_parents(frame: &DataFrame) -> Vec<Option<KeptParent>> {
+/// The parents that are kept beside records; one without a start has none.
+fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError> {
     let names = ["kept_account", "kept_root_sid", "kept_root_direction", "kept_root_from", "kept_root_to", "kept_root_trunk"];
-    let columns = names.map(|name| text(frame, name));
-    let [starts, is_child] = ["kept_start", "kept_is_child"].map(|name| longs(frame, name));
+    let texts = rows.texts(names);
+    let numbers = rows.longs(["kept_start", "kept_is_child"])?;
     let parent = |row: usize| {
-        let start = starts[row]?;
-        let [account, root_sid, root_direction, root_from, root_to, root_trunk] =
-            columns.map(|column| column.get(row).unwrap_or_default().to_owned());
-        let is_child = is_child[row] == Some(1);
-        Some(KeptParent { account, start, is_child, root_sid, root_direction, root_from, root_to, root_trunk })
+        let Some(start) = numbers.optional(0)[row] else { return Ok(None) };
+        let [account, root_sid, root_direction, root_from, root_to, root_trunk] = texts.row(row).map(str::to_owned);
+        let is_child = numbers.at(1, row)? == 1;
+        Ok(Some(KeptParent { account, start, is_child, root_sid, root_direction, root_from, root_to, root_trunk }))
     };
-    (0..frame.height()).map(parent).collect()
+    (0..rows.height()).map(parent).collect()
 }
 
 /// Which rows an output takes.
@@ -533,7 +539,7 @@ pub fn each_date<E: From<LedgerError>>(
     };
     let mut price_files = if dataset == Dataset::Calls { files_by_day(Dataset::Prices) } else { BTreeMap::new() };
     for (day, files) in files_by_day(dataset) {
-        let price_files = price_files.remove(&day).unwrap_or_default();
+        let price_files = price_files.remove(&day).into_iter().flatten().collect::<Vec<_>>();
         for (run, path) in files.iter().chain(&price_files) {
             run.check_before_read(path)?;
         }
@@ -546,8 +552,8 @@ pub fn each_date<E: From<LedgerError>>(
         for (_, path) in &files {
             let columns: Vec<String> = all.get_column_names_owned().into_iter().map(|name| name.to_string()).collect();
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            each_group::<E>(path, &columns, |frame| {
-                let frame = selection.of(path, frame)?;
+            each_group::<E>(path, &columns, |rows| {
+                let frame = selection.of(rows)?;
                 // One file is in order already.
                 if files.len() == 1 { show(frame) } else { Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?) }
             })?;
@@ -564,17 +570,19 @@ pub fn each_date<E: From<LedgerError>>(
 
 impl Selection {
     /// The rows of a frame that it takes.
-    fn of(&self, path: &Path, frame: &DataFrame) -> Result<DataFrame, LedgerError> {
+    fn of(&self, rows: &Rows<'_>) -> Result<DataFrame, LedgerError> {
         if self.times.is_none() && self.account.is_none() {
-            return Ok(frame.clone());
+            return Ok(rows.frame.clone());
         }
-        let (starts, accounts) = (longs(frame, "start_time"), text(frame, "account_sid"));
-        let is_taken = |(start, account): (&Option<i64>, Option<&str>)| {
-            self.times.as_ref().is_none_or(|times| start.is_some_and(|start| times.contains(&start)))
-                && self.account.as_ref().is_none_or(|wanted| account == Some(wanted))
+        let (starts, accounts) = (rows.longs(["start_time"])?, rows.texts(["account_sid"]));
+        let is_taken = |row: usize| {
+            let ([start], [account]) = (starts.row(row)?, accounts.row(row));
+            Ok(self.times.as_ref().is_none_or(|times| times.contains(&start))
+                && self.account.as_ref().is_none_or(|wanted| account == wanted))
         };
-        let taken: BooleanChunked = starts.iter().zip(accounts.iter()).map(is_taken).collect();
-        frame.filter(&taken).map_err(polars_error(path))
+        let taken = (0..rows.height()).map(is_taken).collect::<Result<Vec<bool>, LedgerError>>()?;
+        let taken = BooleanChunked::from_slice("taken".into(), &taken);
+        rows.frame.filter(&taken).map_err(polars_error(rows.path()))
     }
 }
 
@@ -592,6 +600,7 @@ pub(super) fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i6
         return Ok(frame);
     }
     let stored = units(&frame, "carrier_price");
+    assert_eq!(stored.len(), frame.height(), "a price, or none, for each call");
     let late = |sid: Option<&str>| prices.get(sid?).copied().map(i128::from);
     let filled: Vec<Option<i128>> = text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| late(sid).or(price)).collect();
     let scale = crate::money::PRICE_DECIMALS as usize;

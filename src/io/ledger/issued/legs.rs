@@ -3,9 +3,10 @@
 use super::claims::{self, Claims, Month, month, month_of};
 use super::{BatchKind, BilledRun};
 use crate::document::{Document, Exact, ItemisedLeg, Unbalanced};
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::io::ledger::known::day_of_file;
-use crate::io::ledger::read::{each_group, longs, text, units};
+use crate::io::ledger::read::each_group;
 use crate::io::ledger::{Dataset, History, LedgerError, Run};
 use crate::io::parts::Parts;
 use crate::mask;
@@ -71,34 +72,35 @@ pub fn each<E: From<LedgerError>>(
         if !day_of_file(&path).is_some_and(&wanted) {
             continue;
         }
-        each_group(&path, &columns, |frame| {
-            let names = ["account_sid", "currency", "call_sid", "scenario", "service", "description"];
-            let [account, currency, call, scenario, service, description] = names.map(|name| text(frame, name));
-            let parties = itemised.then(|| ["leg_from", "leg_to"].map(|name| text(frame, name)));
-            let durations = if itemised { longs(frame, "duration_seconds") } else { Vec::new() };
-            let [leg, start, billed] = ["leg", "start_time", "billed_seconds"].map(|name| longs(frame, name));
-            let [price, fee, amount] = ["price_per_minute", "connection_fee", "amount"].map(|name| units(frame, name));
-            let number = |values: &[Option<i64>], row: usize| values.get(row).copied().flatten().unwrap_or_default();
-            let stored = |values: &[Option<i128>], row: usize| i64::try_from(values[row].unwrap_or_default()).unwrap_or_default();
-            let seconds = |value: i64| u64::try_from(value).unwrap_or_default();
-            for row in 0..frame.height() {
-                let party = |at: usize| parties.as_ref().and_then(|parties| parties[at].get(row)).unwrap_or_default();
+        each_group(&path, &columns, |legs| {
+            let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
+            let numbers = legs.longs(["leg", "start_time", "price_per_minute", "connection_fee", "amount"])?;
+            let billed = legs.longs(["billed_seconds"])?;
+            let items = itemised.then(|| legs.longs(["duration_seconds"])).transpose()?;
+            let items = items.map(|durations| (legs.texts(["leg_from", "leg_to"]), durations));
+            for row in 0..legs.height() {
+                let [account, currency, call_sid, scenario, service, description] = texts.row(row);
+                let [leg, start, price, fee, amount] = numbers.row(row)?;
+                let ([from, to], duration) = match &items {
+                    Some((parties, durations)) => (parties.row(row), durations.fit(0, row)?),
+                    None => ([""; 2], 0),
+                };
                 then(LegRow {
-                    account: account.get(row).unwrap_or_default(),
-                    currency: currency.get(row).unwrap_or_default(),
-                    call_sid: call.get(row).unwrap_or_default(),
-                    leg: number(&leg, row),
-                    scenario: scenario.get(row).unwrap_or_default(),
-                    service: service.get(row).unwrap_or_default(),
-                    description: description.get(row).unwrap_or_default(),
-                    from: party(0),
-                    to: party(1),
-                    start: number(&start, row),
-                    duration: seconds(number(&durations, row)),
-                    billed: seconds(number(&billed, row)),
-                    price: Price::from_units(stored(&price, row)),
-                    fee: Price::from_units(stored(&fee, row)),
-                    amount: Amount::from_units(stored(&amount, row)),
+                    account,
+                    currency,
+                    call_sid,
+                    leg,
+                    scenario,
+                    service,
+                    description,
+                    from,
+                    to,
+                    start,
+                    duration,
+                    billed: billed.fit(0, row)?,
+                    price: Price::from_units(price),
+                    fee: Price::from_units(fee),
+                    amount: Amount::from_units(amount),
                 })?;
             }
             Ok::<_, E>(())
@@ -312,7 +314,7 @@ pub fn deal(parts: &Parts, document: u32, leg: &LegRow<'_>) -> Result<(), FileEr
         row.extend(number.to_le_bytes());
     }
     for text in [leg.call_sid, leg.from, leg.to, leg.scenario, leg.service, leg.description] {
-        row.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        row.extend(must_fit::<_, u32>(text.len(), "a text of a leg is shorter than 4 GiB").to_le_bytes());
         row.extend(text.as_bytes());
     }
     parts.push(document as usize / PART, &row, 1)
@@ -335,7 +337,7 @@ pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, V
                 let length = u32::from_le_bytes(number(&mut bytes)) as usize;
                 let (text, rest) = bytes.split_at(length);
                 bytes = rest;
-                String::from_utf8_lossy(text).into_owned()
+                String::from_utf8(text.to_owned()).expect("texts are packed as they are")
             });
             let amount = decimal_text(i128::from(amount), AMOUNT_DECIMALS, 5);
             let itemised = ItemisedLeg {
@@ -348,7 +350,7 @@ pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, V
                 description,
                 duration_seconds: duration,
                 billed_seconds: billed,
-                amount: Exact(Decimal::from_str_exact(&amount).unwrap_or_default()),
+                amount: Exact(Decimal::from_str_exact(&amount).expect("a decimal of a 64-bit amount")),
             };
             found.entry(document).or_default().push(((start, leg), itemised));
         }

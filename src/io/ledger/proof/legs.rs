@@ -6,11 +6,11 @@ use crate::call::Sid;
 use crate::io::ledger::books::LEG_COLUMNS;
 use crate::io::ledger::books::ROWS;
 use crate::io::ledger::manifest::FILE_NAME;
-use crate::io::ledger::read::{Footer, frame, longs, text, units};
+use crate::io::ledger::read::{Footer, Rows, frame, text};
+use crate::io::ledger::stored::{Longs, Texts};
 use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Run, known};
 use crate::io::{decks, read_text};
 use crate::time;
-use polars::prelude::{DataFrame, StringChunked};
 use rayon::slice::ParallelSliceMut;
 use std::collections::{BTreeMap, HashMap};
 
@@ -75,10 +75,11 @@ impl Roots {
                 }
             }
             for (day, rows) in by_day {
-                let frame = frame(&run.file_of_day(Dataset::Calls, i64::from(day)), &ROOT_TEXTS)?;
-                let columns = ROOT_TEXTS.map(|name| text(&frame, name));
+                let path = run.file_of_day(Dataset::Calls, i64::from(day));
+                let frame = frame(&path, &ROOT_TEXTS)?;
+                let texts = Rows::new(&path, 0, &frame).texts(ROOT_TEXTS);
                 for (row, sid) in rows.into_iter().filter(|(row, _)| (*row as usize) < frame.height()) {
-                    roots.insert(sid, columns.map(|column| column.get(row as usize).unwrap_or_default().to_owned()));
+                    roots.insert(sid, texts.row(row as usize).map(str::to_owned));
                 }
             }
             wanted.retain(|sid| !roots.contains_key(sid));
@@ -89,19 +90,6 @@ impl Roots {
     fn get(&self, sid: &str) -> Option<Root<'_>> {
         let [account_sid, scenario, from, to] = self.0.get(&Sid::of(sid).0)?;
         Some(Root { account_sid, scenario, from, to })
-    }
-}
-
-/// Text columns of a frame by name.
-struct Texts<'a, const N: usize>([&'a StringChunked; N]);
-
-impl<'a, const N: usize> Texts<'a, N> {
-    fn of(frame: &'a DataFrame, names: [&str; N]) -> Self {
-        Self(names.map(|name| text(frame, name)))
-    }
-
-    fn row(&self, row: usize) -> [&'a str; N] {
-        self.0.map(|column| column.get(row).unwrap_or_default())
     }
 }
 
@@ -128,23 +116,20 @@ const LEG_TEXTS: [&str; 17] = [
 /// The legs of a part, in the order of its calls.
 struct Legs<'a> {
     texts: Texts<'a, 17>,
-    numbers: [Vec<Option<i64>>; 5],
-    money: [Vec<Option<i128>>; 3],
+    numbers: Longs<'a, 8>,
     rows: usize,
 }
 
+const LEG_NUMBERS: [&str; 8] =
+    ["leg", "deck_line", "start_time", "duration_seconds", "billed_seconds", "price_per_minute", "connection_fee", "amount"];
+
 impl<'a> Legs<'a> {
-    fn of(frame: &'a DataFrame) -> Self {
-        Self {
-            texts: Texts::of(frame, LEG_TEXTS),
-            numbers: ["leg", "deck_line", "start_time", "duration_seconds", "billed_seconds"].map(|name| longs(frame, name)),
-            money: ["price_per_minute", "connection_fee", "amount"].map(|name| units(frame, name)),
-            rows: frame.height(),
-        }
+    fn of(rows: &Rows<'a>) -> Result<Self, LedgerError> {
+        Ok(Self { texts: rows.texts(LEG_TEXTS), numbers: rows.longs(LEG_NUMBERS)?, rows: rows.height() })
     }
 
     /// A leg, and its call's id, its trunk and its run.
-    fn row(&self, row: usize) -> (Leg<'a>, [&'a str; 3]) {
+    fn row(&self, row: usize) -> Result<(Leg<'a>, [&'a str; 3]), LedgerError> {
         let [
             call_sid,
             parent_call_sid,
@@ -164,9 +149,7 @@ impl<'a> Legs<'a> {
             currency,
             run_id,
         ] = self.texts.row(row);
-        let [leg, deck_line, start, duration, billed] =
-            [0, 1, 2, 3, 4].map(|at: usize| self.numbers[at][row].unwrap_or(i64::MIN));
-        let [price, fee, amount] = [0, 1, 2].map(|at: usize| self.money[at][row].unwrap_or(i128::from(i64::MIN)));
+        let [leg, deck_line, start, duration, billed, price, fee, amount] = self.numbers.row(row)?;
         let leg = Leg {
             leg,
             service,
@@ -187,11 +170,11 @@ impl<'a> Legs<'a> {
             start,
             duration,
             billed,
-            price,
-            fee,
-            amount,
+            price: price.into(),
+            fee: fee.into(),
+            amount: amount.into(),
         };
-        (leg, [call_sid, trunk_sid, run_id])
+        Ok((leg, [call_sid, trunk_sid, run_id]))
     }
 }
 
@@ -214,21 +197,18 @@ const CALL_TEXTS: [&str; 13] = [
 /// A piece of a part's call log.
 struct Calls<'a> {
     texts: Texts<'a, 13>,
-    numbers: [Vec<Option<i64>>; 2],
-    amount: Vec<Option<i128>>,
+    numbers: Longs<'a, 3>,
 }
 
+const CALL_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
+
 impl<'a> Calls<'a> {
-    fn of(frame: &'a DataFrame) -> Self {
-        Self {
-            texts: Texts::of(frame, CALL_TEXTS),
-            numbers: ["start_time", "duration_seconds"].map(|name| longs(frame, name)),
-            amount: units(frame, "amount"),
-        }
+    fn of(rows: &Rows<'a>) -> Result<Self, LedgerError> {
+        Ok(Self { texts: rows.texts(CALL_TEXTS), numbers: rows.longs(CALL_NUMBERS)? })
     }
 
     /// A call, and its trunk, its direction and its run.
-    fn row(&self, row: usize) -> (Call<'a>, [&'a str; 3]) {
+    fn row(&self, row: usize) -> Result<(Call<'a>, [&'a str; 3]), LedgerError> {
         let [
             call_sid,
             parent_call_sid,
@@ -244,8 +224,7 @@ impl<'a> Calls<'a> {
             direction,
             run_id,
         ] = self.texts.row(row);
-        let [start, duration] = [0, 1].map(|at: usize| self.numbers[at][row].unwrap_or(i64::MIN));
-        let amount = self.amount[row].unwrap_or(i128::from(i64::MIN));
+        let [start, duration, amount] = self.numbers.row(row)?;
         let call = Call {
             call_sid,
             parent_call_sid,
@@ -259,9 +238,9 @@ impl<'a> Calls<'a> {
             currency,
             start,
             duration,
-            amount,
+            amount: amount.into(),
         };
-        (call, [trunk_sid, direction, run_id])
+        Ok((call, [trunk_sid, direction, run_id]))
     }
 }
 
@@ -269,7 +248,7 @@ impl<'a> Calls<'a> {
 /// the legs that they may have at a time.
 pub(super) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, LedgerError> {
     let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
-    let columns = [&CALL_TEXTS[..], &["start_time", "duration_seconds", "amount"]].concat();
+    let columns = [&CALL_TEXTS[..], &CALL_NUMBERS].concat();
     let (calls_file, legs_file) = (Footer::of(&calls_path)?, Footer::of(&legs_path)?);
     let mut sums = Sums::default();
     let mut walked = 0;
@@ -277,14 +256,15 @@ pub(super) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
         let calls = calls_file.rows(&columns, first, ROWS)?;
         let legs = legs_file.rows(&LEG_COLUMNS, walked, 2 * ROWS)?;
         let rows = calls.height();
-        let (calls, legs) = (Calls::of(&calls), Legs::of(&legs));
+        let calls = Calls::of(&Rows::new(&calls_path, first, &calls))?;
+        let legs = Legs::of(&Rows::new(&legs_path, walked, &legs))?;
         let (mut at, mut own) = (0, Vec::with_capacity(2));
         for row in 0..rows {
-            let (call, names) = calls.row(row);
+            let (call, names) = calls.row(row)?;
             check_names(part, &call, names).map_err(|what| wrong(&calls_path, what))?;
             own.clear();
             while at < legs.rows {
-                let (leg, [sid, trunk, run]) = legs.row(at);
+                let (leg, [sid, trunk, run]) = legs.row(at)?;
                 if sid != call.call_sid {
                     break;
                 }

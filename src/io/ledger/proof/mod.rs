@@ -23,6 +23,7 @@ use super::manifest::{FILE_NAME, Manifest, ManifestCount, RunKind};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, catalog, read};
 use crate::audit::{Call, Leg};
 use crate::call::Sid;
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::io::job::NO_DIRECTION;
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
@@ -247,13 +248,13 @@ impl Sums {
     fn add(&mut self, call: &Call<'_>, legs: &[Leg<'_>], (day, row): (i64, usize)) {
         self.calls += 1;
         self.legs += legs.len() as u64;
-        let count = ManifestCount { records: 1, seconds: u64::try_from(call.duration).unwrap_or_default() };
+        let count = ManifestCount { records: 1, seconds: must_fit(call.duration, "an audited call has no negative duration") };
         let class = entry(&mut self.classes, call.class);
         *class = class.plus(count);
         if !legs.is_empty() {
             *entry(&mut self.amount, call.currency) += legs.iter().map(|leg| leg.amount).sum::<i128>();
         }
-        let (day, row) = (i32::try_from(day).unwrap_or_default(), u32::try_from(row).unwrap_or(u32::MAX));
+        let (day, row) = (must_fit(day, "a day fits 32 bits"), must_fit(row, "a row of a day's log fits 32 bits"));
         self.ids.push((Sid::of(call.call_sid).0, day, row));
         if !call.parent_call_sid.is_empty() {
             self.children.push(ChildRow { root: Sid::of(call.parent_call_sid).0, day, row });
@@ -344,8 +345,8 @@ fn check_ignored(run: &Run) -> Result<(), LedgerError> {
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     run.check_files(Dataset::Ignored.as_str())?;
     for path in run.files(Dataset::Ignored) {
-        read::each_group(&path, &["direction"], |frame| {
-            for direction in read::text(frame, "direction").iter() {
+        read::each_group(&path, &["direction"], |ignored| {
+            for direction in ignored.texts(["direction"]).column(0).iter() {
                 *found.entry(direction.unwrap_or(NO_DIRECTION).to_owned()).or_default() += 1;
             }
             Ok::<_, LedgerError>(())
