@@ -17,6 +17,7 @@
 
 mod price;
 
+use crate::fit::must_fit;
 use crate::intern::Interner;
 use crate::party::{Number, Party};
 use crate::record::{FieldSet, Record, direction_meaning, plain_word};
@@ -405,7 +406,7 @@ impl PartyRef {
     }
 
     pub(crate) fn text_id(self) -> Option<u32> {
-        (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default())
+        (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| must_fit(self.0 & u64::from(u32::MAX), "the id of a text has 32 bits"))
     }
 }
 
@@ -531,6 +532,21 @@ impl Calls {
         self.sid.is_empty()
     }
 
+    /// Asserts that all columns are of one length: a column that lacks a row would give each record what is another's.
+    ///
+    /// # Panics
+    /// If they are not.
+    pub fn check(&self) {
+        let Self { sid, content, account, trunk, direction, status, from, to, start, end, answer, filled, .. } = self;
+        let Self { duration, price, reason, place, number, child, .. } = self;
+        let words = [account, trunk, duration, place, number, child].map(Vec::len);
+        let others = [sid.len(), content.len(), direction.len(), status.len(), from.len(), to.len(), start.len(), end.len()];
+        let few = [answer.len(), filled.len(), price.len(), reason.len()];
+        let of_one_length = |lengths: &[usize]| lengths.iter().all(|length| *length == sid.len());
+        assert!(of_one_length(&words) && of_one_length(&others) && of_one_length(&few), "columns of one length");
+        assert!(self.children.len() <= sid.len(), "a child is a record");
+    }
+
     /// Adds a record whose text stands at `place`.
     pub fn push(&mut self, record: &Record<'_>, place: u32) {
         let child = if record.parent_sid.is_empty() {
@@ -543,7 +559,7 @@ impl Calls {
                 word => self.directions.id(word),
             };
             self.children.push(Child { parent, asked, direction, own_parties: record.own_parties });
-            u32::try_from(self.children.len() - 1).unwrap_or(NONE)
+            must_fit(self.children.len() - 1, "children are counted in 32 bits")
         };
         let (from, to) = if child == NONE {
             (Party::of_root(record.from), Party::of_root(record.to))
@@ -566,7 +582,7 @@ impl Calls {
         self.price.push(PriceRef::of(record.price, record.price_unit));
         self.reason.push(record.reason);
         self.place.push(place);
-        self.number.push(u32::try_from(self.number.len()).unwrap_or(NONE));
+        self.number.push(must_fit(self.number.len(), "records are counted in 32 bits"));
         self.child.push(child);
     }
 

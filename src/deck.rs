@@ -193,6 +193,9 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// In place of a leg that is not there.
+    pub const NONE: Self = Self { rate: 0, destination_digits: 0, origin_digits: 0 };
+
     /// Writes the prefix of the rated number that matched; the word `emergency` for an emergency row.
     pub fn push_destination_prefix(self, rated: Rated, buffer: &mut Vec<u8>) {
         match rated {

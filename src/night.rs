@@ -18,6 +18,7 @@ use self::legs::{Legs, settle_all};
 use crate::call::{Calls, NONE, PartyRef, Sid};
 use crate::deck::{Deck, Hit, Query};
 use crate::family::{Earlier, Families, Link, RootFacts, Standing};
+use crate::fit::must_fit;
 use crate::packed::Booked;
 use crate::policy::{ChainedTransfers, MangledCaller, Policy, UnlistedAccounts};
 use crate::rating::{Parties, bills, caller_id, cells, plan, query, settle_target, target_party};
@@ -467,7 +468,7 @@ impl Night {
         let Parties { a, b, c } = scene.parties;
         let direction = calls.direction[record];
         let child = calls.child_of(record).filter(|_| direction.as_str().is_empty());
-        let priced = self.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        let priced = self.families.with_price(must_fit(record, "records are counted in 32 bits")) as usize;
         Booked {
             sid: calls.sid[record],
             parent: scene.parent,
@@ -480,7 +481,7 @@ impl Night {
             content: calls.content[record],
             account: calls.account[record],
             trunk: scene.trunk,
-            deck: tariff.deck_of(calls.account[record]).map_or(NONE, |(deck, _)| u32::try_from(deck).unwrap_or(NONE)),
+            deck: tariff.deck_of(calls.account[record]).map_or(NONE, |(deck, _)| must_fit(deck, "decks are counted in 32 bits")),
             duration: calls.duration[record],
             child_direction: child.map_or(NONE, |child| child.direction),
             hits: self.hits(calls, record),
@@ -497,7 +498,8 @@ impl Night {
     #[must_use]
     pub fn hits(&self, calls: &Calls, record: usize) -> [Hit; 2] {
         let second = self.child.get(calls.child[record] as usize).copied().flatten().map(|child| child.second);
-        [self.first[record], second.unwrap_or_default()]
+        // A root has one leg.
+        [self.first[record], second.unwrap_or(Hit::NONE)]
     }
 
     /// Counts records and seconds, but for those that are counted elsewhere.

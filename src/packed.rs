@@ -17,6 +17,7 @@
 
 use crate::call::{AskedRef, Calls, Child, DirectionField, NONE, OddSids, PartyRef, PriceRef, Sid, Status};
 use crate::deck::Hit;
+use crate::fit::must_fit;
 use crate::intern::Interner;
 use crate::party::{Emergency, Number};
 use crate::record::{Field, FieldSet};
@@ -121,7 +122,7 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
 
 fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a str {
     let length = Eye::<4>::take(bytes).u32() as usize;
-    let (text, rest) = bytes.split_at(length);
+    let (text, rest) = bytes.split_at_checked(length).expect("rows are packed whole");
     *bytes = rest;
     std::str::from_utf8(text).expect("texts are packed as they are")
 }
@@ -141,7 +142,7 @@ impl TextIds {
     /// Every id as itself.
     #[must_use]
     pub fn same(calls: &Calls) -> Self {
-        let same = |texts: &Interner| (0..u32::try_from(texts.texts().len()).unwrap_or(NONE)).collect();
+        let same = |texts: &Interner| (0..must_fit(texts.texts().len(), "texts are counted in 32 bits")).collect();
         Self { accounts: same(&calls.accounts), trunks: same(&calls.trunks), directions: same(&calls.directions) }
     }
 }
@@ -235,7 +236,7 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
     pen.put(ids.accounts[calls.account[record] as usize].to_le_bytes());
     pen.put(ids.trunks[calls.trunk[record] as usize].to_le_bytes());
     pen.put(calls.duration[record].to_le_bytes());
-    pen.put(length.unwrap_or_default().to_le_bytes());
+    pen.put(length.unwrap_or(0).to_le_bytes());
     pen.put([direction_and_status(calls.direction[record], calls.status[record])]);
     pen.put([calls.reason[record].map_or(NO_REASON, |reason| reason as u8), flags]);
     pen.put(calls.filled[record].bits().to_le_bytes());
@@ -297,6 +298,7 @@ pub fn unpack(mut bytes: &[u8], calls: &mut Calls) {
     while !bytes.is_empty() {
         unpack_one(&mut bytes, calls);
     }
+    calls.check();
 }
 
 fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
@@ -355,7 +357,7 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
                 *text = texts.id(take_text(bytes));
             }
             calls.children.push(child);
-            u32::try_from(calls.children.len() - 1).unwrap_or(NONE)
+            must_fit(calls.children.len() - 1, "children are counted in 32 bits")
         }
     });
 }
@@ -470,7 +472,7 @@ impl Booked {
         pen.put(self.trunk.to_le_bytes());
         pen.put(self.deck.to_le_bytes());
         pen.put(self.duration.to_le_bytes());
-        pen.put(length.unwrap_or_default().to_le_bytes());
+        pen.put(length.unwrap_or(0).to_le_bytes());
         pen.put_hit(self.hits[0]);
         pen.put(self.a.kind().to_le_bytes());
         pen.put(self.b.kind().to_le_bytes());

@@ -149,7 +149,7 @@ impl Policy {
             ("policy.parent_wait_days", self.parent_wait_days.to_string()),
             ("money.leg_decimals", self.leg_rule.decimals.to_string()),
             ("money.leg_rounding", self.leg_rule.rounding.as_str().to_owned()),
-            ("input.timezone", self.zone.as_ref().map(Zone::name).unwrap_or_default()),
+            ("input.timezone", self.zone.as_ref().map_or_else(String::new, Zone::name)),
         ];
         words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -190,6 +190,7 @@ impl Policy {
 }
 
 /// What a word of the configuration chooses; the default if there is none.
+#[allow(clippy::disallowed_methods, reason = "a word that is not there stands for the default")]
 fn choice<T: Default + for<'a> serde::Deserialize<'a>>(word: Option<&str>) -> T {
     use serde::de::IntoDeserializer;
     use serde::de::value::{Error, StrDeserializer};

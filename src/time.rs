@@ -24,13 +24,14 @@ impl Zone {
     /// Finds a zone by its IANA name in the built-in database; the system's may be older.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        jiff::tz::TimeZoneDatabase::bundled().get(name).ok().map(Self)
+        // `Etc/Unknown` is found, and is no zone.
+        jiff::tz::TimeZoneDatabase::bundled().get(name).ok().filter(|zone| zone.iana_name().is_some()).map(Self)
     }
 
     /// Its IANA name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.0.iana_name().unwrap_or_default().to_owned()
+        self.0.iana_name().expect("a zone that was found by its name has one").to_owned()
     }
 
     /// The version of the built-in database.
@@ -264,7 +265,7 @@ fn why_no_time(text: &str) -> TimeError {
 /// An instant as it is printed: `2026-11-20T21:15:00Z`, with a fraction only where there is one.
 #[must_use]
 pub fn text(micros: Micros) -> String {
-    let time = utc(micros);
+    let Some(time) = utc(micros) else { return beyond(micros) };
     let fraction = micros.rem_euclid(SECOND);
     if fraction == 0 {
         time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -276,7 +277,7 @@ pub fn text(micros: Micros) -> String {
 /// The UTC date, `YYYY-MM-DD`.
 #[must_use]
 pub fn date_text(micros: Micros) -> String {
-    utc(micros).format("%Y-%m-%d").to_string()
+    utc(micros).map_or_else(|| beyond(micros), |time| time.format("%Y-%m-%d").to_string())
 }
 
 /// Days since 1970 of an instant's UTC date.
@@ -315,8 +316,13 @@ pub fn parse_date_or_instant(text: &str) -> Option<Micros> {
     parse(text, None)
 }
 
-fn utc(micros: Micros) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+/// `None` beyond the years that the calendar has, which no record says; a file from outside may.
+fn utc(micros: Micros) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}
+
+fn beyond(micros: Micros) -> String {
+    format!("{micros} µs since 1970")
 }
 
 #[cfg(test)]

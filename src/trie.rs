@@ -3,6 +3,7 @@
 //! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing; several at once
 //! ([`Walk::go_all`]) lead where each alone does. What the values mean is [`crate::deck`]'s.
 
+use crate::fit::must_fit;
 use crate::party::Digits;
 
 /// A trie of digits in flat arrays: the ways down, what stands at each node, and the values of all nodes one after the other.
@@ -236,7 +237,7 @@ impl<V: Copy> TrieBuilder<V> {
     /// Lays the values out flat, node by node; those of a node in the order in which they came.
     pub(crate) fn finish(mut self) -> Trie<V> {
         let first = self.values.first().map(|(_, value)| *value);
-        let mut values: Vec<V> = first.map(|value| vec![value; self.values.len()]).unwrap_or_default();
+        let mut values: Vec<V> = first.map_or_else(Vec::new, |value| vec![value; self.values.len()]);
         for (node, _) in &self.values {
             self.nodes[*node as usize].end += 1;
         }
@@ -247,6 +248,7 @@ impl<V: Copy> TrieBuilder<V> {
             (node.start, node.end) = (start, start);
             start += count;
         }
+        assert_eq!(start as usize, values.len(), "each value has a place");
         for (node, value) in self.values {
             let node = &mut self.nodes[node as usize];
             values[node.end as usize] = value;
@@ -262,7 +264,7 @@ impl<V: Copy> TrieBuilder<V> {
         }
         let (ways, nodes) = level_by_level(&self.next, &self.nodes);
         let mut trie = Trie { ways, nodes, values, jumps: Vec::new() };
-        let digits = |number: usize| [1000, 100, 10, 1].map(|unit| u8::try_from(number / unit % 10).unwrap_or_default());
+        let digits = |number: usize| [1000, 100, 10, 1].map(|unit| must_fit::<_, u8>(number / unit % 10, "a digit fits 8 bits"));
         trie.jumps = (0..10_000).map(|number| trie.follow(0, &digits(number))).collect();
         trie
     }

@@ -320,7 +320,7 @@ impl Row {
         if self.origins.is_empty() {
             return Some("");
         }
-        let digits = wanted.origin.strip_prefix('+').unwrap_or_default();
+        let digits = wanted.origin.strip_prefix('+').unwrap_or("");
         let matching = self.origins.iter().filter(|prefix| digits.starts_with(prefix.as_str()));
         matching.max_by_key(|prefix| prefix.len()).map(String::as_str)
     }

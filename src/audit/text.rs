@@ -186,9 +186,11 @@ pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
     }
     let user = text.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
     // What stands behind a `;` belongs to the user part, but not to its number.
-    let user = user.split(';').next().unwrap_or_default();
-    let number = if is_sip(text) { dialled(user) } else { None };
-    Cow::Owned(number.filter(|number| is_number(number)).unwrap_or_default())
+    let user = user.split_once(';').map_or(user, |(user, _)| user);
+    match if is_sip(text) { dialled(user) } else { None } {
+        Some(number) if is_number(&number) => Cow::Owned(number),
+        _ => Cow::Borrowed(""),
+    }
 }
 
 /// 911 or 933, if that is what the `to` of a root call says: alone, in a `tel:` URI, or as the user of a `sip:` URI.
@@ -200,7 +202,7 @@ pub(super) fn emergency_code(to: &str) -> Option<&'static str> {
         "sip" | "sips" => rest.split_once('@')?.0,
         _ => return None,
     };
-    let user = user.split([';', ':', '?', '>']).next().unwrap_or_default().trim();
+    let user = user.split_once([';', ':', '?', '>']).map_or(user, |(user, _)| user).trim();
     let dialled = dialled(user)?;
     ["911", "933"].into_iter().find(|code| *code == dialled.strip_prefix('+').unwrap_or(&dialled))
 }

@@ -37,7 +37,7 @@ pub fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
 }
 
 fn no_time(text: &str, error: TimeError, zone: Option<&Zone>) -> String {
-    let name = zone.map(Zone::name).unwrap_or_default();
+    let name = zone.map_or_else(String::new, Zone::name);
     match error {
         TimeError::NoOffset => format!("{}, and input.timezone is not set", mark::NO_OFFSET),
         TimeError::TwiceInZone { first, second } => {
@@ -45,7 +45,7 @@ fn no_time(text: &str, error: TimeError, zone: Option<&Zone>) -> String {
         }
         TimeError::NeverInZone { first, second } => {
             let jump = zone.and_then(|zone| jump(text, second - first, zone));
-            let jump = jump.map(|(from, to)| format!(": it goes from {from} to {to}")).unwrap_or_default();
+            let jump = jump.map_or_else(String::new, |(from, to)| format!(": it goes from {from} to {to}"));
             format!("{} in {name}{jump}", mark::NEVER)
         }
         TimeError::NoSuchDay => mark::NO_DAY.to_owned(),
@@ -78,7 +78,7 @@ fn jump(text: &str, length: Micros, zone: &Zone) -> Option<(String, String)> {
 
 /// What a time in an unknown form seems to be.
 fn form(text: &str) -> &'static str {
-    let date = text.split(|c: char| c.is_whitespace() || c == 'T').next().unwrap_or_default();
+    let date = text.split(|c: char| c.is_whitespace() || c == 'T').next().expect("a text that is split has a first piece");
     let parts: Vec<&str> = date.split(['/', '.', '-']).collect();
     let are_digits = |parts: &[&str]| parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     if crate::money::is_plain_decimal(text) {
@@ -90,7 +90,7 @@ fn form(text: &str) -> &'static str {
     if parts.len() == 3 && are_digits(&parts) && date == text {
         return "it has no time of day";
     }
-    let last = text.rsplit(' ').next().unwrap_or_default();
+    let last = text.rsplit_once(' ').map_or(text, |(_, last)| last);
     let is_name = last.len() >= 3 && last.bytes().all(|b| b.is_ascii_alphabetic());
     if is_name && !last.eq_ignore_ascii_case("UTC") && !last.eq_ignore_ascii_case("GMT") && text.contains(':') {
         return "a name such as EST is no offset";
@@ -111,8 +111,8 @@ pub fn invalid_duration(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy
         mark::OVER_LENGTH if is_known && end < start => format!("{}, by {} s", mark::END_FIRST, seconds(end, start)),
         mark::OVER_LENGTH => format!("{}, which is {} s", mark::OVER_LENGTH, seconds(start, end)),
         mark::RINGING => {
-            let spoken = answer.map(|answer| format!(": from answer_time to end_time it is {} s", seconds(answer, end)));
-            format!("{}{}", mark::RINGING, spoken.unwrap_or_default())
+            let spoken = |answer| format!(": from answer_time to end_time it is {} s", seconds(answer, end));
+            format!("{}{}", mark::RINGING, answer.map_or_else(String::new, spoken))
         }
         why => why.to_owned(),
     };

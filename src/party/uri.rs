@@ -80,7 +80,7 @@ impl Uri {
 
     fn parse_tel(uri: &str) -> Result<Self, UriError> {
         // RFC 3966 has no escapes in the number; an emergency number is recognised all the same.
-        let number = uri[4..].split(';').next().unwrap_or_default();
+        let number = uri[4..].split_once(';').map_or(&uri[4..], |(number, _)| number);
         if number.contains('%')
             && let Some(emergency) = Emergency::parse(&String::from_utf8_lossy(&sip_uri::decode_user(number)))
         {

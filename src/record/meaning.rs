@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what is compared here decides nothing else: a bill is made from the fields themselves.
 
+use crate::fit::must_fit;
 use crate::party::{Party, PlainSip};
 use crate::target::Asked;
 use std::borrow::Cow;
@@ -81,7 +82,7 @@ impl Buffer {
             12 => self.push_known(piece.first_chunk::<12>()),
             0 => self.push_known(Some(&[])),
             _ => {
-                self.push_in_parts(&u32::try_from(piece.len()).unwrap_or(u32::MAX).to_le_bytes());
+                self.push_in_parts(&must_fit::<_, u32>(piece.len(), "a record is shorter than 4 GiB").to_le_bytes());
                 self.push_in_parts(piece);
             }
         }
@@ -90,7 +91,7 @@ impl Buffer {
     #[inline]
     pub(super) fn push_known<const N: usize>(&mut self, piece: Option<&[u8; N]>) {
         let Some(piece) = piece else { return };
-        let length = u32::try_from(N).unwrap_or(u32::MAX).to_le_bytes();
+        let length = must_fit::<_, u32>(N, "a length that the code knows is small").to_le_bytes();
         if let Some(place) = self.bytes.get_mut(self.used..self.used + 4 + N) {
             place[..4].copy_from_slice(&length);
             place[4..].copy_from_slice(piece);

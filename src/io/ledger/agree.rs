@@ -15,6 +15,7 @@ use super::books::{LEGS, LOG};
 use super::pages::Kind;
 use super::read::raw_rows;
 use super::{Dataset, LedgerError};
+use crate::fit::must_fit;
 use crate::io::{FileError, guarded};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 use crate::time;
@@ -96,7 +97,7 @@ impl Cells {
             (Kind::Decimal(_), DataType::Decimal(_, scale)) if *scale <= FINEST as usize => {
                 let physical = series.to_physical_repr();
                 let numbers = physical.i128()?.rechunk().into_owned();
-                let factor = 10_i128.pow(FINEST - u32::try_from(*scale).unwrap_or_default());
+                let factor = 10_i128.pow(FINEST - must_fit::<_, u32>(*scale, "a scale of 18 at most fits 32 bits"));
                 let fits = numbers.iter().flatten().all(|number| number.checked_mul(factor).is_some());
                 return Ok(fits.then_some(Self::Wide(numbers, factor)));
             }
@@ -109,7 +110,7 @@ impl Cells {
 
     fn text(&self, row: usize) -> &str {
         match self {
-            Self::Text(texts) => texts.get(row).unwrap_or_default(),
+            Self::Text(texts) => texts.get(row).unwrap_or(""),
             Self::Long(..) | Self::Wide(..) => "",
         }
     }
@@ -125,13 +126,13 @@ impl Cells {
     /// Adds a cell to the bytes of its row.
     fn push(&self, row: usize, bytes: &mut Vec<u8>) {
         if let Self::Text(texts) = self {
-            let text = texts.get(row).unwrap_or_default();
+            let text = texts.get(row).unwrap_or("");
             bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());
         } else {
             let number = self.number(row);
             bytes.push(u8::from(number.is_some()));
-            bytes.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
+            bytes.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
         }
     }
 
@@ -184,8 +185,12 @@ impl Rows {
             })
         };
         let cells = columns.iter().map(read).collect::<Result<_, FileError>>()?;
+        if frame.height() != slice.rows {
+            let problem = format!("has {} rows from row {} on; expected {}", frame.height(), slice.offset + 1, slice.rows);
+            return Err(FileError::new(slice.path, problem));
+        }
         let place = |name: &str| names.iter().position(|known| *known == name);
-        let [start, call] = ["start_time", "call_sid"].map(|name| place(name).unwrap_or_default());
+        let [start, call] = ["start_time", "call_sid"].map(|name| place(name).expect("legs and log have a start and a call"));
         Ok(Self { cells, start, call, leg: place("leg"), height: frame.height() })
     }
 
@@ -300,9 +305,9 @@ pub fn first_difference(dataset: Dataset, published: &[PathBuf], here: &[PathBuf
 /// What differs, of the first row that does.
 fn in_words(dataset: Dataset, published: Option<Only>, here: Option<Only>) -> Option<String> {
     let name = |only: &Only| {
-        let leg = only.key.2.map(|leg| format!(", leg {leg}")).unwrap_or_default();
-        let start = columns(dataset).iter().position(|(name, _)| *name == "start_time").map(|at| only.cells[at].clone());
-        format!("{}: call {}{leg} of {}", dataset.as_str(), only.key.1, start.unwrap_or_default())
+        let leg = only.key.2.map_or_else(String::new, |leg| format!(", leg {leg}"));
+        let start = columns(dataset).iter().position(|(name, _)| *name == "start_time").expect("legs and log have a start");
+        format!("{}: call {}{leg} of {}", dataset.as_str(), only.key.1, only.cells[start])
     };
     let whole = |only: &Only| {
         let filled = columns(dataset).iter().zip(&only.cells).filter(|(_, cell)| !cell.is_empty());

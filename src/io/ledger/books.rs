@@ -16,6 +16,7 @@ use super::ids::{ChildRow, IdRow};
 use super::pages::{self, Encoded, Kind, NONE, SidColumn, TableSchema, TextColumn};
 use crate::call::{Calls, DirectionField, PartyRef, Sid, SidText, Status};
 use crate::deck::{Deck, Hit, Rated};
+use crate::fit::must_fit;
 use crate::intern::Interner;
 use crate::io::FileError;
 use crate::io::families::Bounds;
@@ -208,6 +209,7 @@ impl Cutter {
         while at < bucket.calls.len() {
             let day = time::day(bucket.calls[at].start);
             let end = bucket.calls.partition_point(|call| time::day(call.start) <= day);
+            assert!(self.open.calls == 0 || day >= self.open.day, "buckets come in the order of their starts");
             if day != self.open.day || self.open.calls == ROWS {
                 self.close(day);
             }
@@ -216,6 +218,7 @@ impl Cutter {
             self.open.pieces.push((Arc::clone(&bucket), at..end));
             at = end;
         }
+        assert!(self.open.calls <= ROWS, "a group has no more calls than a row group has rows");
     }
 
     /// Ends the open group.
@@ -245,17 +248,18 @@ impl Books<'_> {
         let mut texts = BookedTexts::default();
         let pool = &self.bench.calls;
         let mut calls = pool.take();
-        let rows = usize::try_from(self.calls.rows(piece)).unwrap_or_default();
+        let rows: usize = must_fit(self.calls.rows(piece), "the rows of a piece fit memory");
         calls.reserve_exact(rows);
         self.calls.take(piece, |mut bytes| {
             while !bytes.is_empty() {
                 calls.push(Booked::unpack(&mut bytes, &mut texts));
             }
         })?;
+        assert_eq!(calls.len(), rows, "a piece has the calls that were dealt to it");
         // The first half of a carrier's id decides nearly always, without a look at the calls: 250 of them start in one
         // second.
         let has_odd = !texts.odd_sids.is_empty();
-        let half = |sid: Sid| if has_odd { 0 } else { u64::try_from(sid.0 >> 64).unwrap_or_default() };
+        let half = |sid: Sid| -> u64 { if has_odd { 0 } else { must_fit(sid.0 >> 64, "half of an id has 64 bits") } };
         let mut order: Vec<(Micros, u64, u32)> =
             (0..).zip(&calls).map(|(number, call)| (call.start, half(call.sid), number)).collect();
         let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
@@ -270,8 +274,10 @@ impl Books<'_> {
         // Brought into order once: these reads overlap in the processor, while each one of a loop that makes rows would be
         // waited for (23.7 instead of 20.7 CPU s for ten million calls).
         let mut sorted = pool.take();
+        assert!(sorted.is_empty(), "what a pool gives is empty");
         sorted.reserve_exact(rows);
         sorted.extend(order.into_iter().map(|(.., number)| calls[number as usize]));
+        assert_eq!(sorted.len(), rows, "sorting loses no call");
         calls.clear();
         pool.give_back(calls);
         Ok(Bucket { calls: sorted, texts, pool: Arc::clone(pool) })
@@ -285,8 +291,11 @@ impl Books<'_> {
         let (mut legs, mut log) = self.bench.columns.take();
         let mut sums = vec![None; self.decks.len()];
         let (mut ids, mut children) = (Batch::new(self.ids, group.calls * 40), Batch::new(self.children, group.calls * 4));
-        let day = i32::try_from(group.day).unwrap_or_default();
-        let mut row = u32::try_from(group.first_row).unwrap_or(u32::MAX);
+        assert!((1..=ROWS).contains(&group.calls), "a group has calls, and no more than a row group has rows");
+        assert_eq!(legs.leg.len() + log.start.len(), 0, "a group is built in empty columns");
+        let day: i32 = must_fit(group.day, "a day fits 32 bits");
+        let first_row: u32 = must_fit(group.first_row, "a row of a day's log fits 32 bits");
+        let mut row = first_row;
         let blocks = group
             .pieces
             .iter()
@@ -325,10 +334,13 @@ impl Books<'_> {
             legs.extend_numbers(calls, &numbers);
             log.extend_numbers(calls);
         }
+        assert_eq!((row - first_row) as usize, group.calls, "a group has the calls of its pieces");
         ids.push()?;
         children.push()?;
         // Side by side: where the last groups of a step leave a core without one of its own, it takes half of another's.
         let (leg_pages, log_pages) = rayon::join(|| legs.encode(self), || log.encode(self));
+        assert_eq!(log.start.len(), group.calls, "the log has a row for each call");
+        assert!(legs.leg.len() <= 2 * group.calls, "a call has two legs at most");
         let encoded = EncodedGroup { legs: (legs.leg.len(), leg_pages), log: (log.start.len(), log_pages), sums };
         legs.clear();
         log.clear();
@@ -368,7 +380,7 @@ impl<'a> RateNumbers<'a> {
             let texts = &mut numbers.texts;
             let [deck_name, currency] = [&rates.name, &rates.currency].map(|text| texts.id(text));
             let files: Vec<u32> = rates.files.iter().map(|file| texts.id(file)).collect();
-            numbers.first.push(u32::try_from(numbers.rows.len()).unwrap_or(NONE));
+            numbers.first.push(must_fit(numbers.rows.len(), "the rows of all decks are counted in 32 bits"));
             numbers.rows.extend((0..).zip(&rates.rates).map(|(row, rate)| {
                 let (description, file) = (texts.id(&rate.description), files[rate.file as usize]);
                 RateRow { deck, row, description, deck_name, file, currency }

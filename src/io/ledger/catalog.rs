@@ -410,7 +410,7 @@ fn make(history: &History, version: &str) -> rusqlite::Result<Connection> {
     }
     for undone in &history.undone {
         let manifest = &undone.run.manifest;
-        let values = params![number(undone.number), manifest.run_id, undone.reason, undone.record_hash, manifest.own_hash];
+        let values = params![number(undone.number)?, manifest.run_id, undone.reason, undone.record_hash, manifest.own_hash];
         insert(&transaction, "undone", values)?;
     }
     for batch in &history.issued {
@@ -420,8 +420,9 @@ fn make(history: &History, version: &str) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn number(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+/// A count as SQLite keeps it.
+fn number(n: u64) -> rusqlite::Result<i64> {
+    i64::try_from(n).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn insert(connection: &Connection, table: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
@@ -430,19 +431,19 @@ fn insert(connection: &Connection, table: &str, values: &[&dyn rusqlite::ToSql])
 }
 
 fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()> {
-    let (sequence, id, kind) = (number(m.sequence), &m.batch_id, m.kind.as_str());
+    let (sequence, id, kind) = (number(m.sequence)?, &m.batch_id, m.kind.as_str());
     let batch = params![sequence, id, kind, m.reason, m.seller, m.date, m.period, m.supplementary, m.own_hash];
     insert(connection, "batches", batch)?;
     for e in &m.entries {
         let document = params![
             e.number,
             id,
-            number(e.counter),
+            number(e.counter)?,
             e.account_sid,
             e.currency,
-            number(e.legs),
+            number(e.legs)?,
             e.usage,
-            number(e.items),
+            number(e.items)?,
             e.net,
             e.tax,
             e.total,
@@ -458,7 +459,7 @@ fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()>
 fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
     let id = &m.run_id;
     let run = params![
-        number(m.sequence),
+        number(m.sequence)?,
         id,
         m.kind.as_str(),
         m.reason,
@@ -471,12 +472,12 @@ fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
         m.decks_hash,
         m.trunks_hash,
         m.accounts_hash,
-        number(m.legs),
+        number(m.legs)?,
         m.own_hash,
     ];
     insert(connection, "runs", run)?;
     let count = |table: &str, name: &str, count: &ManifestCount| {
-        insert(connection, table, params![id, name, number(count.records), number(count.seconds)])
+        insert(connection, table, params![id, name, number(count.records)?, number(count.seconds)?])
     };
     for (class, records) in &m.counts {
         count("counts", class, records)?;
@@ -485,13 +486,13 @@ fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
         count("suspense", entry, &records)?;
     }
     for (reason, records) in &m.suspended_by_reason {
-        insert(connection, "suspended", params![id, reason, number(*records)])?;
+        insert(connection, "suspended", params![id, reason, number(*records)?])?;
     }
     for (currency, amount) in &m.amount {
         insert(connection, "amounts", params![id, currency, amount])?;
     }
     for (place, file) in (1_i64..).zip(&m.inputs) {
-        let (bytes, rows) = (number(file.bytes), number(file.rows));
+        let (bytes, rows) = (number(file.bytes)?, number(file.rows)?);
         insert(connection, "inputs", params![id, place, file.name, file.format, bytes, rows, file.blake3])?;
     }
     for deck in &m.decks {
@@ -504,7 +505,7 @@ fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
         insert(connection, "stands_on", params![id, earlier])?;
     }
     for file in &m.files {
-        insert(connection, "files", params![id, file.path, number(file.rows), number(file.bytes), file.blake3])?;
+        insert(connection, "files", params![id, file.path, number(file.rows)?, number(file.bytes)?, file.blake3])?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What waits, and late prices, as polars frames. (Legs and log are many more: [`super::books`] writes them without.)
 
 use super::pages::Kind;
+use crate::fit::must_fit;
 use crate::io::calls::SourceText;
 use crate::money::{PRICE_DECIMALS, STORED_DIGITS};
 use crate::record;
@@ -39,6 +40,10 @@ fn integers(name: &str, values: Vec<i64>) -> Column {
 fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Column {
     let values: Vec<Option<i128>> = values.into_iter().map(|v| v.map(i128::from)).collect();
     Int128Chunked::new(name.into(), values).into_decimal_unchecked(STORED_DIGITS as usize, scale as usize).into_column()
+}
+
+fn line_number(line: u64) -> i64 {
+    must_fit(line, "a file has fewer than 2^63 lines")
 }
 
 /// A frame without rows, of some columns.
@@ -153,7 +158,7 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
         texts("reason", |r| &r.reason),
         texts("detail", |r| &r.detail),
         texts("source_file", |r| &r.source_file),
-        numbers("source_line", |r| i64::try_from(r.source_line).unwrap_or(i64::MAX)),
+        numbers("source_line", |r| line_number(r.source_line)),
         texts("first_seen", |r| &r.first_seen),
         numbers("tries", |r| r.tries.into()),
         texts("record", |r| &r.record),
@@ -202,7 +207,6 @@ pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
         }
         column.finish()
     };
-    let line = |row: &IgnoredRow| i64::try_from(row.source_line).expect("a file has fewer than 2^63 lines");
     frame_of(vec![
         texts("call_sid", |r| &r.call_sid),
         texts("parent_call_sid", |r| &r.parent_call_sid),
@@ -210,7 +214,7 @@ pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
         texts("direction", |r| &r.direction),
         times("start_time", rows.iter().map(|r| r.start_time).collect()),
         texts("source_file", |r| &r.source_file),
-        integers("source_line", rows.iter().map(line).collect()),
+        integers("source_line", rows.iter().map(|row| line_number(row.source_line)).collect()),
         texts("record", |r| &r.record),
         texts("header", |r| &r.header),
     ])

@@ -17,6 +17,7 @@
 
 use super::RESTORE;
 use crate::call::Sid;
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::order;
 use std::fs::File;
@@ -26,6 +27,8 @@ use std::path::{Path, PathBuf};
 
 const ID_BYTES: u64 = 16;
 const REST_BYTES: u64 = 24;
+/// Bytes of a row of [`IDS`], [`REST`] and [`CHILDREN`].
+pub const WIDTHS: [u64; 3] = [ID_BYTES, REST_BYTES, CHILD_BYTES];
 /// Ids that are read at a time.
 const AT_ONCE: u64 = 1 << 14;
 /// UTC days that a call may have: 1970 to 2199, and what an offset adds.
@@ -79,7 +82,8 @@ impl IdRow {
 /// Sorts packed rows. Gives the bytes of the two files, and how many rows there are: of an ignored id one is kept.
 #[must_use]
 pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
-    let (rows, _) = packed.as_chunks::<PACKED>();
+    let (rows, cut) = packed.as_chunks::<PACKED>();
+    assert!(cut.is_empty(), "ids are packed whole");
     let key = |row: &[u8; PACKED]| {
         let (sid, rest) = row.split_first_chunk::<16>().expect("a row has an id");
         let (longs, _) = rest.as_chunks::<8>();
@@ -99,6 +103,7 @@ pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
         ids.extend_from_slice(id);
         rest.extend_from_slice(beside);
     }
+    assert_eq!((ids.len() / 16, rest.len() / 24), (keys.len(), keys.len()), "an id and what stands beside it for each row");
     (ids, rest, keys.len() as u64)
 }
 
@@ -130,7 +135,8 @@ impl ChildRow {
 /// Sorts packed children; says how many there are.
 #[must_use]
 pub fn sort_children(packed: &mut [u8]) -> u64 {
-    let (rows, _) = packed.as_chunks_mut::<24>();
+    let (rows, cut) = packed.as_chunks_mut::<24>();
+    assert!(cut.is_empty(), "children are packed whole");
     // Big-endian and never negative: the order of the bytes is that of the rows.
     order::sort(rows, |row| u128::from_be_bytes(*row.first_chunk().expect("24 bytes have 16")), Ord::cmp);
     rows.len() as u64
@@ -155,9 +161,10 @@ impl ChildFile {
     }
 
     fn rows(&mut self, range: Range<u64>) -> Result<Vec<ChildRow>, FileError> {
-        let mut bytes = vec![0; usize::try_from((range.end - range.start) * CHILD_BYTES).unwrap_or(usize::MAX)];
+        let mut bytes = room_for(&range, CHILD_BYTES);
         read(&self.path, &mut self.file, range.start * CHILD_BYTES, &mut bytes)?;
-        let (rows, _) = bytes.as_chunks::<24>();
+        let (rows, cut) = bytes.as_chunks::<24>();
+        assert!(cut.is_empty(), "children are read whole");
         let row = |bytes: &[u8; 24]| {
             let (ints, _) = bytes.as_chunks::<4>();
             let root = u128::from_be_bytes(*bytes.first_chunk().expect("24 bytes have 16"));
@@ -231,6 +238,11 @@ fn open(run: &Path, name: &str, width: u64) -> Result<(PathBuf, File, u64), File
     Err(FileError::new(&path, format!("has {bytes} bytes; expected a multiple of {width}")).hint(RESTORE))
 }
 
+/// Room for some rows of a width.
+fn room_for(rows: &Range<u64>, width: u64) -> Vec<u8> {
+    vec![0; must_fit((rows.end - rows.start) * width, "some rows fit memory")]
+}
+
 fn read(path: &Path, file: &mut File, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
     let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(bytes));
     read.map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))
@@ -266,9 +278,10 @@ impl IdFile {
     /// # Errors
     /// If they cannot be read.
     pub fn sids(&mut self, range: Range<u64>) -> Result<Vec<Sid>, FileError> {
-        let mut bytes = vec![0; usize::try_from((range.end - range.start) * ID_BYTES).unwrap_or(usize::MAX)];
+        let mut bytes = room_for(&range, ID_BYTES);
         read(&self.path, &mut self.ids, range.start * ID_BYTES, &mut bytes)?;
-        let (ids, _) = bytes.as_chunks::<16>();
+        let (ids, cut) = bytes.as_chunks::<16>();
+        assert!(cut.is_empty(), "ids are read whole");
         Ok(ids.iter().map(|id| Sid(u128::from_be_bytes(*id))).collect())
     }
 
@@ -278,9 +291,10 @@ impl IdFile {
     /// If they cannot be read.
     pub fn rows(&mut self, range: Range<u64>) -> Result<Vec<IdRow>, FileError> {
         let sids = self.sids(range.clone())?;
-        let mut bytes = vec![0; usize::try_from((range.end - range.start) * REST_BYTES).unwrap_or(usize::MAX)];
+        let mut bytes = room_for(&range, REST_BYTES);
         read(&self.path, &mut self.rest, range.start * REST_BYTES, &mut bytes)?;
-        let (rest, _) = bytes.as_chunks::<24>();
+        let (rest, cut) = bytes.as_chunks::<24>();
+        assert!(cut.is_empty() && rest.len() == sids.len(), "of each id is read what stands beside it");
         let row = |(sid, rest): (Sid, &[u8; 24])| {
             let (longs, _) = rest.as_chunks::<8>();
             let (ints, _) = longs[2].as_chunks::<4>();

@@ -75,7 +75,7 @@ pub fn day_of_file(path: &Path) -> Option<i64> {
 
 /// Where the runs have these ids, sorted; oldest run first.
 fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> {
-    debug_assert!(wanted.is_sorted(), "ids are looked for in one sweep");
+    assert!(wanted.is_sorted(), "ids are looked for in one sweep");
     let found: Vec<Vec<Place>> = (0..history.runs.len())
         .into_par_iter()
         .map(|number| {

@@ -307,8 +307,9 @@ impl Ledger {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = std::fs::read_to_string(&holder).unwrap_or_default();
-                let holder = if text.trim().is_empty() { "not known yet".to_owned() } else { text.trim().to_owned() };
+                // It is for the message only, and may not be written yet.
+                let holder = std::fs::read_to_string(&holder).ok().map(|text| text.trim().to_owned());
+                let holder = holder.filter(|text| !text.is_empty()).unwrap_or_else(|| "not known yet".to_owned());
                 return Err(LedgerError::InUse { folder: self.folder.display().to_string(), holder });
             }
             Err(TryLockError::Error(e)) => return Err(fail(e).into()),
@@ -420,8 +421,7 @@ impl History {
         let mut before: Option<&Manifest> = None;
         for run in &self.runs {
             let m = &run.manifest;
-            let folder = run.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if folder != m.run_id {
+            if run.folder.file_name().is_none_or(|name| *name != *m.run_id) {
                 let problem = format!("its manifest says that it is run {}", m.run_id);
                 return Err(FileError::new(&run.folder, problem).hint(RESTORE));
             }

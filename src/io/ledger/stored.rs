@@ -108,7 +108,7 @@ impl<'a, const N: usize> Texts<'a, N> {
     #[inline]
     #[must_use]
     pub fn row(&self, row: usize) -> [&'a str; N] {
-        self.0.map(|column| column.get(row).unwrap_or_default())
+        self.0.map(|column| column.get(row).unwrap_or(""))
     }
 
     /// One of the columns.

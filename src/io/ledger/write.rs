@@ -173,6 +173,7 @@ fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> 
         }
         let full = cutter.groups(is_last);
         let encoded: Vec<_> = full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
+        assert_eq!(encoded.len(), full.len(), "each group is encoded");
         for (group, encoded) in full.into_iter().zip(encoded) {
             groups.send((group.day, encoded?)).map_err(gone)?;
         }
@@ -254,7 +255,7 @@ impl Staged {
             }
             *open = Some(Day::begin(&self.folder, day, &self.syncer.behind())?);
         }
-        let Some(open) = open else { return Ok(()) };
+        let open = open.as_mut().expect("a day was begun");
         self.add_sums(books, &group.sums)?;
         self.legs += group.legs.0 as u64;
         open.legs.write(group.legs)?;
@@ -262,6 +263,8 @@ impl Staged {
     }
 
     fn finish_day(&mut self, day: Day) -> Result<(), LedgerError> {
+        assert!(day.calls.rows > 0, "a day that was begun has calls");
+        assert!(day.legs.rows <= 2 * day.calls.rows, "a call has two legs at most");
         for table in [day.legs, day.calls] {
             self.files.push(table.finish()?);
         }
@@ -269,6 +272,7 @@ impl Staged {
     }
 
     fn add_sums(&mut self, books: &Books<'_>, sums: &[Option<Total>]) -> Result<(), LedgerError> {
+        assert_eq!(sums.len(), books.decks.len(), "a sum, or none, for each deck");
         for (deck, total) in books.decks.iter().zip(sums) {
             let Some(total) = total else { continue };
             let sum = self.amount.entry(deck.currency.clone()).or_default();
@@ -286,6 +290,10 @@ impl Staged {
                     files.push(Table::create(&self.folder, name.to_owned(), self.syncer.behind())?);
                 }
             }
+            for ((bytes, rows), width) in sorted.iter().zip(ids::WIDTHS) {
+                assert_eq!(bytes.len() as u64, rows * width, "a file of ids has its rows, each of one width");
+            }
+            assert_eq!(sorted[0].1, sorted[1].1, "something stands beside each id");
             for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
                 file.rows += rows;
                 file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;

@@ -32,6 +32,7 @@ pub(super) struct LegNumbers {
 impl LegColumns {
     /// Adds the legs of a block of calls.
     pub(super) fn extend_numbers(&mut self, calls: &[Booked], legs: &[LegNumbers]) {
+        assert!(calls.len() <= BLOCK && legs.len() <= 2 * calls.len(), "a block of calls has two legs each at most");
         let call = |leg: &LegNumbers| &calls[leg.call as usize];
         self.account.extend(legs.iter().map(|leg| call(leg).account));
         self.trunk.extend(legs.iter().map(|leg| call(leg).trunk));
@@ -43,6 +44,7 @@ impl LegColumns {
         self.billed.extend(legs.iter().map(|leg| i64::from(leg.billed)));
         self.rate.extend(legs.iter().map(|leg| leg.rate));
         self.amount.extend(legs.iter().map(|leg| leg.amount));
+        assert_eq!(self.account.len(), self.amount.len(), "columns grow together");
     }
 }
 
@@ -61,6 +63,7 @@ impl LogColumns {
         self.class.extend(calls.iter().map(|call| u32::from(!call.is_rated)));
         self.deck.extend(calls.iter().map(|call| call.deck));
         self.price.extend(calls.iter().map(|call| call.price));
+        assert_eq!(self.amount.len(), self.price.len(), "texts and amounts came for the same calls");
     }
 }
 

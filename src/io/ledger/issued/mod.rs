@@ -158,7 +158,7 @@ impl BatchManifest {
     /// The year of its series.
     #[must_use]
     pub fn year(&self) -> &str {
-        self.date.split('-').next().unwrap_or_default()
+        year_of(&self.date)
     }
 
     fn load(folder: &Path) -> Result<Self, FileError> {
@@ -173,6 +173,12 @@ impl BatchManifest {
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         Ok(manifest)
     }
+}
+
+/// The year of a date, which begins with it.
+#[must_use]
+pub fn year_of(date: &str) -> &str {
+    date.split_once('-').map_or(date, |(year, _)| year)
 }
 
 /// All batches, oldest first.
@@ -195,7 +201,7 @@ pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
         if manifest.sequence != before.map_or(1, |before| before.sequence + 1)
             || manifest.previous_manifest.as_deref() != before.map(|before| before.own_hash.as_str())
         {
-            let before = before.map(|before| format!(", {},", before.batch_id)).unwrap_or_default();
+            let before = before.map_or_else(String::new, |before| format!(", {},", before.batch_id));
             return Err(wrong(format!("is batch {}: the one before it{before} is missing, or was changed", manifest.sequence)));
         }
         let last = series.entry((manifest.seller.clone(), manifest.year().to_owned())).or_default();

@@ -1,6 +1,6 @@
 //! Publishing a batch: documents into `staging`, then the manifest, then one rename. The protocol is that of a run.
 
-use super::{Batch, BatchManifest, DOCUMENTS, Entry, MANIFEST};
+use super::{Batch, BatchManifest, DOCUMENTS, Entry, MANIFEST, year_of};
 use crate::document::Document;
 use crate::io::ledger::manifest::{LEDGER_FORMAT, StoredFile};
 use crate::io::ledger::{
@@ -45,7 +45,7 @@ impl Writer {
         let mut line = serde_json::to_vec(document).map_err(|e| fail(e.into()))?;
         let t = &document.totals;
         self.entries.push(Entry {
-            number: document.number.clone().unwrap_or_default(),
+            number: document.number.clone().expect("an issued document has a number"),
             account_sid: document.buyer.account_sid.clone(),
             currency: document.currency.clone(),
             legs: document.legs,
@@ -82,7 +82,7 @@ impl Writer {
         let sequence = previous.map_or(1, |previous| previous.sequence + 1);
         let previous_manifest = previous.map(|previous| previous.own_hash.clone());
         let mut does = blake3::Hasher::new();
-        for text in [&blake3, previous_manifest.as_deref().unwrap_or_default()] {
+        for text in [&blake3, previous_manifest.as_deref().unwrap_or("")] {
             does.update(text.as_bytes());
         }
         let file = StoredFile { path: DOCUMENTS.to_owned(), rows: self.entries.len() as u64, bytes: self.bytes, blake3 };
@@ -141,7 +141,7 @@ impl Staged {
 /// # Errors
 /// If an earlier document of the series has a later date: numbers would not follow dates. (Another year is another series.)
 pub fn next_counter(history: &History, seller: &str, date: &str) -> Result<u64, String> {
-    let year = date.split('-').next().unwrap_or_default();
+    let year = year_of(date);
     let mut last = 0;
     let of_series = |batch: &&Batch| batch.manifest.seller == seller && batch.manifest.year() == year;
     for Batch { manifest: m, .. } in history.issued.iter().filter(of_series) {

@@ -3,6 +3,7 @@
 //! **Invariant:** pure. The same values give the same bytes on any thread, whatever was encoded before.
 
 use super::frames::Coded;
+use crate::fit::must_fit;
 use polars_parquet::parquet::encoding::bitpacked;
 use std::cell::RefCell;
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -156,7 +157,7 @@ pub(super) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
             *delta = (*value).into().wrapping_sub((*previous).into());
         }
         let deltas = &deltas[..block.len()];
-        let least = deltas.iter().copied().min().unwrap_or_default();
+        let least = deltas.iter().copied().min().expect("a block has a value");
         for (offset, delta) in offsets.iter_mut().zip(deltas) {
             *offset = delta.wrapping_sub(least).cast_unsigned();
         }
@@ -208,6 +209,7 @@ thread_local! {
 }
 
 /// An empty buffer, with room from earlier use.
+#[allow(clippy::disallowed_methods, reason = "where none was given back, a new one is as good")]
 pub(super) fn buffer() -> Vec<u8> {
     BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
@@ -339,7 +341,7 @@ impl Places {
     #[inline]
     pub fn place(&mut self, value: i64) -> Option<u32> {
         let hash = value.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift;
-        let mut slot = usize::try_from(hash).unwrap_or_default();
+        let mut slot = must_fit::<_, usize>(hash, "a slot of a table fits memory");
         let last = self.table.len() - 1;
         loop {
             let place = self.table[slot];

@@ -15,6 +15,7 @@ mod tests;
 
 pub use sids::{SidColumn, sids};
 
+use crate::fit::must_fit;
 use encode::{Places, Present};
 use polars::error::PolarsResult;
 use polars_parquet::parquet::compression::Compression;
@@ -233,8 +234,9 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
 
 /// Places in a dictionary of `count`, as the page holds them.
 fn places(rows: &[u32], count: usize) -> Vec<u8> {
-    let width = encode::width(u32::try_from(count).unwrap_or(NONE).saturating_sub(1)).max(1);
+    let width = encode::width(must_fit::<_, u32>(count, "a dictionary is counted in 32 bits").saturating_sub(1)).max(1);
     let mut values = encode::buffer();
+    assert!(values.is_empty(), "a buffer that was given back is empty");
     values.push(width.to_le_bytes()[0]);
     encode::hybrid(&mut values, rows, width);
     values
@@ -322,11 +324,13 @@ impl Ids {
     #[must_use]
     pub fn texts<'a>(&self, number: impl Fn(u32) -> u32, text: impl Fn(u32) -> &'a str) -> Encoded {
         let (numbers, places) = self.distinct(|id| number(id).into());
-        let texts: Vec<&str> = numbers.into_iter().map(|number| text(u32::try_from(number).unwrap_or(NONE))).collect();
+        let texts: Vec<&str> =
+            numbers.into_iter().map(|number| text(must_fit(number, "the number of a text fits 32 bits"))).collect();
         if texts.len() > most_distinct(self.rows.len()) || texts.iter().any(|text| text.is_empty()) {
             let mut rows = self.rows.iter().map(|row| places[*row as usize]);
-            let ids: Vec<u32> =
-                (0..self.present.rows).map(|row| self.present.has(row).then(|| rows.next()).flatten().unwrap_or(NONE)).collect();
+            let mut id = |row| if self.present.has(row) { rows.next().expect("an id for each row with a value") } else { NONE };
+            let ids: Vec<u32> = (0..self.present.rows).map(&mut id).collect();
+            assert!(rows.next().is_none(), "a row with a value for each id");
             return dictionary(&ids, texts.len(), |id| texts[id as usize]);
         }
         let mut values = encode::buffer();

@@ -112,7 +112,7 @@ pub(super) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
         }
     }
     for kept in entries(&folder)?.0 {
-        let name = kept.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = kept.file_name().expect("an entry of a folder has a name").to_string_lossy().into_owned();
         let lists = ["trunks.json", "accounts.csv", "items.csv"].map(|list| kept.join(list));
         let list = lists.iter().find(|path| path.is_file());
         let expected = if let Some(path) = list {

@@ -93,7 +93,7 @@ fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), 
     let (m, t) = (&batch.manifest, &document.totals);
     let exact = |value: Exact| value.to_string();
     let pairs = [
-        ("number", entry.number.clone(), document.number.clone().unwrap_or_default()),
+        ("number", entry.number.clone(), document.number.as_deref().unwrap_or("").to_owned()),
         ("account", entry.account_sid.clone(), document.buyer.account_sid.clone()),
         ("currency", entry.currency.clone(), document.currency.clone()),
         ("usage", entry.usage.clone(), exact(t.usage)),
@@ -105,7 +105,11 @@ fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), 
         ("date", m.date.clone(), document.issue_date.clone()),
         ("period", m.period.clone(), document.period.month.clone()),
         ("seller", m.seller.clone(), document.seller.id.clone()),
-        ("corrects", entry.corrects.clone().unwrap_or_default(), document.corrects.as_ref().map_or("", |c| &c.number).to_owned()),
+        (
+            "corrects",
+            entry.corrects.as_deref().unwrap_or("").to_owned(),
+            document.corrects.as_ref().map_or("", |c| &c.number).to_owned(),
+        ),
         ("kind", format!("{:?}", m.kind == BatchKind::Credit), format!("{:?}", document.is_credit())),
     ];
     match pairs.into_iter().find(|(_, stated, found)| stated != found) {
@@ -117,7 +121,7 @@ fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), 
 /// A credit note takes back an invoice that was issued before it, whole, and once.
 fn mirrors(history: &History, batch: &Batch, number: &str, note: &Document) -> Result<(), LedgerError> {
     let path = batch.folder.join(DOCUMENTS);
-    let own = note.number.clone().unwrap_or_default();
+    let own = note.number.as_deref().unwrap_or("");
     let before = history.issued.iter().take_while(|other| other.manifest.sequence < batch.manifest.sequence);
     let mut found = false;
     for other in before {

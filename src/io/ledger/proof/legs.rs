@@ -27,10 +27,11 @@ impl<'a> Tariffs<'a> {
 
     pub(super) fn of(&mut self, run: &Run) -> Result<&Tariff, LedgerError> {
         let m = &run.manifest;
-        let setting = |name: &str| m.policy.get(name).map(String::as_str).unwrap_or_default();
+        let setting = |name: &str| m.policy.get(name).map_or("", String::as_str);
         let (decimals, rounding) = (setting("money.leg_decimals"), setting("money.leg_rounding"));
-        let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
-        let decks = m.decks_hash.as_deref().unwrap_or_default();
+        let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
+        let no_decks = || wrong(&run.folder.join(FILE_NAME), "has calls, and does not say which decks they were rated with");
+        let decks = m.decks_hash.as_deref().ok_or_else(no_decks)?;
         let withheld = setting("input.withheld_numbers");
         let key = format!("{decks} {:?} {own_name} {decimals} {rounding} {withheld}", m.accounts_hash);
         if !self.known.contains_key(&key) {

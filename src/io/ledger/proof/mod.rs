@@ -142,7 +142,12 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> LedgerError {
 // ---- the balance, from the manifests ----------------------------------------------------------------------------
 
 fn count(manifest: &Manifest, name: &str) -> ManifestCount {
-    manifest.counts.get(name).copied().unwrap_or_default()
+    of_class(&manifest.counts, name)
+}
+
+/// The count of a class; one without records has none.
+fn of_class(counts: &BTreeMap<String, ManifestCount>, name: &str) -> ManifestCount {
+    counts.get(name).map_or_else(ManifestCount::default, |count| *count)
 }
 
 fn counts(manifest: &Manifest, names: &[&str]) -> ManifestCount {
@@ -331,7 +336,7 @@ fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
         return Err(wrong(&path, format!("the legs are {}, {amount:?}; it says {legs}, {stated:?}", sums.legs)));
     }
     for class in ["rated", "free"] {
-        let (found, stated) = (sums.classes.get(class).copied().unwrap_or_default(), count(&run.manifest, class));
+        let (found, stated) = (of_class(&sums.classes, class), count(&run.manifest, class));
         if found != stated {
             return Err(wrong(&path, format!("the {class} calls are {found:?}; it says {stated:?}")));
         }
