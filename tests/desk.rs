@@ -204,14 +204,47 @@ fn a_version_that_comes_after_the_choice_waits_beside_it() {
     let summary = night.run(&[]);
     assert_eq!((&summary["rated"], &summary["suspended_by_reason"]["conflicting-duplicate"]), (&0.into(), &2.into()));
     assert_eq!(suspense(&night, &["--reason", "conflicting-duplicate"]), ["CA5", "CA5"]);
+    let none = run(&night, &["suspense", "close", "calls.csv:8/0", "--reason", "x"]);
+    assert!(none.code == 1 && none.stderr.contains("no record of calls.csv:8/0 waits"), "{}", none.shown());
     let shown = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
     let lengths: Vec<&str> =
         shown["versions"].as_array().unwrap().iter().map(|v| v["fields"]["duration"].as_str().unwrap()).collect();
     let take = if lengths[0] == "60" { "1" } else { "2" };
-    run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
+    let said = run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
+    assert!(said.contains(&format!("version {take} stands (duration 60)")), "{said}");
     let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
     assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &"0.01000".into()), "60 s are a minute at 0.0100");
     run(&night, &["verify"]).ok();
+}
+
+/// What was written off stays so when another export says a field more of it, or when a zone is set: it is the same record.
+#[test]
+fn what_was_written_off_does_not_come_back_under_another_spelling() {
+    let night = Night::with_plain_deck();
+    let call = |end: &str, seconds: u32, trunk: &str| {
+        format!("CA1,,AC1,{trunk},trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,{end},{seconds},completed")
+    };
+    night.calls(&[&call("", 60, ""), &call("", 3600, "")]);
+    night.run(&[]);
+    run(&night, &["suspense", "close", "CA1", "--reason", "not ours"]).ok();
+    for (end, trunk) in [("2026-11-20T11:00:00Z", ""), ("", "TK1"), ("2026-11-20T11:00:00Z", "TK1")] {
+        night.calls(&[&call(end, 3600, trunk)]);
+        let summary = night.run(&["--no-transfers"]);
+        assert_eq!((&summary["duplicate"], &summary["rated"]), (&1.into(), &0.into()), "{end} {trunk}");
+    }
+    // What says anything else is another version.
+    night.calls(&[&call("2026-11-20T10:30:00Z", 1800, "TK1")]);
+    assert_eq!(night.run(&[])["rated"], 1);
+    run(&night, &["verify"]).ok();
+
+    let zone = Night::with_plain_deck();
+    zone.calls(&["CA1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20 10:00:00,,3600,completed", GOOD]);
+    assert_eq!(zone.run(&[])["suspended_by_reason"], serde_json::json!({"invalid-time": 1}));
+    run(&zone, &["suspense", "close", "CA1", "--reason", "a test call"]).ok();
+    zone.file("trunkrate.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
+    let summary = zone.run(&[]);
+    assert_eq!((&summary["duplicate"], &summary["rated"]), (&2.into(), &0.into()));
+    run(&zone, &["verify"]).ok();
 }
 
 #[test]

@@ -449,6 +449,9 @@ fn slips_are_told_before_anything_is_issued() {
     refused(&[&on[..], &["--accounts", "accounts.csv"]].concat(), "accounts.csv:2: account AC1: `xxxx");
     books.night.file("a-file", "");
     refused(&[&on[..], &["--out", "a-file"]].concat(), "a-file: cannot be made");
+    for own in ["ledger/staging", "ledger/undone", "ledger/invoices/new", "ledger/../ledger/runs"] {
+        refused(&[&on[..], &["--out", own]].concat(), "is in the ledger's own folder");
+    }
     books.night.file("trunkrate.toml", SELLER.split("[invoice]").next().expect("a seller"));
     refused(&on, "[invoice] lacks tax_category");
     books.night.file("trunkrate.toml", SELLER.replace("Carrier", "  "));

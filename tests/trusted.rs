@@ -256,7 +256,16 @@ fn a_damaged_file_is_an_error_for_whoever_reads_it() {
         }
         fs::write(of(&second, file), whole).expect("it is written");
     }
-    night.trunkrate(&["verify"]).ok();
+    // The days that a report compares with are of other runs.
+    let legs = of(&first, "legs/date=2026-11-20/part-0.parquet");
+    fs::write(&legs, fs::read(of(&second, "legs/date=2026-11-21/part-0.parquet")).expect("it is there")).expect("it is written");
+    let done = night.trunkrate(&["report"]);
+    assert!(done.code == 1 && done.stderr.contains("is not as it was written"), "{}", done.shown());
+    // A file that was exported stays whole where the next one cannot be.
+    night.file("legs.csv", "as it was\n");
+    let done = night.trunkrate(&["export", "legs", "--format", "csv", "--out", "legs.csv"]);
+    assert_eq!((done.code, fs::read_to_string(night.path().join("legs.csv")).expect("it is there").as_str()), (1, "as it was\n"));
+    assert!(!names(night.path()).iter().any(|name| name.ends_with(".part")), "{:?}", names(night.path()));
 }
 
 /// Who read a ledger that lacked its last run showed less money, without a word.

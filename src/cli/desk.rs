@@ -64,7 +64,7 @@ impl<'a> Name<'a> {
         });
         match self.numbered {
             _ if !by_id.is_empty() => by_id,
-            Some((_, number)) if at_source.is_empty() => at_numbered.into_iter().skip(number.saturating_sub(1)).take(1).collect(),
+            Some((_, number)) if at_source.is_empty() => at_numbered.into_iter().skip(number - 1).take(1).collect(),
             _ => at_source,
         }
     }
@@ -243,13 +243,16 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::usage(format!("--take {}: expected 1 to {}", args.take, found.len()))
             .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
+    let versions = Versions::of(found.iter().map(|(_, row)| row), None, zone_of(&history));
+    // By number alone nobody sees that a night in between has brought another version.
+    let says = versions.says(args.take - 1);
     let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
     let others: BTreeMap<usize, SuspenseRow> = others.collect();
     let count = others.len();
     let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
     let run = events::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
     let text = format!(
-        "run {}: version {} stands, {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
+        "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
         run.manifest.run_id,
         args.take,
         records(count)

@@ -3,6 +3,7 @@
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::cells::{CellArgs, Cells};
 use super::error::CliError;
+use super::output::Whole;
 use super::project::Project;
 use super::run::times;
 use crate::fit::must_fit;
@@ -10,7 +11,6 @@ use crate::io::calls::SourceText;
 use crate::io::ledger::frames::{self, SuspenseRow};
 use crate::io::ledger::read::{Selection, each_date, each_group, text, units};
 use crate::io::ledger::{Dataset, Ledger, books, polars_error, read};
-use crate::io::private;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
 use crate::time;
@@ -36,15 +36,15 @@ pub const SUSPENSE_COLUMNS: [&str; 10] = [
 pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
-    let mut out: Box<dyn Write> = match &args.out {
-        Some(path) => {
-            let file = private::create(path);
-            Box::new(BufWriter::new(file.map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", path.display())))?))
-        }
-        None => Box::new(BufWriter::new(std::io::stdout().lock())),
+    let Some(path) = &args.out else {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        write(&ledger, args, &selection, &mut out)?;
+        return Ok(out.flush()?);
     };
+    let mut out = BufWriter::new(Whole::create(path)?);
     write(&ledger, args, &selection, &mut out)?;
-    Ok(out.flush()?)
+    let whole = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    Ok(whole.finish()?)
 }
 
 fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {

@@ -33,6 +33,7 @@ use error::CliError;
 use project::Project;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Parses the arguments of the process and does what they say.
 #[must_use]
@@ -69,7 +70,9 @@ pub fn main() -> ExitCode {
 
 /// Ends the command cleanly at SIGINT and SIGTERM. Where that cannot be, they end it as ever.
 fn watch_signals() {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+    // A file that grows beyond its limit is an error of the write, not the end of the process.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };

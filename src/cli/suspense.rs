@@ -4,6 +4,7 @@ use super::args::{SuspenseArgs, SuspenseCommand, SuspenseList, TableFormat};
 use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::export::{SUSPENSE_COLUMNS, started_in};
+use super::output::Whole;
 use super::project::Project;
 use super::run::times;
 use super::{desk, run as night, term};
@@ -12,7 +13,6 @@ use crate::io::calls::SourceText;
 use crate::io::causes;
 use crate::io::ledger::frames::SuspenseRow;
 use crate::io::ledger::{Dataset, read};
-use crate::io::private;
 use crate::money::Total;
 use crate::record::Field;
 use crate::reject::Reason;
@@ -229,21 +229,21 @@ fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
 /// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its fields.
 fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
     let failed = |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
-    let is_stdout = path == Path::new("-");
-    let mut left_out = 0;
+    let (mut left_out, mut written) = (0_u64, 0_u64);
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
     // It is made at the first record: what is there already stays if there is none.
-    let mut file: Option<Box<dyn Write>> = None;
+    let mut file: Option<BufWriter<Whole>> = None;
     each(&mut |row| {
         let Some(line) = as_line(row) else {
             left_out += 1;
             return Ok(());
         };
-        if file.is_none() {
-            let to: Box<dyn Write> =
-                if is_stdout { Box::new(std::io::stdout().lock()) } else { Box::new(private::create(path).map_err(failed)?) };
-            file = Some(Box::new(BufWriter::new(to)));
-        }
-        let out = file.as_mut().expect("it was made above");
+        written += 1;
+        let out: &mut dyn Write = match &mut file {
+            _ if path == Path::new("-") => &mut stdout,
+            Some(file) => file,
+            none => none.insert(BufWriter::new(Whole::create(path)?)),
+        };
         out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)
     })?;
     if left_out > 0 {
@@ -254,11 +254,13 @@ fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> R
             &format!("{left_out} {many} left out; `suspense --reason malformed-record --format json` has the text"),
         );
     }
-    if let Some(mut file) = file {
-        return file.flush().map_err(failed);
+    if written == 0 {
+        term::report("note", "nothing to export: no file was written");
     }
-    term::report("note", "nothing to export: no file was written");
-    Ok(())
+    stdout.flush().map_err(failed)?;
+    let Some(file) = file else { return Ok(()) };
+    let whole = file.into_inner().map_err(|e| failed(e.into_error()))?;
+    Ok(whole.finish()?)
 }
 
 fn as_line(row: &SuspenseRow) -> Option<String> {

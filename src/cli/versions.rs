@@ -55,6 +55,15 @@ impl Versions {
         Field::ALL.into_iter().filter(|field| self.differs(*field)).map(Field::as_str).collect()
     }
 
+    /// What a version says by the fields in which it differs from the others: `duration 3600`.
+    #[must_use]
+    pub fn says(&self, version: usize) -> String {
+        let own = &self.waiting[version];
+        let says = |field: &'static str| format!("{field} {}", own.get(field).map_or("empty", String::as_str));
+        let all: Vec<String> = self.differing().into_iter().map(says).collect();
+        visible(&all.join(", ")).into_owned()
+    }
+
     fn differs(&self, field: Field) -> bool {
         if matches!(field, Field::Price | Field::PriceUnit) {
             return false;

@@ -186,7 +186,12 @@ impl Intake {
         let mut texts = self.dealt.texts.clone();
         let tonight = Tonight { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
         let mut earlier = known::earlier(history, tonight, waited, &mut texts, runs)?;
+        let spots = waited.may_be_closed(tonight)?;
         self.dealt.texts = texts;
+        self.reading.each_text::<FileError>(&spots, &mut |text| {
+            earlier.closed.extend(waited.closed(&text));
+            Ok(())
+        })?;
         let known = history.newest_start();
         earlier.newest_start = known.max(self.dealt.facts.starts.newest(known));
         earlier.waits = Arc::clone(&self.dealt.waits);

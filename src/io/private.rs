@@ -17,11 +17,6 @@ pub(crate) fn create_new(path: &Path) -> Result<File> {
     options().create_new(true).open(path)
 }
 
-/// Makes a file, or empties the one that is there, which keeps its mode.
-pub(crate) fn create(path: &Path) -> Result<File> {
-    options().create(true).truncate(true).open(path)
-}
-
 /// Makes a folder, and those above it.
 pub(crate) fn make_folders(folder: &Path) -> Result<()> {
     let mut builder = DirBuilder::new();

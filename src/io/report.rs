@@ -206,13 +206,18 @@ fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
 
 /// The sums of some days over some runs. A file is read a group of rows at a time.
 fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError> {
-    let files = runs.iter().flat_map(|run| run.files(Dataset::Legs));
-    let files: Vec<(i64, PathBuf)> =
-        files.filter_map(|path| Some((day_of_file(&path)?, path))).filter(|(day, _)| wanted.contains(day)).collect();
+    let files = runs.iter().flat_map(|run| run.files(Dataset::Legs).into_iter().map(move |path| (run, path)));
+    let files: Vec<(i64, &Run, PathBuf)> = files
+        .filter_map(|(run, path)| Some((day_of_file(&path)?, *run, path)))
+        .filter(|(day, ..)| wanted.contains(day))
+        .collect();
     let read: Vec<_> = files
         .par_iter()
         .with_max_len(1)
-        .map(|(day, path)| Ok((*day, sums_by_currency(std::slice::from_ref(path))?)))
+        .map(|(day, run, path)| {
+            run.check_before_read(path)?;
+            Ok((*day, sums_by_currency(std::slice::from_ref(path))?))
+        })
         .collect::<Result<_, LedgerError>>()?;
     let mut sums = DaySums::default();
     for (day, by_currency) in read {

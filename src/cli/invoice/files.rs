@@ -10,10 +10,10 @@ use crate::io::formats::journal::Head;
 use crate::io::formats::pdf::{PRINTED, Printer};
 use crate::io::formats::{FormatError, csv, einvoice, journal, json};
 use crate::io::invoices::Terms;
-use crate::io::ledger::History;
 use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
 use crate::io::ledger::issued::legs::{self, PART};
 use crate::io::ledger::issued::{Batch, Entry};
+use crate::io::ledger::{History, Ledger, OWN_FOLDERS};
 use crate::io::parts::{Parts, Room};
 use crate::io::{FileError, private};
 use crate::text;
@@ -246,6 +246,20 @@ const ROOM: usize = 64 << 20;
 /// Makes a folder for files.
 pub fn make_folder(out: &Path) -> Result<(), CliError> {
     private::make_folders(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
+}
+
+/// Refuses the folders of the ledger: what is written there would be taken for runs, or be cleared.
+pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
+    let Ok(own) = ledger.folder().canonicalize() else { return Ok(()) };
+    let absolute = std::path::absolute(out).map_err(|e| CliError::failed(format!("{}: {e}", out.display())))?;
+    // What is not there yet is made below the nearest folder that is.
+    let there = absolute.ancestors().find_map(|above| Some((above.canonicalize().ok()?, absolute.strip_prefix(above).ok()?)));
+    let target = there.map_or_else(|| absolute.clone(), |(there, rest)| there.join(rest));
+    if let Some(folder) = OWN_FOLDERS.iter().map(|name| own.join(name)).find(|folder| target.starts_with(folder)) {
+        return Err(CliError::failed(format!("{}: is in the ledger's own folder {}", out.display(), folder.display()))
+            .hint("name a folder of your own"));
+    }
+    Ok(())
 }
 
 /// Writes all files of all documents into a folder, with an index.

@@ -3,7 +3,7 @@
 use super::args::{BilledArgs, CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::check;
-use super::files::{Drawing, Selection, copy_files, make_folder, tell_lacks, write_files};
+use super::files::{Drawing, Selection, copy_files, make_folder, refuse_own_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
 use crate::cli::run::{head, open_to_write, print_what_is_done};
@@ -141,6 +141,7 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     incomplete.tell(&inputs.accounts_path, true)?;
     term::print(&overview(&documents, "nothing would be issued"))?;
     if let Some(out) = &args.out {
+        refuse_own_folder(&ledger, out)?;
         let drawing = Drawing::new(&args.drawing, &inputs.terms, args.formats())?;
         write_files(&history, Selection::Drafts(documents), &drawing, out)?.tell(out);
     }
@@ -188,7 +189,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     require_seller(&inputs.terms, &inputs.config)?;
     tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
     // A template that is broken, and a folder that cannot be, are told before anything is issued.
-    out.as_deref().map(make_folder).transpose()?;
+    out.as_deref().map(|out| refuse_own_folder(&ledger, out).and_then(|()| make_folder(out))).transpose()?;
     let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;
     let drafts = invoices::drafts(inputs.sources(&history), wanted(args, &date))?;
     let (mut seen, mut incomplete) = (Seen::default(), Incomplete::default());

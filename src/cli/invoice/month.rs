@@ -1,6 +1,7 @@
 //! `invoice --period`: what a month's calls come to, per account, as CSV and JSON, with an index. Nothing is issued.
 
 use super::args::MonthArgs;
+use super::files::refuse_own_folder;
 use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
 use crate::cli::project::Project;
@@ -32,6 +33,7 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     let selection = Selection { times: Some(from..to), account: args.account.clone() };
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
+    refuse_own_folder(&ledger, &out)?;
     private::make_folders(&out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
     let unlisted = Account::default();
     let mut index = Vec::new();

@@ -1,7 +1,7 @@
 //! `invoice list`, `show` and `write`.
 
 use super::args::{ListArgs, ShowArgs, WriteArgs};
-use super::files::{Drawing, Selection, signed, write_files};
+use super::files::{Drawing, Selection, refuse_own_folder, signed, write_files};
 use super::issue::unknown;
 use crate::cli::args::TableFormat;
 use crate::cli::cells::Cells;
@@ -119,6 +119,7 @@ pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
     if selection.count() == 0 {
         return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
     }
+    refuse_own_folder(&ledger, &out)?;
     write_files(&history, selection, &drawing, &out)?.tell(&out);
     Ok(())
 }

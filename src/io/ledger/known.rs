@@ -25,7 +25,7 @@ use crate::call::Status;
 use crate::call::{Calls, DirectionField, PartyRef, Sid};
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::io::FileError;
-use crate::io::calls::{SourceText, Waits};
+use crate::io::calls::{SourceText, Spot, Waits};
 use crate::io::families::Dealt;
 use crate::packed::SharedTexts;
 use crate::party::Party;
@@ -170,14 +170,39 @@ pub struct Waited {
 struct Closed {
     /// Ids and fingerprints.
     contents: HashSet<(Sid, u64)>,
-    /// The records by their ids, as they came: text and header.
-    records: HashMap<Sid, Vec<(String, Arc<str>)>>,
+    /// The records by their ids.
+    records: HashMap<Sid, Vec<ClosedRecord>>,
     /// The calls of which another version was chosen.
     chosen: HashSet<Sid>,
 }
 
+/// A record that was written off, as tonight's policy reads it.
+#[derive(Debug, Clone)]
+struct ClosedRecord {
+    /// Its text, and the header that it stands under.
+    text: (String, Arc<str>),
+    /// The fields that it has, but for the price.
+    filled: FieldSet,
+    content: u64,
+}
+
+impl ClosedRecord {
+    /// `None` if it is no record.
+    fn read(text: String, header: Arc<str>, policy: &Policy) -> Option<Self> {
+        let (filled, content) = SourceText::kept(&text, &header)?.with_fields(|fields| {
+            let record = Record::read(fields?, policy);
+            Some((without_price(record.filled), record.content))
+        })?;
+        Some(Self { text: (text, header), filled, content })
+    }
+}
+
+fn without_price(fields: FieldSet) -> FieldSet {
+    fields.without(Field::Price).without(Field::PriceUnit)
+}
+
 impl Closed {
-    fn read(runs: &[Run]) -> Result<Self, LedgerError> {
+    fn read(runs: &[Run], policy: &Policy) -> Result<Self, LedgerError> {
         let mut closed = Self::default();
         for run in runs {
             read::each_suspended(run, Dataset::Closed, |rows| {
@@ -187,8 +212,10 @@ impl Closed {
                     if run.manifest.kind == RunKind::Resolve {
                         closed.chosen.insert(sid);
                     }
-                    if !sid.is_empty() {
-                        closed.records.entry(sid).or_default().push((row.record, row.header));
+                    if let Some(record) = ClosedRecord::read(row.record, row.header, policy).filter(|_| !sid.is_empty()) {
+                        // Read by another zone, it has another fingerprint, and is the same record.
+                        closed.contents.insert((sid, record.content));
+                        closed.records.entry(sid).or_default().push(record);
                     }
                 }
                 Ok::<_, LedgerError>(())
@@ -202,15 +229,41 @@ impl Closed {
         let lacks = |record: usize| {
             let fuller = self.records.get(&calls.sid[record]);
             let (own, content) = (calls.filled[record], calls.content[record]);
-            fuller.is_some_and(|texts| texts.iter().any(|text| without_more(text, own, policy) == Some(content)))
+            let is_less = |closed: &ClosedRecord| {
+                SourceText::kept(&closed.text.0, &closed.text.1).and_then(|text| without_more(&text, own, policy))
+                    == Some(content)
+            };
+            fuller.is_some_and(|records| records.iter().any(is_less))
         };
         (0..calls.len()).filter(|record| lacks(*record)).map(|record| (calls.sid[record], calls.content[record])).collect()
     }
+
+    /// The records that have more fields than one of their call that was written off. Only their texts say whether they say
+    /// anything else.
+    fn may_be_fuller(&self, calls: &Calls) -> Vec<Spot> {
+        let has_more = |record: usize| {
+            let own = without_price(calls.filled[record]);
+            let is_less = |closed: &ClosedRecord| closed.filled != own && closed.filled.union(own) == own;
+            self.records.get(&calls.sid[record]).is_some_and(|records| records.iter().any(is_less))
+        };
+        let spot = |record: usize| Spot { number: calls.number[record], place: calls.place[record] };
+        (0..calls.len()).filter(|record| has_more(*record)).map(spot).collect()
+    }
+
+    /// The id and fingerprint of a record that says what one that was written off says, and more: it is no other version.
+    fn fuller(&self, text: &SourceText, policy: &Policy) -> Option<(Sid, u64)> {
+        let (sid, content) = text.with_fields(|fields| {
+            let fields = fields?;
+            Some((Sid::of(fields.get(Field::Sid)).0, Record::read(fields, policy).content))
+        })?;
+        let is_it = |closed: &ClosedRecord| without_more(text, closed.filled, policy) == Some(closed.content);
+        self.records.get(&sid)?.iter().any(is_it).then_some((sid, content))
+    }
 }
 
-/// The fingerprint of a record that was kept, without the fields that another one lacks; none if that lacks nothing.
-fn without_more((record, header): &(String, Arc<str>), own: FieldSet, policy: &Policy) -> Option<u64> {
-    SourceText::kept(record, header)?.with_fields(|fields| {
+/// The fingerprint of a record without the fields that another one lacks; none if that lacks nothing.
+fn without_more(text: &SourceText, own: FieldSet, policy: &Policy) -> Option<u64> {
+    text.with_fields(|fields| {
         let fields = fields?;
         let (mut fewer, mut lacks) = (Fields::default(), false);
         for field in Field::ALL.into_iter().filter(|field| !matches!(field, Field::Price | Field::PriceUnit)) {
@@ -230,6 +283,23 @@ impl Waited {
     #[must_use]
     pub fn new(waiting: &Waits, policy: &Policy) -> Self {
         Self { kept: waiting.parents().clone(), policy: policy.clone(), ..Self::default() }
+    }
+
+    /// Records of tonight that have more fields than one that was written off, in the order in which they stand.
+    ///
+    /// # Errors
+    /// If tonight's records cannot be read.
+    pub fn may_be_closed(&self, tonight: Tonight<'_>) -> Result<Vec<Spot>, FileError> {
+        let Some(closed) = self.closed.as_ref().filter(|closed| !closed.records.is_empty()) else { return Ok(Vec::new()) };
+        let mut spots = tonight.ask(|calls| closed.may_be_fuller(calls))?.concat();
+        spots.sort_unstable();
+        Ok(spots)
+    }
+
+    /// The id and fingerprint of such a record, if it says nothing else than the one that was written off.
+    #[must_use]
+    pub fn closed(&self, text: &SourceText) -> Option<(Sid, u64)> {
+        self.closed.as_ref()?.fuller(text, &self.policy)
     }
 
     fn is_kept(&self, number: u32) -> bool {
@@ -289,7 +359,7 @@ pub fn earlier(
     earlier.versions = versions;
     let closed = match &waited.closed {
         Some(closed) => closed,
-        None => waited.closed.insert(Closed::read(&history.runs)?),
+        None => waited.closed.insert(Closed::read(&history.runs, &waited.policy)?),
     };
     earlier.closed.clone_from(&closed.contents);
     earlier.chosen.clone_from(&closed.chosen);

@@ -110,6 +110,9 @@ pub struct Ledger {
     folder: PathBuf,
 }
 
+/// The folders in a ledger's folder.
+pub(crate) const OWN_FOLDERS: [&str; 5] = ["staging", "runs", "undone", "invoices", "archive"];
+
 /// A published run.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -227,7 +230,7 @@ impl Ledger {
     /// Refuses folders and files of the ledger that are links: what they lead to is a stranger's, and would be emptied or
     /// written to.
     fn refuse_links(&self) -> Result<(), FileError> {
-        for name in ["staging", "runs", "undone", "invoices", "archive", catalog::FILE_NAME] {
+        for name in OWN_FOLDERS.into_iter().chain([catalog::FILE_NAME]) {
             let path = self.folder.join(name);
             if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
                 return Err(FileError::new(&path, "is a link; a ledger's folders and files are its own")
