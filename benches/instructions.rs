@@ -3,6 +3,8 @@
 //! `instructions PART UNITS` does the part UNITS times over (blocks of CSV, thousands of legs) inside a function named
 //! `counted`, and prints how many records or legs that were. All data is invented from a fixed seed.
 
+#![allow(clippy::disallowed_methods, reason = "the data are invented")]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;

@@ -73,6 +73,7 @@
 //! - **night**: one run over one export, by day or by night.
 //! - **batch**: invoices that were issued together, or one credit note.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test that gets a default fails"))]
 #![cfg_attr(not(feature = "engine"), allow(dead_code, reason = "some of the kernel serves only the ledger"))]
 
 pub mod advice;

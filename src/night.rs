@@ -260,6 +260,7 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
             night.child[calls.child[record] as usize] = verdict.child;
         }
     }
+    night.check(calls);
     night
 }
 
@@ -491,6 +492,16 @@ impl Night {
             is_rated: self.class[record] == Class::Rated,
             shows_b: caller_id(scene.root.direction, setting, &scene.parties) == b && a != b,
         }
+    }
+
+    /// Asserts that every record has an end, and what is suspended a reason: no level was left out.
+    fn check(&self, calls: &Calls) {
+        let lengths = [self.class.len(), self.reason.len(), self.first.len()];
+        assert_eq!(lengths, [calls.len(); 3], "every record has its end");
+        assert_eq!(self.child.len(), calls.children.len(), "every child has its end");
+        let mut ends = self.class.iter().zip(&self.reason);
+        let has_reason = |(class, reason): (&Class, &Option<Reason>)| (*class == Class::Suspended) == reason.is_some();
+        assert!(ends.all(has_reason), "what is suspended has a reason, and nothing else has");
     }
 
     /// The rows of a rated record's legs, in the order of the table's cells.

@@ -40,6 +40,8 @@
 //! | `documents` | documents for these tests |
 //! | `support` | a folder, a night in it, and the binary |
 
+#![allow(clippy::disallowed_methods, reason = "a test that gets a default fails")]
+
 mod billing_table;
 mod browser;
 mod catalog;

@@ -54,7 +54,7 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
 }
 
 fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &History) -> Result<(), CliError> {
-    let run = summary.run_id.as_deref().unwrap_or_default();
+    let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }

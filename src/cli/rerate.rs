@@ -249,7 +249,11 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
     if let Some(rates) = &args.rates {
         return Ok((decks::load(rates)?, rates.display().to_string()));
     }
-    let folder = ledger.archive_folder().join(run.manifest.decks_hash.as_deref().unwrap_or_default());
+    let Some(hash) = &run.manifest.decks_hash else {
+        return Err(CliError::failed(format!("the run {} does not say which decks it rated with", run.manifest.run_id))
+            .hint("run `trunkrate verify`"));
+    };
+    let folder = ledger.archive_folder().join(hash);
     let own_name = run.manifest.decks.first().map(|deck| deck.folder.clone()).unwrap_or_default();
     Ok((decks::archived(&folder, &own_name)?, "as booked".to_owned()))
 }

@@ -71,7 +71,7 @@ fn night(
     refuse_too_many(max_suspended, &session)?;
     let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
-    let run = summary.run_id.as_deref().unwrap_or_default();
+    let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     for note in &summary.notes {
         term::report("note", note);
     }

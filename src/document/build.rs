@@ -168,8 +168,11 @@ fn exact_product(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
 /// The credit note that takes an invoice back, whole: the same lines and totals, under a number of its own.
 #[must_use]
 pub fn credit_note(invoice: &Document, number: String, issue_date: String, reason: String) -> Document {
-    let corrected =
-        Corrected { number: invoice.number.clone().unwrap_or_default(), issue_date: invoice.issue_date.clone(), reason };
+    let corrected = Corrected {
+        number: invoice.number.clone().expect("an invoice that is credited has a number"),
+        issue_date: invoice.issue_date.clone(),
+        reason,
+    };
     Document {
         kind: Kind::CreditNote,
         number: Some(number),

@@ -207,6 +207,7 @@ pub fn read(
         scope.spawn(move || produce(files, policy, &sender, progress, &Documents::of(memory)));
         reading.consume(receiver, policy, dealer)
     })?;
+    assert_eq!(dealer.records(), reading.records, "each record that was read was dealt out");
     reading.count_rows();
     Ok(reading)
 }
@@ -233,6 +234,7 @@ fn read_waiting(waiting: &[Waiting], first: u32, policy: &Policy) -> Calls {
             *own = PriceRef::of(&kept.price, &kept.unit);
         }
     }
+    assert_eq!(calls.len(), waiting.len(), "a record is one record again");
     calls
 }
 
@@ -469,6 +471,7 @@ impl Reading {
             }
             let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
             let mut batch = Vec::with_capacity(parsed.len());
+            assert_eq!(parsed.len(), pieces.len(), "each piece is parsed");
             for (piece, parsed) in pieces.drain(..).zip(parsed) {
                 let Parsed { calls, keys, links } = parsed?;
                 self.keys.merge(keys);
@@ -539,6 +542,8 @@ impl Reading {
             let end = self.blocks.get(number + 1).map_or(self.records, |next| next.first_record);
             self.files[block.file as usize].rows += u64::from(end - block.first_record);
         }
+        let rows: u64 = self.files.iter().map(|file| file.rows).sum();
+        assert_eq!(rows + self.waiting.len() as u64, u64::from(self.records), "each record waited, or is of a file");
     }
 
     fn block_of(&self, record: usize) -> Option<(usize, &Block)> {

@@ -11,6 +11,7 @@ use super::FileError;
 use super::sheet::{self, reader};
 use crate::call::Calls;
 use crate::columns;
+use crate::fit::must_fit;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, LONGEST_FIELD, Record};
 use std::ops::Range;
@@ -105,8 +106,7 @@ impl Header {
     }
 
     fn fields_of_record<'a>(&self, record: &'a csv::ByteRecord) -> Option<Fields<'a>> {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let range = |column| record.range(column).unwrap_or_default();
+        let range = |column| record.range(column).expect("a column of the record");
         let places: Vec<Place> = (0..record.len()).map(range).map(|range| (place(range.start), place(range.end))).collect();
         self.fields(Text::Bytes(record.as_slice()), &places)
     }
@@ -375,7 +375,7 @@ fn without_line_end(mut line: &[u8]) -> &[u8] {
 }
 
 fn place(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
+    must_fit(offset, "a block is shorter than 4 GiB")
 }
 
 /// The text of the record that starts a slice of a block, without its line's end.

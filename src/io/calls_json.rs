@@ -6,6 +6,7 @@ use super::FileError;
 use super::calls_csv::LONGEST_LINE;
 use crate::call::Calls;
 use crate::columns;
+use crate::fit::must_fit;
 use crate::policy::Policy;
 use crate::record::{Field, FieldSet, Fields, Record};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -129,6 +130,7 @@ impl Keys {
 
     /// The keys of records, for each set of fields that records have: a record may have a field under another name though its
     /// neighbours have it under its own.
+    #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
         self.examples.values().map(|example| {
             let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
@@ -140,6 +142,7 @@ impl Keys {
     ///
     /// # Errors
     /// The keys that no record has ([`columns::check`]), or that the records are envelopes around calls.
+    #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
         // A file without records lacks nothing.
         let Some(example) = self.examples.values().next() else { return Ok(()) };
@@ -176,7 +179,7 @@ fn line_end(block: &[u8]) -> u8 {
 #[must_use]
 pub fn line_text(block: &[u8], place: usize) -> String {
     let end = line_end(block);
-    let line = block[place..].split(|b| *b == end).find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let line = block[place..].split(|b| *b == end).find(|line| !line.trim_ascii().is_empty()).unwrap_or(b"");
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
 
@@ -191,7 +194,7 @@ pub fn parse_lines(bytes: &[u8], policy: &Policy) -> (Calls, Keys) {
         let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
         let line = bytes[start..end].trim_ascii();
         if !line.is_empty() {
-            let found = push_object(line, u32::try_from(start).unwrap_or(u32::MAX), policy, &mut calls);
+            let found = push_object(line, must_fit(start, "a block is shorter than 4 GiB"), policy, &mut calls);
             keys.add(found, line);
         }
         start = end + 1;
@@ -399,6 +402,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
 }
 
 /// A call names itself and says when it started or where it went.
+#[allow(clippy::disallowed_methods, reason = "what is malformed has no keys")]
 fn looks_like_a_call(text: &str) -> bool {
     // A field of the wrong type is a bad record, not a foreign file.
     let names = serde_json::from_str::<std::collections::BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();

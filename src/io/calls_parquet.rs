@@ -4,10 +4,13 @@
 //! means: numbers keep their digits; times are ISO 8601 with the offset that the column states, or none. A time that is an
 //! instant by its type goes by without being written and read again: 390 ns saved for each.
 
+#![allow(clippy::disallowed_methods, reason = "a cell without a value is empty")]
+
 use super::FileError;
 use super::page_counts::{self, Pages};
 use crate::call::Calls;
 use crate::columns;
+use crate::fit::must_fit;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
 use crate::time::{self, Micros};
@@ -374,7 +377,7 @@ impl Texts {
         let has_no_nul = column.downcast_iter().all(|array| {
             let short = |view: u128| {
                 // The length stands below the text, and at most twelve bytes above it. What is no text becomes 255.
-                let text = view >> 32 | u128::MAX.checked_shl(u32::try_from(view & 15).unwrap_or_default() * 8).unwrap_or(0);
+                let text = view >> 32 | u128::MAX.checked_shl(must_fit::<_, u32>(view & 15, "four bits fit 32") * 8).unwrap_or(0);
                 (text.wrapping_sub(ONES) & !text & ONES << 7) == 0
             };
             array.views().iter().all(|view| !view.is_inline() || short(view.as_u128()))
@@ -413,16 +416,17 @@ impl CallRows {
                 Cells::Times(column) => times.push((*field, column)),
             }
         }
+        assert!(texts.iter().all(|(_, array)| array.len() == self.rows), "a column is one array, with a cell in each row");
         for row in 0..self.rows {
             if row % ROWS == 0 {
                 let mut calls = Calls::default();
                 calls.reserve(ROWS.min(self.rows - row));
                 blocks.push(calls);
             }
-            let Some(calls) = blocks.last_mut() else { break };
+            let calls = blocks.last_mut().expect("a block was begun");
             let mut fields = Fields::default();
             for (field, array) in &texts {
-                fields.0[*field as usize] = array.get(row).unwrap_or_default();
+                fields.0[*field as usize] = array.get(row).unwrap_or("");
             }
             let mut known = [None; 3];
             // Where a time is no instant, its text is what it is about.
@@ -437,7 +441,7 @@ impl CallRows {
             for ((field, _), written) in times.iter().zip(&written) {
                 fields.0[*field as usize] = if known[time_number(*field)].is_some() { "known" } else { written };
             }
-            let place = u32::try_from(row).unwrap_or(u32::MAX);
+            let place = must_fit(row, "a slice has fewer than 2^32 rows");
             if let Some(text) = self.malformed.as_ref().and_then(|texts| texts.get(row)) {
                 calls.push(&Record::malformed(text.as_bytes()), place);
             } else if if has_no_nul { fields.are_short() } else { fields.are_usable() } {
@@ -454,7 +458,7 @@ impl CallRows {
         let mut texts: [String; Field::ALL.len()] = Default::default();
         for (field, cells) in &self.columns {
             texts[*field as usize] = match cells {
-                Cells::Text(cells) => cells.column.get(row).unwrap_or_default().to_owned(),
+                Cells::Text(cells) => cells.column.get(row).unwrap_or("").to_owned(),
                 Cells::Times(column) => column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default(),
             };
         }

@@ -72,7 +72,7 @@ pub fn each_diagnosed<E: From<LedgerError>>(
 ) -> Result<(), E> {
     let Some(run) = history.runs.last().filter(|run| !run.files(Dataset::Suspense).is_empty()) else { return Ok(()) };
     let inputs = inputs_of(ledger, history).map_err(LedgerError::from)?;
-    let policy = inputs.as_ref().map(|inputs| inputs.policy.clone()).unwrap_or_default();
+    let policy = inputs.as_ref().map_or_else(Policy::default, |inputs| inputs.policy.clone());
     let decks = inputs.as_ref().map_or(&[][..], |inputs| &inputs.decks.decks);
     let trunks = inputs.as_ref().and_then(|inputs| inputs.trunks.as_ref()).map(|(trunks, _)| trunks);
     let estimator = Estimator::new(decks, policy.leg_rule, &policy.withheld_numbers);
@@ -117,7 +117,7 @@ fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileE
     let rated = history.runs.iter().rev().find_map(|run| Some((&run.manifest, run.manifest.decks_hash.as_ref()?)));
     let Some((m, hash)) = rated else { return Ok(None) };
     let archive = ledger.archive_folder();
-    let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
+    let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
     let decks = decks::archived(&archive.join(hash), own_name)?;
     let path = |hash: &Option<String>, name: &str| hash.as_ref().map(|hash| archive.join(hash).join(name));
     let trunks = path(&m.trunks_hash, "trunks.json").map(|path| trunks::load(&path)).transpose()?;
@@ -222,7 +222,7 @@ impl Family<'_> {
     ) -> Diagnosed<'a> {
         let reason = Reason::parse(&row.reason).unwrap_or(Reason::MalformedRecord);
         let root = self.root_of(row, texts);
-        let trunk = root.map(|root| texts.trunks.text(root.trunk).to_owned()).unwrap_or_default();
+        let trunk = root.map_or_else(String::new, |root| texts.trunks.text(root.trunk).to_owned());
         let parent = Some(&row.parent_call_sid).filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0);
         let parent_reason = parent.and_then(|parent| self.ancestors.0.get(&parent)).map(|parent| parent.reason.as_str());
         let is_booked = reason == Reason::ConflictingDuplicate && self.booked.contains_key(&Sid::of(&row.call_sid).0);

@@ -280,8 +280,8 @@ fn line(deck: &str, change: &Change, old: &DeckRows, new: &DeckRows) -> String {
         let minimum = if block.minimum == 0 { String::new() } else { format!(", minimum {} s", block.minimum) };
         format!("{} {currency}{fee} ({}/{}{minimum})", rate.price, block.initial, block.increment)
     };
-    let (then, now) = (terms(was, &old.currency), is.map(|row| terms(row, &new.currency)).unwrap_or_default());
-    let after = is.map(|row| place(new, row)).unwrap_or_default();
+    let (then, now) = (terms(was, &old.currency), is.map_or_else(String::new, |row| terms(row, &new.currency)));
+    let after = is.map_or_else(String::new, |row| place(new, row));
     match change.kind {
         Kind::Gone => format!("deck `{deck}`, {before}: {numbers}: {then} → gone, or no more in force"),
         Kind::Changed if before == after && then == now => {

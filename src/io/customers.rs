@@ -38,7 +38,7 @@ pub fn check_items(items: &Items, path: &Path, accounts: &Accounts, history: &Hi
     let unknown = unlisted.into_iter().filter(|sid| !known.contains(*sid));
     let Some(sid) = unknown.min_by_key(first) else { return Ok(()) };
     let nearest = meaning(sid, accounts.keys().chain(&known).map(String::as_str), &[]);
-    let nearest = nearest.map(|id| format!("the nearest known id is {id}; ")).unwrap_or_default();
+    let nearest = nearest.map_or_else(String::new, |id| format!("the nearest known id is {id}; "));
     let problem = format!("account_sid is `{sid}`: the accounts file does not list it, and the ledger has no call of it");
     let error = FileError::new(path, problem).hint(format!("{nearest}list the account if it is a new one"));
     Err(FileError { line: first(&sid), ..error }.into())

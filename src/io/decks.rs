@@ -11,6 +11,7 @@ use self::prefixes::Wrong;
 use super::sheet::{Strictness, no_row};
 use super::{FileError, read_text};
 use crate::deck::{Conflict, Deck, Increments, NewRate, Rate};
+use crate::fit::must_fit;
 use crate::money::{Price, minor_unit_decimals};
 use crate::record::plain_name;
 use crate::scenario::Direction;
@@ -120,7 +121,7 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
         for sub in subs {
             let inside = folder_files(&sub)?;
             if inside.iter().any(|path| is_deck_file(path)) {
-                let name = sub.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = name_of(&sub);
                 collect(&sub, &name, &inside, &mut files)?;
             }
         }
@@ -128,7 +129,7 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
     refuse_left_out(folder, folder, &files)?;
     let real_name = || folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
     let own_name = own_name.map(str::to_owned).or_else(real_name);
-    from_files(folder, &own_name.unwrap_or_default(), files)
+    from_files(folder, own_name.as_deref().unwrap_or(""), files)
 }
 
 /// Builds the decks of a set of files, as [`load`] collected them. `folder` is for messages, `own_name` for a deck whose
@@ -237,7 +238,9 @@ fn is_price_list(path: &Path) -> bool {
     }
     let mut beginning = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut beginning));
-    let first = String::from_utf8_lossy(beginning.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let first =
+        String::from_utf8_lossy(beginning.split(|byte| *byte == b'\n').next().expect("a text that is split has a first piece"))
+            .into_owned();
     read.is_ok() && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
 }
 
@@ -252,10 +255,14 @@ fn refuse_other_tables(paths: &[PathBuf]) -> Result<(), FileError> {
     }
 }
 
+fn name_of(entry: &Path) -> String {
+    entry.file_name().expect("an entry of a folder has a name").to_string_lossy().into_owned()
+}
+
 fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
     refuse_other_tables(paths)?;
     for path in paths.iter().filter(|path| is_deck_file(path)) {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name_of(path);
         let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
         files.insert(if deck.is_empty() { name } else { format!("{deck}/{name}") }, bytes);
     }
@@ -441,7 +448,7 @@ impl Layout {
     }
 
     fn get<'a>(&self, row: &'a csv::StringRecord, column: Column) -> &'a str {
-        self.0[column as usize].and_then(|at| row.get(at)).unwrap_or_default().trim()
+        self.0[column as usize].and_then(|at| row.get(at)).unwrap_or("").trim()
     }
 }
 
@@ -485,7 +492,7 @@ fn read_rows(
         let destinations = destinations.map_err(|wrong| list(Column::Destinations, wrong))?;
         let origins = prefixes::origins(layout.get(&row, Column::Origins), strictness);
         let origins = origins.map_err(|wrong| list(Column::Origins, wrong))?;
-        let rate = Rate { file, line: u32::try_from(line).unwrap_or(u32::MAX), ..rate };
+        let rate = Rate { file, line: must_fit(line, "a deck has fewer than 2^32 lines"), ..rate };
         rows.push(NewRate { rate, destinations, origins });
     }
     Ok(())
@@ -546,11 +553,11 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
 pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, String), FileError> {
     let mut files = BTreeMap::new();
     for path in folder_files(folder)? {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name_of(&path);
         files.insert(name.clone(), read_text(&path)?.into_bytes());
     }
     for sub in sub_folders(folder)? {
-        let deck = sub.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let deck = name_of(&sub);
         collect(&sub, &deck, &folder_files(&sub)?, &mut files)?;
     }
     files.retain(|name, _| is_deck_file(Path::new(name)));

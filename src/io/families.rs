@@ -23,6 +23,7 @@ use super::FileError;
 use super::parts::{Parts, Room};
 use crate::call::{Calls, NONE, Sid, SidText};
 use crate::clock::{InARow, Starts};
+use crate::fit::must_fit;
 use crate::packed::{SharedTexts, TextIds, pack, unpack};
 use crate::time::Micros;
 use rayon::prelude::*;
@@ -120,7 +121,7 @@ impl Dealer {
             parts: Parts::new(parts, room),
             texts: SharedTexts::default(),
             facts: Facts::default(),
-            retried: u32::try_from(retried).unwrap_or(NONE),
+            retried: must_fit(retried, "records are counted in 32 bits"),
             waits: HashSet::new(),
             seed: RandomState::new().hash_one(0),
             keys: Filter::new(if parts == 1 { 0 } else { expected }),
@@ -131,7 +132,7 @@ impl Dealer {
 
     /// The part of a hash: its upper bits; the filter takes the lower ones.
     fn part(&self, hash: u64) -> usize {
-        usize::try_from((u128::from(hash) * self.parts.count() as u128) >> 64).unwrap_or_default()
+        must_fit((u128::from(hash) * self.parts.count() as u128) >> 64, "the number of a part fits memory")
     }
 
     fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> Piece {
@@ -180,6 +181,7 @@ impl Dealer {
             }
             order[self.part(hash)].push(number);
         }
+        assert_eq!(order.iter().map(Vec::len).sum::<usize>(), calls.len(), "each record goes to one part");
         for records in order {
             for record in &records {
                 pack(calls, *record as usize, first + record, ids, &mut piece.bytes);
@@ -199,7 +201,7 @@ impl Dealer {
             .map(|calls| {
                 let ids = self.texts.absorb(&calls);
                 let number = first;
-                first += u32::try_from(calls.len()).unwrap_or(NONE);
+                first += must_fit::<_, u32>(calls.len(), "records are counted in 32 bits");
                 (calls, number, ids)
             })
             .collect();
@@ -210,6 +212,7 @@ impl Dealer {
         let pieces: Vec<Piece> = numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
         self.facts.records = first;
         for mut piece in pieces {
+            assert_eq!(piece.ends.len(), self.parts.count(), "a piece says of each part what it gets");
             let mut start = 0;
             for (part, (end, rows)) in piece.ends.iter().enumerate() {
                 if *rows > 0 {
@@ -217,6 +220,7 @@ impl Dealer {
                 }
                 start = *end;
             }
+            assert_eq!(start, piece.bytes.len(), "all of a piece is dealt out");
             piece.keys.iter().for_each(|key| self.keys.insert(*key));
             self.children.append(&mut piece.children);
             self.sample.append(&mut piece.sample);
@@ -224,6 +228,12 @@ impl Dealer {
             self.facts.digest = self.facts.digest.wrapping_add(piece.facts.digest);
         }
         Ok(())
+    }
+
+    /// How many records were dealt out so far.
+    #[must_use]
+    pub fn records(&self) -> u32 {
+        self.facts.records
     }
 
     /// Ends the dealing.
@@ -295,7 +305,8 @@ impl Dealt {
     /// pieces.
     #[must_use]
     pub fn bounds(&mut self, rows: u64) -> Bounds {
-        let pieces = usize::try_from(u64::from(self.facts.records).div_ceil(rows).clamp(1, MOST_PIECES)).unwrap_or(1);
+        let pieces = u64::from(self.facts.records).div_ceil(rows).clamp(1, MOST_PIECES);
+        let pieces: usize = must_fit(pieces, "pieces are at most MOST_PIECES");
         let sample = std::mem::take(&mut self.sample);
         let mut sids: Vec<Sid> = sample.iter().map(|sampled| sampled.sid).collect();
         sids.par_sort_unstable();
@@ -328,8 +339,10 @@ impl Dealt {
     /// If they cannot be read back.
     pub fn look(&self, part: usize) -> Result<Calls, FileError> {
         let mut calls = self.texts.no_calls();
-        calls.reserve(usize::try_from(self.rows(part)).unwrap_or_default());
+        let rows = must_fit(self.rows(part), "the records of a part fit memory");
+        calls.reserve(rows);
         self.parts.read(part, |bytes| unpack(bytes, &mut calls))?;
+        assert_eq!(calls.len(), rows, "a part has the records that were dealt to it");
         Ok(calls)
     }
 
@@ -339,8 +352,10 @@ impl Dealt {
     /// If they cannot be read back.
     pub fn take(&self, part: usize) -> Result<Part, FileError> {
         let mut calls = self.texts.no_calls();
-        calls.reserve(usize::try_from(self.rows(part)).unwrap_or_default());
+        let rows = must_fit(self.rows(part), "the records of a part fit memory");
+        calls.reserve(rows);
         self.parts.take(part, |bytes| unpack(bytes, &mut calls))?;
+        assert_eq!(calls.len(), rows, "a part has the records that were dealt to it");
         let mut part = Part { calls, away: Vec::new(), moved: Vec::new() };
         if !self.moved.all.is_empty() {
             part.move_families(&self.moved, |sid| hash(sid, self.seed));
@@ -357,6 +372,7 @@ impl Dealt {
         }
         let mut order: Vec<usize> = (0..mixed.len()).collect();
         order.sort_unstable_by_key(|record| mixed.number[*record]);
+        assert!(order.is_sorted_by(|a, b| mixed.number[*a] < mixed.number[*b]), "no record is moved twice");
         let (ids, mut sorted) = (TextIds::same(&mixed), Vec::new());
         for record in order {
             pack(&mixed, record, mixed.number[record], &ids, &mut sorted);
@@ -395,7 +411,8 @@ impl Bounds {
 
     fn new(starts: Vec<Sampled>, sids: Vec<Sid>) -> Self {
         let count_below = |bits: u128| sids.partition_point(|bound| bound.0 >> (u128::BITS - Self::LEADING) < bits);
-        let below = (0..=1 << Self::LEADING).map(|bits| u32::try_from(count_below(bits)).unwrap_or(NONE)).collect();
+        let below = (0..=1 << Self::LEADING).map(|bits| must_fit(count_below(bits), "pieces are counted in 32 bits")).collect();
+        assert!(starts.is_sorted() && sids.is_sorted(), "bounds are in order");
         let (starts, texts) = starts.into_iter().map(|bound| (bound.start, bound.text)).unzip();
         Self { starts, texts, sids, below }
     }
@@ -428,7 +445,8 @@ impl Bounds {
     /// The piece of an id.
     #[must_use]
     pub fn of_sid(&self, sid: Sid) -> usize {
-        let bits = usize::try_from(sid.0 >> (u128::BITS - Self::LEADING)).unwrap_or_default();
+        let bits = must_fit::<_, usize>(sid.0 >> (u128::BITS - Self::LEADING), "twelve bits fit memory");
+        // Without bounds all is one piece.
         let Some([below, end]) = self.below.get(bits..bits + 2) else { return 0 };
         let (below, end) = (*below as usize, *end as usize);
         below + self.sids[below..end].partition_point(|bound| *bound <= sid)
@@ -475,6 +493,7 @@ impl Part {
         }
         let hashes_of_keys = Hashes::new(keys.iter().map(|key| hash(*key)).collect());
         let is_away = |record: usize| hashes_of_keys.have(hashes[record]) && keys.contains(&family_key(calls, record));
+        assert_eq!(hashes.len(), calls.len(), "a hash for each record");
         self.away = (0..calls.len()).map(is_away).collect();
         let ids = TextIds::same(calls);
         for record in (0..calls.len()).filter(|record| self.away[*record]) {
@@ -517,13 +536,14 @@ struct Filter(Vec<u64>);
 impl Filter {
     /// For so many keys: 16 bits each.
     fn new(keys: u64) -> Self {
-        Self(vec![0; usize::try_from(keys.div_ceil(4)).unwrap_or(usize::MAX).next_power_of_two()])
+        let words: usize = must_fit(keys.div_ceil(4), "the words of a filter fit memory");
+        Self(vec![0; words.next_power_of_two()])
     }
 
     /// The word of a key, and its four bits there. (The upper bits of the hash have chosen the part.)
     fn place(&self, hash: u64) -> (usize, u64) {
         let bits = (0..4).fold(0, |bits, n| bits | 1_u64 << (hash >> (6 * n) & 63));
-        (usize::try_from(hash >> 24).unwrap_or_default() & (self.0.len() - 1), bits)
+        (must_fit::<_, usize>(hash >> 24, "a hash fits memory") & (self.0.len() - 1), bits)
     }
 
     fn insert(&mut self, hash: u64) {

@@ -312,6 +312,7 @@ pub fn drafts<'a>(
         let due = items.iter().filter(|item| !wanted.supplementary && item.is_due(until));
         keys.extend(due.map(|item| (account.clone(), item.currency.clone())));
     }
+    #[allow(clippy::disallowed_methods, reason = "an account may have items alone, and no leg")]
     let draft = move |key: (String, String)| {
         let billed = claims.billed_until(&key.0, &key.1);
         // Late legs wait for the next invoice; items that were not billed yet need not.

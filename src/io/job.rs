@@ -147,6 +147,9 @@ impl Intake {
             drop(moved);
             ends.merge(PartJob::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]).settle(&part)?);
         }
+        let ended = |class: Class| ends.tally.of(class).records;
+        assert_eq!(ends.suspended.len() as u64, ended(Class::Suspended), "each suspended record has its place");
+        assert_eq!(ends.ignored.len() as u64, ended(Class::Ignored), "each ignored record has its place");
         ends.suspended.sort_unstable();
         ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
@@ -230,7 +233,8 @@ impl SettledPart<'_> {
         let facts = case.facts(record, reason);
         let spot = Spot { number: self.calls.number[record], place: self.calls.place[record] };
         let texts = self.reading.texts_of(&[spot])?;
-        Ok(texts.first().map(|text| detail(text, reason, &facts, self.inputs)).unwrap_or_default())
+        let text = texts.first().expect("a record has its text");
+        Ok(detail(text, reason, &facts, self.inputs))
     }
 }
 
@@ -349,7 +353,7 @@ impl<'a> PartJob<'a> {
                 }
                 Class::Duplicate => {}
                 Class::Suspended => {
-                    let reason = night.reason[record].unwrap_or(Reason::MalformedRecord);
+                    let reason = night.reason[record].expect("a suspended record has a reason");
                     *ends.by_reason.entry(reason).or_insert(0) += 1;
                     let (record, price) = self.suspended(&case, record, reason);
                     ends.suspended.push(record.spot());
@@ -453,7 +457,7 @@ impl Session {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.digest.to_le_bytes());
         for text in [
-            previous.unwrap_or_default(),
+            previous.unwrap_or(""),
             &self.inputs.decks.hash,
             self.trunks_text(),
             self.accounts_text(),
@@ -637,7 +641,7 @@ fn manifest(session: &Session, summary: &Summary, previous: Option<&Manifest>, s
         legs: summary.legs,
         amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
         files: std::mem::take(&mut staged.files),
-        ..Manifest::next(kind, summary.run_id.as_deref().unwrap_or_default(), previous)
+        ..Manifest::next(kind, summary.run_id.as_deref().expect("a run that is booked has a name"), previous)
     }
 }
 

@@ -75,6 +75,7 @@ pub mod source;
 #[cfg(feature = "engine")]
 pub(crate) use guard::{guarded, guarded_apart, keep_guarded_panics_quiet};
 
+use crate::fit::must_fit;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -150,7 +151,7 @@ impl<'a> Lines<'a> {
 
     /// The line of a record that stands after the last one asked for.
     pub(crate) fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
-        let start = position.and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or_default().clamp(self.at, self.text.len());
+        let start = position.map_or(0, |p| must_fit(p.byte(), "a place in a text fits memory")).clamp(self.at, self.text.len());
         let blank = self.text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
         self.line += memchr::memchr_iter(b'\n', &self.text[self.at..start + blank]).count() as u64;
         self.at = start + blank;

@@ -144,7 +144,7 @@ impl Noted {
         };
         let example = |best: &Option<Best<String>>| {
             let first = best.as_ref().and_then(|best| best.first());
-            first.map(|(sid, words)| format!(" ({}: {})", visible(sid), visible(words))).unwrap_or_default()
+            first.map_or_else(String::new, |(sid, words)| format!(" ({}: {})", visible(sid), visible(words)))
         };
         let odd = self.lengths.odd();
         let worst = if self.lengths.many_are_low() { &self.low } else { &self.far_too_low };

@@ -62,12 +62,13 @@ impl Kept {
         kept.sort_by_key(|(_, (spot, _))| *spot);
         let spots: Vec<Spot> = kept.iter().map(|(_, (spot, _))| *spot).collect();
         let texts = reading.texts_of(&spots)?;
+        assert_eq!(texts.len(), kept.len(), "each example has its text");
         let mut examples: Vec<_> = kept
             .into_iter()
             .zip(texts)
             .map(|((key, (_, currency)), text)| {
                 let (price, price_unit) = text.with_fields(|fields| {
-                    let get = |field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default();
+                    let get = |field| fields.map_or_else(String::new, |fields| fields.get(field).to_owned());
                     (get(Field::Price), get(Field::PriceUnit))
                 });
                 let price = OddPrice {

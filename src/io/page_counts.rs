@@ -84,7 +84,7 @@ fn longest_of_dictionary(reader: PageReader) -> PolarsResult<u64> {
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length);
         longest = longest.max(length.into());
-        rest = after.get(length as usize..).unwrap_or_default();
+        rest = after.get(length as usize..).unwrap_or(&[]);
     }
     Ok(longest)
 }

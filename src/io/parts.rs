@@ -15,6 +15,7 @@
 //! the system's cache has not held yet are what is dear: booked calls go where the records that they come from stood.
 
 use super::{FileError, private};
+use crate::fit::must_fit;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -86,7 +87,7 @@ impl Memory {
 
     /// For packed rows that wait.
     fn parts(self) -> usize {
-        usize::try_from((self.0 / 8).min(Self::MOST_PARTS)).unwrap_or(usize::MAX)
+        must_fit((self.0 / 8).min(Self::MOST_PARTS), "224 MiB can be addressed")
     }
 
     /// Room for packed rows that are dealt out to so many parts; what is more goes to files in `folder`.
@@ -153,8 +154,15 @@ impl Room {
         }
     }
 
+    /// The file that blocks went to.
+    fn spilled(&self) -> &Spill {
+        let spill = self.spill.get().and_then(|spill| spill.as_ref().ok());
+        spill.expect("a block on disk was written to a file")
+    }
+
     fn give_back(&self, block: Vec<u8>) {
-        self.used.fetch_sub(block.capacity(), Ordering::Relaxed);
+        let used = self.used.fetch_sub(block.capacity(), Ordering::Relaxed);
+        assert!(used >= block.capacity(), "what is given back was taken");
         self.recycle(block);
     }
 }
@@ -204,6 +212,7 @@ impl Spill {
     }
 
     fn write(&self, bytes: &[u8]) -> Result<Block, FileError> {
+        assert!(!bytes.is_empty(), "a block that is written has rows");
         let is_usual = bytes.len() <= self.block;
         let free = if is_usual { self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
         let offset = free.unwrap_or_else(|| self.end.fetch_add(bytes.len().max(self.block) as u64, Ordering::Relaxed));
@@ -216,6 +225,7 @@ impl Spill {
 
     /// The place of a block that was taken can be written again.
     fn give_back(&self, offset: u64, bytes: usize) {
+        assert!(offset + bytes as u64 <= self.end.load(Ordering::Relaxed), "a place that was written lies in the file");
         if bytes <= self.block {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(offset);
         }
@@ -251,6 +261,7 @@ impl Parts {
     /// # Errors
     /// If there is no room in memory, and none on disk.
     pub fn push(&self, part: usize, bytes: &[u8], rows: u64) -> Result<(), FileError> {
+        assert!(rows > 0 || bytes.is_empty(), "bytes are of rows");
         let mut part = self.lock(part);
         part.rows += rows;
         if part.open.len() + bytes.len() > self.room.block {
@@ -302,10 +313,9 @@ impl Parts {
         let mut buffer = Vec::new();
         for block in part.blocks {
             self.show(&block, &mut buffer, &mut show)?;
-            match (block, self.room.spill.get()) {
-                (Block::Memory(bytes), _) => self.room.give_back(bytes),
-                (Block::Disk { offset, bytes }, Some(Ok(spill))) => spill.give_back(offset, bytes),
-                (Block::Disk { .. }, _) => {}
+            match block {
+                Block::Memory(bytes) => self.room.give_back(bytes),
+                Block::Disk { offset, bytes } => self.room.spilled().give_back(offset, bytes),
             }
         }
         show(&part.open);
@@ -318,9 +328,7 @@ impl Parts {
             Block::Memory(bytes) => show(bytes),
             Block::Disk { offset, bytes } => {
                 buffer.resize(*bytes, 0);
-                if let Some(Ok(spill)) = self.room.spill.get() {
-                    spill.read(*offset, buffer)?;
-                }
+                self.room.spilled().read(*offset, buffer)?;
                 show(buffer);
             }
         }
@@ -345,12 +353,15 @@ impl<'a> Batch<'a> {
     /// No rows yet; about so many bytes are to come.
     #[must_use]
     pub fn new(to: &'a Parts, bytes: usize) -> Self {
+        assert!(to.count() > 0, "rows have a part to go to");
         Self { to, rows: vec![(Vec::new(), 0); to.count()], expected: bytes / to.count() * 5 / 4 }
     }
 
     /// Where the next row of a part goes.
     pub fn to(&mut self, part: usize) -> &mut Vec<u8> {
         let (bytes, rows) = &mut self.rows[part];
+        // Whoever asked before has written a row.
+        assert_eq!(bytes.is_empty(), *rows == 0, "a row that was asked for is written");
         if *rows == 0 {
             bytes.reserve(self.expected);
         }

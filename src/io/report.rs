@@ -86,7 +86,7 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         suspense,
         written_off: written_off.finish(),
         timelines,
-        largest: counter.largest(|account| accounts.get(account).map(|account| account.name.clone()).unwrap_or_default()),
+        largest: counter.largest(|account| accounts.get(account).map_or_else(String::new, |account| account.name.clone())),
         callers: counter.findings.callers,
         carrier: counter.findings.carrier_lines(),
         findings: counter.findings.finish(),
@@ -144,7 +144,7 @@ fn waits_of(
 }
 
 fn counted(m: &Manifest, name: &str) -> Count {
-    m.counts.get(name).map(|count| Count { records: count.records, seconds: count.seconds }).unwrap_or_default()
+    m.counts.get(name).map_or_else(Count::default, |count| Count { records: count.records, seconds: count.seconds })
 }
 
 fn wrong(path: &Path, problem: String) -> LedgerError {
@@ -171,7 +171,7 @@ fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
 fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
     let m = &run.manifest;
     let Some(hash) = m.decks_hash.as_ref().filter(|_| m.legs > 0) else { return Ok(Prefixes::default()) };
-    let own_name = m.decks.first().map(|deck| deck.folder.as_str()).unwrap_or_default();
+    let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
     Ok(Prefixes::of(&decks::archived(&ledger.archive_folder().join(hash), own_name)?.decks))
 }
 

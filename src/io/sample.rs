@@ -74,6 +74,7 @@ impl Sample {
         Ok(Self::of_objects(&file.name, objects, &Format::Parquet, format!("Parquet{packed}")))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "what is no object has no keys")]
     fn of_objects(name: &str, objects: Vec<String>, format: &Format, form: String) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for object in &objects {

@@ -74,7 +74,7 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
 pub fn expected_calls(files: &[CallPath]) -> u64 {
     let calls = |file: &CallPath| {
         let bytes = std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
-        let ending = file.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = file.path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
         match ending.as_str() {
             "gz" | "zst" => bytes / 40,
             "parquet" => bytes / 50,
@@ -170,7 +170,7 @@ pub fn why_left_out(path: &Path) -> &'static str {
 #[must_use]
 pub fn format_ending(path: &Path) -> String {
     let mut path = path.to_owned();
-    let ending = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = |path: &Path| path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
     if matches!(ending(&path).as_str(), "gz" | "zst") {
         path.set_extension("");
     }
@@ -367,7 +367,9 @@ impl Source {
             return Err(FileError::new(&self.path, format!("has {} bytes, but {bytes} were read", self.stamp.size))
                 .hint("run again when the upload is complete"));
         }
-        let hash = self.hasher.state.lock().map(|state| state.finalize().to_hex().to_string()).unwrap_or_default();
+        let state = self.hasher.state.lock().expect("the file was hashed without a panic");
+        let hash = state.finalize().to_hex().to_string();
+        drop(state);
         Ok((hash, self.stamp))
     }
 }

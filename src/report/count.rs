@@ -246,7 +246,7 @@ fn place(id: &str) -> usize {
         Some(Scenario::Root(Direction::Termination)) => 0,
         Some(Scenario::Root(Direction::Origination)) => 1,
         Some(Scenario::Transfer(transfer)) => {
-            2 + BILLING_TABLE.iter().position(|row| row.scenario == transfer).unwrap_or_default()
+            2 + BILLING_TABLE.iter().position(|row| row.scenario == transfer).expect("the table has all transfers")
         }
         None => usize::MAX,
     }

@@ -16,6 +16,7 @@
 //! morning would be read by nobody; so it is judged by the next run, which takes the last day known before it along.
 
 use super::{Before, Day, DaySum, Timeline, Verdict};
+use crate::fit::must_fit;
 use crate::money::{AMOUNT_DECIMALS, Overflow, Total, decimal_text};
 use crate::time::{self, Micros};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday
 /// The weekday of a day since 1970.
 #[must_use]
 pub fn weekday(day: i64) -> &'static str {
-    WEEKDAYS[usize::try_from(day.rem_euclid(7)).unwrap_or_default()]
+    WEEKDAYS[must_fit::<_, usize>(day.rem_euclid(7), "a day of the week fits memory")]
 }
 
 /// Sums by currency and by day since 1970.

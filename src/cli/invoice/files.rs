@@ -5,6 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
 use crate::cli::term::{self, Progress};
 use crate::document::{Document, ItemisedLeg, Kind};
+use crate::fit::must_fit;
 use crate::io::formats::html::Pages;
 use crate::io::formats::journal::Head;
 use crate::io::formats::pdf::{PRINTED, Printer};
@@ -73,7 +74,7 @@ impl<'a> Selection<'a> {
 
     /// Deals the legs of all these documents out.
     fn deal(&self, history: &History, parts: &Parts) -> Result<(), CliError> {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let place = |at: usize| -> u32 { must_fit(at, "documents are counted in 32 bits") };
         let claims = Claims::of(&history.issued);
         let mut by_number: HashMap<&str, Vec<u32>> = HashMap::new();
         let mut by_account: HashMap<(&str, &str), u32> = HashMap::new();
@@ -279,7 +280,7 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
         let work: Vec<(Document, Option<Vec<ItemisedLeg>>)> = (first..)
             .zip(documents)
             .map(|(at, document)| {
-                let own = u32::try_from(at).ok().and_then(|at| legs.remove(&at)).unwrap_or_default();
+                let own = legs.remove(&must_fit(at, "documents are counted in 32 bits")).unwrap_or_default();
                 (document, drawing.needs_legs().then_some(own))
             })
             .collect();

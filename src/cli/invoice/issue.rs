@@ -9,6 +9,7 @@ use crate::cli::project::{Key, Project};
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::{rates, term};
 use crate::document::{Document, Kind, build};
+use crate::io::FileError;
 use crate::io::accounts::{self, Accounts};
 use crate::io::check::{self as io_check, Question, Seen};
 use crate::io::customers;
@@ -20,7 +21,7 @@ use crate::io::ledger::issued::publish::{Writer, next_counter};
 use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
 use crate::io::ledger::read::each_suspended;
 use crate::io::ledger::write::archive;
-use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Lock};
+use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Lock, RESTORE};
 use crate::io::sheet;
 use crate::time;
 use std::collections::BTreeMap;
@@ -350,7 +351,7 @@ fn keep(ledger: &Ledger, lock: &Lock, text: Option<&String>, name: &str) -> Resu
 }
 
 fn number(prefix: &str, date: &str, counter: u64) -> String {
-    format!("{prefix}{}-{counter:06}", date.split('-').next().unwrap_or_default())
+    format!("{prefix}{}-{counter:06}", issued::year_of(date))
 }
 
 fn refuse_taken(history: &History, number: &str) -> Result<(), CliError> {
@@ -421,7 +422,10 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         )));
     }
     // The note is of its invoice's series, whatever the configuration says now.
-    let prefix = entry.number.strip_suffix(&format!("{}-{:06}", batch.manifest.year(), entry.counter)).unwrap_or_default();
+    let own_place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
+    let prefix = entry.number.strip_suffix(&own_place).ok_or_else(|| {
+        FileError::new(&batch.folder, format!("has the number {}, which does not end in {own_place}", entry.number)).hint(RESTORE)
+    })?;
     let number = number(prefix, &date, counter);
     refuse_taken(&history, &number)?;
     let mut invoice = None;

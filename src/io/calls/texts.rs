@@ -1,6 +1,7 @@
 //! The texts of records that are kept whole (what waits, and what was ignored): read again from their files.
 
 use super::{BLOCK, Format, LARGEST_DOCUMENT, Reading, lines};
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::io::calls_parquet::CallTable;
 use crate::io::source::{Compression, Source};
@@ -24,6 +25,7 @@ impl Reading {
             texts.push(text);
             Ok(())
         })?;
+        assert_eq!(texts.len(), records.len(), "each record has its text");
         Ok(texts)
     }
 
@@ -41,7 +43,7 @@ impl Reading {
                 rest = read;
                 continue;
             }
-            let Some((_, block)) = self.block_of(record) else { break };
+            let (_, block) = self.block_of(record).expect("a record that did not wait is of a block");
             let file = block.file;
             let until = rest.iter().take_while(|r| self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)).count();
             self.texts_of_file(file as usize, &rest[..until], then)?;
@@ -72,17 +74,20 @@ impl Reading {
             for group in records
                 .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
             {
-                let Some((_, block)) = self.block_of(group[0].number as usize) else { continue };
-                let start = usize::try_from(block.offset).unwrap_or(usize::MAX);
+                let (_, block) = self.block_of(group[0].number as usize).expect("a record of a file is of a block");
+                let start: usize = must_fit(block.offset, "a row of a table fits memory");
                 let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
                 if is_published {
-                    for (published, row) in table.published_texts(&rows)?.into_iter().zip(&rows) {
+                    let texts = table.published_texts(&rows)?;
+                    assert_eq!(texts.len(), rows.len(), "each row has its text");
+                    for (published, row) in texts.into_iter().zip(&rows) {
                         let text = make(published.record, published.line.unwrap_or(*row as u64 + 1));
                         then(SourceText { file: published.file.unwrap_or(text.file), ..text })?;
                     }
                     continue;
                 }
                 let objects = table.rows_as_json(&rows)?;
+                assert_eq!(objects.len(), rows.len(), "each row has its text");
                 for (row, object) in rows.iter().zip(objects) {
                     then(make(object, *row as u64 + 1))?;
                 }
@@ -94,10 +99,10 @@ impl Reading {
         // Line ends before the last record, so that each byte of a block is counted once.
         let mut counted = (0, 0);
         for record in records {
-            let Some((number, block)) = self.block_of(record.number as usize) else { continue };
+            let (number, block) = self.block_of(record.number as usize).expect("a record of a file is of a block");
             if held.as_ref().is_none_or(|(n, _)| *n != number) {
                 skip(&mut source, block.offset - at)?;
-                let mut bytes = vec![0; usize::try_from(block.length).unwrap_or(usize::MAX)];
+                let mut bytes = vec![0; must_fit(block.length, "a block was in memory before")];
                 if source.fill(&mut bytes)? < bytes.len() {
                     return Err(FileError::new(path, "changed while it was read").into());
                 }
@@ -105,7 +110,7 @@ impl Reading {
                 held = Some((number, bytes));
                 counted = (0, 0);
             }
-            let Some((_, bytes)) = &held else { continue };
+            let (_, bytes) = held.as_ref().expect("a block is held");
             let place = record.place as usize;
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
@@ -131,7 +136,7 @@ fn json_value_text(bytes: &[u8]) -> String {
 fn skip(source: &mut Source, mut bytes: u64) -> Result<(), FileError> {
     let mut buffer = vec![0; BLOCK];
     while bytes > 0 {
-        let want = usize::try_from(bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let want: usize = must_fit(bytes.min(buffer.len() as u64), "no more than a buffer");
         let got = source.fill(&mut buffer[..want])?;
         if got == 0 {
             return Ok(());

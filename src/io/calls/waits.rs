@@ -6,9 +6,9 @@
 use super::{Format, SourceText, read_waiting};
 use crate::call::{Calls, Sid};
 use crate::io::FileError;
-use crate::io::ledger::LedgerError;
 use crate::io::ledger::frames::{KeptParent, KeptPrice, SuspenseRow};
 use crate::io::ledger::read::each_slice;
+use crate::io::ledger::{LedgerError, RESTORE};
 use crate::policy::Policy;
 use crate::reject::Reason;
 use std::collections::{BTreeMap, HashMap};
@@ -148,7 +148,14 @@ impl Waits {
             Ok(())
         });
         read?;
-        failed.map_or(Ok(()), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let path = self.files.first().map_or(Path::new("suspense"), PathBuf::as_path);
+        match numbers.next() {
+            Some(number) => Err(FileError::new(path, format!("has no record {}", u64::from(number) + 1)).hint(RESTORE).into()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! row in which quotes hold quotes is read by `csv-core`, which also says what any other row would be: a test holds the
 //! two against each other.
 
+use crate::fit::must_fit;
 use std::ops::Range;
 
 /// Where a field stands in its row's text.
@@ -171,7 +172,7 @@ impl<'a> Marks<'a> {
     /// The marks of the 64 bytes at `base`, the first in the lowest bit.
     #[inline]
     fn look(&self) -> u64 {
-        let rest = self.bytes.get(self.base as usize..).unwrap_or_default();
+        let rest = self.bytes.get(self.base as usize..).unwrap_or(&[]);
         match rest.first_chunk::<64>() {
             Some(chunk) => marks_of(chunk, self.delimiter),
             None => marks_of_last(rest, self.delimiter),
@@ -232,7 +233,7 @@ impl OddReader {
                 csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
             }
         }
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let place = |at: usize| -> u32 { must_fit(at, "a block is shorter than 4 GiB") };
         let mut start = 0;
         for end in &self.ends[..count] {
             fields.push((start, place(*end)));

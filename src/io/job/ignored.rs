@@ -42,7 +42,7 @@ impl Session {
     fn ignored_row(&self, text: SourceText) -> IgnoredRow {
         let zone = self.inputs.policy.zone.as_ref();
         let mut row = text.with_fields(|fields| {
-            let get = |field: Field| fields.map(|fields| fields.get(field)).unwrap_or_default();
+            let get = |field: Field| fields.map_or("", |fields| fields.get(field));
             IgnoredRow {
                 call_sid: get(Field::Sid).to_owned(),
                 parent_call_sid: get(Field::ParentCallSid).to_owned(),

@@ -4,9 +4,10 @@
 //! ledger knew, are kept next to it.
 
 use super::{Intake, PartJob, Session};
-use crate::call::{DirectionField, NONE, PartyRef};
+use crate::call::{DirectionField, PartyRef};
 use crate::detail::{Case, Facts};
 use crate::family::Link;
+use crate::fit::must_fit;
 use crate::io::FileError;
 use crate::io::calls::{SourceText, Spot};
 use crate::io::inputs::Inputs;
@@ -68,6 +69,7 @@ fn unpack<T: DeserializeOwned>(mut bytes: &[u8], out: &mut Vec<T>) {
         out.push(rmp_serde::from_slice(row).expect("a row that was packed here"));
         bytes = rest;
     }
+    assert!(bytes.is_empty(), "rows are packed whole");
 }
 
 impl Suspended {
@@ -125,7 +127,7 @@ impl PartJob<'_> {
     pub(super) fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> (Suspended, Option<Spot>) {
         let calls = case.calls;
         // The text of the copy that has the price, unless it is a version that lacks something.
-        let priced = case.night.families.with_price(u32::try_from(record).unwrap_or(NONE)) as usize;
+        let priced = case.night.families.with_price(must_fit(record, "records are counted in 32 bits")) as usize;
         let kept = if calls.content[priced] == calls.content[record] { priced } else { record };
         let spot = |record: usize| Spot { number: calls.number[record], place: calls.place[record] };
         let stands_elsewhere = priced != kept || self.intake.has_kept_price(calls.number[kept]);
@@ -234,7 +236,7 @@ impl Session {
         let texts = self.reading.texts_of(&sample)?;
         let mut keys: Vec<Key> = (texts.into_iter())
             .map(|text| {
-                let sid = text.with_fields(|fields| fields.map(|fields| fields.get(Field::Sid).to_owned()).unwrap_or_default());
+                let sid = text.with_fields(|fields| fields.map_or_else(String::new, |fields| fields.get(Field::Sid).to_owned()));
                 (sid, text.record, text.file, text.line)
             })
             .collect();
@@ -247,7 +249,7 @@ impl Session {
     /// Shows the suspended records, one after the other, in the order of their texts.
     fn each_suspended(&self, mut then: impl FnMut(SuspenseRow) -> Result<(), FileError>) -> Result<(), FileError> {
         let prices = self.kept_prices()?;
-        let newest = self.newest_start.map(time::text).unwrap_or_default();
+        let newest = self.newest_start.map_or_else(String::new, time::text);
         let mut records = InOrder { parts: &self.suspended, next: 0, loaded: Vec::new().into_iter() };
         self.reading.each_text(&self.ends.suspended, &mut |text| {
             let record = records.next()?.expect("each text is of a suspended record");
@@ -271,6 +273,7 @@ impl Session {
         let price = |((number, spot), text): ((u32, Spot), SourceText)| {
             Some((number, self.reading.waiting.price(spot.number).cloned().or_else(|| KeptPrice::of(&text))?))
         };
+        assert_eq!(texts.len(), prices.len(), "each price has its text");
         Ok(prices.into_iter().zip(texts).filter_map(price).collect())
     }
 
@@ -279,7 +282,7 @@ impl Session {
         let [call_sid, parent_call_sid, account_sid] = text.with_fields(|fields| {
             let fields = fields.filter(|_| record.reason != Reason::MalformedRecord);
             [Field::Sid, Field::ParentCallSid, Field::AccountSid]
-                .map(|field| fields.map(|fields| fields.get(field).to_owned()).unwrap_or_default())
+                .map(|field| fields.map_or_else(String::new, |fields| fields.get(field).to_owned()))
         });
         SuspenseRow {
             call_sid,

@@ -182,7 +182,7 @@ impl<'a> Footer<'a> {
             reader = reader.with_slice(Some((offset - before, rows)));
             if rows <= FEW_ROWS { reader.read_parallel(ParallelStrategy::None) } else { reader }
         })?;
-        let all: usize = self.metadata.row_groups.iter().map(|group| group.num_rows()).sum();
+        let all: usize = self.metadata.row_groups.iter().fold(0, |all, group| all + group.num_rows());
         let expected = all.saturating_sub(offset).min(rows);
         if frame.height() != expected {
             let problem = format!("has {} rows from row {} on, where its footer says {expected}", frame.height(), offset + 1);

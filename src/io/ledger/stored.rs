@@ -137,8 +137,8 @@ impl<const N: usize> Longs<'_, N> {
     #[inline]
     pub fn row(&self, row: usize) -> Result<[i64; N], LedgerError> {
         let mut found = [0; N];
-        for at in 0..N {
-            found[at] = self.at(at, row)?;
+        for (at, found) in found.iter_mut().enumerate() {
+            *found = self.at(at, row)?;
         }
         Ok(found)
     }
