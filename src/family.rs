@@ -14,6 +14,7 @@ mod version;
 
 use crate::call::{Calls, DirectionField, NONE, PartyRef, PriceRef, Sid, Status};
 use crate::clock::{InARow, Starts};
+use crate::fit::must_fit;
 use crate::order::{self, Places};
 use crate::reject::Reason;
 use crate::scenario::Direction;
@@ -119,7 +120,7 @@ impl Earlier {
 
     /// The booked call with an id.
     pub(crate) fn call(&self, sid: Sid) -> Option<u32> {
-        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
+        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| must_fit(at, "booked calls are counted in 32 bits"))
     }
 
     /// The root above a booked call that is a parent tonight.
@@ -128,7 +129,7 @@ impl Earlier {
     }
 
     fn parent(&self, sid: Sid) -> Option<u32> {
-        self.parents.binary_search_by_key(&sid, |call| call.sid).ok().and_then(|at| u32::try_from(at).ok())
+        self.parents.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| must_fit(at, "parents are counted in 32 bits"))
     }
 
     /// The booked call at an index of [`Families::late_prices`].
@@ -205,6 +206,8 @@ pub struct Families {
 /// Joins the records of a night. The first `retried` of them waited in suspense; the others are new.
 #[must_use]
 pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
+    calls.check();
+    assert!(retried <= calls.len(), "what waited is among the records");
     let index = SidIndex::new(calls);
     let mut families = Families {
         standing: vec![Standing::Taken; calls.len()],
@@ -532,7 +535,8 @@ impl SidIndex {
             (0..record_count(calls)).partition(|record| !calls.sid[*record as usize].is_empty());
         let mut keys: Vec<(Sid, u32)> = with_sid.into_iter().map(|record| (calls.sid[record as usize], record)).collect();
         let places = order::sort(&mut keys, |(sid, _)| sid.0, Ord::cmp);
-        let (sids, order) = keys.into_iter().unzip();
+        let (sids, order): (Vec<Sid>, Vec<u32>) = keys.into_iter().unzip();
+        assert_eq!(order.len() + without_sid.len(), calls.len(), "each record has an id, or none");
         Self { order, sids, places, without_sid }
     }
 

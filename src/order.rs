@@ -65,6 +65,8 @@ pub(crate) fn sort<T: Copy>(rows: &mut [T], number: impl Fn(&T) -> u128, compare
     assert!(u32::try_from(rows.len()).is_ok(), "fewer than 4 billion rows");
     let mut places = Places::of(rows.iter().map(&number), rows.len());
     // Each place is filled from its end, and then its start is known.
+    let all = places.starts.last().map_or(0, |end| *end as usize);
+    assert_eq!(all, rows.len(), "each row has a place");
     let as_they_came = rows.to_vec();
     for row in as_they_came {
         let place = places.place(number(&row));

@@ -67,6 +67,7 @@ pub fn lookup_all(queries: &[Query<'_>]) -> Vec<Option<Hit>> {
             }
         }));
     }
+    assert_eq!(found.len(), queries.len(), "an answer for each query");
     found
 }
 

@@ -41,7 +41,9 @@ impl<'a> Legs<'a> {
 
     /// Finds the rows; none is to be found any more.
     fn find(&mut self, open: &mut [(usize, Verdict)]) {
-        for ((record, leg), hit) in self.of.drain(..).zip(lookup_all(&self.queries)) {
+        let hits = lookup_all(&self.queries);
+        assert_eq!((self.of.len(), hits.len()), (self.queries.len(), self.queries.len()), "each leg is looked up");
+        for ((record, leg), hit) in self.of.drain(..).zip(hits) {
             let (_, verdict) = &mut open[record];
             match (hit, leg, &mut verdict.child) {
                 (None, ..) => *verdict = Verdict::suspended(Reason::NoRate),

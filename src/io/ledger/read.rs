@@ -186,7 +186,7 @@ impl<'a> Footer<'a> {
         let expected = all.saturating_sub(offset).min(rows);
         if frame.height() != expected {
             let problem = format!("has {} rows from row {} on, where its footer says {expected}", frame.height(), offset + 1);
-            return Err(FileError::new(self.path, problem).hint(RESTORE));
+            return Err(FileError::new(self.path, problem));
         }
         Ok(frame)
     }

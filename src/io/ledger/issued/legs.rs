@@ -331,6 +331,7 @@ pub fn dealt(parts: &Parts, part: usize, masked: usize) -> Result<HashMap<u32, V
     parts.take(part, |mut bytes| {
         while !bytes.is_empty() {
             let document = u32::from_le_bytes(number(&mut bytes));
+            assert_eq!(document as usize / PART, part, "a leg comes to the part of its document");
             let [start, leg, amount] = std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
             let [duration, billed] = std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
             let [call_sid, from, to, scenario, service, description] = std::array::from_fn(|_| {

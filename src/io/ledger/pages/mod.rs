@@ -220,7 +220,7 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
         *place
     };
     // How many rows there will be is known of all rows, not of some.
-    let rows = if ids.contains(&NONE) {
+    let rows: Vec<u32> = if ids.contains(&NONE) {
         ids.iter().filter(|id| **id != NONE).map(|id| place_of(*id)).collect()
     } else {
         ids.iter().map(|id| place_of(*id)).collect()
@@ -229,6 +229,7 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
         places[*id as usize] = NONE;
     }
     PLACES.set(places);
+    assert!(used.len() <= rows.len() && rows.len() <= ids.len(), "what is used has a row");
     (used, rows)
 }
 
@@ -305,6 +306,7 @@ impl Ids {
     pub fn new(ids: &[u32], count_of_ids: usize) -> Self {
         let (used, rows) = by_first_use(ids, count_of_ids);
         let present = present_ids(ids, rows.len());
+        assert_eq!(rows.len(), present.count, "a place for each row with a value");
         Self { used, rows, present }
     }
 
@@ -465,6 +467,7 @@ pub fn texts(column: &TextColumn) -> Encoded {
         }
         Encoding::DeltaLengthByteArray
     };
+    assert_eq!(present.rows, lengths.len(), "a length for each row");
     let tail = Tail::Text(&column.bytes);
     let content = if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts { head, tail, encoding } };
     Encoded::new(&present, content)
@@ -490,6 +493,7 @@ pub fn optional_integers(values: impl ExactSizeIterator<Item = Option<i64>>) -> 
 }
 
 fn present_integers(present: &Present, values: &[i64]) -> Encoded {
+    assert_eq!(values.len(), present.count, "an integer for each row that has one");
     if values.is_empty() {
         return Encoded::new(present, Content::Nothing { text: false });
     }

@@ -134,6 +134,8 @@ pub fn sids(column: &SidColumn) -> Encoded {
         .filter(|row| **row != Row::Null)
         .map(|row| if *row == Row::Again { (LENGTH, 0) } else { (PREFIX, LENGTH - PREFIX) })
         .unzip();
+    assert_eq!(shared.len(), present.count, "an id, or the one before, for each row that has one");
+    assert_eq!(new.iter().filter(|length| **length != 0).count(), column.ids.len(), "an id for each new row");
     (shared[0], new[0]) = (0, LENGTH);
     let mut head = encode::buffer();
     encode::delta(&mut head, &shared);
