@@ -178,7 +178,9 @@ impl Printed<'_> {
 
     fn json(&self, row: usize) -> serde_json::Value {
         match self {
-            Self::Integer(values) => values[row].and_then(|v| i64::try_from(v).ok()).map_or(serde_json::Value::Null, Into::into),
+            Self::Integer(values) => {
+                values[row].map_or(serde_json::Value::Null, |v| must_fit::<_, i64>(v, "an integer is stored in 64 bits").into())
+            }
             _ => self.text(row).map_or(serde_json::Value::Null, Into::into),
         }
     }

@@ -41,7 +41,7 @@ impl Decks {
     pub fn named(&self, name: &str) -> Option<u32> {
         let by_folder = self.folders.iter().position(|folder| folder == name);
         let found = by_folder.or_else(|| self.decks.iter().position(|deck| deck.name == name));
-        found.and_then(|at| u32::try_from(at).ok())
+        found.map(|at| must_fit(at, "decks are counted in 32 bits"))
     }
 
     /// What is said of tables that have nothing below their header: they may have been cut there, and other rows price what

@@ -385,7 +385,7 @@ fn open_parents(calls: &Calls, waited: &Waited, known: &BTreeMap<Sid, BookedCall
 fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParent)>) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
     for (sid, kept) in waiting.values().filter(|(sid, _)| !sid.is_empty()) {
-        let Some(root) = kept_root(texts, kept) else { continue };
+        let root = kept_root(texts, kept).expect("a kept root has a direction of a trunk: its row was read so");
         let account = texts.accounts.id(&kept.account);
         parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });
     }

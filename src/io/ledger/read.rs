@@ -5,6 +5,7 @@ use super::known::{self, day_of_file};
 use super::manifest::{FILE_NAME, StoredFile};
 pub use super::stored::{Rows, text, units};
 use super::{Dataset, History, Ledger, LedgerError, RESTORE, Run, is_run_name, polars_error};
+use crate::call::DirectionField;
 use crate::io::calls::Waits;
 use crate::io::{FileError, guarded, guarded_apart};
 use crate::money::Total;
@@ -320,8 +321,8 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
         each_group(path, &["currency", "amount"], |legs| {
             let mut own: Vec<(&str, i128)> = Vec::new();
             let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
-            for row in 0..legs.height() {
-                let ([currency], [amount]) = (currencies.row(row), amounts.row(row)?);
+            for (row, currency) in currencies.column(0).iter().enumerate() {
+                let (currency, amount) = (currency.unwrap_or(""), amounts.at(0, row)?);
                 match own.iter_mut().find(|(known, _)| *known == currency) {
                     Some((_, sum)) => *sum += i128::from(amount),
                     None => own.push((currency, amount.into())),
@@ -498,6 +499,13 @@ fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError>
         let Some(start) = numbers.optional(0)[row] else { return Ok(None) };
         let [account, root_sid, root_direction, root_from, root_to, root_trunk] = texts.row(row).map(str::to_owned);
         let is_child = numbers.at(1, row)? == 1;
+        if DirectionField::of_word(&root_direction).side().is_none() {
+            return Err(rows.wrong(
+                "kept_root_direction",
+                row,
+                &format!("is {root_direction:?}, which is no direction of a trunk"),
+            ));
+        }
         Ok(Some(KeptParent { account, start, is_child, root_sid, root_direction, root_from, root_to, root_trunk }))
     };
     (0..rows.height()).map(parent).collect()
@@ -608,4 +616,61 @@ pub(super) fn with_late_prices(mut frame: DataFrame, prices: &HashMap<String, i6
         Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
     frame.replace("carrier_price", column.into_column()).map_err(polars_error(Path::new("calls")))?;
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::suspense;
+    use super::*;
+
+    fn waiting() -> SuspenseRow {
+        let parent = KeptParent {
+            account: "AC1".into(),
+            start: 7,
+            root_direction: "trunking-terminating".into(),
+            ..KeptParent::default()
+        };
+        let (call_sid, record) = ("CA1".to_owned(), "CA1,AC1".to_owned());
+        SuspenseRow {
+            call_sid,
+            record,
+            source_line: 3,
+            tries: 2,
+            content: u64::MAX,
+            parent: Some(parent),
+            ..SuspenseRow::default()
+        }
+    }
+
+    fn read_again(frame: &DataFrame) -> Result<Vec<SuspenseRow>, String> {
+        suspense_rows(&Rows::new(Path::new("part-0.parquet"), 10, frame)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_kept() {
+        let mut rows = vec![waiting(), SuspenseRow { parent: None, source_line: 1 << 40, ..waiting() }];
+        let frame = suspense(&mut rows);
+        assert_eq!(read_again(&frame), Ok(rows));
+    }
+
+    #[test]
+    fn a_record_with_a_number_that_cannot_be_is_an_error() {
+        let one = |value: Option<i64>, name: &str| {
+            let mut frame = suspense(&mut [waiting()]);
+            let column = Int64Chunked::new(name.into(), [value]).into_column();
+            frame.replace(name, column).expect("a column of the same length");
+            read_again(&frame).expect_err("it cannot be read")
+        };
+        let of = |what: &str| format!("part-0.parquet: row 11: {what}");
+        assert_eq!(one(None, "source_line"), of("`source_line` is null; expected a number"));
+        assert_eq!(one(Some(-1), "source_line"), of("`source_line` is -1, which it cannot be"));
+        assert_eq!(one(Some(1 << 32), "tries"), of("`tries` is 4294967296, which it cannot be"));
+        assert_eq!(one(None, "content"), of("`content` is null; expected a number"));
+        assert_eq!(one(None, "seconds"), of("`seconds` is null; expected a number"));
+        assert_eq!(one(None, "kept_is_child"), of("`kept_is_child` is null; expected a number"));
+        let parent = KeptParent { root_direction: "sideways".into(), ..waiting().parent.expect("a parent") };
+        let frame = suspense(&mut [SuspenseRow { parent: Some(parent), ..waiting() }]);
+        let error = read_again(&frame).expect_err("it cannot be read");
+        assert_eq!(error, of("`kept_root_direction` is \"sideways\", which is no direction of a trunk"));
+    }
 }

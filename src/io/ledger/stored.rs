@@ -88,9 +88,10 @@ impl<'a> Rows<'a> {
         U::try_from(value).map_err(|_| self.wrong(name, row, &format!("is {value}, which it cannot be")))
     }
 
-    /// An error of the file.
+    /// An error of the file: a cell that is not what it must be.
     #[cold]
-    fn wrong(&self, name: &str, row: usize, what: &str) -> LedgerError {
+    #[must_use]
+    pub fn wrong(&self, name: &str, row: usize, what: &str) -> LedgerError {
         let problem = format!("row {}: `{name}` {what}", self.first + row + 1);
         FileError::new(self.path, problem).hint(RESTORE).into()
     }
