@@ -18,7 +18,7 @@ use crate::io::job;
 use crate::io::ledger::issued::claims::{Claims, Month};
 use crate::io::ledger::issued::legs::{self, BilledRuns};
 use crate::io::ledger::issued::publish::{Writer, next_counter};
-use crate::io::ledger::issued::{self, BatchKind, BatchManifest, Entry};
+use crate::io::ledger::issued::{self, Batch, BatchKind, BatchManifest, Entry};
 use crate::io::ledger::read::each_suspended;
 use crate::io::ledger::write::archive;
 use crate::io::ledger::{Dataset, History, Ledger, LedgerError, Lock, RESTORE};
@@ -354,6 +354,13 @@ fn number(prefix: &str, date: &str, counter: u64) -> String {
     format!("{prefix}{}-{counter:06}", issued::year_of(date))
 }
 
+/// What a number begins with, before the year and the place in its series.
+fn prefix_of<'a>(batch: &Batch, entry: &'a Entry) -> Result<&'a str, FileError> {
+    let place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
+    let problem = || format!("has the number {}, which does not end in {place}", entry.number);
+    entry.number.strip_suffix(&place).ok_or_else(|| FileError::new(&batch.folder, problem()).hint(RESTORE))
+}
+
 fn refuse_taken(history: &History, number: &str) -> Result<(), CliError> {
     match issued::find(&history.issued, number) {
         None => Ok(()),
@@ -422,11 +429,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         )));
     }
     // The note is of its invoice's series, whatever the configuration says now.
-    let own_place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
-    let prefix = entry.number.strip_suffix(&own_place).ok_or_else(|| {
-        FileError::new(&batch.folder, format!("has the number {}, which does not end in {own_place}", entry.number)).hint(RESTORE)
-    })?;
-    let number = number(prefix, &date, counter);
+    let number = number(prefix_of(batch, entry)?, &date, counter);
     refuse_taken(&history, &number)?;
     let mut invoice = None;
     batch.each_document(

@@ -75,8 +75,15 @@ impl<'a> Rows<'a> {
             return Ok(values.iter().collect());
         }
         let wide = physical.i128().expect("numbers are stored in 64 or 128 bits");
-        let narrow = |(row, value): (usize, Option<i128>)| value.map(|value| self.fit(name, row, value)).transpose();
-        wide.iter().enumerate().map(narrow).collect()
+        let narrow: Vec<Option<i64>> = wide.iter().map(|value| i64::try_from(value?).ok()).collect();
+        // What does not fit is looked for only where something does not.
+        if narrow.iter().filter(|value| value.is_none()).count() == wide.null_count() {
+            return Ok(narrow);
+        }
+        let unfit =
+            |(row, value): (usize, Option<i128>)| value.filter(|value| i64::try_from(*value).is_err()).map(|value| (row, value));
+        let (row, value) = wide.iter().enumerate().find_map(unfit).expect("a number that does not fit");
+        Err(self.unfit(name, row, value))
     }
 
     /// A number of a row in the type that it must have: a line is not negative, seconds fit 32 bits.
@@ -85,7 +92,12 @@ impl<'a> Rows<'a> {
     /// If it does not fit.
     #[inline]
     pub fn fit<T: Copy + Display, U: TryFrom<T>>(&self, name: &str, row: usize, value: T) -> Result<U, LedgerError> {
-        U::try_from(value).map_err(|_| self.wrong(name, row, &format!("is {value}, which it cannot be")))
+        U::try_from(value).map_err(|_| self.unfit(name, row, value))
+    }
+
+    #[cold]
+    fn unfit(&self, name: &str, row: usize, value: impl Display) -> LedgerError {
+        self.wrong(name, row, &format!("is {value}, which it cannot be"))
     }
 
     /// An error of the file: a cell that is not what it must be.
