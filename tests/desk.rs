@@ -238,9 +238,9 @@ fn what_was_written_off_does_not_come_back_under_another_spelling() {
     run(&night, &["verify"]).ok();
 
     let zone = Night::with_plain_deck();
-    zone.calls(&["CA1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20 10:00:00,,3600,completed", GOOD]);
+    zone.calls(&["CA77,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20 10:00:00,,3600,completed", GOOD]);
     assert_eq!(zone.run(&[])["suspended_by_reason"], serde_json::json!({"invalid-time": 1}));
-    run(&zone, &["suspense", "close", "CA1", "--reason", "a test call"]).ok();
+    run(&zone, &["suspense", "close", "CA77", "--reason", "a test call"]).ok();
     zone.file("trunkrate.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
     let summary = zone.run(&[]);
     assert_eq!((&summary["duplicate"], &summary["rated"]), (&2.into(), &0.into()));

@@ -40,7 +40,9 @@ impl<'a> Name<'a> {
             return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
         }
         let source = |text: &'a str| text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
-        let numbered = text.rsplit_once('/').and_then(|(place, number)| Some((source(place)?, number.parse().ok()?)));
+        let numbered = text
+            .rsplit_once('/')
+            .and_then(|(place, number)| Some((source(place)?, number.parse().ok().filter(|number| *number > 0)?)));
         Ok(Self { text, source: source(text), numbered, found: Default::default() })
     }
 

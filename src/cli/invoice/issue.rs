@@ -3,7 +3,7 @@
 use super::args::{BilledArgs, CreditArgs, IssueArgs, PeriodArgs};
 use super::buyers::Incomplete;
 use super::check;
-use super::files::{Drawing, Selection, copy_files, make_folder, refuse_own_folder, tell_lacks, write_files};
+use super::files::{Drawing, Selection, Written, copy_files, make_folder, refuse_own_folder, tell_lacks, write_files};
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
 use crate::cli::run::{head, open_to_write, print_what_is_done};
@@ -17,7 +17,7 @@ use crate::io::invoices::{self, Draft, Items, LONGEST, Sources, Terms, Wanted};
 use crate::io::job;
 use crate::io::ledger::issued::claims::{Claims, Month};
 use crate::io::ledger::issued::legs::{self, BilledRuns};
-use crate::io::ledger::issued::publish::{Writer, next_counter};
+use crate::io::ledger::issued::publish::{Staged, Writer, next_counter};
 use crate::io::ledger::issued::{self, Batch, BatchKind, BatchManifest, Entry};
 use crate::io::ledger::read::each_suspended;
 use crate::io::ledger::write::archive;
@@ -218,30 +218,13 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let staged = writer.finish(&history, BatchManifest { accepted, ..manifest })?;
     // Drawn before they are issued: a template that fails at one of them issues none.
     let drawn = lock.staging.join("drawn");
-    let mut written = None;
-    if let Some(drawing) = &drawing {
-        let sequence = history.issued.last().map_or(1, |last| last.manifest.sequence + 1);
-        let history = staged.history(&history);
-        let selection = Selection::issued(&history, |found, _| found.manifest.sequence == sequence);
-        written = Some(write_files(&history, selection, drawing, &drawn).map_err(|e| e.hint("nothing is issued"))?);
-    }
+    let written = drawing.as_ref().map(|drawing| draw(&staged, &history, drawing, &drawn)).transpose()?;
     let batch = staged.publish(&ledger, &mut history)?;
     follow(&ledger, &lock, &history, &batch.manifest);
     let copied = out.as_deref().map_or(Ok(()), |out| copy_files(&drawn, out));
     drop(lock);
-    let rows =
-        batch.manifest.entries.iter().map(|entry| {
-            vec![entry.number.clone(), entry.account_sid.clone(), entry.net.clone(), entry.tax.clone(), total(entry)]
-        });
-    let rows: Vec<Vec<String>> = rows.take(SHOWN).collect();
-    let more = batch.manifest.entries.len() - rows.len();
-    let more = if more > 0 {
-        format!("and {more} more: `trunkrate invoice list --period {}`\n", args.billed.period)
-    } else {
-        String::new()
-    };
-    let table = term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows);
-    print_what_is_done(&format!("{table}{more}{}", head(&history)), "the invoices are issued, but that could not be printed");
+    let text = format!("{}{}", issued_table(&batch.manifest), head(&history));
+    print_what_is_done(&text, "the invoices are issued, but that could not be printed");
     if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, seen.lacking.len(), lacks);
     }
@@ -255,6 +238,26 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         written.tell(out);
     }
     Ok(())
+}
+
+/// Draws the files of a batch before it is issued.
+fn draw(staged: &Staged, before: &History, drawing: &Drawing, folder: &Path) -> Result<Written, CliError> {
+    let sequence = before.issued.last().map_or(1, |last| last.manifest.sequence + 1);
+    let history = staged.history(before);
+    let selection = Selection::issued(&history, |found, _| found.manifest.sequence == sequence);
+    write_files(&history, selection, drawing, folder).map_err(|e| e.hint("nothing is issued"))
+}
+
+/// The documents of a batch as a table: the first of them, and how many more there are.
+fn issued_table(batch: &BatchManifest) -> String {
+    let row =
+        |entry: &Entry| vec![entry.number.clone(), entry.account_sid.clone(), entry.net.clone(), entry.tax.clone(), total(entry)];
+    let rows: Vec<Vec<String>> = batch.entries.iter().take(SHOWN).map(row).collect();
+    let more = match batch.entries.len() - rows.len() {
+        0 => String::new(),
+        more => format!("and {more} more: `trunkrate invoice list --period {}`\n", batch.period),
+    };
+    term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows) + &more
 }
 
 /// Refuses a date long after the period's end.
