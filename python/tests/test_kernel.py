@@ -106,7 +106,7 @@ def test_a_filter_of_another_reader_skips_no_row(tmp_path: Path) -> None:
     calls.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
     ledger = Ledger(tmp_path / "ledger")
     assert ledger.run(calls)["read"] == 79_999
-    for what, number in (("legs", "billed_seconds"), ("calls", "duration_seconds")):
+    for what, number, to in (("legs", "billed_seconds", "leg_to"), ("calls", "duration_seconds", "to")):
         (file,) = (ledger.folder / "runs").glob(f"*/{what}/*/*.parquet")
         whole = pl.read_parquet(file)
         some = whole["call_sid"][len(whole) // 2]
@@ -117,7 +117,7 @@ def test_a_filter_of_another_reader_skips_no_row(tmp_path: Path) -> None:
             pl.col("call_sid") == some,
             pl.col("call_sid").is_in([some, whole["call_sid"][0], whole["call_sid"][-1]]),
             pl.col(number) > 890,
-            pl.col("to").is_null() | (pl.col("to") == "+14155550102"),
+            pl.col(to).is_null() | (pl.col(to) == "+14155550102"),
         ]
         for wanted in filters:
             assert pl.scan_parquet(file).filter(wanted).collect().equals(whole.filter(wanted)), wanted
