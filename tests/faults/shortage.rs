@@ -50,10 +50,10 @@ fn without_descriptors_nothing_is_booked() {
     under_limits([4, 5, 6, 7, 8, 10, 12, 16, 24, 32].into_iter().map(|count| format!("-n {count}")));
 }
 
-/// The shell counts in halves of a kilobyte.
+/// The shell counts in halves of a kilobyte. With none at all nobody could say what is wrong: stderr is a file here, too.
 #[test]
 fn with_files_that_may_not_grow_nothing_is_booked() {
-    under_limits([0, 1, 4, 8, 16, 32, 64, 128, 4096].into_iter().map(|size| format!("-f {size}")));
+    under_limits([1, 4, 8, 16, 32, 64, 128, 4096].into_iter().map(|size| format!("-f {size}")));
 }
 
 /// A small disk of its own, below the folder of a desk; given back at the end.
