@@ -56,7 +56,7 @@ impl<'a> Name<'a> {
     }
 
     /// The records that it names. Versions stand in the order of their text, so that the same number is the same version
-    /// tomorrow.
+    /// tomorrow, unless another one comes.
     fn records(self) -> Found {
         let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
             found.sort_by(|(_, a), (_, b)| {
@@ -214,9 +214,8 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
         }
         chosen.extend(found);
     }
-    let count = chosen.len();
     let run = events::close(&ledger, &lock, &history, RunKind::Close, &chosen, &args.reason)?;
-    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(count));
+    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(chosen.len()));
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);
     Ok(())
@@ -250,14 +249,13 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     let says = versions.says(args.take - 1);
     let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
     let others: BTreeMap<usize, SuspenseRow> = others.collect();
-    let count = others.len();
     let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
     let run = events::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
     let text = format!(
         "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
         run.manifest.run_id,
         args.take,
-        records(count)
+        records(others.len())
     );
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);

@@ -7,7 +7,8 @@
 //! or booked
 //! ```
 //!
-//! **Invariant:** no more than a slice of the records is in memory. What is read is what the last run rated with, out of the ledger's archive; no file of today is looked at.
+//! **Invariant:** no more than a slice of the records is in memory. What is read is what the last run rated with, out of the
+//! ledger's archive; no file of today is looked at.
 
 use super::calls::SourceText;
 use super::inputs::Inputs;

@@ -1,5 +1,6 @@
 //! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
 
+use super::books::{LEG_COLUMNS, LOG_COLUMNS};
 use super::frames::{KeptParent, KeptPrice, SuspenseRow};
 use super::known::{self, day_of_file};
 use super::manifest::{FILE_NAME, StoredFile};
@@ -330,7 +331,7 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
             }
             for (currency, sum) in own {
                 let total = sums.entry(currency.to_owned()).or_default();
-                total.merge(Total::from_units(sum)).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
+                total.merge(Total::from_units(sum)).map_err(LedgerError::of_sum)?;
             }
             Ok::<_, LedgerError>(())
         })?;
@@ -546,6 +547,7 @@ pub fn each_date<E: From<LedgerError>>(
         dates
     };
     let mut price_files = if dataset == Dataset::Calls { files_by_day(Dataset::Prices) } else { BTreeMap::new() };
+    let columns = if dataset == Dataset::Legs { &LEG_COLUMNS[..] } else { &LOG_COLUMNS[..] };
     for (day, files) in files_by_day(dataset) {
         let price_files = price_files.remove(&day).into_iter().flatten().collect::<Vec<_>>();
         for (run, path) in files.iter().chain(&price_files) {
@@ -558,9 +560,7 @@ pub fn each_date<E: From<LedgerError>>(
         };
         let mut all = super::books::empty(dataset);
         for (_, path) in &files {
-            let columns: Vec<String> = all.get_column_names_owned().into_iter().map(|name| name.to_string()).collect();
-            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            each_group::<E>(path, &columns, |rows| {
+            each_group::<E>(path, columns, |rows| {
                 let frame = selection.of(rows)?;
                 // One file is in order already.
                 if files.len() == 1 { show(frame) } else { Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?) }

@@ -276,7 +276,7 @@ impl Staged {
         for (deck, total) in books.decks.iter().zip(sums) {
             let Some(total) = total else { continue };
             let sum = self.amount.entry(deck.currency.clone()).or_default();
-            sum.merge(*total).map_err(|error| LedgerError::Overflow { call: "(sum)".to_owned(), error })?;
+            sum.merge(*total).map_err(LedgerError::of_sum)?;
         }
         Ok(())
     }
