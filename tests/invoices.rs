@@ -204,21 +204,24 @@ fn what_cannot_be_issued_is_refused() {
 fn a_wrong_date_blocks_the_series_of_its_year_alone() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
-    // The clock is asked for nothing else, and long before 2098.
-    let far: [&[&str]; 2] = [
-        &["issue", "--period", "2098-12", "--date", "2099-01-01", "--allow-incomplete"],
-        &["credit", "INV-2026-000001", "--reason", "typo", "--rebill", "--date", "2099-01-01"],
+    // The clock is asked for nothing else, and long before 2098. A period is issued in the weeks after its end.
+    let far = [
+        ("issue", "2026-11", "2027-12-01"),
+        ("issue", "2098-12", "2099-01-01"),
+        ("draft", "2098-12", "2099-01-01"),
+        ("check", "2098-11", "2099-06-01"),
     ];
-    for args in far {
-        let refused = books.invoice(args);
-        assert!(
-            refused.code == 1 && refused.stderr.contains("--date 2099-01-01 is more than a year after today"),
-            "{}",
-            refused.shown()
-        );
-        assert!(!books.invoice(&[args, &["--future"]].concat()).stderr.contains("after today"));
+    for (command, period, date) in far {
+        let args = [command, "--period", period, "--date", date];
+        let refused = books.invoice(&args);
+        let said = format!("error: --date {date} lies after today, ");
+        assert!(refused.code == 1 && refused.stderr.starts_with(&said), "{}", refused.shown());
+        assert!(refused.stderr.contains("hint: if it is meant, --future takes it"), "{}", refused.shown());
+        assert!(!books.invoice(&[&args[..], &["--future"]].concat()).stderr.contains("after today"));
     }
     books.issue("2026-11", "2027-12-01", &["--account", "AC1", "--future"]);
+    let late = ["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2029-12-01"];
+    assert!(books.invoice(&late).stderr.contains("more than 92 days after it or after INV-2027-000001"));
     books.issue("2026-11", "2026-12-02", &["--account", "AC2"]);
     books.invoice(&["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2027-12-01", "--future"]).ok();
     books.issue("2026-11", "2026-12-03", &["--account", "AC1"]);
@@ -461,6 +464,30 @@ fn slips_are_told_before_anything_is_issued() {
         .night
         .file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,N,999999999.999999,999999999.999999,USD\n");
     refused(&[&on[..], &["--items", "items.csv"]].concat(), "does not fit");
+}
+
+/// Values that nest so deep that the stack ends, in either kind of template, ended the command with 134 and no word of them;
+/// and one that takes all memory took it.
+#[test]
+fn a_template_that_ends_its_process_is_an_error() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    let chain = format!("{{{{ 1{} }}}}", "+1".repeat(100_000));
+    let nested = "#let a = ()\n#for i in range(200000) { a = (a,) }\n#repr(a)\n";
+    for (name, text, format) in [("invoice.html", chain.as_str(), "html"), ("invoice.typ", nested, "pdf")] {
+        let folder = format!("templates-{format}");
+        books.night.file(&format!("{folder}/{name}"), text);
+        let on = ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out"];
+        let done = books.invoice(&[&on[..], &["--format", format, "--templates", &folder]].concat());
+        let said = format!("error: {folder}: these templates were drawn with by a process that SIG");
+        assert!(done.code == 1 && done.stderr.contains(&said), "{}", done.shown());
+        assert!(done.stderr.contains("they nest too deep"), "{}", done.shown());
+        assert_eq!(books.list(), Vec::<String>::new());
+    }
+    // What is no template's fault has the code that it always had.
+    let done = books.invoice(&["issue", "--period", "2026-13", "--templates", "templates-html"]);
+    assert!(done.code == 1 || done.code == 2, "{}", done.shown());
+    assert!(!done.stderr.contains("these templates"), "{}", done.shown());
 }
 
 /// A template that failed at the second document left both issued, and one of them without a file.

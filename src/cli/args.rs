@@ -7,7 +7,7 @@ use crate::io::parts::Memory;
 use crate::money::is_plain_decimal;
 use clap::{Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Rates and bills the calls of a SIP trunk that supports call transfer (SIP REFER), and explains every cent.
 ///
@@ -55,6 +55,16 @@ pub enum Command {
     Plan(PlanArgs),
     /// The published billing table, as Markdown
     Table,
+}
+
+impl Command {
+    /// The folder with templates of the user's own that it draws with, where one is given.
+    pub fn templates(&self) -> Option<&Path> {
+        match self {
+            Self::Invoice(args) => args.templates(),
+            _ => None,
+        }
+    }
 }
 
 /// Make a project: trunkrate.toml and its folders; then look at one export and one deck.

@@ -27,6 +27,7 @@ mod suspense;
 mod term;
 mod verify;
 mod versions;
+mod watched;
 
 use crate::io::ledger::interrupt;
 use args::{Args, Command};
@@ -44,6 +45,11 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Err(error) = refuse_twice(std::env::args_os()) {
         return error.report();
+    }
+    match watched::run(args.command.templates()) {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(error) => return error.report(),
     }
     watch_signals();
     // Read where it is needed: what asks no project is not stopped by a broken one.

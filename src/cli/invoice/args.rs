@@ -61,6 +61,22 @@ pub enum InvoiceCommand {
     Schema,
 }
 
+impl InvoiceArgs {
+    /// The folder with templates of the user's own, where one is given.
+    pub fn templates(&self) -> Option<&Path> {
+        let drawing = match self.command.as_ref()? {
+            InvoiceCommand::Draft(args) => &args.drawing,
+            InvoiceCommand::Issue(args) => &args.what.drawing,
+            InvoiceCommand::Show(args) => &args.drawing,
+            InvoiceCommand::Write(args) => &args.drawing,
+            InvoiceCommand::Check(_) | InvoiceCommand::Credit(_) | InvoiceCommand::List(_) | InvoiceCommand::Schema => {
+                return None;
+            }
+        };
+        drawing.templates.as_deref()
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -81,9 +97,6 @@ pub struct IssueArgs {
     /// Issue also to accounts without a name, an address or city, or a country
     #[arg(long)]
     pub allow_incomplete: bool,
-    /// Take a date that lies more than a year ahead: no earlier one can follow in its year
-    #[arg(long)]
-    pub future: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -119,6 +132,9 @@ pub struct BilledArgs {
     /// The date on the documents; its year names their series [default: today, for a draft the day after the period]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
+    /// Take a date after tomorrow that is more than 92 days after today or after the period: no earlier one can follow in its year
+    #[arg(long)]
+    pub future: bool,
     /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
@@ -170,7 +186,7 @@ pub struct CreditArgs {
     /// The date on the credit note [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
-    /// Take a date that lies more than a year ahead: no earlier one can follow in its year
+    /// Take a date after tomorrow that is more than 92 days after today or after the invoice: no earlier one can follow in its year
     #[arg(long)]
     pub future: bool,
 }

@@ -1,7 +1,7 @@
 //! `invoice check`, and what `invoice issue` stops on.
 
 use super::args::CheckArgs;
-use super::issue::{Inputs, date, day_after, refuse_too_late, today};
+use super::issue::{Inputs, date, day_after, refuse_far, today};
 use crate::cli::args::TextFormat;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
@@ -19,7 +19,7 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let billed = &args.billed;
     let after = day_after(&billed.period)?;
     let date = date(billed.date.as_ref(), today)?;
-    refuse_too_late(billed, &after, &date)?;
+    refuse_far(billed, &after, &date)?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = Inputs::read(billed.files(), project, &ledger, &history)?;

@@ -126,7 +126,7 @@ pub fn today() -> String {
 pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.billed.period)?;
     let date = date(args.billed.date.as_ref(), || after.clone())?;
-    refuse_too_late(&args.billed, &after, &date)?;
+    refuse_far(&args.billed, &after, &date)?;
     refuse_formats_of_nothing(args, args.out.is_none())?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
@@ -171,7 +171,7 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
 
 /// Gives numbers.
 pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
-    let IssueArgs { what: args, accept, allow_incomplete, future } = args;
+    let IssueArgs { what: args, accept, allow_incomplete } = args;
     check::known_ids(accept)?;
     let after = day_after(&args.billed.period)?;
     let date = date(args.billed.date.as_ref(), today)?;
@@ -179,8 +179,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.billed.period))
             .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
     }
-    refuse_too_late(&args.billed, &after, &date)?;
-    refuse_future(&date, *future)?;
+    refuse_far(&args.billed, &after, &date)?;
     let out = project.out(args.out.as_deref());
     refuse_formats_of_nothing(args, out.is_none())?;
     let ledger = project.ledger()?;
@@ -260,27 +259,34 @@ fn issued_table(batch: &BatchManifest) -> String {
     term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows) + &more
 }
 
-/// Refuses a date long after the period's end.
-pub fn refuse_too_late(billed: &BilledArgs, after: &str, date: &str) -> Result<(), CliError> {
+/// Refuses a date long after the period's end, or far in the future.
+pub fn refuse_far(billed: &BilledArgs, after: &str, date: &str) -> Result<(), CliError> {
     if time::days_after(after, LATEST_ISSUE).is_some_and(|latest| *date > *latest) {
         return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", billed.period)));
     }
-    Ok(())
+    refuse_future(date, (&billed.period, after), billed.future)
 }
 
-/// Refuses a date that only a slip of the year explains: it would hold up its series until then. The clock does nothing else
-/// to what is issued.
-fn refuse_future(date: &str, is_allowed: bool) -> Result<(), CliError> {
+/// Refuses a date after tomorrow that is none of the days on which a period is issued, or an invoice credited: only a slip
+/// explains it, and it would hold up its series until then. The clock does nothing else to what is issued.
+///
+/// # Why not every date after tomorrow
+/// A month's invoices are prepared in its last days, and are dated the first of the next.
+fn refuse_future(date: &str, (what, day): (&str, &str), is_allowed: bool) -> Result<(), CliError> {
     let today = today();
-    if !is_allowed && time::days_after(&today, FARTHEST).is_some_and(|latest| date > latest.as_str()) {
-        return Err(CliError::failed(format!("--date {date} is more than a year after today, {today}: numbers follow dates, and none of an earlier date could follow in its year"))
-            .hint("--future takes it"));
+    let is_beyond = |day: &str, days: u32| time::days_after(day, days).is_some_and(|latest| date > latest.as_str());
+    if is_allowed || !is_beyond(&today, 1) || !is_beyond(&today, AHEAD) && !is_beyond(day, AHEAD) {
+        return Ok(());
     }
-    Ok(())
+    let problem = format!(
+        "--date {date} lies after today, {today}, and is more than {AHEAD} days after it or after {what}; numbers follow dates, so none \
+         of an earlier date could follow in its year"
+    );
+    Err(CliError::failed(problem).hint("if it is meant, --future takes it"))
 }
 
-/// Days after today that a date may have without being asked again.
-const FARTHEST: u32 = 366;
+/// Days after today, after a period, and after an invoice, that a date after tomorrow may have without being asked again.
+const AHEAD: u32 = 92;
 /// Days after a period, and after an invoice, on which it is issued or credited at the latest: a slip of the year would lock
 /// the series, whose numbers follow dates.
 const LATEST_ISSUE: u32 = 400;
@@ -409,7 +415,6 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         ));
     }
     let date = date(args.date.as_ref(), today)?;
-    refuse_future(&date, args.future)?;
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let (batch, entry) = issued::find(&history.issued, &args.number).ok_or_else(|| unknown(&args.number))?;
@@ -424,6 +429,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     if date < issued_on {
         return Err(CliError::failed(format!("--date {date} is before {issued_on}, the date of {}", args.number)));
     }
+    refuse_future(&date, (&args.number, &issued_on), args.future)?;
     let counter = counter(&history, &seller, &date)?;
     if time::days_after(&issued_on, LATEST_CREDIT).is_some_and(|latest| date > latest) {
         return Err(CliError::failed(format!(

@@ -265,16 +265,29 @@ impl Ledger {
         }
     }
 
+    /// The history as it stood at one moment.
+    ///
+    /// # Why twice
+    /// The folders are read one after another. A run that is undone in between would be in both lists or in none, and one
+    /// that was undone and booked again has its old name. The undos only ever grow in number: if the names are the same
+    /// before and after, nothing was moved.
     fn history_now(&self) -> Result<History, FileError> {
-        // Who reads while a run is undone may have seen it in its place, and not find it there: it looks again.
-        let mut tries = 0;
+        const TRIES: u32 = 20;
+        let mut names = self.names()?;
+        let mut tries = 1;
         loop {
-            let listed = entries(&self.runs_folder())?.0;
-            match self.history_of(&listed) {
-                Err(_) if tries < 5 && entries(&self.runs_folder())?.0 != listed => tries += 1,
-                done => return done,
+            let history = self.history_of(&names[0].0);
+            let after = self.names()?;
+            if after == names || tries == TRIES {
+                return history;
             }
+            (names, tries) = (after, tries + 1);
         }
+    }
+
+    /// The folders and files of the runs, the undos and the invoices.
+    fn names(&self) -> Result<[(Vec<PathBuf>, Vec<PathBuf>); 3], FileError> {
+        Ok([entries(&self.runs_folder())?, entries(&self.undone_folder())?, entries(&self.invoices_folder())?])
     }
 
     fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
