@@ -25,7 +25,7 @@ demo: tools
 	$(BIN) verify --ledger $(DEMO)/ledger
 
 test: tools strace validators wheel-test spark-quick
-	INSTA_UPDATE=no cargo test --release --locked
+	INSTA_UPDATE=no cargo test --release --locked --workspace --exclude trunkrate-python
 
 wheel: tools                     ## the kernel for Python 3.10 and later, as one file in target/wheels
 	@sh tools/setup.sh python3-venv
@@ -76,12 +76,11 @@ fmt: tools
 	cargo fmt --all --check
 
 lint: tools
-	cargo clippy --release --locked --all-targets -- -D warnings
-	cargo clippy --release --locked -p trunkrate-python -- -D warnings
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	! cargo tree --locked -p trunkrate-python | grep -E 'polars|rayon|clap|rusqlite' # the kernel is without them
 
 doc: tools
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --exclude trunkrate-python
 
 bench: venv                     ## trunkrate, the floor and four rivals side by side, 1 and 10 million calls; small work; instructions
 	sh tools/setup.sh postgresql-15 postgresql-15-prefix valgrind

@@ -8,22 +8,24 @@
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
-use trunkrate::call::{Calls, PartyRef, Status};
+use trunkrate::call::Calls;
 use trunkrate::deck::{Deck, Destination, Increments, NewRate, Prefix, Rate};
+use trunkrate::inputs::calls_csv::{self, Header};
 use trunkrate::intern::Interner;
-use trunkrate::io::calls_csv::{self, Header};
 use trunkrate::money::{LegRule, Price};
 use trunkrate::party::{Number, Party};
+use trunkrate::party_ref::PartyRef;
 use trunkrate::policy::Policy;
 use trunkrate::rating::{self, Parties};
 use trunkrate::scenario::{Direction, Scenario, TransferScenario};
+use trunkrate::status::Status;
 use trunkrate::table::TargetKind;
 use trunkrate::time;
 
 const COLUMNS: &str =
     "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to";
 
-/// Text that is parsed at a time, as in `io::calls`.
+/// Text that is parsed at a time, as in `ingest::reader`.
 const BLOCK: usize = 1 << 20;
 
 /// xorshift64: the same numbers on every machine.

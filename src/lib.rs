@@ -7,16 +7,30 @@
 //! # The pipeline
 //!
 //! ```text
-//!  call files ─▶ io::calls ─▶ io::families ─▶ Calls ─▶ family::join ─▶ night::settle ─▶ Booked ─▶ io::ledger
-//!                columns      dealt out to    (call)   versions,       scenario, deck   (packed) legs, log, ids,
-//!                             parts                    parents, chains rows, reasons    by start suspense
+//!  call files ─▶ ingest ─▶ partition ─▶ Calls ─▶ family::join ─▶ night::settle ─▶ Booked ─▶ ledger
+//!                records   dealt out,   (call)   versions,       scenario, deck   (packed)  legs, log, ids,
+//!                          spilled               parents, chains rows, reasons    by start  suspense
 //!
-//!  rates/ ─▶ io::decks ─▶ Deck ───────────────────────────────────────────┘
-//!  BILLING_TABLE (table) ──────────────────────────────────────────────────┘
+//!  rates/ ─▶ inputs::decks ─▶ Deck ─────────────────────────────────────┘
+//!  BILLING_TABLE (table) ────────────────────────────────────────────────┘
+//!
+//!  ledger ─▶ invoicing ─▶ document ─▶ render: HTML, PDF, e-invoice, CSV, JSON, journals
+//!         ─▶ report ────────────────▶ render
 //! ```
 //!
-//! A night is dealt out so that a family is never apart; each part is joined and settled by itself, and what is booked goes
-//! by start to pieces, which are sorted and written. What does not fit in memory ([`io::parts::Memory`]) waits on disk.
+//! A night is dealt out so that a family is never apart; each partition is joined and settled by itself, and what is booked
+//! goes by start to pieces, which are sorted and written. What does not fit in memory ([`partition::spill::Memory`]) waits on
+//! disk. [`job`] runs it all, [`cli`] is what the user types.
+//!
+//! # The crates
+//!
+//! | crate | what it is | what it knows |
+//! |---|---|---|
+//! | `trunkrate-kernel` | the rules | no file, clock, thread, polars |
+//! | `trunkrate-inputs` | text to checked values | files, CSV, JSON, TOML |
+//! | `trunkrate-audit` | the second rater | neither of the two above |
+//! | `trunkrate` | engine and command: this one | everything |
+//! | `trunkrate-python` | the wheel | kernel and inputs |
 //!
 //! # The data
 //!
@@ -47,15 +61,15 @@
 //! 3. **One record whole or not at all.** If one leg has no rate, none is booked.
 //! 4. **The same input gives the same bytes**, whatever the order of rows and files, the threads, the locale, the clock.
 //!    Even a run's name is a hash of what it did.
-//! 5. **The core knows no file.** Only [`io`] and [`cli`] name `std::fs`, `csv`, `polars` or `clap`; a test holds it. Without the
-//!    feature `engine` the crate is that core, and what loads decks: `python/` is built on it, and runs inside other engines.
-//! 6. **A run is booked by one rename**, or not at all ([`io::ledger`]). Nights in any order and overlap come to the books
+//! 5. **The kernel knows no file.** Its manifest names neither csv nor polars nor clap, and a test holds that it names no file
+//!    and no clock. `python/` is built on it, and runs inside other engines.
+//! 6. **A run is booked by one rename**, or not at all ([`ledger`]). Nights in any order and overlap come to the books
 //!    of one run over all of them.
-//! 7. **A number is given by one rename, with what stands under it** ([`io::ledger::issued`]); a leg is on one invoice that
+//! 7. **A number is given by one rename, with what stands under it** ([`ledger::invoices`]); a leg is on one invoice that
 //!    stands, at most.
-//!    What was rated elsewhere is rated again before it is booked ([`io::published`]).
+//!    What was rated elsewhere is rated again before it is booked ([`job::import`]).
 //! 8. **What is stored is proved by other code.** [`audit`] rates every booked leg a second time, from the log and the
-//!    archived decks; it names nothing of the kernel, and a test holds it.
+//!    archived decks; its manifest does not name the kernel.
 //!
 //! # Where to start reading
 //!
@@ -74,45 +88,24 @@
 //! - **batch**: invoices that were issued together, or one credit note.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test that gets a default fails"))]
-#![cfg_attr(not(feature = "engine"), allow(dead_code, reason = "some of the kernel serves only the ledger"))]
 
-pub mod advice;
-pub mod audit;
-pub mod call;
-#[cfg(feature = "engine")]
+pub(crate) mod catch_panic;
 pub mod cli;
-pub mod clock;
-pub mod columns;
-pub mod deck;
-pub mod detail;
-#[cfg(feature = "engine")]
+pub mod disk;
 pub mod document;
-pub mod explain;
-pub mod family;
-mod fit;
-pub mod intern;
-pub mod io;
-pub mod mask;
-pub mod money;
-pub mod night;
-mod order;
-pub mod packed;
-pub mod party;
+pub mod ingest;
+pub mod invoicing;
+pub mod job;
+pub mod ledger;
+pub mod partition;
 pub mod plan;
-pub mod policy;
-pub mod rating;
-pub mod record;
-pub mod reject;
-#[cfg(feature = "engine")]
+pub mod render;
 pub mod report;
-pub mod repriced;
-pub mod resemble;
-pub mod scenario;
-pub mod table;
-pub mod target;
-pub mod text;
-pub mod time;
-mod trie;
-pub mod trunk;
-pub mod usage;
-pub mod zones;
+
+pub use trunkrate_audit as audit;
+pub use trunkrate_inputs as inputs;
+pub use trunkrate_kernel::{
+    advice, booked, call, clock, columns, deck, detail, explain, family, fit, intern, mask, money, night, packed, party,
+    party_ref, policy, radix_sort, rating, record, reject, repriced, resemble, scenario, sid, status, table, target, text, time,
+    trie, trunk, words, zones,
+};

@@ -66,7 +66,7 @@ pub struct Disk {
 pub const DISK: Disk = Disk {
     ledger_bytes_a_call: 150,
     waiting_bytes_a_call: 110,
-    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: src/io/families.rs",
+    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: src/partition/deal.rs",
 };
 
 /// What rating on Spark takes.

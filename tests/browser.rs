@@ -6,7 +6,8 @@ use crate::documents::{self, HOSTILE, judge};
 use serde_json::Value;
 use std::path::Path;
 use trunkrate::document::{Document, ItemisedLeg};
-use trunkrate::io::formats::{csv, html::Pages, json};
+use trunkrate::render::html::Pages;
+use trunkrate::render::{csv, json};
 use trunkrate::text;
 
 fn page(document: &Document, itemised: Option<&[ItemisedLeg]>) -> String {

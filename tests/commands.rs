@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use trunkrate::io::ledger::books::{LEG_COLUMNS, LOG_COLUMNS};
+use trunkrate::ledger::tables::columns::{LEG_COLUMNS, LOG_COLUMNS};
 
 const PARENT: &str =
     "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed,-0.0500";

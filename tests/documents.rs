@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use trunkrate::document::build::{self, Frame, Item, Tax};
+use trunkrate::document::usage::{LineKey, Usage};
 use trunkrate::document::{Buyer, Document, Exact, ItemisedLeg, Kind, Party, Payment, Seller, TaxCategory};
 use trunkrate::money::{Amount, Price};
-use trunkrate::usage::{LineKey, Usage};
 
 /// The UTC day of 2026-11-01, in days since 1970.
 const NOVEMBER: i64 = 20_758;

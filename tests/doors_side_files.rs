@@ -78,7 +78,7 @@ fn a_prefix_with_a_leading_zero_stops_check_and_run() {
 /// Calls were booked with the archived decks and accounts of earlier versions: they are explained and proved with them.
 #[test]
 fn what_the_archive_holds_is_read_as_it_was_taken() {
-    use trunkrate::io::{accounts, decks};
+    use trunkrate::inputs::{accounts, decks};
     let night = Night::new();
     night.deck("DE,Germany,DE,0.0100,0043,\"49, 004915\",,,,,,,\n");
     let rates = night.path().join("rates");

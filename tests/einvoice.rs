@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use trunkrate::document::build::{self, Item, Tax};
+use trunkrate::document::usage::Usage;
 use trunkrate::document::{Document, Kind, Party, TaxCategory};
-use trunkrate::io::formats::einvoice;
 use trunkrate::money::Amount;
-use trunkrate::usage::Usage;
+use trunkrate::render::einvoice;
 
 /// The Python of the validators.
 pub fn python() -> PathBuf {

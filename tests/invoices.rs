@@ -408,6 +408,61 @@ fn items_are_neither_lost_nor_billed_twice() {
     books.verify();
 }
 
+/// Charges that were forgotten in a month, or that a credit note let go, were never heard of again: a later month said nothing.
+#[test]
+fn charges_that_were_forgotten_or_let_go_are_said() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-10-20T10:00:00Z"), ("B", "AC1", "2026-11-20T10:00:00Z")]);
+    let header = "account_sid,description,quantity,unit_price,currency,from";
+    books.night.file("items.csv", format!("{header}\nAC1,Number,1,1.00,USD,\nAC2,Trunk,1,50.00,USD,2026-10\n"));
+    books.night.file("accounts.csv", "account_sid,name\nAC1,One\nAC2,Two\n");
+    books.issue("2026-10", "2026-11-01", &["--account", "AC1"]);
+    let november = [
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--items",
+        "items.csv",
+        "--accounts",
+        "accounts.csv",
+        "--allow-incomplete",
+    ];
+    // AC1 is billed since October; AC2's charge says from when it is owed.
+    let skipped = "items-skipped:2026-10: 2 charges for 2026-10 are billed by no invoice, and 2026-11 comes after it";
+    let said = books.invoice(&[&["check"], &november[..8]].concat()).shown();
+    assert!(said.contains("items-skipped:2026-10"), "{said}");
+    let done = books.invoice(&[&["issue"], &november[..]].concat());
+    assert!(done.code == 0 && done.stderr.contains(skipped), "{}", done.shown());
+    books.issue("2026-10", "2026-12-01", &["--items", "items.csv", "--accounts", "accounts.csv"]);
+    assert_eq!(books.list().last().map(String::as_str), Some("INV-2026-000005 issued  AC2 0.00000 59.50"));
+    let credit = ["credit", "INV-2026-000005", "--reason", "wrong", "--rebill", "--date", "2026-12-01"];
+    let said = books.invoice(&credit).ok();
+    assert!(said.contains("; its monthly charges wait until 2026-10 is issued again\n"), "{said}");
+    let said = books.invoice(&["draft", "--period", "2026-12", "--items", "items.csv", "--accounts", "accounts.csv"]).shown();
+    assert!(said.contains("items-skipped:2026-10: 1 charge for 2026-10"), "{said}");
+    books.verify();
+}
+
+/// A journal that was imported from the folder of the batch before held another month, and no word said so.
+#[test]
+fn an_index_that_holds_less_than_before_says_so() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-10-20T10:00:00Z"), ("B", "AC1", "2026-11-20T10:00:00Z")]);
+    let issue = |period: &str, date: &str| {
+        let args = ["issue", "--period", period, "--date", date, "--allow-incomplete", "--out", "out", "--format", "csv,hledger"];
+        books.invoice(&args)
+    };
+    assert!(!issue("2026-10", "2026-11-01").stderr.contains("no more"));
+    let said = "note: out: index and journals hold what was written now, and no more INV-2026-000001; ";
+    let done = issue("2026-11", "2026-12-01");
+    assert!(done.code == 0 && done.stderr.contains(said), "{}", done.shown());
+    let all = books.invoice(&["write", "--out", "out", "--format", "csv,hledger"]);
+    assert!(all.code == 0 && !all.stderr.contains("no more"), "{}", all.shown());
+    let journal = std::fs::read_to_string(books.night.path().join("out/journal.hledger")).unwrap();
+    assert!(journal.contains("INV-2026-000001") && journal.contains("INV-2026-000002"), "{journal}");
+}
+
 /// What came late to some accounts says nothing of the others.
 #[test]
 fn a_supplementary_batch_closes_no_period() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use trunkrate::document::{Document, Kind, build};
-use trunkrate::io::formats::journal::{self, Head};
+use trunkrate::render::journal::{self, Head};
 
 /// Random invoices and credit notes, hostile names among them, in the order of their dates.
 fn documents() -> Vec<Document> {

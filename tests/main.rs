@@ -11,6 +11,9 @@
 //! | `memory` | in parts, on disk, in pieces: the same bytes |
 //! | `oracle` | the kernel against the naive rater, on random nights |
 //! | `doors` | what comes in wrongly is right, refused or said, in every format |
+//! | `circles` | what a file or folder is built on is not built on it |
+//! | `doors_side_files` | decks, accounts, items and trunks that come in wrongly |
+//! | `invoices` | drafts, numbers, credit notes, charges, dates |
 //! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
@@ -47,6 +50,7 @@ mod browser;
 mod catalog;
 mod changes;
 mod check;
+mod circles;
 mod commands;
 mod decks;
 mod desk;

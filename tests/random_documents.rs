@@ -4,10 +4,10 @@
 
 use rust_decimal::Decimal;
 use trunkrate::document::build::{self, Frame, Item, Tax};
+use trunkrate::document::usage::{LineKey, Usage};
 use trunkrate::document::{Buyer, Document, Kind, Party, Payment, Seller, TaxCategory};
-use trunkrate::io::formats::{einvoice, journal};
 use trunkrate::money::{Amount, Price};
-use trunkrate::usage::{LineKey, Usage};
+use trunkrate::render::{einvoice, journal};
 
 /// Text that some reader or other might obey.
 pub const PAYLOADS: [&str; 19] = [

@@ -4,7 +4,7 @@ use crate::documents::{self, HOSTILE, judge};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use trunkrate::document::Document;
-use trunkrate::io::formats::json as format;
+use trunkrate::render::json as format;
 
 fn as_value(document: &Document) -> Value {
     serde_json::from_str(&format::document(document)).expect("JSON")
@@ -12,7 +12,7 @@ fn as_value(document: &Document) -> Value {
 
 /// What is wrong with each document.
 fn problems(documents: Map<String, Value>) -> Value {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/io/formats/invoice.schema.json");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/render/invoice.schema.json");
     let (good, found) = judge("schema.py", &[&schema], &Value::Object(documents).to_string());
     assert!(good);
     found

@@ -210,6 +210,57 @@ fn a_proof_beside_undos_raises_no_false_alarm() {
     night.trunkrate(&["verify"]).ok();
 }
 
+/// A folder that was no ledger lost what stood in its `staging`, without a word.
+#[test]
+fn a_strangers_staging_is_not_emptied() {
+    let night = Night::with_plain_deck();
+    night.calls(&[&call("CA1", "2026-11-20")]);
+    night.file("site/staging/photos/1.jpg", "mine");
+    let done = night.trunkrate(&[RUN, &["--ledger", "site"]].concat());
+    assert!(done.code == 1 && done.stderr.contains("error: site/staging: is not a ledger's"), "{}", done.shown());
+    assert_eq!(fs::read_to_string(night.path().join("site/staging/photos/1.jpg")).expect("it is there"), "mine");
+    assert!(!night.path().join("site/runs").exists());
+}
+
+/// Whatever names a file to be written could name one of the ledger's, and legs became CSV.
+#[test]
+fn no_output_goes_into_a_ledger() {
+    let (night, [first, _]) = two_runs();
+    let legs = format!("ledger/runs/{first}/legs/date=2026-11-20/part-0.parquet");
+    for out in [legs.as_str(), "ledger/catalog.sqlite", "ledger/runs/more.csv", "ledger/archive/../invoices/x.csv"] {
+        let commands: [&[&str]; 2] = [&["export", "legs", "--format", "csv", "--out", out], &["report", "--out", out]];
+        for args in commands {
+            let done = night.trunkrate(args);
+            let is_said = done.stderr.contains("is a place of a ledger's own files") || done.stderr.contains("cannot be written");
+            assert!(done.code == 1 && is_said, "{args:?}: {}", done.shown());
+        }
+    }
+    night.trunkrate(&["verify"]).ok();
+    night.trunkrate(&["export", "legs", "--format", "csv", "--out", "ledger/beside.csv"]).ok();
+}
+
+/// A link of a name that could be guessed led the documents out of their folder, over a stranger's file.
+#[test]
+fn documents_replace_links_and_do_not_follow_them() {
+    let (night, _) = two_runs();
+    night.file("trunkrate.toml", SELLER);
+    issue(&night);
+    night.file("victim", "precious");
+    for (args, names) in [
+        (&["invoice", "write", "--out", "out", "--format", "json"][..], ["index.csv", "INV-2026-000001.json"]),
+        (&["invoice", "--period", "2026-11", "--out", "month"], ["index.csv", "index.json"]),
+    ] {
+        let folder = night.path().join(args[args.iter().position(|arg| *arg == "--out").expect("an --out") + 1]);
+        fs::create_dir_all(&folder).expect("a folder");
+        for name in names {
+            symlink("../victim", folder.join(name)).expect("a link");
+        }
+        night.trunkrate(args).ok();
+        assert_eq!(fs::read_to_string(night.path().join("victim")).expect("it is there"), "precious", "{args:?}");
+        assert!(names.iter().all(|name| !folder.join(name).is_symlink()), "{args:?}");
+    }
+}
+
 /// A leg that was changed was billed, and the invoice was good for ever.
 #[test]
 fn no_invoice_bills_a_file_that_was_changed() {
@@ -309,6 +360,7 @@ fn nothing_is_done_through_a_link() {
     assert!(refused(&night).contains("ledger/catalog.sqlite: is a link"));
     let night = Night::with_plain_deck();
     let precious = night.file("precious.txt", "precious");
+    fs::create_dir_all(night.path().join("ledger/runs")).expect("what a writer makes first");
     for name in ["holder", "catalog.sqlite", "undo.json"] {
         fs::create_dir_all(night.path().join("ledger/staging")).expect("a folder");
         let _ = symlink(&precious, night.path().join("ledger/staging").join(name));
@@ -454,6 +506,10 @@ fn what_is_no_file_is_refused() {
     for flag in ["--accounts", "--trunks", "--config"] {
         let done = night.trunkrate(&[RUN, &[flag, "pipe"]].concat());
         assert!(done.code == 1 && done.stderr.contains("pipe: is no regular file"), "{flag}: {}", done.stderr);
+    }
+    for args in [&["run", "--cdrs", "pipe", "--rates", "rates"][..], &["rerate", "CA1", "--cdrs", "pipe", "--rates", "rates"]] {
+        let done = night.trunkrate(args);
+        assert!(done.code == 1 && done.stderr.contains("pipe: is no regular file"), "{args:?}: {}", done.stderr);
     }
     symlink(night.path().join("nowhere.csv"), night.path().join("rates/more.csv")).expect("a link");
     let said = refused(&night);

@@ -11,12 +11,12 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Schema, TimeUnit};
 use std::path::Path;
 use std::sync::Arc;
-use trunkrate::call::Calls;
-use trunkrate::columns;
-use trunkrate::io::calls_csv::{self, Header, LONGEST_LINE};
-use trunkrate::policy::Policy;
-use trunkrate::record::{Field, Fields, Record};
-use trunkrate::time;
+use trunkrate_inputs::calls_csv::{self, Header, LONGEST_LINE};
+use trunkrate_kernel::call::Calls;
+use trunkrate_kernel::columns;
+use trunkrate_kernel::policy::Policy;
+use trunkrate_kernel::record::{Field, Fields, Record};
+use trunkrate_kernel::time;
 
 /// How many fields a record has; the columns of [`RECORD`] after them say where it stood.
 const FIELDS: usize = Field::ALL.len();
@@ -244,7 +244,7 @@ pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: 
             }
             if size > LONGEST_LINE + BLOCK || size == rest.len() {
                 let problem = format!("has a line longer than {LONGEST_LINE} bytes");
-                return Err(trunkrate::io::FileError::new(path, problem).at(line).into());
+                return Err(trunkrate_inputs::file::FileError::new(path, problem).at(line).into());
             }
             size = rest.len().min(size + BLOCK);
         };

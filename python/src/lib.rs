@@ -26,9 +26,9 @@ use arrow_schema::{ArrowError, Schema};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tariff::Tariff;
-use trunkrate::clock::Starts;
-use trunkrate::io::FileError;
-use trunkrate::record::Field;
+use trunkrate_inputs::file::FileError;
+use trunkrate_kernel::clock::Starts;
+use trunkrate_kernel::record::Field;
 
 pyo3::create_exception!(trunkrate, TrunkrateError, PyValueError, "What was given cannot be used; the message says what to do.");
 

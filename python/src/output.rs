@@ -2,12 +2,14 @@
 
 use crate::Problem;
 use crate::table::{Row, Rows};
-use trunkrate::call::{Calls, DirectionField, NONE, PartyRef};
-use trunkrate::deck::Deck;
-use trunkrate::money::Total;
-use trunkrate::night::{Class, Scene};
-use trunkrate::packed::Booked;
-use trunkrate::rating::{BookedLeg, Parties, log_cell};
+use trunkrate_kernel::booked::Booked;
+use trunkrate_kernel::call::{Calls, NONE};
+use trunkrate_kernel::deck::Deck;
+use trunkrate_kernel::money::Total;
+use trunkrate_kernel::night::{Class, Scene};
+use trunkrate_kernel::party_ref::PartyRef;
+use trunkrate_kernel::rating::{BookedLeg, Parties, log_cell};
+use trunkrate_kernel::status::DirectionField;
 
 fn party(row: &mut Row<'_>, party: PartyRef, calls: &Calls) {
     row.written(|out| party.push_to(&calls.parties, out));

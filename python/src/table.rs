@@ -6,7 +6,7 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;
-use trunkrate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
+use trunkrate_kernel::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

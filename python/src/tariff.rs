@@ -7,9 +7,10 @@ use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
-use trunkrate::io::inputs::Inputs;
-use trunkrate::io::{FileError, decks, settings};
-use trunkrate::policy::Policy;
+use trunkrate_inputs::file::FileError;
+use trunkrate_inputs::given::Inputs;
+use trunkrate_inputs::{decks, settings};
+use trunkrate_kernel::policy::Policy;
 
 /// Decks, trunks, accounts and policy.
 ///

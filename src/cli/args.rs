@@ -2,9 +2,11 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+pub mod invoice;
+
 use super::cells::CellArgs;
-use crate::io::parts::Memory;
 use crate::money::is_plain_decimal;
+use crate::partition::spill::Memory;
 use clap::{Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
@@ -42,7 +44,7 @@ pub enum Command {
     Run(RunArgs),
     Rerate(RerateArgs),
     Log(LogArgs),
-    Invoice(super::invoice::args::InvoiceArgs),
+    Invoice(invoice::InvoiceArgs),
     Suspense(SuspenseArgs),
     Rates(RatesArgs),
     Classify(ClassifyArgs),
@@ -55,6 +57,17 @@ pub enum Command {
     Plan(PlanArgs),
     /// The published billing table, as Markdown
     Table,
+}
+
+/// Threads beyond this gain nothing, and each takes its own stack and buffers.
+const MOST_THREADS: usize = 1024;
+
+/// Reads a number of threads.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=MOST_THREADS) => Ok(threads),
+        _ => Err(format!("expected a number from 1 to {MOST_THREADS}")),
+    }
 }
 
 impl Command {
@@ -148,7 +161,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub rating: RatingArgs,
     /// Threads that rate [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// The exports know no transfers: the column parent_call_sid may be absent
     #[arg(long)]

@@ -2,10 +2,10 @@
 
 use crate::document::build::Tax;
 use crate::document::{Party, Payment, Seller};
-use crate::io::FileError;
-use crate::io::formats::einvoice::is_country;
-use crate::io::invoices::{LONGEST, Terms, tax_of};
-use crate::io::settings;
+use crate::inputs::file::FileError;
+use crate::inputs::settings;
+use crate::invoicing::drafts::{LONGEST, Terms, tax_of};
+use crate::render::einvoice::is_country;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! What ends a command early, and its exit code.
 
-use crate::io::FileError;
-use crate::io::formats::FormatError;
-use crate::io::invoices::IssueError;
-use crate::io::ledger::LedgerError;
+use crate::inputs::file::FileError;
+use crate::invoicing::error::IssueError;
+use crate::ledger::LedgerError;
+use crate::render::FormatError;
 use std::process::ExitCode;
 
 /// Kinds of failure; each has one exit code.
@@ -108,10 +108,28 @@ impl From<IssueError> for CliError {
         match error {
             IssueError::Ledger(error) => error.into(),
             IssueError::File(error) => error.into(),
-            IssueError::Build { .. } => Self::failed(error.to_string()),
             IssueError::BeforeCredit { ref credited_on, .. } => {
                 let hint = format!("date it {credited_on} or later: an invoice bills again only what was credited before it");
                 Self::failed(error.to_string()).hint(hint)
+            }
+            IssueError::Series(_) => Self::failed(error.to_string()).hint(
+                "give that date or a later one; where it was a mistake, another [seller] id with an invoice.number_prefix of its \
+                 own begins another series",
+            ),
+            IssueError::Taken { .. } => Self::failed(error.to_string()).hint("give this seller another invoice.number_prefix"),
+            IssueError::Unknown(_) => Self::failed(error.to_string()).hint("`trunkrate invoice list` lists them"),
+            IssueError::Build { .. }
+            | IssueError::IsCredit { .. }
+            | IssueError::Credited { .. }
+            | IssueError::BeforeInvoice { .. }
+            | IssueError::LateCredit { .. } => Self::failed(error.to_string()),
+            IssueError::Seller { .. } => Self::failed(error.to_string())
+                .hint("an invoice says who sells; the README shows what [seller] may have"),
+            IssueError::TaxCategory(_) => Self::failed(error.to_string()).hint(
+                "it is the tax of accounts that say none: standard (with tax_rate), zero, reverse-charge, exempt or outside-scope",
+            ),
+            IssueError::Account(_) => {
+                Self::failed(error.to_string()).hint("an account is named by its id, as the calls have it")
             }
             IssueError::Earlier { ref month, .. } => {
                 let hint = format!("issue it first: `trunkrate invoice issue --period {month}`");

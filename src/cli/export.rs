@@ -7,10 +7,14 @@ use super::output::Whole;
 use super::project::Project;
 use super::run::times;
 use crate::fit::must_fit;
-use crate::io::calls::SourceText;
-use crate::io::ledger::frames::{self, SuspenseRow};
-use crate::io::ledger::read::{Selection, each_date, each_group, text, units};
-use crate::io::ledger::{Dataset, Ledger, books, polars_error, read};
+use crate::inputs::record_text::RecordText;
+use crate::ledger::tables::columns;
+use crate::ledger::tables::file::each_group;
+use crate::ledger::tables::read;
+use crate::ledger::tables::read::{Selection, each_date};
+use crate::ledger::tables::stored::{text, units};
+use crate::ledger::tables::suspense::{self, SuspenseRow};
+use crate::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::record::Field;
 use crate::time;
@@ -63,7 +67,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
             });
         }
     };
-    let empty = books::empty(dataset);
+    let empty = columns::empty(dataset);
     write_frames((args.format, args.cells), out, &empty, |each| each_date(ledger, dataset, selection, each))
 }
 
@@ -75,7 +79,7 @@ const IGNORED_COLUMNS: [&str; 8] =
 fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
     let of_columns =
         |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
-    write_frames((args.format, args.cells), out, &of_columns(&frames::ignored(&[]))?, |each| {
+    write_frames((args.format, args.cells), out, &of_columns(&suspense::ignored(&[]))?, |each| {
         let history = ledger.history()?;
         let files = history.runs.iter().flat_map(|run| run.files(Dataset::Ignored).into_iter().map(move |path| (run, path)));
         for (run, path) in files {
@@ -96,13 +100,13 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
 
 /// Whether a waiting record says that its call started in a time; one that does not say is in none.
 pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
-    let Some(text) = SourceText::kept(&row.record, &row.header) else { return false };
+    let Some(text) = RecordText::kept(&row.record, &row.header) else { return false };
     let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), None));
     start.is_some_and(|start| times.contains(&start))
 }
 
 fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {
-    frames::suspense(rows).select(SUSPENSE_COLUMNS).map_err(|e| polars_error(Path::new("suspense"))(e).into())
+    suspense::suspense(rows).select(SUSPENSE_COLUMNS).map_err(|e| polars_error(Path::new("suspense"))(e).into())
 }
 
 type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;

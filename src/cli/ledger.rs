@@ -5,13 +5,13 @@ use super::error::CliError;
 use super::project::Project;
 use super::run::{as_json, as_text, changes, head, open_to_write, print_what_is_done, tell_unlisted};
 use super::term;
-use crate::io::job::{Intake, Summary};
-use crate::io::ledger::History;
-use crate::io::ledger::manifest::Manifest;
-use crate::io::ledger::read;
-use crate::io::parts::Memory;
-use crate::io::published::Published;
-use crate::io::settings;
+use crate::inputs::settings;
+use crate::job::import::Published;
+use crate::job::run::{LoadedNight, Summary};
+use crate::ledger::History;
+use crate::ledger::manifest::Manifest;
+use crate::ledger::tables::waits;
+use crate::partition::spill::Memory;
 use crate::policy::Policy;
 use crate::text::visible;
 use serde_json::json;
@@ -27,7 +27,7 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let night = Published::open(&args.night)?;
     // Never the configuration of the folder that this is started in.
     let policy = match night.config()? {
-        Some(path) => settings::parse(&path, &crate::io::read_text(&path)?)?,
+        Some(path) => settings::parse(&path, &crate::inputs::file::read_text(&path)?)?,
         None => Policy::default(),
     };
     let inputs = night.inputs(policy)?;
@@ -44,8 +44,8 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
-    let waiting = read::waiting(&history)?;
-    let intake = Intake::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let waiting = waits::of_history(&history)?;
+    let intake = LoadedNight::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
     let summary = night.book(&ledger, &lock, &mut history, &session)?;

@@ -7,9 +7,11 @@ use super::export::{Printed, printed};
 use super::project::Project;
 use super::run::times;
 use super::term;
-use crate::io::ledger::books::LOG_COLUMNS;
-use crate::io::ledger::read::{self, Rows, Selection, each_date};
-use crate::io::ledger::{Dataset, Ledger, family};
+use crate::ledger::index::find;
+use crate::ledger::tables::columns::LOG_COLUMNS;
+use crate::ledger::tables::read::{self, Selection, each_date};
+use crate::ledger::tables::stored::Rows;
+use crate::ledger::{Dataset, Ledger};
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -51,10 +53,10 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
 /// The call, its parent and its siblings or its children.
 fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
     let history = ledger.history()?;
-    let Some((row, _)) = family::find_log_row(&history, sid)? else {
+    let Some((row, _)) = find::find_log_row(&history, sid)? else {
         let waits = read::find_waiting(&history, sid)?;
         if waits.is_none() {
-            family::refuse_damaged_ids(&history)?;
+            find::refuse_damaged_ids(&history)?;
         }
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
@@ -62,8 +64,8 @@ fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
             None => error.hint("look for it with `trunkrate log --from … --to …`"),
         });
     };
-    let family = family::family(&history, if row.parent_call_sid.is_empty() { sid } else { &row.parent_call_sid })?;
-    Ok(family::with_prices_since(&history, family)?)
+    let family = find::family(&history, if row.parent_call_sid.is_empty() { sid } else { &row.parent_call_sid })?;
+    Ok(find::with_prices_since(&history, family)?)
 }
 
 /// The rows of a frame that are wanted, as texts.

@@ -8,7 +8,6 @@ mod args;
 mod cells;
 mod classify;
 mod config;
-mod desk;
 mod error;
 mod export;
 mod init;
@@ -26,10 +25,9 @@ mod runs;
 mod suspense;
 mod term;
 mod verify;
-mod versions;
 mod watched;
 
-use crate::io::ledger::interrupt;
+use crate::disk::interrupt;
 use args::{Args, Command};
 use clap::Parser;
 use error::CliError;
@@ -41,7 +39,7 @@ use std::sync::Arc;
 /// Parses the arguments of the process and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
-    crate::io::keep_guarded_panics_quiet();
+    crate::catch_panic::keep_guarded_panics_quiet();
     let args = Args::parse();
     if let Err(error) = refuse_twice(std::env::args_os()) {
         return error.report();
@@ -61,7 +59,7 @@ pub fn main() -> ExitCode {
         Command::Rerate(args) => project().and_then(|project| rerate::run(args, &project)),
         Command::Log(args) => project().and_then(|project| log::run(args, &project)),
         Command::Invoice(args) => project().and_then(|project| invoice::run(args, &project)),
-        Command::Suspense(args) => project().and_then(|project| suspense::run(args, &project)),
+        Command::Suspense(args) => project().and_then(|project| suspense::suspense(args, &project)),
         Command::Rates(args) => project().and_then(|project| rates::run(args, &project)),
         Command::Classify(args) => classify::run(args),
         Command::Export(args) => project().and_then(|project| export::run(args, &project)),

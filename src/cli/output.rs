@@ -1,6 +1,8 @@
 //! Files that the user asked for: all of one, or what was there before.
 
-use crate::io::{FileError, private};
+use crate::disk::private;
+use crate::inputs::file::FileError;
+use crate::ledger::{CATALOG, OWN_FOLDERS};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -15,12 +17,22 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// Begins the file.
+    /// Begins a file that the user named: through a link the file that it leads to is written, not the link.
     pub fn create(path: &Path) -> Result<Self, FileError> {
+        let target = if path.is_symlink() { path.canonicalize().map_err(|e| failed(path, &e))? } else { path.to_owned() };
+        refuse_ledgers(path, &target)?;
+        Self::create_at(path, target)
+    }
+
+    /// Begins a file whose name is ours, in a folder that the user named: a link of that name is replaced, never followed. Who
+    /// else may write there could have guessed it.
+    fn create_own(path: &Path) -> Result<Self, FileError> {
+        Self::create_at(path, path.to_owned())
+    }
+
+    fn create_at(path: &Path, target: PathBuf) -> Result<Self, FileError> {
         let fail = |e: std::io::Error| failed(path, &e);
-        // Through a link the file that it names is written, not the link.
-        let target = if path.is_symlink() { std::fs::canonicalize(path).map_err(fail)? } else { path.to_owned() };
-        let there = std::fs::metadata(&target).ok();
+        let there = if target.is_symlink() { None } else { std::fs::metadata(&target).ok() };
         if there.as_ref().is_some_and(|there| !there.is_file()) {
             let file = OpenOptions::new().write(true).open(&target).map_err(fail)?;
             return Ok(Self { path: path.to_owned(), file, beside: None });
@@ -68,6 +80,30 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut whole = Whole::create(path)?;
     whole.file.write_all(bytes).map_err(|e| failed(path, &e))?;
     whole.finish()
+}
+
+/// The same, of a file whose name is ours: see [`Whole::create_own`].
+pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut whole = Whole::create_own(path)?;
+    whole.file.write_all(bytes).map_err(|e| failed(path, &e))?;
+    whole.finish()
+}
+
+/// Refuses the files of any ledger: what is booked is written by the ledger alone. `path` is how the user named the target.
+pub fn refuse_ledgers(path: &Path, target: &Path) -> Result<(), FileError> {
+    let Some(folder) = target.parent() else { return Ok(()) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let is_ledger = |folder: &Path| ["runs", "archive"].iter().all(|own| folder.join(own).is_dir());
+    let is_catalog = target.file_name().is_some_and(|name| name == CATALOG) && is_ledger(&folder);
+    let is_own = |inner: &Path| {
+        let named = inner.file_name().is_some_and(|name| OWN_FOLDERS.iter().any(|own| name == *own));
+        named && inner.parent().is_some_and(is_ledger)
+    };
+    if is_catalog || folder.ancestors().any(is_own) {
+        return Err(FileError::new(path, "is a place of a ledger's own files").hint("name a file elsewhere"));
+    }
+    Ok(())
 }
 
 fn keep_mode(file: &File, there: Option<&Metadata>) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use super::args::{PlanArgs, TextFormat};
 use super::error::CliError;
 use super::term;
-use crate::io::parts::Memory;
+use crate::partition::spill::Memory;
 use crate::plan::{Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds};
 use serde_json::{Value, json};
 

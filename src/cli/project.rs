@@ -19,10 +19,11 @@ use super::args::ProjectArgs;
 use super::config;
 use super::error::CliError;
 use super::term;
-use crate::io::invoices::Terms;
-use crate::io::ledger::Ledger;
-use crate::io::source::{self, Found};
-use crate::io::{FileError, settings};
+use crate::ingest::source::{self, Found};
+use crate::inputs::file::FileError;
+use crate::inputs::settings;
+use crate::invoicing::drafts::Terms;
+use crate::ledger::Ledger;
 use crate::policy::Policy;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -131,7 +132,7 @@ impl Project {
         let (file, text) = match args.config.clone().or_else(|| variable("TRUNKRATE_CONFIG")) {
             Some(file) => {
                 let by = "TRUNKRATE_CONFIG names it";
-                let read = crate::io::read_text(&file).map_err(|e| if named { e } else { e.hint(by) })?;
+                let read = crate::inputs::file::read_text(&file).map_err(|e| if named { e } else { e.hint(by) })?;
                 if read.trim().is_empty() {
                     return Err(CliError::failed(format!("{}: is empty: it sets nothing", file.display()))
                         .hint("name the right file, or leave --config out"));
@@ -140,7 +141,11 @@ impl Project {
             }
             None => match nearest()? {
                 Some(file) => {
-                    let text = crate::io::read_text(&file)?;
+                    if file != Path::new(FILE_NAME) {
+                        refuse_strangers(&file)?;
+                        term::report("note", &format!("the project is {}", file.display()));
+                    }
+                    let text = crate::inputs::file::read_text(&file)?;
                     (file, text)
                 }
                 None => (PathBuf::from(FILE_NAME), String::new()),
@@ -281,7 +286,7 @@ impl Project {
         };
         let (name, at) = (named.get_ref(), named.span().start);
         let path = self.beside(name);
-        if !crate::io::ledger::is_there(&path)? {
+        if !crate::disk::folder::is_there(&path)? {
             let problem = format!("is `{}`, and there is no {}", name.display(), path.display());
             return Err(self
                 .wrong(key.as_str(), at, &problem)
@@ -378,13 +383,28 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// Refuses a project's file in a folder above that somebody else could have put there: it would rate and bill by terms of
+/// theirs.
+fn refuse_strangers(file: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::MetadataExt;
+    let of = |path: &Path| std::fs::metadata(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
+    let (there, here) = (of(file)?, of(Path::new("."))?);
+    let is_ours = [0, here.uid(), rustix::process::getuid().as_raw()].contains(&there.uid());
+    if is_ours && there.mode() & 0o002 == 0 {
+        return Ok(());
+    }
+    let whose = if is_ours { "everybody may write to it" } else { "it belongs to another user" };
+    Err(CliError::failed(format!("{}: is the nearest project, and {whose}", file.display()))
+        .hint("name your project with --config, or take the file away"))
+}
+
 /// The project's file in the working folder, or in the nearest folder above it.
 fn nearest() -> Result<Option<PathBuf>, CliError> {
     let here = std::env::current_dir().map_err(|e| CliError::failed(format!("the working folder cannot be read: {e}")))?;
     let mut above = PathBuf::new();
     for _ in here.ancestors() {
         let file = above.join(FILE_NAME);
-        if crate::io::ledger::is_there(&file)? {
+        if crate::disk::folder::is_there(&file)? {
             return Ok(Some(file));
         }
         above.push("..");

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::project::Project;
 use super::term::{self, grouped};
 use crate::deck::{Considered, Deck, Lost, Rated};
-use crate::io::decks;
+use crate::inputs::decks;
 use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
 use crate::time;

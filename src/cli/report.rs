@@ -5,18 +5,18 @@ use super::error::CliError;
 use super::output::write_whole;
 use super::project::Project;
 use super::term;
-use crate::io::ledger::{History, Run};
-use crate::io::report;
+use crate::ledger::{History, Run};
+use crate::report::gather;
 
 /// Writes the report of a run.
 pub fn run(args: &ReportArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let (run, undone) = find(&history, args.run.as_deref())?;
-    let mut report = report::gather(&ledger, &history, run, undone)?;
+    let mut report = gather::gather(&ledger, &history, run, undone)?;
     report.mask(args.mask);
     let text = match args.format {
-        ReportFormat::Html => crate::io::formats::report::html(&report)?,
+        ReportFormat::Html => crate::render::report::html(&report)?,
         ReportFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     match &args.out {

@@ -5,29 +5,32 @@ use super::error::CliError;
 use super::project::{Key, Project};
 use super::term;
 use crate::advice;
-use crate::call::{PartyRef, Status};
 use crate::deck::Deck;
 use crate::detail::fields::no_number;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
+use crate::ingest::source;
+use crate::inputs::accounts::{self, Accounts};
+use crate::inputs::decks::{self, Decks};
+use crate::inputs::given::Inputs;
 use crate::intern::Interner;
-use crate::io::accounts::{self, Accounts};
-use crate::io::calls::Waits;
-use crate::io::decks::{self, Decks};
-use crate::io::job::{Inputs, Intake};
-use crate::io::ledger::family::{self, LogRow};
-use crate::io::ledger::issued;
-use crate::io::ledger::issued::claims::{self, Claim, Claims};
-use crate::io::ledger::read::{Rows, find_waiting};
-use crate::io::ledger::{History, Ledger, Run};
-use crate::io::parts::Memory;
-use crate::io::source;
+use crate::job::run::LoadedNight;
+use crate::ledger::batch;
+use crate::ledger::index::find::{self, LogRow};
+use crate::ledger::invoices::billed_by::{self, BilledBy, Claim};
+use crate::ledger::tables::read::find_waiting;
+use crate::ledger::tables::stored::Rows;
+use crate::ledger::tables::waits::Waits;
+use crate::ledger::{History, Ledger, Run};
 use crate::money::{Amount, LegRule, Total, decimal_text};
 use crate::night::Class;
+use crate::partition::spill::Memory;
 use crate::party::{FewNumbers, Number, Party, is_mangled};
+use crate::party_ref::PartyRef;
 use crate::policy::{Policy, WITHHELD_NUMBERS, WITHHELD_WORDS};
 use crate::rating::Parties;
 use crate::reject::Reason;
 use crate::scenario::Scenario;
+use crate::status::Status;
 use crate::text::visible;
 use crate::time;
 use serde_json::{Value, json};
@@ -121,7 +124,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let inputs = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
     let memory = Memory::of_machine();
-    let intake = Intake::read(inputs, &found.files, Waits::default(), (memory, &std::env::temp_dir()), &Arc::default())?;
+    let intake = LoadedNight::read(inputs, &found.files, Waits::default(), (memory, &std::env::temp_dir()), &Arc::default())?;
     let Some(session) = intake.settle_family(&args.call)? else {
         return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
     };
@@ -196,10 +199,10 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
 fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let Some((row, run)) = family::find_log_row(&history, &args.call)? else {
+    let Some((row, run)) = find::find_log_row(&history, &args.call)? else {
         let waits = find_waiting(&history, &args.call)?;
         if waits.is_none() {
-            family::refuse_damaged_ids(&history)?;
+            find::refuse_damaged_ids(&history)?;
         }
         return Err(match waits {
             Some(row) => not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail),
@@ -207,7 +210,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
         });
     };
     let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
-    let Some((root, _)) = family::find_log_row(&history, &root_sid)? else {
+    let Some((root, _)) = find::find_log_row(&history, &root_sid)? else {
         return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call))
             .hint("run `trunkrate verify`"));
     };
@@ -297,7 +300,7 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
 }
 
 fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
-    let rows = family::family(history, root)?;
+    let rows = find::family(history, root)?;
     let rows = Rows::new(Path::new("calls"), 0, &rows);
     let (texts, numbers) = (rows.texts(["role", "call_sid", "from", "to"]), rows.longs(["duration_seconds", "amount"])?);
     let mut family = Vec::new();
@@ -310,18 +313,19 @@ fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String;
 }
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {
-    let claims = Claims::of(&history.issued);
-    let takers = claims::takers(claims.on(&row.account_sid, &row.currency), &run.manifest.run_id, claims::month_of(row.start));
+    let claims = BilledBy::of(&history.issued);
+    let billing =
+        billed_by::billing(claims.on(&row.account_sid, &row.currency), &run.manifest.run_id, billed_by::month_of(row.start));
     let invoice = |claim: &Claim<'_>| {
-        let credit = issued::credit_of(&history.issued, &claim.entry.number);
+        let credit = batch::credit_of(&history.issued, &claim.entry.number);
         (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))
     };
     Ok(Booked {
-        invoices: takers.map(invoice).collect(),
+        invoices: billing.map(invoice).collect(),
         run_id: row.run_id.clone(),
         currency: row.currency.clone(),
         amount: Total::from_units(row.amount),
-        legs: family::booked_legs(run, row)?,
+        legs: find::booked_legs(run, row)?,
     })
 }
 

@@ -4,15 +4,18 @@ use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::project::{Key, Project};
 use super::term::{self, grouped};
-use crate::io::calls_json::Neighbour;
-use crate::io::changes::Changes;
-use crate::io::job::{self, Inputs, Intake, Session, Summary};
-use crate::io::ledger::manifest::RunKind;
-use crate::io::ledger::{History, Ledger, Lock, catalog, read};
-use crate::io::parts::Memory;
-use crate::io::sheet;
-use crate::io::source::{self, CallPath};
+use crate::ingest::source::{self, CallPath};
+use crate::inputs::calls_json::Neighbour;
+use crate::inputs::given::Inputs;
+use crate::inputs::sheet;
+use crate::job::changes::Changes;
+use crate::job::run::{self, LoadedNight, SettledRun, Summary};
+use crate::ledger::index::catalog;
+use crate::ledger::manifest::RunKind;
+use crate::ledger::tables::waits;
+use crate::ledger::{History, Ledger, Lock};
 use crate::night::{Class, Count};
+use crate::partition::spill::Memory;
 use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
 use crate::text::visible;
@@ -33,7 +36,7 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
 /// Tries all that waits again, without new calls.
 pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
-    if read::waiting(&ledger.history()?)?.is_empty() {
+    if waits::of_history(&ledger.history()?)?.is_empty() {
         term::print("nothing waits\n")?;
         return Ok(());
     }
@@ -64,12 +67,12 @@ fn night(
     let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
-    let waiting = read::waiting(&history)?;
-    let intake = Intake::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let waiting = waits::of_history(&history)?;
+    let intake = LoadedNight::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
     refuse_too_many(max_suspended, &session)?;
-    let summary = job::book(&ledger, &lock, &mut history, &session, kind)?;
+    let summary = run::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     for note in &summary.notes {
@@ -248,7 +251,7 @@ fn say_what_is_odd(summary: &Summary) {
     }
 }
 
-fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &Session) -> Result<(), CliError> {
+fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &SettledRun) -> Result<(), CliError> {
     let tally = session.tally();
     let (suspended, read) = (tally.new_in_suspense.records, tally.read.records);
     match max_suspended {

@@ -6,9 +6,11 @@ use super::error::CliError;
 use super::project::Project;
 use super::run::{head, open_to_write, print_what_is_done};
 use super::term::{self, grouped};
-use crate::io::job;
-use crate::io::ledger::manifest::Manifest;
-use crate::io::ledger::{History, undo};
+use crate::job::run;
+use crate::ledger::History;
+use crate::ledger::manifest::Manifest;
+use crate::ledger::runs::undo;
+use crate::ledger::undone::Undone;
 use serde_json::{Value, json};
 
 /// Lists the runs, and those that were undone.
@@ -26,7 +28,7 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
 }
 
 /// Every run ever published with the undo that took it back: first those that count.
-fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&undo::Undone>)> {
+fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&Undone>)> {
     let undone = history.undone.iter().map(|undone| (&undone.run.manifest, Some(undone)));
     history.runs.iter().map(|run| (&run.manifest, None)).chain(undone)
 }
@@ -38,7 +40,7 @@ fn amount(manifest: &Manifest) -> String {
 }
 
 /// What a person decided, or which files were read.
-fn about(manifest: &Manifest, undone: Option<&undo::Undone>) -> String {
+fn about(manifest: &Manifest, undone: Option<&Undone>) -> String {
     if let (None, Some(night)) = (undone, &manifest.imported) {
         return format!("published night {} of {}", night.sequence, night.engine);
     }
@@ -55,7 +57,7 @@ fn as_table(history: &History) -> String {
     if history.runs.is_empty() && history.undone.is_empty() {
         return "no runs\n".to_owned();
     }
-    let cells = |(manifest, undone): (&Manifest, Option<&undo::Undone>)| {
+    let cells = |(manifest, undone): (&Manifest, Option<&Undone>)| {
         let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned()];
         row.extend(COUNTS.map(|name| grouped(manifest.records(name))));
         row.extend([grouped(manifest.legs), amount(manifest), about(manifest, undone)]);
@@ -78,7 +80,7 @@ fn as_csv(history: &History, cells: CellArgs) -> Result<(), CliError> {
     Ok(cells.finish()?)
 }
 
-fn as_json(manifest: &Manifest, undone: Option<&undo::Undone>) -> Value {
+fn as_json(manifest: &Manifest, undone: Option<&Undone>) -> Value {
     json!({
         "run_id": manifest.run_id,
         "state": if undone.is_some() { "undone" } else { "booked" },
@@ -129,7 +131,7 @@ pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     for at in dependents.into_iter().rev().chain([last]) {
         let name = history.runs[at].manifest.run_id.clone();
         undo::undo(&ledger, &lock, &mut history, at, &args.reason)?;
-        if let Some(warning) = job::follow(&ledger, &lock, &history) {
+        if let Some(warning) = run::follow(&ledger, &lock, &history) {
             term::report("note", &format!("run {name} is undone, but {warning}"));
         }
         let end = if at == last { head(&history) } else { String::new() };

@@ -4,13 +4,13 @@ use super::args::VerifyArgs;
 use super::error::CliError;
 use super::project::Project;
 use super::term::{self, grouped};
-use crate::io::ledger::proof::{self, Proof};
+use crate::ledger::verify::{self, Proof};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 
 /// Proves every run, and the ledger as a whole. The first thing that is wrong ends it.
 pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
-    let proof = proof::prove(&ledger, args.sample, args.since.as_deref())?;
+    let proof = verify::prove(&ledger, args.sample, args.since.as_deref())?;
     for note in &proof.notes {
         term::report("note", note);
     }

@@ -10,7 +10,7 @@
 
 use super::error::CliError;
 use super::term;
-use crate::io::parts::Memory;
+use crate::partition::spill::Memory;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{SIGABRT, SIGINT, SIGSEGV, SIGTERM};
 use std::os::unix::process::ExitStatusExt;
@@ -55,7 +55,7 @@ pub fn run(templates: Option<&Path>) -> Result<Option<ExitCode>, CliError> {
             end(&child, Signal::KILL);
             child.wait().map_err(cannot)?;
             let mib = most.bytes() >> 20;
-            return Err(failed(templates, format!("take more than {mib} MiB of memory for their documents")));
+            return Err(failed(templates, &format!("take more than {mib} MiB of memory for their documents")));
         }
         for (signal, flag) in &told {
             if flag.swap(false, Ordering::Relaxed) {
@@ -76,13 +76,13 @@ fn ended(templates: &Path, status: ExitStatus) -> Result<Option<ExitCode>, CliEr
         (None, Some(signal)) => {
             let name = signal_hook::low_level::signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned);
             let why = if matches!(signal, SIGABRT | SIGSEGV) { ": they nest too deep" } else { "" };
-            Err(failed(templates, format!("were drawn with by a process that {name} ended{why}")))
+            Err(failed(templates, &format!("were drawn with by a process that {name} ended{why}")))
         }
         (None, None) => unreachable!("a process that has ended has a code or a signal"),
     }
 }
 
-fn failed(templates: &Path, problem: String) -> CliError {
+fn failed(templates: &Path, problem: &str) -> CliError {
     CliError::failed(format!("{}: these templates {problem}", templates.display()))
         .hint("nothing is issued that is not in `trunkrate invoice list`; draw without --templates, or mend them")
 }

@@ -1,12 +1,14 @@
 //! Making a document: usage, items, parties and terms come in, a document whose totals hold comes out.
 
+use super::check::Unbalanced;
+use super::tax::tax_on;
 use super::{
     Buyer, Corrected, DaySpend, Document, Exact, ItemLine, Kind, Payment, Period, SCHEMA, Seller, TaxCategory, TaxGroup, Totals,
-    Unbalanced, UsageLine, words,
+    UsageLine, words,
 };
+use crate::document::usage::{Usage, billed_minutes};
 use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, Price, Total, minor_unit_decimals, round_invoice_total};
 use crate::time;
-use crate::usage::{Usage, billed_minutes};
 use rust_decimal::Decimal;
 
 /// The tax on what an account buys.
@@ -77,13 +79,6 @@ pub enum BuildError {
     /// A bug.
     #[error(transparent)]
     Unbalanced(#[from] Unbalanced),
-}
-
-/// The tax on an amount, in whole minor units: **the rounding of an invoice total**, half up.
-#[must_use]
-pub fn tax_on(taxable: Decimal, category: TaxCategory, rate: Decimal, minor_unit_decimals: u32) -> Decimal {
-    let rate = if category == TaxCategory::Standard { rate } else { Decimal::ZERO };
-    round_invoice_total(taxable * rate / Decimal::ONE_HUNDRED, minor_unit_decimals)
 }
 
 /// Makes a document, and checks that it adds up.
@@ -269,8 +264,8 @@ fn totals(usage: &[UsageLine], items: &[ItemLine], taxes: &[TaxGroup]) -> Result
 pub mod samples {
     use super::*;
     use crate::document::Party;
+    use crate::document::usage::LineKey;
     use crate::money::Amount;
-    use crate::usage::LineKey;
 
     /// A frame in a currency.
     #[must_use]

@@ -4,8 +4,8 @@
 //! when it is shown. The order of the records changes nothing: a cause is worded by the least of its records' wordings.
 
 use super::estimate::{Basis, Guess, shown};
+use super::lines::{Count, Money, Sample};
 use super::waiting::{Oldest, Waiting, age_days};
-use super::{Count, Money, Sample};
 use crate::money::{Overflow, Total};
 use crate::reject::Reason;
 use crate::time::{self, Micros};

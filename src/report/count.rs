@@ -5,85 +5,16 @@
 
 use super::days::DaySums;
 use super::findings::{Best, Findings, Setting};
+use super::lines::{LARGEST, LargeCall, Largest, Money, ScenarioLine, rerate_command};
 use super::prefixes::Prefixes;
-use super::{LARGEST, LargeCall, Largest, Money, ScenarioLine, rerate_command};
+use super::rows::{Call, Leg};
+use crate::document::usage::billed_minutes;
 use crate::document::words;
-use crate::money::{Amount, Overflow, Total};
+use crate::money::{Overflow, Total};
 use crate::scenario::{Direction, Scenario};
 use crate::table::BILLING_TABLE;
 use crate::time::{self, Micros};
-use crate::usage::billed_minutes;
 use std::collections::BTreeMap;
-
-/// A row of the call log.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
-pub struct Call<'a> {
-    pub call_sid: &'a str,
-    pub account_sid: &'a str,
-    pub scenario: &'a str,
-    pub from: &'a str,
-    pub to: &'a str,
-    pub start: Micros,
-    /// If that is known.
-    pub end: Option<Micros>,
-    pub duration_seconds: i64,
-    pub is_root: bool,
-    pub is_rated: bool,
-    pub is_completed: bool,
-    pub currency: &'a str,
-    pub amount: Total,
-    /// In units of 10⁻¹⁰, negative where it is a charge.
-    pub carrier_price: Option<i64>,
-}
-
-/// An answered child of a transfer, and its parent.
-#[derive(Debug, Clone, Copy)]
-pub struct Transfer<'a> {
-    /// The child's id.
-    pub child: &'a str,
-    /// The parent's id.
-    pub parent_sid: &'a str,
-    /// When the child's record starts.
-    pub child_start: Micros,
-    /// When the child was answered.
-    pub answered: Micros,
-    /// When it ended.
-    pub child_end: Micros,
-    /// When the parent started.
-    pub parent_start: Micros,
-    /// When it ended.
-    pub parent_end: Micros,
-}
-
-/// When a record's seconds begin and end. A record without an end is taken as answered at its start.
-#[must_use]
-pub fn answered_and_ended(start: Micros, end: Option<Micros>, duration_seconds: i64) -> (Micros, Micros) {
-    let duration = duration_seconds.saturating_mul(time::SECOND);
-    match end {
-        Some(end) => (end.saturating_sub(duration), end),
-        None => (start, start.saturating_add(duration)),
-    }
-}
-
-/// A billed leg.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.1")]
-pub struct Leg<'a> {
-    pub call_sid: &'a str,
-    pub scenario: &'a str,
-    pub service: &'a str,
-    pub rated_number: &'a str,
-    pub start: Micros,
-    pub billed_seconds: u64,
-    /// In units of 10⁻¹⁰.
-    pub price: i64,
-    pub destination_prefix: &'a str,
-    pub description: &'a str,
-    pub deck: &'a str,
-    pub currency: &'a str,
-    pub amount: Amount,
-}
 
 /// The numbers of a scenario.
 #[derive(Default)]
@@ -254,7 +185,9 @@ fn place(id: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::answered_and_ended;
     use super::*;
+    use crate::money::Amount;
 
     #[test]
     fn a_record_without_an_end_is_answered_at_its_start() {

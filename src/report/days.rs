@@ -15,7 +15,7 @@
 //! An export that is made at seven in the morning ends in a day that has hardly begun. A report that called it low each
 //! morning would be read by nobody; so it is judged by the next run, which takes the last day known before it along.
 
-use super::{Before, Day, DaySum, Timeline, Verdict};
+use super::lines::{Before, Day, DaySum, Timeline, Verdict};
 use crate::fit::must_fit;
 use crate::money::{AMOUNT_DECIMALS, Overflow, Total, decimal_text};
 use crate::time::{self, Micros};

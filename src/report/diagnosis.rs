@@ -3,11 +3,10 @@
 //! **Invariant:** it decides nothing. The reason was given when the record was settled; here it is only made finer, by what
 //! one act of a person would settle.
 
-use super::Money;
 use super::causes::Cause;
 use super::estimate::{Basis, Estimator, Guess, Lack, Priced};
+use super::lines::Money;
 use crate::advice::{hint, mark_of};
-use crate::call::PartyRef;
 use crate::deck::Rated;
 use crate::detail::fields::{duration_mark, number_mark};
 use crate::family::RootFacts;
@@ -15,6 +14,7 @@ use crate::intern::Interner;
 use crate::money::Total;
 use crate::night::TrunkFact;
 use crate::party::{Number, Party, endpoint_host};
+use crate::party_ref::PartyRef;
 use crate::policy::Policy;
 use crate::rating::{Parties, PlannedLeg, bills};
 use crate::record::{Field, Fields, Record};

@@ -4,7 +4,7 @@
 //! the functions that price booked legs, so that a record whose obstacle goes away is booked with just this amount; only a
 //! leg without a row is guessed, and [`Basis`] says by what.
 
-use super::Money;
+use super::lines::Money;
 use crate::deck::{Deck, Lost, Rate, Rated};
 use crate::intern::Interner;
 use crate::money::{LegRule, Total, minor_unit_decimals, round_invoice_total};
@@ -252,9 +252,24 @@ mod tests {
     use super::*;
     use crate::deck::{Destination, NewRate, Prefix};
 
+    fn by_minute(price: &str) -> Rate {
+        Rate {
+            service: Direction::Termination,
+            price: crate::money::Price::parse(price).unwrap(),
+            fee: crate::money::Price::ZERO,
+            increments: crate::deck::Increments { initial: 60, increment: 60, minimum: 0 },
+            iso: "".into(),
+            country: "".into(),
+            description: "".into(),
+            effective: 0..i64::MAX,
+            file: 0,
+            line: 1,
+        }
+    }
+
     fn deck(rows: &[(&str, &str, &str)]) -> Deck {
         let row = |(prefix, origin, price): &(&str, &str, &str)| NewRate {
-            rate: Rate::sample(price, 0..i64::MAX, 1),
+            rate: by_minute(price),
             destinations: vec![Destination::Prefix(Prefix::parse(prefix).unwrap())],
             origins: Prefix::parse(origin).into_iter().collect(),
         };
@@ -263,7 +278,7 @@ mod tests {
 
     fn leg(to: &str, origin: Option<&str>) -> PlannedLeg {
         let number = |text: &str| Number::parse(text).unwrap();
-        let party = crate::call::PartyRef::number(number(to));
+        let party = crate::party_ref::PartyRef::number(number(to));
         let rated = Rated::Number(number(to));
         PlannedLeg { service: Direction::Termination, from: party, to: party, rated, origin: origin.map(number) }
     }

@@ -10,7 +10,7 @@
 //! | `short-duration` | a call is billed for far less than it lasted: [`super::oddities`] | an export in minutes |
 //! | `bogus-date` | a call starts before 2000, or over a day after the newest start that is believed | a clock was wrong |
 //! | `mangled-caller` | a caller that was a number once, or lost its `+`, is billed as an unknown origin | the origin decides the price |
-//! | `carrier-unreadable` | the carrier's price is no plain number: [`super::carrier`] | it is compared with nothing |
+//! | `carrier-unreadable` | the carrier's price is no plain number: [`crate::ledger::carrier`] | it is compared with nothing |
 //! | `carrier-currency` | the carrier's price is in another currency than the deck | two currencies are never subtracted |
 //! | `carrier-credit` | the carrier's price is positive | a refund, or a sign that was lost |
 //!
@@ -32,20 +32,19 @@
 //! told from it. A single record above `policy.max_call_seconds` is suspended (`invalid-duration`); what is left to find is
 //! a conversation that no record shows whole.
 
-use super::carrier::{CarrierPrices, OddPrice, OddPrices};
-use super::count::{Call, Leg, Transfer};
+use super::lines::{Callers, CarrierLine, Example, Finding, rerate_command};
+use super::oddities::BYE_WAIT;
 use super::oddities::{Length, Lengths, is_bogus_start};
-use super::wording::Wording;
-use super::{Callers, CarrierLine, Example, Finding, rerate_command, wording};
+use super::wording::{self, Wording};
 use crate::detail::fields::no_number;
+use crate::ledger::carrier::{CarrierPrices, OddPrice, OddPrices};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, Price, decimal_text};
 use crate::party::{Number, Party, is_mangled, lacks_plus};
+use crate::report::rows::{Call, Leg, Transfer};
 use crate::time::{self, Micros, SECOND};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The longest that a carrier waits for the BYE after the transfer target answered.
-pub const BYE_WAIT: Micros = 32 * SECOND;
 /// Examples of each finding.
 pub const EXAMPLES: usize = 10;
 /// Units of a price in a unit of an amount.

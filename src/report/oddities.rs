@@ -8,6 +8,9 @@
 
 use crate::time::{DAY, Micros, SECOND};
 
+/// The longest that a carrier waits for the BYE after the transfer target answered.
+pub const BYE_WAIT: Micros = 32 * SECOND;
+
 /// Calls shorter than this from start to end say nothing.
 pub const LONG: Micros = 60 * SECOND;
 /// Longest ringing that a single call may have.

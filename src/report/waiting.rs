@@ -3,7 +3,7 @@
 //! **Invariant:** reasons stand in the order of [`Reason`], and samples do not depend on the order of the records: the
 //! oldest first, then by file and line.
 
-use super::{Count, ReasonLine, Sample};
+use super::lines::{Count, ReasonLine, Sample};
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use std::cmp::Reverse;

@@ -1,8 +1,8 @@
 //! The words of each finding: what was looked for, by which rule, why it matters, what to do.
 
-use super::findings::BYE_WAIT;
+use super::lines::{Example, Finding};
 use super::oddities::{LONGEST_RINGING, MANY, RINGING, TIMES};
-use super::{Example, Finding};
+use crate::report::oddities::BYE_WAIT;
 use crate::time::SECOND;
 
 /// A finding without its numbers.

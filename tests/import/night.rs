@@ -5,12 +5,13 @@ use polars::prelude::*;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use trunkrate::io::calls::{self, Spot};
-use trunkrate::io::families::Dealer;
-use trunkrate::io::inputs::Inputs;
-use trunkrate::io::parts::Memory;
-use trunkrate::io::settings;
-use trunkrate::io::source;
+use trunkrate::ingest::reader;
+use trunkrate::ingest::source;
+use trunkrate::inputs::given::Inputs;
+use trunkrate::inputs::record_text::RecordSpot;
+use trunkrate::inputs::settings;
+use trunkrate::partition::deal::Partitioner;
+use trunkrate::partition::spill::Memory;
 use trunkrate::policy::Policy;
 use trunkrate::reject::Reason;
 
@@ -169,14 +170,20 @@ fn records(paths: &[PathBuf]) -> DataFrame {
     let here = tempfile::tempdir().expect("a folder");
     let memory = Memory::new(1 << 30);
     let room = memory.room(here.path(), 1);
-    let mut dealer = Dealer::new(1, 1, 0, &room);
-    let reading =
-        calls::read(&files, calls::Waits::default(), &Policy::default(), (memory, &std::sync::Arc::default()), &mut dealer)
-            .expect("calls");
+    let mut dealer = Partitioner::new(1, 1, 0, &room);
+    let reading = reader::read(
+        &files,
+        trunkrate::ledger::tables::waits::Waits::default(),
+        &Policy::default(),
+        (memory, &std::sync::Arc::default()),
+        &mut dealer,
+    )
+    .expect("calls");
     let found = dealer.finish().take(0).expect("one part").calls;
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|at| found.number[*at]);
-    let spots: Vec<Spot> = order.iter().map(|at| Spot { number: found.number[*at], place: found.place[*at] }).collect();
+    let spots: Vec<RecordSpot> =
+        order.iter().map(|at| RecordSpot { number: found.number[*at], place: found.place[*at] }).collect();
     let texts = reading.texts_of(&spots).expect("texts");
     let names: Vec<&str> = HEADER.split(',').collect();
     let mut cells: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len() + 2];

@@ -6,14 +6,16 @@ use crate::cli::rates;
 use crate::cli::term::{self, grouped};
 use crate::columns::REQUIRED;
 use crate::deck::{Deck, Rated};
-use crate::io::calls::{SourceText, Waits};
-use crate::io::decks::{self, Decks};
-use crate::io::job::{Inputs, Intake, Session};
-use crate::io::ledger::History;
-use crate::io::parts::Memory;
-use crate::io::sample::Sample;
-use crate::io::source::{CallPath, Found};
+use crate::ingest::sample::Sample;
+use crate::ingest::source::{CallPath, Found};
+use crate::inputs::decks::{self, Decks};
+use crate::inputs::given::Inputs;
+use crate::inputs::record_text::RecordText;
+use crate::job::run::{LoadedNight, SettledRun};
+use crate::ledger::History;
+use crate::ledger::tables::waits::Waits;
 use crate::night::Class;
+use crate::partition::spill::Memory;
 use crate::party::{Number, Party, endpoint_number};
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
@@ -134,7 +136,7 @@ fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
 }
 
 /// The value of a field, and what it was read as; nothing where it is empty.
-fn value(text: &SourceText, field: Field, policy: &Policy) -> Option<(String, String)> {
+fn value(text: &RecordText, field: Field, policy: &Policy) -> Option<(String, String)> {
     text.with_fields(|fields| {
         let fields = fields?;
         let value = fields.get(field);
@@ -296,15 +298,15 @@ fn settled(
     files: &[CallPath],
     (decks, rates): (Decks, &PathBuf),
     policy: &Policy,
-) -> Result<Session, CliError> {
+) -> Result<SettledRun, CliError> {
     let (trunks, accounts) = (project.path(Key::Trunks, None)?, project.path(Key::Accounts, None)?);
     let inputs = Inputs::with_decks(decks, rates, trunks.as_deref(), accounts.as_deref(), policy.clone())?;
     let aside = std::env::temp_dir();
-    let intake = Intake::read(inputs, files, Waits::default(), (Memory::of_machine(), &aside), &Arc::default())?;
+    let intake = LoadedNight::read(inputs, files, Waits::default(), (Memory::of_machine(), &aside), &Arc::default())?;
     Ok(intake.settle(&History::default())?)
 }
 
-fn outcome(files: &[CallPath], session: &Session) -> String {
+fn outcome(files: &[CallPath], session: &SettledRun) -> String {
     let tally = session.tally();
     let of = if files.len() == 1 { visible(&files[0].name).into_owned() } else { format!("{} files", files.len()) };
     let mut text = format!("{}\n", term::heading(&format!("a run over {of} would come to")));

@@ -1,10 +1,11 @@
 //! The text of a new `trunkrate.toml`: every choice with a line that explains it, defaults commented out.
 
-use super::relative;
 use crate::cli::args::InitArgs;
 use crate::cli::error::CliError;
+use crate::cli::project::FILE_NAME;
 use std::fmt::Write;
 use std::path::Path;
+use std::path::{Component, PathBuf};
 
 /// What a new project is to be. Paths as its file names them.
 #[derive(Debug)]
@@ -225,4 +226,18 @@ fn quoted(text: &str) -> String {
         }
     }
     quoted + "\""
+}
+
+/// A path that was typed in the working folder, as a file in another folder names it.
+fn relative(path: &Path, folder: &Path) -> Result<String, CliError> {
+    let not_text = || CliError::usage(format!("{}: the path is not UTF-8, and cannot stand in {FILE_NAME}", path.display()));
+    let is_here = folder.components().all(|part| matches!(part, Component::CurDir));
+    let named: PathBuf = if is_here || path.is_absolute() {
+        path.to_owned()
+    } else {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
+        let (path, folder) = (absolute(path)?, absolute(folder)?);
+        path.strip_prefix(&folder).map_or_else(|_| path.clone(), Path::to_owned)
+    };
+    Ok(named.to_str().ok_or_else(not_text)?.to_owned())
 }

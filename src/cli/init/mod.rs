@@ -14,10 +14,10 @@ use super::error::CliError;
 use super::output::write_whole;
 use super::project::{FILE_NAME, Project};
 use super::term;
-use crate::io::settings;
+use crate::inputs::settings;
 use file::Choices;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// Makes a project, or looks at the one that is there.
 pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
@@ -26,7 +26,7 @@ pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
     }
     let folder = args.dir.clone().unwrap_or_default();
     let file = folder.join(FILE_NAME);
-    let is_there = crate::io::ledger::is_there(&file)?;
+    let is_there = crate::disk::folder::is_there(&file)?;
     let is_asked = args.has_choices() || global.ledger.is_some();
     if is_there && !args.force {
         if is_asked {
@@ -50,7 +50,7 @@ pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
 /// Writes the file, after it was read as every command reads it.
 fn write(choices: &Choices, file: &Path, is_there: bool) -> Result<(), CliError> {
     let text = choices.to_text();
-    let refuse = |e: crate::io::FileError| {
+    let refuse = |e: crate::inputs::file::FileError| {
         let error = CliError::usage(format!("this makes no project: {}", e.problem));
         e.hint.into_iter().fold(error, CliError::hint)
     };
@@ -136,18 +136,4 @@ fn question(what: &str, default: &str) -> Result<String, CliError> {
 fn optional(what: &str, default: Option<&str>) -> Result<Option<String>, CliError> {
     let answer = question(what, default.unwrap_or("none"))?;
     Ok((answer != "none").then_some(answer))
-}
-
-/// A path that was typed in the working folder, as a file in another folder names it.
-fn relative(path: &Path, folder: &Path) -> Result<String, CliError> {
-    let not_text = || CliError::usage(format!("{}: the path is not UTF-8, and cannot stand in {FILE_NAME}", path.display()));
-    let is_here = folder.components().all(|part| matches!(part, Component::CurDir));
-    let named: PathBuf = if is_here || path.is_absolute() {
-        path.to_owned()
-    } else {
-        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
-        let (path, folder) = (absolute(path)?, absolute(folder)?);
-        path.strip_prefix(&folder).map_or_else(|_| path.clone(), Path::to_owned)
-    };
-    Ok(named.to_str().ok_or_else(not_text)?.to_owned())
 }

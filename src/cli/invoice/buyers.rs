@@ -2,8 +2,8 @@
 
 use crate::cli::error::CliError;
 use crate::cli::term;
-use crate::io::accounts::Accounts;
-use crate::io::customers::lacking;
+use crate::inputs::accounts::Accounts;
+use crate::invoicing::customers::lacking;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;

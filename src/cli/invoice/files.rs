@@ -1,22 +1,23 @@
 //! Writing documents as files: every format, an index, and nothing half.
 
-use super::args::{DrawingArgs, Format};
+use crate::cli::args::invoice::{DrawingArgs, Format};
 use crate::cli::error::CliError;
-use crate::cli::output::write_whole;
+use crate::cli::output::{refuse_ledgers, write_own};
 use crate::cli::term::{self, Progress};
+use crate::disk::private;
 use crate::document::{Document, ItemisedLeg, Kind};
 use crate::fit::must_fit;
-use crate::io::formats::html::Pages;
-use crate::io::formats::journal::Head;
-use crate::io::formats::pdf::{PRINTED, Printer};
-use crate::io::formats::{FormatError, csv, einvoice, journal, json};
-use crate::io::invoices::Terms;
-use crate::io::ledger::issued::claims::{self, Claims, month, month_of};
-use crate::io::ledger::issued::legs::{self, PART};
-use crate::io::ledger::issued::{Batch, Entry};
-use crate::io::ledger::{History, Ledger, OWN_FOLDERS};
-use crate::io::parts::{Parts, Room};
-use crate::io::{FileError, private};
+use crate::inputs::file::FileError;
+use crate::invoicing::drafts::Terms;
+use crate::ledger::batch::{Batch, Entry};
+use crate::ledger::invoices::billed_by::{self, BilledBy, month, month_of};
+use crate::ledger::invoices::legs::{self, PART};
+use crate::ledger::{History, Ledger, OWN_FOLDERS};
+use crate::partition::spill::{Spill, SpillRoom};
+use crate::render::html::Pages;
+use crate::render::journal::Head;
+use crate::render::pdf::{PRINTED, Printer};
+use crate::render::{FormatError, csv, einvoice, journal, json};
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
@@ -73,9 +74,9 @@ impl<'a> Selection<'a> {
     }
 
     /// Deals the legs of all these documents out.
-    fn deal(&self, history: &History, parts: &Parts) -> Result<(), CliError> {
+    fn deal(&self, history: &History, parts: &Spill) -> Result<(), CliError> {
         let place = |at: usize| -> u32 { must_fit(at, "documents are counted in 32 bits") };
-        let claims = Claims::of(&history.issued);
+        let claims = BilledBy::of(&history.issued);
         let mut by_number: HashMap<&str, Vec<u32>> = HashMap::new();
         let mut by_account: HashMap<(&str, &str), u32> = HashMap::new();
         let mut until = None;
@@ -108,13 +109,13 @@ impl<'a> Selection<'a> {
                 |day| Some(month_of(day * DAY)) <= until,
                 |leg| {
                     let (own, month) = (claims.on(leg.account, leg.currency), month_of(leg.start));
-                    for taker in claims::takers(own, id, month) {
+                    for taker in billed_by::billing(own, id, month) {
                         for document in by_number.get(taker.entry.number.as_str()).into_iter().flatten() {
                             legs::deal(parts, *document, &leg)?;
                         }
                     }
                     let draft = by_account.get(&(leg.account, leg.currency));
-                    if let Some(document) = draft.filter(|_| !is_undone && claims::standing(own, id, month).is_none()) {
+                    if let Some(document) = draft.filter(|_| !is_undone && billed_by::uncredited(own, id, month).is_none()) {
                         legs::deal(parts, *document, &leg)?;
                     }
                     Ok::<_, CliError>(())
@@ -157,7 +158,7 @@ impl Drawing {
     /// Draws a document.
     pub fn draw(&self, format: Format, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Vec<u8>, FormatError> {
         Ok(match format {
-            Format::Text => super::show::text(document).into_bytes(),
+            Format::Text => super::text::text(document).into_bytes(),
             Format::Json => json::document(document).into_bytes(),
             Format::Csv => csv::document(document)?,
             Format::Html => self.pages.as_ref().map(|pages| pages.html(document, legs)).transpose()?.unwrap_or_default().into(),
@@ -228,7 +229,7 @@ pub fn stem(document: &Document) -> String {
 
 /// The legs of one document.
 pub fn legs_of(history: &History, selection: &Selection<'_>, masked: usize) -> Result<Vec<ItemisedLeg>, CliError> {
-    let parts = Parts::new(1, &Room::new(ROOM, &std::env::temp_dir()));
+    let parts = Spill::new(1, &SpillRoom::new(ROOM, &std::env::temp_dir()));
     selection.deal(history, &parts)?;
     Ok(legs::dealt(&parts, 0, masked)?.remove(&0).unwrap_or_default())
 }
@@ -260,15 +261,17 @@ pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
         return Err(CliError::failed(format!("{}: is in the ledger's own folder {}", out.display(), folder.display()))
             .hint("name a folder of your own"));
     }
-    Ok(())
+    // Nor those of any other ledger.
+    Ok(refuse_ledgers(out, &absolute.join("file"))?)
 }
 
 /// Writes all files of all documents into a folder, with an index.
 pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<Written, CliError> {
     make_folder(out)?;
+    let before = listed(out);
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
-    let parts = Parts::new(count.div_ceil(PART).max(1), &Room::new(ROOM, &std::env::temp_dir()));
+    let parts = Spill::new(count.div_ceil(PART).max(1), &SpillRoom::new(ROOM, &std::env::temp_dir()));
     if drawing.needs_legs() {
         selection.deal(history, &parts)?;
     }
@@ -290,7 +293,7 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
             .map(|(document, legs)| {
                 let drawn = drawing.files(document, legs.as_deref())?;
                 for (ending, bytes) in &drawn.files {
-                    write_whole(&out.join(format!("{}.{ending}", stem(document))), bytes)?;
+                    write_own(&out.join(format!("{}.{ending}", stem(document))), bytes)?;
                 }
                 progress.bytes.fetch_add(1, Ordering::Relaxed);
                 Ok::<_, CliError>(drawn)
@@ -308,9 +311,34 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     drop(progress);
     for (format, text) in &journals {
         let head = if *format == Format::Beancount { index.head.beancount() } else { index.head.hledger() };
-        write_whole(&out.join(format!("journal.{format}")), &[head.as_bytes(), text.as_slice()].concat())?;
+        write_own(&out.join(format!("journal.{format}")), &[head.as_bytes(), text.as_slice()].concat())?;
     }
-    index.write(out)
+    let written = index.write(out)?;
+    tell_replaced(out, &before);
+    Ok(written)
+}
+
+/// The numbers that the index of a folder lists; none where there is no index of ours.
+pub fn listed(folder: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(folder.join("index.json")).unwrap_or_else(|_| String::new());
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_else(|_| Vec::new());
+    rows.iter().filter_map(|row| row["number"].as_str()).filter(|number| !number.is_empty()).map(str::to_owned).collect()
+}
+
+/// Says which documents stood in the index and the journals of a folder before, and stand there no more: whoever imports the
+/// journal would miss them.
+pub fn tell_replaced(folder: &Path, before: &BTreeSet<String>) {
+    let now = listed(folder);
+    let gone: Vec<&String> = before.difference(&now).collect();
+    if let Some(first) = gone.first() {
+        let (who, folder) = (and_more(first, gone.len()), folder.display());
+        term::report(
+            "note",
+            &format!(
+                "{folder}: index and journals hold what was written now, and no more {who}; `trunkrate invoice write --out DIR` writes all"
+            ),
+        );
+    }
 }
 
 /// Copies all files of a folder into another one, each whole.
@@ -321,7 +349,7 @@ pub fn copy_files(from: &Path, to: &Path) -> Result<(), FileError> {
     files.sort();
     for file in files {
         let name = file.file_name().expect("a file in a folder has a name");
-        write_whole(&to.join(name), &std::fs::read(&file).map_err(failed)?)?;
+        write_own(&to.join(name), &std::fs::read(&file).map_err(failed)?)?;
     }
     Ok(())
 }
@@ -383,8 +411,8 @@ impl Index {
 
     fn write(self, out: &Path) -> Result<Written, CliError> {
         let csv = self.csv.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
-        write_whole(&out.join("index.csv"), &csv)?;
-        write_whole(&out.join("index.json"), &[self.json.as_slice(), b"\n]\n"].concat())?;
+        write_own(&out.join("index.csv"), &csv)?;
+        write_own(&out.join("index.json"), &[self.json.as_slice(), b"\n]\n"].concat())?;
         Ok(Written { count: self.count, lacking: self.lacking, unprinted: self.unprinted })
     }
 }

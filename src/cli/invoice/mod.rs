@@ -6,19 +6,23 @@
 //! | `issue` | one batch of invoices |
 //! | `credit` | one batch with a credit note |
 
-pub mod args;
 mod buyers;
 mod check;
+mod credit;
+mod dates;
 mod files;
+mod given;
+mod guard;
 mod issue;
 mod month;
 mod show;
+mod text;
 
 use super::error::CliError;
 use super::project::Project;
 use super::term;
-use crate::io::formats::json;
-use args::{InvoiceArgs, InvoiceCommand};
+use crate::cli::args::invoice::{InvoiceArgs, InvoiceCommand};
+use crate::render::json;
 
 /// Does what the subcommand says.
 pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
@@ -30,7 +34,7 @@ pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
         (Some(InvoiceCommand::Draft(args)), _) => issue::draft(args, project),
         (Some(InvoiceCommand::Check(args)), _) => check::check(args, project),
         (Some(InvoiceCommand::Issue(args)), _) => issue::issue(args, project),
-        (Some(InvoiceCommand::Credit(args)), _) => issue::credit(args, project),
+        (Some(InvoiceCommand::Credit(args)), _) => credit::credit(args, project),
         (Some(InvoiceCommand::List(args)), _) => show::list(args, project),
         (Some(InvoiceCommand::Show(args)), _) => show::show(args, project),
         (Some(InvoiceCommand::Write(args)), _) => show::write(args, project),

@@ -1,19 +1,20 @@
 //! `invoice --period`: what a month's calls come to, per account, as CSV and JSON, with an index. Nothing is issued.
 
-use super::args::MonthArgs;
 use super::files::refuse_own_folder;
+use crate::cli::args::invoice::MonthArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::write_whole;
+use crate::cli::output::write_own;
 use crate::cli::project::Project;
 use crate::cli::term;
-use crate::io::accounts::{self, Account, Accounts};
-use crate::io::ledger::read::{Rows, Selection, each_date};
-use crate::io::ledger::{Dataset, Ledger};
-use crate::io::private;
+use crate::disk::private;
+use crate::document::usage::{LineKey, Sum, Usage, billed_minutes};
+use crate::inputs::accounts::{self, Account, Accounts};
+use crate::ledger::tables::read::{Selection, each_date};
+use crate::ledger::tables::stored::Rows;
+use crate::ledger::{Dataset, Ledger};
 use crate::money::{Amount, Price};
-use crate::text::file_stem;
+use crate::text::{cell, file_stem};
 use crate::time;
-use crate::usage::{LineKey, Sum, Usage, billed_minutes};
 use polars::prelude::DataFrame;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -54,16 +55,16 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
             invoice,
             sum,
         };
-        write_whole(&out.join(format!("{stem}.csv")), &document.csv()?)?;
-        write_whole(
+        write_own(&out.join(format!("{stem}.csv")), &document.csv()?)?;
+        write_own(
             &out.join(format!("{stem}.json")),
             format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes(),
         )?;
         index.push((stem, document));
     }
-    write_whole(&out.join("index.csv"), &index_csv(&index)?)?;
+    write_own(&out.join("index.csv"), &index_csv(&index)?)?;
     let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
-    write_whole(
+    write_own(
         &out.join("index.json"),
         format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
     )?;
@@ -144,7 +145,7 @@ impl Document<'_> {
                 line.amount.to_string(),
                 self.currency.to_owned(),
             ];
-            writer.write_record(fields)?;
+            writer.write_record(fields.each_ref().map(|text| cell(text).into_owned()))?;
         }
         for (what, amount) in
             [("sum", exact(self.sum.sum)), ("rounding", exact(self.sum.rounding)), ("total", self.sum.total.to_string())]
@@ -200,7 +201,7 @@ fn index_csv(index: &[(String, Document<'_>)]) -> Result<Vec<u8>, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["account_sid", "name", "file", "calls", "sum", "rounding", "total", "currency"])?;
     for (stem, document) in index {
-        writer.write_record(document.index_row(stem))?;
+        writer.write_record(document.index_row(stem).each_ref().map(|text| cell(text).into_owned()))?;
     }
     writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
 }

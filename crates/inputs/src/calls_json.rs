@@ -1,0 +1,467 @@
+//! Calls from JSON: one object per line (the carrier's bulk export), a page `{"calls": […]}`, an array, or one object.
+//!
+//! **Invariant:** a number is taken as it is written, never through a float: fields are cut out as raw JSON text.
+
+use super::calls_csv::LONGEST_LINE;
+use crate::file::FileError;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use trunkrate_kernel::call::Calls;
+use trunkrate_kernel::columns;
+use trunkrate_kernel::fit::must_fit;
+use trunkrate_kernel::policy::Policy;
+use trunkrate_kernel::record::{Field, FieldSet, Fields, Record};
+
+/// The fields of one JSON object that trunkrate knows.
+#[derive(Debug, Default)]
+pub struct JsonRecord<'a> {
+    texts: [Cow<'a, str>; Field::ALL.len()],
+    /// The fields that have a key, also where nothing stands behind it.
+    keys: FieldSet,
+}
+
+impl JsonRecord<'_> {
+    /// The fields, borrowed.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields(std::array::from_fn(|at| self.texts[at].as_ref()))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fill;
+        impl<'de> Visitor<'de> for Fill {
+            type Value = JsonRecord<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a call as a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut record = JsonRecord::default();
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    let Some(field) = Field::named(&name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    let text = scalar(map.next_value::<&'de RawValue>()?.get()).map_err(serde::de::Error::custom)?;
+                    if record.keys.has(field) {
+                        return Err(serde::de::Error::custom(format!("`{}` stands twice", field.as_str())));
+                    }
+                    record.keys = record.keys.with(field);
+                    record.texts[field as usize] = text;
+                }
+                Ok(record)
+            }
+        }
+        deserializer.deserialize_map(Fill)
+    }
+}
+
+/// A string's content, a number as written, nothing for `null`.
+fn scalar(raw: &str) -> Result<Cow<'_, str>, String> {
+    match raw.as_bytes().first() {
+        Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        Some(b'"') => serde_json::from_str::<String>(raw).map(Cow::Owned).map_err(|e| e.to_string()),
+        Some(b'n') => Ok(Cow::Borrowed("")),
+        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw)),
+        _ => Err("expected a string, a number or null".to_owned()),
+    }
+}
+
+/// Reads a call object's text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// Adds the call of a JSON text; the fields that it has keys for.
+pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) -> FieldSet {
+    match std::str::from_utf8(text).ok().map(parse_object) {
+        Some(Ok(record)) if record.fields().are_usable() => {
+            calls.push(&Record::read(&record.fields(), policy), place);
+            record.keys
+        }
+        _ => {
+            calls.push(&Record::malformed(text), place);
+            FieldSet::default()
+        }
+    }
+}
+
+/// What the records of a JSON file are, taken together: whether they are calls.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// The fields that any record has a key for.
+    found: FieldSet,
+    /// The first record with each set of keys that are known, for the words about what is missing, or has another name.
+    examples: BTreeMap<FieldSet, String>,
+}
+
+/// So many sets of keys are told apart at most: an export has a handful.
+const KEY_SETS: usize = 64;
+
+impl Keys {
+    /// Adds those of a record.
+    pub fn add(&mut self, found: FieldSet, record: &[u8]) {
+        self.found = self.found.union(found);
+        if self.examples.len() < KEY_SETS && !self.examples.contains_key(&found) {
+            self.examples.insert(found, String::from_utf8_lossy(record).into_owned());
+        }
+    }
+
+    /// Adds those of the next records.
+    pub fn merge(&mut self, other: Self) {
+        self.found = self.found.union(other.found);
+        for (found, record) in other.examples {
+            if self.examples.len() < KEY_SETS {
+                self.examples.entry(found).or_insert(record);
+            }
+        }
+    }
+
+    /// The keys of records, for each set of fields that records have: a record may have a field under another name though its
+    /// neighbours have it under its own.
+    #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
+    pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
+        self.examples.values().map(|example| {
+            let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+            names.into_keys().map(Cow::into_owned).collect()
+        })
+    }
+
+    /// Whether the records can say what a bill needs: of each field that a bill needs any record has the key.
+    ///
+    /// # Errors
+    /// The keys that no record has ([`columns::check`]), or that the records are envelopes around calls.
+    #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
+    pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
+        // A file without records lacks nothing.
+        let Some(example) = self.examples.values().next() else { return Ok(()) };
+        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+        let mut all: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
+        for field in Field::ALL.into_iter().filter(|field| self.found.has(*field)) {
+            all.push(field.as_str());
+        }
+        let missing = match columns::check(all.iter().copied(), policy.no_transfers) {
+            Ok(()) => return Ok(()),
+            Err(missing) => missing,
+        };
+        if !self.found.has(Field::Sid)
+            && let Some((name, _)) = names.iter().find(|(_, value)| looks_like_a_call(value.get()))
+        {
+            let problem = format!("is not a call file: its records are envelopes, with the call in `{name}`");
+            return Err(FileError::new(path, problem).hint(format!("take the calls out, one a line: jq -c .{name} FILE")));
+        }
+        let problem = if self.found.has(Field::Sid) {
+            format!("cannot be billed: no record has the key: {missing}")
+        } else {
+            format!("is not a call file: {missing}")
+        };
+        Err(FileError::new(path, problem).hint(missing.hint()))
+    }
+}
+
+/// What ends a line of a block: `\n`, or `\r` in a block without any. (A `\r` within a line is white space of JSON.)
+fn line_end(block: &[u8]) -> u8 {
+    if memchr::memchr(b'\n', block).is_some() { b'\n' } else { b'\r' }
+}
+
+/// The text of the line that starts at a place of a block.
+#[must_use]
+pub fn line_text(block: &[u8], place: usize) -> String {
+    let end = line_end(block);
+    let line = block[place..].split(|b| *b == end).find(|line| !line.trim_ascii().is_empty()).unwrap_or(b"");
+    String::from_utf8_lossy(line.trim_ascii()).into_owned()
+}
+
+/// Reads the lines of a block. The place of a record is its offset in the block.
+#[must_use]
+pub fn parse_lines(bytes: &[u8], policy: &Policy) -> (Calls, Keys) {
+    let mut calls = Calls::default();
+    let mut keys = Keys::default();
+    let mut start = 0;
+    let line_end = line_end(bytes);
+    while start < bytes.len() {
+        let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
+        let line = bytes[start..end].trim_ascii();
+        if !line.is_empty() {
+            let found = push_object(line, must_fit(start, "a block is shorter than 4 GiB"), policy, &mut calls);
+            keys.add(found, line);
+        }
+        start = end + 1;
+    }
+    (calls, keys)
+}
+
+/// Counts the lines of a block that are not blank.
+#[must_use]
+pub fn count_lines(bytes: &[u8]) -> u64 {
+    let line_end = line_end(bytes);
+    bytes.split(|b| *b == line_end).filter(|line| !line.trim_ascii().is_empty()).count() as u64
+}
+
+/// What kind of JSON a text starts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One object per line.
+    Lines,
+    /// One document: a page, an array, or one object.
+    Document,
+}
+
+/// Tells the shape from the beginning of a text; the file's ending helps where one line is all there is.
+#[must_use]
+pub fn shape(beginning: &[u8], ending: &str) -> Shape {
+    let text = beginning.trim_ascii_start();
+    let (first, rest) = text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
+    let next = rest.trim_ascii_start().first();
+    let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
+    // A document over many lines breaks its first one where JSON goes on; a broken record breaks anywhere.
+    let goes_on = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{' | b',' | b':'));
+    let is_object = serde_json::from_slice::<JsonRecord<'_>>(first).is_ok();
+    let lines = match next {
+        _ if is_page || text.starts_with(b"[") => false,
+        Some(_) if is_object => true,
+        Some(b'{') => !goes_on,
+        Some(_) => false,
+        // Lines are shorter than what is looked at.
+        None => matches!(ending, "jsonl" | "ndjson") && beginning.len() < LONGEST_LINE,
+    };
+    if lines { Shape::Lines } else { Shape::Document }
+}
+
+/// The values of an array, as their texts.
+///
+/// A place for each is kept in memory, so that an array of thousands of millions of nothings would fill any: where values are
+/// shorter than [`SHORTEST`] on average, they are no calls.
+struct Values<'a>(Vec<&'a RawValue>);
+
+/// Bytes that the calls of an array have at least, on average, where there are more than [`FEW`]: the names of what a call must have
+/// take as many.
+const SHORTEST: usize = 48;
+const FEW: usize = 1 << 16;
+
+impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Values<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of calls")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
+                let (mut values, mut bytes) = (Vec::new(), 0);
+                while let Some(value) = array.next_element::<&'de RawValue>()? {
+                    bytes += value.get().len();
+                    values.push(value);
+                    if values.len() > FEW && bytes < values.len() * SHORTEST {
+                        let problem =
+                            format!("its values have fewer than {SHORTEST} bytes on average, so that they are no calls");
+                        return Err(serde::de::Error::custom(problem));
+                    }
+                }
+                Ok(Values(values))
+            }
+        }
+        deserializer.deserialize_seq(Collect)
+    }
+}
+
+/// A page of the carrier's call list.
+#[derive(serde::Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    calls: Option<Values<'a>>,
+    uri: Option<Value>,
+    #[serde(alias = "nextPageUri", alias = "next_page_url", alias = "nextPageUrl")]
+    next_page_uri: Option<Value>,
+    #[serde(alias = "previousPageUri", alias = "previous_page_url", alias = "previousPageUrl")]
+    previous_page_uri: Option<Value>,
+    #[serde(alias = "firstPageUri", alias = "first_page_url", alias = "firstPageUrl")]
+    first_page_uri: Option<Value>,
+    #[serde(rename = "page")]
+    number: Option<Value>,
+    /// Where younger interfaces of the carrier have the same.
+    meta: Option<Value>,
+}
+
+impl Page<'_> {
+    fn links(&self) -> Links {
+        let meta = |name: &str| self.meta.as_ref().and_then(|meta| meta.get(name));
+        let text = |own: &Option<Value>, name: &str| {
+            own.as_ref().or_else(|| meta(name)).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
+        };
+        Links {
+            uri: text(&self.uri, "url"),
+            next_page_uri: text(&self.next_page_uri, "next_page_url"),
+            previous_page_uri: text(&self.previous_page_uri, "previous_page_url"),
+            first_page_uri: text(&self.first_page_uri, "first_page_url"),
+            page: self.number.as_ref().or_else(|| meta("page")).and_then(Value::as_u64),
+        }
+    }
+}
+
+/// How a page hangs together with others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Where it is from.
+    uri: Option<String>,
+    /// Where the next page is.
+    next_page_uri: Option<String>,
+    /// Where the page before it is.
+    previous_page_uri: Option<String>,
+    /// The first page of the same list.
+    first_page_uri: Option<String>,
+    /// Its number.
+    page: Option<u64>,
+}
+
+/// A page beside another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbour {
+    /// The one after it.
+    Next,
+    /// The one before it.
+    Previous,
+}
+
+impl Links {
+    /// The pages beside it that are not among some pages, and where they are; a page before it that nobody names has a
+    /// number.
+    pub fn missing(&self, pages: &[Self]) -> impl Iterator<Item = (Neighbour, String)> {
+        let next = self.next_page_uri.clone().filter(|_| !pages.iter().any(|page| self.is_before(page)));
+        let number = self.page.and_then(|page| page.checked_sub(1)).map(|page| format!("page {page}"));
+        let previous = self.previous_page_uri.clone().or(number);
+        let previous = previous.filter(|_| !pages.iter().any(|page| page.is_before(self)));
+        next.map(|uri| (Neighbour::Next, uri)).into_iter().chain(previous.map(|uri| (Neighbour::Previous, uri)))
+    }
+
+    /// Whether a page comes next: by what either says of the other, or by their numbers.
+    fn is_before(&self, other: &Self) -> bool {
+        let is = |named: &Option<String>, uri: &Option<String>| named.is_some() && named == uri;
+        let follows = self.page.zip(other.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
+        is(&self.next_page_uri, &other.uri)
+            || is(&other.previous_page_uri, &self.uri)
+            || follows && other.first_page_uri == self.first_page_uri
+    }
+}
+
+/// The calls of a document.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// Their texts, each with its offset.
+    pub calls: Vec<(usize, &'a str)>,
+    /// How it hangs together with others, if it is a page.
+    pub links: Option<Links>,
+}
+
+/// The calls of a document, as their texts, each with its offset.
+///
+/// # Errors
+/// If it is not JSON, or JSON without calls.
+pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileError> {
+    let mut links = None;
+    let refuse = |problem: String| {
+        FileError::new(path, format!("is not a call file: {problem}"))
+            .hint("expected a page {\"calls\": […]}, an array of calls, or one call per line")
+    };
+    let broken = |e: &serde_json::Error| {
+        let mut error = refuse(format!("its JSON breaks: {e}"));
+        error.line = Some(e.line() as u64);
+        error
+    };
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
+        serde_json::from_str::<Values<'a>>(trimmed).map_err(|e| broken(&e))?.0
+    } else if trimmed.starts_with('{') {
+        let page = serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?;
+        match &page.calls {
+            Some(_) => {
+                links = Some(page.links());
+                page.calls.expect("a page has calls: it was looked at").0
+            }
+            None if looks_like_a_call(trimmed) => vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?],
+            None => return Err(refuse("it is an object without `calls`, and no call itself".to_owned())),
+        }
+    } else {
+        return Err(refuse("it is neither an object nor an array".to_owned()));
+    };
+    let place = |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
+    Ok(Document { calls: items.into_iter().map(place).collect(), links })
+}
+
+/// A call names itself and says when it started or where it went.
+#[allow(clippy::disallowed_methods, reason = "what is malformed has no keys")]
+fn looks_like_a_call(text: &str) -> bool {
+    // A field of the wrong type is a bad record, not a foreign file.
+    let names = serde_json::from_str::<std::collections::BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
+    let known = |field: Field| names.keys().any(|name| Field::named(name) == Some(field));
+    known(Field::Sid) && [Field::Status, Field::StartTime, Field::To, Field::From, Field::Direction].into_iter().any(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_as_written() {
+        let record = parse_object(
+            r#"{"sid":"CA1","price":-0.10000000000000000001,"Duration":370,"to":"+1\u0034","uri":{"a":[1]},"from":null}"#,
+        )
+        .unwrap();
+        let fields = record.fields();
+        assert_eq!(fields.get(Field::Price), "-0.10000000000000000001");
+        assert_eq!(fields.get(Field::Duration), "370");
+        assert_eq!(fields.get(Field::To), "+14");
+        assert_eq!(fields.get(Field::From), "");
+        for bad in [r#"{"sid":true}"#, r#"{"sid":"a","SID":"b"}"#, r#"{"sid":{}}"#, "[]", "{", "1", r#"{"sid":"a"} x"#] {
+            assert!(parse_object(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shapes() {
+        let line = r#"{"sid":"CA1"}"#;
+        assert_eq!(shape(format!("{line}\n{line}\n").as_bytes(), "json"), Shape::Lines);
+        assert_eq!(shape(b"{\n\"sid\":\"CA1\"\n}", "json"), Shape::Document);
+        assert_eq!(shape(b"{\"calls\":[]}\n", "json"), Shape::Document);
+        assert_eq!(shape(b"[", "json"), Shape::Document);
+        assert_eq!(shape(b"[", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\"calls\":[]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\n  \"calls\": [\n    {}]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(b"{\"sid\":\"CA\n{\"sid\":\"CA1\"}", "json"), Shape::Lines);
+        assert_eq!(shape(b"{\"page\":0,\"calls\": [\n{\"sid\":\"CA1\"},\n{\"sid\":\"CA2\"}\n]}", "jsonl"), Shape::Document);
+        assert_eq!(shape(&[b"{\"calls\":[".as_slice(), &vec![b' '; LONGEST_LINE]].concat(), "jsonl"), Shape::Document);
+        assert_eq!(shape(line.as_bytes(), "jsonl"), Shape::Lines);
+    }
+
+    #[test]
+    fn documents() {
+        let path = Path::new("x.json");
+        let call = r#"{"sid":"CA1","to":"x"}"#;
+        let found = |text: &str| document(path, text).map(|found| found.calls.len()).ok();
+        assert_eq!(found(&format!("[{call},{call}]")), Some(2));
+        assert_eq!(found(&format!("{{\"page\":0,\"calls\":[{call}]}}")), Some(1));
+        assert_eq!(found(call), Some(1));
+        assert_eq!(found("[]"), Some(0));
+        for bad in ["", "{}", "[1", r#"{"trunks":[]}"#, "true", r#"{"calls":5}"#] {
+            assert_eq!(found(bad), None, "{bad}");
+        }
+        let nothings = format!("[{}]", vec!["{}"; FEW + 1].join(","));
+        assert!(document(path, &nothings).unwrap_err().to_string().contains("fewer than 48 bytes on average"));
+        let text = format!(" [{call}, {call}]");
+        let items = document(path, &text).unwrap().calls;
+        assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);
+    }
+}

@@ -1,0 +1,682 @@
+//! Rate decks: which price a leg has.
+//!
+//! A [`Deck`] is built once from typed rows and then only asked. The rule of the contract: of the rows of the service,
+//! in force at the call's start, whose origin list is blank or has a prefix of the origin, the longest destination
+//! prefix wins, then the longest origin prefix. **The origin is looked at first:** the longest destination alone can end
+//! on a row that this origin may not use.
+//!
+//! **Invariant:** a deck that could give two answers for one call is never built; [`Deck::build`] names both lines.
+//!
+//! # Why
+//! Prefixes stand in a flat trie of digit arrays: a lookup is one array access per digit and allocates nothing. Origin
+//! lists repeat (one list of EEA prefixes serves hundreds of rows), so each distinct list is a set with a number, and an
+//! origin is matched to its sets by a walk of its own. Expanding list × list into one table would be a million entries
+//! for a published deck of 40,000 prefixes.
+
+mod batch;
+mod conflict;
+
+pub use self::batch::{AT_ONCE, Query, lookup_all};
+use crate::money::Price;
+use crate::party::{Emergency, Number};
+use crate::scenario::Direction;
+use crate::time::Micros;
+use crate::trie::{Path, Trie, TrieBuilder};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+/// How seconds become billed seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Increments {
+    /// The first block, billed whole. Seconds.
+    pub initial: u32,
+    /// Every further block, billed whole. Seconds, at least 1.
+    pub increment: u32,
+    /// The least duration that is billed. Seconds.
+    pub minimum: u32,
+}
+
+impl Increments {
+    /// Longest block that a deck may state, in seconds.
+    pub const LONGEST: u32 = 86_400;
+
+    /// **The rounding of seconds**, once: 0 when nothing is billed; else the initial increment, then whole increments.
+    ///
+    /// ```
+    /// use trunkrate::deck::Increments;
+    /// let block = Increments { initial: 90, increment: 60, minimum: 0 };
+    /// assert_eq!(block.billed(91), Some(150));
+    /// assert_eq!(block.billed(0), Some(0));
+    /// ```
+    ///
+    /// `None` if the result does not fit 32 bits.
+    #[must_use]
+    pub fn billed(self, duration_seconds: u32) -> Option<u32> {
+        if duration_seconds == 0 {
+            return Some(0);
+        }
+        let duration = duration_seconds.max(self.minimum);
+        if duration <= self.initial {
+            return Some(self.initial);
+        }
+        let blocks = (duration - self.initial).div_ceil(self.increment);
+        blocks.checked_mul(self.increment)?.checked_add(self.initial)
+    }
+}
+
+/// A prefix of telephone numbers: 1 to 15 digits, without `+`.
+///
+/// The digits stand in the value itself, filled up with zero bytes, so that values compare as their texts do: a deck has
+/// a hundred thousand of them, and a heap object each cost a tenth of its loading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix([u8; 15]);
+
+impl Prefix {
+    /// Reads digits, nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        good.then(|| {
+            let mut digits = [0; 15];
+            digits[..text.len()].copy_from_slice(text.as_bytes());
+            Self(digits)
+        })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0[..self.0.iter().position(|digit| *digit == 0).unwrap_or(self.0.len())]
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.bytes()).expect("digits are text")
+    }
+
+    fn digits(&self) -> impl Iterator<Item = usize> + '_ {
+        self.bytes().iter().map(|b| usize::from(b - b'0'))
+    }
+}
+
+/// What a row's destination list names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// Numbers with this prefix.
+    Prefix(Prefix),
+    /// The word `emergency`: 911 and 933 as dialled.
+    Emergency,
+}
+
+/// What a leg is priced by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rated {
+    /// A number.
+    Number(Number),
+    /// 911 or 933.
+    Emergency(Emergency),
+}
+
+impl fmt::Display for Rated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Emergency(emergency) => f.write_str(emergency.as_str()),
+        }
+    }
+}
+
+/// One row of a deck, without its prefixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// Which price list it is on.
+    pub service: Direction,
+    /// Price per minute.
+    pub price: Price,
+    /// Charged once per leg.
+    pub fee: Price,
+    /// Billing increments.
+    pub increments: Increments,
+    /// ISO 3166 code, as the row gives it.
+    pub iso: Box<str>,
+    /// The country's name.
+    pub country: Box<str>,
+    /// The published description.
+    pub description: Box<str>,
+    /// From inclusive, to exclusive.
+    pub effective: Range<Micros>,
+    /// Index of its file in [`Deck::files`].
+    pub file: u32,
+    /// Its line there.
+    pub line: u32,
+}
+
+impl Rate {
+    fn same_terms(&self, other: &Self) -> bool {
+        (self.price, self.fee, self.increments) == (other.price, other.fee, other.increments)
+    }
+}
+
+/// A row with its prefixes, as [`Deck::build`] takes it.
+#[derive(Debug, Clone)]
+pub struct NewRate {
+    /// The row.
+    pub rate: Rate,
+    /// Its destinations; at least one.
+    pub destinations: Vec<Destination>,
+    /// Its origins; empty for any origin, the unknown one included.
+    pub origins: Vec<Prefix>,
+}
+
+/// Two rows that give two answers for one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// File index and line of the first row.
+    pub first: (u32, u32),
+    /// File index and line of the second row.
+    pub second: (u32, u32),
+    /// The destination prefix, or `emergency`.
+    pub destination: String,
+    /// The origin prefix; empty for any origin.
+    pub origin: String,
+}
+
+/// The row that won, and by which prefixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hit {
+    /// Index of the row in [`Deck::rates`].
+    pub rate: u32,
+    /// Digits of the destination that matched; 0 for an emergency row.
+    pub destination_digits: u8,
+    /// Digits of the origin that matched; 0 where the row takes any origin.
+    pub origin_digits: u8,
+}
+
+impl Hit {
+    /// In place of a leg that is not there.
+    pub const NONE: Self = Self { rate: 0, destination_digits: 0, origin_digits: 0 };
+
+    /// Writes the prefix of the rated number that matched; the word `emergency` for an emergency row.
+    pub fn push_destination_prefix(self, rated: Rated, buffer: &mut Vec<u8>) {
+        match rated {
+            Rated::Number(number) => push_digits(&number.digits(), self.destination_digits, buffer),
+            Rated::Emergency(_) => buffer.extend_from_slice(b"emergency"),
+        }
+    }
+
+    /// Writes the prefix of the origin that matched; nothing for a row of any origin.
+    pub fn push_origin_prefix(self, origin: Option<Number>, buffer: &mut Vec<u8>) {
+        if let Some(origin) = origin {
+            push_digits(&origin.digits(), self.origin_digits, buffer);
+        }
+    }
+
+    /// Both prefixes as texts.
+    #[must_use]
+    pub fn prefixes(self, rated: Rated, origin: Option<Number>) -> (String, String) {
+        let (mut destination, mut from) = (Vec::new(), Vec::new());
+        self.push_destination_prefix(rated, &mut destination);
+        self.push_origin_prefix(origin, &mut from);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("digits are text");
+        (text(destination), text(from))
+    }
+}
+
+fn push_digits(digits: &[u8], count: u8, buffer: &mut Vec<u8>) {
+    buffer.extend(digits.iter().take(usize::from(count)).map(|digit| b'0' + digit));
+}
+
+/// Why a row that matches the destination did not win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Not in force at the call's start.
+    NotInForce,
+    /// The origin is on none of its origin prefixes.
+    Origin,
+    /// Another row matches more digits of the destination.
+    ShorterDestination,
+    /// Another row matches as many digits of the destination, and more of the origin.
+    ShorterOrigin,
+    /// Another row with the same prefixes and the same price stands first.
+    SameTerms,
+}
+
+/// A row that was looked at, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Considered {
+    /// The row and its prefixes.
+    pub hit: Hit,
+    /// Why it lost; `None` for the winner.
+    pub lost: Option<Lost>,
+}
+
+/// A rate deck, ready to be asked.
+#[derive(Debug, Clone, Default)]
+pub struct Deck {
+    /// `name` of `deck.toml`.
+    pub name: String,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Files of the rows, relative to the folder of decks.
+    pub files: Vec<String>,
+    /// The rows.
+    pub rates: Vec<Rate>,
+    /// Hash over the deck's files, by what loads it; empty if built by hand.
+    pub hash: String,
+    by_service: [Destinations; 2],
+    origins: Trie<u32>,
+    /// The times in which rows are in force, each once.
+    periods: Vec<Range<Micros>>,
+}
+
+/// The rows of one service, by destination.
+#[derive(Debug, Clone, Default)]
+struct Destinations {
+    prefixes: Trie<Candidate>,
+    emergency: Vec<Candidate>,
+}
+
+/// Twelve bytes: a hundred thousand are looked at in no order, and stay near.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    rate: u32,
+    /// Number of the origin set, or [`ANY_ORIGIN`].
+    origins: u32,
+    /// Number of the time in which it is in force.
+    period: u32,
+}
+
+const ANY_ORIGIN: u32 = u32::MAX;
+/// So many rows of one destination are each asked for their origins; of more, those of the origin are looked for.
+const MANY: usize = 64;
+
+impl Deck {
+    /// Builds a deck from its rows.
+    ///
+    /// # Errors
+    /// The first pair of rows that could give two answers for one call: same service, overlapping dates, same
+    /// destination and origin prefix, other terms.
+    pub fn build(name: String, currency: String, files: Vec<String>, rows: Vec<NewRate>) -> Result<Self, Box<Conflict>> {
+        let mut deck = Self { name, currency, files, ..Self::default() };
+        let mut sets = OriginSets::default();
+        let mut periods: HashMap<(Micros, Micros), u32> = HashMap::new();
+        let mut prefixes = [TrieBuilder::default(), TrieBuilder::default()];
+        for row in rows {
+            let number = u32::try_from(deck.rates.len()).expect("fewer than 2^32 rows");
+            let effective = row.rate.effective.clone();
+            let period = *periods.entry((effective.start, effective.end)).or_insert_with(|| {
+                deck.periods.push(effective);
+                u32::try_from(deck.periods.len() - 1).expect("no more periods than rows")
+            });
+            let candidate = Candidate { rate: number, origins: sets.number(row.origins), period };
+            let service = row.rate.service as usize;
+            let mut destinations = row.destinations;
+            destinations.sort_unstable();
+            destinations.dedup();
+            for destination in destinations {
+                match destination {
+                    Destination::Prefix(prefix) => prefixes[service].add(prefix.digits(), candidate),
+                    Destination::Emergency => deck.by_service[service].emergency.push(candidate),
+                }
+            }
+            deck.rates.push(row.rate);
+        }
+        for (service, builder) in prefixes.into_iter().enumerate() {
+            deck.by_service[service].prefixes = builder.finish();
+        }
+        conflict::refuse(&deck, &sets)?;
+        for rows in &mut deck.by_service {
+            rows.prefixes.sort_many(MANY, |candidate| (candidate.origins, candidate.rate));
+            if rows.emergency.len() > MANY {
+                rows.emergency.sort_unstable_by_key(|candidate| (candidate.origins, candidate.rate));
+            }
+        }
+        deck.origins = sets.into_trie();
+        Ok(deck)
+    }
+
+    /// Whether any of its rows is for some origins alone.
+    #[must_use]
+    pub fn has_origins(&self) -> bool {
+        self.origins.len() > 0
+    }
+
+    /// The row that prices a call, or `None` if the deck has none.
+    #[must_use]
+    pub fn lookup(&self, service: Direction, rated: Rated, origin: Option<Number>, at: Micros) -> Option<Hit> {
+        let rows = &self.by_service[service as usize];
+        let mut origin = OriginMatch::new(&self.origins, origin);
+        match rated {
+            Rated::Emergency(_) => self.best(&rows.emergency, 0, &mut origin, at),
+            Rated::Number(number) => self.best_on(rows.prefixes.walk(&number.digits()), &mut origin, at),
+        }
+    }
+
+    /// Every row whose destination matches, the winner first, with the reason that the others lost.
+    #[must_use]
+    pub fn consider(&self, service: Direction, rated: Rated, origin: Option<Number>, at: Micros) -> Vec<Considered> {
+        let rows = &self.by_service[service as usize];
+        let winner = self.lookup(service, rated, origin, at);
+        let mut matched = OriginMatch::new(&self.origins, origin);
+        let levels: Vec<(u8, &[Candidate])> = match rated {
+            Rated::Emergency(_) => vec![(0, &rows.emergency)],
+            Rated::Number(number) => rows.prefixes.walk(&number.digits()).collect(),
+        };
+        let mut all = Vec::new();
+        for (digits, candidates) in levels {
+            for candidate in candidates {
+                let origin_digits = matched.digits(candidate.origins);
+                let hit = Hit { rate: candidate.rate, destination_digits: digits, origin_digits: origin_digits.unwrap_or(0) };
+                let lost = if winner == Some(hit) {
+                    None
+                } else if !self.period(*candidate).contains(&at) {
+                    Some(Lost::NotInForce)
+                } else if origin_digits.is_none() {
+                    Some(Lost::Origin)
+                } else if winner.is_some_and(|w| w.destination_digits > digits) {
+                    Some(Lost::ShorterDestination)
+                } else if winner.is_some_and(|w| w.origin_digits > hit.origin_digits) {
+                    Some(Lost::ShorterOrigin)
+                } else {
+                    Some(Lost::SameTerms)
+                };
+                all.push(Considered { hit, lost });
+            }
+        }
+        all.sort_by_key(|row| row.lost.is_some());
+        all
+    }
+
+    /// The row of a hit.
+    #[must_use]
+    pub fn rate(&self, hit: Hit) -> &Rate {
+        &self.rates[hit.rate as usize]
+    }
+
+    /// The destination prefixes of a service, as texts are ordered, each with the time in which its row is in force.
+    #[must_use]
+    pub fn prefixes(&self, service: Direction) -> Vec<(String, Range<Micros>)> {
+        let mut all = Vec::new();
+        let listed: Result<(), std::convert::Infallible> =
+            self.by_service[service as usize].prefixes.try_each(|digits, candidates| {
+                let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+                all.extend(candidates.iter().map(|candidate| (text.clone(), self.period(*candidate).clone())));
+                Ok(())
+            });
+        listed.expect("nothing fails");
+        all
+    }
+
+    /// How many destination prefixes a service has, counted once per row.
+    #[must_use]
+    pub fn prefix_count(&self, service: Direction) -> usize {
+        let rows = &self.by_service[service as usize];
+        rows.prefixes.len() + rows.emergency.len()
+    }
+
+    /// Of the destination prefixes of a number, the longest that has a row for the origin.
+    fn best_on(&self, mut path: Path<'_, Candidate>, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        path.find_map(|(digits, candidates)| self.best(candidates, digits, origin, at))
+    }
+
+    /// Of the candidates of one destination prefix: in force, with a matching origin, the longest origin; of equals the
+    /// first row (they have the same terms).
+    fn best(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        if candidates.len() > MANY {
+            return self.best_of_many(candidates, digits, origin, at);
+        }
+        let mut best: Option<Hit> = None;
+        for candidate in candidates {
+            if !self.period(*candidate).contains(&at) {
+                continue;
+            }
+            let Some(origin_digits) = origin.digits(candidate.origins) else { continue };
+            let hit = Hit { rate: candidate.rate, destination_digits: digits, origin_digits };
+            best = match best {
+                Some(b) if b.origin_digits > origin_digits => Some(b),
+                Some(b) if b.origin_digits == origin_digits && self.stands_before(b.rate, hit.rate) => Some(b),
+                _ => Some(hit),
+            };
+        }
+        best
+    }
+
+    /// The same of many, which stand by their origin sets: those of the origin's own prefixes are looked for, the longest
+    /// first, in place of asking each row. (A destination may have a row for each of a hundred thousand origins.)
+    #[cold]
+    fn best_of_many(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+        let of_set = |set: u32| {
+            let from = candidates.partition_point(|candidate| candidate.origins < set);
+            candidates[from..].iter().take_while(move |candidate| candidate.origins == set)
+        };
+        let first = |found: Vec<&Candidate>, origin_digits: u8| {
+            let in_force = found.into_iter().filter(|candidate| self.period(**candidate).contains(&at));
+            let first = in_force.reduce(|a, b| if self.stands_before(a.rate, b.rate) { a } else { b })?;
+            Some(Hit { rate: first.rate, destination_digits: digits, origin_digits })
+        };
+        for (origin_digits, sets) in origin.path().into_iter().flatten() {
+            let found: Vec<&Candidate> = if sets.len() > candidates.len() {
+                candidates.iter().filter(|candidate| sets.binary_search(&candidate.origins).is_ok()).collect()
+            } else {
+                sets.iter().flat_map(|set| of_set(*set)).collect()
+            };
+            if let Some(hit) = first(found, origin_digits) {
+                return Some(hit);
+            }
+        }
+        first(of_set(ANY_ORIGIN).collect(), 0)
+    }
+
+    /// The time in which a candidate is in force.
+    fn period(&self, candidate: Candidate) -> &Range<Micros> {
+        &self.periods[candidate.period as usize]
+    }
+
+    fn stands_before(&self, a: u32, b: u32) -> bool {
+        let place = |rate: u32| {
+            let rate = &self.rates[rate as usize];
+            (&self.files[rate.file as usize], rate.line)
+        };
+        place(a) <= place(b)
+    }
+}
+
+/// The distinct origin lists of a deck, each sorted and numbered.
+#[derive(Debug, Default)]
+struct OriginSets {
+    sets: Vec<Vec<Prefix>>,
+    numbers: HashMap<Vec<Prefix>, u32>,
+}
+
+impl OriginSets {
+    fn number(&mut self, mut origins: Vec<Prefix>) -> u32 {
+        if origins.is_empty() {
+            return ANY_ORIGIN;
+        }
+        origins.sort_unstable();
+        origins.dedup();
+        if let Some(number) = self.numbers.get(&origins) {
+            return *number;
+        }
+        let number = u32::try_from(self.sets.len()).expect("fewer than 2^32 origin lists");
+        self.sets.push(origins.clone());
+        self.numbers.insert(origins, number);
+        number
+    }
+
+    fn into_trie(self) -> Trie<u32> {
+        let mut builder = TrieBuilder::default();
+        for (number, set) in (0..).zip(&self.sets) {
+            for prefix in set {
+                builder.add(prefix.digits(), number);
+            }
+        }
+        builder.finish()
+    }
+}
+
+/// The origin of one call, matched to the deck's sets when a row first asks.
+struct OriginMatch<'a> {
+    trie: &'a Trie<u32>,
+    number: Option<Number>,
+    path: Option<Path<'a, u32>>,
+}
+
+impl<'a> OriginMatch<'a> {
+    fn new(trie: &'a Trie<u32>, number: Option<Number>) -> Self {
+        Self { trie, number, path: None }
+    }
+
+    /// The sets that have a prefix of the origin, the longest prefix first; `None` if the origin is not known.
+    fn path(&mut self) -> Option<Path<'a, u32>> {
+        let number = self.number?;
+        Some(self.path.get_or_insert_with(|| self.trie.walk(&number.digits())).clone())
+    }
+
+    /// How many digits of the origin the longest prefix of a set matches; `None` if it matches none.
+    fn digits(&mut self, set: u32) -> Option<u8> {
+        if set == ANY_ORIGIN {
+            return Some(0);
+        }
+        let mut path = self.path()?;
+        path.find(|(_, sets)| sets.binary_search(&set).is_ok()).map(|(digits, _)| digits)
+    }
+}
+
+#[cfg(test)]
+impl Rate {
+    /// A termination by 60/60, for tests.
+    pub(crate) fn sample(price: &str, effective: Range<Micros>, line: u32) -> Self {
+        Self {
+            service: Direction::Termination,
+            price: Price::parse(price).unwrap(),
+            fee: Price::ZERO,
+            increments: Increments { initial: 60, increment: 60, minimum: 0 },
+            iso: "".into(),
+            country: "".into(),
+            description: "".into(),
+            effective,
+            file: 0,
+            line,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(line: u32, price: &str, origins: &str, destinations: &str) -> NewRate {
+        let list = |text: &str| text.split(", ").filter(|p| !p.is_empty()).map(|p| Prefix::parse(p).unwrap()).collect::<Vec<_>>();
+        NewRate {
+            rate: Rate::sample(price, Micros::MIN..Micros::MAX, line),
+            destinations: list(destinations).into_iter().map(Destination::Prefix).collect(),
+            origins: list(origins),
+        }
+    }
+
+    fn deck(rows: Vec<NewRate>) -> Result<Deck, Box<Conflict>> {
+        Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows)
+    }
+
+    fn line(deck: &Deck, to: &str, from: Option<&str>) -> Option<u32> {
+        let rated = Rated::Number(Number::parse(to).unwrap());
+        let hit = deck.lookup(Direction::Termination, rated, from.and_then(Number::parse), 0)?;
+        Some(deck.rate(hit).line)
+    }
+
+    #[test]
+    fn the_origin_filters_before_the_destination_is_compared() {
+        let deck = deck(vec![
+            row(2, "0.1375", "", "32"),
+            row(3, "0.0387", "30, 31, 32, 33, 44", "32455, 32460"),
+            row(4, "0.5576", "", "32460"),
+            row(5, "0.0500", "1, 1242", "32460"),
+        ])
+        .unwrap();
+        assert_eq!(line(&deck, "+32455123456", Some("+13035550199")), Some(2), "32455 is for Europe only");
+        assert_eq!(line(&deck, "+32455123456", Some("+33123456789")), Some(3));
+        assert_eq!(line(&deck, "+32455123456", None), Some(2), "an unknown origin takes the blank row");
+        assert_eq!(line(&deck, "+32460123456", Some("+12425550100")), Some(5));
+        assert_eq!(line(&deck, "+32460123456", None), Some(4));
+        assert_eq!(line(&deck, "+49301234567", None), None);
+        let considered = deck.consider(
+            Direction::Termination,
+            Rated::Number(Number::parse("+32455123456").unwrap()),
+            Number::parse("+13035550199"),
+            0,
+        );
+        let told: Vec<_> = considered.iter().map(|c| (deck.rate(c.hit).line, c.lost)).collect();
+        assert_eq!(told, [(2, None), (3, Some(Lost::Origin))]);
+    }
+
+    #[test]
+    fn two_answers_are_refused() {
+        let conflict = deck(vec![row(2, "0.1", "44, 33", "32"), row(3, "0.2", "33", "31, 32")]).unwrap_err();
+        assert_eq!((conflict.first, conflict.second), ((0, 2), (0, 3)));
+        assert_eq!((conflict.destination.as_str(), conflict.origin.as_str()), ("32", "33"));
+        assert!(deck(vec![row(2, "0.1", "", "32"), row(3, "0.2", "33", "32")]).is_ok(), "blank and listed differ");
+        assert!(deck(vec![row(2, "0.1", "", "32"), row(3, "0.1", "", "32")]).is_ok(), "the same price is one answer");
+        let mut dated = vec![row(2, "0.1", "", "32"), row(3, "0.2", "", "32")];
+        dated[0].rate.effective = 0..100;
+        dated[1].rate.effective = 100..200;
+        let deck_ = deck(dated.clone()).unwrap();
+        assert_eq!(line(&deck_, "+3212345678", None), Some(2));
+        dated[1].rate.effective = 99..200;
+        assert!(deck(dated).is_err());
+    }
+
+    /// A row for each origin, in two periods, beside one for any origin and one for the origins of a longer prefix.
+    #[test]
+    fn many_origins_of_one_destination() {
+        let mut rows: Vec<NewRate> = Vec::new();
+        for number in 0..400_u32 {
+            let origin = (1000 + number).to_string();
+            for (period, line) in [(0..100, 2 * number + 10), (100..200, 2 * number + 11)] {
+                let row = row(line, &format!("0.{line}"), &origin, "32");
+                rows.push(NewRate { rate: Rate { effective: period, ..row.rate }, ..row });
+            }
+        }
+        rows.push(row(2, "0.1", "", "32"));
+        rows.push(row(3, "0.2", "10071, 10072", "32"));
+        rows.reverse();
+        let deck = deck(rows.clone()).unwrap();
+        let rated = Rated::Number(Number::parse("+3212345678").unwrap());
+        let line = |from: &str, at: Micros| {
+            deck.lookup(Direction::Termination, rated, Number::parse(from), at).map(|hit| deck.rate(hit).line)
+        };
+        for number in 0..400_u32 {
+            let from = format!("+{}00000", 1000 + number);
+            let lines = [5, 105, 205].map(|at| line(&from, at).unwrap());
+            assert_eq!(lines, [2 * number + 10, 2 * number + 11, 2], "{from}");
+        }
+        assert_eq!([line("+100710000", 5), line("+4412345678", 5), line("anonymous", 5)], [Some(3), Some(2), Some(2)]);
+        rows.push(row(1000, "0.3", "1007", "32"));
+        let conflict = super::Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows).unwrap_err();
+        assert_eq!((conflict.first, conflict.second, conflict.origin.as_str()), ((0, 24), (0, 1000), "1007"));
+    }
+
+    #[test]
+    fn billed_seconds() {
+        let table = [
+            // (initial, increment, minimum, seconds, billed)
+            (90, 60, 0, 91, 150),
+            (30, 18, 0, 31, 48),
+            (60, 60, 0, 300, 300),
+            (60, 60, 0, 370, 420),
+            (60, 60, 0, 1, 60),
+            (60, 60, 0, 60, 60),
+            (60, 60, 0, 61, 120),
+            (1, 1, 10, 7, 10),
+            (1, 1, 0, 0, 0),
+            (0, 6, 0, 1, 6),
+            (60, 60, 30, 0, 0),
+            (60, 6, 90, 1, 90),
+        ];
+        for (initial, increment, minimum, seconds, billed) in table {
+            let increments = Increments { initial, increment, minimum };
+            assert_eq!(increments.billed(seconds), Some(billed), "{initial}/{increment} minimum {minimum}: {seconds} s");
+        }
+        assert_eq!(Increments { initial: 1, increment: 86_400, minimum: 0 }.billed(u32::MAX), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! The rules of trunkrate: from the fields of a record to the legs that are billed for it, and why.
+//!
+//! ```text
+//! Fields ─record─▶ Record ─call─▶ Calls ─family─▶ Families ─night─▶ Booked, or a Reason
+//!                                                   ▲ scenario, table: the published page
+//!                                                   ▲ deck: which row prices a leg · money: what it comes to
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | the published table, and the scenarios that are its rows | [`table`], [`scenario`] |
+//! | records: fields, words, times, ids, parties, targets | [`record`], [`columns`], [`words`], [`time`], [`sid`], [`status`], [`party`], [`party_ref`], [`target`] |
+//! | a night's records as columns, and as families | [`call`], [`family`] |
+//! | prices | [`deck`], [`repriced`], [`trunk`] |
+//! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
+//! | why a record waits, and what to do | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
+//!
+//! **Invariants:** no file, no clock, no environment, no thread, no polars: what is not an argument does not exist. The same
+//! arguments give the same result on any machine. No money comes out of a float, and no sum wraps.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test that gets a default fails"))]
+
+pub mod advice;
+pub mod booked;
+pub mod call;
+pub mod clock;
+pub mod columns;
+pub mod deck;
+pub mod detail;
+pub mod explain;
+pub mod family;
+pub mod fit;
+pub mod intern;
+pub mod mask;
+pub mod money;
+pub mod night;
+pub mod packed;
+pub mod party;
+pub mod party_ref;
+pub mod policy;
+pub mod radix_sort;
+pub mod rating;
+pub mod record;
+pub mod reject;
+pub mod repriced;
+pub mod resemble;
+pub mod scenario;
+pub mod sid;
+pub mod status;
+pub mod table;
+pub mod target;
+pub mod text;
+pub mod time;
+pub mod trie;
+pub mod trunk;
+pub mod words;
+pub mod zones;

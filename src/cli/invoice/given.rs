@@ -1,0 +1,20 @@
+//! What invoices are made with, as the command line and the project name it.
+
+use crate::cli::args::invoice::BilledArgs;
+use crate::cli::error::CliError;
+use crate::cli::project::{Key, Project};
+use crate::cli::term;
+use crate::invoicing::given::Given;
+use crate::ledger::{History, Ledger};
+
+/// Reads it, and says what is to be said of the files.
+pub fn read(billed: &BilledArgs, project: &Project, ledger: &Ledger, history: &History) -> Result<Given, CliError> {
+    let [accounts, items] = billed.files();
+    let paths = [project.path(Key::Accounts, accounts)?, project.path(Key::Items, items)?];
+    let (given, notes) = Given::read(project.terms()?, paths, ledger, history)?;
+    for note in notes {
+        term::report("note", &note);
+    }
+    given.refuse_unknown(history, billed.account.as_deref())?;
+    Ok(given)
+}

@@ -1,0 +1,278 @@
+//! The desk where people settle suspense: look at a call, write it off, or choose one of its versions.
+
+use super::rows::{age, as_json, days_text};
+use super::versions::Versions;
+use crate::advice;
+use crate::cli::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
+use crate::cli::error::CliError;
+use crate::cli::project::Project;
+use crate::cli::run::{head, open_to_write, print_what_is_done};
+use crate::cli::term;
+use crate::job::run;
+use crate::ledger::index::find::{self, LogRow};
+use crate::ledger::manifest::RunKind;
+use crate::ledger::runs::write_off;
+use crate::ledger::tables::read;
+use crate::ledger::tables::suspense::SuspenseRow;
+use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
+use crate::policy::Policy;
+use crate::reject::Reason;
+use crate::text::visible;
+use crate::time::Zone;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Waiting records and their places in the whole of suspense.
+type Found = Vec<(usize, SuspenseRow)>;
+
+/// What a text may name: a call by its id; or one record without an id by its source, `FILE:LINE`, and `FILE:LINE/N` where
+/// several came from there.
+struct Name<'a> {
+    text: &'a str,
+    source: Option<(&'a str, u64)>,
+    /// The same without a number at its end, and the number.
+    numbered: Option<((&'a str, u64), usize)>,
+    found: [Found; 3],
+}
+
+impl<'a> Name<'a> {
+    fn of(text: &'a str) -> Result<Self, CliError> {
+        if text.is_empty() {
+            return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
+        }
+        let source = |text: &'a str| text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
+        let numbered = text
+            .rsplit_once('/')
+            .and_then(|(place, number)| Some((source(place)?, number.parse().ok().filter(|number| *number > 0)?)));
+        Ok(Self { text, source: source(text), numbered, found: Default::default() })
+    }
+
+    fn look_at(&mut self, at: usize, row: &SuspenseRow) {
+        let is_from =
+            |source: Option<(&str, u64)>| row.call_sid.is_empty() && source == Some((&row.source_file, row.source_line));
+        let is_it = [row.call_sid == self.text, is_from(self.source), is_from(self.numbered.map(|(source, _)| source))];
+        for (found, _) in self.found.iter_mut().zip(is_it).filter(|(_, is_it)| *is_it) {
+            found.push((at, row.clone()));
+        }
+    }
+
+    /// The records that it names. Versions stand in the order of their text, so that the same number is the same version
+    /// tomorrow, unless another one comes.
+    fn records(self) -> Found {
+        let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
+            found.sort_by(|(_, a), (_, b)| {
+                (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line))
+            });
+            found
+        });
+        match self.numbered {
+            _ if !by_id.is_empty() => by_id,
+            Some((_, number)) if at_source.is_empty() => at_numbered.into_iter().skip(number - 1).take(1).collect(),
+            _ => at_source,
+        }
+    }
+}
+
+/// The waiting records that some texts name, of each.
+fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
+    let mut names = names.iter().map(|name| Name::of(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(run) = history.runs.last() {
+        let mut before = 0;
+        read::each_suspended(run, Dataset::Suspense, |rows| {
+            for (at, row) in (before..).zip(&rows) {
+                for name in &mut names {
+                    name.look_at(at, row);
+                }
+            }
+            before += rows.len();
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    Ok(names.into_iter().map(Name::records).collect())
+}
+
+/// The same of one text, which must name something.
+fn find_one(history: &History, name: &str) -> Result<Found, CliError> {
+    let found = find(history, &[name])?.pop().expect("as many as names");
+    if found.is_empty() { Err(nothing_waits(history, name)?) } else { Ok(found) }
+}
+
+fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
+    let error = CliError::failed(format!("no record of {name} waits"));
+    let booked = find::find_log_row(history, name)?;
+    if let Some((row, _)) = booked {
+        return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
+    }
+    for run in &history.runs {
+        let mut why = None;
+        read::each_suspended(run, Dataset::Closed, |rows| {
+            why = why.take().or_else(|| rows.into_iter().find(|row| row.call_sid == name).map(|row| row.close_reason));
+            Ok::<_, LedgerError>(())
+        })?;
+        if let Some(why) = why {
+            return Ok(error.hint(format!("it was written off by run {}: {why}", run.manifest.run_id)));
+        }
+    }
+    find::refuse_damaged_ids(history)?;
+    Ok(error.hint("`trunkrate suspense` lists what waits"))
+}
+
+// ---- show -------------------------------------------------------------------------------------------------------
+
+/// Prints all that is known of a waiting call.
+pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
+    let history = project.ledger()?.history()?;
+    let found = find_one(&history, &args.call)?;
+    let newest = history.newest_start();
+    let booked = if found[0].1.call_sid.is_empty() { None } else { find::find_log_row(&history, &found[0].1.call_sid)? };
+    let booked = booked.map(|(row, _)| row);
+    let versions = Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), zone_of(&history));
+    let text = match args.format {
+        TextFormat::Text => as_text(&found, &versions, booked.as_ref(), newest),
+        TextFormat::Json => {
+            let list: Vec<Value> = (1..)
+                .zip(found.iter().zip(versions.waiting()))
+                .map(|(number, ((_, row), fields)): (usize, _)| {
+                    let mut value = as_json(row, newest);
+                    if let Some(object) = value.as_object_mut() {
+                        object.insert("version".to_owned(), json!(number));
+                        object.insert("fields".to_owned(), json!(fields));
+                        object.insert("hint".to_owned(), json!(what_to_do(row, booked.is_some())));
+                    }
+                    value
+                })
+                .collect();
+            let booked = booked.as_ref().map(|row| {
+                let fields = versions.booked();
+                json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds, "fields": fields})
+            });
+            let shown = json!({"versions": list, "booked": booked, "differing": versions.differing()});
+            format!("{}\n", serde_json::to_string_pretty(&shown)?)
+        }
+    };
+    Ok(term::print(&text)?)
+}
+
+/// The zone of times without an offset, as the last run that read calls had it.
+fn zone_of(history: &History) -> Option<Zone> {
+    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
+    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
+}
+
+/// What a person can do about a waiting record.
+fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
+    match Reason::parse(&row.reason) {
+        Some(Reason::ConflictingDuplicate) if is_booked => advice::of_booked(),
+        Some(reason) => advice::hint(reason, &row.detail),
+        None => "",
+    }
+}
+
+fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: Option<i64>) -> String {
+    let first = &found[0].1;
+    let name = if first.call_sid.is_empty() { "(no id)" } else { &first.call_sid };
+    let mut lines = vec![term::heading(&format!("call {}", visible(name)))];
+    for (number, (_, row)) in (1..).zip(found) {
+        let number: usize = number;
+        let title = if found.len() > 1 { format!("version {number}  ") } else { String::new() };
+        lines.push(format!("  {title}{}: {}", row.reason, visible(&row.detail)));
+        let source = format!("{}:{}", visible(&row.source_file), row.source_line);
+        let (days, tries) = (days_text(age(row, newest)), row.tries);
+        lines.push(format!("  {:width$}from {source}, waiting for {days} days, tried {tries} times", "", width = title.len()));
+    }
+    if let Some(row) = booked {
+        lines.push(format!("  booked by run {}: {}, {} s", row.run_id, row.scenario, row.duration_seconds));
+    }
+    lines.push(format!("\n{}", versions.table(found.iter().map(|(_, row)| row))));
+    let choose = "choose one with `trunkrate suspense resolve`, by its number";
+    let may_choose = found.len() > 1 && !first.call_sid.is_empty() && booked.is_none();
+    let hints: BTreeSet<&str> = found.iter().map(|(_, row)| what_to_do(row, booked.is_some())).collect();
+    lines.push(term::heading("what to do"));
+    lines.extend(if may_choose { BTreeSet::from([choose]) } else { hints }.into_iter().map(|hint| format!("  {hint}")));
+    lines.join("\n") + "\n"
+}
+
+// ---- close and resolve ------------------------------------------------------------------------------------------
+
+/// Writes waiting records off.
+pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
+    if args.reason.trim().is_empty() {
+        return Err(CliError::usage("--reason is empty: say why the records are written off"));
+    }
+    let ledger = project.ledger()?;
+    let (lock, mut history) = open_to_write(&ledger)?;
+    let mut chosen = BTreeMap::new();
+    let names: Vec<&str> = args.calls.iter().map(String::as_str).collect();
+    for (call, found) in args.calls.iter().zip(find(&history, &names)?) {
+        if found.is_empty() {
+            return Err(nothing_waits(&history, call)?);
+        }
+        if found.len() > 1 && found[0].1.call_sid.is_empty() {
+            let problem = format!("{} records came from {call}: which of them?", found.len());
+            return Err(
+                CliError::failed(problem).hint(format!("`trunkrate suspense show {call}` numbers them; {call}/1 is the first"))
+            );
+        }
+        chosen.extend(found);
+    }
+    let run = write_off::close(&ledger, &lock, &history, RunKind::Close, &chosen, &args.reason)?;
+    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(chosen.len()));
+    history.runs.push(run);
+    done(&ledger, &lock, &history, &text);
+    Ok(())
+}
+
+/// Chooses one version of a call.
+pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
+    let ledger = project.ledger()?;
+    let (lock, mut history) = open_to_write(&ledger)?;
+    let found = find_one(&history, &args.call)?;
+    if let Some((row, _)) = find::find_log_row(&history, &args.call)? {
+        let problem = format!("the call {} is booked by run {}: the booked version stands", args.call, row.run_id);
+        return Err(
+            CliError::failed(problem).hint("write the waiting one off with `suspense close`, or undo that run to choose again")
+        );
+    }
+    if found[0].1.call_sid.is_empty() {
+        let problem = format!("the records from {} have no id: they are no versions of one call", args.call);
+        return Err(CliError::failed(problem).hint("`suspense close` writes one off"));
+    }
+    if found.len() < 2 {
+        return Err(CliError::failed(format!("the call {} has one version only: there is nothing to choose", args.call))
+            .hint("`suspense retry` tries it again, `suspense close` writes it off"));
+    }
+    if args.take == 0 || args.take > found.len() {
+        return Err(CliError::usage(format!("--take {}: expected 1 to {}", args.take, found.len()))
+            .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
+    }
+    let versions = Versions::of(found.iter().map(|(_, row)| row), None, zone_of(&history));
+    // By number alone nobody sees that a night in between has brought another version.
+    let says = versions.says(args.take - 1);
+    let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
+    let others: BTreeMap<usize, SuspenseRow> = others.collect();
+    let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
+    let run = write_off::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
+    let text = format!(
+        "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
+        run.manifest.run_id,
+        args.take,
+        records(others.len())
+    );
+    history.runs.push(run);
+    done(&ledger, &lock, &history, &text);
+    Ok(())
+}
+
+fn records(count: usize) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
+/// Brings the catalog up after the last run of the history, and says what was done.
+fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
+    let run = history.last().map_or("", |manifest| &manifest.run_id);
+    if let Some(warning) = run::follow(ledger, lock, history) {
+        term::report("note", &format!("run {run} is published, but {warning}"));
+    }
+    let text = format!("{text}{}", head(history));
+    print_what_is_done(&text, &format!("run {run} is published, but that could not be printed"));
+}

@@ -1,0 +1,25 @@
+//! What is in a folder.
+
+use crate::inputs::file::FileError;
+use std::path::{Path, PathBuf};
+
+/// Whether a path is there. A disk that cannot say is an error: a run that is overlooked would be booked again.
+pub(crate) fn is_there(path: &Path) -> Result<bool, FileError> {
+    path.try_exists().map_err(|e| FileError::new(path, format!("cannot be read: {e}")))
+}
+
+/// The folders and the files in a folder, each sorted; none if it is not there.
+pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FileError> {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    if is_there(folder)? {
+        let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+        for entry in std::fs::read_dir(folder).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let kind = if entry.file_type().map_err(fail)?.is_dir() { &mut folders } else { &mut files };
+            kind.push(entry.path());
+        }
+    }
+    folders.sort();
+    files.sort();
+    Ok((folders, files))
+}

@@ -1,0 +1,81 @@
+//! Files that are brought to the disk while others are still written.
+//!
+//! **Invariant:** after [`Syncer::finish`] all bytes of all files that were handed over are on the disk; before it a run is not
+//! published.
+//!
+//! # Why
+//! Each file waits for the disk once, some milliseconds: a night of many days has many files. Where the file system does
+//! not take writes past its cache (`direct`), the last days' bytes alone are still to be waited for at the end.
+
+use crate::inputs::file::FileError;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
+
+/// A thread that syncs files, one after the other.
+pub(crate) struct Syncer {
+    files: Sender<(PathBuf, File)>,
+    thread: JoinHandle<Result<(), FileError>>,
+}
+
+/// Hands files over.
+#[derive(Clone)]
+pub(crate) struct Behind(Sender<(PathBuf, File)>);
+
+impl Behind {
+    /// Has a file synced as it is now, or later. What goes wrong [`Syncer::finish`] says.
+    pub(crate) fn sync(&self, path: &Path, file: File) {
+        // Nobody listens any more after an error, which is kept.
+        let _ = self.0.send((path.to_owned(), file));
+    }
+}
+
+impl Syncer {
+    /// Begins, for files below `folder`.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub(crate) fn begin(folder: &Path) -> Result<Self, FileError> {
+        let (files, handed_over) = channel::<(PathBuf, File)>();
+        let sync = move || handed_over.into_iter().try_for_each(|(path, file)| sync(&path, &file));
+        let thread = Builder::new().name("sync".to_owned()).spawn(sync);
+        let thread = thread.map_err(|e| FileError::new(folder, format!("cannot be written: no thread for it ({e})")))?;
+        Ok(Self { files, thread })
+    }
+
+    /// Where files are handed over.
+    pub(crate) fn behind(&self) -> Behind {
+        Behind(self.files.clone())
+    }
+
+    /// Waits until all are on the disk. Whoever hands files over must have gone.
+    ///
+    /// # Errors
+    /// The first file that could not be synced.
+    pub(crate) fn finish(self) -> Result<(), FileError> {
+        drop(self.files);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+fn sync(path: &Path, file: &File) -> Result<(), FileError> {
+    file.sync_all().map_err(|e| FileError::new(path, format!("cannot be written: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_synced_is_an_error_and_stops_nobody() {
+        let syncer = Syncer::begin(Path::new("run")).expect("a thread");
+        let behind = syncer.behind();
+        for name in ["/dev/null", "Cargo.toml", "/dev/null"] {
+            behind.sync(Path::new(name), File::open(name).expect("it is there"));
+        }
+        drop(behind);
+        let error = syncer.finish().expect_err("nothing is kept there");
+        assert!(error.to_string().contains("/dev/null"), "{error}");
+    }
+}

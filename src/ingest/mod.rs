@@ -1,0 +1,26 @@
+//! Call files: found, read, decompressed, cut into records, and parsed into [`crate::call::Calls`].
+//!
+//! ```text
+//! source ──▶ reader ──▶ inputs::calls_csv  ─┐
+//!  paths,     blocks,   inputs::calls_json  ├──▶ Record ──▶ Calls ──▶ partition
+//!  hashes     threads   calls_parquet      ─┘
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`source`] | which files; opened, decompressed, hashed, watched for change |
+//! | [`reader`] | the pipeline: one thread reads, the others parse |
+//! | [`calls_parquet`] | the one format that polars reads; CSV and JSON are [`crate::inputs`] |
+//! | `page_counts` | Parquet pages held against their footer before polars sees them |
+//! | `text_again` | the text of a record that waits, read again from its file |
+//! | [`sample`] | the beginning of a file, for `init` |
+//!
+//! **Invariant:** records stand in the order of files and lines, whatever the threads; one that cannot be read is a record that
+//! waits, and a file that cannot be read whole is an error.
+
+pub mod calls_parquet;
+pub(crate) mod page_counts;
+pub mod reader;
+pub mod sample;
+pub mod source;
+pub(crate) mod text_again;

@@ -1,0 +1,542 @@
+//! Call files into [`Calls`]: a thread reads, decompresses and cuts into blocks; rayon parses the blocks.
+//!
+//! **Invariant:** records stand in the order of files (by name) and lines, whatever the threads. Every record can be
+//! found again: [`Reading::texts_of`] fetches the texts of the suspended ones from its file, so that none is kept in memory
+//! for the sake of the few that need it.
+
+use super::calls_parquet::CallTable;
+use super::source::{CallPath, Compression, Source, Stamp, format_ending};
+use crate::call::Calls;
+use crate::columns;
+use crate::inputs::calls_csv::{self, Header, LONGEST_LINE};
+use crate::inputs::calls_json::{self, Keys, Links, Neighbour, Shape};
+use crate::inputs::file::FileError;
+use crate::inputs::record_text::Format;
+use crate::ledger::tables::waits::Waits;
+use crate::partition::buffers::Text;
+use crate::partition::deal::Partitioner;
+use crate::partition::spill::Memory;
+use crate::policy::{FinalNewline, Policy};
+use crate::record::Field;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// Text that is parsed at a time, in bytes.
+pub(crate) const BLOCK: usize = 1 << 20;
+/// Lines of a block: as columns, records of two bytes take a hundred times as much.
+const MOST_LINES: u64 = 1 << 16;
+/// Largest JSON document: a page, an array or an object is read whole.
+pub(crate) const LARGEST_DOCUMENT: u64 = 2 << 30;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+pub struct ReadFile {
+    /// Where it is, and its name in outputs.
+    pub path: CallPath,
+    /// Bytes as stored.
+    pub size: u64,
+    /// BLAKE3 of the bytes as stored.
+    pub hash: String,
+    /// Records.
+    pub rows: u64,
+    /// Its format.
+    pub format: Format,
+    /// Columns that are not read, and the field that each resembles ([`columns::unread`]).
+    pub unread: Vec<(String, Field)>,
+    stamp: Stamp,
+}
+
+/// A piece of a file, with the records that it gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    /// Index of its file.
+    pub(crate) file: u32,
+    /// Number of its first record.
+    pub(crate) first_record: u32,
+    /// Where it starts in the text (for Parquet: its first row).
+    pub(crate) offset: u64,
+    /// Its length.
+    pub(crate) length: u64,
+    /// The line it starts on, from 1.
+    pub(crate) first_line: u64,
+    /// Whether it is a JSON document, in which a record is a value and not a line.
+    pub(crate) document: bool,
+}
+
+/// Where all records came from.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// How many there are: first those that waited, then those of the files.
+    records: u32,
+    /// The files.
+    pub files: Vec<ReadFile>,
+    /// The records that waited.
+    pub waiting: Waits,
+    blocks: Vec<Block>,
+    names: Vec<String>,
+    /// Of the file that is being read: the keys that its JSON records have.
+    keys: Keys,
+    /// The pages of call lists, by the number of their file.
+    pages: Vec<(u32, Links)>,
+    /// [`Policy::max_ratio`].
+    pub(crate) max_ratio: u32,
+}
+
+/// Work that the reading thread hands over.
+enum Piece {
+    Text { file: u32, offset: u64, first_line: u64, bytes: Text, broken: Vec<Range<usize>>, format: Format },
+    Document { file: u32, path: PathBuf, text: String, _held: Held },
+    Table { file: u32, table: Arc<CallTable>, rows: Range<usize> },
+    Done(Box<ReadFile>),
+}
+
+/// The documents that are read and not dealt out yet: together as large as the largest that may be.
+#[derive(Debug)]
+struct Documents {
+    largest: u64,
+    held: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// A document's place among those.
+#[derive(Debug)]
+struct Held {
+    documents: Arc<Documents>,
+    bytes: u64,
+}
+
+impl Documents {
+    /// A document takes a quarter of what a run may take; none may be larger than [`LARGEST_DOCUMENT`].
+    fn of(memory: Memory) -> Arc<Self> {
+        let largest = (memory.bytes() / 4).clamp(1 << 20, LARGEST_DOCUMENT);
+        Arc::new(Self { largest, held: Mutex::new(0), freed: Condvar::new() })
+    }
+
+    /// Waits until there is room for a document.
+    fn hold(self: &Arc<Self>, bytes: u64) -> Held {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held > 0 && *held + bytes > self.largest {
+            held = self.freed.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+        *held += bytes;
+        Held { documents: Arc::clone(self), bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.documents.held.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.documents.freed.notify_one();
+    }
+}
+
+/// Reads call files and deals their records out, after the records that waited. `progress` counts the bytes.
+///
+/// # Errors
+/// The first file that cannot be read whole; nothing of the run is to be used then.
+pub fn read(
+    files: &[CallPath],
+    mut waiting: Waits,
+    policy: &Policy,
+    (memory, progress): (Memory, &Arc<AtomicU64>),
+    dealer: &mut Partitioner,
+) -> Result<Reading, FileError> {
+    let names = files.iter().map(|file| file.name.clone()).collect();
+    let records = u32::try_from(waiting.len()).map_err(|_| too_many())?;
+    waiting.take_up(policy, |calls| dealer.add(vec![calls]))?;
+    let mut reading = Reading { waiting, records, names, max_ratio: policy.max_ratio, ..Reading::default() };
+    let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
+    std::thread::scope(|scope| {
+        scope.spawn(move || produce(files, policy, &sender, progress, &Documents::of(memory)));
+        reading.consume(receiver, policy, dealer)
+    })?;
+    assert_eq!(dealer.records(), reading.records, "each record that was read was dealt out");
+    reading.count_rows();
+    Ok(reading)
+}
+
+fn too_many() -> FileError {
+    FileError::new(Path::new("run"), "more than 4 billion records in one run")
+}
+
+/// Reads the files one after the other and sends what it cuts; stops when nobody listens any more.
+fn produce(
+    files: &[CallPath],
+    policy: &Policy,
+    sender: &SyncSender<Result<Piece, FileError>>,
+    progress: &Arc<AtomicU64>,
+    documents: &Arc<Documents>,
+) {
+    for (number, file) in (0..).zip(files) {
+        let result = produce_file((file, number), policy, sender, progress, documents);
+        let failed = result.is_err();
+        let sent = sender.send(result.map(|file| Piece::Done(Box::new(file))));
+        if failed || sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// The listener is gone: it has its own error to report.
+fn gone<T>(_: T) -> FileError {
+    FileError::new(Path::new(""), "reading was given up")
+}
+
+fn produce_file(
+    (file, number): (&CallPath, u32),
+    policy: &Policy,
+    sender: &SyncSender<Result<Piece, FileError>>,
+    progress: &Arc<AtomicU64>,
+    documents: &Arc<Documents>,
+) -> Result<ReadFile, FileError> {
+    let path = &file.path;
+    let mut source = Source::open(path, progress)?.at_most(policy.max_ratio);
+    let mut beginning = vec![0; LONGEST_LINE];
+    let got = source.fill(&mut beginning)?;
+    beginning.truncate(got);
+    if beginning.trim_ascii().is_empty() {
+        return Err(FileError::new(path, "is not a call file: it is empty")
+            .hint("if there really were no calls, leave it out; a failed export is empty too"));
+    }
+    let text_start = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
+    let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
+    let format = if beginning.starts_with(b"PAR1") {
+        return produce_table((file, number), policy, source, (beginning, documents.largest), send);
+    } else if format_ending(path) == "parquet" {
+        return Err(FileError::new(path, "is not Parquet: it does not start with PAR1").hint("fetch the file again"));
+    } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
+        match calls_json::shape(text_start, &format_ending(path)) {
+            Shape::Lines => {
+                let mark = beginning.len() - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
+                cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, (path, policy), send)?;
+            }
+            Shape::Document => {
+                beginning.extend(source.read_to_end(documents.largest)?);
+                let held = documents.hold(beginning.len() as u64);
+                let text = String::from_utf8(beginning)
+                    .map_err(|e| FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+                send(Piece::Document { file: number, path: path.clone(), text, _held: held })?;
+            }
+        }
+        Format::Json
+    } else {
+        let start = beginning.len() - text_start.len();
+        let line = memchr::memchr2(b'\n', b'\r', text_start).map_or(text_start.len(), |at| at + 1);
+        let end = start + line + usize::from(text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"));
+        let header = Arc::new(Header::parse(path, &beginning[start..end])?);
+        header.check(path, policy)?;
+        let format = Format::Csv(header);
+        cut_into_blocks(&mut source, &beginning, end, &format, number, (path, policy), send)?;
+        format
+    };
+    let (hash, stamp) = source.finish()?;
+    let unread = match &format {
+        Format::Csv(header) => unread(&header.names),
+        Format::Json | Format::Parquet | Format::Published => Vec::new(),
+    };
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
+}
+
+fn unread(names: &[String]) -> Vec<(String, Field)> {
+    columns::unread(&names.iter().map(String::as_str)).into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
+}
+
+fn produce_table(
+    (file, number): (&CallPath, u32),
+    policy: &Policy,
+    mut source: Source,
+    (beginning, largest): (Vec<u8>, u64),
+    send: impl Fn(Piece) -> Result<(), FileError>,
+) -> Result<ReadFile, FileError> {
+    let unpacked = if source.compression == Compression::Plain {
+        // polars maps the file itself; here it is only hashed.
+        let mut buffer = vec![0; BLOCK];
+        while source.fill(&mut buffer)? == buffer.len() {}
+        None
+    } else {
+        let mut bytes = beginning;
+        bytes.extend(source.read_to_end(largest)?);
+        Some(bytes)
+    };
+    let (hash, stamp) = source.finish()?;
+    let (open, format): (fn(&Path, _) -> _, _) =
+        if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
+    let table = Arc::new(open(&file.path, unpacked)?.at_most(stamp.size(), policy.max_ratio)?);
+    let mut unread = Vec::new();
+    if !file.of_night {
+        table.check(policy)?;
+        unread = self::unread(&table.names);
+    }
+    for rows in table.pieces() {
+        send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
+    }
+    Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
+}
+
+/// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
+fn cut_into_blocks(
+    source: &mut Source,
+    beginning: &[u8],
+    skip: usize,
+    format: &Format,
+    file: u32,
+    (path, policy): (&Path, &Policy),
+    send: impl Fn(Piece) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    // The end of what is compressed is proved by its checksum; a plain file may have been cut anywhere.
+    let may_be_cut = source.compression == Compression::Plain && policy.final_newline == FinalNewline::Required;
+    let mut first_line = 1 + lines(&beginning[..skip]);
+    let mut offset = skip as u64;
+    let pool = Arc::default();
+    let mut text = Text::new(&pool, 2 * BLOCK);
+    text.append(&beginning[skip..]);
+    let (mut at_end, mut is_incomplete) = (false, false);
+    loop {
+        if !at_end && (is_incomplete || text.len() < BLOCK) {
+            let got = source.fill(text.make_room(BLOCK))?;
+            text.keep(text.len() + got);
+            at_end = got < BLOCK;
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        let (mut end, mut broken) = match format {
+            Format::Csv(header) => {
+                let mut scan = calls_csv::scan(&text, header.delimiter, at_end);
+                if at_end && may_be_cut {
+                    scan.break_open_end(&text);
+                }
+                (scan.end, scan.broken)
+            }
+            _ if at_end => (text.len(), Vec::new()),
+            Format::Json | Format::Parquet | Format::Published => (calls_csv::last_line_end(&text).unwrap_or(0), Vec::new()),
+        };
+        if end == 0 && text.len() > LONGEST_LINE {
+            return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
+                .at(first_line)
+                .hint("this is no call file, or its line ends are lost"));
+        }
+        is_incomplete = end == 0;
+        if is_incomplete {
+            continue;
+        }
+        let mut count = lines(&text[..end]);
+        if count > MOST_LINES {
+            let cut = nth_line_end(&text[..end], MOST_LINES);
+            match format {
+                Format::Csv(header) => {
+                    let scan = calls_csv::scan(&text[..cut], header.delimiter, false);
+                    // Else a single record has so many lines.
+                    if scan.end > 0 {
+                        (end, broken) = (scan.end, scan.broken);
+                    }
+                }
+                Format::Json | Format::Parquet | Format::Published => end = cut,
+            }
+            count = lines(&text[..end]);
+        }
+        let mut rest = Text::new(&pool, text.len() - end + BLOCK);
+        rest.append(&text[end..]);
+        let mut bytes = std::mem::replace(&mut text, rest);
+        bytes.keep(end);
+        let (block_offset, block_line) = (offset, first_line);
+        offset += bytes.len() as u64;
+        first_line += count;
+        send(Piece::Text { file, offset: block_offset, first_line: block_line, bytes, broken, format: format.clone() })?;
+        if at_end && text.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Where a line ends, counted from 1.
+fn nth_line_end(bytes: &[u8], number: u64) -> usize {
+    let end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
+    let at = usize::try_from(number).ok().and_then(|number| memchr::memchr_iter(end, bytes).nth(number - 1));
+    at.map_or(bytes.len(), |at| at + 1)
+}
+
+/// Line ends: `\n`, or `\r` in a text without `\n`.
+pub(crate) fn lines(bytes: &[u8]) -> u64 {
+    let count = |byte| memchr::memchr_iter(byte, bytes).count() as u64;
+    match count(b'\n') {
+        0 => count(b'\r'),
+        n => n,
+    }
+}
+
+impl Reading {
+    /// Parses what comes, several pieces at a time, and appends in order. The receiver is dropped on an error, so that
+    /// the reading thread stops.
+    #[allow(clippy::needless_pass_by_value, reason = "dropped here on an error, which tells the reading thread to stop")]
+    fn consume(
+        &mut self,
+        receiver: Receiver<Result<Piece, FileError>>,
+        policy: &Policy,
+        dealer: &mut Partitioner,
+    ) -> Result<(), FileError> {
+        let threads = rayon::current_num_threads();
+        // A piece of a table is fifty times a block of text.
+        let at_once = |pieces: &[Piece]| if pieces.iter().any(Piece::is_table) { threads } else { 2 * threads };
+        let mut pieces = Vec::new();
+        let mut open = true;
+        while open {
+            match receiver.recv() {
+                Ok(piece) => pieces.push(piece?),
+                Err(_) => open = false,
+            }
+            while pieces.len() < at_once(&pieces)
+                && let Ok(piece) = receiver.try_recv()
+            {
+                pieces.push(piece?);
+            }
+            let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            let mut batch = Vec::with_capacity(parsed.len());
+            assert_eq!(parsed.len(), pieces.len(), "each piece is parsed");
+            for (piece, parsed) in pieces.drain(..).zip(parsed) {
+                let Parsed { calls, keys, links } = parsed?;
+                self.keys.merge(keys);
+                self.pages.extend(piece.file().zip(links));
+                self.note(piece, calls.iter().map(Calls::len).sum(), policy)?;
+                batch.extend(calls);
+            }
+            dealer.add(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Notes where the records of a piece came from.
+    fn note(&mut self, piece: Piece, records: usize, policy: &Policy) -> Result<(), FileError> {
+        let document = matches!(piece, Piece::Document { .. });
+        let found = records as u64;
+        if let Some(expected) = piece.records()
+            && expected != found
+        {
+            let path =
+                piece.file().and_then(|file| self.names.get(file as usize)).map_or(Path::new("run"), |name| Path::new(name));
+            return Err(FileError::new(
+                path,
+                format!("{expected} records were cut, {found} were read: this is a bug of trunkrate"),
+            ));
+        }
+        let (file, offset, length, first_line) = match piece {
+            Piece::Done(mut file) => {
+                let keys = std::mem::take(&mut self.keys);
+                keys.check(&file.path.path, policy)?;
+                let strange: BTreeSet<(String, Field)> = keys.names().flat_map(|names| unread(&names)).collect();
+                file.unread.extend(strange);
+                self.files.push(*file);
+                return Ok(());
+            }
+            Piece::Text { file, offset, first_line, bytes, .. } => (file, offset, bytes.len() as u64, first_line),
+            Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
+            Piece::Table { file, rows, .. } => (file, rows.start as u64, found, rows.start as u64 + 1),
+        };
+        let after = u32::try_from(records).ok().and_then(|found| self.records.checked_add(found));
+        let after = after.filter(|after| *after < u32::MAX).ok_or_else(too_many)?;
+        self.blocks.push(Block { file, first_record: self.records, offset, length, first_line, document });
+        self.records = after;
+        Ok(())
+    }
+
+    /// Pages beside which another page is missing: the name of each, which one is, and where that is.
+    #[must_use]
+    pub fn incomplete(&self) -> Vec<(String, Neighbour, String)> {
+        let pages: Vec<Links> = self.pages.iter().map(|(_, links)| links.clone()).collect();
+        let of = |(file, links): &(u32, Links)| -> Vec<_> {
+            let name = &self.names[*file as usize];
+            links.missing(&pages).map(|(which, place)| (name.clone(), which, place)).collect()
+        };
+        self.pages.iter().flat_map(of).collect()
+    }
+
+    /// Refuses a run whose files changed since they were read.
+    ///
+    /// # Errors
+    /// The first file that did.
+    pub fn check_unchanged(&self) -> Result<(), FileError> {
+        self.files.iter().try_for_each(|file| file.stamp.check(&file.path.path))
+    }
+
+    fn count_rows(&mut self) {
+        for (number, block) in self.blocks.iter().enumerate() {
+            let end = self.blocks.get(number + 1).map_or(self.records, |next| next.first_record);
+            self.files[block.file as usize].rows += u64::from(end - block.first_record);
+        }
+        let rows: u64 = self.files.iter().map(|file| file.rows).sum();
+        assert_eq!(rows + self.waiting.len() as u64, u64::from(self.records), "each record waited, or is of a file");
+    }
+
+    pub(crate) fn block_of(&self, record: usize) -> Option<(usize, &Block)> {
+        let after = self.blocks.partition_point(|block| block.first_record as usize <= record);
+        let number = after.checked_sub(1)?;
+        Some((number, &self.blocks[number]))
+    }
+}
+
+/// What a piece comes to.
+struct Parsed {
+    calls: Vec<Calls>,
+    keys: Keys,
+    /// How the piece hangs together with others, if it is a page.
+    links: Option<Links>,
+}
+
+impl Piece {
+    /// How many records it holds, counted without reading them: the other side of the conservation law. (Of a JSON
+    /// document the parser alone can tell.)
+    fn records(&self) -> Option<u64> {
+        match self {
+            Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
+                Some(calls_csv::count(bytes, broken, header.delimiter))
+            }
+            Self::Text { bytes, .. } => Some(calls_json::count_lines(bytes)),
+            Self::Table { rows, .. } => Some(rows.len() as u64),
+            Self::Document { .. } | Self::Done(_) => None,
+        }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self, Self::Table { .. })
+    }
+
+    fn file(&self) -> Option<u32> {
+        match self {
+            Self::Text { file, .. } | Self::Document { file, .. } | Self::Table { file, .. } => Some(*file),
+            Self::Done(_) => None,
+        }
+    }
+
+    /// Its records, in one block or more.
+    fn parse(&self, policy: &Policy) -> Result<Parsed, FileError> {
+        let plain = |calls: Vec<Calls>| Parsed { calls, keys: Keys::default(), links: None };
+        match self {
+            Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
+                Ok(plain(vec![calls_csv::parse_block(bytes, broken, header, policy)]))
+            }
+            Self::Text { bytes, .. } => {
+                let (calls, keys) = calls_json::parse_lines(bytes, policy);
+                Ok(Parsed { calls: vec![calls], keys, links: None })
+            }
+            Self::Document { path, text, .. } => {
+                let document = calls_json::document(path, text)?;
+                let (mut calls, mut keys) = (Calls::default(), Keys::default());
+                for (place, object) in document.calls {
+                    let place = u32::try_from(place).expect("a document has less than 4 GiB");
+                    let found = calls_json::push_object(object.as_bytes(), place, policy, &mut calls);
+                    keys.add(found, object.as_bytes());
+                }
+                Ok(Parsed { calls: vec![calls], keys, links: document.links })
+            }
+            Self::Table { table, rows, .. } => Ok(plain(table.slice(rows.start, rows.len())?.parse(policy))),
+            Self::Done(_) => Ok(plain(Vec::new())),
+        }
+    }
+}

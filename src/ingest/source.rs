@@ -1,0 +1,396 @@
+//! Call files: found, opened, decompressed, hashed, and watched for change.
+//!
+//! **Invariant:** a file that cannot be read whole fails the run. What was read is what was hashed, and a file that
+//! changed meanwhile (still uploading) is refused.
+
+use crate::inputs::file::FileError;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// A call file, and how it is named in outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallPath {
+    /// Where it is.
+    pub path: PathBuf,
+    /// As the user named it.
+    pub name: String,
+    /// Whether it holds records of a published night: each says itself where it came from, and whether it can be read.
+    pub of_night: bool,
+}
+
+/// Endings of call files, before `.gz` or `.zst`. Others in a folder are left out, aloud.
+const ENDINGS: [&str; 7] = ["csv", "tsv", "psv", "json", "jsonl", "ndjson", "parquet"];
+
+/// What a folder or glob came to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Call files, each once, by name.
+    pub files: Vec<CallPath>,
+    /// Other files in folders that were named.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Finds the call files of paths, folders (with all below them) and globs.
+///
+/// # Errors
+/// A path that does not exist, a glob that matches nothing, a folder without call files.
+pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
+    let mut found = Found::default();
+    for pattern in patterns {
+        let before = (found.files.len(), found.left_out.len());
+        if pattern.is_dir() {
+            walk(pattern, &mut found)?;
+        } else if pattern.exists() {
+            found.add(pattern);
+        } else {
+            glob_into(pattern, &mut found)?;
+        }
+        if found.files.len() == before.0 {
+            let problem = match found.left_out.len() - before.1 {
+                0 if pattern.is_dir() => "the folder is empty; expected call files".to_owned(),
+                0 => "no such file, and no match as a glob".to_owned(),
+                n => format!("none of its {n} files is a call file"),
+            };
+            return Err(
+                FileError::new(pattern, problem).hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst")
+            );
+        }
+    }
+    // The same file by two ways is read once: twice would make every record of it a duplicate.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut seen = std::collections::HashSet::new();
+    found.files.sort_by(|a, b| a.name.cmp(&b.name));
+    found.files.retain(|file| seen.insert(real(&file.path)));
+    Ok(found)
+}
+
+/// About how many calls are in some files, by their sizes: only for how the work is dealt out.
+#[must_use]
+pub fn expected_calls(files: &[CallPath]) -> u64 {
+    let calls = |file: &CallPath| {
+        let bytes = std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
+        let ending = file.path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
+        match ending.as_str() {
+            "gz" | "zst" => bytes / 40,
+            "parquet" => bytes / 50,
+            _ => bytes / bytes_a_call(&file.path),
+        }
+    };
+    files.iter().map(calls).sum()
+}
+
+/// About how many bytes of a file are a call's: 200, unless its beginning has lines that are far too short to be calls.
+fn bytes_a_call(path: &Path) -> u64 {
+    let mut beginning = Vec::new();
+    let read = open_regular(path).and_then(|file| file.take(64 << 10).read_to_end(&mut beginning));
+    let lines = memchr::memchr_iter(b'\n', &beginning).count() as u64;
+    let a_line = (beginning.len() as u64).checked_div(lines).filter(|bytes| read.is_ok() && *bytes < 50);
+    a_line.map_or(200, |bytes| bytes.max(1))
+}
+
+/// Opens a file that is one: whoever opens a pipe waits until somebody writes to it.
+fn open_regular(path: &Path) -> std::io::Result<File> {
+    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
+}
+
+impl Found {
+    fn add(&mut self, path: &Path) {
+        self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string(), of_night: false });
+    }
+}
+
+fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
+    let text = pattern.to_str().ok_or_else(|| FileError::new(pattern, "no such file"))?;
+    let paths = glob::glob(text).map_err(|e| FileError::new(pattern, format!("no such file, and no glob: {e}")))?;
+    for path in paths {
+        let path = path.map_err(|e| FileError::new(e.path(), format!("cannot be read: {}", e.error())))?;
+        if path.is_dir() {
+            walk(&path, found)?;
+        } else {
+            found.add(&path);
+        }
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
+    let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
+    let mut entries = std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name();
+        if is_hidden(&name) {
+            // Markers and partial files of other tools (_SUCCESS, .part.crc) are nobody's business, nor are their folders.
+            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) || has_call_file(&path) {
+                found.left_out.push(path);
+            }
+            continue;
+        }
+        if path.is_dir() {
+            // A linked folder may hold the one that it stands in.
+            if path.is_symlink() { found.left_out.push(path) } else { walk(&path, found)? }
+        } else if ENDINGS.contains(&format_ending(&path).as_str()) {
+            found.add(&path);
+        } else {
+            found.left_out.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder that is left out has what a call file may be called. (Links are not followed.)
+fn has_call_file(folder: &Path) -> bool {
+    if folder.is_symlink() || folder.file_name().is_some_and(|name| name == "_delta_log") {
+        return false;
+    }
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.filter_map(Result::ok).any(|entry| {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder { has_call_file(&path) } else { ENDINGS.contains(&format_ending(&path).as_str()) }
+    })
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(['.', '_'])
+}
+
+/// Why a file of a folder is not read.
+#[must_use]
+pub fn why_left_out(path: &Path) -> &'static str {
+    if path.file_name().is_some_and(is_hidden) {
+        "its name starts as those of partial files do; name it on the command line to read it"
+    } else {
+        "its name is not that of a call file"
+    }
+}
+
+/// The ending that names the format, in lower case, without `.gz` or `.zst`.
+#[must_use]
+pub fn format_ending(path: &Path) -> String {
+    let mut path = path.to_owned();
+    let ending = |path: &Path| path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
+    if matches!(ending(&path).as_str(), "gz" | "zst") {
+        path.set_extension("");
+    }
+    ending(&path)
+}
+
+/// What tells whether a file is still the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// Of a file, now.
+    ///
+    /// # Errors
+    /// If the file cannot be looked at.
+    pub fn of(path: &Path) -> Result<Self, FileError> {
+        let meta = std::fs::metadata(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        if !meta.is_file() {
+            return Err(FileError::new(path, "is no regular file")
+                .hint("write the export to a file first: it is read again for what is suspended"));
+        }
+        Ok(Self { size: meta.len(), modified: meta.modified().ok() })
+    }
+
+    /// Refuses a file that is not the same any more.
+    ///
+    /// # Errors
+    /// If its size or its time of change differ.
+    pub fn check(&self, path: &Path) -> Result<(), FileError> {
+        if Self::of(path)? == *self {
+            return Ok(());
+        }
+        Err(FileError::new(path, "changed while it was read").hint("run again when the upload is complete"))
+    }
+
+    /// Bytes as stored.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Plain,
+    /// gzip, also of several members.
+    Gzip,
+    /// Zstandard, also of several frames.
+    Zstd,
+}
+
+/// An open call file: its text, decompressed and hashed on the way.
+pub struct Source {
+    reader: Box<dyn Read + Send>,
+    hasher: Arc<Hasher>,
+    /// How it is compressed.
+    pub compression: Compression,
+    path: PathBuf,
+    stamp: Stamp,
+    /// Bytes of text so far.
+    unpacked: u64,
+    max_ratio: u32,
+}
+
+/// Text that any file may unpack to, however small it is.
+const ALWAYS: u64 = 1 << 20;
+
+#[derive(Default)]
+struct Hasher {
+    state: std::sync::Mutex<blake3::Hasher>,
+    bytes: AtomicU64,
+}
+
+struct Hashing<R> {
+    inner: R,
+    hasher: Arc<Hasher>,
+    progress: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Ok(mut state) = self.hasher.state.lock() {
+            state.update(&buffer[..count]);
+        }
+        self.hasher.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        self.progress.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Source {
+    /// Opens a file; `progress` counts the bytes that are read of it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: &Path, progress: &Arc<AtomicU64>) -> Result<Self, FileError> {
+        let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+        let stamp = Stamp::of(path)?;
+        let mut file = open_regular(path).map_err(|e| match e.kind() {
+            ErrorKind::Unsupported => FileError::new(path, "is no regular file").hint("write it to a file first"),
+            _ => fail(e),
+        })?;
+        let mut magic = [0; 4];
+        let got = read_full(&mut file, &mut magic).map_err(fail)?;
+        let compression = match &magic[..got] {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            _ => Compression::Plain,
+        };
+        std::io::Seek::rewind(&mut file).map_err(fail)?;
+        let hasher = Arc::new(Hasher::default());
+        let raw = Hashing { inner: file, hasher: Arc::clone(&hasher), progress: Arc::clone(progress) };
+        let reader: Box<dyn Read + Send> = match compression {
+            Compression::Plain => Box::new(raw),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, raw))),
+            Compression::Zstd => Box::new(zstd::Decoder::new(raw).map_err(fail)?),
+        };
+        Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp, unpacked: 0, max_ratio: u32::MAX })
+    }
+
+    /// Refuses to unpack the file to more than so many times its size: a few hundred bytes can be made to fill any memory.
+    #[must_use]
+    pub fn at_most(self, max_ratio: u32) -> Self {
+        Self { max_ratio, ..self }
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), FileError> {
+        self.unpacked += bytes as u64;
+        let (size, ratio) = (self.stamp.size, u64::from(self.max_ratio));
+        if self.compression == Compression::Plain || self.unpacked <= size.saturating_mul(ratio).max(ALWAYS) {
+            return Ok(());
+        }
+        Err(FileError::new(&self.path, format!("unpacks to more than {ratio} times its {size} bytes"))
+            .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`"))
+    }
+
+    /// Fills a buffer from the text; less than asked for only at its end.
+    ///
+    /// # Errors
+    /// If the file breaks off, is corrupt, or cannot be read.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
+        let count = read_full(&mut self.reader, buffer).map_err(|e| self.broken(&e))?;
+        self.count(count)?;
+        Ok(count)
+    }
+
+    /// Reads all the text that is left.
+    ///
+    /// # Errors
+    /// As [`Source::fill`]; also if there is more than `limit`.
+    pub fn read_to_end(&mut self, limit: u64) -> Result<Vec<u8>, FileError> {
+        let mut bytes = Vec::new();
+        loop {
+            let before = bytes.len();
+            let room = (limit + 1 - before as u64).min(ALWAYS);
+            (&mut self.reader).take(room).read_to_end(&mut bytes).map_err(|e| self.broken(&e))?;
+            self.count(bytes.len() - before)?;
+            if bytes.len() as u64 > limit || bytes.len() == before {
+                break;
+            }
+        }
+        if bytes.len() as u64 > limit {
+            return Err(FileError::new(&self.path, format!("is larger than {limit} bytes, which one document may have"))
+                .hint("export one call a line: jq -c '.[]' FILE, or .calls[]; or CSV or Parquet; or give it more --memory"));
+        }
+        Ok(bytes)
+    }
+
+    fn broken(&self, error: &std::io::Error) -> FileError {
+        let at = self.hasher.bytes.load(Ordering::Relaxed);
+        let what = match self.compression {
+            Compression::Plain => "cannot be read".to_owned(),
+            Compression::Gzip => "is truncated or corrupt gzip".to_owned(),
+            Compression::Zstd => "is truncated or corrupt zstd".to_owned(),
+        };
+        FileError::new(&self.path, format!("{what}, near byte {at} of {}: {error}", self.stamp.size))
+            .hint("nothing was booked; fetch the file again")
+    }
+
+    /// Ends the reading: the file's hash (BLAKE3, of the bytes as stored) and its stamp.
+    ///
+    /// # Errors
+    /// If bytes are left over after the text, or the file changed while it was read.
+    pub fn finish(mut self) -> Result<(String, Stamp), FileError> {
+        if self.fill(&mut [0; 1])? != 0 {
+            return Err(FileError::new(&self.path, "has data after its end"));
+        }
+        self.stamp.check(&self.path)?;
+        let bytes = self.hasher.bytes.load(Ordering::Relaxed);
+        if bytes != self.stamp.size {
+            return Err(FileError::new(&self.path, format!("has {} bytes, but {bytes} were read", self.stamp.size))
+                .hint("run again when the upload is complete"));
+        }
+        let state = self.hasher.state.lock().expect("the file was hashed without a panic");
+        let hash = state.finalize().to_hex().to_string();
+        drop(state);
+        Ok((hash, self.stamp))
+    }
+}
+
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match reader.read(&mut buffer[done..]) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,121 @@
+//! Why nothing can be issued.
+
+use crate::document::build::BuildError;
+use crate::inputs::file::FileError;
+use crate::ledger::LedgerError;
+
+/// Days after an invoice on which it is credited at the latest: a slip of the year would lock the series, whose numbers follow
+/// dates.
+pub const LATEST_CREDIT: u32 = 1_100;
+
+/// Why nothing can be issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A document that cannot be made.
+    #[error("account {account}: {error}")]
+    Build {
+        /// The account.
+        account: String,
+        /// Why.
+        error: BuildError,
+    },
+    /// A period before the wanted one that was never issued.
+    #[error("account {account} has {legs} legs of {month} in {currency}, which was never issued")]
+    Earlier {
+        /// The account.
+        account: String,
+        /// The currency.
+        currency: String,
+        /// The period.
+        month: String,
+        /// How many legs.
+        legs: u64,
+    },
+    /// An invoice that would be dated before the credit note which let what it bills go.
+    #[error(
+        "account {account}: the date {date} is before {credited_on}, the date of {note}, which let go what this invoice would \
+         bill in {currency}"
+    )]
+    BeforeCredit {
+        /// The account.
+        account: String,
+        /// The currency.
+        currency: String,
+        /// The invoice's date.
+        date: String,
+        /// The credit note's number.
+        note: String,
+        /// Its date.
+        credited_on: String,
+    },
+    /// A date that the series of the seller has passed.
+    #[error("--date: {0}")]
+    Series(String),
+    /// A number that another seller has given.
+    #[error("the number {number} is given already, by seller {seller}")]
+    Taken {
+        /// The number.
+        number: String,
+        /// Who gave it.
+        seller: String,
+    },
+    /// A number that nothing has.
+    #[error("there is no invoice or credit note {0}")]
+    Unknown(String),
+    /// A credit note that is to be credited.
+    #[error("{number} is a credit note itself: it credits {corrects}")]
+    IsCredit {
+        /// The credit note.
+        number: String,
+        /// What it credits.
+        corrects: String,
+    },
+    /// An invoice that is credited already.
+    #[error("{number} is credited already, by {by}")]
+    Credited {
+        /// The invoice.
+        number: String,
+        /// The credit note.
+        by: String,
+    },
+    /// A credit note before its invoice.
+    #[error("--date {date} is before {issued_on}, the date of {number}")]
+    BeforeInvoice {
+        /// The credit note's date.
+        date: String,
+        /// The invoice's.
+        issued_on: String,
+        /// The invoice.
+        number: String,
+    },
+    /// A credit note years after its invoice.
+    #[error("--date {date} is more than {LATEST_CREDIT} days after {issued_on}, the date of {number}")]
+    LateCredit {
+        /// The credit note's date.
+        date: String,
+        /// The invoice's.
+        issued_on: String,
+        /// The invoice.
+        number: String,
+    },
+    /// A seller of whom an invoice would not say enough.
+    #[error("{config}: [seller] lacks {missing}")]
+    Seller {
+        /// The project's file.
+        config: String,
+        /// The keys.
+        missing: String,
+    },
+    /// A project that does not say which tax accounts have.
+    #[error("{0}: [invoice] lacks tax_category")]
+    TaxCategory(String),
+    /// An account that nothing knows.
+    #[error("--account {0}: no call of it is there, no list names it, and it was never billed")]
+    Account(String),
+}

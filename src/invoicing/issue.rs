@@ -1,0 +1,176 @@
+//! Giving numbers: a batch of invoices, and a credit note.
+//!
+//! ```text
+//! drafts ──stage──▶ documents with numbers, in `staging` ──Writer::finish──▶ a batch ──publish──▶ issued
+//! an invoice ──Credit::of──▶ may it be credited? ──Credit::issue──▶ a batch with one credit note
+//! ```
+//!
+//! **Invariant:** a number is the next of its seller's series in the year of its date. It is given by one rename, together with
+//! the document that has it.
+
+use crate::document::{Document, Kind, build};
+use crate::inputs::file::FileError;
+use crate::invoicing::drafts::{self, Draft, Wanted};
+use crate::invoicing::error::{IssueError, LATEST_CREDIT};
+use crate::invoicing::given::Given;
+use crate::ledger::batch::{self, Batch, BatchKind, BatchManifest, Entry};
+use crate::ledger::invoices::billed_by::BilledBy;
+use crate::ledger::invoices::legs::BilledRuns;
+use crate::ledger::invoices::publish::{Writer, next_counter};
+use crate::ledger::runs::stage::archive;
+use crate::ledger::{History, Ledger, Lock, RESTORE};
+use crate::time;
+use std::collections::BTreeMap;
+
+/// Stages a batch of invoices, and says what it is; nothing if there is no draft.
+///
+/// # Errors
+/// A date that the series has passed, a number that is taken, a draft that cannot be made, or a file that cannot be written.
+pub fn stage(
+    (ledger, lock): (&Ledger, &Lock),
+    history: &History,
+    given: &Given,
+    wanted: &Wanted<'_>,
+    drafts: impl Iterator<Item = Result<Draft, IssueError>>,
+) -> Result<Option<(Writer, BatchManifest)>, IssueError> {
+    let seller = &given.terms.seller.id;
+    let first = next_counter(history, seller, wanted.date).map_err(IssueError::Series)?;
+    let claims = BilledBy::of(&history.issued);
+    let mut runs = BilledRuns::default();
+    let mut writer = Writer::begin(lock)?;
+    for (counter, draft) in (first..).zip(drafts) {
+        let draft = draft?;
+        drafts::refuse_before_credit(history, &claims, &draft, wanted.date)?;
+        let Draft { document, open } = draft;
+        let number = number(&given.terms.number_prefix, wanted.date, counter);
+        refuse_taken(history, &number)?;
+        let entry = Entry { counter, runs: runs.add(history, &open), ..Entry::default() };
+        writer.add(&Document { kind: Kind::Invoice, number: Some(number), ..document }, entry)?;
+    }
+    if writer.is_empty() {
+        return Ok(None);
+    }
+    let manifest = BatchManifest {
+        kind: BatchKind::Issue,
+        seller: seller.clone(),
+        date: wanted.date.to_owned(),
+        period: wanted.month.to_owned(),
+        supplementary: wanted.supplementary,
+        accounts: wanted.account.map(|account| vec![account.to_owned()]),
+        runs: runs.all,
+        accounts_hash: keep(ledger, lock, given.accounts_text.as_ref(), "accounts.csv")?,
+        items_hash: keep(ledger, lock, given.items_text.as_ref(), "items.csv")?,
+        ..BatchManifest::default()
+    };
+    Ok(Some((writer, manifest)))
+}
+
+/// Keeps a file in the archive, under its hash.
+fn keep(ledger: &Ledger, lock: &Lock, text: Option<&String>, name: &str) -> Result<Option<String>, IssueError> {
+    let Some(text) = text else { return Ok(None) };
+    let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    archive(ledger, lock, &hash, &BTreeMap::from([(name.to_owned(), text.clone().into_bytes())]))?;
+    Ok(Some(hash))
+}
+
+fn number(prefix: &str, date: &str, counter: u64) -> String {
+    format!("{prefix}{}-{counter:06}", batch::year_of(date))
+}
+
+/// What a number begins with, before the year and the place in its series.
+fn prefix_of<'a>(batch: &Batch, entry: &'a Entry) -> Result<&'a str, FileError> {
+    let place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
+    let problem = || format!("has the number {}, which does not end in {place}", entry.number);
+    entry.number.strip_suffix(&place).ok_or_else(|| FileError::new(&batch.folder, problem()).hint(RESTORE))
+}
+
+fn refuse_taken(history: &History, number: &str) -> Result<(), IssueError> {
+    match batch::find(&history.issued, number) {
+        None => Ok(()),
+        Some((batch, _)) => Err(IssueError::Taken { number: number.to_owned(), seller: batch.manifest.seller.clone() }),
+    }
+}
+
+/// An invoice that may be credited.
+pub struct Credit<'a> {
+    batch: &'a Batch,
+    entry: &'a Entry,
+}
+
+impl<'a> Credit<'a> {
+    /// Finds an invoice.
+    ///
+    /// # Errors
+    /// A number that nothing has, that is a credit note's, or that is credited already.
+    pub fn of(history: &'a History, number: &str) -> Result<Self, IssueError> {
+        let (batch, entry) = batch::find(&history.issued, number).ok_or_else(|| IssueError::Unknown(number.to_owned()))?;
+        if let Some(corrects) = &entry.corrects {
+            return Err(IssueError::IsCredit { number: number.to_owned(), corrects: corrects.clone() });
+        }
+        if let Some((_, credit)) = batch::credit_of(&history.issued, number) {
+            return Err(IssueError::Credited { number: number.to_owned(), by: credit.number.clone() });
+        }
+        Ok(Self { batch, entry })
+    }
+
+    /// The invoice's date.
+    #[must_use]
+    pub fn issued_on(&self) -> &'a str {
+        &self.batch.manifest.date
+    }
+
+    /// Refuses a date before the invoice's, or years after it.
+    ///
+    /// # Errors
+    /// Such a date.
+    pub fn refuse_date(&self, date: &str) -> Result<(), IssueError> {
+        let (issued_on, number) = (self.issued_on().to_owned(), self.entry.number.clone());
+        if date < issued_on.as_str() {
+            return Err(IssueError::BeforeInvoice { date: date.to_owned(), issued_on, number });
+        }
+        if time::days_after(&issued_on, LATEST_CREDIT).is_some_and(|latest| *date > *latest) {
+            return Err(IssueError::LateCredit { date: date.to_owned(), issued_on, number });
+        }
+        Ok(())
+    }
+
+    /// Stages the credit note; [`Writer::finish`] and [`crate::ledger::invoices::publish::Staged::publish`] issue it. The note is
+    /// of its invoice's series, whatever the configuration says now.
+    ///
+    /// # Errors
+    /// A date that the series has passed, a number that is taken, or a file that cannot be written.
+    pub fn stage(
+        &self,
+        lock: &Lock,
+        history: &History,
+        (date, reason, rebill): (&str, &str, bool),
+    ) -> Result<(Writer, BatchManifest, Document), IssueError> {
+        let m = &self.batch.manifest;
+        let counter = next_counter(history, &m.seller, date).map_err(IssueError::Series)?;
+        let number = number(prefix_of(self.batch, self.entry)?, date, counter);
+        refuse_taken(history, &number)?;
+        let mut invoice = None;
+        self.batch.each_document(
+            |other| other.number == self.entry.number,
+            |_, document| {
+                invoice = Some(document);
+                Ok::<_, IssueError>(())
+            },
+        )?;
+        let invoice = invoice.expect("an entry has its document");
+        let note = build::credit_note(&invoice, number, date.to_owned(), reason.to_owned());
+        let mut writer = Writer::begin(lock)?;
+        let entry = Entry { counter, corrects: Some(self.entry.number.clone()), rebill, ..Entry::default() };
+        writer.add(&note, entry)?;
+        let manifest = BatchManifest {
+            kind: BatchKind::Credit,
+            reason: Some(reason.to_owned()),
+            seller: m.seller.clone(),
+            date: date.to_owned(),
+            period: m.period.clone(),
+            supplementary: m.supplementary,
+            ..BatchManifest::default()
+        };
+        Ok((writer, manifest, note))
+    }
+}

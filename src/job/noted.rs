@@ -1,0 +1,175 @@
+//! What a run says on stderr of the calls that it books: odd durations, dates and carrier's prices.
+//!
+//! **Invariant:** nothing is decided here, and no order of the records changes a note. The report lists the calls.
+
+use super::odd_prices::{self, Currencies};
+use crate::call::{Calls, NONE};
+use crate::deck::Deck;
+use crate::ingest::reader::Reading;
+use crate::inputs::file::FileError;
+use crate::ledger::carrier::CarrierPrices;
+use crate::night::{Class, Tariff};
+use crate::party_ref::PartyRef;
+use crate::report::findings::Best;
+use crate::report::oddities::{Length, Lengths, is_bogus_start};
+use crate::status::Status;
+use crate::text::visible;
+use crate::time::{self, Micros, SECOND};
+
+/// What is odd in some parts.
+#[derive(Default)]
+pub struct Noted {
+    prices: odd_prices::Found,
+    lengths: Lengths,
+    dates: Seen,
+    callers: Seen,
+    low: Option<Best<String>>,
+    far_too_low: Option<Best<String>>,
+}
+
+/// How many there are, and the first of them.
+#[derive(Default)]
+struct Seen {
+    count: u64,
+    first: Option<Best<String>>,
+}
+
+fn one(best: &mut Option<Best<String>>) -> &mut Best<String> {
+    best.get_or_insert_with(|| Best::of(1))
+}
+
+impl Seen {
+    fn add(&mut self, start: Micros, call_sid: &str, text: impl FnOnce() -> String) {
+        self.count += 1;
+        one(&mut self.first).offer(0, start, call_sid, text);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        merge(&mut self.first, other.first);
+    }
+}
+
+fn merge(best: &mut Option<Best<String>>, other: Option<Best<String>>) {
+    if let Some(other) = other {
+        one(best).merge(other);
+    }
+}
+
+/// What records are looked at beside.
+#[derive(Debug)]
+pub struct Beside<'a> {
+    tariff: &'a Tariff<'a>,
+    currencies: Currencies,
+    has_origins: Vec<bool>,
+    newest: Option<Micros>,
+}
+
+impl<'a> Beside<'a> {
+    /// The tariff, and the newest start that is believed.
+    #[must_use]
+    pub fn new(tariff: &'a Tariff<'a>, newest: Option<Micros>) -> Self {
+        let has_origins = tariff.decks.iter().map(Deck::has_origins).collect();
+        Self { tariff, currencies: Currencies::of(tariff.decks), has_origins, newest }
+    }
+
+    fn prices_by_origin(&self, account: u32) -> bool {
+        self.tariff.deck_of(account).is_some_and(|(deck, _)| self.has_origins[deck])
+    }
+}
+
+impl Noted {
+    /// Looks at a record that is booked, or a copy of one that is.
+    #[inline]
+    pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &Beside<'_>) {
+        self.prices.look(calls, record, beside.tariff, &beside.currencies);
+        if class == Class::Duplicate {
+            return;
+        }
+        let start = calls.start[record];
+        if is_bogus_start(start, beside.newest) {
+            self.dates.add(start, &calls.sid_text(record).to_string(), || time::text(start));
+        }
+        let from = calls.from[record];
+        let is_billed = class == Class::Rated;
+        // A call that was answered and has no second may have lost them.
+        if !is_billed && calls.status[record] != Status::Completed {
+            return;
+        }
+        let is_root = calls.child[record] == NONE;
+        if is_billed && is_root && from.lacks_plus(&calls.parties) && beside.prices_by_origin(calls.account[record]) {
+            let text = |from: PartyRef| {
+                let mut text = String::new();
+                from.push_to(&calls.parties, &mut text);
+                text
+            };
+            self.callers.add(start, &calls.sid_text(record).to_string(), || text(from));
+        }
+        let (end, seconds) = (Some(calls.end[record]).filter(|end| *end != Calls::NO_TIME), calls.duration[record]);
+        let length = Length::of(start, end, seconds.into());
+        self.lengths.add(length);
+        if matches!(length, Length::Low | Length::FarTooLow) {
+            let lasted = (calls.end[record] - start) / SECOND;
+            let sid = calls.sid_text(record).to_string();
+            let words = || format!("{seconds} s of {lasted} s");
+            let rank = i128::from(lasted) - i128::from(seconds);
+            one(&mut self.low).offer(rank, start, &sid, words);
+            if length == Length::FarTooLow {
+                one(&mut self.far_too_low).offer(rank, start, &sid, words);
+            }
+        }
+    }
+
+    /// Adds what other parts have.
+    pub fn merge(&mut self, other: Self) {
+        self.prices.merge(other.prices);
+        self.lengths.merge(other.lengths);
+        self.dates.merge(other.dates);
+        self.callers.merge(other.callers);
+        merge(&mut self.low, other.low);
+        merge(&mut self.far_too_low, other.far_too_low);
+    }
+
+    /// The carrier's prices that the manifest keeps.
+    ///
+    /// # Errors
+    /// If a source file cannot be read again.
+    pub fn carrier_prices(&self, reading: &Reading) -> Result<CarrierPrices, FileError> {
+        self.prices.finish(reading)
+    }
+
+    /// A sentence for each thing that is odd.
+    #[must_use]
+    pub fn notes(&self, prices: &CarrierPrices) -> Vec<String> {
+        let calls = |count: u64, one: &str, many: &str| {
+            if count == 1 { format!("1 call {one}") } else { format!("{count} calls {many}") }
+        };
+        let example = |best: &Option<Best<String>>| {
+            let first = best.as_ref().and_then(|best| best.first());
+            first.map_or_else(String::new, |(sid, words)| format!(" ({}: {})", visible(sid), visible(words)))
+        };
+        let odd = self.lengths.odd();
+        let worst = if self.lengths.many_are_low() { &self.low } else { &self.far_too_low };
+        let mut notes = Vec::new();
+        if odd > 0 {
+            let many = calls(odd, "is billed for far less than it lasted", "are billed for far less than they lasted");
+            notes.push(format!("{many}{}: is `duration` in seconds, without ringing?", example(worst)));
+        }
+        if self.dates.count > 0 {
+            let many = calls(self.dates.count, "starts at a time that cannot be", "start at times that cannot be");
+            notes.push(format!("{many}{}", example(&self.dates.first)));
+        }
+        if self.callers.count > 0 {
+            let many = calls(self.callers.count, "has a caller of digits without `+`", "have callers of digits without `+`");
+            notes.push(format!(
+                "{many}{}: its origin is taken as unknown, and rows of the deck ask for it",
+                example(&self.callers.first)
+            ));
+        }
+        notes.extend(odd_prices::note(prices));
+        if let Some(last) = notes.last_mut() {
+            last.push_str("; `trunkrate report` lists all of it");
+        }
+        notes
+    }
+}

@@ -1,0 +1,663 @@
+//! The job: from the files that a user names to a settled night, and from there to a booked run.
+//!
+//! ```text
+//! Inputs::load ─▶ LoadedNight::read ─▶ LoadedNight::settle ─▶ SettledRun ─▶ book ─▶ Summary
+//! decks, trunks,  calls, dealt    part by part:     sums,      ledger
+//! accounts        out to parts    earlier, kernel   rows
+//! ```
+
+use super::noted::{Beside, Noted};
+use super::suspense_parts;
+use crate::call::Calls;
+use crate::detail::Case;
+use crate::family::{self, Earlier};
+use crate::ingest::reader::{self, Reading};
+use crate::ingest::source::{self, CallPath};
+use crate::inputs::calls_json::Neighbour;
+use crate::inputs::file::FileError;
+pub use crate::inputs::given::{AccountFacts, Inputs};
+use crate::inputs::record_text::RecordSpot;
+use crate::job::detail::detail;
+use crate::ledger::index::catalog;
+use crate::ledger::index::earlier::{self, Lookup, Retried};
+use crate::ledger::index::ids::IdRow;
+use crate::ledger::index::letter_cases::LetterCases;
+use crate::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
+use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
+use crate::ledger::runs::stage::{self, Staged};
+use crate::ledger::tables::late_price::LatePrice;
+use crate::ledger::tables::waits::Waits;
+use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
+use crate::money::Total;
+use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
+use crate::packed::SharedTexts;
+use crate::partition::deal::{self, Part, Partitioner, Partitions, SplitPoints};
+use crate::partition::spill::{Memory, PartitionWriter, Spill, SpillRoom};
+use crate::rating::cells;
+use crate::record::Field;
+use crate::reject::Reason;
+use crate::time::{self, Micros};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Calls, read and dealt out to parts, with what they are to be rated with.
+pub struct LoadedNight {
+    pub(crate) inputs: Inputs,
+    pub(crate) reading: Reading,
+    pub(crate) dealt: Partitions,
+    pub(crate) room: Arc<SpillRoom>,
+    pub(crate) memory: Memory,
+}
+
+impl LoadedNight {
+    /// Reads calls after those that waited. What does not fit in memory goes to files in `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be read whole.
+    pub fn read(
+        inputs: Inputs,
+        files: &[CallPath],
+        waiting: Waits,
+        (memory, folder): (Memory, &Path),
+        progress: &Arc<AtomicU64>,
+    ) -> Result<Self, FileError> {
+        let expected = source::expected_calls(files) + waiting.len() as u64;
+        let parts = Partitioner::parts(expected, memory.part());
+        let room = memory.room(folder, parts);
+        let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
+        let reading = reader::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
+        Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
+    }
+
+    /// Settles the part in which a call is, as if the ledger were empty; `None` if no record has this id.
+    ///
+    /// # Errors
+    /// If the part cannot be read back.
+    pub fn settle_family(&self, sid: &str) -> Result<Option<SettledPart<'_>>, FileError> {
+        let has = |calls: &Calls, record: usize| calls.sid_text(record).to_string() == sid;
+        let mut moved = Vec::new();
+        for number in 0..=self.dealt.count() {
+            let mut part = if number < self.dealt.count() {
+                self.dealt.take(number)?
+            } else {
+                self.dealt.unpacked(&self.dealt.in_order(std::mem::take(&mut moved)))
+            };
+            moved.push(std::mem::take(&mut part.moved));
+            if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
+                let mut earlier = Earlier::default();
+                earlier.newest_start = self.dealt.facts.starts.newest(None);
+                let accounts = self.inputs.facts_of_accounts(part.calls.accounts.texts());
+                let night = settle(&part.calls, 0, &earlier, &self.inputs.tariff(&accounts));
+                return Ok(Some(SettledPart {
+                    inputs: &self.inputs,
+                    reading: &self.reading,
+                    calls: part.calls,
+                    earlier,
+                    night,
+                    accounts,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Joins the calls with what earlier runs know, and brings each to its end. Nothing is booked.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read, or there is no room on disk.
+    pub fn settle(mut self, history: &History) -> Result<SettledRun, LedgerError> {
+        let bounds = self.dealt.bounds(PIECE);
+        let books = Spill::new(bounds.count_by_start(), &self.room);
+        let [ids, children] = [(); 2].map(|()| Spill::new(bounds.count_by_sid(), &self.room));
+        let suspended = suspense_parts::parts(self.dealt.facts.records, &self.room);
+        let (mut ends, mut runs, mut moved) = (Outcome::default(), BTreeSet::new(), Vec::new());
+        let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
+        let one_group = groups.len() == 1;
+        let mut earlier = Earlier::default();
+        let mut waited = Retried::new(&self.reading.waiting, &self.inputs.policy);
+        for group in groups {
+            earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
+            let part = PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]);
+            let settled: Vec<(Outcome, Vec<u8>)> = group
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|number| {
+                    let mut taken = self.dealt.take(number)?;
+                    let moved = std::mem::take(&mut taken.moved);
+                    Ok((part.settle(&taken)?, moved))
+                })
+                .collect::<Result<_, LedgerError>>()?;
+            for (part_ends, part_moved) in settled {
+                ends.merge(part_ends);
+                moved.push(part_moved);
+            }
+        }
+        if moved.iter().any(|bytes| !bytes.is_empty()) {
+            let moved = self.dealt.in_order(moved);
+            if !one_group {
+                let calls = self.dealt.unpacked(&moved).calls;
+                earlier = self.earlier(history, 0..0, Some(&calls), &mut waited, &mut runs)?;
+            }
+            let part = self.dealt.unpacked(&moved);
+            drop(moved);
+            ends.merge(PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]).settle(&part)?);
+        }
+        let ended = |class: Class| ends.tally.of(class).records;
+        assert_eq!(ends.suspended.len() as u64, ended(Class::Suspended), "each suspended record has its place");
+        assert_eq!(ends.ignored.len() as u64, ended(Class::Ignored), "each ignored record has its place");
+        ends.suspended.sort_unstable();
+        ends.ignored.sort_unstable();
+        ends.late_prices.sort_unstable();
+        let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
+        let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
+        let newest_start = history.newest_start().max(own_newest_start);
+        let Self { inputs, reading, dealt, room, .. } = self;
+        let Partitions { texts, facts: deal::Summary { digest, .. }, .. } = dealt;
+        Ok(SettledRun {
+            inputs,
+            reading,
+            texts,
+            digest,
+            ends,
+            books,
+            ids,
+            children,
+            suspended,
+            room,
+            bounds,
+            stands_on,
+            own_newest_start,
+            newest_start,
+            accepted_changes: Vec::new(),
+        })
+    }
+
+    /// What earlier runs know of some parts' calls.
+    fn earlier(
+        &mut self,
+        history: &History,
+        parts: Range<usize>,
+        calls: Option<&Calls>,
+        waited: &mut Retried,
+        runs: &mut BTreeSet<usize>,
+    ) -> Result<Earlier, LedgerError> {
+        let mut texts = self.dealt.texts.clone();
+        let tonight = Lookup { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
+        let mut earlier = earlier::earlier(history, tonight, waited, &mut texts, runs)?;
+        let spots = waited.may_be_closed(tonight)?;
+        self.dealt.texts = texts;
+        self.reading.each_text::<FileError>(&spots, &mut |text| {
+            earlier.closed.extend(waited.closed(&text));
+            Ok(())
+        })?;
+        let known = history.newest_start();
+        earlier.newest_start = known.max(self.dealt.facts.starts.newest(known));
+        earlier.waits = Arc::clone(&self.dealt.waits);
+        Ok(earlier)
+    }
+}
+
+/// The part of a night that holds one family, settled.
+pub struct SettledPart<'a> {
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) reading: &'a Reading,
+    /// The records.
+    pub calls: Calls,
+    /// What was known before: nothing.
+    pub earlier: Earlier,
+    /// Where the records ended.
+    pub night: Night,
+    accounts: AccountFacts,
+}
+
+impl SettledPart<'_> {
+    /// What the calls were rated with, borrowed.
+    #[must_use]
+    pub fn tariff(&self) -> Tariff<'_> {
+        self.inputs.tariff(&self.accounts)
+    }
+
+    /// Why a suspended record is so, in words.
+    ///
+    /// # Errors
+    /// If its file cannot be read again.
+    pub fn detail(&self, record: usize) -> Result<String, FileError> {
+        let Some(reason) = self.night.reason[record] else { return Ok(String::new()) };
+        let tariff = self.tariff();
+        let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
+        let facts = case.facts(record, reason);
+        let spot = RecordSpot { number: self.calls.number[record], place: self.calls.place[record] };
+        let texts = self.reading.texts_of(&[spot])?;
+        let text = texts.first().expect("a record has its text");
+        Ok(detail(text, reason, &facts, self.inputs))
+    }
+}
+
+/// Where the records of a part, or of all parts, ended.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) tally: Tally,
+    pub(crate) by_reason: BTreeMap<Reason, u64>,
+    /// Legs that the rated records must have.
+    pub(crate) legs: u64,
+    /// Booked calls whose caller was mangled.
+    pub(crate) mangled_callers: u64,
+    pub(crate) letter_cases: LetterCases,
+    /// Where the texts of the suspended records are, and the prices of some, by their numbers.
+    pub(crate) suspended: Vec<RecordSpot>,
+    pub(crate) priced: Vec<(u32, RecordSpot)>,
+    /// Where the texts of the ignored records are.
+    pub(crate) ignored: Vec<RecordSpot>,
+    pub(crate) late_prices: Vec<LatePrice>,
+    /// Calls of accounts that the accounts file lacks, by the id of the account's text: booked, or waiting for that.
+    pub(crate) unlisted: BTreeMap<u32, u64>,
+    pub(crate) noted: Noted,
+}
+
+impl Outcome {
+    fn merge(&mut self, mut other: Self) {
+        self.tally = self.tally.plus(other.tally);
+        for (reason, count) in other.by_reason {
+            *self.by_reason.entry(reason).or_insert(0) += count;
+        }
+        self.legs += other.legs;
+        self.mangled_callers += other.mangled_callers;
+        self.letter_cases.merge(other.letter_cases);
+        self.suspended.append(&mut other.suspended);
+        self.priced.append(&mut other.priced);
+        self.ignored.append(&mut other.ignored);
+        self.late_prices.append(&mut other.late_prices);
+        for (account, count) in other.unlisted {
+            *self.unlisted.entry(account).or_insert(0) += count;
+        }
+        self.noted.merge(other.noted);
+    }
+}
+
+/// What the parts of a group are settled with.
+pub(crate) struct PartSettler<'a> {
+    pub(crate) intake: &'a LoadedNight,
+    pub(crate) earlier: &'a Earlier,
+    pub(crate) bounds: &'a SplitPoints,
+    pub(crate) books: &'a Spill,
+    pub(crate) ids: &'a Spill,
+    pub(crate) suspended: &'a Spill,
+    pub(crate) accounts: AccountFacts,
+    /// Whether an earlier run has ids that are not in the carrier's form.
+    pub(crate) has_other_ids: bool,
+}
+
+impl<'a> PartSettler<'a> {
+    fn new(
+        (intake, history): (&'a LoadedNight, &History),
+        earlier: &'a Earlier,
+        bounds: &'a SplitPoints,
+        [books, ids, suspended]: [&'a Spill; 3],
+    ) -> Self {
+        let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
+        let has_other_ids = history.runs.iter().any(|run| !run.manifest.id_shapes.is_empty());
+        Self { intake, earlier, bounds, books, ids, suspended, accounts, has_other_ids }
+    }
+
+    /// Settles the records of a part: what is booked goes to the books, by start.
+    fn settle(&self, part: &Part) -> Result<Outcome, LedgerError> {
+        let (calls, earlier) = (&part.calls, self.earlier);
+        let tariff = self.intake.inputs.tariff(&self.accounts);
+        let waiting = self.intake.reading.waiting.len();
+        let retried = calls.number.partition_point(|number| (*number as usize) < waiting);
+        let night = settle(calls, retried, earlier, &tariff);
+        let letter_cases = LetterCases::new(self.has_other_ids);
+        let tally = night.tally(calls, retried, |record| part.is_away(record));
+        let mut ends = Outcome { tally, letter_cases, ..Outcome::default() };
+        let case = Case { calls, night: &night, earlier, tariff: &tariff };
+        let trunks = TrunkFacts::of_all(calls, &tariff);
+        let beside = Beside::new(&tariff, earlier.newest_start);
+        let (mut books, mut ids) = (PartitionWriter::new(self.books, calls.len() * 84), PartitionWriter::new(self.ids, 0));
+        let mut suspended = PartitionWriter::new(self.suspended, 0);
+        for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
+            if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
+                *ends.unlisted.entry(calls.account[record]).or_insert(0) += 1;
+            }
+            let class = night.class[record];
+            if matches!(class, Class::Rated | Class::Free | Class::Duplicate) {
+                ends.noted.look(calls, record, class, &beside);
+            }
+            match class {
+                Class::Rated | Class::Free => {
+                    let booked = night.booked(calls, earlier, &tariff, &trunks, record);
+                    let to = self.bounds.of_start(booked.start, || calls.odd_sids.text(booked.sid));
+                    booked.pack(calls, books.to(to));
+                    match calls.odd_sids.odd(booked.sid) {
+                        Some(text) => ends.letter_cases.look(text),
+                        None => ends.letter_cases.has_usual = true,
+                    }
+                    if booked.is_rated {
+                        ends.legs += cells(booked.scenario).1 as u64;
+                    }
+                    // Only where the policy lets them pass.
+                    if booked.c.is_none() && booked.a.is_mangled(&calls.parties) {
+                        ends.mangled_callers += 1;
+                    }
+                }
+                Class::Ignored => {
+                    ends.ignored.push(RecordSpot { number: calls.number[record], place: calls.place[record] });
+                    if !calls.sid[record].is_empty() {
+                        let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
+                        row.pack(ids.to(self.bounds.of_sid(row.sid)));
+                    }
+                }
+                Class::Duplicate => {}
+                Class::Suspended => {
+                    let reason = night.reason[record].expect("a suspended record has a reason");
+                    *ends.by_reason.entry(reason).or_insert(0) += 1;
+                    let (record, price) = self.suspended(&case, record, reason);
+                    ends.suspended.push(record.spot());
+                    ends.priced.extend(price.map(|price| (record.number(), price)));
+                    record.pack(suspended.to(suspense_parts::part_of(record.spot().number)));
+                }
+            }
+        }
+        books.push()?;
+        ids.push()?;
+        suspended.push()?;
+        ends.late_prices = late_prices(calls, &night, earlier, |record| part.is_away(record));
+        Ok(ends)
+    }
+}
+
+/// Whether a record is a call of its account: booked, or waiting only because the account is not listed.
+fn counts_for_account(night: &Night, record: usize) -> bool {
+    match night.class[record] {
+        Class::Rated | Class::Free => true,
+        Class::Suspended => night.reason[record] == Some(Reason::UnlistedAccount),
+        Class::Ignored | Class::Duplicate => false,
+    }
+}
+
+/// Prices that came for calls of earlier runs.
+fn late_prices(calls: &Calls, night: &Night, earlier: &Earlier, is_away: impl Fn(usize) -> bool) -> Vec<LatePrice> {
+    let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
+    let row = |(booked, late): (&u32, &family::LatePrice)| {
+        let call_sid = calls.odd_sids.text(earlier.call_at(*booked).sid).to_string();
+        Some(LatePrice { day: i32::try_from(late.day).ok()?, call_sid, price: late.price.units()? })
+    };
+    late.filter_map(row).collect()
+}
+
+/// A settled night, with all that its outputs need.
+pub struct SettledRun {
+    pub(crate) inputs: Inputs,
+    pub(crate) reading: Reading,
+    texts: SharedTexts,
+    /// A sum over the new records, the same in any order.
+    digest: u128,
+    pub(crate) ends: Outcome,
+    /// The booked calls, by start; then their ids and those of ignored calls, by id.
+    books: Spill,
+    ids: Spill,
+    children: Spill,
+    /// The suspended records, by their numbers.
+    pub(crate) suspended: Spill,
+    pub(crate) room: Arc<SpillRoom>,
+    bounds: SplitPoints,
+    /// The earlier runs that this is known from.
+    stands_on: Vec<String>,
+    own_newest_start: Option<Micros>,
+    pub(crate) newest_start: Option<Micros>,
+    accepted_changes: Vec<String>,
+}
+
+impl SettledRun {
+    /// Keeps with the run what a person accepted.
+    pub fn accept(&mut self, changes: Vec<String>) {
+        self.accepted_changes = changes;
+    }
+
+    /// Records and seconds by class.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.ends.tally
+    }
+
+    /// How many records each reason suspends.
+    #[must_use]
+    pub fn suspended_by_reason(&self) -> &BTreeMap<Reason, u64> {
+        &self.ends.by_reason
+    }
+
+    /// Calls of each account that the accounts file lacks.
+    #[must_use]
+    pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
+        self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls)).collect()
+    }
+
+    /// What the run's legs and log are written from.
+    fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, bench: &'a SortScratch, run_id: &'a str) -> Books<'a> {
+        Books {
+            calls: &self.books,
+            ids: &self.ids,
+            children: &self.children,
+            bounds: &self.bounds,
+            texts: &self.texts,
+            decks: &self.inputs.decks.decks,
+            rates,
+            policy: &self.inputs.policy,
+            run_id,
+            bench,
+        }
+    }
+
+    /// A hash of what this run does, the same for any order of its records and any split of its files.
+    fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.digest.to_le_bytes());
+        for text in [
+            previous.unwrap_or(""),
+            &self.inputs.decks.hash,
+            self.trunks_text(),
+            self.accounts_text(),
+            &format!("{:?}", self.inputs.policy.words()),
+        ] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher
+    }
+
+    /// [`Inputs::hash`] of what was rated with.
+    #[must_use]
+    pub fn tariff_hash(&self) -> String {
+        self.inputs.hash()
+    }
+
+    fn trunks_text(&self) -> &str {
+        self.inputs.trunks.as_ref().map_or("", |(_, text)| text)
+    }
+
+    fn accounts_text(&self) -> &str {
+        self.inputs.accounts.as_ref().map_or("", |(_, text)| text)
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The run; `None` if nothing was booked.
+    pub run_id: Option<String>,
+    /// Records and seconds by class.
+    pub tally: Tally,
+    /// Suspended records by reason.
+    pub suspended_by_reason: BTreeMap<Reason, u64>,
+    /// Ignored records by their direction.
+    pub ignored_by_direction: BTreeMap<String, u64>,
+    /// Pages beside which another page was missing: the file, which one, and where that is.
+    pub incomplete: Vec<(String, Neighbour, String)>,
+    /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
+    pub mangled_callers: u64,
+    /// Of each call file: the columns that were not read, and the field that each resembles.
+    pub unread: Vec<(String, Vec<(String, Field)>)>,
+    /// Legs booked.
+    pub legs: u64,
+    /// Their sum by currency.
+    pub amount: BTreeMap<String, Total>,
+    /// Calls of each account that the accounts file lacks.
+    pub unlisted_accounts: BTreeMap<String, u64>,
+    /// What is worth a look, though it was booked.
+    pub notes: Vec<String>,
+    /// What went wrong after the run was booked.
+    pub warnings: Vec<String>,
+}
+
+/// Books a settled night as a run of the ledger, and adds it to the history.
+///
+/// # Errors
+/// If a law does not hold, a file changed, or anything cannot be written: nothing is booked then.
+pub fn book(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    session: &SettledRun,
+    kind: RunKind,
+) -> Result<Summary, LedgerError> {
+    book_if(ledger, lock, history, session, (kind, None), |_| Ok(()))
+}
+
+/// The same, if what is staged is agreed to; and where the run comes from, if it is imported.
+///
+/// # Errors
+/// As [`book`]; also what `agreed` says.
+pub fn book_if(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    session: &SettledRun,
+    (kind, imported): (RunKind, Option<Imported>),
+    agreed: impl FnOnce(&Staged) -> Result<(), LedgerError>,
+) -> Result<Summary, LedgerError> {
+    let tally = session.tally();
+    if !tally.conserves() {
+        return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
+    }
+    let previous = history.last();
+    let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
+    let mut staged = Staged::begin(lock, &run_id)?;
+    let rates = RateNumbers::new(&session.inputs.decks.decks);
+    staged.write_books(&session.books_of(&rates, &SortScratch::default(), &run_id))?;
+    agreed(&staged)?;
+    session.write_suspense(&mut staged)?;
+    let ignored_by_direction = session.write_ignored(&mut staged)?;
+    staged.write_prices(&session.ends.late_prices)?;
+    check_counts(session, &tally, &staged)?;
+    staged.check_totals()?;
+    session.reading.check_unchanged()?;
+    let carrier_prices = session.ends.noted.carrier_prices(&session.reading)?;
+    let without_records = session.reading.files.iter().filter(|file| file.rows == 0);
+    let mut notes: Vec<String> = without_records.map(|file| format!("{}: has no record", file.path.name)).collect();
+    notes.extend(session.ends.noted.notes(&carrier_prices));
+    let summary = Summary {
+        run_id: Some(run_id),
+        notes,
+        tally,
+        suspended_by_reason: session.suspended_by_reason().clone(),
+        ignored_by_direction,
+        incomplete: session.reading.incomplete(),
+        mangled_callers: session.ends.mangled_callers,
+        unread: session.reading.files.iter().map(|file| (file.path.name.clone(), file.unread.clone())).collect(),
+        legs: staged.legs,
+        amount: staged.amount.clone(),
+        unlisted_accounts: session.unlisted_accounts(),
+        warnings: Vec::new(),
+    };
+    let manifest = Manifest { imported, carrier_prices, ..manifest(session, &summary, previous, &mut staged, kind) };
+    if !manifest.suspense.balances() {
+        return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
+    }
+    archive_inputs(ledger, lock, session, &manifest)?;
+    history.runs.push(staged.publish(ledger, manifest)?);
+    // The run is booked: what fails from here on cannot unbook it.
+    let mut warnings: Vec<String> = follow(ledger, lock, history).into_iter().collect();
+    let mut notes = summary.notes;
+    match session.ends.letter_cases.note(history) {
+        Ok(note) => notes.extend(note),
+        Err(error) => warnings.push(format!("its ids could not be read again: {error}")),
+    }
+    Ok(Summary { notes, warnings, ..summary })
+}
+
+/// Brings the catalog up; says what went wrong, which the next run mends.
+#[must_use]
+pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String> {
+    let followed = catalog::follow(ledger, lock, history);
+    followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
+}
+
+/// Every rated record has its legs, and no other record has any.
+fn check_counts(session: &SettledRun, tally: &Tally, staged: &Staged) -> Result<(), LedgerError> {
+    let rows = |dataset: Dataset| -> u64 {
+        staged.files.iter().filter(|f| f.path.split('/').next() == Some(dataset.as_str())).map(|f| f.rows).sum()
+    };
+    let logged = tally.of(Class::Rated).records + tally.of(Class::Free).records;
+    let checks = [
+        ("legs", session.ends.legs, rows(Dataset::Legs)),
+        ("log rows", logged, rows(Dataset::Calls)),
+        ("ignored records", tally.of(Class::Ignored).records, rows(Dataset::Ignored)),
+        ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
+    ];
+    match checks.iter().find(|(_, expected, found)| expected != found) {
+        Some((what, expected, found)) => Err(LedgerError::Unbalanced(format!("expected {expected} {what}, wrote {found}"))),
+        None => Ok(()),
+    }
+}
+
+fn manifest(
+    session: &SettledRun,
+    summary: &Summary,
+    previous: Option<&Manifest>,
+    staged: &mut Staged,
+    kind: RunKind,
+) -> Manifest {
+    let inputs = session.reading.files.iter().map(|file| InputFile {
+        name: file.path.name.clone(),
+        format: file.format.as_str().to_owned(),
+        bytes: file.size,
+        rows: file.rows,
+        blake3: file.hash.clone(),
+    });
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    Manifest {
+        own_newest_start: session.own_newest_start.map(time::text),
+        stands_on: session.stands_on.clone(),
+        accepted_changes: session.accepted_changes.clone(),
+        id_shapes: session.ends.letter_cases.shapes.clone(),
+        policy: session.inputs.policy.words(),
+        inputs: inputs.collect(),
+        decks_hash: Some(session.inputs.decks.hash.clone()),
+        decks: DeckEntry::of_all(&session.inputs.decks),
+        trunks_hash: session.inputs.trunks.as_ref().map(|(_, text)| hash(text)),
+        accounts_hash: session.inputs.accounts.as_ref().map(|(_, text)| hash(text)),
+        counts: Manifest::counts_of(&summary.tally),
+        suspense: SuspenseAccount::of(&summary.tally),
+        suspended_by_reason: summary.suspended_by_reason.iter().map(|(reason, n)| (reason.as_str().to_owned(), *n)).collect(),
+        ignored_by_direction: summary.ignored_by_direction.clone(),
+        legs: summary.legs,
+        amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
+        files: std::mem::take(&mut staged.files),
+        ..Manifest::next(kind, summary.run_id.as_deref().expect("a run that is booked has a name"), previous)
+    }
+}
+
+fn archive_inputs(ledger: &Ledger, lock: &Lock, session: &SettledRun, manifest: &Manifest) -> Result<(), FileError> {
+    stage::archive(ledger, lock, &session.inputs.decks.hash, &session.inputs.decks.files)?;
+    let one = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]);
+    if let Some(hash) = &manifest.trunks_hash {
+        stage::archive(ledger, lock, hash, &one("trunks.json", session.trunks_text()))?;
+    }
+    if let Some(hash) = &manifest.accounts_hash {
+        stage::archive(ledger, lock, hash, &one("accounts.csv", session.accounts_text()))?;
+    }
+    Ok(())
+}

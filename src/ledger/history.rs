@@ -1,0 +1,138 @@
+//! Everything that was published, in its order, and whether it is whole.
+
+use crate::inputs::file::FileError;
+use crate::ledger::error::RESTORE;
+use crate::ledger::manifest::Manifest;
+use crate::ledger::place::Ledger;
+use crate::ledger::run::Run;
+use std::collections::{BTreeMap, HashSet};
+
+/// Digits of a hash in [`History::head`]: nobody makes another chain with the same 64 bits.
+const HEAD_DIGITS: usize = 16;
+
+/// Everything that was published. A writer reads it once, and keeps it up with what it publishes itself.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The runs that count, oldest first.
+    pub runs: Vec<Run>,
+    /// Those that were taken back, in that order.
+    pub undone: Vec<crate::ledger::undone::Undone>,
+    /// Invoices and credit notes, in the order in which they were issued.
+    pub issued: Vec<crate::ledger::batch::Batch>,
+}
+
+impl History {
+    /// All runs, those that count and those that do not.
+    pub fn all_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().chain(self.undone.iter().map(|undone| &undone.run))
+    }
+
+    /// The manifests of all of them.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.all_runs().map(|run| &run.manifest)
+    }
+
+    /// Whether nothing was ever published.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.undone.is_empty() && self.issued.is_empty()
+    }
+
+    /// The manifest of the last run.
+    #[must_use]
+    pub fn last(&self) -> Option<&Manifest> {
+        self.runs.last().map(|run| &run.manifest)
+    }
+
+    /// The newest call start that the runs have seen.
+    #[must_use]
+    pub fn newest_start(&self) -> Option<crate::time::Micros> {
+        self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
+    }
+
+    /// What an invoice bills is there: without it, its calls would be booked again and billed twice.
+    pub(super) fn check_billed(&self) -> Result<(), FileError> {
+        let known: HashSet<&str> = self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
+        for batch in &self.issued {
+            if let Some(gone) = batch.manifest.runs.iter().find(|run| !known.contains(run.run_id.as_str())) {
+                let problem = format!("bills calls of run {}, which is missing", gone.run_id);
+                return Err(FileError::new(&batch.folder, problem).hint(RESTORE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the history stands, in three hashes: of its last run, undo and batch of invoices; `-` where there is none. Each
+    /// is a link of a chain, so a head that was noted elsewhere proves all that came before it.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let short = |hash: Option<&str>| hash.map_or("-", |hash| &hash[..HEAD_DIGITS]).to_owned();
+        let run = self.last().map(|manifest| manifest.own_hash.as_str());
+        let undone = self.undone.last().map(|undone| undone.record_hash.as_str());
+        let batch = self.issued.last().map(|batch| batch.manifest.own_hash.as_str());
+        [run, undone, batch].map(short).join(".")
+    }
+
+    /// Proves that a head which was noted earlier lies in this history: that every link it names is still there.
+    ///
+    /// # Errors
+    /// The link that is not there; or that the text is no head.
+    pub fn has_head(&self, ledger: &Ledger, head: &str) -> Result<(), FileError> {
+        let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
+        let undone: Vec<&str> = self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
+        let batches: Vec<&str> = self.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
+        let lower = head.to_ascii_lowercase();
+        let links: Vec<&str> = lower.split('.').collect();
+        let is_link = |link: &str| link == "-" || link.len() == HEAD_DIGITS && link.bytes().all(|b| b.is_ascii_hexdigit());
+        if links.len() != 3 || !links.iter().all(|link| is_link(link)) {
+            let problem =
+                format!("`{head}` is no head; expected three groups of {HEAD_DIGITS} hex digits or `-`, with points between");
+            return Err(FileError::new(ledger.folder(), problem).hint("`trunkrate runs` prints one"));
+        }
+        let kinds =
+            [("run", ledger.runs_folder()), ("undo", ledger.undone_folder()), ("batch of invoices", ledger.invoices_folder())];
+        for ((link, known), (kind, folder)) in links.iter().zip([runs, undone, batches]).zip(kinds) {
+            if *link != "-" && !known.iter().any(|hash| hash.starts_with(link)) {
+                let problem = format!("lacks the {kind} {link}, which the ledger had when the head was noted");
+                return Err(
+                    FileError::new(&folder, problem).hint("it is an older copy, or another ledger; restore the newer one")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Every run holds the hash of the run before it; between two that count, all others were taken back. A lost run
+    /// is seen.
+    pub(super) fn check_chain(&self) -> Result<(), FileError> {
+        let undone: BTreeMap<&str, &Manifest> =
+            self.undone.iter().map(|undone| (undone.run.manifest.own_hash.as_str(), &undone.run.manifest)).collect();
+        let mut before: Option<&Manifest> = None;
+        for run in &self.runs {
+            let m = &run.manifest;
+            if run.folder.file_name().is_none_or(|name| *name != *m.run_id) {
+                let problem = format!("its manifest says that it is run {}", m.run_id);
+                return Err(FileError::new(&run.folder, problem).hint(RESTORE));
+            }
+            let expected = before.map(|before| before.own_hash.as_str());
+            let (mut hash, mut sequence) = (m.previous_manifest.as_deref(), m.sequence);
+            while hash != expected
+                && let Some(taken_back) = hash.and_then(|hash| undone.get(hash))
+            {
+                (hash, sequence) = (taken_back.previous_manifest.as_deref(), taken_back.sequence);
+            }
+            if hash != expected || sequence != before.map_or(1, |before| before.sequence + 1) {
+                let (previous, wanted) = (m.previous.as_deref(), before.map(|before| before.run_id.as_str()));
+                let problem = format!(
+                    "it is run {} after {}; found {} before it: a run is missing, or a manifest was changed",
+                    m.sequence,
+                    previous.unwrap_or("none"),
+                    wanted.unwrap_or("none")
+                );
+                return Err(FileError::new(&run.folder, problem).hint(RESTORE));
+            }
+            before = Some(m);
+        }
+        Ok(())
+    }
+}

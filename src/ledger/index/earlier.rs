@@ -1,0 +1,657 @@
+//! What tonight must know of earlier nights: which of its ids are booked or ignored, and who the parents are.
+//!
+//! ```text
+//! tonight's ids ──▶ ids of each run (sorted) ──▶ places: run, day, row
+//!                                                  └─▶ parents only: rows of the log of those days
+//! ```
+//!
+//! **Invariant:** the answer does not depend on how records were split into nights, nor on any date. The cost of a night is
+//! its own ids, the days that its parents lie on, and one sweep over the ids of the runs before it: 16 bytes a call, hashed
+//! before they are believed.
+//!
+//! # Why
+//! A copy has the date of its original and a parent starts shortly before its child, so the dates of a night would nearly
+//! do. Nearly: another version of a call may name another day, and would be booked a second time. A sorted sweep of ids
+//! is exact, and thirty nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to keep up than
+//! the whole night does. After years the sweep will want merged files of ids.
+
+use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
+use crate::call::Calls;
+use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
+use crate::inputs::file::FileError;
+use crate::inputs::record_text::{RecordSpot, RecordText};
+use crate::ledger::error::LedgerError;
+use crate::ledger::history::History;
+use crate::ledger::manifest::RunKind;
+use crate::ledger::place::Dataset;
+use crate::ledger::place::day_of_file;
+use crate::ledger::run::Run;
+use crate::ledger::tables::columns::ROWS;
+use crate::ledger::tables::file::slice;
+use crate::ledger::tables::late_price;
+use crate::ledger::tables::read;
+use crate::ledger::tables::stored::Rows;
+use crate::ledger::tables::suspense::KeptParent;
+use crate::ledger::tables::waits::Waits;
+use crate::packed::SharedTexts;
+use crate::partition::deal::Partitions;
+use crate::party::Party;
+use crate::party_ref::PartyRef;
+use crate::policy::Policy;
+use crate::record::{Field, FieldSet, Fields, Record};
+use crate::sid::Sid;
+use crate::status::DirectionField;
+use crate::status::Status;
+use crate::time::{self, DAY, Micros};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A call that a run booked or ignored.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Index of the run in [`History::runs`].
+    pub run: usize,
+    /// What is kept beside the id.
+    pub id: IdRow,
+}
+
+impl Run {
+    /// Whether it booked or ignored any call.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
+        self.manifest.files.iter().any(|file| file.path == IDS)
+    }
+
+    /// Whether it says where the children of a call are; a run of before that file was invented does not.
+    #[must_use]
+    pub fn has_children_file(&self) -> bool {
+        self.manifest.files.iter().any(|file| file.path == CHILDREN)
+    }
+
+    /// The file of a dataset for a UTC day.
+    #[must_use]
+    pub fn file_of_day(&self, dataset: Dataset, day: i64) -> PathBuf {
+        self.folder.join(dataset.as_str()).join(format!("date={}", time::date_text(day * DAY))).join("part-0.parquet")
+    }
+}
+
+/// Where the runs have these ids, sorted; oldest run first.
+fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> {
+    assert!(wanted.is_sorted(), "ids are looked for in one sweep");
+    let found: Vec<Vec<Place>> = (0..history.runs.len())
+        .into_par_iter()
+        .map(|number| {
+            let run = &history.runs[number];
+            // An id that a broken disk hides would be booked again: it is hashed before it is believed.
+            run.check_files(IDS)?;
+            let found = ids_in(run, wanted)?;
+            if !found.is_empty() {
+                run.check_files(REST)?;
+            }
+            Ok(found.into_iter().map(|id| Place { run: number, id }).collect())
+        })
+        .collect::<Result<_, LedgerError>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Those of the wanted ids, sorted, whose calls are booked. (The files were hashed when the night was settled: [`earlier`].)
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn booked_among(history: &History, wanted: &[Sid]) -> Result<HashSet<Sid>, LedgerError> {
+    let mut booked = HashSet::new();
+    for run in &history.runs {
+        booked.extend(ids_in(run, wanted)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid));
+    }
+    Ok(booked)
+}
+
+/// Those of the wanted ids, sorted, that a run has.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
+    let mut found = Vec::new();
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    if run.has_ids() {
+        found = IdFile::open(&run.folder)?.find_all(wanted)?;
+    }
+    Ok(found)
+}
+
+/// Where one call is booked.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
+    for (number, run) in history.runs.iter().enumerate() {
+        let found = if run.has_ids() { IdFile::open(&run.folder)?.find(Sid::of(sid).0)? } else { Vec::new() };
+        if let Some(id) = found.into_iter().find(|id| id.place.is_some()) {
+            return Ok(Some(Place { run: number, id }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where tonight's records are: some of the parts that they were dealt out to, or a few that were moved.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a> {
+    /// The parts.
+    pub dealt: &'a Partitions,
+    /// Which of them.
+    pub parts: (usize, usize),
+    /// Records beside them.
+    pub calls: Option<&'a Calls>,
+}
+
+impl Lookup<'_> {
+    /// Asks each part for something.
+    fn ask<T: Send>(&self, of: impl Fn(&Calls) -> T + Sync) -> Result<Vec<T>, FileError> {
+        let asked = (self.parts.0..self.parts.1).into_par_iter().with_max_len(1).map(|part| Ok(of(&self.dealt.look(part)?)));
+        let mut answers = asked.collect::<Result<Vec<T>, FileError>>()?;
+        answers.extend(self.calls.map(of));
+        Ok(answers)
+    }
+}
+
+/// What the waiting records bring along, for all groups of parts: made once, however many groups there are.
+#[derive(Debug, Default)]
+pub struct Retried {
+    /// By the record's number, where it is kept: the parent that it names, and what is kept of that.
+    kept: BTreeMap<u32, (Sid, KeptParent)>,
+    /// Those parents, once their texts are known.
+    parents: Option<BTreeMap<Sid, BookedParent>>,
+    closed: Option<Closed>,
+    policy: Policy,
+}
+
+/// What was written off.
+#[derive(Debug, Clone, Default)]
+struct Closed {
+    /// Ids and fingerprints.
+    contents: HashSet<(Sid, u64)>,
+    /// The records by their ids.
+    records: HashMap<Sid, Vec<ClosedRecord>>,
+    /// The calls of which another version was chosen.
+    chosen: HashSet<Sid>,
+}
+
+/// A record that was written off, as tonight's policy reads it.
+#[derive(Debug, Clone)]
+struct ClosedRecord {
+    /// Its text, and the header that it stands under.
+    text: (String, Arc<str>),
+    /// The fields that it has, but for the price.
+    filled: FieldSet,
+    content: u64,
+}
+
+impl ClosedRecord {
+    /// `None` if it is no record.
+    fn read(text: String, header: Arc<str>, policy: &Policy) -> Option<Self> {
+        let (filled, content) = RecordText::kept(&text, &header)?.with_fields(|fields| {
+            let record = Record::read(fields?, policy);
+            Some((without_price(record.filled), record.content))
+        })?;
+        Some(Self { text: (text, header), filled, content })
+    }
+}
+
+fn without_price(fields: FieldSet) -> FieldSet {
+    fields.without(Field::Price).without(Field::PriceUnit)
+}
+
+impl Closed {
+    fn read(runs: &[Run], policy: &Policy) -> Result<Self, LedgerError> {
+        let mut closed = Self::default();
+        for run in runs {
+            read::each_suspended(run, Dataset::Closed, |rows| {
+                for row in rows {
+                    let sid = Sid::of(&row.call_sid).0;
+                    closed.contents.insert((sid, row.content));
+                    if run.manifest.kind == RunKind::Resolve {
+                        closed.chosen.insert(sid);
+                    }
+                    if let Some(record) = ClosedRecord::read(row.record, row.header, policy).filter(|_| !sid.is_empty()) {
+                        // Read by another zone, it has another fingerprint, and is the same record.
+                        closed.contents.insert((sid, record.content));
+                        closed.records.entry(sid).or_default().push(record);
+                    }
+                }
+                Ok::<_, LedgerError>(())
+            })?;
+        }
+        Ok(closed)
+    }
+
+    /// The records that only lack what one that was written off says: they are no other versions of it.
+    fn lacking(&self, calls: &Calls, policy: &Policy) -> Vec<(Sid, u64)> {
+        let lacks = |record: usize| {
+            let fuller = self.records.get(&calls.sid[record]);
+            let (own, content) = (calls.filled[record], calls.content[record]);
+            let is_less = |closed: &ClosedRecord| {
+                RecordText::kept(&closed.text.0, &closed.text.1).and_then(|text| without_more(&text, own, policy))
+                    == Some(content)
+            };
+            fuller.is_some_and(|records| records.iter().any(is_less))
+        };
+        (0..calls.len()).filter(|record| lacks(*record)).map(|record| (calls.sid[record], calls.content[record])).collect()
+    }
+
+    /// The records that have more fields than one of their call that was written off. Only their texts say whether they say
+    /// anything else.
+    fn may_be_fuller(&self, calls: &Calls) -> Vec<RecordSpot> {
+        let has_more = |record: usize| {
+            let own = without_price(calls.filled[record]);
+            let is_less = |closed: &ClosedRecord| closed.filled != own && closed.filled.union(own) == own;
+            self.records.get(&calls.sid[record]).is_some_and(|records| records.iter().any(is_less))
+        };
+        let spot = |record: usize| RecordSpot { number: calls.number[record], place: calls.place[record] };
+        (0..calls.len()).filter(|record| has_more(*record)).map(spot).collect()
+    }
+
+    /// The id and fingerprint of a record that says what one that was written off says, and more: it is no other version.
+    fn fuller(&self, text: &RecordText, policy: &Policy) -> Option<(Sid, u64)> {
+        let (sid, content) = text.with_fields(|fields| {
+            let fields = fields?;
+            Some((Sid::of(fields.get(Field::Sid)).0, Record::read(fields, policy).content))
+        })?;
+        let is_it = |closed: &ClosedRecord| without_more(text, closed.filled, policy) == Some(closed.content);
+        self.records.get(&sid)?.iter().any(is_it).then_some((sid, content))
+    }
+}
+
+/// The fingerprint of a record without the fields that another one lacks; none if that lacks nothing.
+fn without_more(text: &RecordText, own: FieldSet, policy: &Policy) -> Option<u64> {
+    text.with_fields(|fields| {
+        let fields = fields?;
+        let (mut fewer, mut lacks) = (Fields::default(), false);
+        for field in Field::ALL.into_iter().filter(|field| !matches!(field, Field::Price | Field::PriceUnit)) {
+            let text = fields.get(field);
+            if own.has(field) {
+                fewer.0[field as usize] = text;
+            } else {
+                lacks |= !text.is_empty();
+            }
+        }
+        lacks.then(|| Record::read(&fewer, policy).content)
+    })
+}
+
+impl Retried {
+    /// Of the records that waited.
+    #[must_use]
+    pub fn new(waiting: &Waits, policy: &Policy) -> Self {
+        Self { kept: waiting.parents().clone(), policy: policy.clone(), ..Self::default() }
+    }
+
+    /// Records of tonight that have more fields than one that was written off, in the order in which they stand.
+    ///
+    /// # Errors
+    /// If tonight's records cannot be read.
+    pub fn may_be_closed(&self, tonight: Lookup<'_>) -> Result<Vec<RecordSpot>, FileError> {
+        let Some(closed) = self.closed.as_ref().filter(|closed| !closed.records.is_empty()) else { return Ok(Vec::new()) };
+        let mut spots = tonight.ask(|calls| closed.may_be_fuller(calls))?.concat();
+        spots.sort_unstable();
+        Ok(spots)
+    }
+
+    /// The id and fingerprint of such a record, if it says nothing else than the one that was written off.
+    #[must_use]
+    pub fn closed(&self, text: &RecordText) -> Option<(Sid, u64)> {
+        self.closed.as_ref()?.fuller(text, &self.policy)
+    }
+
+    fn is_kept(&self, number: u32) -> bool {
+        self.kept.contains_key(&number)
+    }
+}
+
+/// What the ledger knows of tonight's ids and their parents. The runs that it knows it from go to `runs`; texts go to
+/// `texts`, which all parts share.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn earlier(
+    history: &History,
+    tonight: Lookup<'_>,
+    waited: &mut Retried,
+    texts: &mut SharedTexts,
+    runs: &mut BTreeSet<usize>,
+) -> Result<Earlier, LedgerError> {
+    if history.runs.is_empty() {
+        return Ok(Earlier::default());
+    }
+    let ids_of = |calls: &Calls| -> Vec<Sid> {
+        calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent)).filter(|sid| !sid.is_empty()).collect()
+    };
+    let mut wanted: Vec<Sid> = tonight.ask(ids_of)?.concat();
+    let kept = match &mut waited.parents {
+        Some(kept) => kept,
+        none => {
+            // The runs of the roots are stood on; it is enough to find them once.
+            let roots = waited.kept.values().map(|(_, kept)| Sid::of(&kept.root_sid).0);
+            wanted.extend(roots.filter(|sid| !sid.is_empty()));
+            none.insert(kept_parents(texts, &waited.kept))
+        }
+    };
+    let mut parents = kept.clone();
+    wanted.par_sort_unstable();
+    wanted.dedup();
+    let places = places(history, &wanted)?;
+    drop(wanted);
+    runs.extend(places.iter().map(|place| place.run));
+    let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
+    let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
+    let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
+    let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
+    let versions: BTreeSet<Sid> = tonight.ask(|calls| other_versions(calls, &known))?.into_iter().flatten().collect();
+    let versions = booked_versions(history, versions.iter().filter_map(|sid| booked.get(sid)), texts)?;
+    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known, &versions), open_parents(calls, waited, &known)))?;
+    let days: BTreeSet<i64> = asked.iter().flat_map(|(days, _)| days).copied().collect();
+    add_late_prices(history, &days, &mut known, runs)?;
+    let open: BTreeSet<Sid> = asked.into_iter().flat_map(|(_, open)| open).collect();
+    let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
+    parents.extend(booked_parents(history, &places, texts, runs)?);
+    let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
+    let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
+    earlier.ignored = ignored;
+    earlier.versions = versions;
+    let closed = match &waited.closed {
+        Some(closed) => closed,
+        None => waited.closed.insert(Closed::read(&history.runs, &waited.policy)?),
+    };
+    earlier.closed.clone_from(&closed.contents);
+    earlier.chosen.clone_from(&closed.chosen);
+    if !closed.records.is_empty() {
+        earlier.closed.extend(tonight.ask(|calls| closed.lacking(calls, &waited.policy))?.into_iter().flatten());
+    }
+    Ok(earlier)
+}
+
+/// Whether a record is a copy of a booked call: it ends as that.
+fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> bool {
+    known.get(&calls.sid[record]).is_some_and(|call| call.content == calls.content[record])
+}
+
+/// The parents that the log is asked for: not those of copies, nor those that are kept beside a waiting child.
+fn open_parents(calls: &Calls, waited: &Retried, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let kept = |record: usize| waited.is_kept(calls.number[record]);
+    let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
+    children.filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known)).map(|(_, parent)| parent).collect()
+}
+
+/// The parents that are kept beside waiting children.
+fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParent)>) -> BTreeMap<Sid, BookedParent> {
+    let mut parents = BTreeMap::new();
+    for (sid, kept) in waiting.values().filter(|(sid, _)| !sid.is_empty()) {
+        let root = kept_root(texts, kept).expect("a kept root has a direction of a trunk: its row was read so");
+        let account = texts.accounts.id(&kept.account);
+        parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });
+    }
+    parents
+}
+
+/// The booked calls that come tonight with another content. The log says whether they say anything else.
+fn other_versions(calls: &Calls, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+    let is_other = |record: &usize| known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record]);
+    (0..calls.len()).filter(is_other).map(|record| calls.sid[record]).collect()
+}
+
+/// The root of a waiting child, as it is kept beside it.
+#[must_use]
+pub fn kept_root(texts: &mut SharedTexts, kept: &KeptParent) -> Option<RootFacts> {
+    Some(RootFacts {
+        direction: DirectionField::of_word(&kept.root_direction).side()?,
+        sid: texts.odd_sids.sid(&kept.root_sid),
+        a: PartyRef::pack(&Party::of_root(&kept.root_from), &mut texts.parties),
+        b: PartyRef::pack(&Party::of_root(&kept.root_to), &mut texts.parties),
+        trunk: texts.trunks.id(&kept.root_trunk),
+    })
+}
+
+/// The booked ones of some calls, with what they give to their children.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn parents_among(
+    history: &History,
+    wanted: &BTreeSet<Sid>,
+    texts: &mut SharedTexts,
+) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<Sid> = wanted.iter().copied().collect();
+    let mut places = places(history, &wanted)?;
+    places.retain(|place| place.id.place.is_some());
+    booked_parents(history, &places, texts, &mut BTreeSet::new())
+}
+
+/// The days of booked calls for which tonight's copies charge more than the log.
+fn dearer_days(
+    calls: &Calls,
+    booked: &BTreeMap<Sid, Place>,
+    known: &BTreeMap<Sid, BookedCall>,
+    versions: &HashMap<Sid, BookedVersion>,
+) -> BTreeSet<i64> {
+    let dearer = |record: &usize| {
+        let is_copy = |call: &&BookedCall| call.content == calls.content[*record] || versions.contains_key(&call.sid);
+        let known = known.get(&calls.sid[*record]).filter(is_copy);
+        known.is_some_and(|known| calls.price[*record].charge() > known.price.map(i64::saturating_neg))
+    };
+    let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
+    dearer.map(|(day, _)| i64::from(day)).collect()
+}
+
+/// Prices that came after their call was booked, on some days.
+fn add_late_prices(
+    history: &History,
+    days: &BTreeSet<i64>,
+    known: &mut BTreeMap<Sid, BookedCall>,
+    runs: &mut BTreeSet<usize>,
+) -> Result<(), LedgerError> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    for (number, run) in history.runs.iter().enumerate() {
+        for path in run.files(Dataset::Prices) {
+            if !day_of_file(&path).is_some_and(|day| days.contains(&day)) {
+                continue;
+            }
+            for (sid, price) in late_price::of_file(&path)? {
+                if let Some(call) = known.get_mut(&Sid::of(&sid).0) {
+                    call.price = Some(price);
+                    runs.insert(number);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A row of the log as a parent.
+#[derive(Debug, Clone, Copy)]
+struct LoggedParent {
+    sid: Sid,
+    /// Its root; empty if it is one itself.
+    root: Sid,
+    account: u32,
+    trunk: u32,
+    start: Micros,
+    direction: DirectionField,
+    from: PartyRef,
+    to: PartyRef,
+}
+
+impl LoggedParent {
+    /// What a root gives to its descendants.
+    fn root_facts(&self) -> Option<RootFacts> {
+        Some(RootFacts { sid: self.sid, direction: self.direction.side()?, a: self.from, b: self.to, trunk: self.trunk })
+    }
+}
+
+fn booked_parents(
+    history: &History,
+    places: &[Place],
+    texts: &mut SharedTexts,
+    runs: &mut BTreeSet<usize>,
+) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
+    let parents = logged_parents(history, places, texts)?;
+    // A booked child gives its root's facts to its own children; the log names the root as its parent.
+    let mut roots: Vec<Sid> =
+        parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    let mut root_places = self::places(history, &roots)?;
+    root_places.retain(|place| place.id.place.is_some());
+    runs.extend(root_places.iter().map(|place| place.run));
+    let roots = logged_parents(history, &root_places, texts)?;
+    let parent = |call: &LoggedParent| {
+        let root = if call.root.is_empty() { Some(call) } else { parents.get(&call.root).or_else(|| roots.get(&call.root)) };
+        let Some(root) = root.and_then(LoggedParent::root_facts) else {
+            let sid = texts.odd_sids.text(call.sid);
+            return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
+        };
+        let is_child = !call.root.is_empty();
+        Ok((call.sid, BookedParent { sid: call.sid, account: call.account, start: call.start, is_child, root }))
+    };
+    parents.values().map(parent).collect()
+}
+
+/// Rows of the log as parents.
+fn logged_parents(
+    history: &History,
+    places: &[Place],
+    texts: &mut SharedTexts,
+) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
+    const COLUMNS: [&str; 7] = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
+    let mut parents = HashMap::new();
+    each_logged(history, places.iter(), &COLUMNS, |logged, rows| add_parents(logged, rows, texts, &mut parents))?;
+    Ok(parents)
+}
+
+/// Rows of the log as versions of their calls.
+fn booked_versions<'a>(
+    history: &History,
+    places: impl Iterator<Item = &'a Place>,
+    texts: &mut SharedTexts,
+) -> Result<HashMap<Sid, BookedVersion>, LedgerError> {
+    const COLUMNS: [&str; 10] = [
+        "parent_call_sid",
+        "account_sid",
+        "trunk_sid",
+        "direction",
+        "from",
+        "to",
+        "status",
+        "start_time",
+        "end_time",
+        "duration_seconds",
+    ];
+    let mut versions = HashMap::new();
+    each_logged(history, places, &COLUMNS, |logged, rows| add_versions(logged, rows, texts, &mut versions))?;
+    Ok(versions)
+}
+
+/// Rows of the log, group by group: of each day's part only the groups are read in which one stands, one at a time. `then`
+/// takes the rows of a group as their numbers in it and the ids of their calls.
+fn each_logged<'a>(
+    history: &History,
+    places: impl Iterator<Item = &'a Place>,
+    columns: &[&str],
+    mut then: impl FnMut(&Rows<'_>, &[(usize, Sid)]) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let mut by_group: BTreeMap<(usize, i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
+    for Place { run, id } in places {
+        if let Some((day, row)) = id.place {
+            let row = row as usize;
+            by_group.entry((*run, day, row / ROWS)).or_default().push((row % ROWS, id.sid));
+        }
+    }
+    let mut parts = HashSet::new();
+    for ((run, day, group), rows) in by_group {
+        let path = history.runs[run].file_of_day(Dataset::Calls, i64::from(day));
+        if parts.insert((run, day)) {
+            history.runs[run].check_files(&format!(
+                "{}/date={}/",
+                Dataset::Calls.as_str(),
+                time::date_text(i64::from(day) * DAY)
+            ))?;
+        }
+        let frame = slice(&path, columns, group * ROWS, ROWS)?;
+        if rows.iter().any(|(row, _)| *row >= frame.height()) {
+            return Err(FileError::new(&path, "has fewer rows than the ids of its run say")
+                .hint(crate::ledger::error::RESTORE)
+                .into());
+        }
+        then(&Rows::new(&path, group * ROWS, &frame), &rows)?;
+    }
+    Ok(())
+}
+
+fn add_versions(
+    logged: &Rows<'_>,
+    rows: &[(usize, Sid)],
+    texts: &mut SharedTexts,
+    versions: &mut HashMap<Sid, BookedVersion>,
+) -> Result<(), LedgerError> {
+    let names = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"];
+    let (columns, numbers) = (logged.texts(names), logged.longs(["start_time", "end_time", "duration_seconds"])?);
+    for (row, sid) in rows {
+        let [parent, account, trunk, direction, from, to, status] = columns.row(*row);
+        let version = BookedVersion {
+            parent: if parent.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(parent) },
+            account: texts.accounts.id(account),
+            trunk: texts.trunks.id(trunk),
+            direction: DirectionField::of_word(direction),
+            from: pack_logged(from, texts),
+            to: pack_logged(to, texts),
+            start: numbers.at(0, *row)?,
+            end: numbers.optional(1)[*row].unwrap_or(Calls::NO_TIME),
+            duration: numbers.fit(2, *row)?,
+            status: Status::parse(status),
+        };
+        versions.insert(*sid, version);
+    }
+    Ok(())
+}
+
+/// A party as the log writes it: a SIP endpoint stays one, also with a number as its user.
+fn pack_logged(text: &str, texts: &mut SharedTexts) -> PartyRef {
+    if text.starts_with("sip:") || text.starts_with("sips:") {
+        return PartyRef::endpoint(texts.parties.id(text));
+    }
+    PartyRef::pack(&Party::of_root(text), &mut texts.parties)
+}
+
+fn add_parents(
+    logged: &Rows<'_>,
+    rows: &[(usize, Sid)],
+    texts: &mut SharedTexts,
+    parents: &mut HashMap<Sid, LoggedParent>,
+) -> Result<(), LedgerError> {
+    let columns = logged.texts(["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"]);
+    let starts = logged.longs(["start_time"])?;
+    for (row, sid) in rows {
+        let [root, account, trunk, direction, from, to] = columns.row(*row);
+        // Only a root's parties are asked for.
+        let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
+        let parent = LoggedParent {
+            sid: *sid,
+            root: if root.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(root) },
+            account: texts.accounts.id(account),
+            trunk: texts.trunks.id(trunk),
+            start: starts.at(0, *row)?,
+            direction: DirectionField::of_word(direction),
+            from: PartyRef::pack(&Party::of_root(from), &mut texts.parties),
+            to: PartyRef::pack(&Party::of_root(to), &mut texts.parties),
+        };
+        parents.insert(*sid, parent);
+    }
+    Ok(())
+}

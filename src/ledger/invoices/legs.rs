@@ -1,0 +1,373 @@
+//! Reading the legs that invoices bill: run by run, a group of rows at a time.
+
+use super::billed_by::{self, BilledBy, Month, month, month_of};
+use crate::document::usage::{LineKey, Usage};
+use crate::document::{Document, Exact, ItemisedLeg, Unbalanced};
+use crate::fit::must_fit;
+use crate::inputs::file::FileError;
+use crate::ledger::batch::{BatchKind, BilledRun};
+use crate::ledger::error::LedgerError;
+use crate::ledger::history::History;
+use crate::ledger::place::Dataset;
+use crate::ledger::place::day_of_file;
+use crate::ledger::run::Run;
+use crate::ledger::tables::file::each_group;
+use crate::mask;
+use crate::money::{AMOUNT_DECIMALS, Amount, Overflow, Price, Total, decimal_text};
+use crate::partition::spill::Spill;
+use crate::time::{self, DAY, Micros};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// A stored leg.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the columns of the contract, section 5.1")]
+pub struct LegRow<'a> {
+    pub account: &'a str,
+    pub currency: &'a str,
+    pub call_sid: &'a str,
+    pub leg: i64,
+    pub scenario: &'a str,
+    pub service: &'a str,
+    pub description: &'a str,
+    pub from: &'a str,
+    pub to: &'a str,
+    pub start: Micros,
+    pub duration: u64,
+    pub billed: u64,
+    pub price: Price,
+    pub fee: Price,
+    pub amount: Amount,
+}
+
+/// What the sums need …
+const SUMMED: [&str; 11] = [
+    "account_sid",
+    "currency",
+    "call_sid",
+    "leg",
+    "scenario",
+    "service",
+    "description",
+    "start_time",
+    "billed_seconds",
+    "price_per_minute",
+    "connection_fee",
+];
+/// … and what an itemisation needs beside it.
+const ITEMISED: [&str; 3] = ["leg_from", "leg_to", "duration_seconds"];
+
+/// Shows the legs of a run, of the days that are wanted; the legs of a call one after the other.
+///
+/// # Errors
+/// If a file cannot be read, or `then` fails.
+pub fn each<E: From<LedgerError>>(
+    run: &Run,
+    itemised: bool,
+    wanted: impl Fn(i64) -> bool,
+    mut then: impl FnMut(LegRow<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut columns = [&SUMMED[..], &["amount"]].concat();
+    if itemised {
+        columns.extend(ITEMISED);
+    }
+    for path in run.files(Dataset::Legs) {
+        if !day_of_file(&path).is_some_and(&wanted) {
+            continue;
+        }
+        each_group(&path, &columns, |legs| {
+            let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
+            let numbers = legs.longs(["leg", "start_time", "price_per_minute", "connection_fee", "amount"])?;
+            let billed = legs.longs(["billed_seconds"])?;
+            let items = itemised.then(|| legs.longs(["duration_seconds"])).transpose()?;
+            let items = items.map(|durations| (legs.texts(["leg_from", "leg_to"]), durations));
+            for row in 0..legs.height() {
+                let [account, currency, call_sid, scenario, service, description] = texts.row(row);
+                let [leg, start, price, fee, amount] = numbers.row(row)?;
+                let ([from, to], duration) = match &items {
+                    Some((parties, durations)) => (parties.row(row), durations.fit(0, row)?),
+                    None => ([""; 2], 0),
+                };
+                then(LegRow {
+                    account,
+                    currency,
+                    call_sid,
+                    leg,
+                    scenario,
+                    service,
+                    description,
+                    from,
+                    to,
+                    start,
+                    duration,
+                    billed: billed.fit(0, row)?,
+                    price: Price::from_units(price),
+                    fee: Price::from_units(fee),
+                    amount: Amount::from_units(amount),
+                })?;
+            }
+            Ok::<_, E>(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The same for a bill: a leg that was changed would be billed, and the bill be good for ever. (`verify` has held each file
+/// against its hash already.)
+///
+/// # Errors
+/// As [`each`]; also if a file is not as it was written.
+pub fn each_to_bill<E: From<LedgerError>>(
+    run: &Run,
+    itemised: bool,
+    wanted: impl Fn(i64) -> bool,
+    then: impl FnMut(LegRow<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    run.check_days(Dataset::Legs, &wanted)?;
+    each(run, itemised, wanted, then)
+}
+
+/// The legs of an account in a currency that no invoice bills yet.
+#[derive(Debug, Clone, Default)]
+pub struct Open {
+    /// Added up.
+    pub usage: Usage,
+    /// How many there are of each run and month; runs by their place in the history.
+    pub runs: BTreeMap<usize, BTreeMap<Month, u64>>,
+    /// Their sum, leg by leg, beside the lines.
+    pub sum: Total,
+}
+
+impl Open {
+    /// Adds a leg that is billed for the month `until`; one of an earlier month is late.
+    ///
+    /// # Errors
+    /// If the sum does not fit.
+    pub fn add(&mut self, run: usize, leg: &LegRow<'_>, until: Month) -> Result<(), Overflow> {
+        let own = month_of(leg.start);
+        *self.runs.entry(run).or_default().entry(own).or_default() += 1;
+        self.sum.add(leg.amount)?;
+        add(&mut self.usage, leg, own, until)
+    }
+
+    /// Whether a document bills these legs: the sum of its lines is theirs.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self, document: &Document) -> Result<(), Unbalanced> {
+        let (found, expected) = (document.totals.usage.to_string(), self.sum.to_string());
+        let legs: u64 = self.runs.values().flat_map(BTreeMap::values).sum();
+        if found == expected && legs == document.legs {
+            return Ok(());
+        }
+        let of = |sum: &str, legs| format!("{sum} of {legs} legs");
+        Err(Unbalanced { what: "totals.usage", found: of(&found, document.legs), expected: of(&expected, legs) })
+    }
+}
+
+/// Adds a leg of a month to the usage of another one or the same.
+///
+/// # Errors
+/// If the sum does not fit.
+pub fn add(usage: &mut Usage, leg: &LegRow<'_>, own: Month, until: Month) -> Result<(), Overflow> {
+    let key = LineKey {
+        late: (own < until).then(|| billed_by::month_text(own)),
+        scenario: leg.scenario.to_owned(),
+        service: leg.service.to_owned(),
+        description: leg.description.to_owned(),
+        price: leg.price,
+        fee: leg.fee,
+    };
+    usage.add(leg.call_sid, time::day(leg.start), key, leg.billed, leg.amount)
+}
+
+/// All legs up to the end of a month that no standing invoice bills, by account and currency.
+///
+/// # Errors
+/// If a file cannot be read, or a sum does not fit.
+pub fn open(
+    history: &History,
+    claims: &BilledBy<'_>,
+    until: Month,
+    account: Option<&str>,
+) -> Result<BTreeMap<(String, String), Open>, LedgerError> {
+    let mut found: HashMap<String, Vec<(String, Open)>> = HashMap::new();
+    let billed = Billed::of(history);
+    for (place, run) in history.runs.iter().enumerate() {
+        let id = run.manifest.run_id.as_str();
+        let wanted = |day: i64| {
+            let own = month_of(day * DAY);
+            own <= until && !billed.wholly(id, own)
+        };
+        each_to_bill(run, false, wanted, |leg| {
+            if account.is_some_and(|account| account != leg.account)
+                || billed_by::uncredited(claims.on(leg.account, leg.currency), id, month_of(leg.start)).is_some()
+            {
+                return Ok(());
+            }
+            let open = entry(&mut found, leg.account, leg.currency);
+            let overflow = |error| LedgerError::Overflow { call: leg.call_sid.to_owned(), error };
+            open.add(place, &leg, until).map_err(overflow)
+        })?;
+    }
+    let flat = |(account, own): (String, Vec<(String, Open)>)| {
+        own.into_iter().map(move |(currency, open)| ((account.clone(), currency), open))
+    };
+    Ok(found.into_iter().flat_map(flat).collect())
+}
+
+fn entry<'m>(found: &'m mut HashMap<String, Vec<(String, Open)>>, account: &str, currency: &str) -> &'m mut Open {
+    if !found.contains_key(account) {
+        found.insert(account.to_owned(), Vec::new());
+    }
+    let own = found.get_mut(account).expect("it was put there");
+    let at = own.iter().position(|(name, _)| name == currency).unwrap_or_else(|| {
+        own.push((currency.to_owned(), Open::default()));
+        own.len() - 1
+    });
+    &mut own[at].1
+}
+
+/// Which months of which runs have no open leg.
+///
+/// # Why
+/// Late legs may lie in any month of any run. What batches took of a run's month is counted in them, and the run's manifest
+/// says how many legs there are: where the two are the same, nothing need be read. Where anything was credited to be billed
+/// again, the legs are looked at.
+struct Billed<'a> {
+    whole: HashSet<(&'a str, Month)>,
+}
+
+impl<'a> Billed<'a> {
+    fn of(history: &'a History) -> Self {
+        let released: HashSet<&str> = (history.issued.iter().flat_map(|batch| &batch.manifest.entries))
+            .filter(|entry| entry.rebill)
+            .filter_map(|entry| entry.corrects.as_deref())
+            .collect();
+        let mut taken: HashMap<(&str, Month), u64> = HashMap::new();
+        for batch in &history.issued {
+            let m = &batch.manifest;
+            let lets_go = m.entries.iter().any(|entry| released.contains(entry.number.as_str()));
+            for run in m.runs.iter().filter(|_| m.kind == BatchKind::Issue && !lets_go) {
+                for (text, legs) in &run.legs {
+                    *taken.entry((run.run_id.as_str(), month(text))).or_default() += legs;
+                }
+            }
+        }
+        let mut all: HashMap<(&str, Month), u64> = HashMap::new();
+        for run in &history.runs {
+            for file in run.manifest.files.iter().filter(|file| file.path.starts_with("legs/")) {
+                if let Some(day) = day_of_file(&run.folder.join(&file.path)) {
+                    *all.entry((run.manifest.run_id.as_str(), month_of(day * DAY))).or_default() += file.rows;
+                }
+            }
+        }
+        all.retain(|of, legs| taken.get(of) == Some(legs));
+        Self { whole: all.into_keys().collect() }
+    }
+
+    fn wholly(&self, run_id: &str, month: Month) -> bool {
+        self.whole.contains(&(run_id, month))
+    }
+}
+
+/// The runs that a batch bills, in the order in which its documents name them.
+#[derive(Debug, Default)]
+pub struct BilledRuns {
+    /// What the batch says of them.
+    pub all: Vec<BilledRun>,
+    /// Their places in it, by their places in the history.
+    places: HashMap<usize, usize>,
+}
+
+impl BilledRuns {
+    /// Counts a document's legs; gives the places of its runs.
+    pub fn add(&mut self, history: &History, open: &Open) -> Vec<usize> {
+        let add = |(run, months): (&usize, &BTreeMap<Month, u64>)| {
+            let place = *self.places.entry(*run).or_insert_with(|| {
+                let run_id = history.runs[*run].manifest.run_id.clone();
+                self.all.push(BilledRun { run_id, legs: BTreeMap::new() });
+                self.all.len() - 1
+            });
+            for (month, legs) in months {
+                *self.all[place].legs.entry(billed_by::month_text(*month)).or_default() += legs;
+            }
+            place
+        };
+        open.runs.iter().map(add).collect()
+    }
+}
+
+// ---- itemised legs, dealt out by document -------------------------------------------------------------------------
+
+/// Documents whose legs wait in one part.
+pub const PART: usize = 64;
+
+/// Puts a leg of a document to its part: [`PART`] documents share one.
+///
+/// # Errors
+/// If it finds room neither in memory nor on disk.
+pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileError> {
+    let mut row = Vec::with_capacity(160);
+    row.extend(document.to_le_bytes());
+    for number in [leg.start, leg.leg, leg.amount.units()] {
+        row.extend(number.to_le_bytes());
+    }
+    for number in [leg.duration, leg.billed] {
+        row.extend(number.to_le_bytes());
+    }
+    for text in [leg.call_sid, leg.from, leg.to, leg.scenario, leg.service, leg.description] {
+        row.extend(must_fit::<_, u32>(text.len(), "a text of a leg is shorter than 4 GiB").to_le_bytes());
+        row.extend(text.as_bytes());
+    }
+    parts.push(document as usize / PART, &row, 1)
+}
+
+/// Takes the legs of a part back, by document, each sorted by start, call and leg; numbers with their last `masked` digits
+/// hidden.
+///
+/// # Errors
+/// If they cannot be read back.
+pub fn dealt(parts: &Spill, part: usize, masked: usize) -> Result<HashMap<u32, Vec<ItemisedLeg>>, FileError> {
+    type Placed = ((Micros, i64), ItemisedLeg);
+    let mut found: HashMap<u32, Vec<Placed>> = HashMap::new();
+    parts.take(part, |mut bytes| {
+        while !bytes.is_empty() {
+            let document = u32::from_le_bytes(number(&mut bytes));
+            assert_eq!(document as usize / PART, part, "a leg comes to the part of its document");
+            let [start, leg, amount] = std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
+            let [duration, billed] = std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
+            let [call_sid, from, to, scenario, service, description] = std::array::from_fn(|_| {
+                let length = u32::from_le_bytes(number(&mut bytes)) as usize;
+                let (text, rest) = bytes.split_at(length);
+                bytes = rest;
+                String::from_utf8(text.to_owned()).expect("texts are packed as they are")
+            });
+            let amount = decimal_text(i128::from(amount), AMOUNT_DECIMALS, 5);
+            let itemised = ItemisedLeg {
+                start: time::text(start),
+                call_sid,
+                from: mask::party(&from, masked),
+                to: mask::party(&to, masked),
+                scenario,
+                service,
+                description,
+                duration_seconds: duration,
+                billed_seconds: billed,
+                amount: Exact(Decimal::from_str_exact(&amount).expect("a decimal of a 64-bit amount")),
+            };
+            found.entry(document).or_default().push(((start, leg), itemised));
+        }
+    })?;
+    let sorted = found.into_iter().map(|(document, mut legs)| {
+        legs.sort_by(|(a, x), (b, y)| (a.0, &x.call_sid, a.1).cmp(&(b.0, &y.call_sid, b.1)));
+        (document, legs.into_iter().map(|(_, leg)| leg).collect())
+    });
+    Ok(sorted.collect())
+}
+
+fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
+    let (number, rest) = bytes.split_first_chunk().expect("a row that was packed here");
+    *bytes = rest;
+    *number
+}

@@ -1,0 +1,15 @@
+//! Invoices and credit notes in the ledger: kept, numbered, published; and which of them bills a leg.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`publish`] | a batch by one rename, like a run |
+//! | [`legs`] | the legs that documents bill, read from the runs |
+//! | [`billed_by`] | which document bills a leg, and which let it go |
+//!
+//! What a batch says of itself is [`crate::ledger::batch`].
+//!
+//! **Invariant:** a leg is on at most one invoice that is not credited.
+
+pub mod billed_by;
+pub mod legs;
+pub mod publish;

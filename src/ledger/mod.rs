@@ -1,0 +1,75 @@
+//! The ledger: a folder in which every run is a folder.
+//!
+//! ```text
+//! ledger/
+//! ├── runs/000001-5f0c…/               published by one rename; never changed again
+//! │   ├── manifest.json                 inputs, decks, counts, sums, files with their hashes
+//! │   ├── legs/date=2026-11-20/         Parquet, by UTC start date
+//! │   ├── calls/date=2026-11-20/        the call log
+//! │   ├── prices/date=2026-11-20/       prices that came after their call was booked
+//! │   ├── ids/                          the ids of all of them, sorted: tells a copy from a conflict, finds a call and its children
+//! │   ├── suspense/                     all that waits after this run
+//! │   └── closed/                       what was written off out of suspense
+//! ├── invoices/000001-9c41…/            a batch of invoices, or a credit note; published like a run, never changed again
+//! ├── archive/<hash>/                   decks, trunks, accounts and items as they were used
+//! ├── undone/000001-…/                  runs that were taken back, each beside why
+//! ├── catalog.sqlite                    the index: a function of all of the above, made anew after each change
+//! └── staging/                          what is being written, or what a dead run left; files without a name hold what
+//!                                       finds no room in memory
+//! ```
+//!
+//! # Protocol
+//!
+//! 1. Take the lock: `flock` on the ledger's folder. It ends with the process, however that ends. Empty `staging`.
+//! 2. Write every file of the run into `staging` and sync it; then the manifest, which names them all with their hashes;
+//!    then sync the folders. A sync that fails ends the run; it is never tried twice.
+//! 3. Rename the run's folder into `runs` and sync that. **Now it is booked.** If the sync fails, the folder is renamed
+//!    back and the run has failed.
+//! 4. Make the catalog anew in `staging`, sync it, rename it over the old one.
+//!
+//! Whoever reads looks only into `runs`, so half a run is never seen, and nobody who reads waits. `undo` goes the same way
+//! in the other direction: why it was done is written first, one rename takes the run out.
+//!
+//! **Invariant:** no clock and no host goes into a run, and of paths only the call files' as the user named them: the same
+//! runs give the same bytes, in any folder on any machine.
+//!
+//! What fails after step 3 (the catalog) cannot unbook the run: it is told as a note, and the exit code stays 0.
+//!
+//! # Files
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `place`, `error` | where things lie; why a ledger cannot be used |
+//! | `lock`, `open`, `history`, `run` | one writer; every manifest read, and whether the chain is whole |
+//! | [`manifest`], [`undone`], [`batch`] | what a run, an undo, a batch of invoices says of itself |
+//! | [`tables`] | columns, pages, rows |
+//! | [`index`] | ids, families, the catalog |
+//! | [`runs`] | sorting, staging, undo, write-off |
+//! | [`invoices`] | publishing a batch; which invoice bills a leg |
+//! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files held against each other |
+//! | [`carrier`] | the carrier's prices that cannot stand beside ours |
+
+pub mod batch;
+pub mod carrier;
+pub mod compare;
+mod error;
+mod history;
+pub mod index;
+pub mod invoices;
+mod lock;
+pub mod manifest;
+mod open;
+pub mod place;
+mod run;
+pub mod runs;
+pub mod tables;
+pub mod undone;
+pub mod verify;
+
+pub use error::LedgerError;
+pub(crate) use error::{RESTORE, polars_error};
+pub use history::History;
+pub use lock::Lock;
+pub(crate) use place::{CATALOG, OWN_FOLDERS};
+pub use place::{Dataset, Ledger};
+pub use run::Run;

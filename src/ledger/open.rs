@@ -1,0 +1,102 @@
+//! Reading a ledger's history: every manifest, every undo, every batch, and the catalog beside them.
+
+use crate::disk::folder::{entries, is_there};
+use crate::inputs::file::FileError;
+use crate::ledger::error::{LedgerError, RESTORE};
+use crate::ledger::history::History;
+use crate::ledger::manifest::{FILE_NAME, Manifest};
+use crate::ledger::place::{CATALOG, Ledger, OWN_FOLDERS, is_run_name};
+use crate::ledger::run::Run;
+use std::path::PathBuf;
+
+/// The folders and the files in a folder.
+type Names = (Vec<PathBuf>, Vec<PathBuf>);
+
+impl Ledger {
+    /// Whether there is a ledger.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn exists(&self) -> Result<bool, FileError> {
+        is_there(&self.runs_folder())
+    }
+
+    /// Refuses folders and files of the ledger that are links: what they lead to is a stranger's, and would be emptied or
+    /// written to.
+    pub(super) fn refuse_links(&self) -> Result<(), FileError> {
+        for name in OWN_FOLDERS.into_iter().chain([CATALOG]) {
+            let path = self.folder.join(name);
+            if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
+                return Err(FileError::new(&path, "is a link; a ledger's folders and files are its own")
+                    .hint("link the ledger's folder as a whole, or move what the link leads to here"));
+            }
+        }
+        Ok(())
+    }
+
+    /// All that was ever published: the runs, oldest first, and those that were taken back.
+    ///
+    /// # Errors
+    /// If a manifest cannot be read, or a run is missing between two others.
+    pub fn history(&self) -> Result<History, FileError> {
+        self.refuse_links()?;
+        // Read first, it can only be behind; what it knows and the runs lack is missing, and no bill is right without it.
+        let mut catalog = crate::ledger::index::catalog::Stored::read(self)?;
+        loop {
+            let history = self.history_now()?;
+            let Err(error) = catalog.check(&history) else { return Ok(history) };
+            // Another process may have written between the two.
+            let now = crate::ledger::index::catalog::Stored::read(self)?;
+            if now != catalog {
+                catalog = now;
+                continue;
+            }
+            return Err(match error {
+                LedgerError::File(error) => error,
+                error => FileError::new(&self.folder.join(CATALOG), error.to_string())
+                    .hint("it is only an index: move it away, and the next run makes it again from the runs"),
+            });
+        }
+    }
+
+    /// The history as it stood at one moment.
+    ///
+    /// # Why twice
+    /// The folders are read one after another. A run that is undone in between would be in both lists or in none, and one
+    /// that was undone and booked again has its old name. The undos only ever grow in number: if the names are the same
+    /// before and after, nothing was moved.
+    fn history_now(&self) -> Result<History, FileError> {
+        const TRIES: u32 = 20;
+        let mut names = self.names()?;
+        let mut tries = 1;
+        loop {
+            let history = self.history_of(&names[0].0);
+            let after = self.names()?;
+            if after == names || tries == TRIES {
+                return history;
+            }
+            (names, tries) = (after, tries + 1);
+        }
+    }
+
+    /// The folders and files of the runs, the undos and the invoices.
+    fn names(&self) -> Result<[Names; 3], FileError> {
+        Ok([entries(&self.runs_folder())?, entries(&self.undone_folder())?, entries(&self.invoices_folder())?])
+    }
+
+    fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
+        let mut runs = Vec::new();
+        for folder in listed.iter().filter(|folder| is_run_name(folder)) {
+            if !is_there(&folder.join(FILE_NAME))? {
+                return Err(FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE));
+            }
+            let manifest = Manifest::load(folder)?;
+            runs.push(Run::new(folder.clone(), manifest));
+        }
+        runs.sort_by_key(|run| run.manifest.sequence);
+        let history = History { runs, undone: crate::ledger::undone::all(self)?, issued: crate::ledger::batch::all(self)? };
+        history.check_chain()?;
+        history.check_billed()?;
+        Ok(history)
+    }
+}

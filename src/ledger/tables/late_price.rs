@@ -1,0 +1,71 @@
+//! Prices that came after their call was booked: a table of their own, put into the log when that is read.
+
+use crate::ledger::error::{LedgerError, polars_error};
+use crate::ledger::tables::file;
+use crate::ledger::tables::frame::{Texts, decimals, frame_of};
+use crate::ledger::tables::stored::{Rows, text, units};
+use crate::money::PRICE_DECIMALS;
+use polars::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// A price that came after its call was booked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LatePrice {
+    /// The UTC day that its call started on.
+    pub day: i32,
+    /// The call.
+    pub call_sid: String,
+    /// In units of 10⁻¹⁰.
+    pub price: i64,
+}
+
+/// Late prices of one day.
+#[must_use]
+pub fn table(rows: &[LatePrice]) -> DataFrame {
+    let mut sids = Texts::new("call_sid", rows.len());
+    for row in rows {
+        sids.push_str(&row.call_sid);
+    }
+    let prices = rows.iter().map(|row| Some(row.price)).collect();
+    frame_of(vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)])
+}
+
+/// The late prices of a file, by call.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn of_file(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
+    let frame = file::frame(path, &["call_sid", "carrier_price"])?;
+    let rows = Rows::new(path, 0, &frame);
+    let (sids, prices) = (rows.texts(["call_sid"]), rows.longs(["carrier_price"])?);
+    let price = |row: usize| {
+        let [sid] = sids.row(row);
+        Ok((sid.to_owned(), prices.at(0, row)?))
+    };
+    (0..rows.height()).map(price).collect()
+}
+
+/// Prices that came after the calls of a day were booked; the later run wins.
+pub(crate) fn of_files(paths: &[PathBuf]) -> Result<HashMap<String, i64>, LedgerError> {
+    let mut prices = HashMap::new();
+    for path in paths {
+        prices.extend(of_file(path)?);
+    }
+    Ok(prices)
+}
+
+pub(crate) fn put_in(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {
+    if prices.is_empty() {
+        return Ok(frame);
+    }
+    let stored = units(&frame, "carrier_price");
+    assert_eq!(stored.len(), frame.height(), "a price, or none, for each call");
+    let late = |sid: Option<&str>| prices.get(sid?).copied().map(i128::from);
+    let filled: Vec<Option<i128>> = text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| late(sid).or(price)).collect();
+    let scale = crate::money::PRICE_DECIMALS as usize;
+    let column =
+        Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
+    frame.replace("carrier_price", column.into_column()).map_err(polars_error(Path::new("calls")))?;
+    Ok(frame)
+}

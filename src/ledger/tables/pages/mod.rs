@@ -1,0 +1,30 @@
+//! Parquet, column by column: what knows its values writes its pages itself.
+//!
+//! polars' writer takes columns of text and hashes every value to find out which repeat. Who fills a table knows that
+//! already: accounts, trunks, decks and rates have numbers, and ids of calls never repeat. So each kind of column has a
+//! function that encodes it as it is, and [`Writer`] puts the columns into a file. What is written is what polars would
+//! read back from its own writer: the same columns of the same types.
+//!
+//! **Invariant:** the same values give the same bytes, on any thread, in any order of encoding.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`writer`] | columns as pages, and pages as a file |
+//! | [`mod@sids`] | ids of calls, which never repeat |
+//! | `encode` | Parquet's encodings |
+//! | `frames` | zstd frames made by hand where the values say how |
+//! | `scratch` | what a thread keeps from one page to the next |
+
+pub(crate) mod encode;
+pub(crate) mod frames;
+pub(crate) mod scratch;
+pub mod sids;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod writer;
+
+pub use sids::{SidColumn, sids};
+pub use writer::{
+    Encoded, Ids, Kind, NONE, TableSchema, TextColumn, Writer, constant_text, dictionary, integer_dictionary, integers,
+    optional_integers, schema, texts,
+};

@@ -1,0 +1,125 @@
+//! Taking a run back as if it had never been, and keeping it all the same.
+//!
+//! ```text
+//! undone/000001-000003-5f0c….json   why, and which: written first
+//! undone/000001-000003-5f0c…/       the run, as it was: moved here by one rename
+//! ```
+//!
+//! **Invariant:** what is left is a ledger in which the run never happened: the next night gives the bytes that it would
+//! have given. A record of an undo without its run is an undo that died before its rename; it counts for nothing, and the
+//! next writer removes it.
+
+use crate::disk::durable::sync_folder;
+use crate::disk::folder::{entries, is_there};
+use crate::inputs::file::{FileError, read_text};
+use crate::ledger::error::RESTORE;
+use crate::ledger::manifest::{FILE_NAME, Manifest};
+use crate::ledger::place::{Ledger, is_run_name};
+use crate::ledger::run::Run;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// A run that was taken back.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// Which undo it was, from 1.
+    pub number: u64,
+    /// Why.
+    pub reason: String,
+    /// The run, where it is kept.
+    pub run: Run,
+    /// BLAKE3 of the record of the undo.
+    pub record_hash: String,
+}
+
+/// What is written of an undo.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) number: u64,
+    pub(crate) run_id: String,
+    /// BLAKE3 of the run's manifest.
+    pub(crate) manifest: String,
+    pub(crate) reason: String,
+    /// BLAKE3 of the record before: undos are a chain.
+    pub(crate) previous: Option<String>,
+}
+
+/// All undone runs, in the order in which they were.
+///
+/// # Errors
+/// If one is not as it was written.
+pub(crate) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
+    let mut found: Vec<Undone> = Vec::new();
+    let (folders, records) = entries(&ledger.undone_folder())?;
+    let mut folders: HashSet<PathBuf> = folders.into_iter().filter(|folder| is_run_name(folder)).collect();
+    for path in records.into_iter().filter(|path| is_record(path)) {
+        let kept = path.with_extension("");
+        if is_dead(ledger, &path)? {
+            continue;
+        }
+        folders.remove(&kept);
+        found.push(load(&path, kept, found.last())?);
+    }
+    match folders.into_iter().min() {
+        Some(folder) => Err(FileError::new(&folder, "has no record beside it that says why it was undone").hint(RESTORE)),
+        None => Ok(found),
+    }
+}
+
+/// Whether a file has the name of a record: file managers leave files of their own.
+pub(crate) fn is_record(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
+}
+
+/// Whether a record is of an undo that died: it has no run, and the run that it names is still in place, with that
+/// manifest.
+fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
+    if is_there(&path.with_extension(""))? {
+        return Ok(false);
+    }
+    let Ok(record) = serde_json::from_str::<Record>(&read_text(path)?) else { return Ok(false) };
+    let run = ledger.runs_folder().join(&record.run_id);
+    Ok(is_there(&run)? && Manifest::load(&run)?.own_hash == record.manifest)
+}
+
+fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, FileError> {
+    let wrong = |problem: String| FileError::new(path, problem).hint(RESTORE);
+    let text = read_text(path)?;
+    let record: Record = serde_json::from_str(&text).map_err(|e| wrong(format!("is no record of an undo: {e}")))?;
+    let number = before.map_or(1, |before| before.number + 1);
+    let name = record_name(record.number, &record.run_id);
+    if record.number != number || kept.file_name().is_none_or(|file| *file != *name) {
+        return Err(wrong(format!("is undo {} of run {}; expected undo {number}", record.number, record.run_id)));
+    }
+    if record.previous.as_deref() != before.map(|before| before.record_hash.as_str()) {
+        return Err(wrong("the record before it is not the one that it followed".to_owned()));
+    }
+    if !is_there(&kept.join(FILE_NAME))? {
+        return Err(wrong(format!("the run that it took back is missing: {}", kept.display())));
+    }
+    let manifest = Manifest::load(&kept)?;
+    if manifest.own_hash != record.manifest || manifest.run_id != record.run_id {
+        return Err(FileError::new(&kept.join(FILE_NAME), "is not the manifest of the run that was undone").hint(RESTORE));
+    }
+    let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    Ok(Undone { number, reason: record.reason, run: Run::new(kept, manifest), record_hash })
+}
+
+pub(crate) fn record_name(number: u64, run_id: &str) -> String {
+    format!("{number:06}-{run_id}")
+}
+
+/// Removes the record of an undo that died.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
+    for path in entries(&ledger.undone_folder())?.1.into_iter().filter(|path| is_record(path)) {
+        if is_dead(ledger, &path)? {
+            std::fs::remove_file(&path).map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
+            sync_folder(&ledger.undone_folder())?;
+        }
+    }
+    Ok(())
+}

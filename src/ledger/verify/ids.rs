@@ -1,0 +1,88 @@
+//! Every id once, and each where its call is.
+
+use super::part::wrong;
+use crate::inputs::file::FileError;
+use crate::ledger::error::LedgerError;
+use crate::ledger::history::History;
+use crate::ledger::index::ids::{CHILDREN, ChildFile, ChildRow, IdFile};
+use crate::ledger::place::Dataset;
+use crate::ledger::run::Run;
+use crate::sid::Sid;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The ids of a run are those of its log, each with its place.
+pub(crate) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
+    found.sort_unstable();
+    let mut stored = Vec::with_capacity(found.len());
+    if run.has_ids() {
+        let mut file = IdFile::open(&run.folder)?;
+        for range in file.ranges() {
+            stored.extend(file.rows(range)?.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
+        }
+    }
+    if stored == found {
+        return Ok(());
+    }
+    Err(wrong(&run.folder.join(Dataset::Ids.as_str()), "the ids are not those of the run's call log"))
+}
+
+/// The children of a run are those of its log, each under its root. (Runs of before that file was invented have none.)
+pub(crate) fn children_are_of_the_log(run: &Run, mut found: Vec<ChildRow>) -> Result<(), LedgerError> {
+    found.sort_unstable();
+    if !run.has_children_file() || ChildFile::open(&run.folder)?.all()? == found {
+        return Ok(());
+    }
+    Err(wrong(&run.folder.join(CHILDREN), "the children are not those of the run's call log"))
+}
+
+/// No call is booked twice. The sorted ids of all runs are merged, a slice of each in memory.
+pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
+    let mut cursors: Vec<Cursor> = Vec::new();
+    for run in history.runs.iter().filter(|run| run.has_ids()) {
+        cursors.push(Cursor::open(&run.folder)?);
+    }
+    let mut heap = BinaryHeap::new();
+    for (number, cursor) in cursors.iter_mut().enumerate() {
+        heap.extend(cursor.next()?.map(|sid| Reverse((sid, number))));
+    }
+    let mut last: Option<(Sid, usize)> = None;
+    while let Some(Reverse((sid, number))) = heap.pop() {
+        if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
+            let (a, b) = (cursors[other].path.display(), cursors[number].path.display());
+            return Err(wrong(&cursors[number].path, format!("a call is booked twice, in {a} and {b}")));
+        }
+        last = Some((sid, number));
+        heap.extend(cursors[number].next()?.map(|sid| Reverse((sid, number))));
+    }
+    Ok(())
+}
+
+/// The booked ids of a file, a range at a time. The file is open only while a range is read: there may be more runs than
+/// a process may have files.
+struct Cursor {
+    /// The run's folder.
+    path: PathBuf,
+    slice: std::vec::IntoIter<Sid>,
+    ranges: Box<dyn Iterator<Item = Range<u64>>>,
+}
+
+impl Cursor {
+    fn open(path: &Path) -> Result<Self, FileError> {
+        let ranges = Box::new(IdFile::open(path)?.ranges());
+        Ok(Self { path: path.to_owned(), slice: Vec::new().into_iter(), ranges })
+    }
+
+    fn next(&mut self) -> Result<Option<Sid>, FileError> {
+        loop {
+            if let Some(sid) = self.slice.next() {
+                return Ok(Some(sid));
+            }
+            let Some(range) = self.ranges.next() else { return Ok(None) };
+            let booked = IdFile::open(&self.path)?.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
+            self.slice = booked.collect::<Vec<_>>().into_iter();
+        }
+    }
+}

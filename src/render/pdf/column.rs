@@ -1,0 +1,33 @@
+//! Columns of figures: the points stand below each other.
+
+use crate::document::Exact;
+
+/// Decimals below each other: each as wide as the most decimals among them.
+pub struct Column(pub usize);
+
+/// The column of these values.
+pub fn column(values: impl Iterator<Item = Exact>) -> Column {
+    Column(values.map(|value| value.0.scale() as usize).max().unwrap_or_default())
+}
+
+/// How many digits stand behind the point.
+pub fn decimals(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
+}
+
+impl Column {
+    /// A value's own text, padded.
+    pub fn text(&self, value: Exact) -> String {
+        self.padded(value.to_string())
+    }
+
+    /// The text itself, and spaces as wide as the decimals that it does not have.
+    pub fn padded(&self, mut text: String) -> String {
+        let has = decimals(&text);
+        if has == 0 && self.0 > 0 {
+            text.push('\u{2008}');
+        }
+        text.extend((has..self.0).map(|_| '\u{2007}'));
+        text
+    }
+}

@@ -1,0 +1,85 @@
+//! Itemised calls as a template gets them: blocks of a few legs, each a text per column, a line per leg.
+//!
+//! **Invariant:** a column has lines no longer than it says, and all columns of a block as many lines. In a font whose
+//! characters are all as wide as each other no line wraps, and what stands side by side belongs together.
+//!
+//! # Why not a table with a row per leg
+//! A cell costs typst far more than its text, in time and in memory: 20,000 legs in 180,000 cells took 17 s of CPU and 3.4 GB.
+
+use super::world::Shelf;
+use crate::document::ItemisedLeg;
+use crate::render::pdf::column::{Column, column};
+use crate::text::visible;
+use serde::Serialize;
+
+/// Legs in a block: a line is drawn below it.
+const BLOCK: usize = 5;
+/// The headings, and how many characters of a line each may take; longer texts take several lines.
+const COLUMNS: [(&str, usize); 9] = [
+    ("Start (UTC)", 27),
+    ("Call", 34),
+    ("From", 18),
+    ("To", 18),
+    ("Scenario", 20),
+    ("Destination", 60),
+    ("Seconds", 20),
+    ("Billed", 20),
+    ("Amount", 31),
+];
+/// A line without text; a space as wide as any figure.
+const EMPTY: &str = "\u{a0}";
+
+/// Itemised calls.
+#[derive(Serialize)]
+pub struct Itemised {
+    headings: Vec<&'static str>,
+    /// The longest line of each column, in characters.
+    characters: Vec<usize>,
+    blocks: Vec<Vec<String>>,
+}
+
+/// Legs as blocks.
+pub fn itemised(legs: &[ItemisedLeg], shelf: &Shelf) -> Itemised {
+    let amounts = column(legs.iter().map(|leg| leg.amount));
+    let mut characters: Vec<usize> = COLUMNS.iter().map(|(heading, _)| heading.len()).collect();
+    let mut blocks = Vec::with_capacity(legs.len().div_ceil(BLOCK));
+    for legs in legs.chunks(BLOCK) {
+        let mut block = vec![String::new(); COLUMNS.len()];
+        for leg in legs {
+            let fields = fields(leg, &amounts, shelf);
+            let lines = fields.iter().zip(COLUMNS).map(|(text, (_, most))| text.len().div_ceil(most)).max().unwrap_or_default();
+            for (at, text) in fields.iter().enumerate() {
+                characters[at] = characters[at].max(text.len().min(COLUMNS[at].1));
+                let mut parts = text.chunks(COLUMNS[at].1);
+                for _ in 0..lines.max(1) {
+                    if !block[at].is_empty() {
+                        block[at].push('\n');
+                    }
+                    match parts.next() {
+                        Some(part) => block[at].extend(part),
+                        None => block[at].push_str(EMPTY),
+                    }
+                }
+            }
+        }
+        blocks.push(block);
+    }
+    Itemised { headings: COLUMNS.iter().map(|(heading, _)| *heading).collect(), characters, blocks }
+}
+
+/// The texts of a leg, as they can be shown: no space at which a line could break, no character that the font lacks.
+fn fields(leg: &ItemisedLeg, amounts: &Column, shelf: &Shelf) -> [Vec<char>; 9] {
+    let amount = amounts.text(leg.amount);
+    let [duration, billed] = [leg.duration_seconds, leg.billed_seconds].map(|seconds| seconds.to_string());
+    [&leg.start, &leg.call_sid, &leg.from, &leg.to, &leg.scenario, &leg.description, &duration, &billed, &amount].map(|text| {
+        let mut shown = Vec::with_capacity(text.len());
+        for c in visible(text).chars() {
+            match c {
+                ' ' | '\u{2007}' | '\u{2008}' => shown.push('\u{a0}'),
+                c if shelf.mono_has(c) => shown.push(c),
+                c => shown.extend(c.escape_unicode()),
+            }
+        }
+        shown
+    })
+}

@@ -1,0 +1,431 @@
+//! Gathering a report: from the stored files of a run, and of the runs before it.
+//!
+//! ```text
+//! manifest ────────────▶ head, law, classes
+//! log, group by group ─▶ calls, largest, carrier's prices; children beside their parents
+//! legs, group by group ▶ scenarios, days, short prefixes, zero amounts   (the archived decks say which prefixes there are)
+//! suspense, closed ────▶ reasons, causes
+//! legs of other runs ──▶ sums of the days of four weeks
+//! ```
+//!
+//! **Invariant:** of a run's calls and legs one group of rows is in memory at a time. What was added up is held against the
+//! manifest; if the two differ there is no report.
+//!
+//! # Why
+//! Nearly every parent stands in the group of its child or in the one before, for a child starts when its parent ends.
+//! Those of all others are asked for by their ids, many at a time, as `verify` and `run` do.
+
+use crate::inputs::accounts::{self, Accounts};
+use crate::inputs::decks;
+use crate::inputs::file::FileError;
+use crate::ledger::index::earlier::ids_in;
+use crate::ledger::manifest::{FILE_NAME, Manifest, RunKind};
+use crate::ledger::place::day_of_file;
+use crate::ledger::tables::columns::ROWS;
+use crate::ledger::tables::file::{each_group, slice};
+use crate::ledger::tables::read::{each_suspended, sums_by_currency};
+use crate::ledger::tables::stored::Longs;
+use crate::ledger::tables::stored::Rows;
+use crate::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
+use crate::money::{Amount, Total};
+use crate::policy::Policy;
+use crate::report::causes::{ByCause, CauseLine};
+use crate::report::count::Counter;
+use crate::report::days::{self, DaySums};
+use crate::report::findings::Setting;
+use crate::report::lines::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, ReasonLine, class_words};
+use crate::report::prefixes::Prefixes;
+use crate::report::rows::{Call, Leg, Transfer, answered_and_ended};
+use crate::report::waiting::ByReason;
+use crate::report::waiting_causes::{self, waiting};
+use crate::report::whole::{Report, SCHEMA, Suspense};
+use crate::sid::Sid;
+use crate::status::Status;
+use crate::time::{self, Micros};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The report of a run, which may be one that was undone; `undone` says why it was.
+///
+/// # Errors
+/// If a file cannot be read, or the legs do not add up to what the run says.
+pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str>) -> Result<Report, LedgerError> {
+    let m = &run.manifest;
+    let before: Vec<&Run> = history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
+    let newest = before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
+    let accounts = accounts_of(ledger, m)?;
+    let mut counter = Counter::new(setting(m, newest), prefixes_of(ledger, run)?);
+    calls(history, run, &mut counter)?;
+    legs(run, &mut counter)?;
+    let amounts = check(run, &counter)?;
+    let count = |name: &str| counted(m, name);
+    let run_days = days_of(run, &before, &counter);
+    let others = sums_of(&before, &days::needed(&run_days))?;
+    let timelines = days::timelines(&counter.days, &others, &run_days, newest).map_err(LedgerError::of_sum)?;
+    let (causes, reasons) = waits_of(ledger, run, &before, newest)?;
+    let mut written_off = ByReason::new(newest);
+    each_suspended(run, Dataset::Closed, |rows| {
+        for row in &rows {
+            written_off.add(&waiting(row));
+        }
+        Ok::<_, LedgerError>(())
+    })?;
+    let s = &m.suspense;
+    let [opening, new, taken_up, closed_count, closing] =
+        [s.opening, s.new, s.taken_up, s.closed, s.closing].map(|count| Count { records: count.records, seconds: count.seconds });
+    let suspense = Suspense { opening, new, taken_up, closed: closed_count, closing, causes, reasons };
+    let class = |name: &&str| ClassLine {
+        class: (*name).to_owned(),
+        words: class_words(name, &m.ignored_by_direction),
+        count: count(name),
+        amounts: if *name == "rated" { amounts.clone() } else { Vec::new() },
+    };
+    Ok(Report {
+        schema: SCHEMA,
+        run: head(m, undone, newest),
+        law: Law::of(count),
+        classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"].iter().map(class).collect(),
+        ignored_by_direction: m.ignored_by_direction.clone(),
+        scenarios: counter.scenarios(),
+        legs: m.legs,
+        amounts,
+        suspense,
+        written_off: written_off.finish(),
+        timelines,
+        largest: counter.largest(|account| accounts.get(account).map_or_else(String::new, |account| account.name.clone())),
+        callers: counter.findings.callers,
+        carrier: counter.findings.carrier_lines(),
+        findings: counter.findings.finish(),
+    })
+}
+
+fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
+    let file = |file: &crate::ledger::manifest::InputFile| FileLine {
+        name: file.name.clone(),
+        format: file.format.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        blake3: file.blake3.clone(),
+    };
+    let deck = |deck: &crate::ledger::manifest::DeckEntry| DeckLine {
+        name: deck.name.clone(),
+        currency: deck.currency.clone(),
+        blake3: deck.blake3.clone(),
+    };
+    Head {
+        run_id: m.run_id.clone(),
+        kind: m.kind.as_str().to_owned(),
+        reason: m.reason.clone(),
+        undone: undone.map(str::to_owned),
+        sequence: m.sequence,
+        previous: m.previous.clone(),
+        newest_start: m.own_newest_start.clone(),
+        known_until: newest.map(time::text),
+        version: m.version.clone(),
+        tzdb: m.tzdb.clone(),
+        files: m.inputs.iter().map(file).collect(),
+        decks: m.decks.iter().map(deck).collect(),
+        decks_hash: m.decks_hash.clone(),
+        trunks_hash: m.trunks_hash.clone(),
+        accounts_hash: m.accounts_hash.clone(),
+        policy: m.policy.clone(),
+    }
+}
+
+/// What waits after the run, by cause and by reason.
+fn waits_of(
+    ledger: &Ledger,
+    run: &Run,
+    before: &[&Run],
+    newest: Option<Micros>,
+) -> Result<(Vec<CauseLine>, Vec<ReasonLine>), LedgerError> {
+    let runs = before.iter().copied().chain([run]).cloned().collect();
+    let known = History { runs, undone: Vec::new(), issued: Vec::new() };
+    let (mut causes, mut reasons) = (ByCause::new(newest), ByReason::new(newest));
+    waiting_causes::each_diagnosed(ledger, &known, |found| {
+        reasons.add(&waiting(found.row));
+        found.add_to(&mut causes)
+    })?;
+    Ok((waiting_causes::lines(causes)?, reasons.finish()))
+}
+
+fn counted(m: &Manifest, name: &str) -> Count {
+    m.counts.get(name).map_or_else(Count::default, |count| Count { records: count.records, seconds: count.seconds })
+}
+
+fn wrong(path: &Path, problem: String) -> LedgerError {
+    FileError::new(path, problem).hint(RESTORE).into()
+}
+
+/// The policy of the run; a run without calls (a person's decision) has none, and nothing to hold against it.
+fn setting(m: &Manifest, newest_start: Option<Micros>) -> Setting {
+    let policy = Policy::of_words(&m.policy);
+    Setting {
+        max_call_seconds: policy.max_call_seconds,
+        newest_start,
+        withheld: policy.withheld_numbers.iter().collect(),
+        carrier_prices: m.carrier_prices.clone(),
+    }
+}
+
+fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
+    let Some(hash) = &m.accounts_hash else { return Ok(Accounts::new()) };
+    accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))
+}
+
+/// The prefixes of the decks that the run rated with; none if it booked no leg.
+fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
+    let m = &run.manifest;
+    let Some(hash) = m.decks_hash.as_ref().filter(|_| m.legs > 0) else { return Ok(Prefixes::default()) };
+    let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
+    Ok(Prefixes::of(&decks::archived(&ledger.archive_folder().join(hash), own_name)?.decks))
+}
+
+/// What was added up is what the run says: its booked calls, its legs and their sums.
+fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
+    let m = &run.manifest;
+    let amounts = counter.amounts().map_err(LedgerError::of_sum)?;
+    let sums: BTreeMap<&str, String> = amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
+    let stated: BTreeMap<&str, String> = m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
+    let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
+    if found != expected || sums != stated {
+        let problem = format!(
+            "the run has {found:?} billed calls, free calls and legs of {sums:?}; its manifest says {expected:?}, {stated:?}"
+        );
+        return Err(wrong(&run.folder.join(FILE_NAME), problem));
+    }
+    Ok(amounts)
+}
+
+// ---- days -------------------------------------------------------------------------------------------------------
+
+/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed; and the last day that
+/// was known before it, which may have been open then. A decision has no days.
+fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
+    let mut days = counter.days.days();
+    if matches!(run.manifest.kind, RunKind::Run | RunKind::Import) {
+        let newest_before = before.iter().filter_map(|run| run.manifest.own_newest()).max();
+        days.extend([run.manifest.own_newest(), newest_before].into_iter().flatten().map(time::day));
+    }
+    days
+}
+
+/// The sums of some days over some runs. A file is read a group of rows at a time.
+fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError> {
+    let files = runs.iter().flat_map(|run| run.files(Dataset::Legs).into_iter().map(move |path| (run, path)));
+    let files: Vec<(i64, &Run, PathBuf)> = files
+        .filter_map(|(run, path)| Some((day_of_file(&path)?, *run, path)))
+        .filter(|(day, ..)| wanted.contains(day))
+        .collect();
+    let read: Vec<_> = files
+        .par_iter()
+        .with_max_len(1)
+        .map(|(day, run, path)| {
+            run.check_before_read(path)?;
+            Ok((*day, sums_by_currency(std::slice::from_ref(path))?))
+        })
+        .collect::<Result<_, LedgerError>>()?;
+    let mut sums = DaySums::default();
+    for (day, by_currency) in read {
+        for (currency, amount) in by_currency {
+            sums.add(&currency, day, amount).map_err(LedgerError::of_sum)?;
+        }
+    }
+    Ok(sums)
+}
+
+// ---- legs -------------------------------------------------------------------------------------------------------
+
+const LEG_TEXTS: [&str; 8] =
+    ["call_sid", "scenario", "service", "rated_number", "destination_prefix", "description", "deck", "currency"];
+const LEG_NUMBERS: [&str; 3] = ["start_time", "price_per_minute", "amount"];
+
+fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
+    let columns = [&LEG_TEXTS[..], &LEG_NUMBERS, &["billed_seconds"]].concat();
+    for path in run.files(Dataset::Legs) {
+        run.check_before_read(&path)?;
+        each_group(&path, &columns, |legs| {
+            let (texts, numbers) = (legs.texts(LEG_TEXTS), legs.longs(LEG_NUMBERS)?);
+            let billed = legs.longs(["billed_seconds"])?;
+            for row in 0..legs.height() {
+                let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] = texts.row(row);
+                let [start, price, amount] = numbers.row(row)?;
+                let leg = Leg {
+                    call_sid,
+                    scenario,
+                    service,
+                    rated_number,
+                    start,
+                    billed_seconds: billed.fit(0, row)?,
+                    price,
+                    destination_prefix,
+                    description,
+                    deck,
+                    currency,
+                    amount: Amount::from_units(amount),
+                };
+                counter.leg(&leg).map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
+            }
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    Ok(())
+}
+
+// ---- calls ------------------------------------------------------------------------------------------------------
+
+const CALL_TEXTS: [&str; 9] =
+    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency", "status"];
+const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
+/// Children whose parents are asked for together.
+const ASKED: usize = ROWS;
+
+fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
+    let columns = [&CALL_TEXTS[..], &CALL_TIMES, &["amount", "carrier_price"]].concat();
+    let mut families = Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
+    for path in run.files(Dataset::Calls) {
+        run.check_before_read(&path)?;
+        each_group(&path, &columns, |calls| {
+            let (texts, times) = (calls.texts(CALL_TEXTS), calls.longs(CALL_TIMES)?);
+            let money = calls.longs(["amount", "carrier_price"])?;
+            let is_root = |row: &usize| texts.row(*row)[1].is_empty();
+            let root = |row: usize| Ok((Sid::of(texts.row(row)[0]).0, Span::of(&times, row)?));
+            families.begin((0..calls.height()).filter(is_root).map(root).collect::<Result<_, LedgerError>>()?);
+            for row in 0..calls.height() {
+                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency, status] = texts.row(row);
+                let is_rated = class == "rated";
+                counter.call(&Call {
+                    call_sid,
+                    account_sid,
+                    scenario,
+                    from,
+                    to,
+                    start: times.at(0, row)?,
+                    end: times.optional(1)[row],
+                    is_root: parent_sid.is_empty(),
+                    duration_seconds: times.at(2, row)?,
+                    is_rated,
+                    is_completed: status == Status::Completed.as_str(),
+                    currency,
+                    amount: Total::from_units(money.at(0, row)?.into()),
+                    carrier_price: money.optional(1)[row],
+                });
+                if is_rated && !parent_sid.is_empty() {
+                    families.child(call_sid, parent_sid, Span::of(&times, row)?, counter);
+                }
+            }
+            if families.apart.len() >= ASKED { families.ask(counter) } else { Ok(()) }
+        })?;
+    }
+    families.ask(counter)
+}
+
+/// When a call started, was answered and ended.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: Micros,
+    answered: Micros,
+    end: Micros,
+}
+
+impl Span {
+    /// From a row of [`CALL_TIMES`].
+    fn of(times: &Longs<'_, 3>, row: usize) -> Result<Self, LedgerError> {
+        let start = times.at(0, row)?;
+        let (answered, end) = answered_and_ended(start, times.optional(1)[row], times.at(2, row)?);
+        Ok(Self { start, answered, end })
+    }
+}
+
+/// A child whose parent does not stand near it.
+struct Apart {
+    child: String,
+    parent_sid: String,
+    span: Span,
+}
+
+/// Children and where their parents are.
+struct Families<'a> {
+    history: &'a History,
+    run: &'a Run,
+    /// The roots of this group and of the one before.
+    near: [HashMap<Sid, Span>; 2],
+    apart: Vec<Apart>,
+}
+
+impl Families<'_> {
+    /// The next group, with its roots.
+    fn begin(&mut self, roots: HashMap<Sid, Span>) {
+        self.near.swap(0, 1);
+        self.near[0] = roots;
+    }
+
+    fn child(&mut self, child: &str, parent_sid: &str, span: Span, counter: &mut Counter) {
+        let parent = Sid::of(parent_sid).0;
+        match self.near.iter().find_map(|roots| roots.get(&parent)) {
+            Some(parent) => look(child, parent_sid, span, *parent, counter),
+            None => self.apart.push(Apart { child: child.to_owned(), parent_sid: parent_sid.to_owned(), span }),
+        }
+    }
+
+    /// Finds the parents that stand elsewhere: in the run, or in one that it stands on.
+    fn ask(&mut self, counter: &mut Counter) -> Result<(), LedgerError> {
+        let mut wanted: Vec<Sid> = self.apart.iter().map(|apart| Sid::of(&apart.parent_sid).0).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let stands_on = &self.run.manifest.stands_on;
+        let earlier = self.history.all_runs().filter(|run| stands_on.contains(&run.manifest.run_id));
+        let mut found = HashMap::new();
+        for run in std::iter::once(self.run).chain(earlier) {
+            if wanted.is_empty() {
+                break;
+            }
+            spans_in(run, &wanted, &mut found)?;
+            wanted.retain(|sid| !found.contains_key(sid));
+        }
+        for Apart { child, parent_sid, span } in self.apart.drain(..) {
+            let Some(parent) = found.get(&Sid::of(&parent_sid).0) else {
+                let problem = format!("has the child {child}, whose parent {parent_sid} no run has that it stands on");
+                return Err(wrong(&self.run.folder, problem));
+            };
+            look(&child, &parent_sid, span, *parent, counter);
+        }
+        Ok(())
+    }
+}
+
+fn look(child: &str, parent_sid: &str, span: Span, parent: Span, counter: &mut Counter) {
+    counter.findings.transfer(&Transfer {
+        child,
+        parent_sid,
+        child_start: span.start,
+        answered: span.answered,
+        child_end: span.end,
+        parent_start: parent.start,
+        parent_end: parent.end,
+    });
+}
+
+/// The spans of those of the wanted calls that a run booked. Only the groups are read in which one stands.
+fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result<(), LedgerError> {
+    let mut by_group: BTreeMap<(i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
+    for id in ids_in(run, wanted)? {
+        if let Some((day, row)) = id.place {
+            let row = row as usize;
+            by_group.entry((day, row / ROWS)).or_default().push((row % ROWS, id.sid));
+        }
+    }
+    for ((day, group), rows) in by_group {
+        let path = run.file_of_day(Dataset::Calls, i64::from(day));
+        let frame = slice(&path, &CALL_TIMES, group * ROWS, ROWS)?;
+        let times = Rows::new(&path, group * ROWS, &frame).longs(CALL_TIMES)?;
+        for (row, sid) in rows {
+            if row >= frame.height() {
+                return Err(wrong(&path, "has fewer rows than the ids of its run say".to_owned()));
+            }
+            found.insert(sid, Span::of(&times, row)?);
+        }
+    }
+    Ok(())
+}
