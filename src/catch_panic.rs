@@ -4,10 +4,10 @@ use crate::inputs::file::FileError;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many guarded steps are going on.
+/// The number of guarded steps in progress.
 static GUARDED: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps a panic quiet that [`guarded`] makes an error of; any other is told as ever.
+/// Silences a panic that [`guarded`] turns into an error; any other is reported as usual.
 pub(crate) fn keep_guarded_panics_quiet() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -17,7 +17,8 @@ pub(crate) fn keep_guarded_panics_quiet() {
     }));
 }
 
-/// Runs a step of polars on a file; what it cannot read, and where it panics on a corrupt page, is an error of the file.
+/// Runs a step of polars on a file. An error of polars, or its panic on a corrupt page, becomes an
+/// error of the file.
 pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T, FileError> {
     let fail = |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
     GUARDED.fetch_add(1, Ordering::Relaxed);
@@ -26,11 +27,12 @@ pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::Po
     done.map_err(|_| fail("a page cannot be decoded".to_owned()))?.map_err(|e| fail(e.to_string()))
 }
 
-/// The same on a thread of its own, where the step is taken on one of rayon's.
+/// Runs [`guarded`] on a thread of its own if called on one of rayon's.
 ///
 /// # Why
-/// polars works on threads of its own. A thread of rayon that waits for them takes up other work meanwhile, such as the next
-/// file, on the same stack, and so on: a run of 730 days overflowed it. One that waits for a thread takes up nothing.
+/// polars works on threads of its own. A thread of rayon that waits for them steals other work
+/// meanwhile, such as the next file, on the same stack, and so on: a run of 730 days overflowed it.
+/// A thread that joins another steals no work.
 pub(crate) fn guarded_apart<T: Send>(
     path: &Path,
     step: impl FnOnce() -> polars::prelude::PolarsResult<T> + Send,

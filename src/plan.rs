@@ -1,12 +1,14 @@
-//! What a night of so many calls takes: on one machine, and on Spark.
+//! The resources that a night of a given size takes: on one machine, and on Spark.
 //!
-//! Owns the figures that were measured, [`ONE_MACHINE`], [`LEAST_MEMORY`], [`DISK`] and [`SPARK`], each with its source, and
-//! the arithmetic on them. A new measurement changes its line here, and nothing else.
+//! Owns the measured figures, [`ONE_MACHINE`], [`LEAST_MEMORY`], [`DISK`] and [`SPARK`], each with
+//! its source, and the arithmetic on them. A new measurement changes its line here, and nothing
+//! else.
 //!
-//! **Invariant:** integers only, rounded up; a step shows all that went into it. Nothing is taken for faster than it was
-//! measured: more cores than those of a measurement save nothing here.
+//! **Invariant:** integers only, rounded up; a step shows all the figures that went into it.
+//! Nothing is assumed to be faster than measured: more cores than those of a measurement save
+//! nothing here.
 
-/// A night that was rated by `trunkrate run`, as it was measured.
+/// A night rated by `trunkrate run`, as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
     /// Its calls.
@@ -17,7 +19,7 @@ pub struct Measured {
     pub wall_ms: u64,
     /// Memory at most, in MiB.
     pub peak_mib: u64,
-    /// How it was measured, beside the place.
+    /// The conditions of the measurement, beside the place.
     pub how: &'static str,
 }
 
@@ -27,23 +29,23 @@ pub const ONE_MACHINE: [Measured; 2] = [
     Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, alone on the machine" },
     Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV in zstd, alone on the machine" },
 ];
-/// Where, when and on what those were measured.
+/// The place, date and machine of these measurements.
 pub const ONE_MACHINE_SOURCE: &str = "2026-11-23, 2 cores of an AMD EPYC, 24 GiB; README, How fast";
 
 /// The least memory that a night takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeastMemory {
-    /// Of so many calls with `--memory 512MiB`, in MiB.
+    /// With this number of calls and `--memory 512MiB`, in MiB.
     pub mib: u64,
-    /// Those calls.
+    /// The number of those calls.
     pub calls: u64,
-    /// For each call more, in bytes.
+    /// For each further call, in bytes.
     pub bytes_a_call: u64,
-    /// Where that stands.
+    /// The place where the figure is published.
     pub source: &'static str,
 }
 
-/// With `--memory 512MiB`; what does not fit waits on disk.
+/// With `--memory 512MiB`; rows that do not fit spill to disk.
 pub const LEAST_MEMORY: LeastMemory = LeastMemory {
     mib: 418,
     calls: 10_000_000,
@@ -51,36 +53,37 @@ pub const LEAST_MEMORY: LeastMemory = LeastMemory {
     source: "2026-11-23, with --memory 512MiB; README, How fast and Limits",
 };
 
-/// What a night takes of the disk.
+/// The disk space that a night takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
-    /// Of the ledger for each call, in bytes.
+    /// The ledger's share for each call, in bytes.
     pub ledger_bytes_a_call: u64,
-    /// Of what waits on disk while a night is rated, for each call, in bytes.
+    /// The spill file's share for each call while a night is rated, in bytes.
     pub waiting_bytes_a_call: u64,
-    /// Where that stands.
+    /// The place where the figure is published.
     pub source: &'static str,
 }
 
-/// 1.5 GB of ledger for 10,000,000 calls; a packed record.
+/// 1.5 GB of ledger for 10,000,000 calls; the size of a packed record.
 pub const DISK: Disk = Disk {
     ledger_bytes_a_call: 150,
     waiting_bytes_a_call: 110,
     source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: src/partition/deal.rs",
 };
 
-/// What rating on Spark takes.
+/// The cost of rating on Spark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spark {
     /// Rows of the measurement.
     pub rows: u64,
-    /// CPU time of driver, executors and Python together, with the output as Parquet, in milliseconds.
+    /// CPU time of driver, executors and Python together, with the output as Parquet, in
+    /// milliseconds.
     pub cpu_ms: u64,
-    /// From nothing to a warm session with its first query done, in milliseconds.
+    /// The time from nothing to a warm session with its first query done, in milliseconds.
     pub start_ms: u64,
-    /// Cores that do the work of one thread of ours.
+    /// The number of cores that do the work of one thread of trunkrate.
     pub cores_a_thread: u64,
-    /// Where that stands.
+    /// The place where the figure is published.
     pub source: &'static str,
 }
 
@@ -93,10 +96,10 @@ pub const SPARK: Spark = Spark {
     source: "2026-11-23, Spark 4.2.1 local-cluster[2,1], 2 cores: the first night 107 s longer; `trunkrate run` 4.4 s; python/README.md",
 };
 
-/// Records that one run can take.
+/// The most records that one run can take.
 pub const MOST_CALLS: u64 = u32::MAX as u64 - 1;
 
-/// What is asked.
+/// The question: a night and a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// Calls of a night.
@@ -112,38 +115,38 @@ pub struct Asked {
 /// A line of arithmetic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What comes out.
+    /// The name of the result.
     pub name: &'static str,
-    /// How.
+    /// The arithmetic.
     pub formula: String,
-    /// What came out, with its unit.
+    /// The result, with its unit.
     pub result: String,
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The measurement that it stands on.
+    /// The measurement that it is based on.
     pub measured: Measured,
     /// On one machine.
     pub machine: Vec<Step>,
     /// On Spark.
     pub spark: Vec<Step>,
-    /// Why one machine does not do it; nothing if it does.
+    /// The reasons why one machine is not enough; empty if it is.
     pub too_much: Vec<String>,
     /// CPU time on one machine, in milliseconds.
     pub cpu_ms: u128,
     /// Time on one machine, in milliseconds.
     pub time_ms: u128,
-    /// Memory at the least, in MiB.
+    /// The least memory, in MiB.
     pub memory_mib: u128,
     /// Ledger of a night, in bytes.
     pub ledger_bytes: u128,
-    /// The most that waits on disk meanwhile, in bytes.
+    /// The most that spills to disk meanwhile, in bytes.
     pub waiting_bytes: u128,
     /// Cores that Spark needs for the same window; `None` if its start alone takes longer.
     pub spark_cores: Option<u128>,
-    /// Cores with which Spark does what the machine's cores do.
+    /// The number of cores with which Spark is as fast as the machine.
     pub spark_cores_as_fast: u128,
 }
 
@@ -229,7 +232,7 @@ pub fn plan(asked: Asked) -> Plan {
     }
 }
 
-/// What so many calls take, if `measured` of them took `whole`; rounded up.
+/// The share of `calls`, if `measured` calls took `whole`; rounded up.
 fn share(calls: u64, whole: u64, measured: u64) -> u128 {
     (u128::from(calls) * u128::from(whole)).div_ceil(measured.into())
 }
@@ -244,7 +247,8 @@ pub fn grouped(number: u128) -> String {
     first.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
 
-/// Milliseconds as seconds with one decimal, rounded up; from a minute on also as hours and minutes.
+/// Milliseconds as seconds with one decimal, rounded up; from a minute on also as hours and
+/// minutes.
 #[must_use]
 pub fn seconds(ms: u128) -> String {
     let tenths = ms.div_ceil(100);
@@ -276,8 +280,9 @@ mod tests {
         Asked { calls, hours: 4, cores: 2, memory_bytes: 4 << 30 }
     }
 
-    /// By hand: 50,000,000 × 212 s / 100,000,000 = 106 s; 147 s likewise 73.5 s; 418 MiB + 40,000,000 × 6 B = 228.9 MiB;
-    /// 150 B and 110 B a call; 50,000,000 × 136.5 s / 2,000,000 = 3,412.5 s, of 14,400 s − 107.2 s: one core.
+    /// By hand: 50,000,000 × 212 s / 100,000,000 = 106 s; 147 s likewise 73.5 s; 418 MiB +
+    /// 40,000,000 × 6 B = 228.9 MiB; 150 B and 110 B a call; 50,000,000 × 136.5 s / 2,000,000 =
+    /// 3,412.5 s, of 14,400 s − 107.2 s: one core.
     #[test]
     fn fifty_million_calls_by_hand() {
         let plan = plan(asked(50_000_000));
@@ -287,8 +292,8 @@ mod tests {
         assert_eq!(plan.too_much, Vec::<String>::new());
     }
 
-    /// 40,000,000,000 calls: 147 s × 400 = 58,800 s; 418 MiB + 39,990,000,000 × 6 B = 228,824.6 MiB; Spark
-    /// 2,730,000 s of 14,292.8 s: 191.005 cores.
+    /// 40,000,000,000 calls: 147 s × 400 = 58,800 s; 418 MiB + 39,990,000,000 × 6 B = 228,824.6
+    /// MiB; Spark 2,730,000 s of 14,292.8 s: 191.005 cores.
     #[test]
     fn what_one_machine_does_not_do_is_said() {
         let plan = plan(asked(40_000_000_000));

@@ -181,3 +181,19 @@ fn a_sample_looks_at_some_calls_only() {
     assert!(said.starts_with("good: 2 runs; 1 of 2 calls recomputed (1 leg); no law is broken there\nhead "), "{said}");
     assert!(night.trunkrate(&["verify", "--sample", "100"]).ok().contains("2 of 2 calls recomputed (3 legs)"));
 }
+
+/// A catalog of no bytes, as a full disk or a copy that broke off leaves it, stopped every command as `out of memory`.
+#[test]
+fn an_empty_catalog_is_a_lost_one() {
+    let night = Night::with_plain_deck();
+    night.calls(&["CA1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,60,completed"]);
+    night.run(&[]);
+    let path = night.path().join("ledger/catalog.sqlite");
+    std::fs::write(&path, "").expect("written");
+    assert!(night.trunkrate(&["log"]).ok().contains("CA1"));
+    let done = night.trunkrate(&["verify"]);
+    assert!(done.code == 1 && done.stderr.contains("catalog.sqlite: is missing"), "{}", done.shown());
+    night.calls(&["CA2,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-21T10:00:00Z,,60,completed"]);
+    night.run(&[]);
+    night.trunkrate(&["verify"]).ok();
+}

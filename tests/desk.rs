@@ -316,3 +316,20 @@ fn what_makes_no_sense_is_said_and_changes_nothing() {
     }
     assert_eq!(run(&night, &["runs"]).ok(), before);
 }
+
+/// A record whose start has no offset dropped out of every list by time, though the project says its zone.
+#[test]
+fn a_start_without_an_offset_is_of_the_zone() {
+    let night = Night::with_plain_deck();
+    night.file("trunkrate.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
+    // Nothing prices it, so it waits; 00:30 in Berlin is 23:30 of the day before in UTC.
+    night.calls(&["W1,,AC1,,trunking-terminating,+12025550101,+9990001,2026-11-20 00:30:00,,60,completed"]);
+    night.run(&[]);
+    let listed = |from: &str, to: &str| {
+        let list = night.trunkrate(&["suspense", "--all", "--from", from, "--to", to, "--format", "json"]).json();
+        let export = night.trunkrate(&["export", "suspense", "--from", from, "--to", to, "--format", "csv"]).ok();
+        (list.as_array().expect("a list").len(), export.lines().count() - 1)
+    };
+    assert_eq!(listed("2026-11-19T23:00:00Z", "2026-11-20T00:00:00Z"), (1, 1));
+    assert_eq!(listed("2026-11-20T00:00:00Z", "2026-11-20T02:00:00Z"), (0, 0));
+}

@@ -801,3 +801,53 @@ proptest! {
         prop_assert_eq!(done.code, 0, "{}", done.shown());
     }
 }
+
+/// A charge whose currency was corrected after its month was issued was billed a second time, in the other currency.
+#[test]
+fn a_charge_that_changes_its_currency_is_billed_once() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-10-20T10:00:00Z")]);
+    let list = |currency: &str| {
+        let header = "account_sid,description,quantity,unit_price,currency";
+        books.night.file("items.csv", format!("{header}\nAC1,Trunk,1,10.00,{currency}\n"));
+    };
+    let items = ["--items", "items.csv"];
+    list("USD");
+    books.issue("2026-10", "2026-11-01", &items);
+    let before = books.list();
+    list("EUR");
+    let issue = ["issue", "--period", "2026-10", "--date", "2026-11-01", "--allow-incomplete", "--items", "items.csv"];
+    let done = books.invoice(&issue);
+    let said = "items-changed:AC1:USD: AC1 has no charge for 2026-10 in USD any more, and INV-2026-000001 bills 1 charge: ";
+    assert!(done.code == 0 && done.stderr.contains(said), "{}", done.shown());
+    assert_eq!(books.list(), before);
+    // Credited, it is billed anew.
+    books.invoice(&["credit", "INV-2026-000001", "--reason", "currency", "--rebill", "--date", "2026-11-01"]).ok();
+    books.issue("2026-10", "2026-11-01", &items);
+    let rows = books.list();
+    assert_eq!(rows[rows.len() - 2], "INV-2026-000003 issued  AC1 0.00000 11.90", "{rows:?}");
+    books.verify();
+}
+
+/// What cannot be written is told before a number is given, and another document of a number is not replaced without a word.
+#[test]
+fn files_that_are_in_the_way_are_told() {
+    let books = Books::new();
+    books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
+    let issue =
+        ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out", "--format", "json"];
+    books.night.file("out/INV-2026-000001.json/in-the-way.txt", "");
+    let done = books.invoice(&issue);
+    assert!(done.code == 1 && done.stderr.contains("INV-2026-000001.json: is a folder"), "{}", done.shown());
+    assert!(done.stderr.contains("hint: nothing is issued"), "{}", done.shown());
+    assert_eq!(books.list(), Vec::<String>::new());
+    let left = std::fs::read_dir(books.night.path().join("out")).unwrap().count();
+    assert_eq!(left, 1, "nothing is left beside it");
+    std::fs::remove_dir_all(books.night.path().join("out")).unwrap();
+    books.night.file("out/INV-2026-000001.json", "{\"another\": \"document\"}\n");
+    let done = books.invoice(&issue);
+    let said = "warning: out/INV-2026-000001.json: held another document of this number, which is replaced";
+    assert!(done.code == 0 && done.stderr.contains(said), "{}", done.shown());
+    let again = books.invoice(&["write", "--out", "out", "--format", "json"]);
+    assert!(again.code == 0 && !again.stderr.contains("another document"), "{}", again.shown());
+}

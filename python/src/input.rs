@@ -18,17 +18,17 @@ use trunkrate_kernel::policy::Policy;
 use trunkrate_kernel::record::{Field, Fields, Record};
 use trunkrate_kernel::time;
 
-/// How many fields a record has; the columns of [`RECORD`] after them say where it stood.
+/// The number of fields of a record; the columns of [`RECORD`] after them hold its origin.
 const FIELDS: usize = Field::ALL.len();
-/// Text of a CSV file that is read at a time, in bytes.
+/// The bytes of a CSV file that are read at a time.
 const BLOCK: usize = 32 << 20;
-/// What is wrong with a record whose columns and quotes are right.
+/// The problem of a malformed record whose columns and quotes are right.
 pub const UNREADABLE: &str = "a field is no UTF-8, holds a NUL, or is longer than 64 KiB";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Records, column by column.
 pub struct Records {
-    /// All columns, as [`RECORD`] has them.
+    /// All columns, in the order of [`RECORD`].
     pub columns: Vec<ArrayRef>,
     fields: Vec<StringArray>,
     pub source_file: StringArray,
@@ -40,7 +40,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// Of a structure with the columns of [`RECORD`], in any order and any type of text; those that are absent are empty.
+    /// Reads a structure with the columns of [`RECORD`], in any order and any type of text; absent
+    /// columns are empty.
     pub fn of(rows: &StructArray) -> Result<Self, Problem> {
         let wanted = fields(&RECORD);
         let column = |field: &arrow_schema::FieldRef| match rows.column_by_name(field.name()) {
@@ -62,7 +63,7 @@ impl Records {
         })
     }
 
-    /// How many there are.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.malformed.len()
     }
@@ -76,7 +77,7 @@ impl Records {
         fields
     }
 
-    /// Adds a record to the kernel's columns; its place is its row.
+    /// Adds a record to the kernel's columns, with its row as its place.
     pub fn push(&self, row: usize, policy: &Policy, calls: &mut Calls) {
         let place = u32::try_from(row).expect("fewer than 2^32 records");
         if !self.malformed.is_null(row) {
@@ -91,23 +92,23 @@ impl Records {
         }
     }
 
-    /// Whether a record waited in suspense.
+    /// True if the record comes from suspense.
     pub fn is_retried(&self, row: usize) -> bool {
         !self.tries.is_null(row)
     }
 }
 
-/// A text of a column; empty if there is none.
+/// The text of a row in a column; empty if it is null.
 pub fn text(column: &StringArray, row: usize) -> &str {
     if column.is_null(row) { "" } else { column.value(row) }
 }
 
-/// A value that does not fit is an error, and no null.
+/// Casts a column; a value that does not fit is an error, not a null.
 fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Problem> {
     Ok(cast_with_options(column, to, &CastOptions { safe: false, ..CastOptions::default() })?)
 }
 
-/// The columns of any batch of calls, by their names.
+/// The columns of a batch of calls, found by name: their places in the batch and in [`RECORD`].
 struct CallColumns(Vec<(usize, usize)>);
 
 impl CallColumns {
@@ -133,7 +134,7 @@ impl CallColumns {
     }
 }
 
-/// Whether a table with these columns can say what a bill needs: [`columns::check`].
+/// Refuses a table whose columns lack a field needed for billing: [`columns::check`].
 pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), Problem> {
     columns::check(names, no_transfers).map_err(|missing| {
         Problem(format!(
@@ -143,7 +144,7 @@ pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transf
     })
 }
 
-/// Any batch of calls as records.
+/// Converts any batch of calls to records.
 pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: bool) -> Result<RecordBatch, Problem> {
     let columns = CallColumns::of(&batch.schema(), no_transfers)?;
     let wanted = fields(&RECORD);
@@ -154,7 +155,8 @@ pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: boo
     for (at, to) in columns.0 {
         found[to] = if to < FIELDS {
             refuse_numbers(batch.column(at).data_type(), RECORD[to].0)?;
-            // An empty text and none are the same: where there is no parent, the key of a family is the call's own id.
+            // An empty text becomes null: without a parent, the key of a family is the call's own
+            // id.
             let texts = column_text(batch.column(at), RECORD[to].0)?;
             Arc::new(texts.iter().map(|text| text.filter(|text| !text.is_empty())).collect::<StringArray>())
         } else {
@@ -164,7 +166,8 @@ pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: boo
     Ok(RecordBatch::try_new(Arc::new(Schema::new(wanted)), found)?)
 }
 
-/// A party that was read as a number has lost its `+`, and would be billed as an unknown one.
+/// Refuses a party column of numbers: a party read as a number has lost its `+`, and would be
+/// billed as unknown.
 fn refuse_numbers(found: &DataType, name: &str) -> Result<(), Problem> {
     if found.is_numeric() && matches!(name, "from" | "to" | "refer_to") {
         return Err(Problem(format!(
@@ -175,7 +178,8 @@ fn refuse_numbers(found: &DataType, name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A column as text: numbers with their digits, times as ISO 8601 with the offset that the column states, or none.
+/// A column as text: numbers as digits; times as ISO 8601, in UTC with `Z` if the column has a time
+/// zone, else without an offset.
 fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
     let ticks = |unit: TimeUnit| -> Vec<Option<i64>> {
         match unit {
@@ -195,7 +199,8 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
                     TimeUnit::Microsecond => Some(tick),
                     TimeUnit::Nanosecond => Some(tick.div_euclid(1_000)),
                 };
-                // What lies outside the years of calls (a database's "infinity") stays a number, which is no time.
+                // A time outside the years of calls (a database's "infinity") is written as a
+                // number, which does not parse as a time.
                 match micros.and_then(time::in_years) {
                     Some(micros) => format!("{}{suffix}", time::text(micros).trim_end_matches('Z')),
                     None => tick.to_string(),
@@ -215,8 +220,9 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
     }
 }
 
-/// A CSV file as records, by the reader of the command line; about [`BLOCK`] bytes of text a batch. `may_be_cut` says that nothing
-/// proves the end of the text: then a last line without an end is malformed.
+/// Reads a CSV file as records, with the reader of the command line, in batches of about [`BLOCK`]
+/// bytes of text. `may_be_cut` means that the text may be truncated: then a last line without a
+/// line end is malformed.
 pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> Result<Vec<RecordBatch>, Problem> {
     let path = Path::new(source_file);
     let start = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data).trim_ascii_start();
@@ -273,7 +279,7 @@ pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: 
     Ok(batches)
 }
 
-/// Line ends; `\r` counts only where there is no `\n`.
+/// The number of line ends; `\r` counts only if there is no `\n`.
 fn lines(bytes: &[u8]) -> u64 {
     let count = |byte| memchr::memchr_iter(byte, bytes).count() as u64;
     match count(b'\n') {

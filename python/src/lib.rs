@@ -7,8 +7,10 @@
 //! tariff   decks, trunks, accounts, policy: their contents travel to where calls are rated
 //! ```
 //!
-//! **Invariant:** nothing is decided here. No clock, no chance, no state: the same batch gives the same batch, as often as an
-//! engine tries it.
+//! The columns of all these tables, and the writing of their rows, are in `table`.
+//!
+//! **Invariant:** nothing is decided here. There is no clock, no randomness and no state: the same
+//! batch gives the same result, however often an engine retries it.
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is an empty text of Arrow")]
 #![allow(clippy::needless_pass_by_value, reason = "what comes from Python comes by value")]
@@ -32,7 +34,7 @@ use trunkrate_kernel::record::Field;
 
 pyo3::create_exception!(trunkrate, TrunkrateError, PyValueError, "What was given cannot be used; the message says what to do.");
 
-/// What is wrong with what was given.
+/// A problem with the caller's input.
 #[derive(Debug)]
 struct Problem(String);
 
@@ -63,7 +65,7 @@ fn batches(of: Vec<RecordBatch>) -> Batches {
     of.into_iter().map(PyArrowType).collect()
 }
 
-/// Any batch of calls as records: see `trunkrate.records`.
+/// Converts any batch of calls to records: see `trunkrate.records`.
 #[pyfunction]
 #[pyo3(signature = (batch, source_file=None, no_transfers=false))]
 fn records(
@@ -75,21 +77,22 @@ fn records(
     Ok(PyArrowType(py.detach(|| input::records(&batch.0, source_file, no_transfers))?))
 }
 
-/// The field that a column of this name is, if it is one: see `trunkrate.field_of`.
+/// The field that a column name stands for, if any: see `trunkrate.field_of`.
 #[pyfunction]
 fn field_of(name: &str) -> Option<&'static str> {
     Field::named(name).map(Field::as_str)
 }
 
-/// Whether columns of these names can say what a bill needs: see `trunkrate.check_columns`.
+/// Refuses column names that lack a field needed for billing: see `trunkrate.check_columns`.
 #[pyfunction]
 #[pyo3(signature = (names, no_transfers=false))]
 fn check_columns(names: Vec<String>, no_transfers: bool) -> PyResult<()> {
     Ok(input::check_columns(names.iter().map(String::as_str), no_transfers)?)
 }
 
-/// The newest start that can be believed: see `trunkrate.newest_start`. Instants are in microseconds since 1970; `days` has of each
-/// UTC day its number since 1970, how many sound calls start on it, and the last of them.
+/// The newest plausible start: see `trunkrate.newest_start`. Instants are in microseconds since
+/// 1970; `days` has for each UTC day its number since 1970, the number of sound calls that start on
+/// it, and the last of their starts.
 #[pyfunction]
 fn newest_start(days: Vec<(i64, u64, i64)>, known: Option<i64>) -> Option<i64> {
     let mut starts = Starts::default();
@@ -99,14 +102,14 @@ fn newest_start(days: Vec<(i64, u64, i64)>, known: Option<i64>) -> Option<i64> {
     starts.newest(known)
 }
 
-/// A CSV file as records: see `trunkrate.read_csv`.
+/// Reads a CSV file as records: see `trunkrate.read_csv`.
 #[pyfunction]
 #[pyo3(signature = (data, source_file, no_transfers=false, may_be_cut=true))]
 fn read_csv(py: Python<'_>, data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> PyResult<Batches> {
     Ok(batches(py.detach(|| input::read_csv(data, source_file, no_transfers, may_be_cut))?))
 }
 
-/// A whole night: see `trunkrate.rate`.
+/// Rates a whole night: see `trunkrate.rate`.
 #[pyfunction]
 #[pyo3(signature = (calls, tariff, no_transfers=false))]
 fn rate(
@@ -123,7 +126,7 @@ fn rate(
     Ok((batches(legs), batches(log), batches(suspense)))
 }
 
-/// Whole families: see `trunkrate.rate_joined`.
+/// Rates whole families: see `trunkrate.rate_joined`.
 #[pyfunction]
 fn rate_joined(
     py: Python<'_>,
@@ -134,7 +137,8 @@ fn rate_joined(
     Ok(PyArrowType(py.detach(|| rating::rate_joined(&batch.0, inputs))?))
 }
 
-/// Suspense, once the newest call is known: see `trunkrate.finish_suspense`. The instant is in microseconds since 1970.
+/// Finishes the suspense, once the newest call is known: see `trunkrate.finish_suspense`. The
+/// instant is in microseconds since 1970.
 #[pyfunction]
 fn finish_suspense(
     py: Python<'_>,

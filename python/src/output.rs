@@ -1,4 +1,4 @@
-//! From the kernel's verdicts to rows: legs, log, and what later nights must know.
+//! Rows from the kernel's verdicts: legs, call log, and the facts that later nights need.
 
 use crate::Problem;
 use crate::table::{Row, Rows};
@@ -15,14 +15,14 @@ fn party(row: &mut Row<'_>, party: PartyRef, calls: &Calls) {
     row.written(|out| party.push_to(&calls.parties, out));
 }
 
-/// A prefix is written as bytes, all of them digits.
+/// Writes a prefix, whose bytes are all digits.
 fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = Vec::new();
     write(&mut bytes);
     row.text(std::str::from_utf8(&bytes).unwrap_or_default());
 }
 
-/// One leg of a call, with its number from 1.
+/// Writes one leg of a call, with its number from 1.
 pub fn leg(rows: &mut Rows, call: &Booked, number: i64, leg: &BookedLeg<'_>, calls: &Calls, decks: &[Deck]) {
     let (deck, rate) = (&decks[call.deck as usize], leg.rate);
     let row = &mut rows.row();
@@ -42,7 +42,7 @@ pub fn leg(rows: &mut Rows, call: &Booked, number: i64, leg: &BookedLeg<'_>, cal
     row.text(&deck.currency).decimal(leg.charge.amount.units());
 }
 
-/// A call's row of the log.
+/// Writes a call's row of the log.
 pub fn log(rows: &mut Rows, call: &Booked, total: Total, calls: &Calls, decks: &[Deck]) -> Result<(), Problem> {
     let (cell, parties) = (log_cell(call.scenario), Parties { a: call.a, b: call.b, c: call.c });
     let amount = i64::try_from(total.units()).map_err(|_| too_large(call, calls))?;
@@ -67,13 +67,13 @@ pub fn log(rows: &mut Rows, call: &Booked, total: Total, calls: &Calls, decks: &
     Ok(())
 }
 
-/// An amount that does not fit.
+/// The problem of an amount that does not fit.
 pub fn too_large(call: &Booked, calls: &Calls) -> Problem {
     let sid = calls.odd_sids.text(call.sid);
     Problem(format!("the amount of the call {sid} is too large to be kept exactly; look at its deck's prices"))
 }
 
-/// What later nights must know of a booked call.
+/// Writes the facts of a booked call that later nights need.
 pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
     let root = &scene.root;
     let row = &mut rows.row();
@@ -92,7 +92,7 @@ pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
     row.instant((call.end != Calls::NO_TIME).then_some(call.end)).integer(i64::from(call.duration)).text(call.status.as_str());
 }
 
-/// That a call was ignored, which decides for its copies and its children.
+/// Writes that a call was ignored, which later decides about its copies and its children.
 pub fn ignored(rows: &mut Rows, calls: &Calls, record: usize) {
     let row = &mut rows.row();
     row.written(|out| calls.sid_text(record).push_to(out)).integer(None).decimal(None).flag(true).nothing_more();

@@ -1,4 +1,4 @@
-//! Records to the kernel, and what it says of each.
+//! Rating: records go to the kernel, and its verdict on each is written out.
 
 use crate::input::{self, Records, UNREADABLE, text};
 use crate::table::{KNOWN, LATE_PRICE, LEG, LOG, RECORD, Rows, SUSPENSE, VERDICT, fields, list, rated, suspense};
@@ -25,7 +25,7 @@ use trunkrate_kernel::sid::Sid;
 use trunkrate_kernel::status::{DirectionField, Status};
 use trunkrate_kernel::time::{self, DAY, Micros};
 
-/// Rows of a table that `rate` gives at a time.
+/// The least rows of a full batch that `rate` returns.
 const ROWS: usize = 1 << 17;
 
 /// A settled set of families.
@@ -39,7 +39,7 @@ struct Settled<'a> {
 }
 
 impl<'a> Settled<'a> {
-    /// The first `retried` records waited in suspense.
+    /// Settles the calls; the first `retried` records come from suspense.
     fn of(calls: Calls, retried: usize, earlier: Earlier, inputs: &'a Inputs) -> Result<Self, Problem> {
         let accounts = inputs.facts_of_accounts(calls.accounts.texts());
         let night = settle(&calls, retried, &earlier, &inputs.tariff(&accounts));
@@ -53,12 +53,12 @@ impl<'a> Settled<'a> {
         self.inputs.tariff(&self.accounts)
     }
 
-    /// The record whose text stands for a suspended one: of copies, the one with the price.
+    /// The record whose text represents a suspended one: of copies, the one with the price.
     fn kept(&self, record: usize) -> usize {
         self.night.families.with_price(u32::try_from(record).expect("fewer than 2^32 records")) as usize
     }
 
-    /// Why a suspended record is so, in words.
+    /// The detail of a suspended record: its reason in words.
     fn detail(&self, record: usize, reason: Reason, records: &Records) -> String {
         let tariff = self.tariff();
         let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
@@ -70,7 +70,7 @@ impl<'a> Settled<'a> {
         case.facts(record, reason).detail(reason, &records.fields(row), &self.inputs.policy, tariff.trunks)
     }
 
-    /// What is suspended, before the newest call of the night is known.
+    /// Writes the verdict on a record, before the newest call of the night is known.
     fn verdict(&self, rows: &mut Rows, record: usize, records: &Records) {
         let (class, reason) = (self.night.class[record], self.night.reason[record]);
         let reason = reason.filter(|_| class == Class::Suspended);
@@ -82,7 +82,8 @@ impl<'a> Settled<'a> {
         row.instant(Some(self.calls.start[record]).filter(|start| sound && *start != Calls::NO_TIME));
     }
 
-    /// The records as they came, of those in suspense; with how often they themselves were tried.
+    /// The original text of each suspended record, null for all others; with its own `first_seen`
+    /// and `tries`.
     fn suspended(&self, order: impl Iterator<Item = usize>, records: &Records) -> Result<StructArray, Problem> {
         let row = |record: usize| Some(self.calls.place[record]);
         let rows: Vec<(Option<u32>, Option<u32>)> = order
@@ -103,7 +104,7 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// A structure for each row of a list, as offsets into rows that follow one another.
+/// The offsets of a list column into its rows, and whether each list is present.
 #[derive(Default)]
 struct Offsets(Vec<i32>, Vec<bool>);
 
@@ -122,7 +123,8 @@ impl Offsets {
     }
 }
 
-/// Rates whole families, one row each: stateless, whatever the order of rows and the batches.
+/// Rates whole families, one row each. It is stateless: the order of the rows and the split into
+/// batches do not matter.
 pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, Problem> {
     let family = arrow_cast::cast(column(batch, "family")?, &DataType::Utf8)?;
     let keys: &StringArray = family.as_string();
@@ -134,7 +136,8 @@ pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, 
     }
     let (rows, families) = flattened(batch, "records")?;
     let records = Records::of(&rows)?;
-    // Whatever order an engine brings them in: those that waited first, then by family, file and line.
+    // The order is made independent of the engine: records from suspense first, then by family,
+    // file and line.
     let mut order: Vec<(u32, usize)> = families;
     order.sort_by(|(a_family, a), (b_family, b)| {
         let key =
@@ -159,7 +162,7 @@ fn line(records: &Records, row: usize) -> i64 {
     if records.source_line.is_null(row) { 0 } else { records.source_line.value(row) }
 }
 
-/// One row for each record.
+/// Writes one row for each record.
 fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, Problem> {
     let (calls, night, tariff) = (&settled.calls, &settled.night, settled.tariff());
     let trunks = TrunkFacts::of_all(calls, &tariff);
@@ -211,7 +214,8 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
     Ok(RecordBatch::try_new(Arc::new(Schema::new(rated())), columns)?)
 }
 
-/// The rows of a column of lists of structures, one after the other, and the row that each one stood in.
+/// The rows of a column of lists of structures, one after the other, each with the number of its
+/// row in the batch.
 fn flattened(batch: &RecordBatch, name: &str) -> Result<(StructArray, Vec<(u32, usize)>), Problem> {
     let given = column(batch, name)?;
     let expected = || Problem(format!("the column `{name}` is {}; expected a list of structures", given.data_type()));
@@ -239,7 +243,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Proble
     })
 }
 
-/// What earlier nights know; the texts go to the calls.
+/// Reads the facts of earlier nights; their texts are interned in the calls.
 fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
     let cast = |field: &arrow_schema::FieldRef| -> Result<ArrayRef, Problem> {
         let given = rows.column_by_name(field.name());
@@ -308,7 +312,7 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
     Ok(earlier)
 }
 
-/// A target as the log writes it: a SIP endpoint stays one, also with a number as its user.
+/// A target as the log writes it: a SIP endpoint stays an endpoint, even with a number as its user.
 fn logged(target: &str, calls: &mut Calls) -> PartyRef {
     if target.starts_with("sip:") || target.starts_with("sips:") {
         return PartyRef::endpoint(calls.parties.id(target));
@@ -320,7 +324,8 @@ fn place(name: &str) -> usize {
     KNOWN.iter().position(|(known, _)| *known == name).expect("a column of KNOWN")
 }
 
-/// Suspended records of `rate_joined`, once the newest call is known, tonight and before.
+/// Finishes the suspended records of `rate_joined`, once the newest call of tonight and earlier
+/// nights is known.
 pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micros>) -> Result<RecordBatch, Problem> {
     let text_column = |name: &str| -> Result<StringArray, Problem> {
         Ok(arrow_cast::cast(column(batch, name)?, &DataType::Utf8)?.as_string::<i32>().clone())
@@ -350,7 +355,7 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
             }
             None => (text(&reasons, row), text(&details, row).to_owned()),
         };
-        // Of a record that cannot be read no field is taken, though one may look sound.
+        // No field of an unreadable record is used, though one may look sound.
         let readable = reason != Reason::MalformedRecord.as_str();
         let field = |field: Field| if readable { fields.get(field) } else { "" };
         let [sid, parent, account] = [Field::Sid, Field::ParentCallSid, Field::AccountSid].map(field);
@@ -370,7 +375,8 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
     Ok(RecordBatch::try_new(Arc::new(Schema::new(suspense())), columns)?)
 }
 
-/// Whether a parent may still come, of a record that waits for one: which of the two reasons it is.
+/// The reason of a record that waits for its parent, by whether the parent may still come; `None`
+/// for other records.
 fn waits(reason: &str, start: Option<Micros>, newest: Option<Micros>, inputs: &Inputs) -> Option<Reason> {
     if ![Reason::ParentMissing, Reason::ParentNeverArrived].map(Reason::as_str).contains(&reason) {
         return None;
@@ -380,7 +386,7 @@ fn waits(reason: &str, start: Option<Micros>, newest: Option<Micros>, inputs: &I
     Some(if never { Reason::ParentNeverArrived } else { Reason::ParentMissing })
 }
 
-/// A record as text: a JSON object of the fields that it has, or the text that could not be read.
+/// A record as text: a JSON object of its non-empty fields, or the text that could not be read.
 fn as_text(records: &Records, row: usize) -> String {
     if !records.malformed.is_null(row) {
         return text(&records.malformed, row).to_owned();
@@ -411,7 +417,7 @@ pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_trans
     let settled = Settled::of(calls, 0, Earlier::default(), inputs)?;
     let (legs, log) = write_books(&settled)?;
     let newest = settled.night.families.newest_start.filter(|start| *start != Calls::NO_TIME);
-    // By the batch that the text of each stands in.
+    // The suspended records, by the batch that holds their text.
     let mut waiting_in = vec![Vec::new(); all.len()];
     for record in (0..settled.calls.len()).filter(|record| settled.night.class[*record] == Class::Suspended) {
         let batch = starts.partition_point(|start| *start <= settled.kept(record)) - 1;
@@ -434,7 +440,7 @@ pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_trans
     Ok((legs, log, waiting))
 }
 
-/// Legs and log by start and id.
+/// Writes legs and log, ordered by start and id.
 fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>), Problem> {
     let (calls, night, tariff) = (&settled.calls, &settled.night, settled.tariff());
     let trunks = TrunkFacts::of_all(calls, &tariff);

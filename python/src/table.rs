@@ -1,4 +1,4 @@
-//! The tables that go in and out: their columns, and how rows are written.
+//! The tables that go in and out: their columns, and the writing of their rows.
 
 use arrow_array::builder::{
     BooleanBuilder, Decimal128Builder, Int64Builder, NullBufferBuilder, StringBuilder, TimestampMicrosecondBuilder,
@@ -8,14 +8,14 @@ use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;
 use trunkrate_kernel::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// UTF-8; an empty text is null.
     Text,
     /// 64 bits, signed.
     Integer,
-    /// Yes or no.
+    /// A Boolean.
     Flag,
     /// Microseconds since 1970 in UTC.
     Instant,
@@ -27,7 +27,7 @@ pub enum Kind {
 
 use Kind::{Amount, Flag, Instant, Integer, Price, Text};
 
-/// One record as it came: the fields of the carrier's Call resource, and where it stood.
+/// One record as it came: the fields of the carrier's Call resource, and its origin.
 pub const RECORD: [(&str, Kind); 21] = [
     ("sid", Text),
     ("parent_call_sid", Text),
@@ -52,10 +52,11 @@ pub const RECORD: [(&str, Kind); 21] = [
     ("tries", Integer),
 ];
 
-/// What later nights must know of a call that was booked or ignored.
+/// The facts of a booked or ignored call that later nights need.
 ///
-/// What comes after the root's facts says the call itself, so that another version of it can be told from another call. Nights
-/// that were published before these columns were known have nothing there.
+/// The columns after the root's facts describe the call itself, so that another version of it can
+/// be distinguished from another call. Nights published before these columns existed have nulls
+/// there.
 pub const KNOWN: [(&str, Kind); 17] = [
     ("call_sid", Text),
     ("content", Integer),
@@ -76,7 +77,7 @@ pub const KNOWN: [(&str, Kind); 17] = [
     ("status", Text),
 ];
 
-/// Legs, as the ledger has them.
+/// Legs, as in the ledger.
 pub const LEG: [(&str, Kind); 24] = [
     ("call_sid", Text),
     ("parent_call_sid", Text),
@@ -104,7 +105,7 @@ pub const LEG: [(&str, Kind); 24] = [
     ("amount", Amount),
 ];
 
-/// The call log, as the ledger has it.
+/// The call log, as in the ledger.
 pub const LOG: [(&str, Kind); 18] = [
     ("call_sid", Text),
     ("parent_call_sid", Text),
@@ -126,14 +127,14 @@ pub const LOG: [(&str, Kind); 18] = [
     ("carrier_price", Price),
 ];
 
-/// What a copy brought of a call of an earlier night.
+/// The late price that a copy brought for a call of an earlier night.
 pub const LATE_PRICE: [(&str, Kind); 2] = [("call_sid", Text), ("carrier_price", Price)];
 
-/// Where a record ended, as far as it is no table in itself.
+/// The verdict on a record, without the parts that are tables of their own.
 pub const VERDICT: [(&str, Kind); 6] =
     [("class", Text), ("reason", Text), ("detail", Text), ("seconds", Integer), ("is_retried", Flag), ("start_time", Instant)];
 
-/// Suspense, but for the record's own fields, which a later night reads again.
+/// Suspense, without the record's own fields, which a later night reads again.
 pub const SUSPENSE: [(&str, Kind); 11] = [
     ("call_sid", Text),
     ("parent_call_sid", Text),
@@ -176,12 +177,12 @@ pub fn list(name: &str, columns: &[(&str, Kind)]) -> Field {
     Field::new_list(name, Field::new("item", DataType::Struct(fields(columns)), true), true)
 }
 
-/// What goes into `rate_joined`. A family that is null is refused there, with what to do, and not by its type.
+/// The input of `rate_joined`. A null family is refused there, with advice, and not by its type.
 pub fn family() -> Fields {
     Fields::from(vec![Field::new("family", DataType::Utf8, true), list("records", &RECORD), list("known", &KNOWN)])
 }
 
-/// What comes out of it.
+/// The output of `rate_joined`.
 pub fn rated() -> Fields {
     let mut all: Vec<Arc<Field>> = fields(&VERDICT).iter().cloned().collect();
     let tables = [structure("record", &RECORD), structure("log", &LOG), list("legs", &LEG), structure("known", &KNOWN)];
@@ -189,7 +190,7 @@ pub fn rated() -> Fields {
     all.into()
 }
 
-/// What comes out of `finish_suspense`.
+/// The output of `finish_suspense`.
 pub fn suspense() -> Fields {
     let mut all: Vec<Arc<Field>> = fields(&SUSPENSE).iter().cloned().collect();
     all.push(Arc::new(structure("fields", &RECORD)));
@@ -245,7 +246,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Of these columns.
+    /// An empty table with these columns.
     pub fn new(columns: &[(&str, Kind)]) -> Self {
         Self {
             fields: fields(columns),
@@ -255,43 +256,44 @@ impl Rows {
         }
     }
 
-    /// How many rows were written.
+    /// The number of rows written.
     pub fn len(&self) -> usize {
         self.present.len()
     }
 
-    /// Begins a row: every column is then written, in order.
+    /// Begins a row, whose columns must then all be written, in order.
     pub fn row(&mut self) -> Row<'_> {
         self.present.append_non_null();
         Row { columns: self.columns.iter_mut(), buffer: &mut self.buffer }
     }
 
-    /// A row that is not there.
+    /// Writes a null row.
     pub fn null(&mut self) {
         self.present.append_null();
         self.columns.iter_mut().for_each(Column::null);
     }
 
-    /// The rows as a structure; the table is empty afterwards.
+    /// Takes the rows as a structure; the table is empty afterwards.
     pub fn structure(&mut self) -> StructArray {
         let columns = self.columns.iter_mut().map(Column::finish).collect();
         StructArray::new(self.fields.clone(), columns, self.present.finish())
     }
 
-    /// The columns; the table is empty afterwards.
+    /// Takes the columns; the table is empty afterwards.
     pub fn columns(&mut self) -> Vec<ArrayRef> {
         self.present.finish();
         self.columns.iter_mut().map(Column::finish).collect()
     }
 
-    /// The rows as a batch; the table is empty afterwards.
+    /// Takes the rows as a batch; the table is empty afterwards.
     pub fn batch(&mut self) -> RecordBatch {
         let columns = self.columns();
         RecordBatch::try_new(Arc::new(Schema::new(self.fields.clone())), columns).expect("columns of their own types")
     }
 }
 
-/// A row that is being written, column by column. A value of another kind than its column's is a bug.
+/// A row that is being written, column by column. A value of another kind than its column's is a
+/// bug.
 pub struct Row<'a> {
     columns: std::slice::IterMut<'a, Column>,
     buffer: &'a mut String,
@@ -302,14 +304,14 @@ impl Row<'_> {
         self.columns.next().expect("a value for each column, and no more")
     }
 
-    /// A text; an empty one is none.
+    /// Writes a text; an empty one becomes null.
     pub fn text(&mut self, text: &str) -> &mut Self {
         let Some(Column::Text(column)) = self.columns.next() else { panic!("a column of texts") };
         column.append_option(Some(text).filter(|text| !text.is_empty()));
         self
     }
 
-    /// A text that is written to the end of a buffer.
+    /// Writes a text that a function appends to a buffer.
     pub fn written(&mut self, write: impl FnOnce(&mut String)) -> &mut Self {
         self.buffer.clear();
         write(self.buffer);
@@ -318,35 +320,35 @@ impl Row<'_> {
         self
     }
 
-    /// An integer.
+    /// Writes an integer.
     pub fn integer(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
         let Column::Integer(column) = self.next() else { panic!("a column of integers") };
         column.append_option(value.into());
         self
     }
 
-    /// Yes or no.
+    /// Writes a Boolean.
     pub fn flag(&mut self, value: bool) -> &mut Self {
         let Column::Flag(column) = self.next() else { panic!("a column of flags") };
         column.append_value(value);
         self
     }
 
-    /// An instant.
+    /// Writes an instant.
     pub fn instant(&mut self, micros: impl Into<Option<i64>>) -> &mut Self {
         let Column::Instant(column) = self.next() else { panic!("a column of instants") };
         column.append_option(micros.into());
         self
     }
 
-    /// Units of a price or an amount.
+    /// Writes units of a price or an amount.
     pub fn decimal(&mut self, units: impl Into<Option<i64>>) -> &mut Self {
         let Column::Decimal(column) = self.next() else { panic!("a column of decimals") };
         column.append_option(units.into().map(i128::from));
         self
     }
 
-    /// The rest of the row is not there.
+    /// Writes nulls to the rest of the row.
     pub fn nothing_more(&mut self) {
         self.columns.by_ref().for_each(Column::null);
     }

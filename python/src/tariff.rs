@@ -1,4 +1,5 @@
-//! What calls are rated with. Its contents travel, not its paths: the machine that rates may have no such file.
+//! The tariff that calls are rated with. It travels as file contents, not as paths, since the
+//! machine that rates may not have the files.
 
 use crate::Problem;
 use pyo3::exceptions::{PyUserWarning, PyValueError};
@@ -14,12 +15,13 @@ use trunkrate_kernel::policy::Policy;
 
 /// Decks, trunks, accounts and policy.
 ///
-/// `rates` is a folder that is a deck or holds decks, `trunks` the carrier's trunk list as JSON, `accounts` the list of accounts
-/// as CSV, `config` a `trunkrate.toml`. A tariff can be pickled; it is loaded and checked once.
+/// `rates` is a folder that is a deck or holds decks, `trunks` the carrier's trunk list as JSON,
+/// `accounts` the list of accounts as CSV, `config` a `trunkrate.toml`. A tariff can be pickled; it
+/// is loaded and checked once.
 #[pyclass(frozen, module = "trunkrate._kernel")]
 pub struct Tariff {
     pub inputs: Inputs,
-    /// Everything that it was made from, by where it stands in a published night.
+    /// The contents of all its files, by their paths in a published night.
     contents: BTreeMap<String, Vec<u8>>,
     rates_name: String,
     hash: String,
@@ -49,7 +51,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")).into())
 }
 
-/// A function, and what it makes the tariff again of.
+/// The function that rebuilds the tariff, and its arguments.
 type Pickled<'py> = (Bound<'py, PyAny>, (Bound<'py, PyDict>, String));
 
 #[pymethods]
@@ -63,7 +65,7 @@ impl Tariff {
         accounts: Option<PathBuf>,
         config: Option<PathBuf>,
     ) -> PyResult<Self> {
-        // Loaded where it stands first: what is wrong is said with the paths that the caller knows.
+        // Loaded from its own paths first, so that errors name paths that the caller knows.
         let policy = match &config {
             Some(path) => settings::parse(path, &String::from_utf8_lossy(&read(path)?)).map_err(Problem::from)?,
             None => Policy::default(),
@@ -101,13 +103,14 @@ impl Tariff {
         &self.hash
     }
 
-    /// What the folder of the rates was called: it names a deck that names itself not.
+    /// The name of the rates folder, which is the name of a deck that does not name itself.
     #[getter]
     fn rates_name(&self) -> &str {
         &self.rates_name
     }
 
-    /// The content of every file that was given: `rates/…`, `trunks.json`, `accounts.csv`, `trunkrate.toml`.
+    /// The content of every file that was given: `rates/…`, `trunks.json`, `accounts.csv`,
+    /// `trunkrate.toml`.
     #[getter]
     fn files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let files = PyDict::new(py);

@@ -1,4 +1,4 @@
-//! `classify`: what a Refer-To value asks for.
+//! `classify`: the transfer target that a Refer-To value names.
 
 use super::args::{ClassifyArgs, TextFormat};
 use super::error::CliError;
@@ -11,7 +11,7 @@ use crate::text::visible;
 use crate::trunk::TerminationDomain;
 use serde_json::json;
 
-/// Says the kind of each value, and why.
+/// Prints the kind of each value, and the reason for it.
 pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
     let domain = args.domain.as_deref().map(|d| d.trim().trim_end_matches('.').to_ascii_lowercase());
     if let (Some(domain), Some(given)) = (&domain, &args.domain)

@@ -1,4 +1,4 @@
-//! `trunkrate.toml`: who sells, and on which terms.
+//! `trunkrate.toml`: the seller and the terms.
 
 use crate::document::build::Tax;
 use crate::document::{Party, Payment, Seller};
@@ -13,21 +13,21 @@ use std::path::Path;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
-    /// How calls are rated: [`settings`] reads it.
+    /// The rating settings, read by [`settings`].
     #[serde(rename = "input")]
     _input: IgnoredAny,
     #[serde(rename = "money")]
     _money: IgnoredAny,
     #[serde(rename = "policy")]
     _policy: IgnoredAny,
-    /// Where things are: the project reads it.
+    /// The paths, read by the project.
     #[serde(rename = "paths")]
     _paths: IgnoredAny,
     seller: SellerTable,
     invoice: InvoiceTable,
 }
 
-/// Who sells, as [`Seller`] has it, flat.
+/// The seller: the fields of [`Seller`], flat.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct SellerTable {
@@ -62,7 +62,7 @@ struct InvoiceTable {
 }
 
 impl SellerTable {
-    /// All of its texts, but the id.
+    /// All of its texts except the id.
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self { id: _, name, address, city, postcode, country, tax_id, email, registration, phone, website } = self;
         [name, city, postcode, country, tax_id, email, registration, phone, website].into_iter().chain(address)
@@ -77,13 +77,13 @@ impl InvoiceTable {
     }
 }
 
-/// Whether a text may stand before a number: a number is a file's name too.
+/// True if a text may be the prefix of a number, which is a file name too.
 fn is_prefix(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     text.len() <= 20 && text.bytes().all(allowed) && !text.starts_with(['.', '-', '_'])
 }
 
-/// Reads who sells and on which terms; what is not said is as the contract has it.
+/// Reads the seller and the terms; missing values take the contract's defaults.
 ///
 /// # Errors
 /// As [`settings::read`]; also a value that no document can have.

@@ -1,4 +1,4 @@
-//! What ends a command early, and its exit code.
+//! The failures that end a command early, and their exit codes.
 
 use crate::inputs::file::FileError;
 use crate::invoicing::error::IssueError;
@@ -9,15 +9,15 @@ use std::process::ExitCode;
 /// Kinds of failure; each has one exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Something could not be done; nothing was booked.
+    /// A failure. Nothing was booked, except where the output says so.
     Failed,
-    /// The command line makes no sense.
+    /// A wrong command line.
     Usage,
     /// More records would be suspended than `--max-suspended` allows; nothing was booked.
     TooManySuspended,
-    /// Another run has the ledger.
+    /// Another run holds the ledger's lock.
     InUse,
-    /// Whoever read our output has enough: no failure.
+    /// The reader of our output closed the pipe: no failure.
     BrokenPipe,
 }
 
@@ -30,7 +30,7 @@ pub struct CliError {
 }
 
 impl CliError {
-    /// A failure of some kind.
+    /// A failure of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hints: Vec::new() }
     }
@@ -40,23 +40,23 @@ impl CliError {
         Self::new(Kind::Failed, message)
     }
 
-    /// A command line that makes no sense.
+    /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
     }
 
-    /// The same with a way out.
+    /// Adds a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// What is wrong.
+    /// The message: the problem.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it.
+    /// The hints: advice on the problem.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }

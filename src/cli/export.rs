@@ -8,6 +8,7 @@ use super::project::Project;
 use super::run::times;
 use crate::fit::must_fit;
 use crate::inputs::record_text::RecordText;
+use crate::ledger::History;
 use crate::ledger::tables::columns;
 use crate::ledger::tables::file::each_group;
 use crate::ledger::tables::read;
@@ -16,13 +17,15 @@ use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::suspense::{self, SuspenseRow};
 use crate::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
+use crate::policy::Policy;
 use crate::record::Field;
 use crate::time;
+use crate::time::Zone;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Columns of the contract, section 5.3.
+/// The columns of suspense, as in section 5.3 of the contract.
 pub const SUSPENSE_COLUMNS: [&str; 10] = [
     "call_sid",
     "parent_call_sid",
@@ -36,7 +39,7 @@ pub const SUSPENSE_COLUMNS: [&str; 10] = [
     "record",
 ];
 
-/// Writes what was asked for.
+/// Writes the dataset that was asked for.
 pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
@@ -60,8 +63,9 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
             return write_frames((args.format, args.cells), out, &suspense_frame(&mut [])?, |each| {
                 let history = ledger.history()?;
                 let Some(run) = history.runs.last() else { return Ok(()) };
+                let zone = zone_of(&history);
                 read::each_suspended(run, Dataset::Suspense, |mut rows| {
-                    rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times)));
+                    rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times, zone.as_ref())));
                     each(suspense_frame(&mut rows)?)
                 })
             });
@@ -71,7 +75,7 @@ fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut im
     write_frames((args.format, args.cells), out, &empty, |each| each_date(ledger, dataset, selection, each))
 }
 
-/// Columns of ignored records.
+/// The columns of ignored records.
 const IGNORED_COLUMNS: [&str; 8] =
     ["call_sid", "parent_call_sid", "account_sid", "direction", "start_time", "source_file", "source_line", "record"];
 
@@ -87,7 +91,7 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
             each_group(&path, &IGNORED_COLUMNS, |ignored| {
                 let frame = of_columns(ignored.frame)?;
                 let Some(times) = &selection.times else { return each(frame) };
-                // A record that does not say when its call started is in no time.
+                // A record without a start time is in no time range.
                 let starts = ignored.longs(["start_time"])?;
                 let in_range: BooleanChunked =
                     starts.optional(0).iter().map(|start| start.is_some_and(|start| times.contains(&start))).collect();
@@ -98,10 +102,17 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
     })
 }
 
-/// Whether a waiting record says that its call started in a time; one that does not say is in none.
-pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>) -> bool {
+/// The zone for times without an offset, from the last run that has a policy.
+pub fn zone_of(history: &History) -> Option<Zone> {
+    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
+    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
+}
+
+/// True if a suspended record's start time is in the range; one that cannot be read is in none. Times without an offset are of
+/// the zone.
+pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>, zone: Option<&Zone>) -> bool {
     let Some(text) = RecordText::kept(&row.record, &row.header) else { return false };
-    let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), None));
+    let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), zone));
     start.is_some_and(|start| times.contains(&start))
 }
 
@@ -159,9 +170,9 @@ fn write_frames(
 
 /// A column as it is printed.
 pub enum Printed<'a> {
-    /// As it is.
+    /// The text as it is.
     Text(&'a StringChunked),
-    /// Units at a scale, with at least so many decimals.
+    /// Units, their scale, and the least number of decimals to print.
     Decimal(Vec<Option<i128>>, u32, u32),
     /// Instants.
     Time(Vec<Option<i128>>),
@@ -170,7 +181,7 @@ pub enum Printed<'a> {
 }
 
 impl Printed<'_> {
-    /// The text of a row; nothing for null.
+    /// The text of a row; `None` for null.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
             Self::Text(column) => column.get(row).map(str::to_owned),
@@ -190,7 +201,7 @@ impl Printed<'_> {
     }
 }
 
-/// The columns of a frame of the ledger, ready to print.
+/// The columns of a ledger frame, ready to print.
 pub fn printed(frame: &DataFrame) -> Vec<(String, Printed<'_>)> {
     let print = |column: &Column| {
         let name = column.name().as_str();

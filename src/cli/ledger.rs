@@ -1,4 +1,5 @@
-//! `ledger import`: a night that Spark published, rated again, held against what was published, and booked.
+//! `ledger import`: rates a night published by Spark again, compares the result with the published
+//! one, and books it.
 
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
@@ -16,7 +17,7 @@ use crate::policy::Policy;
 use crate::text::visible;
 use serde_json::json;
 
-/// Does what the subcommand says.
+/// Runs the subcommand.
 pub fn run(args: &LedgerArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
         LedgerCommand::Import(args) => import(args, project),
@@ -25,7 +26,7 @@ pub fn run(args: &LedgerArgs, project: &Project) -> Result<(), CliError> {
 
 fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let night = Published::open(&args.night)?;
-    // Never the configuration of the folder that this is started in.
+    // Only the night's configuration, never that of the working folder.
     let policy = match night.config()? {
         Some(path) => settings::parse(&path, &crate::inputs::file::read_text(&path)?)?,
         None => Policy::default(),
@@ -75,7 +76,8 @@ fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &Histo
     Ok(())
 }
 
-/// Nothing is booked, and that is no failure: the job that imports may be run again.
+/// Reports that the night is already imported. Nothing is booked, and it is no failure: an import
+/// job may run again.
 fn already(args: &ImportArgs, night: &Published, run: &Manifest) -> Result<(), CliError> {
     let text = match args.format {
         TextFormat::Json => {

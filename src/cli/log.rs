@@ -68,7 +68,7 @@ fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
     Ok(find::with_prices_since(&history, family)?)
 }
 
-/// The rows of a frame that are wanted, as texts.
+/// Adds the wanted rows of a frame, as texts.
 fn add_rows(frame: &DataFrame, wanted: &Selection, rows: &mut Vec<Row>) -> Result<(), CliError> {
     let columns: Vec<Printed<'_>> = printed(frame).into_iter().map(|(_, column)| column).collect();
     let calls = Rows::new(Path::new("calls"), 0, frame);
@@ -84,14 +84,15 @@ fn add_rows(frame: &DataFrame, wanted: &Selection, rows: &mut Vec<Row>) -> Resul
     Ok(())
 }
 
-/// Each parent with its children; children whose parent was not selected stand by themselves.
+/// Each parent with its children; children whose parent was not selected form a family without one.
 fn families(rows: Vec<Row>) -> Vec<(Option<Row>, Vec<Row>)> {
     let mut families: Vec<(Option<Row>, Vec<Row>)> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
     for row in rows {
         let is_child = row[PARENT].is_some();
         let root = row[if is_child { PARENT } else { SID }].clone().unwrap_or_default();
-        // A child may start before its parent (by up to a minute): the place is the family's, whoever comes first.
+        // A child may start up to a minute before its parent: the family takes the place of its
+        // first row.
         let at = *place.entry(root).or_insert_with(|| {
             families.push((None, Vec::new()));
             families.len() - 1

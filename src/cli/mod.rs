@@ -1,4 +1,4 @@
-//! The command line: what the user typed, one file per command, and what each error becomes.
+//! The command line: arguments, one file per command, and the exit code of each error.
 //!
 //! **Invariant:** results go to stdout and everything else to stderr; the core never prints.
 
@@ -36,7 +36,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Parses the arguments of the process and does what they say.
+/// Parses the arguments of the process and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     crate::catch_panic::keep_guarded_panics_quiet();
@@ -50,7 +50,8 @@ pub fn main() -> ExitCode {
         Err(error) => return error.report(),
     }
     watch_signals();
-    // Read where it is needed: what asks no project is not stopped by a broken one.
+    raise_open_files();
+    // Read only where it is needed: a broken project does not stop a command that needs none.
     let global = &args.project;
     let project = || Project::find(global);
     let result = match &args.command {
@@ -74,23 +75,33 @@ pub fn main() -> ExitCode {
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
 }
 
-/// Ends the command cleanly at SIGINT and SIGTERM. Where that cannot be, they end it as ever.
+/// Ends the command cleanly at SIGINT and SIGTERM. If no handler can be set, they end it as by
+/// default.
 fn watch_signals() {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-    // A file that grows beyond its limit is an error of the write, not the end of the process.
+    // A write beyond the file size limit is an error, and does not kill the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
-    std::thread::spawn(move || {
+    let watch = move || {
         let Some(signal) = signals.forever().next() else { return };
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
         let what = if interrupt::give_up() { ": what was published stands, and nothing else was booked" } else { "" };
         term::report("error", &format!("interrupted by {name}{what}"));
         std::process::exit(1);
-    });
+    };
+    // Without a thread to spare the signals end the process as ever.
+    let _ = std::thread::Builder::new().spawn(watch);
 }
 
-/// Refuses two ledgers or two projects, one before the command and one after it: the library would take the second, and book
-/// there, without a word.
+/// Lets the process open as many files as the system allows it: a night of many days has many.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Refuses two ledgers or two projects, one before the command and one after it: clap would
+/// silently take the second, and the command would book there.
 fn refuse_twice(args: impl Iterator<Item = OsString>) -> Result<(), CliError> {
     let own: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
     for flag in ["--ledger", "--config"] {

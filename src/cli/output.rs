@@ -1,4 +1,4 @@
-//! Files that the user asked for: all of one, or what was there before.
+//! Output files: a file is written whole, or the old one is left as it was.
 
 use crate::disk::private;
 use crate::inputs::file::FileError;
@@ -7,32 +7,43 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// A file that is written under another name beside it, and renamed when it is whole: whoever looks finds the old one or all
-/// of the new one. It keeps the mode of the old one. What is no plain file (a pipe, a device) is written to as it is.
+/// An atomic file: written under another name beside it, and renamed when complete. A reader finds
+/// the old file or all of the new one. It keeps the mode of the old one. A target that is no plain
+/// file (a pipe, a device) is written to directly.
 pub struct Whole {
     path: PathBuf,
     file: File,
-    /// The name beside it, and the file that it becomes.
+    /// The temporary name beside it, and the file that it becomes.
     beside: Option<(PathBuf, PathBuf)>,
 }
 
 impl Whole {
-    /// Begins a file that the user named: through a link the file that it leads to is written, not the link.
+    /// Begins a file that the user named. A symbolic link is followed: its target is replaced, not
+    /// the link.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let target = if path.is_symlink() { path.canonicalize().map_err(|e| failed(path, &e))? } else { path.to_owned() };
         refuse_ledgers(path, &target)?;
         Self::create_at(path, target)
     }
 
-    /// Begins a file whose name is ours, in a folder that the user named: a link of that name is replaced, never followed. Who
-    /// else may write there could have guessed it.
+    /// Begins a file whose name is ours, in a folder that the user named. A symbolic link of that
+    /// name is replaced, never followed: anyone else with write access there could have guessed the
+    /// name.
     fn create_own(path: &Path) -> Result<Self, FileError> {
-        Self::create_at(path, path.to_owned())
+        let fail = |e: std::io::Error| failed(path, &e);
+        let there = std::fs::symlink_metadata(path).ok();
+        if there.as_ref().is_some_and(Metadata::is_dir) {
+            return Err(FileError::new(path, "is a folder; a file of this name is to be written").hint("move it away"));
+        }
+        let (file, beside) = beside(path).map_err(fail)?;
+        let whole = Self { path: path.to_owned(), file, beside: Some((beside, path.to_owned())) };
+        keep_mode(&whole.file, there.as_ref().filter(|there| there.is_file())).map_err(fail)?;
+        Ok(whole)
     }
 
     fn create_at(path: &Path, target: PathBuf) -> Result<Self, FileError> {
         let fail = |e: std::io::Error| failed(path, &e);
-        let there = if target.is_symlink() { None } else { std::fs::metadata(&target).ok() };
+        let there = std::fs::metadata(&target).ok();
         if there.as_ref().is_some_and(|there| !there.is_file()) {
             let file = OpenOptions::new().write(true).open(&target).map_err(fail)?;
             return Ok(Self { path: path.to_owned(), file, beside: None });
@@ -43,13 +54,46 @@ impl Whole {
         Ok(whole)
     }
 
-    /// Puts it in its place, once all of it is written.
+    /// Renames the complete file into place.
     pub fn finish(mut self) -> Result<(), FileError> {
         let Some((beside, target)) = self.beside.take() else { return Ok(()) };
         std::fs::rename(&beside, &target).map_err(|e| {
             let _ = std::fs::remove_file(&beside);
             failed(&self.path, &e)
         })
+    }
+}
+
+/// A complete file under a temporary name beside its place, ready to be renamed. It holds no open
+/// file.
+pub struct Ready {
+    path: PathBuf,
+    beside: Option<(PathBuf, PathBuf)>,
+}
+
+impl Ready {
+    /// Writes a file whose name is ours: see [`Whole::create_own`].
+    pub fn own(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
+        let mut whole = Whole::create_own(path)?;
+        whole.file.write_all(bytes).map_err(|e| failed(path, &e))?;
+        Ok(Self { path: path.to_owned(), beside: whole.beside.take() })
+    }
+
+    /// Renames it into place.
+    pub fn finish(mut self) -> Result<(), FileError> {
+        let (beside, target) = self.beside.take().expect("it is put there once");
+        std::fs::rename(&beside, &target).map_err(|e| {
+            let _ = std::fs::remove_file(&beside);
+            failed(&self.path, &e)
+        })
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if let Some((beside, _)) = &self.beside {
+            let _ = std::fs::remove_file(beside);
+        }
     }
 }
 
@@ -82,14 +126,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     whole.finish()
 }
 
-/// The same, of a file whose name is ours: see [`Whole::create_own`].
+/// Writes a whole file whose name is ours: see [`Whole::create_own`].
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut whole = Whole::create_own(path)?;
-    whole.file.write_all(bytes).map_err(|e| failed(path, &e))?;
-    whole.finish()
+    Ready::own(path, bytes)?.finish()
 }
 
-/// Refuses the files of any ledger: what is booked is written by the ledger alone. `path` is how the user named the target.
+/// Refuses the files of any ledger: only the ledger's own code writes there. `path` is the target
+/// as the user named it.
 pub fn refuse_ledgers(path: &Path, target: &Path) -> Result<(), FileError> {
     let Some(folder) = target.parent() else { return Ok(()) };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -110,13 +153,13 @@ fn keep_mode(file: &File, there: Option<&Metadata>) -> std::io::Result<()> {
     there.map_or(Ok(()), |there| file.set_permissions(there.permissions()))
 }
 
-/// A new file beside another, under a name that nobody has.
+/// Creates a new file beside another, under an unused name.
 fn beside(path: &Path) -> std::io::Result<(File, PathBuf)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut number = 0_u32;
     loop {
         let beside = path.with_file_name(format!(".{name}.{}-{number}.part", std::process::id()));
-        // Never through a link that somebody else put there.
+        // Never through a symbolic link that somebody else put there.
         match private::create_new(&beside) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists && number < 1000 => number += 1,
             opened => return opened.map(|file| (file, beside)),

@@ -1,4 +1,4 @@
-//! `plan`: whether one machine does a night, and what Spark would need for it.
+//! `plan`: tells if one machine can rate a night, and what Spark would need for it.
 
 use super::args::{PlanArgs, TextFormat};
 use super::error::CliError;
@@ -7,7 +7,7 @@ use crate::partition::spill::Memory;
 use crate::plan::{Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds};
 use serde_json::{Value, json};
 
-/// Plans a night, for this machine or the one that is described.
+/// Plans a night for this machine or the described one.
 pub fn run(args: &PlanArgs) -> Result<(), CliError> {
     let here = || std::thread::available_parallelism().ok().and_then(|cores| u64::try_from(cores.get()).ok());
     let cores = args.cores.or_else(here);
@@ -82,7 +82,8 @@ fn steps(steps: &[Step]) -> Vec<String> {
     steps.iter().map(line).collect()
 }
 
-/// Integers in their smallest unit; what may be larger than 53 bits can tell is text.
+/// The plan as JSON: integers in their smallest unit; those that may need more than 53 bits are
+/// texts.
 fn as_json(asked: Asked, plan: &Plan) -> Value {
     let steps = |steps: &[Step]| -> Vec<Value> {
         steps.iter().map(|step| json!({"name": step.name, "formula": step.formula, "result": step.result})).collect()

@@ -1,4 +1,4 @@
-//! The project: which ledger, which files and which choices a command takes, and who says so.
+//! The project: the ledger, files and choices of a command, and the source of each.
 //!
 //! | | flag | environment | `trunkrate.toml` | else |
 //! |---|---|---|---|---|
@@ -9,11 +9,12 @@
 //! | out | `--out` | | `out` | not written, or a usage error |
 //! | how calls are rated, who sells | | | the other tables | the contract's defaults |
 //!
-//! What stands further left wins. Paths of `[paths]` are relative to the file that names them, and call files are named by
-//! them, from whichever folder the command is started.
+//! The leftmost source wins. Paths of `[paths]` are relative to the file that names them, and call
+//! files are named by those paths, whatever the working folder is.
 //!
-//! **Invariants:** No ledger is made by accident: only one that a flag, the environment or a project names is made.
-//! A path that `[paths]` names and that is not there is an error where it is needed, never a file that was not given.
+//! **Invariants:** No ledger is made by accident: only one that a flag, the environment or a
+//! project names is made. A missing path of `[paths]` is an error where it is needed, and never
+//! counts as a file that was not given.
 
 use super::args::ProjectArgs;
 use super::config;
@@ -32,21 +33,21 @@ use toml::Spanned;
 
 /// The name of a project's file.
 pub const FILE_NAME: &str = "trunkrate.toml";
-/// The ledger that no one names.
+/// The ledger's folder if nobody names one.
 const LEDGER: &str = "ledger";
 
-/// What a command works with.
+/// The project of a command.
 #[derive(Debug)]
 pub struct Project {
-    /// Its file; [`FILE_NAME`] if there is none.
+    /// The project's file; [`FILE_NAME`] if there is none.
     file: PathBuf,
     /// The file's text; empty if there is none.
     text: String,
-    /// Whether `--config` named it.
+    /// True if `--config` named it.
     named: bool,
     /// `[paths]`, if the file has it.
     paths: Option<Paths>,
-    /// The ledger of a flag or the environment.
+    /// The ledger that a flag or the environment names.
     ledger: Option<PathBuf>,
 }
 
@@ -87,7 +88,7 @@ struct Tables {
     _invoice: IgnoredAny,
 }
 
-/// A path of `[paths]` that stands for a flag.
+/// A path of `[paths]` that replaces a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// `--rates`
@@ -110,7 +111,7 @@ impl Key {
         }
     }
 
-    /// What `init` calls such a file.
+    /// The name that `init` gives such a file.
     const fn usual_name(self) -> Option<&'static str> {
         match self {
             Self::Rates => None,
@@ -122,10 +123,12 @@ impl Key {
 }
 
 impl Project {
-    /// Finds the project: the one that is named, else the nearest above the working folder; none is none.
+    /// Finds the project: the named one, else the nearest in the working folder or above it, else
+    /// an empty one.
     ///
     /// # Errors
-    /// A file that is named and not there, or is no project.
+    /// A named file that is missing or empty, a found one that another user may have written, or a
+    /// file that is no project.
     pub fn find(args: &ProjectArgs) -> Result<Self, CliError> {
         let ledger = args.ledger.clone().or_else(|| variable("TRUNKRATE_LEDGER"));
         let named = args.config.is_some();
@@ -157,7 +160,7 @@ impl Project {
         Ok(project)
     }
 
-    /// How calls are rated.
+    /// The rating policy.
     ///
     /// # Errors
     /// As [`settings::parse`].
@@ -165,7 +168,7 @@ impl Project {
         Ok(settings::parse(&self.file, &self.text)?)
     }
 
-    /// How calls are rated, if `--config` says so.
+    /// The rating policy, if `--config` named the project.
     ///
     /// # Errors
     /// As [`settings::parse`].
@@ -173,7 +176,7 @@ impl Project {
         self.named.then(|| self.policy()).transpose()
     }
 
-    /// Who sells and on which terms; also the file that says so.
+    /// The seller and the terms, and the file they come from.
     ///
     /// # Errors
     /// As [`config::parse_terms`].
@@ -186,12 +189,12 @@ impl Project {
         &self.file
     }
 
-    /// Whether there are `[paths]`.
+    /// True if the file has `[paths]`.
     pub fn has_paths(&self) -> bool {
         self.paths.is_some()
     }
 
-    /// A ledger that is there.
+    /// An existing ledger.
     ///
     /// # Errors
     /// If there is none.
@@ -206,10 +209,10 @@ impl Project {
             .hint(format!("{makes}; --ledger names another")))
     }
 
-    /// A ledger to book in: one that is there, or that is to be made because it was named.
+    /// The ledger to book in: an existing one, or a named one that is to be made.
     ///
     /// # Errors
-    /// If no one named it, and it is not there.
+    /// If it does not exist and nobody named it.
     pub fn ledger_to_book(&self) -> Result<Ledger, CliError> {
         let (folder, is_named) = self.ledger_folder();
         let ledger = Ledger::at(&folder);
@@ -225,7 +228,7 @@ impl Project {
             .hint("`trunkrate init` makes a project; or name a ledger with --ledger DIR, and it is made"))
     }
 
-    /// The ledger's folder, and whether anybody named it.
+    /// The ledger's folder, and true if anybody named it.
     fn ledger_folder(&self) -> (PathBuf, bool) {
         if let Some(folder) = &self.ledger {
             return (folder.clone(), true);
@@ -256,7 +259,7 @@ impl Project {
             let hint = e.hint.as_ref().map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
             e.hint(hint)
         })?;
-        // As the project names them, from whichever folder it was found.
+        // Named as in the project, whatever the working folder is.
         for file in &mut found.files {
             if let Ok(path) = file.path.strip_prefix(self.folder()) {
                 file.name = path.display().to_string();
@@ -296,8 +299,8 @@ impl Project {
         Ok(Some(path))
     }
 
-    /// Says that a list lies beside the file under its usual name, and is not used: it was put there later, and would be forgotten
-    /// every night.
+    /// Notes that a list lies beside the file under its usual name and is not used: it was put
+    /// there later, and would be missed every night.
     fn note_unnamed(&self, key: Key) {
         if let Some(usual) = key.usual_name().map(|name| self.beside(Path::new(name))).filter(|path| path.is_file()) {
             let (list, file, key) = (usual.display(), self.file.display(), key.as_str());
@@ -313,13 +316,13 @@ impl Project {
         self.path(Key::Rates, flag)?.ok_or_else(|| self.missing("--rates DIR", "rates"))
     }
 
-    /// The folder of `--out`, else that of the project, which need not be there.
+    /// The folder of `--out`, else that of the project, which need not exist.
     pub fn out(&self, flag: Option<&Path>) -> Option<PathBuf> {
         let named = self.paths.as_ref().and_then(|paths| paths.out.as_ref());
         flag.map(Path::to_owned).or_else(|| named.map(|path| self.beside(path.get_ref())))
     }
 
-    /// The same where nothing can be done without it.
+    /// The folder of `--out` or of the project, for commands that need one.
     ///
     /// # Errors
     /// If neither names one.
@@ -336,7 +339,7 @@ impl Project {
         CliError::usage(format!("{flag} is missing")).hint(hint)
     }
 
-    /// An empty path would be the folder itself.
+    /// Refuses empty paths: an empty path would be the folder itself.
     fn refuse_empty_paths(&self) -> Result<(), FileError> {
         let Some(Paths { ledger, calls, rates, trunks, accounts, items, out }) = &self.paths else { return Ok(()) };
         let single =
@@ -370,7 +373,8 @@ impl Project {
         self.file.parent().unwrap_or(Path::new(""))
     }
 
-    /// A path of the file, seen from here, without the `.` that a file manager or a shell put in it.
+    /// A path of the file, relative to the working folder, without the `.` that a file manager or a
+    /// shell put in it.
     fn beside(&self, path: &Path) -> PathBuf {
         let joined = self.folder().join(path);
         let plain: PathBuf = joined.components().filter(|part| !matches!(part, Component::CurDir)).collect();
@@ -378,13 +382,13 @@ impl Project {
     }
 }
 
-/// A variable that is set to something.
+/// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Refuses a project's file in a folder above that somebody else could have put there: it would rate and bill by terms of
-/// theirs.
+/// Refuses a project's file in a folder above that somebody else could have written: calls would be
+/// rated and billed on their terms.
 fn refuse_strangers(file: &Path) -> Result<(), CliError> {
     use std::os::unix::fs::MetadataExt;
     let of = |path: &Path| std::fs::metadata(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));

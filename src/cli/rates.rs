@@ -13,7 +13,7 @@ use serde_json::json;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Dispatches to the two.
+/// Runs the subcommand.
 pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
         RatesCommand::Check { dir } => check(&project.rates(dir.as_deref())?),
@@ -82,8 +82,8 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The only place that asks the clock: a question to a deck is about now, and an invoice has the date of today, unless the
-/// user says otherwise.
+/// The current time. This is the only place that reads the clock: unless the user says otherwise, a
+/// deck is asked for now, and an invoice is dated today.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or_default() * time::SECOND

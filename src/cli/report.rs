@@ -1,4 +1,4 @@
-//! `report`: a run, as one reads it in the morning.
+//! `report`: a summary of a run for the morning after.
 
 use super::args::{ReportArgs, ReportFormat};
 use super::error::CliError;
@@ -25,7 +25,7 @@ pub fn run(args: &ReportArgs, project: &Project) -> Result<(), CliError> {
     }
 }
 
-/// A run by its id, or the last one; and why it was undone, if it was.
+/// A run by its id, or the last one; and the reason for its undo, if it was undone.
 fn find<'a>(history: &'a History, run_id: Option<&str>) -> Result<(&'a Run, Option<&'a str>), CliError> {
     let Some(run_id) = run_id else {
         let last = history.runs.last().map(|run| (run, None));
@@ -36,7 +36,7 @@ fn find<'a>(history: &'a History, run_id: Option<&str>) -> Result<(&'a Run, Opti
     if let Some(run) = history.runs.iter().find(named) {
         return Ok((run, None));
     }
-    // The same night, undone, rated and undone again, has one id: the last undo is meant.
+    // A run that was undone, booked and undone again has one id: the last undo counts.
     let undone = history.undone.iter().rev().find(|undone| named(&&undone.run));
     undone
         .map(|undone| (&undone.run, Some(undone.reason.as_str())))

@@ -1,4 +1,4 @@
-//! `rerate`: what one call costs and why, beside what was booked.
+//! `rerate`: explains the price of one call, beside the booked one.
 
 use super::args::{RerateArgs, TextFormat};
 use super::error::CliError;
@@ -38,7 +38,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A call and its price, as they are shown.
+/// A call and its price, ready to print.
 struct Case {
     sid: String,
     account: String,
@@ -69,7 +69,7 @@ struct LegText {
     to: String,
     rated: String,
     origin: String,
-    /// Why the origin is not known, if it is not and counts.
+    /// The reason why the origin is unknown, if it is unknown and matters.
     unknown_because: Option<String>,
     priced: Option<Priced>,
 }
@@ -96,7 +96,8 @@ struct Booked {
     currency: String,
     amount: Total,
     legs: Vec<Total>,
-    /// The invoices that bill it, in their order: only the last may stand. Each with the credit note that took it back.
+    /// The invoices that bill it, in order, each with the credit note that cancels it: only the
+    /// last may be uncredited.
     invoices: Vec<(String, Option<String>)>,
 }
 
@@ -114,7 +115,7 @@ pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-// ---- from files -------------------------------------------------------------------------------------------------
+// ---- from files ---------------------------------------------------------------------------------
 
 fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let rates = project.rates(args.rates.as_deref())?;
@@ -194,7 +195,7 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
     }
 }
 
-// ---- from the ledger --------------------------------------------------------------------------------------------
+// ---- from the ledger ----------------------------------------------------------------------------
 
 fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let ledger = project.ledger()?;
@@ -271,7 +272,8 @@ fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Account
 
 fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {
     let named = accounts.get(account).map(|account| account.deck.as_str()).filter(|deck| !deck.is_empty());
-    // Another folder of decks may not have the one that the account names: if it is one deck, that is meant.
+    // Another folder may lack the deck that the account names: if it has one deck only, that one is
+    // meant.
     let index = match named {
         Some(deck) => decks.named(deck).or((decks.decks.len() == 1).then_some(0))?,
         None => decks.default_deck()?,
@@ -279,20 +281,20 @@ fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<
     decks.decks.get(index as usize)
 }
 
-/// How the run that booked the call rounded, and the numbers that stood for a withheld caller then.
+/// The rounding of the run that booked the call, and its numbers for a withheld caller.
 fn booked_policy(run: &Run) -> (LegRule, FewNumbers) {
     let policy = Policy::of_words(&run.manifest.policy);
     (policy.leg_rule, policy.withheld_numbers)
 }
 
-/// A, B and C out of the log: A and B are the root's cells, C is where a child's cell ends.
+/// A, B and C from the log: A and B are the root's `from` and `to`, C is a child's `to`.
 fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenario, Parties)> {
     let scenario = Scenario::parse(&row.scenario)?;
     let mut pack = |text: &str| PartyRef::pack(&Party::of_root(text), texts);
     let (a, b) = (pack(&root.from), pack(&root.to));
     let c = match scenario {
         Scenario::Root(_) => None,
-        // A SIP target stays an endpoint, also with a number as its user.
+        // A SIP target stays an endpoint, even if its user is a number.
         Scenario::Transfer(_) if row.to.starts_with("sip") => Some(PartyRef::endpoint(texts.id(&row.to))),
         Scenario::Transfer(_) => Some(pack(&row.to)),
     };
@@ -329,7 +331,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError
     })
 }
 
-// ---- the answer -------------------------------------------------------------------------------------------------
+// ---- the answer ---------------------------------------------------------------------------------
 
 struct Head {
     sid: String,
@@ -414,9 +416,9 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
     }
 }
 
-/// Why a party is no origin, in words.
+/// The reason why a party is no origin, in words.
 fn why_unknown(party: PartyRef, texts: &Interner) -> String {
-    // A number that is no origin is one of those that the carrier writes for a withheld caller.
+    // A number that is no origin is one that the carrier writes for a withheld caller.
     if let Some(number) = party.as_number().or_else(|| party.origin_number(texts)) {
         let at = WITHHELD_NUMBERS.iter().position(|text| Number::parse(text) == Some(number));
         let word = at.map(|at| format!(" ({} on a keypad)", WITHHELD_WORDS[at])).unwrap_or_default();

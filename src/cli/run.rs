@@ -1,4 +1,4 @@
-//! `run`: the night; and `suspense retry`, a night without calls.
+//! `run`: rates and books a night; and `suspense retry`, a run without call files.
 
 use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
@@ -33,7 +33,7 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     night((&args.rating, project), &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
 }
 
-/// Tries all that waits again, without new calls.
+/// Rates all suspended records again, without new calls.
 pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     if waits::of_history(&ledger.history()?)?.is_empty() {
@@ -45,9 +45,6 @@ pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
 
 fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
     let Some(threads) = threads else { return Ok(()) };
-    if threads == 0 {
-        return Err(CliError::usage("--threads 0: expected 1 or more"));
-    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
 }
@@ -94,7 +91,8 @@ fn night(
     Ok(())
 }
 
-/// What has changed since the last run: nothing, or what is accepted. What is only noted is said.
+/// The accepted changes since the last run; an error if there are any and they are not accepted.
+/// Prints the changes that are only noted.
 pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool) -> Result<Vec<String>, CliError> {
     let Changes { run_id, stopping, notes } = Changes::since_last_run(ledger, history, inputs)?;
     for note in notes {
@@ -112,7 +110,7 @@ pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool
         .hint("put back what was not meant to change; --accept-changes books it as it is now, and keeps this list with the run"))
 }
 
-/// What calls are rated with, by the flags and the project.
+/// Loads the inputs of rating, as the flags and the project name them.
 fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transfers: bool) -> Result<Inputs, CliError> {
     let rates = project.rates(args.rates.as_deref())?;
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
@@ -125,7 +123,8 @@ fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transf
     Ok(inputs)
 }
 
-/// Trunks whose transfers to the PSTN cannot be known by a host, and are billed as SIP.
+/// Notes trunks without a usable domain: their transfers to the PSTN cannot be recognised by a
+/// host, and are billed as SIP.
 fn note_trunks_without_domains(inputs: &Inputs, path: Option<&Path>) {
     let (Some(path), Some((trunks, _))) = (path, &inputs.trunks) else { return };
     let name = |trunk: &Trunk| match &trunk.domain {
@@ -147,7 +146,7 @@ fn note_trunks_without_domains(inputs: &Inputs, path: Option<&Path>) {
     }
 }
 
-/// Tables of decks and a list of accounts that may have been cut.
+/// Notes deck tables and an accounts list that may have been cut off.
 fn note_open_ends(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
     if inputs.policy.final_newline == FinalNewline::Optional {
         return;
@@ -162,8 +161,8 @@ fn note_open_ends(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
     }
 }
 
-/// Several decks, and nobody who names one: the list of accounts was forgotten, is another, or its column of decks has
-/// another name.
+/// Notes that there are several decks and no account names one: the accounts list was forgotten, is
+/// the wrong one, or its deck column has another name.
 fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
     let decks = inputs.decks.decks.len();
     let names_one = inputs.accounts.as_ref().is_some_and(|(list, _)| list.values().any(|account| !account.deck.is_empty()));
@@ -181,7 +180,7 @@ fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Opt
     term::report("note", &format!("{}: {nobody}, and there are {decks}: {becomes}", file.display()));
 }
 
-/// Takes a ledger for writing, and reads what is in it.
+/// Locks a ledger for writing, and reads its history.
 pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
     let history = ledger.history()?;
@@ -190,8 +189,9 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     if catalog.is_lost(&history) {
         term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
     }
-    // What a dead run did not tell it, before anything else is changed. If that fails, so will the next try, and says so; but
-    // it must know of an undo before the same run may come again.
+    // Brings the catalog up to date after a run that died, before anything else is changed. A
+    // failure may be ignored, because the next try reports it; but the catalog must know of an undo
+    // before the same run may be booked again.
     if !history.is_empty() && !catalog.is_up(&history)? {
         let told = catalog::follow(ledger, &lock, &history);
         if !history.undone.is_empty() {
@@ -201,12 +201,14 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     Ok((lock, history))
 }
 
-/// Where the ledger stands now, to be noted elsewhere: `verify --since` proves that it still holds all of it.
+/// The ledger's head, to be noted elsewhere: `verify --since` proves that the ledger still holds
+/// everything up to it.
 pub fn head(history: &History) -> String {
     format!("head {}\n", history.head())
 }
 
-/// Prints what was done. It is done: exit code 1 would say that it is not.
+/// Prints a finished result. A failure to print is only noted: exit code 1 would say that the work
+/// was not done.
 pub fn print_what_is_done(text: &str, but: &str) {
     match term::print(text) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => term::report("note", &format!("{but}: {e}")),
@@ -214,7 +216,7 @@ pub fn print_what_is_done(text: &str, but: &str) {
     }
 }
 
-/// What a summary says that nobody may overlook.
+/// Prints the oddities of a summary that nobody may overlook.
 fn say_what_is_odd(summary: &Summary) {
     for (file, unread) in &summary.unread {
         for (column, field) in unread {
@@ -269,10 +271,11 @@ fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &SettledRun) ->
     }
 }
 
-/// How many unlisted accounts a note names.
+/// The most unlisted accounts that a note names.
 const NAMED: usize = 10;
 
-/// Says which accounts with calls the accounts file lacks, if it was given: they are billed under their ids, or wait.
+/// Notes the accounts with calls that the accounts file lacks, if one was given: they are billed
+/// under their ids, or their calls wait.
 pub fn tell_unlisted(summary: &Summary) {
     let accounts = &summary.unlisted_accounts;
     if accounts.is_empty() {
@@ -331,7 +334,7 @@ pub fn as_text(summary: &Summary) -> String {
     let width = counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
     let seconds_width = counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();
     for (place, (name, count)) in counts(summary).enumerate() {
-        // The law, as it is read: read + retried = rated + free + …
+        // The conservation law: read + retried = rated + free + …
         let sign = match place {
             0 => " ",
             2 => "=",

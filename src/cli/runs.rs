@@ -1,4 +1,4 @@
-//! `runs` and `undo`: what was booked, and how it is taken back.
+//! `runs` and `undo`: lists the booked runs, and takes one back.
 
 use super::args::{RunsArgs, TableFormat, UndoArgs};
 use super::cells::{CellArgs, Cells};
@@ -27,7 +27,7 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Every run ever published with the undo that took it back: first those that count.
+/// Every run ever published, with its undo: first those that are still booked.
 fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&Undone>)> {
     let undone = history.undone.iter().map(|undone| (&undone.run.manifest, Some(undone)));
     history.runs.iter().map(|run| (&run.manifest, None)).chain(undone)
@@ -39,7 +39,7 @@ fn amount(manifest: &Manifest) -> String {
     manifest.amount.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What a person decided, or which files were read.
+/// The reason that a person gave, the imported night, or the files that were read.
 fn about(manifest: &Manifest, undone: Option<&Undone>) -> String {
     if let (None, Some(night)) = (undone, &manifest.imported) {
         return format!("published night {} of {}", night.sequence, night.engine);
@@ -103,7 +103,7 @@ fn as_json(manifest: &Manifest, undone: Option<&Undone>) -> Value {
     })
 }
 
-/// Takes a run back, and those that stand on it if that is allowed.
+/// Undoes a run, and its dependents if that is allowed.
 pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the run is undone"));
@@ -126,7 +126,7 @@ pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
                 .hint(format!("`trunkrate invoice credit {number} --rebill --reason TEXT` takes an invoice back first")));
         }
     }
-    // From the last to the first: after each the ledger is whole.
+    // From the last to the first, so that the ledger is consistent after each.
     let last = at;
     for at in dependents.into_iter().rev().chain([last]) {
         let name = history.runs[at].manifest.run_id.clone();

@@ -1,15 +1,16 @@
-//! The terminal: colours, tables and the progress bar, each only where a person looks.
+//! The terminal: tables, and colours and the progress bar where a person looks.
 
 use crate::text::visible;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Whether stdout is a terminal that wants colour.
+/// True if a stream gets colour: it is a terminal, and `NO_COLOR` is unset or empty.
 fn colours(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
@@ -17,8 +18,19 @@ fn colours(terminal: bool) -> bool {
 /// Prints to stdout.
 pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(without_controls(text).as_bytes())?;
     out.flush()
+}
+
+/// The text with the characters that a terminal obeys and JSON does not escape, as JSON writes them: `\u009b`.
+fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_obeyed =
+        |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| if is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`.
@@ -34,17 +46,18 @@ pub fn report(label: &str, message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
 
-/// A heading on stdout, whose words may be a stranger's: the name of a deck, say.
+/// A heading on stdout. Its words may come from outside, such as the name of a deck, and are
+/// escaped.
 pub fn heading(text: &str) -> String {
     let text = visible(text);
     let style = if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
     format!("{style}{text}{style:#}")
 }
 
-/// A rule is no longer than this, however long the last column.
+/// The longest rule under a header, however wide the last column is.
 const WIDEST_RULE: usize = 140;
 
-/// A table of text; the columns named in `right` are numbers.
+/// A table as text; the columns named in `right` are aligned to the right.
 pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -80,7 +93,8 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A bar on stderr over the bytes that are read; nothing where stderr is no terminal, or the work is short.
+/// A progress bar on stderr over bytes read or things done; nothing if stderr is no terminal, or
+/// the work ends within half a second.
 pub struct Progress {
     /// Bytes read, or things done, so far.
     pub bytes: Arc<AtomicU64>,
@@ -89,12 +103,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts to watch bytes that are read.
+    /// Starts a bar over bytes read.
     pub fn start(total: u64) -> Self {
         Self::watched(total, "{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}", ["reading", "booking"])
     }
 
-    /// Starts to watch things that are counted.
+    /// Starts a bar over counted things.
     pub fn counting(total: u64, what: &'static str) -> Self {
         Self::watched(total, "{msg:10} {bar:40} {human_pos:>10} of {human_len} {elapsed:>4}", [what, what])
     }

@@ -1,4 +1,4 @@
-//! `verify`: proves the ledger, from its stored files alone.
+//! `verify`: proves the ledger from its stored files alone.
 
 use super::args::VerifyArgs;
 use super::error::CliError;
@@ -7,7 +7,7 @@ use super::term::{self, grouped};
 use crate::ledger::verify::{self, Proof};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 
-/// Proves every run, and the ledger as a whole. The first thing that is wrong ends it.
+/// Proves every run, and the ledger as a whole. Ends at the first violation.
 pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let proof = verify::prove(&ledger, args.sample, args.since.as_deref())?;

@@ -1,12 +1,14 @@
-//! A command that draws with templates of a user's own runs in a second process, and this one watches it.
+//! Watchdog: a command that draws with a user's own templates runs in a child process, watched by
+//! this one.
 //!
-//! **Invariant:** whatever a template does, the command ends with an error that names the templates, and nothing is issued
-//! that was not drawn.
+//! **Invariant:** whatever a template does, it can only end the command with an error that names
+//! the templates, and nothing is issued that was not drawn.
 //!
 //! # Why a process
-//! A template is a program. Where it is drawn its steps, its time and the length of its page have limits; how deep its
-//! values nest has none, and a stack that overflows ends its process (exit code 134, a message of the allocator's or none).
-//! Memory that a layout takes cannot be limited from inside either. A second process can be watched, and its end told.
+//! A template is a program. The renderer limits its steps, its time and the length of its page, but
+//! not the nesting of its values, and a stack overflow ends the process (exit code 134, with a
+//! message of the allocator or none). The memory of a layout cannot be limited from inside either.
+//! A child process can be watched, and its end reported.
 
 use super::error::CliError;
 use super::term;
@@ -20,19 +22,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Set where the command is the watched one.
+/// The environment variable that marks the watched child.
 const WATCHED: &str = "TRUNKRATE_WATCHED";
-/// How often the child is looked at.
+/// The pause between two looks at the child.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs this command in a child, if it draws with such templates and is not that child itself, and gives its exit code.
+/// Runs this command in a child and returns its exit code; `None` if there are no templates, or
+/// this process is the child.
 ///
 /// # Errors
-/// A child that cannot be started, that a signal ended, or that took too much memory.
+/// A child that cannot be started, was ended by a signal, or took too much memory.
 pub fn run(templates: Option<&Path>) -> Result<Option<ExitCode>, CliError> {
     let Some(templates) = templates else { return Ok(None) };
     if std::env::var_os(WATCHED).is_some() {
-        // Whoever ends the one that watches ends both.
+        // If the watching process is killed, the child ends too.
         return match set_parent_process_death_signal(Some(Signal::TERM)) {
             Ok(()) => Ok(None),
             Err(e) => Err(CliError::failed(format!("the command cannot be watched: {e}"))),
@@ -87,14 +90,14 @@ fn failed(templates: &Path, problem: &str) -> CliError {
         .hint("nothing is issued that is not in `trunkrate invoice list`; draw without --templates, or mend them")
 }
 
-/// Sends a signal to a child that has not been waited for, so that its number is still its own.
+/// Sends a signal to a child that has not been reaped, so that its process id is still its own.
 fn end(child: &Child, signal: Signal) {
     if let Err(e) = kill_process(Pid::from_child(child), signal) {
         term::report("note", &format!("the command cannot be told to end: {e}"));
     }
 }
 
-/// The memory that a process holds, where the system says so.
+/// The resident memory of a process in bytes, if `/proc` shows it.
 fn resident(child: &Child) -> Option<u64> {
     let pages: u64 = std::fs::read_to_string(format!("/proc/{}/statm", child.id())).ok()?.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)

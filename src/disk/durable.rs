@@ -1,6 +1,6 @@
 //! Small files and folders that are on the disk when they count.
 //!
-//! **Invariant:** what was written is synced before it is named, and so is the folder that names it.
+//! **Invariant:** a file is synced before it is named, and so is the folder that names it.
 
 use super::folder::is_there;
 use super::{interrupt, private};
@@ -8,8 +8,8 @@ use crate::inputs::file::FileError;
 use std::fs::File;
 use std::path::Path;
 
-/// Writes a small file whole and syncs it. What an earlier try left there is removed first, never written into: it may be a
-/// link to something else.
+/// Writes a small file whole and syncs it. A file that an earlier try left there is removed first,
+/// never written into: it may be a link to something else.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let file = write_new(path, bytes)?;
     file.sync_all().map_err(|e| FileError::new(path, format!("cannot be written: {e}")))
@@ -33,7 +33,7 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
     private::make_folders(folder).map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
 }
 
-/// Makes a folder and those above it that are not there, and syncs the folder that holds each new one.
+/// Makes a folder and the missing ones above it, and syncs the folder that holds each new one.
 pub(crate) fn make_folder_synced(folder: &Path) -> Result<(), FileError> {
     let mut missing = vec![folder.to_owned()];
     while let Some(parent) = missing.last().and_then(|path| path.parent())
@@ -50,8 +50,8 @@ pub(crate) fn make_folder_synced(folder: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Syncs the folders above a first ledger, whose entries a process that died may have made and not synced. One that may not
-/// be read is not its own.
+/// Syncs the folders above a first ledger: a process that died may have made their entries and not
+/// synced them. A folder that may not be read belongs to somebody else.
 pub(crate) fn sync_above(folder: &Path) {
     if let Ok(folder) = folder.canonicalize() {
         for above in folder.ancestors().skip(1) {
@@ -65,8 +65,9 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
     sync().map_err(|e| FileError::new(folder, format!("cannot be synced: {e}")))
 }
 
-/// Moves a folder by one rename, and syncs the folders that hold it and held it: **now it counts.** If a sync fails, it may
-/// not survive a loss of power; so it does not count, and is moved back.
+/// Moves a folder by one rename, and syncs the folders that hold it and held it: **now it counts.**
+/// If a sync fails, the rename may not survive a loss of power; so it does not count, and is moved
+/// back.
 pub(crate) fn move_synced(from: &Path, to: &Path, holders: &[&Path], done: &str) -> Result<(), FileError> {
     let _whole = interrupt::publishing();
     std::fs::rename(from, to).map_err(|e| FileError::new(to, format!("cannot be published: {e}")))?;

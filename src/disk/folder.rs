@@ -1,14 +1,15 @@
-//! What is in a folder.
+//! The entries of a folder.
 
 use crate::inputs::file::FileError;
 use std::path::{Path, PathBuf};
 
-/// Whether a path is there. A disk that cannot say is an error: a run that is overlooked would be booked again.
+/// True if the path exists. A disk that cannot say is an error: a run that is overlooked would be
+/// booked again.
 pub(crate) fn is_there(path: &Path) -> Result<bool, FileError> {
     path.try_exists().map_err(|e| FileError::new(path, format!("cannot be read: {e}")))
 }
 
-/// The folders and the files in a folder, each sorted; none if it is not there.
+/// The folders and the files in a folder, each sorted; none if it does not exist.
 pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FileError> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     if is_there(folder)? {

@@ -1,15 +1,16 @@
-//! Files as a ledger needs them: whole or not there, on the disk before they count, and nobody else's.
+//! Files as a ledger needs them: whole or absent, on the disk before they count, and private.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`durable`] | writes a small file and syncs it; makes folders and syncs those above; publishes a folder by one rename |
-//! | [`folder`] | what is there; a disk that cannot say is an error |
+//! | [`folder`] | the entries of a folder; a disk that cannot say is an error |
 //! | `direct` | a file that grows at its end, past the page cache (`O_DIRECT`) |
 //! | `sync` | syncs files on a thread of its own while the next ones are written |
 //! | `private` | modes 0600 and 0700, and files without a name |
-//! | [`interrupt`] | SIGINT and SIGTERM: what is being published is published whole, what was staged is removed |
+//! | [`interrupt`] | SIGINT and SIGTERM: a folder that is being published is published whole, staged files are removed |
 //!
-//! **Invariant:** a sync that fails is an error, and is never tried again: after it nobody knows what is on the disk.
+//! **Invariant:** a failed sync is an error, and is never tried again: after it the content of the
+//! disk is unknown.
 
 pub(crate) mod direct;
 pub mod durable;

@@ -1,4 +1,4 @@
-//! Files and folders that hold calls: their owner alone reads them, whatever the umask says.
+//! Files and folders that hold calls: only their owner reads them, whatever the umask is.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Result;
@@ -12,7 +12,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Makes a file that is not there yet, and is no link.
+/// Makes a new file; fails if the path exists or is a link.
 pub(crate) fn create_new(path: &Path) -> Result<File> {
     options().create_new(true).open(path)
 }

@@ -1,11 +1,12 @@
-//! Files that are brought to the disk while others are still written.
+//! A thread that syncs finished files while others are still written.
 //!
-//! **Invariant:** after [`Syncer::finish`] all bytes of all files that were handed over are on the disk; before it a run is not
-//! published.
+//! **Invariant:** after [`Syncer::finish`] all bytes of all files that were handed over are on the
+//! disk; no run is published before it.
 //!
 //! # Why
-//! Each file waits for the disk once, some milliseconds: a night of many days has many files. Where the file system does
-//! not take writes past its cache (`direct`), the last days' bytes alone are still to be waited for at the end.
+//! Each file waits some milliseconds for its sync, and a night of many days has many files. Where
+//! the file system cannot bypass its cache (`direct`), only the bytes of the last days remain to be
+//! synced at the end.
 
 use crate::inputs::file::FileError;
 use std::fs::File;
@@ -19,20 +20,20 @@ pub(crate) struct Syncer {
     thread: JoinHandle<Result<(), FileError>>,
 }
 
-/// Hands files over.
+/// The sender that hands files over.
 #[derive(Clone)]
 pub(crate) struct Behind(Sender<(PathBuf, File)>);
 
 impl Behind {
-    /// Has a file synced as it is now, or later. What goes wrong [`Syncer::finish`] says.
+    /// Has a file synced, now or later. [`Syncer::finish`] returns its error.
     pub(crate) fn sync(&self, path: &Path, file: File) {
-        // Nobody listens any more after an error, which is kept.
+        // The thread stops at its first error, and keeps it.
         let _ = self.0.send((path.to_owned(), file));
     }
 }
 
 impl Syncer {
-    /// Begins, for files below `folder`.
+    /// Starts the thread, for files below `folder`.
     ///
     /// # Errors
     /// If there is no thread to be had.
@@ -44,12 +45,12 @@ impl Syncer {
         Ok(Self { files, thread })
     }
 
-    /// Where files are handed over.
+    /// A sender for files.
     pub(crate) fn behind(&self) -> Behind {
         Behind(self.files.clone())
     }
 
-    /// Waits until all are on the disk. Whoever hands files over must have gone.
+    /// Waits until all files are on the disk. All [`Behind`] must be dropped before.
     ///
     /// # Errors
     /// The first file that could not be synced.

@@ -1,4 +1,4 @@
-//! Making a document: usage, items, parties and terms come in, a document whose totals hold comes out.
+//! Builds a document from usage, items, parties and terms, and proves its totals.
 
 use super::check::Unbalanced;
 use super::tax::tax_on;
@@ -14,74 +14,74 @@ use rust_decimal::Decimal;
 /// The tax on what an account buys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tax {
-    /// Category.
+    /// The category.
     pub category: TaxCategory,
-    /// Rate in per cent; zero in every category but the standard one.
+    /// The rate in per cent; zero in every category but the standard one.
     pub rate: Decimal,
-    /// Why nothing is charged, where that must be said.
+    /// The reason why no tax is charged, where the document must give one.
     pub reason: String,
 }
 
 /// A monthly charge, as it goes into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What it is.
+    /// The description.
     pub description: String,
-    /// How many.
+    /// The quantity.
     pub quantity: Decimal,
     /// The price of one.
     pub unit_price: Decimal,
-    /// Its tax; that of the account where none is given.
+    /// Its tax; without one, the account's.
     pub tax: Option<Tax>,
 }
 
-/// All that a document says beside its usage.
+/// The content of a document beside its usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is; a draft has no number, all others have one.
+    /// The kind; a draft has no number, all others have one.
     pub kind: Kind,
     /// Its number.
     pub number: Option<String>,
-    /// When it is issued, `YYYY-MM-DD`.
+    /// The date of issue, `YYYY-MM-DD`.
     pub issue_date: String,
-    /// When it is due.
+    /// The due date.
     pub due_date: Option<String>,
     /// The month that it bills, `YYYY-MM`.
     pub month: String,
-    /// Whether it bills late calls only.
+    /// True if it bills late calls only.
     pub supplementary: bool,
-    /// Who sells.
+    /// The seller.
     pub seller: Seller,
-    /// Who buys.
+    /// The buyer.
     pub buyer: Buyer,
-    /// ISO 4217.
+    /// The currency, ISO 4217.
     pub currency: String,
     /// The tax on usage.
     pub tax: Tax,
-    /// How it is to be paid.
+    /// Payment details.
     pub payment: Payment,
-    /// What else it says.
+    /// Further notes.
     pub notes: Vec<String>,
 }
 
-/// Why a document cannot be made.
+/// The reasons why a document cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A sum that does not fit.
     #[error(transparent)]
     Overflow(#[from] Overflow),
-    /// A month that is none.
+    /// A text that is no month.
     #[error("`{0}` is no month; expected YYYY-MM")]
     Month(String),
-    /// A currency that is none.
+    /// A text that is no currency.
     #[error("`{0}` is no currency of ISO 4217")]
     Currency(String),
-    /// A bug.
+    /// A bug: the document does not add up.
     #[error(transparent)]
     Unbalanced(#[from] Unbalanced),
 }
 
-/// Makes a document, and checks that it adds up.
+/// Builds a document, and checks that it adds up.
 ///
 /// # Errors
 /// See [`BuildError`].
@@ -154,13 +154,14 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     Ok(document)
 }
 
-/// A product to its last decimal: one with more digits than a decimal holds would be rounded.
+/// The exact product, or an error: a product with more digits than a decimal holds would be
+/// rounded.
 fn exact_product(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
     let product = a.checked_mul(b).ok_or(Overflow)?;
     if product.scale() == a.scale() + b.scale() || product.is_zero() { Ok(product) } else { Err(Overflow) }
 }
 
-/// The credit note that takes an invoice back, whole: the same lines and totals, under a number of its own.
+/// The credit note of a whole invoice: the same lines and totals, under its own number.
 #[must_use]
 pub fn credit_note(invoice: &Document, number: String, issue_date: String, reason: String) -> Document {
     let corrected = Corrected {
@@ -194,7 +195,7 @@ fn price(price: Price) -> Exact {
     Exact(trimmed(Decimal::new(price.units(), PRICE_DECIMALS), 4))
 }
 
-/// A decimal without trailing zeros, but with at least so many decimals.
+/// A decimal without trailing zeros, but with at least `least` decimals.
 fn trimmed(value: Decimal, least: u32) -> Decimal {
     let mut value = value.normalize();
     if value.scale() < least {
@@ -342,7 +343,7 @@ pub mod samples {
         usage
     }
 
-    /// An invoice of so many lines, with two items.
+    /// An invoice with `destinations` usage lines and two items.
     #[must_use]
     pub fn invoice(currency: &str, destinations: u32) -> Document {
         let item = |description: &str, quantity, unit_price: &str| Item {

@@ -1,4 +1,4 @@
-//! Whether a document adds up.
+//! Checks that a document adds up.
 
 use super::tax::tax_on;
 use super::{Document, Exact};
@@ -8,19 +8,19 @@ use rust_decimal::Decimal;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the document does not add up: {what} is {found}; expected {expected}")]
 pub struct Unbalanced {
-    /// Which total.
+    /// The name of the total.
     pub what: &'static str,
-    /// What it says.
+    /// Its value in the document.
     pub found: String,
-    /// What its parts come to.
+    /// The sum of its parts.
     pub expected: String,
 }
 
 impl Document {
-    /// Whether every total is the sum of its parts.
+    /// Checks that every total is the sum of its parts.
     ///
     /// # Errors
-    /// The first total that is not.
+    /// The first total that differs from its parts.
     pub fn check(&self) -> Result<(), Unbalanced> {
         let t = &self.totals;
         let equal = |what: &'static str, found: Decimal, expected: Decimal| {

@@ -1,7 +1,7 @@
-//! Where the money went: the usage of a document by scenario and by destination, for charts.
+//! Spend: the usage of a document by scenario and by destination, for charts.
 //!
-//! **Invariant:** the parts add up to `totals.usage`, to the last decimal. They are sums of the document's own lines; no
-//! total is made of them.
+//! **Invariant:** the parts add up to `totals.usage`, to the last decimal. They are sums of the
+//! document's own lines; no total is computed from them.
 
 use super::{Document, Exact};
 use rust_decimal::Decimal;
@@ -13,17 +13,18 @@ use std::collections::BTreeMap;
 /// A part of a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// What it is, in words.
+    /// Its name, in words.
     pub label: String,
-    /// How much of it.
+    /// Its amount.
     pub amount: Exact,
-    /// The same in thousandths of the whole, rounded.
+    /// Its share in thousandths of the whole, rounded.
     pub permille: u32,
-    /// Whether it is all the parts together that were too many to be named.
+    /// True for the sum of the parts that were too many to be named.
     pub rest: bool,
 }
 
-/// A share in thousandths, rounded half up, from 0 to 1000; 0 where there is no whole, or a negative one.
+/// A share in thousandths, rounded half up, from 0 to 1000; 0 if the part or the whole is zero or
+/// negative.
 #[must_use]
 pub fn permille(part: Decimal, whole: Decimal) -> u32 {
     if whole <= Decimal::ZERO || part <= Decimal::ZERO {
@@ -42,7 +43,7 @@ impl Document {
         parts(self.usage.iter().map(|line| (name(&line.scenario_words), line.amount)), self.totals.usage.0)
     }
 
-    /// The usage by destination, the largest first; what comes after the first `most` is one part.
+    /// The usage by destination, the largest first; all after the first `most` make one part.
     #[must_use]
     pub fn spend_by_destination(&self, most: usize) -> Vec<Part> {
         let mut all = parts(self.usage.iter().map(|line| (line.description.clone(), line.amount)), self.totals.usage.0);

@@ -1,7 +1,8 @@
 //! Usage: the legs of an account in a billing period, added up to lines.
 //!
-//! **Invariant:** the sum of the lines is the sum of the legs, to the last decimal. The total is that sum rounded once
-//! to the currency's minor unit, and what the rounding added or took is a line of its own.
+//! **Invariant:** the sum of the lines is the sum of the legs, to the last decimal. The total is
+//! that sum rounded once to the currency's minor unit; the rounding difference is a line of its
+//! own.
 //!
 //! Next: [`crate::document`], which makes an invoice of it.
 
@@ -9,10 +10,11 @@ use crate::money::{Amount, Overflow, Price, Total, minor_unit_decimals, round_in
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
-/// What legs of one line share, in the order of the lines.
+/// The key of a line: the values that its legs share. Lines are sorted by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineKey {
-    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the period itself, which come first.
+    /// The earlier month that its calls belong to, `YYYY-MM`; `None`, sorted first, for calls of
+    /// the period itself.
     pub late: Option<String>,
     /// The scenario's id.
     pub scenario: String,
@@ -20,18 +22,18 @@ pub struct LineKey {
     pub service: String,
     /// The deck's description.
     pub description: String,
-    /// Price per minute.
+    /// The price per minute.
     pub price: Price,
-    /// Connection fee per leg.
+    /// The connection fee per leg.
     pub fee: Price,
 }
 
-/// One line of an usage.
+/// One line of usage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Calls with a leg on this line.
+    /// The number of calls with a leg on this line.
     pub calls: u64,
-    /// Legs.
+    /// The number of legs.
     pub legs: u64,
     /// Their billed seconds.
     pub billed_seconds: u64,
@@ -43,28 +45,29 @@ pub struct Line {
 /// The usage of an account for a month, in one currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The lines, by what their legs share.
+    /// The lines, by key.
     pub lines: BTreeMap<LineKey, Line>,
     /// The same legs by their call's UTC day, in days since 1970.
     pub days: BTreeMap<i64, Total>,
-    /// Calls with a leg.
+    /// The number of calls with a leg.
     pub calls: u64,
     last_call: String,
 }
 
-/// What usage adds up to.
+/// The sum of usage, and its rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
-    /// Of the lines, exact.
+    /// The exact sum of the lines.
     pub sum: Decimal,
-    /// Added (or, negative, taken) by the rounding.
+    /// The amount that rounding added (negative: took).
     pub rounding: Decimal,
-    /// To be paid.
+    /// The rounded total to pay.
     pub total: Decimal,
 }
 
 impl Usage {
-    /// Adds a leg of a call that started on a day (since 1970, UTC). The legs of one call come one after the other.
+    /// Adds a leg of a call that started on a day (since 1970, UTC). The legs of one call come one
+    /// after the other.
     ///
     /// # Errors
     /// [`Overflow`] if the sum does not fit.
@@ -99,7 +102,7 @@ impl Usage {
     }
 }
 
-/// Minutes of billed seconds, to four decimals (a sixtieth has no end).
+/// Billed seconds in minutes, to four decimals (a sixtieth has no finite decimal).
 #[must_use]
 pub fn billed_minutes(seconds: u64) -> String {
     let ten_thousandths = (i128::from(seconds) * 10_000 + 30) / 60;

@@ -1,10 +1,11 @@
-//! What documents say in words: one place for every format.
+//! The words of documents, in one place for every format.
 
 use super::{Document, Kind, TaxCategory};
 use crate::scenario::{Direction, Scenario};
 use crate::table::{LegCell, Letter};
 
-/// The scenario as the published table has it: `Origination, transferred to PSTN: inbound leg + new outbound leg`.
+/// The scenario as in the published table: `Origination, transferred to PSTN: inbound leg + new
+/// outbound leg`.
 #[must_use]
 pub fn scenario(id: &str) -> String {
     match Scenario::parse(id) {
@@ -18,7 +19,7 @@ pub fn scenario(id: &str) -> String {
     }
 }
 
-/// A leg to or from the transfer target is one that the transfer made.
+/// A leg in words. A leg to or from the transfer target is new: the transfer made it.
 fn leg(cell: LegCell) -> String {
     let new = if [cell.from, cell.to].contains(&Letter::C) { "new " } else { "" };
     format!("{new}{} leg", way(cell.service))
@@ -32,7 +33,7 @@ const fn way(direction: Direction) -> &'static str {
 }
 
 impl Kind {
-    /// What stands at the head of the page.
+    /// The title at the head of the page.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -44,7 +45,7 @@ impl Kind {
 }
 
 impl Document {
-    /// What stands at the head of the page.
+    /// The title at the head of the page.
     #[must_use]
     pub const fn title(&self) -> &'static str {
         if self.supplementary && matches!(self.kind, Kind::Invoice) { "Supplementary invoice" } else { self.kind.title() }
@@ -79,7 +80,7 @@ impl TaxCategory {
         }
     }
 
-    /// What an invoice says of it.
+    /// The wording on an invoice.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -91,7 +92,7 @@ impl TaxCategory {
         }
     }
 
-    /// Reads a name.
+    /// Parses a name; the inverse of [`TaxCategory::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|category| category.as_str() == text)

@@ -1,8 +1,9 @@
 //! Calls from Parquet, by column name, through polars.
 //!
-//! Every column that trunkrate knows is taken as text, so that one reader (of [`crate::record`]) decides what a field
-//! means: numbers keep their digits; times are ISO 8601 with the offset that the column states, or none. A time that is an
-//! instant by its type goes by without being written and read again: 390 ns saved for each.
+//! Every known column is taken as text, so that one reader (of [`crate::record`]) decides the
+//! meaning of a field: numbers keep their digits; times are ISO 8601 with the offset that the
+//! column states, or none. A time that is an instant by its type is not written as text and read
+//! again, which saves 390 ns each.
 
 #![allow(clippy::disallowed_methods, reason = "a cell without a value is empty")]
 
@@ -24,19 +25,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Most rows that are read at a time: with their columns as text, 55 MiB.
+/// The most rows that are read at a time: with their columns as text, 55 MiB.
 pub const SLICE: usize = 1 << 17;
 
-/// Rows that stay together when they were read.
+/// The number of rows in one block of calls.
 const ROWS: usize = 1 << 13;
 
 /// A Parquet file of calls, read slice by slice.
 #[derive(Debug, Clone)]
 pub struct CallTable {
     path: PathBuf,
-    /// The content, where the file as stored is compressed again.
+    /// The unpacked content of a file that is compressed as a whole.
     unpacked: Option<Vec<u8>>,
-    /// How many rows it has.
+    /// The number of its rows.
     pub rows: usize,
     /// The names of all columns.
     pub names: Vec<String>,
@@ -45,24 +46,24 @@ pub struct CallTable {
     origin: Option<Origin>,
     metadata: Option<FileMetadataRef>,
     pieces: Vec<Range<usize>>,
-    /// Bytes of its pages.
+    /// The size of its pages, unpacked.
     unpacked_bytes: u64,
     limit: Limit,
 }
 
-/// How much text the rows of a file may give: one value of a dictionary stands for any number of rows, and a few bytes of
-/// runs for thousands of millions.
+/// A limit on the text that the rows of a file may give: any number of rows may share one value of
+/// a dictionary, and a run of a few bytes may give billions of rows.
 #[derive(Debug, Clone, Default)]
 struct Limit {
-    /// So many bytes; `None` for any number.
+    /// The limit in bytes; `None` for any number.
     most: Option<u64>,
-    /// How many times the file's size that is.
+    /// The limit as a multiple of the file's size.
     ratio: u32,
     given: Arc<AtomicU64>,
 }
 
 impl Limit {
-    /// Less than this is never too much: 64 MiB.
+    /// A size that is never too much: 64 MiB.
     const ALWAYS: u64 = 64 << 20;
 
     fn add(&self, path: &Path, bytes: u64) -> Result<(), FileError> {
@@ -79,7 +80,8 @@ impl Limit {
     }
 }
 
-/// Columns that records of a published night may have beside their fields; the names of those that are there.
+/// Columns that records of a published night may have beside their fields; the names of those that
+/// are there.
 #[derive(Debug, Clone, Default)]
 struct Origin {
     /// The text of a record that cannot be read; its fields are null.
@@ -104,10 +106,10 @@ impl Origin {
     }
 }
 
-/// A record of a published night, as it is kept, and where it came from.
+/// A record of a published night, as it is kept, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedText {
-    /// A JSON object of the fields that are not empty; or the text that was no record.
+    /// A JSON object of the fields that are not empty; or the text of a malformed record.
     pub record: String,
     /// The file that it came from, if that is known.
     pub file: Option<String>,
@@ -178,7 +180,8 @@ impl CallTable {
         Ok(table)
     }
 
-    /// Refuses to unpack to more than so many times the `size` of the file as stored, or to give more text than that.
+    /// Refuses to unpack to more than `ratio` times the `size` of the file as stored, or to give
+    /// more text than that.
     ///
     /// # Errors
     /// If its pages say that they are more.
@@ -191,7 +194,7 @@ impl CallTable {
         Ok(Self { limit, ..self })
     }
 
-    /// Whether the file can say what a bill needs.
+    /// Checks that the file has the columns that a bill needs.
     ///
     /// # Errors
     /// The columns that are missing ([`columns::check`]).
@@ -200,8 +203,8 @@ impl CallTable {
             .map_err(|missing| FileError::new(&self.path, format!("cannot be billed: {missing}")).hint(missing.hint()))
     }
 
-    /// The rows, cut where row groups end, into pieces of at most [`SLICE`]: no page is unpacked for two of them, unless a
-    /// row group is larger.
+    /// The rows in pieces of at most [`SLICE`], cut at the ends of row groups: no page is unpacked
+    /// for two of them, unless a row group is larger.
     #[must_use]
     pub fn pieces(&self) -> &[Range<usize>] {
         &self.pieces
@@ -210,7 +213,7 @@ impl CallTable {
     /// Reads rows from `start`.
     ///
     /// # Errors
-    /// If a page is corrupt, or a known column is no plain value.
+    /// If a page is corrupt, or a known column has no plain values.
     pub fn slice(&self, start: usize, rows: usize) -> Result<CallRows, FileError> {
         let malformed = self.origin.as_ref().and_then(|origin| origin.malformed.as_ref());
         let names = self.columns.iter().map(|(name, _)| name).chain(malformed).cloned().collect();
@@ -221,7 +224,7 @@ impl CallTable {
             Ok((*field, cells))
         });
         let columns = cells.collect::<Result<Vec<(Field, Cells)>, FileError>>()?;
-        // A value that is none is counted as one byte.
+        // A null is counted as one byte.
         let least = (frame.height() as u64).saturating_mul(columns.len() as u64);
         let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>() + malformed.as_ref().map_or(0, text_bytes);
         self.limit.add(&self.path, least.saturating_add(texts))?;
@@ -232,7 +235,8 @@ impl CallTable {
         self.guarded(|_| Ok(column_text(frame.column(name)?.as_materialized_series())?.rechunk().into_owned()))
     }
 
-    /// The texts of records of a published night, and where each came from. `rows` ascend, within one slice.
+    /// The texts of records of a published night, and the origin of each. `rows` ascend, within one
+    /// slice.
     ///
     /// # Errors
     /// As [`CallTable::slice`].
@@ -260,7 +264,8 @@ impl CallTable {
         Ok(rows.iter().map(|row| text(row - first)).collect())
     }
 
-    /// Rows with all their columns, each as a JSON object: the records as they came. `rows` ascend, within one slice.
+    /// Rows with all their columns, each as a JSON object: the records as they came. `rows` ascend,
+    /// within one slice.
     ///
     /// # Errors
     /// As [`CallTable::slice`].
@@ -287,7 +292,7 @@ impl CallTable {
             } else {
                 table.read(ParquetReader::new(File::open(&table.path)?), start, rows, columns)?
             };
-            // Runs of a damaged page may end early.
+            // The runs of a damaged page may end early.
             match frame.columns().iter().find(|column| column.len() != rows) {
                 Some(column) => Err(polars_err!(
                     ComputeError: "the column `{}` has {} values in {rows} rows from {start}", column.name(), column.len()
@@ -315,7 +320,8 @@ impl CallTable {
     }
 }
 
-/// What is known of a file as a whole: its metadata, which its pages agree with, and the names of its columns.
+/// The facts about a file as a whole: its metadata, checked against its pages, and the names of its
+/// columns.
 fn facts<R: MmapBytesReader>(
     mut reader: ParquetReader<R>,
     file: impl Read + Seek,
@@ -326,12 +332,14 @@ fn facts<R: MmapBytesReader>(
     Ok((metadata, names, pages))
 }
 
-/// How many rows are read at a time, where a row has so many bytes of text at most: a dictionary's value is copied for each.
+/// The number of rows that are read at a time, if a row has at most `row_text` bytes of text: a
+/// dictionary's value is copied for each.
 fn rows_at_a_time(row_text: u64) -> usize {
     usize::try_from(Limit::ALWAYS / row_text.max(1)).unwrap_or(SLICE).clamp(1, SLICE)
 }
 
-/// Row groups one after the other while they fit into `most` rows; a larger one in equal parts.
+/// Cuts the rows into pieces: row groups together while they fit into `most` rows; a larger one in
+/// equal parts.
 fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>> {
     let mut pieces: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
@@ -353,7 +361,7 @@ fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>>
 pub struct CallRows {
     rows: usize,
     columns: Vec<(Field, Cells)>,
-    /// The texts that are no records, of a published night.
+    /// The texts of malformed records, of a published night.
     malformed: Option<StringChunked>,
 }
 
@@ -368,7 +376,7 @@ enum Cells {
 #[derive(Debug)]
 struct Texts {
     column: StringChunked,
-    /// Whether none of them holds a NUL. Asked of each field by itself, this took 6 % of a run.
+    /// True if no text holds a NUL. Checking each field by itself took 6 % of a run.
     has_no_nul: bool,
 }
 
@@ -376,7 +384,8 @@ impl Texts {
     fn new(column: StringChunked) -> Self {
         let has_no_nul = column.downcast_iter().all(|array| {
             let short = |view: u128| {
-                // The length stands below the text, and at most twelve bytes above it. What is no text becomes 255.
+                // The length is below the text, and at most twelve bytes above it. Other bytes
+                // become 255.
                 let text = view >> 32 | u128::MAX.checked_shl(must_fit::<_, u32>(view & 15, "four bits fit 32") * 8).unwrap_or(0);
                 (text.wrapping_sub(ONES) & !text & ONES << 7) == 0
             };
@@ -390,22 +399,22 @@ impl Texts {
 /// A 1 in each byte.
 const ONES: u128 = u128::from_le_bytes([1; 16]);
 
-/// A column of times, each a number of units since 1970.
+/// A column of times, each a count of units since 1970.
 #[derive(Debug)]
 struct Times {
     ticks: Int64Chunked,
     unit: TimeUnit,
-    /// Whether they are instants; else they are local times.
+    /// True for instants, false for local times.
     in_utc: bool,
 }
 
 impl CallRows {
-    /// Reads the rows, some thousand at a time: dealing them out goes through them in no order. The place of a record is its
-    /// row in the slice.
+    /// Reads the rows, a few thousand at a time: dealing them out accesses them in random order.
+    /// The place of a record is its row in the slice.
     #[must_use]
     pub fn parse(&self, policy: &Policy) -> Vec<Calls> {
         let mut blocks = Vec::with_capacity(self.rows.div_ceil(ROWS));
-        // Each column is one array, asked directly: 50 ns per record less than through the column.
+        // Each column is one array, read directly: 50 ns per record less than through the column.
         let (mut texts, mut times, mut has_no_nul) = (Vec::new(), Vec::new(), true);
         for (field, cells) in &self.columns {
             match cells {
@@ -429,7 +438,7 @@ impl CallRows {
                 fields.0[*field as usize] = array.get(row).unwrap_or("");
             }
             let mut known = [None; 3];
-            // Where a time is no instant, its text is what it is about.
+            // A time that is no instant counts by its text.
             let mut written: [String; 3] = Default::default();
             for ((field, column), written) in times.iter().zip(&mut written) {
                 let Some(tick) = column.ticks.get(row) else { continue };
@@ -453,7 +462,7 @@ impl CallRows {
         blocks
     }
 
-    /// The texts of a row that cannot be read, one after the other in the order of the fields.
+    /// The texts of a row that cannot be read, concatenated in the order of the fields.
     fn all_texts(&self, row: usize) -> String {
         let mut texts: [String; Field::ALL.len()] = Default::default();
         for (field, cells) in &self.columns {
@@ -466,7 +475,7 @@ impl CallRows {
     }
 }
 
-/// The number of a time among those that [`Record::read_typed`] takes.
+/// The index of a time among those that [`Record::read_typed`] takes.
 fn time_number(field: Field) -> usize {
     match field {
         Field::StartTime => 0,
@@ -475,7 +484,7 @@ fn time_number(field: Field) -> usize {
     }
 }
 
-/// The texts of a column together, in bytes.
+/// The total size of a column's texts, in bytes.
 fn text_bytes(column: &StringChunked) -> u64 {
     column.downcast_iter().map(|array| array.total_bytes_len() as u64).sum()
 }
@@ -498,7 +507,7 @@ impl Cells {
 }
 
 impl Times {
-    /// A column of times; `None` if it is none.
+    /// Reads a column of times; `None` if it is none.
     fn of(series: &Series) -> PolarsResult<Option<Self>> {
         let DataType::Datetime(unit, zone) = series.dtype() else { return Ok(None) };
         let ticks = series.to_physical_repr().i64()?.rechunk().into_owned();

@@ -8,15 +8,15 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`source`] | which files; opened, decompressed, hashed, watched for change |
+//! | [`source`] | call files: found, opened, decompressed, hashed, watched for change |
 //! | [`reader`] | the pipeline: one thread reads, the others parse |
 //! | [`calls_parquet`] | the one format that polars reads; CSV and JSON are [`crate::inputs`] |
-//! | `page_counts` | Parquet pages held against their footer before polars sees them |
-//! | `text_again` | the text of a record that waits, read again from its file |
+//! | `page_counts` | Parquet pages, checked against their footer before polars sees them |
+//! | `text_again` | the text of a suspended record, read again from its file |
 //! | [`sample`] | the beginning of a file, for `init` |
 //!
-//! **Invariant:** records stand in the order of files and lines, whatever the threads; one that cannot be read is a record that
-//! waits, and a file that cannot be read whole is an error.
+//! **Invariant:** records are in the order of files and lines, whatever the threads; a record that
+//! cannot be read is suspended, and a file that cannot be read whole is an error.
 
 pub mod calls_parquet;
 pub(crate) mod page_counts;

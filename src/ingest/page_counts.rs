@@ -1,9 +1,10 @@
-//! Parquet from outside: what its pages say of themselves, held against its footer before anything is unpacked.
+//! Checks Parquet pages against their footer before anything is unpacked.
 //!
 //! # Why
-//! polars reserves as much memory as a page says that it needs. A page that says -1 values ends the process, and nothing can
-//! catch that: not an error with the file's name, but an abort. What is only short is found too: a column with fewer values
-//! than its row group has rows would end in a panic when the rows are read side by side.
+//! polars reserves as much memory as a page claims to need. A page that claims -1 values ends the
+//! process by an abort, which nothing can catch, instead of an error with the file's name. The
+//! check also finds short pages: a column with fewer values than its row group has rows would end
+//! in a panic when the rows are read side by side.
 
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{PolarsResult, polars_err};
@@ -13,23 +14,24 @@ use polars_parquet::parquet::read::{BasicDecompressor, PageReader};
 use polars_parquet::parquet::schema::types::PhysicalType;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-/// What the pages of a file come to, once they are unpacked.
+/// The unpacked size of a file's pages.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pages {
     /// Their bytes, unpacked.
     pub unpacked: u64,
-    /// Bytes of text that a row has at most, as far as it is told by dictionaries: one of their values may stand in every row.
+    /// The most bytes of text that a row has, as far as dictionaries tell: one of their values may
+    /// be in every row.
     pub row_text: u64,
 }
 
-/// A value that is told by what it adds to the one before it may have any length.
+/// The length taken for a delta-encoded value, which may have any.
 const OF_DELTAS: u64 = 64 << 10;
 
-/// Whether every page of every column can be what it says, and every column has as many values as its group has rows; what
-/// the pages come to.
+/// Checks that the claims of every page of every column are possible, and that every column has as
+/// many values as its group has rows; returns the size of the pages.
 ///
 /// # Errors
-/// The first column that cannot.
+/// The first column that fails.
 pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> PolarsResult<Pages> {
     let mut pages = Pages::default();
     let size = file.seek(SeekFrom::End(0))?;
@@ -46,7 +48,7 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
             let mut bytes = vec![0; length];
             file.seek(SeekFrom::Start(range.start))?;
             file.read_exact(&mut bytes)?;
-            // A list has more values than rows, or fewer.
+            // A column of lists may have more values than rows, or fewer.
             let is_flat = column.descriptor().descriptor.max_rep_level == 0;
             let expected = if is_flat { Some(group.num_rows()) } else { usize::try_from(column.num_values()).ok() };
             let expected = expected.ok_or_else(|| wrong(format!("says that it has {} values", column.num_values())))?;
@@ -77,7 +79,8 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
     Ok(pages)
 }
 
-/// The length of the longest text in a column's dictionary, if it has one: each stands behind its length, in four bytes.
+/// The length of the longest text in a column's dictionary, if it has one: each text follows its
+/// length, in four bytes.
 fn longest_of_dictionary(reader: PageReader) -> PolarsResult<u64> {
     let Some(page) = BasicDecompressor::new(reader, Vec::new()).read_dict_page()? else { return Ok(0) };
     let (mut rest, mut longest): (&[u8], u64) = (&page.buffer, 0);

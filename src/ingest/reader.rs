@@ -1,8 +1,9 @@
-//! Call files into [`Calls`]: a thread reads, decompresses and cuts into blocks; rayon parses the blocks.
+//! Reads call files into [`Calls`]: a thread reads, decompresses and cuts into blocks; rayon parses
+//! the blocks.
 //!
-//! **Invariant:** records stand in the order of files (by name) and lines, whatever the threads. Every record can be
-//! found again: [`Reading::texts_of`] fetches the texts of the suspended ones from its file, so that none is kept in memory
-//! for the sake of the few that need it.
+//! **Invariant:** records are in the order of files (by name) and lines, whatever the threads.
+//! Every record can be found again: [`Reading::texts_of`] fetches the texts of the suspended ones
+//! from their files, so that no text is kept in memory.
 
 use super::calls_parquet::CallTable;
 use super::source::{CallPath, Compression, Source, Stamp, format_ending};
@@ -26,11 +27,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Text that is parsed at a time, in bytes.
+/// The size of a block of text, which is parsed at once, in bytes.
 pub(crate) const BLOCK: usize = 1 << 20;
-/// Lines of a block: as columns, records of two bytes take a hundred times as much.
+/// The most lines of a block: as columns, records of two bytes take a hundred times as much.
 const MOST_LINES: u64 = 1 << 16;
-/// Largest JSON document: a page, an array or an object is read whole.
+/// The largest JSON document: a page, an array or an object is read whole.
 pub(crate) const LARGEST_DOCUMENT: u64 = 2 << 30;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -38,7 +39,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A file that was read.
 #[derive(Debug, Clone)]
 pub struct ReadFile {
-    /// Where it is, and its name in outputs.
+    /// Its path, and its name in outputs.
     pub path: CallPath,
     /// Bytes as stored.
     pub size: u64,
@@ -60,28 +61,28 @@ pub(crate) struct Block {
     pub(crate) file: u32,
     /// Number of its first record.
     pub(crate) first_record: u32,
-    /// Where it starts in the text (for Parquet: its first row).
+    /// Its start in the text (for Parquet: its first row).
     pub(crate) offset: u64,
     /// Its length.
     pub(crate) length: u64,
     /// The line it starts on, from 1.
     pub(crate) first_line: u64,
-    /// Whether it is a JSON document, in which a record is a value and not a line.
+    /// True for a JSON document, in which a record is a value and not a line.
     pub(crate) document: bool,
 }
 
-/// Where all records came from.
+/// The origin of all records.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// How many there are: first those that waited, then those of the files.
+    /// The number of records: first the retried ones, then those of the files.
     records: u32,
     /// The files.
     pub files: Vec<ReadFile>,
-    /// The records that waited.
+    /// The retried records.
     pub waiting: Waits,
     blocks: Vec<Block>,
     names: Vec<String>,
-    /// Of the file that is being read: the keys that its JSON records have.
+    /// The keys of the JSON records of the file that is being read.
     keys: Keys,
     /// The pages of call lists, by the number of their file.
     pages: Vec<(u32, Links)>,
@@ -97,7 +98,8 @@ enum Piece {
     Done(Box<ReadFile>),
 }
 
-/// The documents that are read and not dealt out yet: together as large as the largest that may be.
+/// The documents that are read and not dealt out yet: together at most as large as the largest
+/// document allowed.
 #[derive(Debug)]
 struct Documents {
     largest: u64,
@@ -105,7 +107,7 @@ struct Documents {
     freed: Condvar,
 }
 
-/// A document's place among those.
+/// The share of one document in [`Documents`].
 #[derive(Debug)]
 struct Held {
     documents: Arc<Documents>,
@@ -113,7 +115,8 @@ struct Held {
 }
 
 impl Documents {
-    /// A document takes a quarter of what a run may take; none may be larger than [`LARGEST_DOCUMENT`].
+    /// A document may take a quarter of the memory budget; none may be larger than
+    /// [`LARGEST_DOCUMENT`].
     fn of(memory: Memory) -> Arc<Self> {
         let largest = (memory.bytes() / 4).clamp(1 << 20, LARGEST_DOCUMENT);
         Arc::new(Self { largest, held: Mutex::new(0), freed: Condvar::new() })
@@ -137,7 +140,8 @@ impl Drop for Held {
     }
 }
 
-/// Reads call files and deals their records out, after the records that waited. `progress` counts the bytes.
+/// Reads call files and deals their records out, after the retried records. `progress` counts the
+/// bytes.
 ///
 /// # Errors
 /// The first file that cannot be read whole; nothing of the run is to be used then.
@@ -166,7 +170,7 @@ fn too_many() -> FileError {
     FileError::new(Path::new("run"), "more than 4 billion records in one run")
 }
 
-/// Reads the files one after the other and sends what it cuts; stops when nobody listens any more.
+/// Reads the files one after the other and sends the pieces; stops when the receiver is dropped.
 fn produce(
     files: &[CallPath],
     policy: &Policy,
@@ -184,7 +188,7 @@ fn produce(
     }
 }
 
-/// The listener is gone: it has its own error to report.
+/// The error of a dropped receiver, which has its own error to report.
 fn gone<T>(_: T) -> FileError {
     FileError::new(Path::new(""), "reading was given up")
 }
@@ -280,7 +284,8 @@ fn produce_table(
     Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
 }
 
-/// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the header.
+/// Cuts the text of a file into blocks of whole records. `skip` bytes of the beginning are the
+/// header.
 fn cut_into_blocks(
     source: &mut Source,
     beginning: &[u8],
@@ -290,7 +295,7 @@ fn cut_into_blocks(
     (path, policy): (&Path, &Policy),
     send: impl Fn(Piece) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
-    // The end of what is compressed is proved by its checksum; a plain file may have been cut anywhere.
+    // A checksum proves the end of a compressed file; a plain file may have been cut anywhere.
     let may_be_cut = source.compression == Compression::Plain && policy.final_newline == FinalNewline::Required;
     let mut first_line = 1 + lines(&beginning[..skip]);
     let mut offset = skip as u64;
@@ -333,7 +338,7 @@ fn cut_into_blocks(
             match format {
                 Format::Csv(header) => {
                     let scan = calls_csv::scan(&text[..cut], header.delimiter, false);
-                    // Else a single record has so many lines.
+                    // Otherwise a single record has this many lines.
                     if scan.end > 0 {
                         (end, broken) = (scan.end, scan.broken);
                     }
@@ -356,7 +361,7 @@ fn cut_into_blocks(
     }
 }
 
-/// Where a line ends, counted from 1.
+/// The end of the line with this number, counted from 1.
 fn nth_line_end(bytes: &[u8], number: u64) -> usize {
     let end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
     let at = usize::try_from(number).ok().and_then(|number| memchr::memchr_iter(end, bytes).nth(number - 1));
@@ -373,8 +378,8 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
 }
 
 impl Reading {
-    /// Parses what comes, several pieces at a time, and appends in order. The receiver is dropped on an error, so that
-    /// the reading thread stops.
+    /// Parses the pieces that arrive, several at a time, and appends in order. The receiver is
+    /// dropped on an error, so that the reading thread stops.
     #[allow(clippy::needless_pass_by_value, reason = "dropped here on an error, which tells the reading thread to stop")]
     fn consume(
         &mut self,
@@ -412,7 +417,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Notes where the records of a piece came from.
+    /// Notes the origin of a piece's records.
     fn note(&mut self, piece: Piece, records: usize, policy: &Policy) -> Result<(), FileError> {
         let document = matches!(piece, Piece::Document { .. });
         let found = records as u64;
@@ -446,7 +451,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Pages beside which another page is missing: the name of each, which one is, and where that is.
+    /// Pages beside which another page is missing: the name of each, the missing neighbour, and its
+    /// address.
     #[must_use]
     pub fn incomplete(&self) -> Vec<(String, Neighbour, String)> {
         let pages: Vec<Links> = self.pages.iter().map(|(_, links)| links.clone()).collect();
@@ -481,17 +487,17 @@ impl Reading {
     }
 }
 
-/// What a piece comes to.
+/// The result of parsing a piece.
 struct Parsed {
     calls: Vec<Calls>,
     keys: Keys,
-    /// How the piece hangs together with others, if it is a page.
+    /// The links of a page to its neighbours.
     links: Option<Links>,
 }
 
 impl Piece {
-    /// How many records it holds, counted without reading them: the other side of the conservation law. (Of a JSON
-    /// document the parser alone can tell.)
+    /// The number of its records, counted without reading them: the other side of the conservation
+    /// law. (`None` for a JSON document, which only the parser can count.)
     fn records(&self) -> Option<u64> {
         match self {
             Self::Text { bytes, broken, format: Format::Csv(header), .. } => {
@@ -514,7 +520,7 @@ impl Piece {
         }
     }
 
-    /// Its records, in one block or more.
+    /// Parses its records, in one block or more.
     fn parse(&self, policy: &Policy) -> Result<Parsed, FileError> {
         let plain = |calls: Vec<Calls>| Parsed { calls, keys: Keys::default(), links: None };
         match self {

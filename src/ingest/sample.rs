@@ -1,4 +1,5 @@
-//! The beginning of a call file: its columns and first records, read as the run reads them, also where the run would refuse it.
+//! The beginning of a call file: its columns and first records, read as the run reads them, even if
+//! the run would refuse the file.
 
 use super::calls_parquet::CallTable;
 use super::source::{CallPath, Compression, Source, format_ending};
@@ -9,22 +10,22 @@ use crate::inputs::record_text::{Format, RecordText};
 use crate::policy::Policy;
 use std::sync::Arc;
 
-/// So much of a document is read.
+/// The most bytes that are read of a document.
 const LARGEST_DOCUMENT: u64 = 256 << 20;
 
 /// The beginning of a call file.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Names of its columns, as they stand; of JSON those of the objects.
+    /// The names of its columns, as written; of JSON those of the objects.
     pub columns: Vec<String>,
     /// The first records.
     pub records: Vec<RecordText>,
-    /// What it is, in words.
+    /// Its format, in words.
     pub form: String,
 }
 
 impl Sample {
-    /// Reads at most so many records.
+    /// Reads at most `most` records.
     ///
     /// # Errors
     /// If it cannot be read, or is no call file at all.
@@ -110,7 +111,7 @@ impl Sample {
     }
 }
 
-/// The first lines that are whole.
+/// The first whole lines.
 fn lines(text: &[u8], at_end: bool, most: usize) -> Vec<String> {
     let end = if at_end { text.len() } else { calls_csv::last_line_end(text).unwrap_or(text.len()) };
     let lines = text[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());

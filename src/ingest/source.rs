@@ -1,7 +1,7 @@
 //! Call files: found, opened, decompressed, hashed, and watched for change.
 //!
-//! **Invariant:** a file that cannot be read whole fails the run. What was read is what was hashed, and a file that
-//! changed meanwhile (still uploading) is refused.
+//! **Invariant:** a file that cannot be read whole fails the run. The hash is of the bytes that
+//! were read, and a file that changed meanwhile (still uploading) is refused.
 
 use crate::inputs::file::FileError;
 use std::ffi::OsStr;
@@ -12,21 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-/// A call file, and how it is named in outputs.
+/// A call file, and its name in outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallPath {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// As the user named it.
     pub name: String,
-    /// Whether it holds records of a published night: each says itself where it came from, and whether it can be read.
+    /// True for records of a published night: each has its own origin, and says if it is malformed.
     pub of_night: bool,
 }
 
-/// Endings of call files, before `.gz` or `.zst`. Others in a folder are left out, aloud.
+/// The endings of call files, before `.gz` or `.zst`. Other files in a folder are skipped with a
+/// warning.
 const ENDINGS: [&str; 7] = ["csv", "tsv", "psv", "json", "jsonl", "ndjson", "parquet"];
 
-/// What a folder or glob came to.
+/// The files of a folder or glob.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Call files, each once, by name.
@@ -61,7 +62,8 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
             );
         }
     }
-    // The same file by two ways is read once: twice would make every record of it a duplicate.
+    // A file that is reached by two paths is read once: twice would make every record of it a
+    // duplicate.
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut seen = std::collections::HashSet::new();
     found.files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -69,7 +71,7 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
     Ok(found)
 }
 
-/// About how many calls are in some files, by their sizes: only for how the work is dealt out.
+/// The approximate number of calls in some files, by their sizes: used only to size the partitions.
 #[must_use]
 pub fn expected_calls(files: &[CallPath]) -> u64 {
     let calls = |file: &CallPath| {
@@ -84,7 +86,8 @@ pub fn expected_calls(files: &[CallPath]) -> u64 {
     files.iter().map(calls).sum()
 }
 
-/// About how many bytes of a file are a call's: 200, unless its beginning has lines that are far too short to be calls.
+/// The approximate size of a call in a file, in bytes: 200, unless its beginning has lines that are
+/// far too short to be calls.
 fn bytes_a_call(path: &Path) -> u64 {
     let mut beginning = Vec::new();
     let read = open_regular(path).and_then(|file| file.take(64 << 10).read_to_end(&mut beginning));
@@ -93,7 +96,7 @@ fn bytes_a_call(path: &Path) -> u64 {
     a_line.map_or(200, |bytes| bytes.max(1))
 }
 
-/// Opens a file that is one: whoever opens a pipe waits until somebody writes to it.
+/// Opens a regular file only: opening a pipe blocks until somebody writes to it.
 fn open_regular(path: &Path) -> std::io::Result<File> {
     if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
 }
@@ -126,14 +129,15 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
         let path = entry.path();
         let name = entry.file_name();
         if is_hidden(&name) {
-            // Markers and partial files of other tools (_SUCCESS, .part.crc) are nobody's business, nor are their folders.
+            // Hidden markers and partial files of other tools (_SUCCESS, .part.crc) and their
+            // folders are skipped silently; a hidden call file is reported.
             if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) || has_call_file(&path) {
                 found.left_out.push(path);
             }
             continue;
         }
         if path.is_dir() {
-            // A linked folder may hold the one that it stands in.
+            // A linked folder may contain the folder that holds the link.
             if path.is_symlink() { found.left_out.push(path) } else { walk(&path, found)? }
         } else if ENDINGS.contains(&format_ending(&path).as_str()) {
             found.add(&path);
@@ -144,7 +148,8 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Whether a folder that is left out has what a call file may be called. (Links are not followed.)
+/// True if a folder that is left out has a file that is named like a call file. (Links are not
+/// followed.)
 fn has_call_file(folder: &Path) -> bool {
     if folder.is_symlink() || folder.file_name().is_some_and(|name| name == "_delta_log") {
         return false;
@@ -161,7 +166,7 @@ fn is_hidden(name: &OsStr) -> bool {
     name.to_string_lossy().starts_with(['.', '_'])
 }
 
-/// Why a file of a folder is not read.
+/// The reason why a file of a folder is not read.
 #[must_use]
 pub fn why_left_out(path: &Path) -> &'static str {
     if path.file_name().is_some_and(is_hidden) {
@@ -182,7 +187,7 @@ pub fn format_ending(path: &Path) -> String {
     ending(&path)
 }
 
-/// What tells whether a file is still the same.
+/// The size and time of change of a file, to tell if it is still the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     size: u64,
@@ -190,7 +195,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of a file, now.
+    /// The stamp of a file, now.
     ///
     /// # Errors
     /// If the file cannot be looked at.
@@ -203,7 +208,7 @@ impl Stamp {
         Ok(Self { size: meta.len(), modified: meta.modified().ok() })
     }
 
-    /// Refuses a file that is not the same any more.
+    /// Refuses a file that has changed.
     ///
     /// # Errors
     /// If its size or its time of change differ.
@@ -221,10 +226,10 @@ impl Stamp {
     }
 }
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// None.
     Plain,
     /// gzip, also of several members.
     Gzip,
@@ -236,16 +241,16 @@ pub enum Compression {
 pub struct Source {
     reader: Box<dyn Read + Send>,
     hasher: Arc<Hasher>,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: Compression,
     path: PathBuf,
     stamp: Stamp,
-    /// Bytes of text so far.
+    /// The bytes of text so far.
     unpacked: u64,
     max_ratio: u32,
 }
 
-/// Text that any file may unpack to, however small it is.
+/// The text that any file may unpack to, however small it is.
 const ALWAYS: u64 = 1 << 20;
 
 #[derive(Default)]
@@ -273,7 +278,7 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 impl Source {
-    /// Opens a file; `progress` counts the bytes that are read of it.
+    /// Opens a file; `progress` counts the bytes read.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -289,6 +294,8 @@ impl Source {
         let compression = match &magic[..got] {
             [0x1f, 0x8b, ..] => Compression::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            // A frame to be skipped, with which writers of many frames begin.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
             _ => Compression::Plain,
         };
         std::io::Seek::rewind(&mut file).map_err(fail)?;
@@ -302,7 +309,8 @@ impl Source {
         Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp, unpacked: 0, max_ratio: u32::MAX })
     }
 
-    /// Refuses to unpack the file to more than so many times its size: a few hundred bytes can be made to fill any memory.
+    /// Refuses to unpack the file to more than `max_ratio` times its size: a few hundred bytes can
+    /// expand to fill any memory.
     #[must_use]
     pub fn at_most(self, max_ratio: u32) -> Self {
         Self { max_ratio, ..self }
@@ -328,7 +336,7 @@ impl Source {
         Ok(count)
     }
 
-    /// Reads all the text that is left.
+    /// Reads the rest of the text.
     ///
     /// # Errors
     /// As [`Source::fill`]; also if there is more than `limit`.

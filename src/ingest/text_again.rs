@@ -1,4 +1,5 @@
-//! The texts of records that are kept whole (what waits, and what was ignored): read again from their files.
+//! The texts of records that are kept whole (suspended and ignored ones), read again from their
+//! files.
 
 use crate::fit::must_fit;
 use crate::ingest::calls_parquet::CallTable;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 type Then<'a, E> = &'a mut dyn FnMut(RecordText) -> Result<(), E>;
 
 impl Reading {
-    /// The texts of some records, in ascending order of their numbers, with where they came from.
+    /// The texts of some records, in ascending order of their numbers, with their origins.
     ///
     /// # Errors
     /// If a file cannot be read again.
@@ -28,7 +29,7 @@ impl Reading {
         Ok(texts)
     }
 
-    /// The same, one text after the other: no more of them than one piece of a file is in memory.
+    /// Passes the texts to `then` one after the other: at most one piece of a file is in memory.
     ///
     /// # Errors
     /// If a file cannot be read again, or `then` fails.
@@ -69,7 +70,7 @@ impl Reading {
             };
             let open = if is_published { CallTable::open_published } else { CallTable::open };
             let table = open(path, unpacked)?.at_most(read_file.size, self.max_ratio)?;
-            // A slice at a time: a row alone would cost as much as its whole row group.
+            // A slice at a time: a single row would cost as much as its whole row group.
             for group in records
                 .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
             {
@@ -95,7 +96,8 @@ impl Reading {
         }
         let mut at = 0;
         let mut held: Option<(usize, Vec<u8>)> = None;
-        // Line ends before the last record, so that each byte of a block is counted once.
+        // The number of line ends before the last record, so that each byte of a block is counted
+        // once.
         let mut counted = (0, 0);
         for record in records {
             let (number, block) = self.block_of(record.number as usize).expect("a record of a file is of a block");

@@ -1,19 +1,20 @@
-//! Check: what stands against issuing a month's invoices, before money leaves.
+//! Check: finds the objections to issuing a month's invoices, before money leaves.
 //!
 //! | id | what | stops `issue` |
 //! |---|---|---|
 //! | `period` | the month is not over | yes |
-//! | `seller` | who sells is not said | yes |
+//! | `seller` | the seller's details or the tax category are missing | yes |
 //! | `unissued:MONTH` | an earlier month was never issued | yes |
-//! | `waiting:REASON` | calls of the month wait | yes, but for those that settle themselves: [`settles_itself`] |
+//! | `waiting:REASON` | calls of the month are suspended | yes, except for reasons that settle themselves: [`settles_itself`] |
 //! | `jump:ACCOUNT:CURRENCY` | over five times the amount of the month before | yes |
 //! | `incomplete:ACCOUNT` | the buyer's name, address or country is missing, or an e-invoice lacks something | no |
 //! | `gone:ACCOUNT` | billed calls in the month before, and none now | no |
-//! | `zero:ACCOUNT:CURRENCY` | an invoice over nothing | no |
+//! | `zero:ACCOUNT:CURRENCY` | an invoice whose total is zero | no |
 //! | `late:MONTH` | legs of an issued month came late | no |
-//! | `waiting-earlier` | calls of earlier months wait | no |
+//! | `waiting-earlier` | calls of earlier months are suspended | no |
 //!
-//! **Invariant:** it changes nothing, and asks no clock. Amounts of two currencies are neither added nor compared.
+//! **Invariant:** it changes nothing and reads no clock. Amounts in two currencies are neither
+//! added nor compared.
 
 use crate::document::{Buyer, Document, Kind};
 use crate::invoicing::drafts::{Draft, ItemsChanged, Sources, Terms, Wanted};
@@ -36,21 +37,21 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The name and version of this layout.
+/// The name and version of this JSON layout.
 pub const SCHEMA: &str = "trunkrate-check/1";
-/// An amount over so many times that of the month before is looked at by a person.
+/// An amount over this many times that of the month before needs a person's look.
 pub const JUMP: i128 = 5;
 
-/// Something that stands against issuing.
+/// An objection to issuing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Against {
-    /// Its id: what `--accept` names.
+    /// Its id, as `--accept` names it.
     pub id: String,
-    /// Whether `invoice issue` stops on it.
+    /// True if `invoice issue` stops on it.
     pub stops: bool,
-    /// It, in a sentence.
+    /// The objection in a sentence.
     pub words: String,
-    /// What to do.
+    /// The advice: what to do about it.
     pub what_to_do: String,
     /// The account, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +62,7 @@ pub struct Against {
     /// Amounts of the month.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub now: Vec<Money>,
-    /// Calls that wait, by cause, each with an estimate.
+    /// The suspended calls by cause, each with an estimate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<CauseLine>,
 }
@@ -73,23 +74,23 @@ impl Against {
         Self { id, stops, words, what_to_do, account_sid: None, before, now, causes }
     }
 
-    /// Whether `--accept` may name it: what else stops is mended where it is.
+    /// True if `--accept` may name it; any other objection that stops must be fixed at its source.
     #[must_use]
     pub fn can_be_accepted(&self) -> bool {
         self.stops && is_acceptable(&self.id)
     }
 
-    /// Whether it is meant by what `--accept` names: its id, or its kind.
+    /// True if the text given to `--accept` names it, by its id or by its kind.
     #[must_use]
     pub fn is_meant_by(&self, accepted: &str) -> bool {
         self.can_be_accepted() && (self.id == accepted || self.id.split(':').next() == Some(accepted))
     }
 }
 
-/// The kinds of what may be accepted: a kind by itself accepts all of it.
+/// The kinds that may be accepted; a kind alone accepts every objection of that kind.
 pub const ACCEPTABLE: [&str; 2] = ["waiting", "jump"];
 
-/// Whether a text is the id of something that may be accepted, or a kind of it.
+/// True if the text is an id or a kind that may be accepted.
 #[must_use]
 pub fn is_acceptable(id: &str) -> bool {
     match id.split_once(':') {
@@ -100,37 +101,39 @@ pub fn is_acceptable(id: &str) -> bool {
     }
 }
 
-/// What is asked about.
+/// The ledger, period and account to check.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The ledger.
     pub ledger: &'a Ledger,
-    /// What was published.
+    /// The published runs and batches.
     pub history: &'a History,
     /// The period, `YYYY-MM`.
     pub period: &'a str,
     /// Only this account.
     pub account: Option<&'a str>,
-    /// Whether a file of monthly charges is given.
+    /// True if monthly charges are given.
     pub has_items: bool,
 }
 
-/// What the drafts of a period say.
+/// Findings from the drafts of a period.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Documents whose e-invoice lacks something: the account, the document's name and what it lacks.
+    /// Documents whose e-invoice lacks something: the account, the document's name and what it
+    /// lacks.
     pub lacking: Vec<(String, Vec<String>)>,
     incomplete: Vec<Against>,
     zero: Vec<Against>,
     /// Accounts and currencies that get an invoice.
     billed: BTreeSet<(String, String)>,
-    /// Legs of months before the period.
+    /// Late legs by month: of months before the period, and of the period itself on a supplementary
+    /// draft.
     late: BTreeMap<Month, u64>,
     unissued: BTreeMap<String, Against>,
 }
 
 impl Seen {
-    /// Looks at a draft; a supplementary one bills only what came late.
+    /// Records the findings of a draft; a supplementary one bills only late legs.
     pub fn draft(&mut self, draft: &Draft, wanted: &Wanted<'_>) {
         let document = &draft.document;
         let (account, currency) = (&document.buyer.account_sid, &document.currency);
@@ -146,7 +149,7 @@ impl Seen {
             let what = "look whether its calls are priced at nothing, or wait";
             self.zero.push(about_account(account, Against::new(format!("zero:{account}:{currency}"), false, words, what)));
         }
-        // What a draft lacks is what its invoice would.
+        // Checked as an invoice: a draft lacks the same as its invoice would.
         let issued = Document { kind: Kind::Invoice, number: Some("1".to_owned()), ..document.clone() };
         let (missing, lacks) = (lacking(document), einvoice::lacks(&issued));
         if !lacks.is_empty() {
@@ -165,10 +168,10 @@ impl Seen {
         self.incomplete.push(about_account(account, Against::new(id, false, words, what)));
     }
 
-    /// Looks at why a draft cannot be made.
+    /// Records the reason why a draft cannot be made.
     ///
     /// # Errors
-    /// What is no fault of the draft, given back.
+    /// Any error that is not the draft's fault is returned unchanged.
     pub fn refused(&mut self, error: IssueError) -> Result<(), IssueError> {
         let (id, words, what) = match &error {
             IssueError::Earlier { month, .. } => (format!("unissued:{month}"), error.to_string(), format!("issue {month} first")),
@@ -195,7 +198,7 @@ fn named(document: &Document) -> String {
     if name.is_empty() || name == account { account.clone() } else { format!("{account} ({name})") }
 }
 
-/// What a document must say of its customer, and does not.
+/// The customer details that a document must have and lacks.
 fn lacking(document: &Document) -> Vec<&'static str> {
     let Buyer { account_sid, party, .. } = &document.buyer;
     let needed = [
@@ -206,7 +209,7 @@ fn lacking(document: &Document) -> Vec<&'static str> {
     needed.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
 }
 
-/// What the documents need of the seller, and is missing.
+/// The seller details that documents need and that are missing.
 #[must_use]
 pub fn seller_lacks(terms: &Terms) -> Vec<&'static str> {
     let party = &terms.seller.party;
@@ -214,7 +217,8 @@ pub fn seller_lacks(terms: &Terms) -> Vec<&'static str> {
     needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect()
 }
 
-/// What stands against a period that is not over, and a seller who is not named.
+/// Objections from the terms: a period that is not over, a seller who is not named, a missing tax
+/// category.
 #[must_use]
 pub fn of_terms(terms: &Terms, (period, is_over): (&str, bool)) -> Vec<Against> {
     let mut found = Vec::new();
@@ -234,14 +238,15 @@ pub fn of_terms(terms: &Terms, (period, is_over): (&str, bool)) -> Vec<Against> 
     found
 }
 
-/// What stands against a date: the seller has issued under a later one in that year.
+/// The objection to a date: the seller has already issued under a later one in that year.
 #[must_use]
 pub fn of_series(history: &History, seller: &str, date: &str) -> Option<Against> {
     let problem = next_counter(history, seller, date).err()?;
     Some(Against::new("date", true, problem, "date it as that one, or later"))
 }
 
-/// All that stands against issuing a period: what stops first.
+/// The objections to issuing a period that the ledger and the drafts show; those that stop it come
+/// first.
 ///
 /// # Errors
 /// If the ledger cannot be read.
@@ -255,17 +260,19 @@ pub fn check(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, Ledge
     Ok(found)
 }
 
-// ---- what waits -------------------------------------------------------------------------------------------------
+// ---- suspended records --------------------------------------------------------------------------
 
-/// Whether what waits for a reason needs nobody to settle it: the call's final record, the parent's export, or what the
-/// parent waits for, which stands here itself. Such calls are billed late, and are only said.
+/// True if calls suspended for this reason need nobody to settle them: they wait for their final
+/// record, for their parent's export, or for their parent, which is listed under its own reason.
+/// Such calls are billed late; the check only reports them.
 #[must_use]
 pub const fn settles_itself(reason: Reason) -> bool {
     matches!(reason, Reason::NotFinal | Reason::ParentMissing | Reason::ParentSuspended)
 }
 
-/// The month of a waiting record. One whose start cannot be read may be of any month up to the one in which it was first
-/// seen: it counts for the period unless it was there before.
+/// Compares the month of a suspended record with the period. A record whose start cannot be read
+/// may belong to any month up to the one in which it was first seen: it counts for the period
+/// unless it was first seen in an earlier month.
 fn is_of(found: &Diagnosed<'_>, period: Month) -> Ordering {
     match found.start {
         Some(start) => month_of(start).cmp(&period),
@@ -278,7 +285,7 @@ fn is_of(found: &Diagnosed<'_>, period: Month) -> Ordering {
 
 fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
     let (history, period) = (question.history, month(question.period));
-    // A record without an account may be of any.
+    // A record without an account may belong to any account.
     let is_of_account = |own: &str| question.account.is_none_or(|account| own.is_empty() || own == account);
     let newest = history.newest_start();
     let (mut of_period, mut of_earlier) = (ByCause::new(newest), ByCause::new(newest));
@@ -308,7 +315,7 @@ fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
     Ok(found)
 }
 
-/// `12 calls of 2026-11 wait as no-rate, about 10.55 USD`.
+/// The sentence `12 calls of 2026-11 wait as no-rate, about 10.55 USD`.
 fn wait(lines: &[CauseLine], how: &str) -> Result<String, LedgerError> {
     let count: u64 = lines.iter().map(|line| line.calls).sum();
     let estimated: u64 = lines.iter().map(|line| line.estimated_calls).sum();
@@ -317,13 +324,13 @@ fn wait(lines: &[CauseLine], how: &str) -> Result<String, LedgerError> {
     Ok(format!("{} {how}, {}", calls(count), about(&sums, estimated, count)))
 }
 
-// ---- amounts ----------------------------------------------------------------------------------------------------
+// ---- amounts ------------------------------------------------------------------------------------
 
-/// The booked amounts of two months, by account and currency: of the month before, and of the month.
+/// The booked amounts of the month before and of the month, by account and currency.
 type Amounts = BTreeMap<(String, String), [Total; 2]>;
 
-/// Adds up the legs of a month and of the month before it, by the start of their calls; whether an invoice bills them
-/// makes no difference.
+/// Adds up the legs of a month and of the month before it, by the start of their calls, billed or
+/// not.
 fn amounts_of(history: &History, period: Month, account: Option<&str>) -> Result<Amounts, LedgerError> {
     let place = |path: &PathBuf| {
         let own = month_of(day_of_file(path)? * DAY);
@@ -360,7 +367,7 @@ fn sums_of(path: &Path) -> Result<HashMap<(String, String), Total>, LedgerError>
     Ok(sums)
 }
 
-/// Amounts over five times those of the month before, of invoices that would be issued; and accounts that are gone.
+/// Finds invoices over five times the amount of the month before, and accounts that are gone.
 fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerError> {
     let period = month(question.period);
     let before_text = month_text(period - 1);
@@ -380,16 +387,17 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
         let against = Against::new(format!("jump:{account}:{currency}"), true, words, what);
         found.push(about_account(account, Against { before: money(*before), now: money(*now), ..against }));
     }
-    let accounts: BTreeSet<&str> = all.keys().map(|(account, _)| account.as_str()).collect();
-    for account in accounts {
-        let own = || all.iter().filter(|((own, _), _)| own == account);
-        if own().any(|(_, [_, now])| *now != Total::default()) {
+    let mut accounts: BTreeMap<&str, Vec<(&String, &[Total; 2])>> = BTreeMap::new();
+    for ((account, currency), sums) in &all {
+        accounts.entry(account).or_default().push((currency, sums));
+    }
+    for (account, own) in accounts {
+        if own.iter().any(|(_, [_, now])| *now != Total::default()) {
             continue;
         }
-        let before: Vec<Money> = own()
-            .filter(|(_, [before, _])| *before != Total::default())
-            .map(|((_, currency), [before, _])| Money { currency: currency.clone(), amount: *before })
-            .collect();
+        let had = own.into_iter().filter(|(_, [before, _])| *before != Total::default());
+        let before: Vec<Money> =
+            had.map(|(currency, [before, _])| Money { currency: currency.clone(), amount: *before }).collect();
         if before.is_empty() {
             continue;
         }
@@ -405,7 +413,7 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
     Ok(found)
 }
 
-/// Monthly charges that were billed by the last batch, and are not given now.
+/// Reports that the last batch was issued with monthly charges, and none are given now.
 fn items_gone(question: &Question<'_>) -> Option<Against> {
     let last =
         question.history.issued.iter().rev().find(|batch| batch.manifest.entries.iter().any(|entry| entry.corrects.is_none()))?;
@@ -421,8 +429,8 @@ fn items_gone(question: &Question<'_>) -> Option<Against> {
     ))
 }
 
-/// What the list of monthly charges says, and no invoice bills: for a month whose charges are billed already, and for months
-/// that were passed over.
+/// Finds monthly charges of the list that no invoice bills: changed after their month was billed,
+/// or of skipped months.
 ///
 /// # Errors
 /// If an invoice cannot be read.
@@ -430,12 +438,21 @@ pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against
     let charges = |count: usize| if count == 1 { "1 charge".to_owned() } else { format!("{count} charges") };
     let changed = sources.items_changed(wanted)?.into_iter().map(|changed| {
         let ItemsChanged { account, currency, number, billed, listed } = changed;
-        let words = format!(
-            "{account} has {} for {} in {currency}, and {number} bills {}, or others: what the list has more is not billed",
-            charges(listed),
-            wanted.month,
-            charges(billed)
-        );
+        let words = if listed == 0 {
+            format!(
+                "{account} has no charge for {} in {currency} any more, and {number} bills {}: what the list has in another \
+                 currency is not billed",
+                wanted.month,
+                charges(billed)
+            )
+        } else {
+            format!(
+                "{account} has {} for {} in {currency}, and {number} bills {}, or others: what the list has more is not billed",
+                charges(listed),
+                wanted.month,
+                charges(billed)
+            )
+        };
         let what = format!("credit {number} with --rebill and issue again; or put the difference into the next month");
         about_account(&account, Against::new(format!("items-changed:{account}:{currency}"), false, words, what))
     });

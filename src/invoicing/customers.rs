@@ -1,6 +1,7 @@
-//! Customers: who may be billed at all, and what an invoice must say of them.
+//! Customers: the accounts that may be billed, and the details that an invoice must have of them.
 //!
-//! **Invariant:** an invoice goes to no account that nothing is known of, and says who buys, unless the user says otherwise.
+//! **Invariant:** no invoice goes to an unknown account, and each names its buyer, unless the user
+//! says otherwise.
 
 use crate::inputs::accounts::{Account, Accounts};
 use crate::inputs::file::FileError;
@@ -11,7 +12,7 @@ use crate::resemble::meaning;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What an invoice must say of its customer and the accounts file does not: names of columns.
+/// The columns that an invoice needs of its customer and that the accounts file leaves empty.
 #[must_use]
 pub fn lacking(account: Option<&Account>) -> Vec<&'static str> {
     let has = |name: &str| account.is_some_and(|account| !detail(account, name).is_empty());
@@ -23,11 +24,11 @@ pub fn lacking(account: Option<&Account>) -> Vec<&'static str> {
     needed.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect()
 }
 
-/// Refuses monthly items of an account that is not listed and has no call in the ledger: a slip in its id would bill a
-/// customer that does not exist, and not the one that was meant.
+/// Refuses monthly items of an account that is not listed and has no call in the ledger: a typo in
+/// its id would bill a customer that does not exist, instead of the intended one.
 ///
 /// # Errors
-/// The first such line; also a ledger that cannot be read.
+/// The first such line, or a ledger that cannot be read.
 pub fn check_items(items: &Items, path: &Path, accounts: &Accounts, history: &History) -> Result<(), LedgerError> {
     let unlisted: BTreeSet<&str> = items.keys().map(String::as_str).filter(|sid| !accounts.contains_key(*sid)).collect();
     if unlisted.is_empty() {
@@ -44,7 +45,7 @@ pub fn check_items(items: &Items, path: &Path, accounts: &Accounts, history: &Hi
     Err(FileError { line: first(&sid), ..error }.into())
 }
 
-/// The accounts with calls in the ledger; those that were met until all of `sought` were.
+/// Collects the accounts with calls in the ledger; stops reading once all of `sought` are found.
 fn accounts_with_calls(history: &History, sought: &BTreeSet<&str>) -> Result<BTreeSet<String>, LedgerError> {
     let mut met: BTreeSet<String> = BTreeSet::new();
     for path in history.runs.iter().flat_map(|run| run.files(Dataset::Calls)) {

@@ -1,4 +1,4 @@
-//! From open legs to documents: the terms of the one who bills, the accounts, and monthly items.
+//! Drafts: open legs, the seller's terms, accounts and monthly items make documents.
 //!
 //! ```text
 //! legs that no invoice bills ─┐
@@ -6,7 +6,7 @@
 //! [seller], [invoice] ────────┘
 //! ```
 //!
-//! **Invariant:** a draft is what would be issued now, but for its number.
+//! **Invariant:** a draft is the invoice that would be issued now, without its number.
 
 use crate::document::build::{self, BuildError, Frame, Item, Tax};
 use crate::document::{Buyer, Document, ItemLine, Kind, Party, Payment, Seller, TaxCategory};
@@ -26,59 +26,59 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-/// What the one who bills has decided (`[seller]` and `[invoice]` of the configuration).
+/// The seller's terms (`[seller]` and `[invoice]` of the configuration).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// Who sells.
+    /// The seller.
     pub seller: Seller,
-    /// What stands before the year in a number: `INV-` gives `INV-2026-000001`.
+    /// The prefix of a number, before the year: `INV-` gives `INV-2026-000001`.
     pub number_prefix: String,
     /// Days from the date to the due date.
     pub due_days: u32,
-    /// How to pay.
+    /// Payment details.
     pub payment: Payment,
-    /// What else documents say.
+    /// Further notes on documents.
     pub notes: Vec<String>,
-    /// The tax where an account says none.
+    /// The tax of an account that names none.
     pub tax: Tax,
-    /// Whether that was said, or is only assumed.
+    /// True if the tax was configured, false if it is only assumed.
     pub says_tax: bool,
-    /// Digits of numbers that an itemisation hides.
+    /// The number of digits of a phone number that an itemisation hides.
     pub mask_digits: usize,
-    /// Whether documents have an itemisation.
+    /// True if documents have an itemisation.
     pub itemised: bool,
 }
 
-/// Which drafts are wanted.
+/// Selects drafts.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The period, `YYYY-MM`.
     pub month: &'a str,
-    /// The date on them, `YYYY-MM-DD`.
+    /// The date of the documents, `YYYY-MM-DD`.
     pub date: &'a str,
     /// Only of this account.
     pub account: Option<&'a str>,
-    /// Only what came late to a period that was issued.
+    /// Only legs that came late to an issued period.
     pub supplementary: bool,
 }
 
-/// What would be issued.
+/// An invoice that would be issued.
 #[derive(Debug)]
 pub struct Draft {
     /// The document, without a number.
     pub document: Document,
-    /// Its legs.
+    /// The legs that it bills.
     pub open: Open,
 }
 
 /// A monthly charge of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountItem {
-    /// What is charged.
+    /// The charge.
     pub item: Item,
-    /// In which currency.
+    /// Its currency.
     pub currency: String,
-    /// The first and the last month, if there are such.
+    /// The first and the last month, if given.
     months: (Option<Month>, Option<Month>),
     /// Its line in the file.
     pub line: u64,
@@ -100,7 +100,7 @@ const COLUMNS: Columns = Columns {
 /// Reads `items.csv`; also gives its text.
 ///
 /// # Errors
-/// If a column is missing or unknown, or a value is none.
+/// If a column is missing or unknown, or a value is not valid.
 pub fn load_items(path: &Path, terms: &Terms) -> Result<(Items, String), FileError> {
     let text = read_text(path)?;
     let items = parse_items(path, &text, terms)?;
@@ -154,10 +154,10 @@ fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), Stri
     Ok((account.to_owned(), AccountItem { item, currency: currency.to_owned(), months, line: row.line }))
 }
 
-/// A tax from its texts; where they are empty, the default's.
+/// Parses a tax from its texts; empty texts take the default's values.
 ///
 /// # Errors
-/// What was found and what was expected.
+/// The value found and the one expected.
 pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result<Tax, String> {
     let names = || TaxCategory::ALL.map(TaxCategory::as_str).join(", ");
     let found = match category {
@@ -169,7 +169,8 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
         "" => (found != TaxCategory::Standard).then_some(Decimal::ZERO),
         text => {
             let value = Some(text).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
-            // Below one per cent there is no such tax, but there are fractions: 0.19 for 19 per cent.
+            // No such tax is below one per cent; a rate like 0.19 is a fraction, meant as 19 per
+            // cent.
             let fits =
                 |rate: &Decimal| rate.scale() <= 4 && *rate <= Decimal::ONE_HUNDRED && (rate.is_zero() || *rate >= Decimal::ONE);
             Some(value.filter(fits).ok_or_else(|| format!("tax_rate is `{text}`; expected per cent, such as 19 or 7.7"))?)
@@ -189,16 +190,17 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
     Ok(Tax { category: found, rate, reason })
 }
 
-/// An account's value of a column, without regard to how its name is written.
+/// An account's value in a column, however the column's name is spelled.
 pub(super) fn detail<'a>(account: &'a Account, name: &str) -> &'a str {
     let found = account.details.iter().find(|(column, _)| plain_name(column) == plain_name(name));
     found.map_or("", |(_, value)| value.as_str())
 }
 
-/// The tax columns of a list of accounts; another one that begins so is a slip that would bill another tax.
+/// The tax columns of a list of accounts. Any other name that begins with `tax` is a typo, which
+/// would bill another tax.
 const TAX_COLUMNS: [&str; 4] = ["taxid", "taxcategory", "taxrate", "taxreason"];
 
-/// Refuses a list of accounts with a column that looks like a tax and is none.
+/// Refuses a list of accounts with a column that looks like a tax column and is not one.
 ///
 /// # Errors
 /// If there is one.
@@ -213,7 +215,7 @@ pub fn check_columns(accounts: &Accounts, path: &Path) -> Result<(), FileError> 
     }
 }
 
-/// A buyer, as the list of accounts has it; one that is not listed is billed under its id.
+/// The buyer, from the list of accounts; an unlisted account is billed under its id.
 #[must_use]
 pub fn buyer(sid: &str, account: Option<&Account>) -> Buyer {
     let unlisted = Account::default();
@@ -235,24 +237,25 @@ pub fn buyer(sid: &str, account: Option<&Account>) -> Buyer {
     }
 }
 
-/// What drafts are made of.
+/// The sources of drafts.
 #[derive(Debug)]
 pub struct Sources<'a> {
-    /// What was published.
+    /// The published runs and batches.
     pub history: &'a History,
     /// The terms.
     pub terms: &'a Terms,
-    /// The accounts, and where they stand.
+    /// The accounts and their file.
     pub accounts: (&'a Accounts, &'a Path),
     /// Monthly items.
     pub items: &'a Items,
 }
 
-/// The documents that would be issued now, in the order of their numbers: by account, then by currency. Each is made when
-/// it is asked for.
+/// Makes the documents that would be issued now, in the order of their numbers: by account, then by
+/// currency. Each is made lazily, when the iterator reaches it.
 ///
 /// # Errors
-/// If the ledger cannot be read; each draft, if its account says what is no tax, or a period before was never issued.
+/// If the ledger cannot be read. A draft fails if its account's tax is invalid, or if an earlier
+/// period was never issued.
 pub fn drafts<'a>(
     sources: Sources<'a>,
     wanted: Wanted<'a>,
@@ -268,10 +271,11 @@ pub fn drafts<'a>(
     #[allow(clippy::disallowed_methods, reason = "an account may have items alone, and no leg")]
     let draft = move |key: (String, String)| {
         let billed = claims.billed_until(&key.0, &key.1);
-        // Late legs wait for the next invoice; items that were not billed yet need not.
+        // Late legs wait for the next invoice; items not billed yet are taken now.
         let takes_legs = (billed >= Some(until)) == wanted.supplementary;
         let own = if takes_legs { open.remove(&key).unwrap_or_default() } else { Open::default() };
-        let takes_items = !wanted.supplementary && !claims.has_items(&key.0, &key.1, until);
+        let is_moved = || sources.moved_from(&claims, &key.0, until).next().is_some();
+        let takes_items = !wanted.supplementary && !claims.has_items(&key.0, &key.1, until) && !is_moved();
         let items = if takes_items { sources.items_of(&key, until) } else { Vec::new() };
         (!own.runs.is_empty() || !items.is_empty()).then(|| {
             never_issued(&own, billed, until, &key)?;
@@ -289,6 +293,15 @@ impl AccountItem {
 }
 
 impl Sources<'_> {
+    /// The currencies in which a month's charges of an account are billed, and in which the list
+    /// has none of that month any more: the same charges in another currency would be billed twice.
+    fn moved_from<'c>(&self, claims: &BilledBy<'c>, account: &str, month: Month) -> impl Iterator<Item = &'c str> + use<'_, 'c> {
+        let own = self.items.get(account).map_or(&[][..], Vec::as_slice);
+        let is_listed = move |currency: &&str| own.iter().any(|item| item.currency == **currency && item.is_due(month));
+        let due = own.iter().any(|item| item.is_due(month));
+        claims.items_in(account, month).into_iter().filter(move |currency| due && !is_listed(currency))
+    }
+
     /// The items of an account in a currency that are due in a month.
     fn items_of(&self, (account, currency): &(String, String), month: Month) -> Vec<Item> {
         let due = |item: &&AccountItem| item.currency == *currency && item.is_due(month);
@@ -326,8 +339,8 @@ impl Sources<'_> {
     }
 }
 
-/// Monthly charges that the list has for a month, and the invoice that bills the month's charges has otherwise: an account's
-/// charges of a month are billed once.
+/// Monthly charges that differ between the list and the invoice that billed them: an account's
+/// charges of a month are billed only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemsChanged {
     /// The account.
@@ -336,14 +349,15 @@ pub struct ItemsChanged {
     pub currency: String,
     /// The invoice's number.
     pub number: String,
-    /// How many charges it bills.
+    /// The number of charges that it bills.
     pub billed: usize,
-    /// How many the list has.
+    /// The number of charges in the list.
     pub listed: usize,
 }
 
 impl Sources<'_> {
-    /// What the list of charges says otherwise than the invoices that bill the charges of a month.
+    /// Finds differences between the list of charges and the invoices that bill the charges of a
+    /// month.
     ///
     /// # Errors
     /// If an invoice cannot be read.
@@ -358,6 +372,12 @@ impl Sources<'_> {
                 for claim in claims.billing_items(account, currency, month).filter(|_| !now.is_empty()) {
                     batches.insert(claim.batch.manifest.sequence);
                     listed.insert(claim.entry.number.as_str(), ((account, currency), now.clone()));
+                }
+            }
+            for currency in self.moved_from(&claims, account, month) {
+                for claim in claims.billing_items(account, currency, month) {
+                    batches.insert(claim.batch.manifest.sequence);
+                    listed.insert(claim.entry.number.as_str(), ((account, currency), Vec::new()));
                 }
             }
         }
@@ -382,10 +402,10 @@ impl Sources<'_> {
         Ok(changed)
     }
 
-    /// The months before a month for which the list has charges that no invoice bills, with how many.
+    /// Earlier months for which the list has charges that no invoice bills, each with their number.
     ///
-    /// A charge is owed from its `from` on; one without is, from the first invoice of its account. Nothing is owed of before
-    /// the first month that was issued at all.
+    /// A charge is owed from its `from` on; without one, from the first invoice of its account.
+    /// Nothing is owed for months before the first issued month of the ledger.
     #[must_use]
     pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {
         let (claims, until) = (BilledBy::of(&self.history.issued), month(wanted.month));
@@ -416,8 +436,8 @@ impl Sources<'_> {
     }
 }
 
-/// Refuses a draft that bills, under an earlier date than the credit note's, what that let go: until then, the legs would
-/// stand on two invoices.
+/// Refuses a draft that bills legs or charges released by a credit note under a date before that
+/// note's: between the two dates they would be on two invoices.
 ///
 /// # Errors
 /// [`IssueError::BeforeCredit`].
@@ -440,7 +460,7 @@ pub fn refuse_before_credit(history: &History, claims: &BilledBy<'_>, draft: &Dr
     }
 }
 
-/// Characters that a text of a document has at most: what is printed must fit a page, and what is archived a PDF.
+/// The most characters of a text in a document: it must fit a printed page and an archived PDF.
 pub const LONGEST: usize = 1000;
 
 fn too_long(buyer: &Buyer) -> Option<&str> {
@@ -449,7 +469,7 @@ fn too_long(buyer: &Buyer) -> Option<&str> {
     all.into_iter().chain(address).find(|text| text.chars().count() > LONGEST).map(String::as_str)
 }
 
-/// Refuses legs of a month before `until` that is no billed one.
+/// Refuses legs of a month before `until` and after the last billed one: it was never issued.
 fn never_issued(open: &Open, billed: Option<Month>, until: Month, key: &(String, String)) -> Result<(), IssueError> {
     let mut legs: BTreeMap<Month, u64> = BTreeMap::new();
     for (month, count) in open.runs.values().flatten() {

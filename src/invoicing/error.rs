@@ -1,14 +1,14 @@
-//! Why nothing can be issued.
+//! The reasons why nothing can be issued.
 
 use crate::document::build::BuildError;
 use crate::inputs::file::FileError;
 use crate::ledger::LedgerError;
 
-/// Days after an invoice on which it is credited at the latest: a slip of the year would lock the series, whose numbers follow
-/// dates.
+/// The last day to credit an invoice, in days after it. Numbers follow dates, so a wrong year would
+/// lock the series.
 pub const LATEST_CREDIT: u32 = 1_100;
 
-/// Why nothing can be issued.
+/// The reasons why nothing can be issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// The ledger.
@@ -22,10 +22,10 @@ pub enum IssueError {
     Build {
         /// The account.
         account: String,
-        /// Why.
+        /// The reason.
         error: BuildError,
     },
-    /// A period before the wanted one that was never issued.
+    /// An earlier period that was never issued.
     #[error("account {account} has {legs} legs of {month} in {currency}, which was never issued")]
     Earlier {
         /// The account.
@@ -34,10 +34,10 @@ pub enum IssueError {
         currency: String,
         /// The period.
         month: String,
-        /// How many legs.
+        /// The number of legs.
         legs: u64,
     },
-    /// An invoice that would be dated before the credit note which let what it bills go.
+    /// An invoice dated before the credit note that released its legs or charges.
     #[error(
         "account {account}: the date {date} is before {credited_on}, the date of {note}, which let go what this invoice would \
          bill in {currency}"
@@ -54,26 +54,26 @@ pub enum IssueError {
         /// Its date.
         credited_on: String,
     },
-    /// A date that the series of the seller has passed.
+    /// A date earlier than the last one of the seller's series.
     #[error("--date: {0}")]
     Series(String),
-    /// A number that another seller has given.
+    /// A number that another seller has already used.
     #[error("the number {number} is given already, by seller {seller}")]
     Taken {
         /// The number.
         number: String,
-        /// Who gave it.
+        /// The seller who used it.
         seller: String,
     },
-    /// A number that nothing has.
+    /// A number that no document has.
     #[error("there is no invoice or credit note {0}")]
     Unknown(String),
-    /// A credit note that is to be credited.
+    /// A credit note, which cannot be credited.
     #[error("{number} is a credit note itself: it credits {corrects}")]
     IsCredit {
         /// The credit note.
         number: String,
-        /// What it credits.
+        /// The invoice that it credits.
         corrects: String,
     },
     /// An invoice that is credited already.
@@ -89,7 +89,7 @@ pub enum IssueError {
     BeforeInvoice {
         /// The credit note's date.
         date: String,
-        /// The invoice's.
+        /// The invoice's date.
         issued_on: String,
         /// The invoice.
         number: String,
@@ -99,23 +99,23 @@ pub enum IssueError {
     LateCredit {
         /// The credit note's date.
         date: String,
-        /// The invoice's.
+        /// The invoice's date.
         issued_on: String,
         /// The invoice.
         number: String,
     },
-    /// A seller of whom an invoice would not say enough.
+    /// A seller whose details on an invoice would be incomplete.
     #[error("{config}: [seller] lacks {missing}")]
     Seller {
         /// The project's file.
         config: String,
-        /// The keys.
+        /// The missing keys.
         missing: String,
     },
-    /// A project that does not say which tax accounts have.
+    /// A project that does not set the default tax of accounts.
     #[error("{0}: [invoice] lacks tax_category")]
     TaxCategory(String),
-    /// An account that nothing knows.
+    /// An account that no call, list or invoice knows.
     #[error("--account {0}: no call of it is there, no list names it, and it was never billed")]
     Account(String),
 }

@@ -1,4 +1,4 @@
-//! What invoices are made with, beside the ledger: terms, accounts, monthly charges.
+//! The inputs of invoices beside the ledger: terms, accounts, monthly charges.
 
 use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::sheet;
@@ -12,12 +12,12 @@ use crate::ledger::tables::read::each_suspended;
 use crate::ledger::{Dataset, History, Ledger, LedgerError};
 use std::path::{Path, PathBuf};
 
-/// All that is read beside the ledger.
+/// All inputs that are read beside the ledger.
 pub struct Given {
-    /// What documents say of the seller, and by which rules they are made.
+    /// The seller's details, and the rules for documents.
     pub terms: Terms,
     config: PathBuf,
-    /// The accounts, and the file that lists them; empty if none does.
+    /// The accounts, and the file that lists them; both empty if there is none.
     pub accounts: Accounts,
     /// See [`Given::accounts`].
     pub accounts_path: PathBuf,
@@ -27,11 +27,11 @@ pub struct Given {
 }
 
 impl Given {
-    /// Reads the accounts and the items; accounts that no file names are those that the last run knew. Gives what is to be
-    /// said of the files.
+    /// Reads the accounts and the items, and returns notes on the files for the user. Without an
+    /// accounts file, the accounts are those of the last run that had any.
     ///
     /// # Errors
-    /// A file that cannot be read, or says what an invoice cannot hold.
+    /// A file that cannot be read, or holds a value that no invoice can have.
     pub fn read(
         (terms, config): (Terms, PathBuf),
         [accounts, items]: [Option<PathBuf>; 2],
@@ -60,13 +60,13 @@ impl Given {
         Ok((Self { terms, config, accounts, accounts_path, accounts_text, items: charges, items_text }, notes))
     }
 
-    /// Whether monthly charges were given.
+    /// True if there are monthly charges.
     #[must_use]
     pub fn has_items(&self) -> bool {
         !self.items.is_empty()
     }
 
-    /// Refuses an account that nothing knows: a slip of its id would bill nothing, and say that all is well.
+    /// Refuses an unknown account: a typo in its id would bill nothing and look like success.
     ///
     /// # Errors
     /// Such an account.
@@ -86,10 +86,10 @@ impl Given {
         if is_there { Ok(()) } else { Err(IssueError::Account(account.to_owned())) }
     }
 
-    /// Refuses terms that do not say who sells, or by which tax: both stand on a document that counts.
+    /// Refuses terms without the seller's details or a tax: a document that counts shows both.
     ///
     /// # Errors
-    /// What is missing.
+    /// The missing keys.
     pub fn require_seller(&self) -> Result<(), IssueError> {
         let config = self.config.display().to_string();
         let missing = seller_lacks(&self.terms);
@@ -99,7 +99,7 @@ impl Given {
         if self.terms.says_tax { Ok(()) } else { Err(IssueError::TaxCategory(config)) }
     }
 
-    /// What drafts are made from.
+    /// The sources of drafts.
     #[must_use]
     pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
         Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }

@@ -1,12 +1,12 @@
-//! Giving numbers: a batch of invoices, and a credit note.
+//! Issuing: numbers for a batch of invoices, and for a credit note.
 //!
 //! ```text
 //! drafts ──stage──▶ documents with numbers, in `staging` ──Writer::finish──▶ a batch ──publish──▶ issued
 //! an invoice ──Credit::of──▶ may it be credited? ──Credit::issue──▶ a batch with one credit note
 //! ```
 //!
-//! **Invariant:** a number is the next of its seller's series in the year of its date. It is given by one rename, together with
-//! the document that has it.
+//! **Invariant:** a number is the next of its seller's series in the year of its date. One rename
+//! publishes the number together with its document.
 
 use crate::document::{Document, Kind, build};
 use crate::inputs::file::FileError;
@@ -22,10 +22,11 @@ use crate::ledger::{History, Ledger, Lock, RESTORE};
 use crate::time;
 use std::collections::BTreeMap;
 
-/// Stages a batch of invoices, and says what it is; nothing if there is no draft.
+/// Stages a batch of invoices and returns it with its manifest; `None` if there is no draft.
 ///
 /// # Errors
-/// A date that the series has passed, a number that is taken, a draft that cannot be made, or a file that cannot be written.
+/// A date before the last one of the series, a number in use, a draft that cannot be made, or a
+/// file that cannot be written.
 pub fn stage(
     (ledger, lock): (&Ledger, &Lock),
     history: &History,
@@ -77,7 +78,7 @@ fn number(prefix: &str, date: &str, counter: u64) -> String {
     format!("{prefix}{}-{counter:06}", batch::year_of(date))
 }
 
-/// What a number begins with, before the year and the place in its series.
+/// The prefix of a number, before the year and the counter.
 fn prefix_of<'a>(batch: &Batch, entry: &'a Entry) -> Result<&'a str, FileError> {
     let place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
     let problem = || format!("has the number {}, which does not end in {place}", entry.number);
@@ -98,10 +99,11 @@ pub struct Credit<'a> {
 }
 
 impl<'a> Credit<'a> {
-    /// Finds an invoice.
+    /// Finds an invoice that may be credited.
     ///
     /// # Errors
-    /// A number that nothing has, that is a credit note's, or that is credited already.
+    /// A number that no document has, that is a credit note's, or whose invoice is credited
+    /// already.
     pub fn of(history: &'a History, number: &str) -> Result<Self, IssueError> {
         let (batch, entry) = batch::find(&history.issued, number).ok_or_else(|| IssueError::Unknown(number.to_owned()))?;
         if let Some(corrects) = &entry.corrects {
@@ -119,7 +121,7 @@ impl<'a> Credit<'a> {
         &self.batch.manifest.date
     }
 
-    /// Refuses a date before the invoice's, or years after it.
+    /// Refuses a date before the invoice's, or more than [`LATEST_CREDIT`] days after it.
     ///
     /// # Errors
     /// Such a date.
@@ -134,11 +136,12 @@ impl<'a> Credit<'a> {
         Ok(())
     }
 
-    /// Stages the credit note; [`Writer::finish`] and [`crate::ledger::invoices::publish::Staged::publish`] issue it. The note is
-    /// of its invoice's series, whatever the configuration says now.
+    /// Stages the credit note; [`Writer::finish`] and
+    /// [`crate::ledger::invoices::publish::Staged::publish`] issue it. The note belongs to its
+    /// invoice's series, even if the configuration has changed since.
     ///
     /// # Errors
-    /// A date that the series has passed, a number that is taken, or a file that cannot be written.
+    /// A date before the last one of the series, a number in use, or a file that cannot be written.
     pub fn stage(
         &self,
         lock: &Lock,

@@ -1,4 +1,4 @@
-//! From booked legs to numbered invoices.
+//! Invoicing: from booked legs to numbered invoices.
 //!
 //! ```text
 //! legs that no invoice bills ──drafts──▶ documents ──check──▶ what stands against them ──issue──▶ a batch in the ledger
@@ -6,12 +6,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`drafts`] | what would be issued now, but for the numbers |
-//! | [`customers`] | who may be billed, and what an invoice must say of them |
+//! | [`drafts`] | the documents that would be issued now, without numbers |
+//! | [`customers`] | the accounts that may be billed, and their details on an invoice |
 //! | [`given`] | terms, accounts and monthly charges |
 //! | [`issue`] | numbers: a batch of invoices, a credit note |
-//! | [`error`] | why nothing can be issued |
-//! | [`check`] | what stands against issuing a month |
+//! | [`error`] | the reasons why nothing can be issued |
+//! | [`check`] | the objections to issuing a month |
 //!
 //! **Invariant:** a leg is on at most one invoice that is not credited, and a number is given once.
 

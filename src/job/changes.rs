@@ -1,4 +1,4 @@
-//! What a run is rated with, beside what the run before it was rated with.
+//! The changes of the inputs since the last run: decks, trunks, accounts, configuration.
 //!
 //! ```text
 //! the last run that rated: its manifest ─┐
@@ -6,12 +6,13 @@
 //! the decks, trunks, accounts of now ────┘
 //! ```
 //!
-//! A forgotten `--accounts` bills euros as dollars; a price that is changed in place bills last week's late calls at another
-//! price than last week's. Both look like any other run. So what a person may have meant, and may not, stops the run until they
-//! say so; it is kept with the run.
+//! A forgotten `--accounts` bills euros as dollars; a price that is changed in place bills last
+//! week's late calls at another price than last week's. Both look like any other run. So a change
+//! that a person may not have meant stops the run until they confirm it; the confirmation is kept
+//! with the run.
 //!
-//! **Invariants:** what is dated after the newest call is no change ([`crate::repriced`]). Files that are the same by their hash
-//! are not opened.
+//! **Invariants:** a row that is dated after the newest call is no change ([`crate::repriced`]).
+//! Files with the same hash are not opened.
 
 use crate::deck::{Destination, NewRate, Prefix};
 use crate::inputs::accounts::{self, Accounts};
@@ -27,22 +28,22 @@ use crate::time::{self, Micros};
 use crate::trunk::Trunk;
 use std::collections::BTreeSet;
 
-/// How many changes of a kind are named.
+/// The number of changes of a kind that are named.
 const NAMED: usize = 10;
 
-/// What has changed since the last run that rated.
+/// The changes since the last run that rated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The run that it is compared with; empty if there was none.
+    /// The run of the comparison; empty if there was none.
     pub run_id: String,
-    /// What makes other money of the same calls: a person must say that it is meant.
+    /// Changes that rate the same calls at other amounts: a person must confirm them.
     pub stopping: Vec<String>,
-    /// What is said aloud only.
+    /// Changes that are only reported.
     pub notes: Vec<String>,
 }
 
 impl Changes {
-    /// Compares what a run is to be rated with, with the last run that rated.
+    /// Compares the inputs of a run with those of the last run that rated.
     ///
     /// # Errors
     /// If the ledger cannot be read.
@@ -69,7 +70,7 @@ impl Changes {
     }
 }
 
-/// Choices of the configuration that are others now. One that a run does not know, of before it was there, is none.
+/// The settings that changed. A setting that the last run did not know yet is no change.
 fn policy_notes(before: &Manifest, inputs: &Inputs) -> Vec<String> {
     let now = inputs.policy.words();
     let shown = |word: &str| if word.is_empty() { "not set".to_owned() } else { format!("`{}`", visible(word)) };
@@ -78,8 +79,8 @@ fn policy_notes(before: &Manifest, inputs: &Inputs) -> Vec<String> {
     others.map(|(name, was, is)| format!("{name} was {} in run {}, is {}", shown(was), before.run_id, shown(is))).collect()
 }
 
-/// Trunks of which the list says otherwise now: what a transfer's target is hangs on the domain. The carrier's list is what it
-/// is, so nothing stops.
+/// The trunks whose entry in the list changed: the kind of a transfer's target depends on the
+/// domain. The list is the carrier's own, so no change of it stops a run.
 fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<String> {
     let (Some(hash), Some((now, text))) = (&before.trunks_hash, &inputs.trunks) else { return Vec::new() };
     if *hash == blake3::hash(text.as_bytes()).to_hex().to_string() {
@@ -111,7 +112,8 @@ struct Decks<'a> {
 }
 
 impl Decks<'_> {
-    /// The deck of now that stands for one of then: by its name, else by its folder, else the only one for the only one.
+    /// Finds today's deck that corresponds to a deck of the last run: by its name, else by its
+    /// folder, else the only one for the only one.
     fn stands_for(&self, then: &DeckEntry) -> Option<usize> {
         let decks = &self.inputs.decks;
         let by_name = decks.decks.iter().position(|deck| deck.name == then.name);
@@ -120,7 +122,8 @@ impl Decks<'_> {
         by_name.or_else(by_folder).or_else(only)
     }
 
-    /// The deck that an account named then, or that the others had: as [`decks::Decks`] finds it.
+    /// The deck of the last run that an account named, or the default of that run: found as
+    /// [`decks::Decks`] does.
     fn then(&self, named: &str) -> Option<&DeckEntry> {
         let all = &self.before.decks;
         let find = |name: &str| all.iter().find(|deck| deck.folder == name).or_else(|| all.iter().find(|deck| deck.name == name));
@@ -137,9 +140,9 @@ impl Decks<'_> {
         found.map(|at| at as usize)
     }
 
-    /// A move from one deck to another, in words; `None` if it is the same.
+    /// The move from one deck to another, in words; `None` if it is the same.
     fn moved(&self, then: &str, now: &str) -> Option<String> {
-        // Without a deck nothing was billed.
+        // An account without a deck was not billed.
         let (then, now) = (self.then(then)?, self.now(now));
         if now.is_some() && now == self.stands_for(then) {
             return None;
@@ -148,7 +151,7 @@ impl Decks<'_> {
         Some(format!("the deck was `{}`, is {now}", visible(&then.name)))
     }
 
-    /// Accounts that have another deck than then.
+    /// The accounts whose deck changed.
     fn of_accounts(&self, history: &History) -> Result<Vec<String>, LedgerError> {
         let now = self.inputs.accounts.as_ref();
         let now_hash = now.map(|(_, text)| blake3::hash(text.as_bytes()).to_hex().to_string());
@@ -170,7 +173,7 @@ impl Decks<'_> {
         let (mut moved, mut perhaps_new) = (Vec::new(), Vec::new());
         for sid in listed {
             let (deck_then, deck_now) = decks(sid);
-            // Where neither names one, all of them move together.
+            // Accounts that name no deck in either run all move together.
             if deck_then.is_empty() && deck_now.is_empty() {
                 continue;
             }
@@ -183,7 +186,7 @@ impl Decks<'_> {
         let mut changes = Vec::new();
         if default.is_some() || !perhaps_new.is_empty() {
             let billed = billed(history)?;
-            // Who is new on the list may be a new customer, who has no calls.
+            // An account that is new on the list may be a new customer, who has no calls.
             moved.extend(perhaps_new.into_iter().filter(|(sid, _)| billed.contains(*sid)));
             let unnamed: Vec<&String> = billed.iter().filter(|sid| decks(sid) == (String::new(), String::new())).collect();
             if let (Some(how), [first, ..]) = (default, unnamed.as_slice()) {
@@ -202,7 +205,7 @@ impl Decks<'_> {
         Ok(changes)
     }
 
-    /// Rows of each deck that price calls of then otherwise.
+    /// The rows of each deck whose change gives another price on dates that are already billed.
     fn rows(&self, newest: Micros) -> Result<Vec<String>, LedgerError> {
         let Some(hash) = &self.before.decks_hash else { return Ok(Vec::new()) };
         if *hash == self.inputs.decks.hash {
@@ -241,7 +244,7 @@ impl Decks<'_> {
     }
 }
 
-/// At most [`NAMED`] lines, and how many there are.
+/// At most [`NAMED`] lines, and the number of the others.
 fn capped(mut lines: Vec<String>, what: &str) -> Vec<String> {
     let all = lines.len();
     if all > NAMED {
@@ -267,7 +270,7 @@ fn billed(history: &History) -> Result<BTreeSet<String>, LedgerError> {
     Ok(found)
 }
 
-/// A changed row in words: where it was and is, for which numbers, what was billed and is.
+/// A changed row in words: its old and new place, its numbers, its old and new terms.
 fn line(deck: &str, change: &Change, old: &DeckRows, new: &DeckRows) -> String {
     let place = |deck: &DeckRows, row: &NewRate| format!("{}:{}", visible(&deck.files[row.rate.file as usize]), row.rate.line);
     let was = &old.rows[change.old];
@@ -306,7 +309,7 @@ fn numbers(row: &NewRate, change: &Change) -> String {
     format!("{} to {destinations}{from}", row.rate.service)
 }
 
-/// The first names of a list, and how many more there are.
+/// The first names of a list, and the number of the others.
 fn some(names: &[String]) -> String {
     match names.len().saturating_sub(3) {
         0 => names.join(", "),

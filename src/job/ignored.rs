@@ -1,4 +1,4 @@
-//! Ignored records: calls that are no trunk's, kept whole beside what is booked.
+//! Ignored records: calls that belong to no trunk, kept whole beside the booked ones.
 //!
 //! **Invariant:** as many rows are written as records were ignored; `book` compares the two counts.
 
@@ -12,11 +12,11 @@ use crate::record::{Field, direction_meaning};
 use crate::time;
 use std::collections::BTreeMap;
 
-/// Ignored records that are written at a time: some 4 MiB.
+/// The number of ignored records that are written at a time: about 4 MiB.
 const IGNORED_ROWS: usize = 1 << 13;
 
 impl SettledRun {
-    /// Writes the ignored records as they came; how many there are of each direction.
+    /// Writes the ignored records as they came; returns their number by direction.
     pub(crate) fn write_ignored(&self, staged: &mut Staged) -> Result<BTreeMap<String, u64>, LedgerError> {
         let mut by_direction: BTreeMap<String, u64> = BTreeMap::new();
         if self.ends.ignored.is_empty() {

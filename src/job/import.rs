@@ -1,4 +1,4 @@
-//! A night that was rated and published by Spark, and how it comes into the ledger.
+//! The import of a night that Spark rated and published.
 //!
 //! ```text
 //! nights/000017-5f0c1234/          published by one rename, never changed
@@ -14,11 +14,12 @@
 //!                                         legs, calls ◀───▶ the published ones, and the counts
 //! ```
 //!
-//! **Invariant:** nothing that Spark computed is booked. The records are rated again here, and what was published is only held
-//! against the result: one row, one count, one cent that differs, and nothing is booked.
+//! **Invariant:** nothing that Spark computed is booked. The records are rated again here, and the
+//! published tables are only compared with the result: if one row, one count or one cent differs,
+//! nothing is booked.
 //!
-//! Not checked: `suspense` and what follows it, which this ledger makes for itself; nor the id, which only its writer can
-//! compute.
+//! Not checked: `suspense`, `known` and `prices`, which this ledger makes for itself; and the id,
+//! which only its writer can compute.
 
 use crate::disk::folder::{entries, is_there};
 use crate::ingest::source::CallPath;
@@ -38,26 +39,26 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-/// The layout of a published night that is read here.
+/// The layout of published nights that this version reads.
 const FORMAT: u32 = 1;
 
-/// What a published night says of itself. Keys that are not named here are its writer's own business.
+/// The manifest of a published night. Keys that are not named here are its writer's own business.
 #[derive(Debug, Clone, Deserialize)]
 pub struct NightManifest {
     /// The night's id.
     pub id: String,
     /// Its number among the published nights, from 1.
     pub sequence: u64,
-    /// The id of the night that it was rated after.
+    /// The id of the night that was rated before it.
     pub previous: Option<String>,
     /// The engine, such as `spark 4.2.1`.
     pub engine: String,
     /// The version of trunkrate that rated it there.
     pub kernel: String,
-    /// [`Inputs::hash`] of what it was rated with.
+    /// [`Inputs::hash`] of its inputs.
     #[serde(default)]
     pub tariff_hash: Option<String>,
-    /// What the folder of its decks was called: the name of a deck whose files stand at the top and which says none.
+    /// The name of its decks' folder: it names a deck whose files are at the top and give no name.
     #[serde(default)]
     pub rates_name: Option<String>,
     /// Records and seconds: read, retried, by class, new in suspense, taken up out of it.
@@ -66,7 +67,7 @@ pub struct NightManifest {
     pub suspended_by_reason: BTreeMap<String, u64>,
     /// Legs.
     pub legs: u64,
-    /// Their sum, by currency.
+    /// The sum of the legs, by currency.
     pub amount: BTreeMap<String, String>,
     /// Its files.
     pub files: Vec<NightFile>,
@@ -75,7 +76,7 @@ pub struct NightManifest {
 /// A file of a published night.
 #[derive(Debug, Clone, Deserialize)]
 pub struct NightFile {
-    /// Below the night's folder.
+    /// The path below the night's folder.
     pub path: String,
     /// Its size.
     pub bytes: u64,
@@ -91,12 +92,12 @@ struct FormatOnly {
 #[derive(Debug, Clone)]
 pub struct Published {
     folder: PathBuf,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: NightManifest,
 }
 
 impl Published {
-    /// Opens a published night: its manifest, and whether its files are there whole.
+    /// Opens a published night: reads its manifest, and checks that its files are there whole.
     ///
     /// # Errors
     /// If it is none, is of another format, or a file is missing, new or of another size.
@@ -128,7 +129,8 @@ impl Published {
         Ok(night)
     }
 
-    /// Every file that the manifest names is there with its size, and no other one among those that are read here.
+    /// Checks that every file of the manifest is there with its size, and that the folders read
+    /// here hold no other file.
     fn check_files(&self) -> Result<(), FileError> {
         let mut named = BTreeSet::new();
         for file in &self.manifest.files {
@@ -162,8 +164,8 @@ impl Published {
         self.files(folder, "parquet")
     }
 
-    /// The files of a folder and those below it, with this ending or with any, sorted. (Markers and checksums of other tools
-    /// begin with `_` or `.`.)
+    /// The files of a folder and those below it, with this ending or with any, sorted. (Markers and
+    /// checksums of other tools begin with `_` or `.`.)
     fn files(&self, folder: &str, ending: &str) -> Result<Vec<PathBuf>, FileError> {
         let (mut found, mut todo) = (Vec::new(), vec![self.folder.join(folder)]);
         while let Some(folder) = todo.pop() {
@@ -185,12 +187,12 @@ impl Published {
     /// The configuration that it was rated with, if one was given.
     ///
     /// # Errors
-    /// If that cannot be told.
+    /// If the disk cannot say whether it is there.
     pub fn config(&self) -> Result<Option<PathBuf>, FileError> {
         self.if_there("trunkrate.toml")
     }
 
-    /// What it was rated with.
+    /// Loads the decks, trunks and accounts that it was rated with.
     ///
     /// # Errors
     /// The first file that is wrong.
@@ -213,7 +215,7 @@ impl Published {
     /// The run that it was imported as.
     ///
     /// # Errors
-    /// If that was another night, with its id.
+    /// If a night with the same id but another number was imported.
     pub fn imported_as<'a>(&self, history: &'a History) -> Result<Option<&'a Run>, FileError> {
         let same = |run: &&Run| run.manifest.imported.as_ref().is_some_and(|night| night.id == self.manifest.id);
         let run = history.runs.iter().find(same);
@@ -229,14 +231,14 @@ impl Published {
         }
     }
 
-    /// Whether a ledger would stand in the night, which never changes.
+    /// True if a ledger would be inside the night's folder, which never changes.
     #[must_use]
     pub fn holds(&self, ledger: &Path) -> bool {
         let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
         real(ledger).starts_with(real(&self.folder))
     }
 
-    /// Books the night as a run, if its settled records come to what was published.
+    /// Books the night as a run, if its settled records give the published tables.
     ///
     /// # Errors
     /// As [`run::book`]; also the first difference, and what to do about it.
@@ -265,7 +267,7 @@ impl Published {
         run::book_if(ledger, lock, history, session, (RunKind::Import, Some(imported)), agreed)
     }
 
-    /// Counts and sums that are not the same here.
+    /// The counts and sums that differ here.
     fn other_counts(&self, session: &SettledRun, staged: &Staged) -> Vec<String> {
         let (night, tally) = (&self.manifest, session.tally());
         let ours = Manifest::counts_of(&tally);
@@ -282,7 +284,7 @@ impl Published {
         if let Some(published) = &night.tariff_hash {
             differences.extend(different("", &tariff(published), &tariff(&session.tariff_hash()), String::clone));
         }
-        // Looked at when the night was opened.
+        // The text was checked when the night was opened.
         let exact = |text: &str| Decimal::from_str_exact(text).unwrap_or(Decimal::MIN).normalize();
         let theirs = night.amount.iter().map(|(currency, sum)| (currency.clone(), exact(sum))).collect();
         let sums = staged.amount.iter().map(|(currency, sum)| (currency.clone(), exact(&sum.to_string()))).collect();
@@ -290,7 +292,7 @@ impl Published {
         differences
     }
 
-    /// What most likely made a difference, if there is one.
+    /// The most likely cause of a difference, if there is one.
     fn why_it_may_differ(&self, history: &History, tally: &Tally) -> String {
         let NightManifest { previous, kernel, counts, .. } = &self.manifest;
         let last = history.last().and_then(|last| last.imported.as_ref()).map(|night| night.id.as_str());
@@ -315,7 +317,7 @@ impl Published {
     }
 }
 
-/// Entries that are not the same, in words; one that is not there is the same as none.
+/// The entries that differ, in words; a missing entry equals an empty one.
 fn different<T: Default + PartialEq>(
     what: &str,
     published: &BTreeMap<String, T>,

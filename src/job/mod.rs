@@ -1,17 +1,17 @@
-//! A run: from the files that a user names to a settled night, and from there to the books.
+//! A run: from the files that a user names to a settled night, and from there to the ledger.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`run`] | loads, settles partition by partition, adds up, books |
-//! | `suspense` | what is kept of suspended records until they are written |
-//! | `ignored` | calls that are no trunk's |
-//! | `detail` | what is said of a record that waits |
-//! | `suspense_parts` | where suspended rows wait until then |
+//! | `suspense` | suspended records, kept until they are written |
+//! | `ignored` | calls that belong to no trunk |
+//! | `detail` | the detail of a suspended record |
+//! | `suspense_parts` | the partitions of the suspended rows |
 //! | [`import`] | a night that Spark rated, rated again and booked |
-//! | [`changes`] | what a run is rated with, beside the run before |
-//! | [`noted`], [`odd_prices`] | what a run says on stderr of what it books |
+//! | [`changes`] | the changes of decks, trunks and accounts since the last run |
+//! | [`noted`], [`odd_prices`] | the notes of a run on stderr about booked calls |
 //!
-//! **Invariant:** if the records that came in are not those that ended, nothing is booked.
+//! **Invariant:** unless every record that came in has an end, nothing is booked.
 
 pub mod changes;
 mod detail;

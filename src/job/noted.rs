@@ -1,6 +1,7 @@
-//! What a run says on stderr of the calls that it books: odd durations, dates and carrier's prices.
+//! The notes of a run on stderr about booked calls: odd durations, dates and carrier's prices.
 //!
-//! **Invariant:** nothing is decided here, and no order of the records changes a note. The report lists the calls.
+//! **Invariant:** nothing is decided here, and no order of the records changes a note. The report
+//! lists the calls.
 
 use super::odd_prices::{self, Currencies};
 use crate::call::{Calls, NONE};
@@ -16,7 +17,7 @@ use crate::status::Status;
 use crate::text::visible;
 use crate::time::{self, Micros, SECOND};
 
-/// What is odd in some parts.
+/// The odd values of some partitions.
 #[derive(Default)]
 pub struct Noted {
     prices: odd_prices::Found,
@@ -27,7 +28,7 @@ pub struct Noted {
     far_too_low: Option<Best<String>>,
 }
 
-/// How many there are, and the first of them.
+/// The number of calls of a kind, and the first of them.
 #[derive(Default)]
 struct Seen {
     count: u64,
@@ -56,7 +57,7 @@ fn merge(best: &mut Option<Best<String>>, other: Option<Best<String>>) {
     }
 }
 
-/// What records are looked at beside.
+/// The context of the records: the tariff, and the newest credible start.
 #[derive(Debug)]
 pub struct Beside<'a> {
     tariff: &'a Tariff<'a>,
@@ -66,7 +67,7 @@ pub struct Beside<'a> {
 }
 
 impl<'a> Beside<'a> {
-    /// The tariff, and the newest start that is believed.
+    /// Takes the tariff, and the newest start that is credible.
     #[must_use]
     pub fn new(tariff: &'a Tariff<'a>, newest: Option<Micros>) -> Self {
         let has_origins = tariff.decks.iter().map(Deck::has_origins).collect();
@@ -79,7 +80,7 @@ impl<'a> Beside<'a> {
 }
 
 impl Noted {
-    /// Looks at a record that is booked, or a copy of one that is.
+    /// Looks at a booked record, or at a copy of one.
     #[inline]
     pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &Beside<'_>) {
         self.prices.look(calls, record, beside.tariff, &beside.currencies);
@@ -92,7 +93,7 @@ impl Noted {
         }
         let from = calls.from[record];
         let is_billed = class == Class::Rated;
-        // A call that was answered and has no second may have lost them.
+        // A call that was answered and lasted no second may have lost them.
         if !is_billed && calls.status[record] != Status::Completed {
             return;
         }
@@ -120,7 +121,7 @@ impl Noted {
         }
     }
 
-    /// Adds what other parts have.
+    /// Adds the notes of other partitions.
     pub fn merge(&mut self, other: Self) {
         self.prices.merge(other.prices);
         self.lengths.merge(other.lengths);
@@ -138,7 +139,7 @@ impl Noted {
         self.prices.finish(reading)
     }
 
-    /// A sentence for each thing that is odd.
+    /// A sentence for each odd thing.
     #[must_use]
     pub fn notes(&self, prices: &CarrierPrices) -> Vec<String> {
         let calls = |count: u64, one: &str, many: &str| {

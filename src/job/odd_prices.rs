@@ -1,4 +1,5 @@
-//! Carrier's prices that cannot stand beside ours, found while a run is settled: see [`crate::ledger::carrier`].
+//! Carrier's prices that cannot be compared with ours, found while a run is settled: see
+//! [`crate::ledger::carrier`].
 
 use crate::call::{Calls, CurrencyCode};
 use crate::deck::Deck;
@@ -13,7 +14,7 @@ use crate::text::visible;
 use crate::time::{self, Micros};
 use std::collections::BTreeMap;
 
-/// What was found in some parts.
+/// The odd prices of some partitions.
 #[derive(Debug, Default)]
 pub struct Found {
     records: u64,
@@ -22,7 +23,7 @@ pub struct Found {
     foreign_accounts: BTreeMap<String, u64>,
 }
 
-/// The first records of a kind, by start, id and price, and how many there are.
+/// The first records of a kind, by start, id and price, and the number of all.
 #[derive(Debug, Default)]
 struct Kept {
     count: u64,
@@ -94,7 +95,7 @@ impl Kept {
 pub struct Currencies(Vec<CurrencyCode>);
 
 impl Currencies {
-    /// Of all decks.
+    /// The currencies of all decks.
     #[must_use]
     pub fn of(decks: &[Deck]) -> Self {
         Self(decks.iter().map(|deck| CurrencyCode::of(&deck.currency)).collect())
@@ -126,7 +127,7 @@ impl Found {
         }
     }
 
-    /// Adds what was found in other parts.
+    /// Adds the odd prices of other partitions.
     pub fn merge(&mut self, other: Self) {
         self.records += other.records;
         self.unreadable.merge(other.unreadable);
@@ -136,7 +137,7 @@ impl Found {
         }
     }
 
-    /// All of it, with the texts of the examples.
+    /// All odd prices, with the texts of the examples.
     ///
     /// # Errors
     /// If a source file cannot be read again.
@@ -153,7 +154,8 @@ impl Found {
     }
 }
 
-/// What `run` says of prices that are none. (Those in another currency are no fault of an export.)
+/// The note of `run` on prices that are no prices. (Those in another currency are no fault of an
+/// export.)
 #[must_use]
 pub fn note(prices: &CarrierPrices) -> Option<String> {
     let first = prices.unreadable.examples.first()?;

@@ -44,7 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Calls, read and dealt out to parts, with what they are to be rated with.
+/// Calls, read and dealt out to partitions, with the inputs that they are to be rated with.
 pub struct LoadedNight {
     pub(crate) inputs: Inputs,
     pub(crate) reading: Reading,
@@ -54,7 +54,8 @@ pub struct LoadedNight {
 }
 
 impl LoadedNight {
-    /// Reads calls after those that waited. What does not fit in memory goes to files in `folder`.
+    /// Reads calls after the retried records. Rows that do not fit in memory spill to files in
+    /// `folder`.
     ///
     /// # Errors
     /// A file that cannot be read whole.
@@ -73,10 +74,11 @@ impl LoadedNight {
         Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
     }
 
-    /// Settles the part in which a call is, as if the ledger were empty; `None` if no record has this id.
+    /// Settles the partition of a call, as if the ledger were empty; `None` if no record has this
+    /// id.
     ///
     /// # Errors
-    /// If the part cannot be read back.
+    /// If the partition cannot be read back.
     pub fn settle_family(&self, sid: &str) -> Result<Option<SettledPart<'_>>, FileError> {
         let has = |calls: &Calls, record: usize| calls.sid_text(record).to_string() == sid;
         let mut moved = Vec::new();
@@ -176,7 +178,7 @@ impl LoadedNight {
         })
     }
 
-    /// What earlier runs know of some parts' calls.
+    /// Looks up the calls of some partitions in earlier runs.
     fn earlier(
         &mut self,
         history: &History,
@@ -201,27 +203,27 @@ impl LoadedNight {
     }
 }
 
-/// The part of a night that holds one family, settled.
+/// The partition that holds one family, settled.
 pub struct SettledPart<'a> {
     pub(crate) inputs: &'a Inputs,
     pub(crate) reading: &'a Reading,
     /// The records.
     pub calls: Calls,
-    /// What was known before: nothing.
+    /// The calls of earlier runs: none.
     pub earlier: Earlier,
-    /// Where the records ended.
+    /// The end of each record.
     pub night: Night,
     accounts: AccountFacts,
 }
 
 impl SettledPart<'_> {
-    /// What the calls were rated with, borrowed.
+    /// The tariff of the calls, borrowed.
     #[must_use]
     pub fn tariff(&self) -> Tariff<'_> {
         self.inputs.tariff(&self.accounts)
     }
 
-    /// Why a suspended record is so, in words.
+    /// The detail of a suspended record, in words.
     ///
     /// # Errors
     /// If its file cannot be read again.
@@ -237,23 +239,24 @@ impl SettledPart<'_> {
     }
 }
 
-/// Where the records of a part, or of all parts, ended.
+/// The ends of the records of a partition, or of all partitions.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     pub(crate) by_reason: BTreeMap<Reason, u64>,
-    /// Legs that the rated records must have.
+    /// The number of legs that the rated records must have.
     pub(crate) legs: u64,
-    /// Booked calls whose caller was mangled.
+    /// The number of booked calls whose caller was mangled.
     pub(crate) mangled_callers: u64,
     pub(crate) letter_cases: LetterCases,
-    /// Where the texts of the suspended records are, and the prices of some, by their numbers.
+    /// The places of the suspended records' texts, and the prices of some, by their numbers.
     pub(crate) suspended: Vec<RecordSpot>,
     pub(crate) priced: Vec<(u32, RecordSpot)>,
-    /// Where the texts of the ignored records are.
+    /// The places of the ignored records' texts.
     pub(crate) ignored: Vec<RecordSpot>,
     pub(crate) late_prices: Vec<LatePrice>,
-    /// Calls of accounts that the accounts file lacks, by the id of the account's text: booked, or waiting for that.
+    /// The number of calls of each account that the accounts file lacks, by the id of the account's
+    /// text: booked, or suspended only for that.
     pub(crate) unlisted: BTreeMap<u32, u64>,
     pub(crate) noted: Noted,
 }
@@ -278,7 +281,7 @@ impl Outcome {
     }
 }
 
-/// What the parts of a group are settled with.
+/// Everything that settles the partitions of a group.
 pub(crate) struct PartSettler<'a> {
     pub(crate) intake: &'a LoadedNight,
     pub(crate) earlier: &'a Earlier,
@@ -287,7 +290,7 @@ pub(crate) struct PartSettler<'a> {
     pub(crate) ids: &'a Spill,
     pub(crate) suspended: &'a Spill,
     pub(crate) accounts: AccountFacts,
-    /// Whether an earlier run has ids that are not in the carrier's form.
+    /// True if an earlier run has ids that are not in the carrier's form.
     pub(crate) has_other_ids: bool,
 }
 
@@ -303,7 +306,7 @@ impl<'a> PartSettler<'a> {
         Self { intake, earlier, bounds, books, ids, suspended, accounts, has_other_ids }
     }
 
-    /// Settles the records of a part: what is booked goes to the books, by start.
+    /// Settles the records of a partition: booked calls go to the books, by start.
     fn settle(&self, part: &Part) -> Result<Outcome, LedgerError> {
         let (calls, earlier) = (&part.calls, self.earlier);
         let tariff = self.intake.inputs.tariff(&self.accounts);
@@ -338,7 +341,7 @@ impl<'a> PartSettler<'a> {
                     if booked.is_rated {
                         ends.legs += cells(booked.scenario).1 as u64;
                     }
-                    // Only where the policy lets them pass.
+                    // The count is above 0 only where the policy lets them pass.
                     if booked.c.is_none() && booked.a.is_mangled(&calls.parties) {
                         ends.mangled_callers += 1;
                     }
@@ -369,7 +372,8 @@ impl<'a> PartSettler<'a> {
     }
 }
 
-/// Whether a record is a call of its account: booked, or waiting only because the account is not listed.
+/// True if a record is a call of its account: booked, or suspended only because the account is not
+/// listed.
 fn counts_for_account(night: &Night, record: usize) -> bool {
     match night.class[record] {
         Class::Rated | Class::Free => true,
@@ -404,7 +408,7 @@ pub struct SettledRun {
     pub(crate) suspended: Spill,
     pub(crate) room: Arc<SpillRoom>,
     bounds: SplitPoints,
-    /// The earlier runs that this is known from.
+    /// The earlier runs that this run's result depends on.
     stands_on: Vec<String>,
     own_newest_start: Option<Micros>,
     pub(crate) newest_start: Option<Micros>,
@@ -412,7 +416,7 @@ pub struct SettledRun {
 }
 
 impl SettledRun {
-    /// Keeps with the run what a person accepted.
+    /// Keeps with the run the changes that a person accepted.
     pub fn accept(&mut self, changes: Vec<String>) {
         self.accepted_changes = changes;
     }
@@ -423,19 +427,19 @@ impl SettledRun {
         self.ends.tally
     }
 
-    /// How many records each reason suspends.
+    /// The number of records that each reason suspends.
     #[must_use]
     pub fn suspended_by_reason(&self) -> &BTreeMap<Reason, u64> {
         &self.ends.by_reason
     }
 
-    /// Calls of each account that the accounts file lacks.
+    /// The number of calls of each account that the accounts file lacks.
     #[must_use]
     pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
         self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls)).collect()
     }
 
-    /// What the run's legs and log are written from.
+    /// The source of the run's legs and log.
     fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, bench: &'a SortScratch, run_id: &'a str) -> Books<'a> {
         Books {
             calls: &self.books,
@@ -451,7 +455,8 @@ impl SettledRun {
         }
     }
 
-    /// A hash of what this run does, the same for any order of its records and any split of its files.
+    /// A hash of the work of this run, the same for any order of its records and any split of its
+    /// files.
     fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.digest.to_le_bytes());
@@ -468,7 +473,7 @@ impl SettledRun {
         hasher
     }
 
-    /// [`Inputs::hash`] of what was rated with.
+    /// [`Inputs::hash`] of its inputs.
     #[must_use]
     pub fn tariff_hash(&self) -> String {
         self.inputs.hash()
@@ -483,7 +488,7 @@ impl SettledRun {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// The run; `None` if nothing was booked.
@@ -494,28 +499,31 @@ pub struct Summary {
     pub suspended_by_reason: BTreeMap<Reason, u64>,
     /// Ignored records by their direction.
     pub ignored_by_direction: BTreeMap<String, u64>,
-    /// Pages beside which another page was missing: the file, which one, and where that is.
+    /// Pages beside which another page was missing: the file, the missing neighbour, and its
+    /// address.
     pub incomplete: Vec<(String, Neighbour, String)>,
-    /// Calls booked with an unknown origin because their caller was mangled ([`crate::policy::MangledCaller::Unknown`]).
+    /// Calls booked with an unknown origin because their caller was mangled
+    /// ([`crate::policy::MangledCaller::Unknown`]).
     pub mangled_callers: u64,
     /// Of each call file: the columns that were not read, and the field that each resembles.
     pub unread: Vec<(String, Vec<(String, Field)>)>,
     /// Legs booked.
     pub legs: u64,
-    /// Their sum by currency.
+    /// The sum of the legs, by currency.
     pub amount: BTreeMap<String, Total>,
-    /// Calls of each account that the accounts file lacks.
+    /// The number of calls of each account that the accounts file lacks.
     pub unlisted_accounts: BTreeMap<String, u64>,
-    /// What is worth a look, though it was booked.
+    /// Notes on calls that were booked but are worth a look.
     pub notes: Vec<String>,
-    /// What went wrong after the run was booked.
+    /// Failures after the run was booked.
     pub warnings: Vec<String>,
 }
 
 /// Books a settled night as a run of the ledger, and adds it to the history.
 ///
 /// # Errors
-/// If a law does not hold, a file changed, or anything cannot be written: nothing is booked then.
+/// If a conservation law does not hold, a file changed, or anything cannot be written; then nothing
+/// is booked.
 pub fn book(
     ledger: &Ledger,
     lock: &Lock,
@@ -526,10 +534,11 @@ pub fn book(
     book_if(ledger, lock, history, session, (kind, None), |_| Ok(()))
 }
 
-/// The same, if what is staged is agreed to; and where the run comes from, if it is imported.
+/// Books a settled night like [`book`], if `agreed` accepts the staged run; notes the source of an
+/// imported one.
 ///
 /// # Errors
-/// As [`book`]; also what `agreed` says.
+/// As [`book`]; also the error of `agreed`.
 pub fn book_if(
     ledger: &Ledger,
     lock: &Lock,
@@ -578,7 +587,7 @@ pub fn book_if(
     }
     archive_inputs(ledger, lock, session, &manifest)?;
     history.runs.push(staged.publish(ledger, manifest)?);
-    // The run is booked: what fails from here on cannot unbook it.
+    // The run is booked: a failure from here on cannot unbook it.
     let mut warnings: Vec<String> = follow(ledger, lock, history).into_iter().collect();
     let mut notes = summary.notes;
     match session.ends.letter_cases.note(history) {
@@ -588,14 +597,14 @@ pub fn book_if(
     Ok(Summary { notes, warnings, ..summary })
 }
 
-/// Brings the catalog up; says what went wrong, which the next run mends.
+/// Updates the catalog; returns a failure in words, which the next run repairs.
 #[must_use]
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String> {
     let followed = catalog::follow(ledger, lock, history);
     followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
 }
 
-/// Every rated record has its legs, and no other record has any.
+/// Checks that every rated record has its legs, and that no other record has any.
 fn check_counts(session: &SettledRun, tally: &Tally, staged: &Staged) -> Result<(), LedgerError> {
     let rows = |dataset: Dataset| -> u64 {
         staged.files.iter().filter(|f| f.path.split('/').next() == Some(dataset.as_str())).map(|f| f.rows).sum()

@@ -1,7 +1,7 @@
-//! Suspended records: what is kept of them until they are written with their texts.
+//! Suspended records, kept without their texts until they are written with them.
 //!
-//! **Invariant:** a record is kept as it came. What another copy or version of it knew beside, its price, and the parent that the
-//! ledger knew, are kept next to it.
+//! **Invariant:** a record is kept as it came. Facts from another copy or version of it, its
+//! price, and the parent that the ledger knows, are kept next to it.
 
 use super::detail::detail;
 use crate::detail::{Case, Facts};
@@ -27,7 +27,8 @@ use std::path::Path;
 /// A suspended record, without its text.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Suspended {
-    /// Where its text is: of several copies, that of the one with the price is kept, and read again with it.
+    /// The place of its text: of several copies, that of the one with the price is kept, and read
+    /// again with it.
     spot: RecordSpot,
     number: u32,
     reason: Reason,
@@ -37,9 +38,9 @@ pub(crate) struct Suspended {
     parent: Option<Box<KeptParent>>,
 }
 
-/// Rows that are sorted and written together.
+/// The number of rows that are sorted and written together.
 const ROWS: usize = 1 << 15;
-/// Records that are looked at, for each such group, to find where it begins.
+/// The number of records that are sampled, for each such group, to find its beginning.
 const SAMPLED: usize = 16;
 
 /// Adds a row behind its length.
@@ -61,12 +62,12 @@ fn unpack<T: DeserializeOwned>(mut bytes: &[u8], out: &mut Vec<T>) {
 }
 
 impl Suspended {
-    /// Packs it for its part.
+    /// Packs it for its partition.
     pub(crate) fn pack(&self, out: &mut Vec<u8>) {
         pack(self, out);
     }
 
-    /// Where its text is.
+    /// The place of its text.
     pub(crate) fn spot(&self) -> RecordSpot {
         self.spot
     }
@@ -77,7 +78,7 @@ impl Suspended {
     }
 }
 
-/// The suspended records in the order of their texts, a part at a time in memory.
+/// The suspended records in the order of their texts, a partition at a time in memory.
 struct InOrder<'a> {
     parts: &'a Spill,
     next: usize,
@@ -103,15 +104,15 @@ impl InOrder<'_> {
 }
 
 impl LoadedNight {
-    /// Whether a record that is taken up again has a price beside its text.
+    /// True if a retried record has a price beside its text.
     fn has_kept_price(&self, number: u32) -> bool {
         self.reading.waiting.price(number).is_some()
     }
 }
 
 impl PartSettler<'_> {
-    /// A suspended record; and where its price is, if that stands in no text with its content: in that of a version which lacks
-    /// something.
+    /// A suspended record, and the place of its price if no text with its content has it, but that
+    /// of a version which lacks something.
     pub(crate) fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> (Suspended, Option<RecordSpot>) {
         let calls = case.calls;
         // The text of the copy that has the price, unless it is a version that lacks something.
@@ -154,15 +155,15 @@ impl PartSettler<'_> {
     }
 }
 
-/// What suspended rows are sorted by.
+/// The sort key of suspended rows.
 type Key = (String, String, String, u64);
 
 fn key(row: &SuspenseRow) -> Key {
     (row.call_sid.clone(), row.record.clone(), row.source_file.clone(), row.source_line)
 }
 
-/// Refuses a file in which another header stands among the rows, with columns in other places: files that were joined. What
-/// stands below it would be read under the first one, a caller for the called.
+/// Refuses a file in which another header is among the rows, with columns in other places: files
+/// that were joined. The rows below it would be read under the first one, a caller for the called.
 fn refuse_other_header(text: &RecordText) -> Result<(), FileError> {
     let is_other = text.with_fields(|fields| {
         let Some(fields) = fields else { return false };
@@ -183,8 +184,8 @@ fn refuse_other_header(text: &RecordText) -> Result<(), FileError> {
 impl SettledRun {
     /// Writes the suspended records with their texts and details, in the order of their ids.
     ///
-    /// Rows that are sorted and written together are about as many, whatever the ids: where a group of them begins is known
-    /// from a sample. It decides nothing else.
+    /// Rows are sorted and written in groups of about equal size, whatever the ids: a sample gives
+    /// the beginning of each group. It decides nothing else.
     ///
     /// # Errors
     /// If a source file cannot be read again, or there is no room on disk.
@@ -213,7 +214,7 @@ impl SettledRun {
         })
     }
 
-    /// Where the groups but the first begin.
+    /// The first key of each group but the first.
     fn group_starts(&self) -> Result<Vec<Key>, FileError> {
         let spots = &self.ends.suspended;
         let groups = spots.len().div_ceil(ROWS);
@@ -241,7 +242,8 @@ impl SettledRun {
         let mut records = InOrder { parts: &self.suspended, next: 0, loaded: Vec::new().into_iter() };
         self.reading.each_text(&self.ends.suspended, &mut |text| {
             let record = records.next()?.expect("each text is of a suspended record");
-            // What waits already is no reason to refuse a night: nothing below it is read with it.
+            // Records that are suspended already are no reason to refuse a night: no row below them
+            // is read with them.
             if self.reading.waiting.seen(record.number).is_none() {
                 refuse_other_header(&text)?;
             }
@@ -252,10 +254,10 @@ impl SettledRun {
         Ok(())
     }
 
-    /// The prices that stand in no text with their record's content, by the record's number.
+    /// The prices that are in no text with their record's content, by the record's number.
     fn kept_prices(&self) -> Result<HashMap<u32, KeptPrice>, FileError> {
         let mut prices = self.ends.priced.clone();
-        // Texts are read in the order in which they stand.
+        // Texts are read in file order.
         prices.sort_unstable_by_key(|(_, spot)| *spot);
         let texts = self.reading.texts_of(&prices.iter().map(|(_, spot)| *spot).collect::<Vec<_>>())?;
         let price = |((number, spot), text): ((u32, RecordSpot), RecordText)| {

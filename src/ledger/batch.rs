@@ -1,21 +1,25 @@
-//! What was issued: invoices and credit notes. They come in batches, and a batch is published like a run, by one rename.
+//! Issued invoices and credit notes. They come in batches; a batch, like a run, is published by one
+//! rename.
 //!
 //! ```text
 //! invoices/000001-9c41…/manifest.json      which documents, their numbers and hashes, which runs they bill
 //! invoices/000001-9c41…/documents.jsonl    the documents themselves, one a line, in the order of their numbers
 //! ```
 //!
-//! **Invariants.** A number is given by the same rename that fixes what stands under it, so a crash leaves all of a batch or
-//! none, and no number is lost or given twice: the next one is counted from what was published. Batches are chained by the
-//! hash of their manifests, and nothing in one ever changes again: a correction is a document of its own.
+//! **Invariants.** The rename that gives a number also fixes its document. So a crash leaves the
+//! whole batch or none of it, and no number is lost or given twice: the next one is counted from
+//! the published batches. Batches are chained by the hashes of their manifests, and nothing in one
+//! ever changes again: a correction is a document of its own.
 //!
-//! # Which legs an invoice bills
-//! An entry bills all legs of its account and currency that its runs hold, up to the end of its period, and that no
-//! invoice before it billed. [`super::invoices::billed_by`] says so for each leg, and no list of legs is stored: legs never change either.
+//! # The legs of an invoice
+//! An entry bills all legs of its account and currency that its runs hold, up to the end of its
+//! period, and that no earlier invoice billed. [`super::invoices::billed_by`] derives this for each
+//! leg; no list of legs is stored, since legs never change either.
 //!
 //! # Why not in the catalog
-//! A counter in a database must be kept in step with the documents by a second commit. Counted from the batches, there is
-//! nothing to keep in step; the catalog shows the numbers to SQL, and knows a batch that is missing.
+//! A counter in a database must be kept in step with the documents by a second commit. Counted from
+//! the batches, there is nothing to keep in step; the catalog shows the numbers to SQL, and detects
+//! a missing batch.
 
 use super::manifest::{LEDGER_FORMAT, StoredFile};
 use crate::disk::folder::{entries, is_there};
@@ -30,12 +34,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Its name in the batch's folder.
+/// The manifest's file name in the batch's folder.
 pub const MANIFEST: &str = "manifest.json";
-/// The documents' file in the batch's folder.
+/// The name of the documents' file in the batch's folder.
 pub const DOCUMENTS: &str = "documents.jsonl";
 
-/// What a batch was for.
+/// The purpose of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BatchKind {
@@ -57,7 +61,7 @@ impl BatchKind {
     }
 }
 
-/// What a batch says of itself.
+/// The manifest of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchManifest {
     /// Version of the ledger's layout.
@@ -70,9 +74,9 @@ pub struct BatchManifest {
     pub sequence: u64,
     /// BLAKE3 of the manifest of the batch before it.
     pub previous_manifest: Option<String>,
-    /// What it was for.
+    /// Its purpose.
     pub kind: BatchKind,
-    /// Why a credit note was made.
+    /// The reason for a credit note.
     pub reason: Option<String>,
     /// The seller's id: it names the series.
     pub seller: String,
@@ -80,11 +84,11 @@ pub struct BatchManifest {
     pub date: String,
     /// The period that it bills, `YYYY-MM`; of a credit note, that of its invoice.
     pub period: String,
-    /// Whether it bills only what came late.
+    /// True if it bills late legs only.
     pub supplementary: bool,
-    /// The accounts that it was for; none: all.
+    /// The accounts that it was for; `None` for all.
     pub accounts: Option<Vec<String>>,
-    /// The runs whose legs it bills, with how many of each month.
+    /// The runs whose legs it bills, with the number of legs by month.
     pub runs: Vec<BilledRun>,
     /// Its documents, in the order of their numbers.
     pub entries: Vec<Entry>,
@@ -92,12 +96,12 @@ pub struct BatchManifest {
     pub accounts_hash: Option<String>,
     /// Hash of the items file, if one was given.
     pub items_hash: Option<String>,
-    /// What stood against it and was accepted: ids of [`crate::invoicing::check`].
+    /// The objections that a person accepted: ids of [`crate::invoicing::check`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<String>,
     /// Every other file of the batch.
     pub files: Vec<StoredFile>,
-    /// BLAKE3 of the manifest as it was read.
+    /// BLAKE3 of the manifest file as it was read.
     #[serde(skip)]
     pub own_hash: String,
 }
@@ -107,7 +111,7 @@ pub struct BatchManifest {
 pub struct BilledRun {
     /// Its name.
     pub run_id: String,
-    /// How many of its legs, by month.
+    /// The number of its legs that are billed, by month.
     pub legs: BTreeMap<String, u64>,
 }
 
@@ -122,11 +126,11 @@ pub struct Entry {
     pub account_sid: String,
     /// The currency.
     pub currency: String,
-    /// How many legs it bills.
+    /// The number of legs that it bills.
     pub legs: u64,
     /// Their exact sum.
     pub usage: String,
-    /// How many monthly items it bills.
+    /// The number of monthly items that it bills.
     pub items: u64,
     /// Without tax.
     pub net: String,
@@ -138,7 +142,7 @@ pub struct Entry {
     pub runs: Vec<usize>,
     /// The number of the invoice that it credits.
     pub corrects: Option<String>,
-    /// Whether the legs of the credited invoice are to be billed again.
+    /// True if the legs of the credited invoice are to be billed again.
     pub rebill: bool,
     /// BLAKE3 of its line in `documents.jsonl`, without the line's end.
     pub document: String,
@@ -149,7 +153,7 @@ pub struct Entry {
 pub struct Batch {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: BatchManifest,
 }
 
@@ -216,7 +220,7 @@ pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
 }
 
 impl Batch {
-    /// Reads its documents one by one, each held against its hash.
+    /// Reads its documents one by one, and checks each against its hash.
     ///
     /// # Errors
     /// If one is not as it was issued, or `then` fails.

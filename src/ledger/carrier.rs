@@ -1,18 +1,19 @@
-//! The carrier's prices that cannot stand beside ours: counted while a run is made, and kept in its manifest.
+//! Prices of the carrier that cannot be compared with ours: counted during a run, and kept in its
+//! manifest.
 //!
-//! The log keeps of a carrier's price only its number, or nothing where the text is none. So what was no price, and what was in
-//! another currency, is counted when the record is settled.
+//! The log keeps only the number of a carrier's price, or nothing if the text is no number. So
+//! unreadable prices and prices in another currency are counted when the record is settled.
 //!
-//! **Invariant:** what is counted and which examples are kept does not depend on the order of the records.
+//! **Invariant:** the counts and the examples kept do not depend on the order of the records.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is odd about the carrier's prices of a run. Records of calls that are booked are counted, copies too: a price may come
-/// with a copy.
+/// The odd carrier prices of a run. Records of booked calls are counted, copies too: a price may
+/// come with a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarrierPrices {
-    /// Records that have a price at all, odd or not.
+    /// Records that have a price, odd or not.
     #[serde(default)]
     pub records: u64,
     /// Prices that are no plain decimal number.
@@ -21,20 +22,21 @@ pub struct CarrierPrices {
     /// Prices in another currency than the deck of the call.
     #[serde(default, skip_serializing_if = "OddPrices::is_empty")]
     pub foreign: OddPrices,
-    /// The accounts of those in another currency, and how many they have.
+    /// The accounts of those in another currency, with the number of such prices.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub foreign_accounts: BTreeMap<String, u64>,
 }
 
 impl CarrierPrices {
-    /// Whether nothing is odd.
+    /// True if no price is odd.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.unreadable.is_empty() && self.foreign.is_empty()
     }
 
-    /// Whether the price that the log has of a call may be in another currency. Where all of those calls are known, it is they;
-    /// else every call of their accounts, as a carrier bills an account in one currency.
+    /// True if the logged price of a call may be in another currency. If all such calls are among
+    /// the examples, only they count; otherwise every call of their accounts does, since a carrier
+    /// bills an account in one currency.
     #[must_use]
     pub fn may_be_foreign(&self, call_sid: &str, account_sid: &str) -> bool {
         match self.foreign.examples.len() as u64 {
@@ -54,7 +56,7 @@ pub struct OddPrices {
 }
 
 impl OddPrices {
-    /// Whether there is none.
+    /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0

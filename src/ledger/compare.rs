@@ -1,15 +1,17 @@
-//! Whether two sets of Parquet files hold the same rows, whatever their order, their files and their row groups.
+//! Compares two sets of Parquet files: do they hold the same rows, in any order, files and row
+//! groups?
 //!
 //! ```text
 //! published files ─┐  slices of rows      rows, and a sum of 128-bit    same ──▶ nothing differs
 //! staged files ────┴─▶ one a core ───────▶ hashes, by minute of start ── else ─▶ that minute again: the first row
 //! ```
 //!
-//! Every column counts but `run_id`. A type may be another one (a writer chooses how it stores a decimal or an instant), a
-//! value may not: numbers are compared in the finest unit of their kind. An empty text is none.
+//! Every column but `run_id` is compared. Types may differ (a writer chooses how it stores a
+//! decimal or an instant), values may not: numbers are compared in the finest unit of their kind.
+//! An empty text equals null.
 //!
-//! **Invariant:** no more is in memory than a slice of rows on each core, two numbers for each minute, and, of the minute
-//! that is looked at again, a hash for each row.
+//! **Invariant:** memory holds at most a slice of rows per core, two numbers for each minute, and a
+//! hash for each row of the minute that is read again.
 
 use crate::catch_panic::guarded;
 use crate::fit::must_fit;
@@ -28,21 +30,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Most rows of a slice.
+/// Maximum rows of a slice.
 const SLICE: usize = 1 << 17;
-/// Decimals that all money is brought to before it is compared.
+/// Decimals to which all money is scaled before it is compared.
 const FINEST: u32 = 18;
-/// Nanoseconds, to which all instants are brought.
+/// Nanoseconds of a microsecond: all instants are compared in nanoseconds.
 const MICROSECOND: i128 = 1_000;
 const MINUTE: i128 = 60_000_000 * MICROSECOND;
 
-/// The columns of legs, or else of the log, which are compared.
+/// The compared columns of legs, or else of the log.
 fn columns(dataset: Dataset) -> &'static [(&'static str, Kind)] {
-    // The run's id is the last one of both.
+    // `run_id` is the last column of both.
     if dataset == Dataset::Legs { &LEGS[..LEGS.len() - 1] } else { &LOG[..LOG.len() - 1] }
 }
 
-/// Some rows of a file.
+/// A range of rows of a file.
 struct Slice<'a> {
     path: &'a Path,
     offset: usize,
@@ -75,7 +77,7 @@ fn slices(dataset: Dataset, paths: &[PathBuf]) -> Result<Vec<Slice<'_>>, FileErr
 /// A column of a slice.
 enum Cells {
     Text(StringChunked),
-    /// Numbers, and by what they are multiplied to be in the finest unit of their kind.
+    /// Numbers, and their factor to the finest unit of their kind.
     Long(Int64Chunked, i128),
     Wide(Int128Chunked, i128),
 }
@@ -138,7 +140,7 @@ impl Cells {
         }
     }
 
-    /// A cell for people.
+    /// A cell as shown to people.
     fn shown(&self, row: usize, kind: Kind) -> String {
         let number = self.number(row);
         match (kind, number) {
@@ -164,7 +166,7 @@ struct Rows {
     height: usize,
 }
 
-/// By what rows stand in order.
+/// The sort key of a row.
 type Key = (Option<i128>, String, Option<i128>);
 
 impl Rows {
@@ -209,14 +211,14 @@ impl Rows {
     }
 }
 
-/// How many rows there are, and the sum of their hashes, in which no order can be seen.
+/// The number of rows and the sum of their hashes, which does not depend on their order.
 type Sum = (u64, u128);
 
 /// Sums by minute of start.
 ///
 /// # Why
-/// On threads of its own: one of rayon's that waits for polars' own pool takes up the next slice meanwhile, and the next,
-/// until all of them are in memory (9 GiB for ten million calls).
+/// Has threads of its own: a rayon thread that waits for polars' own pool steals the next slice
+/// meanwhile, and the next, until all of them are in memory (9 GiB for ten million calls).
 fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, FileError> {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -247,7 +249,7 @@ fn add(sums: &mut BTreeMap<i128, Sum>, minute: i128, (rows, hash): Sum) {
     *known = (known.0 + rows, known.1.wrapping_add(hash));
 }
 
-/// Goes through the rows of a minute, with their hashes.
+/// Calls `then` for each row of a minute, with its hash.
 fn each_row(
     dataset: Dataset,
     slices: &[Slice<'_>],
@@ -265,15 +267,15 @@ fn each_row(
     Ok(())
 }
 
-/// A row that only one side has.
+/// A row that is on one side only.
 struct Only {
     key: Key,
-    /// Its cells for people.
+    /// Its cells as shown to people.
     cells: Vec<String>,
 }
 
-/// The first row, by start, call and leg, that one of the two has and the other has not, in words; `None` if there is none.
-/// The one is what was published, the other what would be booked here.
+/// Finds the first row, by start, call and leg, that only one of the two sets has, in words; `None`
+/// if there is none. `published` holds the published rows, `here` those that would be booked here.
 ///
 /// # Errors
 /// If a file cannot be read, lacks a column, or has one of another kind.
@@ -301,7 +303,7 @@ pub fn first_difference(dataset: Dataset, published: &[PathBuf], here: &[PathBuf
     Ok(in_words(dataset, first_of(&published, 1)?, first_of(&here, -1)?))
 }
 
-/// What differs, of the first row that does.
+/// Describes the first row that differs.
 fn in_words(dataset: Dataset, published: Option<Only>, here: Option<Only>) -> Option<String> {
     let name = |only: &Only| {
         let leg = only.key.2.map_or_else(String::new, |leg| format!(", leg {leg}"));

@@ -1,4 +1,4 @@
-//! Everything that was published, in its order, and whether it is whole.
+//! The history of a ledger: everything published, in its order, and the checks that it is complete.
 
 use crate::inputs::file::FileError;
 use crate::ledger::error::RESTORE;
@@ -7,32 +7,32 @@ use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
 use std::collections::{BTreeMap, HashSet};
 
-/// Digits of a hash in [`History::head`]: nobody makes another chain with the same 64 bits.
+/// Digits of a hash in [`History::head`]: nobody finds another chain with the same 64 bits.
 const HEAD_DIGITS: usize = 16;
 
-/// Everything that was published. A writer reads it once, and keeps it up with what it publishes itself.
+/// Everything that was published. A writer reads it once, and adds what it publishes itself.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// The runs that count, oldest first.
     pub runs: Vec<Run>,
-    /// Those that were taken back, in that order.
+    /// The undone runs, in the order of their undos.
     pub undone: Vec<crate::ledger::undone::Undone>,
     /// Invoices and credit notes, in the order in which they were issued.
     pub issued: Vec<crate::ledger::batch::Batch>,
 }
 
 impl History {
-    /// All runs, those that count and those that do not.
+    /// All runs, the undone ones too.
     pub fn all_runs(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter().chain(self.undone.iter().map(|undone| &undone.run))
     }
 
-    /// The manifests of all of them.
+    /// The manifests of all runs, the undone ones too.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.all_runs().map(|run| &run.manifest)
     }
 
-    /// Whether nothing was ever published.
+    /// True if nothing was ever published.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.undone.is_empty() && self.issued.is_empty()
@@ -44,13 +44,14 @@ impl History {
         self.runs.last().map(|run| &run.manifest)
     }
 
-    /// The newest call start that the runs have seen.
+    /// The newest call start of all runs that count.
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
         self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
     }
 
-    /// What an invoice bills is there: without it, its calls would be booked again and billed twice.
+    /// Checks that every billed run is there: without it, its calls would be booked again and
+    /// billed twice.
     pub(super) fn check_billed(&self) -> Result<(), FileError> {
         let known: HashSet<&str> = self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
         for batch in &self.issued {
@@ -62,8 +63,9 @@ impl History {
         Ok(())
     }
 
-    /// Where the history stands, in three hashes: of its last run, undo and batch of invoices; `-` where there is none. Each
-    /// is a link of a chain, so a head that was noted elsewhere proves all that came before it.
+    /// The head of the history, three hashes: of its last run, undo and batch of invoices; `-`
+    /// where there is none. Each is a link of a chain, so a head that was noted elsewhere proves
+    /// all that came before it.
     #[must_use]
     pub fn head(&self) -> String {
         let short = |hash: Option<&str>| hash.map_or("-", |hash| &hash[..HEAD_DIGITS]).to_owned();
@@ -73,10 +75,11 @@ impl History {
         [run, undone, batch].map(short).join(".")
     }
 
-    /// Proves that a head which was noted earlier lies in this history: that every link it names is still there.
+    /// Proves that a head noted earlier belongs to this history: every link that it names is still
+    /// there.
     ///
     /// # Errors
-    /// The link that is not there; or that the text is no head.
+    /// If a link is missing, or the text is no head.
     pub fn has_head(&self, ledger: &Ledger, head: &str) -> Result<(), FileError> {
         let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let undone: Vec<&str> = self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
@@ -102,8 +105,8 @@ impl History {
         Ok(())
     }
 
-    /// Every run holds the hash of the run before it; between two that count, all others were taken back. A lost run
-    /// is seen.
+    /// Checks the chain, so that a lost run is found: every run holds the hash of the run before
+    /// it, and all runs between two that count were undone.
     pub(super) fn check_chain(&self) -> Result<(), FileError> {
         let undone: BTreeMap<&str, &Manifest> =
             self.undone.iter().map(|undone| (undone.run.manifest.own_hash.as_str(), &undone.run.manifest)).collect();

@@ -1,4 +1,4 @@
-//! The lock: one writer at a time, and what a dead one left is cleared.
+//! The lock: one writer at a time. It also clears the remains of a dead writer.
 
 use crate::disk::durable::{make_folder, make_folder_synced, sync_above, sync_folder, write_new};
 use crate::disk::folder::{entries, is_there};
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Ledger {
-    /// Takes the ledger for writing, and makes its folders if they are not there. Nothing in them is changed until
-    /// [`Lock::begin`].
+    /// Locks the ledger for writing, and makes its folders if they are missing. Nothing in them
+    /// changes until [`Lock::begin`].
     ///
     /// # Errors
     /// [`LedgerError::InUse`] if another run has it.
@@ -29,7 +29,7 @@ impl Ledger {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                // It is for the message only, and may not be written yet.
+                // The holder is for the message only, and may not be written yet.
                 let holder = std::fs::read_to_string(&holder).ok().map(|text| text.trim().to_owned());
                 let holder = holder.filter(|text| !text.is_empty()).unwrap_or_else(|| "not known yet".to_owned());
                 return Err(LedgerError::InUse { folder: self.folder.display().to_string(), holder });
@@ -37,21 +37,22 @@ impl Ledger {
             Err(TryLockError::Error(e)) => return Err(fail(e).into()),
         }
         make_folder(&staging)?;
-        // Who holds it is for the message only; the lock itself ends with the process.
+        // The holder is for the message only; the lock itself ends with the process.
         write_new(&holder, format!("{}\n", std::process::id()).as_bytes())?;
         Ok(Lock { _file: file, staging, has_begun: AtomicBool::new(false) })
     }
 }
 
 impl Ledger {
-    /// Refuses a folder that is no ledger and has a `staging` of somebody else: a writer empties it.
+    /// Refuses a folder that is no ledger but has a `staging`: a writer would empty somebody else's
+    /// folder.
     fn refuse_strangers(&self) -> Result<(), FileError> {
         let staging = self.folder.join("staging");
         let (folders, files) = entries(&staging)?;
         if folders.is_empty() && files.is_empty() {
             return Ok(());
         }
-        // `runs` is made first, and synced: a writer that died leaves no `staging` without it.
+        // `runs` is made first, and synced: a dead writer leaves no `staging` without it.
         for own in OWN_FOLDERS.into_iter().filter(|own| *own != "staging").chain([CATALOG]) {
             if is_there(&self.folder.join(own))? {
                 return Ok(());
@@ -66,14 +67,14 @@ impl Ledger {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
-    /// Where a run is written before it is published.
+    /// The folder in which a run is written before it is published.
     pub staging: PathBuf,
     has_begun: AtomicBool,
 }
 
 impl Lock {
-    /// Clears what a dead run left, once the ledger is known to be whole: a writer that is refused destroys nothing that
-    /// would explain why.
+    /// Clears the remains of a dead run, once the ledger is known to be complete: a writer that is
+    /// refused destroys no evidence.
     ///
     /// # Errors
     /// If something cannot be cleared or synced.
@@ -82,7 +83,7 @@ impl Lock {
         crate::disk::interrupt::writes_in(Some(&self.staging));
         self.clear(Some(&self.staging.join("holder")))?;
         crate::ledger::undone::clear_dead(ledger)?;
-        // What a dead run renamed into place may not be on the disk yet, and the next run builds on it.
+        // Renames of a dead run may not be on disk yet, and the next run builds on them.
         for folder in [ledger.runs_folder(), ledger.archive_folder(), ledger.undone_folder(), ledger.invoices_folder()] {
             if is_there(&folder)? {
                 sync_folder(&folder)?;
@@ -95,7 +96,7 @@ impl Lock {
         Ok(())
     }
 
-    /// Empties `staging`, but for one file.
+    /// Empties `staging`, except for one file.
     fn clear(&self, except: Option<&Path>) -> Result<(), FileError> {
         let fail = |e: std::io::Error| FileError::new(&self.staging, format!("cannot be emptied: {e}"));
         let (folders, files) = entries(&self.staging)?;
@@ -111,7 +112,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What cannot be cleared now, the next run clears.
+        // The next run clears anything that cannot be cleared now.
         if self.has_begun.load(Ordering::Relaxed) {
             crate::disk::interrupt::writes_in(None);
             let _ = self.clear(None);

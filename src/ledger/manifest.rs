@@ -1,4 +1,4 @@
-//! The manifest of a run: what went in, what came out, and the hash of every file.
+//! The manifest of a run: its inputs, its results, and the hash of every file.
 
 use crate::deck::Deck;
 use crate::inputs::decks::Decks;
@@ -10,27 +10,28 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Its name in the run's folder.
+/// The manifest's file name in the run's folder.
 pub const FILE_NAME: &str = "manifest.json";
 /// The layout that this version writes and reads.
 ///
-/// 1 was never released: it had fingerprints by date instead of ids, and no suspense account.
+/// Layout 1 was never released: it had fingerprints by date instead of ids, and no suspense
+/// account.
 pub const LEDGER_FORMAT: u32 = 2;
 
-/// What a run was for.
+/// The purpose of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunKind {
     /// Call files were rated.
     #[default]
     Run,
-    /// What waits was tried again, without new calls.
+    /// Suspended records were tried again, without new calls.
     Retry,
-    /// Waiting records were written off.
+    /// Suspended records were written off.
     Close,
     /// One of several versions of a call was chosen; the others were written off.
     Resolve,
-    /// A night that Spark published was rated again, found the same, and booked: see [`Imported`].
+    /// A night published by Spark was rated again, found equal, and booked: see [`Imported`].
     Import,
 }
 
@@ -48,7 +49,7 @@ impl RunKind {
     }
 }
 
-/// What a run says of itself.
+/// The manifest of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of the layout.
@@ -59,9 +60,9 @@ pub struct Manifest {
     pub tzdb: String,
     /// BLAKE3 over all of its zones.
     pub tzdb_hash: String,
-    /// What the run was for.
+    /// The purpose of the run.
     pub kind: RunKind,
-    /// Why, if a person decided it.
+    /// The reason, if a person decided it.
     pub reason: Option<String>,
     /// Name of the run's folder.
     pub run_id: String,
@@ -78,17 +79,18 @@ pub struct Manifest {
     pub own_newest_start: Option<String>,
     /// Earlier runs whose calls it found again, or whose calls are parents of its own.
     pub stands_on: Vec<String>,
-    /// What had changed since the run before, as a person was told who accepted it.
+    /// The changes since the previous run that a person accepted, in the words of the message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted_changes: Vec<String>,
-    /// The shapes of the ids of its booked calls, other than the carrier's own: [`crate::ledger::index::letter_cases`].
+    /// The shapes of the ids of its booked calls, other than the carrier's own:
+    /// [`crate::ledger::index::letter_cases`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub id_shapes: BTreeSet<Shape>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
     /// The call files.
     pub inputs: Vec<InputFile>,
-    /// The decks, if any was needed: hash over all of their files, which is their name in the archive.
+    /// The hash over all files of the decks, if any was needed; it is their name in the archive.
     pub decks_hash: Option<String>,
     /// The decks, each with its currency.
     pub decks: Vec<DeckEntry>,
@@ -98,7 +100,7 @@ pub struct Manifest {
     pub accounts_hash: Option<String>,
     /// Records and seconds: read, retried, and by class.
     pub counts: BTreeMap<String, ManifestCount>,
-    /// The account of suspense: opening + new − taken up − closed = closing.
+    /// The suspense account: opening + new − taken up − closed = closing.
     pub suspense: SuspenseAccount,
     /// Suspended records by reason.
     pub suspended_by_reason: BTreeMap<String, u64>,
@@ -109,17 +111,17 @@ pub struct Manifest {
     pub legs: u64,
     /// Their sum, by currency.
     pub amount: BTreeMap<String, String>,
-    /// The carrier's prices that cannot stand beside ours.
+    /// The carrier's prices that cannot be compared with ours.
     #[serde(default, skip_serializing_if = "CarrierPrices::is_empty")]
     pub carrier_prices: CarrierPrices,
     /// Every other file of the run.
     pub files: Vec<StoredFile>,
-    /// BLAKE3 of the manifest as it was read.
+    /// BLAKE3 of the manifest file as it was read.
     #[serde(skip)]
     pub own_hash: String,
 }
 
-/// Where an imported run comes from, as the published night's own manifest says it.
+/// The origin of an imported run, from the manifest of the published night.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
     /// The night's id.
@@ -154,7 +156,7 @@ pub struct DeckEntry {
 }
 
 impl DeckEntry {
-    /// What a manifest says of decks.
+    /// The manifest's entries for decks.
     #[must_use]
     pub fn of_all(decks: &Decks) -> Vec<Self> {
         let entry = |(deck, folder): (&Deck, &String)| Self {
@@ -176,25 +178,25 @@ pub struct ManifestCount {
 }
 
 impl ManifestCount {
-    /// The sum; one that does not fit stands at its limit, and balances with nothing.
+    /// The sum; on overflow it is capped at the limit, and balances with nothing.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self { records: self.records.saturating_add(other.records), seconds: self.seconds.saturating_add(other.seconds) }
     }
 }
 
-/// What became of suspense in a run.
+/// The changes to suspense in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuspenseAccount {
-    /// What waited before.
+    /// Records suspended before.
     pub opening: ManifestCount,
-    /// What came.
+    /// Records that came into suspense.
     pub new: ManifestCount,
-    /// What waits no more: rated, free, ignored, or replaced by a later version.
+    /// Records that left suspense: rated, free, ignored, or replaced by a later version.
     pub taken_up: ManifestCount,
-    /// What was written off.
+    /// Records written off.
     pub closed: ManifestCount,
-    /// What waits now.
+    /// Records suspended now.
     pub closing: ManifestCount,
 }
 
@@ -211,7 +213,7 @@ impl SuspenseAccount {
         }
     }
 
-    /// **opening + new = taken up + closed + closing**, in records and in seconds.
+    /// True if **opening + new = taken up + closed + closing**, in records and in seconds.
     #[must_use]
     pub fn balances(&self) -> bool {
         let sum = |counts: &[ManifestCount]| counts.iter().copied().fold(ManifestCount::default(), ManifestCount::plus);
@@ -230,7 +232,7 @@ impl SuspenseAccount {
         ]
     }
 
-    /// Whether anything waited before or after the run.
+    /// True if any record was suspended before or after the run.
     #[must_use]
     pub fn touched(&self) -> bool {
         self.opening.records > 0 || self.closing.records > 0
@@ -253,7 +255,7 @@ impl From<Count> for ManifestCount {
     }
 }
 
-/// The part of a manifest that every version can read.
+/// The fields of a manifest that every version can read.
 #[derive(Deserialize)]
 struct FormatOnly {
     ledger_format: u32,
@@ -274,7 +276,7 @@ fn refuse_other_formats(path: &Path, found: &FormatOnly) -> Result<(), FileError
 }
 
 impl Manifest {
-    /// The beginning of a run's manifest: what it is, and what it follows.
+    /// The first fields of a run's manifest: its versions, and the run that it follows.
     #[must_use]
     pub fn next(kind: RunKind, run_id: &str, previous: Option<&Self>) -> Self {
         Self {
@@ -296,7 +298,7 @@ impl Manifest {
         previous.map_or(1, |manifest| manifest.sequence + 1)
     }
 
-    /// The name of the run after this one: its number, and the beginning of a hash of what it does.
+    /// The name of the run after this one: its number, and the start of a hash of its content.
     #[must_use]
     pub fn next_id(previous: Option<&Self>, does: &blake3::Hasher) -> String {
         format!("{:06}-{}", Self::next_sequence(previous), &does.finalize().to_hex()[..8])
@@ -361,7 +363,7 @@ fn tzdb_hash() -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// How an id is written that is not in the carrier's form.
+/// The spelling of an id that is not in the carrier's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
@@ -369,7 +371,7 @@ pub enum Shape {
     Capital,
     /// All letters are small.
     Small,
-    /// Some are, some are not: of two such ids the letters may be all that tells them apart.
+    /// Letters of both cases: two such ids may differ in nothing else.
     Mixed,
     /// With the marks of a spreadsheet.
     Marked,

@@ -20,34 +20,37 @@
 //!
 //! # Protocol
 //!
-//! 1. Take the lock: `flock` on the ledger's folder. It ends with the process, however that ends. Empty `staging`.
-//! 2. Write every file of the run into `staging` and sync it; then the manifest, which names them all with their hashes;
-//!    then sync the folders. A sync that fails ends the run; it is never tried twice.
-//! 3. Rename the run's folder into `runs` and sync that. **Now it is booked.** If the sync fails, the folder is renamed
-//!    back and the run has failed.
+//! 1. Lock the ledger: `flock` on its folder. The lock ends with the process, however that ends.
+//!    Empty `staging`.
+//! 2. Write every file of the run into `staging` and sync it; then the manifest, which names them
+//!    all with their hashes; then sync the folders. A sync that fails ends the run; it is never
+//!    retried.
+//! 3. Rename the run's folder into `runs` and sync that. **Now it is booked.** If the sync fails,
+//!    the folder is renamed back and the run has failed.
 //! 4. Make the catalog anew in `staging`, sync it, rename it over the old one.
 //!
-//! Whoever reads looks only into `runs`, so half a run is never seen, and nobody who reads waits. `undo` goes the same way
-//! in the other direction: why it was done is written first, one rename takes the run out.
+//! Readers look only into `runs`: they never see half a run, and never wait. `undo` goes the same
+//! way in the other direction: its reason is written first, then one rename takes the run out.
 //!
-//! **Invariant:** no clock and no host goes into a run, and of paths only the call files' as the user named them: the same
-//! runs give the same bytes, in any folder on any machine.
+//! **Invariant:** a run contains no clock and no host name, and no paths but those of the call
+//! files as the user named them: the same runs give the same bytes, in any folder on any machine.
 //!
-//! What fails after step 3 (the catalog) cannot unbook the run: it is told as a note, and the exit code stays 0.
+//! A failure after step 3 (the catalog) cannot unbook the run: it is reported as a note, and the
+//! exit code stays 0.
 //!
 //! # Files
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
-//! | `place`, `error` | where things lie; why a ledger cannot be used |
-//! | `lock`, `open`, `history`, `run` | one writer; every manifest read, and whether the chain is whole |
-//! | [`manifest`], [`undone`], [`batch`] | what a run, an undo, a batch of invoices says of itself |
+//! | `place`, `error` | paths in the folder; the reasons why a ledger cannot be used |
+//! | `lock`, `open`, `history`, `run` | one writer; every manifest read, and the check that the chain is complete |
+//! | [`manifest`], [`undone`], [`batch`] | the stored records of a run, an undo, a batch of invoices |
 //! | [`tables`] | columns, pages, rows |
 //! | [`index`] | ids, families, the catalog |
 //! | [`runs`] | sorting, staging, undo, write-off |
 //! | [`invoices`] | publishing a batch; which invoice bills a leg |
-//! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files held against each other |
-//! | [`carrier`] | the carrier's prices that cannot stand beside ours |
+//! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files compared |
+//! | [`carrier`] | the carrier's prices that cannot be compared with ours |
 
 pub mod batch;
 pub mod carrier;

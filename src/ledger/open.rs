@@ -1,4 +1,4 @@
-//! Reading a ledger's history: every manifest, every undo, every batch, and the catalog beside them.
+//! Reads a ledger's history: every manifest, every undo, every batch, and the catalog beside them.
 
 use crate::disk::folder::{entries, is_there};
 use crate::inputs::file::FileError;
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 type Names = (Vec<PathBuf>, Vec<PathBuf>);
 
 impl Ledger {
-    /// Whether there is a ledger.
+    /// Reports whether there is a ledger.
     ///
     /// # Errors
-    /// If that cannot be told.
+    /// If that cannot be found out.
     pub fn exists(&self) -> Result<bool, FileError> {
         is_there(&self.runs_folder())
     }
 
-    /// Refuses folders and files of the ledger that are links: what they lead to is a stranger's, and would be emptied or
-    /// written to.
+    /// Refuses folders and files of the ledger that are links: their targets belong to somebody
+    /// else, and would be emptied or written to.
     pub(super) fn refuse_links(&self) -> Result<(), FileError> {
         for name in OWN_FOLDERS.into_iter().chain([CATALOG]) {
             let path = self.folder.join(name);
@@ -34,18 +34,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// All that was ever published: the runs, oldest first, and those that were taken back.
+    /// Everything ever published: the runs, oldest first, and the undone ones.
     ///
     /// # Errors
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
         self.refuse_links()?;
-        // Read first, it can only be behind; what it knows and the runs lack is missing, and no bill is right without it.
+        // Read first, the catalog can only be behind. So a run that it knows and that is not there
+        // is missing, and no bill is right without it.
         let mut catalog = crate::ledger::index::catalog::Stored::read(self)?;
         loop {
             let history = self.history_now()?;
             let Err(error) = catalog.check(&history) else { return Ok(history) };
-            // Another process may have written between the two.
+            // Another process may have written between the two reads.
             let now = crate::ledger::index::catalog::Stored::read(self)?;
             if now != catalog {
                 catalog = now;
@@ -59,12 +60,12 @@ impl Ledger {
         }
     }
 
-    /// The history as it stood at one moment.
+    /// The history at one moment.
     ///
     /// # Why twice
-    /// The folders are read one after another. A run that is undone in between would be in both lists or in none, and one
-    /// that was undone and booked again has its old name. The undos only ever grow in number: if the names are the same
-    /// before and after, nothing was moved.
+    /// The folders are read one after another. A run undone in between would be in both lists or in
+    /// none, and one that was undone and booked again has its old name. The number of undos only
+    /// grows: if the names are the same before and after, nothing was moved.
     fn history_now(&self) -> Result<History, FileError> {
         const TRIES: u32 = 20;
         let mut names = self.names()?;

@@ -1,4 +1,4 @@
-//! Where things lie in a ledger's folder.
+//! The paths of a ledger's folder.
 
 use crate::time;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ pub struct Ledger {
     pub(super) folder: PathBuf,
 }
 
-/// The file of the index in a ledger's folder.
+/// The file name of the index in a ledger's folder.
 pub(crate) const CATALOG: &str = "catalog.sqlite";
 
-/// The folders in a ledger's folder.
+/// The folders of a ledger.
 pub(crate) const OWN_FOLDERS: [&str; 5] = ["staging", "runs", "undone", "invoices", "archive"];
 
 impl Ledger {
@@ -40,7 +40,7 @@ impl Ledger {
         self.folder.join("archive")
     }
 
-    /// The folder of runs that were taken back.
+    /// The folder of undone runs.
     #[must_use]
     pub fn undone_folder(&self) -> PathBuf {
         self.folder.join("undone")
@@ -53,7 +53,7 @@ impl Ledger {
     }
 }
 
-/// What of a run is stored: the folders below it.
+/// The stored datasets of a run: the folders below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dataset {
     /// Billed legs, by date.
@@ -64,11 +64,11 @@ pub enum Dataset {
     Prices,
     /// Ids of booked and of ignored calls.
     Ids,
-    /// All that waits.
+    /// Suspended records.
     Suspense,
-    /// What was written off.
+    /// Records written off.
     Closed,
-    /// Calls that are no trunk's.
+    /// Calls that belong to no trunk.
     Ignored,
 }
 
@@ -88,7 +88,8 @@ impl Dataset {
     }
 }
 
-/// Whether a folder has the name of a run, `000017-5f0c1234`, or of an undone one, `000001-000017-5f0c1234`: file managers and file systems leave folders of their own.
+/// True if a folder has the name of a run, `000017-5f0c1234`, or of an undone one,
+/// `000001-000017-5f0c1234`. File managers and file systems add folders of their own.
 pub(crate) fn is_run_name(folder: &Path) -> bool {
     let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('-'));
     name.is_some_and(|(number, hash)| {

@@ -1,4 +1,4 @@
-//! A run that was published.
+//! A published run.
 
 use crate::ledger::manifest::Manifest;
 use std::collections::HashSet;
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 pub struct Run {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// The files that are known to be as they were written.
+    /// The files whose hashes were checked.
     pub(super) checked: Arc<Mutex<HashSet<String>>>,
 }
 

@@ -1,13 +1,13 @@
-//! Taking a run back as if it had never been, and keeping it all the same.
+//! Undo: removes a run from the books, and keeps its files.
 //!
 //! ```text
 //! undone/000001-000003-5f0c….json   why, and which: written first
 //! undone/000001-000003-5f0c…/       the run, as it was: moved here by one rename
 //! ```
 //!
-//! **Invariant:** what is left is a ledger in which the run never happened: the next night gives the bytes that it would
-//! have given. A record of an undo without its run is an undo that died before its rename; it counts for nothing, and the
-//! next writer removes it.
+//! **Invariant:** the ledger is as if the run had never happened: the next night gives the bytes
+//! that it would have given. The record of an undo without its run is an undo that died before its
+//! rename; it is ignored, and the next writer removes it.
 
 use crate::disk::durable::sync_folder;
 use crate::disk::folder::{entries, is_there};
@@ -20,20 +20,20 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// A run that was taken back.
+/// An undone run.
 #[derive(Debug, Clone)]
 pub struct Undone {
-    /// Which undo it was, from 1.
+    /// The number of the undo, from 1.
     pub number: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The run, where it is kept.
+    /// The run, in the folder where it is kept.
     pub run: Run,
     /// BLAKE3 of the record of the undo.
     pub record_hash: String,
 }
 
-/// What is written of an undo.
+/// The stored record of an undo.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) number: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Record {
     pub(crate) previous: Option<String>,
 }
 
-/// All undone runs, in the order in which they were.
+/// All undone runs, in the order of their undos.
 ///
 /// # Errors
 /// If one is not as it was written.
@@ -67,13 +67,13 @@ pub(crate) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
     }
 }
 
-/// Whether a file has the name of a record: file managers leave files of their own.
+/// True if a file has the name of a record: file managers add files of their own.
 pub(crate) fn is_record(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "json")
 }
 
-/// Whether a record is of an undo that died: it has no run, and the run that it names is still in place, with that
-/// manifest.
+/// True if the record's undo died: it has no run, and the run that it names is still in place, with
+/// that manifest.
 fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
     if is_there(&path.with_extension(""))? {
         return Ok(false);

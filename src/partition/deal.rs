@@ -1,23 +1,26 @@
-//! The night's records, dealt out so that a family is never apart.
+//! The partitioner: deals out a night's records so that a family is never split.
 //!
 //! ```text
 //! Calls, block by block ──add──▶ part of hash(family key) ──finish──▶ Partitions: parts, and what is to be moved
 //!                                key: the parent's id of a child, else its own
 //! ```
 //!
-//! The key brings a root and its children together. It fails where a child has two keys in the night: as a parent itself
-//! (a chain), or with versions that name two parents. Such children are found by a filter over all keys and a list of the
-//! children's ids; the families that they hold together are moved to one part that is settled last.
+//! The key brings a root and its children together. A child has two keys if it is itself a parent
+//! (a chain), or if its versions name two parents. A Bloom filter over all keys and a list of the
+//! children's ids find such children; their families are moved to one extra partition, which is
+//! settled last.
 //!
-//! **Invariant:** records of one id, of one parent, and of one chain come to one part, whatever the number of parts; and
-//! whether a record waits on disk or in memory changes no output. How records are dealt out is random per process.
+//! **Invariant:** records of one id, of one parent, and of one chain come to one partition,
+//! whatever the number of partitions; whether a record is on disk or in memory changes no output.
+//! The hash that deals records out is random per process.
 //!
 //! # Why
-//! One join over all columns of ten million calls needed 1.4 GiB, and missed the cache at every step. A part of some thousand
-//! stays in the cache of the core that works on it, and takes up memory that the part before it has touched already: memory that
-//! is touched for the first time is cleared by the kernel, which was up to a third of a run. With parts of 16,384 instead of
-//! 65,536, and pieces of 8,192 instead of 32,768, a million calls take 330 MiB instead of 540 and 12 to 30 % less CPU (1 to 5 %
-//! less outside the kernel); parts of 4,096 take another 3 % off. (All measured, on two cores.)
+//! One join over all columns of ten million calls needed 1.4 GiB, and missed the cache at every
+//! step. A partition of some thousand calls stays in the cache of the core that works on it, and
+//! reuses the memory of the partition before it: the kernel clears memory on first touch, which was
+//! up to a third of a run. With partitions of 16,384 instead of 65,536, and pieces of 8,192 instead
+//! of 32,768, a million calls take 330 MiB instead of 540 and 12 to 30 % less CPU (1 to 5 % less
+//! outside the kernel); partitions of 4,096 take another 3 % off. (All measured, on two cores.)
 
 use crate::call::{Calls, NONE};
 use crate::clock::{InARow, Starts};
@@ -34,34 +37,37 @@ use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
-/// Calls that a part is meant to hold: with its join it stays in the cache of a core. From four million calls on parts grow with
-/// the night, as there are no more than [`MOST_PARTS`]: of ten million each has 9,765.
+/// The calls that a partition is meant to hold, so that it and its join stay in the cache of a
+/// core. From four million calls on, partitions grow with the night, as there are at most
+/// [`MOST_PARTS`]: of ten million calls each has 9,765.
 const CALLS_A_PART: u64 = 1 << 12;
-/// Fewer calls than these are one part.
+/// A night of fewer calls than this is one partition.
 const CALLS_OF_ONE_PART: u64 = 20_000;
-/// Bytes of a packed call, about.
+/// The bytes of a packed call, about.
 const BYTES_A_CALL: u64 = 110;
-/// Fewest parts, if not one: a few for each core.
+/// The fewest partitions, if more than one: a few for each core.
 const FEWEST_PARTS: u64 = 8;
-/// Most parts: each has a block open (of 16 KiB, as they are many), and each block of the input has rows for each.
+/// The most partitions: each has a block open (of 16 KiB, as they are many), and each block of the
+/// input has rows for each.
 const MOST_PARTS: u64 = 1024;
-/// Most pieces of booked calls: each has three such blocks open, and each part has rows for each piece.
+/// The most pieces of booked calls: each has three such blocks open, and each partition has rows
+/// for each piece.
 const MOST_PIECES: u64 = 1024;
-/// One record in so many is kept as a sample of when calls start.
+/// One record in this many is sampled for its start.
 const SAMPLE: u32 = 256;
 
-/// What is known of all records together.
+/// Facts about all records together.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// How many there are.
+    /// The number of records.
     pub records: u32,
-    /// When the sound ones start.
+    /// The starts of the sound ones.
     pub starts: Starts,
     /// A sum over the content and price of the new ones, the same in any order.
     pub digest: u128,
 }
 
-/// When and under which ids calls start: one record in 256.
+/// The start and the id of a sampled call: one record in 256.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sampled {
     /// The start.
@@ -78,9 +84,9 @@ pub struct Partitioner {
     parts: Spill,
     texts: SharedTexts,
     facts: Summary,
-    /// The first records waited in suspense.
+    /// The number of retried records (from the suspense), which come first.
     retried: u32,
-    /// The fingerprints of those without an id.
+    /// The fingerprints of the retried records without an id.
     waits: HashSet<u64>,
     seed: u64,
     keys: Filter,
@@ -89,12 +95,12 @@ pub struct Partitioner {
     sample: Vec<Sampled>,
 }
 
-/// What one block of calls comes to.
+/// One block of calls, dealt out.
 #[derive(Default)]
 struct Piece {
-    /// Packed records, part by part.
+    /// Packed records, partition by partition.
     bytes: Vec<u8>,
-    /// Of each part in turn: where its bytes end, and how many records they are.
+    /// For each partition in turn: the end of its bytes, and the number of its records.
     ends: Vec<(usize, u64)>,
     /// The hashed keys of the records.
     keys: Vec<u64>,
@@ -104,7 +110,8 @@ struct Piece {
 }
 
 impl Partitioner {
-    /// The number of parts for about so many records. `part_bytes` is the most that a part should have, packed.
+    /// The number of partitions for about `expected` records. `part_bytes` is the most that a
+    /// partition should have, packed.
     #[must_use]
     pub fn parts(expected: u64, part_bytes: u64) -> usize {
         let most_calls = (part_bytes / BYTES_A_CALL).max(1);
@@ -115,7 +122,8 @@ impl Partitioner {
         usize::try_from(parts).expect("no more than MOST_PARTS")
     }
 
-    /// Deals out about so many records to so many parts. The first `retried` records waited.
+    /// Makes a partitioner for about `expected` records and `parts` partitions. The first `retried`
+    /// records come from the suspense.
     #[must_use]
     pub fn new(expected: u64, parts: usize, retried: usize, room: &Arc<SpillRoom>) -> Self {
         Self {
@@ -131,7 +139,7 @@ impl Partitioner {
         }
     }
 
-    /// The part of a hash: its upper bits; the filter takes the lower ones.
+    /// The partition of a hash: its upper bits; the Bloom filter takes the lower ones.
     fn part(&self, hash: u64) -> usize {
         must_fit((u128::from(hash) * self.parts.count() as u128) >> 64, "the number of a part fits memory")
     }
@@ -159,7 +167,7 @@ impl Partitioner {
         piece
     }
 
-    /// Packs the records part by part, into one buffer.
+    /// Packs the records partition by partition, into one buffer.
     fn deal(&self, calls: &Calls, first: u32, ids: &TextIds, piece: &mut Piece) {
         let count = self.parts.count();
         piece.bytes.reserve(calls.len() * 116);
@@ -172,8 +180,9 @@ impl Partitioner {
         piece.keys.reserve(calls.len());
         for (record, number) in (0..calls.len()).zip(0..) {
             let key = family_key(calls, record);
-            // Records without an id meet nobody in their part: what waits is known to all (`Partitions::waits`). Two million lines of
-            // one text were one part.
+            // Records without an id match nothing in their partition: the suspended ones are known
+            // to all partitions (`Partitions::waits`). So each is dealt out by a key of its own;
+            // two million lines of one text once were one partition.
             let hash =
                 if key.is_empty() { xxh3_64_with_seed(&(first + number).to_le_bytes(), self.seed) } else { hash(key, self.seed) };
             piece.keys.push(hash);
@@ -231,13 +240,13 @@ impl Partitioner {
         Ok(())
     }
 
-    /// How many records were dealt out so far.
+    /// The number of records dealt out so far.
     #[must_use]
     pub fn records(&self) -> u32 {
         self.facts.records
     }
 
-    /// Ends the dealing.
+    /// Ends the dealing out.
     #[must_use]
     pub fn finish(mut self) -> Partitions {
         self.children.par_sort_unstable();
@@ -262,12 +271,13 @@ impl Partitioner {
     }
 }
 
-/// What brings a family together: the parent's id of a child, else its own.
+/// The key of a family: the parent's id of a child, else its own.
 fn family_key(calls: &Calls, record: usize) -> Sid {
     calls.child_of(record).map_or(calls.sid[record], |child| child.parent)
 }
 
-/// A hash of an id, random per process: whoever chooses ids must not be able to aim at one part.
+/// A hash of an id, random per process: an attacker who chooses ids must not be able to fill one
+/// partition.
 fn hash(sid: Sid, seed: u64) -> u64 {
     xxh3_64_with_seed(&sid.0.to_le_bytes(), seed)
 }
@@ -276,34 +286,34 @@ fn hash(sid: Sid, seed: u64) -> u64 {
 #[derive(Debug)]
 pub struct Partitions {
     parts: Spill,
-    /// The texts that all parts share.
+    /// The texts that all partitions share.
     pub texts: SharedTexts,
-    /// What is known of all records.
+    /// Facts about all records.
     pub facts: Summary,
-    /// The fingerprints of the records without an id that waited.
+    /// The fingerprints of the retried records without an id.
     pub waits: Arc<HashSet<u64>>,
     seed: u64,
-    /// Children's ids, hashed, whose families are settled last.
+    /// The hashed ids of the children whose families are settled last.
     moved: Hashes,
-    /// When calls start, sorted.
+    /// The sampled starts, sorted.
     sample: Vec<Sampled>,
 }
 
 impl Partitions {
-    /// How many parts there are, besides what is moved out of them.
+    /// The number of partitions, without the extra one for moved families.
     #[must_use]
     pub fn count(&self) -> usize {
         self.parts.count()
     }
 
-    /// How many records a part has, before any is moved.
+    /// The number of records of a partition, before any is moved.
     #[must_use]
     pub fn rows(&self, part: usize) -> u64 {
         self.parts.rows(part)
     }
 
-    /// Where to cut the booked calls, by start and by id, so that each piece has about so many, or more if there are too many
-    /// pieces.
+    /// Finds the split points of the booked calls, by start and by id: each piece has about `rows`
+    /// rows, or more if there would be too many pieces.
     #[must_use]
     pub fn bounds(&mut self, rows: u64) -> SplitPoints {
         let pieces = u64::from(self.facts.records).div_ceil(rows).clamp(1, MOST_PIECES);
@@ -319,7 +329,7 @@ impl Partitions {
         SplitPoints::new(starts, sids)
     }
 
-    /// The parts in groups of about so many records.
+    /// The partitions in groups of about `records` records.
     #[must_use]
     pub fn groups(&self, records: u64) -> Vec<Range<usize>> {
         let (mut groups, mut start, mut sum) = (Vec::new(), 0, 0);
@@ -334,7 +344,7 @@ impl Partitions {
         groups
     }
 
-    /// Shows the records of a part; they stay.
+    /// Reads the records of a partition; they stay.
     ///
     /// # Errors
     /// If they cannot be read back.
@@ -347,7 +357,7 @@ impl Partitions {
         Ok(calls)
     }
 
-    /// Takes the records of a part.
+    /// Takes the records of a partition.
     ///
     /// # Errors
     /// If they cannot be read back.
@@ -364,7 +374,7 @@ impl Partitions {
         Ok(part)
     }
 
-    /// The records that were moved out of all parts, packed in their order.
+    /// The records that were moved out of all partitions, packed in their order.
     #[must_use]
     pub fn in_order(&self, packed: Vec<Vec<u8>>) -> Vec<u8> {
         let mut mixed = self.texts.no_calls();
@@ -381,7 +391,7 @@ impl Partitions {
         sorted
     }
 
-    /// Packed records as a part of their own.
+    /// Makes a partition of packed records.
     #[must_use]
     pub fn unpacked(&self, packed: &[u8]) -> Part {
         let mut calls = self.texts.no_calls();
@@ -390,24 +400,24 @@ impl Partitions {
     }
 }
 
-/// Where booked calls are cut into pieces.
+/// The split points of booked calls: the bounds of each piece.
 ///
-/// The numbers alone decide nearly always, without a branch that the processor could guess wrong: with the texts among them
-/// this took 2 % of a run.
+/// The numbers alone nearly always decide, and without a mispredicted branch: with the texts among
+/// them the comparison took 2 % of a run.
 #[derive(Debug, Clone, Default)]
 pub struct SplitPoints {
-    /// When the first call of each piece but the first starts.
+    /// The start of the first call of each piece but the first.
     starts: Vec<Micros>,
     /// The texts of those calls' ids.
     texts: Vec<Box<str>>,
     /// The first id of each piece but the first.
     sids: Vec<Sid>,
-    /// By the upper bits of an id: how many of those are below all ids with these bits.
+    /// By the upper bits of an id: the number of split points below all ids with these bits.
     below: Vec<u32>,
 }
 
 impl SplitPoints {
-    /// Bits of an id that lead to nearly its piece.
+    /// The number of leading bits of an id that narrow the search to nearly its piece.
     const LEADING: u32 = 12;
 
     fn new(starts: Vec<Sampled>, sids: Vec<Sid>) -> Self {
@@ -418,13 +428,13 @@ impl SplitPoints {
         Self { starts, texts, sids, below }
     }
 
-    /// How many pieces there are, by start.
+    /// The number of pieces by start.
     #[must_use]
     pub fn count_by_start(&self) -> usize {
         self.starts.len() + 1
     }
 
-    /// How many pieces there are, by id.
+    /// The number of pieces by id.
     #[must_use]
     pub fn count_by_sid(&self) -> usize {
         self.sids.len() + 1
@@ -454,20 +464,20 @@ impl SplitPoints {
     }
 }
 
-/// The records of a part.
+/// The records of a partition.
 #[derive(Debug)]
 pub struct Part {
     /// The records, in their order.
     pub calls: Calls,
-    /// Which of them are counted elsewhere; empty if none is. They are whole families, so that the others are settled as
-    /// if these were not here.
+    /// True for each record that is counted elsewhere; empty if none is. Such records are whole
+    /// families, so that the others are settled as if these were not here.
     pub away: Vec<bool>,
-    /// Those, packed.
+    /// The records that are counted elsewhere, packed.
     pub moved: Vec<u8>,
 }
 
 impl Part {
-    /// Whether a record is counted elsewhere.
+    /// True if a record is counted elsewhere.
     #[must_use]
     pub fn is_away(&self, record: usize) -> bool {
         self.away.get(record).is_some_and(|away| *away)
@@ -475,7 +485,7 @@ impl Part {
 
     fn move_families(&mut self, moved: &Hashes, hash: impl Fn(Sid) -> u64) {
         let calls = &self.calls;
-        // The keys that a moved child holds together: its own id, and its parent's.
+        // The keys that a moved child links: its own id, and its parent's.
         let mut keys: HashSet<Sid> = HashSet::new();
         let mut hashes = Vec::with_capacity(calls.len());
         for record in 0..calls.len() {
@@ -503,8 +513,8 @@ impl Part {
     }
 }
 
-/// Some hashes, which hardly any record has: nearly all are found missing by one word of a filter (a `HashSet` alone took 2 %
-/// of a run).
+/// A set of hashes that hardly any record is in: one word of a Bloom filter rejects nearly all (a
+/// `HashSet` alone took 2 % of a run).
 #[derive(Debug)]
 struct Hashes {
     /// Sorted.
@@ -527,21 +537,22 @@ impl Hashes {
     }
 }
 
-/// Says surely that a key was never seen; that one was, with an error of about one in a hundred.
+/// A Bloom filter: its "no" is certain, its "yes" is wrong for about one key in a hundred.
 ///
-/// One word of 64 bits serves a key: a single cache miss. One thread inserts, because an atomic operation waits for its
-/// miss, and plain ones overlap.
+/// A key is in one word of 64 bits: a single cache miss. One thread inserts, because an atomic
+/// operation stalls on its miss, and plain ones overlap.
 #[derive(Debug)]
 struct Filter(Vec<u64>);
 
 impl Filter {
-    /// For so many keys: 16 bits each.
+    /// Makes a filter for `keys` keys: 16 bits each.
     fn new(keys: u64) -> Self {
         let words: usize = must_fit(keys.div_ceil(4), "the words of a filter fit memory");
         Self(vec![0; words.next_power_of_two()])
     }
 
-    /// The word of a key, and its four bits there. (The upper bits of the hash have chosen the part.)
+    /// The word of a key, and its four bits there. (The upper bits of the hash have chosen the
+    /// partition.)
     fn place(&self, hash: u64) -> (usize, u64) {
         let bits = (0..4).fold(0, |bits, n| bits | 1_u64 << (hash >> (6 * n) & 63));
         (must_fit::<_, usize>(hash >> 24, "a hash fits memory") & (self.0.len() - 1), bits)

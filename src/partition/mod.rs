@@ -1,5 +1,5 @@
-//! Partitions: the records of a night dealt out so that a family is never apart, in memory or, beyond `--memory`, in a spill
-//! file.
+//! Partitions: the records of a night, dealt out so that a family is never split. They stay in
+//! memory or, beyond `--memory`, in a spill file.
 //!
 //! ```text
 //! Calls ──▶ deal: by the hash of the family ──▶ spill: packed rows, partition by partition ──▶ one partition at a time
@@ -7,11 +7,11 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`deal`] | which partition a record goes to, and which families have to be moved together |
-//! | [`spill`] | rows of each partition, in memory as long as there is room, then on disk; how much room `--memory` gives |
-//! | `buffers` | buffers that are used again, so that the system need not find new pages |
+//! | [`deal`] | chooses the partition of a record, and the families that must be moved together |
+//! | [`spill`] | the rows of each partition, in memory as long as there is room, then on disk; the memory budget of `--memory` |
+//! | `buffers` | reused buffers, which save page faults |
 //!
-//! **Invariant:** neither the number of partitions nor the memory can be seen in any output.
+//! **Invariant:** neither the number of partitions nor the memory budget changes any output.
 
 pub(crate) mod buffers;
 pub mod deal;

@@ -1,4 +1,4 @@
-//! Rows dealt out to parts, in memory as long as there is room, then on disk.
+//! Rows dealt out to partitions, in memory as long as there is room, then in a spill file.
 //!
 //! ```text
 //! push(part, row)  ──▶  part 0: ▓▓▓▓ ▓▓▓▓ ▓▓░░      blocks of 16 or 64 KiB in memory, in the order of pushing
@@ -6,13 +6,15 @@
 //!                                                     its places are written again when their rows were taken
 //! ```
 //!
-//! **Invariant:** rows of a part come back as they were pushed, in their order; a row is never cut in two. The file is
-//! unlinked as soon as it is made: however the process ends, nothing is left.
+//! **Invariant:** rows of a partition come back in the order in which they were pushed; a row is
+//! never cut in two. The file is unlinked as soon as it is made: however the process ends, nothing
+//! is left.
 //!
 //! # Why
-//! A night that outgrows memory costs one write and one read of its packed rows, both in sequence. A million calls take the
-//! same 2.1 CPU s with all parts on disk as with all in memory (measured); what grows is what the disk must take. Pages that
-//! the system's cache has not held yet are what is dear: booked calls go where the records that they come from stood.
+//! A night that outgrows memory costs one write and one read of its packed rows, both in sequence.
+//! A million calls take the same 2.1 CPU s with all partitions on disk as with all in memory
+//! (measured); only the disk has more to take. New page-cache pages are expensive, so booked rows
+//! reuse the file blocks of the records that they replace.
 
 use crate::disk::private;
 use crate::fit::must_fit;
@@ -23,31 +25,32 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Bytes of a block; a longer row has a block of its own.
+/// The bytes of a block; a longer row has a block of its own.
 const BLOCK: usize = 64 << 10;
-/// Bytes of a block where parts are many, as each has one open: ten million calls take 511 MiB instead of 603, for 0 to 5 % more
-/// CPU, which is within the noise (measured).
+/// The bytes of a block where partitions are many, as each has one open: ten million calls take 511
+/// MiB instead of 603, for 0 to 5 % more CPU, which is within the noise (measured).
 const SMALL_BLOCK: usize = 16 << 10;
-/// Partitions are many beyond this number.
+/// The number of partitions beyond which they are many.
 const MANY_PARTS: usize = 512;
 
-/// How much memory a run may take, and what of it goes where.
+/// The memory budget of a run, and its division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory(u64);
 
 impl Memory {
-    /// What `--memory` may be at most without being named: 4 GiB.
+    /// The most that the default budget can be, without `--memory`: 4 GiB.
     const MOST: u64 = 4 << 30;
-    /// Packed rows in memory at most; beyond that the disk's cache serves them as fast.
+    /// The most bytes of packed rows in memory; beyond that the page cache serves them as fast.
     const MOST_PARTS: u64 = 224 << 20;
 
-    /// So many bytes.
+    /// A budget of this many bytes.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// Half of the machine's memory, or of what the control group allows, at most 4 GiB; 1 GiB where neither says.
+    /// The default budget: half of the machine's memory, or of the control group's limit, at most 4
+    /// GiB; 1 GiB where neither is known.
     #[must_use]
     pub fn of_machine() -> Self {
         let limits = [Self::all_of_machine(), Self::of_control_group()];
@@ -55,7 +58,8 @@ impl Memory {
         Self(least.map_or(1 << 30, |bytes| (bytes / 2).min(Self::MOST)))
     }
 
-    /// What the control groups of the process allow it, if one sets a limit: the least of its own and those above.
+    /// The limit that the control groups of the process set, if any: the least of its own and those
+    /// above.
     fn of_control_group() -> Option<Self> {
         let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
         let read = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
@@ -86,46 +90,47 @@ impl Memory {
         self.0
     }
 
-    /// For packed rows that wait.
+    /// The share for packed rows.
     fn parts(self) -> usize {
         must_fit((self.0 / 8).min(Self::MOST_PARTS), "224 MiB can be addressed")
     }
 
-    /// Room for packed rows that are dealt out to so many parts; what is more goes to files in `folder`.
+    /// The room for packed rows of `parts` partitions; rows beyond it spill to files in `folder`.
     #[must_use]
     pub fn room(self, folder: &Path, parts: usize) -> Arc<SpillRoom> {
         SpillRoom::with_blocks(if parts > MANY_PARTS { SMALL_BLOCK } else { BLOCK }, self.parts(), folder)
     }
 
-    /// For one part, packed; as columns, with its join, it takes three times as much, on each core.
+    /// The share for one packed partition; as columns, with its join, it takes three times as much,
+    /// on each core.
     #[must_use]
     pub const fn part(self) -> u64 {
         self.0 / 24
     }
 
-    /// How many calls may be looked for in the ledger at once.
+    /// The number of calls that may be looked up in the ledger at once.
     #[must_use]
     pub const fn sought(self) -> u64 {
         self.0 / 512
     }
 }
 
-/// Memory that all parts of a run share.
+/// The memory that all partitions of a run share.
 #[derive(Debug)]
 pub struct SpillRoom {
-    /// Bytes of a block.
+    /// The bytes of a block.
     block: usize,
     limit: usize,
     used: AtomicUsize,
-    /// Where parts go that find no room.
+    /// The folder of the spill file.
     folder: PathBuf,
     spill: OnceLock<Result<SpillFile, FileError>>,
-    /// Blocks that were let go, for the next phase: given back to the allocator, they would not always serve it.
+    /// Free blocks, kept for the next phase: the allocator would not always reuse them.
     free: Mutex<Vec<Vec<u8>>>,
 }
 
 impl SpillRoom {
-    /// Room for so many bytes; what is more goes to files in `folder`.
+    /// Room for `limit` bytes; rows beyond it spill to files in `folder`.
     #[must_use]
     pub fn new(limit: usize, folder: &Path) -> Arc<Self> {
         Self::with_blocks(BLOCK, limit, folder)
@@ -147,7 +152,7 @@ impl SpillRoom {
         free.unwrap_or_else(|| Vec::with_capacity(self.block))
     }
 
-    /// Takes a block back; one for a long row is let go.
+    /// Takes a block back; the block of a long row is freed.
     fn recycle(&self, mut block: Vec<u8>) {
         if block.capacity() == self.block {
             block.clear();
@@ -155,7 +160,7 @@ impl SpillRoom {
         }
     }
 
-    /// The file that blocks went to.
+    /// The spill file.
     fn spilled(&self) -> &SpillFile {
         let spill = self.spill.get().and_then(|spill| spill.as_ref().ok());
         spill.expect("a block on disk was written to a file")
@@ -168,7 +173,7 @@ impl SpillRoom {
     }
 }
 
-/// Rows, part by part.
+/// Rows, partition by partition.
 #[derive(Debug)]
 pub struct Spill {
     all: Vec<Mutex<Part>>,
@@ -189,15 +194,15 @@ enum Block {
     Disk { offset: u64, bytes: usize },
 }
 
-/// A file that has no name any more.
+/// A file whose name is already unlinked.
 #[derive(Debug)]
 struct SpillFile {
     file: File,
     path: PathBuf,
-    /// Bytes of a block of usual size.
+    /// The bytes of a block of usual size.
     block: usize,
     end: AtomicU64,
-    /// Where blocks of usual size stood that were taken.
+    /// The offsets of free blocks of usual size.
     free: Mutex<Vec<u64>>,
 }
 
@@ -224,7 +229,7 @@ impl SpillFile {
         Ok(Block::Disk { offset, bytes: bytes.len() })
     }
 
-    /// The place of a block that was taken can be written again.
+    /// Frees the place of a block that was taken, to be written again.
     fn give_back(&self, offset: u64, bytes: usize) {
         assert!(offset + bytes as u64 <= self.end.load(Ordering::Relaxed), "a place that was written lies in the file");
         if bytes <= self.block {
@@ -238,26 +243,26 @@ impl SpillFile {
 }
 
 impl Spill {
-    /// So many parts, all empty.
+    /// Makes `count` empty partitions.
     #[must_use]
     pub fn new(count: usize, room: &Arc<SpillRoom>) -> Self {
         let all = (0..count).map(|_| Mutex::default()).collect();
         Self { all, room: Arc::clone(room) }
     }
 
-    /// How many parts there are.
+    /// The number of partitions.
     #[must_use]
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// How many rows a part has.
+    /// The number of rows of a partition.
     #[must_use]
     pub fn rows(&self, part: usize) -> u64 {
         self.lock(part).rows
     }
 
-    /// Adds whole rows to a part.
+    /// Adds whole rows to a partition.
     ///
     /// # Errors
     /// If there is no room in memory, and none on disk.
@@ -275,7 +280,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Ends the block that is being filled: it stays, or goes to disk and is filled again.
+    /// Ends the block that is being filled: it stays, or spills to disk and is filled again.
     fn close(&self, part: &mut Part) -> Result<(), FileError> {
         if part.open.is_empty() {
             return Ok(());
@@ -291,7 +296,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Shows a part's rows, block by block; they stay.
+    /// Reads a partition's rows, block by block; they stay.
     ///
     /// # Errors
     /// If they cannot be read back.
@@ -305,7 +310,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Shows a part's rows, block by block, and lets go of them.
+    /// Reads a partition's rows, block by block, and frees them.
     ///
     /// # Errors
     /// If they cannot be read back.
@@ -341,27 +346,27 @@ impl Spill {
     }
 }
 
-/// Rows on the way to their parts.
+/// Rows on the way to their partitions.
 #[derive(Debug)]
 pub struct PartitionWriter<'a> {
     to: &'a Spill,
     rows: Vec<(Vec<u8>, u64)>,
-    /// Bytes that a part is expected to get.
+    /// The bytes that a partition is expected to get.
     expected: usize,
 }
 
 impl<'a> PartitionWriter<'a> {
-    /// No rows yet; about so many bytes are to come.
+    /// Makes a writer for about `bytes` bytes of rows.
     #[must_use]
     pub fn new(to: &'a Spill, bytes: usize) -> Self {
         assert!(to.count() > 0, "rows have a part to go to");
         Self { to, rows: vec![(Vec::new(), 0); to.count()], expected: bytes / to.count() * 5 / 4 }
     }
 
-    /// Where the next row of a part goes.
+    /// The buffer for the next row of a partition.
     pub fn to(&mut self, part: usize) -> &mut Vec<u8> {
         let (bytes, rows) = &mut self.rows[part];
-        // Whoever asked before has written a row.
+        // The caller before has written its row.
         assert_eq!(bytes.is_empty(), *rows == 0, "a row that was asked for is written");
         if *rows == 0 {
             bytes.reserve(self.expected);
@@ -370,7 +375,7 @@ impl<'a> PartitionWriter<'a> {
         bytes
     }
 
-    /// Hands them over.
+    /// Hands the rows over.
     ///
     /// # Errors
     /// As [`Spill::push`].
@@ -398,7 +403,8 @@ impl Drop for Spill {
 mod tests {
     use super::*;
 
-    /// Rows of all lengths come back in their order, whether there is room for all, for some or for none.
+    /// Rows of all lengths come back in their order, whether there is room for all, for some or for
+    /// none.
     #[test]
     fn what_is_pushed_comes_back() {
         let limits = |block: usize| [usize::MAX, 8 * block, 0].map(|limit| (block, limit));

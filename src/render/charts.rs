@@ -1,13 +1,14 @@
-//! Charts as SVG, and as figures: a chart with its data in a table, for whoever cannot or will not read bars.
+//! Charts as SVG, and as figures: a chart with its data in a table, for readers who cannot or do
+//! not want to read bars.
 //!
 //! ```text
 //! bars_by_day   a value per UTC day, as columns        ─┐
 //! shares        parts of a whole, as horizontal bars   ─┴▶ Chart ─▶ figure (HTML)
 //! ```
 //!
-//! **Invariant:** coordinates are integers; a bar's length is a share in thousandths, so the same data gives the same bytes.
-//! Colours and type come from `style.css` by class; a chart carries none of its own. Texts are made [`visible`] and escaped
-//! here; a chart takes any.
+//! **Invariant:** coordinates are integers; a bar's length is a share in thousandths, so the same
+//! data gives the same bytes. Colours and type come from `style.css` by class; a chart has none of
+//! its own. Texts are made [`visible`] and escaped here, so a chart accepts any text.
 
 use crate::document::spend::{Part, permille};
 use crate::text::visible;
@@ -17,36 +18,37 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The width of every chart, in units that a page shows as about one pixel: so is its type as large as the page's.
+/// The width of every chart. A page shows one unit as about one pixel, so the type of a chart is as
+/// large as the page's.
 const WIDTH: u32 = 360;
 /// The height of the columns of a chart by day.
 const COLUMNS: u32 = 84;
 /// The height of a row of a chart of shares.
 const ROW: u32 = 32;
-/// More days than these are too thin to be seen.
+/// The most days in a chart; columns of more days would be too thin to see.
 const MOST_DAYS: i64 = 120;
 
-/// What a chart is about.
+/// The subject of a chart.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
-    /// Tells it from the other charts of a page: letters and `-`.
+    /// Its id, unique on the page: letters and `-`.
     pub id: &'a str,
     /// Its title.
     pub title: &'a str,
-    /// What the rows of its table are: `Day`.
+    /// The heading of the rows of its table: `Day`.
     pub of: &'a str,
-    /// What is measured: `EUR`, `calls`.
+    /// The unit of its values: `EUR`, `calls`.
     pub unit: &'a str,
 }
 
-/// A chart: drawn, said in a sentence, and as a table.
+/// A chart: as a drawing, as a sentence, and as a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Chart {
-    /// Tells it from the other charts of a page.
+    /// Its id, unique on the page.
     pub id: String,
     /// Its title.
     pub title: String,
-    /// What it shows, in a sentence.
+    /// Its content in a sentence.
     pub summary: String,
     /// The heads of the table.
     pub columns: Vec<String>,
@@ -56,10 +58,11 @@ pub struct Chart {
     pub svg: String,
 }
 
-/// A value per UTC day between two dates, as columns; a day without a value is an empty place. Days outside of the two
-/// dates stand in the table only.
+/// A value per UTC day between two dates, as columns; a day without a value is an empty place. Days
+/// outside the two dates are in the table only.
 ///
-/// None where there is nothing to show: fewer than two days with a value, no value above zero, or over 120 days.
+/// `None` if there is nothing to show: fewer than two days with a value, no value above zero, over
+/// 120 days, or a date that cannot be read.
 #[must_use]
 pub fn bars_by_day<'a>(
     head: Head<'_>,
@@ -75,7 +78,7 @@ pub fn bars_by_day<'a>(
         Some((u32::try_from(day - from).ok()?, (*date, *value)))
     };
     let days: BTreeMap<u32, (&str, Decimal)> = all.iter().filter_map(inside).collect();
-    // The first of the highest.
+    // The first of several equal highest days.
     let (date, most) = days.values().copied().reduce(|best, day| if day.1 > best.1 { day } else { best })?;
     if days.len() < 2 || most <= Decimal::ZERO {
         return None;
@@ -105,13 +108,14 @@ pub fn bars_by_day<'a>(
     Some(chart(head, summary, &[], rows, svg))
 }
 
-/// Parts of a whole, as horizontal bars, in the order given; the longest is the largest part that has a name.
+/// Parts of a whole, as horizontal bars, in the order given; the longest is the largest named part.
 ///
 /// # Why the rest has no bar
 ///
-/// Of three thousand destinations the rest is nearly all, and its bar would leave nothing of the others to be seen.
+/// With three thousand destinations the rest is nearly everything, and beside its bar the others
+/// would be too short to see.
 ///
-/// None where there is nothing to show: fewer than two parts, or none above zero.
+/// `None` if there is nothing to show: fewer than two parts, or no named part above zero.
 #[must_use]
 pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
     let named = parts.iter().filter(|part| !part.rest);
@@ -131,7 +135,7 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
         let value = format!("{} · {}", part.amount, percent(part.permille));
         let label = escaped(&shortened(&part.label, WIDTH / 7));
         let width = scaled(part.amount.0, largest.amount.0, track);
-        // An inner SVG cuts what is too long, whatever the reader's letters are.
+        // An inner SVG clips a label that is too long, whatever font the reader has.
         let _ = write!(svg, r#"<svg x="0" y="{top}" width="{WIDTH}" height="16"><text x="0" y="11">{label}</text></svg>"#);
         if !part.rest {
             let title = escaped(&format!("{}: {value}", part.label));
@@ -145,7 +149,7 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
     Some(chart(head, summary, &["Share"], parts.iter().map(row).collect(), svg))
 }
 
-/// A chart in a page: its title, the drawing, and its data in a table that opens.
+/// A chart in a page: its title, the drawing, and its data in a table that can be opened.
 #[must_use]
 pub fn figure(chart: &Chart) -> String {
     let mut html = format!(
@@ -176,7 +180,8 @@ pub fn figure(chart: &Chart) -> String {
     html
 }
 
-/// Text that may stand in markup, between tags or in a quoted attribute, and hides nothing.
+/// Text that is safe in markup, between tags or in a quoted attribute, and has no hidden
+/// characters.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let text = visible(text);
@@ -205,7 +210,7 @@ fn chart(head: Head<'_>, summary: String, more: &[&str], rows: Vec<Vec<String>>,
     Chart { id: head.id.to_owned(), title: head.title.to_owned(), summary, columns, rows, svg }
 }
 
-/// The opening tag, with what is read out.
+/// The opening tag, with the title and description for screen readers.
 pub(super) fn open(head: Head<'_>, summary: &str, height: u32) -> String {
     let (id, title, summary) = (escaped(head.id), escaped(head.title), escaped(summary));
     format!(
@@ -213,12 +218,13 @@ pub(super) fn open(head: Head<'_>, summary: &str, height: u32) -> String {
     )
 }
 
-/// A length, as a value's share of the most; at least 1 for what is above zero.
+/// A value's share of a length that stands for the largest value; at least 1 if the value is above
+/// zero.
 pub(super) fn scaled(value: Decimal, most: Decimal, length: u32) -> u32 {
     if value <= Decimal::ZERO { 0 } else { (permille(value, most) * length / 1000).max(1) }
 }
 
-/// A text of at most so many places; letters of East Asia and pictures take two.
+/// A text shortened to a number of places; East Asian letters and emoji take two.
 fn shortened(text: &str, places: u32) -> String {
     let text = visible(text);
     let (mut taken, mut kept) = (0, String::new());

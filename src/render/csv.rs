@@ -1,17 +1,19 @@
 //! Documents as CSV: for spreadsheets.
 //!
-//! A file of a document has one row per line, and its totals as rows of their own; `kind` tells them apart:
+//! The file of a document has one row per line, and its totals as rows of their own, distinguished
+//! by `kind`:
 //!
-//! | kind | what | `amount` |
+//! | kind | row | `amount` |
 //! |---|---|---|
 //! | `usage` | a line of usage | the sum of its legs |
 //! | `item` | a monthly charge | quantity × unit price |
 //! | `tax-group` | the lines of one tax, with `sum`, `rounding` and `taxable` | the tax on them |
 //! | `sum`, `rounding`, `net`, `tax`, `total` | the totals | themselves |
 //!
-//! Add up `usage` and `item`, and it is `sum`.
+//! The rows `usage` and `item` add up to `sum`.
 //!
-//! **Invariant:** no cell is run by a spreadsheet, whoever wrote its text ([`cell`]); a decimal is the document's own text.
+//! **Invariant:** a spreadsheet runs no cell as a formula, whoever wrote its text ([`cell`]). A
+//! decimal is the document's own text.
 
 use super::FormatError;
 use crate::document::{Document, Exact, ItemisedLeg};
@@ -135,7 +137,7 @@ impl Table {
         Ok(table)
     }
 
-    /// A row of cells by their columns; the others are empty.
+    /// Writes a row from cells named by their columns; all other cells are empty.
     fn row(&mut self, columns: &[&str], cells: &[(&str, String)]) -> Result<(), FormatError> {
         let of = |column: &&str| cells.iter().find(|(name, _)| name == column).map_or("", |(_, text)| text.as_str());
         self.write(columns.iter().map(of))

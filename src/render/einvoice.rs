@@ -1,37 +1,41 @@
 //! Documents as e-invoices by EN 16931: UBL 2.1 and UN/CEFACT CII.
 //!
-//! A document becomes the model of the standard, the model is held to the rules of the standard, and only what passes is
-//! written. What a document lacks is said field by field ([`lacks`]), before anything is written.
+//! A document becomes the model of the standard, and the model is checked against the rules of the
+//! standard. Only a model that passes is written. Missing fields are listed one by one ([`lacks`])
+//! before anything is written.
 //!
 //! | document | business term |
 //! |---|---|
 //! | usage line | a line: one piece at the exact amount, its net amount rounded to the minor unit |
 //! | item | a line: quantity and unit price, its net amount rounded |
-//! | rounding of a tax group | a line `Rounding`, beside whatever the rounding of the lines left over |
+//! | rounding of a tax group | a line `Rounding`, which also holds the rounding difference of the lines |
 //! | tax group | VAT breakdown (BG-23) |
 //! | `totals.net`, `tax`, `total` | BT-106 and BT-109, BT-110, BT-112 and BT-115 |
 //! | calls, legs, minutes, price, fee | item attributes (BG-32) |
-//! | period | invoicing period (BG-14), and its last day the delivery date (BT-72), which CII leaves an empty element without |
+//! | period | invoicing period (BG-14); its last day is the delivery date (BT-72), without which CII would have an empty element |
 //! | an earlier month | the line's period (BG-26) and note |
 //! | account | buyer identifier (BT-46) |
 //! | corrected invoice | preceding invoice (BG-3), its reason a note |
 //!
-//! The model, its rules and the writers are those of the crates `en16931` and `en16931-formats`: an implementation of the
-//! EN 16931-1 semantic data model; © CEN, used under the 2018 CEN–EC licence agreement. The tests hold what is written to
-//! the schemas and the Schematron of others.
+//! The model, its rules and the writers are those of the crates `en16931` and `en16931-formats`: an
+//! implementation of the EN 16931-1 semantic data model; © CEN, used under the 2018 CEN–EC licence
+//! agreement. The tests validate the written files with independent schemas and Schematron rules.
 //!
-//! **Invariant:** the totals of an e-invoice are those of the document; no character in it is one that XML forbids.
+//! **Invariant:** the totals of an e-invoice are those of the document; it has no character that
+//! XML forbids.
 //!
 //! # Why
-//! *Lines are rounded.* The standard allows no third decimal in a line's net amount, and wants the total to be the sum of
-//! the lines. So each line is rounded, and one line per tax group holds the difference to what is taxed; a negative one
-//! has a negative quantity, since a price may not be negative. The exact amount of a line stays readable: it is the price.
+//! *Lines are rounded.* The standard allows no third decimal in a line's net amount, and wants the
+//! total to be the sum of the lines. So each line is rounded, and one line per tax group holds the
+//! difference to the taxable amount. A negative difference has a negative quantity, since a price
+//! may not be negative. The exact amount of a line remains visible as its price.
 //!
-//! *Identifiers of outside-scope sales.* Such an invoice may hold no VAT identifier: the seller's is written as tax
-//! registration (BT-32), the buyer's as a note. The same becomes of identifiers without a country's prefix, which the
-//! standard does not take as VAT identifiers.
+//! *Identifiers of outside-scope sales.* Such an invoice may hold no VAT identifier: the seller's
+//! is written as tax registration (BT-32), the buyer's as a note. Identifiers without a country
+//! prefix are treated the same way, since the standard does not accept them as VAT identifiers.
 //!
-//! *A credit note asks for nothing*: it has no payment means, and its terms say what it takes back.
+//! *A credit note asks for no payment*: it has no payment means, and its terms name the invoice
+//! that it takes back.
 
 use super::FormatError;
 use crate::document::{Document, ItemLine, Kind, Party, TaxCategory, TaxGroup, UsageLine};
@@ -49,9 +53,9 @@ use en16931::{
 use en16931_formats::Syntax;
 use rust_decimal::Decimal;
 
-/// The profile that is written: the core of the standard, and nothing beside it.
+/// The profile of the written file: the core of the standard, without extensions.
 pub const PROFILE: &str = "urn:cen.eu:en16931:2017";
-/// Pieces (UNECE Recommendation 20): what a line counts.
+/// The unit of a line's quantity: pieces (UNECE Recommendation 20).
 const PIECES: &str = "C62";
 
 /// A document as UBL 2.1: an `Invoice`, or a `CreditNote`.
@@ -70,8 +74,8 @@ pub fn cii(document: &Document) -> Result<String, FormatError> {
     write(document, Syntax::Cii, "CII")
 }
 
-/// What an e-invoice needs and this document has not: each the field, what to set it to, and where. Empty if it can be
-/// written.
+/// The fields that an e-invoice needs and this document lacks: each with the value to set and the
+/// place to set it. Empty if the document can be written.
 #[must_use]
 pub fn lacks(document: &Document) -> Vec<String> {
     proof(document).err().unwrap_or_default()
@@ -90,7 +94,7 @@ fn write(document: &Document, syntax: Syntax, format: &'static str) -> Result<St
     }
 }
 
-/// The document as a model that keeps every rule of the standard, or all that keeps it from being one.
+/// The document as a model that keeps every rule of the standard, or the list of all violations.
 fn proof(document: &Document) -> Result<Validated<En16931>, Vec<String>> {
     let lacks = missing(document);
     if !lacks.is_empty() {
@@ -103,13 +107,13 @@ fn proof(document: &Document) -> Result<Validated<En16931>, Vec<String>> {
     })
 }
 
-/// Whether a text is a country's two letters by ISO 3166-1.
+/// True for the two letters of a country by ISO 3166-1.
 #[must_use]
 pub fn is_country(code: &str) -> bool {
     codes::guard::country(code).is_ok()
 }
 
-/// What is missing, in the words of whoever can set it.
+/// The missing fields, in the words of the person who can set them.
 fn missing(document: &Document) -> Vec<String> {
     let mut lacks = Vec::new();
     let mut lack = |is_missing: bool, what: String| {
@@ -166,13 +170,13 @@ fn blank(text: Option<&str>) -> bool {
     text.is_none_or(|text| text.trim().is_empty())
 }
 
-/// Text as the standard wants it: something that is seen, or nothing.
+/// Text as the standard wants it: visible characters, or none at all.
 fn text(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| visible(text).into_owned())
 }
 
-/// The VAT identifier of a party: one that starts with its country, as the standard asks for.
+/// The VAT identifier of a party, if it starts with a country prefix, as the standard requires.
 fn vat_id(party: &Party) -> Option<String> {
     let id = text(&party.tax_id)?;
     let prefix = id.get(..2)?;
@@ -262,7 +266,7 @@ fn notes(document: &Document) -> Vec<String> {
     notes
 }
 
-/// Whether the document may hold no VAT identifier.
+/// True if the document may hold no VAT identifier.
 fn outside_scope(document: &Document) -> bool {
     document.taxes.iter().any(|group| group.category == TaxCategory::OutsideScope)
 }
@@ -299,7 +303,7 @@ fn seller(document: &Document) -> ModelParty {
     if made.vat_identifier.is_none() {
         made.tax_registration = text(&seller.party.tax_id);
         if made.legal_registration.is_none() {
-            // A seller must be identified by something else than a tax registration.
+            // A tax registration alone does not identify a seller.
             made.identifiers = made.tax_registration.iter().map(Identifier::new).collect();
         }
     }
@@ -337,7 +341,8 @@ fn payment(document: &Document) -> Option<PaymentInstructions> {
     })
 }
 
-/// The rate as the standard wants it said: none outside the scope, zero where nothing is charged.
+/// The rate as the standard writes it: none outside the scope, zero for the other untaxed
+/// categories.
 fn rate(category: TaxCategory, rate: Decimal) -> Option<Percentage> {
     match category {
         TaxCategory::Standard => Some(Percentage::new(rate)),
@@ -363,7 +368,7 @@ fn breakdown(group: &TaxGroup) -> Result<VatBreakdown, String> {
     })
 }
 
-/// Usage, items, and what rounding them left over, by tax group.
+/// Lines of usage, items, and the rounding difference of each tax group.
 fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
     let mut lines = Vec::with_capacity(document.usage.len() + document.items.len() + document.taxes.len());
     let mut left: Vec<Decimal> = document.taxes.iter().map(|group| group.taxable.0).collect();
@@ -399,7 +404,7 @@ fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
     Ok(lines)
 }
 
-/// So many pieces at a price, and what they come to in whole minor units.
+/// A quantity, its price, and the net amount in whole minor units.
 struct Priced {
     quantity: Decimal,
     price: Decimal,

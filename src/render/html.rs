@@ -1,4 +1,5 @@
-//! Documents as one HTML file: no script, nothing that is loaded, for a screen of any width and for paper.
+//! Documents as one HTML file, for a screen of any width and for paper: no script, and nothing that
+//! is loaded from elsewhere.
 //!
 //! ```text
 //! templates/invoice.html   the page        ─┐
@@ -6,25 +7,27 @@
 //! Document ─▶ View         what it needs   ─┘
 //! ```
 //!
-//! A user's folder of templates replaces each built-in one by its name. A template has the document as `document` and, made
-//! from it, `title`, `sections` (usage by month and scenario), `fees`, `several_taxes`, `long`, `charts` and `itemised`;
-//! the sheet as `style`. Beside minijinja's own filters there are:
+//! A file in the user's template folder replaces the built-in one of the same name. A template gets
+//! the document as `document` and, derived from it, `title`, `sections` (usage by month and
+//! scenario), `fees`, `several_taxes`, `long`, `charts` and `itemised`; the style sheet as `style`.
+//! Besides minijinja's own filters there are:
 //!
-//! | filter | what it makes |
+//! | filter | output |
 //! |---|---|
-//! | `digits` | a decimal, its thousands set apart; what is copied is the plain decimal |
+//! | `digits` | a decimal with its thousands separated; copying it gives the plain decimal |
 //! | `blocks` | an account number in blocks of four, in the same way |
 //! | `date` | `2026-12-01` as `1 December 2026`, with the date for programs |
 //! | `time` | `2026-11-20T21:15:00Z` as `2026-11-20 21:15:00`, in the same way |
 //! | `scenario` | a scenario's id in words |
 //! | `tax` | a tax category in words |
 //!
-//! **Invariant:** whatever a template prints is made [`visible`] and escaped, in one place ([`environment`]); no filter and
-//! no block of a template can turn that off.
+//! **Invariant:** all output of a template passes through [`visible`] and is escaped, in one place
+//! ([`environment`]). No filter and no block of a template can turn that off.
 //!
 //! # Why the filters `safe` and `escape` do nothing
 //!
-//! All that a document says may come from a stranger. A template has no text of its own that needs them.
+//! Any text of a document may come from a stranger, so none may skip escaping. The text of a
+//! template itself is not escaped and does not need them.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -50,20 +53,20 @@ pub const BUILT_IN: [(&str, &str); 2] =
 
 /// The page of a document.
 const INVOICE: &str = "invoice.html";
-/// The style sheet, which every page has inside.
+/// The style sheet, which is embedded in every page.
 const STYLE: &str = "style.css";
-/// A document with more lines of usage says first what it comes to, and then why.
+/// A document with more lines of usage than this shows its totals first, and then the lines.
 const LONG: usize = 25;
-/// A table of fewer lines of usage says more than a chart of their shares.
+/// The least number of usage lines for a chart of shares; a shorter table is clear without one.
 const SHARES: usize = 7;
-/// Steps that a template may take: 15 s. A million itemised calls take a fifth of it.
+/// The steps that a template may take: 15 s. A million itemised calls take a fifth of them.
 const MOST_STEPS: u64 = 1_000_000_000;
-/// Bytes that a page may have.
+/// The limit of a page in bytes.
 const LONGEST_PAGE: usize = 1 << 30;
-/// Destinations that a chart names.
+/// The number of destinations that a chart names.
 const DESTINATIONS: usize = 10;
 
-/// Draws documents as HTML. It is made once for many documents, by as many threads as there are.
+/// Draws documents as HTML. One instance serves many documents and any number of threads.
 #[derive(Debug)]
 pub struct Pages {
     templates: Templates,
@@ -72,16 +75,17 @@ pub struct Pages {
 /// The templates, compiled.
 #[derive(Debug)]
 pub struct Templates {
-    /// The engine; a template's name in it is its file's name.
+    /// The engine; a template is known in it by its file name.
     pub environment: Environment<'static>,
     folder: Option<PathBuf>,
 }
 
-/// The engine with the built-in templates, or those that a user's folder has instead.
+/// The engine with the built-in templates, or the user's in place of them.
 ///
 /// # Errors
-/// A folder that cannot be read, or has none of the names of [`BUILT_IN`]; a template that does not compile; a style sheet
-/// that would end where it stands.
+/// A folder that cannot be read, or has none of the names of [`BUILT_IN`]; a template that does not
+/// compile; a style sheet that would close its own `<style>` element; a link to a file outside the
+/// folder.
 pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     let syntax = syntax.map_err(|e| template_error(Path::new(INVOICE), &e))?;
@@ -92,7 +96,8 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     env.set_syntax(syntax);
     env.set_formatter(|out, _, value| {
         if value.is_safe() {
-            // Filters may have put a text into markup: escaped, but with what it hides. Markup has lines and tabs.
+            // Markup from a filter may contain text that is escaped but still has hidden
+            // characters. Line ends and tabs are part of the markup.
             for part in value.as_str().unwrap_or_default().split_inclusive(['\n', '\r', '\t']) {
                 let text = part.trim_end_matches(['\n', '\r', '\t']);
                 out.write_str(&visible(text))?;
@@ -147,7 +152,8 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     }
 }
 
-/// Refuses a template that a link leads to from outside its folder: what stands there would be on every document.
+/// Refuses a link to a file outside the template folder: its content would be printed on every
+/// document.
 fn refuse_outside(folder: Option<&Path>, path: &Path) -> Result<(), FileError> {
     let real = |path: &Path| path.canonicalize().map_err(|e| FileError::new(path, format!("cannot be read: {e}")));
     match folder {
@@ -158,7 +164,7 @@ fn refuse_outside(folder: Option<&Path>, path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Takes what a template prints, up to a limit.
+/// Collects the output of a template, up to a limit.
 struct Page {
     bytes: Vec<u8>,
     most: usize,
@@ -182,7 +188,7 @@ impl Templates {
     /// Fills a template with a context.
     ///
     /// # Errors
-    /// What the template asks for and cannot have, with its line.
+    /// A value or a filter that the template uses and that does not exist, with its line.
     pub fn fill(&self, name: &str, context: impl Serialize) -> Result<String, FileError> {
         let path = self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists());
         let error = |e: Error| template_error(path.as_deref().unwrap_or(Path::new(name)), &e);
@@ -194,7 +200,7 @@ impl Templates {
 }
 
 impl Pages {
-    /// With the built-in templates, or those that a user's folder has instead.
+    /// A renderer with the built-in templates, or the user's in place of them.
     ///
     /// # Errors
     /// See [`environment`].
@@ -202,30 +208,30 @@ impl Pages {
         Ok(Self { templates: environment(templates)? })
     }
 
-    /// A document as a page, with its calls where they are given.
+    /// A document as a page, with its itemised calls if they are given.
     ///
     /// # Errors
-    /// What a user's template asks for and cannot have, with its line.
+    /// A value or a filter that a user's template uses and that does not exist, with its line.
     pub fn html(&self, document: &Document, itemised: Option<&[ItemisedLeg]>) -> Result<String, FormatError> {
         Ok(self.templates.fill(INVOICE, View::of(document, itemised))?)
     }
 }
 
-/// What the page of a document needs beside it. Nothing here is a value that the document does not have, but for the sums
-/// that charts draw.
+/// The data of a page besides the document. Every value here is one of the document, except the
+/// sums that charts draw.
 #[derive(Serialize)]
 struct View<'a> {
     document: &'a Document,
     title: &'static str,
     /// Usage of the period, then of each earlier one.
     sections: Vec<Section<'a>>,
-    /// Whether a line has a connection fee.
+    /// True if a line has a connection fee.
     fees: bool,
-    /// Whether lines differ in their tax.
+    /// True if lines differ in their tax.
     several_taxes: bool,
-    /// Whether there are so many lines that the totals come first.
+    /// True if there are so many lines that the totals come first.
     long: bool,
-    /// Figures, ready.
+    /// The figures, as finished HTML.
     charts: Vec<Value>,
     itemised: Option<&'a [ItemisedLeg]>,
 }
@@ -233,7 +239,7 @@ struct View<'a> {
 /// Usage of a month.
 #[derive(Serialize)]
 struct Section<'a> {
-    /// The earlier month.
+    /// The month, if it is an earlier one.
     late: Option<&'a str>,
     groups: Vec<Group<'a>>,
 }
@@ -242,7 +248,7 @@ struct Section<'a> {
 #[derive(Serialize)]
 struct Group<'a> {
     words: &'a str,
-    /// Whether its lines are of several price lists, so that each says its own.
+    /// True if its lines are of several price lists, so that each names its own.
     services: bool,
     lines: &'a [UsageLine],
 }
@@ -271,7 +277,8 @@ fn group(lines: &[UsageLine]) -> Group<'_> {
     Group { words, services: lines.iter().any(|line| line.service != service), lines }
 }
 
-/// The charts of a document: those that have something to show. A credit note takes back what another document drew.
+/// The charts of a document that have something to show. A credit note has none: it takes back
+/// amounts that the invoice has drawn.
 fn drawn(document: &Document) -> Vec<Value> {
     if document.is_credit() {
         return Vec::new();
@@ -295,7 +302,8 @@ fn html(text: String) -> Value {
     Value::from_safe_string(text)
 }
 
-/// Text in blocks that start at the places given. The gaps are style: what is copied or read out has none.
+/// Text in blocks that start at the given offsets. The gaps are CSS only, so copied or read-out
+/// text has none.
 fn spaced(text: &str, starts: &[usize]) -> String {
     let (mut html, mut from) = (String::with_capacity(text.len() + 26 * starts.len()), 0);
     for start in starts {
@@ -308,7 +316,7 @@ fn spaced(text: &str, starts: &[usize]) -> String {
     html
 }
 
-/// A decimal, its thousands set apart.
+/// A decimal with its thousands separated.
 fn digits(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     let unsigned = whole.strip_prefix('-').unwrap_or(whole);
@@ -328,7 +336,7 @@ fn blocks(text: &str) -> String {
     }
 }
 
-/// A date in words, with itself for programs; what is no date stays as it is.
+/// A date in words, with the original for programs; any other text is left unchanged.
 fn date(text: &str) -> String {
     const MONTHS: [&str; 12] = [
         "January",
@@ -362,7 +370,7 @@ fn date(text: &str) -> String {
     }
 }
 
-/// An instant without its letters; what is none stays as it is.
+/// An instant without its `T` and `Z`; any other text is left unchanged.
 fn time_of(text: &str) -> String {
     match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
         Some((date, time)) if text.bytes().all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b)) => {
@@ -376,13 +384,13 @@ fn tax(name: &str) -> Cow<'static, str> {
     TaxCategory::parse(name).map_or_else(|| Cow::Owned(visible(name).into_owned()), |category| Cow::Borrowed(category.words()))
 }
 
-/// A scenario's name, without its legs.
+/// A scenario's name, without the names of its legs.
 fn scenario(id: &str) -> String {
     let words = words::scenario(id);
     words.split(": ").next().unwrap_or_default().to_owned()
 }
 
-/// A style sheet that stays inside of its element.
+/// A style sheet that cannot close its own element.
 fn sheet(path: &Path, source: String) -> Result<String, FileError> {
     let line = (1..).zip(source.lines()).find(|(_, line)| line.to_ascii_lowercase().contains("</style"));
     match line {

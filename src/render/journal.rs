@@ -1,25 +1,28 @@
-//! Documents as journal entries for hledger and beancount: double entry, one transaction per document.
+//! Documents as journal entries for hledger and beancount: double entry, one transaction per
+//! document.
 //!
-//! | account | what is posted (an invoice; a credit note with the opposite sign) |
+//! | account | amount posted (for an invoice; a credit note has the opposite sign) |
 //! |---|---|
 //! | `Assets:Receivable:<account>` | the total |
 //! | `Income:Usage:<scenario>` | − the exact usage of the scenario |
 //! | `Income:Items` | − the exact sum of the items |
-//! | `Income:Rounding` | − what the rounding to the minor unit added |
+//! | `Income:Rounding` | − the difference from rounding to the minor unit |
 //! | `Liabilities:Tax:<category>-<rate>` | − the tax of the group |
 //!
-//! Both programs get the same accounts. The number is the code (hledger) or a link (beancount, where a credit note has the
-//! link of its invoice, too); the period is a tag.
+//! Both programs get the same accounts. The document number is the code in hledger and a link in
+//! beancount, where a credit note also has the link of its invoice. The period is a tag.
 //!
-//! **Invariant:** the postings of a transaction are exact and sum to zero, so nothing is left to a program's tolerance; and
-//! no text of a document ends its line, its quotes or its account.
+//! **Invariant:** the postings of a transaction are exact and sum to zero, so they do not depend on
+//! a program's tolerance. No text of a document can end its line, its quotes or its account name.
 //!
 //! # Why
-//! *Usage and rounding apart.* Income is known to more decimals than a currency has coins. Posting what is exact, and the
-//! rounding beside it, keeps the sum of all months true to the ledger.
+//! *Usage and rounding are separate postings.* Income is known to more decimals than the currency
+//! has. Posting the exact amount, and the rounding beside it, keeps the sum of all months equal to
+//! the ledger.
 //!
-//! *Names of accounts come from ids.* A customer may change its name, and a name may hold anything. The id is taken as it
-//! is if it has the carrier's form, else its letters and digits with a hash of all of it: two accounts never share a name.
+//! *Names of accounts come from ids.* A customer may change its name, and a name may contain any
+//! character. An id in the carrier's form is used unchanged; any other becomes its letters and
+//! digits with a hash of the whole id, so that two accounts never share a name.
 
 use super::FormatError;
 use crate::document::{Document, Kind};
@@ -31,7 +34,7 @@ use std::fmt::Write;
 /// A document as an hledger transaction, with a blank line after it.
 ///
 /// # Errors
-/// A draft is no transaction.
+/// A draft or a document without a number, neither of which is a transaction.
 pub fn hledger(document: &Document) -> Result<String, FormatError> {
     let number = number(document, "hledger")?;
     let (date, period) = (visible(&document.issue_date), visible(&document.period.month));
@@ -49,7 +52,7 @@ pub fn hledger(document: &Document) -> Result<String, FormatError> {
     Ok(text)
 }
 
-/// What stands before all transactions of a journal, gathered document by document.
+/// The directives before all transactions of a journal, gathered document by document.
 #[derive(Debug, Default)]
 pub struct Head {
     commodities: BTreeMap<String, u32>,
@@ -66,7 +69,7 @@ impl Head {
         head
     }
 
-    /// Takes a document up.
+    /// Adds the accounts and the currency of a document.
     pub fn add(&mut self, document: &Document) {
         self.commodities.insert(currency(document), document.minor_unit_decimals);
         for (account, _) in postings(document) {
@@ -77,8 +80,8 @@ impl Head {
         }
     }
 
-    /// For hledger, so that `hledger check --strict` knows every account and commodity. Amounts are shown in the minor unit;
-    /// what is posted stays exact.
+    /// The directives for hledger, so that `hledger check --strict` knows every account and
+    /// commodity. Amounts are displayed in the minor unit; the postings stay exact.
     #[must_use]
     pub fn hledger(&self) -> String {
         let mut text = String::new();
@@ -92,7 +95,7 @@ impl Head {
         text
     }
 
-    /// For beancount: every account, open from the day of its first document.
+    /// The directives for beancount: every account, open from the day of its first document.
     #[must_use]
     pub fn beancount(&self) -> String {
         let mut text = String::new();
@@ -107,7 +110,7 @@ impl Head {
 /// A document as a beancount transaction, with a blank line after it.
 ///
 /// # Errors
-/// A draft is no transaction.
+/// A draft or a document without a number, neither of which is a transaction.
 pub fn beancount(document: &Document) -> Result<String, FormatError> {
     let number = number(document, "beancount")?;
     let payee = visible(&document.buyer.party.name).replace('\\', "\\\\").replace('"', "\\\"");
@@ -123,8 +126,8 @@ pub fn beancount(document: &Document) -> Result<String, FormatError> {
     Ok(text)
 }
 
-/// The postings of a document: account and amount. They sum to zero; those of nothing are left out, but for the
-/// receivable, which every document has.
+/// The postings of a document: account and amount. They sum to zero. Zero postings are left out,
+/// except the receivable, which every document has.
 fn postings(document: &Document) -> Vec<(String, Decimal)> {
     let mut usage: BTreeMap<&str, Decimal> = BTreeMap::new();
     for line in &document.usage {
@@ -149,7 +152,8 @@ fn postings(document: &Document) -> Vec<(String, Decimal)> {
     postings
 }
 
-/// The last part of a receivable's name. In both programs a part starts with a capital letter or a digit.
+/// The last part of a receivable's name. In both programs a part starts with a capital letter or a
+/// digit.
 fn account_name(account_sid: &str) -> String {
     let stem = file_stem(account_sid);
     let starts_well = stem.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
@@ -172,7 +176,7 @@ fn link(number: &str) -> String {
     number.trim().chars().map(clean).collect()
 }
 
-/// Text that stays on its line and is no comment.
+/// Text that stays on its line and cannot start a comment.
 fn inside(text: &str, ends: &[char]) -> String {
     visible(text.trim()).replace(ends, ",")
 }

@@ -1,10 +1,11 @@
 //! Documents as JSON, and the schema that they keep.
 //!
-//! The schema is made from the types and published beside this file, as `invoice.schema.json`. After a change of the types
-//! on purpose: `UPDATE_SCHEMA=1 cargo test --release -- schema`, then read the difference. A change that a reader of the old
-//! layout does not survive needs a new number in [`SCHEMA`].
+//! The schema is generated from the types and published beside this file, as `invoice.schema.json`.
+//! After an intended change of the types, run `UPDATE_SCHEMA=1 cargo test --release -- schema` and
+//! read the difference. A change that breaks readers of the old layout needs a new number in
+//! [`SCHEMA`].
 //!
-//! **Invariant:** a document's JSON keeps the schema; every decimal is a text.
+//! **Invariant:** a document's JSON conforms to the schema; every decimal is a string.
 
 use crate::document::{Document, SCHEMA};
 use schemars::generate::SchemaSettings;
@@ -37,7 +38,7 @@ pub fn schema() -> String {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<Document>().to_value();
     schema["$id"] = json!(SCHEMA_ID);
-    // What the types do not say: they hold texts.
+    // Constraints that the types cannot express, since their fields are strings.
     for (place, name, value) in [
         ("/properties/schema", "const", SCHEMA),
         ("/properties/issue_date", "pattern", DATE),

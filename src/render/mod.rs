@@ -1,4 +1,5 @@
-//! Documents in every format. Each prints the values of the [`Document`] and computes no other.
+//! Documents in every format. Each format prints the values of the [`Document`] and computes none
+//! of its own.
 //!
 //! | format | for whom | where |
 //! |---|---|---|
@@ -9,7 +10,8 @@
 //! | UBL and CII | programs of the buyer, by EN 16931 | [`einvoice`] |
 //! | journal entries | bookkeeping with hledger or beancount | [`journal`] |
 //!
-//! The report of a run is no document, but goes the way of their pages: [`report`].
+//! The report of a run is not a document, but is drawn the same way as their HTML pages:
+//! [`report`]. The bar charts of both are drawn by [`charts`].
 //!
 //! [`Document`]: crate::document::Document
 
@@ -26,20 +28,20 @@ pub mod report;
 
 use crate::inputs::file::FileError;
 
-/// Why a document cannot be drawn in a format.
+/// The reason why a document cannot be drawn in a format.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    /// A template or another file that the user gave.
+    /// A problem with a template or another file of the user.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Something that the format needs and the document does not have, or cannot hold.
+    /// A value that the format needs and the document lacks, or that the format cannot hold.
     #[error("{document} as {format}: {problem}")]
     Document {
         /// The document's number, or its account for a draft.
         document: String,
         /// The format.
         format: &'static str,
-        /// What was found, what was expected, what to do.
+        /// The value found, the value expected, and the remedy.
         problem: String,
     },
 }

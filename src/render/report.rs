@@ -1,6 +1,8 @@
-//! The report of a run as one HTML file, on the engine, the style sheet and the charts of the documents.
+//! The report of a run as one HTML file, on the engine, the style sheet and the charts of the
+//! documents.
 //!
-//! **Invariant:** what the page prints is the report's; made here are only pictures, and which of two ways to say it.
+//! **Invariant:** the page prints the values of the report. Only the pictures, and the choice
+//! between two wordings, are made here.
 
 use super::charts::{self, Chart, escaped};
 use super::html;
@@ -12,19 +14,19 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// The page.
+/// The name of the page's template.
 const REPORT: &str = "report.html";
-/// Days of a run that the page has one by one, per currency; those that are not as usual are all there.
+/// The number of days of a run that the page lists, per currency; unusual days are always listed.
 const DAYS: usize = 7;
-/// Width of a chart, as [`charts`] has it.
+/// The width of a chart, the same as in [`charts`].
 const WIDTH: u32 = 360;
-/// Height of its columns.
+/// The height of its columns.
 const COLUMNS: u32 = 96;
 
 /// The page of a report.
 ///
 /// # Errors
-/// If the template cannot be filled, which would be a fault of it.
+/// If the template cannot be filled, which would be a bug of the template.
 pub fn html(report: &Report) -> Result<String, FileError> {
     let mut templates = html::environment(None)?;
     templates.environment.add_filter("ticks", ticks);
@@ -33,24 +35,24 @@ pub fn html(report: &Report) -> Result<String, FileError> {
     templates.fill(REPORT, View::of(report))
 }
 
-/// What the page needs beside the report.
+/// The data of the page besides the report.
 #[derive(Serialize)]
 struct View<'a> {
     report: &'a Report,
-    /// Call files and their records.
+    /// The number of records in all call files.
     rows: u64,
-    /// Days beside their history, per currency.
+    /// The days with their history, per currency.
     days: Vec<DaysOf<'a>>,
-    /// Days that are not as usual.
+    /// The days that are low or high.
     odd_days: Vec<&'a Day>,
-    /// Days that are low so far, and may not be over.
+    /// The days that are low so far and may not be over.
     open_days: Vec<&'a Day>,
-    /// Whether any day could be compared.
+    /// True if any day could be compared.
     compared: bool,
-    /// Findings that found something, and those that found nothing.
+    /// The findings with hits; `clean` has those without.
     found: Vec<&'a Finding>,
     clean: Vec<&'a Finding>,
-    /// The age of what waits longest.
+    /// The age of the oldest suspended record.
     oldest_days: Option<i64>,
 }
 
@@ -58,10 +60,10 @@ struct View<'a> {
 #[derive(Serialize)]
 struct DaysOf<'a> {
     currency: &'a str,
-    /// The figure, ready.
+    /// The figure, as finished HTML.
     chart: Option<Value>,
     shown: Vec<&'a Day>,
-    /// How many more there are, all of them as usual or without history.
+    /// The number of days not shown: usual, without history, or not over yet.
     more: usize,
 }
 
@@ -98,7 +100,7 @@ fn days(report: &Report) -> impl Iterator<Item = &Day> {
     report.timelines.iter().flat_map(|timeline| &timeline.days)
 }
 
-/// Text in which what stands between `` ` `` is a name or a command.
+/// Text in which a part between `` ` `` is a name or a command.
 fn ticks(text: &str) -> Value {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
@@ -111,12 +113,13 @@ fn ticks(text: &str) -> Value {
     Value::from_safe_string(parts.iter().enumerate().map(part).collect())
 }
 
-// ---- days -------------------------------------------------------------------------------------------------------
+// ---- days ---------------------------------------------------------------------------------------
 
-/// A column per day: what other runs booked, what this run booked on top of it, and for the run's days a line where the
-/// median of the same weekdays is.
+/// A column per day: the amount of other runs, the amount of this run on top of it, and for the
+/// run's days a line at the median of the same weekdays.
 ///
-/// None where there is nothing to show: no day with an amount before the run's, or none that fits a decimal.
+/// `None` if there is nothing to show: fewer than two days with an amount, no amount above zero, or
+/// an amount that does not fit a decimal.
 fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
     let decimal = |total: Total| total.to_decimal().ok();
     let median = |date: &str| {

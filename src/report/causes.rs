@@ -1,7 +1,9 @@
-//! What waits, by cause: finer than by reason, where that tells which one act would settle it.
+//! The suspended records by cause: finer than by reason, so that one act settles all records of a
+//! cause.
 //!
-//! **Invariant:** amounts of two currencies are neither added nor compared; an estimate is summed exactly, and rounded only
-//! when it is shown. The order of the records changes nothing: a cause is worded by the least of its records' wordings.
+//! **Invariant:** amounts of two currencies are neither added nor compared; an estimate is summed
+//! exactly, and rounded only for display. The order of the records changes nothing: a cause takes
+//! the wording of its records that sorts first.
 
 use super::estimate::{Basis, Guess, shown};
 use super::lines::{Count, Money, Sample};
@@ -12,18 +14,18 @@ use crate::time::{self, Micros};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The cause for which a record waits.
+/// The cause of a record's suspense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Its id: the reason, and what else makes records of one cause.
+    /// Its id: the reason, and the detail that the records of a cause share.
     pub id: String,
-    /// It, as the end of "52 calls: …".
+    /// The cause in words, as the end of "52 calls: …".
     pub words: String,
-    /// What would settle it.
+    /// The act that would settle it.
     pub what_to_do: String,
 }
 
-/// The records that wait for one cause.
+/// The records suspended for one cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CauseLine {
     /// Its id.
@@ -32,7 +34,7 @@ pub struct CauseLine {
     pub reason: String,
     /// The cause in words.
     pub words: String,
-    /// Calls; several versions of one count once.
+    /// The number of calls; several versions of one call count once.
     pub calls: u64,
     /// Records and seconds.
     #[serde(flatten)]
@@ -41,24 +43,24 @@ pub struct CauseLine {
     pub first_start: Option<String>,
     /// The age of the oldest, in whole days.
     pub oldest_days: Option<i64>,
-    /// How often the one that was tried most was tried.
+    /// The number of tries of the record that was tried most often.
     pub most_tries: u32,
     /// An estimate of their money: exact sums, never booked.
     pub estimate: Vec<Money>,
-    /// How many of the calls it is of.
+    /// The number of calls that the estimate covers.
     pub estimated_calls: u64,
     /// The estimate in words, "about" and rounded.
     pub about: String,
-    /// How it came to be.
+    /// The methods of the estimate.
     pub basis: Vec<&'static str>,
-    /// What to do.
+    /// The remedy.
     pub what_to_do: String,
     /// The oldest records.
     pub samples: Vec<Sample>,
 }
 
 impl CauseLine {
-    /// All of it in a sentence: `52 calls: no price for +54, about 10.55 USD, since 2026-10-23`.
+    /// The line as a sentence: `52 calls: no price for +54, about 10.55 USD, since 2026-10-23`.
     #[must_use]
     pub fn sentence(&self) -> String {
         let since = self.since().map(|date| format!(", since {date}")).unwrap_or_default();
@@ -86,23 +88,23 @@ pub fn calls(count: u64) -> String {
     if count == 1 { "1 call".to_owned() } else { format!("{text} calls") }
 }
 
-/// A record that waits, and why.
+/// A suspended record, and its cause.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits<'a> {
     /// The record.
     pub record: Waiting<'a>,
-    /// When it started, if that can be read.
+    /// The start, if it can be read.
     pub start: Option<Micros>,
     /// Its cause.
     pub cause: &'a Cause,
-    /// What it would cost, if that can be told.
+    /// The estimate of its money, if there is one.
     pub guess: Option<&'a Guess>,
 }
 
 /// Sums by currency.
 type Sums = BTreeMap<String, Total>;
 
-/// What is known of a cause so far.
+/// The counts of a cause so far.
 #[derive(Debug)]
 struct Pile {
     cause: Cause,
@@ -113,7 +115,8 @@ struct Pile {
     calls: u64,
     estimated_calls: u64,
     estimate: Sums,
-    /// The call whose versions are coming, and what the dearest of them would cost; nothing where that cannot be told.
+    /// The call whose versions are being read, and the estimate of the dearest version so far by
+    /// currency; empty if there is none.
     current: (String, Sums),
     basis: BTreeSet<Basis>,
     oldest: Oldest,
@@ -145,7 +148,7 @@ impl Pile {
         self.count.seconds += u64::from(record.seconds);
         self.first_start = [self.first_start, waits.start].into_iter().flatten().min();
         self.most_tries = self.most_tries.max(record.tries);
-        // A record without an id is a call of its own.
+        // A record without an id counts as a call of its own.
         if record.call_sid.is_empty() || self.current.0 != record.call_sid {
             self.end_call()?;
             record.call_sid.clone_into(&mut self.current.0);
@@ -160,7 +163,7 @@ impl Pile {
         Ok(())
     }
 
-    /// Adds what the current call would cost.
+    /// Adds the estimate of the current call.
     fn end_call(&mut self) -> Result<(), Overflow> {
         self.estimated_calls += u64::from(!self.current.1.is_empty());
         for (currency, amount) in std::mem::take(&mut self.current.1) {
@@ -206,8 +209,8 @@ pub fn about(estimate: &[Money], estimated_calls: u64, calls: u64) -> String {
     format!("about {}{of_some}", sums.join(" and "))
 }
 
-/// Records that wait, counted by their cause as they come. Versions of one call come one after the other, as they are
-/// stored: no more than one call of each cause is in memory.
+/// Counts suspended records by cause as they come. Versions of one call come one after the other,
+/// as they are stored, so at most one call of each cause is in memory.
 #[derive(Debug)]
 pub struct ByCause {
     newest: Option<Micros>,
@@ -215,7 +218,7 @@ pub struct ByCause {
 }
 
 impl ByCause {
-    /// `newest` is the newest call start that is known.
+    /// An empty count; `newest` is the newest known call start.
     #[must_use]
     pub fn new(newest: Option<Micros>) -> Self {
         Self { newest, piles: BTreeMap::new() }
@@ -235,8 +238,8 @@ impl ByCause {
         Ok(())
     }
 
-    /// The causes: first those with an estimate, by currency the one with the most money first; then those with the most
-    /// calls.
+    /// The causes: first those with an estimate above zero, by currency, the most money first; then
+    /// the others, the most calls first.
     ///
     /// # Errors
     /// [`Overflow`] if a sum does not fit.
@@ -249,7 +252,8 @@ impl ByCause {
 
 type Rank<'a> = (bool, Option<&'a str>, std::cmp::Reverse<i128>, std::cmp::Reverse<u64>, Option<Reason>, &'a str);
 
-/// The place of a cause. Of several currencies the first by name decides: amounts of two are not compared.
+/// The sort key of a cause. Of several currencies the first by name decides, since amounts of two
+/// currencies are not compared.
 fn rank(line: &CauseLine) -> Rank<'_> {
     let money = line.estimate.iter().find(|money| money.amount != Total::default());
     (
@@ -317,7 +321,7 @@ mod tests {
         let all = [waits("CA1", 2, Some(&cheap)), waits("CA1", 3, Some(&dear)), waits("", 4, None), waits("", 5, Some(&cheap))];
         let found = lines(&all);
         assert_eq!((found[0].calls, found[0].count), (3, Count { records: 4, seconds: 244 }));
-        // 1.555 + 1.00; the record of line 4 says nothing.
+        // 1.555 + 1.00; the record of line 4 has no estimate.
         assert_eq!(found[0].sentence(), "3 calls: versions, about 2.56 USD for 2 of them, since 2026-10-23");
         let turned: Vec<Waits<'_>> = all.iter().rev().copied().collect();
         assert_eq!(lines(&turned), found);

@@ -1,7 +1,8 @@
-//! Counting: a run's calls, transfers and legs, fed row by row, become the numbers of a report.
+//! Counting: a run's calls, transfers and legs are fed in row by row and become the numbers of a
+//! report.
 //!
-//! **Invariant:** what is kept does not grow with the run, but for the days, the currencies and the scenarios that it has.
-//! The order of the rows changes nothing.
+//! **Invariant:** memory grows only with the number of days, currencies and scenarios of a run, not
+//! with its rows. The order of the rows changes nothing.
 
 use super::days::DaySums;
 use super::findings::{Best, Findings, Setting};
@@ -26,7 +27,7 @@ struct OfScenario {
     amounts: BTreeMap<String, Total>,
 }
 
-/// What a large call says beside its rank.
+/// The details of a large call besides its rank.
 struct Large {
     account_sid: String,
     scenario: String,
@@ -38,7 +39,7 @@ struct Large {
 
 /// The numbers of a run, while its rows are counted.
 pub struct Counter {
-    /// What is odd.
+    /// The oddities found.
     pub findings: Findings,
     /// Legs by currency and UTC day.
     pub days: DaySums,
@@ -47,7 +48,7 @@ pub struct Counter {
     largest: BTreeMap<String, Best<Large>>,
 }
 
-/// The entry of a name; the name is copied once, not once a row.
+/// The entry of a name; the name is copied when the entry is made, not for each row.
 fn entry<'a, T>(map: &'a mut BTreeMap<String, T>, name: &str, new: impl FnOnce() -> T) -> &'a mut T {
     if !map.contains_key(name) {
         map.insert(name.to_owned(), new());
@@ -56,7 +57,7 @@ fn entry<'a, T>(map: &'a mut BTreeMap<String, T>, name: &str, new: impl FnOnce()
 }
 
 impl Counter {
-    /// Nothing counted yet. `prefixes` are those of the run's decks.
+    /// A counter with nothing counted yet. `prefixes` are those of the run's decks.
     #[must_use]
     pub fn new(setting: Setting, prefixes: Prefixes) -> Self {
         Self {
@@ -117,7 +118,7 @@ impl Counter {
         Ok(money(sums))
     }
 
-    /// How many calls are billed, how many are free, how many legs there are.
+    /// The numbers of billed calls, free calls and legs.
     #[must_use]
     pub fn counts(&self) -> (u64, u64, u64) {
         let add = |(calls, free, legs): (u64, u64, u64), line: &OfScenario| {
@@ -171,7 +172,7 @@ fn of(id: &str, line: &OfScenario) -> ScenarioLine {
     }
 }
 
-/// The place of a scenario in the published table; one that is not there is last.
+/// The place of a scenario in the published table; an unknown one is last.
 fn place(id: &str) -> usize {
     match Scenario::parse(id) {
         Some(Scenario::Root(Direction::Termination)) => 0,

@@ -1,19 +1,22 @@
-//! What is usual for a day: the rule, in whole numbers.
+//! The rule for the usual amount of a day, in whole numbers.
 //!
-//! **Invariant:** no average and no float. A day is set beside the same weekday 7, 14, 21 and 28 days before it, of which
-//! those count that have legs; with fewer than two there is no verdict. With the median m of those: below m / 2 is low,
-//! above 2 × m is high, and exactly half and exactly double are usual. A day of which no call is known in its last hour or
-//! later may not be over: then it is not low, but open.
+//! **Invariant:** no average and no float. A day is compared with the same weekday 7, 14, 21 and 28
+//! days before it; days without legs are left out, and with fewer than two left there is no
+//! verdict. With the median m of those: below m / 2 is low, above 2 × m is high, and exactly half
+//! and exactly double are usual. If no call is known in a day's last hour or later, the day may not
+//! be over: then it is open instead of low.
 //!
 //! # Why
-//! Traffic of telephones has the shape of a week: a Sunday beside a Monday says nothing. The median, since one holiday or
-//! one attack among four days moves an average by a quarter of itself. Days without legs are left out, since a ledger
-//! that begins with one late call of a month ago would have weeks of zeros; a day on which nothing at all was booked
-//! stands out in [`super::Timeline::all`]. Amounts of all runs up to this one are compared, not the run's own: a late
-//! export with three calls of last week did not make last week small.
+//! Telephone traffic has a weekly pattern, so comparing a Sunday with a Monday says nothing. The
+//! median is used, since one holiday or one attack among four days moves an average by a quarter of
+//! itself. Days without legs are left out, since a ledger that begins with one late call of a month
+//! ago would have weeks of zeros; a day on which nothing at all was booked is visible in
+//! [`super::Timeline::all`]. Amounts of all runs up to this one are compared, not the run's own: a
+//! late export with three calls of last week did not make last week small.
 //!
-//! An export that is made at seven in the morning ends in a day that has hardly begun. A report that called it low each
-//! morning would be read by nobody; so it is judged by the next run, which takes the last day known before it along.
+//! An export made at seven in the morning ends in a day that has hardly begun. Nobody would read a
+//! report that called it low each morning, so the next run judges it, by including the last day
+//! known before it.
 
 use super::lines::{Before, Day, DaySum, Timeline, Verdict};
 use crate::fit::must_fit;
@@ -21,12 +24,13 @@ use crate::money::{AMOUNT_DECIMALS, Overflow, Total, decimal_text};
 use crate::time::{self, Micros};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far back the same weekdays are looked at, in days.
+/// The number of days back to the earliest weekday compared.
 pub const BACK: i64 = 28;
-/// The most days of a run that stand in the picture of [`Timeline::all`], which begins [`BACK`] days before them.
+/// The most days of a run in the picture of [`Timeline::all`], which begins [`BACK`] days before
+/// them.
 pub const SHOWN: i64 = 32;
 
-/// A day is over if a call of its last hour is known, or a later one.
+/// The last hour of a day: the day is over if a call of this hour, or a later one, is known.
 const LAST_HOUR: Micros = 3600 * time::SECOND;
 
 const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
@@ -81,8 +85,8 @@ pub fn needed(run_days: &BTreeSet<i64>) -> BTreeSet<i64> {
     needed
 }
 
-/// The timelines of some days of a run: `own` are its sums, `others` those of the runs before it, `newest` is the newest
-/// call start that was known.
+/// The timelines of some days of a run: `own` are its sums, `others` those of the runs before it,
+/// `newest` is the newest call start that was known.
 ///
 /// # Errors
 /// [`Overflow`] if a sum does not fit.
@@ -128,7 +132,7 @@ fn timeline(
             sum,
             weekday: weekday(day),
             before,
-            // Half of an odd number of units has one decimal more.
+            // Half of an odd number of units needs one more decimal.
             median: twice.map(|twice| decimal_text(twice.saturating_mul(5), AMOUNT_DECIMALS + 1, 5)),
             verdict,
             may_not_be_over,
@@ -141,7 +145,7 @@ fn timeline(
         Some((first, last)) => (first..=last).map(sum).collect::<Result<_, Overflow>>()?,
         None => Vec::new(),
     };
-    // A day without legs of this currency, now or on the weekdays before, is no day of this currency.
+    // A day is listed if it or one of its earlier weekdays has legs in this currency.
     let own_days = run_days.iter().rev().copied();
     let own_days = own_days.filter(|day| (0..=BACK).step_by(7).any(|back| has_legs(day - back)));
     let days = own_days.map(day).collect::<Result<_, Overflow>>()?;
@@ -152,7 +156,8 @@ fn date(day: i64) -> String {
     time::date_text(day * time::DAY)
 }
 
-/// Twice the median, in units: of an even count it is the sum of the two in the middle, and nothing is halved.
+/// Twice the median, in units: for an even count it is the sum of the two in the middle, so nothing
+/// is halved.
 fn twice_the_median(mut amounts: Vec<Total>) -> Option<i128> {
     amounts.sort_unstable();
     let middle = amounts.len() / 2;
@@ -227,7 +232,7 @@ mod tests {
         let before = [(7, 100), (14, 100), (21, 100), (28, 100)];
         let verdicts = [49, 50, 100, 200, 201].map(|today| made(today, &before).verdict);
         assert_eq!(verdicts, [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::Usual, Verdict::High]);
-        // Of two in the middle it is between them: 2 × m = 5, so m / 2 = 1.25.
+        // The median of two is between them: 2 × m = 5, so m / 2 = 1.25.
         let before = [(7, 2), (14, 3)];
         assert_eq!([1, 2, 5, 6].map(|today| made(today, &before).verdict), {
             [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::High]

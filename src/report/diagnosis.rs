@@ -1,7 +1,7 @@
-//! Diagnosis: the cause for which one record waits, and what it would cost.
+//! Diagnosis: the cause of one record's suspense, and an estimate of its money.
 //!
-//! **Invariant:** it decides nothing. The reason was given when the record was settled; here it is only made finer, by what
-//! one act of a person would settle.
+//! **Invariant:** it decides nothing. The reason was given when the record was settled; here it is
+//! only refined, by the one act of a person that would settle the record.
 
 use super::causes::Cause;
 use super::estimate::{Basis, Estimator, Guess, Lack, Priced};
@@ -25,12 +25,12 @@ use crate::target::{Asked, Target, UserPart};
 use crate::time;
 use crate::trunk::Trunks;
 
-/// A record that waits, with all that its diagnosis needs.
+/// A suspended record, with everything that its diagnosis needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Why it waits.
+    /// The reason for its suspense.
     pub reason: Reason,
-    /// What was found.
+    /// The value found, as the record's detail.
     pub detail: &'a str,
     /// The file from which it came.
     pub source_file: &'a str,
@@ -38,26 +38,27 @@ pub struct Subject<'a> {
     pub fields: Option<&'a Fields<'a>>,
     /// The number of the deck that prices its account.
     pub deck: Option<usize>,
-    /// What its root gives to it, as far as that is known; its parties are texts of the same [`Interner`].
+    /// The facts of its root and the root's trunk, if known; the parties are texts of the same
+    /// [`Interner`].
     pub root: Option<(RootFacts, &'a str)>,
-    /// Why its parent waits, if that waits too.
+    /// The reason for its parent's suspense, if that is suspended, too.
     pub parent_reason: Option<&'a str>,
-    /// Whether a version of the call is booked.
+    /// True if a version of the call is booked.
     pub is_booked: bool,
 }
 
-/// What is found.
+/// The result of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Why the record waits.
+    /// The cause of the record's suspense.
     pub cause: Cause,
-    /// What it would cost, if that can be told.
+    /// The estimate of its money, if there is one.
     pub guess: Option<Guess>,
 }
 
-/// Diagnoses the records of a ledger, by what its last run rated with.
+/// Diagnoses the records of a ledger with the inputs of its last run.
 pub struct Diagnoser<'a> {
-    /// Prices what can be priced.
+    /// The estimator that prices the records.
     pub estimator: Estimator<'a>,
     /// The policy of that run.
     pub policy: &'a Policy,
@@ -84,7 +85,8 @@ impl Diagnoser<'_> {
         Diagnosis { cause: self.cause(subject, priced.as_ref()), guess }
     }
 
-    /// Prices a record as if nothing stood against it. `None` if its parties are not known.
+    /// Prices a record as if nothing were wrong with it. `None` if its start, direction or parties
+    /// are not known.
     fn price(&mut self, subject: &Subject<'_>, record: &Record<'_>, deck: usize, texts: &mut Interner) -> Option<Priced> {
         let call = (record.start, record.duration);
         if record.start == crate::call::Calls::NO_TIME {
@@ -111,9 +113,9 @@ impl Diagnoser<'_> {
         self.estimator.price(deck, (scenario, &parties, &*texts), call)
     }
 
-    /// Where a transfer goes.
+    /// The target of a transfer.
     fn target(&self, subject: &Subject<'_>, asked: &Asked, trunk: &str, texts: &mut Interner) -> Option<(TargetKind, PartyRef)> {
-        // Which of the two it is is not known; a number is most likely meant to be called.
+        // An ambiguous target may be PSTN or SIP; a number is most likely meant as PSTN.
         if subject.reason == Reason::AmbiguousTarget {
             return number_asked(asked).map(|number| (TargetKind::Pstn, PartyRef::number(number)));
         }
@@ -124,7 +126,7 @@ impl Diagnoser<'_> {
         }
     }
 
-    // ---- causes -----------------------------------------------------------------------------------------------------
+    // ---- causes ---------------------------------------------------------------------------------
 
     fn cause(&mut self, subject: &Subject<'_>, priced: Option<&Priced>) -> Cause {
         let reason = subject.reason;
@@ -171,7 +173,7 @@ impl Diagnoser<'_> {
         Cause { id: format!("{reason}:{what}"), words, what_to_do: hint(reason, subject.detail).to_owned() }
     }
 
-    /// By what the field says that is wrong.
+    /// The cause by the wrong field and its text.
     fn by_field(&self, reason: Reason, detail: &str, fields: &Fields<'_>) -> (String, String) {
         let record = Record::read(fields, self.policy);
         match reason {
@@ -213,7 +215,7 @@ impl Diagnoser<'_> {
         let name = self.estimator.deck(deck).name.clone();
         let in_deck = if self.estimator.has_many_decks() { format!(" in the deck `{name}`") } else { String::new() };
         let Some(leg) = priced.and_then(|priced| priced.unpriced) else {
-            // It was mended since, or its parties are not known here.
+            // The rate is there by now, or the parties are not known here.
             return Cause {
                 id: format!("{}:{name}", Reason::NoRate),
                 words: format!("no price{in_deck}"),
@@ -297,7 +299,7 @@ fn by_host(reason: Reason, fields: &Fields<'_>) -> (String, String) {
     }
 }
 
-/// The number that a target names, whatever its host.
+/// The number in a target, whatever its host.
 fn number_asked(asked: &Asked) -> Option<Number> {
     match asked {
         Asked::Number(number) | Asked::Sip { user: UserPart::Number(number), .. } => Some(*number),
@@ -305,7 +307,8 @@ fn number_asked(asked: &Asked) -> Option<Number> {
     }
 }
 
-/// Whether the money of a record can be told: not of one whose seconds, start or target are in doubt.
+/// True if the money of a record can be estimated: not if its seconds, start, direction, target or
+/// parents are in doubt.
 const fn is_priceable(reason: Reason) -> bool {
     !matches!(
         reason,
@@ -328,7 +331,7 @@ fn basis(reason: Reason, priced: Priced) -> Basis {
     }
 }
 
-/// The form of a text: a run of digits is `0`, a run of letters `a`.
+/// The form of a text: a run of digits becomes `0`, a run of letters `a`.
 fn form(text: &str) -> String {
     let mut form = String::new();
     for c in text.chars() {

@@ -1,8 +1,9 @@
-//! Estimates: what a waiting record would cost, as far as a deck says.
+//! Estimates: the amount that a suspended record would cost, by the decks.
 //!
-//! **Invariant:** an estimate is never booked, never added to what is, and always shown with "about". Its legs are priced by
-//! the functions that price booked legs, so that a record whose obstacle goes away is booked with just this amount; only a
-//! leg without a row is guessed, and [`Basis`] says by what.
+//! **Invariant:** an estimate is never booked, never added to booked amounts, and always shown with
+//! "about". Its legs are priced by the functions that price booked legs, so that a record whose
+//! obstacle goes away is booked with exactly this amount. Only a leg without a row is guessed, and
+//! [`Basis`] names the method.
 
 use super::lines::Money;
 use crate::deck::{Deck, Lost, Rate, Rated};
@@ -14,23 +15,23 @@ use crate::scenario::{Direction, Scenario};
 use crate::time::{self, DAY, Micros};
 use std::collections::BTreeMap;
 
-/// How an estimate came to be.
+/// The method of an estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {
     /// By the deck's own rows, without the obstacle.
     AsIf,
     /// By the version of the call that costs most.
     DearestVersion,
-    /// One leg of two: the parent is not known, and with it the other leg.
+    /// By one leg of two: the parent is not known, and so neither is the other leg.
     TargetLeg,
     /// By a row of the same destination that takes other callers, or other dates.
     OtherRow,
-    /// By the row in the middle of all prices of the service.
+    /// By the row with the median price of the service.
     MiddlePrice,
 }
 
 impl Basis {
-    /// The same in words, after "about".
+    /// The method in words, after "about".
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -43,27 +44,27 @@ impl Basis {
     }
 }
 
-/// What a record would cost.
+/// The estimate for a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guess {
     /// The exact sum of its legs.
     pub money: Money,
-    /// How it came to be.
+    /// The method.
     pub basis: Basis,
 }
 
 /// The legs of a record, priced or guessed.
 #[derive(Debug, Clone, Copy)]
 pub struct Priced {
-    /// Their sum; `None` if a leg could not even be guessed.
+    /// Their sum; `None` if a leg could not even be guessed, or a sum does not fit.
     pub total: Option<Total>,
     /// The first leg without a row.
     pub unpriced: Option<PlannedLeg>,
-    /// How the sum came to be.
+    /// The method of the sum.
     pub basis: Basis,
 }
 
-/// Prices legs by the decks of a run. What is asked of a whole deck is kept.
+/// Prices legs by the decks of a run. Results that need a whole deck are cached.
 pub struct Estimator<'a> {
     decks: &'a [Deck],
     rule: LegRule,
@@ -85,13 +86,13 @@ impl<'a> Estimator<'a> {
         &self.decks[number]
     }
 
-    /// Whether a deck must be named to be known.
+    /// True if there are several decks, so that one must be named.
     #[must_use]
     pub fn has_many_decks(&self) -> bool {
         self.decks.len() > 1
     }
 
-    /// The legs of a scenario between some parties. `None` if a rated party is no number.
+    /// Prices the legs of a scenario between some parties. `None` if a rated party is not a number.
     #[must_use]
     pub fn price(
         &mut self,
@@ -108,7 +109,7 @@ impl<'a> Estimator<'a> {
         Some(priced)
     }
 
-    /// A termination to a number alone.
+    /// Prices a single termination leg to a number.
     #[must_use]
     pub fn price_termination(&mut self, deck: usize, leg: PlannedLeg, call: (Micros, u32)) -> Priced {
         let mut priced = Priced { total: Some(Total::default()), unpriced: None, basis: Basis::TargetLeg };
@@ -129,8 +130,9 @@ impl<'a> Estimator<'a> {
         priced.total = priced.total.zip(amount).and_then(|(mut total, charge)| total.add(charge.amount).ok().map(|()| total));
     }
 
-    /// A row in place of the one that is missing: of those with the longest match of the destination, which take other
-    /// callers or dates, the middle one by price; else the middle one of the service on that day.
+    /// A row in place of the missing one: of the rows with the longest match of the destination,
+    /// which are for other callers or dates, the one with the median price; else the median one of
+    /// the service on that day.
     fn guess(&mut self, deck: usize, leg: &PlannedLeg, start: Micros) -> (Option<&'a Rate>, Basis) {
         let of_deck = self.deck(deck);
         let near = of_deck.consider(leg.service, leg.rated, leg.origin, start);
@@ -148,7 +150,7 @@ impl<'a> Estimator<'a> {
         (row.map(|row| &of_deck.rates[row]), Basis::MiddlePrice)
     }
 
-    /// Why a leg has no row.
+    /// The reason why a leg has no row.
     #[must_use]
     pub fn lack(&mut self, deck: usize, leg: &PlannedLeg, start: Micros) -> Lack {
         let Rated::Number(number) = leg.rated else { return Lack::Emergency };
@@ -163,8 +165,8 @@ impl<'a> Estimator<'a> {
         Lack::Prefix { prefix: self.uncovered(deck, leg.service, number) }
     }
 
-    /// The shortest beginning of a number that no row of a service has, but no less than its country's code, and of a
-    /// country with area codes of three digits no less than that.
+    /// The shortest leading digits of a number that no row of a service has, but at least its
+    /// country code, and in North America (`1`) at least the area code if any row begins with `1`.
     fn uncovered(&mut self, deck: usize, service: Direction, number: Number) -> String {
         let of_deck = self.deck(deck);
         let known = self.prefixes.entry((deck, service as usize)).or_insert_with(|| {
@@ -182,22 +184,22 @@ impl<'a> Estimator<'a> {
     }
 }
 
-/// Why a leg has no row.
+/// The reason why a leg has no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
-    /// No row has a prefix of the rated number: the shortest that none has.
+    /// No row has a prefix of the rated number.
     Prefix {
-        /// It.
+        /// The shortest prefix that no row has.
         prefix: String,
     },
-    /// Rows have the number, but none takes this caller.
+    /// Rows match the number, but none is for this caller.
     Origin {
         /// The code of the rated number's country.
         prefix: String,
-        /// That of the caller; `None` for an unknown one.
+        /// The code of the caller's country; `None` for an unknown caller.
         origin: Option<String>,
     },
-    /// Rows have the number, but none is in force.
+    /// Rows match the number, but none is in force.
     Date {
         /// The code of the rated number's country.
         prefix: String,
@@ -206,7 +208,7 @@ pub enum Lack {
     Emergency,
 }
 
-/// The row in the middle by price and fee; of two the cheaper.
+/// The median row by price and fee; the cheaper of two in the middle.
 fn middle(deck: &Deck, mut rows: Vec<usize>) -> Option<usize> {
     rows.sort_by_key(|row| (deck.rates[*row].price, deck.rates[*row].fee, *row));
     rows.get(rows.len().checked_sub(1)? / 2).copied()
@@ -220,8 +222,8 @@ fn common(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
-/// How many digits the country code of a number has (ITU-T E.164): one for +1 and +7, two for those of this list, else
-/// three.
+/// The number of digits of a number's country code (ITU-T E.164): one for +1 and +7, two for those
+/// of this list, else three.
 fn country_digits(number: Number) -> usize {
     const TWO: [&str; 44] = [
         "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52",
@@ -236,8 +238,8 @@ fn country_digits(number: Number) -> usize {
     }
 }
 
-/// An estimate as a person reads it: rounded to the currency's minor unit, now and not before. What would be rounded to
-/// nothing is shown as it is.
+/// An estimate for display: rounded to the currency's minor unit, here and not earlier. An amount
+/// that would round to zero is shown exactly.
 #[must_use]
 pub fn shown(money: &Money) -> String {
     let minor = minor_unit_decimals(&money.currency).unwrap_or(2);
@@ -311,7 +313,8 @@ mod tests {
             (priced.total.unwrap().to_string(), priced.unpriced.is_some(), priced.basis)
         };
         assert_eq!(price("+12125550100", 61), ("0.02000".to_owned(), false, Basis::TargetLeg));
-        // Of 0.0100, 0.0200, 0.0500 and 0.0900 the lower of the two in the middle; 61 s are two minutes.
+        // The median of the four prices is the lower of the two in the middle, 0.0200; 61 s are
+        // billed as two minutes.
         assert_eq!(price("+541123456789", 61), ("0.04000".to_owned(), true, Basis::MiddlePrice));
         assert_eq!(price("+442071838750", 60), ("0.02000".to_owned(), true, Basis::OtherRow));
         assert_eq!(price("+541123456789", 0), ("0.00000".to_owned(), true, Basis::MiddlePrice));

@@ -1,36 +1,39 @@
-//! Findings: what is odd about a run's calls and legs. None of it is an error; each is a question to ask.
+//! Findings: oddities of a run's calls and legs. None of them is an error; each is a question to
+//! ask.
 //!
 //! | id | the rule | why |
 //! |---|---|---|
 //! | `parent-runs-on` | a parent ends more than [`BYE_WAIT`] after its child was answered | the carrier ends it by then itself |
 //! | `long-conversation` | from a parent's start to its child's end it takes more than `policy.max_call_seconds` | longer than any call may be |
 //! | `short-prefix` | a leg's price fell back to a prefix of two digits or less: [`super::prefixes`] | a row may be missing |
-//! | `carrier-price` | the carrier's price of a call and ours differ | one of the two is wrong, or is not meant to be equal |
-//! | `zero-amount` | a leg with billed seconds comes to zero | a gift, or a price that was forgotten |
+//! | `carrier-price` | the carrier's price of a call and ours differ | one of the two is wrong, or they are not meant to be equal |
+//! | `zero-amount` | a leg with billed seconds has the amount zero | a gift, or a forgotten price |
 //! | `short-duration` | a call is billed for far less than it lasted: [`super::oddities`] | an export in minutes |
-//! | `bogus-date` | a call starts before 2000, or over a day after the newest start that is believed | a clock was wrong |
-//! | `mangled-caller` | a caller that was a number once, or lost its `+`, is billed as an unknown origin | the origin decides the price |
-//! | `carrier-unreadable` | the carrier's price is no plain number: [`crate::ledger::carrier`] | it is compared with nothing |
+//! | `bogus-date` | a call starts before 2000, or over a day after the newest plausible start | a clock was wrong |
+//! | `mangled-caller` | a caller that was once a number, or lost its `+`, is billed as an unknown origin | the origin decides the price |
+//! | `carrier-unreadable` | the carrier's price is no plain number: [`crate::ledger::carrier`] | it cannot be compared |
 //! | `carrier-currency` | the carrier's price is in another currency than the deck | two currencies are never subtracted |
 //! | `carrier-credit` | the carrier's price is positive | a refund, or a sign that was lost |
 //!
-//! A call is answered, at the latest, when its seconds begin: its end less its duration. Where a record has no end, its
-//! start stands for the answer (the carrier's own `start_time` is that), and start plus duration for the end.
+//! A call is answered, at the latest, when its seconds begin: its end minus its duration. If a
+//! record has no end, its start counts as the answer (as the carrier's own `start_time` is), and
+//! start plus duration as the end.
 //!
-//! Of the carrier's prices only those are set beside ours that are charges in the currency of ours.
+//! Only those of the carrier's prices that are charges in our currency are compared with ours.
 //!
-//! **Invariant:** examples are the worst by a rank in whole numbers; of equals the one that started first. So they do not
-//! depend on the order in which calls are looked at.
+//! **Invariant:** the examples are the worst by an integer rank; of equals, the one that started
+//! first. So they do not depend on the order of the calls.
 //!
 //! # Why 32 seconds
-//! When the target answers, the carrier notifies the transferor, who has to end the original call with a BYE. If none
-//! comes, the carrier ends it itself, 32 seconds after it notified (64 × T1, as SIP has it: RFC 3261, section 17). From the
-//! carrier's support article "How to Prevent Audio Issues by Correctly Handling SIP NOTIFY from Twilio on REFER".
+//! When the target answers, the carrier notifies the transferor, who has to end the original call
+//! with a BYE. If none comes, the carrier ends it itself, 32 seconds after the NOTIFY (64 × T1 in
+//! SIP: RFC 3261, section 17). Source: the carrier's support article "How to Prevent Audio Issues
+//! by Correctly Handling SIP NOTIFY from Twilio on REFER".
 //!
 //! # Why `policy.max_call_seconds`
-//! The carrier's trunk list has no limit of duration for transfers, so that a child longer than its trunk allows cannot be
-//! told from it. A single record above `policy.max_call_seconds` is suspended (`invalid-duration`); what is left to find is
-//! a conversation that no record shows whole.
+//! The carrier's trunk list has no duration limit for transfers, so it cannot show that a child is
+//! longer than its trunk allows. A single record above `policy.max_call_seconds` is suspended
+//! (`invalid-duration`); this check finds conversations that span several records.
 
 use super::lines::{Callers, CarrierLine, Example, Finding, rerate_command};
 use super::oddities::BYE_WAIT;
@@ -45,12 +48,12 @@ use crate::time::{self, Micros, SECOND};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Examples of each finding.
+/// The most examples of a finding.
 pub const EXAMPLES: usize = 10;
-/// Units of a price in a unit of an amount.
+/// The number of price units in an amount unit.
 const PRICE_UNITS: i128 = 10_i128.pow(PRICE_DECIMALS - AMOUNT_DECIMALS);
 
-/// The first of a list by rank, then by start and id; no more than so many are kept.
+/// The best entries of a list by rank, then by start and id, up to a fixed number.
 pub(crate) struct Best<T> {
     most: usize,
     kept: BTreeMap<(Reverse<i128>, Micros, String), T>,
@@ -61,7 +64,7 @@ impl<T> Best<T> {
         Self { most, kept: BTreeMap::new() }
     }
 
-    /// Keeps one, if it is among the first; only then it is made.
+    /// Keeps an entry if it is among the best; only then is its value made.
     pub(crate) fn offer(&mut self, rank: i128, start: Micros, call_sid: &str, make: impl FnOnce() -> T) {
         if self.kept.len() == self.most {
             let beaten = self
@@ -78,19 +81,19 @@ impl<T> Best<T> {
         }
     }
 
-    /// Adds those of another list.
+    /// Adds the entries of another list.
     pub(crate) fn merge(&mut self, other: Self) {
         for ((Reverse(rank), start, call_sid), value) in other.kept {
             self.offer(rank, start, &call_sid, || value);
         }
     }
 
-    /// The id and the value of the first.
+    /// The id and the value of the best entry.
     pub(crate) fn first(&self) -> Option<(&str, &T)> {
         self.kept.first_key_value().map(|((_, _, call_sid), value)| (call_sid.as_str(), value))
     }
 
-    /// Those that were kept, the first one first: rank, start, id.
+    /// The kept entries in the order of rank, start and id.
     pub(super) fn into_iter(self) -> impl Iterator<Item = (Micros, String, T)> {
         self.kept.into_iter().map(|((_, start, call_sid), value)| (start, call_sid, value))
     }
@@ -114,7 +117,7 @@ impl Open {
     }
 }
 
-/// The carrier's prices in one currency.
+/// The comparison with the carrier's prices in one currency.
 #[derive(Default)]
 struct Carrier {
     calls: u64,
@@ -125,20 +128,20 @@ struct Carrier {
     carriers: i128,
 }
 
-/// What the findings of a run stand on, beside its rows.
+/// The parameters of a run's findings, besides its rows.
 #[derive(Debug, Default)]
 pub struct Setting {
-    /// The run's policy.
+    /// The longest call in seconds, by the run's policy.
     pub max_call_seconds: u32,
-    /// The newest start that is believed.
+    /// The newest start that is plausible.
     pub newest_start: Option<Micros>,
-    /// The numbers that stood for a withheld caller, by the run's policy.
+    /// The numbers that represent a withheld caller, by the run's policy.
     pub withheld: BTreeSet<Number>,
-    /// The carrier's prices that the run could not keep.
+    /// The carrier's prices that the run could not store.
     pub carrier_prices: CarrierPrices,
 }
 
-/// All findings of a run, while its rows are looked at.
+/// All findings of a run, while its rows are checked.
 pub struct Findings {
     setting: Setting,
     runs_on: Open,
@@ -153,12 +156,12 @@ pub struct Findings {
     mangled: Open,
     credit: Open,
     carrier: BTreeMap<String, Carrier>,
-    /// Callers of billed roots.
+    /// The callers of billed roots.
     pub callers: Callers,
 }
 
 impl Findings {
-    /// None yet.
+    /// Findings without hits.
     #[must_use]
     pub fn new(setting: Setting) -> Self {
         Self {
@@ -179,7 +182,7 @@ impl Findings {
         }
     }
 
-    /// Looks at a booked call.
+    /// Checks a booked call.
     pub fn call(&mut self, call: &Call<'_>) {
         self.bogus_date.of += 1;
         if is_bogus_start(call.start, self.setting.newest_start) {
@@ -192,7 +195,8 @@ impl Findings {
             });
         }
         self.carrier_price(call);
-        // One that was answered and has no second is not billed, and may have lost them.
+        // An answered call of 0 s is not billed, but may have lost its seconds, so it is checked,
+        // too.
         if call.is_completed {
             self.length(call);
         }
@@ -240,7 +244,7 @@ impl Findings {
         }
     }
 
-    /// Looks at an answered child beside its parent.
+    /// Checks an answered child against its parent.
     pub fn transfer(&mut self, transfer: &Transfer<'_>) {
         let Transfer { child, parent_sid, child_start, answered, child_end, parent_start, parent_end } = *transfer;
         self.runs_on.of += 1;
@@ -259,7 +263,7 @@ impl Findings {
         }
     }
 
-    /// Looks at a leg; `longer` is the prefix of [`super::prefixes::Prefixes::longer`].
+    /// Checks a leg; `longer` is the result of [`super::prefixes::Prefixes::longer`].
     pub fn leg(&mut self, leg: &Leg<'_>, longer: Option<&str>) {
         self.short_prefix.of += 1;
         if let Some(longer) = longer {
@@ -280,7 +284,8 @@ impl Findings {
         }
     }
 
-    /// Looks at the price that the carrier named for a call. What is no charge in our currency is not set beside ours.
+    /// Checks the carrier's price of a call. A price that is not a charge in our currency is not
+    /// compared with ours.
     fn carrier_price(&mut self, call: &Call<'_>) {
         let Some(price) = call.carrier_price else { return };
         self.credit.of += 1;
@@ -298,7 +303,7 @@ impl Findings {
         if price > 0 || self.setting.carrier_prices.may_be_foreign(call.call_sid, call.account_sid) {
             return;
         }
-        // A charge is negative there.
+        // The carrier writes a charge as a negative price.
         let (ours, carriers) = (call.amount.units().saturating_mul(PRICE_UNITS), -i128::from(price));
         if !self.carrier.contains_key(call.currency) {
             self.carrier.insert(call.currency.to_owned(), Carrier::default());
@@ -321,7 +326,7 @@ impl Findings {
         }
     }
 
-    /// The carrier's prices beside ours, by currency.
+    /// The carrier's prices compared with ours, by currency.
     #[must_use]
     pub fn carrier_lines(&self) -> Vec<CarrierLine> {
         let line = |(currency, line): (&String, &Carrier)| CarrierLine {
@@ -337,7 +342,7 @@ impl Findings {
         self.carrier.iter().map(line).collect()
     }
 
-    /// Every finding, with those that found nothing.
+    /// Every finding, including those without hits.
     #[must_use]
     pub fn finish(self) -> Vec<Finding> {
         let CarrierPrices { records, unreadable, foreign, .. } = self.setting.carrier_prices;
@@ -387,12 +392,12 @@ impl Findings {
     }
 }
 
-/// Units of a price, with at least five decimals.
+/// Price units as a decimal, with at least five decimals.
 fn money(units: i128) -> String {
     decimal_text(units, PRICE_DECIMALS, 5)
 }
 
-/// Seconds, with decimals only where there are some.
+/// Seconds, with decimals only if they are not whole.
 fn seconds(micros: Micros) -> String {
     decimal_text(micros.into(), 6, 0)
 }

@@ -1,4 +1,4 @@
-//! Gathering a report: from the stored files of a run, and of the runs before it.
+//! Gathering a report from the stored files of a run and of the runs before it.
 //!
 //! ```text
 //! manifest ────────────▶ head, law, classes
@@ -8,12 +8,13 @@
 //! legs of other runs ──▶ sums of the days of four weeks
 //! ```
 //!
-//! **Invariant:** of a run's calls and legs one group of rows is in memory at a time. What was added up is held against the
-//! manifest; if the two differ there is no report.
+//! **Invariant:** one row group of a run's calls or legs is in memory at a time. The sums are
+//! checked against the manifest; if they differ there is no report.
 //!
 //! # Why
-//! Nearly every parent stands in the group of its child or in the one before, for a child starts when its parent ends.
-//! Those of all others are asked for by their ids, many at a time, as `verify` and `run` do.
+//! Nearly every parent is in the row group of its child or in the one before, since a child starts
+//! when its parent ends. All other parents are looked up by id, many at a time, as in `verify` and
+//! `run`.
 
 use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks;
@@ -46,10 +47,10 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The report of a run, which may be one that was undone; `undone` says why it was.
+/// The report of a run, which may have been undone; `undone` is the reason.
 ///
 /// # Errors
-/// If a file cannot be read, or the legs do not add up to what the run says.
+/// If a file cannot be read, or the sums differ from the run's manifest.
 pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str>) -> Result<Report, LedgerError> {
     let m = &run.manifest;
     let before: Vec<&Run> = history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
@@ -133,7 +134,7 @@ fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
     }
 }
 
-/// What waits after the run, by cause and by reason.
+/// The suspended records after the run, by cause and by reason.
 fn waits_of(
     ledger: &Ledger,
     run: &Run,
@@ -158,7 +159,8 @@ fn wrong(path: &Path, problem: String) -> LedgerError {
     FileError::new(path, problem).hint(RESTORE).into()
 }
 
-/// The policy of the run; a run without calls (a person's decision) has none, and nothing to hold against it.
+/// The policy of the run. A run without calls (a person's decision) has none, and no calls to check
+/// against it.
 fn setting(m: &Manifest, newest_start: Option<Micros>) -> Setting {
     let policy = Policy::of_words(&m.policy);
     Setting {
@@ -182,7 +184,7 @@ fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
     Ok(Prefixes::of(&decks::archived(&ledger.archive_folder().join(hash), own_name)?.decks))
 }
 
-/// What was added up is what the run says: its booked calls, its legs and their sums.
+/// Checks the counts and sums against the manifest: booked calls, legs and their amounts.
 fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
     let m = &run.manifest;
     let amounts = counter.amounts().map_err(LedgerError::of_sum)?;
@@ -198,10 +200,11 @@ fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
     Ok(amounts)
 }
 
-// ---- days -------------------------------------------------------------------------------------------------------
+// ---- days ---------------------------------------------------------------------------------------
 
-/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed; and the last day that
-/// was known before it, which may have been open then. A decision has no days.
+/// The days with legs of the run, and the last day of its calls, even if nothing on it was billed;
+/// and the last day known before the run, which may have been open then. Kinds other than a run or
+/// an import have only the days with legs.
 fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
     let mut days = counter.days.days();
     if matches!(run.manifest.kind, RunKind::Run | RunKind::Import) {
@@ -211,7 +214,7 @@ fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
     days
 }
 
-/// The sums of some days over some runs. A file is read a group of rows at a time.
+/// The sums of some days over some runs. A file is read one row group at a time.
 fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError> {
     let files = runs.iter().flat_map(|run| run.files(Dataset::Legs).into_iter().map(move |path| (run, path)));
     let files: Vec<(i64, &Run, PathBuf)> = files
@@ -235,7 +238,7 @@ fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError
     Ok(sums)
 }
 
-// ---- legs -------------------------------------------------------------------------------------------------------
+// ---- legs ---------------------------------------------------------------------------------------
 
 const LEG_TEXTS: [&str; 8] =
     ["call_sid", "scenario", "service", "rated_number", "destination_prefix", "description", "deck", "currency"];
@@ -273,12 +276,12 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
     Ok(())
 }
 
-// ---- calls ------------------------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 const CALL_TEXTS: [&str; 9] =
     ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency", "status"];
 const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
-/// Children whose parents are asked for together.
+/// The number of children whose parents are looked up together.
 const ASKED: usize = ROWS;
 
 fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
@@ -321,7 +324,7 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
     families.ask(counter)
 }
 
-/// When a call started, was answered and ended.
+/// The times at which a call started, was answered and ended.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: Micros,
@@ -330,7 +333,7 @@ struct Span {
 }
 
 impl Span {
-    /// From a row of [`CALL_TIMES`].
+    /// Reads a row of [`CALL_TIMES`].
     fn of(times: &Longs<'_, 3>, row: usize) -> Result<Self, LedgerError> {
         let start = times.at(0, row)?;
         let (answered, end) = answered_and_ended(start, times.optional(1)[row], times.at(2, row)?);
@@ -338,24 +341,24 @@ impl Span {
     }
 }
 
-/// A child whose parent does not stand near it.
+/// A child whose parent is not in a row group near it.
 struct Apart {
     child: String,
     parent_sid: String,
     span: Span,
 }
 
-/// Children and where their parents are.
+/// Children, and the places of their parents.
 struct Families<'a> {
     history: &'a History,
     run: &'a Run,
-    /// The roots of this group and of the one before.
+    /// The roots of this row group and of the one before.
     near: [HashMap<Sid, Span>; 2],
     apart: Vec<Apart>,
 }
 
 impl Families<'_> {
-    /// The next group, with its roots.
+    /// Begins the next row group, with its roots.
     fn begin(&mut self, roots: HashMap<Sid, Span>) {
         self.near.swap(0, 1);
         self.near[0] = roots;
@@ -369,7 +372,7 @@ impl Families<'_> {
         }
     }
 
-    /// Finds the parents that stand elsewhere: in the run, or in one that it stands on.
+    /// Looks up the parents of the children in `apart`: in the run, or in a run that it depends on.
     fn ask(&mut self, counter: &mut Counter) -> Result<(), LedgerError> {
         let mut wanted: Vec<Sid> = self.apart.iter().map(|apart| Sid::of(&apart.parent_sid).0).collect();
         wanted.sort_unstable();
@@ -407,7 +410,7 @@ fn look(child: &str, parent_sid: &str, span: Span, parent: Span, counter: &mut C
     });
 }
 
-/// The spans of those of the wanted calls that a run booked. Only the groups are read in which one stands.
+/// The spans of the wanted calls that a run booked. Only row groups with a wanted call are read.
 fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result<(), LedgerError> {
     let mut by_group: BTreeMap<(i32, usize), Vec<(usize, Sid)>> = BTreeMap::new();
     for id in ids_in(run, wanted)? {

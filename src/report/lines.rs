@@ -4,19 +4,19 @@ use crate::money::Total;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Calls in the list of the largest, per currency.
+/// The number of calls in the list of the largest, per currency.
 pub const LARGEST: usize = 20;
 
-/// Which run a report is about, and what went in.
+/// The run of a report, and its inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Head {
     /// Its id.
     pub run_id: String,
-    /// What it was for: `run`, `retry`, `close`, `resolve`.
+    /// Its kind: `run`, `retry`, `close`, `resolve`, `import`.
     pub kind: String,
-    /// Why, if a person decided it.
+    /// The reason, if a person decided it.
     pub reason: Option<String>,
-    /// Why it was undone, if it was: then nothing of it counts.
+    /// The reason why it was undone, if it was: then nothing of it counts.
     pub undone: Option<String>,
     /// Its number, from 1.
     pub sequence: u64,
@@ -24,21 +24,21 @@ pub struct Head {
     pub previous: Option<String>,
     /// The newest call start of its own records; the report has no other date.
     pub newest_start: Option<String>,
-    /// The newest call start that was known after it: ages are counted up to it.
+    /// The newest call start known after the run: ages are counted up to it.
     pub known_until: Option<String>,
-    /// Version of trunkrate that booked it.
+    /// The version of trunkrate that booked it.
     pub version: String,
-    /// Version of the time zone database.
+    /// The version of the time zone database.
     pub tzdb: String,
     /// The call files.
     pub files: Vec<FileLine>,
     /// The decks.
     pub decks: Vec<DeckLine>,
-    /// Hash over all files of decks.
+    /// The hash over all deck files.
     pub decks_hash: Option<String>,
-    /// Hash of the trunk list.
+    /// The hash of the trunk list.
     pub trunks_hash: Option<String>,
-    /// Hash of the accounts.
+    /// The hash of the accounts.
     pub accounts_hash: Option<String>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
@@ -49,9 +49,9 @@ pub struct Head {
 pub struct FileLine {
     /// Its name.
     pub name: String,
-    /// Its form.
+    /// Its format.
     pub format: String,
-    /// Records in it.
+    /// The number of records in it.
     pub rows: u64,
     /// Its size in bytes.
     pub bytes: u64,
@@ -75,7 +75,7 @@ pub struct DeckLine {
 pub struct Term {
     /// `read`, `rated` …
     pub name: String,
-    /// How many.
+    /// Its records and seconds.
     #[serde(flatten)]
     pub count: Count,
 }
@@ -83,16 +83,16 @@ pub struct Term {
 /// The law of conservation as one line of arithmetic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Law {
-    /// Left of the sign: read, retried.
+    /// The left side: read, retried.
     pub came: Vec<Term>,
-    /// Right of it: rated, free, duplicate, ignored, suspended, closed.
+    /// The right side: rated, free, duplicate, ignored, suspended, closed.
     pub ended: Vec<Term>,
-    /// Whether both sides are equal, in records and in seconds.
+    /// True if both sides are equal, in records and in seconds.
     pub holds: bool,
 }
 
 impl Law {
-    /// The law over named counts; a name that is not there counts nothing.
+    /// The law over named counts; `count` gives zero for an unknown name.
     #[must_use]
     pub fn of(count: impl Fn(&str) -> Count) -> Self {
         let terms = |names: &[&str]| -> Vec<Term> {
@@ -112,21 +112,21 @@ impl Law {
     }
 }
 
-/// Where records ended.
+/// The records that ended in one class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClassLine {
     /// `rated`, `free` …
     pub class: String,
-    /// What that means; of ignored records also their directions.
+    /// The meaning of the class; for ignored records also their directions.
     pub words: String,
-    /// How many.
+    /// Its records and seconds.
     #[serde(flatten)]
     pub count: Count,
-    /// What they come to.
+    /// Their amounts by currency.
     pub amounts: Vec<Money>,
 }
 
-/// What a class means, in words; of ignored records with how many there are of each direction.
+/// The meaning of a class in words; for ignored records with the number of each direction.
 #[must_use]
 pub fn class_words(class: &str, ignored: &BTreeMap<String, u64>) -> String {
     let words = match class {
@@ -150,13 +150,13 @@ pub fn class_words(class: &str, ignored: &BTreeMap<String, u64>) -> String {
 pub struct ScenarioLine {
     /// Its id.
     pub scenario: String,
-    /// The same as the published table has it.
+    /// The scenario in the words of the published table.
     pub words: String,
-    /// Calls that are billed.
+    /// The billed calls.
     pub calls: u64,
-    /// Calls that are free.
+    /// The free calls.
     pub free_calls: u64,
-    /// Legs.
+    /// The number of legs.
     pub legs: u64,
     /// Their billed seconds.
     pub billed_seconds: u64,
@@ -166,29 +166,29 @@ pub struct ScenarioLine {
     pub amounts: Vec<Money>,
 }
 
-/// The records that wait, or waited, for one reason.
+/// The records suspended, or written off, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReasonLine {
     /// The reason.
     pub reason: String,
-    /// How many.
+    /// Its records and seconds.
     #[serde(flatten)]
     pub count: Count,
-    /// When the oldest was first seen.
+    /// The time at which the oldest was first seen.
     pub oldest_first_seen: Option<String>,
     /// Its age in whole days.
     pub oldest_days: Option<i64>,
-    /// The age in the middle: half of them wait no longer. Of two in the middle it is the lower.
+    /// The median age; the lower of two in the middle.
     pub median_days: Option<i64>,
-    /// How often the one that was tried most was tried.
+    /// The number of tries of the record that was tried most often.
     pub most_tries: u32,
-    /// What to do.
+    /// The remedy.
     pub hint: &'static str,
-    /// The oldest.
+    /// The oldest records.
     pub samples: Vec<Sample>,
 }
 
-/// A record that waits, as a sample of its reason.
+/// A suspended or written-off record, as a sample of its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sample {
     /// The call; empty if the record has no id.
@@ -199,13 +199,13 @@ pub struct Sample {
     pub source_file: String,
     /// Its line there.
     pub source_line: u64,
-    /// What was found, and what was expected.
+    /// The value found, and the value expected.
     pub detail: String,
     /// Its age in whole days.
     pub age_days: Option<i64>,
-    /// How often it was tried.
+    /// The number of tries.
     pub tries: u32,
-    /// Why it was written off; empty if it waits.
+    /// The reason for the write-off; empty if the record is still suspended.
     pub closed_because: String,
 }
 
@@ -216,7 +216,8 @@ pub struct Timeline {
     pub currency: String,
     /// The last days without a gap, oldest first, up to the run's last day.
     pub all: Vec<DaySum>,
-    /// The run's own days and the last one known before it, newest first, each beside the same weekdays before it.
+    /// The run's own days and the last one known before it, newest first, each compared with the
+    /// same weekdays before it.
     pub days: Vec<Day>,
 }
 
@@ -225,15 +226,15 @@ pub struct Timeline {
 pub struct DaySum {
     /// `YYYY-MM-DD`.
     pub date: String,
-    /// Sum of all runs up to this one.
+    /// The sum of all runs up to this one.
     pub amount: Total,
-    /// What of it is this run's.
+    /// The share of this run.
     pub of_run: Total,
-    /// Whether the run booked legs of that day.
+    /// True if the run booked legs of that day.
     pub is_of_run: bool,
 }
 
-/// A day of the run, beside the same weekdays of the 28 days before it.
+/// A day of the run, compared with the same weekdays of the 28 days before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Day {
     /// Its date and sums.
@@ -241,13 +242,14 @@ pub struct Day {
     pub sum: DaySum,
     /// `Friday`.
     pub weekday: &'static str,
-    /// The same weekday 7, 14, 21 and 28 days before, newest first; a day without legs is left out.
+    /// The same weekday 7, 14, 21 and 28 days before, newest first, without days that have no legs.
     pub before: Vec<Before>,
     /// Their median.
     pub median: Option<String>,
-    /// How it is beside them.
+    /// The result of the comparison.
     pub verdict: Verdict,
-    /// Whether no call is known that starts later, or in the day's last hour, so that the day may not be over.
+    /// True if no call is known that starts in the day's last hour or later, so that the day may
+    /// not be over.
     pub may_not_be_over: bool,
     /// All of this in a sentence.
     pub words: String,
@@ -262,11 +264,11 @@ pub struct Before {
     pub amount: Total,
 }
 
-/// How a day is beside the same weekdays before it: see [`super::days`] for the rule.
+/// The comparison of a day with the same weekdays before it: see [`super::days`] for the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// From half of the median to double of it.
+    /// From half of the median to double the median, inclusive.
     Usual,
     /// Below half.
     Low,
@@ -283,7 +285,7 @@ pub enum Verdict {
 pub struct Largest {
     /// ISO 4217.
     pub currency: String,
-    /// The greatest first; of equals the one that started first.
+    /// The largest amount first; of equal amounts, the earlier start first.
     pub calls: Vec<LargeCall>,
 }
 
@@ -296,96 +298,97 @@ pub struct LargeCall {
     pub account_sid: String,
     /// The account's name, if it is listed.
     pub account_name: String,
-    /// When it started, UTC.
+    /// The start of the call, UTC.
     pub start: String,
     /// Its scenario.
     pub scenario: String,
-    /// From, as the log has it.
+    /// The calling party, as the log writes it.
     pub from: String,
-    /// To.
+    /// The called party.
     pub to: String,
     /// Its seconds.
     pub duration_seconds: i64,
     /// The sum of its legs.
     pub amount: Total,
-    /// What explains it, to be copied into a terminal; see [`rerate_command`].
+    /// The command that explains the call, for copying into a terminal; see [`rerate_command`].
     pub command: Option<String>,
 }
 
-/// The callers of billed calls that are no transfers. All but the known ones are billed with an unknown origin.
+/// The callers of billed calls that are not transfers. Withheld, mangled and unknown callers are
+/// billed with an unknown origin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Callers {
-    /// Those calls.
+    /// All those calls.
     pub roots: u64,
-    /// Of these, calls from one of the numbers that stand for a withheld caller.
+    /// Calls from one of the numbers that represent a withheld caller.
     pub withheld: u64,
-    /// Calls from a text that was a number once.
+    /// Calls from a text that was once a number.
     pub mangled: u64,
-    /// Calls from any other text, or from nothing.
+    /// Calls from any other text, or from an empty one.
     pub unknown: u64,
 }
 
-/// The carrier's prices of the run's calls beside ours.
+/// The carrier's prices of the run's calls compared with ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CarrierLine {
     /// The currency of both.
     pub currency: String,
-    /// Booked calls for which the carrier named a charge in it, or without a unit.
+    /// Booked calls for which the carrier gave a charge in this currency, or without a unit.
     pub calls: u64,
-    /// Calls for which both are equal.
+    /// Calls with equal prices.
     pub equal: u64,
-    /// Calls for which ours is more.
+    /// Calls for which our price is higher.
     pub ours_more: u64,
-    /// Calls for which ours is less.
+    /// Calls for which our price is lower.
     pub ours_less: u64,
-    /// The sum of ours.
+    /// The sum of our prices.
     pub ours: String,
-    /// The sum of the carrier's.
+    /// The sum of the carrier's prices.
     pub carriers: String,
-    /// Ours less the carrier's.
+    /// Our sum minus the carrier's.
     pub difference: String,
 }
 
-/// Something odd, or that nothing odd of a kind was found.
+/// A check for one kind of oddity, with its hits, if any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Its id.
     pub id: &'static str,
-    /// What was looked for.
+    /// The oddity that it checks for.
     pub title: &'static str,
-    /// How often it was found.
+    /// The number of hits.
     pub count: u64,
-    /// How many were looked at.
+    /// The number of items checked.
     pub of: u64,
-    /// What those are: `legs`, `transfers` …
+    /// The items checked: `legs`, `transfers` …
     pub unit: &'static str,
     /// The exact rule.
     pub rule: String,
-    /// Why it matters.
+    /// The reason why it matters.
     pub why: &'static str,
-    /// What to do.
+    /// The remedy.
     pub what_to_do: &'static str,
-    /// The worst.
+    /// The worst hits.
     pub examples: Vec<Example>,
 }
 
-/// A call in which something was found.
+/// A call with a hit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
     /// The call.
     pub call_sid: String,
-    /// When it started, UTC.
+    /// The start of the call, UTC.
     pub start: String,
-    /// What was found.
+    /// The hit in words.
     pub text: String,
-    /// What explains it, to be copied into a terminal.
+    /// The command that explains the call, for copying into a terminal.
     pub command: Option<String>,
 }
 
 /// Records and their seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// Records.
+    /// The number of records.
     pub records: u64,
     /// Their seconds.
     pub seconds: u64,
@@ -400,8 +403,9 @@ pub struct Money {
     pub amount: Total,
 }
 
-/// The command that explains a call, safe to be copied into a terminal. An id is a text that a stranger may have chosen:
-/// one with anything but letters, digits and harmless signs is quoted, and for one with hidden characters there is none.
+/// The command that explains a call, safe for copying into a terminal. A stranger may have chosen
+/// the id: an id with anything but letters, digits and harmless signs is quoted. An empty id, or
+/// one with hidden characters, has no command.
 #[must_use]
 pub fn rerate_command(call_sid: &str) -> Option<String> {
     if call_sid.is_empty() || matches!(crate::text::visible(call_sid), std::borrow::Cow::Owned(_)) {

@@ -1,4 +1,4 @@
-//! The report of a run: what an operator reads in the morning, whole, before it is drawn.
+//! The report of a run, which an operator reads in the morning: its values, before it is drawn.
 //!
 //! ```text
 //! Report
@@ -14,13 +14,16 @@
 //! └── findings: [Finding]             what is odd: how many, examples, why it matters, what to do
 //! ```
 //!
-//! A report is as of its run: it knows the runs before it and none after it, so that it reads the same a week later.
-//! There is no clock in it; ages are counted in the time of the calls, up to the newest start that was known then.
+//! A report is as of its run: it includes the runs before it and none after it, so that it reads
+//! the same a week later. It uses no clock; ages are counted in the time of the calls, up to the
+//! newest start known at that time.
 //!
-//! **Invariant:** a report computes no amount, but for the estimates of what waits ([`estimate`]), which are added to nothing.
-//! It adds up stored amounts of legs, and whoever gathers it holds their sum against what the run says of itself.
+//! **Invariant:** a report computes no amounts, except the estimates for suspended records
+//! ([`estimate`]), which are added to nothing else. It adds up stored amounts of legs, and
+//! [`gather`] checks their sum against the run's manifest.
 //!
-//! Next: [`count`], which is fed the rows; `crate::report::gather`, which reads them; `crate::render::report`, which draws.
+//! Next: [`count`], which is fed the rows; `crate::report::gather`, which reads them;
+//! `crate::render::report`, which draws.
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 

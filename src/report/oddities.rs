@@ -1,44 +1,45 @@
-//! What is odd about one booked call, looked at by itself: rules that the run and the report share.
+//! Oddities of a single booked call: rules that the run and the report share.
 //!
 //! # Why these bounds
-//! The carrier's `start_time` may be when it began to ring, so that a short call has a long way from start to end. A proxy gives a
-//! call that only rings up after three minutes (RFC 3261, timer C). With three minutes of ringing taken off, a call that lasted
-//! ten times as long as it is billed for is no ringing; in an export in minutes every call of some length is like that. Where
-//! half of the long calls are so, half a minute of ringing is enough.
+//! The carrier's `start_time` may be the start of the ringing, so a short call may have a long time
+//! from start to end. A proxy gives up on a call that only rings after three minutes (RFC 3261,
+//! timer C). If a call, with three minutes of ringing taken off, still lasted ten times as long as
+//! it is billed for, ringing does not explain it; in an export in minutes every call of some length
+//! looks like that. If half of the long calls do, allowing half a minute of ringing is enough.
 
 use crate::time::{DAY, Micros, SECOND};
 
-/// The longest that a carrier waits for the BYE after the transfer target answered.
+/// The longest time that a carrier waits for the BYE after the transfer target answered.
 pub const BYE_WAIT: Micros = 32 * SECOND;
 
-/// Calls shorter than this from start to end say nothing.
+/// The shortest time from start to end of a call that is checked.
 pub const LONG: Micros = 60 * SECOND;
-/// Longest ringing that a single call may have.
+/// The longest ringing that explains a single call.
 pub const LONGEST_RINGING: Micros = 180 * SECOND;
-/// Ringing that many calls may have.
+/// The longest ringing that explains many calls.
 pub const RINGING: Micros = 30 * SECOND;
-/// So many times its duration a call may last.
+/// The most times its duration that a call may last, besides ringing.
 pub const TIMES: i64 = 10;
-/// So many calls make many.
+/// The least number of calls that count as many.
 pub const MANY: u64 = 3;
-/// No call of a trunk with transfers started before 2000.
+/// The start of 2000: no call of a trunk with transfers started before.
 pub const FIRST_START: Micros = 946_684_800 * SECOND;
 
-/// How the duration of a billed call is beside the time from its start to its end.
+/// The duration of a billed call compared with the time from its start to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// Below a minute, or the end is not known.
+    /// Below a minute from start to end, or the end is not known.
     Short,
-    /// As it may be.
+    /// A plausible duration.
     Plausible,
-    /// Far below, if many are so.
+    /// Far below, if many calls are like that.
     Low,
     /// Far below.
     FarTooLow,
 }
 
 impl Length {
-    /// Looks at a billed call.
+    /// Classifies a billed call.
     #[must_use]
     pub fn of(start: Micros, end: Option<Micros>, duration_seconds: i64) -> Self {
         let Some(length) = end.and_then(|end| end.checked_sub(start)).filter(|length| *length >= LONG) else {
@@ -53,7 +54,7 @@ impl Length {
     }
 }
 
-/// How many billed calls there are of each length.
+/// The number of billed calls of each length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lengths {
     /// A minute or longer.
@@ -72,27 +73,28 @@ impl Lengths {
         self.far_too_low += u64::from(length == Length::FarTooLow);
     }
 
-    /// Adds those of other calls.
+    /// Adds the counts of other calls.
     pub fn merge(&mut self, other: Self) {
         self.long += other.long;
         self.low += other.low;
         self.far_too_low += other.far_too_low;
     }
 
-    /// Whether many are low, so that all of them count.
+    /// True if many are low, so that all of them count.
     #[must_use]
     pub fn many_are_low(self) -> bool {
         self.low >= MANY && self.low >= self.long - self.low
     }
 
-    /// How many count.
+    /// The number of calls that count as odd.
     #[must_use]
     pub fn odd(self) -> u64 {
         if self.many_are_low() { self.low } else { self.far_too_low }
     }
 }
 
-/// Whether a call cannot have started then. `newest` is the newest start that is believed ([`crate::clock`]).
+/// True if a call cannot have started then. `newest` is the newest plausible start
+/// ([`crate::clock`]).
 #[must_use]
 pub fn is_bogus_start(start: Micros, newest: Option<Micros>) -> bool {
     start < FIRST_START || newest.is_some_and(|newest| start > newest.saturating_add(DAY))
@@ -109,7 +111,7 @@ mod tests {
             (1200, 20, Length::FarTooLow),
             (1200, 1200, Length::Plausible),
             (1200, 2, Length::FarTooLow),
-            // Rang for a minute and a half.
+            // A call that rang for a minute and a half.
             (95, 5, Length::Low),
             (59, 1, Length::Short),
             (60, 3, Length::Plausible),

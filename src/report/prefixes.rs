@@ -1,27 +1,28 @@
-//! Legs whose price fell back to a short prefix, though the deck has longer ones beside the number.
+//! Legs whose price fell back to a short prefix, though the deck has longer ones near the number.
 //!
-//! **Invariant:** the rule, exactly. A leg fell back if the destination prefix that priced it has at most two digits, and
-//! the deck has, for the same service and in force at the call's start, a longer prefix that begins like the rated number
-//! does: with the digits of the short prefix and one more. In North America (`1`) it must agree in the area code, too, four
-//! digits in all.
+//! **Invariant:** the exact rule. A leg fell back if the destination prefix that priced it has at
+//! most two digits, and the deck has, for the same service and in force at the call's start, a
+//! longer prefix that agrees with the rated number in the digits of the short prefix and one more.
+//! In North America (`1`) it must agree in the area code, too, four digits in all.
 //!
 //! # Why
-//! `32` prices Belgium, and `32455` its mobiles for callers from the EEA: a mobile that is priced by `32` is what a missing
-//! row, a row that has ended, or an origin list looks like. One digit more than the short prefix tells mobiles from fixed
-//! lines nearly everywhere. Under `1` it would tell nothing: `1242` is the Bahamas, `1202` is Washington, and every call
-//! to the United States would be found every night.
+//! `32` prices Belgium, and `32455` its mobiles for callers from the EEA: a mobile priced by `32`
+//! is the sign of a missing row, a row that has ended, or an origin list. One digit more than the
+//! short prefix distinguishes mobiles from fixed lines nearly everywhere. Under `1` it would not:
+//! `1242` is the Bahamas, `1202` is Washington, and every call to the United States would be a
+//! finding every night.
 
 use crate::deck::Deck;
 use crate::scenario::Direction;
 use crate::time::Micros;
 use std::ops::Range;
 
-/// A short prefix has at most so many digits.
+/// The most digits of a short prefix.
 pub const SHORT: usize = 2;
-/// Digits that must agree in North America: `1` and the area code.
+/// The number of digits that must agree in North America: `1` and the area code.
 const NORTH_AMERICA: usize = 4;
 
-/// The destination prefixes of a deck, as texts are ordered, each with the time of its row.
+/// The destination prefixes of a deck, in text order, each with the validity of its row.
 struct OfDeck {
     name: String,
     by_service: [Vec<(String, Range<Micros>)>; 2],
@@ -32,7 +33,7 @@ struct OfDeck {
 pub struct Prefixes(Vec<OfDeck>);
 
 impl Prefixes {
-    /// Of some decks.
+    /// The prefixes of some decks.
     #[must_use]
     pub fn of(decks: &[Deck]) -> Self {
         let of = |deck: &Deck| OfDeck {
@@ -42,8 +43,9 @@ impl Prefixes {
         Self(decks.iter().map(of).collect())
     }
 
-    /// The longer prefix that makes a leg's short one odd, of several the one that agrees with the number in most digits;
-    /// `None` if it did not fall back. `prefix` is the one that priced it, `rated` the rated number with its `+`.
+    /// The longer prefix that makes a leg's short one odd, or `None` if the leg did not fall back.
+    /// Of several, the one that agrees with the number in most digits. `prefix` is the one that
+    /// priced the leg, `rated` the rated number with its `+`.
     #[must_use]
     pub fn longer(&self, deck: &str, service: &str, prefix: &str, rated: &str, at: Micros) -> Option<&str> {
         if prefix.len() > SHORT || !prefix.bytes().all(|b| b.is_ascii_digit()) {
@@ -56,7 +58,7 @@ impl Prefixes {
         let all = &deck.by_service[Direction::from_service(service)? as usize];
         let under = &all[all.partition_point(|(known, _)| known.as_str() < begin)..];
         let under = &under[..under.partition_point(|(known, _)| known.starts_with(begin))];
-        // As texts are ordered, what agrees in most digits stands beside the number.
+        // In text order, the prefix that agrees in most digits is next to the number.
         let (lower, upper) = under.split_at(under.partition_point(|(known, _)| known.as_str() <= number));
         let in_force = |(_, force): &&(String, Range<Micros>)| force.contains(&at);
         let beside = [lower.iter().rev().find(in_force), upper.iter().find(in_force)];

@@ -1,4 +1,4 @@
-//! Rows of the log and of legs, as a report looks at them.
+//! Rows of the call log and of the legs, as a report reads them.
 
 use crate::money::{Amount, Total};
 use crate::time::{self, Micros};
@@ -13,7 +13,7 @@ pub struct Call<'a> {
     pub from: &'a str,
     pub to: &'a str,
     pub start: Micros,
-    /// If that is known.
+    /// The end, if it is known.
     pub end: Option<Micros>,
     pub duration_seconds: i64,
     pub is_root: bool,
@@ -21,7 +21,7 @@ pub struct Call<'a> {
     pub is_completed: bool,
     pub currency: &'a str,
     pub amount: Total,
-    /// In units of 10⁻¹⁰, negative where it is a charge.
+    /// In units of 10⁻¹⁰; a charge is negative.
     pub carrier_price: Option<i64>,
 }
 
@@ -32,19 +32,20 @@ pub struct Transfer<'a> {
     pub child: &'a str,
     /// The parent's id.
     pub parent_sid: &'a str,
-    /// When the child's record starts.
+    /// The start of the child's record.
     pub child_start: Micros,
-    /// When the child was answered.
+    /// The time at which the child was answered.
     pub answered: Micros,
-    /// When it ended.
+    /// The end of the child.
     pub child_end: Micros,
-    /// When the parent started.
+    /// The start of the parent.
     pub parent_start: Micros,
-    /// When it ended.
+    /// The end of the parent.
     pub parent_end: Micros,
 }
 
-/// When a record's seconds begin and end. A record without an end is taken as answered at its start.
+/// The begin and the end of a record's seconds. A record without an end is taken as answered at its
+/// start.
 #[must_use]
 pub fn answered_and_ended(start: Micros, end: Option<Micros>, duration_seconds: i64) -> (Micros, Micros) {
     let duration = duration_seconds.saturating_mul(time::SECOND);

@@ -1,7 +1,7 @@
-//! What waits, by reason.
+//! The suspended records, by reason.
 //!
-//! **Invariant:** reasons stand in the order of [`Reason`], and samples do not depend on the order of the records: the
-//! oldest first, then by file and line.
+//! **Invariant:** the lines are in the order of [`Reason`], and the samples do not depend on the
+//! order of the records: the oldest first, then by file and line.
 
 use super::lines::{Count, ReasonLine, Sample};
 use crate::reject::Reason;
@@ -9,10 +9,10 @@ use crate::time::{self, Micros};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Samples of each reason.
+/// The most samples of a reason.
 pub const SAMPLES: usize = 3;
 
-/// A record that waits, or that was written off.
+/// A suspended or written-off record.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.3")]
 pub struct Waiting<'a> {
@@ -29,7 +29,7 @@ pub struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// The record as a sample; its age is counted by [`age_days`].
+    /// The record as a sample; its age is computed by [`age_days`].
     #[must_use]
     pub fn sample(&self, age_days: Option<i64>) -> Sample {
         Sample {
@@ -45,8 +45,8 @@ impl Waiting<'_> {
     }
 }
 
-/// Whole days that a record waits, counted in the time of the calls: from the newest call that was known when it came to
-/// the newest that is known now.
+/// The whole days that a record has been suspended, in the time of the calls: from the newest call
+/// known when it came to the newest call known now.
 #[must_use]
 pub fn age_days(first_seen: &str, newest: Option<Micros>) -> Option<i64> {
     let first = time::parse_date_or_instant(first_seen)?;
@@ -56,12 +56,12 @@ pub fn age_days(first_seen: &str, newest: Option<Micros>) -> Option<i64> {
 /// The oldest records of many, as samples: the oldest first, then by file, line, id and detail.
 #[derive(Debug, Default)]
 pub(super) struct Oldest {
-    /// Each with its age, and when it was first seen.
+    /// The samples, each with its age and the time at which it was first seen.
     kept: Vec<(Option<i64>, String, Sample)>,
 }
 
 impl Oldest {
-    /// Looks at one more record.
+    /// Adds a record, if it is among the oldest.
     pub(super) fn add(&mut self, record: &Waiting<'_>, age: Option<i64>) {
         let key = (Reverse(age), record.source_file, record.source_line, record.call_sid, record.detail);
         let at = self.kept.partition_point(|(age, _, kept)| {
@@ -73,7 +73,7 @@ impl Oldest {
         }
     }
 
-    /// The age of the oldest record, and when it was first seen, if that is known.
+    /// The age of the oldest record, and the time at which it was first seen, if known.
     pub(super) fn oldest(&self) -> (Option<i64>, Option<&str>) {
         let oldest = self.kept.first();
         (oldest.and_then(|(age, ..)| *age), oldest.map(|(_, seen, _)| seen.as_str()).filter(|seen| !seen.is_empty()))
@@ -84,17 +84,17 @@ impl Oldest {
     }
 }
 
-/// What is known of a reason so far.
+/// The counts of a reason so far.
 #[derive(Debug, Default)]
 struct Pile {
     count: Count,
-    /// How many records have each age.
+    /// The number of records of each age.
     ages: BTreeMap<i64, u64>,
     most_tries: u32,
     oldest: Oldest,
 }
 
-/// Records, counted by their reason as they come.
+/// Counts records by reason as they come.
 #[derive(Debug)]
 pub struct ByReason {
     newest: Option<Micros>,
@@ -102,7 +102,7 @@ pub struct ByReason {
 }
 
 impl ByReason {
-    /// `newest` is the newest call start that is known.
+    /// An empty count; `newest` is the newest known call start.
     #[must_use]
     pub fn new(newest: Option<Micros>) -> Self {
         Self { newest, piles: BTreeMap::new() }
@@ -142,7 +142,7 @@ fn line(reason: Option<Reason>, name: String, pile: Pile) -> ReasonLine {
     }
 }
 
-/// The value in the middle of values that are counted; of two the lower.
+/// The median of counted values; the lower of two in the middle.
 fn lower_median(counts: &BTreeMap<i64, u64>) -> Option<i64> {
     let middle = counts.values().sum::<u64>().checked_sub(1)? / 2;
     let mut before = 0;

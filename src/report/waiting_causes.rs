@@ -1,4 +1,4 @@
-//! Causes: the records that wait in a ledger, each with its cause and an estimate of its money.
+//! Causes: the suspended records of a ledger, each with its cause and an estimate of its money.
 //!
 //! ```text
 //! suspense of the last run ─┐
@@ -7,8 +7,8 @@
 //! or booked
 //! ```
 //!
-//! **Invariant:** no more than a slice of the records is in memory. What is read is what the last run rated with, out of the
-//! ledger's archive; no file of today is looked at.
+//! **Invariant:** no more than a slice of the records is in memory. The inputs are those that the
+//! last run rated with, from the ledger's archive; no current file is read.
 
 use crate::call::NONE;
 use crate::family::{BookedParent, RootFacts};
@@ -35,14 +35,14 @@ use crate::status::DirectionField;
 use crate::time::Micros;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A record that waits, diagnosed.
+/// A suspended record, diagnosed.
 #[derive(Debug)]
 pub struct Diagnosed<'a> {
     /// The record.
     pub row: &'a SuspenseRow,
-    /// When it started, if that can be read.
+    /// The start, if it can be read.
     pub start: Option<Micros>,
-    /// Why it waits, and what it would cost.
+    /// The cause of its suspense, and the estimate of its money.
     pub diagnosis: Diagnosis,
 }
 
@@ -58,7 +58,7 @@ impl Diagnosed<'_> {
     }
 }
 
-/// The causes that were counted.
+/// The lines of the counted causes.
 ///
 /// # Errors
 /// If a sum does not fit.
@@ -66,7 +66,7 @@ pub fn lines(causes: ByCause) -> Result<Vec<CauseLine>, LedgerError> {
     causes.finish().map_err(LedgerError::of_sum)
 }
 
-/// Diagnoses the records that wait after the last run of a history, in the order in which they are stored.
+/// Diagnoses the records suspended after the last run of a history, in stored order.
 ///
 /// # Errors
 /// If the ledger or its archive cannot be read, or `then` fails.
@@ -100,7 +100,7 @@ pub fn each_diagnosed<E: From<LedgerError>>(
     })
 }
 
-/// A stored record as the report has it.
+/// A stored record in the form of the report.
 #[must_use]
 pub fn waiting(row: &SuspenseRow) -> Waiting<'_> {
     Waiting {
@@ -117,7 +117,7 @@ pub fn waiting(row: &SuspenseRow) -> Waiting<'_> {
     }
 }
 
-/// What the last run that rated anything rated with.
+/// The inputs of the last run that rated anything.
 fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileError> {
     let rated = history.runs.iter().rev().find_map(|run| Some((&run.manifest, run.manifest.decks_hash.as_ref()?)));
     let Some((m, hash)) = rated else { return Ok(None) };
@@ -130,7 +130,8 @@ fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileE
     Ok(Some(Inputs { decks, trunks, accounts, policy: Policy::of_words(&m.policy) }))
 }
 
-/// The calls that the ledger is asked for: parents, but those that were nowhere, and calls that have several versions.
+/// The calls to look up in the ledger: parents, except those that no run has, and calls with
+/// several versions.
 fn asked_for(rows: &[SuspenseRow]) -> BTreeSet<Sid> {
     let is = |row: &SuspenseRow, reasons: &[Reason]| reasons.iter().any(|reason| row.reason == reason.as_str());
     let parents =
@@ -140,27 +141,28 @@ fn asked_for(rows: &[SuspenseRow]) -> BTreeSet<Sid> {
     sids.filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0).collect()
 }
 
-/// A waiting record whose children wait, too: what it is to them.
+/// A suspended record whose children are suspended, too.
 #[derive(Debug)]
 struct Ancestor {
     reason: String,
     up: Up,
 }
 
-/// Where the root of an ancestor is found.
+/// The way from an ancestor to its root.
 #[derive(Debug)]
 enum Up {
-    /// It is the root, or its parent is booked and was kept beside it.
+    /// The ancestor is the root itself, or the facts of its booked parent are kept with it.
     Root(Option<RootFacts>),
-    /// It is the child of another call.
+    /// The ancestor is the child of another call.
     ChildOf(Sid),
 }
 
-/// The waiting records whose children wait, too; of several versions of a call the first.
+/// The suspended records whose children are suspended, too; of several versions of a call the
+/// first.
 ///
 /// # Why
-/// A cause is told for each record alone, but for the parent of a transfer. So only parents are kept, and of them a few
-/// words; all else is read a slice at a time.
+/// The cause of a record depends on that record alone, except for the parent of a transfer. So only
+/// the reason and the root of parents are kept in memory; all else is read a slice at a time.
 #[derive(Debug, Default)]
 struct Ancestors(HashMap<Sid, Ancestor>);
 
@@ -187,7 +189,7 @@ impl Ancestors {
         Ok(Self(found))
     }
 
-    /// Their own parents.
+    /// The parents of the ancestors.
     fn parents(&self) -> BTreeSet<Sid> {
         let parent = |ancestor: &Ancestor| match ancestor.up {
             Up::ChildOf(parent) => Some(parent),
@@ -207,10 +209,10 @@ impl Up {
     }
 }
 
-/// Chains are followed no further: they may be circles.
+/// The limit for following a chain of parents, which may be a circle.
 const LONGEST_CHAIN: usize = 16;
 
-/// What is known of the parents of what waits.
+/// The known parents of suspended records.
 struct Family<'p> {
     policy: &'p Policy,
     booked: BTreeMap<Sid, BookedParent>,
@@ -248,8 +250,8 @@ impl Family<'_> {
         })
     }
 
-    /// What the root of a waiting child gives to it: out of what is kept beside it, of what is booked, or of a parent that
-    /// waits itself.
+    /// The root facts of a suspended child: from the record itself, from a booked parent, or from a
+    /// parent that is suspended, too.
     fn root_of(&self, row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> {
         if row.parent_call_sid.is_empty() {
             return None;
@@ -271,7 +273,7 @@ impl Family<'_> {
     }
 }
 
-/// A waiting root, as it is for its children.
+/// The root facts of a suspended root, for its children.
 fn root_itself(row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> {
     with_fields(row, |fields| {
         let fields = fields?;
@@ -287,7 +289,8 @@ fn root_itself(row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> 
     })
 }
 
-/// The fields of a record; of one that was malformed in its file none is taken, though it may look readable alone.
+/// Reads the fields of a record. A record that was malformed in its file has none, though it may
+/// look readable alone.
 fn with_fields<T>(row: &SuspenseRow, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
     match RecordText::kept(&row.record, &row.header).filter(|_| row.reason != Reason::MalformedRecord.as_str()) {
         Some(text) => text.with_fields(then),

@@ -1,4 +1,4 @@
-//! A report, whole, before it is drawn.
+//! A complete report, before it is drawn.
 
 use super::causes::CauseLine;
 use super::lines::{
@@ -16,9 +16,9 @@ pub const SCHEMA: &str = "trunkrate-report/1";
 pub struct Report {
     /// The layout: `trunkrate-report/1`.
     pub schema: &'static str,
-    /// Which run it is, and what went in.
+    /// The run and its inputs.
     pub run: Head,
-    /// Whether every record ended somewhere.
+    /// The law of conservation, and whether it holds: every record ended in one class.
     pub law: Law,
     /// Records, seconds and money by class.
     pub classes: Vec<ClassLine>,
@@ -26,23 +26,23 @@ pub struct Report {
     pub ignored_by_direction: BTreeMap<String, u64>,
     /// Booked calls by scenario, in the order of the published table.
     pub scenarios: Vec<ScenarioLine>,
-    /// Legs that were booked.
+    /// The number of booked legs.
     pub legs: u64,
     /// Their sum by currency.
     pub amounts: Vec<Money>,
-    /// What waits after the run.
+    /// The suspended records after the run.
     pub suspense: Suspense,
-    /// What the run wrote off, by the reason for which it waited.
+    /// The records that the run wrote off, by the reason for their suspense.
     pub written_off: Vec<ReasonLine>,
     /// Amounts by day, per currency.
     pub timelines: Vec<Timeline>,
     /// The calls with the greatest amounts, per currency.
     pub largest: Vec<Largest>,
-    /// Who called, as far as prices hang on it.
+    /// The callers, as far as they decide the price.
     pub callers: Callers,
-    /// The carrier's prices beside ours, per currency.
+    /// The carrier's prices compared with ours, per currency.
     pub carrier: Vec<CarrierLine>,
-    /// All checks, those that found nothing too.
+    /// All checks, including those that found nothing.
     pub findings: Vec<Finding>,
 }
 
@@ -69,22 +69,22 @@ impl Report {
     }
 }
 
-/// What waits.
+/// The suspended records: before, during and after a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Suspense {
-    /// What waited before the run.
+    /// The suspense before the run.
     pub opening: Count,
-    /// What came.
+    /// The newly suspended records.
     pub new: Count,
-    /// What waits no more.
+    /// The records that left suspense other than by write-off.
     pub taken_up: Count,
-    /// What was written off.
+    /// The write-offs.
     pub closed: Count,
-    /// What waits now.
+    /// The suspense after the run.
     pub closing: Count,
-    /// The same by cause, the most money first.
+    /// The suspended records by cause, the most money first.
     pub causes: Vec<CauseLine>,
-    /// The same by reason, in the order of reasons.
+    /// The suspended records by reason, in the order of reasons.
     pub reasons: Vec<ReasonLine>,
 }
 

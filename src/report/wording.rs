@@ -1,4 +1,4 @@
-//! The words of each finding: what was looked for, by which rule, why it matters, what to do.
+//! The words of each finding: its title, the rule, the reason why it matters, and the remedy.
 
 use super::lines::{Example, Finding};
 use super::oddities::{LONGEST_RINGING, MANY, RINGING, TIMES};

@@ -1,21 +1,27 @@
-//! The second rater: says once more what a call costs, from the call log and the archived decks.
+//! The second rater: rates a call again, from the call log and the archived decks.
 //!
 //! # Why
-//! A ledger that is checked by the code that wrote it proves only that the code agrees with itself. This module knows the
-//! published rules and nothing else: it uses no other part of the program. Where the kernel is built for a run over many
-//! calls, this one is built to be read, and it goes another way wherever there is one:
+//! A ledger that is checked by the code that wrote it proves only that the code agrees with itself.
+//! This module knows the published rules and nothing else: it uses no other part of the program.
+//! The kernel is built for speed over many calls, this module for its reader, and it takes another
+//! way wherever there is one:
 //!
-//! - the table is six literal rows, and a leg is looked up in it by the id that the parties themselves give;
-//! - prices are counted in units of 1e-10 and an amount is one fraction in whole numbers, divided once;
-//! - a row is found by shortening the number digit by digit, with a hash map of prefixes; dates and origins are compared
-//!   row by row;
+//! - the table is six literal rows, and a leg is looked up in it by the id that the parties
+//!   themselves give;
+//! - prices are counted in units of 1e-10 and an amount is one fraction in whole numbers, divided
+//!   once;
+//! - a row is found by shortening the number digit by digit, with a hash map of prefixes; dates and
+//!   origins are compared row by row;
 //! - price lists are split by a reader of its own, which counts the lines itself;
-//! - parties are taken from the log as it shows them: A and B are the cells of the root, C is the child's `to`.
+//! - parties are taken from the log as it shows them: A and B are the cells of the root, C is the
+//!   child's `to`.
 //!
-//! What comes before the log is not its business: which record is suspended, and how a URI was read.
+//! The steps before the log are not its business: the choice of suspended records, and the reading
+//! of URIs.
 //!
-//! **Invariant:** [`Tariff::check`] is `Ok` only if every field of every [`Leg`], and the call's own role, scenario, class,
-//! currency and amount, are what the rules give, and no leg is missing or too many. It does not panic, whatever is stored.
+//! **Invariant:** [`Tariff::check`] is `Ok` only if every field of every [`Leg`], and the call's
+//! own role, scenario, class, currency and amount, follow from the rules, and no leg is missing
+//! or too many. It does not panic, whatever is stored.
 
 mod tariff;
 #[cfg(test)]
@@ -30,28 +36,28 @@ pub use tariff::Tariff;
 use tariff::{Best, Deck, Row, Wanted};
 use text::{decimal, emergency_code, is_number, is_sip, number_of_target, show_instant};
 
-/// A row of the call log, texts as stored, empty for null.
+/// A row of the call log; texts as stored, empty for null.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The call.
     pub call_sid: &'a str,
-    /// The root it is a child of; empty for a root.
+    /// The root of a child; empty for a root.
     pub parent_call_sid: &'a str,
-    /// Who pays.
+    /// The account that pays.
     pub account_sid: &'a str,
     /// `parent` or `child`.
     pub role: &'a str,
     /// `termination`, `origination`, or the row of the table.
     pub scenario: &'a str,
-    /// From whom the log shows it.
+    /// The calling party that the log shows.
     pub from: &'a str,
-    /// To whom the log shows it.
+    /// The called party that the log shows.
     pub to: &'a str,
-    /// How it ended.
+    /// The final status.
     pub status: &'a str,
     /// `rated` or `free`.
     pub class: &'a str,
-    /// Of the amount; empty where no deck prices the account.
+    /// The currency of the amount; empty if no deck prices the account.
     pub currency: &'a str,
     /// Microseconds since 1970 in UTC.
     pub start: i64,
@@ -64,7 +70,7 @@ pub struct Call<'a> {
 /// The log row of the root that a child's `parent_call_sid` names.
 #[derive(Debug, Clone, Copy)]
 pub struct Root<'a> {
-    /// Who pays.
+    /// The account that pays.
     pub account_sid: &'a str,
     /// `termination` or `origination`.
     pub scenario: &'a str,
@@ -74,16 +80,16 @@ pub struct Root<'a> {
     pub to: &'a str,
 }
 
-/// A stored leg, texts as stored, empty for null.
+/// A stored leg; texts as stored, empty for null.
 #[derive(Debug, Clone, Copy)]
 pub struct Leg<'a> {
     /// 1 or 2.
     pub leg: i64,
     /// `termination` or `origination`.
     pub service: &'a str,
-    /// From whom.
+    /// The calling party.
     pub leg_from: &'a str,
-    /// To whom.
+    /// The called party.
     pub leg_to: &'a str,
     /// The number that is priced.
     pub rated_number: &'a str,
@@ -95,11 +101,11 @@ pub struct Leg<'a> {
     pub parent_call_sid: &'a str,
     /// As the call's.
     pub account_sid: &'a str,
-    /// The prefix of the rated number that the row has.
+    /// The destination prefix of the row, which matched the rated number.
     pub destination_prefix: &'a str,
-    /// The prefix of the origin that the row has, empty for any.
+    /// The origin prefix of the row, empty for any.
     pub origin_prefix: &'a str,
-    /// What the row says it is for.
+    /// The description of the row.
     pub description: &'a str,
     /// The name of the deck.
     pub deck: &'a str,
@@ -130,9 +136,9 @@ pub struct Difference {
     pub leg: Option<i64>,
     /// The column.
     pub column: &'static str,
-    /// What is stored.
+    /// The stored value.
     pub stored: String,
-    /// What the second rater says.
+    /// The second rater's value.
     pub expected: String,
 }
 
@@ -155,21 +161,21 @@ enum Party {
 }
 use Party::{A, B, C};
 
-/// What is billed: the service, from whom, to whom.
+/// The billed service, with the calling and the called party.
 type Cell = (&'static str, Party, Party);
 
 /// The statuses that a call ends with; only the first bills.
 const FINAL: [&str; 5] = ["completed", "busy", "failed", "no-answer", "canceled"];
 
-/// A row of the published table, or a root's part of it.
+/// A row of the published table, or the root's part of it.
 struct Scenario {
     id: &'static str,
     /// The service of the root.
     root: &'static str,
-    /// What C is: `sip`, `pstn`, or `none` for the root itself.
+    /// The form of C: `sip`, `pstn`, or `none` for the root itself.
     target: &'static str,
     legs: &'static [Cell],
-    /// What the log shows.
+    /// The parties that the log shows.
     log: (Party, Party),
 }
 
@@ -203,8 +209,8 @@ impl<'a> Parties<'a> {
         }
     }
 
-    /// The number by which a leg to this party is priced: an origination always by B, and the B of a termination can be an
-    /// emergency number.
+    /// The number that prices a leg to this party: an origination always by B, and the B of a
+    /// termination can be an emergency number.
     fn rated(&self, service: &str, to: Party) -> Option<&'a str> {
         let party = if service == IN { B } else { to };
         let text = self.text(party);
@@ -215,8 +221,9 @@ impl<'a> Parties<'a> {
         }
     }
 
-    /// The number that a leg comes from, empty if unknown. A SIP endpoint counts as the number that its user part is; in A
-    /// and B the log has such a one as the number already, and what still looks like it there was no valid URI.
+    /// The number that a leg comes from, empty if unknown. A SIP endpoint counts as the number in
+    /// its user part. In A and B the log has such an endpoint as the number already; a text there
+    /// that still looks like a SIP endpoint was no valid URI.
     fn origin(&self, from: Party) -> Cow<'a, str> {
         match (from, self.text(from)) {
             (C, text) => number_of_target(text),
@@ -227,7 +234,7 @@ impl<'a> Parties<'a> {
 }
 
 impl Tariff {
-    /// Whether the legs are exactly those of the call.
+    /// Checks that the legs are exactly those of the call.
     ///
     /// # Errors
     /// The first thing that differs.
@@ -268,7 +275,8 @@ impl Tariff {
         here.same_money("amount", (call.amount, total), 8)
     }
 
-    /// Whether a leg is of the service, and between the parties, that its cell of the table says; what rate it wants.
+    /// Checks that a leg has the service and the parties of its cell of the table; returns the rate
+    /// that it needs.
     fn check_parties<'a>(
         &self,
         leg: &Leg<'_>,
@@ -282,14 +290,15 @@ impl Tariff {
         let rated = parties.rated(service, to);
         let rated = rated.ok_or_else(|| here.differs("rated_number", &leg.rated_number, &"none: it is to no number"))?;
         here.same("rated_number", leg.rated_number, rated)?;
-        // Some numbers are no callers: the carrier writes them for one that is withheld.
+        // Some numbers are no callers: the carrier writes them for a withheld caller.
         let is_withheld = from == A && self.withheld.iter().any(|number| number == parties.a);
         let origin = if is_withheld { Cow::Borrowed("") } else { parties.origin(from) };
         here.same("origin_number", leg.origin_number, &origin)?;
         Ok(Wanted { service, rated, origin, at: leg.start })
     }
 
-    /// Whether the price of a leg, and all that says why, is right; its amount in units of 1e-8.
+    /// Checks the price of a leg, and every column that explains it; returns its amount in units of
+    /// 1e-8.
     fn check_price(&self, leg: &Leg<'_>, wanted: &Wanted<'_>, deck: &Deck) -> Result<i128, Difference> {
         let here = Place(Some(leg.leg));
         here.same("deck", leg.deck, &deck.name)?;
@@ -313,7 +322,7 @@ impl Tariff {
     }
 }
 
-/// Whether the columns that a leg has from its call are as there.
+/// Checks that the columns that a leg copies from its call are the same there.
 fn check_copies(call: &Call<'_>, leg: &Leg<'_>, scenario: &Scenario) -> Result<(), Difference> {
     let here = Place(Some(leg.leg));
     here.same("scenario", leg.scenario, scenario.id)?;
@@ -325,8 +334,8 @@ fn check_copies(call: &Call<'_>, leg: &Leg<'_>, scenario: &Scenario) -> Result<(
     here.same_count("duration_seconds", leg.duration, call.duration)
 }
 
-/// Of the rows with the best prefixes the one that the leg names, else the first. Several are as good as one if they ask for
-/// the same.
+/// Of the rows with the best prefixes, the one that the leg names, else the first. Several are
+/// equivalent if their terms are the same.
 fn row_of<'a>(leg: &Leg<'_>, wanted: &'a Wanted<'_>, deck: &'a Deck, best: &'a Best<'_>) -> Result<&'a Row, Difference> {
     let here = Place(Some(leg.leg));
     let none = || here.differs("deck_line", &leg.deck_line, &"none");
@@ -339,7 +348,8 @@ fn row_of<'a>(leg: &Leg<'_>, wanted: &'a Wanted<'_>, deck: &'a Deck, best: &'a B
     Ok(named.unwrap_or(first))
 }
 
-/// The row of the table that a call falls under, and its parties: by its root, and by what its target is written as.
+/// The row of the table that a call falls under, and its parties: by its root, and by the form of
+/// its target.
 fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scenario, Parties<'a>), Difference> {
     let here = Place(None);
     let is_child = !call.parent_call_sid.is_empty();
@@ -367,7 +377,7 @@ fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scen
     Ok((scenario, parties))
 }
 
-/// Where a difference is: in a leg, or in the call itself.
+/// The place of a difference: in a leg, or in the call itself.
 #[derive(Clone, Copy)]
 struct Place(Option<i64>);
 
@@ -376,7 +386,8 @@ impl Place {
         Difference { leg: self.0, column, stored: stored.to_string(), expected: expected.to_string() }
     }
 
-    /// Empty texts are seen first: they lie nowhere in memory, and to compare bytes there is slow on some processors.
+    /// Empty texts are compared first: they have no memory address, and comparing bytes there is
+    /// slow on some processors.
     fn same(self, column: &'static str, stored: &str, expected: &str) -> Result<(), Difference> {
         if (stored.is_empty() && expected.is_empty()) || stored == expected {
             Ok(())
@@ -389,7 +400,7 @@ impl Place {
         if stored == expected { Ok(()) } else { Err(self.differs(column, &stored, &expected)) }
     }
 
-    /// Money as stored and as expected, in units of so many decimals.
+    /// Money as stored and as expected, in units of `decimals` decimals.
     fn same_money(self, column: &'static str, (stored, expected): (i128, i128), decimals: usize) -> Result<(), Difference> {
         if stored == expected {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The decks of a run, read afresh: which row prices a leg, and what the leg comes to.
+//! The decks of a run, read afresh: finds the row that prices a leg, and the amount of the leg.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::text::{Sheet, instant, money, prefixes};
 
-/// The columns of a price list; those that are not prices are not read.
+/// The columns that a price list may have; `iso` and `country` are not read.
 const COLUMNS: [&str; 13] = [
     "iso",
     "country",
@@ -25,7 +25,7 @@ const COLUMNS: [&str; 13] = [
     "effectiveto",
 ];
 
-/// What a run was rated with, read afresh from the archived files.
+/// The tariff of a run, read afresh from the archived files.
 #[derive(Debug)]
 pub struct Tariff {
     decks: Vec<Deck>,
@@ -55,7 +55,7 @@ pub(super) struct Deck {
     /// The rows of a service under each of their destination prefixes.
     termination: HashMap<String, Vec<usize>>,
     origination: HashMap<String, Vec<usize>>,
-    /// The length of the longest of these.
+    /// The length of the longest of these prefixes.
     longest: usize,
     rows: Vec<Row>,
 }
@@ -67,13 +67,13 @@ pub(super) struct Row {
     pub line: i64,
     pub description: String,
     pub terms: Terms,
-    /// None: any origin.
+    /// The origin prefixes; none: any origin.
     origins: Vec<String>,
     from: Option<i64>,
     to: Option<i64>,
 }
 
-/// What a row asks for.
+/// The terms of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
     /// Of a minute, in units of 1e-10.
@@ -85,7 +85,7 @@ pub(super) struct Terms {
     minimum: u32,
 }
 
-/// What a rate is wanted for.
+/// The leg that needs a rate.
 pub(super) struct Wanted<'a> {
     pub service: &'a str,
     /// `+digits`, `911` or `933`.
@@ -116,7 +116,7 @@ struct DeckToml {
 }
 
 impl Tariff {
-    /// The same, where these numbers stand for a caller that is withheld.
+    /// Sets the numbers that stand for a withheld caller.
     #[must_use]
     pub fn with_withheld(mut self, numbers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.withheld = numbers.into_iter().map(Into::into).collect();
@@ -125,12 +125,13 @@ impl Tariff {
 
     /// Reads the decks and the accounts of a run.
     ///
-    /// `deck_files`: path below the rates folder, and bytes, as archived. `own_name`: the folder name of a deck whose files
-    /// stand at the top. `accounts_csv`: the text of `accounts.csv`, if there was one. `decimals` and `rounding` (`half-up`,
-    /// `half-even`, `up`): how a leg is rounded.
+    /// `deck_files`: path below the rates folder, and bytes, as archived. `own_name`: the folder
+    /// name of a deck whose files are at the top. `accounts_csv`: the text of `accounts.csv`, if
+    /// there was one. `decimals` and `rounding` (`half-up`, `half-even`, `up`): the rounding of a
+    /// leg.
     ///
     /// # Errors
-    /// The first thing that is not understood.
+    /// The first text that is not understood.
     pub fn load(
         deck_files: &BTreeMap<String, Vec<u8>>,
         own_name: &str,
@@ -163,7 +164,7 @@ impl Tariff {
         Ok(tariff)
     }
 
-    /// The deck of this folder, else the deck that calls itself so.
+    /// The deck of this folder, else the deck with this name.
     fn named(&self, name: &str) -> Option<usize> {
         let by_folder = self.decks.iter().position(|deck| deck.folder == name);
         by_folder.or_else(|| self.decks.iter().position(|deck| deck.name == name))
@@ -188,7 +189,8 @@ impl Tariff {
         self.decks.get(deck)
     }
 
-    /// Fee + price of a minute x billed seconds / 60, exact, then rounded once; in units of 1e-8. None: too large.
+    /// Fee + price of a minute x billed seconds / 60, exact, then rounded once; in units of 1e-8.
+    /// None: too large.
     pub(super) fn amount(&self, terms: &Terms, billed: i64) -> Option<i128> {
         let sixtieths = terms.fee.checked_mul(60)?.checked_add(terms.price.checked_mul(i128::from(billed))?)?;
         let step = 60 * 10_i128.pow(10 - self.decimals);
@@ -237,7 +239,7 @@ impl Deck {
         Ok(deck)
     }
 
-    /// Takes up a line of a price list; the error is the column that is not understood.
+    /// Adds a line of a price list; the error is the column that is not understood.
     fn add<'a>(&mut self, file: &str, line: i64, cell: &dyn Fn(&str) -> &'a str, defaults: &Terms) -> Result<(), &'static str> {
         let seconds = |column, default| match cell(column) {
             "" => Ok(default),
@@ -283,8 +285,8 @@ impl Deck {
         Ok(())
     }
 
-    /// The longest destination prefix among the rows that are in force and that the origin may use; then the longest origin
-    /// prefix among these.
+    /// The longest destination prefix among the rows that are in force and that the origin may use;
+    /// then the longest origin prefix among these.
     pub(super) fn find(&self, wanted: &Wanted<'_>) -> Option<Best<'_>> {
         let index = if wanted.service == "origination" { &self.origination } else { &self.termination };
         let with_destination = |prefix: &str| {
@@ -301,7 +303,8 @@ impl Deck {
         }
     }
 
-    /// The rows that have both prefixes: one, or equal ones. Two prefixes of one origin are the same if they are as long.
+    /// The rows that have both prefixes: one, or equal ones. Two prefixes of one origin are the
+    /// same if they have the same length.
     pub(super) fn tied<'a>(&'a self, best: &'a Best<'_>, wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a Row> {
         let rows = best.rows.iter().filter_map(|row| self.rows.get(*row));
         rows.filter(|row| row.origin_for(wanted).is_some_and(|origin| origin.len() == best.origin.len()))
@@ -309,8 +312,8 @@ impl Deck {
 }
 
 impl Row {
-    /// The longest origin prefix that lets the origin use this row, empty for any origin; None if the origin may not, or the
-    /// row is not in force.
+    /// The longest origin prefix that lets the origin use this row, empty for any origin; None if
+    /// the origin may not, or the row is not in force.
     fn origin_for(&self, wanted: &Wanted<'_>) -> Option<&str> {
         let is_in_force = self.from.is_none_or(|from| from <= wanted.at) && self.to.is_none_or(|to| wanted.at < to);
         if !is_in_force {
@@ -326,7 +329,7 @@ impl Row {
 }
 
 impl Terms {
-    /// The seconds that are billed for a call of some seconds; None if they cannot be counted.
+    /// The billed seconds of a call of `duration` seconds; None if they cannot be counted.
     pub(super) fn billed(&self, duration: i64) -> Option<i64> {
         let (initial, increment) = (i64::from(self.initial), i64::from(self.increment));
         let duration = duration.max(i64::from(self.minimum));
@@ -339,12 +342,12 @@ impl Terms {
     }
 }
 
-/// What a row says, for the property that holds both raters to one grammar: line, description, whether it is a termination,
-/// price, fee, seconds, destinations, origins, from, to.
+/// The content of a row, for the property that holds both raters to one grammar: line, description,
+/// true for a termination, price, fee, seconds, destinations, origins, from, to.
 pub type SaidByRow = (i64, String, bool, i128, i128, [u32; 3], BTreeSet<String>, BTreeSet<String>, i64, i64);
 
 impl Tariff {
-    /// What each row of the first deck says.
+    /// The content of each row of the first deck.
     #[must_use]
     pub fn said_by_rows(&self) -> Vec<SaidByRow> {
         let deck = &self.decks[0];

@@ -1,4 +1,4 @@
-//! The second rater against literals worked out by hand.
+//! Tests of the second rater against literals worked out by hand.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const ROWS: &str = ",,Out,0.0100,,1,,,,,,,\n,,In,0.0034,,1,origination,,,,,,\n,,
 const A: &str = "+12025550101";
 const B: &str = "+14155550102";
 const C: &str = "+13035550103";
-/// What a leg A→B shows: from, to, rated number, origin.
+/// The parties of a leg A→B: from, to, rated number, origin.
 const A_TO_B: [&str; 4] = [A, B, B, A];
 const SIP: &str = "sip:bob@pbx.example.com";
 /// 2026-11-20T00:00:00Z, in microseconds.
@@ -68,7 +68,7 @@ fn leg<'a>(call: &Call<'a>, leg: i64, service: &'a str, parties: [&'a str; 4]) -
     }
 }
 
-/// The column of the first difference, and where it is.
+/// The column of the first difference, and its place.
 fn column(result: Result<(), Difference>) -> (Option<i64>, &'static str) {
     let difference = result.expect_err("a difference");
     assert_ne!(difference.stored, difference.expected, "{difference}");
@@ -99,7 +99,7 @@ fn a_sip_target_that_is_a_number_is_an_origin() {
         let call = child("termination-to-sip", B, target, 2_000_000);
         assert_eq!(check(ROWS, &call, &[leg(&call, 1, OUT, [target, B, B, origin])]), Ok(()), "{target}");
     }
-    // In A such a text was no valid URI, else the log had the number.
+    // In A such a text was no valid URI, or else the log would have the number.
     let call = Call { from: "sip:+14155550100@bad_host", ..root(OUT) };
     assert_eq!(check(ROWS, &call, &[leg(&call, 1, OUT, [call.from, B, B, ""])]), Ok(()));
 }
@@ -119,8 +119,8 @@ fn an_emergency_number_is_priced_by_the_word() {
     }
 }
 
-/// What a call to the US comes to: price and fee as text and in units of 1e-10, increments and minimum; seconds, billed
-/// seconds, and the amount in units of 1e-8.
+/// The charge of a call to the US: price and fee as text and in units of 1e-10, increments and
+/// minimum; seconds, billed seconds, and the amount in units of 1e-8.
 type Priced = ([&'static str; 2], [i128; 2], &'static str, [i64; 2], i128);
 
 fn assert_priced(cases: &[Priced], decimals: u32, rounding: &str) {
@@ -146,7 +146,7 @@ fn seconds_are_billed_in_increments() {
 
 #[test]
 fn an_amount_is_rounded_once() {
-    // 0.000015 + 0.033335 x 10 / 60 = 0.00557083…; rounded apart it were 0.00558.
+    // 0.000015 + 0.033335 x 10 / 60 = 0.00557083…; rounded separately it would be 0.00558.
     assert_priced(&[(["0.033335", "0.000015"], [333_350_000, 150_000], "1,1,", [10, 10], 557_000)], 5, "half-up");
     // 0.00001 x 30 / 60 = 0.000005, 0.00003 x 30 / 60 = 0.000015, 0.000001 / 60 = 0.0000000166….
     for (rounding, first, second, third) in [("half-up", 1, 2, 0), ("half-even", 0, 2, 0), ("up", 1, 2, 1)] {
@@ -290,7 +290,8 @@ fn accounts_have_their_decks() {
             assert_eq!(tariff.check(&Call { account_sid, currency, ..free }, None, &[]), Ok(()));
         }
     }
-    // Without a deck called `default` an account that names none has none: it can be free, but not rated.
+    // Without a deck called `default`, an account that names no deck has none: its calls can be
+    // free, but not rated.
     let two = Tariff::load(&files(&all[2..]), "rates", None, 5, "half-up").expect("a tariff");
     let [free, rated] = [free, root(OUT)].map(|call| Call { currency: "", ..call });
     assert_eq!(two.check(&free, None, &[]), Ok(()));

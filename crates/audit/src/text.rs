@@ -1,4 +1,4 @@
-//! Texts and what they say: CSV records, money, times, and the numbers in a party.
+//! Parsers of texts: CSV records, money, times, and the numbers in a party.
 
 use std::borrow::Cow;
 
@@ -6,20 +6,21 @@ use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat};
 
 /// A CSV text under a header.
 pub(super) struct Sheet {
-    /// What the columns are called: lower case, letters and digits only.
+    /// The names of the columns: lower case, letters and digits only.
     pub header: Vec<String>,
     pub records: Vec<Record>,
 }
 
 /// A record of a CSV text.
 pub(super) struct Record {
-    /// The line it starts on, the first being 1.
+    /// The line on which it starts, the first being 1.
     pub line: i64,
     cells: Vec<String>,
 }
 
 impl Sheet {
-    /// Reads a text whose first record is the header, and whose records are all as long as that.
+    /// Reads a text whose first record is the header, and whose records all have the length of the
+    /// header.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let sheet = Self::with_delimiter(text, ',')?;
         let header = &sheet.header;
@@ -29,8 +30,8 @@ impl Sheet {
         }
     }
 
-    /// Reads a text with one of the delimiters that lists may have: the one under which the header has this column alone in
-    /// a cell. (At most one can, unless it is the only column.)
+    /// Reads a text with one of the delimiters that lists may have: the one under which the header
+    /// has this column alone in a cell. (At most one can, unless it is the only column.)
     pub(super) fn with_column(text: &str, column: &str) -> Result<Self, String> {
         let has_column = |delimiter: &char| {
             let header = records(text, *delimiter).into_iter().next();
@@ -52,13 +53,15 @@ impl Sheet {
         }
     }
 
-    /// The cell of a record in a column, without white space around it; empty if there is no such column.
+    /// The cell of a record in a column, without white space around it; empty if there is no such
+    /// column.
     pub(super) fn cell<'a>(&self, record: &'a Record, column: &str) -> &'a str {
         let at = self.header.iter().position(|title| title == column);
         at.and_then(|at| record.cells.get(at)).map_or("", |cell| cell.trim())
     }
 
-    /// The same in a list that people keep, where characters of no width count as white space too.
+    /// The cell of a record in a list that people keep: characters of no width count as white space
+    /// too.
     pub(super) fn listed<'a>(&self, record: &'a Record, column: &str) -> &'a str {
         self.cell(record, column).trim_matches(|c: char| c.is_whitespace() || ['\u{200b}', '\u{2060}', '\u{feff}'].contains(&c))
     }
@@ -68,7 +71,8 @@ fn plain(title: &str) -> String {
     title.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// The records of a text with this delimiter, quoted as RFC 4180 says. Blank lines are counted, and are no records.
+/// The records of a text with this delimiter, quoted as RFC 4180 says. Blank lines are counted, and
+/// are no records.
 fn records(text: &str, delimiter: char) -> Vec<Record> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = Vec::new();
@@ -106,10 +110,12 @@ fn records(text: &str, delimiter: char) -> Vec<Record> {
     records
 }
 
-/// The digits of a list of prefixes; None if one is neither digits nor, where it may stand, the word `emergency`.
+/// The digits of a list of prefixes; None if one is neither digits nor, where it is allowed, the
+/// word `emergency`.
 ///
-/// A prefix that starts with 0 is taken, though a deck with one is refused today: the archive has decks of ledgers from
-/// before that, whose calls must still be proved. It can win no leg here either, as no number starts with 0.
+/// A prefix that starts with 0 is taken, though a deck with one is refused today: the archive has
+/// older decks, whose calls must still be proved. It can win no leg here either, as no number
+/// starts with 0.
 pub(super) fn prefixes(list: &str, may_be_emergency: bool) -> Option<Vec<String>> {
     let is_prefix = |text: &str| {
         let is_digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -119,7 +125,8 @@ pub(super) fn prefixes(list: &str, may_be_emergency: bool) -> Option<Vec<String>
     list.split(',').map(prefix).collect()
 }
 
-/// Money as a whole number of units of 1e-10: digits, and perhaps a point and more digits. A `-` before nothing says nothing.
+/// Money as a whole number of units of 1e-10: digits, and perhaps a point and more digits. A `-`
+/// before a zero is ignored.
 pub(super) fn money(text: &str) -> Option<i128> {
     if let Some(nothing) = text.strip_prefix('-') {
         return money(nothing).filter(|units| *units == 0 && !nothing.starts_with('-'));
@@ -133,7 +140,7 @@ pub(super) fn money(text: &str) -> Option<i128> {
     format!("{whole}{fraction:0<10}").parse().ok()
 }
 
-/// A whole number of units with so many decimals as a decimal number, for people.
+/// A whole number of units of `decimals` decimals as a decimal number, for people.
 pub(super) fn decimal(units: i128, decimals: usize) -> String {
     let digits = format!("{:0>width$}", units.unsigned_abs(), width = decimals + 1);
     let (whole, fraction) = digits.split_at(digits.len() - decimals);
@@ -151,7 +158,7 @@ pub(super) fn instant(text: &str) -> Option<i64> {
         upper.strip_suffix(" UTC").or_else(|| upper.strip_suffix(" GMT")).map(|time| format!("{} +0000", time.trim_end()));
     let text = zoned.as_deref().unwrap_or(text);
     let upper = text.to_ascii_uppercase();
-    // Between date and time `T` or a blank; seconds or none; the offset at once or behind a blank.
+    // Between date and time `T` or a blank; seconds or none; the offset at once or after a blank.
     let formats = ["T", " "].into_iter().flat_map(|between| {
         ["%H:%M:%S%.f%#z", "%H:%M%#z", "%H:%M:%S%.f %#z", "%H:%M %#z"].map(|time| format!("%Y-%m-%d{between}{time}"))
     });
@@ -167,25 +174,26 @@ pub(super) fn show_instant(micros: i64) -> String {
     instant.map_or_else(|| format!("{micros} us"), |instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-/// Whether a text is `+` and 7 to 15 digits, the first not 0.
+/// True if a text is `+` and 7 to 15 digits, the first not 0.
 pub(super) fn is_number(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
         (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
-/// Whether a text is a SIP endpoint as the log writes one.
+/// True if a text is a SIP endpoint as the log writes one.
 pub(super) fn is_sip(text: &str) -> bool {
     text.starts_with("sip:") || text.starts_with("sips:")
 }
 
-/// The number that a transfer target counts as where it is an origin: itself, or the user part of a SIP endpoint.
+/// The number that a transfer target counts as, if it is an origin: itself, or the user part of a
+/// SIP endpoint.
 pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
     if is_number(text) {
         return Cow::Borrowed(text);
     }
     let user = text.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
-    // What stands behind a `;` belongs to the user part, but not to its number.
+    // Parameters after a `;` belong to the user part, but not to its number.
     let user = user.split_once(';').map_or(user, |(user, _)| user);
     match if is_sip(text) { dialled(user) } else { None } {
         Some(number) if is_number(&number) => Cow::Owned(number),
@@ -193,7 +201,8 @@ pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// 911 or 933, if that is what the `to` of a root call says: alone, in a `tel:` URI, or as the user of a `sip:` URI.
+/// 911 or 933, if the `to` of a root call is such a number: alone, in a `tel:` URI, or as the user
+/// of a `sip:` URI.
 pub(super) fn emergency_code(to: &str) -> Option<&'static str> {
     let uri = to.rsplit_once('<').map_or(to, |(_, rest)| rest).trim();
     let (scheme, rest) = uri.split_once(':').unwrap_or(("tel", uri));

@@ -1,7 +1,9 @@
-//! The accounts that are billed: `accounts.csv` with `account_sid,name,deck` and what an invoice needs.
+//! The accounts that are billed: `accounts.csv` with `account_sid,name,deck` and what an invoice
+//! needs.
 //!
-//! Other columns are the user's own business, unless one resembles a column that the list lacks: `sheet`
-//! refuses it, since `tariff` instead of `deck` bills every account by the default deck.
+//! Other columns are the user's own business, unless one resembles a column that the list lacks:
+//! `sheet` refuses it, since `tariff` instead of `deck` would bill every account by the default
+//! deck.
 
 use super::sheet::{Columns, Sheet, Strictness};
 use crate::file::{FileError, read_text};
@@ -53,7 +55,8 @@ const COLUMNS: Columns = Columns {
 /// Reads the list; also gives its text.
 ///
 /// # Errors
-/// If a column is missing or may be meant for another, a row is broken, or an account stands twice.
+/// If a column is missing or may be meant for another, a row is broken, or an account is listed
+/// twice.
 pub fn load(path: &Path) -> Result<(Accounts, String), FileError> {
     let text = read_text(path)?;
     let accounts = parse(path, &text)?;
@@ -68,7 +71,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Accounts, FileError> {
     read(path, text, Strictness::Full)
 }
 
-/// Reads a list as the ledger archived it: it was billed by, so columns that a list may not have today are no error.
+/// Reads a list as the ledger archived it: accounts were billed by it, so columns that a list may
+/// not have today are no error.
 ///
 /// # Errors
 /// If it cannot be read, or never was a list of accounts.

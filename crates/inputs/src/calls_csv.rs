@@ -1,7 +1,8 @@
 //! Calls from CSV: `,` `;` tab or `|`, by header name.
 //!
-//! `split` takes records apart into fields and says where each stands. Before it, [`scan`] walks blocks that hold quotes
-//! and checks RFC 4180, because a reader that forgives a stray quote lets it swallow the calls after it.
+//! `split` cuts records into fields and gives the place of each. Before it, [`scan`] walks blocks
+//! that hold quotes and checks RFC 4180, because a reader that forgives a stray quote lets it
+//! swallow the calls after it.
 //!
 //! **Invariant:** a broken record costs one line. The next line is a record of its own again.
 
@@ -23,17 +24,17 @@ use self::split::{Place, RowText, Rows};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Longest line that is kept at all.
+/// The longest line that is kept at all.
 pub const LONGEST_LINE: usize = 1 << 20;
 
 /// The header of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// As it stands in the file, without the line's end.
+    /// The line as written, without its line end.
     pub text: Arc<str>,
     /// The delimiter.
     pub delimiter: u8,
-    /// Names of all columns.
+    /// The names of all columns.
     pub names: Vec<String>,
     columns: Vec<(usize, Field)>,
 }
@@ -74,7 +75,7 @@ impl Header {
         Ok(Self { text: Arc::from(text), delimiter, names, columns })
     }
 
-    /// Whether a file under this header can say what a bill needs.
+    /// Checks that a file under this header has the columns that a bill needs.
     ///
     /// # Errors
     /// The columns that are missing ([`columns::check`]).
@@ -83,14 +84,14 @@ impl Header {
             .map_err(|missing| FileError::new(path, format!("cannot be billed: {missing}")).at(1).hint(missing.hint()))
     }
 
-    /// The fields of a record; `None` if it has not as many as the header, or one of them is no usable text. What stands
-    /// in other columns does not matter.
+    /// The fields of a record; `None` if their number is not that of the header, or one of them is
+    /// no usable text. The content of other columns does not matter.
     fn fields<'a>(&self, text: Text<'a>, places: &[Place]) -> Option<Fields<'a>> {
         let mut fields = Fields::default();
         self.fill(&mut fields, text, places).then_some(fields)
     }
 
-    /// The same into a place that is there already (250 bytes): whether it is a record.
+    /// Fills existing `fields` (250 bytes) with those of a record; returns true if it is one.
     fn fill<'a>(&self, fields: &mut Fields<'a>, text: Text<'a>, places: &[Place]) -> bool {
         let [(start, _), .., (_, end)] = places else { return false };
         if places.len() != self.names.len() {
@@ -113,7 +114,7 @@ impl Header {
     }
 }
 
-/// The text that holds fields, with what is known of all of it: asked once for a block and not for each field.
+/// The text that holds the fields, checked once for a whole block and not for each field.
 #[derive(Debug, Clone, Copy)]
 enum Text<'a> {
     /// UTF-8 without NUL.
@@ -150,19 +151,19 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// What a walk through a block found.
+/// The result of a walk through a block.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// Where the last whole record ends.
+    /// The end of the last whole record.
     pub end: usize,
-    /// Lines that are broken by themselves.
+    /// The lines that are broken by themselves.
     pub broken: Vec<Range<usize>>,
-    /// Where the last record starts.
+    /// The start of the last record.
     pub last: usize,
 }
 
 impl Scan {
-    /// Counts the last record as broken, if it has no line's end: the file may have been cut there.
+    /// Counts the last record as broken, if it has no line end: the file may have been cut there.
     pub fn break_open_end(&mut self, bytes: &[u8]) {
         let is_open = self.end == bytes.len() && !matches!(bytes.last(), None | Some(b'\n' | b'\r'));
         if is_open && self.broken.last().is_none_or(|line| line.end <= self.last) {
@@ -171,10 +172,12 @@ impl Scan {
     }
 }
 
-/// Finds the end of the last whole record of a block that starts with a record, and the lines with broken quotes.
+/// Finds the end of the last whole record of a block that starts with a record, and the lines with
+/// broken quotes.
 ///
-/// A quoted field may hold line ends; it is followed by at most [`LONGEST_FIELD`]. Where a quote is not closed within
-/// that, or is followed by anything but a delimiter or a line's end, the line in which the record starts is broken.
+/// A quoted field may hold line ends; it is followed for at most [`LONGEST_FIELD`]. If a quote is
+/// not closed within that, or is followed by anything but a delimiter or a line end, the line in
+/// which the record starts is broken.
 #[must_use]
 pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
     let mut scan = Scan::default();
@@ -209,13 +212,13 @@ pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
 }
 
 enum RecordEnd {
-    /// Just past the line's end.
+    /// Just past the line end.
     At(usize),
     /// The bytes end in plain text.
     Text,
     /// The bytes end inside quotes.
     Open,
-    /// A quote stands where none may.
+    /// A quote is in a place where none may be.
     Broken,
 }
 
@@ -244,7 +247,7 @@ fn record_end(bytes: &[u8], delimiter: u8) -> RecordEnd {
                 Some(_) => return RecordEnd::Broken,
             }
         } else {
-            // Fields without quotes are passed over in one go, up to a field that starts with one.
+            // Fields without quotes are skipped in one go, up to a field that starts with one.
             loop {
                 let Some(next) = memchr::memchr3(b'"', b'\n', b'\r', &bytes[at..]) else { return RecordEnd::Text };
                 at += next + 1;
@@ -260,12 +263,12 @@ fn record_end(bytes: &[u8], delimiter: u8) -> RecordEnd {
     }
 }
 
-/// Just past the first line's end.
+/// Just past the first line end.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr(b'\n', bytes).or_else(|| memchr::memchr(b'\r', bytes)).map(|at| at + 1)
 }
 
-/// Just past the last line's end; `\r` counts only in a file without `\n`.
+/// Just past the last line end; `\r` counts only in a file without `\n`.
 #[must_use]
 pub fn last_line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memrchr(b'\n', bytes).or_else(|| memchr::memrchr(b'\r', bytes)).map(|at| at + 1)
@@ -295,13 +298,13 @@ pub fn count(bytes: &[u8], broken: &[Range<usize>], delimiter: u8) -> u64 {
     count
 }
 
-/// Counts the lines that are not blank: the places where text stands behind a line's end.
+/// Counts the lines that are not blank: the places where a line end is followed by text.
 fn count_lines(bytes: &[u8]) -> u64 {
     let ends = |byte: u8| byte == b'\n' || byte == b'\r';
     let Some(first) = bytes.first() else { return 0 };
     let mut count = u64::from(!ends(*first));
-    // The compiler makes vectors of sums below 256: 320 instructions and 25 ns a record, where going from end to end takes
-    // 1,400 and 95.
+    // The compiler vectorises sums below 256: 320 instructions and 25 ns a record; a search from
+    // line end to line end takes 1,400 and 95.
     for (before, after) in bytes.chunks(240).zip(bytes[1..].chunks(240)) {
         let starts = before.iter().zip(after).map(|(before, after)| u8::from(ends(*before)) & u8::from(!ends(*after)));
         count += u64::from(starts.fold(0_u8, u8::wrapping_add));
@@ -313,7 +316,7 @@ fn count_lines(bytes: &[u8]) -> u64 {
 #[must_use]
 pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, policy: &Policy) -> Calls {
     let mut calls = Calls::default();
-    // A row has 230 bytes or so; columns that grow are copied twice on the way.
+    // A row has about 230 bytes; columns that grow are copied twice on the way.
     calls.reserve(bytes.len() / 200);
     walk(bytes, broken, header, |offset, text, fields| match fields {
         Some(fields) => calls.push(&Record::read(fields, policy), place(offset)),
@@ -322,8 +325,8 @@ pub fn parse_block(bytes: &[u8], broken: &[Range<usize>], header: &Header, polic
     calls
 }
 
-/// Goes through the records of a block: the offset of each, its text without the line's end, and its fields, if it is a
-/// record.
+/// Walks the records of a block: the offset of each, its text without the line end, and its fields,
+/// if it is a record.
 #[inline]
 pub fn walk(bytes: &[u8], broken: &[Range<usize>], header: &Header, mut each: impl FnMut(usize, &[u8], Option<&Fields<'_>>)) {
     let mut start = 0;
@@ -368,7 +371,7 @@ fn walk_sound(bytes: &[u8], offset: usize, header: &Header, each: &mut impl FnMu
     }
 }
 
-/// A record without its line's end; a tab there is an empty column.
+/// A record without its line end; a tab there is an empty column.
 fn without_line_end(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b'\n' | b'\r'] = line {
         line = rest;
@@ -380,7 +383,7 @@ fn place(offset: usize) -> u32 {
     must_fit(offset, "a block is shorter than 4 GiB")
 }
 
-/// The text of the record that starts a slice of a block, without its line's end.
+/// The text of the record that starts a slice of a block, without its line end.
 #[must_use]
 pub fn record_text(bytes: &[u8], header: &Header) -> String {
     let end = match record_end(bytes, header.delimiter) {
@@ -400,9 +403,10 @@ pub fn read_one<T>(text: &str, header: &Header, then: impl FnOnce(Option<Fields<
     then(header.fields_of_record(&record).filter(|_| read))
 }
 
-/// Splits a record's text into its columns; whether there are any.
+/// Splits a record's text into its columns; returns true if there are any.
 fn read_record(text: &str, delimiter: u8, record: &mut csv::ByteRecord) -> bool {
-    // Nearly every record has no quote: it is split without a reader, which costs ten times a record to set up.
+    // Nearly every record has no quote and is split without a reader, whose setup costs ten times
+    // as much as a record.
     if !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b'"' | b'\n' | b'\r')) {
         *record = text.as_bytes().split(|byte| *byte == delimiter).collect();
         return true;
@@ -410,7 +414,7 @@ fn read_record(text: &str, delimiter: u8, record: &mut csv::ByteRecord) -> bool 
     reader(delimiter, text.as_bytes()).read_byte_record(record).unwrap_or(false)
 }
 
-/// What is wrong with a record's text, if its columns or quotes say it.
+/// The fault of a record's text, if its columns or quotes show it.
 #[must_use]
 pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
     if matches!(record_end(text.as_bytes(), header.delimiter), RecordEnd::Open | RecordEnd::Broken) {
@@ -422,8 +426,8 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
     (found != expected).then(|| format!("it has {found} columns, the header has {expected}"))
 }
 
-/// What is said of a malformed record whose text reads well: the end of its line is missing. (A text with a NUL, or that was no
-/// UTF-8, does not read well.)
+/// The message for a malformed record whose text reads well: its line end is missing. (A text with
+/// a NUL, or that was no UTF-8, does not read well.)
 #[must_use]
 pub fn may_be_cut(text: &str, header: &Header) -> Option<String> {
     let reads_well = !text.contains(['\0', '\u{fffd}']) && read_one(text, header, |fields| fields.is_some());
@@ -469,7 +473,7 @@ mod tests {
         assert_eq!(reasons(text), expected);
     }
 
-    /// The records of a text as the `csv` crate reads them, field by field checked: the slow way.
+    /// The records of a text as the `csv` crate reads them, checked field by field: the slow way.
     fn by_csv_crate(bytes: &[u8], offset: usize, header: &Header, policy: &Policy, calls: &mut Calls) {
         let mut reader = reader(header.delimiter, bytes);
         let mut record = csv::ByteRecord::new();
@@ -485,7 +489,7 @@ mod tests {
         }
     }
 
-    /// All that the records of a block came to, as text.
+    /// The records of a block, as text.
     fn told(calls: &Calls) -> Vec<String> {
         let text = |interner: &trunkrate_kernel::intern::Interner, id: u32| interner.text(id).to_owned();
         let one = |at: usize| {
@@ -512,7 +516,7 @@ mod tests {
 
     fn hold_against_the_csv_crate(bytes: &[u8], header: &Header) {
         let policy = Policy::default();
-        // As one text, whatever its quotes are; then as the block that `scan` makes of it.
+        // First as one text, whatever its quotes are; then as the block that `scan` makes of it.
         let mut expected = Calls::default();
         by_csv_crate(bytes, 0, header, &policy, &mut expected);
         assert_eq!(told(&parse_block(bytes, &[], header, &policy)), told(&expected));
@@ -526,7 +530,7 @@ mod tests {
         by_csv_crate(&bytes[start..], start, header, &policy, &mut expected);
         let calls = parse_block(bytes, &scan.broken, header, &policy);
         assert_eq!(told(&calls), told(&expected));
-        // The crate drops a byte order mark where a text starts with one, which makes a quote after it one that opens.
+        // The crate drops a byte-order mark at the start of a text, so that a quote after it opens.
         if !bytes.windows(3).any(|three| three == BYTE_ORDER_MARK) {
             assert_eq!(count(bytes, &scan.broken, header.delimiter), calls.len() as u64);
         }
@@ -535,7 +539,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config { cases: 4000, ..Default::default() })]
 
-        /// Pieces that mean something to a reader of CSV, in any order.
+        /// Pieces that are special to a CSV reader, in any order.
         #[test]
         fn hostile_texts_come_to_what_the_csv_crate_reads(
             pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..60),
@@ -547,7 +551,7 @@ mod tests {
             hold_against_the_csv_crate(&text, &header);
         }
 
-        /// Records nearly as they should be, long enough for several looks of 64 bytes.
+        /// Records with a few wrong bytes, long enough for several chunks of 64 bytes.
         #[test]
         fn records_with_a_few_wrong_bytes_come_to_what_the_csv_crate_reads(
             records in proptest::collection::vec((proptest::collection::vec(proptest::sample::select(FIELDS), 8), 0..3_usize, 0..3_usize), 0..12),

@@ -1,6 +1,8 @@
-//! Calls from JSON: one object per line (the carrier's bulk export), a page `{"calls": […]}`, an array, or one object.
+//! Calls from JSON: one object per line (the carrier's bulk export), a page `{"calls": […]}`, an
+//! array, or one object.
 //!
-//! **Invariant:** a number is taken as it is written, never through a float: fields are cut out as raw JSON text.
+//! **Invariant:** a number is taken as written, never through a float: fields are cut out as raw
+//! JSON text.
 
 use super::calls_csv::LONGEST_LINE;
 use crate::file::FileError;
@@ -17,11 +19,11 @@ use trunkrate_kernel::fit::must_fit;
 use trunkrate_kernel::policy::Policy;
 use trunkrate_kernel::record::{Field, FieldSet, Fields, Record};
 
-/// The fields of one JSON object that trunkrate knows.
+/// The known fields of one JSON object.
 #[derive(Debug, Default)]
 pub struct JsonRecord<'a> {
     texts: [Cow<'a, str>; Field::ALL.len()],
-    /// The fields that have a key, also where nothing stands behind it.
+    /// The fields that have a key, even with nothing behind it.
     keys: FieldSet,
 }
 
@@ -64,7 +66,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
     }
 }
 
-/// A string's content, a number as written, nothing for `null`.
+/// The content of a string, a number as written, nothing for `null`.
 fn scalar(raw: &str) -> Result<Cow<'_, str>, String> {
     match raw.as_bytes().first() {
         Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
@@ -78,12 +80,12 @@ fn scalar(raw: &str) -> Result<Cow<'_, str>, String> {
 /// Reads a call object's text.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the text.
 pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Adds the call of a JSON text; the fields that it has keys for.
+/// Adds the call of a JSON text; returns the fields that it has keys for.
 pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) -> FieldSet {
     match std::str::from_utf8(text).ok().map(parse_object) {
         Some(Ok(record)) if record.fields().are_usable() => {
@@ -97,20 +99,21 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
     }
 }
 
-/// What the records of a JSON file are, taken together: whether they are calls.
+/// The keys of the records of a JSON file, taken together: they tell if the records are calls.
 #[derive(Debug, Default)]
 pub struct Keys {
     /// The fields that any record has a key for.
     found: FieldSet,
-    /// The first record with each set of keys that are known, for the words about what is missing, or has another name.
+    /// The first record with each set of known keys, for messages about keys that are missing or
+    /// misspelt.
     examples: BTreeMap<FieldSet, String>,
 }
 
-/// So many sets of keys are told apart at most: an export has a handful.
+/// The most sets of keys that are told apart: an export has a handful.
 const KEY_SETS: usize = 64;
 
 impl Keys {
-    /// Adds those of a record.
+    /// Adds the keys of a record.
     pub fn add(&mut self, found: FieldSet, record: &[u8]) {
         self.found = self.found.union(found);
         if self.examples.len() < KEY_SETS && !self.examples.contains_key(&found) {
@@ -118,7 +121,7 @@ impl Keys {
         }
     }
 
-    /// Adds those of the next records.
+    /// Adds the keys of the next records.
     pub fn merge(&mut self, other: Self) {
         self.found = self.found.union(other.found);
         for (found, record) in other.examples {
@@ -128,8 +131,8 @@ impl Keys {
         }
     }
 
-    /// The keys of records, for each set of fields that records have: a record may have a field under another name though its
-    /// neighbours have it under its own.
+    /// The keys of one record for each set of fields: a record may have a field under another name
+    /// though its neighbours have it under its own.
     #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
         self.examples.values().map(|example| {
@@ -138,10 +141,12 @@ impl Keys {
         })
     }
 
-    /// Whether the records can say what a bill needs: of each field that a bill needs any record has the key.
+    /// Checks that the records have the fields that a bill needs: each such field has its key in
+    /// some record.
     ///
     /// # Errors
-    /// The keys that no record has ([`columns::check`]), or that the records are envelopes around calls.
+    /// The keys that no record has ([`columns::check`]), or that the records are envelopes around
+    /// calls.
     #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
         // A file without records lacks nothing.
@@ -170,12 +175,13 @@ impl Keys {
     }
 }
 
-/// What ends a line of a block: `\n`, or `\r` in a block without any. (A `\r` within a line is white space of JSON.)
+/// The byte that ends a line of a block: `\n`, or `\r` in a block without any. (A `\r` within a
+/// line is white space of JSON.)
 fn line_end(block: &[u8]) -> u8 {
     if memchr::memchr(b'\n', block).is_some() { b'\n' } else { b'\r' }
 }
 
-/// The text of the line that starts at a place of a block.
+/// The text of the line that starts at `place` of a block.
 #[must_use]
 pub fn line_text(block: &[u8], place: usize) -> String {
     let end = line_end(block);
@@ -209,7 +215,7 @@ pub fn count_lines(bytes: &[u8]) -> u64 {
     bytes.split(|b| *b == line_end).filter(|line| !line.trim_ascii().is_empty()).count() as u64
 }
 
-/// What kind of JSON a text starts as.
+/// The kind of JSON that a text starts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// One object per line.
@@ -218,14 +224,16 @@ pub enum Shape {
     Document,
 }
 
-/// Tells the shape from the beginning of a text; the file's ending helps where one line is all there is.
+/// Tells the shape from the beginning of a text; the file's ending decides if there is only one
+/// line.
 #[must_use]
 pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     let text = beginning.trim_ascii_start();
     let (first, rest) = text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
     let next = rest.trim_ascii_start().first();
     let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
-    // A document over many lines breaks its first one where JSON goes on; a broken record breaks anywhere.
+    // The first line of a document over many lines ends where JSON goes on; that of a broken record
+    // ends anywhere.
     let goes_on = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{' | b',' | b':'));
     let is_object = serde_json::from_slice::<JsonRecord<'_>>(first).is_ok();
     let lines = match next {
@@ -233,7 +241,7 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
         Some(_) if is_object => true,
         Some(b'{') => !goes_on,
         Some(_) => false,
-        // Lines are shorter than what is looked at.
+        // Lines are shorter than the beginning that is read.
         None => matches!(ending, "jsonl" | "ndjson") && beginning.len() < LONGEST_LINE,
     };
     if lines { Shape::Lines } else { Shape::Document }
@@ -241,12 +249,12 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
 
 /// The values of an array, as their texts.
 ///
-/// A place for each is kept in memory, so that an array of thousands of millions of nothings would fill any: where values are
-/// shorter than [`SHORTEST`] on average, they are no calls.
+/// A place for each is kept in memory, so that an array of billions of tiny values would fill any:
+/// if values are shorter than [`SHORTEST`] on average, they are no calls.
 struct Values<'a>(Vec<&'a RawValue>);
 
-/// Bytes that the calls of an array have at least, on average, where there are more than [`FEW`]: the names of what a call must have
-/// take as many.
+/// The least average size of the calls of an array with more than [`FEW`], in bytes: the names of
+/// the necessary fields take as many.
 const SHORTEST: usize = 48;
 const FEW: usize = 1 << 16;
 
@@ -292,7 +300,7 @@ struct Page<'a> {
     first_page_uri: Option<Value>,
     #[serde(rename = "page")]
     number: Option<Value>,
-    /// Where younger interfaces of the carrier have the same.
+    /// The links in younger interfaces of the carrier.
     meta: Option<Value>,
 }
 
@@ -312,16 +320,16 @@ impl Page<'_> {
     }
 }
 
-/// How a page hangs together with others.
+/// The links of a page to its neighbours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Links {
-    /// Where it is from.
+    /// The address of the page.
     uri: Option<String>,
-    /// Where the next page is.
+    /// The address of the next page.
     next_page_uri: Option<String>,
-    /// Where the page before it is.
+    /// The address of the page before it.
     previous_page_uri: Option<String>,
-    /// The first page of the same list.
+    /// The address of the first page of the same list.
     first_page_uri: Option<String>,
     /// Its number.
     page: Option<u64>,
@@ -337,8 +345,8 @@ pub enum Neighbour {
 }
 
 impl Links {
-    /// The pages beside it that are not among some pages, and where they are; a page before it that nobody names has a
-    /// number.
+    /// The neighbours of the page that are not among `pages`, and their addresses; a previous page
+    /// without an address is given by its number.
     pub fn missing(&self, pages: &[Self]) -> impl Iterator<Item = (Neighbour, String)> {
         let next = self.next_page_uri.clone().filter(|_| !pages.iter().any(|page| self.is_before(page)));
         let number = self.page.and_then(|page| page.checked_sub(1)).map(|page| format!("page {page}"));
@@ -347,7 +355,8 @@ impl Links {
         next.map(|uri| (Neighbour::Next, uri)).into_iter().chain(previous.map(|uri| (Neighbour::Previous, uri)))
     }
 
-    /// Whether a page comes next: by what either says of the other, or by their numbers.
+    /// True if `other` comes next: by the address that either gives of the other, or by their
+    /// numbers.
     fn is_before(&self, other: &Self) -> bool {
         let is = |named: &Option<String>, uri: &Option<String>| named.is_some() && named == uri;
         let follows = self.page.zip(other.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
@@ -360,9 +369,9 @@ impl Links {
 /// The calls of a document.
 #[derive(Debug)]
 pub struct Document<'a> {
-    /// Their texts, each with its offset.
+    /// The texts of the calls, each with its offset.
     pub calls: Vec<(usize, &'a str)>,
-    /// How it hangs together with others, if it is a page.
+    /// The links of a page to its neighbours.
     pub links: Option<Links>,
 }
 
@@ -401,7 +410,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     Ok(Document { calls: items.into_iter().map(place).collect(), links })
 }
 
-/// A call names itself and says when it started or where it went.
+/// True if the object has an id, and a status, start, direction, caller or callee, as a call has.
 #[allow(clippy::disallowed_methods, reason = "what is malformed has no keys")]
 fn looks_like_a_call(text: &str) -> bool {
     // A field of the wrong type is a bad record, not a foreign file.

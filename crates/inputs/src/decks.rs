@@ -1,7 +1,8 @@
 //! Rate decks from a folder: one deck, or a folder per deck.
 //!
-//! A deck is the CSV files of a folder under the header of the carrier's published price list, and `deck.toml` beside
-//! them. **Invariant:** what is not understood is refused with its line; no default is taken for a price or a currency.
+//! A deck is the CSV files of a folder under the header of the carrier's published price list, and
+//! `deck.toml` beside them. **Invariant:** a row that is not understood is refused with its line;
+//! no default replaces a price or a currency.
 
 #[cfg(test)]
 pub(crate) mod grammar;
@@ -9,7 +10,7 @@ pub(crate) mod prefixes;
 
 use self::prefixes::Wrong;
 use super::sheet::{Strictness, no_row};
-use crate::file::{FileError, read_text};
+use crate::file::{FileError, read_list, read_text};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -27,11 +28,12 @@ use trunkrate_kernel::words::plain_name;
 pub struct Decks {
     /// In the order of their names.
     pub decks: Vec<Deck>,
-    /// Folder name of each.
+    /// The folder name of each.
     pub folders: Vec<String>,
-    /// The content of every file, for the archive of the ledger: path below the given folder, and bytes.
+    /// The content of every file, for the archive of the ledger: path below the given folder, and
+    /// bytes.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Hash over all of them.
+    /// The hash over all of them.
     pub hash: String,
 }
 
@@ -44,8 +46,8 @@ impl Decks {
         found.map(|at| must_fit(at, "decks are counted in 32 bits"))
     }
 
-    /// What is said of tables that have nothing below their header: they may have been cut there, and other rows price what
-    /// theirs did.
+    /// Warnings of tables that have nothing below their header: they may have been cut there, and
+    /// other rows then price the calls that theirs did.
     pub fn notes(&self, folder: &Path) -> impl Iterator<Item = String> {
         let of_deck = |deck: &Deck| {
             let used: BTreeSet<u32> = deck.rates.iter().map(|rate| rate.file).collect();
@@ -90,13 +92,13 @@ fn zero() -> String {
 /// Loads all decks of a folder.
 ///
 /// # Errors
-/// The first thing that is wrong, with file and line.
+/// The first fault, with file and line.
 pub fn load(folder: &Path) -> Result<Decks, FileError> {
     load_named(folder, None)
 }
 
-/// The same from a copy of the folder: `own_name` is what the folder was called, which names a deck whose files stand at
-/// the top.
+/// Loads a copy of a folder: `own_name` is the original name of the folder, which names a deck
+/// whose files are at the top.
 ///
 /// # Errors
 /// As [`load`].
@@ -132,8 +134,8 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
     from_files(folder, own_name.as_deref().unwrap_or(""), files)
 }
 
-/// Builds the decks of a set of files, as [`load`] collected them. `folder` is for messages, `own_name` for a deck whose
-/// files stand at the top.
+/// Builds the decks of a set of files, as [`load`] collected them. `folder` is for messages,
+/// `own_name` for a deck whose files are at the top.
 ///
 /// # Errors
 /// As [`load`].
@@ -188,7 +190,7 @@ fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     entries(folder).map(|paths| paths.into_iter().filter(|path| path.is_dir()).collect())
 }
 
-/// What is in a folder, but for hidden files.
+/// The entries of a folder, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut paths = all_entries(folder)?;
     paths.retain(|path| !is_hidden(path));
@@ -213,8 +215,8 @@ fn all_entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
-/// A table that stands where none is looked for, or under a name that none has, is no part of a deck, though it was put there to
-/// be one.
+/// Refuses a table in a place or under a name that no deck's table has: it would be no part of a
+/// deck, though it was put there to be one.
 fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
     for path in all_entries(folder)?.into_iter().filter(|path| path.is_file()) {
         let below = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
@@ -224,14 +226,14 @@ fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>)
                 .hint("a deck's rows stand in .csv files beside its deck.toml; move it there, or out of the folder"));
         }
     }
-    // What a version control system keeps is its own business.
+    // The files of a version control system are its own business.
     let is_own = |path: &&PathBuf| {
         path.is_dir() && path.file_name().is_none_or(|name| name != ".git") && !(is_hidden(path) && path.is_symlink())
     };
     all_entries(folder)?.iter().filter(is_own).try_for_each(|sub| refuse_left_out(top, sub, files))
 }
 
-/// Whether a file begins as a deck's table does. Copies that editors and people keep are none.
+/// True if a file begins as a deck's table does. Backup copies of editors and people are skipped.
 fn is_price_list(path: &Path) -> bool {
     if path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig") || path.to_string_lossy().ends_with('~') {
         return false;
@@ -244,7 +246,8 @@ fn is_price_list(path: &Path) -> bool {
     read.is_ok() && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
 }
 
-/// A table that is no CSV file is no part of a deck, though it was put there to be one.
+/// Refuses a table that is no CSV file: it would be no part of a deck, though it was put there to
+/// be one.
 fn refuse_other_tables(paths: &[PathBuf]) -> Result<(), FileError> {
     const TABLES: [&str; 11] = ["tsv", "tab", "xls", "xlsx", "ods", "parquet", "gz", "zst", "zip", "json", "jsonl"];
     let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| TABLES.iter().any(|table| e.eq_ignore_ascii_case(table)));
@@ -263,7 +266,7 @@ fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<St
     refuse_other_tables(paths)?;
     for path in paths.iter().filter(|path| is_deck_file(path)) {
         let name = name_of(path);
-        let bytes = std::fs::read(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        let bytes = read_list(path)?;
         files.insert(if deck.is_empty() { name } else { format!("{deck}/{name}") }, bytes);
     }
     if !paths.iter().any(|path| path.file_name().is_some_and(|n| n == "deck.toml")) {
@@ -298,8 +301,8 @@ pub struct DeckRows {
 }
 
 impl DeckRows {
-    /// Reads the rows of one deck out of the files of decks that were loaded once. `folder` is for messages, `name` is the
-    /// deck's folder: also where its files stand at the top.
+    /// Reads the rows of one deck from the files of decks that were loaded before. `folder` is for
+    /// messages, `name` is the deck's folder, even if its files are at the top.
     ///
     /// # Errors
     /// As [`archived`].
@@ -426,7 +429,7 @@ const COLUMNS: [(Column, &str); 13] = [
 ];
 const PUBLISHED: usize = 6;
 
-/// Where each column stands in a file.
+/// The place of each column in a file.
 struct Layout([Option<usize>; COLUMNS.len()]);
 
 impl Layout {
@@ -498,7 +501,7 @@ fn read_rows(
     Ok(())
 }
 
-/// A row but for its prefixes.
+/// A row without its prefixes.
 fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Result<Rate, String> {
     let get = |column| layout.get(row, column);
     let named = |column: Column, problem: String| format!("{}: {problem}", COLUMNS[column as usize].1);
@@ -546,7 +549,7 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
     })
 }
 
-/// The files of decks as the ledger archived them, by their path, and the hash over all of them.
+/// The files of decks as the ledger archived them, by path, and the hash over all of them.
 ///
 /// # Errors
 /// If one cannot be read.
@@ -565,7 +568,8 @@ pub fn archived_files(folder: &Path) -> Result<(BTreeMap<String, Vec<u8>>, Strin
     Ok((files, hash))
 }
 
-/// Loads decks as the ledger archived them, prefixes with a leading 0 included: calls were booked with them.
+/// Loads decks as the ledger archived them, and takes prefixes with a leading 0: calls were booked
+/// with them.
 ///
 /// # Errors
 /// As [`load`].

@@ -1,19 +1,19 @@
-//! Errors of files: which, where in it, what is wrong, and what to do about it.
+//! Errors of files: the file, the place in it, the problem, and the remedy.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use trunkrate_kernel::fit::must_fit;
 
-/// A file that cannot be used: which, where in it, what is wrong, and what to do about it.
+/// A file that cannot be used: its path, the place in it, the problem, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
     /// The line, counted from 1, if there is one.
     pub line: Option<u64>,
-    /// What is wrong: expected, found.
+    /// The problem: expected, found.
     pub problem: String,
-    /// What to do.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -24,14 +24,14 @@ impl FileError {
         Self { path: path.to_owned(), line: None, problem: problem.into(), hint: None }
     }
 
-    /// The same at a line.
+    /// Adds the line.
     #[must_use]
     pub fn at(mut self, line: u64) -> Self {
         self.line = Some(line);
         self
     }
 
-    /// The same with a way out.
+    /// Adds the remedy.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -50,22 +50,39 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
+/// The largest list, deck or configuration: ten million rows of a hundred bytes.
+const LARGEST: u64 = 1 << 30;
+
+/// Reads a file whole that is held in memory: a list, a deck, a configuration.
+///
+/// # Errors
+/// A file that cannot be read, is no regular file, or is larger than 1 GiB.
+pub fn read_list(path: &Path) -> Result<Vec<u8>, FileError> {
+    let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+    let there = std::fs::metadata(path).map_err(fail)?;
+    if !there.is_file() {
+        return Err(FileError::new(path, "is no regular file").hint("write it to a file first"));
+    }
+    if there.len() > LARGEST {
+        let problem = format!("has {} bytes; expected a list of at most {LARGEST}", there.len());
+        return Err(FileError::new(path, problem).hint("is it the right file?"));
+    }
+    std::fs::read(path).map_err(fail)
+}
+
 /// Reads a small text file whole.
 ///
 /// # Errors
 /// A file that cannot be read, is no regular file, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
-    let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
-    if !std::fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(FileError::new(path, "is no regular file").hint("write it to a file first"));
-    }
-    let bytes = std::fs::read(path).map_err(fail)?;
+    let bytes = read_list(path)?;
     String::from_utf8(bytes).map_err(|e| {
         FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())).hint("save it as UTF-8")
     })
 }
 
-/// The lines of CSV records, one after the other. The reader's own count stops before the blank lines that it skips.
+/// Counts the lines of CSV records, one after the other. The reader's own count stops before the
+/// blank lines that it skips.
 pub(crate) struct Lines<'a> {
     text: &'a [u8],
     at: usize,
@@ -77,7 +94,7 @@ impl<'a> Lines<'a> {
         Self { text, at: 0, line: 1 }
     }
 
-    /// The line of a record that stands after the last one asked for.
+    /// The line of a record after the last one asked for.
     pub(crate) fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
         let start = position.map_or(0, |p| must_fit(p.byte(), "a place in a text fits memory")).clamp(self.at, self.text.len());
         let blank = self.text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();

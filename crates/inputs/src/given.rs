@@ -1,4 +1,4 @@
-//! What calls are rated with: decks, trunks, accounts, and the choices of the one who bills.
+//! The inputs of rating: decks, trunks, accounts, and the operator's choices.
 
 use super::accounts::{self, Accounts};
 use super::decks::{self, Decks};
@@ -10,7 +10,7 @@ use trunkrate_kernel::night::Tariff;
 use trunkrate_kernel::policy::{Policy, UnlistedAccounts};
 use trunkrate_kernel::trunk::Trunks;
 
-/// What calls are rated with, as it was loaded.
+/// The inputs of rating, as loaded.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The decks.
@@ -19,16 +19,16 @@ pub struct Inputs {
     pub trunks: Option<(Trunks, String)>,
     /// The accounts, if they were given, with their text.
     pub accounts: Option<(Accounts, String)>,
-    /// The choices of the one who bills.
+    /// The operator's choices.
     pub policy: Policy,
 }
 
-/// What is known of the accounts of some calls, by the ids of the accounts' texts.
+/// Facts about the accounts of some calls, by the ids of the accounts' texts.
 #[derive(Debug, Clone, Default)]
 pub struct AccountFacts {
     /// The deck of each, or [`NONE`].
     pub decks: Vec<u32>,
-    /// Whether the accounts file lacks it; empty where none was given.
+    /// True for each account that the accounts file lacks; empty if none was given.
     pub unlisted: Vec<bool>,
 }
 
@@ -36,8 +36,8 @@ impl Inputs {
     /// Loads decks, trunks and accounts.
     ///
     /// # Errors
-    /// The first file that is wrong; also an account that names a deck which is not there, and a policy that asks for a list of
-    /// accounts where there is none.
+    /// The first faulty file; also an account that names a missing deck, and a policy that needs a
+    /// list of accounts if none is given.
     pub fn load(rates: &Path, trunks: Option<&Path>, accounts: Option<&Path>, policy: Policy) -> Result<Self, FileError> {
         if policy.unlisted_accounts == UnlistedAccounts::Suspend && accounts.is_none() {
             let problem = "is `suspend`, and no accounts file is given: no account would be unlisted, and every call be billed";
@@ -47,7 +47,7 @@ impl Inputs {
         Self::with_decks(decks::load(rates)?, rates, trunks, accounts, policy)
     }
 
-    /// Loads trunks and accounts; `rates` is where the decks are from, for messages.
+    /// Loads trunks and accounts; `rates` is the folder of the decks, for messages.
     ///
     /// # Errors
     /// As [`Inputs::load`].
@@ -64,7 +64,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// The same from texts that were read elsewhere.
+    /// Loads trunks and accounts from texts that were read elsewhere.
     ///
     /// # Errors
     /// As [`Inputs::load`].
@@ -77,7 +77,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// A hash over all that decides a charge, as hex.
+    /// A hash over everything that decides a charge, as hex.
     #[must_use]
     pub fn hash(&self) -> String {
         let trunks = self.trunks.as_ref().map_or("", |(_, text)| text);
@@ -106,7 +106,7 @@ impl Inputs {
         Ok(())
     }
 
-    /// The same, borrowed, for the accounts of some calls.
+    /// The tariff for the accounts of some calls, borrowed.
     #[must_use]
     pub fn tariff<'a>(&'a self, accounts: &'a AccountFacts) -> Tariff<'a> {
         Tariff {
@@ -118,7 +118,7 @@ impl Inputs {
         }
     }
 
-    /// The deck of every account and whether it is listed, by the ids of the accounts' texts.
+    /// The deck of every account and if it is listed, by the ids of the accounts' texts.
     #[must_use]
     pub fn facts_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> AccountFacts {
         let of = |sid: &str| {

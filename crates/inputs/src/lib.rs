@@ -1,6 +1,7 @@
-//! Text to values: what a user's files say, each line checked, with the file and the line in every error.
+//! Text to values: reads a user's files, checks each line, and gives the file and the line in every
+//! error.
 //!
-//! | file | what it reads |
+//! | file | contents |
 //! |---|---|
 //! | [`calls_csv`], [`calls_json`] | call records, as text |
 //! | [`record_text`] | the text of one record, kept to be read again |
@@ -9,8 +10,8 @@
 //! | `header` | the first line of a table: its delimiter and its names |
 //! | [`sheet`] | lists under a header, as spreadsheets write them |
 //! | [`settings`] | `[policy]`, `[input]` and `[money]` of `trunkrate.toml` |
-//! | [`given`] | all of it together: what a run is rated with |
-//! | [`mod@file`] | [`file::FileError`]: which file, which line, what is wrong, what to do |
+//! | [`given`] | all of it together: the inputs of a run |
+//! | [`mod@file`] | [`file::FileError`]: file, line, problem, remedy |
 //!
 //! **Invariant:** nothing here knows the engine: no thread, no polars, no ledger.
 

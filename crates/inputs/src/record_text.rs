@@ -1,4 +1,4 @@
-//! The text of one record as it came, with what is needed to read it again.
+//! The text of one record as it came, with all that is needed to read it again.
 
 use super::{calls_csv, calls_json};
 use crate::calls_csv::Header;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use trunkrate_kernel::record::Fields;
 
-/// Where the text of a record is found again.
+/// The place at which the text of a record is found again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecordSpot {
     /// The record's number in the run.
@@ -18,12 +18,12 @@ pub struct RecordSpot {
     pub place: u32,
 }
 
-/// The text of a record and where it stands.
+/// The text of a record and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordText {
     /// The record as it came.
     pub record: String,
-    /// How it is to be read.
+    /// The format to read it in.
     pub format: Format,
     /// The file.
     pub file: String,
@@ -31,7 +31,7 @@ pub struct RecordText {
     pub line: u64,
 }
 
-/// How the text of a record is to be read.
+/// The format of a record's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// CSV under this header.
@@ -40,7 +40,7 @@ pub enum Format {
     Json,
     /// A row of Parquet, kept as a JSON object.
     Parquet,
-    /// A record of a published night: its fields as a JSON object, or the text that was no record.
+    /// A record of a published night: its fields as a JSON object, or the text of a malformed one.
     Published,
 }
 
@@ -78,13 +78,14 @@ impl Format {
 }
 
 thread_local! {
-    /// The header that was parsed last: most kept records stand under that of their neighbour, and parsing one, with all that
-    /// its columns may be misspelt for, takes 0.1 ms.
+    /// The header that was parsed last: most kept records have the same header as their neighbour,
+    /// and parsing one, with all the misspellings of its columns, takes 0.1 ms.
     static LAST_HEADER: RefCell<Option<(String, Format)>> = const { RefCell::new(None) };
 }
 
 impl RecordText {
-    /// A record that is kept under a CSV header, or under none: see [`Format::of_header`]. `None` if that is no header.
+    /// A record that is kept under a CSV header, or under none: see [`Format::of_header`]. `None`
+    /// if that is no header.
     #[must_use]
     pub fn kept(record: &str, header: &str) -> Option<Self> {
         let format = LAST_HEADER.with_borrow_mut(|last| match last {
@@ -109,7 +110,7 @@ impl RecordText {
         }
     }
 
-    /// Why the text is no record.
+    /// The reason why the text is no record.
     #[must_use]
     pub fn why_malformed(&self) -> String {
         let why = match &self.format {

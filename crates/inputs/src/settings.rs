@@ -1,5 +1,5 @@
-//! How calls are rated, by `trunkrate.toml`: `[input]`, `[money]` and `[policy]`. (Who sells, and on which terms, is the
-//! business of invoices.)
+//! The settings of rating in `trunkrate.toml`: `[input]`, `[money]` and `[policy]`. (The seller and
+//! the terms are the business of invoices.)
 
 use crate::file::FileError;
 use serde::Deserialize;
@@ -61,7 +61,7 @@ struct PolicyTable {
 /// Reads the text of a configuration.
 ///
 /// # Errors
-/// If it is no TOML, or has a table or key that nobody knows, with its line.
+/// If it is no TOML, or has an unknown table or key, with its line.
 pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError> {
     toml::from_str(text).map_err(|e| {
         let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
@@ -71,10 +71,10 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
     })
 }
 
-/// Reads how calls are rated; what is not said is as the contract has it.
+/// Reads the settings of rating; a setting that is missing has the contract's default.
 ///
 /// # Errors
-/// As [`read`]; also a zone that is not there, and more decimals than are stored.
+/// As [`read`]; also an unknown time zone, and more decimals than are stored.
 pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     let settings: Settings = read(path, text)?;
     let default = Policy::default();
@@ -110,7 +110,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     })
 }
 
-/// Words that a root's direction may be, in the form of [`direction_meaning`]. A trunk's own word cannot be one of them.
+/// Words that a root's direction may be, in the form of [`direction_meaning`]. A trunk's own word
+/// cannot be one of them.
 fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
     let plain = |word: &String| {
         let plain = plain_word(word);

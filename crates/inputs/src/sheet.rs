@@ -1,10 +1,13 @@
-//! Side files: lists under a header, as people write them in spreadsheets. Accounts and monthly items are such.
+//! Side files: lists under a header, as people write them in spreadsheets. Accounts and monthly
+//! items are such.
 //!
-//! They take what call files take: `,` `;` tab or `|`, detected; a byte-order mark; names of columns without case, blanks
-//! and underscores; values without blanks around them, those that do not break a line and those that nobody sees included.
+//! They have the freedom of call files: the delimiter is detected among `,` `;` tab and `|`; a
+//! byte-order mark is skipped; names of columns match without case, blanks and underscores; values
+//! are trimmed, of non-breaking and zero-width blanks too.
 //!
-//! **Invariant:** a column that could be meant for a known one is refused with both names, and so is a line whose quotes
-//! would swallow the next ones: either would bill other money than the file says, without a word.
+//! **Invariant:** a column that could be meant for a known one is refused with both names, and so
+//! is a line whose quotes would swallow the next ones: either would silently bill other amounts
+//! than the file says.
 
 use super::header::{reader, split_header};
 use crate::calls_csv;
@@ -15,33 +18,35 @@ use trunkrate_kernel::words::plain_name;
 
 /// The columns of a kind of list.
 pub struct Columns {
-    /// Those that count, the necessary ones first.
+    /// The known ones, the necessary ones first.
     pub known: &'static [&'static str],
-    /// How many of them are necessary.
+    /// The number of necessary ones.
     pub necessary: usize,
-    /// Those that decide money: a row must not leave one empty and fill another column that means it.
+    /// The ones that decide money: a row must not leave one empty and fill another column that
+    /// means it.
     pub decisive: &'static [&'static str],
-    /// Other names of theirs.
+    /// Other names of the known ones.
     pub synonyms: &'static [(&'static str, &'static str)],
-    /// Whether other columns may stand beside them.
+    /// True if other columns are allowed beside them.
     pub others: bool,
-    /// What is expected, in words.
+    /// The expected columns, in words.
     pub expected: &'static str,
 }
 
-/// How strictly a list is read.
+/// The strictness of reading a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
-    /// A list that will be billed by.
+    /// For a list that will be billed by.
     Full,
-    /// One of the archive, that was billed by: what was taken then must be read now, or nothing could be explained.
+    /// For a list of the archive, which was billed by: columns that were accepted then must be read
+    /// now, or nothing could be explained.
     Archived,
 }
 
-/// A list, read.
+/// A list, parsed.
 pub struct Sheet {
     names: Vec<String>,
-    /// Where each known column stands.
+    /// The place of each known column.
     places: Vec<Option<usize>>,
     known: &'static [&'static str],
     rows: Vec<(u64, csv::StringRecord)>,
@@ -56,21 +61,22 @@ pub struct Row<'a> {
     cells: &'a csv::StringRecord,
 }
 
-/// A value without blanks around it: non-breaking ones too, and characters without a width, which come along when an id is
-/// copied out of a page.
+/// A value without blanks around it: non-breaking ones too, and zero-width characters, which come
+/// along when an id is copied from a page.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}'))
 }
 
-/// What is said of a list, or of a table of a deck, whose last line has no end: half a price may stand there. It is no
-/// error, since many are written by hand.
+/// The warning for a list, or for a table of a deck, whose last line has no end: half a price may
+/// be there. It is no error, since many are written by hand.
 #[must_use]
 pub fn open_end(path: &Path, text: &[u8]) -> Option<String> {
     let is_open = !matches!(text.last(), None | Some(b'\n' | b'\r'));
     is_open.then(|| format!("{}: its last line has no line end: if the file was cut there, so is its last value", path.display()))
 }
 
-/// What is said of a list, or of a table of a deck, that has nothing below its header: it may have been cut there.
+/// The warning for a list, or for a table of a deck, that has nothing below its header: it may have
+/// been cut there.
 #[must_use]
 pub fn no_row(path: &Path, becomes: &str) -> String {
     format!("{}: has no row below its header: {becomes}", path.display())
@@ -82,7 +88,8 @@ impl Columns {
         self.known.iter().position(|known| plain_name(known) == plain)
     }
 
-    /// How well names fit: a known one counts for more than any number of those that only resemble one.
+    /// A score of how well names fit: a known one counts for more than any number of those that
+    /// only resemble one.
     fn score(&self, names: &[String]) -> usize {
         let known = names.iter().filter(|name| self.place(name).is_some()).count();
         let alike = |name: &&String| resembling(name, self.known.iter().copied(), self.synonyms).is_some();
@@ -93,8 +100,8 @@ impl Columns {
         FileError::new(path, problem).at(1).hint(self.expected)
     }
 
-    /// Where each known column stands; an error for a column that is there twice, is missing, or may be meant for one that
-    /// is missing.
+    /// The place of each known column; an error for a column that is there twice, is missing, or
+    /// may be meant for one that is missing.
     fn places(&self, path: &Path, names: &[String], strictness: Strictness) -> Result<Vec<Option<usize>>, FileError> {
         let mut places = vec![None; self.known.len()];
         for (at, name) in names.iter().enumerate() {
@@ -131,8 +138,8 @@ impl Sheet {
     /// Reads a list.
     ///
     /// # Errors
-    /// If a column is missing, stands twice, or resembles one that is missing; if a row has another number of columns, or
-    /// quotes that are not closed.
+    /// If a column is missing, is there twice, or resembles one that is missing; if a row has
+    /// another number of columns, or quotes that are not closed.
     pub fn read(path: &Path, text: &str, columns: &Columns, strictness: Strictness) -> Result<Self, FileError> {
         let text = text.trim_start_matches('\u{feff}');
         let Some((delimiter, names)) = split_header(text, |names| columns.score(names)) else {
@@ -163,7 +170,8 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// Refuses a row that leaves a decisive column empty and fills one of another name that can only mean it.
+    /// Refuses a row that leaves a decisive column empty and fills one of another name that can
+    /// only mean it.
     fn check_rivals(&self, path: &Path, columns: &Columns) -> Result<(), FileError> {
         let others = || self.names.iter().enumerate().filter(|(_, name)| columns.place(name).is_none());
         for decisive in columns.decisive {
@@ -186,7 +194,8 @@ impl Sheet {
     }
 }
 
-/// Refuses quotes that are not closed, or stand where none may: the lines after them would be part of a value.
+/// Refuses quotes that are not closed, or are where none may be: the lines after them would be part
+/// of a value.
 fn check_quotes(path: &Path, text: &str, delimiter: u8) -> Result<(), FileError> {
     let scan = calls_csv::scan(text.as_bytes(), delimiter, true);
     let Some(broken) = scan.broken.first() else { return Ok(()) };
@@ -203,7 +212,7 @@ impl<'a> Row<'a> {
         self.sheet.places[known].and_then(|at| self.cells.get(at)).map_or("", trimmed)
     }
 
-    /// The names of all columns as they stand in the file, and the row's values.
+    /// The names of all columns as written in the file, and the row's values.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.sheet.names.iter().map(String::as_str).zip(self.cells.iter().map(trimmed))
     }

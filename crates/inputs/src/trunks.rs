@@ -1,4 +1,5 @@
-//! The carrier's trunk list, as its API gives it: `{"trunks": [{"sid", "domain_name", "transfer_mode", …}]}`.
+//! The carrier's trunk list, as its API gives it: `{"trunks": [{"sid", "domain_name",
+//! "transfer_mode", …}]}`.
 
 use crate::file::{FileError, read_text};
 use serde::Deserialize;
@@ -19,14 +20,14 @@ struct TrunkEntry {
     transfer_mode: TransferMode,
     #[serde(default)]
     transfer_caller_id: Option<TransferCallerId>,
-    /// The other keys: what is the carrier's own business, or a name of a field in another spelling.
+    /// The other keys: the carrier's own business, or a name of a field in another spelling.
     #[serde(flatten)]
     others: BTreeMap<String, serde_json::Value>,
 }
 
 impl TrunkEntry {
-    /// A key that stands for the domain, where that is not there by its name: without it transfers to the PSTN are taken for
-    /// SIP.
+    /// A key that resembles the domain's, if that is missing: without a domain, transfers to the
+    /// PSTN are taken for SIP.
     fn other_domain(&self) -> Option<&str> {
         let is_domain = |key: &&String| key.to_ascii_lowercase().contains("domain");
         self.domain_name.is_none().then(|| self.others.keys().find(is_domain)).flatten().map(String::as_str)
@@ -36,7 +37,7 @@ impl TrunkEntry {
 /// Reads a trunk list.
 ///
 /// # Errors
-/// If it is not one, or names a trunk twice.
+/// If it is no trunk list, is empty, has a domain that is no host, or names a trunk twice.
 pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
     let text = read_text(path)?;
     let trunks = parse(path, &text)?;
@@ -50,7 +51,7 @@ pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
 /// Reads the list's text.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`load`]; an empty list is no error here.
 #[allow(clippy::disallowed_methods, reason = "what a trunk does not say is as the carrier has it")]
 pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
     let list: TrunkList = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| {

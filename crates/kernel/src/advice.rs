@@ -1,14 +1,16 @@
-//! Advice: what to do about a waiting record, finer than by its reason, where its detail found more.
+//! Advice: what a person can do about a suspended record, finer than by its reason where its detail
+//! found more.
 //!
-//! A detail says what was found as `` FIELD is `TEXT`: WHY ``, and each WHY that has an advice of its own starts with a mark.
-//! The detail is all that is kept of a record's settling, so it is by these marks that the cause is known again: the writer
-//! ([`crate::detail`]) and the reader here share them.
+//! A detail states its finding as `` FIELD is `TEXT`: WHY ``, and each WHY that has an advice of
+//! its own starts with a mark. The detail is all that is kept of a record's settling, so these
+//! marks identify the cause again: the writer ([`crate::detail`]) and the reader here share them.
 //!
-//! **Invariant:** advice decides nothing. A text that only looks like a mark stands before the last `` `: `` and is not found.
+//! **Invariant:** advice decides nothing. A text that only looks like a mark comes before the last
+//! `` `: `` and is not found.
 
 use crate::reject::Reason;
 
-/// The beginnings of WHY.
+/// The marks: beginnings of WHY.
 pub(crate) mod mark {
     pub const NO_OFFSET: &str = "it has no offset";
     pub const TWICE: &str = "the clock shows it twice";
@@ -38,7 +40,7 @@ pub(crate) mod mark {
     pub const BOOKED: &str = "the booked version";
 }
 
-/// What a person can do about a record that waits for a reason, with this detail, in one sentence.
+/// Advice in one sentence for a record that is suspended for a reason, with this detail.
 #[must_use]
 pub fn hint(reason: Reason, detail: &str) -> &'static str {
     found(reason, detail).map_or_else(|| reason.hint(), |(_, hint)| hint)
@@ -62,13 +64,13 @@ fn found(reason: Reason, detail: &str) -> Option<Row> {
     }
 }
 
-/// What a person can do about a version that waits beside the booked one.
+/// Advice for a suspended version of a call that is booked in another version.
 #[must_use]
 pub fn of_booked() -> &'static str {
     VERSIONS[0].1
 }
 
-/// A mark, and the advice of what starts with it.
+/// A mark, and the advice for a WHY that starts with it.
 type Row = (&'static str, &'static str);
 type Table<const N: usize> = [Row; N];
 

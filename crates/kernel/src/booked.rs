@@ -1,4 +1,4 @@
-//! A call that is booked: everything that its legs and its row of the log are made from.
+//! A booked call: everything that its legs and its row of the log are made from.
 
 use crate::deck::Hit;
 use crate::intern::Interner;
@@ -8,16 +8,16 @@ use crate::sid::{OddSids, Sid};
 use crate::status::{DirectionField, Status};
 use crate::time::Micros;
 
-/// A call that is booked: what its legs and its row of the log are made from.
+/// A booked call, with everything that its legs and its row of the log are made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Booked {
     /// Its id.
     pub sid: Sid,
     /// The id of the call that it is logged under; empty for a root.
     pub parent: Sid,
-    /// When it started.
+    /// Its start.
     pub start: Micros,
-    /// When it ended, or [`crate::time::NO_TIME`].
+    /// Its end, or [`crate::time::NO_TIME`].
     pub end: Micros,
     /// A of its root.
     pub a: PartyRef,
@@ -47,14 +47,14 @@ pub struct Booked {
     pub status: Status,
     /// Its scenario.
     pub scenario: Scenario,
-    /// Whether it has legs; else it is free.
+    /// True if it has legs; else it is free.
     pub is_rated: bool,
-    /// Whether its target was shown B's number; else A's.
+    /// True if its target was shown B's number; else A's.
     pub shows_b: bool,
 }
 
 impl Booked {
-    /// All scenarios, each at its number.
+    /// All scenarios, each at its index.
     pub const SCENARIOS: [Scenario; 6] = [
         Scenario::Root(Direction::Termination),
         Scenario::Root(Direction::Origination),
@@ -64,7 +64,7 @@ impl Booked {
         Scenario::Transfer(TransferScenario::OriginationToPstn),
     ];
 
-    /// The place of its scenario among all six.
+    /// The index of its scenario among all six.
     #[must_use]
     pub fn scenario_number(&self) -> u8 {
         match self.scenario {
@@ -77,8 +77,8 @@ impl Booked {
 /// The texts of some booked calls.
 #[derive(Debug, Clone, Default)]
 pub struct BookedTexts {
-    /// Of parties that are no numbers.
+    /// Texts of parties that are not numbers.
     pub parties: Interner,
-    /// Of ids in another form than the carrier's.
+    /// Texts of ids in another form than the carrier's.
     pub odd_sids: OddSids,
 }

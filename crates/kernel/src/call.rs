@@ -1,4 +1,4 @@
-//! Calls as columns: what the records of a night say, read and typed.
+//! Calls as columns: the records of a night, read and typed.
 //!
 //! ```text
 //! Calls                    one entry per record, in the order of reading
@@ -12,8 +12,8 @@
 //! └── child → Child        the parent's sid and the transfer target, for one record in six
 //! ```
 //!
-//! **Invariant:** a record costs about 80 bytes and no heap object; texts that repeat are kept once.
-//! Next: [`crate::record`] fills the columns, [`crate::family`] joins them.
+//! **Invariant:** a record costs about 80 bytes and no heap object; texts that repeat are kept
+//! once. Next: [`crate::record`] fills the columns, [`crate::family`] joins them.
 
 mod price;
 
@@ -31,10 +31,10 @@ use crate::time::NO_TIME;
 
 pub use price::{CurrencyCode, PriceRef};
 
-/// Stands for "none" in a column of `u32`.
+/// The value for "none" in a column of `u32`.
 pub const NONE: u32 = u32::MAX;
 
-/// What only a child has.
+/// The columns that only a child has.
 #[derive(Debug, Clone, Copy)]
 pub struct Child {
     /// The parent's id.
@@ -43,7 +43,7 @@ pub struct Child {
     pub asked: AskedRef,
     /// Id of the text of its own direction, which decides nothing.
     pub direction: u32,
-    /// Hashes of its own `from` and `to`, which decide nothing but whether two versions are one.
+    /// Hashes of its own `from` and `to`, which decide only whether two versions are one.
     pub own_parties: [u32; 2],
 }
 
@@ -66,23 +66,23 @@ pub struct Calls {
     pub from: Vec<PartyRef>,
     /// B, of a root.
     pub to: Vec<PartyRef>,
-    /// When it started.
+    /// Its start.
     pub start: Vec<Micros>,
-    /// When it ended; [`Calls::NO_TIME`] if that is not said.
+    /// Its end; [`Calls::NO_TIME`] if the record does not give it.
     pub end: Vec<Micros>,
-    /// When it was answered; [`Calls::NO_TIME`] if that is not said.
+    /// Its answer time; [`Calls::NO_TIME`] if the record does not give it.
     pub answer: Vec<Micros>,
-    /// Which fields were not empty.
+    /// The fields that were not empty.
     pub filled: Vec<FieldSet>,
-    /// Seconds from answer to end, whole.
+    /// Whole seconds from answer to end.
     pub duration: Vec<u32>,
     /// The carrier's own price.
     pub price: Vec<PriceRef>,
-    /// What is wrong with the record itself.
+    /// The fault of the record itself, if any.
     pub reason: Vec<Option<Reason>>,
-    /// Where its text stands in its source.
+    /// The place of its text in its source.
     pub place: Vec<u32>,
-    /// Its number in the run: the order of files and lines, those that waited first.
+    /// Its number in the run: the order of files and lines, retried records first.
     pub number: Vec<u32>,
     /// Index of its [`Child`], or [`NONE`].
     pub child: Vec<u32>,
@@ -94,17 +94,17 @@ pub struct Calls {
     pub accounts: Interner,
     /// Texts of trunks.
     pub trunks: Interner,
-    /// Texts of parties that are no numbers.
+    /// Texts of parties that are not numbers.
     pub parties: Interner,
     /// Texts of children's directions.
     pub directions: Interner,
 }
 
 impl Calls {
-    /// Stands for "not said" in the column of ends.
+    /// The value for "not given" in a column of times.
     pub const NO_TIME: Micros = NO_TIME;
 
-    /// Makes room for so many more records.
+    /// Reserves space for this many more records.
     pub fn reserve(&mut self, records: usize) {
         self.sid.reserve(records);
         self.content.reserve(records);
@@ -124,22 +124,23 @@ impl Calls {
         self.reason.reserve(records);
     }
 
-    /// How many records there are.
+    /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sid.len()
     }
 
-    /// Whether there are none.
+    /// True if there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sid.is_empty()
     }
 
-    /// Asserts that all columns are of one length: a column that lacks a row would give each record what is another's.
+    /// Asserts that all columns have the same length: a column that lacks a row would give each
+    /// later record the value of another.
     ///
     /// # Panics
-    /// If they are not.
+    /// If they differ.
     pub fn check(&self) {
         let Self { sid, content, account, trunk, direction, status, from, to, start, end, answer, filled, .. } = self;
         let Self { duration, price, reason, place, number, child, .. } = self;
@@ -151,7 +152,7 @@ impl Calls {
         assert!(self.children.len() <= sid.len(), "a child is a record");
     }
 
-    /// Adds a record whose text stands at `place`.
+    /// Adds a record; `place` is the place of its text in the source.
     pub fn push(&mut self, record: &Record<'_>, place: u32) {
         let child = if record.parent_sid.is_empty() {
             NONE
@@ -191,7 +192,7 @@ impl Calls {
     }
 
     fn pack_target(&mut self, record: &Record<'_>) -> AskedRef {
-        // As `Asked::parse` would, without a text of its own.
+        // The same as `Asked::parse`, without a text of its own.
         if let Some(plain) = record.plain_target {
             return AskedRef::Sip(self.parties.id(plain.endpoint), UserPart::of_plain(plain));
         }

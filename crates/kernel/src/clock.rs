@@ -1,14 +1,15 @@
 //! The clock of a night: the newest start that its calls show.
 //!
-//! Nothing here reads a clock. A parent is given up so many days after its child by the time of the calls themselves, and
-//! ages in suspense are counted so.
+//! Nothing here reads a clock. A parent is given up a fixed number of days after its child, counted
+//! by the start times of the calls themselves, and so are ages in suspense.
 //!
 //! **Invariant:** a few calls with a bogus date (1970, 2062) do not move it.
 //!
 //! # Why
-//! The newest start alone would do, until one export says 2062: every child whose parent is still to come would then be
-//! given up at once. Calls of one business lie close together, so starts are looked at in clusters that more than a year
-//! separates, and the cluster that the night is about decides.
+//! The newest start alone would do, until one export says 2062: every child whose parent is still
+//! to come would then be given up at once. Calls of one business lie close together, so starts are
+//! grouped into clusters with gaps of more than a year between them, and the cluster that holds the
+//! night's own calls decides.
 
 use crate::time::{DAY, Micros};
 use std::collections::BTreeMap;
@@ -16,37 +17,39 @@ use std::ops::Range;
 
 /// Days without a call that separate two clusters.
 const GAP_DAYS: i64 = 366;
-/// So many calls, or more, may move the clock by more than a year at once, if they are half of a night.
+/// The least number of calls that may move the clock by more than a year at once, if they are half
+/// of a night.
 const ENOUGH_TO_LEAP: u64 = 10;
 
-/// When the sound calls of a night start, day by day.
+/// Start times of the sound calls of a night, day by day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Starts {
-    /// Of each UTC day: how many calls start on it, and the last of them.
+    /// For each UTC day the number of calls that start on it, and the last start.
     days: BTreeMap<i64, (u64, Micros)>,
 }
 
 impl Starts {
-    /// Adds the calls of a day: how many they are, and when the last of them starts.
+    /// Adds the calls of a day: their number, and the start of the last one.
     pub fn add_day(&mut self, day: i64, calls: u64, newest: Micros) {
         let (count, last) = self.days.entry(day).or_insert((0, newest));
         *count += calls;
         *last = (*last).max(newest);
     }
 
-    /// Adds the calls of another part of the night.
+    /// Adds the calls of another partition of the night.
     pub fn merge(&mut self, other: &Self) {
         for (day, (calls, newest)) in &other.days {
             self.add_day(*day, *calls, *newest);
         }
     }
 
-    /// The newest start that can be believed; `known` is the newest of the nights before.
+    /// The newest plausible start; `known` is the newest of earlier nights.
     #[must_use]
     pub fn newest(&self, known: Option<Micros>) -> Option<Micros> {
         let clusters = self.clusters();
         let Some(known) = known else {
-            // The first night is about the days that have most of its calls; of two as good as each other, the earlier.
+            // A first night is dated by the cluster with the most calls; of two as large as each
+            // other, by the earlier.
             return clusters.into_iter().rev().max_by_key(|cluster| cluster.calls).map(|cluster| cluster.newest);
         };
         let all: u64 = clusters.iter().map(|cluster| cluster.calls).sum();
@@ -72,8 +75,9 @@ impl Starts {
     }
 }
 
-/// Calls in a row, nearly all of which start on the day of the one before: a day is looked up when it changes, and not for
-/// each call, which took 65 instructions. What is left counts when the value ends.
+/// Consecutive calls, nearly all of which start on the day of the one before. A day is looked up
+/// when it changes, not for each call, which took 65 instructions. The remaining calls are added on
+/// drop.
 #[derive(Debug)]
 pub struct InARow<'a> {
     starts: &'a mut Starts,
@@ -83,7 +87,7 @@ pub struct InARow<'a> {
 }
 
 impl<'a> InARow<'a> {
-    /// Calls that are added to these.
+    /// Collects calls to add to `starts`.
     pub fn new(starts: &'a mut Starts) -> Self {
         Self { starts, day: 0..0, calls: 0, newest: 0 }
     }
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(newest(&[("2026-11-20", 1)], Some("2026-11-01")).as_deref(), Some("2026-11-20"));
         assert_eq!(newest(&[("2026-11-20", 1)], Some("2027-11-01")).as_deref(), Some("2026-11-20"));
         assert_eq!(newest(&[("2024-03-01", 1), ("2025-02-01", 1), ("2026-01-15", 1)], None).as_deref(), Some("2026-01-15"));
-        // A ledger that slept for two years wakes up with a night, not with a call.
+        // After two years without calls a ledger needs a night's worth of them, not one call.
         assert_eq!(newest(&[("2028-11-20", 10)], Some("2026-11-01")).as_deref(), Some("2028-11-20"));
         assert_eq!(newest(&[("2028-11-20", 10), ("2026-11-02", 11)], Some("2026-11-01")).as_deref(), Some("2026-11-02"));
     }

@@ -1,11 +1,12 @@
-//! Columns of call files: what a column is called, and which ones a bill needs.
+//! Columns of call files: their names, and the ones that a bill needs.
 //!
-//! **Invariant:** this is the one place that says so. Every reader (CSV, JSON, Parquet, the wheel and with it Spark) asks here.
+//! **Invariant:** this is the one place that decides it. Every reader (CSV, JSON, Parquet, the
+//! wheel and with it Spark) asks here.
 //!
 //! # Why
-//! A file without `parent_call_sid` reads well: every transfer in it is a plain call, and billed as one, 18 to 52 % too low.
-//! A column that is misspelt is a column that is missing. So a file that cannot say what a bill needs is no call file, whatever
-//! else it says.
+//! A file without `parent_call_sid` can be read without an error: every transfer in it is then a
+//! plain call and billed as one, 18 to 52 % too low. A misspelt column is a missing column. So a
+//! file that lacks a column that a bill needs is no call file, whatever else it holds.
 
 use crate::record::Field;
 use crate::resemble::{CALL_SYNONYMS, resembling};
@@ -25,15 +26,15 @@ pub const REQUIRED: [Field; 9] = [
     Field::Status,
 ];
 
-/// What a file lacks, and what it has in place of that.
+/// The columns that a file lacks, and those that it has in their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingColumns(Vec<(Field, Option<String>)>);
 
-/// Whether a file with these columns can say what a bill needs. `no_transfers` says that the export knows no transfers; then
-/// `parent_call_sid` may be absent.
+/// Checks that a file with these columns holds everything that a bill needs. `no_transfers` states
+/// that the export has no transfers; then `parent_call_sid` may be absent.
 ///
 /// # Errors
-/// [`MissingColumns`] names every one that is not there, beside a column that resembles it.
+/// [`MissingColumns`] names each missing column, beside a column that resembles it.
 pub fn check<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), MissingColumns> {
     let has = |field: Field| names.clone().any(|name| Field::named(name) == Some(field));
     let is_needed = |field: &Field| !(no_transfers && *field == Field::ParentCallSid);
@@ -49,7 +50,8 @@ pub fn check<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: boo
     Err(MissingColumns(missing.into_iter().map(|field| (field, in_place(field))).collect()))
 }
 
-/// Fields of the carrier's Call resource that are nobody's business here, whatever they resemble; without case, blanks and signs.
+/// Fields of the carrier's Call resource that are never read, whatever they resemble; without case,
+/// blanks and signs.
 const OTHERS: [&str; 14] = [
     "annotation",
     "answeredby",
@@ -67,8 +69,8 @@ const OTHERS: [&str; 14] = [
     "uri",
 ];
 
-/// Columns that are not read, though each resembles a field that the file lacks: they may hold what a bill depends on
-/// (`refer_to`, `answer_time`, `trunk_sid`).
+/// Columns that are not read, though each resembles a field that the file lacks: they may hold a
+/// value that a bill depends on (`refer_to`, `answer_time`, `trunk_sid`).
 #[must_use]
 pub fn unread<'a>(names: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<(&'a str, Field)> {
     let lacks = |field: &Field| !names.clone().any(|name| Field::named(name) == Some(*field));
@@ -82,7 +84,7 @@ pub fn unread<'a>(names: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<(&'a s
 }
 
 impl MissingColumns {
-    /// What to do about it.
+    /// Advice: how to mend the file.
     #[must_use]
     pub fn hint(&self) -> String {
         let is_parent_alone = matches!(&self.0[..], [(Field::ParentCallSid, _)]);
@@ -122,7 +124,7 @@ mod tests {
         assert_eq!(check(ALL.into_iter(), false), Ok(()));
     }
 
-    /// Each column renamed is missing, and named beside what stands in its place.
+    /// Each renamed column is missing, and is named beside the one in its place.
     #[test]
     fn every_renamed_column_is_missed() {
         for (place, field) in REQUIRED.into_iter().enumerate() {

@@ -1,17 +1,19 @@
-//! Rate decks: which price a leg has.
+//! Rate decks: the price of a leg.
 //!
-//! A [`Deck`] is built once from typed rows and then only asked. The rule of the contract: of the rows of the service,
-//! in force at the call's start, whose origin list is blank or has a prefix of the origin, the longest destination
-//! prefix wins, then the longest origin prefix. **The origin is looked at first:** the longest destination alone can end
-//! on a row that this origin may not use.
+//! A [`Deck`] is built once from typed rows and then only read. The rule of the contract: of the
+//! rows of the service, in force at the call's start, whose origin list is blank or has a prefix of
+//! the origin, the longest destination prefix wins, then the longest origin prefix. **The origin is
+//! matched first:** the longest destination alone can lead to a row that this origin may not use.
 //!
-//! **Invariant:** a deck that could give two answers for one call is never built; [`Deck::build`] names both lines.
+//! **Invariant:** a deck that could give two answers for one call is never built; [`Deck::build`]
+//! names both lines.
 //!
 //! # Why
-//! Prefixes stand in a flat trie of digit arrays: a lookup is one array access per digit and allocates nothing. Origin
-//! lists repeat (one list of EEA prefixes serves hundreds of rows), so each distinct list is a set with a number, and an
-//! origin is matched to its sets by a walk of its own. Expanding list × list into one table would be a million entries
-//! for a published deck of 40,000 prefixes.
+//! Prefixes are kept in a flat trie of digit arrays: a lookup is one array access per digit and
+//! allocates nothing. Origin lists repeat (one list of EEA prefixes serves hundreds of rows), so
+//! each distinct list is a set with a number, and a second trie matches an origin to its sets.
+//! Expanding list × list into one table would be a million entries for a published deck of 40,000
+//! prefixes.
 
 mod batch;
 mod conflict;
@@ -26,22 +28,23 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-/// How seconds become billed seconds.
+/// Billing increments: the rule from seconds to billed seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Increments {
-    /// The first block, billed whole. Seconds.
+    /// Initial increment, billed whole. Seconds.
     pub initial: u32,
-    /// Every further block, billed whole. Seconds, at least 1.
+    /// Every further increment, billed whole. Seconds, at least 1.
     pub increment: u32,
     /// The least duration that is billed. Seconds.
     pub minimum: u32,
 }
 
 impl Increments {
-    /// Longest block that a deck may state, in seconds.
+    /// Longest increment that a deck may state, in seconds.
     pub const LONGEST: u32 = 86_400;
 
-    /// **The rounding of seconds**, once: 0 when nothing is billed; else the initial increment, then whole increments.
+    /// **The rounding of seconds**, once: 0 when nothing is billed; else the initial increment,
+    /// then whole increments.
     ///
     /// ```
     /// use trunkrate::deck::Increments;
@@ -67,13 +70,14 @@ impl Increments {
 
 /// A prefix of telephone numbers: 1 to 15 digits, without `+`.
 ///
-/// The digits stand in the value itself, filled up with zero bytes, so that values compare as their texts do: a deck has
-/// a hundred thousand of them, and a heap object each cost a tenth of its loading.
+/// The digits are held in the value itself, padded with zero bytes, so that values compare as their
+/// texts do: a deck has a hundred thousand of them, and a heap object each cost a tenth of its
+/// loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix([u8; 15]);
 
 impl Prefix {
-    /// Reads digits, nothing else.
+    /// Parses digits and nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let good = (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -99,7 +103,7 @@ impl Prefix {
     }
 }
 
-/// What a row's destination list names.
+/// A destination in a row's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Destination {
     /// Numbers with this prefix.
@@ -108,7 +112,7 @@ pub enum Destination {
     Emergency,
 }
 
-/// What a leg is priced by.
+/// The party that a leg is priced by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rated {
     /// A number.
@@ -129,7 +133,7 @@ impl fmt::Display for Rated {
 /// One row of a deck, without its prefixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rate {
-    /// Which price list it is on.
+    /// The price list that it is on.
     pub service: Direction,
     /// Price per minute.
     pub price: Price,
@@ -181,7 +185,7 @@ pub struct Conflict {
     pub origin: String,
 }
 
-/// The row that won, and by which prefixes.
+/// The winning row, and the lengths of the prefixes by which it won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hit {
     /// Index of the row in [`Deck::rates`].
@@ -193,10 +197,10 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// In place of a leg that is not there.
+    /// The value for a leg that does not exist.
     pub const NONE: Self = Self { rate: 0, destination_digits: 0, origin_digits: 0 };
 
-    /// Writes the prefix of the rated number that matched; the word `emergency` for an emergency row.
+    /// Writes the matching prefix of the rated number; the word `emergency` for an emergency row.
     pub fn push_destination_prefix(self, rated: Rated, buffer: &mut Vec<u8>) {
         match rated {
             Rated::Number(number) => push_digits(&number.digits(), self.destination_digits, buffer),
@@ -204,7 +208,7 @@ impl Hit {
         }
     }
 
-    /// Writes the prefix of the origin that matched; nothing for a row of any origin.
+    /// Writes the matching prefix of the origin; nothing for a row of any origin.
     pub fn push_origin_prefix(self, origin: Option<Number>, buffer: &mut Vec<u8>) {
         if let Some(origin) = origin {
             push_digits(&origin.digits(), self.origin_digits, buffer);
@@ -226,31 +230,31 @@ fn push_digits(digits: &[u8], count: u8, buffer: &mut Vec<u8>) {
     buffer.extend(digits.iter().take(usize::from(count)).map(|digit| b'0' + digit));
 }
 
-/// Why a row that matches the destination did not win.
+/// The reason that a row which matches the destination did not win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
     /// Not in force at the call's start.
     NotInForce,
-    /// The origin is on none of its origin prefixes.
+    /// None of its origin prefixes is a prefix of the origin.
     Origin,
     /// Another row matches more digits of the destination.
     ShorterDestination,
     /// Another row matches as many digits of the destination, and more of the origin.
     ShorterOrigin,
-    /// Another row with the same prefixes and the same price stands first.
+    /// Another row with the same prefixes and the same price comes first.
     SameTerms,
 }
 
-/// A row that was looked at, and what became of it.
+/// A row that matches the destination, and its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Considered {
     /// The row and its prefixes.
     pub hit: Hit,
-    /// Why it lost; `None` for the winner.
+    /// The reason that it lost; `None` for the winner.
     pub lost: Option<Lost>,
 }
 
-/// A rate deck, ready to be asked.
+/// A rate deck, ready for lookups.
 #[derive(Debug, Clone, Default)]
 pub struct Deck {
     /// `name` of `deck.toml`.
@@ -261,11 +265,11 @@ pub struct Deck {
     pub files: Vec<String>,
     /// The rows.
     pub rates: Vec<Rate>,
-    /// Hash over the deck's files, by what loads it; empty if built by hand.
+    /// Hash over the deck's files, set by the loader; empty if the deck was built by hand.
     pub hash: String,
     by_service: [Destinations; 2],
     origins: Trie<u32>,
-    /// The times in which rows are in force, each once.
+    /// The distinct periods in which rows are in force.
     periods: Vec<Range<Micros>>,
 }
 
@@ -276,26 +280,28 @@ struct Destinations {
     emergency: Vec<Candidate>,
 }
 
-/// Twelve bytes: a hundred thousand are looked at in no order, and stay near.
+/// A row as it is looked up. 12 bytes, so that a hundred thousand of them, read in random order,
+/// fit in the cache.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     rate: u32,
     /// Number of the origin set, or [`ANY_ORIGIN`].
     origins: u32,
-    /// Number of the time in which it is in force.
+    /// Number of the period in which it is in force.
     period: u32,
 }
 
 const ANY_ORIGIN: u32 = u32::MAX;
-/// So many rows of one destination are each asked for their origins; of more, those of the origin are looked for.
+/// The most rows of one destination that are scanned for a matching origin; more are searched by
+/// origin set.
 const MANY: usize = 64;
 
 impl Deck {
     /// Builds a deck from its rows.
     ///
     /// # Errors
-    /// The first pair of rows that could give two answers for one call: same service, overlapping dates, same
-    /// destination and origin prefix, other terms.
+    /// The first pair of rows that could give two answers for one call: same service, overlapping
+    /// dates, same destination and origin prefix, other terms.
     pub fn build(name: String, currency: String, files: Vec<String>, rows: Vec<NewRate>) -> Result<Self, Box<Conflict>> {
         let mut deck = Self { name, currency, files, ..Self::default() };
         let mut sets = OriginSets::default();
@@ -335,7 +341,7 @@ impl Deck {
         Ok(deck)
     }
 
-    /// Whether any of its rows is for some origins alone.
+    /// True if any of its rows is restricted to some origins.
     #[must_use]
     pub fn has_origins(&self) -> bool {
         self.origins.len() > 0
@@ -352,7 +358,8 @@ impl Deck {
         }
     }
 
-    /// Every row whose destination matches, the winner first, with the reason that the others lost.
+    /// Every row whose destination matches, the winner first, each other with the reason that it
+    /// lost.
     #[must_use]
     pub fn consider(&self, service: Direction, rated: Rated, origin: Option<Number>, at: Micros) -> Vec<Considered> {
         let rows = &self.by_service[service as usize];
@@ -393,7 +400,7 @@ impl Deck {
         &self.rates[hit.rate as usize]
     }
 
-    /// The destination prefixes of a service, as texts are ordered, each with the time in which its row is in force.
+    /// The destination prefixes of a service in text order, each with the period of its row.
     #[must_use]
     pub fn prefixes(&self, service: Direction) -> Vec<(String, Range<Micros>)> {
         let mut all = Vec::new();
@@ -407,20 +414,20 @@ impl Deck {
         all
     }
 
-    /// How many destination prefixes a service has, counted once per row.
+    /// The number of destination prefixes of a service, counted once per row.
     #[must_use]
     pub fn prefix_count(&self, service: Direction) -> usize {
         let rows = &self.by_service[service as usize];
         rows.prefixes.len() + rows.emergency.len()
     }
 
-    /// Of the destination prefixes of a number, the longest that has a row for the origin.
+    /// The best row of the longest destination prefix of a number that has a row for the origin.
     fn best_on(&self, mut path: Path<'_, Candidate>, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
         path.find_map(|(digits, candidates)| self.best(candidates, digits, origin, at))
     }
 
-    /// Of the candidates of one destination prefix: in force, with a matching origin, the longest origin; of equals the
-    /// first row (they have the same terms).
+    /// The best candidate of one destination prefix: in force, with a matching origin, the longest
+    /// origin; of equals the first row (they have the same terms).
     fn best(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
         if candidates.len() > MANY {
             return self.best_of_many(candidates, digits, origin, at);
@@ -441,8 +448,9 @@ impl Deck {
         best
     }
 
-    /// The same of many, which stand by their origin sets: those of the origin's own prefixes are looked for, the longest
-    /// first, in place of asking each row. (A destination may have a row for each of a hundred thousand origins.)
+    /// The same for many candidates, which are sorted by origin set. It searches for the sets of
+    /// the origin's own prefixes, the longest first, instead of scanning every row. (A destination
+    /// may have a row for each of a hundred thousand origins.)
     #[cold]
     fn best_of_many(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
         let of_set = |set: u32| {
@@ -467,7 +475,7 @@ impl Deck {
         first(of_set(ANY_ORIGIN).collect(), 0)
     }
 
-    /// The time in which a candidate is in force.
+    /// The period in which a candidate is in force.
     fn period(&self, candidate: Candidate) -> &Range<Micros> {
         &self.periods[candidate.period as usize]
     }
@@ -515,7 +523,7 @@ impl OriginSets {
     }
 }
 
-/// The origin of one call, matched to the deck's sets when a row first asks.
+/// The origin of one call, matched to the deck's sets when the first row needs it.
 struct OriginMatch<'a> {
     trie: &'a Trie<u32>,
     number: Option<Number>,
@@ -527,13 +535,15 @@ impl<'a> OriginMatch<'a> {
         Self { trie, number, path: None }
     }
 
-    /// The sets that have a prefix of the origin, the longest prefix first; `None` if the origin is not known.
+    /// The sets that have a prefix of the origin, the longest prefix first; `None` if the origin is
+    /// not known.
     fn path(&mut self) -> Option<Path<'a, u32>> {
         let number = self.number?;
         Some(self.path.get_or_insert_with(|| self.trie.walk(&number.digits())).clone())
     }
 
-    /// How many digits of the origin the longest prefix of a set matches; `None` if it matches none.
+    /// The number of digits of the origin that the longest prefix of a set matches; `None` if it
+    /// matches none.
     fn digits(&mut self, set: u32) -> Option<u8> {
         if set == ANY_ORIGIN {
             return Some(0);
@@ -545,7 +555,7 @@ impl<'a> OriginMatch<'a> {
 
 #[cfg(test)]
 impl Rate {
-    /// A termination by 60/60, for tests.
+    /// A termination row with increments 60/60, for tests.
     pub(crate) fn sample(price: &str, effective: Range<Micros>, line: u32) -> Self {
         Self {
             service: Direction::Termination,
@@ -626,7 +636,8 @@ mod tests {
         assert!(deck(dated).is_err());
     }
 
-    /// A row for each origin, in two periods, beside one for any origin and one for the origins of a longer prefix.
+    /// A row for each origin, in two periods, beside one for any origin and one for the origins of
+    /// a longer prefix.
     #[test]
     fn many_origins_of_one_destination() {
         let mut rows: Vec<NewRate> = Vec::new();

@@ -1,8 +1,9 @@
-//! The words beside a reason: what was found in this record, and what was expected.
+//! Details: the words beside a reason, with the values found in this record and those expected.
 //!
-//! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended already, from its text.
+//! **Invariant:** a detail decides nothing. It is made once, for a record that is suspended
+//! already, from its text.
 //!
-//! Next: `fields`, what a field was found to be; [`crate::advice`], what to do about it.
+//! Next: `fields`, the finding for one field; [`crate::advice`], the way out.
 
 pub mod fields;
 
@@ -20,28 +21,28 @@ use crate::time;
 use crate::trunk::Trunks;
 use serde::{Deserialize, Serialize};
 
-/// What a detail is made from.
+/// The input of a detail.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// The records of the run.
     pub calls: &'a crate::call::Calls,
-    /// Where they ended.
+    /// The end of each record.
     pub night: &'a Night,
-    /// What was known before.
+    /// The calls of earlier runs.
     pub earlier: &'a Earlier,
-    /// What they were rated with.
+    /// The tariff that they were rated with.
     pub tariff: &'a Tariff<'a>,
 }
 
-/// What a detail says beside the record's own text. It is taken while the record's family is at hand; the text is read
-/// again later, once for all that are suspended.
+/// The part of a detail that the record's own text does not give. It is taken while the record's
+/// family is in memory; the text is read again later, once for all suspended records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The trunk that its transfer went by, if that matters.
     trunk: Box<str>,
-    /// Which leg has no row, if that is the reason.
+    /// The leg that has no row, if that is the reason.
     unpriced: Box<str>,
-    /// Whether an earlier run booked another version of the call.
+    /// True if an earlier run booked another version of the call.
     is_booked: bool,
 }
 
@@ -61,14 +62,14 @@ impl Case<'_> {
         facts
     }
 
-    /// The trunk that a transfer went by; a child's own where its root is not known.
+    /// The trunk that a transfer went by; a child's own if its root is not known.
     fn trunk_text(&self, record: usize) -> &str {
         let root = self.night.root_of(self.calls, record).map(|root| self.night.root_facts(self.calls, self.earlier, root));
         let trunk = root.map_or(self.calls.trunk[record], |root| settings_trunk(self.calls, record, &root));
         self.calls.trunks.text(trunk)
     }
 
-    /// Which leg has no row.
+    /// The leg that has no row, in words.
     fn no_rate_detail(&self, record: usize) -> String {
         let Some((_, deck)) = self.tariff.deck_of(self.calls.account[record]) else {
             return "no deck prices this account: it names none, and there is no deck `default`".to_owned();
@@ -113,7 +114,8 @@ impl Case<'_> {
 }
 
 impl Facts {
-    /// The detail of a suspended record that could be read, from its fields. (Why one could not, its reader says.)
+    /// The detail of a suspended record that could be read, from its fields. (For one that could
+    /// not, its reader gives the cause.)
     #[must_use]
     pub fn detail(&self, reason: Reason, fields: &Fields<'_>, policy: &Policy, trunks: Option<&Trunks>) -> String {
         let typed = Record::read(fields, policy);

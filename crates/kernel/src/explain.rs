@@ -1,6 +1,7 @@
-//! Why a call costs what it does: each leg from the published row to the rounded amount.
+//! Explains the price of a call: each leg from the published row to the rounded amount.
 //!
-//! **Invariant:** the same functions as in the batch, asked one by one; there is no second calculation here.
+//! **Invariant:** the same functions as in the batch, called one by one; there is no second
+//! calculation here.
 
 use crate::deck::{Deck, Hit, Rate};
 use crate::intern::Interner;
@@ -19,7 +20,7 @@ pub struct Question<'a> {
     pub scenario: Scenario,
     /// A, B and C.
     pub parties: Parties,
-    /// When it started.
+    /// Its start.
     pub start: Micros,
     /// Its status.
     pub status: Status,
@@ -40,16 +41,17 @@ pub struct ExplainedLeg<'a> {
     pub cell: LegCell,
     /// The leg between real parties; `None` if the rated party is no number.
     pub plan: Option<PlannedLeg>,
-    /// The row that prices it, and what came of it; `None` if the deck has none, or nothing is billed.
+    /// The row that prices it, and the resulting charge; `None` if the deck has none, or nothing is
+    /// billed.
     pub priced: Option<(Hit, &'a Rate, Charge)>,
 }
 
-/// What a call costs and why.
+/// The price of a call, with its working.
 #[derive(Debug)]
 pub struct Answer<'a> {
-    /// Whether anything is billed: answered, and over 0 s.
+    /// True if anything is billed: answered, and over 0 s.
     pub bills: bool,
-    /// Its legs by the table, also where they are not billed.
+    /// Its legs by the table, even if they are not billed.
     pub legs: Vec<ExplainedLeg<'a>>,
     /// The sum of the legs; `None` if one has no rate (then none is booked).
     pub total: Option<Total>,
@@ -65,7 +67,7 @@ pub fn explain<'a>(question: &Question<'a>, texts: &Interner) -> Result<Answer<'
     let mut answer = Answer { bills, legs: Vec::with_capacity(count), total: Some(Total::default()) };
     for cell in &cells[..count] {
         let plan = plan(*cell, &question.parties, texts, question.withheld);
-        // A free call has its legs by the table, and no price: a connection fee is not owed for it either.
+        // A free call has its legs by the table but no price: it owes no connection fee either.
         let hit = plan.filter(|_| bills).and_then(|leg| find_rate(question.deck, &leg, question.start));
         let priced = match hit {
             None => None,

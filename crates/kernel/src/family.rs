@@ -1,14 +1,16 @@
-//! Families: which records are one call, and which call is whose child.
+//! Families: groups records into calls, and links each child to its parent.
 //!
 //! Three questions, in this order:
 //! 1. **Ignored?** A root of another direction is no trunk call, nor is any descendant of one.
-//! 2. **Which version?** Copies of a `sid` are one call; other content is a conflict; a final record replaces what was
-//!    not final, and what waited in suspense.
-//! 3. **Whose child?** The parent tonight, in an earlier run, or nowhere; with the depth of chains, and cycles.
+//! 2. **Which version?** Copies of a `sid` are one call; other content is a conflict; a final
+//!    record replaces one that was not final, and one from suspense.
+//! 3. **Whose child?** The parent tonight, in an earlier run, or nowhere; with the depth of chains,
+//!    and cycles.
 //!
-//! **Invariant:** no recursion and no quadratic time, whatever the depth of a chain or the width of a family. The answer
-//! does not depend on the order of the records, but for which of several equal copies stands for them all.
-//! Next: [`crate::night`], which rates the families level by level.
+//! **Invariant:** no recursion and no quadratic time, whatever the depth of a chain or the width of
+//! a family. The answer does not depend on the order of the records, except for the choice of a
+//! representative among equal copies. Next: [`crate::night`], which rates the families level by
+//! level.
 
 mod version;
 
@@ -25,12 +27,12 @@ use crate::time::Micros;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// What the root call gives to all its descendants.
+/// The facts that a root call gives to all its descendants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootFacts {
     /// The root's id.
     pub sid: Sid,
-    /// Its direction decides the scenario of its children.
+    /// Its direction, which decides the scenario of its children.
     pub direction: Direction,
     /// Its `from`.
     pub a: PartyRef,
@@ -40,7 +42,7 @@ pub struct RootFacts {
     pub trunk: u32,
 }
 
-/// A call that an earlier run booked, as far as a copy of it is concerned.
+/// A call that an earlier run booked: the facts to recognise a copy of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedCall {
     /// Its id.
@@ -51,7 +53,8 @@ pub struct BookedCall {
     pub price: Option<i64>,
 }
 
-/// A call that an earlier run booked, as far as another version of it is concerned: its row of the log.
+/// A call that an earlier run booked: the facts to compare another version with it, from its row of
+/// the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedVersion {
     /// The call that it is logged under; empty for a root.
@@ -62,58 +65,59 @@ pub struct BookedVersion {
     pub trunk: u32,
     /// Its direction.
     pub direction: DirectionField,
-    /// From whom the log shows it.
+    /// The party that the log shows as `from`.
     pub from: PartyRef,
-    /// To whom the log shows it: a child's target.
+    /// The party that the log shows as `to`: a child's target.
     pub to: PartyRef,
-    /// When it started.
+    /// Its start.
     pub start: Micros,
-    /// When it ended, or [`Calls::NO_TIME`].
+    /// Its end, or [`Calls::NO_TIME`].
     pub end: Micros,
     /// Seconds from answer to end.
     pub duration: u32,
-    /// How it ended.
+    /// Its final status.
     pub status: Status,
 }
 
-/// A call that an earlier run booked, as far as its children are concerned.
+/// A call that an earlier run booked: the facts that its children need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedParent {
     /// Its id.
     pub sid: Sid,
     /// Id of its account's text.
     pub account: u32,
-    /// When it started.
+    /// Its start.
     pub start: Micros,
-    /// Whether it is a child itself.
+    /// True if it is a child itself.
     pub is_child: bool,
     /// Its root (itself, if it is one).
     pub root: RootFacts,
 }
 
-/// What earlier runs know of tonight's ids and their parents.
+/// Everything that earlier runs know of tonight's ids and their parents.
 #[derive(Debug, Clone, Default)]
 pub struct Earlier {
     /// Booked calls with an id of tonight, sorted by id.
     calls: Vec<BookedCall>,
     /// Booked parents of tonight's children, sorted by id.
     parents: Vec<BookedParent>,
-    /// Ids that were ignored, and are booked by no run.
+    /// Ids that were ignored and are booked by no run.
     pub ignored: HashSet<Sid>,
-    /// Records that were written off out of suspense: id (empty if it has none) and fingerprint.
+    /// Records that were written off from suspense: id (empty if it has none) and fingerprint.
     pub closed: HashSet<(Sid, u64)>,
-    /// The fingerprints of all records without an id that wait, of other parts of the night too.
+    /// The fingerprints of all suspended records without an id, those of other partitions too.
     pub waits: Arc<HashSet<u64>>,
-    /// Calls of which a person chose a version.
+    /// Calls with a version that a person chose.
     pub chosen: HashSet<Sid>,
-    /// What the log says of booked calls that come tonight with another content, by id.
+    /// The log's rows of booked calls that come tonight with other content, by id.
     pub versions: HashMap<Sid, BookedVersion>,
-    /// The newest start of all records, tonight and before ([`crate::clock`]); `None` to find it from tonight's alone.
+    /// The newest start of all records, tonight and before ([`crate::clock`]); `None` to find it
+    /// from tonight's alone.
     pub newest_start: Option<Micros>,
 }
 
 impl Earlier {
-    /// Collects what is known of booked calls.
+    /// Collects booked calls and booked parents.
     #[must_use]
     pub fn new(mut calls: Vec<BookedCall>, mut parents: Vec<BookedParent>) -> Self {
         calls.sort_unstable_by_key(|call| call.sid);
@@ -148,20 +152,20 @@ impl Earlier {
     }
 }
 
-/// What became of a record before it is rated.
+/// The state of a record before it is rated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The version of its call that counts: to be rated.
     Taken,
     /// A copy, or replaced by another version.
     Duplicate,
-    /// No trunk call, or the descendant of one.
+    /// Not a trunk call, or the descendant of one that is not.
     Ignored,
     /// Cannot be billed now.
     Suspended(Reason),
 }
 
-/// Where a child's parent is.
+/// The place of a child's parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     /// The record is no child, or was not taken.
@@ -170,16 +174,16 @@ pub enum Link {
     Here(u32),
     /// A call of an earlier run.
     Booked(u32),
-    /// All versions of the parent are suspended; one of them.
+    /// One of the versions of the parent, all of which are suspended.
     Suspended(u32),
-    /// Nowhere.
+    /// Not found.
     Missing,
 }
 
 /// A price that came after its call was booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LatePrice {
-    /// A record that brought it.
+    /// The record that brought it.
     pub record: u32,
     /// The price.
     pub price: PriceRef,
@@ -190,15 +194,15 @@ pub struct LatePrice {
 /// The families of a night.
 #[derive(Debug)]
 pub struct Families {
-    /// What became of each record.
+    /// The state of each record.
     pub standing: Vec<Standing>,
-    /// Per child (index of [`Calls::children`]): where its parent is.
+    /// For each child (index of [`Calls::children`]) the place of its parent.
     pub link: Vec<Link>,
     /// Children to rate, parents before their children: the records of depth 1, then 2, and so on.
     pub levels: Vec<Vec<u32>>,
     /// Children that are their own ancestor.
     pub cycle: HashSet<u32>,
-    /// Records whose price came with a later copy: the record, the copy.
+    /// Records that take their price from another copy: the record, the copy.
     pub priced_copy: BTreeMap<u32, u32>,
     /// Prices that a copy brought for a call of an earlier run, by index in [`Earlier`].
     pub late_prices: BTreeMap<u32, LatePrice>,
@@ -206,7 +210,8 @@ pub struct Families {
     pub newest_start: Option<Micros>,
 }
 
-/// Joins the records of a night. The first `retried` of them waited in suspense; the others are new.
+/// Joins the records of a night. The first `retried` of them come from suspense; the others are
+/// new.
 #[must_use]
 pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
     calls.check();
@@ -219,8 +224,8 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
         cycle: HashSet::new(),
         priced_copy: BTreeMap::new(),
         late_prices: BTreeMap::new(),
-        // Of sound records only: what cannot be read must not age all that waits. Ignored ones count: whether a child is
-        // ignored may be known only later.
+        // From sound records only: an unreadable one must not age the suspense. Ignored ones count,
+        // because a child may turn out to be ignored only later.
         newest_start: earlier.newest_start.or_else(|| starts_of(calls).newest(None)),
     };
     families.ignore(calls, &index, earlier);
@@ -270,7 +275,7 @@ impl Families {
         }
     }
 
-    /// What was written off does not come back with the next export.
+    /// Keeps a record that was written off from coming back with the next export.
     fn leave_closed(&mut self, calls: &Calls, retried: usize, earlier: &Earlier) {
         if earlier.closed.is_empty() {
             return;
@@ -292,7 +297,7 @@ impl Families {
                 None => self.choose_version(calls, group, retried, earlier.chosen.contains(&sid)),
             }
         }
-        // Without an id there is nothing to compare by but the whole record, and only with what already waits.
+        // A record without an id can only be compared as a whole, and only with suspended ones.
         let waiting: HashSet<u64> =
             (0..retried).filter(|record| calls.sid[*record].is_empty()).map(|record| calls.content[record]).collect();
         for record in index.without_sid.iter().copied() {
@@ -318,7 +323,8 @@ impl Families {
         }
     }
 
-    /// Versions of a call that an earlier run booked: the booked one stands, whatever comes.
+    /// Compares versions with the call that an earlier run booked: the booked one stays, whatever
+    /// comes.
     fn compare_to_booked(&mut self, calls: &Calls, group: &[u32], booked: u32, earlier: &Earlier) {
         let call = earlier.call_at(booked);
         let mut seen = HashSet::new();
@@ -346,9 +352,10 @@ impl Families {
         }
     }
 
-    /// Versions of a call of tonight: final before not final, and what is new before what waited, if it says anything
-    /// else. Versions that differ only in what one of them lacks are one call; the fullest counts. Others are a conflict, and
-    /// so is what says anything else than the version that a person chose.
+    /// Chooses among the versions of a call of tonight: final before not final, and a new one
+    /// before a suspended one, if it says anything else. Versions that differ only in fields that
+    /// one of them lacks are one call; the fullest counts. Others are a conflict, and so is any
+    /// version that contradicts the one that a person chose.
     fn choose_version(&mut self, calls: &Calls, group: &[u32], retried: usize, is_chosen: bool) {
         let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
         let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
@@ -357,11 +364,12 @@ impl Families {
         let content = |record: &u32| calls.content[*record as usize];
         let (waiting, new): (Vec<u32>, Vec<u32>) = contenders.iter().partition(|record| (**record as usize) < retried);
         let waited: HashSet<u64> = waiting.iter().map(content).collect();
-        // Copies of one content are told apart no further.
+        // Copies of one content need no further comparison.
         let differ = |records: &[u32]| records.iter().any(|record| content(record) != content(&records[0]));
         let is_one = |records: &[u32]| any_final && differ(records) && version::are_one(calls, records);
         let mut one_call = is_one(&contenders);
-        // A version that only lacks something of one that waits settles nothing: what it lacks may be why that waits.
+        // A version that only lacks fields of a suspended one settles nothing: a field that it
+        // lacks may be the cause of the suspense.
         let says_else = |record: &u32| {
             !waited.contains(&content(record)) && !waiting.iter().any(|fuller| version::only_lacks(calls, *record, *fuller))
         };
@@ -376,7 +384,8 @@ impl Families {
         contenders.sort_by_key(|record| (content(record), *record));
         if one_call {
             let fullness = |record: &u32| version::fullness(calls, *record as usize);
-            // Stable: of versions as full as each other the one with the smallest fingerprint, whatever the order.
+            // Stable: of equally full versions the one with the smallest fingerprint comes first,
+            // whatever the order.
             contenders.sort_by_key(|record| std::cmp::Reverse(fullness(record)));
             let version = self.choose_copy(calls, &contenders);
             self.stand_by_itself(calls, version);
@@ -395,8 +404,8 @@ impl Families {
         }
     }
 
-    /// Of copies the first stands for all. The one with the greatest charge lends it the price, so that a price that comes
-    /// late is kept, whatever the order.
+    /// The first copy represents all. The one with the greatest charge lends it the price, so that
+    /// a late price is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
         let price = |record: u32| (calls.price[record as usize].charge(), calls.price[record as usize].hash());
         let first = copies[0];
@@ -410,14 +419,14 @@ impl Families {
         first
     }
 
-    /// The copy of a record that has its price: itself, or a later one.
+    /// The copy of a record that has its price: itself, or another one.
     #[must_use]
     pub fn with_price(&self, record: u32) -> u32 {
         self.priced_copy.get(&record).copied().unwrap_or(record)
     }
 
     fn link_children(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
-        // A parent with many copies is looked through once, not once per child.
+        // Many copies of a parent are scanned once, not once per child.
         let mut crowded: HashMap<Sid, Link> = HashMap::new();
         for record in 0..record_count(calls) {
             let Some(child) = calls.child_of(record as usize) else { continue };
@@ -442,13 +451,14 @@ impl Families {
         if let Some(taken) = versions.iter().find(|version| self.is_open(**version)) {
             return Link::Here(*taken);
         }
-        // Of several versions the same one, whatever the order of the records.
+        // Of several versions always the same one, whatever the order of the records.
         let is_suspended = |version: &&u32| matches!(self.standing[**version as usize], Standing::Suspended(_));
         let suspended = versions.iter().filter(is_suspended).min_by_key(|version| calls.content[**version as usize]);
         suspended.map_or(Link::Missing, |version| Link::Suspended(*version))
     }
 
-    /// Depth 1 is a child whose parent is tonight's root, or not tonight's at all.
+    /// Orders children by depth. Depth 1 is a child whose parent is tonight's root, or not
+    /// tonight's at all.
     fn order_by_depth(&mut self, calls: &Calls) {
         const UNKNOWN: u32 = 0;
         const ON_THE_WAY: u32 = u32::MAX;
@@ -458,7 +468,7 @@ impl Families {
             if calls.child[start as usize] == NONE || !self.is_open(start) {
                 continue;
             }
-            // Up to the first record whose depth is known, then down again.
+            // Goes up to the first record whose depth is known, then down again.
             let mut record = start;
             let known = loop {
                 let child = calls.child[record as usize];
@@ -497,7 +507,8 @@ impl Families {
         }
     }
 
-    /// Takes the members of a cycle off the way; they stand at depth 1, so that what hangs below them comes later.
+    /// Takes the members of a cycle off the way; they get depth 1, so that their descendants come
+    /// later.
     fn close_cycle(&mut self, calls: &Calls, depth: &mut [u32], way: &mut Vec<u32>, entry: u32) {
         while let Some(member) = way.pop() {
             self.cycle.insert(member);
@@ -520,8 +531,8 @@ fn first_of(own: Option<Reason>, other: Reason) -> Reason {
 /// Records by their id: one array of record numbers, sorted by id.
 ///
 /// # Why
-/// A sort of 4-byte numbers beats a hash table of ids in memory (12 bytes a record, not 40), and no choice of ids can
-/// make it slow.
+/// A sort of 4-byte numbers takes less memory than a hash table of ids (12 bytes a record, not 40),
+/// and no choice of ids can make it slow.
 #[derive(Debug)]
 struct SidIndex {
     /// Records with an id, by id and then by number.

@@ -1,10 +1,11 @@
-//! Numbers that fit another type, by what is believed of them.
+//! Numbers that fit another type, each with the belief that makes them fit.
 //!
-//! **Invariant:** no value is made up. A belief that does not hold is a bug, and ends the run before anything is booked.
+//! **Invariant:** no value is made up. A belief that does not hold is a bug, and ends the run
+//! before anything is booked.
 
 use std::fmt::Display;
 
-/// A number in a type that it fits, as is believed: `must_fit(day, "a day fits 32 bits")`.
+/// Converts a number to a type that is believed to hold it: `must_fit(day, "a day fits 32 bits")`.
 ///
 /// # Panics
 /// If it does not fit.

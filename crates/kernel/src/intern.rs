@@ -1,7 +1,8 @@
-//! A text kept once, named by a small number.
+//! Interner: each text is kept once and named by a small number.
 //!
-//! Accounts, trunks and SIP endpoints repeat on every other call of a night; a column of `u32` stands for them.
-//! **Invariant:** ids are given in the order of first sight, so they never depend on the hash or its seed.
+//! Accounts, trunks and SIP endpoints repeat on every other call of a night; a column of `u32`
+//! represents them. **Invariant:** ids are given in the order of first occurrence, so they never
+//! depend on the hash or its seed.
 
 use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -9,24 +10,26 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// A set of texts, each with its id.
 #[derive(Debug, Clone)]
 pub struct Interner {
-    /// All texts, one after the other: a copy of the set is three copies of memory, whatever it holds.
+    /// All texts, one after the other: to copy the set is to copy three blocks of memory, whatever
+    /// it holds.
     arena: String,
-    /// Where each text ends in the arena.
+    /// The end of each text in the arena.
     ends: Vec<usize>,
     /// Open addressing. Length a power of two, at most half full.
     places: Vec<Place>,
-    /// The id of the empty text, which most prices and the parties of children are. It is not looked for in the table: to
-    /// compare nothing with nothing is a masked load from no address, which costs the processor a detour:
-    /// 30 ns per record of CSV, 130 of Parquet.
+    /// The id of the empty text, which most prices and the parties of children are. It is not
+    /// looked up in the table: comparing two empty strings takes a slow masked load, 30 ns per
+    /// record of CSV, 130 of Parquet.
     empty: Option<u32>,
-    /// Of this process: texts come from outside, and must not be able to aim at one place.
+    /// Random per process: texts come from outside, and must not be able to aim at one place.
     seed: u64,
 }
 
 /// A place of the table.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
-    /// Of the text's hash, so that a text is compared once and the table grows without a look at the texts.
+    /// The text's hash, so that a text is compared once and the table grows without reading the
+    /// texts.
     hash: u32,
     /// Id + 1, or 0 for an empty place.
     id: u32,
@@ -45,7 +48,7 @@ impl Default for Interner {
 }
 
 impl Interner {
-    /// The id of a text, given now if it has none yet.
+    /// The id of a text; gives it the next one if it has none yet.
     ///
     /// # Panics
     /// Past 4 billion texts.
@@ -93,7 +96,7 @@ impl Interner {
         &self.arena[start..self.ends[id]]
     }
 
-    /// Whether an id's text is empty, without a look at it.
+    /// True if an id's text is empty; does not read the text.
     #[must_use]
     pub fn is_empty_text(&self, id: u32) -> bool {
         self.empty == Some(id)
@@ -106,7 +109,7 @@ impl Interner {
         self.ends.iter().map(move |end| &self.arena[std::mem::replace(&mut start, *end)..*end])
     }
 
-    /// Takes in another set; the result says, for each of its ids, the id here.
+    /// Adds all texts of another set; the result maps each of its ids to the id here.
     pub fn absorb(&mut self, other: &Self) -> Vec<u32> {
         other.texts().map(|text| self.id(text)).collect()
     }
@@ -116,7 +119,7 @@ impl Interner {
         xxh3_64_with_seed(text.as_bytes(), self.seed) as u32
     }
 
-    /// Where a text stands, or the empty place where it would.
+    /// The place of a text in the table, or the empty place for it.
     fn place(&self, text: &str, hash: u32) -> usize {
         let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;

@@ -13,10 +13,15 @@
 //! | a night's records as columns, and as families | [`call`], [`family`] |
 //! | prices | [`deck`], [`repriced`], [`trunk`] |
 //! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
-//! | why a record waits, and what to do | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
+//! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
+//! | choices of the biller | [`policy`] |
+//! | clock of a night, names of time zones | [`clock`], [`zones`] |
+//! | texts from outside, masked digits | [`text`], [`mask`] |
+//! | tools: interner, trie, radix sort, checked conversions | [`intern`], [`trie`], [`radix_sort`], [`fit`] |
 //!
-//! **Invariants:** no file, no clock, no environment, no thread, no polars: what is not an argument does not exist. The same
-//! arguments give the same result on any machine. No money comes out of a float, and no sum wraps.
+//! **Invariants:** no file, no clock, no environment, no thread, no polars: only arguments exist.
+//! The same arguments give the same result on any machine. No money comes out of a float, and no
+//! sum wraps.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test that gets a default fails"))]
 

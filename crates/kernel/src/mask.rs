@@ -1,11 +1,12 @@
-//! Digits that are hidden: of a party, and of any number in a sentence.
+//! Masking: hides digits of a party, and of any number in a sentence.
 
-/// What stands for a hidden digit.
+/// The character in place of a hidden digit.
 const HIDDEN: char = '•';
-/// So many digits make a number: fewer are a count, a duration, a line.
+/// The least number of digits of a telephone number: fewer are a count, a duration, a line.
 const SHORTEST: usize = 7;
 
-/// A party with its last digits hidden: those of a number, or of the user of a SIP endpoint; not of its host.
+/// A party with its last digits hidden: those of a number, or of the user of a SIP endpoint; never
+/// those of its host.
 #[must_use]
 pub fn party(party: &str, digits: usize) -> String {
     let is_sip = party.starts_with("sip:") || party.starts_with("sips:");
@@ -24,10 +25,11 @@ fn last_digits(text: &str, digits: usize) -> String {
     hidden.into_iter().rev().collect()
 }
 
-/// A sentence with the last digits of its telephone numbers hidden: seven digits or more in a row, in whatever script, with
-/// blanks and separators between them. Amounts, dates and ids stay.
+/// A sentence with the last digits of its telephone numbers hidden: seven digits or more in a row,
+/// in any script, with blanks and separators between them. Amounts, dates and ids stay.
 ///
-/// What might be a number is taken for one: of a text that a stranger wrote too much is hidden rather than too little.
+/// Anything that might be a number is masked: in a text that a stranger wrote, too much is hidden
+/// rather than too little.
 #[must_use]
 pub fn sentence(text: &str, digits: usize) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -47,7 +49,8 @@ pub fn sentence(text: &str, digits: usize) -> String {
     shown + rest
 }
 
-/// Hides the last digits of a number with blanks in it, or of each of several numbers with blanks between them.
+/// Hides the last digits of a number with blanks in it, or of each of several numbers with blanks
+/// between them.
 fn number_or_numbers(text: &str, digits: usize) -> String {
     let is_whole = |word: &str| word.chars().filter(|c| c.is_numeric()).count() >= SHORTEST;
     if !text.split(char::is_whitespace).any(is_whole) {
@@ -66,21 +69,21 @@ fn is_telephone_number(number: &str, before: &str, after: &str) -> bool {
     count >= SHORTEST && !is_of_id && !is_amount && !is_decimal(number)
 }
 
-/// As amounts are written: two places or more.
+/// True for a text in the form of an amount: two decimals or more.
 fn is_decimal(text: &str) -> bool {
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.')
         .is_some_and(|(whole, places)| all_digits(whole) && all_digits(places) && places.len() >= 2 && whole.len() < 10)
 }
 
-/// How many bytes are a date, `2026-11-20`, if a text begins with one.
+/// The length in bytes of a date, `2026-11-20`, if a text begins with one.
 fn date_length(text: &str) -> Option<usize> {
     let date = text.get(..10)?;
     let is_date = crate::time::days_after(date, 0).is_some_and(|same| same == date);
     is_date.then_some(10)
 }
 
-/// How many bytes of a text that begins with a digit, `+` or `(` are one number's.
+/// The length in bytes of the number at the start of a text, which begins with a digit, `+` or `(`.
 fn number_length(text: &str) -> usize {
     let mut end = text.chars().next().map_or(0, char::len_utf8);
     let mut separators = 0;
@@ -100,7 +103,7 @@ fn number_length(text: &str) -> usize {
     end
 }
 
-/// What people set between the digits of a number: blanks, strokes and hyphens of every kind.
+/// True for a separator between the digits of a number: blanks, strokes and hyphens of every kind.
 fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
 }

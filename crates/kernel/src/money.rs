@@ -1,15 +1,15 @@
 //! Money: exact integers at a fixed scale, and two of the three roundings.
 //!
-//! Owns prices, amounts and the rounding of a leg and of an invoice total. (The third rounding, seconds
-//! to billing increments, is [`crate::deck::Increments::billed`].)
+//! Owns prices, amounts and the rounding of a leg and of an invoice total. (The third rounding,
+//! seconds to billing increments, is [`crate::deck::Increments::billed`].)
 //!
-//! **Invariant:** no float, anywhere. Text becomes [`Price`] through `Decimal::from_str_exact`, and every
-//! step is checked: an overflow is an [`Overflow`], never a wrap.
+//! **Invariant:** no float, anywhere. Text becomes a [`Price`] through `Decimal::from_str_exact`,
+//! and every step is checked: an overflow is an [`Overflow`], never a wrap.
 //!
 //! # Why
-//! Integers at a fixed scale are four times as fast per step as `Decimal` and can be written to a Parquet
-//! `DECIMAL` column as they are. `Decimal` stays at the edges, where text is read and printed, and in the
-//! naive rater of the tests, where it serves as the check of this module.
+//! Integers at a fixed scale are four times as fast per step as `Decimal` and can be written to a
+//! Parquet `DECIMAL` column as they are. `Decimal` stays at the edges, where text is read and
+//! printed, and in the naive rater of the tests, where it serves as the check of this module.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use std::fmt;
@@ -18,11 +18,12 @@ use std::fmt;
 pub const PRICE_DECIMALS: u32 = 10;
 /// Decimals of an [`Amount`] as stored. `money.leg_decimals` may be any number up to it.
 pub const AMOUNT_DECIMALS: u32 = 8;
-/// The digits of a stored decimal, before and after the point together (`DECIMAL(18, s)`, a 64-bit integer).
+/// The digits of a stored decimal, before and after the point together (`DECIMAL(18, s)`, a 64-bit
+/// integer).
 pub const STORED_DIGITS: u32 = 18;
 
 const STORED_LIMIT: i128 = 10_i128.pow(STORED_DIGITS);
-/// An exact leg amount is a whole number of these: sixtieths (a price is per minute) of a [`Price`] unit.
+/// The unit of an exact leg amount: a sixtieth (a price is per minute) of a [`Price`] unit.
 const EXACT_UNITS: i128 = 60 * 10_i128.pow(PRICE_DECIMALS);
 
 /// A price per minute or a connection fee, in 10⁻¹⁰ of its currency. Never negative.
@@ -46,7 +47,7 @@ pub struct ExactAmount(i128);
 #[error("the amount does not fit a decimal of {STORED_DIGITS} digits, {AMOUNT_DECIMALS} of them after the point")]
 pub struct Overflow;
 
-/// How the exact amount of a leg becomes its booked amount (`money.leg_rounding`).
+/// The rounding of a leg's exact amount to its booked amount (`money.leg_rounding`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegRounding {
@@ -71,12 +72,12 @@ impl LegRounding {
     }
 }
 
-/// The rounding of a leg: to how many decimals, and how.
+/// The rounding of a leg: its decimals and its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LegRule {
     /// Decimals kept, at most [`AMOUNT_DECIMALS`].
     pub decimals: u32,
-    /// What becomes of the rest.
+    /// The rounding of the rest.
     pub rounding: LegRounding,
 }
 
@@ -86,10 +87,10 @@ impl Default for LegRule {
     }
 }
 
-/// Why a text is no price.
+/// The reason that a text is no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
-    /// Nothing there.
+    /// An empty text.
     #[error("the price is missing; expected a plain decimal number such as 0.0100")]
     Missing,
     /// Not digits with at most one point.
@@ -110,7 +111,8 @@ impl Price {
     /// No charge.
     pub const ZERO: Self = Self(0);
 
-    /// Reads a price from its text, exactly: digits with at most one point. No sign, exponent or separator.
+    /// Reads a price from its text, exactly: digits with at most one point. No sign, exponent or
+    /// separator.
     ///
     /// # Errors
     /// See [`PriceError`]; nothing is ever rounded to make a text fit.
@@ -233,7 +235,8 @@ pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> 
         LegRounding::HalfEven => rest * 2 > unit || (rest * 2 == unit && whole % 2 == 1),
         LegRounding::Up => rest > 0,
     };
-    // What does not fit 64 bits is past the limit already; two factors that do never overflow 128.
+    // A value that does not fit 64 bits is past the limit already; two factors that do never
+    // overflow 128.
     let rounded = i64::try_from(whole + i128::from(up)).map_err(|_| Overflow)?;
     let units = i128::from(rounded) * i128::from(power_of_ten(AMOUNT_DECIMALS - rule.decimals));
     i64::try_from(units).ok().filter(|units| i128::from(*units) < STORED_LIMIT).map(Amount).ok_or(Overflow)
@@ -253,7 +256,8 @@ fn power_of_ten(exponent: u32) -> i64 {
     TENS[exponent as usize]
 }
 
-/// **The rounding of an invoice total**, once: a sum of legs, or a tax, to the currency's minor unit, half up.
+/// **The rounding of an invoice total**, once: a sum of legs, or a tax, to the currency's minor
+/// unit, half up.
 #[must_use]
 pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
     // Sums and taxes are never negative, so away from zero is up.
@@ -262,8 +266,8 @@ pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
     total
 }
 
-/// The carrier's own price of a call, negative where it is a charge, in units of 10⁻¹⁰; `None` where the text is empty or
-/// no decimal that fits.
+/// The carrier's own price of a call, negative if it is a charge, in units of 10⁻¹⁰; `None` if the
+/// text is empty or no decimal that fits.
 #[must_use]
 pub fn carrier_price(text: &str) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
@@ -273,14 +277,16 @@ pub fn carrier_price(text: &str) -> Option<i64> {
     Price::parse(digits).ok().map(|price| sign * price.units())
 }
 
-/// The decimals of a currency's minor unit by ISO 4217 (`USD` 2, `JPY` 0, `KWD` 3); `None` if there is no such currency.
+/// The decimals of a currency's minor unit by ISO 4217 (`USD` 2, `JPY` 0, `KWD` 3); `None` if there
+/// is no such currency.
 #[must_use]
 pub fn minor_unit_decimals(currency: &str) -> Option<u32> {
     let currency = iso_currency::Currency::from_code(currency)?;
-    Some(currency.exponent().map_or(0, u32::from))
+    // `XXX` (no currency), `XAU` (gold) and their like have no minor unit: nothing is billed in them.
+    currency.exponent().map(u32::from)
 }
 
-/// Whether a text is digits with at most one point between digits: `0`, `12`, `0.0100`.
+/// True if a text is digits with at most one point between digits: `0`, `12`, `0.0100`.
 #[must_use]
 pub fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -288,7 +294,7 @@ pub fn is_plain_decimal(text: &str) -> bool {
     digits(whole) && digits(fraction)
 }
 
-/// Prints a fixed-scale integer with its trailing zeros cut, but not below `least` decimals.
+/// Prints a fixed-scale integer without trailing zeros, but with at least `least` decimals.
 #[must_use]
 pub fn decimal_text(units: i128, scale: u32, least: u32) -> String {
     let sign = if units < 0 { "-" } else { "" };
@@ -321,14 +327,14 @@ impl fmt::Display for Total {
 }
 
 impl serde::Serialize for Total {
-    /// As its text: a JSON number may go through a float.
+    /// Serialized as text: a JSON number may go through a float.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl fmt::Display for ExactAmount {
-    /// Twelve decimals at the most; `…` where the exact value goes on.
+    /// Prints at most twelve decimals; `…` if the exact value goes on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: u32 = 12;
         let scaled = self.0 * 10_i128.pow(SHOWN);
@@ -365,7 +371,8 @@ mod tests {
 
     #[test]
     fn a_leg_is_rounded_once() {
-        // 0.000015 + 0.033335 × 10 / 60 = 0.0055708333…; rounding the parts first would give 0.00558.
+        // 0.000015 + 0.033335 × 10 / 60 = 0.0055708333…; rounding the parts first would give
+        // 0.00558.
         let exact = exact_leg_amount(price("0.033335"), price("0.000015"), 10).unwrap();
         assert_eq!(exact.to_string(), "0.005570833333…");
         assert_eq!(round_leg(exact, LegRule::default()).unwrap().to_string(), "0.00557");

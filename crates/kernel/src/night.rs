@@ -5,12 +5,14 @@
 //!                         standing, links      class, reason, the winning rows
 //! ```
 //!
-//! [`settle`] rates roots first, then children level by level, because a child of a suspended parent is suspended. The rows of
-//! their legs are looked up many at a time (`legs`).
-//! One thread settles a night; a large one is dealt out by families first, and its parts are settled side by side.
+//! [`settle`] rates roots first, then children level by level, because a child of a suspended
+//! parent is suspended. The rows of their legs are looked up in batches (`legs`). One thread
+//! settles a night; a large night is first partitioned by family, and its partitions are settled in
+//! parallel.
 //!
-//! **Invariant:** [`Night::tally`] counts every record once, by class; [`Tally::conserves`] holds for every run or the run fails.
-//! Amounts are not kept per record: a leg's amount is one multiplication from its row, and is made when it is written.
+//! **Invariant:** [`Night::tally`] counts every record once, by class; [`Tally::conserves`] holds
+//! for every run or the run fails. Amounts are not kept per record: a leg's amount is one
+//! multiplication from its row, and is computed when it is written.
 
 mod legs;
 
@@ -31,7 +33,7 @@ use crate::target::Target;
 use crate::time::{DAY, SECOND};
 use crate::trunk::{TerminationDomain, TransferCallerId, TransferMode, Trunks};
 
-/// Where a record ends.
+/// The end of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Class {
@@ -39,16 +41,16 @@ pub enum Class {
     Rated,
     /// Nothing to bill; in the log.
     Free,
-    /// This call with the same content was taken before, or another version of it counts.
+    /// A copy of a call that was taken before, or replaced by another version of it.
     Duplicate,
-    /// No trunk call.
+    /// Not a trunk call.
     Ignored,
     /// Cannot be billed now; kept whole.
     Suspended,
 }
 
 impl Class {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 5] = [Self::Rated, Self::Free, Self::Duplicate, Self::Ignored, Self::Suspended];
 
     /// The name in every output.
@@ -64,18 +66,18 @@ impl Class {
     }
 }
 
-/// What a run rates with.
+/// The tariff: everything that a run rates with.
 #[derive(Debug, Clone, Copy)]
 pub struct Tariff<'a> {
     /// All decks.
     pub decks: &'a [Deck],
     /// For each account (by the id of its text) its deck, or [`NONE`].
     pub deck_of_account: &'a [u32],
-    /// For each account whether the accounts file lacks it; empty where none was given.
+    /// For each account, true if the accounts file lacks it; empty if none was given.
     pub unlisted: &'a [bool],
     /// The trunk list, if one was given.
     pub trunks: Option<&'a Trunks>,
-    /// The choices of the one who bills.
+    /// The choices of the biller.
     pub policy: &'a Policy,
 }
 
@@ -87,7 +89,7 @@ impl<'a> Tariff<'a> {
         self.decks.get(number).map(|deck| (number, deck))
     }
 
-    /// Whether the accounts file was given and lacks an account (by the id of its text).
+    /// True if the accounts file was given and lacks an account (by the id of its text).
     #[inline]
     #[must_use]
     pub fn is_unlisted(&self, account: u32) -> bool {
@@ -99,7 +101,7 @@ impl<'a> Tariff<'a> {
     }
 }
 
-/// Where the root of a child is.
+/// The place of a child's root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootRef {
     /// Tonight's record.
@@ -108,7 +110,7 @@ pub enum RootRef {
     Booked(u32),
 }
 
-/// What is known of a child that was rated or is free.
+/// The facts of a child that was rated or is free.
 #[derive(Debug, Clone, Copy)]
 pub struct RatedChild {
     /// Its root.
@@ -124,15 +126,15 @@ pub struct RatedChild {
 /// The ends of all records of a run.
 #[derive(Debug)]
 pub struct Night {
-    /// Where each record ends.
+    /// The class of each record.
     pub class: Vec<Class>,
-    /// Why, of the suspended ones.
+    /// The reason of each suspended record.
     pub reason: Vec<Option<Reason>>,
-    /// The row of the first leg, of the rated ones.
+    /// The row of the first leg of each rated record.
     pub first: Vec<Hit>,
-    /// Per child (index of [`Calls::children`]): its facts, if it is rated or free.
+    /// The facts of each child (index of [`Calls::children`]) that is rated or free.
     pub child: Vec<Option<RatedChild>>,
-    /// How the records of the run were joined.
+    /// The families that the records were joined into.
     pub families: Families,
 }
 
@@ -141,13 +143,13 @@ pub struct Night {
 pub struct Tally {
     /// Read from files.
     pub read: Count,
-    /// Taken up from suspense.
+    /// Retried: taken from suspense.
     pub retried: Count,
-    /// Of those read, what is suspended.
+    /// Read from files and suspended.
     pub new_in_suspense: Count,
-    /// Of those retried, what is suspended no more.
+    /// Retried and no longer suspended.
     pub taken_up: Count,
-    /// Written off out of suspense by a person; none when a night is settled.
+    /// Written off from suspense by a person; none when a night is settled.
     pub closed: Count,
     /// By [`Class`].
     pub by_class: [Count; Class::ALL.len()],
@@ -156,9 +158,9 @@ pub struct Tally {
 /// Records, and the sum of their durations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many.
+    /// The number of records.
     pub records: u64,
-    /// Their seconds together.
+    /// The sum of their seconds.
     pub seconds: u64,
 }
 
@@ -177,7 +179,7 @@ impl Count {
 }
 
 impl Tally {
-    /// Adds the counts of another part of the night.
+    /// Adds the counts of another partition of the night.
     #[must_use]
     pub fn plus(mut self, other: Self) -> Self {
         self.read = self.read.plus(other.read);
@@ -197,8 +199,8 @@ impl Tally {
         self.by_class[class as usize]
     }
 
-    /// **The conservation law**: read + retried = rated + free + duplicate + ignored + suspended + closed, in records and
-    /// in seconds.
+    /// **The conservation law**: read + retried = rated + free + duplicate + ignored + suspended +
+    /// closed, in records and in seconds.
     #[must_use]
     pub fn conserves(&self) -> bool {
         let ends = self.by_class.iter().copied().fold(self.closed, Count::plus);
@@ -224,7 +226,7 @@ impl Verdict {
     }
 }
 
-/// Brings every record to its end. The first `retried` records waited in suspense.
+/// Brings every record to its end. The first `retried` records come from suspense.
 #[must_use]
 pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<'_>) -> Night {
     let families = crate::family::join(calls, retried, earlier);
@@ -238,7 +240,7 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
             Standing::Duplicate => Verdict::of(Class::Duplicate),
             Standing::Ignored => Verdict::of(Class::Ignored),
             Standing::Suspended(reason) => Verdict::suspended(reason),
-            // A child's end is found below; until then it stands as suspended.
+            // A child's end is found below; until then its class is suspended.
             Standing::Taken if calls.child[record] != NONE => Verdict::of(Class::Suspended),
             Standing::Taken => settle_root(calls, record, tariff, legs),
         },
@@ -290,7 +292,7 @@ fn settle_root<'a>(calls: &Calls, record: usize, tariff: &Tariff<'a>, legs: &mut
     }
 }
 
-/// A child's parent, wherever it is.
+/// A child's parent, tonight's or a booked one.
 struct Parent {
     account: u32,
     start: i64,
@@ -348,7 +350,7 @@ fn settle_child<'a>(
     }
 }
 
-/// What the deck is asked for a child's legs: for all of them, or none.
+/// The deck queries for a child's legs: all of them, or none.
 fn legs_of_child<'a>(
     calls: &Calls,
     record: usize,
@@ -393,20 +395,21 @@ fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, p
     }
 }
 
-/// The trunk whose settings a transfer follows: the root's, which took the REFER; the child's own if the root names none. Not
-/// [`billed_trunk`].
+/// The trunk whose settings apply to a transfer: the root's, which took the REFER; the child's own
+/// if the root names none. Not [`billed_trunk`].
 pub(crate) fn settings_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
     if calls.trunks.is_empty_text(root.trunk) { calls.trunk[record] } else { root.trunk }
 }
 
 impl Night {
-    /// The root of a child whose parent is tonight's record `parent`: that, or the parent's own root.
+    /// The root of a child whose parent is tonight's record `parent`: that record, or the parent's
+    /// own root.
     fn root_through(&self, calls: &Calls, parent: u32) -> RootRef {
         let grandparent = self.child.get(calls.child[parent as usize] as usize).copied().flatten();
         grandparent.map_or(RootRef::Here(parent), |child| child.root)
     }
 
-    /// The root of a child, as far as its parent is known and not suspended as read.
+    /// The root of a child, if its parent is known and was not suspended before rating.
     #[must_use]
     pub fn root_of(&self, calls: &Calls, record: usize) -> Option<RootRef> {
         match *self.families.link.get(calls.child[record] as usize)? {
@@ -416,7 +419,7 @@ impl Night {
         }
     }
 
-    /// What the root gives to a child.
+    /// The facts that the root gives to a child.
     #[inline]
     #[must_use]
     pub fn root_facts(&self, calls: &Calls, earlier: &Earlier, root: RootRef) -> RootFacts {
@@ -428,7 +431,8 @@ impl Night {
 
     /// The scenario and parties of a record that is rated or free.
     ///
-    /// Inline with what it calls: as a value in memory, written in parts and read as a whole, it cost 5 % of a run.
+    /// Must inline, with its callees: returned through memory it causes a store-forwarding stall, 5
+    /// % of a run.
     #[inline]
     #[must_use]
     pub fn scene(&self, calls: &Calls, earlier: &Earlier, record: usize) -> Option<Scene> {
@@ -453,7 +457,7 @@ impl Night {
         Some(Scene { scenario: Scenario::Transfer(child.scenario), parties, root, parent: root.sid, trunk })
     }
 
-    /// What is booked of a record that is rated or free.
+    /// The booked call made from a record that is rated or free.
     ///
     /// # Panics
     /// If it is neither.
@@ -496,7 +500,8 @@ impl Night {
         }
     }
 
-    /// Asserts that every record has an end, and what is suspended a reason: no level was left out.
+    /// Asserts that every record has an end, and every suspended one a reason: no level was left
+    /// out.
     fn check(&self, calls: &Calls) {
         let lengths = [self.class.len(), self.reason.len(), self.first.len()];
         assert_eq!(lengths, [calls.len(); 3], "every record has its end");
@@ -515,7 +520,7 @@ impl Night {
         [self.first[record], second.unwrap_or(Hit::NONE)]
     }
 
-    /// Counts records and seconds, but for those that are counted elsewhere.
+    /// Counts records and seconds, except for records that are counted elsewhere.
     #[must_use]
     pub fn tally(&self, calls: &Calls, retried: usize, is_away: impl Fn(usize) -> bool) -> Tally {
         let mut tally = Tally::default();
@@ -534,7 +539,7 @@ impl Night {
     }
 }
 
-/// What a record that is booked is about.
+/// The scenario and parties of a booked record.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene {
     /// The scenario.
@@ -549,7 +554,8 @@ pub struct Scene {
     pub trunk: u32,
 }
 
-/// Roots that were taken have a direction: [`settle_root`] suspends the others.
+/// The facts of a root. Roots that were taken have a direction: [`settle_root`] suspends the
+/// others.
 #[inline]
 fn root_facts(calls: &Calls, record: usize) -> RootFacts {
     RootFacts {
@@ -561,23 +567,23 @@ fn root_facts(calls: &Calls, record: usize) -> RootFacts {
     }
 }
 
-/// What the transfer rules need of each trunk, by the id of its text.
+/// The facts of each trunk that the transfer rules need, by the id of its text.
 #[derive(Debug)]
 pub struct TrunkFacts<'a>(Vec<TrunkFact<'a>>);
 
-/// What the transfer rules need of one trunk.
+/// The facts of one trunk that the transfer rules need.
 #[derive(Debug, Clone, Copy)]
 pub struct TrunkFact<'a> {
     /// Its hosts.
     pub domain: TerminationDomain<'a>,
-    /// Whose caller ID it shows.
+    /// The party whose caller ID it shows.
     pub caller_id: TransferCallerId,
-    /// `None` if a trunk list was given and lacks it.
+    /// The transfers that it allows; `None` if a trunk list was given and lacks it.
     mode: Option<TransferMode>,
 }
 
 impl<'a> TrunkFacts<'a> {
-    /// Looks every trunk of the night up once.
+    /// Looks up every trunk of the night once.
     #[must_use]
     pub fn of_all(calls: &Calls, tariff: &Tariff<'a>) -> Self {
         Self(calls.trunks.texts().map(|sid| TrunkFact::of(sid, tariff.trunks)).collect())
@@ -615,7 +621,8 @@ impl<'a> TrunkFact<'a> {
     }
 }
 
-/// The trunk that a child is billed and logged under: its own; the root's if it names none. Not [`settings_trunk`].
+/// The trunk that a child is billed and logged under: its own; the root's if it names none. Not
+/// [`settings_trunk`].
 fn billed_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
     let own = calls.trunk[record];
     if calls.trunks.is_empty_text(own) { root.trunk } else { own }

@@ -1,19 +1,22 @@
-//! Records and booked calls as bytes, so that a night can be dealt out to parts, and parts can wait on disk.
+//! Spill rows: records and booked calls as bytes, so that a night can be partitioned and the
+//! partitions can be spilled to disk.
 //!
 //! ```text
 //! record   61 bytes │ 16 of a root, 38 of a child │ price, end, answer (if there) │ texts: length, bytes
 //! booked   77 bytes │ 30 more of a child           │ price, end, direction        │ texts
 //! ```
 //!
-//! Ids of accounts, trunks and directions stay ids: they are few, and one set of texts serves all parts. Texts that may
-//! differ from call to call (SIP endpoints, ids in another form than the carrier's) travel with the row, so that a part
-//! needs no more memory than its own rows do.
+//! Ids of accounts, trunks and directions stay ids: they are few, and one set of texts serves all
+//! partitions. Texts that may differ from call to call (SIP endpoints, ids in another form than the
+//! carrier's) are stored in the row, so that a partition needs no more memory than its own rows do.
 //!
-//! **Invariant:** what is unpacked is what was packed. Rows follow each other without padding, and none is cut in two.
+//! **Invariant:** unpacking gives back exactly the row that was packed. Rows follow each other
+//! without padding, and none is split.
 //!
 //! # Why
-//! One append instead of 17 to columns. What most rows do not have (a price, a second leg) takes no room: 75 and 77 bytes a
-//! root instead of 96 and 124, which is half a gigabyte less to write and read back for ten million calls.
+//! A row is one append instead of 17 to columns. Values that most rows do not have (a price, a
+//! second leg) take no room: 75 and 77 bytes a root instead of 96 and 124, which is half a gigabyte
+//! less to write and read back for ten million calls.
 
 use crate::booked::{Booked, BookedTexts};
 use crate::call::{Calls, Child, NONE, PriceRef};
@@ -29,7 +32,7 @@ use crate::status::{DirectionField, Status};
 use crate::target::UserPart;
 use crate::time::{Micros, SECOND};
 
-/// Fields of fixed width, written one after the other.
+/// Writes fields of fixed width, one after the other.
 struct ByteWriter<const N: usize> {
     bytes: [u8; N],
     at: usize,
@@ -40,7 +43,7 @@ impl<const N: usize> ByteWriter<N> {
         Self { bytes: [0; N], at: 0 }
     }
 
-    // With the widths known at compile time this is a store each, without a check.
+    // With the widths known at compile time each field is one store, without a bounds check.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call for each field would cost as much as the whole row")]
     fn put<const M: usize>(&mut self, field: [u8; M]) {
@@ -54,7 +57,7 @@ impl<const N: usize> ByteWriter<N> {
     }
 }
 
-/// The same fields, read back.
+/// Reads the same fields back.
 struct ByteReader<'a, const N: usize> {
     bytes: &'a [u8; N],
     at: usize,
@@ -130,19 +133,19 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a str {
     std::str::from_utf8(text).expect("texts are packed as they are")
 }
 
-/// Ids of texts in one set of calls, as the ids of the same texts in another.
+/// A map from the ids of texts in one set of calls to the ids of the same texts in another.
 #[derive(Debug, Clone, Default)]
 pub struct TextIds {
-    /// Of accounts.
+    /// Ids of accounts.
     pub accounts: Vec<u32>,
-    /// Of trunks.
+    /// Ids of trunks.
     pub trunks: Vec<u32>,
-    /// Of children's directions.
+    /// Ids of children's directions.
     pub directions: Vec<u32>,
 }
 
 impl TextIds {
-    /// Every id as itself.
+    /// Maps every id to itself.
     #[must_use]
     pub fn same(calls: &Calls) -> Self {
         let same = |texts: &Interner| (0..must_fit(texts.texts().len(), "texts are counted in 32 bits")).collect();
@@ -150,23 +153,24 @@ impl TextIds {
     }
 }
 
-/// The texts that all parts of a night share: accounts, trunks, children's directions; and those of booked parents.
+/// The texts that all partitions of a night share: accounts, trunks, children's directions; and
+/// those of booked parents.
 #[derive(Debug, Clone, Default)]
 pub struct SharedTexts {
-    /// Of accounts.
+    /// Texts of accounts.
     pub accounts: Interner,
-    /// Of trunks.
+    /// Texts of trunks.
     pub trunks: Interner,
-    /// Of children's directions.
+    /// Texts of children's directions.
     pub directions: Interner,
-    /// Of parties that are no numbers, of calls that earlier runs booked.
+    /// Texts of parties that are not numbers, of calls that earlier runs booked.
     pub parties: Interner,
-    /// Of ids in another form than the carrier's, of calls that earlier runs booked.
+    /// Texts of ids in another form than the carrier's, of calls that earlier runs booked.
     pub odd_sids: OddSids,
 }
 
 impl SharedTexts {
-    /// Takes in the texts of some calls.
+    /// Adds the texts of some calls.
     pub fn absorb(&mut self, calls: &Calls) -> TextIds {
         TextIds {
             accounts: self.accounts.absorb(&calls.accounts),
@@ -175,7 +179,7 @@ impl SharedTexts {
         }
     }
 
-    /// No calls yet, with these texts.
+    /// An empty set of calls with these texts.
     #[must_use]
     pub fn no_calls(&self) -> Calls {
         Calls {
@@ -196,7 +200,7 @@ const PRICE: u8 = 8;
 const END: u8 = 16;
 const NO_REASON: u8 = 0;
 
-/// Both in one byte.
+/// Packs both into one byte.
 fn direction_and_status(direction: DirectionField, status: Status) -> u8 {
     (direction as u8) << 4 | status as u8
 }
@@ -205,7 +209,7 @@ fn two_words(byte: u8) -> (DirectionField, Status) {
     (DirectionField::ALL[usize::from(byte >> 4)], Status::ALL[usize::from(byte & 15)])
 }
 
-/// Whole seconds from start to end, if the end is that.
+/// Whole seconds from start to end; `None` if the end is not a whole number of seconds later.
 fn length(start: Micros, end: Micros) -> Option<u32> {
     let micros = end.checked_sub(start)?;
     (micros % SECOND == 0).then(|| u32::try_from(micros / SECOND).ok()).flatten()
@@ -296,7 +300,7 @@ fn pack_child(child: &Child, ids: &TextIds, out: &mut Vec<u8>) {
     out.extend_from_slice(&pen.bytes);
 }
 
-/// Adds packed records to calls that have the shared texts.
+/// Appends packed records to calls that have the shared texts.
 pub fn unpack(mut bytes: &[u8], calls: &mut Calls) {
     while !bytes.is_empty() {
         unpack_one(&mut bytes, calls);
@@ -348,7 +352,7 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
             let from = PartyRef::of_kind(from, || texts.id(take_text(bytes)));
             (from, PartyRef::of_kind(to, || texts.id(take_text(bytes))))
         }
-        // Of a child they decide nothing.
+        // A child's parties decide nothing.
         None => (PartyRef::NOBODY, PartyRef::NOBODY),
     };
     calls.from.push(from);
@@ -365,7 +369,7 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
     });
 }
 
-/// A child, and whether the text of its target is still to come.
+/// A child, and true if the text of its target is still to be read.
 fn unpack_child(bytes: &mut &[u8]) -> (Child, bool) {
     let mut eye = ByteReader::<38>::take(bytes);
     let (parent, value, direction) = (eye.sid(), eye.u64(), eye.u32());
@@ -388,7 +392,7 @@ const SHOWS_B: u8 = 64;
 const HAS_DIRECTION: u8 = 128;
 
 impl Booked {
-    /// Packs it. Its parties and ids have their texts in `calls`; all other texts are shared.
+    /// Packs the call. Its parties and ids have their texts in `calls`; all other texts are shared.
     pub fn pack(&self, calls: &Calls, out: &mut Vec<u8>) {
         let odd = |sid: Sid| calls.odd_sids.odd(sid);
         let (odd_sid, odd_parent) = (odd(self.sid), odd(self.parent));
@@ -489,5 +493,5 @@ impl Booked {
     }
 }
 
-/// Bytes of a booked root without what few have.
+/// Bytes of a booked root without its optional values.
 const BOOKED_BYTES: usize = 77;

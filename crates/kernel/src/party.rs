@@ -1,8 +1,9 @@
 //! Parties: a number, a SIP endpoint, or unknown.
 //!
-//! Owns the reading of `from` and `to` by RFC 3261 and RFC 3966. **Invariant:** a text that is not surely a number is
-//! none: bare text must be `+` and 7 to 15 digits, and nothing is guessed from a local or national form.
-//! Next: [`crate::target`], which reads the transfer target with the same rules, strictly.
+//! Owns the reading of `from` and `to` by RFC 3261 and RFC 3966. **Invariant:** a text that is not
+//! surely a number is none: bare text must be `+` and 7 to 15 digits, and nothing is guessed from a
+//! local or national form. Next: [`crate::target`], which reads the transfer target with the same
+//! rules, strictly.
 
 mod uri;
 
@@ -11,9 +12,10 @@ pub use self::uri::{Sip, Tel, Uri, UriError};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Longest URI that is looked at, in bytes; anything longer is no party and no target.
+/// Longest URI that is parsed, in bytes; anything longer is no party and no target.
 pub const LONGEST_URI: usize = 32 << 10;
-/// Most parameters and headers of a URI. With the length this keeps every input under a millisecond.
+/// Most parameters and headers of a URI. Together with the length limit this keeps every input
+/// under a millisecond.
 pub const MOST_PARAMETERS: usize = 256;
 
 /// A global telephone number (E.164): 7 to 15 digits, the first not 0. Held as the digits' value.
@@ -21,20 +23,20 @@ pub const MOST_PARAMETERS: usize = 256;
 pub struct Number(u64);
 
 impl Number {
-    /// Reads `+` and 7 to 15 digits, nothing else.
+    /// Parses `+` and 7 to 15 digits, nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_digits(text.strip_prefix('+')?.as_bytes())
     }
 
-    /// Reads 7 to 15 digits, the first not 0.
+    /// Parses 7 to 15 digits, the first not 0.
     #[must_use]
     pub fn from_digits(digits: &[u8]) -> Option<Self> {
         if !(7..=15).contains(&digits.len()) || digits[0] == b'0' {
             return None;
         }
-        // Eight digits at a time, the last eight without those that the first eight have: 85 instructions where digit by
-        // digit took 140.
+        // Eight digits at a time, the last eight without those that the first eight have: 85
+        // instructions, 140 digit by digit.
         let Some((first, rest)) = digits.split_first_chunk::<8>() else {
             let mut padded = *b"00000000";
             padded[1..].copy_from_slice(digits);
@@ -42,19 +44,20 @@ impl Number {
         };
         let last = u64::from_le_bytes(*digits.last_chunk::<8>()?);
         let beyond = rest.len();
-        // In reading order the first character is the lowest byte, and a `0` there changes no value.
+        // In reading order the first character is the lowest byte, and a leading `0` does not
+        // change the value.
         let kept = KEPT[beyond];
         let last = eight_digits(last & kept | ZEROS & !kept)?;
         Some(Self(eight_digits(u64::from_le_bytes(*first))? * TENS[beyond] + last))
     }
 
-    /// The digits' value, as it is packed into columns.
+    /// The digits' value, for packing into columns.
     #[must_use]
     pub fn value(self) -> u64 {
         self.0
     }
 
-    /// A packed number.
+    /// Restores a packed number.
     #[must_use]
     pub fn from_value(value: u64) -> Self {
         debug_assert!((1_000_000..1_000_000_000_000_000).contains(&value), "{value} is no number");
@@ -68,8 +71,8 @@ impl Number {
         Digits { bytes: digits.to_le_bytes(), start: digits.trailing_zeros() as usize / 8 }
     }
 
-    /// `+` and the digits, the first character in the lowest byte, and how many characters there are. A number of 0, which
-    /// is none, has one digit.
+    /// `+` and the digits, the first character in the lowest byte, and the number of characters. A
+    /// number of 0, which is none, has one digit.
     #[must_use]
     pub fn text(self) -> (u128, usize) {
         let digits = sixteen_digits(self.0);
@@ -79,19 +82,19 @@ impl Number {
     }
 }
 
-/// A few numbers that hardly any party is, such as those that stand for a withheld caller.
+/// A small set of numbers that few parties have, such as those that stand for a withheld caller.
 ///
-/// Whether it has a number is asked of every leg: nearly always one look at its marks says no, where five comparisons took 50
-/// instructions a leg.
+/// Every leg is checked against it: one test of a bit mask nearly always says no, where five
+/// comparisons took 50 instructions a leg.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FewNumbers {
     numbers: Vec<Number>,
-    /// A bit for each value's last six bits.
+    /// A bit set of the values' last six bits.
     marks: u64,
 }
 
 impl FewNumbers {
-    /// Whether it has a number.
+    /// True if it has a number.
     #[inline]
     #[must_use]
     pub fn has(&self, number: Number) -> bool {
@@ -112,8 +115,8 @@ impl FromIterator<Number> for FewNumbers {
     }
 }
 
-/// The sixteen digits of a value below 10^16, the first in the lowest byte: halves, their halves and so on at once, where a
-/// division for each digit waits for the one before.
+/// The sixteen digits of a value below 10^16, the first in the lowest byte. It splits halves, their
+/// halves and so on in parallel, where a division for each digit would depend on the one before.
 fn sixteen_digits(value: u64) -> u128 {
     let eight = |value: u64| {
         let fours = ((value % 10_000) << 32) | (value / 10_000);
@@ -125,10 +128,11 @@ fn sixteen_digits(value: u64) -> u128 {
     eight(value / 100_000_000) | eight(value % 100_000_000) << 64
 }
 
-/// The last so many bytes of eight in reading order, of which the first is the lowest.
+/// Masks that keep the last bytes of eight, by their number; in reading order the first byte is the
+/// lowest.
 const KEPT: [u64; 8] = [0, !0 << 56, !0 << 48, !0 << 40, !0 << 32, !0 << 24, !0 << 16, !0 << 8];
 
-/// Powers of ten. A look instead of a loop: 25 instructions a record.
+/// Powers of ten. A table look-up instead of a loop: 25 instructions a record.
 const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Eight `0`.
@@ -142,7 +146,7 @@ fn eight_digits(text: u64) -> Option<u64> {
     if (digits.wrapping_add(u64::from_le_bytes([0x80 - 10; 8])) | digits) & TOPS != 0 {
         return None;
     }
-    // Neighbours are joined: digits to pairs in every second byte, pairs to fours, fours to eight.
+    // Joins neighbours: digits to pairs in every second byte, pairs to fours, fours to eight.
     let pairs = (digits.wrapping_mul(10).wrapping_add(digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
@@ -179,7 +183,8 @@ pub enum Emergency {
 }
 
 impl Emergency {
-    /// Whether a text is 911 or 933 as the whole number, however written: `+` and visual separators dropped.
+    /// Parses 911 or 933 as the whole number, in any spelling: `+` and visual separators are
+    /// dropped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut digits = [0_u8; 3];
@@ -213,21 +218,22 @@ impl Emergency {
 pub enum Party<'a> {
     /// A telephone number.
     Number(Number),
-    /// `sip:user@host` or `sips:user@host`: host in lower case, no port, no parameters, no display name; `sip:host` if
-    /// there is no user.
+    /// `sip:user@host` or `sips:user@host`: host in lower case, no port, no parameters, no display
+    /// name; `sip:host` if there is no user.
     Endpoint(Cow<'a, str>),
     /// Anything else, kept as given; empty if nothing was given.
     Unknown(Cow<'a, str>),
 }
 
 impl Party<'_> {
-    /// Reads the `from` or `to` of a root call, where a `tel:` URI and `sip:+number@host` are that number.
+    /// Reads the `from` or `to` of a root call, where a `tel:` URI and `sip:+number@host` are that
+    /// number.
     #[must_use]
     pub fn of_root(text: &str) -> Party<'_> {
         if let Some(number) = Number::parse(text) {
             return Party::Number(number);
         }
-        // A plain endpoint is itself.
+        // A plain endpoint needs no further parsing.
         if let Some(plain) = PlainSip::parse(text) {
             return plain.user_number().map_or(Party::Endpoint(Cow::Borrowed(plain.endpoint)), Party::Number);
         }
@@ -239,15 +245,15 @@ impl Party<'_> {
     }
 }
 
-/// Whether a text that is neither a number nor a SIP endpoint was a number once: it has seven digits or more, or is a number
-/// with an exponent, as spreadsheets write it.
+/// True if a text that is neither a number nor a SIP endpoint was a number once: it has seven
+/// digits or more, or is a number with an exponent, as spreadsheets write it.
 #[must_use]
 pub fn is_mangled(text: &str) -> bool {
     text.chars().filter(|c| c.is_numeric()).count() >= 7 || has_exponent(text)
 }
 
-/// Whether an endpoint's user part was a number once: seven digits or more, without the `+` that makes them one
-/// (`sip:442079460110@host`). Users of a PBX may be named so, too.
+/// True if an endpoint's user part was a number once: seven digits or more, without the `+` that
+/// makes them one (`sip:442079460110@host`). PBX users may have such names, too.
 #[must_use]
 pub fn lacks_plus(endpoint: &str) -> bool {
     let user = endpoint.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
@@ -255,7 +261,7 @@ pub fn lacks_plus(endpoint: &str) -> bool {
     digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `4.4E+11`, also with a decimal comma.
+/// True for `4.4E+11`, also with a decimal comma.
 fn has_exponent(text: &str) -> bool {
     let Some((number, exponent)) = text.split_once(['e', 'E']) else { return false };
     let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
@@ -281,7 +287,7 @@ pub fn emergency_of_root(text: &str) -> Option<Emergency> {
 #[must_use]
 pub fn endpoint_number(endpoint: &str) -> Option<Number> {
     let (user, _) = endpoint.split_once(':')?.1.split_once('@')?;
-    // A number starts with `+`, whatever separators are dropped; most users of a PBX do not.
+    // A number starts with `+`, even after separators are dropped; most users of a PBX do not.
     if user.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return None;
     }
@@ -295,13 +301,13 @@ pub fn endpoint_host(endpoint: &str) -> &str {
     rest.rsplit_once('@').map_or(rest, |(_, host)| host)
 }
 
-/// Whether a byte is a visual separator of RFC 3966.
+/// True if a byte is a visual separator of RFC 3966.
 #[must_use]
 pub fn is_visual_separator(byte: u8) -> bool {
     matches!(byte, b'-' | b'.' | b'(' | b')')
 }
 
-/// What a user part says before its own parameters (RFC 3966 §3): `+14155550100` of `+14155550100;npdi`.
+/// A user part without its own parameters (RFC 3966 §3): `+14155550100` of `+14155550100;npdi`.
 fn without_user_parameters(user: &str) -> &str {
     user.split(';').next().expect("a text split has a first piece")
 }
@@ -315,11 +321,12 @@ fn without_separators(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A SIP URI in the form of [`Sip::endpoint`] already: `sip:` or `sips:`, a user of letters, digits and `+-._`, a host name
-/// in lower case; nothing before, between or after, but `<…>` around all of it.
+/// A SIP URI that already has the form of [`Sip::endpoint`]: `sip:` or `sips:`, a user of letters,
+/// digits and `+-._`, a host name in lower case; nothing before, between or after, except `<…>`
+/// around all of it.
 ///
-/// Most transfers to a SIP URI are written like this. Reading one takes 650 instructions, by [`Uri::parse`] 3,200 and a
-/// dozen allocations; the two say the same.
+/// Most transfers to a SIP URI are written like this. Parsing one takes 650 instructions, by
+/// [`Uri::parse`] 3,200 and a dozen allocations; both give the same result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainSip<'a> {
     /// The endpoint: the text without `<…>`.
@@ -328,7 +335,7 @@ pub struct PlainSip<'a> {
 }
 
 impl<'a> PlainSip<'a> {
-    /// Reads a text; `None` if it is anything else, or needs a closer look.
+    /// Parses a text; `None` if it is anything else, or needs the full parser.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let endpoint = match text.strip_prefix('<') {
@@ -341,7 +348,7 @@ impl<'a> PlainSip<'a> {
         if at == 0 || at > LONGEST_PLAIN || host.len() > LONGEST_PLAIN {
             return None;
         }
-        // Labels are not empty, not bounded by hyphens, and the last starts with a letter.
+        // Labels are not empty, have no hyphen at either end, and the last starts with a letter.
         let (mut before, mut last_label) = (b'.', b'0');
         for byte in host.iter().copied() {
             match (before, byte) {
@@ -479,7 +486,8 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config { cases: 3000, ..Default::default() })]
 
-        /// What is read as a plain SIP endpoint says the same by the parser of all URIs.
+        /// Every text that is parsed as a plain SIP endpoint gives the same result in the parser of
+        /// all URIs.
         #[test]
         fn plain_endpoints_are_what_the_uri_parser_says(
             text in "<?(sip|sips|SIP|tel):([+]?[0-9A-Za-z._-]{0,16}|911|9-1-1|[+]1-415-555-0100|[!-~]{0,4})@[a-zA-Z0-9.-]{0,5}[a-z0-9-]{0,6}[.][a-z0-9-]{0,4}[ -~]?>?",

@@ -1,4 +1,4 @@
-//! A party of a record in eight bytes, and where a transfer goes.
+//! A party of a record in eight bytes, and the target of a transfer.
 
 use crate::fit::must_fit;
 use crate::intern::Interner;
@@ -16,7 +16,7 @@ const ENDPOINT: u64 = 1 << 62;
 const UNKNOWN: u64 = 2 << 62;
 
 impl PartyRef {
-    /// In place of a party that nobody asks for. (It is no number, and has no text.)
+    /// A placeholder for a party that is never read. (It is no number, and has no text.)
     pub(crate) const NOBODY: Self = Self(0);
 }
 
@@ -42,17 +42,17 @@ impl PartyRef {
         Self(ENDPOINT | u64::from(text))
     }
 
-    /// The bits without the id of a text: a number whole, else which kind of text it is.
+    /// The bits without the id of a text: a number whole, else the kind of the text.
     pub(crate) fn kind(self) -> u64 {
         if self.text_id().is_some() { self.0 & (ENDPOINT | UNKNOWN) } else { self.0 }
     }
 
-    /// A kind ([`Self::kind`]) with the text that it has here, if it has one.
+    /// Restores a party from its kind ([`Self::kind`]) and the id of its text here, if it has one.
     pub(crate) fn of_kind(kind: u64, text: impl FnOnce() -> u32) -> Self {
         if kind & (ENDPOINT | UNKNOWN) == 0 { Self(kind) } else { Self(kind | u64::from(text())) }
     }
 
-    /// The party again.
+    /// Unpacks the party.
     #[must_use]
     pub fn unpack(self, texts: &Interner) -> Party<'_> {
         match self.text_id() {
@@ -78,13 +78,14 @@ impl PartyRef {
         }
     }
 
-    /// Whether it was a number before a program mangled it: see [`crate::party::is_mangled`].
+    /// True if it was a number before a program mangled it: see [`crate::party::is_mangled`].
     #[must_use]
     pub fn is_mangled(self, texts: &Interner) -> bool {
         self.text_id().is_some_and(|id| self.0 & UNKNOWN != 0 && crate::party::is_mangled(texts.text(id)))
     }
 
-    /// Whether it is an endpoint whose user part was a number once: see [`crate::party::lacks_plus`].
+    /// True if it is an endpoint whose user part was a number once: see
+    /// [`crate::party::lacks_plus`].
     #[must_use]
     pub fn lacks_plus(self, texts: &Interner) -> bool {
         self.text_id().is_some_and(|id| self.0 & UNKNOWN == 0 && crate::party::lacks_plus(texts.text(id)))
@@ -101,23 +102,23 @@ impl PartyRef {
         }
     }
 
-    /// The id of its text, where it has one: a number has none.
+    /// The id of its text; a number has none.
     #[must_use]
     pub fn text_id(self) -> Option<u32> {
         (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| must_fit(self.0 & u64::from(u32::MAX), "the id of a text has 32 bits"))
     }
 }
 
-/// What a child's target text says, packed; see [`crate::target::Asked`].
+/// A child's target text, parsed and packed; see [`crate::target::Asked`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskedRef {
     /// A number.
     Number(Number),
-    /// An emergency number by a `tel:` URI.
+    /// An emergency number in a `tel:` URI.
     Emergency(crate::party::Emergency),
     /// A SIP endpoint (id of its text).
     Sip(u32, UserPart),
-    /// Nothing that can be called.
+    /// Not callable.
     Invalid,
 }
 

@@ -1,39 +1,41 @@
-//! Policy: the choices that the page leaves to the one who bills.
+//! Policy: the choices that the carrier's page leaves open.
 //!
-//! **Invariant:** the kernel reads its choices here and nowhere else; every one has the contract's default.
+//! **Invariant:** the kernel reads its choices here and nowhere else; each has the contract's
+//! default.
 
 use crate::money::{LegRounding, LegRule};
 use crate::party::{FewNumbers, Number};
 use crate::time::Zone;
 use std::collections::BTreeMap;
 
-/// What becomes of a child of a child (`policy.chained_transfers`).
+/// The treatment of a child of a child (`policy.chained_transfers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChainedTransfers {
-    /// Suspended as `chained-transfer`: the page says nothing of it. The default.
+    /// Suspended as `chained-transfer`: the page does not cover it. The default.
     #[default]
     Suspend,
     /// Billed and logged as a child of the root call.
     Root,
 }
 
-/// What becomes of a root whose caller was a number before a program mangled it (`policy.mangled_caller`).
+/// The treatment of a root whose caller was a number before a program mangled it
+/// (`policy.mangled_caller`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MangledCaller {
-    /// Suspended as `invalid-number`: origin prices hang on the caller. The default.
+    /// Suspended as `invalid-number`: origin prices depend on the caller. The default.
     #[default]
     Suspend,
     /// Billed with an unknown origin.
     Unknown,
 }
 
-/// What a child's `to` at one of the carrier's own hosts asks for (`policy.internal_targets`).
+/// The meaning of a child's `to` at one of the carrier's own hosts (`policy.internal_targets`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InternalTargets {
-    /// It does not say: suspended as `ambiguous-target`. The default.
+    /// None: suspended as `ambiguous-target`. The default.
     #[default]
     Suspend,
     /// The number in its user part.
@@ -42,7 +44,7 @@ pub enum InternalTargets {
     Sip,
 }
 
-/// What becomes of the calls of an account that the accounts file lacks (`policy.unlisted_accounts`).
+/// The treatment of calls of an account that the accounts file lacks (`policy.unlisted_accounts`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnlistedAccounts {
@@ -53,22 +55,22 @@ pub enum UnlistedAccounts {
     Suspend,
 }
 
-/// Whether the last line of a plain call file must have an end (`input.final_newline`).
+/// The treatment of a last line of a plain call file that has no line end (`input.final_newline`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FinalNewline {
-    /// A last line without an end may have been cut: its record waits as `malformed-record`. The default.
+    /// Such a line may have been cut: its record is suspended as `malformed-record`. The default.
     #[default]
     Required,
-    /// It counts.
+    /// Such a line counts.
     Optional,
 }
 
-/// The carrier's directions that are no trunk's: a root of one of them is ignored.
+/// The carrier's directions that are not a trunk's: a root with one of them is ignored.
 pub const OTHER_DIRECTIONS: [&str; 3] = ["inbound", "outbound-api", "outbound-dial"];
 
-/// The numbers that the carrier writes for a withheld caller: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a
-/// telephone's keypad.
+/// The numbers that the carrier writes for a withheld caller: ANONYMOUS, RESTRICTED, BLOCKED,
+/// UNKNOWN and UNAVAILABLE on a telephone's keypad.
 pub const WITHHELD_NUMBERS: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
 /// The words that [`WITHHELD_NUMBERS`] spell, in their order.
@@ -80,7 +82,7 @@ pub const INTERNAL_HOSTS: [&str; 2] = ["public-vip.*.twilio.com", "public-vip.tw
 /// The choices of one run.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// What becomes of a child of a child.
+    /// The treatment of a child of a child.
     pub chained_transfers: ChainedTransfers,
     /// Longest plausible call, in seconds.
     pub max_call_seconds: u32,
@@ -90,23 +92,24 @@ pub struct Policy {
     pub leg_rule: LegRule,
     /// The zone of times that come without an offset.
     pub zone: Option<Zone>,
-    /// A root whose caller was mangled.
+    /// The treatment of a root with a mangled caller.
     pub mangled_caller: MangledCaller,
-    /// A child's `to` at one of the carrier's own hosts.
+    /// The meaning of a child's `to` at one of the carrier's own hosts.
     pub internal_targets: InternalTargets,
-    /// Accounts that the accounts file lacks.
+    /// The treatment of accounts that the accounts file lacks.
     pub unlisted_accounts: UnlistedAccounts,
-    /// A last line without an end.
+    /// The treatment of a last line without an end.
     pub final_newline: FinalNewline,
-    /// Directions of roots that are no trunk calls, in lower case with `-` between words.
+    /// Directions of roots that are not trunk calls, in lower case with `-` between words.
     pub other_directions: Vec<String>,
     /// Hosts of the carrier, in lower case; `*` stands for one label.
     pub internal_hosts: Vec<String>,
     /// Numbers that stand for a withheld caller.
     pub withheld_numbers: FewNumbers,
-    /// How many times its size a compressed file may unpack to (`input.max_ratio`). It decides no bill, and is no word of it.
+    /// The largest ratio of unpacked to compressed size of a file (`input.max_ratio`). It decides
+    /// no bill, and is not among [`Self::words`].
     pub max_ratio: u32,
-    /// Whether exports know no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
+    /// True if exports have no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
     pub no_transfers: bool,
 }
 
@@ -154,8 +157,8 @@ impl Policy {
         words.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The policy that [`Self::words`] gave. A word that is not there is the default; but a run of before withheld numbers
-    /// were known had none.
+    /// The policy that [`Self::words`] gave. A missing word is the default, except that a run from
+    /// before withheld numbers were known had none.
     #[must_use]
     pub fn of_words(words: &BTreeMap<String, String>) -> Self {
         let default = Self::default();
@@ -189,7 +192,7 @@ impl Policy {
     }
 }
 
-/// What a word of the configuration chooses; the default if there is none.
+/// The choice that a word of the configuration names; the default if there is none.
 #[allow(clippy::disallowed_methods, reason = "a word that is not there stands for the default")]
 fn choice<T: Default + for<'a> serde::Deserialize<'a>>(word: Option<&str>) -> T {
     use serde::de::IntoDeserializer;

@@ -1,25 +1,27 @@
-//! Sorting and finding what is spread evenly: ids, and calls by the second and the id.
+//! Radix sort and interpolation search for evenly spread numbers: ids, and calls by the second and
+//! the id.
 //!
 //! ```text
 //! number − least, its upper bits ──▶ place ──▶ about two rows, sorted by comparing
 //! ```
 //!
-//! **Invariant:** the order is that of the comparison. How the numbers are spread decides only the time, and at worst it is
-//! that of the sort of the standard library.
+//! **Invariant:** the order is that of the comparison. The spread of the numbers affects only the
+//! time, and at worst it is that of the sort of the standard library.
 //!
 //! # Why
-//! An id is a random number: its upper bits tell nearly to the row where it stands among 65,536 others, where comparing
-//! takes sixteen steps that the processor guesses wrong half of the time. 500 → 190 instructions a row to sort ids.
+//! An id is a random number: its upper bits give its row among 65,536 others almost exactly, where
+//! a comparison sort takes sixteen steps, half of them mispredicted branches. 500 → 190
+//! instructions a row to sort ids.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Where rows stand by the upper bits of their numbers.
+/// An index of sorted rows by the upper bits of their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     least: u128,
     shift: u32,
-    /// Where the rows of each place start; after the last place, how many there are.
+    /// The start of each place's rows; after the last place, the number of rows.
     starts: Vec<u32>,
 }
 
@@ -27,7 +29,7 @@ impl Places {
     fn of(numbers: impl Iterator<Item = u128> + Clone, count: usize) -> Self {
         let (Some(least), Some(greatest)) = (numbers.clone().min(), numbers.clone().max()) else { return Self::default() };
         let spread = greatest - least;
-        // One or two places for a row.
+        // Half a place to two places per row.
         let shift = (u128::BITS - spread.leading_zeros()).saturating_sub(count.ilog2() + 1);
         let places = usize::try_from(spread >> shift).expect("no more places than twice the rows") + 1;
         let mut places = Self { least, shift, starts: vec![0; places + 1] };
@@ -47,7 +49,7 @@ impl Places {
         usize::try_from((number - self.least) >> self.shift).expect("a number within the bounds")
     }
 
-    /// The rows among which one with this number stands, if there is one.
+    /// The range of rows that contains those with this number, if there are any.
     pub(crate) fn find(&self, number: u128) -> Range<usize> {
         let place = number.checked_sub(self.least).and_then(|after| usize::try_from(after >> self.shift).ok());
         match place.and_then(|place| self.starts.get(place..)) {
@@ -57,14 +59,15 @@ impl Places {
     }
 }
 
-/// Sorts rows by `compare`, and tells where they stand. `number` must not go down as the rows go up.
+/// Sorts rows by `compare`, and returns the index of their places. `number` must not go down as the
+/// rows go up.
 ///
 /// # Panics
 /// With 4 billion rows or more.
 pub fn sort<T: Copy>(rows: &mut [T], number: impl Fn(&T) -> u128, compare: impl Fn(&T, &T) -> Ordering) -> Places {
     assert!(u32::try_from(rows.len()).is_ok(), "fewer than 4 billion rows");
     let mut places = Places::of(rows.iter().map(&number), rows.len());
-    // Each place is filled from its end, and then its start is known.
+    // Each place is filled from its end, which leaves its start.
     let all = places.starts.last().map_or(0, |end| *end as usize);
     assert_eq!(all, rows.len(), "each row has a place");
     let as_they_came = rows.to_vec();

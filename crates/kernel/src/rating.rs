@@ -1,10 +1,11 @@
 //! Rating: from a call and its family to its legs, and from a leg to its amount.
 //!
-//! The same few functions serve the nightly batch, `rerate` and the tests. [`plan`] turns the cells of the published
-//! table into legs between real parties; [`Deck::lookup`] finds the price (for many legs at once, of each its [`query`]);
-//! [`charge`] multiplies and rounds once.
+//! The same few functions serve the nightly batch, `rerate` and the tests. [`plan`] turns the cells
+//! of the published table into legs between real parties; [`Deck::lookup`] finds the price (or, for
+//! many legs at once, a batch of [`query`] values); [`charge`] multiplies and rounds once.
 //!
-//! **Invariant:** nothing here knows a file, a thread or polars; nothing allocates but the texts that are already there.
+//! **Invariant:** nothing here depends on a file, a thread or polars; nothing allocates except the
+//! texts that are already there.
 
 use crate::booked::Booked;
 use crate::call::Calls;
@@ -51,15 +52,15 @@ impl Parties {
 /// A leg before it is priced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedLeg {
-    /// Which price list.
+    /// The price list.
     pub service: Direction,
-    /// Where it starts.
+    /// The party at its start.
     pub from: PartyRef,
-    /// Where it ends, as the cell says.
+    /// The party at its end, as the cell says.
     pub to: PartyRef,
-    /// What it is priced by.
+    /// The party that it is priced by.
     pub rated: Rated,
-    /// The number that its origin prefixes are compared with; `None` for an unknown origin.
+    /// The number that origin prefixes are matched against; `None` for an unknown origin.
     pub origin: Option<Number>,
 }
 
@@ -75,7 +76,7 @@ pub fn cells(scenario: Scenario) -> ([LegCell; 2], usize) {
     }
 }
 
-/// What the log shows for a scenario.
+/// The parties that the log shows for a scenario.
 #[must_use]
 pub fn log_cell(scenario: Scenario) -> LogCell {
     match scenario {
@@ -86,9 +87,9 @@ pub fn log_cell(scenario: Scenario) -> LogCell {
 
 /// Puts the parties into a cell. `None` if the rated party is no number.
 ///
-/// A termination is rated by the number it ends at; an origination always by B, the trunk's own number. B of a
-/// termination may be an emergency number. Numbers that stand for a `withheld` caller
-/// ([`crate::policy::Policy::withheld_numbers`]) are no origin where A is the caller.
+/// A termination is rated by the number it ends at; an origination always by B, the trunk's own
+/// number. B of a termination may be an emergency number. Numbers that stand for a `withheld`
+/// caller ([`crate::policy::Policy::withheld_numbers`]) are no origin when A is the caller.
 #[must_use]
 pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner, withheld: &FewNumbers) -> Option<PlannedLeg> {
     let (from, to) = (parties.get(cell.from), parties.get(cell.to));
@@ -110,7 +111,7 @@ fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
     }
 }
 
-/// What a deck is asked for a planned leg at the call's start.
+/// The deck query for a planned leg at the call's start.
 #[must_use]
 pub fn query<'a>(deck: &'a Deck, leg: &PlannedLeg, start: Micros) -> Query<'a> {
     Query { deck, service: leg.service, rated: leg.rated, origin: leg.origin, at: start }
@@ -122,7 +123,7 @@ pub fn find_rate(deck: &Deck, leg: &PlannedLeg, start: Micros) -> Option<Hit> {
     deck.lookup(leg.service, leg.rated, leg.origin, start)
 }
 
-/// Whether a call bills at all.
+/// True if a call bills at all.
 #[must_use]
 pub fn bills(status: Status, duration_seconds: u32) -> bool {
     status == Status::Completed && duration_seconds > 0
@@ -131,11 +132,11 @@ pub fn bills(status: Status, duration_seconds: u32) -> bool {
 /// The working of one leg, from seconds to money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// Seconds after the deck's increments.
+    /// Seconds rounded up to the deck's billing increments.
     pub billed_seconds: u32,
     /// Fee + price × billed seconds / 60.
     pub exact: ExactAmount,
-    /// The same, rounded once.
+    /// The exact amount, rounded once.
     pub amount: Amount,
 }
 
@@ -191,7 +192,7 @@ pub fn booked_legs<'a>(
     Ok(legs)
 }
 
-/// Whose number the target of a transfer was shown; a root shows its own `from`.
+/// The party whose number the target of a transfer was shown; a root shows its own `from`.
 #[must_use]
 pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Parties) -> PartyRef {
     if parties.c.is_none() {
@@ -206,7 +207,7 @@ pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Part
     }
 }
 
-/// What a child's target is, at a trunk with this termination domain.
+/// The target of a child, at a trunk with this termination domain.
 #[must_use]
 pub fn settle_target<'a>(calls: &'a Calls, record: usize, domain: TerminationDomain<'_>, policy: &Policy) -> Target<'a> {
     let child = calls.child_of(record).expect("only a child has a target");

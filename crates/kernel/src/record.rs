@@ -1,8 +1,9 @@
 //! One record: the fields of the carrier's Call resource, from text to typed.
 //!
-//! Owns what makes a record readable, complete and plausible by itself: `missing-field`, `invalid-time`,
-//! `invalid-duration`, `not-final`. What needs other records is [`crate::family`]'s; what needs the trunk or the deck is
-//! [`crate::rating`]'s. **Invariant:** nothing is guessed and nothing is allocated.
+//! Owns the checks that make a record readable, complete and plausible by itself: `missing-field`,
+//! `invalid-time`, `invalid-duration`, `not-final`. Checks that need other records are in
+//! [`crate::family`]; those that need the trunk or the deck are in [`crate::rating`].
+//! **Invariant:** nothing is guessed and nothing is allocated.
 
 mod meaning;
 
@@ -84,8 +85,8 @@ impl Field {
         }
     }
 
-    /// Finds a field by a header name: without case, space or underscore. `Call Sid`, as the carrier's console exports
-    /// it, is `sid` too.
+    /// Finds a field by a header name, ignoring case, spaces and underscores. `Call Sid`, as the
+    /// carrier's console exports it, is `sid` too.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let is = |known: &str| plain_chars(name).eq(known.chars().filter(|c| *c != '_'));
@@ -96,7 +97,8 @@ impl Field {
     }
 }
 
-/// Longest field that is read, in bytes; a record with a longer one is malformed. Other columns are nobody's business.
+/// Longest field that is read, in bytes; a record with a longer one is malformed. Other columns are
+/// not checked.
 pub const LONGEST_FIELD: usize = 64 << 10;
 
 /// The texts of one record, by field; empty where a field is absent.
@@ -104,19 +106,20 @@ pub const LONGEST_FIELD: usize = 64 << 10;
 pub struct Fields<'a>(pub [&'a str; Field::ALL.len()]);
 
 impl<'a> Fields<'a> {
-    /// Whether no field holds a NUL, or is longer than [`LONGEST_FIELD`].
+    /// True if no field holds a NUL or is longer than [`LONGEST_FIELD`].
     #[must_use]
     pub fn are_usable(&self) -> bool {
         self.are_short() && !self.0.iter().any(|text| memchr::memchr(0, text.as_bytes()).is_some())
     }
 
-    /// Whether no field is longer than [`LONGEST_FIELD`].
+    /// True if no field is longer than [`LONGEST_FIELD`].
     #[must_use]
     pub fn are_short(&self) -> bool {
         !self.0.iter().any(|text| text.len() > LONGEST_FIELD)
     }
 
-    /// A field's text without white space around it; empty if it is a text that programs write for nothing.
+    /// A field's text without surrounding white space; empty if it is a placeholder that programs
+    /// write for an empty value.
     #[must_use]
     #[inline]
     pub fn get(&self, field: Field) -> &'a str {
@@ -125,7 +128,8 @@ impl<'a> Fields<'a> {
 
     fn trimmed(&self) -> Trimmed<'a> {
         let mut trimmed = Trimmed(self.0, FieldSet::default());
-        // A bit for each field: whether it is filled, and whether it needs a closer look, as hardly any does.
+        // Bit sets of fields: those that are filled, and those that need a closer look, as hardly
+        // any does.
         let (mut filled, mut odd, mut bit) = (0, 0, 1_u16);
         for text in &trimmed.0 {
             if !text.is_empty() {
@@ -144,14 +148,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Texts that programs write for nothing, in lower case: of databases (`NULL`, `\N`), Python and pandas (`None`, `nan`, `NaT`,
-/// `<NA>`), R (`NA`), JavaScript (`undefined`), Ruby and Go (`nil`), spreadsheets (`#N/A`).
+/// Placeholders that programs write for an empty value, in lower case: of databases (`NULL`, `\N`),
+/// Python and pandas (`None`, `nan`, `NaT`, `<NA>`), R (`NA`), JavaScript (`undefined`), Ruby and
+/// Go (`nil`), spreadsheets (`#N/A`).
 const NOTHING: [&str; 13] =
     ["null", "none", "nan", "nat", "nil", "na", "n/a", "\\n", "#n/a", "<na>", "(null)", "<null>", "undefined"];
 
-/// For each byte that a text may start with, the lengths (up to 15, a bit each) that a text for nothing has; all lengths where
-/// it may be white space. One look for each field of each record, not nine comparisons: 400 instructions a record less, and
-/// `USD` and `no-answer` are not looked at twice.
+/// For each possible first byte of a text, the lengths (up to 15, a bit each) of the placeholders
+/// that start with it; all lengths if the byte may be white space. One table look-up for each field
+/// of each record, not nine comparisons: 400 instructions a record less, and `USD` and `no-answer`
+/// need no second look.
 const NOTHING_LENGTHS: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -172,21 +178,23 @@ const NOTHING_LENGTHS: [u16; 256] = {
     table
 };
 
-/// Whether a text that is not empty may be one for nothing, or have white space around it: hardly any does.
+/// True if a text that is not empty may be a placeholder, or have white space around it: hardly any
+/// does.
 #[inline]
 fn may_be_nothing(bytes: &[u8]) -> bool {
     let (first, last) = (bytes[0], bytes[bytes.len() - 1]);
     NOTHING_LENGTHS[first as usize] >> bytes.len().min(15) & 1 != 0 || !last.is_ascii_graphic()
 }
 
-/// The text of a field, or nothing where a program wrote a word for that; a dash too, where the field is an id.
+/// The text of a field, or an empty text if it is a placeholder; a dash is one too if the field is
+/// an id.
 fn filled_after_all(field: Field, text: &str) -> &str {
     let is_id = matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
     let is_nothing = NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
     if is_nothing { "" } else { text }
 }
 
-/// Fields without white space around them, so that it is looked for once: 200 instructions a record instead of 1,200.
+/// Fields trimmed of white space once: 200 instructions a record instead of 1,200.
 struct Trimmed<'a>([&'a str; Field::ALL.len()], FieldSet);
 
 impl<'a> Trimmed<'a> {
@@ -206,7 +214,8 @@ impl<'a> Trimmed<'a> {
     }
 }
 
-/// [`str::trim`], which walks characters from both ends, only where a text starts or ends with what may be white space.
+/// Calls [`str::trim`], which walks characters from both ends, only if a text starts or ends with a
+/// byte that may be white space.
 #[inline]
 fn trim(text: &str) -> &str {
     let may_be_space = |byte: Option<&u8>| byte.is_some_and(|byte| !byte.is_ascii_graphic());
@@ -219,7 +228,7 @@ fn trim_characters(text: &str) -> &str {
     text.trim()
 }
 
-/// One record, typed. Where `reason` says that a field is unusable, its value here is a stand-in.
+/// One record, typed. If `reason` says that a field is unusable, its value here is a stand-in.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields of the carrier's Call resource")]
 pub struct Record<'a> {
@@ -234,21 +243,21 @@ pub struct Record<'a> {
     pub to: &'a str,
     /// The text that decides a child's target: `refer_to`, else `to`.
     pub target: &'a str,
-    /// The same where it is a plain SIP URI: of a child, so that it is read once.
+    /// A child's target if it is a plain SIP URI, so that it is parsed once.
     pub plain_target: Option<PlainSip<'a>>,
     pub start: Micros,
     pub end: Micros,
-    /// When it was answered, or [`NO_TIME`].
+    /// Its answer time, or [`NO_TIME`].
     pub answer: Micros,
-    /// Which fields are not empty.
+    /// The fields that are not empty.
     pub filled: FieldSet,
-    /// Of a child, hashes of what its own `from` and `to` mean.
+    /// Hashes of the meaning of a child's own `from` and `to`.
     pub own_parties: [u32; 2],
     /// Whole seconds, a fraction rounded up.
     pub duration: u32,
     pub price: &'a str,
     pub price_unit: &'a str,
-    /// A fingerprint of what all fields but the price mean.
+    /// A fingerprint of the meaning of all fields but the price.
     pub content: u64,
     pub reason: Option<Reason>,
 }
@@ -277,7 +286,7 @@ impl<'a> Record<'a> {
             duration: 0,
             price: "",
             price_unit: "",
-            // Of the text as it is kept, so that it is known again when it comes again.
+            // Hashes the text as it is stored, so that a repeated record is recognised.
             content: xxh3_64(String::from_utf8_lossy(text).as_bytes()),
             reason: Some(Reason::MalformedRecord),
         }
@@ -289,8 +298,8 @@ impl<'a> Record<'a> {
         Self::read_typed(fields, [None; 3], policy)
     }
 
-    /// Reads a record whose start, end or answer time may be known without its text. Where one is, its field holds any text
-    /// that is not empty.
+    /// Reads a record whose start, end or answer time may be known without its text. A field whose
+    /// time is known may hold any text that is not empty.
     #[must_use]
     pub fn read_typed(fields: &Fields<'a>, known: [Option<Micros>; 3], policy: &Policy) -> Self {
         let fields = &fields.trimmed();
@@ -368,7 +377,7 @@ impl<'a> Record<'a> {
         if self.parent_sid.is_empty() { self.to.is_empty() } else { self.target.is_empty() }
     }
 
-    /// Whether it was answered before it started, or after it ended.
+    /// True if it was answered before it started, or after it ended.
     #[must_use]
     pub fn is_answered_outside(&self) -> bool {
         let is_known = |time: Micros| time != NO_TIME;
@@ -376,7 +385,7 @@ impl<'a> Record<'a> {
             && (is_known(self.start) && self.answer < self.start || is_known(self.end) && self.answer > self.end)
     }
 
-    /// What is wrong with the duration, in words.
+    /// The fault of the duration, in words.
     #[must_use]
     pub fn invalid_duration(&self, duration: Duration, policy: &Policy) -> Option<&'static str> {
         match duration {
@@ -399,10 +408,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What the fields mean: times count as instants, durations as whole seconds and parties by what they are, so that the
-    /// same call from two kinds of export is the same; other fields count as they are written.
+    /// Hashes the meaning of the fields: times count as instants, durations as whole seconds and
+    /// parties by their identity, so that the same call from two kinds of export is the same; other
+    /// fields count as they are written.
     fn fingerprint(&self, fields: &Trimmed<'_>, times: [Option<Micros>; 3], duration: Duration) -> (u64, [u32; 2]) {
-        // One buffer on the stack for nearly all records; a longer one is hashed in two.
+        // One buffer on the stack for nearly all records; a longer record is hashed in pieces.
         let mut buffer = Buffer::default();
         for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid] {
             buffer.push(fields.get(field).as_bytes());
@@ -412,7 +422,7 @@ impl<'a> Record<'a> {
         buffer.push(from.as_bytes());
         if self.parent_sid.is_empty() {
             buffer.push(party_meaning(fields.get(Field::To)).as_bytes());
-            // Of a root it says nothing.
+            // A root's `refer_to` says nothing.
             buffer.push(&[]);
         } else {
             let meaning = |field: Field| match self.plain_target {
@@ -457,13 +467,13 @@ impl FieldSet {
         Self(self.0 | 1 << field as u16)
     }
 
-    /// All that one of two sets holds.
+    /// All fields of one or the other set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether it holds a field.
+    /// True if it holds a field.
     #[must_use]
     pub const fn has(self, field: Field) -> bool {
         self.0 >> field as u16 & 1 == 1
@@ -475,19 +485,19 @@ impl FieldSet {
         Self(self.0 & !(1 << field as u16))
     }
 
-    /// How many there are.
+    /// The number of fields.
     #[must_use]
     pub const fn len(self) -> u32 {
         self.0.count_ones()
     }
 
-    /// Whether there is none.
+    /// True if it holds no field.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// As it was packed.
+    /// Restores a packed set.
     #[must_use]
     pub(crate) const fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -500,19 +510,19 @@ impl FieldSet {
     }
 }
 
-/// What the `duration` of a record says.
+/// The `duration` of a record, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duration {
-    /// Nothing.
+    /// An empty text.
     Empty,
-    /// No plain decimal number, or one past all bounds.
+    /// Not a plain decimal number, or too large.
     Bad,
     /// Microseconds, a fraction finer than that rounded up.
     Micros(u64),
 }
 
 impl Duration {
-    /// Reads digits with at most one point: `370`, `370.0`. No sign, exponent or separator.
+    /// Parses digits with at most one point: `370`, `370.0`. No sign, exponent or separator.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         if text.is_empty() {
@@ -539,7 +549,7 @@ impl Duration {
         }
     }
 
-    /// Whole seconds, a fraction rounded up; 0 where there is no usable duration.
+    /// Whole seconds, a fraction rounded up; 0 if there is no usable duration.
     #[must_use]
     pub fn whole_seconds(self) -> u32 {
         match self {

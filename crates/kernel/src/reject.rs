@@ -1,7 +1,7 @@
-//! Why a record cannot be billed now.
+//! Reasons that a record cannot be billed now.
 //!
-//! **Invariant:** the order of [`Reason`] is the order of the contract: of all that hold, the first is given, so one
-//! record always gives one reason, whatever else is wrong with it.
+//! **Invariant:** the order of [`Reason`] is the order of the contract: of all reasons that hold,
+//! the first is given, so one record always gives one reason, whatever else is wrong with it.
 //!
 //! | reason | what it says | the way out |
 //! |---|---|---|
@@ -32,7 +32,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Why a record is suspended, in order of precedence.
+/// The reason that a record is suspended, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the table at the head of this module says what each one means")]
@@ -126,7 +126,8 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
-    /// What a person can do about it, in one sentence, where nothing finer is known: see [`crate::advice::hint`].
+    /// The way out in one sentence, for a reason alone: [`crate::advice::hint`] may know a finer
+    /// one.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {

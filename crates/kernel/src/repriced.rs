@@ -1,15 +1,17 @@
-//! Two versions of a deck: which rows have other terms for calls that may be booked already.
+//! Compares two versions of a deck: finds rows with other terms for calls that may be booked
+//! already.
 //!
-//! A deck is changed for the future by a date: a new row has `Effective From`, the row before it `Effective To`. A row that
-//! is changed in place, or taken out, changes what was billed: the same call would cost another amount today.
+//! A deck is changed for the future by a date: a new row has `Effective From`, the row before it
+//! `Effective To`. A row that is changed in place, or removed, contradicts bills already made: the
+//! same call would cost another amount today.
 //!
 //! ```text
 //! old rows ─┐  per service and destination: the time in which the old row was in force, up to the newest call,
 //! new rows ─┘  less the time in which a new row says the same = what is changed or gone
 //! ```
 //!
-//! **Invariant:** rows that say the same in other words are no change: split by dates or lists, moved to another line or file,
-//! described otherwise.
+//! **Invariant:** rows that say the same in other words are no change: split by dates or lists,
+//! moved to another line or file, described otherwise.
 
 use crate::deck::{Destination, Increments, NewRate, Prefix, Rate};
 use crate::money::Price;
@@ -18,33 +20,33 @@ use crate::time::Micros;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// What became of a row.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// It has other terms.
     Changed,
-    /// No row prices what it priced.
+    /// It is gone: no row prices the calls that it priced.
     Gone,
     /// A new row takes calls that it priced.
     Taken,
 }
 
-/// A row with other terms for dates that are billed. Rows by their place in the lists.
+/// A row with other terms for dates that are billed. Rows are indices into the lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What became of it.
+    /// The kind of the change.
     pub kind: Kind,
     /// The row before.
     pub old: usize,
     /// The row now; `None` if it is gone.
     pub new: Option<usize>,
-    /// The destinations for which it is so.
+    /// The destinations that changed.
     pub destinations: Vec<Destination>,
-    /// Of the row's origins those for which it is so; none if it has none, or if it is so for all.
+    /// The origins of the row that changed; none if it has none, or if all changed.
     pub origins: Vec<Prefix>,
 }
 
-/// What rows have in common that changed in one way: kind, the row before, the row now, origins.
+/// The key that groups rows changed in one way: kind, the row before, the row now, origins.
 type Same = (Kind, usize, Option<usize>, Vec<Prefix>);
 
 /// Compares two versions of a deck for calls that start at `newest` or before.
@@ -107,24 +109,26 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
-    /// The time in which a row was in force, up to the newest call.
+    /// The period in which a row was in force, up to the newest call.
     fn billed(&self, row: &NewRate) -> Option<Range<Micros>> {
         let Range { start, end } = row.rate.effective;
         let billed = start..end.min(self.newest.saturating_add(1));
         (!billed.is_empty()).then_some(billed)
     }
 
-    /// Whether an old row does not stand as it was: then the new row that stands for it, if there is one, and for which of its
-    /// origins.
+    /// Reports an old row that no longer has its terms: the new row in its place, if there is one,
+    /// and the origins that changed; `None` if nothing did.
     fn lost(&self, key: Key, place: usize) -> Option<(Option<usize>, Vec<Prefix>)> {
         let row = &self.old.rows[place];
-        // No number starts with 0: a row that could never win is no loss. (Decks of before that was refused have some.)
+        // No number starts with 0: a row that could never win is no loss. (Decks from before such
+        // rows were refused have some.)
         if matches!(key.1, Destination::Prefix(prefix) if prefix.as_str().starts_with('0')) {
             return None;
         }
         let billed = self.billed(row)?;
         let same = |(_, new): &(usize, &NewRate)| terms(&new.rate) == terms(&row.rate);
-        // Nearly every row has its twin, and lists of origins are long.
+        // Nearly every row has a twin with the same terms and origins, and lists of origins are
+        // long.
         let twins = self.new.at(key).filter(same).filter(|(_, new)| new.origins == row.origins);
         if minus(&billed, twins.map(|(_, new)| &new.rate.effective)).is_empty() {
             return None;
@@ -145,7 +149,8 @@ impl Both<'_> {
         Some((now, only))
     }
 
-    /// The old row that priced calls which a new row prices now on other terms, if the new row stands for none.
+    /// The old row whose calls a new row now prices on other terms, if the new row replaces no old
+    /// one.
     fn taken_from(&self, key: Key, place: usize) -> Option<usize> {
         let row = &self.new.rows[place];
         let billed = self.billed(row)?;
@@ -156,13 +161,15 @@ impl Both<'_> {
         })
     }
 
-    /// The old row on other terms that priced calls to a destination from an origin, longest destination first.
+    /// The old row on other terms that priced calls to a destination from an origin, longest
+    /// destination first.
     fn priced_by(&self, (service, destination): Key, origin: Option<&Prefix>, time: &Range<Micros>, now: &Rate) -> Option<usize> {
         let at =
             |destination: Destination| self.old.at((service, destination)).filter(|(_, old)| overlap(time, &old.rate.effective));
         let differs = |old: &NewRate| terms(&old.rate) != terms(now);
         if origin.is_some() {
-            // A row of the same destination with a shorter origin, the longest of them, or with any.
+            // A row of the same destination with a shorter origin, the longest of them, or with any
+            // origin.
             let shorter = at(destination).filter_map(|(place, old)| {
                 let own = old.origins.iter().filter(|own| begins(origin, own)).map(|own| own.as_str().len()).max();
                 Some((own.or_else(|| old.origins.is_empty().then_some(0))?, place, old))
@@ -196,23 +203,23 @@ impl Both<'_> {
     }
 }
 
-/// What a leg is billed by.
+/// The terms that a leg is billed by.
 fn terms(rate: &Rate) -> (Price, Price, Increments) {
     (rate.price, rate.fee, rate.increments)
 }
 
-/// The origins of a row; `None` stands for any.
+/// The origins of a row; `None` for any.
 fn origins(row: &NewRate) -> impl Iterator<Item = Option<&Prefix>> {
     let any = row.origins.is_empty().then_some(None);
     any.into_iter().chain(row.origins.iter().map(Some))
 }
 
-/// Whether a row names an origin, as it is written.
+/// True if a row names an origin, as it is written.
 fn lists(row: &NewRate, origin: Option<&Prefix>) -> bool {
     origin.map_or(row.origins.is_empty(), |origin| row.origins.contains(origin))
 }
 
-/// Whether an origin begins with another.
+/// True if an origin begins with another.
 fn begins(origin: Option<&Prefix>, with: &Prefix) -> bool {
     origin.is_some_and(|origin| origin.as_str().starts_with(with.as_str()))
 }
@@ -221,7 +228,7 @@ fn overlap(a: &Range<Micros>, b: &Range<Micros>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// A time less others.
+/// The parts of a period outside all others.
 fn minus<'a>(time: &Range<Micros>, others: impl Iterator<Item = &'a Range<Micros>>) -> Vec<Range<Micros>> {
     let mut left = vec![time.clone()];
     for other in others {

@@ -1,13 +1,15 @@
-//! Names that resemble: which column a file may have meant by another name.
+//! Resembling names: finds the column that a file may have meant by another name.
 //!
-//! A column under a name of its own is no column at all: what it holds does not count, and the bill is wrong without a
-//! word. So a file that lacks a column, or has one more, is refused with both names beside each other.
+//! A misnamed column is never read, and the bill is wrong without a warning. So a file that lacks a
+//! column, or has an extra one, is refused with both names beside each other.
 //!
-//! Names are compared by their words: `Parent Call`, `parent_sid` and `ParentCall` share `parent` with `parent_call_sid`.
-//! Words in brackets are units (`Start Time (UTC)`). A slip of the pen counts as the word (`acount_sid`), and lists of
-//! synonyms name what shares no word (`tariff` for `deck`).
+//! Names are compared by their words: `Parent Call`, `parent_sid` and `ParentCall` share `parent`
+//! with `parent_call_sid`. Words in brackets are units (`Start Time (UTC)`). A misspelling counts
+//! as the word (`acount_sid`), and lists of synonyms cover names that share no word (`tariff` for
+//! `deck`).
 //!
-//! **Invariant:** a resemblance only chooses words of a message; no value is ever taken from a column that merely resembles.
+//! **Invariant:** a resemblance only chooses words of a message; no value is ever taken from a
+//! column that merely resembles.
 
 /// Other names of a call's fields, as other programs write them; without case, blanks and signs.
 pub const CALL_SYNONYMS: &[(&str, &str)] = &[
@@ -196,7 +198,7 @@ pub const ITEM_SYNONYMS: &[(&str, &str)] = &[
     ("until", "to"),
 ];
 
-/// Words that stand for another in any name.
+/// Words that are synonyms in any name.
 const SAME_WORDS: &[(&str, &str)] = &[
     ("acc", "account"),
     ("acct", "account"),
@@ -219,7 +221,7 @@ const SAME_WORDS: &[(&str, &str)] = &[
     ("vat", "tax"),
 ];
 
-/// Words that so many names share that they alone make none resemble another; units among them.
+/// Words, units among them, that too many names share: on their own they make no names resemble.
 const WEAK_WORDS: &[&str] = &[
     "at", "by", "call", "code", "in", "min", "minutes", "ms", "name", "number", "of", "on", "s", "sec", "secs", "seconds", "sid",
     "text", "the", "time", "utc", "value",
@@ -228,8 +230,8 @@ const WEAK_WORDS: &[&str] = &[
 const WEAK: usize = 1;
 const STRONG: usize = 3;
 
-/// The known name that a found one resembles most: of two alike the earlier one. `synonyms` are pairs of a found name,
-/// without case, blanks and signs, and the known name that it stands for.
+/// The known name that a found one resembles most; of two equal ones the earlier. `synonyms` are
+/// pairs of a found name, without case, blanks and signs, and the known name that it means.
 ///
 /// ```
 /// use trunkrate::resemble::{ACCOUNT_SYNONYMS, resembling};
@@ -260,8 +262,8 @@ pub fn resembling<'a>(
     best.map(|(_, name)| name)
 }
 
-/// The known name that a found one can only mean: the same words, a synonym, or a slip of the pen. Narrower than
-/// [`resembling`], for a file that has the known name too.
+/// The known name that a found one can only mean: the same words, a synonym, or a misspelling.
+/// Narrower than [`resembling`], for a file that has the known name too.
 #[must_use]
 pub fn meaning<'a>(
     found: &str,
@@ -278,7 +280,7 @@ pub fn meaning<'a>(
         .or_else(|| known.clone().find(|name| is_slip(&plain, &self::plain(name))))
 }
 
-/// A name without case, blanks, signs and what stands in brackets.
+/// A name without case, blanks, signs and text in brackets.
 fn plain(name: &str) -> String {
     raw_words(name).concat()
 }
@@ -288,7 +290,8 @@ fn words(name: &str) -> Vec<String> {
     raw_words(name).into_iter().map(stands_for).collect()
 }
 
-/// The words of a name in lower case: `StartTime (UTC)` has two, `start` and `time`. Digits are words of their own.
+/// The words of a name in lower case: `StartTime (UTC)` has two, `start` and `time`. Digits are
+/// words of their own.
 fn raw_words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let (mut depth, mut before) = (0_usize, ' ');
@@ -313,7 +316,8 @@ fn raw_words(name: &str) -> Vec<String> {
     words
 }
 
-/// How many thousandths of two names' words are the same; 0 for no more than half, or if all that they share is weak.
+/// The share of two names' words that are the same, in thousandths; 0 for no more than half, or if
+/// all shared words are weak.
 fn likeness(found: &[String], known: &[String]) -> usize {
     let weight = |word: &str| {
         let is_weak = WEAK_WORDS.contains(&word) || word.chars().all(char::is_numeric);
@@ -329,8 +333,8 @@ fn likeness(found: &[String], known: &[String]) -> usize {
     if thousandths <= 500 || !shared.contains(&STRONG) { 0 } else { thousandths }
 }
 
-/// Whether a word is another with a letter or, in a long one, two letters wrong, left out, put in or swapped. In a word of
-/// three letters any other letter makes another word.
+/// True if a word is another with a letter or, in a long one, two letters wrong, left out, added or
+/// swapped. In a word of three letters any other letter makes another word.
 fn is_slip(found: &str, known: &str) -> bool {
     let [found, known] = [found, known].map(|word| word.chars().collect::<Vec<char>>());
     let most = match known.len() {
@@ -341,7 +345,7 @@ fn is_slip(found: &str, known: &str) -> bool {
     found.len().abs_diff(known.len()) <= most && distance(&found, &known) <= most
 }
 
-/// The number of letters that must be changed, put in, left out or swapped with the next one.
+/// The number of letters that must be changed, added, left out or swapped with the next one.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for at in 1..=a.len() {

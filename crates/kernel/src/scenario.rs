@@ -1,12 +1,12 @@
-//! Scenarios: what kind of call a record is, once its family is known.
+//! Scenarios: the kind of call that a record is, once its family is known.
 //!
-//! Owns the vocabulary that the table is keyed by. **Invariant:** a scenario comes from the *root's* direction and
-//! the child's *own* target, never from the child's direction, caller ID or `from`.
-//! Next: [`crate::table`], which prices it.
+//! Owns the vocabulary that the table is keyed by. **Invariant:** a scenario comes from the
+//! *root's* direction and the child's *own* target, never from the child's direction, caller ID or
+//! `from`. Next: [`crate::table`], which prices it.
 
 use std::fmt;
 
-/// The side that a trunk call goes to; also which price list a leg is billed by.
+/// The side that a trunk call goes to; also the price list that a leg is billed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Direction {
@@ -48,7 +48,7 @@ impl fmt::Display for Direction {
     }
 }
 
-/// A row of the published table: the parent's direction and where it was transferred to.
+/// A row of the published table: the parent's direction and the kind of its transfer target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum TransferScenario {
@@ -62,10 +62,10 @@ pub enum TransferScenario {
     OriginationToPstn,
 }
 
-/// What a record bills by: its own direction, or a row of the table.
+/// The basis on which a record bills: its own direction, or a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scenario {
-    /// A call that is nobody's child (transferred or not: a parent bills as if it were not).
+    /// A call that is no child (transferred or not: a parent bills as if it were not).
     Root(Direction),
     /// A child of a transfer.
     Transfer(TransferScenario),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A call's id, in 128 bits: the value of `CA` and 32 lower-case hex digits, else a hash of the text.
+/// A call's id, in 128 bits: the value of `CA` and 32 lower-case hex digits, else a hash of the
+/// text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sid(pub u128);
 
@@ -12,7 +13,7 @@ impl Sid {
     /// No id.
     pub const EMPTY: Self = Self(0);
 
-    /// The id of a text, and whether the text can be printed back from it.
+    /// The id of a text, and true if the text can be printed back from it.
     #[must_use]
     pub fn of(text: &str) -> (Self, bool) {
         if text.is_empty() {
@@ -24,7 +25,7 @@ impl Sid {
         }
     }
 
-    /// Whether there is none.
+    /// True for no id.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
@@ -36,8 +37,8 @@ fn carrier_sid(text: &[u8]) -> Option<u128> {
     if text.len() != 34 || !text.starts_with(b"CA") {
         return None;
     }
-    // All digits at once, as the compiler makes vectors of it, and the sum of what is wrong: 110 instructions where a branch
-    // per digit took 480.
+    // All digits at once, which the compiler vectorises, and the sum of all errors: 110
+    // instructions where a branch per digit took 480.
     let hex = text.last_chunk::<32>()?;
     let mut values = [0_u8; 32];
     let mut wrong = 0;
@@ -71,7 +72,7 @@ impl OddSids {
         sid
     }
 
-    /// Whether all ids are in the carrier's form.
+    /// True if all ids are in the carrier's form.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -86,11 +87,11 @@ impl OddSids {
     /// The text of an id in another form than the carrier's.
     #[must_use]
     pub fn odd(&self, sid: Sid) -> Option<&str> {
-        // Nearly every night has none: no hash then.
+        // Nearly every night has none: then nothing is hashed.
         if self.0.is_empty() { None } else { self.0.get(&sid).map(AsRef::as_ref) }
     }
 
-    /// Keeps the text of an id.
+    /// Stores the text of an id.
     ///
     /// # Panics
     /// As [`OddSids::sid`].

@@ -1,33 +1,33 @@
-//! What a record says of its direction and its end.
+//! The direction and the status of a record.
 
 use crate::scenario::Direction;
 use crate::words::plain_word;
 
-/// What the `direction` of a record says.
+/// The `direction` of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum DirectionField {
-    /// Nothing.
+    /// An empty text.
     Empty,
     /// `trunking-terminating`.
     Termination,
     /// `trunking-originating`.
     Origination,
-    /// One that is known for no trunk's: no trunk call, if it is a root's.
+    /// A known direction that is not a trunk's: a root with it is not a trunk call.
     Other,
     /// Any other word.
     Unknown,
 }
 
 impl DirectionField {
-    /// All of them, each at its own number.
+    /// All directions, each at its own index.
     pub const ALL: [Self; 5] = [Self::Empty, Self::Termination, Self::Origination, Self::Other, Self::Unknown];
 
-    /// Reads the field, without case, blanks, `_` and `-`. `others` are the words that are no trunk's
-    /// ([`crate::policy::Policy::other_directions`]).
+    /// Parses the field, ignoring case, blanks, `_` and `-`. `others` are the known words that are
+    /// not a trunk's ([`crate::policy::Policy::other_directions`]).
     #[must_use]
     pub fn parse(text: &str, others: &[String]) -> Self {
-        // As the carrier writes it, a comparison of 20 bytes at once.
+        // Fast path: the carrier's own spelling, a comparison of 20 bytes at once.
         match text {
             "" => Self::Empty,
             "trunking-terminating" => Self::Termination,
@@ -46,13 +46,13 @@ impl DirectionField {
         }
     }
 
-    /// Reads a word that trunkrate wrote itself ([`Self::as_str`]).
+    /// Parses a word that trunkrate wrote itself ([`Self::as_str`]).
     #[must_use]
     pub fn of_word(text: &str) -> Self {
         Self::parse(text, &[])
     }
 
-    /// The carrier's word; empty for any other than a trunk's.
+    /// The carrier's word; empty for any direction but a trunk's.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl From<Direction> for DirectionField {
     }
 }
 
-/// What the `status` of a record says.
+/// The `status` of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
@@ -101,7 +101,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// All of them, each at its own number.
+    /// All statuses, each at its own index.
     pub const ALL: [Self; 6] = [Self::Completed, Self::Busy, Self::Failed, Self::NoAnswer, Self::Canceled, Self::NotFinal];
 
     const FINAL: [(Self, &'static str); 5] = [
@@ -112,10 +112,10 @@ impl Status {
         (Self::Canceled, "canceled"),
     ];
 
-    /// Reads the field, without case, `_` for `-` too.
+    /// Parses the field, ignoring case; `_` counts as `-`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        // Nine records in ten, as the carrier writes it.
+        // Fast path: nine records in ten, as the carrier writes it.
         if text == "completed" {
             return Self::Completed;
         }

@@ -1,17 +1,21 @@
-//! The published billing table, as data. **This file is the one to hold against the carrier's page.**
+//! The published billing table, as data. **This file is the one to hold against the carrier's
+//! page.**
 //!
-//! Source: the carrier's page "Call Transfer via SIP REFER" (Elastic SIP Trunking), read 2026-11-22.
-//! The rows stand in published order and each cell says what the page says, the odd ones included: a
-//! termination call transferred to SIP bills `C→B` and logs `B→C`.
+//! Source: the carrier's page "Call Transfer via SIP REFER" (Elastic SIP Trunking), read
+//! 2026-11-22. The rows are in published order and each cell says what the page says, the odd ones
+//! included: a termination call transferred to SIP bills `C→B` and logs `B→C`.
 //!
-//! Code before this file finds the [`TransferScenario`] of a call; code after it multiplies by seconds
-//! and price. **Invariant:** there is no arithmetic here, and no other place that says which legs are billed.
+//! Code before this file finds the [`TransferScenario`] of a call; code after it multiplies by
+//! seconds and price. **Invariant:** there is no arithmetic here, and no other place decides the
+//! legs that are billed.
 //!
-//! A is the parent's `from`, B the parent's `to`, C the transfer target. Billing is legs × duration: the
-//! parent's leg × the parent's seconds, each of the child's legs × the child's seconds.
+//! A is the parent's `from`, B the parent's `to`, C the transfer target. Billing is legs ×
+//! duration: the parent's leg × the parent's seconds, each of the child's legs × the child's
+//! seconds.
 //!
-//! DIFFERENCE: an origination leg is always priced by the trunk's own number B, also where the cell shows
-//! another `to` (`Origination(A→C)`): the page names the parties, the price list of origination has only B's kind.
+//! DIFFERENCE: an origination leg is always priced by the trunk's own number B, even if the cell
+//! shows another `to` (`Origination(A→C)`): the page names the parties, the price list of
+//! origination has only B's kind.
 
 use crate::scenario::Scenario;
 use crate::scenario::{Direction, TransferScenario};
@@ -31,15 +35,15 @@ pub enum Letter {
 /// A billed leg of the page: `Termination(A→B)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegCell {
-    /// Which price list: to the PSTN, or from it.
+    /// The price list: to the PSTN, or from it.
     pub service: Direction,
-    /// Where the leg starts.
+    /// The party at the start of the leg.
     pub from: Letter,
-    /// Where it ends.
+    /// The party at its end.
     pub to: Letter,
 }
 
-/// What the call log shows: `B→C`.
+/// The parties that the call log shows: `B→C`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogCell {
     /// Shown as `from`.
@@ -48,7 +52,7 @@ pub struct LogCell {
     pub to: Letter,
 }
 
-/// Where a transfer goes, as the table tells its rows apart.
+/// The kind of a transfer target, which distinguishes the table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TargetKind {
     /// To a SIP endpoint, over the public internet.
@@ -70,13 +74,13 @@ pub struct BillingRow {
     pub target: TargetKind,
     /// The target in the page's words.
     pub target_words: &'static str,
-    /// What the parent bills, × the parent's duration.
+    /// The parent's billed leg, × the parent's duration.
     pub parent_bills: LegCell,
-    /// What the log shows for the parent.
+    /// The parties that the log shows for the parent.
     pub parent_log: LogCell,
-    /// What the child bills, each × the child's duration.
+    /// The child's billed legs, each × the child's duration.
     pub child_bills: &'static [LegCell],
-    /// What the log shows for the child.
+    /// The parties that the log shows for the child.
     pub child_log: LogCell,
 }
 
@@ -161,7 +165,7 @@ pub const fn root_leg(direction: Direction) -> LegCell {
     leg(direction, A, B)
 }
 
-/// The table as Markdown, for the README; a test holds the two together.
+/// The table as Markdown, for the README; a test compares the two.
 #[must_use]
 pub fn to_markdown() -> String {
     use fmt::Write;

@@ -1,31 +1,33 @@
-//! Transfer targets: what the Refer-To value of a child asks for.
+//! Transfer targets: parses the Refer-To value of a child.
 //!
-//! A value is read in two steps, because the trunk is known later than the record: [`Asked::parse`] finds what can be
-//! said from the text alone, [`Asked::decide`] then settles it with the termination domain of the parent's trunk.
+//! A value is read in two steps, because the trunk is known later than the record: [`Asked::parse`]
+//! finds everything that the text alone decides, [`Asked::decide`] then settles it with the
+//! termination domain of the parent's trunk.
 //!
-//! **Invariant:** strict where money depends on it. A host is the trunk's only if it is that domain, label by label;
-//! a number at any other host is a SIP target; what is unclear is refused, never guessed.
+//! **Invariant:** strict because money depends on it. A host is the trunk's only if it is that
+//! domain, label by label; a number at any other host is a SIP target; an unclear value is refused,
+//! never guessed.
 
 use crate::party::{Emergency, Number, PlainSip, Uri, UriError, endpoint_host};
 use crate::table::TargetKind;
 use crate::trunk::TerminationDomain;
 use std::borrow::Cow;
 
-/// What a target text says before the trunk is known.
+/// A target text as parsed before the trunk is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// A number, bare or as a `tel:` URI.
     Number(Number),
     /// 911 or 933 in a `tel:` URI.
     Emergency(Emergency),
-    /// A SIP URI; what it is depends on its host.
+    /// A SIP URI; its host decides its kind.
     Sip {
-        /// The endpoint as it would be written in the log.
+        /// The endpoint as the log would show it.
         endpoint: String,
         /// The user part, as far as it matters at the trunk's own domain.
         user: UserPart,
     },
-    /// No target that a call can be made to.
+    /// Not a target that can be called.
     Invalid(UriError),
 }
 
@@ -56,7 +58,7 @@ impl UserPart {
     }
 }
 
-/// What a target is.
+/// A settled target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target<'a> {
     /// A number of the telephone network.
@@ -67,12 +69,12 @@ pub enum Target<'a> {
     Emergency(Emergency),
     /// A number at one of the carrier's own hosts, in a child's `to`: it says neither PSTN nor SIP.
     Ambiguous,
-    /// Nothing that can be billed, and why.
+    /// A target that cannot be billed, with the reason.
     Invalid(String),
 }
 
 impl Target<'_> {
-    /// The table's column, if the target has one.
+    /// The column of the table, if the target has one.
     #[must_use]
     pub fn kind(&self) -> Option<TargetKind> {
         match self {
@@ -84,7 +86,7 @@ impl Target<'_> {
 }
 
 impl Asked {
-    /// Reads a Refer-To value, or a child's `to`.
+    /// Parses a Refer-To value, or a child's `to`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
@@ -140,7 +142,8 @@ pub fn at_own_host(user: UserPart) -> Target<'static> {
     }
 }
 
-/// Whether an endpoint is at one of the carrier's own hosts, given as patterns in which `*` stands for one label.
+/// True if an endpoint is at one of the carrier's own hosts, given as patterns in which `*` stands
+/// for one label.
 #[must_use]
 pub fn is_internal(endpoint: &str, hosts: &[String]) -> bool {
     let host = endpoint_host(endpoint);

@@ -1,5 +1,5 @@
-//! Text from outside: names and parties that a stranger may have chosen. One place decides for each reader of them what
-//! is harmless.
+//! Text from outside: names and parties that a stranger may have chosen. For each reader of such
+//! text one function makes it harmless.
 //!
 //! | where it goes | what decides |
 //! |---|---|
@@ -7,11 +7,12 @@
 //! | a cell of a spreadsheet | [`cell`] |
 //! | a file's name | [`file_stem`] |
 //!
-//! Markup is escaped by what writes it (templates, XML writers); a template never sees text as template code.
+//! Markup is escaped by its writer (templates, XML writers); a template never sees text as template
+//! code.
 
 use std::borrow::Cow;
 
-/// Text as a person may see it: control characters and bidirectional tricks are shown, not obeyed.
+/// Text for a person: control characters and bidirectional tricks are shown, not obeyed.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
@@ -21,7 +22,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// Whether a character changes how others are shown, and shows nothing itself.
+/// True if a character changes the display of others and shows nothing itself.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -29,8 +30,8 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text as a cell of a spreadsheet: what one would run as a formula gets a leading `'`. An E.164 number may start with
-/// `+`, a decimal with `-`.
+/// Text for a cell of a spreadsheet: a text that would run as a formula gets a leading `'`. An
+/// E.164 number may start with `+`, a decimal with `-`.
 #[must_use]
 pub fn cell(text: &str) -> Cow<'_, str> {
     let shown = visible(text);
@@ -47,7 +48,7 @@ fn runs_as_formula(text: &str) -> bool {
     runs && !harmless
 }
 
-/// The same where the cell may hold tabs and line ends, as a record does: they stay.
+/// The same for a cell that may hold tabs and line ends, as a record does: they stay.
 #[must_use]
 pub fn cell_of_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(['\t', '\n', '\r']) {
@@ -62,8 +63,9 @@ pub fn cell_of_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A file name, without its ending, that whoever chose the text cannot choose: the text itself if it is an account's id in
-/// the carrier's form, else its letters and digits with a hash of all of it.
+/// A file name, without its ending, that cannot be chosen by the author of the text: the text
+/// itself if it is an account's id in the carrier's form, else its letters and digits with a hash
+/// of all of it.
 #[must_use]
 pub fn file_stem(text: &str) -> String {
     let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

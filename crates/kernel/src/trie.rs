@@ -1,31 +1,34 @@
 //! A trie over decimal digits: the longest-prefix search of a deck.
 //!
-//! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing; several at once
-//! (`Walk::go_all`) lead where each alone does. What the values mean is [`crate::deck`]'s.
+//! **Invariant:** a walk is one array access per digit after the first four, and allocates nothing;
+//! several walks at once (`Walk::go_all`) end where each alone does. [`crate::deck`] gives the
+//! values their meaning.
 
 use crate::fit::must_fit;
 use crate::party::Digits;
 
-/// A trie of digits in flat arrays: the ways down, what stands at each node, and the values of all nodes one after the other.
+/// A trie of digits in flat arrays: the edges, the nodes, and the values of all nodes one after the
+/// other.
 #[derive(Debug, Clone)]
 pub(crate) struct Trie<V> {
     ways: Vec<Ways>,
     nodes: Vec<Node>,
     values: Vec<V>,
-    /// Where the first [`JUMP`] digits lead, or as many of them as the trie has. Each node on the way would be waited for.
+    /// The node that the first [`JUMP`] digits lead to, or as many of them as the trie has. Skips
+    /// four dependent loads.
     jumps: Vec<u32>,
 }
 
-/// Digits that are gone in one step.
+/// The number of digits that the first step takes.
 const JUMP: usize = 4;
 
-/// The ways down from a node. Eight bytes, where a place for each digit takes forty: the sixty thousand nodes of a published
-/// deck stay in the cache.
+/// The edges down from a node. 8 bytes, where a place for each digit takes 40: the 60,000 nodes of
+/// a published deck stay in the cache.
 #[derive(Debug, Clone, Copy)]
 struct Ways {
     /// The node below with the lowest digit; the others follow it.
     first: u32,
-    /// A bit for each digit that leads on.
+    /// A bit for each digit that has an edge.
     digits: u16,
 }
 
@@ -36,7 +39,7 @@ impl Ways {
     }
 }
 
-/// What stands at a node.
+/// A node: the range of its values.
 #[derive(Debug, Clone, Copy, Default)]
 struct Node {
     start: u32,
@@ -47,13 +50,14 @@ struct Node {
     depth: u8,
 }
 
-/// The nodes with values on the way of one number, the longest prefix first: digits so far, and the values.
+/// The nodes with values on the path of one number, the longest prefix first: the number of digits,
+/// and the values.
 pub(crate) struct Path<'a, V> {
     trie: &'a Trie<V>,
     node: u32,
 }
 
-// By hand: a path can be copied, whatever the values.
+// Implemented by hand: a path can be copied whatever the values.
 impl<V> Clone for Path<'_, V> {
     fn clone(&self) -> Self {
         Self { trie: self.trie, node: self.node }
@@ -73,11 +77,11 @@ impl<'a, V> Iterator for Path<'a, V> {
     }
 }
 
-/// The way of one of several numbers, which go down side by side.
+/// The descent of one of several numbers, which go down side by side.
 pub(crate) struct Walk<'a, V> {
     trie: &'a Trie<V>,
     digits: Digits,
-    /// How many digits are gone; all of them, where no way leads on.
+    /// The number of digits taken; all of them, once there is no further edge.
     gone: usize,
     /// The node that they lead to.
     at: u32,
@@ -89,7 +93,8 @@ impl<'a, V> Walk<'a, V> {
         Self { trie, digits, gone: 0, at: 0 }
     }
 
-    /// Walks to the ends, each one step and then the next: the reads of a step do not wait for each other.
+    /// Descends to the ends, each walk one step and then the next, so that the cache misses of a
+    /// step overlap.
     pub(crate) fn go_all(walks: &mut [Self]) {
         walks.iter_mut().for_each(Self::jump);
         walks.iter_mut().for_each(Self::land);
@@ -104,14 +109,14 @@ impl<'a, V> Walk<'a, V> {
         }
     }
 
-    /// Ends where the jump took fewer digits, as the trie has no more of them.
+    /// Ends the walk if the jump took fewer digits, because the trie has no more of them.
     fn land(&mut self) {
         if self.gone == JUMP && usize::from(self.trie.nodes[self.at as usize].depth) != JUMP {
             self.gone = self.digits.len();
         }
     }
 
-    /// Takes the next digit; says whether a way led on.
+    /// Takes the next digit; returns true if it has an edge.
     fn step(&mut self) -> bool {
         let Some(digit) = self.digits.get(self.gone) else { return false };
         let next = self.trie.ways[self.at as usize].by(*digit);
@@ -124,13 +129,13 @@ impl<'a, V> Walk<'a, V> {
         self.at = self.trie.with_values(self.at);
     }
 
-    /// The nodes with values on the way, once it is gone to its end.
+    /// The nodes with values on the path, after the descent.
     pub(crate) fn path(&self) -> Path<'a, V> {
         Path { trie: self.trie, node: self.at }
     }
 }
 
-/// The place of the first digits among the jumps.
+/// The index of the first digits among the jumps.
 fn place(first: [u8; JUMP]) -> usize {
     first.into_iter().fold(0, |number, digit| number * 10 + usize::from(digit))
 }
@@ -142,7 +147,7 @@ impl<V> Default for Trie<V> {
 }
 
 impl<V> Trie<V> {
-    /// The nodes with values on the way of a number.
+    /// The nodes with values on the path of a number.
     pub(crate) fn walk(&self, digits: &Digits) -> Path<'_, V> {
         let (mut at, mut rest) = (0, &digits[..]);
         if let (Some((first, more)), false) = (digits.split_first_chunk(), self.jumps.is_empty()) {
@@ -152,7 +157,7 @@ impl<V> Trie<V> {
         Path { trie: self, node: self.with_values(self.follow(at, rest)) }
     }
 
-    /// A node, if it has values; else the nearest above that has.
+    /// The node itself if it has values; else the nearest above that has.
     fn with_values(&self, at: u32) -> u32 {
         let node = &self.nodes[at as usize];
         if node.start < node.end { at } else { node.above }
@@ -167,19 +172,20 @@ impl<V> Trie<V> {
         at
     }
 
-    /// Sorts the values of each node that has more than so many.
+    /// Sorts the values of each node that has more than `many`.
     pub(crate) fn sort_many<K: Ord>(&mut self, many: usize, key: impl Fn(&V) -> K) {
         for node in self.nodes.iter().filter(|node| (node.end - node.start) as usize > many) {
             self.values[node.start as usize..node.end as usize].sort_unstable_by_key(&key);
         }
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Looks at every prefix with its values, in the order of the prefixes as texts, until one fails.
+    /// Calls `look` for every prefix with its values, in text order of the prefixes, until one call
+    /// fails.
     pub(crate) fn try_each<E>(&self, mut look: impl FnMut(&[u8], &[V]) -> Result<(), E>) -> Result<(), E> {
         let mut prefix: Vec<u8> = Vec::new();
         let mut todo = vec![(0_usize, 0_usize, 0_u8)];
@@ -203,7 +209,8 @@ impl<V> Trie<V> {
 pub(crate) struct TrieBuilder<V> {
     next: Vec<[u32; 10]>,
     nodes: Vec<Node>,
-    /// Each value with the index of its node, as they came. (A list per node cost half of what a deck costs to load.)
+    /// Each value with the index of its node, in insertion order. (A list per node cost half of the
+    /// time to load a deck.)
     values: Vec<(u32, V)>,
 }
 
@@ -234,7 +241,7 @@ impl<V: Copy> TrieBuilder<V> {
         self.values.push((index, value));
     }
 
-    /// Lays the values out flat, node by node; those of a node in the order in which they came.
+    /// Lays the values out flat, node by node; those of a node in insertion order.
     pub(crate) fn finish(mut self) -> Trie<V> {
         let first = self.values.first().map(|(_, value)| *value);
         let mut values: Vec<V> = first.map_or_else(Vec::new, |value| vec![value; self.values.len()]);
@@ -244,7 +251,7 @@ impl<V: Copy> TrieBuilder<V> {
         let mut start = 0;
         for node in &mut self.nodes {
             let count = node.end;
-            // The end moves up again as the values come to their places.
+            // The end moves up again as the values are placed.
             (node.start, node.end) = (start, start);
             start += count;
         }
@@ -270,7 +277,7 @@ impl<V: Copy> TrieBuilder<V> {
     }
 }
 
-/// Numbers the nodes anew, level by level, so that those below a node follow each other.
+/// Renumbers the nodes level by level, so that those below a node follow each other.
 fn level_by_level(next: &[[u32; 10]], nodes: &[Node]) -> (Vec<Ways>, Vec<Node>) {
     let (mut order, mut ways) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
     order.push(0_u32);

@@ -1,10 +1,11 @@
-//! Trunks: the termination domain, what transfers are allowed, whose caller ID the target sees.
+//! Trunks: the termination domain, the transfers allowed, and the caller ID shown to the target.
 //!
-//! **Invariant:** a host belongs to a trunk by comparing whole labels, never by a suffix of characters.
+//! **Invariant:** a host belongs to a trunk by comparing whole labels, never by a suffix of
+//! characters.
 
 use std::collections::BTreeMap;
 
-/// What a trunk allows (`transfer_mode`).
+/// The transfers that a trunk allows (`transfer_mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferMode {
@@ -28,7 +29,7 @@ impl TransferMode {
     }
 }
 
-/// Whose number the transfer target is shown (`transfer_caller_id`).
+/// The party whose number the transfer target is shown (`transfer_caller_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferCallerId {
@@ -57,9 +58,9 @@ pub struct Trunk {
     pub sid: String,
     /// Its termination domain in lower case, if it has one.
     pub domain: Option<String>,
-    /// What it allows.
+    /// The transfers that it allows.
     pub mode: TransferMode,
-    /// Whose caller ID it shows.
+    /// The party whose caller ID it shows.
     pub caller_id: TransferCallerId,
 }
 
@@ -71,7 +72,7 @@ impl Trunks {
     /// Collects trunks, each id once.
     ///
     /// # Errors
-    /// The id that stands twice.
+    /// The id that occurs twice.
     pub fn new(trunks: impl IntoIterator<Item = Trunk>) -> Result<Self, String> {
         let mut map = BTreeMap::new();
         for trunk in trunks {
@@ -88,25 +89,25 @@ impl Trunks {
         self.0.get(sid)
     }
 
-    /// All of them, by id.
+    /// All trunks, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Trunk> {
         self.0.values()
     }
 
-    /// How many there are.
+    /// The number of trunks.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True if there are no trunks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Which hosts are the trunk's own way to the telephone network.
+/// The hosts that are the trunk's own way to the telephone network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminationDomain<'a> {
     /// No trunk list was given: `*.pstn.twilio.com` and `*.pstn.<edge>.twilio.com`.
@@ -118,7 +119,7 @@ pub enum TerminationDomain<'a> {
 }
 
 impl TerminationDomain<'_> {
-    /// Whether a host (lower case, no trailing dot) is one of them.
+    /// True if a host (lower case, no trailing dot) is one of them.
     #[must_use]
     pub fn contains(self, host: &str) -> bool {
         match self {
@@ -131,7 +132,8 @@ impl TerminationDomain<'_> {
 
 const CARRIER_SUFFIX: &str = ".pstn.twilio.com";
 
-/// The trunk's name in a carrier host: `x` of `x.pstn.twilio.com` and of `x.pstn.<edge>.twilio.com`.
+/// The trunk's name in a carrier host: `x` of `x.pstn.twilio.com` and of
+/// `x.pstn.<edge>.twilio.com`.
 fn carrier_name(host: &str) -> Option<&str> {
     let name = host.strip_suffix(CARRIER_SUFFIX).or_else(|| {
         let (name, edge) = host.strip_suffix(".twilio.com")?.rsplit_once('.')?;

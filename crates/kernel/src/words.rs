@@ -1,4 +1,4 @@
-//! Names and words as people write them: without case, blanks, `_` and `-`.
+//! Names and words as people write them, compared without case, blanks, `_` and `-`.
 
 /// A header name without case, space or underscore.
 #[must_use]

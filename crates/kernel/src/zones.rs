@@ -1,9 +1,9 @@
-//! Names of zones: which IANA names fit a text that is none (`input.timezone = "CEST"`).
+//! Names of time zones: suggests IANA names for a text that is none (`input.timezone = "CEST"`).
 //!
-//! **Invariant:** a zone is never chosen for the user. An abbreviation stands for several zones (`CST`, `IST`), and an offset for
-//! none: its clock does not change in summer.
+//! **Invariant:** a zone is never chosen for the user. An abbreviation names several zones (`CST`,
+//! `IST`), and an offset none: its clock does not change in summer.
 
-/// Abbreviations in use, with the zones that the most calls under them come from.
+/// Abbreviations in use, with the zones that most calls under them come from.
 const ABBREVIATIONS: [(&str, &[&str]); 33] = [
     ("ACST", &["Australia/Adelaide", "Australia/Darwin"]),
     ("ACDT", &["Australia/Adelaide"]),
@@ -40,10 +40,10 @@ const ABBREVIATIONS: [(&str, &[&str]); 33] = [
     ("WEST", &["Europe/Lisbon"]),
 ];
 
-/// Zones that are named at most.
+/// The most zones that a hint names.
 const MOST: usize = 4;
 
-/// What to write in place of a text that is no zone's name.
+/// A hint: the names to write in place of a text that is no zone's name.
 #[must_use]
 pub fn hint(text: &str) -> String {
     let text = text.trim();
@@ -61,7 +61,8 @@ pub fn hint(text: &str) -> String {
     format!("expected an IANA name such as Europe/Berlin or America/New_York{why}")
 }
 
-/// Zones whose name has the text as one of its parts, or differs from it in one letter or two.
+/// Zones with the text as one part of their name, or with a name that differs from it by one or two
+/// letters.
 fn resembling(text: &str) -> Vec<&'static str> {
     let wanted = plain(text);
     if wanted.len() < 4 {
@@ -93,7 +94,7 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How many letters have to be put in, taken out or changed to make one text of the other.
+/// The number of letters that must be added, left out or changed to turn one text into the other.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

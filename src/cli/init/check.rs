@@ -1,4 +1,4 @@
-//! A look at what a project holds: one export column by column, what a run would do, one deck.
+//! A look at a project: one export column by column, one deck, and the result of a run.
 
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
@@ -28,12 +28,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// So many records of an export are looked at one by one.
+/// The most records of an export that are looked at one by one.
 const LOOKED_AT: usize = 10_000;
-/// So many bytes of exports are rated for the look; of more only one file is.
+/// The most bytes of exports that are rated for the look; of more, only the first file is rated.
 const RATED: u64 = 256 << 20;
 
-/// Looks, and says what to do next.
+/// Shows the project, and prints the next steps.
 pub fn run(project: &Project) -> Result<(), CliError> {
     let policy = project.policy()?;
     let calls = project.calls(&[]);
@@ -64,16 +64,16 @@ fn say_missing(what: &str, error: &CliError) -> Result<(), CliError> {
     print(&format!("{}\n   {}\n\n", term::heading(what), visible(error.message())))
 }
 
-// ---- the export ---------------------------------------------------------------------------------------------------
+// ---- the export ---------------------------------------------------------------------------------
 
-/// What the look at the deck takes from the export.
+/// The first call of the export, which the deck is asked for.
 struct First {
     from: String,
     to: String,
     start: i64,
 }
 
-/// Shows one export; gives its first call.
+/// Shows one export; returns its first call.
 fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
     let Some(file) = found.files.first() else { return Ok(None) };
     let others = match found.files.len() - 1 {
@@ -104,7 +104,8 @@ fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
     Ok(first.filter(|first| first.start != crate::call::Calls::NO_TIME))
 }
 
-/// A row for each field: its column, its first value, and what that was read as; then what is not there.
+/// A row for each field: its column, its first value, and the value as read; then the absent fields
+/// and the unread columns.
 fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
     let column = |field: Field| sample.columns.iter().find(|name| Field::named(name) == Some(field));
     let like = |field: Field| {
@@ -135,7 +136,7 @@ fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
     (table, text)
 }
 
-/// The value of a field, and what it was read as; nothing where it is empty.
+/// The text of a field, and the value as read; `None` if it is empty.
 fn value(text: &RecordText, field: Field, policy: &Policy) -> Option<(String, String)> {
     text.with_fields(|fields| {
         let fields = fields?;
@@ -144,7 +145,7 @@ fn value(text: &RecordText, field: Field, policy: &Policy) -> Option<(String, St
     })
 }
 
-/// What a field was read as, by the reader of runs.
+/// The value of a field as the reader of runs reads it.
 fn read_as(fields: &Fields<'_>, field: Field, policy: &Policy) -> String {
     let value = fields.get(field);
     let record = Record::read(fields, policy);
@@ -170,7 +171,7 @@ fn party(text: &str) -> String {
     }
 }
 
-/// Directions, accounts and times of the records.
+/// The directions, accounts and times of the records.
 fn seen(sample: &Sample, policy: &Policy) -> String {
     let (mut directions, mut accounts) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
     let (mut times, mut bad_times) = (Vec::<i64>::new(), 0_u64);
@@ -201,7 +202,7 @@ fn seen(sample: &Sample, policy: &Policy) -> String {
     text
 }
 
-/// Names with their counts, the most frequent first.
+/// Names with their counts, the most frequent first; at most eight.
 fn counted(counts: &BTreeMap<String, u64>) -> String {
     let mut sorted: Vec<_> = counts.iter().collect();
     sorted.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
@@ -214,9 +215,9 @@ fn counted(counts: &BTreeMap<String, u64>) -> String {
     if more > 0 { format!("{}, and {} more", some.join(", "), grouped(more as u64)) } else { some.join(", ") }
 }
 
-// ---- the deck -----------------------------------------------------------------------------------------------------
+// ---- the deck -----------------------------------------------------------------------------------
 
-/// Shows one deck, and what it asks for two numbers.
+/// Shows one deck, and its price for two numbers.
 fn deck(decks: &Decks, rates: &std::path::Path, first: Option<&First>) -> String {
     let number = decks.default_deck().unwrap_or(0) as usize;
     let Some(deck) = decks.decks.get(number) else { return String::new() };
@@ -270,9 +271,9 @@ fn priced(deck: &Deck, number: Number, origin: Option<Number>, at: i64) -> Strin
     }
 }
 
-// ---- what a run would do --------------------------------------------------------------------------------------------
+// ---- the result of a run ------------------------------------------------------------------------
 
-/// Settles the exports without booking them; whether that can be done.
+/// Settles the exports without booking them; returns true if that can be done.
 fn would(project: &Project, found: &Found, (decks, rates): (Decks, &PathBuf), policy: &Policy) -> Result<bool, CliError> {
     let size = |file: &CallPath| std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
     let all: u64 = found.files.iter().map(size).sum();
@@ -327,7 +328,7 @@ fn outcome(files: &[CallPath], session: &SettledRun) -> String {
     text + "\n"
 }
 
-// ---- what to type next ----------------------------------------------------------------------------------------------
+// ---- next steps ---------------------------------------------------------------------------------
 
 fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first: Option<&First>) -> String {
     let mut steps: Vec<(String, &str)> = Vec::new();
@@ -353,9 +354,9 @@ fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first
     text
 }
 
-// ---- words ----------------------------------------------------------------------------------------------------------
+// ---- words --------------------------------------------------------------------------------------
 
-/// A text of at most so many letters.
+/// A text cut to at most `most` letters.
 fn short(text: &str, most: usize) -> String {
     let text = visible(text);
     if text.chars().count() <= most {
@@ -364,7 +365,7 @@ fn short(text: &str, most: usize) -> String {
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
-/// A list behind a heading, in lines of at most 79 letters.
+/// A heading and a list, wrapped to lines of at most 79 letters.
 fn wrapped(heading: &str, list: &str) -> String {
     let (mut text, mut column) = (heading.to_owned(), heading.chars().count());
     for word in list.split(' ') {

@@ -1,4 +1,5 @@
-//! The text of a new `trunkrate.toml`: every choice with a line that explains it, defaults commented out.
+//! The text of a new `trunkrate.toml`: every choice with a line that explains it, defaults
+//! commented out.
 
 use crate::cli::args::InitArgs;
 use crate::cli::error::CliError;
@@ -7,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::path::{Component, PathBuf};
 
-/// What a new project is to be. Paths as its file names them.
+/// The choices for a new project. Paths are as its file names them.
 #[derive(Debug)]
 pub struct Choices {
     pub calls: String,
@@ -34,11 +35,12 @@ pub struct Seller {
 }
 
 impl Choices {
-    /// The choices of flags; what none names is as the folder has it, else the usual name.
+    /// The choices of the flags. Without a flag, a list in the folder is taken under its usual
+    /// name; required paths get the usual name in any case.
     pub fn of(args: &InitArgs, ledger: Option<&Path>, folder: &Path) -> Result<Self, CliError> {
         let given = |path: Option<&Path>| path.map(|path| relative(path, folder)).transpose();
         let required = |path: Option<&Path>, usual: &str| Ok::<_, CliError>(given(path)?.unwrap_or_else(|| usual.to_owned()));
-        // A list that is there and not named would be forgotten every night.
+        // A list that is in the folder and not named would be missed every night.
         let there = |path: Option<&Path>, usual: &str| {
             Ok::<_, CliError>(given(path)?.or_else(|| folder.join(usual).is_file().then(|| usual.to_owned())))
         };
@@ -64,7 +66,7 @@ impl Choices {
         })
     }
 
-    /// The file.
+    /// The text of the file.
     pub fn to_text(&self) -> String {
         let mut text =
             "# A trunkrate project. Commands that are started in this folder, or in one below it, take what stands here.\n\
@@ -182,7 +184,7 @@ impl Choices {
 #[derive(Debug)]
 struct Line {
     key: &'static str,
-    /// As TOML.
+    /// The value as TOML.
     value: String,
     is_set: bool,
     about: &'static str,
@@ -193,7 +195,7 @@ impl Line {
         Self { key, value: quoted(value), is_set: true, about }
     }
 
-    /// What holds without the line, as text.
+    /// The default that holds without the line, as text.
     fn default(key: &'static str, value: &str, about: &'static str) -> Self {
         Self { is_set: false, ..Self::set(key, value, about) }
     }
@@ -228,7 +230,7 @@ fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// A path that was typed in the working folder, as a file in another folder names it.
+/// A path typed in the working folder, as a file in another folder must name it.
 fn relative(path: &Path, folder: &Path) -> Result<String, CliError> {
     let not_text = || CliError::usage(format!("{}: the path is not UTF-8, and cannot stand in {FILE_NAME}", path.display()));
     let is_here = folder.components().all(|part| matches!(part, Component::CurDir));

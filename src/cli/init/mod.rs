@@ -1,10 +1,11 @@
-//! `init`: a project for who has none, and a look at what was put in it.
+//! `init`: makes a project, and shows the files put in it.
 //!
 //! ```text
 //! flags, or answers ─▶ Choices ─▶ trunkrate.toml, folders ─▶ check: one export column by column, one deck, what `run` would do
 //! ```
 //!
-//! **Invariant:** nothing is written over without `--force`, and then the old file is kept beside it. Nothing is booked.
+//! **Invariant:** no file is overwritten without `--force`, and then the old one is kept beside it.
+//! Nothing is booked.
 
 mod check;
 mod file;
@@ -19,7 +20,7 @@ use file::Choices;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-/// Makes a project, or looks at the one that is there.
+/// Makes a project, or shows the existing one.
 pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
     if global.config.is_some() {
         return Err(CliError::usage(format!("--config: `init` writes {FILE_NAME} in its folder")).hint("trunkrate init DIR"));
@@ -47,7 +48,7 @@ pub fn run(args: &InitArgs, global: &ProjectArgs) -> Result<(), CliError> {
     check::run(&project)
 }
 
-/// Writes the file, after it was read as every command reads it.
+/// Writes the file, once it parses as every command parses it.
 fn write(choices: &Choices, file: &Path, is_there: bool) -> Result<(), CliError> {
     let text = choices.to_text();
     let refuse = |e: crate::inputs::file::FileError| {
@@ -72,7 +73,7 @@ fn make_folder(folder: &Path) -> Result<(), CliError> {
     std::fs::create_dir_all(folder).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", folder.display())))
 }
 
-/// The folders that are not there yet; never the ledger itself, which the first run makes.
+/// Makes the missing folders, except the ledger itself, which the first run makes.
 fn make_folders(choices: &Choices, folder: &Path) -> Result<(), CliError> {
     let mut lines = vec![term::heading(&format!("made {}", folder.join(FILE_NAME).display()))];
     lines.push("   it says what is where, and explains every choice in a line".to_owned());
@@ -80,7 +81,7 @@ fn make_folders(choices: &Choices, folder: &Path) -> Result<(), CliError> {
         [(&choices.calls, "the carrier's exports go there"), (&choices.rates, "a deck goes there: deck.toml and CSV files")]
     {
         let path = folder.join(path);
-        // What looks like a file or a glob is none of ours.
+        // A path that looks like a file or a glob is left alone.
         if path.exists() || path.extension().is_some() || path.to_string_lossy().contains(['*', '?', '[']) {
             continue;
         }
@@ -94,9 +95,9 @@ fn make_folders(choices: &Choices, folder: &Path) -> Result<(), CliError> {
     Ok(term::print(&(lines.join("\n") + "\n"))?)
 }
 
-// ---- asking -----------------------------------------------------------------------------------------------------
+// ---- asking -------------------------------------------------------------------------------------
 
-/// Asks for what a new project needs; an empty answer takes what stands in brackets.
+/// Asks for the choices of a new project; an empty answer takes the value in brackets.
 fn ask(choices: &mut Choices) -> Result<(), CliError> {
     let mut say = std::io::stderr().lock();
     writeln!(say, "A new project. An empty answer takes what stands in brackets; all of it can be changed in {FILE_NAME}.\n")?;

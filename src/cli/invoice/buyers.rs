@@ -1,4 +1,4 @@
-//! Customers of whom an invoice would not say enough.
+//! Customers whose details on an invoice would be incomplete.
 
 use crate::cli::error::CliError;
 use crate::cli::term;
@@ -8,18 +8,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// How many accounts a note names; an error names all.
+/// The most accounts that a note names; an error names all.
 const NAMED: usize = 10;
 
-/// Accounts that are billed and lack a name, an address or a country.
+/// Billed accounts that lack a name, an address or a country.
 #[derive(Debug, Default)]
 pub struct Incomplete {
-    /// What each lacks, and its line if it is listed.
+    /// The columns that each lacks, and its line if it is listed.
     accounts: BTreeMap<String, (Vec<&'static str>, Option<u64>)>,
 }
 
 impl Incomplete {
-    /// Looks at an account that is billed.
+    /// Adds a billed account if it lacks something.
     pub fn add(&mut self, sid: &str, accounts: &Accounts) {
         let listed = accounts.get(sid);
         let lacks = lacking(listed);
@@ -28,7 +28,8 @@ impl Incomplete {
         }
     }
 
-    /// Says who lacks what: a note where that is allowed, else an error, and nothing is issued.
+    /// Reports the accounts and the columns they lack: as a note if that is allowed, else as an
+    /// error, and nothing is issued.
     pub fn tell(&self, path: &Path, allowed: bool) -> Result<(), CliError> {
         let count = self.accounts.len();
         if count == 0 {

@@ -1,4 +1,4 @@
-//! `invoice check`, and what `invoice issue` stops on.
+//! `invoice check`: the objections to issuing a period.
 
 use super::dates::{date, day_after, refuse_far, today};
 use super::given;
@@ -15,7 +15,7 @@ use crate::text::visible;
 use serde_json::json;
 use std::fmt::Write as _;
 
-/// Lists what stands against issuing a period.
+/// Lists the objections to issuing a period.
 pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let billed = &args.billed;
     let after = day_after(&billed.period)?;
@@ -78,7 +78,7 @@ fn as_text(found: &[Against], period: &str) -> String {
     for against in found {
         let stops = if against.stops { "stops" } else { "note " };
         let _ = writeln!(text, "{}", term::heading(&format!("{stops}  {}", visible(&against.id))));
-        // A single cause says all that its sum would.
+        // A single cause says the same as the sum.
         if against.causes.len() != 1 {
             let _ = writeln!(text, "  {}", visible(&against.words));
         }

@@ -9,7 +9,7 @@ use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::invoicing::drafts::LONGEST;
 use crate::invoicing::issue::Credit;
 
-/// Takes an invoice back.
+/// Credits an invoice.
 pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.chars().count() > LONGEST {
         return Err(CliError::usage(format!("--reason has more than {LONGEST} characters")));

@@ -1,17 +1,17 @@
-//! The dates on documents: as they are given, and which are no slip.
+//! The dates on documents: parsing, and limits that catch typos.
 
 use crate::cli::args::invoice::BilledArgs;
 use crate::cli::error::CliError;
 use crate::cli::rates;
 use crate::time;
 
-/// The period's first day after it; an error if the period is none.
+/// The first day after the period; an error if the period is not valid.
 pub fn day_after(period: &str) -> Result<String, CliError> {
     let (_, to) = time::month_bounds(period).ok_or_else(|| CliError::usage(format!("--period {period}: expected YYYY-MM")))?;
     Ok(time::date_text(to))
 }
 
-/// A date as the user gave it, or another one.
+/// The date that the user gave, or else the fallback.
 pub fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<String, CliError> {
     match given {
         None => Ok(otherwise()),
@@ -25,7 +25,7 @@ pub fn today() -> String {
     time::date_text(rates::now())
 }
 
-/// Refuses a date long after the period's end, or far in the future.
+/// Refuses a date more than `LATEST_ISSUE` days after the period's end, or too far in the future.
 pub fn refuse_far(billed: &BilledArgs, after: &str, date: &str) -> Result<(), CliError> {
     if time::days_after(after, LATEST_ISSUE).is_some_and(|latest| *date > *latest) {
         return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", billed.period)));
@@ -33,11 +33,12 @@ pub fn refuse_far(billed: &BilledArgs, after: &str, date: &str) -> Result<(), Cl
     refuse_future(date, (&billed.period, after), billed.future)
 }
 
-/// Refuses a date after tomorrow that is none of the days on which a period is issued, or an invoice credited: only a slip
-/// explains it, and it would hold up its series until then. The clock does nothing else to what is issued.
+/// Refuses a date after tomorrow that is more than `AHEAD` days after today or after `day` (the
+/// period's end, or the credited invoice's date). It must be a typo, and would block its series
+/// until then. Beside this check, the clock only gives the default date.
 ///
 /// # Why not every date after tomorrow
-/// A month's invoices are prepared in its last days, and are dated the first of the next.
+/// A month's invoices are prepared in its last days, and dated the first of the next month.
 pub fn refuse_future(date: &str, (what, day): (&str, &str), is_allowed: bool) -> Result<(), CliError> {
     let today = today();
     let is_beyond = |day: &str, days: u32| time::days_after(day, days).is_some_and(|latest| date > latest.as_str());
@@ -51,9 +52,10 @@ pub fn refuse_future(date: &str, (what, day): (&str, &str), is_allowed: bool) ->
     Err(CliError::failed(problem).hint("if it is meant, --future takes it"))
 }
 
-/// Days after today, after a period, and after an invoice, that a date after tomorrow may have without being asked again.
+/// The most days after today, and after the period or the invoice, for a date after tomorrow that
+/// needs no `--future`.
 const AHEAD: u32 = 92;
 
-/// Days after a period on which it is issued at the latest: a slip of the year would lock the series, whose numbers follow
-/// dates.
+/// The last day to issue a period, in days after it. Numbers follow dates, so a wrong year would
+/// lock the series.
 const LATEST_ISSUE: u32 = 400;

@@ -1,8 +1,8 @@
-//! Writing documents as files: every format, an index, and nothing half.
+//! Documents as files: every format and an index, each file written whole.
 
 use crate::cli::args::invoice::{DrawingArgs, Format};
 use crate::cli::error::CliError;
-use crate::cli::output::{refuse_ledgers, write_own};
+use crate::cli::output::{Ready, refuse_ledgers, write_own};
 use crate::cli::term::{self, Progress};
 use crate::disk::private;
 use crate::document::{Document, ItemisedLeg, Kind};
@@ -25,22 +25,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// Which documents.
+/// Selects documents.
 pub enum Selection<'a> {
-    /// What would be issued.
+    /// Drafts: documents that would be issued.
     Drafts(Vec<Document>),
-    /// What was issued.
+    /// Issued documents.
     Issued(Vec<(&'a Batch, &'a Entry)>),
 }
 
 impl<'a> Selection<'a> {
-    /// Those of the issued documents that are wanted.
+    /// The wanted ones of the issued documents.
     pub fn issued(history: &'a History, wanted: impl Fn(&Batch, &Entry) -> bool) -> Self {
         let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
         Self::Issued(all.filter(|(batch, entry)| wanted(batch, entry)).collect())
     }
 
-    /// How many.
+    /// The number of documents.
     pub fn count(&self) -> usize {
         match self {
             Self::Drafts(documents) => documents.len(),
@@ -48,7 +48,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Shows the documents block by block, [`PART`] at a time, in the order of their numbers.
+    /// Passes the documents on in blocks of [`PART`], in the order of their numbers.
     fn each_block(self, mut then: impl FnMut(usize, Vec<Document>) -> Result<(), CliError>) -> Result<(), CliError> {
         match self {
             Self::Drafts(documents) => documents.chunks(PART).enumerate().try_for_each(|(at, block)| then(at, block.to_vec())),
@@ -73,7 +73,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Deals the legs of all these documents out.
+    /// Partitions the legs of these documents into the spill.
     fn deal(&self, history: &History, parts: &Spill) -> Result<(), CliError> {
         let place = |at: usize| -> u32 { must_fit(at, "documents are counted in 32 bits") };
         let claims = BilledBy::of(&history.issued);
@@ -89,7 +89,7 @@ impl<'a> Selection<'a> {
             }
             Self::Issued(entries) => {
                 for (at, (batch, entry)) in entries.iter().enumerate() {
-                    // A credit note has the legs of its invoice.
+                    // A credit note shows the legs of its invoice.
                     by_number.entry(entry.corrects.as_ref().unwrap_or(&entry.number)).or_default().push(place(at));
                     until = until.max(Some(month(&batch.manifest.period)));
                 }
@@ -98,7 +98,7 @@ impl<'a> Selection<'a> {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for run in history.all_runs() {
             let id = run.manifest.run_id.as_str();
-            // A night that was undone and rated again has the same name and the same legs.
+            // A run that was undone and booked again has the same id and the same legs.
             if !seen.insert(id) {
                 continue;
             }
@@ -126,7 +126,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// How documents are drawn.
+/// The settings and renderers that draw documents.
 pub struct Drawing {
     formats: Vec<Format>,
     pages: Option<Pages>,
@@ -136,7 +136,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Loads what the formats need.
+    /// Loads the templates and fonts that the formats need.
     pub fn new(args: &DrawingArgs, terms: &Terms, formats: &[Format]) -> Result<Self, CliError> {
         let formats: BTreeSet<Format> = formats.iter().copied().collect();
         let (templates, fonts) = (args.templates.as_deref(), args.fonts.as_deref());
@@ -149,7 +149,7 @@ impl Drawing {
         })
     }
 
-    /// Whether any of the formats shows single calls.
+    /// True if legs are itemised and any of the formats shows them.
     fn needs_legs(&self) -> bool {
         let shows = |format: &Format| matches!(format, Format::Csv | Format::Html | Format::Pdf);
         self.itemised && self.formats.iter().any(shows)
@@ -174,7 +174,7 @@ impl Drawing {
         })
     }
 
-    /// All files of a document: ending and bytes; and what its e-invoice lacks.
+    /// All files of a document, by extension; and the details that its e-invoice lacks.
     fn files(&self, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Drawn, FormatError> {
         let asks = document.kind != Kind::Draft && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
         let lacks = if asks { einvoice::lacks(document) } else { Vec::new() };
@@ -214,12 +214,12 @@ struct Drawn {
     files: Vec<(&'static str, Vec<u8>)>,
     journals: Vec<(Format, String)>,
     lacks: Vec<String>,
-    /// Whether its PDF lacks single legs or charges, because there are too many.
+    /// True if its PDF leaves out single legs or charges because there are too many.
     unprinted: bool,
 }
 
-/// The name of a document's files, without an ending: its number, whose characters the configuration allows; a draft's is
-/// its account's.
+/// The name of a document's files, without an extension: its number, whose characters the
+/// configuration allows; a draft's is made of its account and currency.
 pub fn stem(document: &Document) -> String {
     match &document.number {
         Some(number) => number.clone(),
@@ -241,27 +241,28 @@ impl Drawing {
     }
 }
 
-/// Bytes of legs in memory on their way to their documents; what is more waits in the temporary folder, not in the ledger,
-/// which readers do not write to. More room saves nothing: the disk's cache serves them as fast.
+/// The most bytes of legs kept in memory for their documents. The rest spills to the temporary
+/// folder, not to the ledger, because readers do not write there. A larger buffer saves nothing:
+/// the page cache serves the spill as fast.
 const ROOM: usize = 64 << 20;
 
-/// Makes a folder for files.
+/// Makes a folder for the files.
 pub fn make_folder(out: &Path) -> Result<(), CliError> {
     private::make_folders(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
 }
 
-/// Refuses the folders of the ledger: what is written there would be taken for runs, or be cleared.
+/// Refuses the folders of the ledger: files there would be taken for runs, or deleted.
 pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
     let Ok(own) = ledger.folder().canonicalize() else { return Ok(()) };
     let absolute = std::path::absolute(out).map_err(|e| CliError::failed(format!("{}: {e}", out.display())))?;
-    // What is not there yet is made below the nearest folder that is.
+    // A missing folder is resolved below its nearest existing ancestor.
     let there = absolute.ancestors().find_map(|above| Some((above.canonicalize().ok()?, absolute.strip_prefix(above).ok()?)));
     let target = there.map_or_else(|| absolute.clone(), |(there, rest)| there.join(rest));
     if let Some(folder) = OWN_FOLDERS.iter().map(|name| own.join(name)).find(|folder| target.starts_with(folder)) {
         return Err(CliError::failed(format!("{}: is in the ledger's own folder {}", out.display(), folder.display()))
             .hint("name a folder of your own"));
     }
-    // Nor those of any other ledger.
+    // The folders of any other ledger are refused too.
     Ok(refuse_ledgers(out, &absolute.join("file"))?)
 }
 
@@ -293,7 +294,9 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
             .map(|(document, legs)| {
                 let drawn = drawing.files(document, legs.as_deref())?;
                 for (ending, bytes) in &drawn.files {
-                    write_own(&out.join(format!("{}.{ending}", stem(document))), bytes)?;
+                    let path = out.join(format!("{}.{ending}", stem(document)));
+                    tell_other(&path, bytes);
+                    write_own(&path, bytes)?;
                 }
                 progress.bytes.fetch_add(1, Ordering::Relaxed);
                 Ok::<_, CliError>(drawn)
@@ -318,15 +321,15 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     Ok(written)
 }
 
-/// The numbers that the index of a folder lists; none where there is no index of ours.
+/// The numbers in the index of a folder; none if there is no index of ours.
 pub fn listed(folder: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(folder.join("index.json")).unwrap_or_else(|_| String::new());
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_else(|_| Vec::new());
     rows.iter().filter_map(|row| row["number"].as_str()).filter(|number| !number.is_empty()).map(str::to_owned).collect()
 }
 
-/// Says which documents stood in the index and the journals of a folder before, and stand there no more: whoever imports the
-/// journal would miss them.
+/// Notes the documents that were in a folder's index and journals before and are there no more: an
+/// import of the journal would miss them.
 pub fn tell_replaced(folder: &Path, before: &BTreeSet<String>) {
     let now = listed(folder);
     let gone: Vec<&String> = before.difference(&now).collect();
@@ -341,28 +344,42 @@ pub fn tell_replaced(folder: &Path, before: &BTreeSet<String>) {
     }
 }
 
-/// Copies all files of a folder into another one, each whole.
-pub fn copy_files(from: &Path, to: &Path) -> Result<(), FileError> {
+/// Copies the files of a folder to temporary names in another one, so that only renames remain.
+pub fn ready_files(from: &Path, to: &Path) -> Result<Vec<Ready>, FileError> {
     let failed = |e: std::io::Error| FileError::new(from, format!("cannot be read: {e}"));
     let entries = std::fs::read_dir(from).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     files.sort();
-    for file in files {
-        let name = file.file_name().expect("a file in a folder has a name");
-        write_own(&to.join(name), &std::fs::read(&file).map_err(failed)?)?;
-    }
-    Ok(())
+    let ready = |file: &PathBuf| {
+        let (name, bytes) = (file.file_name().expect("a file in a folder has a name"), std::fs::read(file).map_err(failed)?);
+        tell_other(&to.join(name), &bytes);
+        Ready::own(&to.join(name), &bytes)
+    };
+    files.iter().map(ready).collect()
 }
 
-/// The index of a folder of documents: it grows as texts, so that nothing small stays behind of each document.
+/// Warns that a document replaces a different one of its number: one of the two ledgers is an older
+/// copy.
+fn tell_other(path: &Path, bytes: &[u8]) {
+    let is_document =
+        path.extension().is_some_and(|ending| ending == "json") && path.file_name().is_some_and(|n| n != "index.json");
+    let is_draft = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("draft-"));
+    if is_document && !is_draft && std::fs::read(path).is_ok_and(|there| there != bytes) {
+        let problem = "held another document of this number, which is replaced: was the ledger restored from an older copy?";
+        term::report("warning", &format!("{}: {problem}", path.display()));
+    }
+}
+
+/// The index of a folder of documents. It grows as text, so that no small allocations remain for
+/// each document.
 struct Index {
     csv: ::csv::Writer<Vec<u8>>,
     json: Vec<u8>,
     count: usize,
     head: Head,
-    /// The first document that lacks an e-invoice, and how many do.
+    /// The first document without an e-invoice, and their number.
     lacking: (Option<(String, Vec<String>)>, usize),
-    /// The same for the single legs and charges in the PDF.
+    /// The first document whose PDF leaves out legs or charges, and their number.
     unprinted: (Option<String>, usize),
 }
 
@@ -417,7 +434,7 @@ impl Index {
     }
 }
 
-/// What was written of some documents, and what was not.
+/// A summary of the files written, and of those left out.
 #[must_use = "the user is told what was written"]
 pub struct Written {
     count: usize,
@@ -426,7 +443,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// Says it on stderr, of the folder in which the files stand.
+    /// Prints the summary on stderr, naming the folder of the files.
     pub fn tell(&self, folder: &Path) {
         let (count, folder) = (self.count, folder.display());
         term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
@@ -443,7 +460,7 @@ impl Written {
     }
 }
 
-/// An amount in a list: that of a credit note is negative, so that a column can be added up.
+/// An amount in a list. A credit note's is negative, so that a column can be added up.
 pub fn signed(amount: &str, is_credit: bool) -> String {
     let is_zero = amount.bytes().all(|b| matches!(b, b'0' | b'.'));
     if is_credit && !is_zero { format!("-{amount}") } else { amount.to_owned() }
@@ -453,7 +470,7 @@ fn and_more(first: &str, count: usize) -> String {
     if count > 1 { format!("{first} and {} more", count - 1) } else { first.to_owned() }
 }
 
-/// Says how many documents have no e-invoice, and what the first of them lacks.
+/// Notes the number of documents without an e-invoice, and the details that the first one lacks.
 pub fn tell_lacks(first: &str, count: usize, lacks: &[String]) {
     term::report("note", &format!("no e-invoice for {}: {}", and_more(first, count), lacks.join("; ")));
 }

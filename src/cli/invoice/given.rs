@@ -1,4 +1,4 @@
-//! What invoices are made with, as the command line and the project name it.
+//! The inputs of invoices, as the command line and the project name them.
 
 use crate::cli::args::invoice::BilledArgs;
 use crate::cli::error::CliError;
@@ -7,7 +7,7 @@ use crate::cli::term;
 use crate::invoicing::given::Given;
 use crate::ledger::{History, Ledger};
 
-/// Reads it, and says what is to be said of the files.
+/// Reads the inputs, and prints the notes on their files.
 pub fn read(billed: &BilledArgs, project: &Project, ledger: &Ledger, history: &History) -> Result<Given, CliError> {
     let [accounts, items] = billed.files();
     let paths = [project.path(Key::Accounts, accounts)?, project.path(Key::Items, items)?];

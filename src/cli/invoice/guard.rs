@@ -1,4 +1,4 @@
-//! What `invoice issue` stops on, and how it is accepted.
+//! Guard of `invoice issue`: the objections that stop it, and their acceptance.
 
 use crate::cli::error::CliError;
 use crate::cli::term;
@@ -6,7 +6,7 @@ use crate::invoicing::check::{self, Against, Question, Seen};
 use crate::report::causes::{CauseLine, calls};
 use crate::text::visible;
 
-/// `3 things stand against issuing 2026-11`.
+/// The sentence `3 things stand against issuing 2026-11`.
 pub fn stand(count: usize, period: &str) -> String {
     if count == 1 {
         return format!("1 thing stands against issuing {period}");
@@ -14,7 +14,7 @@ pub fn stand(count: usize, period: &str) -> String {
     format!("{count} things stand against issuing {period}")
 }
 
-/// The flags that accept some ids: one each if they are few, else one for each kind.
+/// The flags that accept some ids: one for each id if they are few, else one for each kind.
 pub fn accepting(ids: &[&str]) -> String {
     let mut names: Vec<&str> = ids.to_vec();
     if ids.len() > SAID {
@@ -24,14 +24,14 @@ pub fn accepting(ids: &[&str]) -> String {
     names.iter().map(|name| format!("--accept {}", quoted(name))).collect::<Vec<_>>().join(" ")
 }
 
-/// An id as a shell takes it.
+/// An id, quoted for a shell.
 fn quoted(id: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:@+".contains(&b);
     let id = visible(id);
     if id.bytes().all(plain) { id.into_owned() } else { format!("'{}'", id.replace('\'', r"'\''")) }
 }
 
-/// Refuses ids that can stand for nothing: a slip would accept something else than was meant, or nothing.
+/// Refuses ids that cannot exist: a typo would accept the wrong thing, or nothing.
 pub fn known_ids(accept: &[String]) -> Result<(), CliError> {
     match accept.iter().find(|id| !check::is_acceptable(id)) {
         None => Ok(()),
@@ -40,12 +40,14 @@ pub fn known_ids(accept: &[String]) -> Result<(), CliError> {
     }
 }
 
-/// So many causes a finding is said with, and so many ids are named one by one, at most.
+/// The most causes that are printed with a finding, and the most ids that are named one by one.
 const SAID: usize = 3;
 
-/// Says what stands against issuing, and stops on what cannot be right and was not accepted. Gives what was accepted.
+/// Reports the objections to issuing, and fails if one that stops was not accepted. Returns the
+/// accepted ids.
 ///
-/// What e-invoices lack is said elsewhere. A supplementary invoice stops on nothing: its period is billed already.
+/// Details that e-invoices lack are reported elsewhere. Nothing stops a supplementary invoice: its
+/// period is billed already.
 pub fn guard(question: &Question<'_>, seen: &Seen, accept: &[String], supplementary: bool) -> Result<Vec<String>, CliError> {
     let mut found = check::check(question, seen)?;
     found.retain(|against| !against.id.starts_with("incomplete:"));

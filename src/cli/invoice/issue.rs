@@ -3,11 +3,12 @@
 use super::buyers::Incomplete;
 use super::dates::{date, day_after, refuse_far, today};
 use super::files::{
-    Drawing, Selection, Written, copy_files, listed, make_folder, refuse_own_folder, tell_lacks, tell_replaced, write_files,
+    Drawing, Selection, Written, listed, make_folder, ready_files, refuse_own_folder, tell_lacks, tell_replaced, write_files,
 };
 use super::{given, guard};
 use crate::cli::args::invoice::{IssueArgs, PeriodArgs};
 use crate::cli::error::CliError;
+use crate::cli::output::Ready;
 use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
@@ -21,7 +22,7 @@ use crate::ledger::invoices::publish::Staged;
 use crate::ledger::{History, Ledger, Lock};
 use std::path::Path;
 
-/// Shows what would be issued.
+/// Shows the invoices that would be issued.
 pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.billed.period)?;
     let date = date(args.billed.date.as_ref(), || after.clone())?;
@@ -47,7 +48,7 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Formats are of files.
+/// Refuses formats if no files are written.
 fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), CliError> {
     if is_nothing && !args.format.is_empty() {
         return Err(CliError::usage("--format says how files are drawn, and none are written").hint("--out DIR says where"));
@@ -55,7 +56,7 @@ fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), 
     Ok(())
 }
 
-/// Says which monthly charges no invoice bills.
+/// Notes the monthly charges that no invoice bills.
 fn tell_of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<(), CliError> {
     for against in check::of_items(sources, wanted)? {
         term::report("note", &format!("{}: {}", against.id, against.words));
@@ -67,7 +68,7 @@ fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
     Wanted { month: &args.billed.period, date, account: args.billed.account.as_deref(), supplementary: args.supplementary }
 }
 
-/// Gives numbers.
+/// Issues the invoices of a period: gives them numbers.
 pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let IssueArgs { what: args, accept, allow_incomplete } = args;
     guard::known_ids(accept)?;
@@ -85,7 +86,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let inputs = given::read(&args.billed, project, &ledger, &history)?;
     inputs.require_seller()?;
     tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
-    // A template that is broken, and a folder that cannot be, are told before anything is issued.
+    // A broken template or an impossible folder is an error before anything is issued.
     out.as_deref().map(|out| refuse_own_folder(&ledger, out).and_then(|()| make_folder(out))).transpose()?;
     let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;
     let drafts = drafts::drafts(inputs.sources(&history), wanted(args, &date))?;
@@ -97,8 +98,11 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         }
     });
     let Some(batch) = stage((&ledger, &lock), &history, &inputs, &wanted(args, &date), drafts)? else {
-        let nothing =
-            if args.supplementary { "nothing came late" } else { "nothing to issue: no leg of it waits for an invoice" };
+        let nothing = if args.supplementary {
+            "nothing came late"
+        } else {
+            "nothing to issue: it is billed; calls that came late go to the next invoice, or to one with --supplementary"
+        };
         return Ok(term::print(&format!("{}: {nothing}\n", args.billed.period))?);
     };
     incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
@@ -112,13 +116,17 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     };
     let accepted = guard::guard(&question, &seen, accept, args.supplementary)?;
     let staged = writer.finish(&history, BatchManifest { accepted, ..manifest })?;
-    // Drawn before they are issued: a template that fails at one of them issues none.
+    // Drawn before they are issued: if a template fails on one, none is issued.
     let drawn = lock.staging.join("drawn");
     let written = drawing.as_ref().map(|drawing| draw(&staged, &history, drawing, &drawn)).transpose()?;
+    // Written to temporary names in their folder, so that only renames remain: with a full disk or
+    // a taken name, none is issued.
+    let before = out.as_deref().map(listed);
+    let ready = out.as_deref().map(|out| ready_files(&drawn, out)).transpose();
+    let ready = ready.map_err(|e| CliError::from(e).hint("nothing is issued"))?;
     let batch = staged.publish(&ledger, &mut history)?;
     follow(&ledger, &lock, &history, &batch.manifest);
-    let before = out.as_deref().map(listed);
-    let copied = out.as_deref().map_or(Ok(()), |out| copy_files(&drawn, out));
+    let copied = ready.into_iter().flatten().try_for_each(Ready::finish);
     drop(lock);
     let text = format!("{}{}", issued_table(&batch.manifest), head(&history));
     print_what_is_done(&text, "the invoices are issued, but that could not be printed");
@@ -148,7 +156,7 @@ fn draw(staged: &Staged, before: &History, drawing: &Drawing, folder: &Path) -> 
     write_files(&history, selection, drawing, folder).map_err(|e| e.hint("nothing is issued"))
 }
 
-/// The documents of a batch as a table: the first of them, and how many more there are.
+/// The documents of a batch as a table: the first ones, and the number of the rest.
 fn issued_table(batch: &BatchManifest) -> String {
     let row =
         |entry: &Entry| vec![entry.number.clone(), entry.account_sid.clone(), entry.net.clone(), entry.tax.clone(), total(entry)];
@@ -160,7 +168,7 @@ fn issued_table(batch: &BatchManifest) -> String {
     term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows) + &more
 }
 
-/// How many rows a terminal is shown.
+/// The most rows shown on a terminal.
 const SHOWN: usize = 40;
 
 fn total(entry: &Entry) -> String {

@@ -1,4 +1,4 @@
-//! `invoice`: what was used becomes what is owed.
+//! `invoice`: turns usage into amounts owed.
 //!
 //! | command | what it changes |
 //! |---|---|
@@ -24,7 +24,7 @@ use super::term;
 use crate::cli::args::invoice::{InvoiceArgs, InvoiceCommand};
 use crate::render::json;
 
-/// Does what the subcommand says.
+/// Runs the subcommand.
 pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
     if args.command.is_some() && args.month.is_some() {
         let problem = "--period, --account or --out stands before the subcommand, which knows it not";

@@ -1,4 +1,5 @@
-//! `invoice --period`: what a month's calls come to, per account, as CSV and JSON, with an index. Nothing is issued.
+//! `invoice --period`: the sums of a month's calls per account, as CSV and JSON, with an index.
+//! Nothing is issued.
 
 use super::files::refuse_own_folder;
 use crate::cli::args::invoice::MonthArgs;
@@ -72,7 +73,7 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The accounts as the last run that had any knew them.
+/// The accounts of the last run that had any.
 fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
     let runs = ledger.history()?.runs;
     let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else { return Ok(Accounts::new()) };
@@ -80,7 +81,8 @@ fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
 }
 
 fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> {
-    // Rows of several files may be in one order here: a row that cannot be read is told by its place in that.
+    // Rows of several files may be in one frame here: an unreadable row is reported by its place in
+    // the frame.
     let legs = Rows::new(Path::new("legs"), 0, frame);
     let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
     let numbers = legs.longs(["start_time", "price_per_minute", "connection_fee", "amount"])?;
@@ -98,7 +100,7 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
     Ok(())
 }
 
-/// An invoice with what it says of itself.
+/// An invoice with its account, name, currency, period and sum.
 struct Document<'a> {
     account: &'a str,
     name: &'a str,
@@ -108,7 +110,7 @@ struct Document<'a> {
     sum: Sum,
 }
 
-/// A decimal with at least five decimals, as legs are.
+/// A decimal with at least five decimals, like the amounts of legs.
 fn exact(value: Decimal) -> String {
     let mut value = value.normalize();
     if value.scale() < 5 {

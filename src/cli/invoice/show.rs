@@ -35,7 +35,7 @@ fn row((batch, entry): (&Batch, &Entry), credited: Option<&str>) -> [String; 11]
 const COLUMNS: [&str; 11] =
     ["number", "state", "other", "date", "period", "account_sid", "usage", "net", "tax", "total", "currency"];
 
-/// Lists what was issued.
+/// Lists the issued documents.
 pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
     if let Some(period) = args.period.as_ref().filter(|period| crate::time::month_bounds(period).is_none()) {
         return Err(CliError::usage(format!("--period {period}: expected YYYY-MM")));

@@ -1,11 +1,11 @@
-//! A document for the terminal.
+//! A document as text for the terminal.
 
 use crate::cli::term;
 use crate::document::{Document, TaxGroup, UsageLine};
 use crate::text;
 use std::fmt::Write as _;
 
-/// A document for the terminal.
+/// A document as text for the terminal.
 pub fn text(d: &Document) -> String {
     let mut out = String::new();
     let number = d.number.as_deref().unwrap_or("without a number");

@@ -1,10 +1,11 @@
-//! The desk where people settle suspense: look at a call, write it off, or choose one of its versions.
+//! Decisions on suspense: show a call, write it off, or choose one of its versions.
 
 use super::rows::{age, as_json, days_text};
 use super::versions::Versions;
 use crate::advice;
 use crate::cli::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use crate::cli::error::CliError;
+use crate::cli::export::zone_of;
 use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
@@ -15,22 +16,20 @@ use crate::ledger::runs::write_off;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
-use crate::policy::Policy;
 use crate::reject::Reason;
 use crate::text::visible;
-use crate::time::Zone;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Waiting records and their places in the whole of suspense.
+/// Suspended records and their places in the suspense table.
 type Found = Vec<(usize, SuspenseRow)>;
 
-/// What a text may name: a call by its id; or one record without an id by its source, `FILE:LINE`, and `FILE:LINE/N` where
-/// several came from there.
+/// The name of suspended records: a call's id; or, for a record without an id, its source
+/// `FILE:LINE`, with `/N` behind it if several came from there.
 struct Name<'a> {
     text: &'a str,
     source: Option<(&'a str, u64)>,
-    /// The same without a number at its end, and the number.
+    /// The source without the number at its end, and the number.
     numbered: Option<((&'a str, u64), usize)>,
     found: [Found; 3],
 }
@@ -56,8 +55,8 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// The records that it names. Versions stand in the order of their text, so that the same number is the same version
-    /// tomorrow, unless another one comes.
+    /// The named records. Versions are sorted by their text, so that a number means the same
+    /// version tomorrow, unless another one comes.
     fn records(self) -> Found {
         let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
             found.sort_by(|(_, a), (_, b)| {
@@ -73,7 +72,7 @@ impl<'a> Name<'a> {
     }
 }
 
-/// The waiting records that some texts name, of each.
+/// The suspended records that each text names.
 fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
     let mut names = names.iter().map(|name| Name::of(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(run) = history.runs.last() {
@@ -91,7 +90,7 @@ fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
     Ok(names.into_iter().map(Name::records).collect())
 }
 
-/// The same of one text, which must name something.
+/// The suspended records that one text names; an error if there are none.
 fn find_one(history: &History, name: &str) -> Result<Found, CliError> {
     let found = find(history, &[name])?.pop().expect("as many as names");
     if found.is_empty() { Err(nothing_waits(history, name)?) } else { Ok(found) }
@@ -117,9 +116,9 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
     Ok(error.hint("`trunkrate suspense` lists what waits"))
 }
 
-// ---- show -------------------------------------------------------------------------------------------------------
+// ---- show ---------------------------------------------------------------------------------------
 
-/// Prints all that is known of a waiting call.
+/// Prints all that is known of a suspended call.
 pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let history = project.ledger()?.history()?;
     let found = find_one(&history, &args.call)?;
@@ -153,13 +152,7 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     Ok(term::print(&text)?)
 }
 
-/// The zone of times without an offset, as the last run that read calls had it.
-fn zone_of(history: &History) -> Option<Zone> {
-    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
-    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
-}
-
-/// What a person can do about a waiting record.
+/// Advice on a suspended record.
 fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
     match Reason::parse(&row.reason) {
         Some(Reason::ConflictingDuplicate) if is_booked => advice::of_booked(),
@@ -192,9 +185,9 @@ fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: 
     lines.join("\n") + "\n"
 }
 
-// ---- close and resolve ------------------------------------------------------------------------------------------
+// ---- close and resolve --------------------------------------------------------------------------
 
-/// Writes waiting records off.
+/// Writes suspended records off.
 pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
     if args.reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the records are written off"));
@@ -246,7 +239,8 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
             .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
     let versions = Versions::of(found.iter().map(|(_, row)| row), None, zone_of(&history));
-    // By number alone nobody sees that a night in between has brought another version.
+    // Shown with the number, which alone would hide that a run in between has brought another
+    // version.
     let says = versions.says(args.take - 1);
     let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
     let others: BTreeMap<usize, SuspenseRow> = others.collect();
@@ -267,7 +261,7 @@ fn records(count: usize) -> String {
     if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
 }
 
-/// Brings the catalog up after the last run of the history, and says what was done.
+/// Updates the catalog after the last run of the history, and prints the result.
 fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
     let run = history.last().map_or("", |manifest| &manifest.run_id);
     if let Some(warning) = run::follow(ledger, lock, history) {

@@ -1,11 +1,11 @@
-//! `suspense`: what waits, since when, and why.
+//! `suspense`: lists the suspended records, their age and their reasons.
 
 use super::rows::{age, as_json, days_text, fields, texts};
 use crate::advice;
 use crate::cli::args::{SuspenseList, TableFormat};
 use crate::cli::cells::{CellArgs, Cells};
 use crate::cli::error::CliError;
-use crate::cli::export::{SUSPENSE_COLUMNS, started_in};
+use crate::cli::export::{SUSPENSE_COLUMNS, started_in, zone_of};
 use crate::cli::output::Whole;
 use crate::cli::project::Project;
 use crate::cli::run::times;
@@ -19,6 +19,7 @@ use crate::report::causes::{ByCause, CauseLine};
 use crate::report::waiting_causes;
 use crate::text::visible;
 use crate::time::Micros;
+use crate::time::Zone;
 use serde::Serializer;
 use serde::ser::SerializeSeq;
 use serde_json::{Map, Value, json};
@@ -31,10 +32,10 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let newest = history.newest_start();
-    let is_wanted = wanted(args, newest)?;
+    let is_wanted = wanted(args, newest, zone_of(&history))?;
     let lists = args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
     if args.by_cause || !lists {
-        // All are diagnosed: the parent of one that is wanted may be one that is not.
+        // All are diagnosed: the parent of a wanted record may be an unwanted one.
         let mut by_cause = ByCause::new(newest);
         waiting_causes::each_diagnosed(&ledger, &history, |found| {
             if is_wanted(found.row) { found.add_to(&mut by_cause) } else { Ok(()) }
@@ -76,10 +77,10 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is done with each record that is wanted.
+/// The action on each wanted record.
 type Each<'a> = &'a mut dyn FnMut(&SuspenseRow) -> Result<(), CliError>;
 
-/// Prints what waits by reason.
+/// Prints the suspended records by reason.
 fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
     match format {
         TableFormat::Table => term::print(&counts_table(counts))?,
@@ -99,7 +100,7 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
     Ok(())
 }
 
-/// Prints what waits by cause.
+/// Prints the suspended records by cause.
 fn print_causes(lines: &[CauseLine], format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
     match format {
         TableFormat::Table => Ok(term::print(&causes_text(lines))?),
@@ -122,7 +123,8 @@ fn print_causes(lines: &[CauseLine], format: TableFormat, cells: CellArgs) -> Re
 const CAUSE_COLUMNS: [&str; 10] =
     ["cause", "reason", "words", "calls", "records", "seconds", "first_start", "estimate", "estimated_calls", "what_to_do"];
 
-/// What waits by cause: a sentence each, how its money was estimated, some of the records, and what to do.
+/// The causes as text: for each a sentence, the basis of its estimate, some of its records, and
+/// advice.
 fn causes_text(lines: &[CauseLine]) -> String {
     if lines.is_empty() {
         return "nothing waits\n".to_owned();
@@ -137,7 +139,7 @@ fn causes_text(lines: &[CauseLine]) -> String {
     text + &format!("{waits}{causes}; `trunkrate suspense --all` lists them one by one\n")
 }
 
-/// A cause for people.
+/// A cause as text.
 fn cause_text(line: &CauseLine) -> String {
     let names = line.samples.iter().map(|sample| match sample.call_sid.as_str() {
         "" => format!("{}:{}", sample.source_file, sample.source_line),
@@ -155,8 +157,8 @@ fn cause_text(line: &CauseLine) -> String {
     text
 }
 
-/// Which records are asked for.
-fn wanted(args: &SuspenseList, newest: Option<Micros>) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
+/// The filter of the wanted records.
+fn wanted(args: &SuspenseList, newest: Option<Micros>, zone: Option<Zone>) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
     for text in &args.reason {
         if Reason::parse(text).is_none() {
             let known = Reason::ALL.map(Reason::as_str).join(", ");
@@ -169,11 +171,11 @@ fn wanted(args: &SuspenseList, newest: Option<Micros>) -> Result<impl Fn(&Suspen
             && args.account.as_ref().is_none_or(|account| row.account_sid == *account)
             && args.source.as_ref().is_none_or(|source| row.source_file == *source)
             && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
-            && range.as_ref().is_none_or(|range| started_in(row, range))
+            && range.as_ref().is_none_or(|range| started_in(row, range, zone.as_ref()))
     })
 }
 
-/// What waits for one reason.
+/// Totals of the suspended records of one reason.
 #[derive(Debug, Clone, Copy, Default)]
 struct Waiting {
     records: u64,
@@ -187,7 +189,7 @@ impl Waiting {
     }
 }
 
-/// What waits by reason, in the order of reasons.
+/// Totals by reason, in the order of reasons.
 type Counts = BTreeMap<Option<Reason>, (String, Waiting)>;
 
 fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
@@ -197,12 +199,13 @@ fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
     count.oldest = count.oldest.max(age(row, newest));
 }
 
-/// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its fields.
+/// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its
+/// fields. Malformed records are left out, with a note.
 fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
     let failed = |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
     let (mut left_out, mut written) = (0_u64, 0_u64);
     let mut stdout = BufWriter::new(std::io::stdout().lock());
-    // It is made at the first record: what is there already stays if there is none.
+    // The file is made at the first record: without one, an existing file stays.
     let mut file: Option<BufWriter<Whole>> = None;
     each(&mut |row| {
         let Some(line) = as_line(row) else {
@@ -238,7 +241,7 @@ fn as_line(row: &SuspenseRow) -> Option<String> {
     if row.reason == Reason::MalformedRecord.as_str() {
         return None;
     }
-    // JSON has no header; one that spans lines is written again in one.
+    // JSON has no header; a record that spans lines is written again on one line.
     if row.header.is_empty() && !row.record.contains(['\n', '\r']) {
         return Some(row.record.clone());
     }
@@ -246,7 +249,7 @@ fn as_line(row: &SuspenseRow) -> Option<String> {
     Some(Value::Object(object).to_string())
 }
 
-/// Records in a table on the terminal.
+/// The most records in a table on the terminal.
 const MOST_LISTED: usize = 10_000;
 
 fn as_table(each: impl FnOnce(Each<'_>) -> Result<(), CliError>, newest: Option<Micros>) -> Result<String, CliError> {

@@ -1,11 +1,11 @@
-//! `suspense`: what waits, since when and why, and what a person decides about it.
+//! `suspense`: the suspended records, and the decisions of a person about them.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`list`] | the list, by cause, by reason, as files |
 //! | [`decide`] | `show`, `close`, `resolve` |
 //! | [`versions`] | the versions of one call side by side |
-//! | [`rows`] | a record as it is shown |
+//! | [`rows`] | a record for display |
 
 mod decide;
 mod list;
@@ -17,7 +17,7 @@ use super::error::CliError;
 use super::project::Project;
 use super::run;
 
-/// Lists what waits, or does what is asked with it.
+/// Lists the suspended records, or runs the subcommand.
 pub fn suspense(args: &SuspenseArgs, project: &Project) -> Result<(), CliError> {
     if args.command.is_some() && args.list != SuspenseList::default() {
         let problem = "an option of the list stands before the subcommand, which knows it not";

@@ -1,4 +1,4 @@
-//! A record that waits, as it is shown: its fields, its age, as JSON.
+//! A suspended record for display: its fields, its age, and its JSON.
 
 use crate::cli::export::SUSPENSE_COLUMNS;
 use crate::inputs::record_text::RecordText;
@@ -9,7 +9,7 @@ use crate::report::waiting::age_days;
 use crate::time::Micros;
 use serde_json::{Map, Value, json};
 
-/// Whole days that a record waits: see [`age_days`].
+/// The age of a suspended record in whole days: see [`age_days`].
 pub fn age(row: &SuspenseRow, newest: Option<Micros>) -> Option<i64> {
     age_days(&row.first_seen, newest)
 }
@@ -18,7 +18,7 @@ pub fn days_text(days: Option<i64>) -> String {
     days.map(|days| days.to_string()).unwrap_or_default()
 }
 
-/// The fields that a record fills; `None` if it is malformed.
+/// The non-empty fields of a record; `None` if it is malformed.
 pub fn fields(row: &SuspenseRow) -> Option<Vec<(&'static str, String)>> {
     let text = RecordText::kept(&row.record, &row.header).filter(|_| row.reason != Reason::MalformedRecord.as_str())?;
     text.with_fields(|fields| {
@@ -43,7 +43,7 @@ pub fn texts(row: &SuspenseRow) -> [String; 10] {
     ]
 }
 
-/// A waiting record as an object.
+/// A suspended record as an object.
 pub fn as_json(row: &SuspenseRow, newest: Option<Micros>) -> Value {
     let mut object: Map<String, Value> =
         SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();

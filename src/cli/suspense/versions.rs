@@ -1,7 +1,8 @@
-//! Versions of a call side by side, the booked one beside those that wait; a field that differs is marked.
+//! Versions of a call side by side, the suspended ones and the booked one; differing fields are
+//! marked.
 //!
-//! **Invariant:** fields are compared as records are: by what they mean, not by their spelling, and a field that one version
-//! lacks is no difference. The price is no part of what a record says.
+//! **Invariant:** fields are compared as records are: by meaning, not by spelling, and a field that
+//! one version lacks is no difference. The price is not compared.
 
 use super::rows::fields;
 use crate::cli::term;
@@ -15,7 +16,7 @@ use crate::text::visible;
 use crate::time::{self, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The fields that a version fills, by name.
+/// The non-empty fields of a version, by name.
 pub type Filled = BTreeMap<&'static str, String>;
 
 /// Versions of a call.
@@ -27,7 +28,8 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Those that wait, and the booked one. `zone` is that of times without an offset.
+    /// Takes the suspended versions and the booked one. `zone` is the zone of times without an
+    /// offset.
     #[must_use]
     pub fn of<'a>(rows: impl Iterator<Item = &'a SuspenseRow>, booked: Option<&LogRow>, zone: Option<Zone>) -> Self {
         let waiting: Vec<Filled> = rows.map(|row| fields(row).unwrap_or_default().into_iter().collect()).collect();
@@ -37,25 +39,25 @@ impl Versions {
         Self { booked: booked.map(|row| of_log(row, refers)), waiting, is_child, zone }
     }
 
-    /// What each waiting version says.
+    /// The fields of each suspended version.
     #[must_use]
     pub fn waiting(&self) -> &[Filled] {
         &self.waiting
     }
 
-    /// What the log says of the booked one.
+    /// The fields of the booked version, from the log.
     #[must_use]
     pub fn booked(&self) -> Option<&Filled> {
         self.booked.as_ref()
     }
 
-    /// The fields in which two versions say something else.
+    /// The fields in which versions differ.
     #[must_use]
     pub fn differing(&self) -> Vec<&'static str> {
         Field::ALL.into_iter().filter(|field| self.differs(*field)).map(Field::as_str).collect()
     }
 
-    /// What a version says by the fields in which it differs from the others: `duration 3600`.
+    /// A version described by its differing fields: `duration 3600`.
     #[must_use]
     pub fn says(&self, version: usize) -> String {
         let own = &self.waiting[version];
@@ -75,7 +77,7 @@ impl Versions {
         };
         let is_target = self.is_child && matches!(field, Field::To | Field::ReferTo);
         let is_booked = |text: &String| match field {
-            // The log shows the table's cell there.
+            // The log shows the published table's cell there, not the record's field.
             Field::From if self.is_child => true,
             _ if is_target => is_target_of(text, booked),
             _ => self.meaning(field, text) == self.meaning(field, booked),
@@ -106,7 +108,7 @@ impl Versions {
         }
     }
 
-    /// All of it as a table; the texts themselves where no version has fields.
+    /// The versions as a table; the raw texts if no version has fields.
     #[must_use]
     pub fn table<'a>(&self, rows: impl Iterator<Item = &'a SuspenseRow>) -> String {
         if self.waiting.iter().all(BTreeMap::is_empty) {
@@ -129,7 +131,8 @@ impl Versions {
     }
 }
 
-/// A booked call as a record would say it. Of a child the log has the target in `to`, whichever field named it.
+/// A booked call in the fields of a record. For a child, the log has the target in `to`, whichever
+/// field named it.
 fn of_log(row: &LogRow, refers: bool) -> Filled {
     let is_child = !row.parent_call_sid.is_empty();
     let target = if is_child && refers { Field::ReferTo } else { Field::To };
@@ -149,7 +152,8 @@ fn of_log(row: &LogRow, refers: bool) -> Filled {
     cells.into_iter().filter(|(_, text)| !text.is_empty()).map(|(field, text)| (field.as_str(), text)).collect()
 }
 
-/// Whether a target's text may be what the log has: a number at the trunk's own domain is that number there.
+/// True if a target's text may be the log's value: the log has a number at the trunk's own domain
+/// as that number.
 fn is_target_of(text: &str, booked: &str) -> bool {
     match Asked::parse(text) {
         Asked::Number(number) => Number::parse(booked) == Some(number),

@@ -1,12 +1,14 @@
 //! `catalog.sqlite`: the index over the runs, for SQL.
 //!
-//! It says nothing that runs and batches of invoices do not say themselves: it is a function of the manifests, made anew after every change
-//! and put in place by one rename. So it may be lost or behind at any time, there is nothing to migrate (an older schema
-//! is made anew, a newer one is refused), and [`Stored::verify`] can demand every bit of it.
+//! It adds nothing to the runs and batches of invoices: it is a function of their manifests, made
+//! anew after every change and put in place by one rename. So it may be lost or behind at any time,
+//! there is nothing to migrate (an older schema is made anew, a newer one is refused), and
+//! [`Stored::verify`] can check every bit of it.
 //!
 //! # Why
-//! A thousand runs are made into a catalog in some ten milliseconds. A catalog that is changed in place needs a journal, a
-//! recovery and a migration, and a flipped bit in the unused part of a page would never be found.
+//! Making the catalog of a thousand runs takes some ten milliseconds. A catalog changed in place
+//! needs a journal, a recovery and a migration, and a flipped bit in the unused part of a page
+//! would never be found.
 
 use crate::disk::durable::{sync_folder, write_synced};
 use crate::disk::folder::is_there;
@@ -26,8 +28,8 @@ use std::path::{Path, PathBuf};
 /// The schema that this version writes (`PRAGMA user_version`).
 const SCHEMA_VERSION: i64 = 3;
 
-/// Its text is part of the catalog's bytes, comments too: one that is changed makes every catalog anew. (A kind that came
-/// later is `import`.)
+/// The schema's text, with its comments, is part of the catalog's bytes: a changed one makes every
+/// catalog anew. (The kind `import` came later.)
 const SCHEMA: &str = "
 CREATE TABLE made_by (version TEXT NOT NULL) STRICT; -- of trunkrate
 CREATE TABLE runs (
@@ -113,7 +115,7 @@ CREATE TABLE documents (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The tables, each with what its rows are ordered by.
+/// The tables, each with the columns that order its rows.
 const TABLES: [(&str, &str); 14] = [
     ("made_by", "1"),
     ("runs", "1"),
@@ -134,7 +136,7 @@ const TABLES: [(&str, &str); 14] = [
 /// Makes the catalog anew.
 ///
 /// # Errors
-/// If it cannot be written; the old one stands then.
+/// If it cannot be written; the old one stays then.
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), LedgerError> {
     let bytes = bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| failed(ledger, error))?;
     let (staged, path) = (lock.staging.join(CATALOG), path(ledger));
@@ -143,7 +145,7 @@ pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), Led
     Ok(sync_folder(ledger.folder())?)
 }
 
-/// The catalog as it is stored, as read at one moment.
+/// The stored catalog, as read at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stored {
     path: PathBuf,
@@ -152,8 +154,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads the catalog. Who proves a ledger that others write to reads the catalog first and the runs then: so it can
-    /// only be behind.
+    /// Reads the catalog. To verify a ledger while others write to it, read the catalog before the
+    /// runs: then it can only be behind.
     ///
     /// # Errors
     /// If it is there and cannot be read.
@@ -161,10 +163,12 @@ impl Stored {
         let path = path(ledger);
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}"));
         let bytes = if is_there(&path)? { Some(std::fs::read(&path).map_err(fail)?) } else { None };
+        // A copy that broke off, or a full disk, leaves an empty one: it is as good as lost.
+        let bytes = bytes.filter(|bytes| !bytes.is_empty());
         Ok(Self { path, bytes })
     }
 
-    /// Opens it; a newer schema is refused.
+    /// Opens it; refuses a newer schema.
     fn open(&self, bytes: &[u8]) -> Result<Connection, LedgerError> {
         let fail = |error| self.failed(error);
         let mut connection = Connection::open_in_memory().map_err(fail)?;
@@ -181,8 +185,8 @@ impl Stored {
         LedgerError::Catalog { path: self.path.display().to_string(), error }
     }
 
-    /// Refuses a ledger that lacks a run which the catalog knows, or an undo: booking on would book its calls again.
-    /// (A catalog that is lost knows nothing: [`Stored::is_lost`].)
+    /// Refuses a ledger that lacks a run or an undo which the catalog knows: the next run would
+    /// book its calls again. (A lost catalog knows nothing: [`Stored::is_lost`].)
     ///
     /// # Errors
     /// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
@@ -216,7 +220,8 @@ impl Stored {
         }
         let undone: HashSet<&str> = history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
         let told = self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")?;
-        // A run that was undone may come again, once the catalog knows of the undo; before that, it was put back.
+        // An undone run may come again once the catalog knows of the undo; before that, it was put
+        // back.
         let standing: HashSet<&str> = history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
         let is_told = |undone: &Undone| told.iter().any(|(_, record)| *record == undone.record_hash);
         for undone in history.undone.iter().filter(|undone| standing.contains(undone.run.manifest.own_hash.as_str())) {
@@ -238,7 +243,7 @@ impl Stored {
         Ok(())
     }
 
-    /// Whether it is gone, though there is something that it would know.
+    /// True if it is missing, though it would have content.
     #[must_use]
     pub fn is_lost(&self, history: &History) -> bool {
         self.bytes.is_none() && !history.is_empty()
@@ -252,7 +257,7 @@ impl Stored {
         read().map_err(|error| self.failed(error))
     }
 
-    /// Whether it is what the runs make it.
+    /// Reports whether it is what the runs make it.
     ///
     /// # Errors
     /// Never in practice: only if SQLite fails in memory.
@@ -261,11 +266,11 @@ impl Stored {
         Ok(self.bytes.as_ref() == Some(&made))
     }
 
-    /// Proves that the catalog is what the runs make it, to the last bit. `Some` says that it is behind by the last
-    /// changes, as after a crash; the next run mends that.
+    /// Proves that the catalog is what the runs make it, to the last bit. `Some` reports that it
+    /// lacks the last changes, as after a crash; the next run adds them.
     ///
     /// # Errors
-    /// The first place where it is not.
+    /// If it differs; names the first difference.
     pub fn verify(&self, history: &History) -> Result<Option<String>, LedgerError> {
         self.check(history)?;
         if self.is_lost(history) {
@@ -297,7 +302,8 @@ impl Stored {
             let problem = format!("says that trunkrate {maker} made it, which made none of the runs");
             return Err(wrong(&self.path, problem).into());
         }
-        // The same rows: only another version of SQLite, which stands in bytes 96 to 99, may give other bytes.
+        // The rows are equal: only another version of SQLite, recorded in bytes 96 to 99, may give
+        // other bytes.
         let mut made = expected.serialize(MAIN_DB).map_err(fail)?.to_vec();
         if let (true, Some(theirs), Some(here)) = (maker != ours, stored.get(96..100), made.get_mut(96..100)) {
             here.copy_from_slice(theirs);
@@ -316,11 +322,12 @@ fn wrong(path: &Path, problem: String) -> FileError {
     FileError::new(path, problem).hint("it is only an index: move it away, and the next run makes it again from the runs")
 }
 
-/// How many changes a catalog may be behind: one after a crash, more where it could not be written for a while.
+/// The number of changes that a catalog may be behind: one after a crash, more if it could not be
+/// written for a while.
 const BEHIND: usize = 8;
 
-/// The histories at which a crash between a change and the catalog leaves it, and what the first change after was: the
-/// last runs may be unknown to it, or the last undos.
+/// The histories that a crash between a change and its catalog leaves in the catalog, each with the
+/// first change that it lacks: the last runs, batches of invoices or undos.
 fn earlier_histories(history: &History) -> Vec<(History, String)> {
     let mut found = Vec::new();
     let mut before = history.clone();
@@ -334,7 +341,7 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
     let mut before = history.clone();
     while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 3 * BEHIND) {
         let place = before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
-        // Where its night was rated again, the catalog has followed since.
+        // Once its night was rated again, the catalog has been brought up to date.
         if before.runs.get(place).is_some_and(|other| other.manifest.sequence == run.manifest.sequence) {
             break;
         }

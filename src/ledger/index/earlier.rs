@@ -1,19 +1,21 @@
-//! What tonight must know of earlier nights: which of its ids are booked or ignored, and who the parents are.
+//! Looks up in earlier nights: which of tonight's ids are booked or ignored, and the parents of
+//! tonight's children.
 //!
 //! ```text
 //! tonight's ids ──▶ ids of each run (sorted) ──▶ places: run, day, row
 //!                                                  └─▶ parents only: rows of the log of those days
 //! ```
 //!
-//! **Invariant:** the answer does not depend on how records were split into nights, nor on any date. The cost of a night is
-//! its own ids, the days that its parents lie on, and one sweep over the ids of the runs before it: 16 bytes a call, hashed
-//! before they are believed.
+//! **Invariant:** the answer depends neither on how records were split into nights, nor on any
+//! date. The cost of a night is its own ids, the days on which its parents started, and one sweep
+//! over the ids of earlier runs: 16 bytes a call, hashed before they are trusted.
 //!
 //! # Why
-//! A copy has the date of its original and a parent starts shortly before its child, so the dates of a night would nearly
-//! do. Nearly: another version of a call may name another day, and would be booked a second time. A sorted sweep of ids
-//! is exact, and thirty nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to keep up than
-//! the whole night does. After years the sweep will want merged files of ids.
+//! A copy has the date of its original and a parent starts shortly before its child, so it would
+//! nearly suffice to look at the dates of a night. But a conflicting version of a call may have
+//! another date, and would be booked a second time. A sorted sweep of ids is exact, and thirty
+//! nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to maintain
+//! than the whole night. After years the sweep will need merged files of ids.
 
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use crate::call::Calls;
@@ -53,18 +55,18 @@ use std::sync::Arc;
 pub struct Place {
     /// Index of the run in [`History::runs`].
     pub run: usize,
-    /// What is kept beside the id.
+    /// Its row among the run's ids.
     pub id: IdRow,
 }
 
 impl Run {
-    /// Whether it booked or ignored any call.
+    /// True if it booked or ignored any call.
     #[must_use]
     pub fn has_ids(&self) -> bool {
         self.manifest.files.iter().any(|file| file.path == IDS)
     }
 
-    /// Whether it says where the children of a call are; a run of before that file was invented does not.
+    /// True if it has a file of children; runs older than that file have none.
     #[must_use]
     pub fn has_children_file(&self) -> bool {
         self.manifest.files.iter().any(|file| file.path == CHILDREN)
@@ -77,14 +79,15 @@ impl Run {
     }
 }
 
-/// Where the runs have these ids, sorted; oldest run first.
+/// The places of these ids, sorted, in the runs; oldest run first.
 fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> {
     assert!(wanted.is_sorted(), "ids are looked for in one sweep");
     let found: Vec<Vec<Place>> = (0..history.runs.len())
         .into_par_iter()
         .map(|number| {
             let run = &history.runs[number];
-            // An id that a broken disk hides would be booked again: it is hashed before it is believed.
+            // An id hidden by a broken disk would be booked again: the file is hashed before it is
+            // trusted.
             run.check_files(IDS)?;
             let found = ids_in(run, wanted)?;
             if !found.is_empty() {
@@ -96,7 +99,8 @@ fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> 
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Those of the wanted ids, sorted, whose calls are booked. (The files were hashed when the night was settled: [`earlier`].)
+/// The booked calls among the wanted ids, which are sorted. (The files were hashed when the night
+/// was settled: [`earlier`].)
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -108,7 +112,7 @@ pub fn booked_among(history: &History, wanted: &[Sid]) -> Result<HashSet<Sid>, L
     Ok(booked)
 }
 
-/// Those of the wanted ids, sorted, that a run has.
+/// The rows of a run for the wanted ids, which are sorted.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -123,7 +127,7 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
     Ok(found)
 }
 
-/// Where one call is booked.
+/// The place of one booked call.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -137,19 +141,19 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
     Ok(None)
 }
 
-/// Where tonight's records are: some of the parts that they were dealt out to, or a few that were moved.
+/// Tonight's records: some of their partitions, or a few records that were moved.
 #[derive(Clone, Copy)]
 pub struct Lookup<'a> {
-    /// The parts.
+    /// The partitions.
     pub dealt: &'a Partitions,
-    /// Which of them.
+    /// The range of them that is looked at.
     pub parts: (usize, usize),
-    /// Records beside them.
+    /// Records besides them.
     pub calls: Option<&'a Calls>,
 }
 
 impl Lookup<'_> {
-    /// Asks each part for something.
+    /// Applies a function to each partition.
     fn ask<T: Send>(&self, of: impl Fn(&Calls) -> T + Sync) -> Result<Vec<T>, FileError> {
         let asked = (self.parts.0..self.parts.1).into_par_iter().with_max_len(1).map(|part| Ok(of(&self.dealt.look(part)?)));
         let mut answers = asked.collect::<Result<Vec<T>, FileError>>()?;
@@ -158,34 +162,35 @@ impl Lookup<'_> {
     }
 }
 
-/// What the waiting records bring along, for all groups of parts: made once, however many groups there are.
+/// The data kept with suspended records, for all groups of partitions: read once, however many
+/// groups there are.
 #[derive(Debug, Default)]
 pub struct Retried {
-    /// By the record's number, where it is kept: the parent that it names, and what is kept of that.
+    /// By the number of a record with a kept parent: the parent's id, and the data kept of it.
     kept: BTreeMap<u32, (Sid, KeptParent)>,
-    /// Those parents, once their texts are known.
+    /// Those parents, once their texts are interned.
     parents: Option<BTreeMap<Sid, BookedParent>>,
     closed: Option<Closed>,
     policy: Policy,
 }
 
-/// What was written off.
+/// Records written off.
 #[derive(Debug, Clone, Default)]
 struct Closed {
     /// Ids and fingerprints.
     contents: HashSet<(Sid, u64)>,
-    /// The records by their ids.
+    /// The records by id.
     records: HashMap<Sid, Vec<ClosedRecord>>,
-    /// The calls of which another version was chosen.
+    /// The calls for which another version was chosen.
     chosen: HashSet<Sid>,
 }
 
-/// A record that was written off, as tonight's policy reads it.
+/// A record written off, as tonight's policy reads it.
 #[derive(Debug, Clone)]
 struct ClosedRecord {
-    /// Its text, and the header that it stands under.
+    /// Its text, and its CSV header.
     text: (String, Arc<str>),
-    /// The fields that it has, but for the price.
+    /// The fields that it has, except the price.
     filled: FieldSet,
     content: u64,
 }
@@ -217,7 +222,8 @@ impl Closed {
                         closed.chosen.insert(sid);
                     }
                     if let Some(record) = ClosedRecord::read(row.record, row.header, policy).filter(|_| !sid.is_empty()) {
-                        // Read by another zone, it has another fingerprint, and is the same record.
+                        // Read in another time zone it has another fingerprint, but is the same
+                        // record.
                         closed.contents.insert((sid, record.content));
                         closed.records.entry(sid).or_default().push(record);
                     }
@@ -228,7 +234,8 @@ impl Closed {
         Ok(closed)
     }
 
-    /// The records that only lack what one that was written off says: they are no other versions of it.
+    /// The records that have some of the fields of a written-off record and nothing else: they are
+    /// no other versions of it.
     fn lacking(&self, calls: &Calls, policy: &Policy) -> Vec<(Sid, u64)> {
         let lacks = |record: usize| {
             let fuller = self.records.get(&calls.sid[record]);
@@ -242,8 +249,8 @@ impl Closed {
         (0..calls.len()).filter(|record| lacks(*record)).map(|record| (calls.sid[record], calls.content[record])).collect()
     }
 
-    /// The records that have more fields than one of their call that was written off. Only their texts say whether they say
-    /// anything else.
+    /// The records with more fields than a written-off record of their call. Their texts must be
+    /// read to see if any other field differs.
     fn may_be_fuller(&self, calls: &Calls) -> Vec<RecordSpot> {
         let has_more = |record: usize| {
             let own = without_price(calls.filled[record]);
@@ -254,7 +261,8 @@ impl Closed {
         (0..calls.len()).filter(|record| has_more(*record)).map(spot).collect()
     }
 
-    /// The id and fingerprint of a record that says what one that was written off says, and more: it is no other version.
+    /// The id and fingerprint of a record that has all fields of a written-off one, and more: it is
+    /// no other version.
     fn fuller(&self, text: &RecordText, policy: &Policy) -> Option<(Sid, u64)> {
         let (sid, content) = text.with_fields(|fields| {
             let fields = fields?;
@@ -265,7 +273,8 @@ impl Closed {
     }
 }
 
-/// The fingerprint of a record without the fields that another one lacks; none if that lacks nothing.
+/// The fingerprint of a record without the fields that another one lacks; `None` if that one lacks
+/// none.
 fn without_more(text: &RecordText, own: FieldSet, policy: &Policy) -> Option<u64> {
     text.with_fields(|fields| {
         let fields = fields?;
@@ -283,13 +292,13 @@ fn without_more(text: &RecordText, own: FieldSet, policy: &Policy) -> Option<u64
 }
 
 impl Retried {
-    /// Of the records that waited.
+    /// Takes the kept data of suspended records.
     #[must_use]
     pub fn new(waiting: &Waits, policy: &Policy) -> Self {
         Self { kept: waiting.parents().clone(), policy: policy.clone(), ..Self::default() }
     }
 
-    /// Records of tonight that have more fields than one that was written off, in the order in which they stand.
+    /// Tonight's records that have more fields than a written-off one, in their order.
     ///
     /// # Errors
     /// If tonight's records cannot be read.
@@ -300,7 +309,7 @@ impl Retried {
         Ok(spots)
     }
 
-    /// The id and fingerprint of such a record, if it says nothing else than the one that was written off.
+    /// The id and fingerprint of such a record, if all else equals the written-off one.
     #[must_use]
     pub fn closed(&self, text: &RecordText) -> Option<(Sid, u64)> {
         self.closed.as_ref()?.fuller(text, &self.policy)
@@ -311,8 +320,8 @@ impl Retried {
     }
 }
 
-/// What the ledger knows of tonight's ids and their parents. The runs that it knows it from go to `runs`; texts go to
-/// `texts`, which all parts share.
+/// The ledger's knowledge of tonight's ids and their parents. The runs that it comes from are added
+/// to `runs`, and texts to `texts`, which all partitions share.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -333,7 +342,7 @@ pub fn earlier(
     let kept = match &mut waited.parents {
         Some(kept) => kept,
         none => {
-            // The runs of the roots are stood on; it is enough to find them once.
+            // This run depends on the runs of the roots; finding them once is enough.
             let roots = waited.kept.values().map(|(_, kept)| Sid::of(&kept.root_sid).0);
             wanted.extend(roots.filter(|sid| !sid.is_empty()));
             none.insert(kept_parents(texts, &waited.kept))
@@ -373,19 +382,19 @@ pub fn earlier(
     Ok(earlier)
 }
 
-/// Whether a record is a copy of a booked call: it ends as that.
+/// True if a record is a copy of a booked call: it ends as a duplicate.
 fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> bool {
     known.get(&calls.sid[record]).is_some_and(|call| call.content == calls.content[record])
 }
 
-/// The parents that the log is asked for: not those of copies, nor those that are kept beside a waiting child.
+/// The parents to be read from the log: not those of copies, nor those kept with a suspended child.
 fn open_parents(calls: &Calls, waited: &Retried, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
     let kept = |record: usize| waited.is_kept(calls.number[record]);
     let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
     children.filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known)).map(|(_, parent)| parent).collect()
 }
 
-/// The parents that are kept beside waiting children.
+/// The parents kept with suspended children.
 fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParent)>) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
     for (sid, kept) in waiting.values().filter(|(sid, _)| !sid.is_empty()) {
@@ -396,13 +405,14 @@ fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParen
     parents
 }
 
-/// The booked calls that come tonight with another content. The log says whether they say anything else.
+/// The booked calls of which tonight has a record with another content. Only the log tells if that
+/// is another version.
 fn other_versions(calls: &Calls, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
     let is_other = |record: &usize| known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record]);
     (0..calls.len()).filter(is_other).map(|record| calls.sid[record]).collect()
 }
 
-/// The root of a waiting child, as it is kept beside it.
+/// The root of a suspended child, as it is kept with the child.
 #[must_use]
 pub fn kept_root(texts: &mut SharedTexts, kept: &KeptParent) -> Option<RootFacts> {
     Some(RootFacts {
@@ -414,7 +424,7 @@ pub fn kept_root(texts: &mut SharedTexts, kept: &KeptParent) -> Option<RootFacts
     })
 }
 
-/// The booked ones of some calls, with what they give to their children.
+/// The booked calls among some ids, with the facts that their children inherit.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -448,7 +458,7 @@ fn dearer_days(
     dearer.map(|(day, _)| i64::from(day)).collect()
 }
 
-/// Prices that came after their call was booked, on some days.
+/// Adds the late prices of some days: those that came after their call was booked.
 fn add_late_prices(
     history: &History,
     days: &BTreeSet<i64>,
@@ -478,7 +488,7 @@ fn add_late_prices(
 #[derive(Debug, Clone, Copy)]
 struct LoggedParent {
     sid: Sid,
-    /// Its root; empty if it is one itself.
+    /// Its root; empty if it is a root itself.
     root: Sid,
     account: u32,
     trunk: u32,
@@ -489,7 +499,7 @@ struct LoggedParent {
 }
 
 impl LoggedParent {
-    /// What a root gives to its descendants.
+    /// The facts that descendants inherit from a root.
     fn root_facts(&self) -> Option<RootFacts> {
         Some(RootFacts { sid: self.sid, direction: self.direction.side()?, a: self.from, b: self.to, trunk: self.trunk })
     }
@@ -502,7 +512,8 @@ fn booked_parents(
     runs: &mut BTreeSet<usize>,
 ) -> Result<BTreeMap<Sid, BookedParent>, LedgerError> {
     let parents = logged_parents(history, places, texts)?;
-    // A booked child gives its root's facts to its own children; the log names the root as its parent.
+    // A booked child passes its root's facts on to its own children; the log names the root as its
+    // parent.
     let mut roots: Vec<Sid> =
         parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
     roots.sort_unstable();
@@ -558,8 +569,8 @@ fn booked_versions<'a>(
     Ok(versions)
 }
 
-/// Rows of the log, group by group: of each day's part only the groups are read in which one stands, one at a time. `then`
-/// takes the rows of a group as their numbers in it and the ids of their calls.
+/// Reads rows of the log, one row group at a time, and only the row groups that hold a wanted row.
+/// `then` receives the wanted row numbers within the group, and the ids of their calls.
 fn each_logged<'a>(
     history: &History,
     places: impl Iterator<Item = &'a Place>,
@@ -621,7 +632,7 @@ fn add_versions(
     Ok(())
 }
 
-/// A party as the log writes it: a SIP endpoint stays one, also with a number as its user.
+/// A party as the log writes it: a SIP endpoint remains one, even with a number as its user.
 fn pack_logged(text: &str, texts: &mut SharedTexts) -> PartyRef {
     if text.starts_with("sip:") || text.starts_with("sips:") {
         return PartyRef::endpoint(texts.parties.id(text));
@@ -639,7 +650,7 @@ fn add_parents(
     let starts = logged.longs(["start_time"])?;
     for (row, sid) in rows {
         let [root, account, trunk, direction, from, to] = columns.row(*row);
-        // Only a root's parties are asked for.
+        // Only a root's parties are needed.
         let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
         let parent = LoggedParent {
             sid: *sid,

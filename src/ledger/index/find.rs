@@ -1,4 +1,4 @@
-//! One call out of the ledger, with its legs and its family: only the groups of rows are read in which they stand.
+//! Finds one call in the ledger, with its legs and its family, and reads only their row groups.
 //!
 //! ```text
 //! call id ──▶ ids of each run ──────▶ day, row ──▶ its row of the log
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! # Why
-//! The log of thirty nights has hundreds of groups, and a family stands in one or two of them. A scan with a filter reads
-//! a column of ids of all of them, which no statistics can narrow.
+//! The log of thirty nights has hundreds of row groups, and a family is in one or two of them. A
+//! scan with a filter reads the id column of all of them, which no statistics can narrow.
 
 use super::ids::{self, ChildFile};
 use crate::fit::must_fit;
@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
-/// A row of the call log, as far as one call is explained by it.
+/// A row of the call log, with the columns that explain one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
 pub struct LogRow {
@@ -68,16 +68,16 @@ const LOG_TEXTS: [&str; 11] = [
     "run_id",
 ];
 
-/// Refuses damaged files of ids. What is found by them is held against its row; that nothing is found proves nothing, if they
-/// are damaged. So this is asked before a call is said to be unknown.
+/// Refuses damaged files of ids. A row found by its id is checked against that id, but finding none
+/// proves nothing if the files are damaged. So this is called before a call is reported as unknown.
 ///
 /// # Errors
-/// The first that is not as it was written.
+/// The first file that is not as it was written.
 pub fn refuse_damaged_ids(history: &History) -> Result<(), FileError> {
     history.runs.iter().try_for_each(|run| run.check_files(ids::FOLDER))
 }
 
-/// The log row of a call, wherever it is booked, and its run.
+/// The log row of a booked call, and its run.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -131,12 +131,12 @@ fn check_rows(path: &Path, found: &DataFrame, rows: usize) -> Result<(), FileErr
     Err(FileError::new(path, "has fewer rows than the ids of its run say").hint(RESTORE))
 }
 
-// ---- the family -------------------------------------------------------------------------------------------------
+// ---- the family ---------------------------------------------------------------------------------
 
 /// Rows of the log by run and UTC day.
 type Places = BTreeMap<(usize, i64), Vec<usize>>;
 
-/// A root and all its children, as the log has them, by start and id; the columns of the log.
+/// A root and all its children as log rows, by start and id; the columns of the log.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -159,12 +159,11 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
             let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
             check_rows(&path, &found, last - first + 1)?;
-            for row in rows {
-                let row = found.slice(must_fit(row - first, "a row of a group fits 63 bits"), 1);
-                assert_eq!(row.height(), 1, "a row between the first and the last that were read");
-                check_family(&path, &row, root)?;
-                family.vstack_mut(&row).map_err(polars_error(&path))?;
-            }
+            let wanted: IdxCa = rows.iter().map(|row| Some(must_fit(row - first, "a row of a group fits 32 bits"))).collect();
+            let own = found.take(&wanted).map_err(polars_error(&path))?;
+            assert_eq!(own.height(), rows.len(), "rows between the first and the last that were read");
+            check_family(&path, &own, root)?;
+            family.vstack_mut(&own).map_err(polars_error(&path))?;
         }
     }
     family.sort(["start_time", "call_sid"], SortMultipleOptions::default()).map_err(polars_error(Path::new("calls")))
@@ -190,14 +189,14 @@ pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFra
     late_price::put_in(family, &late_price::of_files(&prices)?)
 }
 
-/// Where a run has children of a root.
+/// The places of a root's children in a run.
 fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> {
     if run.has_children_file() {
         run.check_before_read(&run.folder.join(ids::CHILDREN))?;
         let found = ChildFile::open(&run.folder)?.find(Sid::of(root).0)?;
         return Ok(found.into_iter().map(|child| (i64::from(child.day), child.row as usize)).collect());
     }
-    // A run of before that file was invented: all of its log is asked.
+    // A run older than the file of children: all of its log is read.
     let mut found = Vec::new();
     for path in run.files(Dataset::Calls) {
         let Some(day) = day_of_file(&path) else { continue };
@@ -209,16 +208,15 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
     Ok(found)
 }
 
-fn check_family(path: &Path, row: &DataFrame, root: &str) -> Result<(), FileError> {
-    let [sid, parent] = Rows::new(path, 0, row).texts(["call_sid", "parent_call_sid"]).row(0);
-    if parent == root || sid == root {
-        return Ok(());
-    }
+fn check_family(path: &Path, found: &DataFrame, root: &str) -> Result<(), FileError> {
+    let texts = Rows::new(path, 0, found).texts(["call_sid", "parent_call_sid"]);
+    let is_stranger = |[sid, parent]: &[&str; 2]| *parent != root && *sid != root;
+    let Some([sid, parent]) = (0..found.height()).map(|row| texts.row(row)).find(is_stranger) else { return Ok(()) };
     let problem = format!("has {sid:?}, a child of {parent:?}, where the ids of the run say that a child of {root} stands");
     Err(FileError::new(path, problem).hint(RESTORE))
 }
 
-/// Splits sorted rows by the group in which each stands; rows after the last group are one piece.
+/// Splits sorted rows by row group; rows after the last group form one piece.
 fn rows_by_group<'a>(rows: &'a [usize], sizes: &[usize]) -> Vec<&'a [usize]> {
     let (mut rest, mut end, mut split) = (rows, 0, Vec::new());
     for size in sizes {
@@ -231,9 +229,9 @@ fn rows_by_group<'a>(rows: &'a [usize], sizes: &[usize]) -> Vec<&'a [usize]> {
     split
 }
 
-// ---- the legs ---------------------------------------------------------------------------------------------------
+// ---- the legs -----------------------------------------------------------------------------------
 
-/// The booked legs of a call, by number: what each costs.
+/// The booked legs of a call, by number: the amount of each.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -264,7 +262,7 @@ pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> 
     Ok(legs.into_iter().map(|(_, amount)| amount).collect())
 }
 
-/// The rows of the groups that may have a call of this start: those whose statistics do not say otherwise.
+/// The rows of the groups that may hold a call of this start, by their statistics.
 fn rows_that_may_start_at(start: Micros, groups: &[Group]) -> Vec<Range<usize>> {
     let mut first = 0;
     let mut found = Vec::new();

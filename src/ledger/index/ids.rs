@@ -1,4 +1,5 @@
-//! The ids of a run: two files of fixed width, in one order; and a third, which finds the children of a call.
+//! The ids of a run: two files of fixed width, in one order; and a third, which finds the children
+//! of a call.
 //!
 //! ```text
 //! ids/part-0.bin       n × 16 bytes   ids, big-endian, ascending
@@ -7,17 +8,19 @@
 //! ```
 //!
 //! # Why
-//! Every night walks through the ids of every run, and `rerate` asks for one of them. As Parquet this cost three times the
-//! CPU of thirty nights' ids and 80 MiB (measured with 30 nights of 100,000 calls); like this a walk reads and hashes 16
-//! bytes a call, a search reads a handful of places, and nothing stays in memory.
+//! Every night sweeps the ids of every run, and `rerate` looks up one of them. As Parquet this cost
+//! three times the CPU of thirty nights' ids and 80 MiB (measured with 30 nights of 100,000 calls);
+//! in this format a sweep reads and hashes 16 bytes a call, a search reads a handful of places, and
+//! nothing stays in memory.
 //!
-//! A child may start long after its parent and be booked by any later run: no range of days holds all children of a call
-//! (only the start is bounded, by `child-before-parent`). Without their own file a search reads the `parent_call_sid` of
-//! the whole log, which for thirty nights of a million calls takes seconds; the file is 4 MB of such a night.
+//! A child may start long after its parent and be booked by any later run: no range of days holds
+//! all children of a call (only the start is bounded, by `child-before-parent`). Without their own
+//! file a search reads the `parent_call_sid` of the whole log, which for thirty nights of a million
+//! calls takes seconds; the file is 4 MB of such a night.
 
 use crate::fit::must_fit;
 use crate::inputs::file::FileError;
-use crate::ledger::error::RESTORE;
+use crate::ledger::error::{RESTORE, unread};
 use crate::radix_sort;
 use crate::sid::Sid;
 use std::fs::File;
@@ -29,15 +32,16 @@ const ID_BYTES: u64 = 16;
 const REST_BYTES: u64 = 24;
 /// Bytes of a row of [`IDS`], [`REST`] and [`CHILDREN`].
 pub const WIDTHS: [u64; 3] = [ID_BYTES, REST_BYTES, CHILD_BYTES];
-/// Ids that are read at a time.
+/// The number of ids that are read at a time.
 const AT_ONCE: u64 = 1 << 14;
 /// UTC days that a call may have: 1970 to 2199, and what an offset adds.
 const DAYS: RangeInclusive<i32> = -1..=84_006;
-/// Stands for "no price", and for "no place".
+/// Marks "no price" and "no place".
 const NO_PRICE: i64 = i64::MIN;
 const NO_ROW: u32 = u32::MAX;
 
-/// A call of a run: where it stands in the log, and what tells a copy of it from another version.
+/// A call of a run: its place in the log, and the fields that tell a copy of it from another
+/// version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdRow {
     /// Its id.
@@ -46,7 +50,7 @@ pub struct IdRow {
     pub content: u64,
     /// The carrier's price, in units of 10⁻¹⁰.
     pub price: Option<i64>,
-    /// The UTC day of its part of the log and the row there; `None` if the call is ignored.
+    /// The UTC day of its file of the log and its row there; `None` if the call is ignored.
     pub place: Option<(i32, u32)>,
 }
 
@@ -54,20 +58,20 @@ pub struct IdRow {
 pub const FOLDER: &str = "ids/";
 /// The name of the file of ids.
 pub const IDS: &str = "ids/part-0.bin";
-/// The name of the file beside it.
+/// The name of the file with the other fields of each id.
 pub const REST: &str = "ids/rest-0.bin";
 
 /// Bytes of a packed row.
 const PACKED: usize = 40;
 
 impl IdRow {
-    /// Packs it at the end of `out`.
+    /// Appends the packed row to `out`.
     pub fn pack(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.sid.0.to_be_bytes());
         out.extend_from_slice(&self.rest());
     }
 
-    /// What stands beside the id.
+    /// The fields besides the id.
     fn rest(&self) -> [u8; 24] {
         let (day, row) = self.place.unwrap_or((0, NO_ROW));
         let mut rest = [0; 24];
@@ -79,7 +83,8 @@ impl IdRow {
     }
 }
 
-/// Sorts packed rows. Gives the bytes of the two files, and how many rows there are: of an ignored id one is kept.
+/// Sorts packed rows. Returns the bytes of the two files and the number of rows; of an ignored id
+/// one row is kept.
 #[must_use]
 pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
     let (rows, cut) = packed.as_chunks::<PACKED>();
@@ -88,7 +93,7 @@ pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
         let (sid, rest) = row.split_first_chunk::<16>().expect("a row has an id");
         let (longs, _) = rest.as_chunks::<8>();
         let ignored = longs[2].ends_with(&NO_ROW.to_be_bytes());
-        // Of one id the ignored row stands first.
+        // The ignored row of an id comes first.
         (u128::from_be_bytes(*sid), !ignored, longs[2], longs[0])
     };
     let mut keys: Vec<(u128, u32)> = (0..).zip(rows).map(|(number, row)| (key(row).0, number)).collect();
@@ -107,24 +112,24 @@ pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
     (ids, rest, keys.len() as u64)
 }
 
-/// A child in the log of a run: its root, which the log names as its parent, and where it stands.
+/// A child in the log of a run: its root, which the log names as its parent, and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChildRow {
     /// The id of its root.
     pub root: Sid,
-    /// The UTC day of its part of the log.
+    /// The UTC day of its file of the log.
     pub day: i32,
     /// Its row there.
     pub row: u32,
 }
 
-/// The name of the file of children. A run that booked calls has it, also without any child; one of before this file was
-/// invented has not.
+/// The name of the file of children. Every run that booked calls has it, even without any child;
+/// runs older than this file do not.
 pub const CHILDREN: &str = "ids/children-0.bin";
 const CHILD_BYTES: u64 = 24;
 
 impl ChildRow {
-    /// Packs it at the end of `out`, as it stands in the file.
+    /// Appends the row to `out`, as the file has it.
     pub fn pack(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.root.0.to_be_bytes());
         out.extend_from_slice(&self.day.to_be_bytes());
@@ -132,7 +137,7 @@ impl ChildRow {
     }
 }
 
-/// Sorts packed children; says how many there are.
+/// Sorts packed children; returns their number.
 #[must_use]
 pub fn sort_children(packed: &mut [u8]) -> u64 {
     let (rows, cut) = packed.as_chunks_mut::<24>();
@@ -142,7 +147,7 @@ pub fn sort_children(packed: &mut [u8]) -> u64 {
     rows.len() as u64
 }
 
-/// The children of a run, open to read.
+/// The children of a run, opened for reading.
 #[derive(Debug)]
 pub struct ChildFile {
     path: PathBuf,
@@ -154,7 +159,7 @@ impl ChildFile {
     /// Opens the children of a run by its folder.
     ///
     /// # Errors
-    /// If they cannot be read.
+    /// If the file cannot be read.
     pub fn open(run: &Path) -> Result<Self, FileError> {
         let (path, file, count) = open(run, CHILDREN, CHILD_BYTES)?;
         Ok(Self { path, file, count })
@@ -195,7 +200,7 @@ impl ChildFile {
     }
 }
 
-/// A binary search: the first of so many sorted places that is not below what is looked for.
+/// A binary search: the first of `count` sorted places that is not below the target.
 fn first_not_below(count: u64, mut is_below: impl FnMut(u64) -> Result<bool, FileError>) -> Result<u64, FileError> {
     let (mut low, mut high) = (0, count);
     while low < high {
@@ -209,7 +214,7 @@ fn first_not_below(count: u64, mut is_below: impl FnMut(u64) -> Result<bool, Fil
     Ok(low)
 }
 
-/// The rows from the first place on, as long as they are what is looked for.
+/// The rows from the first place on, as long as they match.
 fn rows_while<T>(
     places: Range<u64>,
     mut row: impl FnMut(u64) -> Result<T, FileError>,
@@ -226,10 +231,10 @@ fn rows_while<T>(
     Ok(found)
 }
 
-/// A file of a run and how many rows of a width it has.
+/// Opens a file of a run; returns the number of its rows of a width.
 fn open(run: &Path, name: &str, width: u64) -> Result<(PathBuf, File, u64), FileError> {
     let path = run.join(name);
-    let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}")).hint(RESTORE);
+    let fail = |e: std::io::Error| unread(&path, &e);
     let file = File::open(&path).map_err(fail)?;
     let bytes = file.metadata().map_err(fail)?.len();
     if bytes % width == 0 {
@@ -238,24 +243,24 @@ fn open(run: &Path, name: &str, width: u64) -> Result<(PathBuf, File, u64), File
     Err(FileError::new(&path, format!("has {bytes} bytes; expected a multiple of {width}")).hint(RESTORE))
 }
 
-/// Room for some rows of a width.
+/// A buffer for some rows of a width.
 fn room_for(rows: &Range<u64>, width: u64) -> Vec<u8> {
     vec![0; must_fit((rows.end - rows.start) * width, "some rows fit memory")]
 }
 
 fn read(path: &Path, file: &mut File, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
     let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(bytes));
-    read.map_err(|e| FileError::new(path, format!("cannot be read: {e}")).hint(RESTORE))
+    read.map_err(|e| unread(path, &e))
 }
 
-/// The ids of a run, open to read.
+/// The ids of a run, opened for reading.
 #[derive(Debug)]
 pub struct IdFile {
-    /// Where the ids are.
+    /// The path of the file of ids.
     pub path: PathBuf,
     ids: File,
     rest: File,
-    /// How many ids there are.
+    /// The number of ids.
     pub count: u64,
 }
 
@@ -263,7 +268,7 @@ impl IdFile {
     /// Opens the ids of a run by its folder.
     ///
     /// # Errors
-    /// If they cannot be read, or the two files do not go together.
+    /// If the files cannot be read, or do not belong together.
     pub fn open(run: &Path) -> Result<Self, FileError> {
         let ((path, ids, count), (_, rest, others)) = (open(run, IDS, ID_BYTES)?, open(run, REST, REST_BYTES)?);
         if count != others {
@@ -317,7 +322,7 @@ impl IdFile {
         }
     }
 
-    /// All rows, in ranges of a size that stays small.
+    /// All rows, in ranges of a bounded size.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + use<> {
         let count = self.count;
         (0..count.div_ceil(AT_ONCE)).map(move |at| at * AT_ONCE..((at + 1) * AT_ONCE).min(count))
@@ -332,7 +337,7 @@ impl IdFile {
         rows_while(first..self.count, |at| Ok(self.rows(at..at + 1)?[0]), |row| row.sid == sid)
     }
 
-    /// The rows of some ids, sorted as they are: one walk over both.
+    /// The rows of some ids, sorted like the file: one walk over both.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -350,7 +355,7 @@ impl IdFile {
                     hits.push(at);
                 }
             }
-            // Of a few hits each row is read by itself, of many the whole range.
+            // For a few hits each row is read by itself, for many the whole range.
             if hits.len() > 64 {
                 let rows = self.rows(range)?;
                 found.extend(hits.into_iter().map(|at| rows[at]));

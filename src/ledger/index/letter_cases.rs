@@ -1,13 +1,16 @@
-//! Ids that differ in the case of their letters alone, or in the marks that a spreadsheet sets around a text (`'CA1`,
-//! `="CA1"`): one of two exports came through such a program, and a call that is in both is billed under either id.
+//! Ids that differ only in the case of their letters, or in the marks that a spreadsheet sets
+//! around a text (`'CA1`, `="CA1"`): one of two exports came through such a program, and a call
+//! that is in both is billed under either id.
 //!
-//! Ids are texts, and nothing says that two such are one call: it is said, and a person decides.
+//! Ids are texts, and nothing proves that two such ids are one call: so it is reported, and a
+//! person decides.
 //!
-//! A run says of itself in which shapes it has ids that are not in the carrier's form: in capitals, in small letters, marked. The ids
-//! of a later one are looked for in it in those shapes, if they have another.
+//! A run records the shapes of its ids that are not in the carrier's form: in capitals, in small
+//! letters, marked. The ids of a later run are searched in it in those shapes, if they have
+//! another.
 //!
-//! **Invariant:** memory does not grow with the night: of more than 16,384 ids some are looked at, by their hash, so that
-//! neither order nor threads change which.
+//! **Invariant:** memory does not grow with the night: of more than 16,384 ids a sample by hash is
+//! compared, so that neither order nor threads change the sample.
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -19,27 +22,27 @@ use crate::sid::{Sid, SidText};
 use crate::text::visible;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many ids are kept at most, while a part is looked at.
+/// Maximum number of ids that are kept while a partition is looked at.
 const MOST: usize = 1 << 14;
-/// Ids of a run that are looked for at a time.
+/// Ids of a run that are searched at a time.
 const AT_A_TIME: u64 = 1 << 16;
 
-/// Ids of booked calls that their carrier would write otherwise: by the id that it would write, as they came.
+/// Ids of booked calls that are not in the carrier's form: by their usual spelling, as they came.
 #[derive(Default)]
 pub struct LetterCases {
     seen: BTreeMap<Sid, BTreeSet<Box<str>>>,
-    /// Only ids are kept whose last so many bits are 0.
+    /// Only ids whose last `bits` bits are 0 are kept.
     bits: u32,
-    /// The shapes that there are.
+    /// The shapes that occur.
     pub shapes: BTreeSet<Shape>,
-    /// Whether there are ids in the carrier's form.
+    /// True if there are ids in the carrier's form.
     pub has_usual: bool,
-    /// Whether usual ones are kept, too: an earlier run has others.
+    /// True if ids in their usual spelling are kept too: an earlier run has others.
     keeps_all: bool,
 }
 
 impl Shape {
-    /// That of an id; none if it has no letters.
+    /// The shape of an id; `None` if it has neither marks nor letters.
     fn of(text: &str) -> Option<Self> {
         let has = |is: fn(&u8) -> bool| text.bytes().any(|byte| is(&byte));
         if text.starts_with('\'') || text.starts_with("=\"") {
@@ -53,7 +56,7 @@ impl Shape {
         }
     }
 
-    /// An id in this shape.
+    /// The spellings of an id in this shape.
     fn spellings(self, text: &str) -> Vec<String> {
         match self {
             Self::Capital => vec![usual(text).to_ascii_uppercase()],
@@ -64,7 +67,7 @@ impl Shape {
     }
 }
 
-/// An id as its carrier writes it: `CA` and small hex digits; any other in small letters.
+/// The usual spelling of an id: `CA` and small hex digits; any other in small letters.
 fn usual(text: &str) -> String {
     let bare = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let small = bare.trim_start_matches('\'').to_ascii_lowercase();
@@ -75,13 +78,14 @@ fn usual(text: &str) -> String {
 }
 
 impl LetterCases {
-    /// None yet; of a night after runs with other ids than in the carrier's form all that are not in it are kept.
+    /// An empty set. If earlier runs have ids that are not in the carrier's form, all ids that are
+    /// not in it are kept.
     #[must_use]
     pub fn new(has_others_before: bool) -> Self {
         Self { keeps_all: has_others_before, ..Self::default() }
     }
 
-    /// Looks at the id of a call that is booked, if it is not in its carrier's form.
+    /// Looks at the id of a booked call that is not in its carrier's form.
     pub fn look(&mut self, text: &str) {
         let usual = usual(text);
         let is_unusual = usual != text;
@@ -103,7 +107,7 @@ impl LetterCases {
         }
     }
 
-    /// Adds those of another part.
+    /// Adds the ids of another partition.
     pub fn merge(&mut self, other: Self) {
         self.bits = self.bits.max(other.bits);
         self.shapes.extend(other.shapes);
@@ -114,7 +118,7 @@ impl LetterCases {
         }
     }
 
-    /// What is said of calls that the last run has booked under an id that another call has in another spelling.
+    /// The note on calls of the last run that are booked under a second spelling of their id too.
     ///
     /// # Errors
     /// If the ids of a run cannot be read.
@@ -142,7 +146,7 @@ impl LetterCases {
         )))
     }
 
-    /// The ids of a run that an earlier one has in another spelling.
+    /// Adds the ids of a run that an earlier one has in another spelling.
     fn add_twins(&self, run: &Run, earlier: &Run, twins: &mut BTreeMap<Sid, String>) -> Result<(), LedgerError> {
         let shapes = &earlier.manifest.id_shapes;
         let mut add = |texts: Vec<String>| -> Result<(), LedgerError> {
@@ -167,7 +171,7 @@ impl LetterCases {
         let mut ids = IdFile::open(&run.folder)?;
         for first in (0..ids.count).step_by(usize::try_from(AT_A_TIME).expect("it fits")) {
             let sids = ids.sids(first..ids.count.min(first + AT_A_TIME))?;
-            // Of an id in another form than the carrier's this is no text, and nobody has it.
+            // For an id that is not in the carrier's form this is no text, and matches nothing.
             add(sids.into_iter().map(|sid| SidText::Carrier(sid).to_string()).collect())?;
         }
         Ok(())

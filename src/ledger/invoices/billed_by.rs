@@ -1,8 +1,8 @@
-//! Which invoice bills which leg.
+//! Finds the invoice that bills a leg.
 //!
-//! **Invariant:** a leg is on at most one invoice that stands. An invoice takes all legs of its account and currency that
-//! its runs hold up to the end of its period, unless one before it has them; a credit note that asks for them to be billed
-//! again lets them go.
+//! **Invariant:** a leg is on at most one invoice in force. An invoice takes all legs of its
+//! account and currency that its runs hold up to the end of its period, unless an earlier one has
+//! them; it is in force until a credit note with re-billing releases its legs.
 
 use crate::ledger::batch::{Batch, BatchKind, Entry};
 use crate::time::{self, Micros};
@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 /// A month as a number: twelve a year, from the year 0.
 pub type Month = i32;
 
-/// The month of a text `YYYY-MM`; months before the year 1 for one that is none.
+/// The month of a text `YYYY-MM`; for any other text a month before the year 1.
 #[must_use]
 pub fn month(text: &str) -> Month {
     let parts = text.split_once('-').and_then(|(year, month)| Some((year.parse::<i32>().ok()?, month.parse::<i32>().ok()?)));
@@ -39,21 +39,21 @@ pub struct Claim<'a> {
     pub entry: &'a Entry,
     runs: HashSet<&'a str>,
     until: Month,
-    /// The credit note that let its legs go, and the batch of that.
+    /// The credit note that released its legs, and the batch of that note.
     released: Option<(&'a Batch, &'a Entry)>,
 }
 
 /// The claims of all invoices.
 #[derive(Debug, Default)]
 pub struct BilledBy<'a> {
-    /// By account, then by currency, in the order in which they were issued.
+    /// By account, then by currency, in the order of issue.
     by_account: HashMap<&'a str, Vec<(&'a str, Vec<Claim<'a>>)>>,
     /// The batches that billed a period as a whole, with their periods.
     issues: Vec<(&'a Batch, Month)>,
 }
 
 impl<'a> BilledBy<'a> {
-    /// The claims of what was issued.
+    /// The claims of everything issued.
     #[must_use]
     pub fn of(issued: &'a [Batch]) -> Self {
         let mut claims = Self::default();
@@ -99,9 +99,11 @@ impl<'a> BilledBy<'a> {
         own.map_or(&[], |(_, claims)| claims)
     }
 
-    /// Up to which month an account was billed in a currency: what comes for these months now is late.
+    /// The last month that an account was billed for in a currency: legs that arrive now for it or
+    /// for an earlier month are late.
     ///
-    /// A month whose invoice is to be written again is open from then on, unless a later one was billed before.
+    /// A month whose invoice is to be written again is open from then on, unless a later month was
+    /// billed before.
     #[must_use]
     pub fn billed_until(&self, account: &str, currency: &str) -> Option<Month> {
         let is_for =
@@ -128,25 +130,35 @@ impl<'a> BilledBy<'a> {
         until
     }
 
-    /// Whether the monthly items of an account were billed in a currency for a month, on an invoice that stands.
+    /// True if an invoice in force bills the monthly items of an account, in a currency, for a
+    /// month.
     #[must_use]
     pub fn has_items(&self, account: &str, currency: &str, month: Month) -> bool {
         self.billing_items(account, currency, month).next().is_some()
     }
 
-    /// The invoices that bill an account's monthly items of a month, and stand.
+    /// The invoices in force that bill an account's monthly items of a month.
     pub fn billing_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
         self.of_items(account, currency, month).filter(|claim| claim.released.is_none())
+    }
+
+    /// The currencies in which invoices in force bill an account's monthly items of a month.
+    #[must_use]
+    pub fn items_in(&self, account: &str, month: Month) -> Vec<&'a str> {
+        let own = self.by_account.get(account).into_iter().flatten();
+        own.map(|(currency, _)| *currency).filter(|currency| self.has_items(account, currency, month)).collect()
     }
 
     fn of_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
         self.on(account, currency).iter().filter(move |claim| claim.until == month && claim.entry.items > 0)
     }
 
-    /// Of the credit notes that let go what is billed now, the one with the latest date, and its date: legs by their runs and
-    /// months, and the monthly items of a month. An invoice of an earlier date would bill them beside the credited one.
+    /// The credit note with the latest date, and its date, among those that released what is billed
+    /// now: legs by their runs and months, and the monthly items of a month. An invoice with an
+    /// earlier date would bill them besides the credited one.
     ///
-    /// A note of its invoice's own date is none of these: that invoice, of a wrong date perhaps, stood for no day.
+    /// A note with the date of its own invoice is left out: that invoice, perhaps of a wrong date,
+    /// was in force for no day.
     pub fn freed_by<'r>(
         &self,
         (account, currency): (&str, &str),
@@ -155,7 +167,7 @@ impl<'a> BilledBy<'a> {
         stands: impl Fn(&str) -> bool,
     ) -> Option<(&'a str, &'a str)> {
         let own = self.on(account, currency);
-        // What a run that was undone had is in another run now, under another name.
+        // The legs of an undone run are in another run now, under another name.
         let is_gone = |claim: &&Claim<'_>| claim.runs.iter().any(|run_id| !stands(run_id));
         let gone: Vec<&Claim<'a>> = own.iter().filter(is_gone).collect();
         let of_legs = legs.flat_map(|(run_id, month)| {
@@ -172,7 +184,7 @@ impl<'a> BilledBy<'a> {
     }
 }
 
-/// Those of an account's claims that ever had a leg, in their order: each but the last let it go.
+/// The claims of an account that ever had a leg, in their order: each but the last released it.
 pub fn billing<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> impl Iterator<Item = &'c Claim<'a>> {
     let mut free_from = Some(0);
     own.iter().filter(move |claim| {
@@ -186,7 +198,7 @@ pub fn billing<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> i
     })
 }
 
-/// The invoice that bills a leg, and stands.
+/// The invoice in force that bills a leg.
 #[must_use]
 pub fn uncredited<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> Option<&'c Claim<'a>> {
     billing(own, run_id, month).last().filter(|claim| claim.released.is_none())
@@ -282,7 +294,8 @@ mod tests {
         let note = Some("CN-2 2027-01-10".to_owned());
         assert_eq!([freed(&issued, "r1", None), freed(&issued, "r2", None)], [note.clone(), None]);
         assert_eq!([freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))], [note.clone(), None]);
-        // Billed again, and let go on the same day: the first invoice stood until then all the same.
+        // Billed again, and released on the same day: the first invoice was in force until then all
+        // the same.
         issued.extend([batch(3, "2026-11", &["r1"]), credit(4, "INV-3", true)]);
         issued[2].manifest.date = "2027-01-10".to_owned();
         issued[3].manifest.date = "2027-01-10".to_owned();

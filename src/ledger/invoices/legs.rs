@@ -1,4 +1,4 @@
-//! Reading the legs that invoices bill: run by run, a group of rows at a time.
+//! Reads the legs that invoices bill: run by run, one row group at a time.
 
 use super::billed_by::{self, BilledBy, Month, month, month_of};
 use crate::document::usage::{LineKey, Usage};
@@ -40,7 +40,7 @@ pub struct LegRow<'a> {
     pub amount: Amount,
 }
 
-/// What the sums need …
+/// The columns for the sums …
 const SUMMED: [&str; 11] = [
     "account_sid",
     "currency",
@@ -54,10 +54,11 @@ const SUMMED: [&str; 11] = [
     "price_per_minute",
     "connection_fee",
 ];
-/// … and what an itemisation needs beside it.
+/// … and those that an itemisation needs besides.
 const ITEMISED: [&str; 3] = ["leg_from", "leg_to", "duration_seconds"];
 
-/// Shows the legs of a run, of the days that are wanted; the legs of a call one after the other.
+/// Calls `then` for the legs of a run, on the wanted days; the legs of a call come one after the
+/// other.
 ///
 /// # Errors
 /// If a file cannot be read, or `then` fails.
@@ -112,8 +113,8 @@ pub fn each<E: From<LedgerError>>(
     Ok(())
 }
 
-/// The same for a bill: a leg that was changed would be billed, and the bill be good for ever. (`verify` has held each file
-/// against its hash already.)
+/// Like [`each`], for a bill: checks the files first, as a changed leg would be billed, and a bill
+/// is final. (`verify` has checked each file against its hash already.)
 ///
 /// # Errors
 /// As [`each`]; also if a file is not as it was written.
@@ -130,11 +131,11 @@ pub fn each_to_bill<E: From<LedgerError>>(
 /// The legs of an account in a currency that no invoice bills yet.
 #[derive(Debug, Clone, Default)]
 pub struct Open {
-    /// Added up.
+    /// Their usage, added up.
     pub usage: Usage,
-    /// How many there are of each run and month; runs by their place in the history.
+    /// The number of legs by run and month; runs by their place in the history.
     pub runs: BTreeMap<usize, BTreeMap<Month, u64>>,
-    /// Their sum, leg by leg, beside the lines.
+    /// Their sum, leg by leg, independent of the lines.
     pub sum: Total,
 }
 
@@ -150,10 +151,10 @@ impl Open {
         add(&mut self.usage, leg, own, until)
     }
 
-    /// Whether a document bills these legs: the sum of its lines is theirs.
+    /// Checks that a document bills these legs: the sum of its lines equals theirs.
     ///
     /// # Errors
-    /// If it is not.
+    /// If it does not.
     pub fn check(&self, document: &Document) -> Result<(), Unbalanced> {
         let (found, expected) = (document.totals.usage.to_string(), self.sum.to_string());
         let legs: u64 = self.runs.values().flat_map(BTreeMap::values).sum();
@@ -165,7 +166,7 @@ impl Open {
     }
 }
 
-/// Adds a leg of a month to the usage of another one or the same.
+/// Adds a leg of the month `own` to the usage billed for `until`, the same month or a later one.
 ///
 /// # Errors
 /// If the sum does not fit.
@@ -181,7 +182,7 @@ pub fn add(usage: &mut Usage, leg: &LegRow<'_>, own: Month, until: Month) -> Res
     usage.add(leg.call_sid, time::day(leg.start), key, leg.billed, leg.amount)
 }
 
-/// All legs up to the end of a month that no standing invoice bills, by account and currency.
+/// All legs up to the end of a month that no invoice in force bills, by account and currency.
 ///
 /// # Errors
 /// If a file cannot be read, or a sum does not fit.
@@ -228,12 +229,12 @@ fn entry<'m>(found: &'m mut HashMap<String, Vec<(String, Open)>>, account: &str,
     &mut own[at].1
 }
 
-/// Which months of which runs have no open leg.
+/// The months of runs that have no open leg.
 ///
 /// # Why
-/// Late legs may lie in any month of any run. What batches took of a run's month is counted in them, and the run's manifest
-/// says how many legs there are: where the two are the same, nothing need be read. Where anything was credited to be billed
-/// again, the legs are looked at.
+/// Late legs may lie in any month of any run. Batches count the legs that they take from each month
+/// of a run, and the run's manifest has the number of legs: if the two are equal, nothing need be
+/// read. If anything was credited to be billed again, the legs are read.
 struct Billed<'a> {
     whole: HashSet<(&'a str, Month)>,
 }
@@ -274,14 +275,14 @@ impl<'a> Billed<'a> {
 /// The runs that a batch bills, in the order in which its documents name them.
 #[derive(Debug, Default)]
 pub struct BilledRuns {
-    /// What the batch says of them.
+    /// The batch's entries for them.
     pub all: Vec<BilledRun>,
-    /// Their places in it, by their places in the history.
+    /// Their places in `all`, by their places in the history.
     places: HashMap<usize, usize>,
 }
 
 impl BilledRuns {
-    /// Counts a document's legs; gives the places of its runs.
+    /// Counts a document's legs; returns the places of its runs.
     pub fn add(&mut self, history: &History, open: &Open) -> Vec<usize> {
         let add = |(run, months): (&usize, &BTreeMap<Month, u64>)| {
             let place = *self.places.entry(*run).or_insert_with(|| {
@@ -298,15 +299,16 @@ impl BilledRuns {
     }
 }
 
-// ---- itemised legs, dealt out by document -------------------------------------------------------------------------
+// ---- itemised legs, by document
+// ------------------------------------------------------------------
 
-/// Documents whose legs wait in one part.
+/// The number of documents that share one spill part.
 pub const PART: usize = 64;
 
-/// Puts a leg of a document to its part: [`PART`] documents share one.
+/// Appends a leg to the part of its document: [`PART`] documents share one.
 ///
 /// # Errors
-/// If it finds room neither in memory nor on disk.
+/// If there is no room for it in memory or on disk.
 pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileError> {
     let mut row = Vec::with_capacity(160);
     row.extend(document.to_le_bytes());
@@ -323,8 +325,8 @@ pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileEr
     parts.push(document as usize / PART, &row, 1)
 }
 
-/// Takes the legs of a part back, by document, each sorted by start, call and leg; numbers with their last `masked` digits
-/// hidden.
+/// Takes the legs of a part back, by document, each sorted by start, call and leg. The last
+/// `masked` digits of numbers are hidden.
 ///
 /// # Errors
 /// If they cannot be read back.

@@ -1,12 +1,13 @@
-//! Invoices and credit notes in the ledger: kept, numbered, published; and which of them bills a leg.
+//! Invoices and credit notes in the ledger: kept, numbered, published; and the document that bills
+//! a leg.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`publish`] | a batch by one rename, like a run |
 //! | [`legs`] | the legs that documents bill, read from the runs |
-//! | [`billed_by`] | which document bills a leg, and which let it go |
+//! | [`billed_by`] | which document bills a leg, and which released it |
 //!
-//! What a batch says of itself is [`crate::ledger::batch`].
+//! The manifest of a batch is [`crate::ledger::batch`].
 //!
 //! **Invariant:** a leg is on at most one invoice that is not credited.
 

@@ -1,4 +1,5 @@
-//! Publishing a batch: documents into `staging`, then the manifest, then one rename. The protocol is that of a run.
+//! Publishes a batch: documents into `staging`, then the manifest, then one rename. The protocol is
+//! that of a run.
 
 use crate::disk::durable::{make_folder, make_folder_synced, move_synced, sync_folder, write_synced};
 use crate::disk::private;
@@ -38,8 +39,8 @@ impl Writer {
         Ok(Self { folder, path, file, hasher: blake3::Hasher::new(), bytes: 0, entries: Vec::new() })
     }
 
-    /// Writes a document, whose number is the next of its series. `entry` says what the document does not; its totals and
-    /// hash are filled in here.
+    /// Writes a document, whose number is the next of its series. `entry` has the fields that the
+    /// document lacks; its totals and hash are filled in here.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -66,13 +67,14 @@ impl Writer {
         self.file.write_all(&line).map_err(fail)
     }
 
-    /// Whether it has no document.
+    /// True if it has no document.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Ends the batch in `staging`, as it will be published. `manifest` says what the documents do not.
+    /// Completes the batch in `staging`, ready to be published. `manifest` has the fields that the
+    /// documents lack.
     ///
     /// # Errors
     /// If anything cannot be written or synced.
@@ -109,13 +111,13 @@ impl Writer {
     }
 }
 
-/// A batch that is whole, and not yet issued.
+/// A complete batch that is not yet issued.
 pub struct Staged {
     batch: Batch,
 }
 
 impl Staged {
-    /// The history as it will be, so that its documents can be drawn before they are issued.
+    /// The history with this batch, so that its documents can be rendered before they are issued.
     #[must_use]
     pub fn history(&self, before: &History) -> History {
         let mut history = before.clone();
@@ -142,7 +144,8 @@ impl Staged {
 /// The next place in the series of a seller and a year.
 ///
 /// # Errors
-/// If an earlier document of the series has a later date: numbers would not follow dates. (Another year is another series.)
+/// If an earlier document of the series has a later date: numbers would not follow dates. (Another
+/// year is another series.)
 pub fn next_counter(history: &History, seller: &str, date: &str) -> Result<u64, String> {
     let year = year_of(date);
     let mut last = 0;

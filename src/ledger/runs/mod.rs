@@ -1,11 +1,11 @@
-//! One run: sorted, staged, booked by a rename; taken back; its waiting records written off.
+//! One run: sorted, staged, booked by a rename; undone; its suspended records written off.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`sort`] | booked calls into row groups of legs and log, by start |
 //! | [`stage`] | every file of a run into `staging`, synced, then the rename |
-//! | [`undo`] | takes a run back, and those that stand on it |
-//! | [`write_off`] | a run that copies what waits without the records that a person closed |
+//! | [`undo`] | takes a run back, and those that depend on it |
+//! | [`write_off`] | a run that copies the suspense without the records that a person closed |
 //!
 //! **Invariant:** a run is booked by one rename, or not at all.
 

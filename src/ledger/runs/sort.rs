@@ -1,12 +1,12 @@
-//! The legs and the log of a run, from booked calls to Parquet.
+//! Writes the legs and the log of a run, from booked calls to Parquet.
 //!
 //! ```text
 //! pieces of booked calls ──sort──▶ SortedPiece ──cut──▶ Group: 65,536 calls of a day ──encode──▶ pages of legs and log, ids
 //! (by start, packed)               one a core      spans buckets                 one a core
 //! ```
 //!
-//! **Invariant:** a group is cut by its place in the day alone, so that neither the pieces nor the cores can be seen in the
-//! files. Amounts come out of [`crate::rating::charge`], as integers.
+//! **Invariant:** a group is cut by its place in the day alone, so that the files depend neither on
+//! the pieces nor on the cores. Amounts come from [`crate::rating::charge`], as integers.
 
 pub(crate) mod numbers;
 
@@ -40,22 +40,24 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Calls that a piece is meant to have, unpacked and sorted at a time.
+/// The intended number of calls of a piece, unpacked and sorted at a time.
 ///
-/// A million calls take 348 MiB and 11 % less CPU than with pieces of 32,768 (measured): what is sorted stays near the cache, and
-/// the same memory serves one piece after the other. Fresh memory is cleared by the kernel when it is first touched.
+/// A million calls take 348 MiB and 11 % less CPU than with pieces of 32,768 (measured), because a
+/// piece stays near the cache and the same memory serves one piece after the other. Fresh memory is
+/// cleared by the kernel when it is first touched.
 pub const PIECE: u64 = 1 << 13;
 
-/// Everything that the legs and the log of a run are written from.
+/// The input of the legs and the log of a run.
 #[derive(Clone, Copy)]
 pub struct Books<'a> {
     /// Booked calls, in pieces by start.
     pub calls: &'a Spill,
-    /// Ids of ignored calls, in pieces by id; those of booked calls come to them.
+    /// Ids of ignored calls, in pieces by id; those of booked calls are added to them.
     pub ids: &'a Spill,
-    /// Where the children of each root are: in pieces by the root's id. They come with the groups.
+    /// The places of each root's children, in pieces by the root's id. They are added with the
+    /// groups.
     pub children: &'a Spill,
-    /// Where the pieces are cut.
+    /// The split points between pieces.
     pub bounds: &'a SplitPoints,
     /// Texts of accounts, trunks and directions.
     pub texts: &'a SharedTexts,
@@ -63,15 +65,15 @@ pub struct Books<'a> {
     pub decks: &'a [Deck],
     /// Their rows, numbered.
     pub rates: &'a RateNumbers<'a>,
-    /// The rounding of a leg, and which callers are withheld.
+    /// The rounding of a leg, and the callers that count as withheld.
     pub policy: &'a Policy,
     /// The run's name.
     pub run_id: &'a str,
-    /// What the groups are built in.
+    /// The scratch memory in which groups are built.
     pub bench: &'a SortScratch,
 }
 
-/// What one group after the other is built in.
+/// The scratch memory that one group after the other is built in.
 #[derive(Default)]
 pub struct SortScratch {
     columns: Pool<(LegColumns, LogColumns)>,
@@ -99,24 +101,25 @@ impl Drop for SortedPiece {
 pub struct Group {
     /// The UTC day.
     pub day: i64,
-    /// The place of the first call in the day's part of the log.
+    /// The row of the first call in the day's file of the log.
     pub first_row: usize,
-    /// How many calls there are.
+    /// The number of calls.
     pub calls: usize,
     pieces: Vec<(Arc<SortedPiece>, Range<usize>)>,
 }
 
 /// The rows of a group, as pages.
 pub struct EncodedGroup {
-    /// How many legs, and their columns.
+    /// The number of legs, and their columns.
     pub legs: (usize, Vec<Encoded>),
-    /// How many calls, and the columns of the log.
+    /// The number of calls, and the columns of the log.
     pub log: (usize, Vec<Encoded>),
-    /// Sum of the legs by deck; `None` for a deck without one (free calls have none, a price of zero has).
+    /// Sum of the legs by deck; `None` for a deck without legs (free calls have none, a call with a
+    /// price of zero has).
     pub sums: Vec<Option<Total>>,
 }
 
-/// Cuts sorted buckets into groups.
+/// Cuts sorted pieces into groups.
 #[derive(Debug, Default)]
 pub struct Cutter {
     open: Group,
@@ -124,7 +127,7 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// Takes the next bucket.
+    /// Takes the next piece.
     pub fn add(&mut self, bucket: SortedPiece) {
         let bucket = Arc::new(bucket);
         let mut at = 0;
@@ -152,7 +155,7 @@ impl Cutter {
         }
     }
 
-    /// The groups that are full; at the end of all buckets the last one too.
+    /// The full groups; at the end of all pieces the last one too.
     pub fn groups(&mut self, at_end: bool) -> Vec<Group> {
         if at_end {
             self.close(i64::MIN);
@@ -178,14 +181,14 @@ impl Books<'_> {
             }
         })?;
         assert_eq!(calls.len(), rows, "a piece has the calls that were dealt to it");
-        // The first half of a carrier's id decides nearly always, without a look at the calls: 250 of them start in one
-        // second.
+        // The first half of a carrier's id nearly always decides, without reading the calls: 250 of
+        // them start in one second.
         let has_odd = !texts.odd_sids.is_empty();
         let half = |sid: Sid| -> u64 { if has_odd { 0 } else { must_fit(sid.0 >> 64, "half of an id has 64 bits") } };
         let mut order: Vec<(Micros, u64, u32)> =
             (0..).zip(&calls).map(|(number, call)| (call.start, half(call.sid), number)).collect();
         let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
-        // Where all start at whole seconds, seconds and ids are spread evenly.
+        // If all start at whole seconds, dividing by the second spreads seconds and ids evenly.
         let unit = if calls.iter().all(|call| call.start % SECOND == 0) { SECOND } else { 1 };
         let after_least = |start: Micros| (i128::from(start) - i128::from(Micros::MIN)).cast_unsigned();
         radix_sort::sort(
@@ -193,8 +196,8 @@ impl Books<'_> {
             |(start, half, _)| after_least(start / unit) << 64 | u128::from(*half),
             |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| sid(a.2).cmp(&sid(b.2))),
         );
-        // Brought into order once: these reads overlap in the processor, while each one of a loop that makes rows would be
-        // waited for (23.7 instead of 20.7 CPU s for ten million calls).
+        // Gather first: these random reads overlap in the processor; inside the row loop each would
+        // stall (23.7 instead of 20.7 CPU s for ten million calls).
         let mut sorted = pool.take();
         assert!(sorted.is_empty(), "what a pool gives is empty");
         sorted.reserve_exact(rows);
@@ -205,7 +208,7 @@ impl Books<'_> {
         Ok(SortedPiece { calls: sorted, texts, pool: Arc::clone(pool) })
     }
 
-    /// Builds and encodes the rows of a group; its ids go to their pieces.
+    /// Builds and encodes the rows of a group; adds its ids to their pieces.
     ///
     /// # Errors
     /// The first call whose amount does not fit.
@@ -260,7 +263,8 @@ impl Books<'_> {
         assert_eq!((row - first_row) as usize, group.calls, "a group has the calls of its pieces");
         ids.push()?;
         children.push()?;
-        // Side by side: where the last groups of a step leave a core without one of its own, it takes half of another's.
+        // In parallel: when the last groups of a step leave a core idle, it takes half of
+        // another's.
         let (leg_pages, log_pages) = rayon::join(|| legs.encode(self), || log.encode(self));
         assert_eq!(log.start.len(), group.calls, "the log has a row for each call");
         assert!(legs.leg.len() <= 2 * group.calls, "a call has two legs at most");
@@ -272,18 +276,18 @@ impl Books<'_> {
     }
 }
 
-/// Every row of every deck has a number, so that what a row says is looked up once a group.
+/// Numbers for all rows of all decks, so that the texts of a row are looked up once per group.
 #[derive(Debug)]
 pub struct RateNumbers<'a> {
     decks: &'a [Deck],
     /// The number of each deck's first row.
     first: Vec<u32>,
-    /// By number.
+    /// The rows, by number.
     rows: Vec<RateRow>,
     texts: Interner,
 }
 
-/// A row of a deck; texts by id, as many rows have one.
+/// A row of a deck; its texts by id, as many rows share one.
 #[derive(Debug)]
 struct RateRow {
     deck: u32,
@@ -323,9 +327,9 @@ impl<'a> RateNumbers<'a> {
     }
 }
 
-/// `+` and the digits of a number, kept in registers: bytes that were just written one by one are waited for when they are
-/// read as one. All 16 are appended and the rest is cut off again: a copy of a length that is not known is a call. Both
-/// together took a tenth of a run.
+/// `+` and the digits of a number, held in a `u128`: byte-wise writes followed by a wide read stall
+/// store forwarding. All 16 bytes are appended, then truncated: a copy of unknown length is a call
+/// to memcpy. Both together took a tenth of a run.
 #[derive(Clone, Copy)]
 struct NumberBytes {
     value: u64,
@@ -347,7 +351,7 @@ impl NumberBytes {
         out.truncate(end);
     }
 
-    /// So many of its first digits, without `+`.
+    /// Appends at most `digits` of its first digits, without `+`.
     fn push_prefix(self, digits: u8, out: &mut Vec<u8>) {
         let end = out.len() + usize::from(digits).min(self.length - 1);
         out.extend_from_slice(&(self.text >> 8).to_le_bytes());
@@ -355,12 +359,13 @@ impl NumberBytes {
     }
 }
 
-/// What a call's rows say more than once, as they say it: of a root, seven columns show one of two numbers.
+/// The repeated values of a call's rows, ready to be written: of a root, seven columns show one of
+/// two numbers.
 struct Written<'a> {
     texts: &'a BookedTexts,
     sid: SidText<'a>,
     parent: SidText<'a>,
-    /// Of A, B and C; one that is no number has no value.
+    /// The numbers of A, B and C; a party that is no number has no value.
     numbers: [NumberBytes; 3],
 }
 
@@ -423,7 +428,7 @@ impl LegColumns {
         [start, duration, billed, amount].into_iter().for_each(Vec::clear);
     }
 
-    /// Texts of a leg, with its place among the legs of its call; numbers come by blocks.
+    /// The texts of a leg, with its place among the legs of its call; numbers are added in blocks.
     fn push_texts(&mut self, number: u32, leg: &BookedLeg<'_>, written: &Written<'_>) {
         if number == 0 {
             self.call_sid.push(written.sid);
@@ -514,7 +519,7 @@ struct LogColumns {
     price: Vec<Option<i64>>,
 }
 
-/// The words of a trunk's directions come before the texts of children's own.
+/// The words for a trunk's directions precede the texts of children's own.
 const DIRECTIONS: [DirectionField; 2] = [DirectionField::Termination, DirectionField::Origination];
 
 impl LogColumns {
@@ -529,7 +534,7 @@ impl LogColumns {
         price.clear();
     }
 
-    /// Texts and amount of a call; its other numbers come by blocks.
+    /// Texts and amount of a call; its other numbers are added in blocks.
     fn push_texts(&mut self, call: &Booked, total: Total, written: &Written<'_>) {
         let cell = log_cell(call.scenario);
         let parties = Parties { a: call.a, b: call.b, c: call.c };
@@ -548,7 +553,7 @@ impl LogColumns {
             Some(direction) => direction.as_str(),
             None => directions.text(number - 2),
         };
-        // Mostly all callers are shown as themselves.
+        // Usually all callers are shown as themselves.
         let from = pages::texts(&self.from);
         let caller_id = if self.caller_id == self.from { from.clone() } else { pages::texts(&self.caller_id) };
         vec![

@@ -1,4 +1,5 @@
-//! Writing a run: every file into `staging`, synced by `disk::sync` while the next is written, then one rename.
+//! Writes a run: every file into `staging`, synced by `disk::sync` while the next is written, then
+//! one rename.
 
 use crate::disk::direct::Direct;
 use crate::disk::durable::{make_folder, move_synced, sync_folder, write_synced};
@@ -29,7 +30,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// A file that counts and hashes what goes through.
+/// A file that counts and hashes the bytes written to it.
 struct Hashed {
     path: PathBuf,
     file: Direct,
@@ -51,7 +52,7 @@ impl Write for Hashed {
     }
 }
 
-/// A file of the run that is being written.
+/// A file of the run, while it is written.
 struct Table {
     path: PathBuf,
     name: String,
@@ -79,7 +80,8 @@ impl Table {
         writer.batched(schema).map_err(polars_error(&path))
     }
 
-    /// Hands the file over to be synced. (Its folder is synced with all others before the run is published.)
+    /// Hands the file over to be synced. (Its folder is synced with all others before the run is
+    /// published.)
     fn finish(self) -> Result<StoredFile, FileError> {
         let Hashed { path, file, hasher, bytes, behind } = self.file;
         let file = file.finish().map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))?;
@@ -88,7 +90,7 @@ impl Table {
     }
 }
 
-/// A Parquet file of legs or log, that grows by row groups.
+/// A Parquet file of legs or log that grows by row groups.
 struct DayFile {
     path: PathBuf,
     name: String,
@@ -115,7 +117,7 @@ impl DayFile {
     }
 }
 
-/// A page that could not be written; of a full disk polars says that the file is broken.
+/// The error of a page that could not be written; on a full disk polars reports a broken file.
 fn not_written(path: &Path, error: PolarsError) -> LedgerError {
     let text = error.to_string();
     match text.split_once("underlying IO error: ") {
@@ -138,10 +140,12 @@ impl Day {
     }
 }
 
-/// The bytes of a piece's ids, of what else is kept of them, and of children, each with its rows.
+/// The bytes of a piece's ids, of their other fields, and of children, each with the number of
+/// rows.
 type SortedIds = [(Vec<u8>, u64); 3];
 
-/// Makes things in order on this thread, while another one writes them: hashing, copying and the disk are waited for there.
+/// Makes things in order on this thread, while another one writes them: hashing, copying and the
+/// disk cost time there.
 fn behind<T: Send>(
     make: impl FnOnce(&SyncSender<T>) -> Result<(), LedgerError>,
     write: impl FnOnce(Receiver<T>) -> Result<(), LedgerError> + Send,
@@ -152,20 +156,21 @@ fn behind<T: Send>(
         let made = make(&sender);
         drop(sender);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // A writer that failed stopped listening, which failed the maker too.
+        // A failed writer stopped receiving, which made the maker fail too.
         written.and(made)
     })
 }
 
-/// The writer is gone: it has its own error to report.
+/// The error of a maker whose writer is gone: the writer has its own error to report.
 fn gone<T>(_: T) -> LedgerError {
     FileError::new(Path::new(""), "writing was given up").into()
 }
 
 /// Sorts and encodes the pieces of the books, some at a time.
 fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> Result<(), LedgerError> {
-    // Eight pieces are a group, or nearly. Of more than two cores each has a group of its own to encode in every step; two share
-    // one in every second step, which takes 190 MiB less for a million calls (measured).
+    // Eight pieces make a group, or nearly. With more than two cores each core has a group of its
+    // own to encode in every step; two cores share one in every second step, which takes 190 MiB
+    // less for a million calls (measured).
     let at_once = match rayon::current_num_threads() {
         cores @ ..=2 => 2 * cores,
         cores => 8 * cores,
@@ -231,8 +236,8 @@ impl Staged {
         Ok(Self { folder, syncer, files: Vec::new(), legs: 0, amount: BTreeMap::new() })
     }
 
-    /// Writes the legs and the log, sorted by start and id, a folder per UTC date; and the ids of all booked and ignored
-    /// calls.
+    /// Writes the legs and the log, sorted by start and id, a folder per UTC date; and the ids of
+    /// all booked and ignored calls.
     ///
     /// # Errors
     /// If a file cannot be written, or an amount does not fit.
@@ -288,7 +293,7 @@ impl Staged {
         Ok(())
     }
 
-    /// Writes ids and children piece by piece; none of these files if there are no ids.
+    /// Writes ids and children piece by piece; writes none of these files if there are no ids.
     fn write_ids(&mut self, pieces: Receiver<SortedIds>) -> Result<(), LedgerError> {
         let mut files: Vec<Table> = Vec::new();
         for sorted in pieces {
@@ -324,7 +329,7 @@ impl Staged {
         Ok(())
     }
 
-    /// Writes a dataset that is one file; none if it has no rows.
+    /// Writes a dataset of one file; writes none if it has no rows.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -348,7 +353,8 @@ impl Staged {
         Ok(())
     }
 
-    /// Writes a file of a dataset from frames, one after the other, that have at least one row. `empty` has their columns.
+    /// Writes a file of a dataset from frames, one after the other, each with at least one row.
+    /// `empty` has their columns.
     ///
     /// # Errors
     /// If it cannot be written, or `source` fails.
@@ -383,7 +389,7 @@ impl Staged {
         self.files.iter().filter(is_of).map(|file| self.folder.join(&file.path)).collect()
     }
 
-    /// Counts the staged legs and their sum a second time, by polars, from what is on disk.
+    /// Adds up the staged legs a second time, from the files on disk, as polars reads them.
     ///
     /// # Errors
     /// [`LedgerError::Unbalanced`] if the two counts differ.
@@ -420,7 +426,7 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
     sync_folder(folder)
 }
 
-/// Keeps files under their hash, once.
+/// Archives files under their hash, once.
 ///
 /// # Errors
 /// If they cannot be written, or others stand under their hash.

@@ -1,4 +1,5 @@
-//! Taking a run back, and those that stand on it. What is kept of it is [`crate::ledger::undone`].
+//! Undo: takes a run back, and those that depend on it. [`crate::ledger::undone`] describes what is
+//! kept of it.
 
 use crate::disk::durable::{make_folder_synced, move_synced, sync_folder, write_synced};
 use crate::inputs::file::FileError;
@@ -13,9 +14,10 @@ use crate::time::Micros;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The later runs that stand on a run, oldest first: they found its calls again or have its calls as parents, they came
-/// after it had anything in suspense (it changed what waits, or at least how often that was tried), or they judged what
-/// waits by a newest start that only it has seen; and all that stand on those.
+/// The later runs that depend on a run, oldest first: they found its calls again or have its calls
+/// as parents; or they came after it had anything in suspense (it changed the suspended records, or
+/// at least their number of tries); or they judged suspended records by a newest start that only it
+/// has seen; and all that depend on those.
 #[must_use]
 pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     let mut gone: HashSet<&str> = HashSet::new();
@@ -43,7 +45,7 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     found
 }
 
-/// The numbers of invoices that stand and bill legs of a run: such a run cannot be taken back.
+/// The numbers of invoices in force that bill legs of a run: such a run cannot be undone.
 #[must_use]
 pub fn invoices_on<'a>(history: &'a History, run_id: &str) -> Vec<&'a str> {
     let entries = || history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
@@ -56,11 +58,11 @@ pub fn invoices_on<'a>(history: &'a History, run_id: &str) -> Vec<&'a str> {
     entries().filter(bills).map(|(_, entry)| entry.number.as_str()).collect()
 }
 
-/// Takes one run back, and moves it in the history too. (No later run may stand on it, see [`dependents`], and no invoice:
-/// see [`invoices_on`].)
+/// Undoes one run, and moves it in the history too. (No later run may depend on it, see
+/// [`dependents`], and no invoice: see [`invoices_on`].)
 ///
 /// # Errors
-/// If anything cannot be written or synced; the run stands then.
+/// If anything cannot be written or synced; the run is kept then.
 pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reason: &str) -> Result<(), LedgerError> {
     let run = &history.runs[at];
     let before = history.undone.last();

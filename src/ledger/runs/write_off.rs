@@ -1,7 +1,7 @@
-//! What a person decides about waiting records, as a run of its own: it takes all that waits in hand, writes some of it
-//! off, and leaves the rest as it was.
+//! Write-off: a run that copies the suspense without the records that a person closed.
 //!
-//! **Invariant:** `read` is 0, and opening = closed + closing. What was written off is kept whole, with the reason.
+//! **Invariant:** `read` is 0, and opening = closed + closing. Records written off are kept whole,
+//! with the reason.
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -15,7 +15,7 @@ use crate::ledger::tables::suspense::{self, SuspenseRow};
 use crate::night::{Class, Count, Tally};
 use std::collections::BTreeMap;
 
-/// Writes waiting records off: those at the places `chosen` among all that waits. Gives the run.
+/// Writes off suspended records: those at the places `chosen` in the suspense. Returns the run.
 ///
 /// # Errors
 /// If anything cannot be read or written; nothing is changed then.
@@ -54,7 +54,7 @@ pub fn close(
     staged.publish(ledger, manifest)
 }
 
-/// Copies what goes on waiting, a slice at a time, and counts it, by reason too.
+/// Copies the records that remain suspended, a slice at a time, and counts them, by reason too.
 fn write_kept(
     staged: &mut Staged,
     history: &History,
@@ -88,7 +88,7 @@ fn count(rows: &[SuspenseRow]) -> Count {
     count
 }
 
-/// A sequence number, and a hash of what is done: the same decision gives the same name.
+/// A sequence number, and a hash of the decision: the same decision gives the same name.
 fn run_id(kind: RunKind, reason: &str, closed: &[SuspenseRow], previous: Option<&Manifest>) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut texts = vec![kind.as_str(), reason, previous.map_or("", |m| &m.run_id)];

@@ -6,7 +6,7 @@ use crate::ledger::tables::pages::{self, Kind, TableSchema};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
 use polars::prelude::DataFrame;
 
-/// Calls of a group: the rows of a row group of the log.
+/// Maximum calls of a group: the rows of a row group of the log.
 pub const ROWS: usize = 1 << 16;
 
 /// The columns of legs (contract, section 5.1).
@@ -90,7 +90,7 @@ pub fn empty(dataset: Dataset) -> DataFrame {
     frame::empty(columns)
 }
 
-/// The columns of what waits, those that are not exported too.
+/// The columns of suspended records, including those that are not exported.
 pub const WAITING_COLUMNS: [&str; 24] = [
     "call_sid",
     "parent_call_sid",

@@ -1,8 +1,9 @@
-//! Stored files: known by their hash before they are read, and read by footer, row group and column.
+//! Stored files: checked by their hash before they are read, and read by footer, row group and
+//! column.
 
 use crate::catch_panic::{guarded, guarded_apart};
 use crate::inputs::file::FileError;
-use crate::ledger::error::{LedgerError, RESTORE};
+use crate::ledger::error::{LedgerError, RESTORE, unread};
 use crate::ledger::manifest::{FILE_NAME, StoredFile};
 use crate::ledger::place::{Dataset, day_of_file, is_run_name};
 use crate::ledger::run::Run;
@@ -30,7 +31,7 @@ impl Run {
         self.stored(dataset).into_iter().map(|file| self.folder.join(&file.path)).collect()
     }
 
-    /// Whether the files whose names begin so are as they were written.
+    /// Checks that the files whose names begin with `prefix` are as they were written.
     ///
     /// # Errors
     /// The first that is not, or cannot be read.
@@ -38,7 +39,7 @@ impl Run {
         self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
     }
 
-    /// Whether the files of a dataset by date are as they were written, for the days that are wanted.
+    /// Checks that the files of a dataset by date are as they were written, on the wanted days.
     ///
     /// # Errors
     /// The first that is not, or cannot be read.
@@ -52,11 +53,11 @@ impl Run {
         Ok(())
     }
 
-    /// Refuses a file of the run that is not as it was written, before anything is read from it. Each is hashed once, however
-    /// often it is read.
+    /// Refuses a file of the run that is not as it was written, before anything is read from it.
+    /// Each file is hashed once, however often it is read.
     ///
     /// # Errors
-    /// If it is not, cannot be read, or the run has no such file.
+    /// If it was changed, cannot be read, or does not belong to the run.
     pub fn check_before_read(&self, path: &Path) -> Result<(), LedgerError> {
         let is_it = |file: &&StoredFile| self.folder.join(&file.path) == path;
         let Some(file) = self.manifest.files.iter().find(is_it) else {
@@ -70,10 +71,10 @@ impl Run {
         Ok(())
     }
 
-    /// Whether a file is as it was written.
+    /// Checks that a file is as it was written.
     ///
     /// # Errors
-    /// If it is not, or cannot be read.
+    /// If it was changed, or cannot be read.
     pub fn check_stored(&self, file: &StoredFile) -> Result<(), FileError> {
         let path = self.folder.join(&file.path);
         let (bytes, hash) = hash_file(&path)?;
@@ -107,7 +108,7 @@ pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
     of_known_types(path, read_columns(path, columns, |reader| reader))
 }
 
-/// Some rows of a file: only their groups are read.
+/// Reads some rows of a file, and only their row groups.
 ///
 /// # Errors
 /// If it is missing or corrupt.
@@ -115,17 +116,17 @@ pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Resul
     Footer::of(path)?.rows(columns, offset, rows)
 }
 
-/// A group of rows in a Parquet file of legs or of the log.
+/// A row group in a Parquet file of legs or of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// How many rows it has.
+    /// Its number of rows.
     pub rows: usize,
-    /// The first and the last start in it, if its statistics say so.
+    /// The first and the last start in it, if its statistics have them.
     pub starts: Option<RangeInclusive<Micros>>,
 }
 
-/// A file of which the footer was read: once, however many rows are asked for (a file of 760 groups, one after the other:
-/// half of the time went into reading all of the footer for each).
+/// A file whose footer was read: once, however many rows are read later. (In a file of 760 row
+/// groups, read one after the other, reading the whole footer for each took half of the time.)
 #[derive(Debug)]
 pub struct Footer<'a> {
     path: &'a Path,
@@ -147,7 +148,7 @@ impl<'a> Footer<'a> {
         Ok(Self { path, metadata })
     }
 
-    /// The groups of rows, in their order.
+    /// The row groups, in their order.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
         let metadata = &self.metadata;
@@ -164,7 +165,7 @@ impl<'a> Footer<'a> {
         (0..metadata.row_groups.len()).map(of).collect()
     }
 
-    /// Some rows: only their groups are read.
+    /// Reads some rows, and only their row groups.
     ///
     /// # Errors
     /// If the file is gone or corrupt.
@@ -189,8 +190,8 @@ impl<'a> Footer<'a> {
         Ok(frame)
     }
 
-    /// The footer without the groups that have none of these rows, and how many rows the groups before had. (polars begins
-    /// to read each column of each group before it skips it.)
+    /// The footer with only the row groups that hold these rows, and the number of rows in the
+    /// groups before. (polars begins to read each column of each group before it skips it.)
     fn only_groups_of(&self, rows: Range<usize>) -> (usize, FileMetadata) {
         let all = &self.metadata;
         let (mut end, mut before, mut row_groups, mut num_rows) = (0, 0, Vec::new(), 0);
@@ -219,7 +220,7 @@ impl<'a> Footer<'a> {
     }
 }
 
-/// Columns of a file, a group of rows after the other: no more is in memory at once.
+/// Reads columns of a file, one row group at a time: no more is in memory at once.
 ///
 /// # Errors
 /// If it is missing or corrupt, or `then` fails.
@@ -236,7 +237,7 @@ pub fn each_group<E: From<LedgerError>>(
     Ok(())
 }
 
-/// Columns of some rows, of whatever type they are.
+/// Reads columns of some rows, whatever their type.
 ///
 /// # Errors
 /// If the file is missing or corrupt.
@@ -271,18 +272,21 @@ fn of_known_types(path: &Path, frame: Result<DataFrame, FileError>) -> Result<Da
     Ok(frame)
 }
 
-/// So few rows are read faster than threads begin to read them.
+/// Up to this many rows are read faster than threads are started for them.
 const FEW_ROWS: usize = 1 << 12;
 
-/// Why a file of a run could not be read: it is broken, or its run was undone meanwhile.
+/// The reason why a file of a run could not be read: it is broken, or its run was undone meanwhile.
 pub(crate) fn not_read(path: &Path, error: FileError) -> FileError {
     if path.try_exists().is_ok_and(|there| !there) {
-        // Of a run that is still in its place only a file is lost.
+        // If the run is still in its place, only the file is lost.
         let run = path.ancestors().find(|folder| is_run_name(folder));
         if run.is_some_and(|run| run.join(FILE_NAME).exists()) {
             return FileError::new(path, "is missing").hint(RESTORE);
         }
         return FileError::new(path, "is gone: its run was undone meanwhile").hint("try again");
     }
-    error.hint(RESTORE)
+    match File::open(path) {
+        Ok(_) => error.hint(RESTORE),
+        Err(e) => unread(path, &e),
+    }
 }

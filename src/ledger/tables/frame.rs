@@ -1,4 +1,4 @@
-//! Frames of polars, column by column.
+//! polars frames, column by column.
 
 use crate::ledger::tables::pages::Kind;
 use crate::money::STORED_DIGITS;

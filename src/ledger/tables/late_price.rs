@@ -1,4 +1,5 @@
-//! Prices that came after their call was booked: a table of their own, put into the log when that is read.
+//! Late prices, which came after their call was booked: a table of their own, merged into the log
+//! when it is read.
 
 use crate::ledger::error::{LedgerError, polars_error};
 use crate::ledger::tables::file;
@@ -46,7 +47,7 @@ pub fn of_file(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
     (0..rows.height()).map(price).collect()
 }
 
-/// Prices that came after the calls of a day were booked; the later run wins.
+/// The late prices of a day's calls; the later run wins.
 pub(crate) fn of_files(paths: &[PathBuf]) -> Result<HashMap<String, i64>, LedgerError> {
     let mut prices = HashMap::new();
     for path in paths {

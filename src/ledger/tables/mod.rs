@@ -1,18 +1,20 @@
-//! Stored tables: the names, types and order of their columns, the pages that they are written in, and the rows read back.
+//! Stored tables: the names, types and order of their columns, the pages that they are written in,
+//! and the rows read back.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`columns`] | every column of every table, once |
-//! | [`frame`] | frames of polars, column by column |
+//! | [`frame`] | polars frames, column by column |
 //! | [`late_price`] | prices that came after their call was booked |
 //! | [`pages`] | Parquet pages for columns whose dictionary is already known |
-//! | [`stored`] | rows of a stored file as what they must be: no value is made up |
-//! | [`mod@file`] | files that are known by their hash first, read by footer, row group and column |
+//! | [`stored`] | typed rows of a stored file: no value is made up |
+//! | [`mod@file`] | files checked by their hash first, read by footer, row group and column |
 //! | [`read`] | the queries of the outputs |
 //! | [`suspense`] | suspended, ignored and closed records |
 //! | [`waits`] | suspended records as a run takes them up again |
 //!
-//! **Invariant:** a table has the columns of [`columns`], in their order; what is read is known by its hash first.
+//! **Invariant:** a table has the columns of [`columns`], in their order; a file is checked by its
+//! hash before it is read.
 
 pub mod columns;
 pub mod file;

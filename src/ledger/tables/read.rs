@@ -1,4 +1,4 @@
-//! Reading a ledger: frames and their columns, what waits, and the queries of the outputs.
+//! Reads a ledger: frames and their columns, suspended records, and the queries of the outputs.
 
 pub use super::stored::{Rows, text, units};
 use crate::ledger::error::{LedgerError, polars_error};
@@ -20,8 +20,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Sums of the `amount` of legs files by currency, a group of rows at a time. It is the second count of
-/// [`crate::job::run::book`], from what is stored.
+/// Sums of the `amount` of legs files by currency, one row group at a time. It is the second count
+/// of [`crate::job::run::book`], from the stored files.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -48,7 +48,7 @@ pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, Le
     Ok(sums)
 }
 
-/// Shows the records that a run left in suspense, or closed, some at a time.
+/// Calls `then` for the records that a run left in suspense, or closed, some at a time.
 ///
 /// # Errors
 /// If they cannot be read, or are not as they were written; or `then` fails.
@@ -61,7 +61,7 @@ pub fn each_suspended<E: From<LedgerError>>(
     run.files(dataset).iter().try_for_each(|path| each_slice(path, SLICE, &mut then))
 }
 
-/// The first record that waits under an id.
+/// Finds the first suspended record with an id.
 ///
 /// # Errors
 /// As [`each_suspended`].
@@ -79,7 +79,7 @@ pub fn find_waiting(history: &History, call_sid: &str) -> Result<Option<Suspense
 /// Suspended records that are read at a time.
 const SLICE: usize = 1 << 15;
 
-/// The records of a file of suspense, so many at a time.
+/// Reads the records of a file of suspense, a slice at a time.
 ///
 /// # Errors
 /// If it cannot be read, or `then` fails.
@@ -99,7 +99,7 @@ pub fn each_slice<E: From<LedgerError>>(
     Ok(())
 }
 
-/// Records as they were kept.
+/// Records as they were stored.
 fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
     let names = [
         "call_sid",
@@ -135,7 +135,7 @@ fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
             price,
             unit,
         ] = texts.row(row);
-        // Neighbours mostly stand under one header.
+        // Neighbours mostly have the same header.
         if *header != *own_header {
             header = Arc::from(own_header);
         }
@@ -161,7 +161,7 @@ fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
     parents.into_iter().enumerate().map(record).collect()
 }
 
-/// The parents that are kept beside records; one without a start has none.
+/// The parents stored with records; a record without a start of a parent has none.
 fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError> {
     let names = ["kept_account", "kept_root_sid", "kept_root_direction", "kept_root_from", "kept_root_to", "kept_root_trunk"];
     let texts = rows.texts(names);
@@ -182,17 +182,18 @@ fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError>
     (0..rows.height()).map(parent).collect()
 }
 
-/// Which rows an output takes.
+/// The filter of an output's rows.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Starts in this range.
+    /// Start times to include.
     pub times: Option<Range<Micros>>,
-    /// Of this account.
+    /// The account to include.
     pub account: Option<String>,
 }
 
-/// The rows of the legs or the log, in the order of UTC dates; each date sorted by start, id and leg. Of a date that one run
-/// booked they come a group of rows at a time; a date of several runs is sorted in memory.
+/// Reads the rows of the legs or the log, by UTC date; each date sorted by start, id and leg. The
+/// rows of a date that one run booked come one row group at a time; a date of several runs is
+/// sorted in memory.
 ///
 /// # Errors
 /// If a file cannot be read, or is not as it was written; or `then` fails.
@@ -232,7 +233,7 @@ pub fn each_date<E: From<LedgerError>>(
         for (_, path) in &files {
             each_group::<E>(path, columns, |rows| {
                 let frame = selection.of(rows)?;
-                // One file is in order already.
+                // A single file is sorted already.
                 if files.len() == 1 { show(frame) } else { Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?) }
             })?;
         }
@@ -247,7 +248,7 @@ pub fn each_date<E: From<LedgerError>>(
 }
 
 impl Selection {
-    /// The rows of a frame that it takes.
+    /// The rows of a frame that pass the filter.
     fn of(&self, rows: &Rows<'_>) -> Result<DataFrame, LedgerError> {
         if self.times.is_none() && self.account.is_none() {
             return Ok(rows.frame.clone());

@@ -1,12 +1,12 @@
-//! Rows of a file of the ledger, read as what they must be.
+//! Typed rows of a file of the ledger.
 //!
 //! ```text
 //! file, first row, frame ──▶ Rows ──▶ Texts   "" for null: an empty text is stored so
 //!                                └──▶ Longs   a number, or an error that names file, row and column
 //! ```
 //!
-//! **Invariant:** no number is made up. One that must be there and is not (null, or out of range) is an error of the file; only
-//! a column that may have none gives an `Option`.
+//! **Invariant:** no number is made up. A missing required number (null, or out of range) is an
+//! error of the file; only a column that may have none gives an `Option`.
 
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE};
@@ -18,14 +18,14 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     path: &'a Path,
-    /// The place in the file of the first of them.
+    /// The row number of the first of them in the file.
     first: usize,
     /// The rows.
     pub frame: &'a DataFrame,
 }
 
 impl<'a> Rows<'a> {
-    /// Rows of a file, from its row `first` on, which is counted from 0.
+    /// Rows of a file; the first of them is its row `first`, counted from 0.
     #[must_use]
     pub fn new(path: &'a Path, first: usize, frame: &'a DataFrame) -> Self {
         Self { path, first, frame }
@@ -37,7 +37,7 @@ impl<'a> Rows<'a> {
         self.path
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[must_use]
     pub fn height(&self) -> usize {
         self.frame.height()
@@ -76,7 +76,7 @@ impl<'a> Rows<'a> {
         }
         let wide = physical.i128().expect("numbers are stored in 64 or 128 bits");
         let narrow: Vec<Option<i64>> = wide.iter().map(|value| i64::try_from(value?).ok()).collect();
-        // What does not fit is looked for only where something does not.
+        // The value that does not fit is searched only if there is one.
         if narrow.iter().filter(|value| value.is_none()).count() == wide.null_count() {
             return Ok(narrow);
         }
@@ -86,7 +86,8 @@ impl<'a> Rows<'a> {
         Err(self.unfit(name, row, value))
     }
 
-    /// A number of a row in the type that it must have: a line is not negative, seconds fit 32 bits.
+    /// Converts a number of a row to its required type: a line is not negative, seconds fit 32
+    /// bits.
     ///
     /// # Errors
     /// If it does not fit.
@@ -100,7 +101,7 @@ impl<'a> Rows<'a> {
         self.wrong(name, row, &format!("is {value}, which it cannot be"))
     }
 
-    /// An error of the file: a cell that is not what it must be.
+    /// The error of a cell with an invalid value.
     #[cold]
     #[must_use]
     pub fn wrong(&self, name: &str, row: usize, what: &str) -> LedgerError {
@@ -171,7 +172,7 @@ impl<const N: usize> Longs<'_, N> {
         }
     }
 
-    /// The same in the type that it must have.
+    /// The same number in its required type.
     ///
     /// # Errors
     /// If it is null, or does not fit.
@@ -183,14 +184,14 @@ impl<const N: usize> Longs<'_, N> {
         self.rows.fit(self.names[at], row, self.at(at, row)?)
     }
 
-    /// The numbers of a column that may have none.
+    /// The numbers of a column in which null is allowed.
     #[must_use]
     pub fn optional(&self, at: usize) -> &[Option<i64>] {
         &self.values[at]
     }
 }
 
-/// A text column of a frame, with nothing for null.
+/// A text column of a frame, with "" for null.
 ///
 /// # Panics
 /// If it was not read, or is no text.
@@ -199,7 +200,7 @@ pub fn text<'a>(frame: &'a DataFrame, name: &str) -> &'a StringChunked {
     frame.column(name).and_then(|c| c.str()).expect("a column that trunkrate wrote")
 }
 
-/// An integer column of a frame, to be shown; times and decimals by their units.
+/// An integer column of a frame, for display; times and decimals in their units.
 ///
 /// # Panics
 /// If it was not read, or is no number.

@@ -1,5 +1,5 @@
-//! Suspended, ignored and closed records as frames of polars. (Legs and log are many more: [`crate::ledger::runs::sort`]
-//! writes them without.)
+//! Suspended, ignored and closed records as polars frames. (Legs and log have many more rows:
+//! [`crate::ledger::runs::sort`] writes them without frames.)
 
 use crate::fit::must_fit;
 use crate::inputs::record_text::RecordText;
@@ -14,7 +14,7 @@ fn line_number(line: u64) -> i64 {
     must_fit(line, "a file has fewer than 2^63 lines")
 }
 
-/// A record that cannot be billed now, as it is kept.
+/// A suspended record, as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.3")]
 pub struct SuspenseRow {
@@ -28,14 +28,14 @@ pub struct SuspenseRow {
     pub first_seen: String,
     pub tries: u32,
     pub record: String,
-    /// The CSV header that the record stands under; not exported.
+    /// The CSV header of the record; not exported.
     #[serde(with = "shared_text")]
     pub header: Arc<str>,
     /// The record's fingerprint; not exported.
     pub content: u64,
-    /// Its duration, as far as it says one; not exported.
+    /// Its duration, if it has one; not exported.
     pub seconds: u32,
-    /// Why it was written off; only of those that were, and not exported.
+    /// The reason of its write-off, for such records only; not exported.
     pub close_reason: String,
     /// Its parent, if that is booked; not exported.
     pub parent: Option<KeptParent>,
@@ -56,17 +56,18 @@ mod shared_text {
     }
 }
 
-/// The price of a waiting record that only another version of the call had: one that lacks something else.
+/// The price of a suspended record that only another version of the call had: one that lacks
+/// something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptPrice {
-    /// As that version had it.
+    /// The price as that version had it.
     pub price: String,
     /// Its unit.
     pub unit: String,
 }
 
 impl KeptPrice {
-    /// That of a record's text, if it has one.
+    /// The price in a record's text, if it has one.
     #[must_use]
     pub fn of(text: &RecordText) -> Option<Self> {
         text.with_fields(|fields| {
@@ -77,8 +78,8 @@ impl KeptPrice {
     }
 }
 
-/// The booked parent of a waiting child, kept beside it: every later run asks for it again, and would have to read the
-/// log of the day on which it lies.
+/// The booked parent of a suspended child, stored with it: every later run needs it again, and
+/// would have to read the log of its day.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "as crate::family::BookedParent")]
 pub struct KeptParent {
@@ -92,7 +93,7 @@ pub struct KeptParent {
     pub root_trunk: String,
 }
 
-/// The suspended records as a frame, in a certain order.
+/// The suspended records as a frame, sorted by id, text, file and line.
 #[must_use]
 pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
     rows.sort_by(|a, b| {
@@ -136,10 +137,10 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
     frame_of(columns)
 }
 
-/// What is said of ignored records without a direction of their own.
+/// The direction shown for ignored records without one of their own.
 pub const NO_DIRECTION: &str = "(none)";
 
-/// A record that is no trunk call, as it is kept.
+/// A record that is no trunk call, as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the carrier's names, as in SuspenseRow")]
 pub struct IgnoredRow {
@@ -152,11 +153,11 @@ pub struct IgnoredRow {
     pub source_file: String,
     pub source_line: u64,
     pub record: String,
-    /// The CSV header that the record stands under; not exported.
+    /// The CSV header of the record; not exported.
     pub header: Arc<str>,
 }
 
-/// Ignored records as a frame, in their order.
+/// The ignored records as a frame, sorted.
 #[must_use]
 pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
     let texts = |name: &str, get: fn(&IgnoredRow) -> &str| {

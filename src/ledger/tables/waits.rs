@@ -1,7 +1,8 @@
-//! The records that wait, as a run takes them up again: read from the suspense of the run before, some at a time.
+//! Suspended records, as a run takes them up again: read from the suspense of the run before, some
+//! at a time.
 //!
-//! **Invariant:** their texts are never in memory all at once. What is kept of each is a few bytes; more only of those with a
-//! price or a parent beside them.
+//! **Invariant:** their texts are never in memory all at once. Each record keeps a few bytes; only
+//! those with a stored price or parent keep more.
 
 use crate::call::Calls;
 use crate::call::PriceRef;
@@ -24,35 +25,36 @@ use std::sync::Arc;
 /// Records that are read at a time.
 const AT_A_TIME: usize = 1 << 15;
 
-/// A record that waited in suspense, as it is taken up again.
+/// A suspended record, as it is taken up again.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// Its text.
     pub record: String,
-    /// How it is to be read.
+    /// The format of its text.
     pub format: Format,
     /// The file that it came from.
     pub source_file: String,
-    /// The line there.
+    /// Its line there.
     pub source_line: u64,
-    /// The newest call start that the ledger knew when it first came.
+    /// The newest call start that the ledger knew when the record first came.
     pub first_seen: String,
-    /// How often it was tried.
+    /// The number of tries.
     pub tries: u32,
-    /// Its fingerprint, if it was malformed: it stays so, though its text as kept may read well (bad bytes are replaced).
+    /// Its fingerprint, if it was malformed: it remains malformed, though its stored text may read
+    /// well (bad bytes are replaced).
     pub malformed: Option<u64>,
     /// Its parent, if that is booked.
     pub parent: Option<KeptParent>,
-    /// Its price, if that stands beside its text.
+    /// Its price, if that is stored besides its text.
     pub price: Option<KeptPrice>,
 }
 
-/// All records that wait, in their order: the number of each is its number in the run.
+/// All suspended records, in their order: the place of each is its number in the run.
 #[derive(Debug, Default)]
 pub struct Waits {
     files: Vec<PathBuf>,
     count: usize,
-    /// Of each: when it was first seen, by its place in `times`, and how often it was tried.
+    /// For each: the place in `times` of its first sight, and the number of tries.
     seen: Vec<(u32, u32)>,
     times: Vec<String>,
     prices: HashMap<u32, KeptPrice>,
@@ -60,44 +62,45 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Those of these files, which are as they were written; so many.
+    /// Takes these files, already checked, and the number of their records.
     #[must_use]
     pub fn of(files: Vec<PathBuf>, count: usize) -> Self {
         Self { files, count, ..Self::default() }
     }
 
-    /// How many there are.
+    /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// When a record was first seen, and how often it was tried; `None` if it did not wait.
+    /// The time when a record was first seen, and the number of tries; `None` if it was not
+    /// suspended.
     #[must_use]
     pub fn seen(&self, number: u32) -> Option<(&str, u32)> {
         let (time, tries) = self.seen.get(number as usize)?;
         Some((&self.times[*time as usize], *tries))
     }
 
-    /// A record's price, if that stands beside its text.
+    /// A record's price, if that is stored besides its text.
     #[must_use]
     pub fn price(&self, number: u32) -> Option<&KeptPrice> {
         self.prices.get(&number)
     }
 
-    /// The parents that are kept beside children, with their ids.
+    /// The parents stored with children, with their ids.
     #[must_use]
     pub fn parents(&self) -> &BTreeMap<u32, (Sid, KeptParent)> {
         &self.parents
     }
 
-    /// Reads all of them, typed, and notes what is asked for out of turn.
+    /// Reads all of them, typed, and notes the data that is needed later, in random order.
     ///
     /// # Errors
     /// If they cannot be read, or `then` fails.
@@ -165,7 +168,7 @@ impl Waits {
     }
 }
 
-/// Some records after the other, each time with the number of the first.
+/// Reads some records after the other, each time with the number of the first.
 fn each(files: &[PathBuf], mut then: impl FnMut(u32, Vec<Waiting>) -> Result<(), FileError>) -> Result<(), FileError> {
     let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
     let mut first = 0;
@@ -206,7 +209,7 @@ fn waiting(row: SuspenseRow, formats: &mut HashMap<Arc<str>, Format>) -> Result<
     })
 }
 
-/// The records that wait after the last run, as they are taken up.
+/// The suspended records after the last run, as they are taken up.
 ///
 /// # Errors
 /// If they are not as they were written: the next run would book from them.
@@ -217,7 +220,7 @@ pub fn of_history(history: &History) -> Result<Waits, LedgerError> {
     Ok(Waits::of(run.files(Dataset::Suspense), usize::try_from(count).expect("a file's rows are counted in 64 bits")))
 }
 
-/// Some of the waiting records, typed; `first` is the number of the first.
+/// Reads some suspended records, typed; `first` is the number of the first.
 fn read_waiting(waiting: &[Waiting], first: u32, policy: &Policy) -> Calls {
     let mut calls = Calls::default();
     for (place, record) in (first..).zip(waiting) {

@@ -1,4 +1,4 @@
-//! Every file is there as it was written, and no other.
+//! Checks that every file is as it was written, and that there is no other.
 
 use super::part::wrong;
 use crate::disk::folder::{entries, is_there};
@@ -17,7 +17,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Every file of the manifest is there as it was written, and no other.
+/// Checks that every file of the manifest is as it was written (one that is not `chosen`: has its
+/// size), and that there is no other.
 pub(crate) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Result<(), LedgerError> {
     let wrong_file = |file: &StoredFile| {
         let path = run.folder.join(&file.path);
@@ -38,7 +39,8 @@ pub(crate) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Resu
     }
 }
 
-/// The files that a manifest names are those that a run has: nothing that a reader would take for legs beside them.
+/// Checks that the manifest names only files that a run has, so that nothing else can pass for
+/// legs.
 pub(crate) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
     let mut days: [BTreeSet<&str>; 2] = [BTreeSet::new(), BTreeSet::new()];
     for file in &run.manifest.files {
@@ -75,7 +77,8 @@ fn all_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(found)
 }
 
-/// Nothing lies among the runs that is none: whoever reads `runs/*/legs` would count it.
+/// Checks that nothing else lies among runs, undos and batches: a reader of `runs/*/legs` would
+/// count it.
 pub(crate) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
     let (runs, files) = entries(&ledger.runs_folder())?;
     let (undone, records) = entries(&ledger.undone_folder())?;
@@ -88,7 +91,8 @@ pub(crate) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
     }
 }
 
-/// What the runs used is in the archive, and everything there has the hash that is its name.
+/// Checks that the archive has every file that the runs used, and that each entry has the hash that
+/// is its name.
 pub(crate) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
     let folder = ledger.archive_folder();
     let mut known: HashMap<(&str, &str), Vec<DeckEntry>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Every id once, and each where its call is.
+//! Checks that every id occurs once, and that each points to its call.
 
 use super::part::wrong;
 use crate::inputs::file::FileError;
@@ -13,7 +13,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The ids of a run are those of its log, each with its place.
+/// Checks that the ids of a run are those of its log, each with its place.
 pub(crate) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
     found.sort_unstable();
     let mut stored = Vec::with_capacity(found.len());
@@ -29,7 +29,8 @@ pub(crate) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Resu
     Err(wrong(&run.folder.join(Dataset::Ids.as_str()), "the ids are not those of the run's call log"))
 }
 
-/// The children of a run are those of its log, each under its root. (Runs of before that file was invented have none.)
+/// Checks that the children of a run are those of its log, each under its root. (Runs older than
+/// the file of children have none.)
 pub(crate) fn children_are_of_the_log(run: &Run, mut found: Vec<ChildRow>) -> Result<(), LedgerError> {
     found.sort_unstable();
     if !run.has_children_file() || ChildFile::open(&run.folder)?.all()? == found {
@@ -38,7 +39,8 @@ pub(crate) fn children_are_of_the_log(run: &Run, mut found: Vec<ChildRow>) -> Re
     Err(wrong(&run.folder.join(CHILDREN), "the children are not those of the run's call log"))
 }
 
-/// No call is booked twice. The sorted ids of all runs are merged, a slice of each in memory.
+/// Checks that no call is booked twice: merges the sorted ids of all runs, a slice of each in
+/// memory.
 pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
     let mut cursors: Vec<Cursor> = Vec::new();
     for run in history.runs.iter().filter(|run| run.has_ids()) {
@@ -60,8 +62,8 @@ pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The booked ids of a file, a range at a time. The file is open only while a range is read: there may be more runs than
-/// a process may have files.
+/// The booked ids of a file, a range at a time. The file is open only while a range is read: there
+/// may be more runs than a process may open files.
 struct Cursor {
     /// The run's folder.
     path: PathBuf,

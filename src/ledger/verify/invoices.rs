@@ -1,6 +1,8 @@
-//! What was issued is as it was issued, and bills the legs that it says it bills: each leg once.
+//! Proves that issued documents are as they were issued, and that invoices bill the legs that they
+//! name: each leg once.
 //!
-//! The legs are read again and added up here, apart from how invoices were made: by document, and line by line.
+//! The legs are read again and added up here, independently of the code that made the invoices: by
+//! document, and line by line.
 
 use super::part::wrong;
 use crate::disk::folder::entries;
@@ -18,10 +20,11 @@ use crate::time::DAY;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What the legs of one line have in common: the earlier month, scenario, service, destination, price and fee.
+/// The key of a line, common to its legs: the earlier month, scenario, service, destination, price
+/// and fee.
 type Key = (Option<String>, String, String, String, i64, i64);
 
-/// Legs that were added up.
+/// Sums of legs.
 #[derive(Default)]
 struct Sums {
     lines: BTreeMap<Key, Sum>,
@@ -36,7 +39,7 @@ struct Sum {
     amount: i128,
 }
 
-/// Proves all batches; gives the number of documents. Without `legs` the legs are not read.
+/// Proves all batches; returns the number of documents. Without `with_legs` the legs are not read.
 pub(crate) fn prove(history: &History, with_legs: bool) -> Result<u64, LedgerError> {
     let mut documents = 0;
     for batch in &history.issued {
@@ -69,7 +72,7 @@ pub(crate) fn prove(history: &History, with_legs: bool) -> Result<u64, LedgerErr
     Ok(documents)
 }
 
-/// The files of a batch are as they were written, and no others.
+/// Checks that the files of a batch are as they were written, and that there are no others.
 fn files(batch: &Batch) -> Result<(), LedgerError> {
     for StoredFile { path, bytes, blake3, .. } in &batch.manifest.files {
         let path = batch.folder.join(path);
@@ -91,7 +94,7 @@ fn files(batch: &Batch) -> Result<(), LedgerError> {
     }
 }
 
-/// A document is what the manifest says of it.
+/// Checks that a document agrees with its entry in the manifest.
 fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), String> {
     let (m, t) = (&batch.manifest, &document.totals);
     let exact = |value: Exact| value.to_string();
@@ -121,7 +124,7 @@ fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), 
     }
 }
 
-/// A credit note takes back an invoice that was issued before it, whole, and once.
+/// Checks that a credit note takes back an earlier invoice, whole, and once.
 fn mirrors(history: &History, batch: &Batch, number: &str, note: &Document) -> Result<(), LedgerError> {
     let path = batch.folder.join(DOCUMENTS);
     let own = note.number.as_deref().unwrap_or("");
@@ -157,7 +160,8 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
     }
     let until = history.issued.iter().map(|batch| month(&batch.manifest.period)).max();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    // Runs that count come first: a night that was undone and rated again has the same name and the same legs.
+    // Runs that count come first: a night that was undone and rated again has the same name and the
+    // same legs.
     for run in history.all_runs() {
         let id = run.manifest.run_id.as_str();
         if !seen.insert(id) {
@@ -193,7 +197,8 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
     Ok(sums)
 }
 
-/// The lines of an invoice are the sums of its legs, and its runs those that they are in.
+/// Checks that the lines of an invoice are the sums of its legs, and that its runs are those of the
+/// legs.
 fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Result<(), String> {
     let scaled = |value: Exact, decimals: u32| {
         let mut value: Decimal = value.0;
@@ -234,7 +239,7 @@ fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Resu
     Ok(())
 }
 
-/// What a batch says of its runs is what its invoices bill.
+/// Checks that a batch's counts of its runs' legs are what its invoices bill.
 fn runs_are_counted(batch: &Batch, sums: &HashMap<String, Sums>) -> Result<(), LedgerError> {
     if batch.manifest.kind == BatchKind::Credit {
         return Ok(());

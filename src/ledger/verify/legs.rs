@@ -1,4 +1,4 @@
-//! Every leg once more: from its call in the log and the archived deck, by [`crate::audit`].
+//! Recomputes every leg from its call in the log and the archived deck, by [`crate::audit`].
 
 use super::part::{Part, Sums, wrong};
 use crate::audit::{Call, Leg, Root, Tariff};
@@ -54,13 +54,13 @@ impl<'a> Tariffs<'a> {
     }
 }
 
-/// What the log says of the roots of a run's children.
+/// The logged texts of the roots of a run's children.
 pub(crate) struct Roots(HashMap<Sid, [String; 4]>);
 
 const ROOT_TEXTS: [&str; 4] = ["account_sid", "scenario", "from", "to"];
 
 impl Roots {
-    /// Looked for in the run itself, and then in the runs that it stands on.
+    /// Searches the run itself, and then the runs that it depends on.
     pub(crate) fn of_run(history: &History, run: &Run, parts: &[&Part<'_>]) -> Result<Self, LedgerError> {
         let mut wanted: Vec<Sid> = Vec::new();
         for part in parts {
@@ -135,7 +135,7 @@ impl<'a> Legs<'a> {
         Ok(Self { texts: rows.texts(LEG_TEXTS), numbers: rows.longs(LEG_NUMBERS)?, rows: rows.height() })
     }
 
-    /// A leg, and its call's id, its trunk and its run.
+    /// A leg, with its call's id, its trunk and its run.
     fn row(&self, row: usize) -> Result<(Leg<'a>, [&'a str; 3]), LedgerError> {
         let [
             call_sid,
@@ -214,7 +214,7 @@ impl<'a> Calls<'a> {
         Ok(Self { texts: rows.texts(CALL_TEXTS), numbers: rows.longs(CALL_NUMBERS)? })
     }
 
-    /// A call, and its trunk, its direction and its run.
+    /// A call, with its trunk, its direction and its run.
     fn row(&self, row: usize) -> Result<(Call<'a>, [&'a str; 3]), LedgerError> {
         let [
             call_sid,
@@ -251,8 +251,8 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Recomputes the legs of all calls of a part. Both files are in one order, so one walk pairs them, a group of calls and
-/// the legs that they may have at a time.
+/// Recomputes the legs of all calls of a part. Both files have one order, so one walk pairs them: a
+/// group of calls at a time, with the legs that they may have.
 pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, LedgerError> {
     let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
     let columns = [&CALL_TEXTS[..], &CALL_NUMBERS].concat();
@@ -300,7 +300,8 @@ pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
     Ok(sums)
 }
 
-/// What no price depends on, but an auditor reads: the run, the direction of a root, the day.
+/// Checks the columns that no price depends on, but an auditor reads: the run, the direction of a
+/// root, the day.
 fn check_names(part: &Part<'_>, call: &Call<'_>, [_, direction, run]: [&str; 3]) -> Result<(), String> {
     let expected = match call.scenario {
         "termination" => "trunking-terminating",

@@ -9,8 +9,16 @@
 //! invoices  every document and its hash · its sums · its lines are its legs, each leg on one that stands
 //! ```
 //!
-//! **Invariant:** nothing here asks the kernel what a call costs. The parts of a run are proved side by side; what is
-//! reported first is the first by place, whatever the threads.
+//! | file | what it proves |
+//! |---|---|
+//! | `proof` | the order of the statements; the balance, suspense and ignored records |
+//! | `files` | every file and its hash; the archive |
+//! | `part`, `legs` | a run's calls of one day, and every leg of them recomputed |
+//! | `ids` | every id once, and children under their roots |
+//! | `invoices` | documents, and the legs that they bill |
+//!
+//! **Invariant:** nothing here asks the kernel for the price of a call. The parts of a run are
+//! proved in parallel; the first error by place is reported, whatever the threads.
 
 pub(crate) mod files;
 pub(crate) mod ids;

@@ -1,4 +1,4 @@
-//! A part that is proved: a run's calls of one day with their legs, and what they add up to.
+//! A part of the proof: a run's calls of one day with their legs, and their sums.
 
 use crate::audit::{Call, Leg};
 use crate::fit::must_fit;
@@ -36,7 +36,7 @@ impl Part<'_> {
     }
 }
 
-/// What the parts of a run add up to.
+/// The sums of a run's parts.
 #[derive(Default)]
 pub(crate) struct Sums {
     pub(crate) calls: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// A call that was recomputed, with its legs; it stands on a day, in a row of that day's log.
+    /// Adds a recomputed call with its legs; `day` and `row` are its place in the log.
     pub(crate) fn add(&mut self, call: &Call<'_>, legs: &[Leg<'_>], (day, row): (i64, usize)) {
         self.calls += 1;
         self.legs += legs.len() as u64;
@@ -80,7 +80,7 @@ impl Sums {
     }
 }
 
-/// The entry of a name; the name is copied once, not once a call.
+/// The entry of a name; the name is copied once, not for every call.
 pub(crate) fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
     if !map.contains_key(name) {
         map.insert(name.to_owned(), T::default());

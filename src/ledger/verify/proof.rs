@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What was proved.
+/// The result of a proof.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
     /// Runs that count.
@@ -32,23 +32,23 @@ pub struct Proof {
     pub legs: u64,
     /// Calls of the ledger.
     pub all_calls: u64,
-    /// Records that wait.
+    /// Suspended records.
     pub waiting: u64,
     /// Invoices and credit notes.
     pub documents: u64,
     /// The sum of all legs by currency, if all were recomputed.
     pub amount: BTreeMap<String, i128>,
-    /// What is not wrong, but worth knowing.
+    /// Findings that are no errors, but worth knowing.
     pub notes: Vec<String>,
-    /// Where the ledger stands ([`History::head`]).
+    /// The head of the ledger ([`History::head`]).
     pub head: String,
 }
 
-/// Proves a ledger; with `sample`, the files and legs of about so many calls only; with `since`, that it holds all that it
-/// held at this head.
+/// Proves a ledger. With `sample`, only the files and legs of about as many calls; with `since`,
+/// also that the ledger has everything that it had at this head.
 ///
 /// # Errors
-/// The first thing that is wrong, and where; or that a run was undone while it was proved.
+/// The first error and its place; or that a run was undone while it was proved.
 pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Result<Proof, LedgerError> {
     let mut catalog = catalog::Stored::read(ledger)?;
     loop {
@@ -60,7 +60,7 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Resul
             Ok(proof) => return Ok(proof),
             Err(error) => undone_meanwhile(ledger, &history).unwrap_or(error),
         };
-        // Another process may have written between the two.
+        // Another process may have written between the two reads.
         let now = catalog::Stored::read(ledger)?;
         if now == catalog {
             return Err(error);
@@ -69,7 +69,8 @@ pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Resul
     }
 }
 
-/// A run that was undone since a history was read, if there is one: whatever was missing or had changed was its.
+/// A run that was undone since a history was read, if there is one: the missing or changed files
+/// were its own.
 fn undone_meanwhile(ledger: &Ledger, before: &History) -> Option<LedgerError> {
     let now = ledger.history().ok()?;
     let undone = now.undone.get(before.undone.len())?;
@@ -121,13 +122,13 @@ fn prove_history(
     Ok(proof)
 }
 
-// ---- the balance, from the manifests ----------------------------------------------------------------------------
+// ---- the balance, from the manifests ------------------------------------------------------------
 
 fn count(manifest: &Manifest, name: &str) -> ManifestCount {
     of_class(&manifest.counts, name)
 }
 
-/// The count of a class; one without records has none.
+/// The count of a class; zero for one without records.
 fn of_class(counts: &BTreeMap<String, ManifestCount>, name: &str) -> ManifestCount {
     counts.get(name).map_or_else(ManifestCount::default, |count| *count)
 }
@@ -136,7 +137,8 @@ fn counts(manifest: &Manifest, names: &[&str]) -> ManifestCount {
     names.iter().map(|name| count(manifest, name)).fold(ManifestCount::default(), ManifestCount::plus)
 }
 
-/// Records and seconds are conserved, run by run and in all; what waited after a run is what the next one opened with.
+/// Checks that records and seconds are conserved, run by run and in all, and that each run opens
+/// with the suspense that the run before closed with.
 fn balance(history: &History) -> Result<(), LedgerError> {
     const ENDS: [&str; 5] = ["rated", "free", "duplicate", "ignored", "closed"];
     let (mut read, mut ended, mut waiting) = (ManifestCount::default(), ManifestCount::default(), ManifestCount::default());
@@ -175,7 +177,8 @@ fn balance(history: &History) -> Result<(), LedgerError> {
     Ok(())
 }
 
-// ---- the parts: a run's calls of one day, and their legs --------------------------------------------------------
+// ---- the parts: a run's calls of one day, and their legs
+// -----------------------------------------
 
 fn parts_of(run_number: usize, run: &Run) -> Vec<Part<'_>> {
     let files = run.manifest.files.iter().filter(|file| file.path.starts_with("calls/"));
@@ -187,7 +190,8 @@ fn parts_of(run_number: usize, run: &Run) -> Vec<Part<'_>> {
         .collect()
 }
 
-/// Parts with about so many calls together, spread over the ledger as their names' hashes fall.
+/// Chooses parts with about `calls` calls together, spread over the ledger by the hashes of their
+/// names.
 fn choose(parts: &[Part<'_>], calls: u64) -> BTreeSet<usize> {
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|at| blake3::hash(parts[*at].path(Dataset::Calls).to_string_lossy().as_bytes()).to_hex().to_string());
@@ -255,7 +259,8 @@ fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Ignored records are kept, as many of each direction as the manifest says. A run of before they were kept says nothing.
+/// Checks that ignored records are stored, as many of each direction as the manifest says. A run
+/// older than this dataset states none.
 fn check_ignored(run: &Run) -> Result<(), LedgerError> {
     let stated = &run.manifest.ignored_by_direction;
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
@@ -277,7 +282,8 @@ fn check_ignored(run: &Run) -> Result<(), LedgerError> {
     Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}, and {counted} ignored in all")))
 }
 
-/// Waiting and closed records are as many as the manifest says, with as many seconds, and for those reasons.
+/// Checks that suspended and closed records are as many as the manifest says, with as many seconds;
+/// suspended ones also by reason.
 fn check_suspense(run: &Run) -> Result<(), LedgerError> {
     for (dataset, stated) in [(Dataset::Suspense, run.manifest.suspense.closing), (Dataset::Closed, run.manifest.suspense.closed)]
     {

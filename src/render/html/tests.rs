@@ -1,4 +1,4 @@
-//! Tests of pages: what stands on them, and what a user's template may do.
+//! Tests of pages: their text, and the limits of a user's template.
 
 use super::*;
 use crate::document::Kind;
@@ -8,14 +8,14 @@ fn page(document: &Document) -> String {
     Pages::new(None).expect("templates").html(document, None).expect("a page")
 }
 
-/// What is read of a page: no tags, no style.
+/// The readable text of a page: no tags, no style.
 fn read(html: &str) -> String {
     let body = html.split_once("</head>").expect("a head").1;
     let text: String = body.split('<').map(|part| part.split_once('>').map_or("", |(_, text)| text)).collect();
     text.replace("&nbsp;", " ")
 }
 
-/// Templates of a user.
+/// A user's template folder.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
@@ -136,7 +136,7 @@ fn a_broken_template_is_named_with_its_line() {
     assert!(Pages::new(Some(Path::new("/no/such/folder"))).expect_err("none").to_string().contains("is no folder"));
 }
 
-/// Loops over loops end, and a page that grows without end is refused before it fills the memory.
+/// Nested loops are stopped, and an endless page is refused before it fills the memory.
 #[test]
 fn a_template_has_limits() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";

@@ -1,8 +1,8 @@
-//! Columns of figures: the points stand below each other.
+//! Columns of figures with aligned decimal points.
 
 use crate::document::Exact;
 
-/// Decimals below each other: each as wide as the most decimals among them.
+/// A column of decimals, padded to the most decimals among them.
 pub struct Column(pub usize);
 
 /// The column of these values.
@@ -10,7 +10,7 @@ pub fn column(values: impl Iterator<Item = Exact>) -> Column {
     Column(values.map(|value| value.0.scale() as usize).max().unwrap_or_default())
 }
 
-/// How many digits stand behind the point.
+/// The number of digits after the decimal point.
 pub fn decimals(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
 }
@@ -21,7 +21,7 @@ impl Column {
         self.padded(value.to_string())
     }
 
-    /// The text itself, and spaces as wide as the decimals that it does not have.
+    /// The text, followed by spaces as wide as its missing decimals.
     pub fn padded(&self, mut text: String) -> String {
         let has = decimals(&text);
         if has == 0 && self.0 > 0 {

@@ -1,16 +1,16 @@
-//! The name that a hybrid invoice bears in its file's metadata, by Factur-X 1.0 (`ZUGFeRD` 2): without it, programs that
-//! read such invoices do not look for the attachment.
+//! The Factur-X 1.0 (`ZUGFeRD` 2) metadata of a hybrid invoice: without it, programs that read such
+//! invoices do not look for the attachment.
 //!
-//! **Invariant:** the file as it was stays whole; a second version of its metadata is appended, as PDF's incremental updates
-//! are (ISO 32000-1, 7.5.6).
+//! **Invariant:** the original bytes of the file are unchanged; a second version of its metadata is
+//! appended as an incremental update (ISO 32000-1, 7.5.6).
 //!
 //! # Why by hand
-//! typst writes the metadata that PDF/A wants and takes no other. The two elements are fixed text, and a file's last bytes
-//! say where all else is.
+//! typst writes the metadata that PDF/A requires and accepts no other. The two elements are fixed
+//! text, and the trailer at the end of the file gives the place of everything else.
 
 use std::fmt::Write;
 
-/// What a reader looks for.
+/// The XML namespace that a reader looks for.
 const NAMESPACE: &str = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#";
 /// The four properties: name and meaning.
 const PROPERTIES: [(&str, &str); 4] = [
@@ -20,7 +20,8 @@ const PROPERTIES: [(&str, &str); 4] = [
     ("ConformanceLevel", "The conformance level of the embedded XML document"),
 ];
 
-/// The file with the metadata of a hybrid invoice; none if it has no metadata where typst writes them.
+/// The file with the metadata of a hybrid invoice; `None` if its metadata is not where typst writes
+/// it.
 pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     let tail = text_after(&pdf, memchr::memmem::rfind(&pdf, b"trailer\n")?)?;
     let size = number_after(tail, "/Size ")?;
@@ -53,7 +54,7 @@ pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     Some(pdf)
 }
 
-/// The metadata with the four properties, and with what PDF/A wants to know of them.
+/// The metadata with the four properties and their PDF/A extension schema.
 fn extended(packet: &str, level: &str) -> Option<String> {
     let mut properties = String::new();
     for (name, meaning) in PROPERTIES {
@@ -80,19 +81,19 @@ fn extended(packet: &str, level: &str) -> Option<String> {
     whole.contains("</rdf:RDF>").then(|| whole.replacen("</rdf:RDF>", &described, 1))
 }
 
-/// How the standard calls the e-invoice's own profile.
+/// The standard's name for the profile of the e-invoice.
 fn level(xml: &str) -> &'static str {
     if xml.contains("xrechnung") { "XRECHNUNG" } else { "EN 16931" }
 }
 
-/// The text from a place on, up to the first byte that is none.
+/// The text from an offset up to the first byte that is not UTF-8.
 fn text_after(pdf: &[u8], at: usize) -> Option<&str> {
     let bytes = pdf.get(at..)?;
     let text = bytes.utf8_chunks().next()?;
     Some(text.valid())
 }
 
-/// The number behind a word.
+/// The number that follows a word.
 fn number_after(text: &str, word: &str) -> Option<usize> {
     let rest = text.split_once(word)?.1;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

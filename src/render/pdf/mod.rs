@@ -1,4 +1,5 @@
-//! Documents as PDF: drawn by typst, as PDF/A-3 for archives, tagged for readers who do not see, with the e-invoice inside.
+//! Documents as PDF: drawn by typst, as PDF/A-3 for archives, tagged for screen readers, with the
+//! e-invoice attached.
 //!
 //! ```text
 //! view       a document's values as invoice.json; legs: itemised calls in it
@@ -6,17 +7,22 @@
 //! hybrid     what a reader of hybrid invoices (Factur-X, ZUGFeRD) looks for in the file's metadata
 //! ```
 //!
-//! **Invariant:** same document, same template, same bytes, on any thread: the file's date is the day of issue and its id
-//! a hash of what it shows. Data are read by the template as JSON and are never its code.
+//! Besides these, `column` aligns decimal points, and `summed` replaces too many charges by a line
+//! per tax group.
+//!
+//! **Invariant:** the same document and template give the same bytes, on any thread: the file's
+//! date is the day of issue and its id a hash of its content. The template reads data as JSON; data
+//! is never code.
 //!
 //! # Why a document has a thread of its own
-//! typst spreads its work over rayon's pool. Were a document itself a job of that pool, its thread would take up another
-//! document while it waits for a part of the first, and another in that one, until the stack ends. So each document goes to
-//! a pool with one thread, and whoever asks for it waits without taking up anything.
+//! typst spreads its work over rayon's pool. If a document were itself a job of that pool, its
+//! thread would start another document while it waits for a part of the first, and so on, until the
+//! stack overflows. So each document goes to a pool with one thread, and the caller waits without
+//! running other jobs.
 //!
 //! # Why one printer for many documents
-//! Fonts, library and parsed templates are made once. typst remembers what it has laid out; what the last few documents did
-//! not ask for is forgotten, so that memory stays flat over a month's invoices.
+//! Fonts, library and parsed templates are made once. typst caches its layouts; entries that the
+//! last few documents did not use are evicted, so that memory stays flat over a month's invoices.
 
 mod column;
 pub(crate) mod hybrid;
@@ -43,54 +49,59 @@ use world::{Shelf, TypstWorld};
 
 pub use summed::PRINTED;
 
-/// What typst has not been asked for in so many documents, it forgets. Measured: forgetting more rarely saves no time.
+/// The age, in documents, at which unused entries of typst's cache are evicted. Measured: a larger
+/// age saves no time.
 const REMEMBERED: usize = 4;
 
-/// What a document with more lines than this made typst remember, it forgets at once.
+/// The number of lines above which typst's cache is emptied right after a document.
 const LARGE: usize = 500;
-/// The stack of a thread that draws; nested content goes deep.
+/// The stack of a drawing thread; nested content recurses deeply.
 const STACK: usize = 16 << 20;
 
-/// How long a template of a user's own may take for a document. Nothing ends a layout from outside; the command ends.
+/// The time limit of a user's own template per document. A running layout cannot be stopped from
+/// outside, so the command ends.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Draws documents; one for all of them, on any thread.
+/// Draws documents; one instance serves all of them, on any thread.
 pub struct Printer {
     shelf: Arc<Shelf>,
     standards: PdfStandards,
-    /// Threads that draw, as many as ever drew at once; those that wait.
+    /// The idle drawing threads. There are as many threads as ever drew at once.
     idle: Mutex<Vec<rayon::ThreadPool>>,
 }
 
-/// Why typst gave no file.
+/// The reason why typst gave no file.
 enum Failed {
-    /// Its errors.
+    /// The errors that typst reported.
     Told(Vec<SourceDiagnostic>),
-    /// A bug in it.
+    /// A panic, which is a bug in typst.
     Panicked,
-    /// It was not done in time.
+    /// The time limit was exceeded.
     Late,
 }
 
 impl Printer {
     /// A printer with our own template and fonts.
     ///
-    /// `templates` is a folder that may hold `invoice.typ`, which then replaces our own, and what that imports or shows;
-    /// `logo.svg`, `logo.png` or `logo.jpg` stands at the head of the page with our own template, too. `fonts` is a folder of
-    /// TrueType and OpenType fonts: they show what ours do not.
+    /// `templates` is a folder that may hold `invoice.typ`, which then replaces our own, and the
+    /// files that it imports or shows. `logo.svg`, `logo.png` or `logo.jpg` is shown at the head of
+    /// the page with our own template, too. `fonts` is a folder of TrueType and OpenType fonts,
+    /// used for characters that ours do not have.
     ///
     /// # Errors
-    /// A folder or file that cannot be read, or a font that is none.
+    /// A folder or file that cannot be read, a file that is not a font, or a name that the program
+    /// uses itself.
     pub fn new(templates: Option<&Path>, fonts: Option<&Path>) -> Result<Self, FileError> {
         let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).expect("the two go together");
         Ok(Self { shelf: Arc::new(Shelf::new(templates, fonts)?), standards, idle: Mutex::default() })
     }
 
-    /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as `factur-x.xml` inside, if
-    /// they are given. More than [`PRINTED`] legs are left out; so many charges are summed up.
+    /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as
+    /// `factur-x.xml` inside, if they are given. With more than [`PRINTED`] legs the appendix is
+    /// left out; more charges than that are summed by tax group.
     ///
     /// # Errors
-    /// What a user's template asks for in vain; our own refuses nothing.
+    /// An error in a user's template; our own template refuses no document.
     pub fn pdf(
         &self,
         document: &Document,
@@ -101,7 +112,8 @@ impl Printer {
         let document = &*summed::document(document);
         let mut made = self.draw(document, itemised, e_invoice, Shown::AnyFont);
         if made.is_err() && !self.shelf.user_fonts().is_empty() {
-            // A letter of one font with an accent of another: no font has both.
+            // Retried: a letter of one font with an accent of another fails, since no font has
+            // both.
             made = self.draw(document, itemised, e_invoice, Shown::OwnFonts);
         }
         let is_large = itemised.is_some() || document.usage.len() > LARGE;
@@ -159,7 +171,7 @@ impl Printer {
         })
     }
 
-    /// Does work on a thread that has nothing else to do, and waits for it.
+    /// Runs work on an otherwise idle thread, and waits for it.
     fn on_a_thread<T, W>(&self, work: W) -> Result<T, Failed>
     where
         T: Send + 'static,
@@ -172,7 +184,7 @@ impl Printer {
         let (sender, receiver) = mpsc::sync_channel(1);
         thread.spawn(move || {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            // Whoever asked is still there: it waits below.
+            // The receiver waits below; after a timeout it is gone, and the result is dropped.
             let _ = sender.send(done);
         });
         let done = match self.shelf.user_template() {
@@ -186,7 +198,7 @@ impl Printer {
         done.map_err(|_| Failed::Panicked)?.map_err(Failed::Told)
     }
 
-    /// The first error of typst: of the user's template, with its line, or of the document.
+    /// The first error of typst: in the user's template, with its line, or in the document.
     fn told(&self, document: &Document, desk: &TypstWorld, errors: &[SourceDiagnostic]) -> FormatError {
         let Some(error) = errors.first() else { return fail(document, "typst gave no reason".to_owned()) };
         let hints = error.hints.iter().map(|hint| hint.v.as_str()).collect::<Vec<_>>().join("; ");
@@ -210,7 +222,7 @@ fn fail(document: &Document, problem: String) -> FormatError {
     FormatError::Document { document: name.clone(), format: "PDF", problem }
 }
 
-/// What a file is known by: a hash of what it shows and holds.
+/// The id of a file: a hash of its data and its attachment.
 fn ident(data: &[u8], e_invoice: Option<&str>) -> String {
     let mut hash = blake3::Hasher::new();
     hash.update(data);

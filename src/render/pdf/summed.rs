@@ -1,17 +1,18 @@
-//! Documents with more charges than a page layout can hold: a line for each tax group in place of them.
+//! Documents with more charges than a page layout can hold: a line for each tax group replaces
+//! them.
 //!
-//! **Invariant:** the lines add up to what the charges add up to, in each tax group.
+//! **Invariant:** in each tax group, the lines and the charges have the same sum.
 
 use crate::document::{Document, Exact, ItemLine, TaxCategory};
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Itemised legs, and monthly charges, in a PDF at most. A layout holds the whole document in memory, 50 KB a row; CSV, HTML
-/// and the e-invoice have them all.
+/// The most itemised legs, and the most monthly charges, in a PDF. A layout holds the whole
+/// document in memory, 50 KB a row; CSV, HTML and the e-invoice have them all.
 pub const PRINTED: usize = 2_500;
 
-/// The document, with no more than [`PRINTED`] charges.
+/// The document; more than [`PRINTED`] charges are replaced by one per tax group.
 pub fn document(document: &Document) -> Cow<'_, Document> {
     if document.items.len() <= PRINTED {
         return Cow::Borrowed(document);

@@ -1,4 +1,4 @@
-//! PDFs as other programs read them: poppler's, and veraPDF's (`make pdfa`).
+//! Tests of PDFs as other programs read them: poppler, and veraPDF (`make pdfa`).
 
 use super::*;
 use crate::document::build::{self, samples};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What a program of poppler prints about a file.
+/// The output of a poppler program for a file.
 fn poppler(program: &str, arguments: &[&str], pdf: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.pdf");
@@ -24,7 +24,7 @@ fn poppler(program: &str, arguments: &[&str], pdf: &[u8]) -> String {
     saved + &String::from_utf8_lossy(&output.stdout)
 }
 
-/// A file's text without white space: lines break where the page wants it.
+/// A file's text without white space, since line breaks depend on the layout.
 fn text(pdf: &[u8]) -> String {
     squeezed(&poppler("pdftotext", &["-raw", "-enc", "UTF-8"], pdf))
 }
@@ -54,7 +54,7 @@ fn same_document_same_bytes_on_any_thread() {
     let (second, third) = rayon::join(make, make);
     assert_eq!(first, second);
     assert_eq!(first, third);
-    // Many at once: none may take up another while it waits for its own parts.
+    // Many at once: no thread may start another document while it waits for parts of its own.
     let same = (0..200).into_par_iter().map(|_| printer.pdf(&documents()[1].1, None, Some("<a/>")).unwrap());
     assert!(same.all(|pdf| pdf == first[1]));
     let with_another = Printer::new(None, None).unwrap().pdf(&documents()[0].1, None, Some("<a/>")).unwrap();
@@ -165,7 +165,7 @@ fn every_font_is_embedded() {
     assert!(rows.iter().all(|row| row.contains("+Inter-") && row.contains(" yes yes yes ")), "{fonts}");
 }
 
-/// Texts that are code elsewhere.
+/// Texts that are code in other languages.
 const PAYLOADS: [&str; 14] = [
     "#import \"/etc/passwd\"",
     "#read(\"/etc/passwd\")",
@@ -183,7 +183,7 @@ const PAYLOADS: [&str; 14] = [
     "=HYPERLINK(\"http://example.org\")",
 ];
 
-/// All that a payload shows, as it stands or by its codes.
+/// The text that a payload must show, unchanged or as character codes.
 fn expected(payload: &str) -> String {
     let shelf = Shelf::new(None, None).unwrap();
     let visible = crate::text::visible(payload);
@@ -195,7 +195,7 @@ fn expected(payload: &str) -> String {
     )
 }
 
-/// Puts texts into every text of a value that may be any text; tells where.
+/// Replaces every free text of a value by another, chosen by its path.
 fn replace(value: &mut Value, path: &str, with: &mut impl FnMut(&str) -> Option<String>) {
     match value {
         Value::String(text) => {
@@ -222,7 +222,7 @@ fn texts_of_strangers_are_shown_and_never_run() {
         let mut changed = json.clone();
         let mut of_payload = 0;
         replace(&mut changed, "", &mut |path| {
-            // Only what may be any text: neither amounts nor the fixed words.
+            // Only free texts: neither amounts nor fixed words.
             let mut one = json.clone();
             *one.pointer_mut(path).unwrap() = payload.into();
             let free = serde_json::from_value::<Document>(one).is_ok();
@@ -385,7 +385,8 @@ fn a_font_of_the_user_shows_what_ours_lack() {
     printer.pdf(&made, None, None).unwrap();
 }
 
-/// Writes what a template gets and the files that come of it to `target/samples`, to look at, and for `make pdfa`.
+/// Writes the data of a template and the resulting files to `target/samples`, for inspection and
+/// for `make pdfa`.
 #[test]
 #[ignore = "writes files to look at"]
 fn dump_pdf_samples() {
@@ -400,7 +401,7 @@ fn dump_pdf_samples() {
     }
 }
 
-/// CPU time so far, in milliseconds, and the memory that the process has now, in MiB.
+/// The CPU time so far, in milliseconds, and the current memory of the process, in MiB.
 fn spent() -> (u64, u64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -548,7 +549,7 @@ fn rich() -> Document {
     build::document(frame, &usage, &items).unwrap()
 }
 
-/// Names that nobody has.
+/// A document with hostile names.
 fn hostile() -> Document {
     let mut made = samples::invoice("EUR", 3);
     made.buyer.party.name = "日本電信電話株式会社 / شركة الاتصالات 📞 Ελλάς Україна Việt Nam".into();

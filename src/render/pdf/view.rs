@@ -1,13 +1,15 @@
-//! The data of a template: `invoice.json`. The head of `templates/invoice.typ` says what it has.
+//! The data of a template: `invoice.json`. The head of `templates/invoice.typ` lists its fields.
 //!
-//! **Invariant:** every amount in it is the text of an amount of the document, with nothing but figure spaces behind it. No
-//! text in it has a character that hides others, or one that no font can show.
+//! **Invariant:** every amount in it is the text of an amount of the document, followed by nothing
+//! but padding spaces. No text in it has a character that hides others, or one that no font can
+//! show.
 //!
 //! # Why texts are changed before the template sees them
-//! PDF/A forbids a character without a glyph, and typst refuses the whole document for one. A stranger's name must not stop
-//! a month's invoices: what no font covers is shown by its code, `\u{4e2d}`, as [`visible`] shows what hides.
+//! PDF/A forbids a character without a glyph, and typst refuses the whole document for one. A
+//! stranger's name must not stop a month's invoices, so a character that no font covers is shown by
+//! its code, `\u{4e2d}`, as [`visible`] shows hidden characters.
 //!
-//! A word that is longer than a line would run off the page, so it may break: it gets a break opportunity now and then.
+//! A word longer than a line would run off the page, so break opportunities are inserted into it.
 
 use super::column::{Column, column, decimals};
 use super::legs;
@@ -21,19 +23,20 @@ use serde_json::Value;
 
 /// Countries that print on US Letter (Unicode CLDR); all others have A4.
 const LETTER: [&str; 14] = ["BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE"];
-/// A word with more characters than this may break …
+/// The length in characters above which a word may break …
 const LONG: usize = 40;
-/// … after so many.
+/// … and the number of characters between two break opportunities.
 const PIECE: usize = 16;
-/// A break opportunity that is not seen.
+/// An invisible break opportunity.
 const BREAK: char = '\u{200b}';
 
-/// Which characters are shown as they are.
+/// The characters that are shown unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// Those that any font has.
+    /// Characters with a glyph in any font.
     AnyFont,
-    /// Those that our own fonts have: what is left where fonts together cannot show a text.
+    /// Characters with a glyph in our own fonts: the fallback if several fonts together cannot show
+    /// a text.
     OwnFonts,
 }
 
@@ -70,7 +73,7 @@ struct Group<'a> {
     lines: Vec<Line<'a>>,
 }
 
-/// How many characters the longest text of a column has.
+/// The length of the longest text of each column, in characters.
 #[derive(Serialize)]
 struct Widths {
     calls: usize,
@@ -144,7 +147,7 @@ struct Share<'a> {
 /// The data of a document, as JSON.
 ///
 /// # Errors
-/// None that a document can cause: all of it is text, whole numbers and lists.
+/// No error that a document can cause: all of it is text, whole numbers and lists.
 pub fn json(
     document: &Document,
     itemised: Option<&[ItemisedLeg]>,
@@ -221,7 +224,7 @@ fn widths(usage: &[Group<'_>]) -> Widths {
     }
 }
 
-/// A line; it names its price list where its neighbours have another one.
+/// A line; it names its price list if the lines of its group have several.
 fn shown_line<'a>(line: &'a UsageLine, mixed: bool, [minutes, price, fee, amount]: [&Column; 4]) -> Line<'a> {
     Line {
         description: &line.description,
@@ -292,7 +295,7 @@ fn totals(document: &Document) -> Totals {
     }
 }
 
-/// A bar for each day of the period; none where there is nothing to compare.
+/// A bar for each day of the period; `None` if there is nothing to compare.
 fn days(document: &Document) -> Option<Days<'_>> {
     let month = &document.period.month;
     let of_period = || document.days.iter().filter(|day| day.date.starts_with(month.as_str()));
@@ -313,7 +316,8 @@ fn days(document: &Document) -> Option<Days<'_>> {
     })
 }
 
-/// How long the bar of each scenario is, the longest first; none where there is only one.
+/// The length of each scenario's bar, the longest first; empty if there is only one, or none above
+/// zero.
 fn scenarios(document: &Document) -> Vec<Share<'_>> {
     let mut sums: Vec<(&str, Decimal)> = Vec::new();
     for line in &document.usage {
@@ -330,12 +334,12 @@ fn scenarios(document: &Document) -> Vec<Share<'_>> {
     sums.into_iter().map(|(words, sum)| Share { words, permille: permille(sum, highest) }).collect()
 }
 
-/// How high a bar is beside the highest; it is drawn, never printed.
+/// The height of a bar in thousandths of the highest; it is drawn, never printed.
 fn permille(part: Decimal, highest: Decimal) -> u16 {
     (part / highest * Decimal::ONE_THOUSAND).round().to_u16().unwrap_or_default().min(1000)
 }
 
-/// Every text of a value as it can be shown.
+/// Replaces every text of a value by its displayable form.
 fn clean(value: &mut Value, shelf: &Shelf, shown: Shown) {
     match value {
         Value::String(text) => {
@@ -349,7 +353,7 @@ fn clean(value: &mut Value, shelf: &Shelf, shown: Shown) {
     }
 }
 
-/// A text as it can be shown, if that is not as it stands.
+/// The displayable form of a text, if it differs from the text.
 fn cleaned(text: &str, shelf: &Shelf, shown: Shown) -> Option<String> {
     let has = |c: char| match shown {
         Shown::AnyFont => shelf.fonts_have(c),
@@ -368,7 +372,7 @@ fn cleaned(text: &str, shelf: &Shelf, shown: Shown) -> Option<String> {
     (shown != text).then_some(shown)
 }
 
-/// A text that may break within its words.
+/// A text with break opportunities in its long words.
 fn broken(text: &str) -> String {
     let mut broken = String::with_capacity(text.len() + text.len() / 4);
     let mut word = 0;

@@ -1,7 +1,8 @@
-//! What a template may see: its own folder as it was read at the start, the data of one document, the fonts. Nothing else.
+//! The files that a template may see: its own folder as it was read at the start, the data of one
+//! document, the fonts. Nothing else.
 //!
-//! **Invariant:** once a [`Shelf`] is made, no file is opened: the disk, packages, the network and the clock are out of a
-//! template's reach. What it asks for in vain is an error of the template.
+//! **Invariant:** once a [`Shelf`] is made, no file is opened. The disk, packages, the network and
+//! the clock are out of a template's reach; asking for any of them is a template error.
 
 use crate::inputs::file::{FileError, read_text};
 use std::path::{Path, PathBuf};
@@ -15,31 +16,32 @@ use typst::{Library, LibraryExt, World};
 
 /// Our own template.
 const TEMPLATE: &str = include_str!("../templates/invoice.typ");
-/// What stands around every template: metadata, language, fonts, the attached e-invoice.
+/// The frame of every template: metadata, language, fonts, the attached e-invoice.
 const MAIN: &str = include_str!("../templates/main.typ");
-/// The fonts inside the program; their licence is beside them. First those of text, then the one of itemised calls.
+/// The fonts inside the program; their licence is beside them. First the text fonts, then the font
+/// of itemised calls.
 const FONTS: [&[u8]; 3] = [
     include_bytes!("../fonts/Inter-Regular.otf"),
     include_bytes!("../fonts/Inter-SemiBold.otf"),
     include_bytes!("../fonts/JetBrainsMono-Regular.ttf"),
 ];
-/// Where the font of itemised calls stands among them.
+/// The index of the font of itemised calls.
 const MONO: usize = 2;
-/// What else of the user's folder a template may read.
+/// The endings of the files in the user's folder that a template may read.
 const ENDINGS: [&str; 6] = ["typ", "svg", "png", "jpg", "jpeg", "json"];
-/// A file of the user's folder with one of these names stands at the head of the page.
+/// The names of a logo: such a file in the user's folder is shown at the head of the page.
 const LOGOS: [&str; 4] = ["logo.svg", "logo.png", "logo.jpg", "logo.jpeg"];
 
-/// All that documents have in common; made once.
+/// The data that all documents share; made once.
 pub struct Shelf {
     library: LazyHash<Library>,
     book: LazyHash<FontBook>,
     fonts: Vec<Font>,
     main: Source,
     template: Source,
-    /// Where the template is from, if it is the user's.
+    /// The path of the template, if it is the user's.
     user_template: Option<PathBuf>,
-    /// What else the user's folder has.
+    /// The other files of the user's folder.
     files: Vec<(FileId, Bytes)>,
     /// The user's logo, by its name in the folder.
     logo: Option<String>,
@@ -51,7 +53,8 @@ impl Shelf {
     /// Reads the user's template and fonts, if there are any.
     ///
     /// # Errors
-    /// A folder or a file that cannot be read; a font that is none.
+    /// A folder or a file that cannot be read, a file that is not a font, or a name that the
+    /// program uses itself.
     pub fn new(templates: Option<&Path>, fonts: Option<&Path>) -> Result<Self, FileError> {
         let mut shelf = Self {
             library: LazyHash::new(Library::default()),
@@ -78,7 +81,12 @@ impl Shelf {
     fn read_fonts(&mut self, folder: &Path) -> Result<(), FileError> {
         for path in files(folder, &["ttf", "otf", "ttc", "otc"])? {
             let before = self.fonts.len();
-            self.fonts.extend(Font::iter(Bytes::new(read(&path)?)));
+            let bytes = read(&path)?;
+            if faces(&bytes) > bytes.len() {
+                let problem = format!("is no font: it says that it holds {} faces in {} bytes", faces(&bytes), bytes.len());
+                return Err(FileError::new(&path, problem).hint("take it out of the folder, or replace it"));
+            }
+            self.fonts.extend(Font::iter(Bytes::new(bytes)));
             if self.fonts.len() == before {
                 let problem = "is no font; expected TrueType or OpenType";
                 return Err(FileError::new(&path, problem).hint("take it out of the folder, or replace it"));
@@ -110,7 +118,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// The families of text, our own first: the order in which a character looks for its glyph.
+    /// The text font families, our own first: the order in which a glyph is looked up.
     pub fn families(&self) -> Vec<String> {
         let mut families: Vec<String> = Vec::new();
         for font in self.fonts[..MONO].iter().chain(self.user_fonts()) {
@@ -122,18 +130,19 @@ impl Shelf {
         families
     }
 
-    /// Whether each of our own fonts has a glyph for it, and one that has a meaning: PDF/A-3a takes no private character.
+    /// True if each of our own text fonts has a glyph for a character that is not private-use:
+    /// PDF/A-3a forbids those.
     pub fn own_fonts_have(&self, c: char) -> bool {
         !is_private(c) && self.fonts[..MONO].iter().all(|font| font.info().coverage.contains(u32::from(c)))
     }
 
-    /// Whether our own fonts have a glyph for it, or any font of the user.
+    /// True if our own text fonts, or any font of the user, have a glyph for the character.
     pub fn fonts_have(&self, c: char) -> bool {
         let has = |font: &Font| font.info().coverage.contains(u32::from(c));
         self.own_fonts_have(c) || !is_private(c) && self.user_fonts().iter().any(has)
     }
 
-    /// Whether the font of itemised calls has a glyph for it.
+    /// True if the font of itemised calls has a glyph for the character.
     pub fn mono_has(&self, c: char) -> bool {
         !is_private(c) && self.fonts[MONO].info().coverage.contains(u32::from(c))
     }
@@ -143,7 +152,7 @@ impl Shelf {
         &self.fonts[FONTS.len()..]
     }
 
-    /// Where the template is from, if it is the user's.
+    /// The path of the template, if it is the user's.
     pub fn user_template(&self) -> Option<&Path> {
         self.user_template.as_deref()
     }
@@ -153,15 +162,26 @@ impl Shelf {
         self.logo.as_deref()
     }
 
-    /// The template's place among the files that a template sees.
+    /// The template's id among the files that a template sees.
     pub fn template(&self) -> FileId {
         self.template.id()
     }
 }
 
-/// Whether a character means what its font wants.
+/// True for a private-use character, whose meaning depends on the font.
 fn is_private(c: char) -> bool {
     matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+/// The number of faces that a font collection claims to have; 1 for a single font. `Font::iter`
+/// tries each of them, present or not.
+fn faces(bytes: &[u8]) -> usize {
+    match bytes.split_first_chunk::<12>() {
+        Some(([b't', b't', b'c', b'f', _, _, _, _, a, b, c, d], _)) => {
+            usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).expect("32 bits fit a place in memory")
+        }
+        _ => 1,
+    }
 }
 
 /// The files of a folder with one of these endings, by name.
@@ -187,15 +207,15 @@ fn id(name: &str) -> FileId {
     RootedPath::new(VirtualRoot::Project, VirtualPath::new(name).expect("a plain name")).intern()
 }
 
-/// One document on the desk: the shelf, its data, its date.
+/// The view of typst on one document: the shelf, its data, its date.
 pub struct TypstWorld {
-    /// What all documents have in common.
+    /// The data that all documents share.
     pub shelf: Arc<Shelf>,
     /// `invoice.json`.
     pub data: Bytes,
     /// `factur-x.xml`, if one is attached.
     pub e_invoice: Option<Bytes>,
-    /// What a template takes for today: the day of issue.
+    /// The date that a template sees as today: the day of issue.
     pub today: Option<Datetime>,
 }
 

@@ -1,19 +1,19 @@
-//! A text of CSV records into rows of fields, without a copy.
+//! Splits a text of CSV records into rows of fields, without a copy.
 //!
-//! Delimiters, line ends and quotes are found 64 bytes at a time, and a field is what stands between two of them. Only a
-//! row in which quotes hold quotes is read by `csv-core`, which also says what any other row would be: a test holds the
-//! two against each other.
+//! Delimiters, line ends and quotes are found 64 bytes at a time, and a field is the text between
+//! two of them. Only a row in which quotes hold quotes is read by `csv-core`, the reference for all
+//! other rows too: a test compares the two.
 
 use std::ops::Range;
 use trunkrate_kernel::fit::must_fit;
 
-/// Where a field stands in its row's text.
+/// The place of a field in its row's text.
 pub(crate) type Place = (u32, u32);
 
-/// One row: where it stands, and its fields.
+/// One row: its place, and its fields.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// In the whole text; a line's end after it may be within or not.
+    /// The place in the whole text; with or without the line end.
     pub place: Range<usize>,
     /// The text that holds the fields.
     pub text: RowText<'a>,
@@ -24,23 +24,24 @@ pub struct Row<'a> {
 /// The text that holds the fields of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RowText<'a> {
-    /// The whole text that is read.
+    /// The whole text.
     Whole,
-    /// Fields without their quotes, one after the other.
+    /// The fields without their quotes, one after the other.
     Unquoted(&'a [u8]),
 }
 
-/// Reads row by row; blank lines are none.
+/// Reads row by row; blank lines are skipped.
 pub(crate) struct Rows<'a> {
     marks: Marks<'a>,
-    /// Where the next row starts, or line ends before it.
+    /// The start of the next row, or of line ends before it.
     at: u32,
     fields: Vec<Place>,
     odd: Option<Box<OddReader>>,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a text below 4 GiB. A byte order mark at its start is no content, though of the first row's place.
+    /// The rows of a text below 4 GiB. A byte-order mark at its start is no content, but is within
+    /// the first row's place.
     pub(crate) fn new(bytes: &'a [u8], delimiter: u8) -> Self {
         let at = if bytes.starts_with(super::BYTE_ORDER_MARK) { 3 } else { 0 };
         Self { marks: Marks::new(bytes, delimiter), at, fields: Vec::with_capacity(32), odd: None }
@@ -61,7 +62,7 @@ impl<'a> Rows<'a> {
         let place = if first { 0 } else { start };
         self.fields.clear();
         if let Some(end) = plain_row(&mut self.marks, self.at, &mut self.fields) {
-            // The line's end is behind: its mark is.
+            // The mark of the line end is passed, so the line end is too.
             self.at = self.marks.length.min(end + 1);
             return Some(Row { place: place..end as usize, text: RowText::Whole, fields: &self.fields });
         }
@@ -74,8 +75,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Splits the row that starts at `from`, up to its line's end; `None` if a quoted field is not simply what stands between
-/// its quotes.
+/// Splits the row that starts at `from`, up to its line end; `None` if a quoted field is not simply
+/// the text between its quotes.
 #[inline]
 fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<Place>) -> Option<u32> {
     // A copy stays in registers.
@@ -96,7 +97,7 @@ fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<Place>) -> 
                 }
                 end += 1;
             } else {
-                // A quote inside of text is text.
+                // A quote inside text is text.
                 while marks.kind(end) == Some(b'"') {
                     end = marks.next();
                 }
@@ -108,7 +109,7 @@ fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<Place>) -> 
         }
         if kind != Some(marks.delimiter) {
             *coming = marks;
-            // A quote behind the closing one holds a quote.
+            // A quote after the closing one means a quote in the field.
             return (kind != Some(b'"')).then_some(end);
         }
         from = end + 1;
@@ -121,9 +122,9 @@ struct Marks<'a> {
     bytes: &'a [u8],
     length: u32,
     delimiter: u8,
-    /// Where the 64 bytes start that are looked at.
+    /// The start of the current 64 bytes.
     base: u32,
-    /// Which of them are marks that are still to come.
+    /// The marks among them that are still to come, one bit each.
     coming: u64,
 }
 
@@ -135,13 +136,13 @@ impl<'a> Marks<'a> {
         marks
     }
 
-    /// Goes on with the marks from `at` on.
+    /// Continues with the marks from `at` on.
     fn seek(&mut self, at: u32) {
         self.base = at - at % 64;
         self.coming = self.look() & u64::MAX << (at % 64);
     }
 
-    /// The next mark; the text's end, if there is none.
+    /// The next mark; the end of the text, if there is none.
     #[inline]
     fn next(&mut self) -> u32 {
         if self.coming == 0 {
@@ -155,7 +156,7 @@ impl<'a> Marks<'a> {
         mark
     }
 
-    /// Goes to the next 64 bytes with a mark in them; stays at the last, if there are none.
+    /// Goes to the next 64 bytes that have a mark; stays at the last, if there are none.
     #[inline(never)]
     fn look_on(&mut self) {
         while self.coming == 0 && self.base.saturating_add(64) < self.length {
@@ -187,7 +188,8 @@ fn marks_of_last(rest: &[u8], delimiter: u8) -> u64 {
     marks_of(&padded, delimiter)
 }
 
-/// One bit for each byte that is a mark. The compiler makes vectors of the comparisons: 130 instructions for 64 bytes.
+/// One bit for each byte that is a mark. The compiler vectorises the comparisons: 130 instructions
+/// for 64 bytes.
 #[inline]
 fn marks_of(chunk: &[u8; 64], delimiter: u8) -> u64 {
     let mut hits = [0_u8; 64];
@@ -202,7 +204,7 @@ fn marks_of(chunk: &[u8; 64], delimiter: u8) -> u64 {
     marks
 }
 
-/// The reader of rows in which quotes hold quotes.
+/// The reader for rows in which quotes hold quotes.
 struct OddReader {
     core: csv_core::Reader,
     text: Vec<u8>,
@@ -212,12 +214,13 @@ struct OddReader {
 impl OddReader {
     fn new(delimiter: u8) -> Self {
         let mut core = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
-        // It drops a byte order mark from the first text that it gets: now it got one.
+        // The reader drops a byte-order mark from the first text that it gets: this is that text.
         core.read_record(b"\n", &mut [0], &mut [0]);
         Self { core, text: vec![0; 1024], ends: vec![0; 32] }
     }
 
-    /// Reads the row that starts a text; gives its length, with its line's end, and the text of its fields.
+    /// Reads the row that starts a text; returns its length with its line end, and the text of its
+    /// fields.
     fn read(&mut self, bytes: &[u8], fields: &mut Vec<Place>) -> (u32, &[u8]) {
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {

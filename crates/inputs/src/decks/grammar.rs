@@ -1,8 +1,10 @@
-//! One grammar for decks: what the rater reads, the second rater of the proof reads too, and as the same.
+//! One grammar for decks: a deck that the rater reads, the second rater of the audit reads too, and
+//! alike.
 //!
 //! # Why
-//! A ledger is good only if both come to the same. Where one reads a form that the other does not know (`-0.0` as a price, a
-//! time without seconds), a ledger that is good cannot be proved. The grammar stands in the README; this holds both to it.
+//! A ledger is good only if both raters agree. If one reads a form that the other does not know
+//! (`-0.0` as a price, a time without seconds), a good ledger cannot be proved. The README defines
+//! the grammar; this test holds both to it.
 
 use super::DeckRows;
 use std::collections::BTreeMap;
@@ -32,7 +34,7 @@ fn of_rater(rate: &NewRate) -> SaidByRow {
     )
 }
 
-/// Cells that mean something in one column or another, in forms that people and programs write.
+/// Cells that are valid in one column or another, in forms that people and programs write.
 const CELLS: [&str; 48] = [
     "",
     " ",
@@ -102,14 +104,14 @@ const TITLES: [&str; 13] = [
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 20_000, ..Default::default() })]
 
-    /// One grammar for decks: what the rater reads the auditor reads, and as the same.
+    /// One grammar for decks: a deck that the rater reads, the auditor reads alike.
     #[test]
     fn every_deck_that_the_rater_reads_the_auditor_reads_alike(
         rows in proptest::collection::vec(proptest::collection::vec((0..3_usize, proptest::sample::select(&CELLS[..])), 13), 1..3),
         toml in (proptest::sample::select(&CELLS[..]), proptest::option::of(0..90_000_u32)),
         (mark, end, columns) in (proptest::bool::ANY, proptest::sample::select(&["\n", "\r\n", "\r", "\n\n"][..]), 6..14_usize),
     ) {
-        // Two cells in three are good ones: a random row would hardly ever be read.
+        // Two cells in three are valid: a fully random row would hardly ever be read.
         let good = ["US", "United States", "a row", "0.01", "", "1", "", "", "", "", "", "", ""];
         let cells = |row: &Vec<(usize, &'static str)>| {
             let cell = |(at, (odd, cell)): (usize, &(usize, &'static str))| if *odd == 0 { *cell } else { good[at] };
@@ -122,7 +124,7 @@ proptest::proptest! {
         let defaults = format!("name = 'n'\ncurrency = 'USD'\nconnection_fee = '{fee}'\n{initial}");
         let files: BTreeMap<String, Vec<u8>> =
             [("deck.toml".to_owned(), defaults.into_bytes()), ("p.csv".to_owned(), text.clone().into_bytes())].into();
-        // As a run took it once, and as it is read again to be proved.
+        // The files as a run took them, and as they are read again for the audit.
         if let Ok(rater) = DeckRows::of_files(Path::new("rates"), "rates", &files) {
             let auditor = Tariff::load(&files, "rates", None, 5, "half-up");
             let auditor = auditor.map_err(|problem| proptest::test_runner::TestCaseError::fail(format!("{text}: {problem}")))?;

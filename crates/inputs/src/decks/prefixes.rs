@@ -1,18 +1,20 @@
-//! Prefixes in a deck's lists, and what to write in place of one that is none.
+//! Prefixes in a deck's lists, and the advice for one that is invalid.
 //!
-//! **Invariant:** nothing is mended. `004915` could be read as `4915`, but a deck is a price list: whoever wrote it says
-//! what it means, and until then no call is priced by another row in silence.
+//! **Invariant:** nothing is repaired. `004915` could be read as `4915`, but a deck is a price
+//! list: only its author knows what it means, and until they say so no call is silently priced by
+//! another row.
 //!
-//! A prefix that starts with 0 is taken in a deck of the archive: calls were booked with the deck as it is, and must be
-//! explained with it. Its row has never won and never will, as no number starts with 0.
+//! A prefix that starts with 0 is taken in a deck of the archive: calls were booked with the deck
+//! as it is, and must be explained with it. Its row has never won and never will, as no number
+//! starts with 0.
 
 use crate::sheet::Strictness;
 use trunkrate_kernel::deck::{Destination, Prefix};
 
-/// Most digits of a number, and so of a prefix.
+/// The most digits of a number, and so of a prefix.
 const LONGEST: usize = 15;
 
-/// A list that is not understood: what was found, and what to write.
+/// A list that is not understood: the text found, and the text to write.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub problem: String,
@@ -61,7 +63,7 @@ fn leading_zero(text: &str) -> Wrong {
     Wrong { problem, hint }
 }
 
-/// What is no digits at all, or too many.
+/// The error for a text that is not digits, or has too many.
 fn no_prefix(text: &str) -> Wrong {
     let problem = if text.is_empty() {
         "`` is no number prefix: the list has an empty item".to_owned()
@@ -87,7 +89,8 @@ fn what_to_write(text: &str) -> String {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return format!("write at most {LONGEST} digits: no number has more");
     }
-    // Signs that people and spreadsheets put into one prefix; not brackets, as in +49 (0)15, where a digit is to go.
+    // Signs that people and spreadsheets put into one prefix; not brackets, as in +49 (0)15, which
+    // hold a digit to be removed.
     let bare = text.trim_start_matches('\'').trim_end_matches(['*', '%']);
     let bare = bare.strip_suffix(".0").unwrap_or(bare);
     let is_sign = |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '.' | '\u{2011}' | '\u{2013}');
@@ -99,7 +102,7 @@ fn what_to_write(text: &str) -> String {
     }
 }
 
-/// Two groups of digits, as long as each other, with a hyphen between: `441-449`.
+/// True for two groups of digits of the same length with a hyphen between: `441-449`.
 fn is_range(text: &str) -> bool {
     let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let ends = text.split_once(['-', '\u{2013}', ':']).map(|(from, to)| (from.trim(), to.trim()));

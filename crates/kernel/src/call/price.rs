@@ -1,27 +1,29 @@
-//! What the carrier charged for a record, in 128 bits: a price, its currency, and what tells its text from another.
+//! The carrier's charge for a record, in 128 bits: a price, its currency, and a hash that
+//! distinguishes its text from others.
 //!
-//! **Invariant:** a text that is no price is never taken for one, nor for none.
+//! **Invariant:** a text that is no price is never taken for a price, nor for an absent one.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What the `price` and the `price_unit` of a record say.
+/// The `price` and the `price_unit` of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PriceRef {
     /// [`crate::money::carrier_price`], or [`PriceRef::NONE`].
     units: i64,
-    /// A hash of the text: tells two texts apart that say the same. Its low bits are the [`CurrencyCode`].
+    /// A hash of the text, to distinguish two texts of one value. Its low bits are the
+    /// [`CurrencyCode`].
     hash: u64,
 }
 
 impl PriceRef {
     const NONE: i64 = i64::MIN;
-    /// Of an empty text.
+    /// The price of an empty text.
     pub(crate) const EMPTY: Self = Self { units: Self::NONE, hash: xxhash_rust::const_xxh3::xxh3_64(b"") };
 
     /// Reads a price and its unit.
     #[must_use]
     pub fn of(text: &str, unit: &str) -> Self {
-        // Nearly every price is empty, or is read once a record.
+        // Nearly every price is empty; of the others each is read once per record.
         if text.is_empty() {
             return Self::EMPTY;
         }
@@ -30,32 +32,33 @@ impl PriceRef {
         Self { units, hash: xxh3_64(text.as_bytes()) & !u64::from(u16::MAX) | code }
     }
 
-    /// Whether there is no text.
+    /// True if there is no text.
     #[must_use]
     pub fn is_none(self) -> bool {
         self == Self::EMPTY
     }
 
-    /// Whether there is a text that is no price.
+    /// True if there is a text that is no price.
     #[must_use]
     pub fn is_unreadable(self) -> bool {
         self.units == Self::NONE && self != Self::EMPTY
     }
 
-    /// Whether its unit is another currency than this one. A price without a unit is in any.
+    /// True if its unit is another currency than this one. A price without a unit fits any
+    /// currency.
     #[must_use]
     pub fn is_foreign_to(self, currency: CurrencyCode) -> bool {
         let own = CurrencyCode(u16::try_from(self.hash & u64::from(u16::MAX)).expect("16 bits were kept"));
         self.units != Self::NONE && own != CurrencyCode::NONE && own != currency
     }
 
-    /// As it was packed.
+    /// Restores a packed price.
     #[must_use]
     pub(crate) fn from_parts(units: i64, hash: u64) -> Self {
         Self { units, hash }
     }
 
-    /// Units (or what stands for none) and hash.
+    /// Units (or the value for none) and hash, for packing.
     #[must_use]
     pub(crate) fn parts(self) -> (i64, u64) {
         (self.units, self.hash)
@@ -67,8 +70,8 @@ impl PriceRef {
         (self.units != Self::NONE).then_some(self.units)
     }
 
-    /// What it charges: of several prices for one call the greatest charge is kept, and any before none. A charge is a
-    /// negative price.
+    /// Its charge: a negative price is a charge. Of several prices for one call the greatest charge
+    /// is kept, and any price before none.
     #[must_use]
     pub fn charge(self) -> Option<i64> {
         self.units().map(i64::saturating_neg)
@@ -86,12 +89,12 @@ impl PriceRef {
 pub struct CurrencyCode(u16);
 
 impl CurrencyCode {
-    /// Of an empty text.
+    /// The code of an empty text.
     pub const NONE: Self = Self(0);
-    /// Of a text that is not three letters: it is no deck's currency.
+    /// The code of a text that is not three letters; it matches no deck's currency.
     const OTHER: Self = Self(u16::MAX);
 
-    /// The code of a text, without case.
+    /// The code of a text, ignoring case.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if text.is_empty() {

@@ -1,11 +1,13 @@
 //! Several lookups at once.
 //!
-//! **Invariant:** each query finds what [`Deck::lookup`] finds for it alone, whatever stands beside it.
+//! **Invariant:** each query finds what [`Deck::lookup`] finds for it alone, whatever the other
+//! queries are.
 //!
 //! # Why
-//! A lookup goes from node to node of a deck, and most of these reads miss the cache: lookups one by one were 130 to 150 ms for a
-//! million calls, nearly all of it waiting. Where 32 numbers go down side by side, their reads are waited for together: 2 to 3 %
-//! less CPU for a run, and about 1 % more for the children of calls (measured, and estimated from a profile).
+//! A lookup goes from node to node of a deck, and most of these reads miss the cache: one by one, a
+//! million lookups took 130 to 150 ms, nearly all of it stalls. When 32 numbers descend side by
+//! side, their cache misses overlap: 2 to 3 % less CPU for a run, and about 1 % more for the
+//! children of calls (measured, and estimated from a profile).
 
 use super::{Candidate, Deck, Hit, OriginMatch, Rated};
 use crate::party::Number;
@@ -14,26 +16,26 @@ use crate::time::Micros;
 use crate::trie::Walk;
 use std::hint::black_box;
 
-/// Lookups that go side by side.
+/// The number of lookups that go side by side.
 pub const AT_ONCE: usize = 32;
 
-/// What [`Deck::lookup`] is asked.
+/// The arguments of [`Deck::lookup`].
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     /// The deck.
     pub deck: &'a Deck,
     /// The price list.
     pub service: Direction,
-    /// What the leg is priced by.
+    /// The party that the leg is priced by.
     pub rated: Rated,
-    /// Where it comes from, if that is known.
+    /// The origin of the leg, if it is known.
     pub origin: Option<Number>,
     /// The call's start.
     pub at: Micros,
 }
 
 impl<'a> Query<'a> {
-    /// The way of its number through the deck; `None` for an emergency, which has none.
+    /// The walk of its number through the deck; `None` for an emergency, which has none.
     fn walk(&self) -> Option<Walk<'a, Candidate>> {
         match self.rated {
             Rated::Number(number) => Some(Walk::new(&self.deck.by_service[self.service as usize].prefixes, number.digits())),
@@ -42,7 +44,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The rows that price several legs, in the order of the queries; each as [`Deck::lookup`] finds it.
+/// The rows that price several legs, in the order of the queries; each as [`Deck::lookup`] finds
+/// it.
 #[must_use]
 pub fn lookup_all(queries: &[Query<'_>]) -> Vec<Option<Hit>> {
     let mut found = Vec::with_capacity(queries.len());
@@ -52,7 +55,8 @@ pub fn lookup_all(queries: &[Query<'_>]) -> Vec<Option<Hit>> {
         walks.extend(queries.iter().filter_map(Query::walk));
         Walk::go_all(&mut walks);
         for walk in &walks {
-            // Read for nothing but the cache: below, each would be waited for alone.
+            // Prefetch: this read only loads the cache line; in the loop below, each would stall
+            // alone.
             if let Some((_, [first, ..])) = walk.path().next() {
                 black_box(first.rate);
             }
@@ -103,7 +107,7 @@ mod tests {
         })
     }
 
-    /// What is asked of one of two decks.
+    /// A query of one of two decks.
     fn asked() -> impl Strategy<Value = (usize, Direction, Rated, Option<Number>, Micros)> {
         let number = || digits(7..13).prop_map(|digits| Number::from_digits(digits.as_bytes()).expect("a number"));
         let rated = prop_oneof![9 => number().prop_map(Rated::Number), 1 => Just(Rated::Emergency(Emergency::Call))];

@@ -1,10 +1,10 @@
-//! Rows that would give two answers for one call: the same destination and a common origin, in force at once, on other
-//! terms.
+//! Conflicting rows, which would give two answers for one call: the same destination and a common
+//! origin, in force at once, on other terms.
 //!
 //! # Why two ways to look
-//! Most destinations have a few rows, and each is held against each. Where one has thousands (a row for each origin), that
-//! would take hours: they are looked at origin by origin then. Both find the same two rows: the first that conflicts with a later one, and
-//! the first of those.
+//! Most destinations have a few rows, and each is compared with each. Where one has thousands (a
+//! row for each origin), that would take hours, so they are compared origin by origin. Both find
+//! the same two rows: the first that conflicts with a later one, and the first of those.
 
 use super::{ANY_ORIGIN, Candidate, Conflict, Deck, MANY, OriginSets, Prefix};
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ fn differ(deck: &Deck, a: Candidate, b: Candidate) -> bool {
     !deck.rates[a.rate as usize].same_terms(&deck.rates[b.rate as usize])
 }
 
-/// Each with each: places in `by_date`.
+/// Compares each row with each; returns places in `by_date`.
 fn by_pairs(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(usize, usize)> {
     by_date.iter().enumerate().find_map(|(place, first)| {
         let end = deck.period(*first).end;
@@ -56,7 +56,7 @@ fn by_pairs(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(us
     })
 }
 
-/// Those of each origin prefix, by date: only one kind of terms can be in force there.
+/// Compares the rows of each origin prefix, by date: only one kind of terms can be in force there.
 fn by_origin(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(usize, usize)> {
     let mut of_origin: HashMap<Option<Prefix>, Vec<usize>> = HashMap::new();
     for (place, candidate) in by_date.iter().enumerate() {
@@ -67,7 +67,7 @@ fn by_origin(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(u
     }
     let first_conflict = |places: &Vec<usize>| {
         let (first, rest) = places.split_first()?;
-        // The one that is in force longest, of those that stand.
+        // The row with the latest end among the rows seen so far.
         let mut longest = *first;
         for (at, place) in rest.iter().enumerate() {
             let period = deck.period(by_date[*place]);

@@ -1,7 +1,7 @@
-//! What one field of a record was found to be: a time, a duration or a number that is none, in words.
+//! Findings for one field of a record: a time, a duration or a number that is invalid, in words.
 //!
-//! **Invariant:** each text is `` FIELD is `TEXT`: WHY ``, where WHY starts with a mark of [`crate::advice`] if there is an
-//! advice for it.
+//! **Invariant:** each text is `` FIELD is `TEXT`: WHY ``, where WHY starts with a mark of
+//! [`crate::advice`] if there is an advice for it.
 
 use crate::advice::mark;
 use crate::call::Calls;
@@ -15,9 +15,9 @@ fn found(field: Field, text: &str, why: &str) -> String {
     format!("{} is `{text}`: {why}", field.as_str())
 }
 
-// ---- times ------------------------------------------------------------------------------------------------------
+// ---- times --------------------------------------------------------------------------------------
 
-/// The first time that is none, and why.
+/// The first invalid time, with the reason.
 #[must_use]
 pub fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
     let zone = policy.zone.as_ref();
@@ -59,13 +59,14 @@ fn no_time(text: &str, error: TimeError, zone: Option<&Zone>) -> String {
     }
 }
 
-/// From which local time to which the clock goes when it leaves this one out. `length` is the length of what is left out.
+/// The local times from which and to which the clock goes when it skips this one. `length` is the
+/// length of the gap.
 fn jump(text: &str, length: Micros, zone: &Zone) -> Option<(String, String)> {
     let local = |micros: Micros| time::text(micros).trim_end_matches('Z').to_owned();
     let is_left_out =
         |micros: Micros| matches!(time::parse_or_why(&local(micros), Some(zone)), Err(TimeError::NeverInZone { .. }));
     let here = time::parse(text, Some(&Zone::named("UTC")?))?.div_euclid(SECOND);
-    // The first second that is left out: the one before it was shown.
+    // Searches for the first skipped second: the one before it exists.
     let (mut shown, mut left_out) = (here - length / SECOND, here);
     while left_out - shown > 1 {
         let middle = shown.midpoint(left_out);
@@ -77,7 +78,7 @@ fn jump(text: &str, length: Micros, zone: &Zone) -> Option<(String, String)> {
     Some((from.replace('T', " "), to))
 }
 
-/// What a time in an unknown form seems to be.
+/// A guess at the form of a time in an unknown form.
 fn form(text: &str) -> &'static str {
     let date = text.split(|c: char| c.is_whitespace() || c == 'T').next().expect("a text that is split has a first piece");
     let parts: Vec<&str> = date.split(['/', '.', '-']).collect();
@@ -99,9 +100,9 @@ fn form(text: &str) -> &'static str {
     ""
 }
 
-// ---- durations --------------------------------------------------------------------------------------------------
+// ---- durations ----------------------------------------------------------------------------------
 
-/// Why a duration cannot be.
+/// The reason that a duration is invalid.
 pub fn invalid_duration(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy) -> String {
     let text = fields.get(Field::Duration);
     let seconds = |from: Micros, to: Micros| decimal_text((i128::from(to) - i128::from(from)).abs(), 6, 0);
@@ -120,7 +121,7 @@ pub fn invalid_duration(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy
     found(Field::Duration, text, &why)
 }
 
-/// Why a duration cannot be, in words that are the same for all such durations.
+/// The reason that a duration is invalid, in words that are the same for all such durations.
 #[must_use]
 pub fn duration_mark(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy) -> &'static str {
     let text = fields.get(Field::Duration);
@@ -132,16 +133,17 @@ pub fn duration_mark(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy) -
     }
 }
 
-// ---- numbers ----------------------------------------------------------------------------------------------------
+// ---- numbers ------------------------------------------------------------------------------------
 
-/// Which number of a root is none: the one that it is rated by, or its caller.
+/// The invalid number of a root: the one that it is rated by, or its caller.
 #[must_use]
 pub fn invalid_number(fields: &Fields<'_>) -> String {
     let (field, why) = number_mark(fields);
     found(field, fields.get(field), &format!("{why}; expected + and 7 to 15 digits"))
 }
 
-/// Which number of a root is none, and why, in words that are the same for all such numbers.
+/// The field of a root's invalid number and the reason, in words that are the same for all such
+/// numbers.
 #[must_use]
 pub fn number_mark(fields: &Fields<'_>) -> (Field, &'static str) {
     let to = fields.get(Field::To);
@@ -150,7 +152,7 @@ pub fn number_mark(fields: &Fields<'_>) -> (Field, &'static str) {
     (field, no_number(text))
 }
 
-/// What a text that is no number seems to be: one that a program mangled on its way, or none.
+/// A guess at a text that is no number: one that a program mangled on its way, or none.
 #[must_use]
 pub fn no_number(text: &str) -> &'static str {
     if Number::parse(text).is_some() {

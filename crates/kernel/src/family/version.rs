@@ -1,9 +1,12 @@
-//! Versions of one call: whether they differ in what they say, or only in what one of them does not say.
+//! Versions of one call: decides if they contradict each other, or if one only lacks fields of the
+//! other.
 //!
-//! Two exports of one carrier are seldom alike: the console's has no trunk, a page has no end of a call that a bulk export
-//! has. Such versions are one call, and the fullest counts. Versions that contradict each other are a conflict.
+//! Two exports of one carrier are seldom alike: the console's has no trunk, a page lacks the end of
+//! a call that a bulk export has. Such versions are one call, and the fullest counts. Versions that
+//! contradict each other are a conflict.
 //!
-//! **Invariant:** the answer does not depend on the order of the versions. Time is linear in their number.
+//! **Invariant:** the answer does not depend on the order of the versions. Time is linear in their
+//! number.
 
 use super::{BookedVersion, Earlier};
 use crate::call::{Calls, NONE};
@@ -17,7 +20,7 @@ use crate::target::{UserPart, is_internal};
 use crate::trunk::TerminationDomain;
 use std::collections::HashSet;
 
-/// Whether no two of some records contradict each other.
+/// True if no two of some records contradict each other.
 pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     let mut seen = HashSet::new();
     let versions: Vec<usize> =
@@ -25,12 +28,12 @@ pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     if !versions.iter().all(|record| is_comparable(calls, *record)) {
         return false;
     }
-    // A version without a `refer_to` says by its `to` what was asked for: it may not be another target.
+    // In a version without a `refer_to` the `to` is the target: it may not be another one.
     let referred = versions.iter().copied().find(|record| is_referred(calls, *record));
     if referred.is_some_and(|referred| !versions.iter().all(|record| have_target_of(calls, *record, referred))) {
         return false;
     }
-    // Of each field the first version that has it: all others must say the same.
+    // For each field the first version that has it: all others must agree.
     Field::ALL.into_iter().all(|field| {
         let mut having = versions.iter().copied().filter(|record| calls.filled[*record].has(field));
         let Some(first) = having.next() else { return true };
@@ -38,8 +41,9 @@ pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     })
 }
 
-/// Whether a record says nothing that a fuller one does not say, and lacks something that it says. The fuller one may be
-/// wrong in itself: what cannot be read in it is no stand-in for what can be read in the other.
+/// True if a record says nothing that a fuller one does not say, and lacks something that it says.
+/// The fuller one may be invalid itself: a field of it that cannot be read does not replace one
+/// that can be read in the other.
 pub(super) fn only_lacks(calls: &Calls, record: u32, fuller: u32) -> bool {
     let (record, fuller) = (record as usize, fuller as usize);
     let filled = |record: usize| calls.filled[record].without(Field::Price).without(Field::PriceUnit);
@@ -49,17 +53,18 @@ pub(super) fn only_lacks(calls: &Calls, record: u32, fuller: u32) -> bool {
         && Field::ALL.into_iter().filter(|field| own.has(*field)).all(|field| say_the_same(calls, record, fuller, field))
 }
 
-/// Whether the values of a record's fields were read; those of a field that could not be read are stand-ins.
+/// True if the values of a record's fields were read; those of a field that could not be read are
+/// stand-ins.
 fn is_comparable(calls: &Calls, record: usize) -> bool {
     match calls.reason[record] {
         None | Some(Reason::MissingField | Reason::UnknownDirection | Reason::NotFinal) => true,
-        // Of a completed call that lacks one.
+        // A completed call without a duration.
         Some(Reason::InvalidDuration) => !calls.filled[record].has(Field::Duration),
         Some(_) => false,
     }
 }
 
-/// Whether two records that both have a field say the same by it.
+/// True if two records that both have a field agree on it.
 fn say_the_same(calls: &Calls, a: usize, b: usize, field: Field) -> bool {
     match field {
         Field::Sid | Field::Price | Field::PriceUnit => true,
@@ -76,13 +81,13 @@ fn say_the_same(calls: &Calls, a: usize, b: usize, field: Field) -> bool {
         Field::Status => calls.status[a] == calls.status[b],
         Field::ReferTo => match (asked(calls, a), asked(calls, b)) {
             (Some(a), Some(b)) => a == b && a != AskedRef::Invalid,
-            // Of a root it says nothing.
+            // A root's `refer_to` says nothing.
             _ => true,
         },
     }
 }
 
-/// Whether two records with the same [`DirectionField`] have one word for it.
+/// True if two records with the same [`DirectionField`] have one word for it.
 fn name_one_direction(calls: &Calls, a: usize, b: usize) -> bool {
     let word = |record: usize| calls.child_of(record).map(|child| child.direction);
     calls.direction[a].side().is_some() || word(a).is_some() && word(a) == word(b)
@@ -111,7 +116,7 @@ fn is_referred(calls: &Calls, record: usize) -> bool {
     calls.child[record] != NONE && calls.filled[record].has(Field::ReferTo)
 }
 
-/// Whether a record has the target of a child with a `refer_to`, if it has none itself.
+/// True if a record has the target of a child with a `refer_to`, or a `refer_to` of its own.
 fn have_target_of(calls: &Calls, record: usize, referred: usize) -> bool {
     if is_referred(calls, record) {
         return true;
@@ -133,7 +138,8 @@ fn have_target_of(calls: &Calls, record: usize, referred: usize) -> bool {
     }
 }
 
-/// Whether the `to` of two children asks for one number: bare in one, and at a host of the carrier in the other.
+/// True if the `to` of two children asks for one number: bare in one, and at a host of the carrier
+/// in the other.
 fn have_one_target(calls: &Calls, a: usize, b: usize) -> bool {
     let number = |record: usize| {
         let is_of_to = !calls.filled[record].has(Field::ReferTo);
@@ -156,11 +162,11 @@ fn carrier_number(calls: &Calls, asked: AskedRef) -> Option<PartyRef> {
     }
 }
 
-/// How full a record is: first by what decides a bill (whose child it is, what was asked for, who called, by which trunk), then
-/// by the number of fields, and at last by which they are.
+/// The fullness of a record: first by the fields that decide a bill (parent, target, caller,
+/// trunk), then by the number of fields, and last by the set of them.
 pub(super) fn fullness(calls: &Calls, record: usize) -> ([bool; 5], u32, u16) {
     let is_child = calls.child[record] != NONE;
-    // Of a root a refer_to says nothing.
+    // A root's refer_to says nothing.
     let filled = if is_child { calls.filled[record] } else { calls.filled[record].without(Field::ReferTo) };
     let is_plain = matches!(asked(calls, record), Some(AskedRef::Number(_)));
     let fields = filled.without(Field::Price).without(Field::PriceUnit);
@@ -168,10 +174,10 @@ pub(super) fn fullness(calls: &Calls, record: usize) -> ([bool; 5], u32, u16) {
     (decisive, fields.len(), fields.bits())
 }
 
-/// Whether a record says nothing else than the log says of the booked call with its id.
+/// True if a record says nothing else than the log says of the booked call with its id.
 ///
-/// A field that the booked call lacks and that decides what is billed (the parent, the caller) is something else: the call
-/// is billed already, and what it would cost now must be looked at.
+/// A field that the booked call lacks and that decides the bill (the parent, the caller) counts as
+/// a difference: the call is billed already, and its new price must be looked at.
 pub(super) fn is_of_booked(calls: &Calls, record: usize, booked: &BookedVersion, earlier: &Earlier) -> bool {
     let has = |field: Field| calls.filled[record].has(field);
     let is_same = is_comparable(calls, record)
@@ -194,7 +200,8 @@ pub(super) fn is_of_booked(calls: &Calls, record: usize, booked: &BookedVersion,
             let is_of_parent = child.parent == booked.parent || earlier.root_of(child.parent) == Some(booked.parent);
             is_of_parent && target == Some(booked.to)
         }
-        // As a root's party a SIP URI with a number is that number; as a target it may be an endpoint.
+        // As a root's party a SIP URI with a number is that number; as a target it may be an
+        // endpoint.
         None if !booked.parent.is_empty() => {
             let to = calls.to[record];
             to == booked.to || to.as_number().is_some() && to.as_number() == booked.to.origin_number(&calls.parties)

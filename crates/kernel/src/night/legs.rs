@@ -1,9 +1,12 @@
-//! Records that are settled one by one, while the rows of their legs are looked up many at a time.
+//! Batched rating: records are settled one by one, while the rows of their legs are looked up in
+//! batches.
 //!
-//! **Invariant:** a record ends as if its legs were looked up when it was settled: rated if each has a row, else suspended.
+//! **Invariant:** a record ends as if its legs were looked up when it was settled: rated if each
+//! has a row, else suspended.
 //!
 //! # Why
-//! A lookup alone waits for memory again and again; many wait together ([`crate::deck::lookup_all`]).
+//! A single lookup stalls on one cache miss after another; in a batch the misses overlap
+//! ([`crate::deck::lookup_all`]).
 
 use super::{Class, RatedChild, Verdict};
 use crate::deck::{AT_ONCE, Query, lookup_all};
@@ -11,21 +14,23 @@ use crate::reject::Reason;
 
 /// Most legs of a record.
 const MOST_LEGS: usize = 2;
-/// Most records that wait for rows, or stand between those that do.
+/// Most records in a batch: those whose legs are pending, and those between them.
 const MOST_OPEN: usize = 256;
 
 /// Legs whose rows are still to be found.
 #[derive(Default)]
 pub(super) struct Legs<'a> {
     queries: Vec<Query<'a>>,
-    /// Of each: the place of its record among the open ones, and its own place among the record's legs.
+    /// For each leg the index of its record among the open ones, and its own index among the
+    /// record's legs.
     of: Vec<(usize, usize)>,
-    /// The place of the record that is being settled.
+    /// The index of the record that is being settled.
     record: usize,
 }
 
 impl<'a> Legs<'a> {
-    /// The end of the record that is being settled: rated, if a row is found for each of these legs.
+    /// The end of the record that is being settled: rated, if a row is found for each of these
+    /// legs.
     pub(super) fn rated(&mut self, legs: impl IntoIterator<Item = Query<'a>>, child: Option<RatedChild>) -> Verdict {
         for (number, query) in legs.into_iter().enumerate() {
             assert!(number < MOST_LEGS, "no scenario has more");
@@ -39,7 +44,7 @@ impl<'a> Legs<'a> {
         self.queries.len() + MOST_LEGS <= AT_ONCE
     }
 
-    /// Finds the rows; none is to be found any more.
+    /// Finds the rows and empties the batch.
     fn find(&mut self, open: &mut [(usize, Verdict)]) {
         let hits = lookup_all(&self.queries);
         assert_eq!((self.of.len(), hits.len()), (self.queries.len(), self.queries.len()), "each leg is looked up");
@@ -47,7 +52,7 @@ impl<'a> Legs<'a> {
             let (_, verdict) = &mut open[record];
             match (hit, leg, &mut verdict.child) {
                 (None, ..) => *verdict = Verdict::suspended(Reason::NoRate),
-                // What was suspended for another leg stays so.
+                // Suspended for its other leg already.
                 (Some(_), ..) if verdict.class == Class::Suspended => {}
                 (Some(hit), 0, _) => verdict.first = hit,
                 (Some(hit), _, child) => child.as_mut().expect("only a child has a second leg").second = hit,
@@ -57,8 +62,8 @@ impl<'a> Legs<'a> {
     }
 }
 
-/// Settles records of which none needs to know how another one ends. `settle` may leave the rows of legs to [`Legs::rated`];
-/// `end` is given each record with its end, in their order.
+/// Settles records that do not depend on each other's end. `settle` may leave the rows of legs to
+/// [`Legs::rated`]; `end` receives each record with its end, in their order.
 pub(super) fn settle_all<'a>(
     records: impl Iterator<Item = usize>,
     mut settle: impl FnMut(usize, &mut Legs<'a>) -> Verdict,
@@ -93,7 +98,8 @@ mod tests {
     use crate::table::TargetKind;
     use crate::time::Micros;
 
-    /// Legs with and without a row, over several batches: all of a record's legs have one, or it is suspended.
+    /// Legs with and without a row, over several batches: all of a record's legs have one, or it is
+    /// suspended.
     #[test]
     fn a_record_is_rated_if_each_of_its_legs_has_a_row() {
         let rows = (2..).zip(["1202", "1303"]).map(|(line, prefix)| NewRate {

@@ -1,7 +1,7 @@
 //! `tel:`, `sip:` and `sips:` URIs by RFC 3261 and RFC 3966.
 //!
-//! **Invariant:** what the grammar does not allow is an error, because money depends on which host and user is meant. The user
-//! part is read whole: `;` may stand in it.
+//! **Invariant:** anything that the grammar does not allow is an error, because money depends on
+//! the host and the user that are meant. The user part is read whole: it may contain `;`.
 
 use super::{Emergency, LONGEST_URI, MOST_PARAMETERS, Number, without_separators, without_user_parameters};
 use sip_uri::{Host, SipUri, TelUri, WarningCode};
@@ -16,7 +16,7 @@ pub enum Uri {
     Sip(Sip),
 }
 
-/// What a `tel:` URI says.
+/// The parts of a `tel:` URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tel {
     /// The global number, if it is one: `+`, 7 to 15 digits, visual separators dropped.
@@ -25,7 +25,7 @@ pub struct Tel {
     pub emergency: Option<Emergency>,
 }
 
-/// What a SIP URI says.
+/// The parts of a SIP URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sip {
     /// `sip` or `sips`.
@@ -36,17 +36,19 @@ pub struct Sip {
     pub host: String,
 }
 
-/// Why a text is no URI that a call may be billed by.
+/// The reason that a text is no URI that a call may be billed by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UriError(pub String);
 
 impl Uri {
-    /// Reads a value as it stands in a Refer-To, From or To header: a bare URI, or a name-addr with `<…>`.
+    /// Parses a value as it is written in a Refer-To, From or To header: a bare URI, or a name-addr
+    /// with `<…>`.
     ///
     /// # Errors
-    /// [`UriError`] says what breaks the grammar. The parser is lenient by nature; every breach that it would let pass
-    /// is an error here, because money depends on which host and user is meant.
+    /// [`UriError`] names the breach of the grammar. The parser crate is lenient by nature; every
+    /// breach that it would let pass is an error here, because money depends on the host and the
+    /// user that are meant.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let refuse = |why: &str| Err(UriError(why.to_owned()));
         let text = text.trim();
@@ -97,7 +99,8 @@ impl Uri {
     }
 
     fn parse_sip(uri: &str) -> Result<Self, UriError> {
-        // The parser would cut the user part at a `;`, which may stand there. It reads all the rest.
+        // The parser would cut the user part at a `;`, which it may contain. The parser reads all
+        // the rest.
         let (user, rest) = split_user(uri)?;
         let parsed = SipUri::parse_with_warnings(&rest).map_err(|e| UriError(e.to_string()))?;
         if let Some(breach) = parsed.warnings.first() {
@@ -123,8 +126,9 @@ impl Uri {
 
 /// The user part of a SIP URI, decoded, and the URI without it.
 ///
-/// RFC 3261 §25.1: `userinfo = user [ ":" password ] "@"`, `user = 1*( unreserved / escaped / user-unreserved )`, and `;` is
-/// one of `user-unreserved`. No other part of the URI may hold an `@`.
+/// RFC 3261 §25.1: `userinfo = user [ ":" password ] "@"`,
+/// `user = 1*( unreserved / escaped / user-unreserved )`, and `;` is one of `user-unreserved`. No
+/// other part of the URI may hold an `@`.
 fn split_user(uri: &str) -> Result<(Option<String>, Cow<'_, str>), UriError> {
     let refuse = |why: &str| Err(UriError(why.to_owned()));
     let Some((before, after)) = uri.split_once('@') else { return Ok((None, Cow::Borrowed(uri))) };
@@ -153,7 +157,7 @@ fn is_allowed_in_user(byte: u8) -> bool {
     is_unreserved(byte) || b"&=+$,;?/".contains(&byte)
 }
 
-/// Whether a text has only such characters and percent escapes.
+/// True if a text has only allowed characters and percent escapes.
 fn are_allowed(text: &str, is_allowed: impl Fn(u8) -> bool) -> bool {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -166,7 +170,7 @@ fn are_allowed(text: &str, is_allowed: impl Fn(u8) -> bool) -> bool {
     true
 }
 
-/// A user part with those escapes decoded that stand for a character which may be written plainly there.
+/// A user part, with the escapes decoded of characters that may be written plainly there.
 fn decoded(user: &str) -> String {
     let mut text = String::with_capacity(user.len());
     let mut rest = user;
@@ -183,7 +187,7 @@ fn decoded(user: &str) -> String {
 }
 
 impl Sip {
-    /// The endpoint as it is written in every output: `sip:user@host`.
+    /// The endpoint as every output shows it: `sip:user@host`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         match &self.user {
@@ -205,7 +209,7 @@ impl Sip {
     }
 }
 
-/// RFC 3261 §19.1.1: a parameter must not appear more than once.
+/// Refuses a repeated parameter: RFC 3261 §19.1.1 allows each only once.
 fn refuse_twice(params: &[(String, Option<String>)]) -> Result<(), UriError> {
     let mut names: Vec<String> = params.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort_unstable();
@@ -215,15 +219,16 @@ fn refuse_twice(params: &[(String, Option<String>)]) -> Result<(), UriError> {
     }
 }
 
-/// The URI of a header value: what is inside `<…>` outside a quoted display name; without `<…>` a `;` or `?` belongs to
-/// the header, not to the URI (RFC 3261 §20.10, RFC 8217). More than one value is refused.
+/// The URI of a header value: the text inside `<…>` outside a quoted display name; without `<…>` a
+/// `;` or `?` belongs to the header, not to the URI (RFC 3261 §20.10, RFC 8217). More than one
+/// value is refused.
 fn addr_spec(text: &str) -> Result<&str, UriError> {
     let refuse = |why: &str| Err(UriError(why.to_owned()));
     let Some(open) = find_unquoted(text, b'<')? else {
         if text.contains('>') {
             return refuse("it has `>` without `<`");
         }
-        // The user part may hold `;`, `?` and `,`, so the cut is looked for after the `@`.
+        // The user part may contain `;`, `?` and `,`, so the cut is searched for after the `@`.
         let host = text.find('@').map_or(0, |at| at + 1);
         let end = text[host..].find([';', '?', ',']).map_or(text.len(), |at| host + at);
         if text[end..].starts_with(',') || find_unquoted(&text[end..], b',')?.is_some() {
@@ -249,7 +254,7 @@ fn addr_spec(text: &str) -> Result<&str, UriError> {
     Ok(&inside[..close])
 }
 
-/// The first place of a byte outside quoted strings.
+/// The first position of a byte outside quoted strings.
 fn find_unquoted(text: &str, wanted: u8) -> Result<Option<usize>, UriError> {
     let mut quoted = false;
     let mut escaped = false;

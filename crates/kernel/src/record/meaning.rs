@@ -1,6 +1,7 @@
-//! What a record means, so that two spellings of one call are the same.
+//! The meaning of a record, so that two spellings of one call are the same.
 //!
-//! **Invariant:** what is compared here decides nothing else: a bill is made from the fields themselves.
+//! **Invariant:** the values compared here decide nothing else: a bill is made from the fields
+//! themselves.
 
 use crate::fit::must_fit;
 use crate::party::{Party, PlainSip};
@@ -8,14 +9,16 @@ use crate::target::Asked;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A root's party as it is compared: a number by its digits, an endpoint without what is set aside, else the text.
+/// A root's party for comparison: a number by its digits, an endpoint by its user and host, else
+/// the text.
 #[inline]
 #[must_use]
 pub fn party_meaning(text: &str) -> Cow<'_, str> {
     if is_no_uri(text) { Cow::Borrowed(text) } else { uri_party_meaning(text) }
 }
 
-/// Nearly every party is a bare number, or nothing that a URI could be: it means what it says. No scheme starts with `+`.
+/// True for a text that cannot be a URI, as nearly every party is a bare number; its meaning is the
+/// text. No scheme starts with `+`.
 #[inline]
 fn is_no_uri(text: &str) -> bool {
     text.starts_with('+') || memchr::memchr(b':', text.as_bytes()).is_none()
@@ -28,7 +31,8 @@ fn uri_party_meaning(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A transfer target as it is compared: a number by its digits, a SIP URI as its endpoint, else the text.
+/// A transfer target for comparison: a number by its digits, a SIP URI by its endpoint, else the
+/// text.
 #[inline]
 #[must_use]
 pub fn target_meaning(text: &str) -> Cow<'_, str> {
@@ -46,7 +50,8 @@ fn uri_target_meaning(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A direction that is no trunk's, as it is compared and shown: in lower case, with `-` between its words.
+/// A direction that is not a trunk's, as it is compared and shown: in lower case, with `-` between
+/// its words.
 #[must_use]
 pub fn direction_meaning(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
@@ -75,8 +80,8 @@ impl Default for Buffer {
 
 impl Buffer {
     pub(super) fn push(&mut self, piece: &[u8]) {
-        // The carrier's ids, times and the like are moves of a known length, not calls of memcpy: 500 instructions a record
-        // instead of 1,300.
+        // Pieces of the common lengths (the carrier's ids, times) are moves of a known length, not
+        // calls of memcpy: 500 instructions a record instead of 1,300.
         match piece.len() {
             34 => self.push_known(piece.first_chunk::<34>()),
             12 => self.push_known(piece.first_chunk::<12>()),

@@ -1,6 +1,7 @@
-//! Values into the bytes of Parquet's encodings, and those through zstd.
+//! Encodes values as Parquet does, and compresses them by zstd.
 //!
-//! **Invariant:** pure. The same values give the same bytes on any thread, whatever was encoded before.
+//! **Invariant:** pure. The same values give the same bytes on any thread, whatever was encoded
+//! before.
 
 use super::frames::Coded;
 use super::scratch::{Search, compressed};
@@ -14,7 +15,7 @@ const PACKED: usize = 32;
 const MINIBLOCK: usize = 64;
 const MINIBLOCKS: usize = 4;
 
-/// The bits that hold a value.
+/// The number of bits that hold a value.
 pub(crate) fn width(value: u32) -> u32 {
     u32::BITS - value.leading_zeros()
 }
@@ -31,7 +32,7 @@ fn zigzag(out: &mut Vec<u8>, value: i64) {
     uleb(out, (value.wrapping_shl(1) ^ (value >> 63)).cast_unsigned());
 }
 
-/// Which rows have a value: a bit for each, from the lowest up.
+/// The rows that have a value: a bit for each, from the lowest up.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Present {
     bits: Vec<u8>,
@@ -42,12 +43,12 @@ pub(crate) struct Present {
 }
 
 impl Present {
-    /// All rows.
+    /// Every row has a value.
     pub fn all(rows: usize) -> Self {
         Self { bits: Vec::new(), rows, count: rows }
     }
 
-    /// From one flag per row, eight at a time.
+    /// Packs one flag per row, eight at a time.
     pub fn of<T>(rows: &[T], present: impl Fn(&T) -> bool) -> Self {
         let mut count = 0;
         let bits = rows.chunks(8).map(|rows| {
@@ -59,13 +60,13 @@ impl Present {
         Self { bits, rows: rows.len(), count }
     }
 
-    /// Whether a row has a value.
+    /// True if a row has a value.
     pub fn has(&self, row: usize) -> bool {
         self.count == self.rows || self.bits[row / 8] >> (row % 8) & 1 == 1
     }
 
-    /// The definition levels. All, or none, or longer stretches of either are runs: a column without nulls costs three
-    /// or four bytes and no time.
+    /// Appends the definition levels. All present, all null, or longer stretches of either become
+    /// runs: a column without nulls costs three or four bytes and no time.
     pub fn levels(&self, out: &mut Vec<u8>) {
         if self.count == self.rows || self.count == 0 {
             return run(out, self.rows, u32::from(self.count > 0), 1);
@@ -98,9 +99,10 @@ pub(crate) fn run(out: &mut Vec<u8>, length: usize, value: u32, width: u32) {
     out.extend_from_slice(&value.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
-/// Ids in the hybrid of runs and bit packing, each below 2^`width`; `width` is 1 or more, as not all readers take 0.
+/// Encodes ids, each below 2^`width`, in the hybrid of runs and bit packing; `width` is 1 or more,
+/// as not all readers accept 0.
 pub(crate) fn hybrid(out: &mut Vec<u8>, ids: &[u32], width: u32) {
-    // A run ends one stretch of packed ids and begins another, which takes some bytes.
+    // A run ends one stretch of packed ids and starts another, which takes some bytes.
     let worth = (64 / width as usize).max(8);
     let (mut packed, mut at) = (0, 0);
     while at < ids.len() {
@@ -141,7 +143,7 @@ fn pack_stretch(out: &mut Vec<u8>, ids: &[u32], width: u32) {
     out.truncate(start + groups * width);
 }
 
-/// Integers as `DELTA_BINARY_PACKED`.
+/// Encodes integers as `DELTA_BINARY_PACKED`.
 pub(crate) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
     const BLOCK: usize = MINIBLOCK * MINIBLOCKS;
     uleb(out, BLOCK as u64);
@@ -160,7 +162,7 @@ pub(crate) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
         for (offset, delta) in offsets.iter_mut().zip(deltas) {
             *offset = delta.wrapping_sub(least).cast_unsigned();
         }
-        // The last miniblock is written whole.
+        // The last miniblock is written in full.
         offsets[block.len()..].fill(0);
         zigzag(out, least);
         let widths = out.len();
@@ -177,24 +179,25 @@ pub(crate) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
     }
 }
 
-/// Bytes that tell how the rest will compress.
+/// Bytes of a sample, which predicts how well the rest will compress.
 const SAMPLE: usize = 16 << 10;
 
-/// Less than this never gets smaller: most columns of one value.
+/// Fewer bytes than this never get smaller: most columns of one value.
 const LEAST: usize = 64;
 
-/// Whether `after` saves an eighth: less does not pay for unpacking it again.
+/// True if `after` saves an eighth: less does not pay for decompression.
 fn pays(before: usize, after: usize) -> bool {
     after <= before - before / 8
 }
 
-/// Whether looking for all that repeats saves a third. Of telephone numbers, some of which came before, it makes 4.7 bytes
-/// instead of 5.3 to 6.1, and takes 38 to 44 ns instead of 14 to 32.
+/// True if the full search for repeats saves a third. Telephone numbers, some of which repeat, then
+/// take 4.7 bytes instead of 5.3 to 6.1, and 38 to 44 ns instead of 14 to 32.
 fn pays_full_search(short: usize, full: usize) -> bool {
     full <= short - short / 3
 }
 
-/// Whether codes alone take at most a quarter more than a short search, which finds a number that many rows have.
+/// True if codes alone take at most a quarter more than a short search, which finds a number that
+/// many rows have.
 fn pays_codes(sample: &[u8], short: usize) -> bool {
     Coded::of(sample).is_some_and(|coded| coded.size() <= short + short / 4)
 }
@@ -204,8 +207,8 @@ fn sample(values: &[u8]) -> Option<&[u8]> {
     (values.len() >= 8 * SAMPLE).then(|| &values[middle..middle + SAMPLE])
 }
 
-/// Appends packed integers or ids to `out`, compressed. Returns whether it did: most of them are random bits, and trying
-/// that costs 1 to 2 ns a value, which is as much as to pack them.
+/// Appends packed integers or ids to `out`, compressed. Returns false if it did not: most of them
+/// are random bits, and trying costs 1 to 2 ns a value, as much as packing them.
 pub(crate) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
     let hopeless = |sample: &[u8]| compressed(Search::Full, sample, |bytes| !pays(sample.len(), bytes.len()));
     if values.len() < LEAST || sample(values).is_some_and(hopeless) {
@@ -214,7 +217,8 @@ pub(crate) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
     append(out, Search::Full, values, false)
 }
 
-/// Appends `head` and `text` to `out`, compressed. Returns whether it did; if not, `head` has all of it.
+/// Appends `head` and `text` to `out`, compressed. Returns true if it did; otherwise `head` has all
+/// of it.
 pub(crate) fn compress_texts(out: &mut Vec<u8>, head: &mut Vec<u8>, text: &[u8]) -> bool {
     let mut search = Search::Full;
     if let Some(sample) = sample(text) {
@@ -230,7 +234,7 @@ pub(crate) fn compress_texts(out: &mut Vec<u8>, head: &mut Vec<u8>, text: &[u8])
     head.len() >= LEAST && append(out, search, head, false)
 }
 
-/// Appends `head` and the codes of a text to `out`. Returns whether it did.
+/// Appends `head` and the codes of a text to `out`. Returns true if it did.
 fn append_coded(out: &mut Vec<u8>, head: &[u8], text: &[u8]) -> bool {
     let coded = Coded::of(text).filter(|coded| pays(text.len(), coded.size()));
     if let Some(coded) = &coded {
@@ -239,7 +243,7 @@ fn append_coded(out: &mut Vec<u8>, head: &[u8], text: &[u8]) -> bool {
     coded.is_some()
 }
 
-/// Appends a dictionary to `out`, compressed. Returns whether it did.
+/// Appends a dictionary to `out`, compressed. Returns true if it did.
 pub(crate) fn compress_dictionary(out: &mut Vec<u8>, values: &[u8], always: bool) -> bool {
     (values.len() >= LEAST || always) && append(out, Search::Full, values, always)
 }
@@ -255,7 +259,7 @@ fn append(out: &mut Vec<u8>, search: Search, values: &[u8], always: bool) -> boo
     })
 }
 
-/// Integers by first use: each gets a place among those that were seen. Found by a hash that is always the same.
+/// Numbers integers by first use: each gets a place among those seen. The hash is always the same.
 pub(crate) struct Places {
     table: Vec<u32>,
     shift: u32,
@@ -264,14 +268,14 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// For at most so many different integers.
+    /// Makes a table for at most `most` different integers.
     pub fn new(most: usize) -> Self {
         // At most half full.
         let bits = (most.max(1) * 2).next_power_of_two().trailing_zeros();
         Self { table: vec![u32::MAX; 1 << bits], shift: u64::BITS - bits, values: Vec::new() }
     }
 
-    /// The place of an integer; `None` if there were as many others already.
+    /// The place of an integer; `None` if the table is full of others.
     #[inline]
     pub fn place(&mut self, value: i64) -> Option<u32> {
         let hash = value.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift;

@@ -1,8 +1,9 @@
 //! zstd frames without a search: of ids in hex, and of text in which little repeats.
 //!
-//! zstd makes a page smaller in two ways: it looks for what came before, and it gives frequent signs short codes. In ids and
-//! in telephone numbers there is next to nothing to find, so these frames have codes alone. What comes before the text in a
-//! page, its lengths, goes through zstd as ever: its blocks are taken over as they are. By the names of RFC 8878:
+//! zstd shrinks a page in two ways: it searches for repeats, and it gives frequent signs short
+//! codes. Ids and telephone numbers have next to no repeats, so these frames have codes alone. The
+//! lengths that precede the text in a page are compressed by zstd as usual, and its blocks are
+//! copied as they are. In the terms of RFC 8878:
 //!
 //! ```text
 //! Frame_Header   descriptor, a window of 512 KiB, the size in eight bytes; no dictionary, no checksum
@@ -15,16 +16,18 @@
 //! Block          the last one, a Raw_Block of nothing: no other has to know whether one follows
 //! ```
 //!
-//! The codes of a tree follow from their lengths: the longest come first, from zero on, and equally long ones by sign. So the
-//! four bits of each of `0` to `9` and `a` to `f`, sixteen signs that are equally likely, are its value as a digit, and the
-//! stream of an id in hex is the id itself. Streams are read from their end, which turns them around.
+//! The codes of a tree follow from their lengths: the longest come first, from zero on, and equally
+//! long ones by sign. So the four bits of each of `0` to `9` and `a` to `f`, sixteen equally likely
+//! signs, are its value as a digit, and the stream of an id in hex is the id itself. Streams are
+//! read from their end, which reverses them.
 //!
-//! **Invariant:** whatever the head and the text are, any decoder makes the same bytes of the frame; and the same bytes give
-//! the same frame.
+//! **Invariant:** for any head and text, every decoder turns the frame into the same bytes; and the
+//! same bytes give the same frame.
 //!
 //! # Why
-//! Ids are copied, neither spelled nor counted nor searched: 4 to 7 % less CPU a run, and 16.0 bytes a row instead of 17.8 for
-//! the ids of the log. Text by codes alone saves less, some 1 %, and telephone numbers are 3 % smaller to 10 % larger for it.
+//! Ids are copied, without spelling, counting or searching: 4 to 7 % less CPU a run, and 16.0 bytes
+//! a row instead of 17.8 for the ids of the log. Text by codes alone saves less, some 1 %, and
+//! makes telephone numbers 3 % smaller to 10 % larger.
 
 use crate::ledger::tables::pages::scratch::{self, Search};
 use std::cmp::Reverse;
@@ -33,10 +36,10 @@ use std::collections::BinaryHeap;
 /// Signs that have codes: ASCII. A tree of more would not fit weights of four bits.
 const SIGNS: usize = 128;
 
-/// Bits of the longest code that zstd takes.
+/// Bits of the longest code that zstd accepts.
 const LONGEST: u8 = 11;
 
-/// Literals of a block, the most that zstd takes.
+/// Literals of a block, the most that zstd accepts.
 const BLOCK: usize = 128 << 10;
 
 /// Hex digits of an id.
@@ -45,13 +48,13 @@ pub(crate) const DIGITS: usize = 32;
 /// Ids of a block.
 const IDS: usize = BLOCK / DIGITS;
 
-/// With fewer literals, what four streams need is more than they save.
+/// With fewer literals, four streams cost more than they save.
 const LEAST: usize = 256;
 
-/// How far blocks may look back. Those of the head do, as far as zstd's level 1 does.
+/// The distance that blocks may look back. Those of the head do, as far as zstd's level 1 does.
 const WINDOW: usize = 512 << 10;
 
-/// That as a `Window_Descriptor`.
+/// The window as a `Window_Descriptor`.
 const WINDOW_DESCRIPTOR: u8 = 9 << 3;
 
 /// Block types.
@@ -86,7 +89,7 @@ fn hex_lengths() -> [u8; SIGNS] {
     lengths
 }
 
-/// A text and how long the code of each of its signs is.
+/// A text with the code length of each of its signs.
 pub(crate) struct Coded<'a> {
     text: &'a [u8],
     lengths: [u8; SIGNS],
@@ -94,7 +97,7 @@ pub(crate) struct Coded<'a> {
 }
 
 impl<'a> Coded<'a> {
-    /// Finds the codes of a text; none if it has other signs than ASCII, or fewer than two.
+    /// Finds the codes of a text; `None` if it has signs outside ASCII, or fewer than two.
     pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let counts = counts(text)?;
         if counts.iter().filter(|count| **count > 0).count() < 2 {
@@ -123,7 +126,7 @@ impl<'a> Coded<'a> {
                 compressed_block(out, block.len(), &tree, |out| {
                     codes.append(out, quarters.next().expect("four quarters"));
                 });
-                // What is rare in the text may be all that is in the block.
+                // A block may consist of signs that are rare in the text.
                 if out.len() - start < block.len() {
                     tree.clear();
                     continue;
@@ -137,18 +140,18 @@ impl<'a> Coded<'a> {
     }
 }
 
-/// How often each sign occurs; `None` if there are others than ASCII.
+/// The frequency of each sign; `None` if there are signs outside ASCII.
 fn counts(text: &[u8]) -> Option<[usize; SIGNS]> {
     if !text.is_ascii() {
         return None;
     }
-    // Four tables: a sign that comes again at once would wait for its own count.
+    // Four tables: an immediate repeat of a sign would stall on its own count.
     let mut tables = [[0_usize; SIGNS]; 4];
     let (fours, rest) = text.as_chunks::<4>();
     for four in fours {
         for (table, sign) in tables.iter_mut().zip(four) {
             let count = &mut table[usize::from(*sign) % SIGNS];
-            // Not checked, as there are no more signs than bytes: a fifth less time.
+            // No overflow check, as there are no more signs than bytes: a fifth less time.
             *count = count.wrapping_add(1);
         }
     }
@@ -158,7 +161,8 @@ fn counts(text: &[u8]) -> Option<[usize; SIGNS]> {
     Some(std::array::from_fn(|sign| tables.iter().map(|table| table[sign]).sum()))
 }
 
-/// How long the codes of signs are that occur so often, two or more of them: 0 for a sign that does not occur.
+/// The code lengths for signs of these frequencies, two signs or more: 0 for a sign that does not
+/// occur.
 fn code_lengths(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
     let mut counts = *counts;
     let mut least = (counts.iter().sum::<usize>() >> LONGEST).max(1);
@@ -167,16 +171,17 @@ fn code_lengths(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
         if lengths.iter().all(|length| *length <= LONGEST) {
             return lengths;
         }
-        // Rare signs count for more, until no code is too long: at the latest when all count the same.
+        // Raises the counts of rare signs until no code is too long: at the latest when all counts
+        // are equal.
         counts.iter_mut().filter(|count| **count > 0).for_each(|count| *count = least.max(*count));
         least *= 2;
     }
 }
 
-/// As [`code_lengths`], and however long.
+/// Like [`code_lengths`], but without a limit.
 fn huffman(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
     let mut lengths = [0; SIGNS];
-    // Trees by their counts: a bit for each of their signs.
+    // Trees by their counts, as a bit set of their signs.
     let sign = |(sign, count): (u32, &usize)| (*count > 0).then_some(Reverse((*count, 1_u128 << sign)));
     let mut trees: BinaryHeap<_> = (0..).zip(counts).filter_map(sign).collect();
     while let (Some(Reverse((one, left))), Some(Reverse((other, right)))) = (trees.pop(), trees.pop()) {
@@ -187,7 +192,7 @@ fn huffman(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
     lengths
 }
 
-/// The `Huffman_Tree_Description` of codes of such lengths: their weights, four bits each.
+/// The `Huffman_Tree_Description` for these code lengths: weights of four bits each.
 fn tree(lengths: &[u8; SIGNS]) -> Vec<u8> {
     let longest = lengths.iter().max().expect("an array of some");
     let last = lengths.iter().rposition(|length| *length > 0).expect("two signs or more");
@@ -197,7 +202,7 @@ fn tree(lengths: &[u8; SIGNS]) -> Vec<u8> {
     std::iter::once(127 + count).chain((0..last).step_by(2).map(|sign| weight(sign) << 4 | weight(sign + 1))).collect()
 }
 
-/// Bits in the lower three bytes, and how many there are in the upper one.
+/// Bits in the lower three bytes, and their number in the upper one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Code(u32);
 
@@ -216,16 +221,16 @@ impl Code {
         self.0 >> 24
     }
 
-    /// This one's bits above those of the next one, which a stream has before them.
+    /// Puts its bits above those of the next one, which a stream has before them.
     fn above(self, next: Self) -> Self {
         Self(((self.length() + next.length()) << 24) | self.bits() << next.length() | next.bits())
     }
 }
 
-/// The codes of signs, one by one and two by two.
+/// The codes of signs, singly and in pairs.
 struct Codes {
     single: [Code; SIGNS],
-    /// Half as many steps as by single ones.
+    /// Pairs take half as many steps.
     pairs: Box<[Code; SIGNS * SIGNS]>,
 }
 
@@ -264,7 +269,7 @@ impl Codes {
     }
 }
 
-/// The codes of such lengths.
+/// The codes for these lengths.
 fn codes(lengths: &[u8; SIGNS]) -> [Code; SIGNS] {
     let mut codes = [Code::default(); SIGNS];
     let mut next = 0;
@@ -278,7 +283,7 @@ fn codes(lengths: &[u8; SIGNS]) -> [Code; SIGNS] {
     codes
 }
 
-/// Bits as they go out, from the lowest up.
+/// A bit stream, written from the lowest bit up.
 struct Stream<'a> {
     out: &'a mut Vec<u8>,
     bits: u64,
@@ -286,14 +291,14 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Adds a code: of at most seven bits that are left and of four signs there are 51.
+    /// Adds a code: seven bits at most are left over, and four signs add 44, so 51 fit.
     #[inline]
     fn push(&mut self, code: Code) {
         self.bits |= u64::from(code.bits()) << self.count;
         self.count += code.length();
     }
 
-    /// Writes all whole bytes. Eight are appended, and those that are none yet are cut off again.
+    /// Writes all whole bytes: eight are appended, and the incomplete ones cut off again.
     #[inline]
     fn write(&mut self) {
         let end = self.out.len() + (self.count / 8) as usize;
@@ -304,13 +309,13 @@ impl Stream<'_> {
     }
 }
 
-/// Room for a frame with a head and a text of so many bytes, the latter's codes of so many.
+/// The maximum size of a frame, from the bytes of its head, its text and the text's codes.
 fn most(head: usize, text: usize, codes: usize) -> usize {
-    // Of a head that does not get smaller, and of a block: headers, tree and ends of streams.
+    // An incompressible head, and for each block: headers, tree and ends of streams.
     head + codes + (text.div_ceil(BLOCK) + head.div_ceil(BLOCK) + 1) * 128
 }
 
-/// Begins a frame of `head` and `text` bytes more, and appends all of the head.
+/// Begins a frame of `head` and `text` more bytes, and appends all of the head.
 fn begin(out: &mut Vec<u8>, head: &[u8], text: usize) {
     out.extend_from_slice(&0xFD2F_B528_u32.to_le_bytes());
     // A Frame_Content_Size of eight bytes.
@@ -319,7 +324,7 @@ fn begin(out: &mut Vec<u8>, head: &[u8], text: usize) {
     scratch::compressed(Search::Full, head, |frame| append_blocks(out, frame, head.len()));
 }
 
-/// Appends the blocks of a frame that zstd made of so many bytes, and none of them as the last.
+/// Appends the blocks of a zstd frame of `size` bytes; marks none of them as the last.
 fn append_blocks(out: &mut Vec<u8>, frame: &[u8], size: usize) {
     let descriptor = frame[4];
     assert_eq!(descriptor & 0b1_1111, 0, "neither a checksum nor a dictionary");
@@ -333,7 +338,7 @@ fn append_blocks(out: &mut Vec<u8>, frame: &[u8], size: usize) {
     let mut blocks = &frame[5 + usize::from(!is_single_segment) + content_size..];
     while let Some(([first, second, third], rest)) = blocks.split_first_chunk() {
         let size = u32::from_le_bytes([*first, *second, *third, 0]) as usize >> 3;
-        // Of a run, one byte is there.
+        // A run stores one byte.
         let (block, rest) = rest.split_at(if first >> 1 & 3 == RUN { 1 } else { size });
         out.extend_from_slice(&[first & !1, *second, *third]);
         out.extend_from_slice(block);
@@ -356,11 +361,11 @@ fn first_bytes<const N: usize>(value: u64) -> [u8; N] {
     *value.to_le_bytes().first_chunk().expect("eight bytes at most")
 }
 
-/// Appends a block of so many literals, of which `append_stream` appends a quarter each time. No `tree` is that of the block
-/// before.
+/// Appends a block of `literals` literals, of which each call of `append_stream` appends a quarter.
+/// An empty `tree` means the tree of the block before.
 fn compressed_block(out: &mut Vec<u8>, literals: usize, tree: &[u8], mut append_stream: impl FnMut(&mut Vec<u8>)) {
     let start = out.len();
-    // Two headers, once the sizes are known.
+    // Room for two headers, filled in once the sizes are known.
     out.extend_from_slice(&[0; 3 + 5]);
     out.extend_from_slice(tree);
     let jumps = out.len();
@@ -368,7 +373,7 @@ fn compressed_block(out: &mut Vec<u8>, literals: usize, tree: &[u8], mut append_
     for stream in 0..4 {
         let before = out.len();
         append_stream(out);
-        // The size of the last one follows.
+        // The size of the last stream follows from the others.
         if stream < 3 {
             let size = u16::try_from(out.len() - before).expect("32,768 codes of 11 bits are below 64 KiB");
             out[jumps + 2 * stream..][..2].copy_from_slice(&size.to_le_bytes());
@@ -378,7 +383,7 @@ fn compressed_block(out: &mut Vec<u8>, literals: usize, tree: &[u8], mut append_
     // No sequences.
     out.push(0);
     let size = out.len() - start - 3;
-    // Treeless or not, four streams, sizes of 18 bits.
+    // The tree given or not, four streams, sizes of 18 bits.
     let kind = if tree.is_empty() { 3 } else { 2 };
     let section = kind | 3 << 2 | (literals as u64) << 4 | (coded as u64) << 22;
     out[start..][..3].copy_from_slice(&block_header(COMPRESSED, size));
@@ -390,7 +395,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What zstd makes of a frame, at once and as a stream.
+    /// Decodes a frame by zstd, at once and as a stream.
     fn decoded(frame: &[u8], size: usize) -> Vec<u8> {
         let at_once = zstd::bulk::decompress(frame, size).expect("a frame");
         assert_eq!(zstd::stream::decode_all(frame).expect("a frame"), at_once);
@@ -398,10 +403,11 @@ mod tests {
         at_once
     }
 
-    /// Whether a text has codes. Its frame behind a head is decoded, and is not larger than both.
+    /// True if a text has codes. Its frame after a head is decoded, and must stay within its
+    /// maximum size.
     fn is_coded(head: &[u8], text: &[u8]) -> bool {
         let Some(coded) = Coded::of(text) else { return false };
-        // A page has levels before it.
+        // A page has levels before the frame.
         let mut frame = b"levels".to_vec();
         coded.append(&mut frame, head);
         assert!(decoded(&frame[6..], head.len() + text.len()) == [head, text].concat(), "{} {}", head.len(), text.len());
@@ -431,7 +437,7 @@ mod tests {
         random(count * 16).as_chunks().0.iter().map(|id| u128::from_le_bytes(*id)).collect()
     }
 
-    /// Text of so many signs, all equally frequent.
+    /// Text of `signs` different signs, all equally frequent.
     fn text_of(signs: u8, count: usize) -> Vec<u8> {
         random(count).iter().map(|byte| byte % signs).collect()
     }
@@ -460,7 +466,7 @@ mod tests {
         assert!(!is_coded(b"head", &all));
     }
 
-    /// Signs of very different counts, whose codes would be longer than zstd takes them.
+    /// Signs of very different frequencies, whose codes would be longer than zstd accepts.
     #[test]
     fn no_code_is_too_long() {
         let (mut one, mut other) = (1_usize, 1);
@@ -482,7 +488,8 @@ mod tests {
         }
     }
 
-    /// A block of signs that are rare in the text: as codes it would be larger than zstd takes a block.
+    /// A block of signs that are rare in the text: its codes would be larger than zstd accepts for
+    /// a block.
     #[test]
     fn blocks_of_rare_signs_come_back() {
         let rare = text_of(128, BLOCK);
@@ -502,7 +509,8 @@ mod tests {
         check_ids(b"", &vec![u128::MAX; 2 * IDS]);
     }
 
-    /// All blocks that zstd makes of a head: raw ones, runs, compressed ones; in one segment and in a window.
+    /// All kinds of blocks that zstd makes of a head: raw ones, runs, compressed ones; in one
+    /// segment and in a window.
     #[test]
     fn heads_come_back() {
         let (ids, text) = (random_ids(100), text_of(11, 5_000));

@@ -1,9 +1,10 @@
-//! Parquet, column by column: what knows its values writes its pages itself.
+//! Writes Parquet pages for columns whose dictionary is already known.
 //!
-//! polars' writer takes columns of text and hashes every value to find out which repeat. Who fills a table knows that
-//! already: accounts, trunks, decks and rates have numbers, and ids of calls never repeat. So each kind of column has a
-//! function that encodes it as it is, and [`Writer`] puts the columns into a file. What is written is what polars would
-//! read back from its own writer: the same columns of the same types.
+//! polars' writer takes columns of text and hashes every value to find the ones that repeat. The
+//! filler of a table knows that already: accounts, trunks, decks and rates have numbers, and ids of
+//! calls never repeat. So each kind of column has a function that encodes it directly, and
+//! [`Writer`] puts the columns into a file. polars reads the same columns of the same types from it
+//! as from its own writer's files.
 //!
 //! **Invariant:** the same values give the same bytes, on any thread, in any order of encoding.
 //!
@@ -12,8 +13,8 @@
 //! | [`writer`] | columns as pages, and pages as a file |
 //! | [`mod@sids`] | ids of calls, which never repeat |
 //! | `encode` | Parquet's encodings |
-//! | `frames` | zstd frames made by hand where the values say how |
-//! | `scratch` | what a thread keeps from one page to the next |
+//! | `frames` | zstd frames made by hand where the values allow it |
+//! | `scratch` | memory that a thread keeps from one page to the next |
 
 pub(crate) mod encode;
 pub(crate) mod frames;

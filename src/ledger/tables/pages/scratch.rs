@@ -1,15 +1,16 @@
-//! What a thread keeps from one page to the next: buffers, and zstd's contexts.
+//! Scratch memory that a thread keeps from one page to the next: buffers, and zstd's contexts.
 
 use std::cell::RefCell;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-/// How hard zstd looks for what repeats. Level 1 either way: the next ones cost twice the time for a tenth of the size.
+/// The effort of zstd's search for repeats. Level 1 either way: the next levels cost twice the time
+/// for a tenth of the size.
 #[derive(Clone, Copy)]
 pub(crate) enum Search {
-    /// As level 1 does.
+    /// The search of level 1.
     Full,
-    /// In a table of 64 places: most bytes only get shorter codes. Telephone numbers 24 → 8 ns a row, and 5.0 → 5.2
-    /// bytes if they do not repeat.
+    /// A search table of 64 places: most bytes only get shorter codes. Telephone numbers take 8
+    /// instead of 24 ns a row, and 5.2 instead of 5.0 bytes if they do not repeat.
     Short,
 }
 
@@ -20,8 +21,8 @@ struct Contexts {
 }
 
 thread_local! {
-    /// A context takes longer to make than a small page takes to compress; and fresh room for the worst case, which the
-    /// system has to clear, cost 9 ns a call id.
+    /// Kept, because a context takes longer to make than a small page to compress, and fresh room
+    /// for the worst case, which the system has to clear, cost 9 ns a call id.
     static ZSTD: RefCell<Contexts> = {
         let new = || zstd::bulk::Compressor::new(1).expect("zstd knows level 1");
         let mut short = new();
@@ -29,7 +30,7 @@ thread_local! {
         RefCell::new(Contexts { full: new(), short, room: Vec::new() })
     };
 
-    /// As much room again for values before they are compressed.
+    /// Kept as well: room for values before they are compressed.
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn buffer() -> Vec<u8> {
     BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
-/// Gives it back. One of unusual size is not kept.
+/// Gives a buffer back. One of unusual size is not kept.
 pub(crate) fn recycle(mut buffer: Vec<u8>) {
     if (1..=MOST_KEPT).contains(&buffer.capacity()) {
         buffer.clear();
@@ -47,7 +48,7 @@ pub(crate) fn recycle(mut buffer: Vec<u8>) {
     }
 }
 
-/// Does something with `values`, compressed.
+/// Compresses `values`, and passes the bytes to `then`.
 pub(crate) fn compressed<T>(search: Search, values: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
     ZSTD.with_borrow_mut(|Contexts { full, short, room }| {
         room.clear();
@@ -65,5 +66,5 @@ pub(crate) fn compressed<T>(search: Search, values: &[u8], then: impl FnOnce(&[u
     })
 }
 
-/// Bytes of room that a thread keeps: many times a usual column.
+/// The maximum size of a buffer that a thread keeps: many times a usual column.
 const MOST_KEPT: usize = 32 << 20;

@@ -1,4 +1,4 @@
-//! A column of call ids: 16 bytes each, and none of them is spelled where all are in the carrier's form.
+//! A column of call ids: 16 bytes each; none is spelled out if all are in the carrier's form.
 
 use super::encode::{self, Present};
 use super::scratch;
@@ -10,16 +10,16 @@ use polars_parquet::parquet::encoding::Encoding;
 const PREFIX: u32 = 2;
 const LENGTH: u32 = 34;
 
-/// Fewer ids than this are texts like others.
+/// Fewer ids than this are written as texts.
 const LEAST: usize = 64;
 
 /// A column of call ids that hardly repeat, as it grows.
 #[derive(Debug, Clone, Default)]
 pub struct SidColumn {
     rows: Vec<Row>,
-    /// Of the new rows.
+    /// The ids of the new rows.
     ids: Vec<u128>,
-    /// All rows, in place of those: since an id came in another form than the carrier's.
+    /// All rows, in place of `ids`, once an id has come in another form than the carrier's.
     texts: TextColumn,
     has_odd: bool,
 }
@@ -28,12 +28,12 @@ pub struct SidColumn {
 enum Row {
     Null,
     New,
-    /// As the row before.
+    /// Equal to the row before.
     Again,
 }
 
 impl SidColumn {
-    /// Adds a row; no id becomes null.
+    /// Adds a row; an empty id becomes null.
     #[inline]
     pub fn push(&mut self, sid: SidText<'_>) {
         match sid {
@@ -59,7 +59,7 @@ impl SidColumn {
         }
     }
 
-    /// Adds a row like the one before; null, if there is none.
+    /// Adds a row equal to the one before; null, if there is none.
     #[inline]
     pub fn push_again(&mut self) {
         if self.has_odd {
@@ -69,7 +69,7 @@ impl SidColumn {
         self.rows.push(if null { Row::Null } else { Row::Again });
     }
 
-    /// Forgets the rows, and keeps the memory.
+    /// Removes the rows, and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.ids.clear();
@@ -89,8 +89,8 @@ impl SidColumn {
         }
     }
 
-    /// Whether the ids differ in most of their bits. Those that are counted up, or filled with zeros, zstd makes smaller than
-    /// their numbers.
+    /// True if the ids differ in most of their bits. Consecutive ids, or ids filled with zeros, get
+    /// smaller by zstd than their numbers.
     fn is_random(&self) -> bool {
         let (all, any) = self.ids.iter().fold((u128::MAX, 0), |(all, any), id| (all & id, any | id));
         (any & !all).count_ones() >= 96
@@ -116,8 +116,9 @@ fn spelled(id: u128) -> [u8; LENGTH as usize] {
     text
 }
 
-/// Call ids that hardly repeat: of each, how much it shares with the one before (`CA`, or all of it), and then its number
-/// (`frames`). Where one has another form, or all are much the same, they are texts.
+/// Encodes call ids that hardly repeat: for each the length that it shares with the one before
+/// (`CA`, or all of it), and then its number (`frames`). If one has another form, or if they differ
+/// in few bits, they are written as texts.
 #[must_use]
 pub fn sids(column: &SidColumn) -> Encoded {
     if column.has_odd {

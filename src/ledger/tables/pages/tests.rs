@@ -1,4 +1,4 @@
-//! What polars reads back is what went in.
+//! Checks that polars reads back the values that were written.
 
 use super::writer::*;
 use super::*;
@@ -38,7 +38,8 @@ fn number_series(kind: Kind, values: &[Option<i64>]) -> Column {
     }
 }
 
-/// What polars reads of its own file: the types that readers of the ledger have had so far.
+/// The values that polars reads from its own file: the types that readers of the ledger are used
+/// to.
 fn through_polars(columns: Vec<Column>) -> DataFrame {
     let mut frame = DataFrame::new_infer_height(columns).expect("columns");
     let mut file = Vec::new();
@@ -54,7 +55,7 @@ fn texts_of(values: &[&str]) -> Encoded {
     texts(&column)
 }
 
-/// Where a text is like the one before, it is said so.
+/// Adds texts; one that equals the one before is added by `push_again`.
 fn texts_again(values: &[&str]) -> Encoded {
     let mut column = TextColumn::new();
     for (row, value) in values.iter().enumerate() {
@@ -98,7 +99,7 @@ fn integer_dictionary_of(values: &[Option<i64>]) -> Encoded {
     integer_dictionary(&ids, distinct.len(), |id| distinct[id as usize])
 }
 
-/// Where an id is like the one before, it is said so.
+/// Adds ids; one that equals the one before is added by `push_again`.
 fn sids_of(values: &[&str]) -> Encoded {
     let mut odd = OddSids::default();
     let mut column = SidColumn::default();
@@ -149,7 +150,7 @@ fn random(seed: usize) -> impl Iterator<Item = i64> {
     .map(|x| (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8).cast_signed())
 }
 
-/// So many ids in the carrier's form.
+/// Makes `count` ids in the carrier's form.
 fn random_sids(seed: usize, count: usize) -> Vec<String> {
     let mut halves = random(seed);
     let mut half = || halves.next().expect("no end").cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -216,28 +217,29 @@ fn numbers_come_back() {
     check_numbers(Kind::Integer, &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]]);
 }
 
-/// Whether the values of a column are a frame of codes alone: only such a one has its size in eight bytes.
+/// True if the values of a column are a frame of codes alone: only such a frame has its size in
+/// eight bytes.
 fn is_codes(column: &Encoded) -> bool {
     column.data.compressed && column.data.bytes[column.levels + 4] >> 6 == 3
 }
 
 #[test]
 fn sids_come_back() {
-    // Of the first id the text is in the head; 4,096 of the others are a block.
+    // The first id is text in the head; 4,096 of the others are a block.
     for rows in [1, 2, 63, 64, 65, 100, 4_095, 4_096, 4_097, 4_098, 8_192, 8_193, 8_194, 70_000] {
         let sids = random_sids(rows, rows);
         let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
         check_texts(std::slice::from_ref(&sids));
         assert_eq!(is_codes(&sids_of(&sids)), rows >= 64, "{rows}");
         assert!(sids_of(&sids).data.bytes.len() <= texts_of(&sids).data.bytes.len(), "{rows}");
-        // Half of them null, and some like the one before.
+        // Half of them are null, and some equal the one before.
         let holes: Vec<&str> = sids.iter().enumerate().map(|(row, sid)| if row % 7 < 3 { "" } else { sid }).collect();
         let again: Vec<&str> = holes.iter().enumerate().map(|(row, _)| holes[row - usize::from(row % 3 == 2)]).collect();
         check_texts(&[holes, again, vec![], sids]);
     }
 }
 
-/// One id in another form, wherever it stands, and all are texts.
+/// One id in another form, at any place, turns all into texts.
 #[test]
 fn odd_sids_come_back() {
     let carriers = random_sids(1, 5_000);
@@ -250,12 +252,12 @@ fn odd_sids_come_back() {
             assert!(sids_of(&sids).data.bytes == texts_again(&sids).data.bytes);
         }
     }
-    // One row group has none, the next one has, and so on.
+    // Every second row group has one.
     let carriers: Vec<&str> = carriers.iter().map(String::as_str).collect();
     check_texts(&[carriers.clone(), vec!["odd"; 300], carriers.clone(), [&carriers[..], &["odd", "odd"], &carriers].concat()]);
 }
 
-/// Ids that are counted up are smaller as texts.
+/// Consecutive ids are smaller as texts.
 #[test]
 fn sids_that_are_not_random_are_texts() {
     let counted: Vec<String> = (0..70_000).map(|id| format!("CA{:032x}", 7_u128 << 100 | id << 8)).collect();
@@ -265,7 +267,8 @@ fn sids_that_are_not_random_are_texts() {
     assert!(sids_of(&counted).data.bytes.len() < 70_000 * 8);
 }
 
-/// Numbers that hardly repeat are codes alone; one number, or text of other signs, goes through zstd.
+/// Numbers that hardly repeat are codes alone; a single repeated number, or text of other signs,
+/// goes through zstd.
 #[test]
 fn long_columns_of_texts_come_back() {
     let rows = 70_000;
@@ -348,7 +351,7 @@ fn tables_come_back_in_parts() {
     }
 }
 
-/// Many ids of one text or integer, ids that nobody uses, and more ids than make a dictionary.
+/// Many ids of one text or integer, unused ids, and more ids than make a dictionary.
 #[test]
 fn ids_come_back() {
     let texts = ["unused", "a", "", "b", "a"];
@@ -395,7 +398,7 @@ fn columns_have_statistics() {
 fn the_same_values_are_the_same_bytes() {
     let first = table().0;
     let other = std::thread::spawn(|| {
-        // What was encoded before on the thread must not matter.
+        // Earlier encodings on the thread must not matter.
         let _ = dictionary_of(&["x", "y", "x"]);
         let _ = texts_of(&vec!["abc"; 50_000]);
         let _ = sids_of(&["odd", "é", ""]);

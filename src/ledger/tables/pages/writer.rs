@@ -18,10 +18,10 @@ use polars_utils::pl_str::PlSmallStr;
 use std::cell::Cell;
 use std::io::Write;
 
-/// In place of an id: the row has no value.
+/// The id of a row without a value.
 pub const NONE: u32 = u32::MAX;
 
-/// What a column holds. Every column may have nulls.
+/// The type of a column. Every column may have nulls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// UTF-8.
@@ -62,7 +62,7 @@ pub fn schema(columns: &[(&str, Kind)]) -> TableSchema {
     TableSchema(SchemaDescriptor::new(PlSmallStr::from_static("root"), fields.collect()))
 }
 
-/// Bytes of a page, and how many they are before compression.
+/// The bytes of a page, and their number before compression.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     pub(crate) bytes: Vec<u8>,
@@ -76,19 +76,19 @@ pub struct Encoded {
     pub(crate) rows: usize,
     pub(crate) nulls: usize,
     pub(crate) text: bool,
-    /// The values that ids stand for, and how many they are.
+    /// The values that ids denote, and their number.
     pub(crate) dictionary: Option<(Packed, usize)>,
     /// Definition levels and values.
     pub(crate) data: Packed,
-    /// Bytes of the former.
+    /// The number of bytes of the definition levels.
     pub(crate) levels: usize,
     pub(crate) encoding: Encoding,
-    /// Least and greatest of integers.
+    /// The least and greatest of integers.
     pub(crate) range: Option<(i64, i64)>,
 }
 
 impl Encoded {
-    /// How many rows it has.
+    /// The number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -121,7 +121,7 @@ impl Encoded {
         scratch::recycle(values);
         let dictionary = dictionary.map(|Dictionary { values, count }| {
             let mut bytes = Vec::new();
-            // The codec is one for the whole column, and only a data page can say that it is not compressed.
+            // A column has one codec, and only a data page can be marked as not compressed.
             let compressed = encode::compress_dictionary(&mut bytes, &values, data.compressed);
             if !compressed {
                 bytes.extend_from_slice(&values);
@@ -140,7 +140,7 @@ pub(crate) enum Content<'a> {
     Nothing {
         text: bool,
     },
-    /// Lengths, and what they are of.
+    /// Lengths, and the texts that they belong to.
     Texts {
         head: Vec<u8>,
         tail: Tail<'a>,
@@ -170,7 +170,7 @@ impl Tail<'_> {
     }
 }
 
-/// What places stand for, and how many there are.
+/// The values that places denote, and their number.
 pub(crate) struct Dictionary {
     values: Vec<u8>,
     count: usize,
@@ -185,12 +185,12 @@ impl Dictionary {
 }
 
 thread_local! {
-    /// By id: its place in the dictionary, or [`NONE`]. Between two calls all is [`NONE`]: filling a table of all rates
-    /// for each row group takes longer than the ids themselves.
+    /// By id: its place in the dictionary, or [`NONE`]. Left filled with [`NONE`] after use:
+    /// refilling it for all rates in each row group costs more than encoding the ids.
     static PLACES: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
 }
 
-/// Ids by first use: the ids that are used, and for each row with a value its place among them.
+/// Numbers ids by first use: the used ids, and for each row with a value its place among them.
 fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
     let mut places = PLACES.take();
     if places.len() < count_of_ids {
@@ -205,7 +205,7 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
         }
         *place
     };
-    // How many rows there will be is known of all rows, not of some.
+    // The number of rows is known beforehand only if none is filtered out.
     let rows: Vec<u32> = if ids.contains(&NONE) {
         ids.iter().filter(|id| **id != NONE).map(|id| place_of(*id)).collect()
     } else {
@@ -219,7 +219,7 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
     (used, rows)
 }
 
-/// Places in a dictionary of `count`, as the page holds them.
+/// Encodes places in a dictionary of `count`, as the page holds them.
 fn places(rows: &[u32], count: usize) -> Vec<u8> {
     let width = encode::width(must_fit::<_, u32>(count, "a dictionary is counted in 32 bits").saturating_sub(1)).max(1);
     let mut values = scratch::buffer();
@@ -234,8 +234,8 @@ fn append_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Texts that repeat: for each row an id below `count_of_ids`, or [`NONE`]. Only texts that are used are written, in the
-/// order of their first use, and twice if they have two ids. An empty text is null.
+/// Texts that repeat: for each row an id below `count_of_ids`, or [`NONE`]. Only used texts are
+/// written, in the order of their first use, and twice if they have two ids. An empty text is null.
 ///
 /// # Panics
 /// If an id is not below `count_of_ids`.
@@ -263,7 +263,8 @@ pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'
     Encoded::new(&present_ids(ids, rows.len()), of_places(&rows, true, Dictionary { values, count: used.len() }))
 }
 
-/// Integers that repeat, of any kind but text: as [`dictionary`], but no integer is written twice.
+/// Integers that repeat, of any kind but text: like [`dictionary`], but no integer is written
+/// twice.
 ///
 /// # Panics
 /// If an id is not below `count_of_ids`.
@@ -272,19 +273,19 @@ pub fn integer_dictionary(ids: &[u32], count_of_ids: usize, value: impl Fn(u32) 
     Ids::new(ids, count_of_ids).integers(value)
 }
 
-/// Ids that several columns follow from: which are used, and by which rows, is found once for all of them (30 instructions
-/// a row and column).
+/// Ids that several columns are derived from: the used ids, and the rows that use them, are found
+/// once for all of them (30 instructions a row and column).
 #[derive(Debug)]
 pub struct Ids {
-    /// In the order of their first use.
+    /// The used ids in the order of their first use.
     used: Vec<u32>,
-    /// For each row with a value, its place among those.
+    /// For each row with a value, its place in `used`.
     rows: Vec<u32>,
     present: Present,
 }
 
 impl Ids {
-    /// For each row an id below `count_of_ids`, or [`NONE`].
+    /// Takes for each row an id below `count_of_ids`, or [`NONE`].
     ///
     /// # Panics
     /// If an id is not below `count_of_ids`.
@@ -296,7 +297,8 @@ impl Ids {
         Self { used, rows, present }
     }
 
-    /// The column of an integer of each id. Many rates have one price, and most have no fee: no integer is written twice.
+    /// The column of an integer for each id. Many rates have one price, and most have no fee: no
+    /// integer is written twice.
     #[must_use]
     pub fn integers(&self, value: impl Fn(u32) -> i64) -> Encoded {
         let (values, places) = self.distinct(value);
@@ -308,7 +310,8 @@ impl Ids {
         Encoded { range: range(&values), ..Encoded::new(&self.present, content) }
     }
 
-    /// The column of a text of each id, by the number that the text has; no number is written twice. An empty text is null.
+    /// The column of a text for each id, by the number of the text; no number is written twice. An
+    /// empty text is null.
     #[must_use]
     pub fn texts<'a>(&self, number: impl Fn(u32) -> u32, text: impl Fn(u32) -> &'a str) -> Encoded {
         let (numbers, places) = self.distinct(|id| number(id).into());
@@ -329,7 +332,8 @@ impl Ids {
         Encoded::new(&self.present, content)
     }
 
-    /// The different values of the used ids, in the order of their first use, and each id's place among them.
+    /// The different values of the used ids, in the order of their first use, and each id's place
+    /// among them.
     fn distinct(&self, value: impl Fn(u32) -> i64) -> (Vec<i64>, Vec<u32>) {
         let mut distinct = Places::new(self.used.len());
         let places = self.used.iter().map(|id| distinct.place(value(*id)).expect("room for all")).collect();
@@ -348,7 +352,7 @@ impl Ids {
     }
 }
 
-/// The first place of a dictionary in so many rows.
+/// The first place of a dictionary, repeated in `rows` rows.
 fn one_place(rows: usize) -> Vec<u8> {
     let mut places = scratch::buffer();
     places.push(1);
@@ -356,7 +360,8 @@ fn one_place(rows: usize) -> Vec<u8> {
     places
 }
 
-/// How many values make a dictionary of so many rows: with more, texts cost more than one by one.
+/// The most values for which a dictionary pays, by the number of rows: with more, it costs more
+/// than texts one by one.
 fn most_distinct(rows: usize) -> usize {
     (rows / 2).max(8)
 }
@@ -376,12 +381,12 @@ fn of_places(rows: &[u32], text: bool, dictionary: Dictionary) -> Content<'stati
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextColumn {
     bytes: Vec<u8>,
-    /// Of each row, or [`AGAIN`].
+    /// The length of each row, or [`AGAIN`].
     lengths: Vec<u32>,
     again: bool,
 }
 
-/// In place of a length: the text of the row before. No text is that long.
+/// The length of a row that equals the row before. No text is that long.
 const AGAIN: u32 = u32::MAX;
 
 impl TextColumn {
@@ -391,15 +396,15 @@ impl TextColumn {
         Self::default()
     }
 
-    /// Adds a row: UTF-8; nothing becomes null.
+    /// Adds a row of UTF-8; an empty one becomes null.
     pub fn push(&mut self, text: &[u8]) {
         self.push_with(|bytes| bytes.extend_from_slice(text));
     }
 
-    /// Adds a row of what `fill` appends: UTF-8; nothing becomes null.
+    /// Adds a row of the UTF-8 that `fill` appends; an empty one becomes null.
     ///
     /// # Panics
-    /// If it takes something away, or adds 2 GiB or more.
+    /// If `fill` removes bytes, or adds 2 GiB or more.
     pub fn push_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         let before = self.bytes.len();
         fill(&mut self.bytes);
@@ -407,14 +412,14 @@ impl TextColumn {
         self.lengths.push(length.expect("a text below 2 GiB").cast_unsigned());
     }
 
-    /// Adds a row like the one before; null, if there is none.
+    /// Adds a row equal to the one before; null, if there is none.
     pub fn push_again(&mut self) {
         let null = matches!(self.lengths.last(), None | Some(0));
         self.again |= !null;
         self.lengths.push(if null { 0 } else { AGAIN });
     }
 
-    /// Forgets the rows, and keeps the memory.
+    /// Removes the rows, and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.lengths.clear();
@@ -422,9 +427,10 @@ impl TextColumn {
     }
 }
 
-/// Texts that hardly repeat, as lengths and then bytes: zstd takes 20 ns for a call id instead of 65 with a length before
-/// each, and 8 to 21 instead of 37 for a telephone number. Those that repeat belong in a [`dictionary`]: 2 ns. A text like
-/// the one before is a length: to find one in thirteen costs zstd 30 ns a row more.
+/// Texts that hardly repeat, as lengths and then bytes: zstd takes 20 ns for a call id instead of
+/// 65 with a length before each, and 8 to 21 instead of 37 for a telephone number. Texts that
+/// repeat belong in a [`dictionary`]: 2 ns. A text equal to the one before is stored as a length:
+/// finding one in thirteen costs zstd 30 ns a row more.
 #[must_use]
 pub fn texts(column: &TextColumn) -> Encoded {
     let lengths = &column.lengths;
@@ -459,8 +465,8 @@ pub fn texts(column: &TextColumn) -> Encoded {
     Encoded::new(&present, content)
 }
 
-/// Integers of any kind, none of them null: 2 to 3 ns each as differences of few bits, where eight bytes each and zstd take
-/// 13 to 21 and as much room.
+/// Integers of any kind, without nulls: 2 to 3 ns each as differences of few bits, where eight
+/// bytes each through zstd take 13 to 21 ns and as much room.
 #[must_use]
 pub fn integers(values: &[i64]) -> Encoded {
     present_integers(&Present::all(values.len()), values)
@@ -491,8 +497,9 @@ fn present_integers(present: &Present, values: &[i64]) -> Encoded {
     Encoded { range: range(values), ..Encoded::new(present, Content::Integers(bytes)) }
 }
 
-/// A dictionary and its integers, if there are at most one for 16 rows: billed seconds take 0.8 bytes instead of 1.6,
-/// amounts of which half are zero 0.6 instead of 1.7. That there are more mostly shows within as many rows.
+/// A dictionary and its integers, if there is at most one for 16 rows: billed seconds take 0.8
+/// bytes instead of 1.6, amounts of which half are zero 0.6 instead of 1.7. If there are more, that
+/// mostly shows within as many rows.
 fn few_integers(values: &[i64]) -> Option<(Content<'static>, Vec<i64>)> {
     let mut distinct = Places::new(values.len() / 16);
     let mut rows = Vec::with_capacity(values.len());
@@ -533,13 +540,14 @@ impl<W: Write> Writer<W> {
         Self { file: FileWriter::new(file, schema.0.clone(), options, Some(created_by)) }
     }
 
-    /// Writes some rows: a column for each of the schema, in its order. No rows are no row group.
+    /// Writes some rows: one column for each of the schema, in its order. Without rows it writes no
+    /// row group.
     ///
     /// # Errors
     /// If the file cannot be written, or a page has 2 GiB or more.
     ///
     /// # Panics
-    /// If the columns are not those of the schema, or not of so many rows.
+    /// If the columns do not match the schema or the number of rows.
     pub fn write_row_group(&mut self, rows: usize, columns: Vec<Encoded>) -> PolarsResult<()> {
         let descriptors = self.file.schema().columns();
         assert_eq!(columns.len(), descriptors.len(), "a column for each of the schema");
@@ -554,7 +562,7 @@ impl<W: Write> Writer<W> {
         Ok(self.file.write::<ParquetError>(rows as u64, DynIter::new(columns))?)
     }
 
-    /// Writes the footer, and gives the file back, which is flushed.
+    /// Writes the footer, and returns the flushed file.
     ///
     /// # Errors
     /// If it cannot be written.
