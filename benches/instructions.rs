@@ -22,8 +22,7 @@ use trunkrate::status::Status;
 use trunkrate::table::TargetKind;
 use trunkrate::time;
 
-const COLUMNS: &str =
-    "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to";
+const COLUMNS: &str = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to";
 
 /// Text that is parsed at a time, as in `ingest::reader`.
 const BLOCK: usize = 1 << 20;
@@ -72,11 +71,21 @@ fn csv_block(dice: &mut Dice, quoted: bool) -> String {
         same("AC", 200, dice, &mut line);
         line.push(',');
         same("TK", 400, dice, &mut line);
-        let direction = if dice.below(2) == 0 { "trunking-terminating" } else { "trunking-originating" };
+        let direction =
+            if dice.below(2) == 0 { "trunking-terminating" } else { "trunking-originating" };
         let start = 1_795_000_000 + i64::try_from(dice.below(43_200)).unwrap_or_default();
         let seconds = i64::try_from(dice.below(900)).unwrap_or_default();
         let instant = |at: i64| time::text(at * time::SECOND);
-        let status = ["completed", "completed", "completed", "completed", "completed", "completed", "busy", "no-answer"];
+        let status = [
+            "completed",
+            "completed",
+            "completed",
+            "completed",
+            "completed",
+            "completed",
+            "busy",
+            "no-answer",
+        ];
         let status = status[usize::try_from(dice.below(8)).unwrap_or_default()];
         let (start, end) = (instant(start), instant(start + seconds + 7));
         let (from, to) = (dice.number(), dice.number());
@@ -87,7 +96,12 @@ fn csv_block(dice: &mut Dice, quoted: bool) -> String {
                 let _ = write!(line, "sip:{}@pbx{}.example.com", dice.number(), dice.below(300));
             }
             (true, _) => {
-                let _ = write!(line, "<sip:+{}@trunk{}.pstn.twilio.com>", dice.number(), dice.below(400));
+                let _ = write!(
+                    line,
+                    "<sip:+{}@trunk{}.pstn.twilio.com>",
+                    dice.number(),
+                    dice.below(400)
+                );
             }
         }
         if quoted {
@@ -131,7 +145,8 @@ fn deck(dice: &mut Dice) -> Deck {
             rows.push(row(Direction::Termination, &prefix.to_string(), group, dice.below(900)));
         }
     }
-    Deck::build("bench".to_owned(), "USD".to_owned(), vec!["rates.csv".to_owned()], rows).expect("a deck")
+    Deck::build("bench".to_owned(), "USD".to_owned(), vec!["rates.csv".to_owned()], rows)
+        .expect("a deck")
 }
 
 /// Everything between here and the end of this function is what callgrind counts.
@@ -144,13 +159,24 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
 fn csv(part: &str, blocks: u64) -> u64 {
     let header = Header::parse(Path::new("bench.csv"), COLUMNS.as_bytes()).expect("a header");
     let mut dice = Dice(7);
-    let texts: Vec<String> = (0..blocks).map(|_| csv_block(&mut dice, part == "parse-quoted")).collect();
+    let texts: Vec<String> =
+        (0..blocks).map(|_| csv_block(&mut dice, part == "parse-quoted")).collect();
     let policy = Policy::default();
-    let each = |work: &mut dyn FnMut(&[u8])| texts.iter().for_each(|text| work(black_box(text.as_bytes())));
+    let each = |work: &mut dyn FnMut(&[u8])| {
+        for text in &texts {
+            work(black_box(text.as_bytes()));
+        }
+    };
     match part {
-        "scan" => counted(|| each(&mut |bytes| assert_eq!(calls_csv::scan(bytes, b',', true).end, bytes.len()))),
+        "scan" => counted(|| {
+            each(&mut |bytes| assert_eq!(calls_csv::scan(bytes, b',', true).end, bytes.len()));
+        }),
         "count" => counted(|| each(&mut |bytes| assert!(calls_csv::count(bytes, &[], b',') > 0))),
-        _ => counted(|| each(&mut |bytes| drop::<Calls>(black_box(calls_csv::parse_block(bytes, &[], &header, &policy))))),
+        _ => counted(|| {
+            each(&mut |bytes| {
+                drop::<Calls>(black_box(calls_csv::parse_block(bytes, &[], &header, &policy)));
+            });
+        }),
     }
     texts.iter().map(|text| calls_csv::count(text.as_bytes(), &[], b',')).sum()
 }
@@ -176,7 +202,11 @@ fn legs(thousands: u64) -> u64 {
                 3 => Some(sip),
                 _ => None,
             };
-            (scenario, Parties { a: number(&mut dice), b: number(&mut dice), c }, u32::try_from(at % 900 + 1).unwrap_or(1))
+            (
+                scenario,
+                Parties { a: number(&mut dice), b: number(&mut dice), c },
+                u32::try_from(at % 900 + 1).unwrap_or(1),
+            )
         })
         .collect();
     let withheld = Policy::default().withheld_numbers;
@@ -185,10 +215,15 @@ fn legs(thousands: u64) -> u64 {
         for (scenario, parties, seconds) in black_box(&calls) {
             let (cells, cell_count) = rating::cells(*scenario);
             for cell in &cells[..cell_count] {
-                let leg = rating::plan(*cell, parties, &texts, &withheld).expect("a leg between numbers");
-                let hit = rating::find_rate(&deck, &leg, 1_795_000_000 * time::SECOND).expect("a row");
+                let leg =
+                    rating::plan(*cell, parties, &texts, &withheld).expect("a leg between numbers");
+                let hit =
+                    rating::find_rate(&deck, &leg, 1_795_000_000 * time::SECOND).expect("a row");
                 assert!(rating::bills(Status::Completed, *seconds));
-                black_box(rating::charge(deck.rate(hit), *seconds, LegRule::default()).expect("an amount"));
+                black_box(
+                    rating::charge(deck.rate(hit), *seconds, LegRule::default())
+                        .expect("an amount"),
+                );
                 count += 1;
             }
         }
@@ -198,7 +233,9 @@ fn legs(thousands: u64) -> u64 {
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let (Some(part), Some(Ok(units))) = (arguments.next(), arguments.next().map(|text| text.parse::<u64>())) else {
+    let (Some(part), Some(Ok(units))) =
+        (arguments.next(), arguments.next().map(|text| text.parse::<u64>()))
+    else {
         println!("usage: instructions scan|count|parse|parse-quoted|legs UNITS");
         return;
     };

@@ -19,8 +19,12 @@ pub(crate) fn keep_guarded_panics_quiet() {
 
 /// Runs a step of polars on a file. An error of polars, or its panic on a corrupt page, becomes an
 /// error of the file.
-pub(crate) fn guarded<T>(path: &Path, step: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result<T, FileError> {
-    let fail = |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
+pub(crate) fn guarded<T>(
+    path: &Path,
+    step: impl FnOnce() -> polars::prelude::PolarsResult<T>,
+) -> Result<T, FileError> {
+    let fail =
+        |why: String| FileError::new(path, format!("is truncated or corrupt Parquet: {why}"));
     GUARDED.fetch_add(1, Ordering::Relaxed);
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step));
     GUARDED.fetch_sub(1, Ordering::Relaxed);
@@ -42,7 +46,9 @@ pub(crate) fn guarded_apart<T: Send>(
     }
     std::thread::scope(|scope| {
         let apart = std::thread::Builder::new().spawn_scoped(scope, || guarded(path, step));
-        let apart = apart.map_err(|e| FileError::new(path, format!("cannot be read: no thread for it can be started: {e}")))?;
+        let apart = apart.map_err(|e| {
+            FileError::new(path, format!("cannot be read: no thread for it can be started: {e}"))
+        })?;
         apart.join().expect("a panic of the step is an error of the file already")
     })
 }

@@ -26,8 +26,10 @@ pub struct Measured {
 /// Nights on one machine, by size.
 #[rustfmt::skip]
 pub const ONE_MACHINE: [Measured; 2] = [
-    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, alone on the machine" },
-    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV in zstd, alone on the machine" },
+    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, \
+        alone on the machine" },
+    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV \
+        in zstd, alone on the machine" },
 ];
 /// The place, date and machine of these measurements.
 pub const ONE_MACHINE_SOURCE: &str = "2026-11-23, 2 cores of an AMD EPYC, 24 GiB; README, How fast";
@@ -68,7 +70,8 @@ pub struct Disk {
 pub const DISK: Disk = Disk {
     ledger_bytes_a_call: 150,
     waiting_bytes_a_call: 110,
-    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: src/partition/deal.rs",
+    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: \
+             src/partition/deal.rs",
 };
 
 /// The cost of rating on Spark.
@@ -93,7 +96,8 @@ pub const SPARK: Spark = Spark {
     cpu_ms: 136_500,
     start_ms: 107_200,
     cores_a_thread: 32,
-    source: "2026-11-23, Spark 4.2.1 local-cluster[2,1], 2 cores: the first night 107 s longer; `trunkrate run` 4.4 s; python/README.md",
+    source: "2026-11-23, Spark 4.2.1 local-cluster[2,1], 2 cores: the first night 107 s longer; \
+             `trunkrate run` 4.4 s; python/README.md",
 };
 
 /// The most records that one run can take.
@@ -154,32 +158,59 @@ pub struct Plan {
 #[must_use]
 pub fn plan(asked: Asked) -> Plan {
     let Asked { calls, hours, cores, memory_bytes } = asked;
-    let measured = *ONE_MACHINE.iter().find(|night| night.calls >= calls).unwrap_or(&ONE_MACHINE[ONE_MACHINE.len() - 1]);
+    let measured = *ONE_MACHINE
+        .iter()
+        .find(|night| night.calls >= calls)
+        .unwrap_or(&ONE_MACHINE[ONE_MACHINE.len() - 1]);
     let window_ms = u128::from(hours) * 3_600_000;
     let n = grouped(calls.into());
-    let per = |whole_ms: u64| format!("{n} calls × {} / {}", seconds(whole_ms.into()), grouped(measured.calls.into()));
+    let per = |whole_ms: u64| {
+        format!("{n} calls × {} / {}", seconds(whole_ms.into()), grouped(measured.calls.into()))
+    };
 
     let cpu_ms = share(calls, measured.cpu_ms, measured.calls);
     let wall_ms = share(calls, measured.wall_ms, measured.calls);
     let alone_ms = cpu_ms.div_ceil(cores.into());
     let time_ms = wall_ms.max(alone_ms);
     let more = calls.saturating_sub(LEAST_MEMORY.calls);
-    let memory_mib = u128::from(LEAST_MEMORY.mib) + (u128::from(more) * u128::from(LEAST_MEMORY.bytes_a_call)).div_ceil(1 << 20);
+    let memory_mib = u128::from(LEAST_MEMORY.mib)
+        + (u128::from(more) * u128::from(LEAST_MEMORY.bytes_a_call)).div_ceil(1 << 20);
     let ledger_bytes = u128::from(calls) * u128::from(DISK.ledger_bytes_a_call);
     let waiting_bytes = u128::from(calls) * u128::from(DISK.waiting_bytes_a_call);
     let step = |name, formula: String, result: String| Step { name, formula, result };
     let machine = vec![
         step("CPU", per(measured.cpu_ms), seconds(cpu_ms)),
         step("as measured", per(measured.wall_ms), seconds(wall_ms)),
-        step("time", format!("the longer of {} and {} / {cores} cores", seconds(wall_ms), seconds(cpu_ms)), seconds(time_ms)),
-        step("of the window", format!("{} of {hours} h = {}", seconds(time_ms), seconds(window_ms)), percent(time_ms, window_ms)),
+        step(
+            "time",
+            format!("the longer of {} and {} / {cores} cores", seconds(wall_ms), seconds(cpu_ms)),
+            seconds(time_ms),
+        ),
+        step(
+            "of the window",
+            format!("{} of {hours} h = {}", seconds(time_ms), seconds(window_ms)),
+            percent(time_ms, window_ms),
+        ),
         step(
             "memory, at least",
-            format!("{} MiB + {} calls × {} B", LEAST_MEMORY.mib, grouped(more.into()), LEAST_MEMORY.bytes_a_call),
+            format!(
+                "{} MiB + {} calls × {} B",
+                LEAST_MEMORY.mib,
+                grouped(more.into()),
+                LEAST_MEMORY.bytes_a_call
+            ),
             format!("{} MiB", grouped(memory_mib)),
         ),
-        step("disk, ledger", format!("{n} calls × {} B", DISK.ledger_bytes_a_call), size(ledger_bytes)),
-        step("disk, meanwhile", format!("{n} calls × {} B, at most", DISK.waiting_bytes_a_call), size(waiting_bytes)),
+        step(
+            "disk, ledger",
+            format!("{n} calls × {} B", DISK.ledger_bytes_a_call),
+            size(ledger_bytes),
+        ),
+        step(
+            "disk, meanwhile",
+            format!("{n} calls × {} B, at most", DISK.waiting_bytes_a_call),
+            size(waiting_bytes),
+        ),
         step(
             "most calls",
             format!(
@@ -189,15 +220,26 @@ pub fn plan(asked: Asked) -> Plan {
                 seconds(measured.wall_ms.into()),
                 grouped(MOST_CALLS.into())
             ),
-            grouped((window_ms * u128::from(measured.calls) / u128::from(measured.wall_ms)).min(MOST_CALLS.into())),
+            grouped(
+                (window_ms * u128::from(measured.calls) / u128::from(measured.wall_ms))
+                    .min(MOST_CALLS.into()),
+            ),
         ),
     ];
     let memory_here = u128::from(memory_bytes >> 20);
     let too_much = [
-        (time_ms > window_ms).then(|| format!("it takes {}, and the window is {}", seconds(time_ms), seconds(window_ms))),
-        (memory_mib > memory_here)
-            .then(|| format!("it takes {} MiB, and the machine has {} MiB", grouped(memory_mib), grouped(memory_here))),
-        (calls > MOST_CALLS).then(|| format!("one run takes at most {} records", grouped(MOST_CALLS.into()))),
+        (time_ms > window_ms).then(|| {
+            format!("it takes {}, and the window is {}", seconds(time_ms), seconds(window_ms))
+        }),
+        (memory_mib > memory_here).then(|| {
+            format!(
+                "it takes {} MiB, and the machine has {} MiB",
+                grouped(memory_mib),
+                grouped(memory_here)
+            )
+        }),
+        (calls > MOST_CALLS)
+            .then(|| format!("one run takes at most {} records", grouped(MOST_CALLS.into()))),
     ];
 
     let spark_cpu_ms = share(calls, SPARK.cpu_ms, SPARK.rows);
@@ -207,15 +249,28 @@ pub fn plan(asked: Asked) -> Plan {
     let spark = vec![
         step(
             "CPU",
-            format!("{n} calls × {} / {}", seconds(SPARK.cpu_ms.into()), grouped(SPARK.rows.into())),
+            format!(
+                "{n} calls × {} / {}",
+                seconds(SPARK.cpu_ms.into()),
+                grouped(SPARK.rows.into())
+            ),
             seconds(spark_cpu_ms),
         ),
         step(
             "cores, at least",
-            format!("{} / ({} − {} to start)", seconds(spark_cpu_ms), seconds(window_ms), seconds(SPARK.start_ms.into())),
+            format!(
+                "{} / ({} − {} to start)",
+                seconds(spark_cpu_ms),
+                seconds(window_ms),
+                seconds(SPARK.start_ms.into())
+            ),
             spark_cores.map_or_else(|| "none".to_owned(), grouped),
         ),
-        step("cores, as fast as here", format!("{cores} cores × {}", SPARK.cores_a_thread), grouped(spark_cores_as_fast)),
+        step(
+            "cores, as fast as here",
+            format!("{cores} cores × {}", SPARK.cores_a_thread),
+            grouped(spark_cores_as_fast),
+        ),
     ];
     Plan {
         measured,
@@ -242,7 +297,9 @@ fn share(calls: u64, whole: u64, measured: u64) -> u128 {
 pub fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let start = digits.len() % 3;
-    let groups = digits.as_bytes()[start..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let groups = digits.as_bytes()[start..]
+        .chunks(3)
+        .map(|group| String::from_utf8_lossy(group).into_owned());
     let first = (start > 0).then(|| digits[..start].to_owned());
     first.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
@@ -253,7 +310,11 @@ pub fn grouped(number: u128) -> String {
 pub fn seconds(ms: u128) -> String {
     let tenths = ms.div_ceil(100);
     let (whole, tenth) = (tenths / 10, tenths % 10);
-    if tenth == 0 { format!("{} s", grouped(whole)) } else { format!("{}.{tenth} s", grouped(whole)) }
+    if tenth == 0 {
+        format!("{} s", grouped(whole))
+    } else {
+        format!("{}.{tenth} s", grouped(whole))
+    }
 }
 
 /// Bytes in MB, or from 10 GB on in GB; rounded up.
@@ -297,7 +358,10 @@ mod tests {
     #[test]
     fn what_one_machine_does_not_do_is_said() {
         let plan = plan(asked(40_000_000_000));
-        assert_eq!((plan.time_ms, plan.memory_mib, plan.spark_cores), (58_800_000, 229_243, Some(192)));
+        assert_eq!(
+            (plan.time_ms, plan.memory_mib, plan.spark_cores),
+            (58_800_000, 229_243, Some(192))
+        );
         assert_eq!(plan.too_much.len(), 3);
     }
 
@@ -317,6 +381,9 @@ mod tests {
             (seconds(0), seconds(1), seconds(17_900), seconds(459_000)),
             ("0 s".into(), "0.1 s".into(), "17.9 s".into(), "459 s".into())
         );
-        assert_eq!((size(1), size(9_999_000_001), size(10_000_000_000)), ("1 MB".into(), "10,000 MB".into(), "10 GB".into()));
+        assert_eq!(
+            (size(1), size(9_999_000_001), size(10_000_000_000)),
+            ("1 MB".into(), "10,000 MB".into(), "10 GB".into())
+        );
     }
 }

@@ -17,10 +17,14 @@ struct Row {
     total: &'static str,
 }
 
-const T01: Row = Row { fixture: "T01_termination_to_sip", scenario: "termination-to-sip", total: "0.12000" };
-const T02: Row = Row { fixture: "T02_termination_to_pstn", scenario: "termination-to-pstn", total: "0.19000" };
-const T03: Row = Row { fixture: "T03_origination_to_sip", scenario: "origination-to-sip", total: "0.04080" };
-const T04: Row = Row { fixture: "T04_origination_to_pstn", scenario: "origination-to-pstn", total: "0.11080" };
+const T01: Row =
+    Row { fixture: "T01_termination_to_sip", scenario: "termination-to-sip", total: "0.12000" };
+const T02: Row =
+    Row { fixture: "T02_termination_to_pstn", scenario: "termination-to-pstn", total: "0.19000" };
+const T03: Row =
+    Row { fixture: "T03_origination_to_sip", scenario: "origination-to-sip", total: "0.04080" };
+const T04: Row =
+    Row { fixture: "T04_origination_to_pstn", scenario: "origination-to-pstn", total: "0.11080" };
 const ROWS: [&Row; 4] = [&T01, &T02, &T03, &T04];
 
 const A: &str = "+12025550101";
@@ -51,7 +55,11 @@ fn t04_origination_to_pstn() {
 /// Rates the row's fixture, holds its workings against the snapshot and its total against the hand-computed one.
 fn check(row: &Row) {
     let night = Night::with_plain_deck();
-    night.file("calls.csv", std::fs::read(fixtures().join(row.fixture).join("calls.csv")).expect("the fixture is there"));
+    night.file(
+        "calls.csv",
+        std::fs::read(fixtures().join(row.fixture).join("calls.csv"))
+            .expect("the fixture is there"),
+    );
     let summary = night.run(&[]);
     assert_eq!(summary["amount"]["USD"], row.total, "by hand, see the fixture's README");
     let (calls, legs) = (exported(&night, "calls"), exported(&night, "legs"));
@@ -65,10 +73,23 @@ fn check(row: &Row) {
 fn workings(row: &Row, calls: &[Value], legs: &[Value], summary: &Value) -> String {
     let mut text = format!("scenario  {}\n", row.scenario);
     for call in calls {
-        let parent = call["parent_call_sid"].as_str().map_or(String::new(), |sid| format!(", child of {sid}"));
-        let _ = writeln!(text, "\n{:<8}  {}{parent}, {} s", str(&call["role"]), str(&call["call_sid"]), call["duration_seconds"]);
+        let parent = call["parent_call_sid"]
+            .as_str()
+            .map_or(String::new(), |sid| format!(", child of {sid}"));
+        let _ = writeln!(
+            text,
+            "\n{:<8}  {}{parent}, {} s",
+            str(&call["role"]),
+            str(&call["call_sid"]),
+            call["duration_seconds"]
+        );
         for leg in legs.iter().filter(|leg| leg["call_sid"] == call["call_sid"]) {
-            let cell = format!("{}({}→{})", title(str(&leg["service"])), letter(&leg["leg_from"]), letter(&leg["leg_to"]));
+            let cell = format!(
+                "{}({}→{})",
+                title(str(&leg["service"])),
+                letter(&leg["leg_from"]),
+                letter(&leg["leg_to"])
+            );
             let _ = writeln!(
                 text,
                 "  bills   {cell}: {} s × {} a minute, by {} from {} = {} {}",
@@ -92,7 +113,12 @@ fn workings(row: &Row, calls: &[Value], legs: &[Value], summary: &Value) -> Stri
             str(&call["currency"]),
         );
     }
-    let _ = writeln!(text, "\ntotal     {} legs, {} USD", summary["legs"], str(&summary["amount"]["USD"]));
+    let _ = writeln!(
+        text,
+        "\ntotal     {} legs, {} USD",
+        summary["legs"],
+        str(&summary["amount"]["USD"])
+    );
     text
 }
 
@@ -120,8 +146,10 @@ fn every_row_has_a_fixture_and_there_is_no_stray_one() {
         .map(|entry| entry.expect("a folder").file_name().to_string_lossy().into_owned())
         .collect();
     found.sort();
-    let expected: Vec<String> =
-        (1..).zip(&BILLING_TABLE).map(|(number, row)| format!("T{number:02}_{}", row.id.replace('-', "_"))).collect();
+    let expected: Vec<String> = (1..)
+        .zip(&BILLING_TABLE)
+        .map(|(number, row)| format!("T{number:02}_{}", row.id.replace('-', "_")))
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(ROWS.map(|row| row.fixture).to_vec(), expected, "every row has its test");
     assert_eq!(ROWS.map(|row| row.scenario).to_vec(), BILLING_TABLE.map(|row| row.id).to_vec());
@@ -136,13 +164,19 @@ fn every_row_has_a_fixture_and_there_is_no_stray_one() {
 fn transfer(scenario: &str, child: &str) -> [String; 2] {
     let (direction, target) = sides(scenario);
     [
-        format!("CA1,,AC1,TK1,{direction},{A},{B},2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed"),
+        format!(
+            "CA1,,AC1,TK1,{direction},{A},{B},2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed"
+        ),
         format!("CA2,CA1,AC1,TK1,{direction},{B},{target},{child}"),
     ]
 }
 
 fn sides(scenario: &str) -> (&'static str, &'static str) {
-    let direction = if scenario.starts_with("termination") { "trunking-terminating" } else { "trunking-originating" };
+    let direction = if scenario.starts_with("termination") {
+        "trunking-terminating"
+    } else {
+        "trunking-originating"
+    };
     (direction, if scenario.ends_with("sip") { SIP } else { PSTN })
 }
 
@@ -186,8 +220,13 @@ fn every_row_at_every_duration() {
             assert_eq!(child["scenario"], scenario, "{case}");
             let class = if expected == "0.00000" { "free" } else { "rated" };
             assert_eq!(child["class"], class, "{scenario}, {case}");
-            let legs: Vec<String> = legs.iter().filter(|leg| leg["call_sid"] == "CA2").map(shown_leg).collect();
-            let line = format!("  {case:<10}  {class:<5}  {}  {}", str(&child["amount"]), legs.join("  +  "));
+            let legs: Vec<String> =
+                legs.iter().filter(|leg| leg["call_sid"] == "CA2").map(shown_leg).collect();
+            let line = format!(
+                "  {case:<10}  {class:<5}  {}  {}",
+                str(&child["amount"]),
+                legs.join("  +  ")
+            );
             let _ = writeln!(grid, "{}", line.trim_end());
         }
     }
@@ -197,12 +236,18 @@ fn every_row_at_every_duration() {
 }
 
 fn shown_leg(leg: &Value) -> String {
-    format!("{} {} s × {}", str(&leg["service"]), leg["billed_seconds"], str(&leg["price_per_minute"]))
+    format!(
+        "{} {} s × {}",
+        str(&leg["service"]),
+        leg["billed_seconds"],
+        str(&leg["price_per_minute"])
+    )
 }
 
 #[test]
 fn a_call_that_is_not_transferred_bills_its_parent_cell() {
-    for (scenario, amount) in [("termination-to-sip", "0.05000"), ("origination-to-sip", "0.01700")] {
+    for (scenario, amount) in [("termination-to-sip", "0.05000"), ("origination-to-sip", "0.01700")]
+    {
         let [parent, _] = transfer(scenario, "");
         let (calls, legs) = rated(&[parent]);
         assert_eq!((calls.len(), legs.len()), (1, 1));
@@ -240,7 +285,11 @@ fn the_caller_id_is_the_transferees_or_the_transferors() {
         // The log's cells are the table's, whatever the setting.
         let (_, target) = sides(scenario);
         let log_from = if scenario.starts_with("termination") { B } else { A };
-        assert_eq!((str(&child["from"]), str(&child["to"])), (log_from, target), "{scenario}, {setting}");
+        assert_eq!(
+            (str(&child["from"]), str(&child["to"])),
+            (log_from, target),
+            "{scenario}, {setting}"
+        );
     }
 }
 
@@ -254,14 +303,21 @@ fn legs_with(deck: &str, rows: &[String]) -> Vec<Value> {
 }
 
 fn root(to: &str, seconds: u32) -> String {
-    format!("CA1,,AC1,TK1,trunking-terminating,+13035550103,{to},2026-11-20T21:15:00Z,,{seconds},completed")
+    format!(
+        "CA1,,AC1,TK1,trunking-terminating,+13035550103,{to},2026-11-20T21:15:00Z,,{seconds},completed"
+    )
 }
 
 #[test]
 fn increments_bill_the_first_once_and_then_whole_ones() {
     // 91 s under 90/60: 90 + 60. 31 s under 30/18: 30 + 18.
-    for (initial, increment, seconds, billed) in [(90, 60, 91, 150), (90, 60, 90, 90), (30, 18, 31, 48), (30, 18, 30, 30)] {
-        let legs = legs_with(&format!("US,United States,US,0.0100,,1,,{initial},{increment},,,,\n"), &[root(B, seconds)]);
+    for (initial, increment, seconds, billed) in
+        [(90, 60, 91, 150), (90, 60, 90, 90), (30, 18, 31, 48), (30, 18, 30, 30)]
+    {
+        let legs = legs_with(
+            &format!("US,United States,US,0.0100,,1,,{initial},{increment},,,,\n"),
+            &[root(B, seconds)],
+        );
         assert_eq!(legs[0]["billed_seconds"], billed, "{initial}/{increment} at {seconds} s");
     }
 }
@@ -283,17 +339,27 @@ fn a_row_that_the_origin_may_not_use_is_out_before_the_longest_is_taken() {
     assert_eq!(legs[0]["amount"], "0.13750");
     let european = root("+32455123456", 60).replace("+13035550103", "+4930123456");
     let legs = legs_with(deck, &[european]);
-    assert_eq!((str(&legs[0]["destination_prefix"]), str(&legs[0]["origin_prefix"])), ("32455", "49"));
+    assert_eq!(
+        (str(&legs[0]["destination_prefix"]), str(&legs[0]["origin_prefix"])),
+        ("32455", "49")
+    );
 }
 
 #[test]
 fn india_is_no_emergency() {
     let deck = "IN,India,India,0.0405,,91,,,,,,,\nUS,United States,US,0.0100,,1,,,,,,,\nUS,United States,Emergency call,0.0750,,emergency,,,,,,,\n";
     let legs = legs_with(deck, &[root("+911123456789", 60)]);
-    assert_eq!((str(&legs[0]["description"]), str(&legs[0]["rated_number"])), ("India", "+911123456789"));
-    let [parent, child] = transfer("termination-to-pstn", CHILDREN[3].1).map(|row| row.replace(PSTN, "tel:+911123456789"));
+    assert_eq!(
+        (str(&legs[0]["description"]), str(&legs[0]["rated_number"])),
+        ("India", "+911123456789")
+    );
+    let [parent, child] = transfer("termination-to-pstn", CHILDREN[3].1)
+        .map(|row| row.replace(PSTN, "tel:+911123456789"));
     let legs = legs_with(deck, &[parent, child]);
-    assert_eq!((str(&legs[2]["description"]), str(&legs[2]["scenario"])), ("India", "termination-to-pstn"));
+    assert_eq!(
+        (str(&legs[2]["description"]), str(&legs[2]["scenario"])),
+        ("India", "termination-to-pstn")
+    );
 }
 
 #[test]
@@ -309,7 +375,8 @@ fn the_target_is_decided_by_its_host_and_not_by_its_looks() {
     for (refer_to, kind, end) in table {
         let night = Night::with_plain_deck();
         let domain = "mytrunk.pstn.twilio.com";
-        let said = night.trunkrate(&["classify", "--domain", domain, "--format", "json", refer_to]).json();
+        let said =
+            night.trunkrate(&["classify", "--domain", domain, "--format", "json", refer_to]).json();
         assert_eq!(said[0]["kind"], kind, "{refer_to}");
         let [parent, child] = transfer("termination-to-sip", CHILDREN[3].1);
         let child = format!("{child},,,{refer_to}");
@@ -326,8 +393,16 @@ fn the_target_is_decided_by_its_host_and_not_by_its_looks() {
 #[test]
 fn classify_takes_options_after_the_values_as_its_usage_says() {
     let night = Night::new();
-    let said =
-        night.trunkrate(&["classify", "tel:+13035550103", "--domain", "mytrunk.pstn.twilio.com", "--format", "json"]).json();
+    let said = night
+        .trunkrate(&[
+            "classify",
+            "tel:+13035550103",
+            "--domain",
+            "mytrunk.pstn.twilio.com",
+            "--format",
+            "json",
+        ])
+        .json();
     assert_eq!((said.as_array().map(Vec::len), &said[0]["kind"]), (Some(1), &Value::from("pstn")));
 }
 

@@ -55,7 +55,8 @@ fn dump_samples() {
 #[cfg(target_os = "linux")]
 fn cpu_millis() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a time");
-    text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).expect("nanoseconds") / 1_000_000
+    text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).expect("nanoseconds")
+        / 1_000_000
 }
 
 /// What 5,000 documents of 20 lines take: `cargo test --release -- --ignored --nocapture five_thousand`.
@@ -76,11 +77,16 @@ fn five_thousand_documents_take_few_seconds() {
         }
         *time = cpu_millis() - start;
     }
-    println!("5,000 documents of 20 lines: HTML, CSV, JSON take {times:?} ms of CPU and {bytes:?} bytes");
+    println!(
+        "5,000 documents of 20 lines: HTML, CSV, JSON take {times:?} ms of CPU and {bytes:?} bytes"
+    );
     let (long, calls) = (documents::invoice("EUR", 3000), documents::legs(100_000));
     let start = cpu_millis();
     let size = pages.html(&long, Some(&calls)).expect("a page").len();
-    println!("one of 3,000 lines and 100,000 calls: {} ms of CPU, {size} bytes", cpu_millis() - start);
+    println!(
+        "one of 3,000 lines and 100,000 calls: {} ms of CPU, {size} bytes",
+        cpu_millis() - start
+    );
     assert!(times.iter().sum::<u64>() < 5000, "{times:?} ms");
 }
 
@@ -95,8 +101,11 @@ fn pages_are_good_on_screens_for_readers_and_on_paper() {
         let rows = if name == "long" { vec![] } else { rows(&document) };
         let one_sheet = ["short", "empty", "credit"].contains(&name);
         // What is read out of sixty lines is read out of three thousand.
-        let only: &[&str] =
-            if name == "3000" { &["markup", "screens", "paper"] } else { &["markup", "screens", "reader", "paper"] };
+        let only: &[&str] = if name == "3000" {
+            &["markup", "screens", "paper"]
+        } else {
+            &["markup", "screens", "reader", "paper"]
+        };
         plan.push(serde_json::json!({"file": file, "rows": rows, "one_sheet": one_sheet, "light": name == "3000", "only": only}));
     }
     write(folder.path(), "plan.json", &serde_json::json!({"pages": plan}).to_string());
@@ -114,21 +123,42 @@ fn a_bad_page_is_found() {
     let style = |added: &str| good.replace("</style>", &format!("{added}</style>"));
     let (before, after) = good.split_once("<desc id=\"by-day-text\">").expect("a chart");
     let untold = format!("{before}{}", after.split_once("</desc>").expect("its end").1);
-    let full = page(&documents::invoice("EUR", 3), None).replace("</style>", "@media print{.sheet{min-height:98vh}}</style>");
+    let full = page(&documents::invoice("EUR", 3), None)
+        .replace("</style>", "@media print{.sheet{min-height:98vh}}</style>");
     let cases = [
         ("unclosed", "markup", body("<p></div>"), "markup, line"),
         ("script", "screens", body("<script>1</script>"), "console: "),
-        ("image", "screens", body("<img src=\"https://evil.example/x.png\" alt=\"\">"), "evil.example"),
+        (
+            "image",
+            "screens",
+            body("<img src=\"https://evil.example/x.png\" alt=\"\">"),
+            "evil.example",
+        ),
         ("wide", "screens", body("<div style=\"width:2000px\">wide</div>"), "sticks out"),
         ("grey", "screens", style(".quiet{color:#bbb}"), "color-contrast"),
-        ("bright", "screens", good.replace("prefers-color-scheme: dark", "prefers-color-scheme: none"), "dark is as light"),
-        ("unnamed", "reader", good.replace("<title id=\"by-day-title\">Usage by day</title>", ""), "without a name"),
+        (
+            "bright",
+            "screens",
+            good.replace("prefers-color-scheme: dark", "prefers-color-scheme: none"),
+            "dark is as light",
+        ),
+        (
+            "unnamed",
+            "reader",
+            good.replace("<title id=\"by-day-title\">Usage by day</title>", ""),
+            "without a name",
+        ),
         ("untold", "reader", untold, "says nothing"),
         ("untabled", "reader", style("tr{display:none}"), "screen reader finds 0 of"),
         ("headless", "paper", style("thead{display:none!important}"), "no head"),
         ("cut", "paper", style("@media print{td.amount{display:none}}"), "is not whole"),
         ("gone", "paper", style("@media print{svg text{display:none}}"), "is cut"),
-        ("night", "paper", good.replace("@media screen and (prefers", "@media (prefers"), "is dark"),
+        (
+            "night",
+            "paper",
+            good.replace("@media screen and (prefers", "@media (prefers"),
+            "is dark",
+        ),
         ("sheets", "paper", style("@media print{main{height:200vh}}"), "expected one"),
         ("full", "paper", full, "room to spare"),
     ];
@@ -144,27 +174,46 @@ fn a_bad_page_is_found() {
     write(folder.path(), "plain.html", &good);
     write(folder.path(), "other.html", &body("<p title=\"\">more</p>"));
     let same = serde_json::json!({"file": "plain.html", "as": ["other.html"]});
-    write(folder.path(), "plan.json", &serde_json::json!({"pages": pages, "same": same}).to_string());
+    write(
+        folder.path(),
+        "plan.json",
+        &serde_json::json!({"pages": pages, "same": same}).to_string(),
+    );
     let (good, found) = judge("browser.py", &[folder.path()], "");
     assert!(!good);
     for (name, _, _, expected) in cases {
         let problems = found[format!("{name}.html")].to_string();
         assert!(problems.contains(expected), "{name}: expected `{expected}`, found {problems}");
     }
-    assert!(found["other.html"].to_string().contains("an element is not that of the template"), "{found}");
+    assert!(
+        found["other.html"].to_string().contains("an element is not that of the template"),
+        "{found}"
+    );
 }
 
 /// Every free text of a document, each by every hostile text: the page has the elements of the template and no other.
 #[test]
 fn no_text_becomes_an_element() {
     let folder = tempfile::tempdir().expect("a folder");
-    let credit = Document { supplementary: true, corrects: documents::credit().corrects, ..documents::month() };
+    let credit = Document {
+        supplementary: true,
+        corrects: documents::credit().corrects,
+        ..documents::month()
+    };
     let with = |text: &str| {
-        let (document, replaced) = documents::with_texts(&credit, |number| format!("{text} {number}"));
+        let (document, replaced) =
+            documents::with_texts(&credit, |number| format!("{text} {number}"));
         assert!(replaced > 80, "{replaced} texts");
         let mut legs = documents::legs(3);
         for leg in &mut legs {
-            for field in [&mut leg.start, &mut leg.from, &mut leg.to, &mut leg.scenario, &mut leg.service, &mut leg.description] {
+            for field in [
+                &mut leg.start,
+                &mut leg.from,
+                &mut leg.to,
+                &mut leg.scenario,
+                &mut leg.service,
+                &mut leg.description,
+            ] {
                 text.clone_into(field);
             }
         }
@@ -175,12 +224,18 @@ fn no_text_becomes_an_element() {
     let very_long = "long ".repeat(2000) + &"W".repeat(5000);
     for (number, text) in HOSTILE.iter().copied().chain([very_long.as_str()]).enumerate() {
         let (name, html) = (format!("hostile-{number:02}.html"), with(text));
-        let hidden = |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{202c}\u{200b}\u{feff}\u{2028}".contains(c);
+        let hidden = |c: char| {
+            (c.is_control() && c != '\n') || "\u{202e}\u{202c}\u{200b}\u{feff}\u{2028}".contains(c)
+        };
         assert!(!html.contains(hidden), "{text:?} is shown, not obeyed");
         write(folder.path(), &name, &html);
         names.push(name);
     }
-    write(folder.path(), "plan.json", &serde_json::json!({"same": {"file": "plain.html", "as": names}}).to_string());
+    write(
+        folder.path(),
+        "plan.json",
+        &serde_json::json!({"same": {"file": "plain.html", "as": names}}).to_string(),
+    );
     let (good, found) = judge("browser.py", &[folder.path()], "");
     assert!(good, "{found:#}");
     assert_eq!(found.as_object().expect("pages").len(), HOSTILE.len() + 1);
@@ -189,19 +244,42 @@ fn no_text_becomes_an_element() {
 /// The same texts in CSV: no cell starts what a spreadsheet runs, and none hides anything.
 #[test]
 fn no_text_becomes_a_formula() {
-    let formulas = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "|calc", "%0A=1", "\u{feff}=1"];
+    let formulas = [
+        "=1+1",
+        "+1+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "＝1",
+        "|calc",
+        "%0A=1",
+        "\u{feff}=1",
+    ];
     for text in HOSTILE.into_iter().chain(formulas) {
         let (document, _) = documents::with_texts(&documents::month(), |_| text.to_owned());
         let mut legs = documents::legs(1);
         (legs[0].from, legs[0].description) = (text.to_owned(), text.to_owned());
-        for bytes in [csv::document(&document).expect("a table"), csv::calls(&legs).expect("a table")] {
+        for bytes in
+            [csv::document(&document).expect("a table"), csv::calls(&legs).expect("a table")]
+        {
             let table = String::from_utf8(bytes).expect("UTF-8");
             assert!(table.contains(&text::cell(text).replace('"', "\"\"")), "{text:?} is shown");
             for cell in table.lines().flat_map(|line| line.split(',')) {
                 let cell = cell.trim_matches('"');
-                let number = cell.strip_prefix(['-', '+']).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-                assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '|', '%']) || number, "{cell:?} of {text:?}");
-                assert!(!cell.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{feff}'), "{cell:?}");
+                let number = cell
+                    .strip_prefix(['-', '+'])
+                    .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+                assert!(
+                    !cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '|', '%']) || number,
+                    "{cell:?} of {text:?}"
+                );
+                assert!(
+                    !cell.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{feff}'),
+                    "{cell:?}"
+                );
             }
         }
     }

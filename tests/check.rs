@@ -33,13 +33,15 @@ fn run(night: &Night, calls: &[&str]) {
 /// The sentences of `suspense`, one per cause.
 fn causes(night: &Night, more: &[&str]) -> Vec<String> {
     let text = night.trunkrate(&[&["suspense"], more].concat()).ok();
-    let is_sentence = |line: &&str| !line.is_empty() && !line.starts_with(' ') && !line.contains("--all");
+    let is_sentence =
+        |line: &&str| !line.is_empty() && !line.starts_with(' ') && !line.contains("--all");
     text.lines().filter(is_sentence).map(str::to_owned).collect()
 }
 
 const ROOT: &str = "CA4,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T12:00:00Z,,300,completed";
 /// Of a trunk that allows no transfers.
-const DISABLED: &str = "CA5,CA4,AC1,TK1,,+12025550101,+13035550103,2026-11-20T12:05:00Z,,61,completed";
+const DISABLED: &str =
+    "CA5,CA4,AC1,TK1,,+12025550101,+13035550103,2026-11-20T12:05:00Z,,61,completed";
 
 /// A night in which a call waits for each of many causes.
 const WAITING: [&str; 11] = [
@@ -102,7 +104,10 @@ fn scripts_find_the_list_where_it_was() {
     let causes = night.trunkrate(&["suspense", "--by-cause", "--format", "json"]).json();
     assert_eq!(causes[0]["cause"], "no-rate:test:termination:54");
     assert_eq!(causes[0]["estimate"], json!([{ "currency": "USD", "amount": "0.14000" }]));
-    assert_eq!((&causes[0]["calls"], &causes[0]["records"], &causes[0]["seconds"]), (&json!(2), &json!(2), &json!(361)));
+    assert_eq!(
+        (&causes[0]["calls"], &causes[0]["records"], &causes[0]["seconds"]),
+        (&json!(2), &json!(2), &json!(361))
+    );
     assert_eq!(causes[4]["records"], 2);
     assert_eq!(causes[7]["estimate"], json!([]));
     for args in [["--by-cause", "--all"], ["--by-cause", "--counts"], ["--counts", "--all"]] {
@@ -127,7 +132,16 @@ fn an_estimate_is_what_is_booked_when_the_obstacle_goes() {
     run(&night, &[ROOT, DISABLED]);
     assert_eq!(causes(&night, &[]), said);
     night.file("trunks.json", TRUNKS.replace("MODE", "enable-all"));
-    let retry = ["suspense", "retry", "--rates", "rates", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
+    let retry = [
+        "suspense",
+        "retry",
+        "--rates",
+        "rates",
+        "--trunks",
+        "trunks.json",
+        "--accounts",
+        "accounts.csv",
+    ];
     let booked = night.trunkrate(&[&retry[..], &["--format", "json"]].concat()).json();
     assert_eq!(booked["amount"], json!({ "USD": "0.04000" }));
     assert_eq!(causes(&night, &[]), ["nothing waits"]);
@@ -172,15 +186,22 @@ fn two_currencies_are_never_added() {
     let checked = check(&night, "2026-11", &["--format", "json"]);
     assert_eq!(checked.code, 1);
     let found: Value = serde_json::from_str(&checked.stdout).expect("JSON");
-    assert_eq!(found["against"][0]["words"], "2 calls of 2026-11 wait as no-rate, about 0.05 EUR and 0.01 USD");
+    assert_eq!(
+        found["against"][0]["words"],
+        "2 calls of 2026-11 wait as no-rate, about 0.05 EUR and 0.01 USD"
+    );
 }
 
 fn two_decks() -> Night {
     let night = night();
-    for (folder, currency, row) in
-        [("dollars", "USD", "US,United States,US,0.0100,,1"), ("euros", "EUR", "DE,Germany,DE,0.0500,,49")]
-    {
-        night.file(&format!("rates/{folder}/deck.toml"), format!("name = \"{folder}\"\ncurrency = \"{currency}\"\n"));
+    for (folder, currency, row) in [
+        ("dollars", "USD", "US,United States,US,0.0100,,1"),
+        ("euros", "EUR", "DE,Germany,DE,0.0500,,49"),
+    ] {
+        night.file(
+            &format!("rates/{folder}/deck.toml"),
+            format!("name = \"{folder}\"\ncurrency = \"{currency}\"\n"),
+        );
         night.file(&format!("rates/{folder}/prices.csv"), format!("{DECK_HEADER}\n{row},,,,,,,\n"));
     }
     for file in ["rates/deck.toml", "rates/prices.csv"] {
@@ -241,7 +262,9 @@ fn books() -> Night {
 }
 
 fn ids(check: &Value) -> Vec<String> {
-    let id = |against: &Value| format!("{} {}", against["id"].as_str().expect("an id"), against["stops"]);
+    let id = |against: &Value| {
+        format!("{} {}", against["id"].as_str().expect("an id"), against["stops"])
+    };
     check["against"].as_array().expect("a list").iter().map(id).collect()
 }
 
@@ -255,34 +278,70 @@ fn a_check_lists_what_stands_against_issuing() {
     );
     let found: Value = serde_json::from_str(&checked.stdout).expect("JSON");
     // Just five times, as AC3 has it, is no jump.
-    assert_eq!(ids(&found), ["waiting:no-rate true", "jump:AC1:USD true", "gone:AC2 false", "late:2026-10 false"]);
-    assert_eq!(found["against"][0]["causes"][0]["estimate"], json!([{ "currency": "USD", "amount": "0.04000" }]));
+    assert_eq!(
+        ids(&found),
+        ["waiting:no-rate true", "jump:AC1:USD true", "gone:AC2 false", "late:2026-10 false"]
+    );
+    assert_eq!(
+        found["against"][0]["causes"][0]["estimate"],
+        json!([{ "currency": "USD", "amount": "0.04000" }])
+    );
     let jump = &found["against"][1];
-    assert_eq!(jump["words"], "AC1 has 0.06000 USD in 2026-11, over five times the 0.01000 USD of 2026-10");
-    assert_eq!((&jump["before"][0]["amount"], &jump["now"][0]["amount"]), (&json!("0.01000"), &json!("0.06000")));
+    assert_eq!(
+        jump["words"],
+        "AC1 has 0.06000 USD in 2026-11, over five times the 0.01000 USD of 2026-10"
+    );
+    assert_eq!(
+        (&jump["before"][0]["amount"], &jump["now"][0]["amount"]),
+        (&json!("0.01000"), &json!("0.06000"))
+    );
     insta::assert_snapshot!(check(&night, "2026-11", &[]).shown());
     let other = check(&night, "2026-11", &["--account", "AC2", "--format", "json"]);
-    assert_eq!(ids(&serde_json::from_str(&other.stdout).expect("JSON")), ["gone:AC2 false", "late:2026-10 false"]);
+    assert_eq!(
+        ids(&serde_json::from_str(&other.stdout).expect("JSON")),
+        ["gone:AC2 false", "late:2026-10 false"]
+    );
 }
 
 #[test]
 fn issuing_stops_on_what_cannot_be_right() {
     let night = books();
-    let issue = |more: &[&str]| invoice(&night, &[&["issue", "--period", "2026-11", "--date", "2026-12-01"], more].concat());
-    let batches = || std::fs::read_dir(night.path().join("ledger/invoices")).expect("batches").count();
+    let issue = |more: &[&str]| {
+        invoice(&night, &[&["issue", "--period", "2026-11", "--date", "2026-12-01"], more].concat())
+    };
+    let batches =
+        || std::fs::read_dir(night.path().join("ledger/invoices")).expect("batches").count();
     let stopped = issue(&[]);
     insta::assert_snapshot!(stopped.shown());
     assert_eq!((stopped.code, batches()), (1, 1));
     assert_eq!((issue(&["--accept", "waiting:no-rate"]).code, batches()), (1, 1));
-    assert_eq!((issue(&["--accept", "jump:AC1:USD", "--accept", "waiting:not-final"]).code, batches()), (1, 1));
+    assert_eq!(
+        (issue(&["--accept", "jump:AC1:USD", "--accept", "waiting:not-final"]).code, batches()),
+        (1, 1)
+    );
     for slip in ["waiting:no-rates", "jmp:AC1:USD", "all", "jump:AC1", "gone:AC2", ""] {
         assert_eq!((issue(&["--accept", slip]).code, batches()), (2, 1), "{slip}");
     }
-    let done = issue(&["--accept", "waiting:no-rate", "--accept", "jump:AC1:USD", "--accept", "jump:AC9:USD"]);
-    assert!(done.code == 0 && done.stderr.contains("--accept jump:AC9:USD: nothing of that kind stands"), "{}", done.shown());
+    let done = issue(&[
+        "--accept",
+        "waiting:no-rate",
+        "--accept",
+        "jump:AC1:USD",
+        "--accept",
+        "jump:AC9:USD",
+    ]);
+    assert!(
+        done.code == 0
+            && done.stderr.contains("--accept jump:AC9:USD: nothing of that kind stands"),
+        "{}",
+        done.shown()
+    );
     let mut kept: Vec<Value> = std::fs::read_dir(night.path().join("ledger/invoices"))
         .expect("batches")
-        .map(|batch| std::fs::read_to_string(batch.expect("a batch").path().join("manifest.json")).expect("a manifest"))
+        .map(|batch| {
+            std::fs::read_to_string(batch.expect("a batch").path().join("manifest.json"))
+                .expect("a manifest")
+        })
         .map(|text| serde_json::from_str(&text).expect("JSON"))
         .collect();
     kept.sort_by_key(|batch| batch["sequence"].as_u64());
@@ -296,7 +355,17 @@ fn issuing_stops_on_what_cannot_be_right() {
 #[test]
 fn a_kind_alone_accepts_all_of_it() {
     let night = books();
-    let args = ["issue", "--period", "2026-11", "--date", "2026-12-01", "--accept", "waiting", "--accept", "jump"];
+    let args = [
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--accept",
+        "waiting",
+        "--accept",
+        "jump",
+    ];
     invoice(&night, &args).ok();
     let list = invoice(&night, &["list", "--period", "2026-11", "--format", "json"]).json();
     assert_eq!(list.as_array().map(Vec::len), Some(3));
@@ -337,7 +406,9 @@ fn a_month_without_a_fault_is_good() {
     month(&night, &[("AC1", 1, "2026-10"), ("AC1", 1, "2026-11")], &[]);
     invoice(&night, &["issue", "--period", "2026-10", "--date", "2026-11-01"]).ok();
     for period in ["2026-10", "2026-11"] {
-        let good = format!("exit code: 0\n--- stdout\nnothing stands against issuing {period}\n--- stderr\n");
+        let good = format!(
+            "exit code: 0\n--- stdout\nnothing stands against issuing {period}\n--- stderr\n"
+        );
         assert_eq!(check(&night, period, &[]).shown(), good);
     }
     let early = check(&night, "2026-12", &["--format", "json"]);
@@ -356,13 +427,20 @@ fn accounts_that_lack_something_and_invoices_over_nothing() {
     night.deck("US,United States,US,0.0000,,1,,,,,,,\n");
     night.file(
         "accounts.csv",
-        ACCOUNTS.replace("Two Ltd,,2 Lane,10115,Berlin,DE", "Two Ltd,,,10115,Berlin,").replace("AC3", "AC4"),
+        ACCOUNTS
+            .replace("Two Ltd,,2 Lane,10115,Berlin,DE", "Two Ltd,,,10115,Berlin,")
+            .replace("AC3", "AC4"),
     );
     month(&night, &[("AC1", 1, "2026-10"), ("AC2", 1, "2026-10"), ("AC3", 1, "2026-10")], &[]);
     let checked = check(&night, "2026-10", &["--format", "json"]);
     let found: Value = serde_json::from_str(&checked.stdout).expect("JSON");
-    let expected =
-        ["incomplete:AC2 false", "incomplete:AC3 false", "zero:AC1:USD false", "zero:AC2:USD false", "zero:AC3:USD false"];
+    let expected = [
+        "incomplete:AC2 false",
+        "incomplete:AC3 false",
+        "zero:AC1:USD false",
+        "zero:AC2:USD false",
+        "zero:AC3:USD false",
+    ];
     assert_eq!(ids(&found), expected);
 }
 
@@ -374,14 +452,21 @@ fn a_credit_note_says_what_becomes_of_the_legs() {
     month(&night, &[("AC1", 1, "2026-10"), ("AC2", 1, "2026-10")], &[]);
     invoice(&night, &["issue", "--period", "2026-10", "--date", "2026-11-01"]).ok();
     let credit = |number: &str, more: &[&str]| {
-        invoice(&night, &[&["credit", number, "--reason", "r", "--date", "2026-11-02"], more].concat())
+        invoice(
+            &night,
+            &[&["credit", number, "--reason", "r", "--date", "2026-11-02"], more].concat(),
+        )
     };
     let neither = credit("INV-2026-000001", &[]);
     let said = "error: one of --rebill and --write-off is missing: say what becomes of the invoice's legs\n\
                 hint: --rebill lets the next invoice bill them again; --write-off credits them for good: no invoice bills them again\n";
     assert_eq!((neither.code, neither.stderr.as_str()), (2, said));
     assert_eq!(credit("INV-2026-000001", &["--rebill", "--write-off"]).code, 2);
-    assert_eq!(invoice(&night, &["list", "--format", "json"]).json().as_array().map(Vec::len), Some(2), "nothing was credited");
+    assert_eq!(
+        invoice(&night, &["list", "--format", "json"]).json().as_array().map(Vec::len),
+        Some(2),
+        "nothing was credited"
+    );
     let off = credit("INV-2026-000001", &["--write-off"]).ok();
     let said = "issued: credit note INV-2026-000003 over 0.01 USD, for INV-2026-000001; its legs are written off\nhead ";
     assert!(off.starts_with(said), "{off}");

@@ -26,8 +26,10 @@ struct Module {
 pub const CRATES: [&str; 4] = ["src", "crates/kernel/src", "crates/inputs/src", "crates/audit/src"];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -52,7 +54,10 @@ fn leaves(tree: &str, before: &str, found: &mut Vec<String>) {
                     let inner = rest.rsplit_once('}').expect("braces in pairs").0;
                     leaves(inner, &format!("{before}{}", head.trim()), found);
                 } else if !part.is_empty() {
-                    found.push(format!("{before}{}", part.split(" as ").next().expect("a part").trim()));
+                    found.push(format!(
+                        "{before}{}",
+                        part.split(" as ").next().expect("a part").trim()
+                    ));
                 }
             }
             _ => {}
@@ -62,14 +67,22 @@ fn leaves(tree: &str, before: &str, found: &mut Vec<String>) {
 
 /// A file's text without comments and without its tests, which may take what they like.
 fn code_of(text: &str) -> String {
-    let end = text.find("#[cfg(test)]\nmod ").filter(|at| text[*at..].contains(" {\n")).unwrap_or(text.len());
-    text[..end].lines().map(|line| line.split("//").next().expect("a line")).collect::<Vec<_>>().join("\n")
+    let end = text
+        .find("#[cfg(test)]\nmod ")
+        .filter(|at| text[*at..].contains(" {\n"))
+        .unwrap_or(text.len());
+    text[..end]
+        .lines()
+        .map(|line| line.split("//").next().expect("a line"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn module(root: &Path, file: &Path) -> Module {
     let text = std::fs::read_to_string(file).expect("a source file");
     let below = file.strip_prefix(root).expect("below the root").with_extension("");
-    let mut path: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut path: Vec<String> =
+        below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let is_page = path.last().is_some_and(|name| name == "mod" || name == "lib");
     if is_page {
         path.pop();
@@ -84,7 +97,11 @@ fn module(root: &Path, file: &Path) -> Module {
             "self" => &path,
             _ => return None,
         };
-        let own = parts.iter().skip(ups.max(1)).take_while(|part| **part != "self").map(|part| (*part).to_owned());
+        let own = parts
+            .iter()
+            .skip(ups.max(1))
+            .take_while(|part| **part != "self")
+            .map(|part| (*part).to_owned());
         Some(base.iter().cloned().chain(own).collect())
     };
     for statement in code.split(';') {
@@ -111,7 +128,10 @@ fn module(root: &Path, file: &Path) -> Module {
     });
     let code = lines.collect::<String>();
     let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let children = text.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';')).filter(|_| is_page);
+    let children = text
+        .lines()
+        .filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'))
+        .filter(|_| is_page);
     for head in ["crate", "super"].into_iter().chain(children) {
         for (at, _) in code.match_indices(&format!("{head}::")) {
             if code[..at].ends_with(in_word) {
@@ -120,7 +140,11 @@ fn module(root: &Path, file: &Path) -> Module {
             let rest = code[at..].split(|c: char| !in_word(c)).next().expect("a path");
             let parts: Vec<&str> = rest.split("::").filter(|part| !part.is_empty()).collect();
             let is_child = !["crate", "super"].contains(&head);
-            takes.extend(absolute(&if is_child { [&["self"][..], &parts].concat() } else { parts }));
+            takes.extend(absolute(&if is_child {
+                [&["self"][..], &parts].concat()
+            } else {
+                parts
+            }));
         }
     }
     Module { path, is_page, takes, passes_on }
@@ -137,16 +161,22 @@ type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The imports of every folder; and what is taken from a page that only passes it on.
 fn imports(modules: &[Module]) -> (BTreeMap<Vec<String>, Imports>, Vec<String>) {
-    let pages: BTreeMap<&[String], &Module> = modules.iter().filter(|m| m.is_page).map(|m| (m.path.as_slice(), m)).collect();
+    let pages: BTreeMap<&[String], &Module> =
+        modules.iter().filter(|m| m.is_page).map(|m| (m.path.as_slice(), m)).collect();
     let known: BTreeSet<&[String]> = modules.iter().map(|m| m.path.as_slice()).collect();
     let (mut folders, mut roundabout) = (BTreeMap::<Vec<String>, Imports>::new(), Vec::new());
     for from in modules {
         for taken in &from.takes {
-            let length = (0..=taken.len()).rev().find(|n| known.contains(&taken[..*n])).expect("the root is known");
+            let length = (0..=taken.len())
+                .rev()
+                .find(|n| known.contains(&taken[..*n]))
+                .expect("the root is known");
             let (to, rest) = taken.split_at(length);
             let shared = from.path.iter().zip(to).take_while(|(a, b)| a == b).count();
             let folder = &from.path[..shared];
-            let entry = |path: &[String]| path.get(shared).map_or_else(|| "mod.rs".to_owned(), Clone::clone);
+            let entry = |path: &[String]| {
+                path.get(shared).map_or_else(|| "mod.rs".to_owned(), Clone::clone)
+            };
             let (a, b) = (entry(&from.path), entry(to));
             let page = pages.get(folder);
             if let (Some(page), Some(name)) = (page, rest.first())
@@ -154,14 +184,27 @@ fn imports(modules: &[Module]) -> (BTreeMap<Vec<String>, Imports>, Vec<String>) 
                 && shared > 0
                 && page.passes_on.contains(name)
             {
-                roundabout.push(format!("{}: {} comes from its own page", from.path.join("::"), taken.join("::")));
+                roundabout.push(format!(
+                    "{}: {} comes from its own page",
+                    from.path.join("::"),
+                    taken.join("::")
+                ));
             }
             // `deck.rs` and `deck/` are one entry; a path that names a folder alone takes nothing of it.
-            if a == b || page.is_none() && (a == "mod.rs" || b == "mod.rs") || to == folder && rest.is_empty() {
+            if a == b
+                || page.is_none() && (a == "mod.rs" || b == "mod.rs")
+                || to == folder && rest.is_empty()
+            {
                 continue;
             }
             let example = format!("{} takes {}", from.path.join("::"), taken.join("::"));
-            folders.entry(folder.to_vec()).or_default().entry(a).or_default().entry(b).or_insert(example);
+            folders
+                .entry(folder.to_vec())
+                .or_default()
+                .entry(a)
+                .or_default()
+                .entry(b)
+                .or_insert(example);
         }
     }
     (folders, roundabout)
@@ -206,7 +249,10 @@ fn no_import_circles() {
     let mut found = Vec::new();
     for sources in CRATES {
         let modules = modules(&root.join(sources));
-        assert!(modules.len() > 2 && modules.iter().any(|m| !m.takes.is_empty()), "{sources}: the sources were found");
+        assert!(
+            modules.len() > 2 && modules.iter().any(|m| !m.takes.is_empty()),
+            "{sources}: the sources were found"
+        );
         found.extend(circles(&modules).into_iter().map(|circle| format!("{sources}: {circle}")));
     }
     assert!(found.is_empty(), "{} circles:\n{}", found.len(), found.join("\n"));

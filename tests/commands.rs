@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use trunkrate::ledger::tables::columns::{LEG_COLUMNS, LOG_COLUMNS};
 
-const PARENT: &str =
-    "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed,-0.0500";
+const PARENT: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed,-0.0500";
 const CHILD: &str = "CA2,CA1,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
-const SECOND_CHILD: &str = "CA3,CA1,AC1,,,,\"<sip:bob@pbx.example.com>\",2026-11-20T21:26:10Z,,,no-answer";
-const OTHER: &str = "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
+const SECOND_CHILD: &str =
+    "CA3,CA1,AC1,,,,\"<sip:bob@pbx.example.com>\",2026-11-20T21:26:10Z,,,no-answer";
+const OTHER: &str =
+    "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
 const WAITING: &str = "CA5,CA9,AC2,,,,+13035550103,2026-11-21T09:05:00Z,,10,completed";
 
 /// A ledger with a family, a call of another account on another day, and a record that waits.
@@ -32,13 +33,17 @@ fn assert_shown(name: &str, shown: &str) {
 
 /// Several commands with all they say, for one snapshot.
 fn transcript(night: &Night, commands: &[&[&str]]) -> String {
-    let shown = |args: &&[&str]| format!("$ trunkrate {}\n{}\n", args.join(" "), night.trunkrate(args).shown());
+    let shown = |args: &&[&str]| {
+        format!("$ trunkrate {}\n{}\n", args.join(" "), night.trunkrate(args).shown())
+    };
     commands.iter().map(shown).collect()
 }
 
 fn runs(night: &Night) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(night.path().join("ledger/runs"));
-    entries.map(|entries| entries.map(|entry| entry.expect("an entry").path()).collect()).unwrap_or_default()
+    entries
+        .map(|entries| entries.map(|entry| entry.expect("an entry").path()).collect())
+        .unwrap_or_default()
 }
 
 // ---- exit codes -------------------------------------------------------------------------------------------------
@@ -73,7 +78,11 @@ fn exit_codes() {
     for (code, args) in cases {
         let done = night.trunkrate(args);
         assert_eq!(done.code, code, "{args:?}: {}", done.shown());
-        assert_eq!(done.stdout.is_empty(), code != 0, "results on stdout, everything else on stderr: {args:?}");
+        assert_eq!(
+            done.stdout.is_empty(),
+            code != 0,
+            "results on stdout, everything else on stderr: {args:?}"
+        );
     }
 }
 
@@ -81,7 +90,17 @@ fn exit_codes() {
 fn too_many_suspended_book_nothing() {
     let night = Night::with_plain_deck();
     night.calls(&[PARENT, WAITING]);
-    let run = |most: &str| night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--max-suspended", most]);
+    let run = |most: &str| {
+        night.trunkrate(&[
+            "run",
+            "--cdrs",
+            "calls.csv",
+            "--rates",
+            "rates",
+            "--max-suspended",
+            most,
+        ])
+    };
     let done = run("0");
     let expected = "error: 1 records would be suspended, --max-suspended is 0: 1 parent-missing; nothing was booked\n";
     assert_eq!(done, Done { code: 3, stdout: String::new(), stderr: expected.to_owned() });
@@ -95,7 +114,8 @@ fn a_ledger_in_use_is_left_alone() {
     let night = booked();
     let lock = File::open(night.path().join("ledger")).expect("the ledger's folder");
     lock.lock().expect("the lock");
-    std::fs::write(night.path().join("ledger/staging/holder"), "4711\n").expect("the holder's number");
+    std::fs::write(night.path().join("ledger/staging/holder"), "4711\n")
+        .expect("the holder's number");
     let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
     let expected = "error: the ledger ledger is in use by another run (process 4711)\n\
                     hint: wait until it has ended; nothing was booked by this one\n";
@@ -128,7 +148,12 @@ fn a_closed_stdout_is_no_failure() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
-        let output = command.args(args).current_dir(night.path()).stdout(Stdio::from(writer)).output().expect("the binary runs");
+        let output = command
+            .args(args)
+            .current_dir(night.path())
+            .stdout(Stdio::from(writer))
+            .output()
+            .expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{args:?}");
     }
@@ -152,7 +177,12 @@ fn an_output_that_cannot_be_written_is_a_failure() {
     for args in commands {
         let full = File::options().write(true).open("/dev/full").expect("a full device");
         let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
-        let output = command.args(args).current_dir(night.path()).stdout(full).output().expect("the binary runs");
+        let output = command
+            .args(args)
+            .current_dir(night.path())
+            .stdout(full)
+            .output()
+            .expect("the binary runs");
         if output.status.code() != Some(1) {
             quiet.push(args);
         }
@@ -166,7 +196,12 @@ fn an_output_that_cannot_be_written_is_a_failure() {
 fn help() {
     fn add(command: &mut clap::Command, path: &str, text: &mut String) {
         let name = format!("{path} {}", command.get_name());
-        let _ = writeln!(text, "$ {} --help\n{}\n", name.trim(), command.render_long_help().to_string().trim_end());
+        let _ = writeln!(
+            text,
+            "$ {} --help\n{}\n",
+            name.trim(),
+            command.render_long_help().to_string().trim_end()
+        );
         for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
             add(sub, &name, text);
         }
@@ -202,8 +237,16 @@ fn the_log_shows_the_whole_family_of_a_call() {
     let of_child = night.trunkrate(&["log", "--call", "CA2"]).ok();
     assert_eq!(night.trunkrate(&["log", "--call", "CA1"]).ok(), of_child);
     let json = night.trunkrate(&["log", "--call", "CA3", "--format", "json"]).json();
-    let sids: Vec<&Value> = json[0]["children"].as_array().expect("children").iter().map(|child| &child["call_sid"]).collect();
-    assert_eq!((&json[0]["call_sid"], sids), (&Value::from("CA1"), vec![&Value::from("CA2"), &Value::from("CA3")]));
+    let sids: Vec<&Value> = json[0]["children"]
+        .as_array()
+        .expect("children")
+        .iter()
+        .map(|child| &child["call_sid"])
+        .collect();
+    assert_eq!(
+        (&json[0]["call_sid"], sids),
+        (&Value::from("CA1"), vec![&Value::from("CA2"), &Value::from("CA3")])
+    );
     let selections: [(&[&str], &[&str]); 6] = [
         (&["--account", "AC2"], &["CA4"]),
         (&["--from", "2026-11-21"], &["CA4"]),
@@ -214,7 +257,8 @@ fn the_log_shows_the_whole_family_of_a_call() {
     ];
     for (args, expected) in selections {
         let text = night.trunkrate(&[&["log", "--format", "csv"], args].concat()).ok();
-        let found: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+        let found: Vec<&str> =
+            text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
         assert_eq!(found, expected, "{args:?}");
     }
     assert_shown("log", &format!("{of_child}\n{}", night.trunkrate(&["log"]).ok()));
@@ -253,7 +297,11 @@ fn rerate_explains_every_cent() {
         booked[field].take();
     }
     for family in [&mut booked["family"], &mut fresh["family"]] {
-        family.as_array_mut().expect("a family").iter_mut().for_each(|call| drop(call["amount"].take()));
+        family
+            .as_array_mut()
+            .expect("a family")
+            .iter_mut()
+            .for_each(|call| drop(call["amount"].take()));
     }
     assert_eq!(fresh, booked);
 }
@@ -266,7 +314,10 @@ fn rerate_with_a_deck_of_another_currency_mixes_nothing() {
     let rows = std::fs::read(night.path().join("rates/prices.csv")).expect("a deck");
     night.file("euro/p.csv", rows);
     let text = night.trunkrate(&["rerate", "CA1", "--rates", "euro"]).ok();
-    assert!(text.contains("total 0.05000 EUR\n") && text.contains("booked     0.05000 USD (0.05000)"), "{text}");
+    assert!(
+        text.contains("total 0.05000 EUR\n") && text.contains("booked     0.05000 USD (0.05000)"),
+        "{text}"
+    );
     let json = night.trunkrate(&["rerate", "CA1", "--rates", "euro", "--format", "json"]).json();
     assert_eq!(json["difference"], Value::Null, "euros less dollars is nothing");
 }
@@ -327,7 +378,8 @@ fn export_in_three_formats() {
         let csv = night.trunkrate(&["export", what]).ok();
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         assert_eq!(reader.headers().expect("a header").iter().collect::<Vec<_>>(), columns);
-        let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+        let rows: Vec<csv::StringRecord> =
+            reader.records().map(|row| row.expect("a row")).collect();
         assert_eq!(rows.len(), 4);
 
         let jsonl = night.trunkrate(&["export", what, "--format", "jsonl"]).ok();
@@ -346,10 +398,18 @@ fn export_in_three_formats() {
         }
 
         let out = format!("{what}.parquet");
-        assert_eq!(night.trunkrate(&["export", what, "--format", "parquet", "--out", &out]).ok(), "");
-        let frame = ParquetReader::new(File::open(night.path().join(out)).expect("a file")).finish().expect("Parquet");
         assert_eq!(
-            (frame.height(), frame.get_column_names().iter().map(|name| name.as_str()).collect::<Vec<_>>()),
+            night.trunkrate(&["export", what, "--format", "parquet", "--out", &out]).ok(),
+            ""
+        );
+        let frame = ParquetReader::new(File::open(night.path().join(out)).expect("a file"))
+            .finish()
+            .expect("Parquet");
+        assert_eq!(
+            (
+                frame.height(),
+                frame.get_column_names().iter().map(|name| name.as_str()).collect::<Vec<_>>()
+            ),
             (4, columns.to_vec())
         );
         assert_eq!(frame.column("amount").expect("a column").dtype(), &DataType::Decimal(18, 8));
@@ -360,13 +420,18 @@ fn export_in_three_formats() {
     }
     let suspense = night.trunkrate(&["export", "suspense", "--format", "jsonl"]).ok();
     let object: Value = serde_json::from_str(&suspense).expect("one object");
-    assert_eq!((&object["reason"], &object["source_line"], &object["tries"]), (&"parent-missing".into(), &6.into(), &1.into()));
+    assert_eq!(
+        (&object["reason"], &object["source_line"], &object["tries"]),
+        (&"parent-missing".into(), &6.into(), &1.into())
+    );
 }
 
 #[test]
 fn export_takes_a_range_of_starts() {
     let night = booked();
-    let calls = |times: &[&str]| night.trunkrate(&[&["export", "calls"], times].concat()).ok().lines().count() - 1;
+    let calls = |times: &[&str]| {
+        night.trunkrate(&[&["export", "calls"], times].concat()).ok().lines().count() - 1
+    };
     assert_eq!(calls(&["--from", "2026-11-20", "--to", "2026-11-21"]), 3);
     assert_eq!(calls(&["--from", "2026-11-20T21:20:00Z"]), 3);
     assert_eq!(calls(&["--to", "2026-11-20T21:20:00Z"]), 1);
@@ -404,12 +469,22 @@ fn verify_with_flipped_byte(night: &Night, file: &Path, at: usize) -> Done {
 /// A ledger of two runs with every kind of file.
 fn two_runs() -> Night {
     let night = Night::with_plain_deck();
-    night.calls(&[PARENT, CHILD, WAITING, "CA6,,AC1,,outbound-api,+12025550101,+14155550102,2026-11-20T21:15:00Z,,1,completed"]);
+    night.calls(&[
+        PARENT,
+        CHILD,
+        WAITING,
+        "CA6,,AC1,,outbound-api,+12025550101,+14155550102,2026-11-20T21:15:00Z,,1,completed",
+    ]);
     night.run(&[]);
     night.calls(&[OTHER, &PARENT.replace("-0.0500", ""), SECOND_CHILD]);
     night.run(&[]);
     let said = night.trunkrate(&["verify"]).ok();
-    assert!(said.starts_with("good: 2 runs, 4 calls, 4 legs, 0.19680 USD, 1 waiting; every law holds\nhead "), "{said}");
+    assert!(
+        said.starts_with(
+            "good: 2 runs, 4 calls, 4 legs, 0.19680 USD, 1 waiting; every law holds\nhead "
+        ),
+        "{said}"
+    );
     night
 }
 
@@ -436,12 +511,20 @@ fn verify_finds_a_flipped_byte_in_every_table_of_a_run() {
 #[test]
 fn verify_finds_a_flipped_byte_in_a_manifest() {
     let night = two_runs();
-    let manifests: Vec<PathBuf> =
-        files(&night.path().join("ledger/runs")).into_iter().filter(|file| file.ends_with("manifest.json")).collect();
+    let manifests: Vec<PathBuf> = files(&night.path().join("ledger/runs"))
+        .into_iter()
+        .filter(|file| file.ends_with("manifest.json"))
+        .collect();
     assert_eq!(manifests.len(), 2);
     for manifest in manifests {
         let text = std::fs::read_to_string(&manifest).expect("a manifest");
-        for what in ["\"read\"", "\"decks_hash\": \"", "\"blake3\": \"", "\"rows\": ", "\"own_newest_start\": \"2026-1"] {
+        for what in [
+            "\"read\"",
+            "\"decks_hash\": \"",
+            "\"blake3\": \"",
+            "\"rows\": ",
+            "\"own_newest_start\": \"2026-1",
+        ] {
             let at = text.find(what).expect("a field") + what.len();
             let done = verify_with_flipped_byte(&night, &manifest, at);
             assert_eq!(done.code, 1, "after {what} in {}", manifest.display());
@@ -462,7 +545,10 @@ fn verify_finds_a_flipped_byte_in_the_archive() {
 fn verify_finds_files_that_are_gone_or_new_and_runs_that_are_gone() {
     let night = two_runs();
     let runs = night.path().join("ledger/runs");
-    let legs = files(&runs).into_iter().find(|file| file.to_string_lossy().contains("legs")).expect("legs");
+    let legs = files(&runs)
+        .into_iter()
+        .find(|file| file.to_string_lossy().contains("legs"))
+        .expect("legs");
     let aside = night.path().join("aside");
     std::fs::rename(&legs, &aside).expect("moved");
     assert_eq!(night.trunkrate(&["verify"]).code, 1);
@@ -470,9 +556,14 @@ fn verify_finds_files_that_are_gone_or_new_and_runs_that_are_gone() {
     let new = legs.with_file_name("part-1.parquet");
     std::fs::copy(&legs, &new).expect("copied");
     let done = night.trunkrate(&["verify"]);
-    assert!(done.code == 1 && done.stderr.contains("the run does not know this file"), "{}", done.stderr);
+    assert!(
+        done.code == 1 && done.stderr.contains("the run does not know this file"),
+        "{}",
+        done.stderr
+    );
     std::fs::remove_file(&new).expect("removed");
-    let first = runs.read_dir().expect("runs").map(|run| run.expect("a run").path()).min().expect("a run");
+    let first =
+        runs.read_dir().expect("runs").map(|run| run.expect("a run").path()).min().expect("a run");
     std::fs::rename(&first, &aside).expect("moved");
     assert_eq!(night.trunkrate(&["verify"]).code, 1, "the first run is gone");
     std::fs::rename(&aside, &first).expect("moved back");

@@ -4,7 +4,8 @@ use crate::support::{DECK_HEADER, Night};
 use serde_json::Value;
 
 const TOML: &str = "name = \"test\"\ncurrency = \"USD\"\n";
-const PUBLISHED: &str = "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes";
+const PUBLISHED: &str =
+    "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes";
 const GOOD: &str = "US,United States,US,0.0100,,1";
 
 /// What `rates check` says of a deck that is refused: the whole of stderr.
@@ -32,13 +33,27 @@ struct Cells {
     effective: [&'static str; 2],
 }
 
-const ROW: Cells =
-    Cells { price: "0.01", origins: "", destinations: "1", service: "", seconds: ["", "", ""], fee: "", effective: ["", ""] };
+const ROW: Cells = Cells {
+    price: "0.01",
+    origins: "",
+    destinations: "1",
+    service: "",
+    seconds: ["", "", ""],
+    fee: "",
+    effective: ["", ""],
+};
 
 impl Cells {
     fn line(&self) -> String {
-        let Self { price, origins, destinations, service, seconds: [initial, increment, minimum], fee, effective: [from, to] } =
-            self;
+        let Self {
+            price,
+            origins,
+            destinations,
+            service,
+            seconds: [initial, increment, minimum],
+            fee,
+            effective: [from, to],
+        } = self;
         format!(
             "US,United States,US,{price},\"{origins}\",\"{destinations}\",{service},{initial},{increment},{minimum},{fee},{from},{to}\n"
         )
@@ -68,11 +83,17 @@ fn two_answers_are_refused_and_both_lines_named() {
             "destination 12 from origin 44",
         ),
         (
-            [Cells { destinations: "emergency", ..ROW }, Cells { destinations: "Emergency", ..dearer }],
+            [
+                Cells { destinations: "emergency", ..ROW },
+                Cells { destinations: "Emergency", ..dearer },
+            ],
             "destination emergency from any origin",
         ),
         (
-            [Cells { effective: ["", "2026-11-02"], ..ROW }, Cells { effective: ["2026-11-01T23:59:59Z", ""], ..dearer }],
+            [
+                Cells { effective: ["", "2026-11-02"], ..ROW },
+                Cells { effective: ["2026-11-01T23:59:59Z", ""], ..dearer },
+            ],
             "destination 1 from any origin",
         ),
     ];
@@ -81,10 +102,17 @@ fn two_answers_are_refused_and_both_lines_named() {
             "error: rates/p.csv:2: gives two answers for {what}: p.csv:2 and p.csv:3 are in force at once on other terms\n\
              hint: end one with `Effective To`, or drop the prefix from one of the two lists\n"
         );
-        assert_eq!(refusal(&[("deck.toml", TOML.as_bytes()), ("p.csv", rows(&pair).as_bytes())]), expected);
+        assert_eq!(
+            refusal(&[("deck.toml", TOML.as_bytes()), ("p.csv", rows(&pair).as_bytes())]),
+            expected
+        );
     }
     let [a, b] = [rows(&[ROW]), rows(&[Cells { destinations: "44", ..ROW }, dearer])];
-    let message = refusal(&[("deck.toml", TOML.as_bytes()), ("b.csv", b.as_bytes()), ("a.csv", a.as_bytes())]);
+    let message = refusal(&[
+        ("deck.toml", TOML.as_bytes()),
+        ("b.csv", b.as_bytes()),
+        ("a.csv", a.as_bytes()),
+    ]);
     let expected = "error: rates/a.csv:2: gives two answers for destination 1 from any origin: a.csv:2 and b.csv:3 are in force";
     assert!(message.starts_with(expected), "{message}");
 }
@@ -98,7 +126,10 @@ fn one_answer_is_taken() {
         [ROW, Cells { origins: "44", ..dearer }],
         [Cells { origins: "44", ..ROW }, Cells { origins: "441", ..dearer }],
         [ROW, Cells { destinations: "12", ..dearer }],
-        [Cells { effective: ["", "2026-11-01"], ..ROW }, Cells { effective: ["2026-11-01", ""], ..dearer }],
+        [
+            Cells { effective: ["", "2026-11-01"], ..ROW },
+            Cells { effective: ["2026-11-01", ""], ..dearer },
+        ],
     ];
     for pair in pairs {
         let night = Night::new();
@@ -116,10 +147,19 @@ fn a_row_that_is_not_understood_is_refused_with_its_line() {
     let seconds = |seconds| Cells { seconds, ..ROW };
     let effective = |effective| Cells { effective, ..ROW };
     let cases = [
-        (price(""), "Price / min: the price is missing; expected a plain decimal number such as 0.0100"),
+        (
+            price(""),
+            "Price / min: the price is missing; expected a plain decimal number such as 0.0100",
+        ),
         (price("-0.01"), "Price / min: `-0.01` is negative; a price is zero or more"),
-        (price("\"0,01\""), "Price / min: `0,01` is no price; expected a plain decimal number such as 0.0100"),
-        (price("1e-2"), "Price / min: `1e-2` is no price; expected a plain decimal number such as 0.0100"),
+        (
+            price("\"0,01\""),
+            "Price / min: `0,01` is no price; expected a plain decimal number such as 0.0100",
+        ),
+        (
+            price("1e-2"),
+            "Price / min: `1e-2` is no price; expected a plain decimal number such as 0.0100",
+        ),
         (price("0.00000000001"), "Price / min: `0.00000000001` has more than 10 decimals"),
         (price("100000000"), "Price / min: `100000000` is too large; a price is below 100000000"),
         (Cells { fee: "-1", ..ROW }, "Connection Fee: `-1` is negative; a price is zero or more"),
@@ -172,9 +212,18 @@ fn a_row_that_is_not_understood_is_refused_with_its_line() {
             effective(["", "2026-01-01T00:00:00"]),
             "Effective To: `2026-01-01T00:00:00` is neither a date (2026-01-31) nor an instant with an offset",
         ),
-        (effective(["2026-02-02", "2026-02-01"]), "Effective To is not after Effective From: the row would never be in force"),
-        (effective(["2026-02-02", "2026-02-02"]), "Effective To is not after Effective From: the row would never be in force"),
-        (Cells { service: "inbound", ..ROW }, "Service: `inbound` is neither termination nor origination"),
+        (
+            effective(["2026-02-02", "2026-02-01"]),
+            "Effective To is not after Effective From: the row would never be in force",
+        ),
+        (
+            effective(["2026-02-02", "2026-02-02"]),
+            "Effective To is not after Effective From: the row would never be in force",
+        ),
+        (
+            Cells { service: "inbound", ..ROW },
+            "Service: `inbound` is neither termination nor origination",
+        ),
     ];
     for (row, expected) in cases {
         let file = rows(&[Cells { destinations: "44", ..ROW }, row]);
@@ -191,7 +240,10 @@ fn a_row_that_is_not_understood_is_refused_with_its_line() {
 fn a_row_after_a_blank_line_is_named_by_its_own_line() {
     let file = format!("{PUBLISHED}\n{GOOD}\n\n{}\n", GOOD.replace("0.0100", "-1"));
     let message = refusal(&[("deck.toml", TOML.as_bytes()), ("p.csv", file.as_bytes())]);
-    assert_eq!(message, "error: rates/p.csv:4: Price / min: `-1` is negative; a price is zero or more\n");
+    assert_eq!(
+        message,
+        "error: rates/p.csv:4: Price / min: `-1` is negative; a price is zero or more\n"
+    );
 }
 
 #[test]
@@ -234,16 +286,31 @@ fn a_deck_toml_that_is_not_understood_is_refused() {
     let cases = [
         ("name = \"x\"\n", ":1: missing field `currency`"),
         ("currency = \"USX\"\n", ": `USX` is no currency of ISO 4217; expected a code such as USD"),
-        ("currency = \"USD\"\nconnection_fee = 0.01\n", ":2: invalid type: floating point `0.01`, expected a string"),
-        ("currency = \"USD\"\nconnection_fee = 0\n", ":2: invalid type: integer `0`, expected a string"),
-        ("currency = \"USD\"\nconnection_fee = \"-1\"\n", ": connection_fee: `-1` is negative; a price is zero or more"),
+        (
+            "currency = \"USD\"\nconnection_fee = 0.01\n",
+            ":2: invalid type: floating point `0.01`, expected a string",
+        ),
+        (
+            "currency = \"USD\"\nconnection_fee = 0\n",
+            ":2: invalid type: integer `0`, expected a string",
+        ),
+        (
+            "currency = \"USD\"\nconnection_fee = \"-1\"\n",
+            ": connection_fee: `-1` is negative; a price is zero or more",
+        ),
         (
             "currency = \"USD\"\n\nincrements = 6\n",
             ":3: unknown field `increments`, expected one of `name`, `currency`, `initial_increment`, `increment`, `minimum`, `connection_fee`",
         ),
-        ("currency = \"USD\"\nincrement = 0\n", ": an increment of 0 s would never end; expected 1 or more"),
+        (
+            "currency = \"USD\"\nincrement = 0\n",
+            ": an increment of 0 s would never end; expected 1 or more",
+        ),
         ("currency = \"USD\"\nminimum = -1\n", ":2: invalid value: integer `-1`, expected u32"),
-        ("currency = \"USD\"\ninitial_increment = 1.5\n", ":2: invalid type: floating point `1.5`, expected u32"),
+        (
+            "currency = \"USD\"\ninitial_increment = 1.5\n",
+            ":2: invalid type: floating point `1.5`, expected u32",
+        ),
         ("currency = \"USD\"\nincrement 60\n", ":2: key with no value, expected `=`"),
     ];
     let file = format!("{PUBLISHED}\n{GOOD}\n");
@@ -252,11 +319,21 @@ fn a_deck_toml_that_is_not_understood_is_refused() {
         let first = message.lines().next().unwrap_or_default();
         assert_eq!(first, format!("error: rates/deck.toml{expected}"));
     }
-    let bare = refusal(&[("deck.toml", b"currency = \"USD\"\nconnection_fee = 0.01\n"), ("p.csv", file.as_bytes())]);
-    assert!(bare.ends_with("hint: money is written as a string: connection_fee = \"0.01\"\n"), "{bare}");
+    let bare = refusal(&[
+        ("deck.toml", b"currency = \"USD\"\nconnection_fee = 0.01\n"),
+        ("p.csv", file.as_bytes()),
+    ]);
+    assert!(
+        bare.ends_with("hint: money is written as a string: connection_fee = \"0.01\"\n"),
+        "{bare}"
+    );
     let both = ["a/deck.toml", "b/deck.toml"].map(|name| (name, TOML.as_bytes()));
-    let both = refusal(&[both[0], both[1], ("a/p.csv", file.as_bytes()), ("b/p.csv", file.as_bytes())]);
-    assert!(both.starts_with("error: rates/b/deck.toml: has the name `test`, as the deck in `a` has\n"), "{both}");
+    let both =
+        refusal(&[both[0], both[1], ("a/p.csv", file.as_bytes()), ("b/p.csv", file.as_bytes())]);
+    assert!(
+        both.starts_with("error: rates/b/deck.toml: has the name `test`, as the deck in `a` has\n"),
+        "{both}"
+    );
 }
 
 #[test]
@@ -266,7 +343,10 @@ fn an_account_list_that_is_not_understood_is_refused() {
             "account_sid,name,deck\nAC1,One,\nAC2,Two,wholesale\n",
             "accounts.csv:3: the account AC2 names the deck `wholesale`, which rates does not have\nhint: decks there: rates\n",
         ),
-        ("account_sid,name\nAC1,One\nAC2,Two\nAC1,Again\n", "accounts.csv:4: lists the account AC1 twice, first in line 2\n"),
+        (
+            "account_sid,name\nAC1,One\nAC2,Two\nAC1,Again\n",
+            "accounts.csv:4: lists the account AC1 twice, first in line 2\n",
+        ),
         ("account_sid,name\n,Nobody\n", "accounts.csv:2: account_sid is empty\n"),
         (
             "name,deck\nOne,\n",
@@ -277,7 +357,15 @@ fn an_account_list_that_is_not_understood_is_refused() {
         let night = Night::with_plain_deck();
         night.calls(&[]);
         night.file("accounts.csv", accounts);
-        let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--accounts", "accounts.csv"]);
+        let done = night.trunkrate(&[
+            "run",
+            "--cdrs",
+            "calls.csv",
+            "--rates",
+            "rates",
+            "--accounts",
+            "accounts.csv",
+        ]);
         assert_eq!((done.code, done.stderr.as_str()), (1, format!("error: {expected}").as_str()));
         assert!(!night.path().join("ledger/runs").exists(), "nothing was booked");
     }
@@ -287,7 +375,9 @@ fn an_account_list_that_is_not_understood_is_refused() {
 
 /// Asks a deck of these rows; the winner's line, or 0.
 fn winner(night: &Night, question: &[&str]) -> u64 {
-    let answer = night.trunkrate(&[&["rates", "lookup", "rates", "--format", "json"], question].concat()).json();
+    let answer = night
+        .trunkrate(&[&["rates", "lookup", "rates", "--format", "json"], question].concat())
+        .json();
     let wins = |row: &&Value| row["wins"] == true;
     let rows = answer[0]["rows"].as_array().expect("rows");
     assert!(rows.iter().filter(wins).count() <= 1, "{answer:#}");
@@ -299,14 +389,14 @@ fn the_origin_is_looked_at_first() {
     let night = Night::new();
     night.file("rates/deck.toml", TOML);
     let list = [
-        ROW,                                                                                        // line 2
-        Cells { destinations: "1202", origins: "44, 442", ..ROW },                                  // 3
-        Cells { destinations: "1202", origins: "44207", ..ROW },                                    // 4
-        Cells { destinations: "12, 13", origins: "ALL", ..ROW },                                    // 5
-        Cells { destinations: "emergency", price: "0.75", ..ROW },                                  // 6
-        Cells { destinations: "emergency", origins: "44", ..ROW },                                  // 7
-        Cells { destinations: "911", ..ROW },                                                       // 8
-        Cells { destinations: "1", service: "origination", ..ROW },                                 // 9
+        ROW,                                                        // line 2
+        Cells { destinations: "1202", origins: "44, 442", ..ROW },  // 3
+        Cells { destinations: "1202", origins: "44207", ..ROW },    // 4
+        Cells { destinations: "12, 13", origins: "ALL", ..ROW },    // 5
+        Cells { destinations: "emergency", price: "0.75", ..ROW },  // 6
+        Cells { destinations: "emergency", origins: "44", ..ROW },  // 7
+        Cells { destinations: "911", ..ROW },                       // 8
+        Cells { destinations: "1", service: "origination", ..ROW }, // 9
         Cells { destinations: "4", effective: ["2026-11-01", "2026-12-01T12:00:00+02:00"], ..ROW }, // 10
     ];
     night.file("rates/p.csv", rows(&list));
@@ -341,8 +431,11 @@ fn the_origin_is_looked_at_first() {
 fn lookups_name_the_winner_and_why_the_others_lost() {
     let rates = concat!(env!("CARGO_MANIFEST_DIR"), "/rates");
     let night = Night::new();
-    let lookup =
-        |question: &[&str]| night.trunkrate(&[&["rates", "lookup", rates, "--at", "2026-11-20"], question].concat()).ok();
+    let lookup = |question: &[&str]| {
+        night
+            .trunkrate(&[&["rates", "lookup", rates, "--at", "2026-11-20"], question].concat())
+            .ok()
+    };
     let questions: [(&str, &[&str]); 4] = [
         ("belgium_from_the_us", &["+32455501234", "--from", "+12025550101"]),
         ("belgium_from_the_eea", &["+32455501234", "--from", "+442079460103"]),
@@ -361,9 +454,18 @@ fn a_lookup_that_makes_no_sense_is_a_usage_error() {
     let night = Night::with_plain_deck();
     let cases: [(&[&str], &str); 4] = [
         (&["4155550100"], "4155550100: expected + and 7 to 15 digits, or 911"),
-        (&["+14155550100", "--from", "anonymous"], "--from anonymous: expected + and 7 to 15 digits"),
-        (&["+14155550100", "--service", "inbound"], "--service inbound: expected termination or origination"),
-        (&["+14155550100", "--at", "noon"], "--at noon: expected a date or an instant with an offset"),
+        (
+            &["+14155550100", "--from", "anonymous"],
+            "--from anonymous: expected + and 7 to 15 digits",
+        ),
+        (
+            &["+14155550100", "--service", "inbound"],
+            "--service inbound: expected termination or origination",
+        ),
+        (
+            &["+14155550100", "--at", "noon"],
+            "--at noon: expected a date or an instant with an offset",
+        ),
     ];
     for (question, expected) in cases {
         let done = night.trunkrate(&[&["rates", "lookup", "rates"], question].concat());
@@ -377,9 +479,19 @@ fn a_lookup_that_makes_no_sense_is_a_usage_error() {
 fn legs(night: &Night) -> Vec<String> {
     let export = night.trunkrate(&["export", "legs"]).ok();
     let mut reader = csv::Reader::from_reader(export.as_bytes());
-    let columns =
-        ["billed_seconds", "price_per_minute", "connection_fee", "deck", "deck_file", "deck_line", "currency", "amount"];
-    let shown = |row: std::collections::BTreeMap<String, String>| columns.map(|name| row[name].clone()).join(" ");
+    let columns = [
+        "billed_seconds",
+        "price_per_minute",
+        "connection_fee",
+        "deck",
+        "deck_file",
+        "deck_line",
+        "currency",
+        "amount",
+    ];
+    let shown = |row: std::collections::BTreeMap<String, String>| {
+        columns.map(|name| row[name].clone()).join(" ")
+    };
     reader.deserialize().map(|row| shown(row.expect("a row"))).collect()
 }
 
@@ -387,16 +499,26 @@ fn legs(night: &Night) -> Vec<String> {
 #[test]
 fn each_row_has_its_own_increments_and_fee() {
     let night = Night::new();
-    night.file("rates/deck.toml", format!("{TOML}initial_increment = 90\nconnection_fee = \"0.0002\"\n"));
+    night.file(
+        "rates/deck.toml",
+        format!("{TOML}initial_increment = 90\nconnection_fee = \"0.0002\"\n"),
+    );
     let list = [
         ROW,
         Cells { destinations: "44", seconds: ["30", "6", ""], fee: "0", ..ROW },
         Cells { destinations: "49", seconds: ["0", "1", "100"], fee: "0.5", ..ROW },
     ];
     night.file("rates/p.csv", rows(&list));
-    let call =
-        |sid: &str, to: &str| format!("{sid},,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T21:00:00Z,,91,completed");
-    night.calls(&[&call("CA1", "+14155550100"), &call("CA2", "+442079460103"), &call("CA3", "+4930123456")]);
+    let call = |sid: &str, to: &str| {
+        format!(
+            "{sid},,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T21:00:00Z,,91,completed"
+        )
+    };
+    night.calls(&[
+        &call("CA1", "+14155550100"),
+        &call("CA2", "+442079460103"),
+        &call("CA3", "+4930123456"),
+    ]);
     night.run(&[]);
     // 0.0002 + 0.01 × 150 / 60 = 0.0252; 0.01 × 96 / 60 = 0.016; 0.5 + 0.01 × 100 / 60 = 0.5166666…
     let expected = [
@@ -419,9 +541,16 @@ fn an_emergency_call_is_priced_by_its_own_row() {
             Cells { destinations: "emergency", price: "0.75", ..ROW },
         ]),
     );
-    let call =
-        |sid: &str, to: &str| format!("{sid},,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T21:00:00Z,,61,completed");
-    night.calls(&[&call("CA1", "911"), &call("CA2", "tel:9-3-3"), &call("CA3", "sip:+911@x.pstn.twilio.com")]);
+    let call = |sid: &str, to: &str| {
+        format!(
+            "{sid},,AC1,,trunking-terminating,+12025550101,{to},2026-11-20T21:00:00Z,,61,completed"
+        )
+    };
+    night.calls(&[
+        &call("CA1", "911"),
+        &call("CA2", "tel:9-3-3"),
+        &call("CA3", "sip:+911@x.pstn.twilio.com"),
+    ]);
     night.run(&[]);
     assert_eq!(legs(&night), vec!["120 0.7500 0.0000 test p.csv 4 USD 1.50000"; 3]);
 }
@@ -430,17 +559,31 @@ fn an_emergency_call_is_priced_by_its_own_row() {
 #[test]
 fn accounts_choose_their_decks() {
     let night = Night::new();
-    for (folder, currency, price) in [("default", "USD", "0.01"), ("whole", "EUR", "0.02"), ("yen", "JPY", "3")] {
-        night.file(&format!("rates/{folder}/deck.toml"), format!("name = \"{folder}-2026\"\ncurrency = \"{currency}\"\n"));
+    for (folder, currency, price) in
+        [("default", "USD", "0.01"), ("whole", "EUR", "0.02"), ("yen", "JPY", "3")]
+    {
+        night.file(
+            &format!("rates/{folder}/deck.toml"),
+            format!("name = \"{folder}-2026\"\ncurrency = \"{currency}\"\n"),
+        );
         night.file(&format!("rates/{folder}/p.csv"), rows(&[Cells { price, ..ROW }]));
     }
-    night.file("accounts.csv", "account_sid,name,deck,city\nAC2,Two,whole,Bonn\nAC3,Three,yen-2026,Kobe\nAC4,Four,,Rome\n");
-    let call =
-        |n: u32| format!("CA{n},,AC{n},,trunking-terminating,+12025550101,+14155550100,2026-11-20T21:00:00Z,,60,completed");
+    night.file(
+        "accounts.csv",
+        "account_sid,name,deck,city\nAC2,Two,whole,Bonn\nAC3,Three,yen-2026,Kobe\nAC4,Four,,Rome\n",
+    );
+    let call = |n: u32| {
+        format!(
+            "CA{n},,AC{n},,trunking-terminating,+12025550101,+14155550100,2026-11-20T21:00:00Z,,60,completed"
+        )
+    };
     let calls: Vec<String> = (1..=4).map(call).collect();
     night.calls(&calls.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = night.run(&["--accounts", "accounts.csv"]);
-    assert_eq!(summary["amount"], serde_json::json!({"EUR": "0.02000", "JPY": "3.00000", "USD": "0.02000"}));
+    assert_eq!(
+        summary["amount"],
+        serde_json::json!({"EUR": "0.02000", "JPY": "3.00000", "USD": "0.02000"})
+    );
     let expected = [
         "60 0.0100 0.0000 default-2026 default/p.csv 2 USD 0.01000",
         "60 0.0200 0.0000 whole-2026 whole/p.csv 2 EUR 0.02000",
@@ -461,7 +604,10 @@ fn no_deck_is_guessed_for_an_account() {
     night.calls(&["CA1,,AC1,,trunking-terminating,+12025550101,+14155550100,2026-11-20T21:00:00Z,,60,completed"]);
     assert_eq!(night.run(&[])["suspended_by_reason"], serde_json::json!({"no-rate": 1}));
     let detail = night.trunkrate(&["suspense", "--format", "json"]).json()[0]["detail"].clone();
-    assert_eq!(detail, "no deck prices this account: it names none, and there is no deck `default`");
+    assert_eq!(
+        detail,
+        "no deck prices this account: it names none, and there is no deck `default`"
+    );
 }
 
 /// The example deck: termination to the US 0.0100, origination of a US number 0.0034, full minutes. 300 s are 5 minutes,
@@ -472,16 +618,18 @@ fn the_example_deck_gives_the_acceptance_numbers() {
     let (a, b, c) = ("+12025550101", "+14155550102", "+13035550103");
     let cases = [
         ("trunking-terminating", "sip:bob@pbx.example.com", "0.12000"), // 5 × 0.0100 + 7 × 0.0100
-        ("trunking-terminating", c, "0.19000"),                         // 5 × 0.0100 + 7 × 0.0100 + 7 × 0.0100
+        ("trunking-terminating", c, "0.19000"), // 5 × 0.0100 + 7 × 0.0100 + 7 × 0.0100
         ("trunking-originating", "sip:bob@pbx.example.com", "0.04080"), // 5 × 0.0034 + 7 × 0.0034
-        ("trunking-originating", c, "0.11080"),                         // 5 × 0.0034 + 7 × 0.0034 + 7 × 0.0100
+        ("trunking-originating", c, "0.11080"), // 5 × 0.0034 + 7 × 0.0034 + 7 × 0.0100
     ];
     for (direction, target, total) in cases {
         let night = Night::new();
         let parent = format!("CA1,,AC1,,{direction},{a},{b},2026-11-20T21:15:00Z,,300,completed");
         let child = format!("CA2,CA1,AC1,,,,{target},2026-11-20T21:20:00Z,,370,completed");
         night.calls(&[&parent, &child]);
-        let summary = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", rates, "--format", "json"]).json();
+        let summary = night
+            .trunkrate(&["run", "--cdrs", "calls.csv", "--rates", rates, "--format", "json"])
+            .json();
         assert_eq!(summary["amount"]["USD"], total, "{direction} {target}");
     }
 }

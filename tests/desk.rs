@@ -5,12 +5,17 @@ use serde_json::Value;
 
 const GOOD: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed";
 const LOST_CHILD: &str = "CA2,CA9,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
-const NO_RATE: &str = "CA3,,AC2,,trunking-terminating,+12025550101,+442071838750,2026-11-20T22:00:00Z,,61,completed";
-const RINGING: &str = "CA4,,AC2,,trunking-terminating,+12025550101,+14155550102,2026-11-20T23:00:00Z,,,ringing";
-const ONE: &str = "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,60,completed";
-const TWO: &str = "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,61,completed";
+const NO_RATE: &str =
+    "CA3,,AC2,,trunking-terminating,+12025550101,+442071838750,2026-11-20T22:00:00Z,,61,completed";
+const RINGING: &str =
+    "CA4,,AC2,,trunking-terminating,+12025550101,+14155550102,2026-11-20T23:00:00Z,,,ringing";
+const ONE: &str =
+    "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,60,completed";
+const TWO: &str =
+    "CA5,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T20:00:00Z,,61,completed";
 const BROKEN: &str = "CA6,\"";
-const DAYS_LATER: &str = "CA7,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-24T10:00:00Z,,60,completed";
+const DAYS_LATER: &str =
+    "CA7,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-24T10:00:00Z,,60,completed";
 
 /// A ledger in which one record of every kind waits, and a later night.
 fn waiting() -> Night {
@@ -79,9 +84,17 @@ fn versions_side_by_side() {
     let night = waiting();
     insta::assert_snapshot!(run(&night, &["suspense", "show", "CA5"]).ok());
     let json = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
-    let duration = |at: usize| (json["versions"][at]["version"].clone(), json["versions"][at]["fields"]["duration"].clone());
+    let duration = |at: usize| {
+        (
+            json["versions"][at]["version"].clone(),
+            json["versions"][at]["fields"]["duration"].clone(),
+        )
+    };
     assert_eq!((duration(0), duration(1)), ((1.into(), "60".into()), (2.into(), "61".into())));
-    assert_eq!((&json["differing"], &json["booked"]), (&serde_json::json!(["duration"]), &Value::Null));
+    assert_eq!(
+        (&json["differing"], &json["booked"]),
+        (&serde_json::json!(["duration"]), &Value::Null)
+    );
 }
 
 /// Marked is what is meant otherwise: the same instant, number and seconds in another spelling are not, nor is a field that
@@ -98,9 +111,18 @@ fn a_version_beside_the_booked_one() {
     let json = run(&night, &["suspense", "show", "CA1", "--format", "json"]).json();
     assert_eq!(json["differing"], serde_json::json!(["to"]));
     let booked = &json["booked"]["fields"];
-    let names = ["from", "to", "start_time", "end_time", "duration", "status", "trunk_sid", "account_sid"];
-    let expected =
-        serde_json::json!(["+12025550101", "+14155550102", "2026-11-20T21:15:00Z", null, "300", "completed", "TK1", "AC1"]);
+    let names =
+        ["from", "to", "start_time", "end_time", "duration", "status", "trunk_sid", "account_sid"];
+    let expected = serde_json::json!([
+        "+12025550101",
+        "+14155550102",
+        "2026-11-20T21:15:00Z",
+        null,
+        "300",
+        "completed",
+        "TK1",
+        "AC1"
+    ]);
     assert_eq!(serde_json::json!(names.map(|name| &booked[name])), expected);
     // Of a child the log shows the table's cell as its caller: B of the root here, which no record says.
     let child = "CA2,CA1,AC1,TK1,,+15550001111,sip:+13035550103@acme.pstn.twilio.com,2026-11-20T21:20:00Z,,370,completed";
@@ -134,14 +156,17 @@ fn a_record_without_an_id_is_named_by_its_source() {
 #[test]
 fn what_is_closed_stays_closed_where_another_export_says_less() {
     let night = Night::with_plain_deck();
-    let call =
-        "CA1,,AC1,TK1,trunking-terminating,+12025550101,+850212345678,2026-11-20T10:00:00Z,2026-11-20T10:01:00Z,60,completed";
+    let call = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+850212345678,2026-11-20T10:00:00Z,2026-11-20T10:01:00Z,60,completed";
     night.calls(&[call]);
     assert_eq!(night.run(&[])["suspended_by_reason"]["no-rate"], 1);
     run(&night, &["suspense", "close", "CA1", "--reason", "fraud, not ours"]).ok();
     let plain = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
     night.deck(&format!("{plain}KP,North Korea,KP,0.9000,,850,termination,,,,,,\n"));
-    for less in [call.replace(",TK1,", ",,"), call.replace(",2026-11-20T10:01:00Z", ","), call.replace("+12025550101", "")] {
+    for less in [
+        call.replace(",TK1,", ",,"),
+        call.replace(",2026-11-20T10:01:00Z", ","),
+        call.replace("+12025550101", ""),
+    ] {
         night.calls(&[&less]);
         let summary = night.run(&[]);
         assert_eq!((&summary["duplicate"], &summary["legs"]), (&1.into(), &0.into()), "{less}");
@@ -156,16 +181,22 @@ fn what_is_closed_stays_closed_where_another_export_says_less() {
 #[test]
 fn what_is_closed_stays_closed() {
     let night = waiting();
-    let said = run(&night, &["suspense", "close", "CA2", "CA3", "--reason", "agreed with the carrier"]).ok();
+    let said =
+        run(&night, &["suspense", "close", "CA2", "CA3", "--reason", "agreed with the carrier"])
+            .ok();
     assert!(said.contains(": 2 records written off\nhead "), "{said}");
     assert_eq!(suspense(&night, &[]), ["-", "CA4", "CA5", "CA5"]);
     run(&night, &["verify"]).ok();
     let list = run(&night, &["runs", "--format", "json"]).json();
     let last = &list[2];
-    assert_eq!((&last["kind"], &last["reason"]), (&"close".into(), &"agreed with the carrier".into()));
+    assert_eq!(
+        (&last["kind"], &last["reason"]),
+        (&"close".into(), &"agreed with the carrier".into())
+    );
     assert_eq!(last["counts"]["closed"], serde_json::json!({"records": 2, "seconds": 431}));
     let account = &last["suspense"];
-    let records = ["opening", "new", "taken_up", "closed", "closing"].map(|entry| account[entry]["records"].as_u64());
+    let records = ["opening", "new", "taken_up", "closed", "closing"]
+        .map(|entry| account[entry]["records"].as_u64());
     assert_eq!(records, [Some(6), Some(0), Some(0), Some(2), Some(4)]);
 
     night.calls(&[LOST_CHILD, NO_RATE]);
@@ -185,7 +216,8 @@ fn a_chosen_version_is_booked_by_the_next_run() {
         let night = waiting();
         run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
         assert_eq!(suspense(&night, &["--reason", "conflicting-duplicate"]), ["CA5"]);
-        let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+        let summary =
+            run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
         assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &amount.into()));
         // Both versions come again with the next export: copies, both of them.
         night.calls(&[ONE, TWO]);
@@ -202,18 +234,34 @@ fn a_version_that_comes_after_the_choice_waits_beside_it() {
     run(&night, &["suspense", "resolve", "CA5", "--take", "1"]).ok();
     night.calls(&[&ONE.replace(",60,", ",3600,")]);
     let summary = night.run(&[]);
-    assert_eq!((&summary["rated"], &summary["suspended_by_reason"]["conflicting-duplicate"]), (&0.into(), &2.into()));
+    assert_eq!(
+        (&summary["rated"], &summary["suspended_by_reason"]["conflicting-duplicate"]),
+        (&0.into(), &2.into())
+    );
     assert_eq!(suspense(&night, &["--reason", "conflicting-duplicate"]), ["CA5", "CA5"]);
     let none = run(&night, &["suspense", "close", "calls.csv:8/0", "--reason", "x"]);
-    assert!(none.code == 1 && none.stderr.contains("no record of calls.csv:8/0 waits"), "{}", none.shown());
+    assert!(
+        none.code == 1 && none.stderr.contains("no record of calls.csv:8/0 waits"),
+        "{}",
+        none.shown()
+    );
     let shown = run(&night, &["suspense", "show", "CA5", "--format", "json"]).json();
-    let lengths: Vec<&str> =
-        shown["versions"].as_array().unwrap().iter().map(|v| v["fields"]["duration"].as_str().unwrap()).collect();
+    let lengths: Vec<&str> = shown["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v["fields"]["duration"].as_str().unwrap())
+        .collect();
     let take = if lengths[0] == "60" { "1" } else { "2" };
     let said = run(&night, &["suspense", "resolve", "CA5", "--take", take]).ok();
     assert!(said.contains(&format!("version {take} stands (duration 60)")), "{said}");
-    let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
-    assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &"0.01000".into()), "60 s are a minute at 0.0100");
+    let summary =
+        run(&night, &["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+    assert_eq!(
+        (&summary["rated"], &summary["amount"]["USD"]),
+        (&1.into(), &"0.01000".into()),
+        "60 s are a minute at 0.0100"
+    );
     run(&night, &["verify"]).ok();
 }
 
@@ -222,15 +270,22 @@ fn a_version_that_comes_after_the_choice_waits_beside_it() {
 fn what_was_written_off_does_not_come_back_under_another_spelling() {
     let night = Night::with_plain_deck();
     let call = |end: &str, seconds: u32, trunk: &str| {
-        format!("CA1,,AC1,{trunk},trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,{end},{seconds},completed")
+        format!(
+            "CA1,,AC1,{trunk},trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,{end},{seconds},completed"
+        )
     };
     night.calls(&[&call("", 60, ""), &call("", 3600, "")]);
     night.run(&[]);
     run(&night, &["suspense", "close", "CA1", "--reason", "not ours"]).ok();
-    for (end, trunk) in [("2026-11-20T11:00:00Z", ""), ("", "TK1"), ("2026-11-20T11:00:00Z", "TK1")] {
+    for (end, trunk) in [("2026-11-20T11:00:00Z", ""), ("", "TK1"), ("2026-11-20T11:00:00Z", "TK1")]
+    {
         night.calls(&[&call(end, 3600, trunk)]);
         let summary = night.run(&["--no-transfers"]);
-        assert_eq!((&summary["duplicate"], &summary["rated"]), (&1.into(), &0.into()), "{end} {trunk}");
+        assert_eq!(
+            (&summary["duplicate"], &summary["rated"]),
+            (&1.into(), &0.into()),
+            "{end} {trunk}"
+        );
     }
     // What says anything else is another version.
     night.calls(&[&call("2026-11-20T10:30:00Z", 1800, "TK1")]);
@@ -253,8 +308,16 @@ fn retry_after_the_deck_was_mended() {
     night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nGB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n");
     // A row of billed dates is gone with it: that is said first.
     let refused = run(&night, &["suspense", "retry", "--rates", "rates"]);
-    assert!(refused.code == 1 && refused.stderr.contains("origination to 1: 0.0034 USD (60/60) → gone"), "{}", refused.stderr);
-    let summary = run(&night, &["suspense", "retry", "--rates", "rates", "--accept-changes", "--format", "json"]).json();
+    assert!(
+        refused.code == 1 && refused.stderr.contains("origination to 1: 0.0034 USD (60/60) → gone"),
+        "{}",
+        refused.stderr
+    );
+    let summary = run(
+        &night,
+        &["suspense", "retry", "--rates", "rates", "--accept-changes", "--format", "json"],
+    )
+    .json();
     let counts = ["read", "retried", "rated", "suspended"].map(|name| summary[name].as_u64());
     assert_eq!(counts, [Some(0), Some(6), Some(1), Some(5)]);
     assert_eq!(summary["amount"]["USD"], "0.03000", "61 s are two minutes at 0.0150");
@@ -263,7 +326,11 @@ fn retry_after_the_deck_was_mended() {
     none.calls(&[GOOD]);
     none.run(&[]);
     assert_eq!(run(&none, &["suspense", "retry", "--rates", "rates"]).ok(), "nothing waits\n");
-    assert_eq!(run(&none, &["runs", "--format", "json"]).json().as_array().map(Vec::len), Some(1), "no empty run");
+    assert_eq!(
+        run(&none, &["runs", "--format", "json"]).json().as_array().map(Vec::len),
+        Some(1),
+        "no empty run"
+    );
 }
 
 /// What waits in one ledger is a call file for another.
@@ -271,13 +338,28 @@ fn retry_after_the_deck_was_mended() {
 fn exported_records_are_a_call_file() {
     let night = waiting();
     let done = run(&night, &["suspense", "--export", "waiting.jsonl"]);
-    assert!(done.code == 0 && done.stderr.contains("1 record is no record of fields"), "{}", done.shown());
-    let args = ["run", "--cdrs", "waiting.jsonl", "--rates", "rates", "--ledger", "other", "--format", "json"];
+    assert!(
+        done.code == 0 && done.stderr.contains("1 record is no record of fields"),
+        "{}",
+        done.shown()
+    );
+    let args = [
+        "run",
+        "--cdrs",
+        "waiting.jsonl",
+        "--rates",
+        "rates",
+        "--ledger",
+        "other",
+        "--format",
+        "json",
+    ];
     let summary = run(&night, &args).json();
     assert_eq!((&summary["read"], &summary["suspended"]), (&5.into(), &5.into()));
     let reasons = |ledger: &str| {
         let rows = run(&night, &["suspense", "--ledger", ledger, "--format", "json"]).json();
-        let row = |row: &Value| (row["call_sid"].clone().to_string(), row["reason"].clone().to_string());
+        let row =
+            |row: &Value| (row["call_sid"].clone().to_string(), row["reason"].clone().to_string());
         let mut rows: Vec<_> = rows.as_array().expect("a list").iter().map(row).collect();
         rows.retain(|(_, reason)| reason != "\"malformed-record\"");
         rows.sort();
@@ -285,9 +367,14 @@ fn exported_records_are_a_call_file() {
     };
     assert_eq!(reasons("other"), reasons("ledger"));
     // In its own ledger each is a copy of what waits already.
-    let again = run(&night, &["run", "--cdrs", "waiting.jsonl", "--rates", "rates", "--format", "json"]).json();
+    let again =
+        run(&night, &["run", "--cdrs", "waiting.jsonl", "--rates", "rates", "--format", "json"])
+            .json();
     assert_eq!((&again["duplicate"], &again["suspended"]), (&5.into(), &6.into()));
-    assert_eq!(run(&night, &["suspense", "--export", "-", "--reason", "not-final"]).ok().lines().count(), 1);
+    assert_eq!(
+        run(&night, &["suspense", "--export", "-", "--reason", "not-final"]).ok().lines().count(),
+        1
+    );
 }
 
 #[test]
@@ -323,11 +410,17 @@ fn a_start_without_an_offset_is_of_the_zone() {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
     // Nothing prices it, so it waits; 00:30 in Berlin is 23:30 of the day before in UTC.
-    night.calls(&["W1,,AC1,,trunking-terminating,+12025550101,+9990001,2026-11-20 00:30:00,,60,completed"]);
+    night.calls(&[
+        "W1,,AC1,,trunking-terminating,+12025550101,+9990001,2026-11-20 00:30:00,,60,completed",
+    ]);
     night.run(&[]);
     let listed = |from: &str, to: &str| {
-        let list = night.trunkrate(&["suspense", "--all", "--from", from, "--to", to, "--format", "json"]).json();
-        let export = night.trunkrate(&["export", "suspense", "--from", from, "--to", to, "--format", "csv"]).ok();
+        let list = night
+            .trunkrate(&["suspense", "--all", "--from", from, "--to", to, "--format", "json"])
+            .json();
+        let export = night
+            .trunkrate(&["export", "suspense", "--from", from, "--to", to, "--format", "csv"])
+            .ok();
         (list.as_array().expect("a list").len(), export.lines().count() - 1)
     };
     assert_eq!(listed("2026-11-19T23:00:00Z", "2026-11-20T00:00:00Z"), (1, 1));

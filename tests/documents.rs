@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use trunkrate::document::build::{self, Frame, Item, Tax};
 use trunkrate::document::usage::{LineKey, Usage};
-use trunkrate::document::{Buyer, Document, Exact, ItemisedLeg, Kind, Party, Payment, Seller, TaxCategory};
+use trunkrate::document::{
+    Buyer, Document, Exact, ItemisedLeg, Kind, Party, Payment, Seller, TaxCategory,
+};
 use trunkrate::money::{Amount, Price};
 
 /// The UTC day of 2026-11-01, in days since 1970.
@@ -42,15 +44,16 @@ pub const HOSTILE: [&str; 24] = [
 
 /// All that a document says beside its usage.
 pub fn frame(currency: &str) -> Frame {
-    let party = |name: &str, address: &str, city: &str, postcode: &str, tax_id: &str, email: &str| Party {
-        name: name.into(),
-        address: vec![address.into()],
-        city: city.into(),
-        postcode: postcode.into(),
-        country: "DE".into(),
-        tax_id: tax_id.into(),
-        email: email.into(),
-    };
+    let party =
+        |name: &str, address: &str, city: &str, postcode: &str, tax_id: &str, email: &str| Party {
+            name: name.into(),
+            address: vec![address.into()],
+            city: city.into(),
+            postcode: postcode.into(),
+            country: "DE".into(),
+            tax_id: tax_id.into(),
+            email: email.into(),
+        };
     Frame {
         kind: Kind::Invoice,
         number: Some("INV-2026-000042".into()),
@@ -60,19 +63,37 @@ pub fn frame(currency: &str) -> Frame {
         supplementary: false,
         seller: Seller {
             id: "main".into(),
-            party: party("Trunkline Carrier GmbH", "Musterweg 3", "Berlin", "10115", "DE123456789", "billing@carrier.example"),
+            party: party(
+                "Trunkline Carrier GmbH",
+                "Musterweg 3",
+                "Berlin",
+                "10115",
+                "DE123456789",
+                "billing@carrier.example",
+            ),
             registration: "HRB 12345 B, Amtsgericht Charlottenburg".into(),
             phone: "+49301234567".into(),
             website: "https://carrier.example".into(),
         },
         buyer: Buyer {
             account_sid: "AC20261120000000000000000000000002".into(),
-            party: party("Nordwind Logistik GmbH", "Hafenstraße 17", "Hamburg", "20457", "DE999999999", "ap@nordwind.example"),
+            party: party(
+                "Nordwind Logistik GmbH",
+                "Hafenstraße 17",
+                "Hamburg",
+                "20457",
+                "DE999999999",
+                "ap@nordwind.example",
+            ),
             reference: "KST-4711".into(),
             order: "PO-88231".into(),
         },
         currency: currency.into(),
-        tax: Tax { category: TaxCategory::Standard, rate: Decimal::new(19, 0), reason: String::new() },
+        tax: Tax {
+            category: TaxCategory::Standard,
+            rate: Decimal::new(19, 0),
+            reason: String::new(),
+        },
         payment: Payment {
             terms: "Payable within 14 days without deduction.".into(),
             account_name: "Trunkline Carrier GmbH".into(),
@@ -84,7 +105,12 @@ pub fn frame(currency: &str) -> Frame {
 }
 
 fn item(description: &str, quantity: i64, cents: i64, tax: Option<Tax>) -> Item {
-    Item { description: description.into(), quantity: Decimal::from(quantity), unit_price: Decimal::new(cents, 2), tax }
+    Item {
+        description: description.into(),
+        quantity: Decimal::from(quantity),
+        unit_price: Decimal::new(cents, 2),
+        tax,
+    }
 }
 
 /// An invoice of so many lines of usage, over all scenarios and the days of the month, and two items.
@@ -97,7 +123,13 @@ pub fn invoice(currency: &str, lines: u32) -> Document {
         ("origination-to-sip", "origination"),
         ("origination-to-pstn", "termination"),
     ];
-    let places = ["Germany - Fixed", "Germany - Mobile", "United Kingdom - Fixed", "France - Mobile Orange", "Austria - Special"];
+    let places = [
+        "Germany - Fixed",
+        "Germany - Mobile",
+        "United Kingdom - Fixed",
+        "France - Mobile Orange",
+        "Austria - Special",
+    ];
     let mut usage = Usage::default();
     for number in 0..lines {
         let (scenario, service) = scenarios[number as usize % scenarios.len()];
@@ -115,10 +147,13 @@ pub fn invoice(currency: &str, lines: u32) -> Document {
             let minutes = i64::from(number % 5 + call + 1);
             let id = format!("CA{number:016}{call:016}");
             let amount = Amount::from_units(price / 100 * minutes);
-            usage.add(&id, day, key.clone(), u64::try_from(minutes * 60).expect("positive"), amount).expect("it fits");
+            usage
+                .add(&id, day, key.clone(), u64::try_from(minutes * 60).expect("positive"), amount)
+                .expect("it fits");
         }
     }
-    let items = [item("Number +442079460110", 1, 115, None), item("Trunk, 30 channels", 2, 2450, None)];
+    let items =
+        [item("Number +442079460110", 1, 115, None), item("Trunk, 30 channels", 2, 2450, None)];
     build::document(frame(currency), &usage, &items).expect("it adds up")
 }
 
@@ -132,12 +167,18 @@ pub fn month() -> Document {
         ("United Kingdom - Mobile O2", "termination-to-pstn", "termination", 290_000_000),
         ("France - Fixed", "termination-to-pstn", "termination", 72_000_000),
         ("Germany - Local number, inbound", "origination", "origination", 34_000_000),
-        ("United Kingdom - Local number, inbound", "origination-to-pstn", "origination", 34_000_000),
+        (
+            "United Kingdom - Local number, inbound",
+            "origination-to-pstn",
+            "origination",
+            34_000_000,
+        ),
         ("Austria - Mobile", "origination-to-pstn", "termination", 330_000_000),
     ];
     for day in 0..30_i64 {
         for (number, (description, scenario, service, price)) in (0..).zip(destinations) {
-            let calls = if day % 7 == 6 || day % 7 == 0 { 1 } else { 5 + (day * 7 + number * 3) % 11 };
+            let calls =
+                if day % 7 == 6 || day % 7 == 0 { 1 } else { 5 + (day * 7 + number * 3) % 11 };
             for call in 0..calls {
                 let late = day == 3 && call == 0 && number < 2;
                 let key = LineKey {
@@ -152,18 +193,26 @@ pub fn month() -> Document {
                 let id = format!("CA{day:010}{number:010}{call:012}");
                 let seconds = u64::try_from(minutes).expect("positive") * 60 - 12;
                 let day = NOVEMBER + if late { -1 } else { day };
-                usage.add(&id, day, key, seconds, Amount::from_units(price * minutes / 100)).expect("it fits");
+                usage
+                    .add(&id, day, key, seconds, Amount::from_units(price * minutes / 100))
+                    .expect("it fits");
             }
         }
     }
-    let exempt = Tax { category: TaxCategory::Exempt, rate: Decimal::ZERO, reason: "Exempt by § 4 No. 8 UStG.".into() };
-    let items = [item("Trunk, 30 channels", 1, 4900, None), item("Deposit", 1, 25_000, Some(exempt))];
+    let exempt = Tax {
+        category: TaxCategory::Exempt,
+        rate: Decimal::ZERO,
+        reason: "Exempt by § 4 No. 8 UStG.".into(),
+    };
+    let items =
+        [item("Trunk, 30 channels", 1, 4900, None), item("Deposit", 1, 25_000, Some(exempt))];
     build::document(frame("EUR"), &usage, &items).expect("it adds up")
 }
 
 /// The credit note of a short invoice.
 pub fn credit() -> Document {
-    let (number, date, reason) = ("CN-2026-000001", "2026-12-03", "Billed to the wrong company of the group.");
+    let (number, date, reason) =
+        ("CN-2026-000001", "2026-12-03", "Billed to the wrong company of the group.");
     build::credit_note(&invoice("EUR", 3), number.into(), date.into(), reason.into())
 }
 
@@ -175,7 +224,9 @@ pub fn draft() -> Document {
 /// Names, words and numbers that are longer than any page is wide.
 pub fn long() -> Document {
     let mut long = invoice("EUR", 9);
-    long.seller.party.name = "Telekommunikationsdienstleistungsgesellschaft Nordwestmecklenburg GmbH & Co. KG ".repeat(2);
+    long.seller.party.name =
+        "Telekommunikationsdienstleistungsgesellschaft Nordwestmecklenburg GmbH & Co. KG "
+            .repeat(2);
     long.buyer.party.name = "ΩАБВمرحبا日本電信電話".repeat(9);
     long.buyer.reference = "A".repeat(300);
     long.usage[2].description = "Averyverylongwordwithoutanyspaceinit".repeat(9);
@@ -185,7 +236,8 @@ pub fn long() -> Document {
     long.notes = vec!["Note ".repeat(300), "N".repeat(500)];
     long.payment.iban = "9".repeat(60);
     let huge = Exact("79228162514264.33759354".parse().expect("a decimal"));
-    (long.usage[0].amount, long.totals.total, long.totals.rounding, long.totals.usage) = (huge, huge, huge, huge);
+    (long.usage[0].amount, long.totals.total, long.totals.rounding, long.totals.usage) =
+        (huge, huge, huge, huge);
     long
 }
 
@@ -193,7 +245,12 @@ pub fn long() -> Document {
 pub fn legs(count: u64) -> Vec<ItemisedLeg> {
     let scenarios = ["termination", "origination", "origination-to-pstn"];
     let leg = |number: u64| ItemisedLeg {
-        start: format!("2026-11-{:02}T{:02}:{:02}:00Z", number / 1440 % 30 + 1, number / 60 % 24, number % 60),
+        start: format!(
+            "2026-11-{:02}T{:02}:{:02}:00Z",
+            number / 1440 % 30 + 1,
+            number / 60 % 24,
+            number % 60
+        ),
         call_sid: format!("CA{number:032}"),
         from: "+493012345678".into(),
         to: format!("+4420794{:05}", number % 100_000),
@@ -251,10 +308,18 @@ pub fn judge(script: &str, arguments: &[&Path], stdin: &str) -> (bool, serde_jso
     assert!(python.exists(), "{} is missing; run `make validators`", python.display());
     let mut command = Command::new(&python);
     command.arg(root.join("tests/validators").join(script)).args(arguments);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("python runs");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python runs");
     child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("it is read");
     let done = child.wait_with_output().expect("it ends");
     let errors = String::from_utf8_lossy(&done.stderr);
     let found = serde_json::from_slice(&done.stdout);
-    (done.status.success(), found.unwrap_or_else(|e| panic!("{script}: {e}; run `make validators`, or see\n{errors}")))
+    (
+        done.status.success(),
+        found.unwrap_or_else(|e| panic!("{script}: {e}; run `make validators`, or see\n{errors}")),
+    )
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 /// A call from `from` to `to` of 61 s, 120 s billed by 60/60: 0.02000 at 0.0100 a minute.
 fn row(sid: &str, from: &str, to: &str) -> String {
-    format!("{sid},,AC1,TK1,trunking-terminating,{from},{to},2026-11-20T10:00:00Z,2026-11-20T10:01:01Z,61,completed")
+    format!(
+        "{sid},,AC1,TK1,trunking-terminating,{from},{to},2026-11-20T10:00:00Z,2026-11-20T10:01:01Z,61,completed"
+    )
 }
 
 fn root(sid: &str) -> String {
@@ -16,7 +18,9 @@ fn root(sid: &str) -> String {
 
 /// A child to the PSTN of 60 s: two legs of 0.01000.
 fn child(sid: &str, parent: &str) -> String {
-    format!("{sid},{parent},AC1,TK1,,,+13035550103,2026-11-20T10:01:00Z,2026-11-20T10:02:00Z,60,completed")
+    format!(
+        "{sid},{parent},AC1,TK1,,,+13035550103,2026-11-20T10:01:00Z,2026-11-20T10:02:00Z,60,completed"
+    )
 }
 
 fn night(rows: &[String]) -> Night {
@@ -40,9 +44,13 @@ fn exported(night: &Night, what: &str) -> Vec<Value> {
 /// Runs it and fails; what was said.
 #[track_caller]
 fn refused(night: &Night, more: &[&str]) -> String {
-    let done = night.trunkrate(&[&["run", "--rates", "rates", "--ledger", "ledger"], more].concat());
+    let done =
+        night.trunkrate(&[&["run", "--rates", "rates", "--ledger", "ledger"], more].concat());
     assert_eq!((done.code, done.stdout.as_str()), (1, ""), "{}", done.stderr);
-    assert!(!night.path().join("ledger/runs").exists() || night.trunkrate(&["runs", "--format", "json"]).stdout.trim() == "[]");
+    assert!(
+        !night.path().join("ledger/runs").exists()
+            || night.trunkrate(&["runs", "--format", "json"]).stdout.trim() == "[]"
+    );
     done.stderr
 }
 
@@ -79,36 +87,69 @@ fn an_export_that_knows_no_transfers_says_so() {
 /// Any one column renamed: refused, in every format. Of those that a bill can be made without, only the optional ones pass.
 #[test]
 fn every_column_that_a_bill_needs_is_missed_in_every_format() {
-    let needed = ["sid", "parent_call_sid", "account_sid", "direction", "from", "to", "start_time", "duration", "status"];
+    let needed = [
+        "sid",
+        "parent_call_sid",
+        "account_sid",
+        "direction",
+        "from",
+        "to",
+        "start_time",
+        "duration",
+        "status",
+    ];
     let night = night(&[]);
     let whole = call_file(&[&root("CA1"), &child("CA2", "CA1")]);
     let fields: Vec<&str> = HEADER.split(',').collect();
     let objects = |name: &str, other: &str| {
         let object = |line: &str| {
-            let pairs = fields
-                .iter()
-                .zip(line.split(','))
-                .map(|(field, text)| (if *field == name { other.to_owned() } else { (*field).to_owned() }, Value::from(text)));
+            let pairs = fields.iter().zip(line.split(',')).map(|(field, text)| {
+                (
+                    if *field == name { other.to_owned() } else { (*field).to_owned() },
+                    Value::from(text),
+                )
+            });
             Value::Object(pairs.collect())
         };
         whole.lines().skip(1).map(object).collect::<Vec<Value>>()
     };
     for name in HEADER.split(',') {
         let other = format!("my_{name}_x9");
-        let header: Vec<&str> = fields.iter().map(|field| if *field == name { other.as_str() } else { field }).collect();
+        let header: Vec<&str> = fields
+            .iter()
+            .map(|field| if *field == name { other.as_str() } else { field })
+            .collect();
         night.file("renamed.csv", whole.replacen(HEADER, &header.join(","), 1));
         let objects = objects(name, &other);
-        night.file("renamed.jsonl", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n");
+        night.file(
+            "renamed.jsonl",
+            objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n",
+        );
         night.file("renamed.json", json!({ "calls": objects }).to_string());
         write_parquet(&night, "renamed.parquet", &header, &whole);
         for file in ["renamed.csv", "renamed.jsonl", "renamed.json", "renamed.parquet"] {
-            let done = night.trunkrate(&["run", "--rates", "rates", "--ledger", &format!("of_{name}_{file}"), "--cdrs", file]);
+            let done = night.trunkrate(&[
+                "run",
+                "--rates",
+                "rates",
+                "--ledger",
+                &format!("of_{name}_{file}"),
+                "--cdrs",
+                file,
+            ]);
             let is_needed = needed.contains(&name);
             assert_eq!(done.code, i32::from(is_needed), "{file} without {name}: {}", done.stderr);
-            let said =
-                if is_needed { format!("`{name}`") } else { format!("the column `{other}` is not read; it resembles `{name}`") };
+            let said = if is_needed {
+                format!("`{name}`")
+            } else {
+                format!("the column `{other}` is not read; it resembles `{name}`")
+            };
             // No bill hangs on the carrier's own price.
-            assert!(name.starts_with("price") || done.stderr.contains(&said), "{file} without {name}: {}", done.stderr);
+            assert!(
+                name.starts_with("price") || done.stderr.contains(&said),
+                "{file} without {name}: {}",
+                done.stderr
+            );
         }
     }
 }
@@ -121,7 +162,8 @@ fn write_parquet(night: &Night, name: &str, header: &[&str], csv: &str) {
         let texts: Vec<&str> = rows.iter().map(|row| row[at]).collect();
         Column::new((*name).into(), texts)
     };
-    let mut frame = DataFrame::new_infer_height(header.iter().enumerate().map(column).collect()).expect("columns");
+    let mut frame = DataFrame::new_infer_height(header.iter().enumerate().map(column).collect())
+        .expect("columns");
     let file = std::fs::File::create(night.path().join(name)).expect("a file");
     ParquetWriter::new(file).finish(&mut frame).expect("Parquet");
 }
@@ -133,7 +175,10 @@ fn json_lines_of_anything_are_no_call_file() {
         night.file("x.jsonl", text);
         refused(&night, &["--cdrs", "x.jsonl"])
     };
-    assert!(said("{\"hello\":1}\n{\"hello\":2}\n").contains("is not a call file: it has no columns `sid`"));
+    assert!(
+        said("{\"hello\":1}\n{\"hello\":2}\n")
+            .contains("is not a call file: it has no columns `sid`")
+    );
     let envelope = said(
         "{\"stream\":\"calls\",\"data\":{\"sid\":\"CA1\",\"status\":\"completed\"}}\n{\"stream\":\"calls\",\"data\":{\"sid\":\"CA2\",\"status\":\"completed\"}}\n",
     );
@@ -144,7 +189,13 @@ fn json_lines_of_anything_are_no_call_file() {
 #[test]
 fn call_files_that_are_named_like_partial_ones_are_said() {
     let night = Night::with_plain_deck();
-    for (name, id) in [("a.csv", "CA1"), ("_b.csv", "CA2"), (".c.csv.gz", "CA3"), ("_SUCCESS", ""), (".a.csv.crc", "")] {
+    for (name, id) in [
+        ("a.csv", "CA1"),
+        ("_b.csv", "CA2"),
+        (".c.csv.gz", "CA3"),
+        ("_SUCCESS", ""),
+        (".a.csv.crc", ""),
+    ] {
         night.file(&format!("calls/{name}"), call_file(&[&root(id)]));
     }
     let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--format", "json"]);
@@ -167,27 +218,48 @@ fn a_page_whose_next_page_is_missing_is_said() {
         json!({"page": number, "uri": format!("/Calls.json?Page={number}"), "next_page_uri": next, "calls": [call]}).to_string()
     };
     night.file("calls/page0.json", page(0, "/Calls.json?Page=1", "CA1"));
-    let args = ["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "one", "--format", "json"];
+    let args =
+        ["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "one", "--format", "json"];
     let done = night.trunkrate(&args);
     assert!(
         done.stderr.contains("note: calls/page0.json: is not the last page: the next one, /Calls.json?Page=1, is not among"),
         "{}",
         done.stderr
     );
-    assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page0.json", "next_page_uri": "/Calls.json?Page=1"}]));
+    assert_eq!(
+        done.json()["incomplete"],
+        json!([{"file": "calls/page0.json", "next_page_uri": "/Calls.json?Page=1"}])
+    );
     // As libraries in other languages keep it.
-    night.file("calls/page0.json", page(0, "/Calls.json?Page=1", "CA1").replace("next_page_uri", "nextPageUri"));
-    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "three", "--format", "json"]);
-    assert!(done.stderr.contains("is not the last page: the next one, /Calls.json?Page=1, is not among"), "{}", done.stderr);
+    night.file(
+        "calls/page0.json",
+        page(0, "/Calls.json?Page=1", "CA1").replace("next_page_uri", "nextPageUri"),
+    );
+    let done = night.trunkrate(&[
+        "run", "--cdrs", "calls", "--rates", "rates", "--ledger", "three", "--format", "json",
+    ]);
+    assert!(
+        done.stderr
+            .contains("is not the last page: the next one, /Calls.json?Page=1, is not among"),
+        "{}",
+        done.stderr
+    );
     night.file("calls/page1.json", page(1, "", "CA2"));
-    let both = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "two", "--format", "json"]);
+    let both = night.trunkrate(&[
+        "run", "--cdrs", "calls", "--rates", "rates", "--ledger", "two", "--format", "json",
+    ]);
     assert_eq!((both.stderr.as_str(), &both.clone().json()["incomplete"]), ("", &json!([])));
     // The second page alone.
     std::fs::remove_file(night.path().join("calls/page0.json")).expect("it is removed");
-    let done = night.trunkrate(&["run", "--cdrs", "calls", "--rates", "rates", "--ledger", "four", "--format", "json"]);
+    let done = night.trunkrate(&[
+        "run", "--cdrs", "calls", "--rates", "rates", "--ledger", "four", "--format", "json",
+    ]);
     let said = "note: calls/page1.json: is not the first page: the one before, page 0, is not among the files";
     assert!(done.stderr.contains(said), "{}", done.stderr);
-    assert_eq!(done.json()["incomplete"], json!([{"file": "calls/page1.json", "previous_page": "page 0"}]));
+    assert_eq!(
+        done.json()["incomplete"],
+        json!([{"file": "calls/page1.json", "previous_page": "page 0"}])
+    );
 }
 
 /// Two exports joined into one file, the second with its columns in another order: +49 was billed as the caller.
@@ -195,10 +267,17 @@ fn a_page_whose_next_page_is_missing_is_said() {
 fn another_header_among_the_rows_is_refused() {
     let night = night(&[]);
     let turned = HEADER.replacen("from,to", "to,from", 1);
-    let joined = [call_file(&[&root("CA1")]), format!("{turned}\n{},,,,\n", row("CA2", "+14155550102", "+12025550101"))].concat();
+    let joined = [
+        call_file(&[&root("CA1")]),
+        format!("{turned}\n{},,,,\n", row("CA2", "+14155550102", "+12025550101")),
+    ]
+    .concat();
     night.file("calls.csv", joined);
     let said = refused(&night, &["--cdrs", "calls.csv"]);
-    assert!(said.contains("error: calls.csv:3: has another header here, with columns in other places"), "{said}");
+    assert!(
+        said.contains("error: calls.csv:3: has another header here, with columns in other places"),
+        "{said}"
+    );
     // The same header again is a record that waits.
     night.file("calls.csv", [call_file(&[&root("CA1")]), call_file(&[&root("CA2")])].concat());
     let summary = night.run(&[]);
@@ -227,7 +306,10 @@ fn a_last_line_that_may_have_been_cut_waits() {
     let whole = call_file(&[&root("CA1"), &root("CA2")]);
     night.file("calls.csv", whole.trim_end());
     let summary = night.run(&[]);
-    assert_eq!((&summary["rated"], &summary["suspended_by_reason"]), (&json!(1), &json!({"malformed-record": 1})));
+    assert_eq!(
+        (&summary["rated"], &summary["suspended_by_reason"]),
+        (&json!(1), &json!({"malformed-record": 1}))
+    );
     let waiting = night.trunkrate(&["suspense", "--format", "json"]).json();
     assert!(waiting[0]["detail"].as_str().unwrap().contains("it may have been cut"), "{waiting}");
     // With the whole file the call is rated, and what was cut stays to be looked at.
@@ -303,24 +385,42 @@ fn directions_are_known_in_any_writing_and_the_rest_is_kept() {
     // A word that is no trunk's by the configuration.
     night.file("trunkrate.toml", "[input]\nother_directions = [\"Outbound\"]\n");
     let summary = night.run(&["--ledger", "other"]);
-    assert_eq!(summary["ignored_by_direction"], json!({"(none)": 1, "inbound": 1, "outbound": 1, "outbound-api": 2}));
+    assert_eq!(
+        summary["ignored_by_direction"],
+        json!({"(none)": 1, "inbound": 1, "outbound": 1, "outbound-api": 2})
+    );
 }
 
 #[test]
 fn a_run_that_ignores_all_it_read_warns() {
     let night = night(&[root("CA1").replacen("trunking-terminating", "outbound-api", 1)]);
-    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--ledger", "ledger"]);
+    let done =
+        night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--ledger", "ledger"]);
     assert_eq!(done.code, 0);
-    assert!(done.stderr.contains("warning: all 1 records were ignored: 1 outbound-api"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("warning: all 1 records were ignored: 1 outbound-api"),
+        "{}",
+        done.stderr
+    );
 }
 
 // ---- parties and targets ----------------------------------------------------------------------------------------
 
 #[test]
 fn a_caller_that_a_spreadsheet_mangled_is_not_an_unknown_one() {
-    let mangled = ["442079460110", "4.42079E+11", "'+442079460110", "+44 20 7946 0110", "(202) 555-0101", "4.4E+11"];
-    let mut rows = vec![row("CA0", "+442079460110", "+32455123456"), row("CAa", "anonymous", "+32455123456")];
-    rows.extend(mangled.iter().enumerate().map(|(at, from)| row(&format!("CB{at}"), from, "+32455123456")));
+    let mangled = [
+        "442079460110",
+        "4.42079E+11",
+        "'+442079460110",
+        "+44 20 7946 0110",
+        "(202) 555-0101",
+        "4.4E+11",
+    ];
+    let mut rows =
+        vec![row("CA0", "+442079460110", "+32455123456"), row("CAa", "anonymous", "+32455123456")];
+    rows.extend(
+        mangled.iter().enumerate().map(|(at, from)| row(&format!("CB{at}"), from, "+32455123456")),
+    );
     rows.push(row("CC1", "+442079460110", "32455123456"));
     let night = by_origin(&rows);
     let summary = night.run(&[]);
@@ -337,7 +437,11 @@ fn a_caller_that_a_spreadsheet_mangled_is_not_an_unknown_one() {
 #[test]
 fn the_carriers_numbers_for_a_withheld_caller_are_no_origin() {
     let numbers = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
-    let rows: Vec<String> = numbers.iter().enumerate().map(|(at, from)| row(&format!("CA{at}"), from, "+32455123456")).collect();
+    let rows: Vec<String> = numbers
+        .iter()
+        .enumerate()
+        .map(|(at, from)| row(&format!("CA{at}"), from, "+32455123456"))
+        .collect();
     let night = by_origin(&rows);
     night.deck(
         "LS,Lesotho,from there,0.9000,266,32,,,,,,,\nCN,China,from there,0.5000,86,32,,,,,,,\nBE,Belgium,BE,0.1320,,32,,,,,,,\n",
@@ -357,7 +461,9 @@ fn the_carriers_numbers_for_a_withheld_caller_are_no_origin() {
 #[test]
 fn a_withheld_caller_is_no_origin_for_children_either() {
     let night = night(&[row("CA1", "+266696687", "+14155550102")]);
-    night.deck("US,United States,from Lesotho,0.9000,266,1,,,,,,,\nUS,United States,US,0.0100,,1,,,,,,,\n");
+    night.deck(
+        "US,United States,from Lesotho,0.9000,266,1,,,,,,,\nUS,United States,US,0.0100,,1,,,,,,,\n",
+    );
     assert_eq!(night.run(&[])["amount"], json!({"USD": "0.02000"}));
     night.calls(&[&child("CA2", "CA1")]);
     assert_eq!(night.run(&[])["amount"], json!({"USD": "0.02000"}), "two legs of 0.01000");
@@ -412,7 +518,9 @@ fn user_parts_are_read_whole() {
 #[test]
 fn times_are_read_with_utc_and_without_seconds() {
     let at = |sid: &str, start: &str, end: &str| {
-        format!("{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,{start},{end},60,completed")
+        format!(
+            "{sid},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,{start},{end},60,completed"
+        )
     };
     let night = night(&[
         at("CA1", "2026-11-20 16:37:07.000000 UTC", "2026-11-20 16:38:07 GMT"),
@@ -421,11 +529,15 @@ fn times_are_read_with_utc_and_without_seconds() {
         at("CA4", "2026-11-20 10:00", ""),
     ]);
     let summary = night.run(&[]);
-    assert_eq!((&summary["amount"], &summary["suspended_by_reason"]), (&json!({"USD": "0.02000"}), &json!({"invalid-time": 2})));
+    assert_eq!(
+        (&summary["amount"], &summary["suspended_by_reason"]),
+        (&json!({"USD": "0.02000"}), &json!({"invalid-time": 2}))
+    );
     night.file("trunkrate.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
     let summary = night.run(&["--ledger", "other"]);
     assert_eq!(summary["suspended_by_reason"], json!({"invalid-time": 1}));
-    let calls = night.trunkrate(&["export", "calls", "--format", "jsonl", "--ledger", "other"]).ok();
+    let calls =
+        night.trunkrate(&["export", "calls", "--format", "jsonl", "--ledger", "other"]).ok();
     assert!(calls.contains("\"2026-11-20T09:00:00Z\""), "{calls}");
 }
 
@@ -452,7 +564,10 @@ fn a_bogus_date_does_not_give_parents_up() {
     let at = |sid: &str, year: &str| root(sid).replace("2026-11-20", &format!("{year}-11-20"));
     let night = night(&[at("CA1", "1970"), at("CA2", "2062"), root("CA3"), child("CA4", "CA9")]);
     let summary = night.run(&[]);
-    assert_eq!((&summary["rated"], &summary["suspended_by_reason"]), (&json!(3), &json!({"parent-missing": 1})));
+    assert_eq!(
+        (&summary["rated"], &summary["suspended_by_reason"]),
+        (&json!(3), &json!({"parent-missing": 1}))
+    );
     // Nor in a night of its own.
     night.calls(&[&at("CA5", "2063")]);
     assert_eq!(night.run(&[])["suspended_by_reason"], json!({"parent-missing": 1}));
@@ -479,15 +594,27 @@ fn two_exports_of_one_call_are_one_call() {
         for (first, second) in [(&whole, other), (other, &whole)] {
             let night = night(&[first.clone(), second.clone()]);
             let summary = night.run(&[]);
-            assert_eq!((&summary["amount"], &summary["duplicate"]), (&json!({"USD": "0.02000"}), &json!(1)), "{other}");
+            assert_eq!(
+                (&summary["amount"], &summary["duplicate"]),
+                (&json!({"USD": "0.02000"}), &json!(1)),
+                "{other}"
+            );
             let logged = &exported(&night, "calls")[0];
             let full = (json!("TK1"), json!("2026-11-20T10:01:01Z"), json!("+14155550102"));
-            assert_eq!((logged["trunk_sid"].clone(), logged["end_time"].clone(), logged["to"].clone()), full, "{other}");
+            assert_eq!(
+                (logged["trunk_sid"].clone(), logged["end_time"].clone(), logged["to"].clone()),
+                full,
+                "{other}"
+            );
             let over_two = self::night(std::slice::from_ref(first));
             over_two.run(&[]);
             over_two.calls(&[second.as_str()]);
             let summary = over_two.run(&[]);
-            assert_eq!((&summary["duplicate"], &summary["legs"]), (&json!(1), &json!(0)), "{first} then {second}");
+            assert_eq!(
+                (&summary["duplicate"], &summary["legs"]),
+                (&json!(1), &json!(0)),
+                "{first} then {second}"
+            );
             over_two.trunkrate(&["verify"]).ok();
         }
     }
@@ -497,19 +624,36 @@ fn two_exports_of_one_call_are_one_call() {
 fn the_fuller_version_of_a_child_counts() {
     let whole = format!(
         "{},,,+13035550103,",
-        child("CA2", "CA1").replacen("+13035550103", "sip:+13035550103@public-vip.ie1.twilio.com", 1)
+        child("CA2", "CA1").replacen(
+            "+13035550103",
+            "sip:+13035550103@public-vip.ie1.twilio.com",
+            1
+        )
     );
-    let lacking = child("CA2", "CA1").replacen("+13035550103", "sip:+13035550103@public-vip.ie1.twilio.com", 1);
-    for rows in [[root("CA1"), whole.clone(), lacking.clone()], [root("CA1"), lacking.clone(), whole.clone()]] {
+    let lacking = child("CA2", "CA1").replacen(
+        "+13035550103",
+        "sip:+13035550103@public-vip.ie1.twilio.com",
+        1,
+    );
+    for rows in [
+        [root("CA1"), whole.clone(), lacking.clone()],
+        [root("CA1"), lacking.clone(), whole.clone()],
+    ] {
         let summary = night(&rows).run(&[]);
-        assert_eq!((&summary["amount"], &summary["duplicate"]), (&json!({"USD": "0.04000"}), &json!(1)));
+        assert_eq!(
+            (&summary["amount"], &summary["duplicate"]),
+            (&json!({"USD": "0.04000"}), &json!(1))
+        );
     }
     // What waited for want of it is replaced, and a poorer copy does not take its place.
     let night = night(&[root("CA1"), lacking.clone()]);
     assert_eq!(night.run(&[])["suspended_by_reason"], json!({"ambiguous-target": 1}));
     night.calls(&[&whole]);
     let summary = night.run(&[]);
-    assert_eq!((&summary["amount"], &summary["suspended"]), (&json!({"USD": "0.02000"}), &json!(0)));
+    assert_eq!(
+        (&summary["amount"], &summary["suspended"]),
+        (&json!({"USD": "0.02000"}), &json!(0))
+    );
     night.calls(&[&lacking]);
     assert_eq!(night.run(&[])["duplicate"], 1);
 }
@@ -519,7 +663,10 @@ fn the_fuller_version_of_a_child_counts() {
 fn a_version_without_its_parent() {
     let orphaned = "CA2,,AC1,TK1,trunking-terminating,,+13035550103,2026-11-20T10:01:00Z,2026-11-20T10:02:00Z,60,completed";
     let summary = night(&[root("CA1"), child("CA2", "CA1"), orphaned.to_owned()]).run(&[]);
-    assert_eq!((&summary["amount"], &summary["duplicate"]), (&json!({"USD": "0.04000"}), &json!(1)));
+    assert_eq!(
+        (&summary["amount"], &summary["duplicate"]),
+        (&json!({"USD": "0.04000"}), &json!(1))
+    );
     let night = night(&[root("CA1"), orphaned.to_owned()]);
     assert_eq!(night.run(&[])["amount"], json!({"USD": "0.03000"}));
     night.calls(&[&child("CA2", "CA1")]);
@@ -543,10 +690,16 @@ fn versions_that_contradict_each_other_stay_a_conflict() {
         let night = night(std::slice::from_ref(&whole));
         night.run(&[]);
         night.calls(&[&changed]);
-        assert_eq!(night.run(&[])["suspended_by_reason"], json!({"conflicting-duplicate": 1}), "{other}");
+        assert_eq!(
+            night.run(&[])["suspended_by_reason"],
+            json!({"conflicting-duplicate": 1}),
+            "{other}"
+        );
     }
     // A third version that lacks the field settles nothing.
-    let third = night(&[whole.clone(), whole.replacen("TK1", "TK2", 1), whole.replacen("TK1", "", 1)]).run(&[]);
+    let third =
+        night(&[whole.clone(), whole.replacen("TK1", "TK2", 1), whole.replacen("TK1", "", 1)])
+            .run(&[]);
     assert_eq!(third["suspended_by_reason"], json!({"conflicting-duplicate": 3}));
 }
 
@@ -575,7 +728,11 @@ fn a_version_that_lacks_something_does_not_settle_what_waits() {
         night.run(&[]);
         night.calls(&[&second]);
         let summary = night.run(&[]);
-        assert_eq!((&summary["legs"], &summary["rated"]), (&json!(0), &json!(0)), "{first:?} {second}");
+        assert_eq!(
+            (&summary["legs"], &summary["rated"]),
+            (&json!(0), &json!(0)),
+            "{first:?} {second}"
+        );
         assert_eq!(summary["suspended"], waits, "{first:?} {second}");
         night.trunkrate(&["verify"]).ok();
     }
@@ -597,8 +754,13 @@ fn a_key_that_only_some_records_spell_otherwise_is_said() {
              {{\"sid\": \"CA2\", \"{key}\": \"CA1\", \"to\": \"+13035550103\", \"start_time\": \"2026-11-20T10:01:00Z\", {base}}}\n"
         );
         night.file("calls.jsonl", lines);
-        let done = night.trunkrate(&["run", "--cdrs", "calls.jsonl", "--rates", "rates", "--ledger", key]);
-        assert!(done.code == 0 && done.stderr.contains(&format!("`{key}`")), "{key}: {}", done.stderr);
+        let done =
+            night.trunkrate(&["run", "--cdrs", "calls.jsonl", "--rates", "rates", "--ledger", key]);
+        assert!(
+            done.code == 0 && done.stderr.contains(&format!("`{key}`")),
+            "{key}: {}",
+            done.stderr
+        );
         assert!(done.stderr.contains("`parent_call_sid`"), "{}", done.stderr);
     }
 }

@@ -11,21 +11,30 @@ const SELLER: &str = "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\nco
 fn two_decks() -> Night {
     let night = Night::new();
     for (folder, currency, price) in [("default", "USD", "0.0100"), ("eur", "EUR", "0.0200")] {
-        night.file(&format!("rates/{folder}/deck.toml"), format!("name = \"{folder}\"\ncurrency = \"{currency}\"\n"));
-        night
-            .file(&format!("rates/{folder}/p.csv"), format!("{DECK_HEADER}\nUS,United States,US,{price},,1,termination,,,,,,\n"));
+        night.file(
+            &format!("rates/{folder}/deck.toml"),
+            format!("name = \"{folder}\"\ncurrency = \"{currency}\"\n"),
+        );
+        night.file(
+            &format!("rates/{folder}/p.csv"),
+            format!("{DECK_HEADER}\nUS,United States,US,{price},,1,termination,,,,,,\n"),
+        );
     }
     night
 }
 
 /// A call of one minute.
 fn call(id: &str, account: &str) -> String {
-    format!("{id},,{account},,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,60,completed")
+    format!(
+        "{id},,{account},,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,60,completed"
+    )
 }
 
 fn book(night: &Night, calls: &[String], more: &[&str]) -> (Value, String) {
     night.calls(&calls.iter().map(String::as_str).collect::<Vec<_>>());
-    let done = night.trunkrate(&[&["run", "--cdrs", "calls.csv", "--rates", "rates", "--format", "json"], more].concat());
+    let done = night.trunkrate(
+        &[&["run", "--cdrs", "calls.csv", "--rates", "rates", "--format", "json"], more].concat(),
+    );
     (serde_json::from_str(&done.clone().ok()).expect("a summary"), done.stderr)
 }
 
@@ -38,7 +47,9 @@ const LIST: &[&str] = &["--accounts", "accounts.csv"];
 fn a_prefix_with_a_leading_zero_stops_check_and_run() {
     let night = Night::new();
     let rows = |mobile: &str, origins: &str| {
-        format!("DE,Germany,DE,0.0100,,49,,,,,,,\nDE,Germany,DE mobile,0.2000,{origins},{mobile},,,,,,,\n")
+        format!(
+            "DE,Germany,DE,0.0100,,49,,,,,,,\nDE,Germany,DE mobile,0.2000,{origins},{mobile},,,,,,,\n"
+        )
     };
     night.calls(&["A,,AC1,,trunking-terminating,+12025550101,+4915123456789,2026-11-20T10:00:00Z,,60,completed"]);
     let run: &[&str] = &["run", "--cdrs", "calls.csv", "--rates", "rates"];
@@ -67,7 +78,11 @@ fn a_prefix_with_a_leading_zero_stops_check_and_run() {
         night.deck(&rows(mobile, origins));
         for command in [&["rates", "check", "rates"][..], run] {
             let done = night.trunkrate(command);
-            assert_eq!((done.code, done.stderr), (1, format!("error: rates/prices.csv:3: {said}")), "{command:?}");
+            assert_eq!(
+                (done.code, done.stderr),
+                (1, format!("error: rates/prices.csv:3: {said}")),
+                "{command:?}"
+            );
         }
         assert!(!night.path().join("ledger/runs").exists(), "nothing was booked");
     }
@@ -99,7 +114,8 @@ fn accounts_come_with_any_delimiter_and_ids_are_trimmed() {
         let night = two_decks();
         let list = "\u{feff}Account SID;NAME;Deck\r\nAC1;Eins;eur\r\nAC2\u{a0};\"Zwei; die zweite\";eur \r\n";
         night.file("accounts.csv", list.replace(';', delimiter));
-        let (summary, stderr) = book(&night, &[call("A", "AC1"), call("B", "AC2"), call("C", "AC1\u{a0}")], LIST);
+        let (summary, stderr) =
+            book(&night, &[call("A", "AC1"), call("B", "AC2"), call("C", "AC1\u{a0}")], LIST);
         assert_eq!(summary["amount"], json!({"EUR": "0.06000"}), "{delimiter:?}");
         assert_eq!((&summary["unlisted_accounts"], stderr.as_str()), (&json!({}), ""));
         // The second rater reads the list by itself.
@@ -153,13 +169,24 @@ fn a_column_that_may_be_meant_for_another_stops_the_run() {
         let night = two_decks();
         night.file("accounts.csv", list);
         night.calls(&[&call("A", "AC1")]);
-        let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--accounts", "accounts.csv"]);
+        let done = night.trunkrate(&[
+            "run",
+            "--cdrs",
+            "calls.csv",
+            "--rates",
+            "rates",
+            "--accounts",
+            "accounts.csv",
+        ]);
         assert_eq!((done.code, done.stderr), (1, format!("error: {said}")), "{list}");
         assert!(!night.path().join("ledger/runs").exists(), "nothing was booked");
     }
     // Columns that are nothing's twin stay the user's own business.
     let night = two_decks();
-    night.file("accounts.csv", "account_sid,deck,phone,Account Owner,deck_since,,\nAC1,eur,1,Ann,2026-01,,\n");
+    night.file(
+        "accounts.csv",
+        "account_sid,deck,phone,Account Owner,deck_since,,\nAC1,eur,1,Ann,2026-01,,\n",
+    );
     assert_eq!(book(&night, &[call("A", "AC1")], LIST).0["amount"], json!({"EUR": "0.02000"}));
 }
 
@@ -168,7 +195,8 @@ fn unlisted_accounts_are_billed_and_counted() {
     let night = two_decks();
     night.file("accounts.csv", "account_sid,deck\nAC1,eur\n");
     let free = call("D", "AC8").replace("completed", "busy");
-    let (summary, stderr) = book(&night, &[call("A", "AC1"), call("B", "AC7"), call("C", "AC7"), free], LIST);
+    let (summary, stderr) =
+        book(&night, &[call("A", "AC1"), call("B", "AC7"), call("C", "AC7"), free], LIST);
     assert_eq!(summary["amount"], json!({"EUR": "0.02000", "USD": "0.02000"}));
     assert_eq!(summary["unlisted_accounts"], json!({"AC7": 2, "AC8": 1}));
     assert_eq!(
@@ -182,14 +210,19 @@ fn unlisted_accounts_are_billed_and_counted() {
     let (summary, stderr) = book(&night, &[call("A", "AC1"), call("A", "AC1")], &[]);
     assert_eq!((&summary["unlisted_accounts"], stderr.as_str()), (&json!({}), forgotten));
     let (summary, stderr) = book(&night, &[call("A", "AC1")], &[]);
-    assert_eq!((&summary["duplicate"], &summary["unlisted_accounts"], stderr.as_str()), (&json!(1), &json!({}), forgotten));
+    assert_eq!(
+        (&summary["duplicate"], &summary["unlisted_accounts"], stderr.as_str()),
+        (&json!(1), &json!({}), forgotten)
+    );
     // Of many the first ten are named.
     let night = two_decks();
     night.file("accounts.csv", "account_sid,deck\nAC1,eur\n");
     let calls: Vec<String> = (10..22).map(|n| call(&format!("C{n}"), &format!("AC{n}"))).collect();
     let (_, stderr) = book(&night, &calls, LIST);
     let named = "AC10, AC11, AC12, AC13, AC14, AC15, AC16, AC17, AC18, AC19 and 2 more\n";
-    let note = format!("note: the accounts file lacks 12 accounts with 12 calls, billed by the default deck: {named}");
+    let note = format!(
+        "note: the accounts file lacks 12 accounts with 12 calls, billed by the default deck: {named}"
+    );
     assert!(stderr.starts_with(&note), "{stderr}");
 }
 
@@ -215,7 +248,8 @@ fn unlisted_accounts_wait_where_the_policy_says_so() {
         "note: the accounts file lacks 1 account with 3 calls, waiting as unlisted-account: AC7\n\
          hint: list them: the next run bills what waits\n"
     );
-    let waits = night.trunkrate(&["suspense", "--reason", "unlisted-account", "--format", "json"]).json();
+    let waits =
+        night.trunkrate(&["suspense", "--reason", "unlisted-account", "--format", "json"]).json();
     assert_eq!(waits[0]["detail"], "the accounts file does not list AC7");
     night.file("accounts.csv", "account_sid,deck\nAC1,eur\nAC7,eur\n");
     let (summary, stderr) = book(&night, &[], LIST);
@@ -231,13 +265,17 @@ fn a_policy_about_unlisted_accounts_needs_the_list() {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", "[policy]\nunlisted_accounts = \"suspend\"\n");
     night.file("calls.csv", call_file(&[&call("A", "AC1")]));
-    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--ledger", "ledger"]);
+    let done =
+        night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", "--ledger", "ledger"]);
     let said = "error: policy.unlisted_accounts: is `suspend`, and no accounts file is given: no account would be unlisted, and every call be billed";
     assert!(done.code == 1 && done.stderr.starts_with(said), "{}", done.shown());
     assert!(!night.path().join("ledger/runs").exists());
     // An empty list is a list.
     night.file("accounts.csv", "account_sid,deck\n");
-    assert_eq!(book(&night, &[call("A", "AC1")], LIST).0["suspended_by_reason"], json!({"unlisted-account": 1}));
+    assert_eq!(
+        book(&night, &[call("A", "AC1")], LIST).0["suspended_by_reason"],
+        json!({"unlisted-account": 1})
+    );
 }
 
 /// A child whose parent was booked before the policy was set: it waits by itself.
@@ -261,20 +299,32 @@ fn a_child_of_an_unlisted_account_waits_too() {
 fn ledger_of_ac1() -> Night {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", SELLER);
-    night.file("accounts.csv", "account_sid;name;address;city;country\nAC1;One;1 Lane;;DE\nAC3;Three;;Bonn;DE\n");
-    book(&night, &[call("A", "AC1"), call("B", "AC4").replace("2026-11", "2026-12")], &["--accounts", "accounts.csv"]);
+    night.file(
+        "accounts.csv",
+        "account_sid;name;address;city;country\nAC1;One;1 Lane;;DE\nAC3;Three;;Bonn;DE\n",
+    );
+    book(
+        &night,
+        &[call("A", "AC1"), call("B", "AC4").replace("2026-11", "2026-12")],
+        &["--accounts", "accounts.csv"],
+    );
     night
 }
 
 fn issue(night: &Night, more: &[&str]) -> crate::support::Done {
-    night.trunkrate(&[&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"], more].concat())
+    night.trunkrate(
+        &[&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"], more].concat(),
+    )
 }
 
 /// Number, account and total of all that was issued.
 fn issued(night: &Night) -> Vec<String> {
     let list = night.trunkrate(&["invoice", "list", "--format", "json"]).json();
-    let shown =
-        |row: &Value| ["number", "account_sid", "total"].map(|name| row[name].as_str().expect("a text").to_owned()).join(" ");
+    let shown = |row: &Value| {
+        ["number", "account_sid", "total"]
+            .map(|name| row[name].as_str().expect("a text").to_owned())
+            .join(" ")
+    };
     list.as_array().expect("a list").iter().map(shown).collect()
 }
 
@@ -287,7 +337,10 @@ fn items_come_with_any_delimiter_to_accounts_that_exist() {
     // AC4 has a call in the ledger, though not in this month: its item is billed to an account that lacks an address.
     issue(&night, &[ITEMS, &["--allow-incomplete"]].concat()).ok();
     // 0.01 + 2 × 1.15 = 2.31; × 1.19 = 2.7489. 9.00 × 1.19 = 10.71. 1.00 × 1.19.
-    assert_eq!(issued(&night), ["INV-2026-000001 AC1 2.75", "INV-2026-000002 AC3 10.71", "INV-2026-000003 AC4 1.19"]);
+    assert_eq!(
+        issued(&night),
+        ["INV-2026-000001 AC1 2.75", "INV-2026-000002 AC3 10.71", "INV-2026-000003 AC4 1.19"]
+    );
     night.trunkrate(&["verify"]).ok();
 }
 
@@ -296,11 +349,15 @@ fn items_of_an_account_that_does_not_exist_are_refused() {
     let night = ledger_of_ac1();
     let header = "account_sid,description,quantity,unit_price,currency";
     let long = ["AC00000000000000000000000000000001", "AC0000000000000000000000000000001"];
-    night.file("accounts.csv", format!("account_sid,name,city,country\nAC1,One,Bonn,DE\n{},Long,Bonn,DE\n", long[0]));
+    night.file(
+        "accounts.csv",
+        format!("account_sid,name,city,country\nAC1,One,Bonn,DE\n{},Long,Bonn,DE\n", long[0]),
+    );
     let with = |row: &str| {
         night.file("items.csv", format!("{header}\nAC1,Number,1,1.00,USD\n{row}\n"));
         let more = [ITEMS, LIST, &["--allow-incomplete"]].concat();
-        let draft = night.trunkrate(&[&["invoice", "draft", "--period", "2026-11"], ITEMS, LIST].concat());
+        let draft =
+            night.trunkrate(&[&["invoice", "draft", "--period", "2026-11"], ITEMS, LIST].concat());
         let done = issue(&night, &more);
         assert_eq!((draft.code, &draft.stderr), (1, &done.stderr), "a draft says the same");
         assert_eq!((done.code, issued(&night)), (1, Vec::new()));
@@ -314,7 +371,10 @@ fn items_of_an_account_that_does_not_exist_are_refused() {
     let slip = format!("{},Trunk,1,900.00,USD", long[1]);
     let said = with(&slip);
     assert!(
-        said.ends_with(&format!("hint: the nearest known id is {}; list the account if it is a new one\n", long[0])),
+        said.ends_with(&format!(
+            "hint: the nearest known id is {}; list the account if it is a new one\n",
+            long[0]
+        )),
         "{said}"
     );
     for (header, said) in [
@@ -326,30 +386,47 @@ fn items_of_an_account_that_does_not_exist_are_refused() {
             "account_sid,description,quantity,unit_price,currency,colour",
             "items.csv:1: has the unknown column `colour`\nhint: expected account_sid,",
         ),
-        ("account_sid,description,quantity,currency", "items.csv:1: has no column `unit_price`\nhint: expected account_sid,"),
+        (
+            "account_sid,description,quantity,currency",
+            "items.csv:1: has no column `unit_price`\nhint: expected account_sid,",
+        ),
     ] {
         night.file("items.csv", format!("{header}\n"));
         let done = issue(&night, ITEMS);
-        assert!(done.code == 1 && done.stderr.starts_with(&format!("error: {said}")), "{}", done.shown());
+        assert!(
+            done.code == 1 && done.stderr.starts_with(&format!("error: {said}")),
+            "{}",
+            done.shown()
+        );
     }
 }
 
 #[test]
 fn an_invoice_says_who_buys() {
     let night = ledger_of_ac1();
-    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC3,Number,1,9.00,EUR\n");
-    night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,,,,\nAC3,Three,3 Lane,,\nAC5,No Calls,,,\n");
+    night.file(
+        "items.csv",
+        "account_sid,description,quantity,unit_price,currency\nAC3,Number,1,9.00,EUR\n",
+    );
+    night.file(
+        "accounts.csv",
+        "account_sid,name,address,city,country\nAC1,,,,\nAC3,Three,3 Lane,,\nAC5,No Calls,,,\n",
+    );
     let both = [ITEMS, LIST].concat();
     let lacks = "2 accounts lack what an invoice says of its customer:\n  AC1 (accounts.csv:2): name, address or city, country\n  AC3 (accounts.csv:3): country\n";
     let done = issue(&night, &both);
-    let hint =
-        "hint: fill these columns of the accounts file and name it with --accounts; `invoice issue --allow-incomplete` goes on\n";
+    let hint = "hint: fill these columns of the accounts file and name it with --accounts; `invoice issue --allow-incomplete` goes on\n";
     assert_eq!((done.code, done.stderr), (1, format!("error: {lacks}nothing was issued\n{hint}")));
     assert_eq!(issued(&night), Vec::<String>::new());
-    let draft = night.trunkrate(&[&["invoice", "draft", "--period", "2026-11"], &both[..]].concat());
+    let draft =
+        night.trunkrate(&[&["invoice", "draft", "--period", "2026-11"], &both[..]].concat());
     assert_eq!((draft.code, draft.stderr), (0, format!("note: {lacks}")));
     let done = issue(&night, &[&both[..], &["--allow-incomplete"]].concat());
-    assert!(done.code == 0 && done.stderr.starts_with(&format!("note: {lacks}")), "{}", done.shown());
+    assert!(
+        done.code == 0 && done.stderr.starts_with(&format!("note: {lacks}")),
+        "{}",
+        done.shown()
+    );
     // 0.01 × 1.19 = 0.0119; 9.00 × 1.19.
     assert_eq!(issued(&night), ["INV-2026-000001 AC1 0.01", "INV-2026-000002 AC3 10.71"]);
 }
@@ -360,8 +437,7 @@ fn an_account_that_no_list_names_has_no_address() {
     night.file("trunkrate.toml", SELLER);
     book(&night, &[call("A", "AC1")], &[]);
     let done = issue(&night, &[]);
-    let said =
-        "error: 1 account lacks what an invoice says of its customer:\n  AC1 (not listed): name, address or city, country\n";
+    let said = "error: 1 account lacks what an invoice says of its customer:\n  AC1 (not listed): name, address or city, country\n";
     assert!(done.code == 1 && done.stderr.starts_with(said), "{}", done.shown());
     // A list that has what is asked for is enough, with a city and no street.
     night.file("accounts.csv", "account_sid|name|city|country\nAC1|One|Bonn|DE\n");
@@ -379,9 +455,13 @@ fn a_table_in_a_deck_that_is_no_csv_is_refused() {
         let night = Night::with_plain_deck();
         night.calls(&[]);
         night.file(&format!("rates/{name}"), "x");
-        for args in [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]] {
+        for args in
+            [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]]
+        {
             let done = night.trunkrate(args);
-            let said = format!("error: rates/{name}: would not be read: the rows of a deck stand in .csv files\n");
+            let said = format!(
+                "error: rates/{name}: would not be read: the rows of a deck stand in .csv files\n"
+            );
             assert!(done.code == 1 && done.stderr.starts_with(&said), "{}", done.stderr);
         }
     }
@@ -406,9 +486,15 @@ fn a_table_that_is_not_among_a_decks_files_is_refused() {
         night.file(&format!("rates/{deck}deck.toml"), "name = \"d\"\ncurrency = \"USD\"\n");
         night.file(&format!("rates/{deck}a.csv"), table.replace("0.90,,4420", "0.01,,44"));
         night.file(&format!("rates/{left_out}"), &table);
-        for args in [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]] {
+        for args in
+            [&["rates", "check", "rates"][..], &["run", "--cdrs", "calls.csv", "--rates", "rates"]]
+        {
             let done = night.trunkrate(args);
-            assert!(done.code == 1 && done.stderr.contains("would not be read"), "{left_out}: {}", done.shown());
+            assert!(
+                done.code == 1 && done.stderr.contains("would not be read"),
+                "{left_out}: {}",
+                done.shown()
+            );
             assert!(done.stderr.contains("b."), "{left_out}: {}", done.stderr);
         }
         std::fs::remove_file(night.path().join("rates").join(left_out)).expect("it is removed");
@@ -430,7 +516,10 @@ fn a_list_without_rows_is_refused_or_said() {
     assert_eq!(night.trunkrate(&["rates", "check", "rates"]).stderr, said);
     night.file("items.csv", "account_sid,description,quantity,unit_price,currency\n");
     let said = "note: items.csv: has no row below its header: no monthly charge is billed\n";
-    let check = night.trunkrate(&[&["invoice", "check", "--period", "2026-11", "--date", "2026-12-01"], ITEMS, LIST].concat());
+    let check = night.trunkrate(
+        &[&["invoice", "check", "--period", "2026-11", "--date", "2026-12-01"], ITEMS, LIST]
+            .concat(),
+    );
     assert!(check.stderr.contains(said), "{}", check.shown());
     assert!(issue(&night, &[ITEMS, LIST].concat()).stderr.contains(said));
 }
@@ -442,20 +531,40 @@ fn a_trunk_list_without_domains_is_refused() {
     night.calls(&[]);
     let run = &["run", "--cdrs", "calls.csv", "--rates", "rates", "--trunks", "trunks.json"];
     for (domain, said) in [
-        ("\"domainName\": \"x.pstn.twilio.com\", ", "trunk TK1: has no domain_name, and has `domainName`, which resembles it"),
-        ("\"domain_name\": \"sip:x.pstn.twilio.com\", ", "domain_name is `sip:x.pstn.twilio.com`; expected a host"),
+        (
+            "\"domainName\": \"x.pstn.twilio.com\", ",
+            "trunk TK1: has no domain_name, and has `domainName`, which resembles it",
+        ),
+        (
+            "\"domain_name\": \"sip:x.pstn.twilio.com\", ",
+            "domain_name is `sip:x.pstn.twilio.com`; expected a host",
+        ),
         ("\"domain_name\": \"https://x.pstn.twilio.com\", ", "expected a host"),
     ] {
-        night.file("trunks.json", format!("{{\"trunks\": [{{\"sid\": \"TK1\", {domain}\"transfer_mode\": \"enable-all\"}}]}}"));
+        night.file(
+            "trunks.json",
+            format!(
+                "{{\"trunks\": [{{\"sid\": \"TK1\", {domain}\"transfer_mode\": \"enable-all\"}}]}}"
+            ),
+        );
         let done = night.trunkrate(run);
         assert!(done.code == 1 && done.stderr.contains(said), "{domain}: {}", done.stderr);
     }
     night.file("trunks.json", "{\"trunks\": [{\"sid\": \"TK1\", \"domain_name\": null, \"transfer_mode\": \"enable-all\"}]}");
     let done = night.trunkrate(run);
-    assert!(done.code == 0 && done.stderr.contains("trunk TK1: no domain_name: a transfer to a number"), "{}", done.shown());
+    assert!(
+        done.code == 0 && done.stderr.contains("trunk TK1: no domain_name: a transfer to a number"),
+        "{}",
+        done.shown()
+    );
     night.file("trunks.json", "{\"trunks\": [{\"sid\": \"TK1\", \"domain_name\": \"acme\", \"transfer_mode\": \"enable-all\"}]}");
     let done = night.trunkrate(run);
-    assert!(done.code == 0 && done.stderr.contains("trunk TK1 (`acme`): domain_name is no host such as"), "{}", done.shown());
+    assert!(
+        done.code == 0
+            && done.stderr.contains("trunk TK1 (`acme`): domain_name is no host such as"),
+        "{}",
+        done.shown()
+    );
 }
 
 /// A list of accounts whose column of decks has a name of its own bills all of them by the default deck.
@@ -468,11 +577,17 @@ fn a_list_that_names_no_deck_where_there_are_several_is_said() {
     assert!(said.contains("note: accounts.csv: no account names a deck, and there are 2: all are billed by `default`"), "{said}");
     let forgotten = two_decks();
     let (_, said) = book(&forgotten, &[call("CA1", "AC1")], &[]);
-    assert_eq!(said, "note: rates: no accounts file says which deck is whose, and there are 2: all are billed by `default`\n");
+    assert_eq!(
+        said,
+        "note: rates: no accounts file says which deck is whose, and there are 2: all are billed by `default`\n"
+    );
     let named = two_decks();
     named.file("accounts.csv", "account_sid,name,deck\nAC1,One,eur\nAC2,Two,\n");
     let (summary, said) = book(&named, &[call("CA1", "AC1"), call("CA2", "AC2")], LIST);
-    assert_eq!((&summary["amount"], said.as_str()), (&json!({ "EUR": "0.02000", "USD": "0.01000" }), ""));
+    assert_eq!(
+        (&summary["amount"], said.as_str()),
+        (&json!({ "EUR": "0.02000", "USD": "0.01000" }), "")
+    );
 }
 
 /// 0.19 for 19 per cent came to no tax at all.
@@ -482,8 +597,21 @@ fn a_tax_rate_that_is_a_fraction_is_refused() {
     night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,Road 1,Town,DE\n");
     book(&night, &[call("CA1", "AC1")], LIST);
     night.file("seller.toml", SELLER.replace("\"19\"", "\"0.19\""));
-    let done = night.trunkrate(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--config", "seller.toml"]);
-    assert!(done.code == 1 && done.stderr.contains("tax_rate is `0.19`; expected per cent, such as 19"), "{}", done.stderr);
+    let done = night.trunkrate(&[
+        "invoice",
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--config",
+        "seller.toml",
+    ]);
+    assert!(
+        done.code == 1 && done.stderr.contains("tax_rate is `0.19`; expected per cent, such as 19"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// The monthly charges of the month before are missed where they are not given again.
@@ -492,16 +620,39 @@ fn monthly_charges_that_are_gone_are_said() {
     let night = Night::with_plain_deck();
     night.file("seller.toml", SELLER);
     night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,Road 1,Town,DE\n");
-    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,5,USD\n");
+    night.file(
+        "items.csv",
+        "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,5,USD\n",
+    );
     let october = call("CA0", "AC1").replace("2026-11-20", "2026-10-20");
     book(&night, &[october, call("CA1", "AC1")], LIST);
     let issue = ["invoice", "issue", "--config", "seller.toml", "--period"];
-    let done = night.trunkrate(&[&issue[..], &["2026-10", "--date", "2026-11-01", "--items", "items.csv"]].concat());
+    let done = night.trunkrate(
+        &[&issue[..], &["2026-10", "--date", "2026-11-01", "--items", "items.csv"]].concat(),
+    );
     assert!(done.code == 0 && !done.stderr.contains("monthly charges"), "{}", done.stderr);
-    let check = ["invoice", "check", "--config", "seller.toml", "--period", "2026-11", "--date", "2026-12-01"];
-    assert!(night.trunkrate(&check).stdout.contains("2026-10 were issued with a file of monthly charges, and none is given now"));
+    let check = [
+        "invoice",
+        "check",
+        "--config",
+        "seller.toml",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+    ];
+    assert!(
+        night
+            .trunkrate(&check)
+            .stdout
+            .contains("2026-10 were issued with a file of monthly charges, and none is given now")
+    );
     let done = night.trunkrate(&[&issue[..], &["2026-11", "--date", "2026-12-01"]].concat());
-    assert!(done.code == 0 && done.stderr.contains("note: items: invoices of 2026-10 were issued"), "{}", done.stderr);
+    assert!(
+        done.code == 0 && done.stderr.contains("note: items: invoices of 2026-10 were issued"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// `0.0145` that was cut to `0.01` still reads, in a deck and in a list.
@@ -512,12 +663,18 @@ fn a_side_file_that_may_have_been_cut_is_said() {
     let row = "US,United States,US,0.01,,1,termination,,,,,,";
     night.file("rates/p.csv", format!("{DECK_HEADER}\n{row}"));
     night.file("accounts.csv", "account_sid,name,address,city,country\nAC1,One,1 Lane,,DE");
-    let open =
-        |file: &str| format!("note: {file}: its last line has no line end: if the file was cut there, so is its last value\n");
+    let open = |file: &str| {
+        format!(
+            "note: {file}: its last line has no line end: if the file was cut there, so is its last value\n"
+        )
+    };
     let changed = &["--accept-changes"];
     let both = said(&[LIST, changed].concat());
     assert!(both.contains(&open("rates/p.csv")) && both.contains(&open("accounts.csv")), "{both}");
-    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.5,USD");
+    night.file(
+        "items.csv",
+        "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.5,USD",
+    );
     assert!(issue(&night, &[ITEMS, LIST].concat()).stderr.contains(&open("items.csv")));
     // Who writes lists without a last line end says so, for all that is read.
     night.file("trunkrate.toml", format!("[input]\nfinal_newline = \"optional\"\n{SELLER}"));

@@ -29,10 +29,19 @@ pub fn script(name: &str) -> PathBuf {
 fn usage(lines: i64, first: i64, step: i64) -> Usage {
     let mut usage = Usage::default();
     for line in 0..lines {
-        let scenario = ["termination", "origination-to-pstn", "termination-to-sip"][usize::try_from(line % 3).expect("small")];
+        let scenario = ["termination", "origination-to-pstn", "termination-to-sip"]
+            [usize::try_from(line % 3).expect("small")];
         let late = (line % 7 == 6).then_some("2026-10");
-        let key = key(late, scenario, &format!("Trunking minute - destination {line:04}"), 130_000_000, 0);
-        usage.add(&format!("CA{line}"), 20_400, key, 60, Amount::from_units(first + line * step)).expect("it fits");
+        let key = key(
+            late,
+            scenario,
+            &format!("Trunking minute - destination {line:04}"),
+            130_000_000,
+            0,
+        );
+        usage
+            .add(&format!("CA{line}"), 20_400, key, 60, Amount::from_units(first + line * step))
+            .expect("it fits");
     }
     usage
 }
@@ -57,10 +66,12 @@ fn hostile(payload: &str) -> Document {
     for party in [&mut frame.seller.party, &mut frame.buyer.party] {
         party.name = payload.into();
         party.address = vec![payload.into(); 5];
-        (party.city, party.postcode, party.email) = (payload.into(), payload.into(), payload.into());
+        (party.city, party.postcode, party.email) =
+            (payload.into(), payload.into(), payload.into());
         party.tax_id = format!("DE{payload}");
     }
-    (frame.seller.registration, frame.seller.phone, frame.seller.website) = (payload.into(), payload.into(), payload.into());
+    (frame.seller.registration, frame.seller.phone, frame.seller.website) =
+        (payload.into(), payload.into(), payload.into());
     (frame.buyer.reference, frame.buyer.order) = (payload.into(), payload.into());
     frame.buyer.account_sid = payload.into();
     (frame.payment.terms, frame.payment.account_name) = (payload.into(), payload.into());
@@ -68,18 +79,35 @@ fn hostile(payload: &str) -> Document {
     frame.notes = vec![payload.into(), format!("{payload}\n{payload}")];
     frame.number = Some(payload.into());
     let mut usage = Usage::default();
-    usage.add("CA1", 20_400, key(None, payload, payload, 130_000_000, 0), 60, Amount::from_units(250_000_000)).expect("it fits");
+    usage
+        .add(
+            "CA1",
+            20_400,
+            key(None, payload, payload, 130_000_000, 0),
+            60,
+            Amount::from_units(250_000_000),
+        )
+        .expect("it fits");
     build::document(frame, &usage, &[item(payload, 1, "1.15", None)]).expect("it adds up")
 }
 
 /// What is held to the standard, by name.
 fn cases() -> BTreeMap<String, Document> {
     let mut cases = BTreeMap::new();
-    let items = [item("Number +442079460110", 1, "1.15", None), item("Trunk, 30 channels", 2, "24.505", None)];
+    let items = [
+        item("Number +442079460110", 1, "1.15", None),
+        item("Trunk, 30 channels", 2, "24.505", None),
+    ];
     for category in TaxCategory::ALL {
         let frame = frame("EUR", tax(category, Decimal::new(19, 0)));
-        let made = build::document(frame, &usage(9, 1_234_567, 7_654_321), &items).expect("it adds up");
-        let credit = build::credit_note(&made, "CN-2026-000001".into(), "2026-12-20".into(), "wrong price list".into());
+        let made =
+            build::document(frame, &usage(9, 1_234_567, 7_654_321), &items).expect("it adds up");
+        let credit = build::credit_note(
+            &made,
+            "CN-2026-000001".into(),
+            "2026-12-20".into(),
+            "wrong price list".into(),
+        );
         cases.insert(format!("credit-{}", category.as_str()), credit);
         cases.insert(category.as_str().to_owned(), made);
     }
@@ -112,15 +140,21 @@ fn cases() -> BTreeMap<String, Document> {
     (bare.seller.registration, bare.seller.party.tax_id) = (String::new(), "12-3456789".into());
     (bare.seller.party.country, bare.buyer.party.country) = ("US".into(), "US".into());
     bare.buyer.party.tax_id = "98-7654321".into();
-    cases.insert("tax-id-without-country".into(), build::document(bare, &usage(3, 500_000_000, 0), &[]).expect("it adds up"));
+    cases.insert(
+        "tax-id-without-country".into(),
+        build::document(bare, &usage(3, 500_000_000, 0), &[]).expect("it adds up"),
+    );
     let long = "very long ".repeat(2_000);
     for (number, payload) in PAYLOADS.iter().chain([&long.as_str()]).enumerate() {
         let made = hostile(payload);
-        let credit = build::credit_note(&made, (*payload).into(), "2026-12-20".into(), (*payload).into());
+        let credit =
+            build::credit_note(&made, (*payload).into(), "2026-12-20".into(), (*payload).into());
         cases.insert(format!("hostile-{number:02}"), made);
         cases.insert(format!("hostile-credit-{number:02}"), credit);
     }
-    let random = (1_000_000..).map(|seed| (seed, random_documents::document(seed))).filter(|(_, (_, writable))| *writable);
+    let random = (1_000_000..)
+        .map(|seed| (seed, random_documents::document(seed)))
+        .filter(|(_, (_, writable))| *writable);
     cases.extend(random.take(50).map(|(seed, (document, _))| (format!("random-{seed}"), document)));
     cases
 }
@@ -129,12 +163,14 @@ fn cases() -> BTreeMap<String, Document> {
 fn broken(ubl: &str, cii: &str) -> Vec<(&'static str, String, &'static str)> {
     let other = |xml: &str, element: &str, value: &str| {
         let found = values(xml, element)[0];
-        let changed = xml.replacen(&format!(">{found}</{element}>"), &format!(">{value}</{element}>"), 1);
+        let changed =
+            xml.replacen(&format!(">{found}</{element}>"), &format!(">{value}</{element}>"), 1);
         assert_ne!(changed, xml, "{element} was changed");
         changed
     };
     let without = |xml: &str, element: &str| {
-        let (start, end) = (xml.find(&format!("<{element}")).expect("it is there"), format!("</{element}>"));
+        let (start, end) =
+            (xml.find(&format!("<{element}")).expect("it is there"), format!("</{element}>"));
         let end = xml.find(&end).expect("it ends") + end.len();
         format!("{}{}", &xml[..start], &xml[end..])
     };
@@ -159,8 +195,14 @@ fn broken(ubl: &str, cii: &str) -> Vec<(&'static str, String, &'static str)> {
 
 /// The findings of the validator, and the terms that it read, by file name without its folder.
 fn validated(folder: &Path, files: &[String]) -> (i32, BTreeMap<String, Value>) {
-    let output = Command::new(python()).arg(script("einvoice.py")).args(files).current_dir(folder).output().expect("it runs");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python())
+        .arg(script("einvoice.py"))
+        .args(files)
+        .current_dir(folder)
+        .output()
+        .expect("it runs");
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let result = |line: &str| {
         let result: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         (result["file"].as_str().expect("a name").to_owned(), result)
@@ -171,7 +213,9 @@ fn validated(folder: &Path, files: &[String]) -> (i32, BTreeMap<String, Value>) 
 }
 
 fn sum(values: &Value) -> Decimal {
-    let number = |value: &Value| Decimal::from_str_exact(value.as_str().expect("a text")).expect("a decimal");
+    let number = |value: &Value| {
+        Decimal::from_str_exact(value.as_str().expect("a text")).expect("a decimal")
+    };
     values.as_array().expect("a list").iter().map(number).sum()
 }
 
@@ -192,7 +236,12 @@ fn einvoices_keep_the_standard_and_hold_the_documents_totals() {
         .filter(|(_, r)| r["findings"] != Value::Array(vec![]))
         .map(|(n, r)| format!("{n}: {:#}", r["findings"]))
         .collect();
-    assert!(found.is_empty() && code == 0, "{} files have findings:\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty() && code == 0,
+        "{} files have findings:\n{}",
+        found.len(),
+        found.join("\n")
+    );
     for (file, result) in &results {
         let document = &cases[file.split('.').next().expect("a name")];
         let (terms, totals) = (&result["terms"], &document.totals);
@@ -209,13 +258,23 @@ fn einvoices_keep_the_standard_and_hold_the_documents_totals() {
             assert_eq!(sum(&terms[term]), expected, "{term} of {file}");
         }
         let taxes = document.taxes.iter().map(|group| (group.taxable.0, group.tax.0));
-        let read = terms["BT-116"].as_array().expect("a list").iter().zip(terms["BT-117"].as_array().expect("a list"));
-        let one = |value: &Value| Decimal::from_str_exact(value.as_str().expect("a text")).expect("a decimal");
-        assert!(read.map(|(taxable, tax)| (one(taxable), one(tax))).eq(taxes), "the taxes of {file}");
+        let read = terms["BT-116"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .zip(terms["BT-117"].as_array().expect("a list"));
+        let one = |value: &Value| {
+            Decimal::from_str_exact(value.as_str().expect("a text")).expect("a decimal")
+        };
+        assert!(
+            read.map(|(taxable, tax)| (one(taxable), one(tax))).eq(taxes),
+            "the taxes of {file}"
+        );
         let name = trunkrate::text::visible(document.seller.party.name.trim());
         assert_eq!(terms["BT-27"][0], name.as_ref(), "the seller of {file}");
     }
-    let most_lines = results["3000-lines.ubl.xml"]["terms"]["BT-131"].as_array().expect("lines").len();
+    let most_lines =
+        results["3000-lines.ubl.xml"]["terms"]["BT-131"].as_array().expect("lines").len();
     assert_eq!(most_lines, 3_003, "usage, two items, rounding");
 }
 
@@ -223,7 +282,8 @@ fn einvoices_keep_the_standard_and_hold_the_documents_totals() {
 fn the_validator_finds_what_is_wrong() {
     let night = Night::new();
     let document = &cases()["standard"];
-    let broken = broken(&einvoice::ubl(document).expect("UBL"), &einvoice::cii(document).expect("CII"));
+    let broken =
+        broken(&einvoice::ubl(document).expect("UBL"), &einvoice::cii(document).expect("CII"));
     for (name, xml, _) in &broken {
         night.file(name, xml);
     }
@@ -232,7 +292,10 @@ fn the_validator_finds_what_is_wrong() {
     assert_eq!(code, 1);
     for (name, _, rule) in &broken {
         let findings = results[*name]["findings"].as_array().expect("a list");
-        assert!(findings.iter().any(|finding| finding["rule"] == *rule), "{name} breaks {rule}, found {findings:#?}");
+        assert!(
+            findings.iter().any(|finding| finding["rule"] == *rule),
+            "{name} breaks {rule}, found {findings:#?}"
+        );
     }
 }
 
@@ -241,7 +304,10 @@ fn rounding_lines_have_the_sign_of_what_is_missing() {
     let cases = cases();
     let rounding = |name: &str| {
         let xml = einvoice::ubl(&cases[name]).expect("UBL");
-        let line = xml.split("<cac:InvoiceLine>").find(|line| line.contains("Rounding")).map(ToOwned::to_owned);
+        let line = xml
+            .split("<cac:InvoiceLine>")
+            .find(|line| line.contains("Rounding"))
+            .map(ToOwned::to_owned);
         line.map(|line| {
             let one = |element| values(&line, element)[0].to_owned();
             [one("cbc:InvoicedQuantity"), one("cbc:LineExtensionAmount"), one("cbc:PriceAmount")]
@@ -268,7 +334,8 @@ fn what_an_einvoice_lacks_is_named() {
     let mut say = |case: &str, lacks: &str| said.extend(["--- ", case, "\n", lacks, "\n"]);
     let nothing_known = lacks(&|frame| {
         (frame.seller.party, frame.buyer.party) = (Party::default(), Party::default());
-        (frame.seller.registration, frame.payment.terms, frame.due_date) = (String::new(), String::new(), None);
+        (frame.seller.registration, frame.payment.terms, frame.due_date) =
+            (String::new(), String::new(), None);
     });
     say("parties of which nothing is known", &nothing_known);
     say("no tax identifier", &lacks(&|frame| frame.seller.party.tax_id = String::new()));
@@ -279,15 +346,22 @@ fn what_an_einvoice_lacks_is_named() {
     say("reverse charge without the buyer's VAT identifier", &reverse_charge);
     say("dinars", &lacks(&|frame| frame.currency = "KWD".into()));
     say("a country in words", &lacks(&|frame| frame.buyer.party.country = "GERMANY".into()));
-    say("exempt without a reason", &lacks(&|frame| frame.tax = Tax { category: TaxCategory::Exempt, ..Tax::default() }));
-    say("a standard rate of zero", &lacks(&|frame| frame.tax = tax(TaxCategory::Standard, Decimal::ZERO)));
+    say(
+        "exempt without a reason",
+        &lacks(&|frame| frame.tax = Tax { category: TaxCategory::Exempt, ..Tax::default() }),
+    );
+    say(
+        "a standard rate of zero",
+        &lacks(&|frame| frame.tax = tax(TaxCategory::Standard, Decimal::ZERO)),
+    );
     let rated = Tax { category: TaxCategory::Zero, rate: Decimal::ONE, reason: String::new() };
     say("a zero rate of one", &lacks(&|frame| frame.tax = rated.clone()));
     say("a draft", &lacks(&|frame| (frame.kind, frame.number) = (Kind::Draft, None)));
     let outside = item("Tip", 1, "1.00", Some(tax(TaxCategory::OutsideScope, Decimal::ZERO)));
     let mixed = build::document(frame("EUR", standard()), &usage, &[outside]).expect("it adds up");
     say("outside the scope beside taxed", &einvoice::lacks(&mixed).join("\n"));
-    let empty = build::document(frame("EUR", standard()), &Usage::default(), &[]).expect("it adds up");
+    let empty =
+        build::document(frame("EUR", standard()), &Usage::default(), &[]).expect("it adds up");
     say("no line", &einvoice::lacks(&empty).join("\n"));
     let mut no_date = mixed.clone();
     (no_date.issue_date, no_date.taxes[1].category) = ("2026-13-01".into(), TaxCategory::Zero);

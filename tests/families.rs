@@ -4,7 +4,8 @@ use crate::support::{Night, call_file};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-const PARENT: &str = "P,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T23:59:50Z,,300,completed";
+const PARENT: &str =
+    "P,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T23:59:50Z,,300,completed";
 
 fn child(sid: &str, parent: &str, start: &str) -> String {
     format!("{sid},{parent},AC1,,,,+13035550103,{start},,10,completed")
@@ -16,7 +17,11 @@ fn family_of_runs() -> Night {
     night.file("trunkrate.toml", "[policy]\nchained_transfers = \"root\"\n");
     let other = PARENT.replace("P,,", "Q,,");
     let nights = [
-        vec![child("C2", "P", "2026-11-21T00:00:10Z"), other, child("X1", "Q", "2026-11-21T00:00:20Z")],
+        vec![
+            child("C2", "P", "2026-11-21T00:00:10Z"),
+            other,
+            child("X1", "Q", "2026-11-21T00:00:20Z"),
+        ],
         vec![PARENT.to_owned(), child("C1", "P", "2026-11-20T23:59:10Z")],
         vec![child("C4", "P", "2027-01-15T08:00:00Z"), child("X2", "Q", "2026-11-20T23:59:55Z")],
         vec![child("C3", "C2", "2026-11-21T00:00:15Z")],
@@ -31,9 +36,14 @@ fn family_of_runs() -> Night {
 /// The ids of the family that `log` shows, parent first.
 fn logged(night: &Night, sid: &str) -> Vec<String> {
     let families = night.trunkrate(&["log", "--call", sid, "--format", "json"]).json();
-    let [family] = families.as_array().expect("families").as_slice() else { panic!("one family: {families}") };
+    let [family] = families.as_array().expect("families").as_slice() else {
+        panic!("one family: {families}")
+    };
     let children = family["children"].as_array().expect("children");
-    std::iter::once(family).chain(children).map(|call| call["call_sid"].as_str().unwrap_or("-").to_owned()).collect()
+    std::iter::once(family)
+        .chain(children)
+        .map(|call| call["call_sid"].as_str().unwrap_or("-").to_owned())
+        .collect()
 }
 
 /// The ids of the family that `rerate` shows beside the call.
@@ -61,8 +71,21 @@ fn a_family_is_whole_over_runs_and_days() {
         assert_eq!(explained(&night, sid), others, "{sid}, by start");
     }
     assert_eq!(logged(&night, "X2"), ["Q", "X2", "X1"]);
-    let bounded = night.trunkrate(&["log", "--call", "P", "--from", "2026-11-21", "--to", "2026-11-22", "--format", "csv"]).ok();
-    let sids: Vec<&str> = bounded.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    let bounded = night
+        .trunkrate(&[
+            "log",
+            "--call",
+            "P",
+            "--from",
+            "2026-11-21",
+            "--to",
+            "2026-11-22",
+            "--format",
+            "csv",
+        ])
+        .ok();
+    let sids: Vec<&str> =
+        bounded.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
     assert_eq!(sids, ["C2", "C3"]);
     assert_eq!(night.trunkrate(&["log", "--call", "P", "--account", "AC2"]).ok(), "no calls\n");
     night.trunkrate(&["verify"]).ok();
@@ -83,9 +106,11 @@ fn a_family_has_its_late_prices() {
 /// Changes what a run says of its file of children, and its hash; an edited manifest is the newest, so no run misses it.
 fn rewrite_manifest(run: &Path, change: impl Fn(&mut Vec<Value>)) {
     let path = run.join("manifest.json");
-    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).expect("a manifest")).expect("JSON");
+    let mut manifest: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("a manifest")).expect("JSON");
     change(manifest["files"].as_array_mut().expect("files"));
-    std::fs::write(&path, serde_json::to_string_pretty(&manifest).expect("JSON") + "\n").expect("written");
+    std::fs::write(&path, serde_json::to_string_pretty(&manifest).expect("JSON") + "\n")
+        .expect("written");
     // The catalog of other manifests goes, or every reader would miss the run that it knows.
     let _ = std::fs::remove_file(run.join("../../catalog.sqlite"));
 }
@@ -115,26 +140,44 @@ fn a_wrong_file_of_children_is_found() {
         std::fs::write(&path, &bad).expect("written");
         let hash = blake3::hash(&bad).to_hex().to_string();
         rewrite_manifest(&last, |files| {
-            let file = files.iter_mut().find(|file| file["path"] == "ids/children-0.bin").expect("the children");
+            let file = files
+                .iter_mut()
+                .find(|file| file["path"] == "ids/children-0.bin")
+                .expect("the children");
             (file["blake3"], file["bytes"]) = (Value::from(&*hash), Value::from(bad.len()));
         });
         if seen_by_readers {
             let done = night.trunkrate(&["rerate", "Q"]);
-            assert!(done.code == 1 && done.stderr.contains("a child of Q stands"), "{}", done.shown());
+            assert!(
+                done.code == 1 && done.stderr.contains("a child of Q stands"),
+                "{}",
+                done.shown()
+            );
         }
         let copy = Night::with_plain_deck();
         copy_folder(&night.path().join("ledger"), &copy.path().join("ledger"));
         copy.calls(&[]);
         copy.run(&[]);
         let done = copy.trunkrate(&["verify"]);
-        assert!(done.code == 1 && done.stderr.contains("ids/children-0.bin: the children are not those"), "{}", done.shown());
-        std::fs::copy(copy.path().join("ledger/catalog.sqlite"), night.path().join("ledger/catalog.sqlite")).expect("copied");
+        assert!(
+            done.code == 1
+                && done.stderr.contains("ids/children-0.bin: the children are not those"),
+            "{}",
+            done.shown()
+        );
+        std::fs::copy(
+            copy.path().join("ledger/catalog.sqlite"),
+            night.path().join("ledger/catalog.sqlite"),
+        )
+        .expect("copied");
     }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in
+        std::fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path())
+    {
         let target = to.join(entry.file_name().expect("a name"));
         if entry.is_dir() {
             copy_folder(&entry, &target);
@@ -154,7 +197,9 @@ fn only_the_groups_of_the_family_are_read() {
         let (hour, minute, second) = (n / 3600, n / 60 % 60, n % 60);
         let parent = if n == CALLS - 1 { format!("CA{:032x}", CALLS - 2) } else { String::new() };
         let time = format!("2026-11-20T{hour:02}:{minute:02}:{second:02}Z");
-        format!("CA{n:032x},{parent},AC1,TK1,trunking-terminating,+12025550101,+14155550102,{time},,60,completed")
+        format!(
+            "CA{n:032x},{parent},AC1,TK1,trunking-terminating,+12025550101,+14155550102,{time},,60,completed"
+        )
     };
     let rows: Vec<String> = (0..CALLS).map(row).collect();
     night.file("calls.csv", call_file(&rows.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -169,7 +214,12 @@ fn only_the_groups_of_the_family_are_read() {
         bytes[4..20_000].fill(0xff);
         manifest = manifest.replace(&whole, &hash(&bytes));
         std::fs::write(&path, bytes).expect("written");
-        assert!(night.trunkrate(&["rerate", &format!("CA{:032x}", CALLS - 1)]).stderr.contains("is not as it was written"));
+        assert!(
+            night
+                .trunkrate(&["rerate", &format!("CA{:032x}", CALLS - 1)])
+                .stderr
+                .contains("is not as it was written")
+        );
     }
     std::fs::write(run.join("manifest.json"), manifest).expect("written");
     std::fs::remove_file(night.path().join("ledger/catalog.sqlite")).expect("it is removed");
@@ -180,5 +230,9 @@ fn only_the_groups_of_the_family_are_read() {
     let case = night.trunkrate(&["rerate", &child, "--format", "json"]).json();
     assert_eq!(case["booked"]["legs"].as_array().expect("legs").len(), 2, "{case}");
     let done = night.trunkrate(&["rerate", &first]);
-    assert!(done.code == 1 && done.stderr.contains("date=2026-11-20"), "the broken group is not shown: {}", done.shown());
+    assert!(
+        done.code == 1 && done.stderr.contains("date=2026-11-20"),
+        "the broken group is not shown: {}",
+        done.shown()
+    );
 }

@@ -26,7 +26,8 @@ mod strace;
 mod writers;
 
 pub use bench::{
-    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, copy_folder, files, tables,
+    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words,
+    copy_folder, files, tables,
 };
 
 use Fault::{Error, Kill};
@@ -134,7 +135,11 @@ impl Reference {
         for desk in known.iter().skip(1).map(|known| &known.desk).chain([&next]) {
             bench.run(&["verify"], desk).ok();
         }
-        assert!(known.windows(2).all(|two| two[0].outputs != two[1].outputs), "{} changes something", step.name);
+        assert!(
+            known.windows(2).all(|two| two[0].outputs != two[1].outputs),
+            "{} changes something",
+            step.name
+        );
         Self { step, known, whole, whole_after_next }
     }
 
@@ -156,7 +161,9 @@ impl Reference {
         }
         let outputs = bench.outputs(desk)?;
         let found = self.known.iter().find(|known| known.outputs == outputs);
-        found.map(|known| known.state).ok_or_else(|| format!("no state that is known: {:?}", files.keys()))
+        found
+            .map(|known| known.state)
+            .ok_or_else(|| format!("no state that is known: {:?}", files.keys()))
     }
 }
 
@@ -165,8 +172,16 @@ fn litter(bench: &Bench, desk: &Desk) {
     let run = desk.ledger().join("runs").join(desk.runs().pop().expect("a run"));
     let at = At { syscall: "rename".to_owned(), path: run, nth: None };
     let (_, hit) = run_with_fault(&bench.command(UNDO, desk), &at, Kill);
-    assert!(hit.is_some() && !desk.files(&["undone"]).is_empty(), "the record of an undo is written first");
-    for name in ["000009-dead/legs/date=2026-11-20/part-0.parquet", "000009-dead/manifest.json", "catalog.sqlite", "undo.json"] {
+    assert!(
+        hit.is_some() && !desk.files(&["undone"]).is_empty(),
+        "the record of an undo is written first"
+    );
+    for name in [
+        "000009-dead/legs/date=2026-11-20/part-0.parquet",
+        "000009-dead/manifest.json",
+        "catalog.sqlite",
+        "undo.json",
+    ] {
         let path = desk.ledger().join("staging").join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder is made");
         std::fs::write(path, "half a fi").expect("a file is written");
@@ -174,12 +189,20 @@ fn litter(bench: &Bench, desk: &Desk) {
 }
 
 /// Whether all laws hold where a step was cut off, and which state the ledger is in; a text if one does not.
-fn judge(bench: &Bench, reference: &Reference, desk: &Desk, ended: &Ended, always_ask: bool) -> Result<State, String> {
+fn judge(
+    bench: &Bench,
+    reference: &Reference,
+    desk: &Desk,
+    ended: &Ended,
+    always_ask: bool,
+) -> Result<State, String> {
     use State::{Between, New, Old};
     let allowed: &[State] = match (ended.code, ended.signal) {
         _ if ended.hung => return Err("it hung".to_owned()),
         // polars takes the size of an open file for granted; its panic is caught, and told as a broken file.
-        (code, _) if code != Some(1) && ended.stderr.contains("panicked") => return Err("it panicked".to_owned()),
+        (code, _) if code != Some(1) && ended.stderr.contains("panicked") => {
+            return Err("it panicked".to_owned());
+        }
         (Some(0), _) => &[New],
         (Some(1), _) => &[Old, Between],
         (Some(127), _) if ended.stderr.contains("loading shared libraries") => &[Old],
@@ -195,13 +218,16 @@ fn judge(bench: &Bench, reference: &Reference, desk: &Desk, ended: &Ended, alway
         return Err("the catalog is behind, and nobody was told".to_owned());
     }
     // The same files were verified when the step was tried without a fault.
-    let same = |known: &Known| known.state == state && known.desk.files(&PROVED) == desk.files(&PROVED);
+    let same =
+        |known: &Known| known.state == state && known.desk.files(&PROVED) == desk.files(&PROVED);
     if !always_ask && reference.known.iter().any(same) {
         return Ok(state);
     }
     // Between the rename and the catalog a run may die; until the next run the catalog may be behind, and nothing else.
     let verified = bench.run(&["verify"], desk);
-    let no_catalog = desk.catalog().is_none() && verified.code == Some(1) && verified.stderr.contains("catalog.sqlite");
+    let no_catalog = desk.catalog().is_none()
+        && verified.code == Some(1)
+        && verified.stderr.contains("catalog.sqlite");
     if desk.ledger().join("runs").is_dir() && verified.code != Some(0) && !no_catalog {
         return Err(format!("{state:?}; then verify: {}", verified.shown()));
     }
@@ -220,9 +246,13 @@ fn recover(bench: &Bench, reference: &Reference, desk: &Desk, state: State) -> R
     }
     let found = desk.whole();
     let names: BTreeSet<&String> = found.keys().chain(whole.keys()).collect();
-    let other: Vec<&&String> = names.iter().filter(|name| found.get(**name) != whole.get(**name)).collect();
+    let other: Vec<&&String> =
+        names.iter().filter(|name| found.get(**name) != whole.get(**name)).collect();
     if !other.is_empty() {
-        return Err(format!("{state:?}; then `{}` gave other files than without the fault: {other:?}", words[0]));
+        return Err(format!(
+            "{state:?}; then `{}` gave other files than without the fault: {other:?}",
+            words[0]
+        ));
     }
     // The reference was verified, and this is the same to the last bit.
     Ok(())
@@ -266,22 +296,36 @@ fn points(bench: &Bench, reference: &Reference) -> Vec<Point> {
 }
 
 /// One fault in one call of a step: whether it was reached, and what it broke.
-fn try_fault(bench: &Bench, reference: &Reference, point: &Point, fault: Fault, always_ask: bool) -> (bool, Option<String>) {
+fn try_fault(
+    bench: &Bench,
+    reference: &Reference,
+    point: &Point,
+    fault: Fault,
+    always_ask: bool,
+) -> (bool, Option<String>) {
     let desk = reference.before().copy();
-    let (ended, hit) = run_with_fault(&bench.command(reference.step.words, &desk), &point.at(&desk), fault);
+    let (ended, hit) =
+        run_with_fault(&bench.command(reference.step.words, &desk), &point.at(&desk), fault);
     let judged = judge(bench, reference, &desk, &ended, always_ask);
     let broken = judged.and_then(|state| recover(bench, reference, &desk, state)).err();
     let told = broken.map(|broken| {
         let (step, Point { syscall, path, nth }) = (reference.step.name, point);
         let call = hit.as_ref().map(Call::shown).unwrap_or_default();
         let fault = fault.name();
-        format!("{step}: {fault} in {syscall} no. {nth} of {}: {broken}\n    {call}\n    {}", path.display(), ended.shown())
+        format!(
+            "{step}: {fault} in {syscall} no. {nth} of {}: {broken}\n    {call}\n    {}",
+            path.display(),
+            ended.shown()
+        )
     });
     (hit.is_some(), told)
 }
 
 /// Does work on two threads; what was broken, in any order.
-pub fn on_two_threads<T: Send>(work: Vec<T>, each: impl Fn(T) -> Vec<String> + Sync) -> Vec<String> {
+pub fn on_two_threads<T: Send>(
+    work: Vec<T>,
+    each: impl Fn(T) -> Vec<String> + Sync,
+) -> Vec<String> {
     let (work, broken) = (Mutex::new(work.into_iter()), Mutex::new(Vec::new()));
     let next = || work.lock().expect("the work").next();
     std::thread::scope(|scope| {
@@ -321,17 +365,20 @@ fn short_form(wanted: fn(Fault) -> bool) {
     for reference in &references {
         let mut points = points(&bench, reference);
         points.retain(|point| point.faults().iter().any(|fault| wanted(*fault)));
-        let part =
-            |chosen: fn(&Point) -> bool, count| spread(&points.iter().filter(|p| chosen(p)).cloned().collect::<Vec<_>>(), count);
+        let part = |chosen: fn(&Point) -> bool, count| {
+            spread(&points.iter().filter(|p| chosen(p)).cloned().collect::<Vec<_>>(), count)
+        };
         // The other steps are published as these are: a part of their calls will do.
-        let full = ["the first run", "the second run", "undo", "invoice issue"].contains(&reference.step.name);
+        let full = ["the first run", "the second run", "undo", "invoice issue"]
+            .contains(&reference.step.name);
         let counts = if full { [usize::MAX, 12, 4] } else { [8, 6, 2] };
         let pivots = part(Point::is_pivot, counts[0]);
         assert!(pivots.len() > 3, "{} syncs something", reference.step.name);
         let others = part(|point| !point.is_pivot() && point.faults() != LOOK, counts[1]);
         let looks = part(|point| point.faults() == LOOK, counts[2]);
         for (place, point) in pivots.into_iter().chain(others).chain(looks).enumerate() {
-            let faults: Vec<Fault> = point.faults().iter().copied().filter(|fault| wanted(*fault)).collect();
+            let faults: Vec<Fault> =
+                point.faults().iter().copied().filter(|fault| wanted(*fault)).collect();
             work.push((reference, faults[place % faults.len()], point));
         }
     }
@@ -361,7 +408,8 @@ fn a_step_with_any_fault_is_there_whole_or_not_at_all() {
     let references: Vec<Reference> = STEPS.iter().map(|step| Reference::of(&bench, step)).collect();
     let mut work = Vec::new();
     for reference in &references {
-        let places: BTreeSet<Point> = points(&bench, reference).into_iter().map(|point| Point { nth: 1, ..point }).collect();
+        let places: BTreeSet<Point> =
+            points(&bench, reference).into_iter().map(|point| Point { nth: 1, ..point }).collect();
         work.extend(places.into_iter().flat_map(|first| {
             let faults = first.faults().iter();
             faults.map(move |fault| (reference, first.clone(), *fault))
@@ -371,11 +419,14 @@ fn a_step_with_any_fault_is_there_whole_or_not_at_all() {
     let broken = on_two_threads(work, |(reference, first, fault)| {
         let mut found = Vec::new();
         for nth in 1.. {
-            let (reached, broken) = try_fault(&bench, reference, &Point { nth, ..first.clone() }, fault, true);
+            let (reached, broken) =
+                try_fault(&bench, reference, &Point { nth, ..first.clone() }, fault, true);
             found.extend(broken);
             if !reached {
                 // Each place was seen in a step that was left alone: its first call is there.
-                found.extend((nth == 1).then(|| format!("{}: not reached: {first:?}", reference.step.name)));
+                found.extend(
+                    (nth == 1).then(|| format!("{}: not reached: {first:?}", reference.step.name)),
+                );
                 break;
             }
             let what = (reference.step.name, first.syscall.clone(), fault.name());
@@ -409,9 +460,14 @@ fn a_step_that_cannot_tell_what_it_did_has_done_it() {
     for step in &STEPS {
         let (reference, desk) = (Reference::of(&bench, step), bench.after(step.before));
         let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
-        let output = bench.command(step.words, &desk).stdout(full).output().expect("the binary runs");
+        let output =
+            bench.command(step.words, &desk).stdout(full).output().expect("the binary runs");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(0) && told.contains("could not be printed"), "{}: {told}", step.name);
+        assert!(
+            output.status.code() == Some(0) && told.contains("could not be printed"),
+            "{}: {told}",
+            step.name
+        );
         assert_eq!(desk.whole(), reference.whole, "{}", step.name);
     }
 }
@@ -426,12 +482,19 @@ fn a_run_without_its_catalog_is_booked_and_says_so() {
     assert!(points.len() >= 3, "the catalog is made, written, synced and renamed: {points:?}");
     for point in points {
         let desk = reference.before().copy();
-        let (ended, _) = run_with_fault(&bench.command(SECOND_NIGHT, &desk), &point.at(&desk), Error("EIO"));
-        let told = ended.stderr.contains("note: ") && ended.stderr.contains("is booked") && ended.stderr.contains("catalog");
+        let (ended, _) =
+            run_with_fault(&bench.command(SECOND_NIGHT, &desk), &point.at(&desk), Error("EIO"));
+        let told = ended.stderr.contains("note: ")
+            && ended.stderr.contains("is booked")
+            && ended.stderr.contains("catalog");
         assert!(ended.code == Some(0) && told, "{point:?}: {}", ended.shown());
         assert_eq!(desk.catalog(), reference.before().catalog(), "{point:?}: the old one stands");
         let verified = bench.run(&["verify"], &desk);
-        assert!(verified.code == Some(0) && verified.stderr.contains("catalog"), "it is noted: {}", verified.shown());
+        assert!(
+            verified.code == Some(0) && verified.stderr.contains("catalog"),
+            "it is noted: {}",
+            verified.shown()
+        );
         assert_eq!(recover(&bench, &reference, &desk, State::New), Ok(()));
     }
 }
@@ -441,13 +504,25 @@ fn a_run_without_its_catalog_is_booked_and_says_so() {
 fn a_catalog_that_is_behind_by_two_runs_is_no_damage() {
     let bench = Bench::new();
     let desk = bench.after(&[FIRST_NIGHT]);
-    let at = At { syscall: "rename".to_owned(), path: desk.ledger().join("staging/catalog.sqlite"), nth: None };
+    let at = At {
+        syscall: "rename".to_owned(),
+        path: desk.ledger().join("staging/catalog.sqlite"),
+        nth: None,
+    };
     for words in [SECOND_NIGHT, THIRD_NIGHT] {
         let (ended, hit) = run_with_fault(&bench.command(words, &desk), &at, Error("EIO"));
         assert!(ended.code == Some(0) && hit.is_some(), "the run is booked: {}", ended.shown());
         let verified = bench.run(&["verify"], &desk);
-        assert!(verified.code == Some(0) && verified.stderr.contains("catalog"), "{}: {}", words[2], verified.shown());
+        assert!(
+            verified.code == Some(0) && verified.stderr.contains("catalog"),
+            "{}: {}",
+            words[2],
+            verified.shown()
+        );
     }
     bench.run(EMPTY_NIGHT, &desk).ok();
-    assert_eq!(desk.whole(), bench.after(&[FIRST_NIGHT, SECOND_NIGHT, THIRD_NIGHT, EMPTY_NIGHT]).whole());
+    assert_eq!(
+        desk.whole(),
+        bench.after(&[FIRST_NIGHT, SECOND_NIGHT, THIRD_NIGHT, EMPTY_NIGHT]).whole()
+    );
 }

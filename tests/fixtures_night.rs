@@ -16,9 +16,21 @@ fn shipped(path: &str) -> String {
 
 /// Rates the night as its README says; the summary.
 fn rate(night: &Night, calls: &[&str], more: &[&str]) -> serde_json::Value {
-    let calls: Vec<String> = calls.iter().map(|path| shipped(&format!("fixtures/night/{path}"))).collect();
-    let [rates, trunks, accounts] = ["rates", "fixtures/night/trunks.json", "fixtures/night/accounts.csv"].map(shipped);
-    let mut args = vec!["run", "--rates", &rates, "--trunks", &trunks, "--accounts", &accounts, "--format", "json"];
+    let calls: Vec<String> =
+        calls.iter().map(|path| shipped(&format!("fixtures/night/{path}"))).collect();
+    let [rates, trunks, accounts] =
+        ["rates", "fixtures/night/trunks.json", "fixtures/night/accounts.csv"].map(shipped);
+    let mut args = vec![
+        "run",
+        "--rates",
+        &rates,
+        "--trunks",
+        &trunks,
+        "--accounts",
+        &accounts,
+        "--format",
+        "json",
+    ];
     args.extend(calls.iter().flat_map(|path| ["--cdrs", path.as_str()]));
     args.extend(more);
     night.trunkrate(&args).json()
@@ -26,7 +38,9 @@ fn rate(night: &Night, calls: &[&str], more: &[&str]) -> serde_json::Value {
 
 /// The number of a record: the end of its id.
 fn number(sid: &str) -> u32 {
-    sid.strip_prefix("CA20261120").and_then(|digits| digits.parse().ok()).expect("an id of the fixture")
+    sid.strip_prefix("CA20261120")
+        .and_then(|digits| digits.parse().ok())
+        .expect("an id of the fixture")
 }
 
 /// Holds an output against its file in `snapshots/night`.
@@ -54,12 +68,18 @@ fn the_night_comes_to_its_amounts() {
     let summary = rate(&night, &["calls"], &[]);
     assert_eq!(summary["amount"], json!({ "USD": "1.14070", "EUR": "0.28964" }));
     assert_eq!(summary["legs"], 35);
-    let counts = ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended"].map(|name| &summary[name]);
+    let counts = ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended"]
+        .map(|name| &summary[name]);
     assert_eq!(counts, [64, 0, 30, 3, 5, 3, 23].map(|count| json!(count)).each_ref());
     let calls = exported(&night, "calls");
     let rated = calls.iter().filter(|call| call["class"] == "rated");
     let amounts: BTreeMap<u32, &str> = rated
-        .map(|call| (number(call["call_sid"].as_str().expect("an id")), call["amount"].as_str().expect("an amount")))
+        .map(|call| {
+            (
+                number(call["call_sid"].as_str().expect("an id")),
+                call["amount"].as_str().expect("an amount"),
+            )
+        })
         .collect();
     assert_eq!(amounts, BTreeMap::from(AMOUNTS));
     let free: BTreeSet<u32> = calls
@@ -86,8 +106,12 @@ fn the_night_reads_as_it_did() {
 fn every_reason_but_one_is_in_the_night() {
     let night = Night::new();
     let summary = rate(&night, &["calls"], &[]);
-    let found: BTreeSet<&str> =
-        summary["suspended_by_reason"].as_object().expect("an object").keys().map(String::as_str).collect();
+    let found: BTreeSet<&str> = summary["suspended_by_reason"]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
     let mut expected: BTreeSet<&str> = Reason::ALL.map(Reason::as_str).into();
     // These have nights of their own: `doors`, `side_files`.
     for other in [Reason::UnknownDirection, Reason::AmbiguousTarget, Reason::UnlistedAccount] {
@@ -99,8 +123,9 @@ fn every_reason_but_one_is_in_the_night() {
 
 #[test]
 fn order_of_files_and_threads_change_nothing() {
-    let files = ["harbor.csv", "nordwind.jsonl.gz", "pebble.json", "hostile.csv.zst", "annex.parquet"]
-        .map(|file| format!("calls/{file}"));
+    let files =
+        ["harbor.csv", "nordwind.jsonl.gz", "pebble.json", "hostile.csv.zst", "annex.parquet"]
+            .map(|file| format!("calls/{file}"));
     let whole = Night::new();
     rate(&whole, &["calls"], &[]);
     let forward: Vec<&str> = files.iter().map(String::as_str).collect();
@@ -119,10 +144,14 @@ fn order_of_files_and_threads_change_nothing() {
 fn the_same_night_again_books_nothing() {
     let night = Night::new();
     rate(&night, &["calls"], &[]);
-    let export = || ["legs", "calls"].map(|what| night.trunkrate(&["export", what, "--format", "csv"]).ok());
+    let export =
+        || ["legs", "calls"].map(|what| night.trunkrate(&["export", what, "--format", "csv"]).ok());
     let first = export();
     let again = rate(&night, &["calls"], &[]);
-    assert_eq!((&again["rated"], &again["free"], &again["legs"]), (&json!(0), &json!(0), &json!(0)));
+    assert_eq!(
+        (&again["rated"], &again["free"], &again["legs"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
     assert_eq!(export(), first);
     night.trunkrate(&["verify"]).ok();
 }
@@ -138,7 +167,8 @@ fn the_carriers_samples_are_read_as_they_are() {
             "fixtures/samples/trunks.json".to_owned(),
         ]
         .map(|path| shipped(&path));
-        let args = ["run", "--cdrs", &calls, "--rates", &rates, "--trunks", &trunks, "--format", "json"];
+        let args =
+            ["run", "--cdrs", &calls, "--rates", &rates, "--trunks", &trunks, "--format", "json"];
         let summary = night.trunkrate(&args).json();
         assert_eq!(summary["suspended_by_reason"], json!({ "parent-missing": records }), "{file}");
         assert_eq!(summary["seconds"]["read"], seconds, "{file}");
@@ -152,8 +182,8 @@ fn the_carriers_price_list_is_a_deck() {
     night.trunkrate(&["rates", "check", &deck]).ok();
     // Origin, number, and the published price of one minute.
     let table = [
-        ("+12425550116", "+4312288000", "0.17810"),  // 1242 before 1
-        ("+12025550101", "+4312288000", "0.01760"),  // from US/CA
+        ("+12425550116", "+4312288000", "0.17810"), // 1242 before 1
+        ("+12025550101", "+4312288000", "0.01760"), // from US/CA
         ("+493023125010", "+4312288000", "0.01760"), // from EEA
         ("anonymous", "+4312288000", "0.17810"),
         ("+12025550101", "+32455000102", "0.13750"), // 32455 is for the EEA only
@@ -162,13 +192,16 @@ fn the_carriers_price_list_is_a_deck() {
         ("+12025550101", "+17875550100", "0.02000"),
     ];
     let row = |(place, (from, to, _)): (usize, &(&str, &str, &str))| {
-        format!("CA{place},,AC1,TK1,trunking-terminating,{from},{to},2026-11-20T21:15:00Z,,60,completed")
+        format!(
+            "CA{place},,AC1,TK1,trunking-terminating,{from},{to},2026-11-20T21:15:00Z,,60,completed"
+        )
     };
     let rows: Vec<String> = table.iter().enumerate().map(row).collect();
     night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
     night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", &deck]).ok();
     let legs = exported(&night, "legs");
-    let amounts: Vec<&str> = legs.iter().map(|leg| leg["amount"].as_str().expect("an amount")).collect();
+    let amounts: Vec<&str> =
+        legs.iter().map(|leg| leg["amount"].as_str().expect("an amount")).collect();
     assert_eq!(amounts, table.map(|(_, _, amount)| amount));
 }
 
@@ -177,9 +210,16 @@ fn the_carriers_trunk_list_decides() {
     // Its only trunk allows no transfers.
     let night = Night::with_plain_deck();
     let trunk = "TKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    let root = format!("CA1,,AC1,{trunk},trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,60,completed");
-    let child = format!("CA2,CA1,AC1,{trunk},,,sip:agent@pbx.example.com,2026-11-20T21:16:00Z,,60,completed");
+    let root = format!(
+        "CA1,,AC1,{trunk},trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,60,completed"
+    );
+    let child = format!(
+        "CA2,CA1,AC1,{trunk},,,sip:agent@pbx.example.com,2026-11-20T21:16:00Z,,60,completed"
+    );
     night.calls(&[&root, &child]);
     let summary = night.run(&["--trunks", &shipped("fixtures/samples/trunks.json")]);
-    assert_eq!((&summary["rated"], &summary["suspended_by_reason"]), (&json!(1), &json!({ "transfer-disabled": 1 })));
+    assert_eq!(
+        (&summary["rated"], &summary["suspended_by_reason"]),
+        (&json!(1), &json!({ "transfer-disabled": 1 }))
+    );
 }

@@ -152,9 +152,13 @@ fn pascal(name: &str) -> String {
 
 #[test]
 fn csv_with_every_delimiter() {
-    for (name, delimiter) in
-        [("comma.csv", b','), ("semicolon.csv", b';'), ("tab.tsv", b'\t'), ("tab.csv", b'\t'), ("bar.psv", b'|')]
-    {
+    for (name, delimiter) in [
+        ("comma.csv", b','),
+        ("semicolon.csv", b';'),
+        ("tab.tsv", b'\t'),
+        ("tab.csv", b'\t'),
+        ("bar.psv", b'|'),
+    ] {
         check_same(name, &csv_file(&CsvForm { delimiter, ..PLAIN }));
     }
 }
@@ -164,12 +168,19 @@ fn csv_with_other_line_ends_quotes_and_a_byte_order_mark() {
     check_same("crlf.csv", &csv_file(&CsvForm { line_end: csv::Terminator::CRLF, ..PLAIN }));
     check_same("quoted.csv", &csv_file(&CsvForm { quote: csv::QuoteStyle::Always, ..PLAIN }));
     check_same("bom.csv", &[b"\xef\xbb\xbf", plain_csv().as_slice()].concat());
-    let quoted_header =
-        csv_file(&CsvForm { quote: csv::QuoteStyle::Always, delimiter: b';', line_end: csv::Terminator::CRLF, ..PLAIN });
+    let quoted_header = csv_file(&CsvForm {
+        quote: csv::QuoteStyle::Always,
+        delimiter: b';',
+        line_end: csv::Terminator::CRLF,
+        ..PLAIN
+    });
     check_same("excel.csv", &[b"\xef\xbb\xbf", quoted_header.as_slice()].concat());
     let text = String::from_utf8(plain_csv()).expect("UTF-8");
     // What is compressed proves its own end.
-    assert_eq!(&rated("no_last_line_end.csv.zst", &zstd(text.trim_end().as_bytes()), &[]), reference());
+    assert_eq!(
+        &rated("no_last_line_end.csv.zst", &zstd(text.trim_end().as_bytes()), &[]),
+        reference()
+    );
     check_same("blank_lines.csv", text.replace('\n', "\n\n").as_bytes());
 }
 
@@ -200,8 +211,12 @@ fn csv_with_columns_of_other_names_orders_and_contents() {
 /// A row as a JSON object: `null` for what is empty, an object for what is none of a call's.
 fn object(row: &[&str; 15], name: Name) -> Value {
     let value = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
-    let mut object: serde_json::Map<_, _> = COLUMNS.iter().zip(row).map(|(column, text)| (name(column), value(text))).collect();
-    object.insert("subresource_uris".to_owned(), json!({ "recordings": ["x", { "sid": "not a call's" }] }));
+    let mut object: serde_json::Map<_, _> =
+        COLUMNS.iter().zip(row).map(|(column, text)| (name(column), value(text))).collect();
+    object.insert(
+        "subresource_uris".to_owned(),
+        json!({ "recordings": ["x", { "sid": "not a call's" }] }),
+    );
     Value::Object(object)
 }
 
@@ -221,7 +236,8 @@ fn json_in_every_shape() {
     let page = json!({ "end": 6, "page": 0, "next_page_uri": null, "calls": calls });
     let lines = json_lines(str::to_owned);
     // A duration as a number, and a text with escapes.
-    let numbers = lines.replace("\"duration\":\"300\"", "\"duration\":300").replace("+1202", "\\u002b1202");
+    let numbers =
+        lines.replace("\"duration\":\"300\"", "\"duration\":300").replace("+1202", "\\u002b1202");
     let forms = [
         ("lines.jsonl", lines.clone()),
         ("lines.ndjson", lines.clone()),
@@ -258,7 +274,11 @@ fn parquet_with_every_type_of_column() {
 #[test]
 fn times_without_an_offset_are_in_the_configured_zone() {
     let config = ["--config", "utc.toml"];
-    let local = String::from_utf8(plain_csv()).expect("UTF-8").replace("0Z", "0").replace("1Z", "1").replace("5Z", "5");
+    let local = String::from_utf8(plain_csv())
+        .expect("UTF-8")
+        .replace("0Z", "0")
+        .replace("1Z", "1")
+        .replace("5Z", "5");
     let expected = rated("calls.csv", &plain_csv(), &config);
     assert_eq!(rated("local.csv", local.as_bytes(), &config), expected);
     assert_eq!(rated("local_times.parquet", &parquet("local_times.parquet"), &config), expected);
@@ -282,8 +302,9 @@ fn folders_and_globs_of_mixed_forms() {
     for path in ["calls", "calls/**/*.*", "call[s]"] {
         let ledger = format!("ledger {}", path.replace(['/', '*'], "-"));
         night.trunkrate(&["run", "--cdrs", path, "--rates", "rates", "--ledger", &ledger]).ok();
-        let exports =
-            ["legs", "calls"].map(|what| night.trunkrate(&["export", what, "--format", "csv", "--ledger", &ledger]).ok());
+        let exports = ["legs", "calls"].map(|what| {
+            night.trunkrate(&["export", what, "--format", "csv", "--ledger", &ledger]).ok()
+        });
         assert_eq!(&exports, reference(), "{path}");
     }
 }
@@ -291,10 +312,14 @@ fn folders_and_globs_of_mixed_forms() {
 #[test]
 fn a_file_without_calls_is_a_call_file() {
     let header = format!("{}\n", COLUMNS.join(","));
-    for (name, text) in [("header.csv", header.as_str()), ("page.json", r#"{"calls": []}"#), ("array.json", "[]")] {
+    for (name, text) in
+        [("header.csv", header.as_str()), ("page.json", r#"{"calls": []}"#), ("array.json", "[]")]
+    {
         let night = Night::with_plain_deck();
         night.file(name, text);
-        let summary = night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
+        let summary = night
+            .trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"])
+            .json();
         assert_eq!((&summary["read"], &summary["legs"]), (&json!(0), &json!(0)), "{name}");
     }
 }
@@ -306,7 +331,11 @@ fn check_refused(name: &str, bytes: &[u8]) {
     let night = Night::with_plain_deck();
     night.file("a_good.csv", plain_csv());
     night.file(name, bytes);
-    check_nothing_booked(&night, &night.trunkrate(&["run", "--cdrs", "a_good.csv", "--cdrs", name, "--rates", "rates"]), name);
+    check_nothing_booked(
+        &night,
+        &night.trunkrate(&["run", "--cdrs", "a_good.csv", "--cdrs", name, "--rates", "rates"]),
+        name,
+    );
 }
 
 fn check_nothing_booked(night: &Night, done: &Done, name: &str) {
@@ -346,7 +375,10 @@ fn gzip_that_is_truncated_or_corrupt() {
 
 #[test]
 fn zstd_that_is_truncated_or_corrupt() {
-    for (name, text) in [("calls.csv.zst", plain_csv()), ("calls.jsonl.zst", json_lines(str::to_owned).into_bytes())] {
+    for (name, text) in [
+        ("calls.csv.zst", plain_csv()),
+        ("calls.jsonl.zst", json_lines(str::to_owned).into_bytes()),
+    ] {
         let whole = zstd(&text);
         for cut in cuts(&whole) {
             check_refused(name, &whole[..cut]);
@@ -383,7 +415,11 @@ fn files_that_are_no_call_files() {
     );
     let trunks = r#"{"trunks":[{"sid":"TK1","domain_name":"mytrunk.pstn.twilio.com","transfer_mode":"enable-all"}]}"#;
     let garbage: Vec<u8> = (0..=255).cycle().take(5000).collect();
-    let utf_16: Vec<u8> = String::from_utf8(plain_csv()).expect("UTF-8").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_16: Vec<u8> = String::from_utf8(plain_csv())
+        .expect("UTF-8")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     let deck = format!("{DECK_HEADER}\nUS,United States,US,0.0100,,1,,,,,,,\n");
     let files: [(&str, &[u8]); 14] = [
         ("empty.csv", b""),
@@ -422,7 +458,8 @@ fn paths_that_lead_nowhere() {
 
 // ---- records that cannot be read
 
-const SHORT_HEADER: &str = "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,refer_to";
+const SHORT_HEADER: &str =
+    "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,refer_to";
 
 /// A call of one minute: 0.0100.
 fn call(sid: &str, from: &str) -> String {
@@ -439,12 +476,18 @@ fn with_bytes(text: &str, bytes: &[u8]) -> Vec<u8> {
 fn check_malformed(name: &str, bytes: &[u8], good: u64, lines: &[u64]) -> (Night, Vec<Value>) {
     let night = Night::with_plain_deck();
     night.file(name, bytes);
-    let summary = night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
+    let summary =
+        night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
     assert_eq!(summary["rated"], good, "{name}: the good calls are rated");
-    assert_eq!(summary["suspended_by_reason"], json!({ "malformed-record": lines.len() }), "{name}");
+    assert_eq!(
+        summary["suspended_by_reason"],
+        json!({ "malformed-record": lines.len() }),
+        "{name}"
+    );
     let waiting = night.trunkrate(&["suspense", "--format", "json"]).json();
     let waiting = waiting.as_array().expect("a list").clone();
-    let found: Vec<u64> = waiting.iter().map(|row| row["source_line"].as_u64().expect("a line")).collect();
+    let found: Vec<u64> =
+        waiting.iter().map(|row| row["source_line"].as_u64().expect("a line")).collect();
     assert_eq!(found, lines, "{name}");
     assert!(waiting.iter().all(|row| row["source_file"] == name));
     (night, waiting)
@@ -463,7 +506,8 @@ fn broken_csv_records_wait_whole_and_cost_no_other() {
         ("long.csv", long),
     ];
     for (name, broken) in broken {
-        let text = [SHORT_HEADER.to_owned(), good(1), broken.clone(), good(3), good(4)].join("\n") + "\n";
+        let text =
+            [SHORT_HEADER.to_owned(), good(1), broken.clone(), good(3), good(4)].join("\n") + "\n";
         let (_, waiting) = check_malformed(name, text.as_bytes(), 3, &[3]);
         assert_eq!(waiting[0]["record"], broken.as_str(), "{name}: the record as it came");
     }
@@ -496,7 +540,14 @@ fn broken_json_lines_wait_whole_and_cost_no_other() {
 
 #[test]
 fn a_text_that_is_no_utf_8_is_malformed() {
-    let text = [SHORT_HEADER, &call("CA1", "+12025550101"), &call("CA2", "caf@"), &call("CA3", "+12025550101")].join("\n") + "\n";
+    let text = [
+        SHORT_HEADER,
+        &call("CA1", "+12025550101"),
+        &call("CA2", "caf@"),
+        &call("CA3", "+12025550101"),
+    ]
+    .join("\n")
+        + "\n";
     check_malformed("latin_1.csv", &with_bytes(&text, b"\xe9"), 2, &[3]);
 }
 
@@ -522,7 +573,12 @@ fn what_is_malformed_stays_so_in_later_runs() {
         (
             "latin_1.jsonl",
             [
-                object.to_string().replace("CA2", "CA8").replace("caf@", "x").replace("completed", "busy").as_bytes(),
+                object
+                    .to_string()
+                    .replace("CA2", "CA8")
+                    .replace("caf@", "x")
+                    .replace("completed", "busy")
+                    .as_bytes(),
                 b"\n",
                 &with_bytes(&object.to_string(), b"\xe9"),
             ]
@@ -533,7 +589,11 @@ fn what_is_malformed_stays_so_in_later_runs() {
         let (night, _) = check_malformed(name, &bytes, 0, &[2]);
         night.file("calls.csv", csv(&call("CA9", "+12025550101")));
         let later = night.run(&[]);
-        assert_eq!((&later["retried"], &later["rated"]), (&json!(1), &json!(1)), "{name}: only the new call is rated");
+        assert_eq!(
+            (&later["retried"], &later["rated"]),
+            (&json!(1), &json!(1)),
+            "{name}: only the new call is rated"
+        );
         assert_eq!(later["suspended_by_reason"], json!({ "malformed-record": 1 }), "{name}");
     }
 }
@@ -547,13 +607,23 @@ fn a_record_that_waits_is_read_again_as_it_came() {
         let night = Night::with_plain_deck();
         let text = format!("{SHORT_HEADER}\n{child}\n").replace(',', delimiter);
         night.file(name, text);
-        let summary = night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
+        let summary = night
+            .trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"])
+            .json();
         assert_eq!(summary["suspended_by_reason"], json!({ "parent-missing": 1 }), "{name}");
         let waiting = night.trunkrate(&["suspense", "--format", "json"]).json();
         assert_eq!(waiting[0]["call_sid"], "CA2", "{name}");
-        assert_eq!(waiting[0]["record"], child.replace(',', delimiter), "{name}: the record as it came");
+        assert_eq!(
+            waiting[0]["record"],
+            child.replace(',', delimiter),
+            "{name}: the record as it came"
+        );
         night.file("calls.csv", format!("{SHORT_HEADER}\n{}\n", call("CA1", "+12025550101")));
         let later = night.run(&[]);
-        assert_eq!((&later["rated"], &later["suspended"]), (&json!(2), &json!(0)), "{name}: {later}");
+        assert_eq!(
+            (&later["rated"], &later["suspended"]),
+            (&json!(2), &json!(0)),
+            "{name}: {later}"
+        );
     }
 }

@@ -25,7 +25,10 @@ struct Dice {
 impl Dice {
     /// The dice of a round.
     fn of(seed: u64, round: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ round.wrapping_mul(0xd1b5_4a32_d192_ed03) }
+        Self {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                ^ round.wrapping_mul(0xd1b5_4a32_d192_ed03),
+        }
     }
 
     /// `splitmix64`.
@@ -97,11 +100,13 @@ fn mutated(bytes: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
                 // A field or a value, by what stands around it.
                 let is_end = |byte: &u8| b",;\t\n\"':".contains(byte);
                 let start = bytes[..at].iter().rposition(is_end).map_or(0, |place| place + 1);
-                let stop = bytes[at..].iter().position(is_end).map_or(bytes.len(), |place| at + place);
+                let stop =
+                    bytes[at..].iter().position(is_end).map_or(bytes.len(), |place| at + place);
                 bytes.splice(start..stop, dice.one_of(&STRANGE).bytes());
             }
             7 => {
-                let mut lines: Vec<Vec<u8>> = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                let mut lines: Vec<Vec<u8>> =
+                    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
                 if lines.len() > 1 {
                     let (one, other) = (dice.below(lines.len()), dice.below(lines.len()));
                     lines.swap(one, other);
@@ -124,14 +129,36 @@ struct World {
     folder: tempfile::TempDir,
 }
 
-const CALLS: [&str; 7] = ["c.csv", "c.jsonl", "c.json", "c.parquet", "c.csv.zst", "c.jsonl.gz", "later.csv"];
-const RUN: [&str; 9] = ["run", "--rates", "rates", "--trunks", "trunks.json", "--accounts", "accounts.csv", "--ledger", "l"];
-const ISSUE: [&str; 9] =
-    ["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--accept", "waiting", "--allow-incomplete"];
+const CALLS: [&str; 7] =
+    ["c.csv", "c.jsonl", "c.json", "c.parquet", "c.csv.zst", "c.jsonl.gz", "later.csv"];
+const RUN: [&str; 9] = [
+    "run",
+    "--rates",
+    "rates",
+    "--trunks",
+    "trunks.json",
+    "--accounts",
+    "accounts.csv",
+    "--ledger",
+    "l",
+];
+const ISSUE: [&str; 9] = [
+    "invoice",
+    "issue",
+    "--period",
+    "2026-11",
+    "--date",
+    "2026-12-01",
+    "--accept",
+    "waiting",
+    "--allow-incomplete",
+];
 
 impl World {
     fn new() -> Self {
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+        let folder = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .expect("a temporary folder");
         let here = folder.path().to_owned();
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let night = project.join("fixtures/night");
@@ -150,16 +177,33 @@ impl World {
         }
         let mut lines = String::new();
         let packed = File::open(here.join("c.jsonl.gz")).expect("a file");
-        std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(packed), &mut lines).expect("gzip");
+        std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(packed), &mut lines)
+            .expect("gzip");
         std::fs::write(here.join("c.jsonl"), lines).expect("a file is written");
-        let later = std::fs::read_to_string(here.join("c.csv")).expect("a file").replace("CA2026", "CA2027");
+        let later = std::fs::read_to_string(here.join("c.csv"))
+            .expect("a file")
+            .replace("CA2026", "CA2027");
         std::fs::write(here.join("later.csv"), later).expect("a file is written");
         let world = Self { folder };
         world.done(&[&RUN[..], &["--cdrs", "c.csv", "c.json", "c.csv.zst"]].concat());
         world.done(&[&RUN[..], &["--cdrs", "c.jsonl"]].concat());
-        let run = std::fs::read_dir(here.join("l/runs")).expect("runs").filter_map(Result::ok).map(|run| run.file_name()).max();
-        world.done(&["undo", run.expect("a run").to_str().expect("text"), "--reason", "fuzz", "--ledger", "l"]);
-        world.done(&[&ISSUE[..], &["--accept", "jump", "--config", "trunkrate.toml", "--ledger", "l"]].concat());
+        let run = std::fs::read_dir(here.join("l/runs"))
+            .expect("runs")
+            .filter_map(Result::ok)
+            .map(|run| run.file_name())
+            .max();
+        world.done(&[
+            "undo",
+            run.expect("a run").to_str().expect("text"),
+            "--reason",
+            "fuzz",
+            "--ledger",
+            "l",
+        ]);
+        world.done(
+            &[&ISSUE[..], &["--accept", "jump", "--config", "trunkrate.toml", "--ledger", "l"]]
+                .concat(),
+        );
         world
     }
 
@@ -175,7 +219,12 @@ impl World {
 
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
-    command.args(args).current_dir(folder).env_remove("TRUNKRATE_LEDGER").env_remove("TRUNKRATE_CONFIG").stdin(Stdio::null());
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_remove("TRUNKRATE_LEDGER")
+        .env_remove("TRUNKRATE_CONFIG")
+        .stdin(Stdio::null());
     command
 }
 
@@ -189,15 +238,20 @@ fn broken(folder: &Path, args: &[&str]) -> Result<i32, String> {
     let mut most = 0;
     let ended = loop {
         let used = std::fs::read_to_string(&status).unwrap_or_default();
-        let kib =
-            used.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        let kib = used.lines().find_map(|line| {
+            line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+        });
         most = most.max(kib.unwrap_or(0) << 10);
         if let Some(ended) = child.try_wait().expect("it can be waited for") {
             break ended;
         }
         if start.elapsed() > LONGEST || most > MOST {
             child.kill().and_then(|()| child.wait()).expect("it can be ended");
-            return Err(format!("{args:?}: after {:?} it has {} MiB and goes on", start.elapsed(), most >> 20));
+            return Err(format!(
+                "{args:?}: after {:?} it has {} MiB and goes on",
+                start.elapsed(),
+                most >> 20
+            ));
         }
         std::thread::sleep(Duration::from_millis(1));
     };
@@ -212,14 +266,19 @@ fn broken(folder: &Path, args: &[&str]) -> Result<i32, String> {
 /// A round: one file is changed, and then commands read it.
 fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
     let mut dice = Dice::of(seed, round);
-    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+    let folder = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder");
     let here = folder.path().join("world");
     crate::faults::copy_folder(world.path(), &here);
     let calls = *dice.one_of(&CALLS);
     let (file, new_ledger) = match dice.below(10) {
         0..=4 => (here.join(calls), true),
         5 => (dice.one_of(&crate::faults::files(&here.join("rates"))).clone(), true),
-        6 => (here.join(dice.one_of(&["trunks.json", "accounts.csv", "items.csv", "trunkrate.toml"])), true),
+        6 => (
+            here.join(dice.one_of(&["trunks.json", "accounts.csv", "items.csv", "trunkrate.toml"])),
+            true,
+        ),
         _ => (dice.one_of(&crate::faults::files(&here.join("l"))).clone(), false),
     };
     let other = std::fs::read(dice.one_of(&crate::faults::files(&here))).expect("a file");
@@ -230,7 +289,16 @@ fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
     }
     let call = "CA20261120000000000000000000000108";
     let run = [&RUN[..], &["--cdrs", calls, "--accept-changes"]].concat();
-    let month = ["--period", "2026-11", "--ledger", "l", "--items", "items.csv", "--config", "trunkrate.toml"];
+    let month = [
+        "--period",
+        "2026-11",
+        "--ledger",
+        "l",
+        "--items",
+        "items.csv",
+        "--config",
+        "trunkrate.toml",
+    ];
     let issue = [&ISSUE[..2], &month[..], &ISSUE[4..]].concat();
     let check = [&["invoice", "check", "--date", "2026-12-01"], &month[..]].concat();
     let readers: [&[&str]; 9] = [
@@ -244,13 +312,20 @@ fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
         &["invoice", "list", "--ledger", "l"],
         &check,
     ];
-    let from_files: &[&str] = &["rerate", call, "--cdrs", calls, "--rates", "rates", "--trunks", "trunks.json"];
+    let from_files: &[&str] =
+        &["rerate", call, "--cdrs", calls, "--rates", "rates", "--trunks", "trunks.json"];
     let mut commands: Vec<&[&str]> = Vec::new();
     if new_ledger {
         commands.extend([
             &run[..],
             readers[0],
-            *dice.one_of(&[from_files, &["rates", "check", "rates"], &issue, readers[5], readers[6]]),
+            *dice.one_of(&[
+                from_files,
+                &["rates", "check", "rates"],
+                &issue,
+                readers[5],
+                readers[6],
+            ]),
         ]);
     } else {
         commands.push(*dice.one_of(&readers));
@@ -258,17 +333,23 @@ fn round(world: &World, seed: u64, round: u64) -> Result<(), String> {
     }
     for args in commands {
         if let Err(law) = broken(&here, args) {
-            let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/fuzz/{seed}-{round}"));
+            let kept =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/fuzz/{seed}-{round}"));
             crate::faults::copy_folder(&here, &kept);
             let name = file.strip_prefix(&here).expect("below it").display().to_string();
-            return Err(format!("seed {seed}, round {round}, {name} changed: {law}\n  kept in {}", kept.display()));
+            return Err(format!(
+                "seed {seed}, round {round}, {name} changed: {law}\n  kept in {}",
+                kept.display()
+            ));
         }
     }
     Ok(())
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name)
+        .ok()
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// A few rounds, the same ones each time.
@@ -292,7 +373,9 @@ fn changed_bytes_end_in_an_exit_code_for_a_while() {
     while Instant::now() < end {
         let rounds: Vec<u64> = (first..first + 100).collect();
         first += 100;
-        broken.extend(crate::faults::on_two_threads(rounds, |number| round(&world, seed, number).err().into_iter().collect()));
+        broken.extend(crate::faults::on_two_threads(rounds, |number| {
+            round(&world, seed, number).err().into_iter().collect()
+        }));
     }
     eprintln!("seed {seed}: {first} rounds, {} broken", broken.len());
     crate::faults::assert_none(&broken);

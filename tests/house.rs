@@ -22,8 +22,14 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source file");
-                let name = path.strip_prefix(root).expect("below the root").to_string_lossy().replace('\\', "/");
-                let code = (1..).zip(text.lines()).map(|(number, line)| (number, without_comment(line).to_owned()));
+                let name = path
+                    .strip_prefix(root)
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                let code = (1..)
+                    .zip(text.lines())
+                    .map(|(number, line)| (number, without_comment(line).to_owned()));
                 found.push(Source { name, lines: text.lines().count(), code: code.collect() });
             }
         }
@@ -42,7 +48,8 @@ fn without_comment(line: &str) -> &str {
 fn has_word(line: &str, word: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
     let ends = |rest: &str| word.ends_with(':') || !rest.starts_with(inside);
-    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(inside) && ends(&line[at + word.len()..]))
+    line.match_indices(word)
+        .any(|(at, _)| !line[..at].ends_with(inside) && ends(&line[at + word.len()..]))
 }
 
 /// The places in `sources` where one of the words stands.
@@ -65,7 +72,15 @@ fn the_kernel_knows_no_file_and_no_clock() {
     let mut kernel = sources();
     kernel.retain(|source| source.name.starts_with("crates/kernel/"));
     assert!(kernel.len() > 30, "the kernel was found");
-    let words = ["std::fs", "std::env", "std::thread", "Utc::now", "Local::now", "SystemTime", "Instant::now"];
+    let words = [
+        "std::fs",
+        "std::env",
+        "std::thread",
+        "Utc::now",
+        "Local::now",
+        "SystemTime",
+        "Instant::now",
+    ];
     assert_eq!(places(&kernel, &words), NONE);
 }
 
@@ -73,16 +88,32 @@ fn the_kernel_knows_no_file_and_no_clock() {
 #[test]
 fn the_crates_below_the_engine_need_little() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let needs = |name: &str| std::fs::read_to_string(root.join(format!("crates/{name}/Cargo.toml"))).expect("a manifest");
+    let needs = |name: &str| {
+        std::fs::read_to_string(root.join(format!("crates/{name}/Cargo.toml"))).expect("a manifest")
+    };
     for (name, never) in [
-        ("kernel", &["trunkrate-", "csv", "polars", "rayon", "clap", "toml", "serde_json", "glob", "zstd"][..]),
+        (
+            "kernel",
+            &["trunkrate-", "csv", "polars", "rayon", "clap", "toml", "serde_json", "glob", "zstd"]
+                [..],
+        ),
         ("inputs", &["polars", "rayon", "clap", "glob", "zstd"]),
         // The second rater is worth something only while it shares nothing with the first.
         ("audit", &["trunkrate-", "polars", "rayon", "clap", "csv", "rust_decimal", "jiff"]),
     ] {
         let manifest = needs(name);
-        let dependencies = manifest.split("[dependencies]").nth(1).expect("dependencies").split("\n[").next().expect("a table");
-        let named: Vec<&str> = dependencies.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+        let dependencies = manifest
+            .split("[dependencies]")
+            .nth(1)
+            .expect("dependencies")
+            .split("\n[")
+            .next()
+            .expect("a table");
+        let named: Vec<&str> = dependencies
+            .lines()
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(name, _)| name)
+            .collect();
         assert!(!named.is_empty(), "{name}: its dependencies were found");
         let bad = named.iter().filter(|named| never.iter().any(|never| named.starts_with(never)));
         assert_eq!(bad.collect::<Vec<_>>(), Vec::<&&str>::new(), "{name}");
@@ -92,24 +123,44 @@ fn the_crates_below_the_engine_need_little() {
 /// A run gives the same bytes whenever it is made: only a question without `--at` is about now.
 #[test]
 fn the_clock_is_asked_in_one_place() {
-    let places =
-        places(&sources(), &["Utc::now", "Local::now", "SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"]);
+    let places = places(
+        &sources(),
+        &[
+            "Utc::now",
+            "Local::now",
+            "SystemTime::now",
+            "Instant::now",
+            "Timestamp::now",
+            "Zoned::now",
+        ],
+    );
     assert_eq!(places.len(), 1, "{places:?}");
     assert!(places[0].starts_with("src/cli/rates.rs:"), "{places:?}");
 }
 
 #[test]
 fn money_never_passes_through_a_float() {
-    assert_eq!(places(&sources(), &["f32", "f64", "to_f64", "from_f64", "from_f32", "Float64", "Float32"]), NONE);
+    assert_eq!(
+        places(&sources(), &["f32", "f64", "to_f64", "from_f64", "from_f32", "Float64", "Float32"]),
+        NONE
+    );
 }
 
 #[test]
 fn no_file_is_longer_than_700_lines() {
-    let long = |source: &Source| (source.lines > 700).then(|| format!("{} has {} lines", source.name, source.lines));
+    let long = |source: &Source| {
+        (source.lines > 700).then(|| format!("{} has {} lines", source.name, source.lines))
+    };
     assert_eq!(sources().iter().filter_map(long).collect::<Vec<_>>(), NONE);
 }
 
 #[test]
 fn nobody_leaves_a_debug_print_or_an_unfinished_place() {
-    assert_eq!(places(&sources(), &["dbg!", "todo!", "unimplemented!", "println!", "eprintln!", "print!", "eprint!"]), NONE);
+    assert_eq!(
+        places(
+            &sources(),
+            &["dbg!", "todo!", "unimplemented!", "println!", "eprintln!", "print!", "eprint!"]
+        ),
+        NONE
+    );
 }

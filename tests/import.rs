@@ -30,10 +30,18 @@ struct Fixture {
 impl Fixture {
     fn new(style: Style) -> Self {
         let folder = Night::new();
-        let [calls, rates, trunks, accounts] =
-            ["fixtures/night/calls", "rates", "fixtures/night/trunks.json", "fixtures/night/accounts.csv"].map(shipped);
-        let args = ["run", "--cdrs", text(&calls), "--rates", text(&rates), "--trunks", text(&trunks)];
-        let summary = folder.trunkrate(&[&args[..], &["--accounts", text(&accounts), "--format", "json"]].concat()).json();
+        let [calls, rates, trunks, accounts] = [
+            "fixtures/night/calls",
+            "rates",
+            "fixtures/night/trunks.json",
+            "fixtures/night/accounts.csv",
+        ]
+        .map(shipped);
+        let args =
+            ["run", "--cdrs", text(&calls), "--rates", text(&rates), "--trunks", text(&trunks)];
+        let summary = folder
+            .trunkrate(&[&args[..], &["--accounts", text(&accounts), "--format", "json"]].concat())
+            .json();
         let run_id = summary["run_id"].as_str().expect("a run").to_owned();
         let told = Told {
             run: folder.path().join("ledger/runs").join(&run_id),
@@ -56,7 +64,10 @@ impl Fixture {
 
     /// A file of the night.
     fn file(&self, dataset: &str) -> PathBuf {
-        below(&self.night.join(dataset)).into_iter().find(|file| text(file).ends_with(".parquet")).expect("a table")
+        below(&self.night.join(dataset))
+            .into_iter()
+            .find(|file| text(file).ends_with(".parquet"))
+            .expect("a table")
     }
 
     /// Changes the first table of a dataset, and the manifest with it.
@@ -70,9 +81,15 @@ impl Fixture {
 /// The bytes of what a run booked; not of suspense, whose records are kept in another form.
 pub fn booked_bytes(ledger: &Path, run_id: &str) -> BTreeMap<String, Vec<u8>> {
     let run = ledger.join("runs").join(run_id);
-    let files = ["legs", "calls", "ids", "prices"].iter().flat_map(|dataset| below(&run.join(dataset)));
+    let files =
+        ["legs", "calls", "ids", "prices"].iter().flat_map(|dataset| below(&run.join(dataset)));
     files
-        .map(|file| (file.strip_prefix(&run).expect("below").display().to_string(), std::fs::read(&file).expect("a file")))
+        .map(|file| {
+            (
+                file.strip_prefix(&run).expect("below").display().to_string(),
+                std::fs::read(&file).expect("a file"),
+            )
+        })
         .collect()
 }
 
@@ -105,9 +122,12 @@ fn an_imported_night_is_the_clis_own_run() {
         let ledger = Night::new();
         let summary = fixture.import(&ledger, &["--format", "json"]).json();
         assert_eq!(summary["run_id"], fixture.run_id.as_str(), "{style:?}");
-        assert_eq!((&summary["already_imported"], &summary["read"]), (&Value::Bool(false), &Value::from(64)));
-        let [cli, imported] =
-            [&fixture.folder, &ledger].map(|folder| booked_bytes(&folder.path().join("ledger"), &fixture.run_id));
+        assert_eq!(
+            (&summary["already_imported"], &summary["read"]),
+            (&Value::Bool(false), &Value::from(64))
+        );
+        let [cli, imported] = [&fixture.folder, &ledger]
+            .map(|folder| booked_bytes(&folder.path().join("ledger"), &fixture.run_id));
         assert!(cli.len() > 6, "{:?}", cli.keys());
         assert_same_bytes(&cli, &imported);
         assert_eq!(waiting(&fixture.folder), waiting(&ledger));
@@ -123,8 +143,12 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     assert!(said.contains("= rated      30 records"), "{said}");
     assert!(said.contains("rated by spark 4.2.1, trunkrate "), "{said}");
     // The manifests differ, which say where each is from, and with them where the ledgers stand.
-    let without_head = |text: String| text.split_inclusive('\n').filter(|line| !line.starts_with("head ")).collect::<String>();
-    let both = |args: &[&str]| [&fixture.folder, &ledger].map(|folder| without_head(folder.trunkrate(args).ok()));
+    let without_head = |text: String| {
+        text.split_inclusive('\n').filter(|line| !line.starts_with("head ")).collect::<String>()
+    };
+    let both = |args: &[&str]| {
+        [&fixture.folder, &ledger].map(|folder| without_head(folder.trunkrate(args).ok()))
+    };
     let same = |args: &[&str]| {
         let [cli, imported] = both(args);
         assert_eq!(cli, imported, "{args:?}");
@@ -138,14 +162,27 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     }
     let config = shipped("fixtures/night/trunkrate.toml");
     let items = shipped("fixtures/night/items.csv");
-    let issue =
-        ["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--config", text(&config), "--accept", "waiting"];
+    let issue = [
+        "invoice",
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--config",
+        text(&config),
+        "--accept",
+        "waiting",
+    ];
     same(&[&issue[..], &["--items", text(&items), "--out", "out"]].concat());
     let invoices = |folder: &Night| -> Vec<(String, Vec<u8>)> {
         let files = below(&folder.path().join("out")).into_iter();
         files
             .map(|file| {
-                (text(file.strip_prefix(folder.path()).expect("below")).to_owned(), std::fs::read(&file).expect("a file"))
+                (
+                    text(file.strip_prefix(folder.path()).expect("below")).to_owned(),
+                    std::fs::read(&file).expect("a file"),
+                )
             })
             .collect()
     };
@@ -156,7 +193,10 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     let html = ledger.trunkrate(&["report"]).ok();
     assert!(html.contains("Imported night"));
     let runs = ledger.trunkrate(&["runs", "--format", "json"]).json();
-    assert_eq!((&runs[0]["kind"], &runs[0]["imported"]["id"]), (&Value::from("import"), &Value::from(id_of(&fixture.night))));
+    assert_eq!(
+        (&runs[0]["kind"], &runs[0]["imported"]["id"]),
+        (&Value::from("import"), &Value::from(id_of(&fixture.night)))
+    );
     assert!(ledger.trunkrate(&["runs"]).ok().contains("published night 1 of spark 4.2.1"));
     // An invoice holds it; without that it can be taken back, and imported again.
     let undo = |folder: &Night| folder.trunkrate(&["undo", &fixture.run_id, "--reason", "a test"]);
@@ -165,7 +205,10 @@ fn an_imported_night_is_verified_rerated_invoiced_and_undone_as_any_other() {
     fixture.import(&other, &[]).ok();
     undo(&other).ok();
     assert!(exported(&other, "legs").is_empty());
-    assert_eq!(fixture.import(&other, &["--format", "json"]).json()["run_id"], fixture.run_id.as_str());
+    assert_eq!(
+        fixture.import(&other, &["--format", "json"]).json()["run_id"],
+        fixture.run_id.as_str()
+    );
     other.trunkrate(&["verify"]).ok();
 }
 
@@ -175,14 +218,30 @@ fn a_second_import_books_nothing() {
     let ledger = Night::new();
     fixture.import(&ledger, &[]).ok();
     let said = fixture.import(&ledger, &[]).ok();
-    assert!(said.starts_with(&format!("already imported as run {}; nothing was booked\n", fixture.run_id)), "{said}");
+    assert!(
+        said.starts_with(&format!(
+            "already imported as run {}; nothing was booked\n",
+            fixture.run_id
+        )),
+        "{said}"
+    );
     let said = fixture.import(&ledger, &["--format", "json"]).json();
-    assert_eq!((&said["already_imported"], &said["run_id"]), (&Value::Bool(true), &Value::from(fixture.run_id.as_str())));
-    assert_eq!(ledger.trunkrate(&["runs", "--format", "json"]).json().as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&said["already_imported"], &said["run_id"]),
+        (&Value::Bool(true), &Value::from(fixture.run_id.as_str()))
+    );
+    assert_eq!(
+        ledger.trunkrate(&["runs", "--format", "json"]).json().as_array().map(Vec::len),
+        Some(1)
+    );
     // Where `run` has booked its calls, they are all duplicates: not what was published.
     let done = fixture.import(&fixture.folder, &[]);
     assert_eq!(done.code, 1, "{}", done.shown());
-    assert!(done.stderr.contains("hint: calls of it are booked in this ledger already"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("hint: calls of it are booked in this ledger already"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// Imports what must be refused: nothing is booked, and it is said why.
@@ -200,12 +259,22 @@ fn refused(fixture: &Fixture, because: &[&str]) {
 }
 
 /// A column with one cell changed, by its units.
-fn with_cell(mut frame: DataFrame, name: &str, row: usize, change: impl Fn(i128) -> i128) -> DataFrame {
+fn with_cell(
+    mut frame: DataFrame,
+    name: &str,
+    row: usize,
+    change: impl Fn(i128) -> i128,
+) -> DataFrame {
     let series = frame.column(name).expect("a column").as_materialized_series().clone();
-    let DataType::Decimal(precision, scale) = *series.dtype() else { panic!("{name} is no decimal") };
+    let DataType::Decimal(precision, scale) = *series.dtype() else {
+        panic!("{name} is no decimal")
+    };
     let units = series.to_physical_repr().i128().expect("units").clone();
-    let changed: Vec<Option<i128>> =
-        units.iter().enumerate().map(|(at, v)| v.map(|v| if at == row { change(v) } else { v })).collect();
+    let changed: Vec<Option<i128>> = units
+        .iter()
+        .enumerate()
+        .map(|(at, v)| v.map(|v| if at == row { change(v) } else { v }))
+        .collect();
     let column = Int128Chunked::new(name.into(), changed).into_decimal_unchecked(precision, scale);
     frame.replace(name, column.into_column()).expect("replaced");
     frame
@@ -213,8 +282,11 @@ fn with_cell(mut frame: DataFrame, name: &str, row: usize, change: impl Fn(i128)
 
 fn with_text(mut frame: DataFrame, name: &str, row: usize, text: &str) -> DataFrame {
     let texts = frame.column(name).expect("a column").str().expect("texts").clone();
-    let changed: Vec<Option<String>> =
-        texts.iter().enumerate().map(|(at, v)| if at == row { Some(text.to_owned()) } else { v.map(str::to_owned) }).collect();
+    let changed: Vec<Option<String>> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, v)| if at == row { Some(text.to_owned()) } else { v.map(str::to_owned) })
+        .collect();
     frame.replace(name, Column::new(name.into(), changed)).expect("replaced");
     frame
 }
@@ -222,8 +294,10 @@ fn with_text(mut frame: DataFrame, name: &str, row: usize, text: &str) -> DataFr
 #[test]
 fn a_row_that_differs_is_refused_and_named() {
     let fixture = Fixture::new(Style::Plain);
-    let good =
-        below(&fixture.night).into_iter().map(|file| (file.clone(), std::fs::read(&file).expect("a file"))).collect::<Vec<_>>();
+    let good = below(&fixture.night)
+        .into_iter()
+        .map(|file| (file.clone(), std::fs::read(&file).expect("a file")))
+        .collect::<Vec<_>>();
     let back = || {
         for file in below(&fixture.night) {
             std::fs::remove_file(file).expect("removed");
@@ -234,13 +308,27 @@ fn a_row_that_differs_is_refused_and_named() {
     };
     // The smallest difference that a leg can have, in units of 10⁻⁸.
     fixture.change("legs", |legs| with_cell(legs, "amount", 3, |amount| amount + 1));
-    refused(&fixture, &["\nlegs: call CA2026", "amount is ", "001 published, ", "hint: it was changed after it was published"]);
+    refused(
+        &fixture,
+        &[
+            "\nlegs: call CA2026",
+            "amount is ",
+            "001 published, ",
+            "hint: it was changed after it was published",
+        ],
+    );
     back();
     fixture.change("legs", |legs| legs.slice(1, usize::MAX));
-    refused(&fixture, &["\nlegs: call CA2026", "is found here, and not published: call_sid CA2026"]);
+    refused(
+        &fixture,
+        &["\nlegs: call CA2026", "is found here, and not published: call_sid CA2026"],
+    );
     back();
     fixture.change("legs", |legs| legs.vstack(&legs.slice(2, 1)).expect("rows"));
-    refused(&fixture, &["\nlegs: call CA2026", "is published, and not found here: call_sid CA2026"]);
+    refused(
+        &fixture,
+        &["\nlegs: call CA2026", "is published, and not found here: call_sid CA2026"],
+    );
     back();
     fixture.change("calls", |calls| with_text(calls, "caller_id", 0, "+12025550199"));
     refused(&fixture, &["\ncalls: call CA2026", "caller_id is +12025550199 published, "]);
@@ -249,8 +337,18 @@ fn a_row_that_differs_is_refused_and_named() {
     refused(&fixture, &["\ncalls: call ", "and not found here"]);
     back();
     fixture.change("calls", |calls| {
-        let prices = calls.column("carrier_price").expect("prices").as_materialized_series().to_physical_repr().into_owned();
-        let row = prices.i128().expect("units").iter().position(|price| price.is_some()).expect("a price");
+        let prices = calls
+            .column("carrier_price")
+            .expect("prices")
+            .as_materialized_series()
+            .to_physical_repr()
+            .into_owned();
+        let row = prices
+            .i128()
+            .expect("units")
+            .iter()
+            .position(|price| price.is_some())
+            .expect("a price");
         with_cell(calls, "carrier_price", row, |price| price * 2)
     });
     refused(&fixture, &["\ncalls: call CA2026", "carrier_price is -"]);
@@ -258,13 +356,23 @@ fn a_row_that_differs_is_refused_and_named() {
     // A record that was changed after it was rated.
     fixture.change("records", |records| {
         let texts = records.column("duration").expect("a column").str().expect("texts").clone();
-        let changed: Vec<Option<String>> =
-            texts.iter().map(|v| v.map(|v| if v == "300" { "301".to_owned() } else { v.to_owned() })).collect();
+        let changed: Vec<Option<String>> = texts
+            .iter()
+            .map(|v| v.map(|v| if v == "300" { "301".to_owned() } else { v.to_owned() }))
+            .collect();
         let mut records = records;
         records.replace("duration", Column::new("duration".into(), changed)).expect("replaced");
         records
     });
-    refused(&fixture, &["rated: ", " s published, ", "\ncalls: call ", "duration_seconds is 300 published, 301 here"]);
+    refused(
+        &fixture,
+        &[
+            "rated: ",
+            " s published, ",
+            "\ncalls: call ",
+            "duration_seconds is 300 published, 301 here",
+        ],
+    );
     back();
     fixture.import(&Night::new(), &[]).ok();
 }
@@ -282,18 +390,42 @@ fn counts_that_differ_are_refused() {
     let of = |class: &'static str, what: &'static str, value: u64| {
         move |manifest: &mut Value| manifest["counts"][class][what] = value.into()
     };
-    wrong(&of("rated", "records", 31), "\nrated: 31 records and 3300 s published, 30 records and 3300 s here");
+    wrong(
+        &of("rated", "records", 31),
+        "\nrated: 31 records and 3300 s published, 30 records and 3300 s here",
+    );
     wrong(&of("suspended", "seconds", 1), "\nsuspended: 23 records and 1 s published");
     wrong(&of("new_in_suspense", "records", 1), "\nnew in suspense: 1 records");
-    wrong(&of("retried", "records", 1), "\nretried: 1 records and 0 s published, 0 records and 0 s here");
-    wrong(&|manifest| manifest["suspended_by_reason"]["no-rate"] = 3.into(), "\nsuspended as no-rate: 3 published, 2 here");
+    wrong(
+        &of("retried", "records", 1),
+        "\nretried: 1 records and 0 s published, 0 records and 0 s here",
+    );
+    wrong(
+        &|manifest| manifest["suspended_by_reason"]["no-rate"] = 3.into(),
+        "\nsuspended as no-rate: 3 published, 2 here",
+    );
     wrong(&|manifest| manifest["legs"] = 36.into(), "\nlegs: 36 published, 35 here");
-    wrong(&|manifest| manifest["amount"]["EUR"] = "0.28965".into(), "\nsum of legs in EUR: 0.28965 published, 0.28964 here");
-    wrong(&|manifest| manifest["amount"]["EUR"] = "NaN".into(), "says that the legs come to `NaN` EUR; expected a decimal");
-    wrong(&|manifest| manifest["tariff_hash"] = "00".into(), "\nhash of what it was rated with: 00 published, ");
-    wrong(&|manifest| manifest["format"] = 2.into(), "is a published night of format 2; this version reads 1");
+    wrong(
+        &|manifest| manifest["amount"]["EUR"] = "0.28965".into(),
+        "\nsum of legs in EUR: 0.28965 published, 0.28964 here",
+    );
+    wrong(
+        &|manifest| manifest["amount"]["EUR"] = "NaN".into(),
+        "says that the legs come to `NaN` EUR; expected a decimal",
+    );
+    wrong(
+        &|manifest| manifest["tariff_hash"] = "00".into(),
+        "\nhash of what it was rated with: 00 published, ",
+    );
+    wrong(
+        &|manifest| manifest["format"] = 2.into(),
+        "is a published night of format 2; this version reads 1",
+    );
     wrong(&|manifest| manifest["kernel"] = Value::Null, "is no manifest of a published night");
-    wrong(&|manifest| manifest["files"][0]["path"] = "../manifest.json".into(), "which is not below the night's folder");
+    wrong(
+        &|manifest| manifest["files"][0]["path"] = "../manifest.json".into(),
+        "which is not below the night's folder",
+    );
     // A sum may be written with more decimals.
     seal(&fixture.night, |manifest| manifest["amount"]["EUR"] = "0.28964000".into());
     fixture.import(&Night::new(), &[]).ok();
@@ -317,10 +449,25 @@ fn a_night_with_the_id_of_another_is_refused_and_no_ledger_stands_in_a_night() {
     fixture.import(&ledger, &[]).ok();
     seal(&fixture.night, |manifest| manifest["sequence"] = 7.into());
     let done = fixture.import(&ledger, &[]);
-    assert!(done.code == 1 && done.stderr.contains("is night 7 with the id of night 1, which is imported"), "{}", done.shown());
+    assert!(
+        done.code == 1
+            && done.stderr.contains("is night 7 with the id of night 1, which is imported"),
+        "{}",
+        done.shown()
+    );
     let inside = fixture.night.join("ledger");
-    let done = Night::new().trunkrate(&["ledger", "import", text(&fixture.night), "--ledger", text(&inside)]);
-    assert!(done.code == 2 && done.stderr.contains("would stand in the published night"), "{}", done.shown());
+    let done = Night::new().trunkrate(&[
+        "ledger",
+        "import",
+        text(&fixture.night),
+        "--ledger",
+        text(&inside),
+    ]);
+    assert!(
+        done.code == 2 && done.stderr.contains("would stand in the published night"),
+        "{}",
+        done.shown()
+    );
     assert!(!inside.exists());
 }
 
@@ -344,7 +491,8 @@ fn a_night_that_is_not_whole_or_not_published_is_refused() {
     std::fs::remove_file(&extra).expect("removed");
     // A float is no amount, whatever it holds.
     fixture.change("legs", |mut legs| {
-        let floats = legs.column("amount").expect("amounts").cast(&DataType::Float64).expect("floats");
+        let floats =
+            legs.column("amount").expect("amounts").cast(&DataType::Float64).expect("floats");
         legs.replace("amount", floats).expect("replaced");
         legs
     });

@@ -9,7 +9,9 @@ const SELLER: &str = "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\nco
 
 /// A call of one started minute: 0.01000.
 fn call(id: &str, account: &str, start: &str) -> String {
-    format!("{id},,{account},TK1,trunking-terminating,+12025550101,+14155550102,{start},,30,completed")
+    format!(
+        "{id},,{account},TK1,trunking-terminating,+12025550101,+14155550102,{start},,30,completed"
+    )
 }
 
 /// A folder with a seller, and nights of calls that are run one by one.
@@ -27,7 +29,8 @@ impl Books {
     /// Books calls; gives the run's name.
     #[track_caller]
     fn book(&self, calls: &[(&str, &str, &str)]) -> String {
-        let rows: Vec<String> = calls.iter().map(|(id, account, start)| call(id, account, start)).collect();
+        let rows: Vec<String> =
+            calls.iter().map(|(id, account, start)| call(id, account, start)).collect();
         self.night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
         self.night.run(&[])["run_id"].as_str().expect("a name").to_owned()
     }
@@ -38,7 +41,10 @@ impl Books {
 
     #[track_caller]
     fn issue(&self, period: &str, date: &str, more: &[&str]) -> String {
-        self.invoice(&[&["issue", "--period", period, "--date", date, "--allow-incomplete"], more].concat()).ok()
+        self.invoice(
+            &[&["issue", "--period", period, "--date", date, "--allow-incomplete"], more].concat(),
+        )
+        .ok()
     }
 
     /// Number, state, other, account, usage and total of all that was issued.
@@ -73,18 +79,29 @@ fn numbers_have_no_gaps_and_issuing_twice_gives_nothing_new() {
     ]);
     let before = books.list();
     let draft = books.invoice(&["draft", "--period", "2026-11"]).ok();
-    assert!(draft.contains("AC1") && draft.contains("0.01000") && before == books.list(), "{draft}");
+    assert!(
+        draft.contains("AC1") && draft.contains("0.01000") && before == books.list(),
+        "{draft}"
+    );
     books.issue("2026-11", "2026-12-01", &[]);
-    let issued = ["INV-2026-000001 issued  AC1 0.01000 0.01", "INV-2026-000002 issued  AC2 0.01000 0.01"];
+    let issued =
+        ["INV-2026-000001 issued  AC1 0.01000 0.01", "INV-2026-000002 issued  AC2 0.01000 0.01"];
     assert_eq!(books.list(), issued);
     assert!(books.issue("2026-11", "2026-12-01", &[]).contains("nothing to issue"));
     assert_eq!(books.list(), issued);
     books.issue("2026-12", "2027-01-01", &[]);
-    assert_eq!(books.list()[2], "INV-2027-000001 issued  AC1 0.01000 0.01", "a series of its own each year");
+    assert_eq!(
+        books.list()[2],
+        "INV-2027-000001 issued  AC1 0.01000 0.01",
+        "a series of its own each year"
+    );
     books.verify();
     let document = books.document("INV-2026-000001");
     // 0.01 × 0.19 = 0.0019
-    assert_eq!((&document["totals"]["net"], &document["totals"]["tax"]), (&"0.01".into(), &"0.00".into()));
+    assert_eq!(
+        (&document["totals"]["net"], &document["totals"]["tax"]),
+        (&"0.01".into(), &"0.00".into())
+    );
     assert_eq!(document["usage"][0]["scenario_words"], "Termination: outbound leg");
 }
 
@@ -98,12 +115,16 @@ fn what_comes_late_stands_under_its_own_heading_or_on_an_invoice_of_its_own() {
         ("N", "AC2", "2026-11-02T00:00:00Z"),
         ("D", "AC1", "2026-12-01T00:00:00Z"),
     ]);
-    assert!(books.issue("2026-11", "2026-12-02", &[]).contains("nothing to issue"), "the month was issued for all");
+    assert!(
+        books.issue("2026-11", "2026-12-02", &[]).contains("nothing to issue"),
+        "the month was issued for all"
+    );
     books.issue("2026-11", "2026-12-02", &["--supplementary", "--account", "AC2"]);
     assert_eq!(books.list()[1], "INV-2026-000002 supplementary  AC2 0.01000 0.01");
     books.issue("2026-12", "2027-01-01", &[]);
     let document = books.document("INV-2027-000001");
-    let lates: Vec<&Value> = document["usage"].as_array().expect("lines").iter().map(|line| &line["late"]).collect();
+    let lates: Vec<&Value> =
+        document["usage"].as_array().expect("lines").iter().map(|line| &line["late"]).collect();
     assert_eq!(lates, [&Value::Null, &"2026-11".into()]);
     assert_eq!(document["totals"]["usage"], "0.02000");
     assert_eq!(books.list().len(), 3);
@@ -113,16 +134,76 @@ fn what_comes_late_stands_under_its_own_heading_or_on_an_invoice_of_its_own() {
 #[test]
 fn a_credit_note_takes_an_invoice_back_and_may_let_its_legs_go() {
     let books = Books::new();
-    let run = books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
+    let run =
+        books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
     books.issue("2026-11", "2026-12-01", &[]);
     let undo = || books.night.trunkrate(&["undo", &run, "--reason", "an old deck"]);
     let refused = undo();
     assert!(refused.code == 1 && refused.stderr.contains("INV-2026-000001"), "{}", refused.shown());
-    books.invoice(&["credit", "INV-2026-000001", "--reason", "goodwill", "--write-off", "--date", "2026-12-02"]).ok();
-    books.invoice(&["credit", "INV-2026-000002", "--reason", "wrong name", "--rebill", "--date", "2026-12-02"]).ok();
-    assert!(books.invoice(&["credit", "INV-2026-000001", "--reason", "again", "--write-off", "--date", "2026-12-02"]).code == 1);
-    assert!(books.invoice(&["credit", "INV-2026-000003", "--reason", "a note", "--write-off", "--date", "2026-12-02"]).code == 1);
-    assert!(books.invoice(&["credit", "INV-2026-000009", "--reason", "none", "--write-off", "--date", "2026-12-02"]).code == 1);
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000001",
+            "--reason",
+            "goodwill",
+            "--write-off",
+            "--date",
+            "2026-12-02",
+        ])
+        .ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000002",
+            "--reason",
+            "wrong name",
+            "--rebill",
+            "--date",
+            "2026-12-02",
+        ])
+        .ok();
+    assert!(
+        books
+            .invoice(&[
+                "credit",
+                "INV-2026-000001",
+                "--reason",
+                "again",
+                "--write-off",
+                "--date",
+                "2026-12-02"
+            ])
+            .code
+            == 1
+    );
+    assert!(
+        books
+            .invoice(&[
+                "credit",
+                "INV-2026-000003",
+                "--reason",
+                "a note",
+                "--write-off",
+                "--date",
+                "2026-12-02"
+            ])
+            .code
+            == 1
+    );
+    assert!(
+        books
+            .invoice(&[
+                "credit",
+                "INV-2026-000009",
+                "--reason",
+                "none",
+                "--write-off",
+                "--date",
+                "2026-12-02"
+            ])
+            .code
+            == 1
+    );
     books.issue("2026-11", "2026-12-03", &[]);
     assert_eq!(
         books.list(),
@@ -135,11 +216,24 @@ fn a_credit_note_takes_an_invoice_back_and_may_let_its_legs_go() {
         ]
     );
     let note = books.document("INV-2026-000004");
-    assert_eq!((&note["corrects"]["number"], &note["corrects"]["reason"]), (&"INV-2026-000002".into(), &"wrong name".into()));
+    assert_eq!(
+        (&note["corrects"]["number"], &note["corrects"]["reason"]),
+        (&"INV-2026-000002".into(), &"wrong name".into())
+    );
     books.verify();
     let told = books.night.trunkrate(&["rerate", "B"]).ok();
     assert!(told.contains("invoiced   INV-2026-000002, credited by INV-2026-000004\n  invoiced   INV-2026-000005\n"), "{told}");
-    books.invoice(&["credit", "INV-2026-000005", "--reason", "all again", "--rebill", "--date", "2026-12-04"]).ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000005",
+            "--reason",
+            "all again",
+            "--rebill",
+            "--date",
+            "2026-12-04",
+        ])
+        .ok();
     assert_eq!(undo().code, 1, "INV-2026-000001 was credited for good: its leg is still on it");
 }
 
@@ -149,7 +243,17 @@ fn a_night_can_be_rated_again_once_its_invoices_were_taken_back() {
     let books = Books::new();
     let run = books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
     books.issue("2026-11", "2026-12-01", &[]);
-    books.invoice(&["credit", "INV-2026-000001", "--reason", "wrong price", "--rebill", "--date", "2026-12-02"]).ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000001",
+            "--reason",
+            "wrong price",
+            "--rebill",
+            "--date",
+            "2026-12-02",
+        ])
+        .ok();
     books.night.trunkrate(&["undo", &run, "--reason", "wrong price"]).ok();
     books.verify();
     books.night.deck("US,United States,US,0.0200,,1,termination,,,,,,\n");
@@ -157,7 +261,11 @@ fn a_night_can_be_rated_again_once_its_invoices_were_taken_back() {
     assert_ne!(run, again);
     books.issue("2026-11", "2026-12-03", &[]);
     assert_eq!(books.list()[2], "INV-2026-000003 issued  AC1 0.02000 0.02");
-    assert_eq!(books.document("INV-2026-000001")["totals"]["usage"], "0.01000", "it stays what it was");
+    assert_eq!(
+        books.document("INV-2026-000001")["totals"]["usage"],
+        "0.01000",
+        "it stays what it was"
+    );
     books.verify();
 }
 
@@ -172,7 +280,11 @@ fn what_cannot_be_issued_is_refused() {
     refused(&["issue", "--period", "2026-11", "--date", "2026-11-30"], "is not over", 1);
     refused(&["issue", "--period", "2026-13", "--date", "2026-12-01"], "expected YYYY-MM", 2);
     refused(&["issue", "--period", "2026-11", "--date", "2026-12-1"], "expected YYYY-MM-DD", 2);
-    refused(&["issue", "--period", "2026-11", "--date", "2026-12-01"], "of 2026-10 in USD, which was never issued", 1);
+    refused(
+        &["issue", "--period", "2026-11", "--date", "2026-12-01"],
+        "of 2026-10 in USD, which was never issued",
+        1,
+    );
     books.issue("2026-10", "2026-12-01", &[]);
     refused(&["issue", "--period", "2026-11", "--date", "2026-11-30"], "is not over", 1);
     books.issue("2026-11", "2026-12-01", &[]);
@@ -181,10 +293,18 @@ fn what_cannot_be_issued_is_refused() {
         "is before 2026-12-01, the date of",
         1,
     );
-    refused(&["credit", "INV-2026-000001", "--reason", " ", "--rebill", "--date", "2026-12-30"], "--reason is empty", 2);
+    refused(
+        &["credit", "INV-2026-000001", "--reason", " ", "--rebill", "--date", "2026-12-30"],
+        "--reason is empty",
+        2,
+    );
     books.night.file("trunkrate.toml", "[seller]\nname = \"Carrier\"\n");
     books.book(&[("D", "AC1", "2026-12-20T10:00:00Z")]);
-    refused(&["issue", "--period", "2026-12", "--date", "2027-01-01"], "[seller] lacks address, country", 1);
+    refused(
+        &["issue", "--period", "2026-12", "--date", "2027-01-01"],
+        "[seller] lacks address, country",
+        1,
+    );
     let other = SELLER.replace("[seller]", "[seller]\nid = \"other\"");
     books.night.file("trunkrate.toml", other.replace("\"Carrier\"", "\"Other\""));
     books.night.file("late.csv", "");
@@ -193,9 +313,14 @@ fn what_cannot_be_issued_is_refused() {
     books.book(&[("E", "AC1", "2027-01-20T10:00:00Z")]);
     let incomplete = ["issue", "--period", "2027-01", "--date", "2027-02-01", "--allow-incomplete"];
     refused(&incomplete, "is given already, by seller other", 1);
-    books.night.file("trunkrate.toml", SELLER.replace("[invoice]", "[invoice]\nnumber_prefix = \"M-\""));
+    books
+        .night
+        .file("trunkrate.toml", SELLER.replace("[invoice]", "[invoice]\nnumber_prefix = \"M-\""));
     books.issue("2027-01", "2027-02-01", &[]);
-    assert_eq!(books.list().last().map(String::as_str), Some("M-2027-000001 issued  AC1 0.01000 0.01"));
+    assert_eq!(
+        books.list().last().map(String::as_str),
+        Some("M-2027-000001 issued  AC1 0.01000 0.01")
+    );
     books.verify();
 }
 
@@ -216,20 +341,39 @@ fn a_wrong_date_blocks_the_series_of_its_year_alone() {
         let refused = books.invoice(&args);
         let said = format!("error: --date {date} lies after today, ");
         assert!(refused.code == 1 && refused.stderr.starts_with(&said), "{}", refused.shown());
-        assert!(refused.stderr.contains("hint: if it is meant, --future takes it"), "{}", refused.shown());
-        assert!(!books.invoice(&[&args[..], &["--future"]].concat()).stderr.contains("after today"));
+        assert!(
+            refused.stderr.contains("hint: if it is meant, --future takes it"),
+            "{}",
+            refused.shown()
+        );
+        assert!(
+            !books.invoice(&[&args[..], &["--future"]].concat()).stderr.contains("after today")
+        );
     }
     books.issue("2026-11", "2027-12-01", &["--account", "AC1", "--future"]);
-    let late = ["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2029-12-01"];
-    assert!(books.invoice(&late).stderr.contains("more than 92 days after it or after INV-2027-000001"));
+    let late =
+        ["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2029-12-01"];
+    assert!(
+        books.invoice(&late).stderr.contains("more than 92 days after it or after INV-2027-000001")
+    );
     books.issue("2026-11", "2026-12-02", &["--account", "AC2"]);
-    books.invoice(&["credit", "INV-2027-000001", "--reason", "typo", "--rebill", "--date", "2027-12-01", "--future"]).ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2027-000001",
+            "--reason",
+            "typo",
+            "--rebill",
+            "--date",
+            "2027-12-01",
+            "--future",
+        ])
+        .ok();
     books.issue("2026-11", "2026-12-03", &["--account", "AC1"]);
     let wrong = ["issue", "--period", "2026-11", "--date", "2026-12-02", "--allow-incomplete"];
     books.book(&[("C", "AC1", "2026-11-21T10:00:00Z")]);
     let done = books.invoice(&[&wrong[..], &["--supplementary"]].concat());
-    let said =
-        "error: --date: the date 2026-12-02 is before 2026-12-03, the date of INV-2026-000002; numbers follow dates\nhint: ";
+    let said = "error: --date: the date 2026-12-02 is before 2026-12-03, the date of INV-2026-000002; numbers follow dates\nhint: ";
     assert!(done.code == 1 && done.stderr.starts_with(said), "{}", done.shown());
     let series = [
         "INV-2027-000001 credited INV-2027-000002 AC1 0.01000 0.01",
@@ -247,8 +391,25 @@ fn what_a_credit_note_let_go_is_not_billed_before_it() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
     books.issue("2026-11", "2026-12-01", &[]);
-    books.invoice(&["credit", "INV-2026-000001", "--reason", "typo", "--rebill", "--date", "2027-01-10"]).ok();
-    let early = books.invoice(&["issue", "--period", "2026-11", "--date", "2026-12-20", "--allow-incomplete"]);
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000001",
+            "--reason",
+            "typo",
+            "--rebill",
+            "--date",
+            "2027-01-10",
+        ])
+        .ok();
+    let early = books.invoice(&[
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-20",
+        "--allow-incomplete",
+    ]);
     let said = "error: account AC1: the date 2026-12-20 is before 2027-01-10, the date of INV-2027-000001, which let go what this \
                 invoice would bill in USD\nhint: date it 2027-01-10 or later";
     assert!(early.code == 1 && early.stderr.contains(said), "{}", early.shown());
@@ -274,13 +435,20 @@ fn no_way_leads_round_a_credit_note() {
     let early = ["issue", "--period", "2026-11", "--date", "2026-12-20", "--allow-incomplete"];
     let refused = |books: &Books| {
         let done = books.invoice(&early);
-        assert!(done.code == 1 && done.stderr.contains("is before 2027-01-10, the date of INV-2027-000001"), "{}", done.shown());
+        assert!(
+            done.code == 1
+                && done.stderr.contains("is before 2027-01-10, the date of INV-2027-000001"),
+            "{}",
+            done.shown()
+        );
     };
     let books = Books::new();
     let run = books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
     books.issue("2026-11", "2026-12-01", &[]);
     let credit = |books: &Books, number: &str| {
-        books.invoice(&["credit", number, "--reason", "price", "--rebill", "--date", "2027-01-10"]).ok();
+        books
+            .invoice(&["credit", number, "--reason", "price", "--rebill", "--date", "2027-01-10"])
+            .ok();
     };
     credit(&books, "INV-2026-000001");
     books.night.trunkrate(&["undo", &run, "--reason", "price"]).ok();
@@ -316,9 +484,14 @@ fn charges_that_no_invoice_bills_are_said() {
         assert!(!said(args).contains("items-changed"), "{}", said(args));
     }
     books.night.file("items.csv", format!("{header}AC1,Number,1,5,USD\nAC1,Setup,1,7,USD\n"));
-    let words = "AC1 has 2 charges for 2026-11 in USD, and INV-2026-000001 bills 1 charge, or others";
+    let words =
+        "AC1 has 2 charges for 2026-11 in USD, and INV-2026-000001 bills 1 charge, or others";
     for args in [&check[..], &issue, &["draft", "--period", "2026-11"]] {
-        assert!(said(args).contains("items-changed:AC1:USD") && said(args).contains(words), "{}", said(args));
+        assert!(
+            said(args).contains("items-changed:AC1:USD") && said(args).contains(words),
+            "{}",
+            said(args)
+        );
     }
     // December was passed over.
     let january = said(&["check", "--period", "2027-01", "--date", "2027-02-01"]);
@@ -333,7 +506,11 @@ fn an_account_that_nothing_knows_is_no_account() {
     for command in ["check", "draft", "issue"] {
         let args = [command, "--period", "2026-11", "--date", "2026-12-01", "--account"];
         let done = books.invoice(&[&args[..], &["ac1"]].concat());
-        assert!(done.code == 1 && done.stderr.contains("error: --account ac1: no call of it is there"), "{}", done.shown());
+        assert!(
+            done.code == 1 && done.stderr.contains("error: --account ac1: no call of it is there"),
+            "{}",
+            done.shown()
+        );
         assert!(!books.invoice(&[&args[..], &["AC1"]].concat()).stderr.contains("no call of it"));
     }
 }
@@ -347,7 +524,8 @@ fn a_check_and_a_draft_take_the_dates_that_issue_takes() {
     for command in ["check", "draft", "issue"] {
         let done = books.invoice(&[command, "--period", "2026-11", "--date", "2028-01-06"]);
         assert!(
-            done.code == 1 && done.stderr.contains("--date 2028-01-06 is more than 400 days after 2026-11"),
+            done.code == 1
+                && done.stderr.contains("--date 2028-01-06 is more than 400 days after 2026-11"),
             "{}",
             done.shown()
         );
@@ -361,7 +539,8 @@ fn a_check_and_a_draft_take_the_dates_that_issue_takes() {
 fn items_stand_beside_usage_in_their_months() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
-    let header = "account_sid,description,quantity,unit_price,currency,tax_category,tax_rate,from,to";
+    let header =
+        "account_sid,description,quantity,unit_price,currency,tax_category,tax_rate,from,to";
     books.night.file(
         "items.csv",
         format!("{header}\nAC1,Number,2,1.15,USD,,,,2026-11\nAC2,Trunk,1,900,JPY,zero,,,\nAC1,Later,1,1,USD,,,2026-12,\n"),
@@ -369,7 +548,10 @@ fn items_stand_beside_usage_in_their_months() {
     books.night.file("accounts.csv", "account_sid,name\nAC2,Two\n");
     books.issue("2026-11", "2026-12-01", &["--items", "items.csv", "--accounts", "accounts.csv"]);
     // 0.01 + 2.30 = 2.31; × 0.19 = 0.4389
-    assert_eq!(books.list(), ["INV-2026-000001 issued  AC1 0.01000 2.75", "INV-2026-000002 issued  AC2 0.00000 900"]);
+    assert_eq!(
+        books.list(),
+        ["INV-2026-000001 issued  AC1 0.01000 2.75", "INV-2026-000002 issued  AC2 0.00000 900"]
+    );
     books.verify();
     for (row, said) in [
         ("AC1,Number,2,1.15,XXY,,,,", "items.csv:2: currency is `XXY`"),
@@ -395,16 +577,33 @@ fn items_are_neither_lost_nor_billed_twice() {
         ("B", "AC2", "2026-11-20T10:00:00Z"),
         ("C", "AC1", "2026-12-20T10:00:00Z"),
     ]);
-    books.night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.00,USD\n");
+    books.night.file(
+        "items.csv",
+        "account_sid,description,quantity,unit_price,currency\nAC1,Number,1,1.00,USD\n",
+    );
     let items = ["--items", "items.csv"];
     books.issue("2026-11", "2026-12-01", &[]);
     books.issue("2026-11", "2026-12-01", &items);
     assert_eq!(books.list()[2], "INV-2026-000003 issued  AC1 0.00000 1.19", "they were forgotten");
     assert!(books.issue("2026-11", "2026-12-01", &items).contains("nothing to issue"));
     books.issue("2026-12", "2027-01-01", &items);
-    books.invoice(&["credit", "INV-2026-000003", "--reason", "twice", "--rebill", "--date", "2027-01-01"]).ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000003",
+            "--reason",
+            "twice",
+            "--rebill",
+            "--date",
+            "2027-01-01",
+        ])
+        .ok();
     books.issue("2026-11", "2027-01-02", &items);
-    assert_eq!(books.list().last().map(String::as_str), Some("INV-2027-000003 issued  AC1 0.00000 1.19"), "billed again");
+    assert_eq!(
+        books.list().last().map(String::as_str),
+        Some("INV-2027-000003 issued  AC1 0.00000 1.19"),
+        "billed again"
+    );
     books.verify();
 }
 
@@ -414,7 +613,10 @@ fn charges_that_were_forgotten_or_let_go_are_said() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-10-20T10:00:00Z"), ("B", "AC1", "2026-11-20T10:00:00Z")]);
     let header = "account_sid,description,quantity,unit_price,currency,from";
-    books.night.file("items.csv", format!("{header}\nAC1,Number,1,1.00,USD,\nAC2,Trunk,1,50.00,USD,2026-10\n"));
+    books.night.file(
+        "items.csv",
+        format!("{header}\nAC1,Number,1,1.00,USD,\nAC2,Trunk,1,50.00,USD,2026-10\n"),
+    );
     books.night.file("accounts.csv", "account_sid,name\nAC1,One\nAC2,Two\n");
     books.issue("2026-10", "2026-11-01", &["--account", "AC1"]);
     let november = [
@@ -435,11 +637,25 @@ fn charges_that_were_forgotten_or_let_go_are_said() {
     let done = books.invoice(&[&["issue"], &november[..]].concat());
     assert!(done.code == 0 && done.stderr.contains(skipped), "{}", done.shown());
     books.issue("2026-10", "2026-12-01", &["--items", "items.csv", "--accounts", "accounts.csv"]);
-    assert_eq!(books.list().last().map(String::as_str), Some("INV-2026-000005 issued  AC2 0.00000 59.50"));
-    let credit = ["credit", "INV-2026-000005", "--reason", "wrong", "--rebill", "--date", "2026-12-01"];
+    assert_eq!(
+        books.list().last().map(String::as_str),
+        Some("INV-2026-000005 issued  AC2 0.00000 59.50")
+    );
+    let credit =
+        ["credit", "INV-2026-000005", "--reason", "wrong", "--rebill", "--date", "2026-12-01"];
     let said = books.invoice(&credit).ok();
     assert!(said.contains("; its monthly charges wait until 2026-10 is issued again\n"), "{said}");
-    let said = books.invoice(&["draft", "--period", "2026-12", "--items", "items.csv", "--accounts", "accounts.csv"]).shown();
+    let said = books
+        .invoice(&[
+            "draft",
+            "--period",
+            "2026-12",
+            "--items",
+            "items.csv",
+            "--accounts",
+            "accounts.csv",
+        ])
+        .shown();
     assert!(said.contains("items-skipped:2026-10: 1 charge for 2026-10"), "{said}");
     books.verify();
 }
@@ -450,17 +666,32 @@ fn an_index_that_holds_less_than_before_says_so() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-10-20T10:00:00Z"), ("B", "AC1", "2026-11-20T10:00:00Z")]);
     let issue = |period: &str, date: &str| {
-        let args = ["issue", "--period", period, "--date", date, "--allow-incomplete", "--out", "out", "--format", "csv,hledger"];
+        let args = [
+            "issue",
+            "--period",
+            period,
+            "--date",
+            date,
+            "--allow-incomplete",
+            "--out",
+            "out",
+            "--format",
+            "csv,hledger",
+        ];
         books.invoice(&args)
     };
     assert!(!issue("2026-10", "2026-11-01").stderr.contains("no more"));
-    let said = "note: out: index and journals hold what was written now, and no more INV-2026-000001; ";
+    let said =
+        "note: out: index and journals hold what was written now, and no more INV-2026-000001; ";
     let done = issue("2026-11", "2026-12-01");
     assert!(done.code == 0 && done.stderr.contains(said), "{}", done.shown());
     let all = books.invoice(&["write", "--out", "out", "--format", "csv,hledger"]);
     assert!(all.code == 0 && !all.stderr.contains("no more"), "{}", all.shown());
     let journal = std::fs::read_to_string(books.night.path().join("out/journal.hledger")).unwrap();
-    assert!(journal.contains("INV-2026-000001") && journal.contains("INV-2026-000002"), "{journal}");
+    assert!(
+        journal.contains("INV-2026-000001") && journal.contains("INV-2026-000002"),
+        "{journal}"
+    );
 }
 
 /// What came late to some accounts says nothing of the others.
@@ -472,8 +703,15 @@ fn a_supplementary_batch_closes_no_period() {
     books.book(&[("L", "AC2", "2026-11-21T10:00:00Z")]);
     books.issue("2026-11", "2026-12-02", &["--supplementary"]);
     books.issue("2026-11", "2026-12-02", &[]);
-    let states: Vec<String> = books.list().iter().map(|row| row.split(" AC").next().unwrap_or_default().to_owned()).collect();
-    assert_eq!(states, ["INV-2026-000001 issued ", "INV-2026-000002 supplementary ", "INV-2026-000003 issued "]);
+    let states: Vec<String> = books
+        .list()
+        .iter()
+        .map(|row| row.split(" AC").next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        states,
+        ["INV-2026-000001 issued ", "INV-2026-000002 supplementary ", "INV-2026-000003 issued "]
+    );
     books.verify();
 }
 
@@ -483,8 +721,21 @@ fn a_credit_note_has_the_prefix_of_its_invoice() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
     books.issue("2026-11", "2026-12-01", &[]);
-    books.night.file("trunkrate.toml", SELLER.replace("[invoice]", "id = \"other\"\n[invoice]\nnumber_prefix = \"B-\""));
-    books.invoice(&["credit", "INV-2026-000001", "--reason", "x\ny", "--write-off", "--date", "2027-01-03"]).ok();
+    books.night.file(
+        "trunkrate.toml",
+        SELLER.replace("[invoice]", "id = \"other\"\n[invoice]\nnumber_prefix = \"B-\""),
+    );
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000001",
+            "--reason",
+            "x\ny",
+            "--write-off",
+            "--date",
+            "2027-01-03",
+        ])
+        .ok();
     assert_eq!(books.list()[1], "INV-2027-000001 credit-note INV-2026-000001 AC1 -0.01000 -0.01");
     assert_eq!(books.document("INV-2027-000001")["corrects"]["reason"], "x y");
     books.verify();
@@ -495,16 +746,23 @@ fn slips_are_told_before_anything_is_issued() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
     let refused = |more: &[&str], said: &str| {
-        let done = books.invoice(&[&["issue", "--period", "2026-11", "--allow-incomplete"], more].concat());
+        let done = books
+            .invoice(&[&["issue", "--period", "2026-11", "--allow-incomplete"], more].concat());
         assert!(done.code == 1 && done.stderr.contains(said), "{more:?}: {}", done.shown());
         assert_eq!(books.list(), Vec::<String>::new());
     };
     let on = ["--date", "2026-12-01"];
     refused(&["--date", "9999-12-31"], "more than 400 days after 2026-11");
     books.night.file("accounts.csv", "account_sid,name,tax_rat\nAC1,One,7\n");
-    refused(&[&on[..], &["--accounts", "accounts.csv"]].concat(), "accounts.csv:1: has the column `tax_rat`");
+    refused(
+        &[&on[..], &["--accounts", "accounts.csv"]].concat(),
+        "accounts.csv:1: has the column `tax_rat`",
+    );
     books.night.file("accounts.csv", format!("account_sid,name\nAC1,{}\n", "x".repeat(1001)));
-    refused(&[&on[..], &["--accounts", "accounts.csv"]].concat(), "accounts.csv:2: account AC1: `xxxx");
+    refused(
+        &[&on[..], &["--accounts", "accounts.csv"]].concat(),
+        "accounts.csv:2: account AC1: `xxxx",
+    );
     books.night.file("a-file", "");
     refused(&[&on[..], &["--out", "a-file"]].concat(), "a-file: cannot be made");
     for own in ["ledger/staging", "ledger/undone", "ledger/invoices/new", "ledger/../ledger/runs"] {
@@ -529,12 +787,25 @@ fn a_template_that_ends_its_process_is_an_error() {
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
     let chain = format!("{{{{ 1{} }}}}", "+1".repeat(100_000));
     let nested = "#let a = ()\n#for i in range(200000) { a = (a,) }\n#repr(a)\n";
-    for (name, text, format) in [("invoice.html", chain.as_str(), "html"), ("invoice.typ", nested, "pdf")] {
+    for (name, text, format) in
+        [("invoice.html", chain.as_str(), "html"), ("invoice.typ", nested, "pdf")]
+    {
         let folder = format!("templates-{format}");
         books.night.file(&format!("{folder}/{name}"), text);
-        let on = ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out"];
-        let done = books.invoice(&[&on[..], &["--format", format, "--templates", &folder]].concat());
-        let said = format!("error: {folder}: these templates were drawn with by a process that SIG");
+        let on = [
+            "issue",
+            "--period",
+            "2026-11",
+            "--date",
+            "2026-12-01",
+            "--allow-incomplete",
+            "--out",
+            "out",
+        ];
+        let done =
+            books.invoice(&[&on[..], &["--format", format, "--templates", &folder]].concat());
+        let said =
+            format!("error: {folder}: these templates were drawn with by a process that SIG");
         assert!(done.code == 1 && done.stderr.contains(&said), "{}", done.shown());
         assert!(done.stderr.contains("they nest too deep"), "{}", done.shown());
         assert_eq!(books.list(), Vec::<String>::new());
@@ -550,19 +821,38 @@ fn a_template_that_ends_its_process_is_an_error() {
 fn a_template_that_fails_at_one_document_issues_none() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
-    let fails_at_second = "{% if document.buyer.account_sid == 'AC2' %}{{ document.totl }}{% endif %}";
+    let fails_at_second =
+        "{% if document.buyer.account_sid == 'AC2' %}{{ document.totl }}{% endif %}";
     for (name, text, format, said) in [
-        ("invoice.html", fails_at_second, "html", "invoice.html:1: the template cannot be used: undefined value"),
+        (
+            "invoice.html",
+            fails_at_second,
+            "html",
+            "invoice.html:1: the template cannot be used: undefined value",
+        ),
         ("invoice.typ", "#let x =\n", "pdf", "invoice.typ:1: "),
     ] {
         let folder = format!("templates-{format}");
         books.night.file(&format!("{folder}/{name}"), text);
-        let issue =
-            ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out", "--format", format];
+        let issue = [
+            "issue",
+            "--period",
+            "2026-11",
+            "--date",
+            "2026-12-01",
+            "--allow-incomplete",
+            "--out",
+            "out",
+            "--format",
+            format,
+        ];
         let done = books.invoice(&[&issue[..], &["--templates", &folder]].concat());
         assert!(done.code == 1 && done.stderr.contains(said), "{}", done.shown());
         assert!(done.stderr.contains("hint: nothing is issued"), "{}", done.shown());
-        assert_eq!((books.list(), std::fs::read_dir(books.night.path().join("out")).unwrap().count()), (Vec::new(), 0));
+        assert_eq!(
+            (books.list(), std::fs::read_dir(books.night.path().join("out")).unwrap().count()),
+            (Vec::new(), 0)
+        );
     }
     let done = books.invoice(&[
         "issue",
@@ -576,7 +866,12 @@ fn a_template_that_fails_at_one_document_issues_none() {
         "--format",
         "html",
     ]);
-    assert!(done.code == 0 && done.stderr.contains("note: out: 2 documents, with index.csv and index.json"), "{}", done.shown());
+    assert!(
+        done.code == 0
+            && done.stderr.contains("note: out: 2 documents, with index.csv and index.json"),
+        "{}",
+        done.shown()
+    );
     let mut files: Vec<String> = std::fs::read_dir(books.night.path().join("out"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -608,9 +903,17 @@ fn files_are_written_whole() {
     std::fs::create_dir(books.night.path().join("out")).expect("a folder");
     symlink("../victim", books.night.path().join("out/.index.csv.part")).expect("a link");
     books.invoice(&["write", "--out", "out", "--format", "json"]).ok();
-    assert_eq!(std::fs::read_to_string(books.night.path().join("victim")).expect("the file"), "mine");
-    let full = books.invoice(&["show", "INV-2026-000001", "--format", "json", "--out", "/dev/full"]);
-    assert!(full.code == 1 && full.stderr.contains("/dev/full: cannot be written"), "{}", full.shown());
+    assert_eq!(
+        std::fs::read_to_string(books.night.path().join("victim")).expect("the file"),
+        "mine"
+    );
+    let full =
+        books.invoice(&["show", "INV-2026-000001", "--format", "json", "--out", "/dev/full"]);
+    assert!(
+        full.code == 1 && full.stderr.contains("/dev/full: cannot be written"),
+        "{}",
+        full.shown()
+    );
 }
 
 /// The catalog knows a batch that is gone, and `verify` one that is not as it was.
@@ -621,9 +924,15 @@ fn a_lost_batch_is_missed() {
     books.issue("2026-11", "2026-12-01", &[]);
     let invoices = books.night.path().join("ledger/invoices");
     std::fs::rename(&invoices, books.night.path().join("elsewhere")).expect("moved");
-    for args in [&["verify"][..], &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]] {
+    for args in
+        [&["verify"][..], &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]]
+    {
         let done = books.night.trunkrate(args);
-        assert!(done.code == 1 && done.stderr.contains("is missing or was changed"), "{}", done.shown());
+        assert!(
+            done.code == 1 && done.stderr.contains("is missing or was changed"),
+            "{}",
+            done.shown()
+        );
     }
 }
 
@@ -648,11 +957,8 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let night = proptest::collection::vec((1..3_u8, 0..3_u8), 1..5).prop_map(Act::Night);
-    let issue = (0..3_u8, proptest::option::of(1..3_u8), any::<bool>()).prop_map(|(month, account, supplementary)| Act::Issue {
-        month,
-        account,
-        supplementary,
-    });
+    let issue = (0..3_u8, proptest::option::of(1..3_u8), any::<bool>())
+        .prop_map(|(month, account, supplementary)| Act::Issue { month, account, supplementary });
     let credit = (0..6_usize, any::<bool>()).prop_map(|(nth, rebill)| Act::Credit { nth, rebill });
     proptest::collection::vec(prop_oneof![2 => night, 4 => issue, 2 => credit], 2..14)
 }
@@ -699,16 +1005,26 @@ impl Model {
     }
 
     /// What an issue gives: account and legs; `None` if a month before was never issued.
-    fn issue(&mut self, month: u8, account: Option<u8>, supplementary: bool) -> Option<Vec<(u8, usize)>> {
+    fn issue(
+        &mut self,
+        month: u8,
+        account: Option<u8>,
+        supplementary: bool,
+    ) -> Option<Vec<(u8, usize)>> {
         let mut given = Vec::new();
         for own in (1..3).filter(|own| account.is_none_or(|account| account == *own)) {
             let billed = self.billed_until(own);
-            let is_open = |leg: &(u8, u8, Option<usize>)| leg.0 == own && leg.1 <= month && leg.2.is_none();
-            let open: Vec<usize> = (0..self.legs.len()).filter(|at| is_open(&self.legs[*at])).collect();
+            let is_open =
+                |leg: &(u8, u8, Option<usize>)| leg.0 == own && leg.1 <= month && leg.2.is_none();
+            let open: Vec<usize> =
+                (0..self.legs.len()).filter(|at| is_open(&self.legs[*at])).collect();
             if (billed >= Some(i16::from(month))) != supplementary || open.is_empty() {
                 continue;
             }
-            if open.iter().any(|at| self.legs[*at].1 < month && Some(i16::from(self.legs[*at].1)) > billed) {
+            if open
+                .iter()
+                .any(|at| self.legs[*at].1 < month && Some(i16::from(self.legs[*at].1)) > billed)
+            {
                 return None;
             }
             given.push((own, open));
@@ -816,13 +1132,32 @@ fn a_charge_that_changes_its_currency_is_billed_once() {
     books.issue("2026-10", "2026-11-01", &items);
     let before = books.list();
     list("EUR");
-    let issue = ["issue", "--period", "2026-10", "--date", "2026-11-01", "--allow-incomplete", "--items", "items.csv"];
+    let issue = [
+        "issue",
+        "--period",
+        "2026-10",
+        "--date",
+        "2026-11-01",
+        "--allow-incomplete",
+        "--items",
+        "items.csv",
+    ];
     let done = books.invoice(&issue);
     let said = "items-changed:AC1:USD: AC1 has no charge for 2026-10 in USD any more, and INV-2026-000001 bills 1 charge: ";
     assert!(done.code == 0 && done.stderr.contains(said), "{}", done.shown());
     assert_eq!(books.list(), before);
     // Credited, it is billed anew.
-    books.invoice(&["credit", "INV-2026-000001", "--reason", "currency", "--rebill", "--date", "2026-11-01"]).ok();
+    books
+        .invoice(&[
+            "credit",
+            "INV-2026-000001",
+            "--reason",
+            "currency",
+            "--rebill",
+            "--date",
+            "2026-11-01",
+        ])
+        .ok();
     books.issue("2026-10", "2026-11-01", &items);
     let rows = books.list();
     assert_eq!(rows[rows.len() - 2], "INV-2026-000003 issued  AC1 0.00000 11.90", "{rows:?}");
@@ -834,11 +1169,25 @@ fn a_charge_that_changes_its_currency_is_billed_once() {
 fn files_that_are_in_the_way_are_told() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z")]);
-    let issue =
-        ["issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete", "--out", "out", "--format", "json"];
+    let issue = [
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--allow-incomplete",
+        "--out",
+        "out",
+        "--format",
+        "json",
+    ];
     books.night.file("out/INV-2026-000001.json/in-the-way.txt", "");
     let done = books.invoice(&issue);
-    assert!(done.code == 1 && done.stderr.contains("INV-2026-000001.json: is a folder"), "{}", done.shown());
+    assert!(
+        done.code == 1 && done.stderr.contains("INV-2026-000001.json: is a folder"),
+        "{}",
+        done.shown()
+    );
     assert!(done.stderr.contains("hint: nothing is issued"), "{}", done.shown());
     assert_eq!(books.list(), Vec::<String>::new());
     let left = std::fs::read_dir(books.night.path().join("out")).unwrap().count();

@@ -65,7 +65,13 @@ pub fn call_file(records: &[Record]) -> Vec<u8> {
 }
 
 /// Runs the binary over call files of a furnished folder.
-pub fn rate(folder: &Folder, night: &Night, cdrs: &str, more: &[&str], env: &[(&str, &str)]) -> Done {
+pub fn rate(
+    folder: &Folder,
+    night: &Night,
+    cdrs: &str,
+    more: &[&str],
+    env: &[(&str, &str)],
+) -> Done {
     let mut args = vec!["run", "--cdrs", cdrs, "--rates", "rates", "--format", "json"];
     if night.trunks.is_some() {
         args.extend(["--trunks", "trunks.json"]);
@@ -118,11 +124,15 @@ fn count(summary: &Value, name: &str) -> u64 {
 #[track_caller]
 fn assert_conserved(summary: &Value) {
     for of in [summary, &summary["seconds"]] {
-        let ends = ["rated", "free", "duplicate", "ignored", "suspended"].map(|class| count(of, class));
+        let ends =
+            ["rated", "free", "duplicate", "ignored", "suspended"].map(|class| count(of, class));
         assert_eq!(count(of, "read") + count(of, "retried"), ends.iter().sum::<u64>(), "{summary}");
     }
     let reasons = summary["suspended_by_reason"].as_object().expect("reasons");
-    assert_eq!(reasons.values().filter_map(Value::as_u64).sum::<u64>(), count(summary, "suspended"));
+    assert_eq!(
+        reasons.values().filter_map(Value::as_u64).sum::<u64>(),
+        count(summary, "suspended")
+    );
 }
 
 // ---- one run ----------------------------------------------------------------------------------------------------
@@ -142,8 +152,15 @@ fn i1_i3_every_record_and_every_second_ends_somewhere() {
         let calls = rows(&folder, "calls");
         for class in ["rated", "free"] {
             let of_class: Vec<_> = calls.iter().filter(|row| row["class"] == class).collect();
-            let seconds: u64 = of_class.iter().map(|row| row["duration_seconds"].parse::<u64>().expect("seconds")).sum();
-            assert_eq!((of_class.len() as u64, seconds), (count(&summary, class), count(&summary["seconds"], class)), "{class}");
+            let seconds: u64 = of_class
+                .iter()
+                .map(|row| row["duration_seconds"].parse::<u64>().expect("seconds"))
+                .sum();
+            assert_eq!(
+                (of_class.len() as u64, seconds),
+                (count(&summary, class), count(&summary["seconds"], class)),
+                "{class}"
+            );
         }
         assert_eq!(rows(&folder, "suspense").len() as u64, count(&summary, "suspended"));
         assert_eq!(folder.trunkrate(&["verify"]).code, 0);
@@ -156,31 +173,53 @@ fn i6_i8_i9_i10_the_legs_are_those_of_the_calls() {
         let (folder, summary) = rated(&night);
         let (legs, calls) = (rows(&folder, "legs"), rows(&folder, "calls"));
         let rated = |row: &&Row| row["class"] == "rated";
-        let expected: usize =
-            calls.iter().filter(rated).map(|row| if row["scenario"].ends_with("-to-pstn") { 2 } else { 1 }).sum();
+        let expected: usize = calls
+            .iter()
+            .filter(rated)
+            .map(|row| if row["scenario"].ends_with("-to-pstn") { 2 } else { 1 })
+            .sum();
         assert_eq!((legs.len(), legs.len() as u64), (expected, count(&summary, "legs")));
-        let by_sid: BTreeMap<&str, &Row> = calls.iter().map(|row| (row["call_sid"].as_str(), row)).collect();
+        let by_sid: BTreeMap<&str, &Row> =
+            calls.iter().map(|row| (row["call_sid"].as_str(), row)).collect();
         assert_eq!(by_sid.len(), calls.len(), "every call is logged once");
         let ids: BTreeSet<_> = legs.iter().map(|leg| (&leg["call_sid"], &leg["leg"])).collect();
         assert_eq!(ids.len(), legs.len(), "every leg is booked once");
         let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
         for leg in &legs {
             let call = by_sid[leg["call_sid"].as_str()];
-            for shared in ["parent_call_sid", "account_sid", "trunk_sid", "scenario", "start_time", "duration_seconds", "run_id"]
-            {
+            for shared in [
+                "parent_call_sid",
+                "account_sid",
+                "trunk_sid",
+                "scenario",
+                "start_time",
+                "duration_seconds",
+                "run_id",
+            ] {
                 assert_eq!(leg[shared], call[shared], "{shared} of {leg:?}");
             }
             assert_eq!((call["class"].as_str(), call["status"].as_str()), ("rated", "completed"));
             assert_ne!(leg["duration_seconds"], "0");
-            assert!(!money(&leg["amount"]).is_sign_negative() && !leg["billed_seconds"].starts_with('-'), "{leg:?}");
+            assert!(
+                !money(&leg["amount"]).is_sign_negative()
+                    && !leg["billed_seconds"].starts_with('-'),
+                "{leg:?}"
+            );
             *sums.entry(&leg["call_sid"]).or_default() += money(&leg["amount"]);
         }
         for call in &calls {
-            assert_eq!(sums.contains_key(call["call_sid"].as_str()), call["class"] == "rated", "{call:?}");
+            assert_eq!(
+                sums.contains_key(call["call_sid"].as_str()),
+                call["class"] == "rated",
+                "{call:?}"
+            );
             let sum = sums.get(call["call_sid"].as_str()).copied().unwrap_or_default();
             assert_eq!(money(&call["amount"]), sum, "{call:?}");
         }
-        assert_eq!(sums.values().sum::<Decimal>(), summary["amount"]["USD"].as_str().map_or(Decimal::ZERO, money));
+        assert_eq!(
+            sums.values().sum::<Decimal>(),
+            summary["amount"]["USD"].as_str().map_or(Decimal::ZERO, money)
+        );
     }
 }
 
@@ -190,13 +229,28 @@ fn i11_every_amount_can_be_worked_out_again_from_its_row() {
         let (folder, _) = rated(&night);
         let deck = naive_deck(&night.deck);
         for leg in rows(&folder, "legs") {
-            let row = deck.iter().find(|row| row.file == leg["deck_file"] && row.line.to_string() == leg["deck_line"]);
+            let row = deck.iter().find(|row| {
+                row.file == leg["deck_file"] && row.line.to_string() == leg["deck_line"]
+            });
             let row = row.unwrap_or_else(|| panic!("no such row: {leg:?}"));
-            assert_eq!((money(&leg["price_per_minute"]), money(&leg["connection_fee"])), (row.price, row.fee));
-            let billed =
-                billed_seconds(leg["duration_seconds"].parse().expect("seconds"), row.minimum, row.initial, row.increment);
+            assert_eq!(
+                (money(&leg["price_per_minute"]), money(&leg["connection_fee"])),
+                (row.price, row.fee)
+            );
+            let billed = billed_seconds(
+                leg["duration_seconds"].parse().expect("seconds"),
+                row.minimum,
+                row.initial,
+                row.increment,
+            );
             assert_eq!(leg["billed_seconds"], billed.to_string());
-            let amount = leg_amount(row.fee, row.price, billed, night.policy.leg_decimals, &night.policy.leg_rounding);
+            let amount = leg_amount(
+                row.fee,
+                row.price,
+                billed,
+                night.policy.leg_decimals,
+                &night.policy.leg_rounding,
+            );
             assert_eq!(money(&leg["amount"]), amount, "{leg:?}");
         }
     }
@@ -209,33 +263,53 @@ fn i12_i13_an_invoice_is_the_sum_of_its_legs() {
         let (folder, summary) = rated(&night);
         let mut sums: BTreeMap<(String, String), Decimal> = BTreeMap::new();
         for leg in rows(&folder, "legs") {
-            *sums.entry((leg["start_time"][..7].to_owned(), leg["account_sid"].clone())).or_default() += money(&leg["amount"]);
+            *sums
+                .entry((leg["start_time"][..7].to_owned(), leg["account_sid"].clone()))
+                .or_default() += money(&leg["amount"]);
         }
         let months: BTreeSet<&String> = sums.keys().map(|(month, _)| month).collect();
         let mut invoiced = Decimal::ZERO;
         for month in months {
             folder.trunkrate(&["invoice", "--period", month, "--out", month]).ok();
-            let read = |name: &str| std::fs::read_to_string(folder.path().join(month).join(name)).expect("an invoice file");
+            let read = |name: &str| {
+                std::fs::read_to_string(folder.path().join(month).join(name))
+                    .expect("an invoice file")
+            };
             let index: Value = serde_json::from_str(&read("index.json")).expect("JSON");
             let invoices = index["invoices"].as_array().expect("a list");
             assert_eq!(invoices.len(), sums.keys().filter(|(of, _)| of == month).count());
             for entry in invoices {
                 let stem = entry["file"].as_str().expect("a file");
-                let invoice: Value = serde_json::from_str(&read(&format!("{stem}.json"))).expect("JSON");
+                let invoice: Value =
+                    serde_json::from_str(&read(&format!("{stem}.json"))).expect("JSON");
                 let field = |name: &str| money(invoice[name].as_str().expect("money"));
                 let lines = invoice["lines"].as_array().expect("lines");
-                let lines: Decimal = lines.iter().map(|line| money(line["amount"].as_str().expect("money"))).sum();
+                let lines: Decimal =
+                    lines.iter().map(|line| money(line["amount"].as_str().expect("money"))).sum();
                 let account = invoice["account_sid"].as_str().expect("an account").to_owned();
-                assert_eq!((lines, lines), (field("sum"), sums[&(month.clone(), account)]), "{invoice:#}");
+                assert_eq!(
+                    (lines, lines),
+                    (field("sum"), sums[&(month.clone(), account)]),
+                    "{invoice:#}"
+                );
                 assert_eq!(field("sum") + field("rounding"), field("total"));
                 assert_eq!(field("total").scale(), 2);
-                assert!(field("rounding") > -half_a_cent && field("rounding") <= half_a_cent, "half up: {invoice:#}");
+                assert!(
+                    field("rounding") > -half_a_cent && field("rounding") <= half_a_cent,
+                    "half up: {invoice:#}"
+                );
                 // The CSV says the same: its lines, then sum, rounding, total.
                 let table = csv_rows(&read(&format!("{stem}.csv")));
                 let (printed, ends) = table.split_at(table.len() - 3);
-                assert_eq!(printed.iter().map(|line| money(&line["amount"])).sum::<Decimal>(), lines);
+                assert_eq!(
+                    printed.iter().map(|line| money(&line["amount"])).sum::<Decimal>(),
+                    lines
+                );
                 for (row, name) in ends.iter().zip(["sum", "rounding", "total"]) {
-                    assert_eq!((row["scenario"].as_str(), money(&row["amount"])), (name, field(name)));
+                    assert_eq!(
+                        (row["scenario"].as_str(), money(&row["amount"])),
+                        (name, field(name))
+                    );
                 }
                 invoiced += field("sum");
             }
@@ -304,7 +378,8 @@ fn outputs(folder: &Folder) -> (String, String, Waiting) {
     let mut waiting = Waiting::new();
     for mut row in rows(folder, "suspense") {
         row.retain(|name, _| {
-            ["call_sid", "parent_call_sid", "account_sid", "reason", "first_seen", "tries"].contains(&name.as_str())
+            ["call_sid", "parent_call_sid", "account_sid", "reason", "first_seen", "tries"]
+                .contains(&name.as_str())
         });
         *waiting.entry(row.into_iter().collect()).or_default() += 1;
     }
@@ -389,7 +464,8 @@ fn i22_the_same_night_again_books_nothing() {
 
 #[test]
 fn i23_other_ids_change_no_amount() {
-    let relabel = |text: &str| if text.is_empty() { String::new() } else { format!("other-{text}") };
+    let relabel =
+        |text: &str| if text.is_empty() { String::new() } else { format!("other-{text}") };
     for night in some_nights(3) {
         let (folder, _) = rated(&night);
         let expected = without(&rows(&folder, "legs"), &["run_id"]);
@@ -417,7 +493,11 @@ fn i24_another_account_changes_nobody_elses_rows() {
     let stranger = |record: &Record| {
         let mut record = record.clone();
         for field in ["sid", "parent_call_sid", "account_sid"] {
-            let text = if record[field].is_empty() { String::new() } else { format!("stranger-{}", record[field]) };
+            let text = if record[field].is_empty() {
+                String::new()
+            } else {
+                format!("stranger-{}", record[field])
+            };
             record.insert(field.to_owned(), text);
         }
         record
@@ -431,7 +511,11 @@ fn i24_another_account_changes_nobody_elses_rows() {
         for what in ["legs", "calls"] {
             let mut others = rows(&with_stranger, what);
             others.retain(|row| !row["account_sid"].starts_with("stranger-"));
-            assert_eq!(without(&others, &["run_id"]), without(&rows(&folder, what), &["run_id"]), "{what}");
+            assert_eq!(
+                without(&others, &["run_id"]),
+                without(&rows(&folder, what), &["run_id"]),
+                "{what}"
+            );
         }
     }
 }
@@ -443,8 +527,12 @@ const MANY: usize = 100_000;
 /// A call of a family that starts with `CA0`; its parent is another call, or nobody.
 fn link(at: usize, parent: Option<usize>) -> String {
     match parent {
-        None => format!("CA{at},,AC1,,trunking-terminating,+12025550101,+12025550102,2026-11-20T21:00:00Z,,60,completed,,,,\n"),
-        Some(parent) => format!("CA{at},CA{parent},AC1,,,,+12025550103,2026-11-20T21:00:00Z,,60,completed,,,,\n"),
+        None => format!(
+            "CA{at},,AC1,,trunking-terminating,+12025550101,+12025550102,2026-11-20T21:00:00Z,,60,completed,,,,\n"
+        ),
+        Some(parent) => format!(
+            "CA{at},CA{parent},AC1,,,,+12025550103,2026-11-20T21:00:00Z,,60,completed,,,,\n"
+        ),
     }
 }
 
@@ -463,7 +551,10 @@ fn a_chain_of_100_000_calls_ends() {
     let many = MANY as u64;
     let summary = rate_links("", chain());
     assert_eq!([count(&summary, "rated"), count(&summary, "legs")], [2, 3]);
-    assert_eq!(summary["suspended_by_reason"], serde_json::json!({"chained-transfer": 1, "parent-suspended": many - 3}));
+    assert_eq!(
+        summary["suspended_by_reason"],
+        serde_json::json!({"chained-transfer": 1, "parent-suspended": many - 3})
+    );
     let root = "[policy]\nchained_transfers = \"root\"\n";
     for chain in [chain().collect::<Vec<_>>(), chain().rev().collect()] {
         let summary = rate_links(root, chain.into_iter());
@@ -478,12 +569,16 @@ fn a_chain_of_100_000_calls_ends() {
 #[test]
 fn a_family_of_100_000_children_ends() {
     let summary = rate_links("", (0..=MANY).map(|at| link(at, (at > 0).then_some(0))));
-    assert_eq!([count(&summary, "rated"), count(&summary, "legs")], [MANY as u64 + 1, 2 * MANY as u64 + 1]);
+    assert_eq!(
+        [count(&summary, "rated"), count(&summary, "legs")],
+        [MANY as u64 + 1, 2 * MANY as u64 + 1]
+    );
 }
 
 // ---- from night to night ----------------------------------------------------------------------------------------
 
-const PARENT: &str = "CA1,,AC1,,trunking-terminating,+12025550101,+12025550102,2026-11-20T21:00:00Z,,300,completed";
+const PARENT: &str =
+    "CA1,,AC1,,trunking-terminating,+12025550101,+12025550102,2026-11-20T21:00:00Z,,300,completed";
 const CHILD: &str = "CA2,CA1,AC1,,,,+12025550103,2026-11-20T21:05:00Z,,370,completed";
 
 /// Rates several nights, one after the other, into one ledger.
@@ -503,20 +598,29 @@ fn nights(nights: &[&[&str]]) -> (Folder, Vec<Value>) {
 /// Where the records of a run ended: `read+retried=rated,free,duplicate,ignored,suspended`, legs, amount.
 fn ends(summary: &Value) -> String {
     let [read, retried, rated, free, duplicate, ignored, suspended, legs] =
-        ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "legs"].map(|name| count(summary, name));
+        ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "legs"]
+            .map(|name| count(summary, name));
     let amount = summary["amount"]["USD"].as_str().unwrap_or("-");
-    let reasons: Vec<_> = summary["suspended_by_reason"].as_object().expect("reasons").keys().cloned().collect();
-    format!("{read}+{retried}={rated},{free},{duplicate},{ignored},{suspended} {legs} {amount} {}", reasons.join(" "))
-        .trim_end()
-        .to_owned()
+    let reasons: Vec<_> =
+        summary["suspended_by_reason"].as_object().expect("reasons").keys().cloned().collect();
+    format!(
+        "{read}+{retried}={rated},{free},{duplicate},{ignored},{suspended} {legs} {amount} {}",
+        reasons.join(" ")
+    )
+    .trim_end()
+    .to_owned()
 }
 
 /// 300 s are 5 minutes at 0.0100; 370 s are 7 minutes, twice 0.0100.
 #[test]
 fn a_child_waits_for_its_parent() {
     let (folder, runs) = nights(&[&[CHILD], &[], &[PARENT], &[PARENT, CHILD]]);
-    let expected =
-        ["1+0=0,0,0,0,1 0 - parent-missing", "0+1=0,0,0,0,1 0 - parent-missing", "1+1=2,0,0,0,0 3 0.19000", "2+0=0,0,2,0,0 0 -"];
+    let expected = [
+        "1+0=0,0,0,0,1 0 - parent-missing",
+        "0+1=0,0,0,0,1 0 - parent-missing",
+        "1+1=2,0,0,0,0 3 0.19000",
+        "2+0=0,0,2,0,0 0 -",
+    ];
     assert_eq!(runs.iter().map(ends).collect::<Vec<_>>(), expected);
     let legs = rows(&folder, "legs");
     assert_eq!(
@@ -529,17 +633,27 @@ fn a_child_waits_for_its_parent() {
 #[test]
 fn a_parent_is_remembered_for_its_child() {
     let (folder, runs) = nights(&[&[PARENT], &[CHILD]]);
-    assert_eq!(runs.iter().map(ends).collect::<Vec<_>>(), ["1+0=1,0,0,0,0 1 0.05000", "1+0=1,0,0,0,0 2 0.14000"]);
+    assert_eq!(
+        runs.iter().map(ends).collect::<Vec<_>>(),
+        ["1+0=1,0,0,0,0 1 0.05000", "1+0=1,0,0,0,0 2 0.14000"]
+    );
     let (whole, _) = nights(&[&[CHILD, PARENT]]);
-    assert_eq!(without(&rows(&folder, "legs"), &["run_id"]), without(&rows(&whole, "legs"), &["run_id"]));
-    assert_eq!(without(&rows(&folder, "calls"), &["run_id"]), without(&rows(&whole, "calls"), &["run_id"]));
+    assert_eq!(
+        without(&rows(&folder, "legs"), &["run_id"]),
+        without(&rows(&whole, "legs"), &["run_id"])
+    );
+    assert_eq!(
+        without(&rows(&folder, "calls"), &["run_id"]),
+        without(&rows(&whole, "calls"), &["run_id"])
+    );
 }
 
 #[test]
 fn a_final_record_replaces_one_that_was_not() {
     let ringing = PARENT.replace(",300,completed", ",,ringing");
     let talking = PARENT.replace(",300,completed", ",,in-progress");
-    let (folder, runs) = nights(&[&[&ringing, CHILD], &[&talking], &[&talking], &[PARENT], &[&ringing]]);
+    let (folder, runs) =
+        nights(&[&[&ringing, CHILD], &[&talking], &[&talking], &[PARENT], &[&ringing]]);
     let waits = "not-final parent-suspended";
     let expected = [
         format!("2+0=0,0,0,0,2 0 - {waits}"),
@@ -558,7 +672,8 @@ fn a_late_price_fills_the_carriers_price() {
     let priced = format!("{PARENT},-0.0500");
     let dearer = format!("{PARENT},-0.0900");
     let (folder, runs) = nights(&[&[PARENT], &[&priced], &[PARENT], &[&dearer]]);
-    let expected = ["1+0=1,0,0,0,0 1 0.05000", "1+0=0,0,1,0,0 0 -", "1+0=0,0,1,0,0 0 -", "1+0=0,0,1,0,0 0 -"];
+    let expected =
+        ["1+0=1,0,0,0,0 1 0.05000", "1+0=0,0,1,0,0 0 -", "1+0=0,0,1,0,0 0 -", "1+0=0,0,1,0,0 0 -"];
     assert_eq!(runs.iter().map(ends).collect::<Vec<_>>(), expected);
     let calls = rows(&folder, "calls");
     assert_eq!(
@@ -606,8 +721,10 @@ fn another_version_of_a_booked_call_waits_as_a_conflict() {
 fn a_foreign_call_is_remembered_for_its_children() {
     let foreign = PARENT.replace("trunking-terminating", "outbound-api");
     let grandchild = CHILD.replace("CA2,CA1", "CA3,CA2");
-    let (_, runs) = nights(&[&[&foreign], &[CHILD], &[&grandchild], &[&foreign, CHILD, &grandchild]]);
-    let expected = ["1+0=0,0,0,1,0 0 -", "1+0=0,0,0,1,0 0 -", "1+0=0,0,0,1,0 0 -", "3+0=0,0,0,3,0 0 -"];
+    let (_, runs) =
+        nights(&[&[&foreign], &[CHILD], &[&grandchild], &[&foreign, CHILD, &grandchild]]);
+    let expected =
+        ["1+0=0,0,0,1,0 0 -", "1+0=0,0,0,1,0 0 -", "1+0=0,0,0,1,0 0 -", "3+0=0,0,0,3,0 0 -"];
     assert_eq!(runs.iter().map(ends).collect::<Vec<_>>(), expected);
 }
 
@@ -617,21 +734,27 @@ fn a_foreign_call_is_remembered_for_its_children() {
 fn assert_read_again(name: &str, text: &str) {
     let folder = Folder::with_plain_deck();
     folder.file(name, text);
-    let first = folder.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
+    let first =
+        folder.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
     assert_eq!(ends(&first), "1+0=0,0,0,0,1 0 - parent-missing", "{name}");
     let waiting = rows(&folder, "suspense");
-    assert_eq!((waiting[0]["call_sid"].as_str(), waiting[0]["account_sid"].as_str()), ("CA2", "AC1"), "{name}");
+    assert_eq!(
+        (waiting[0]["call_sid"].as_str(), waiting[0]["account_sid"].as_str()),
+        ("CA2", "AC1"),
+        "{name}"
+    );
     folder.calls(&[PARENT]);
     assert_eq!(ends(&folder.run(&[])), "1+1=2,0,0,0,0 3 0.19000", "{name}");
 }
 
-const CHILD_HEADER: &str =
-    "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,trunk_sid,price,refer_to";
+const CHILD_HEADER: &str = "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status,trunk_sid,price,refer_to";
 const CHILD_ROW: &str = "CA2,CA1,AC1,,,+12025550103,2026-11-20T21:05:00Z,370,completed,,,";
 
 #[test]
 fn a_record_that_waited_is_read_again_from_every_format() {
-    let with = |delimiter: &str, end: &str| format!("{CHILD_HEADER}{end}{CHILD_ROW}{end}").replace(',', delimiter);
+    let with = |delimiter: &str, end: &str| {
+        format!("{CHILD_HEADER}{end}{CHILD_ROW}{end}").replace(',', delimiter)
+    };
     let quoted = format!("{CHILD_ROW}\" \n\"").replace("AC1", "\"AC1\"");
     let json = r#"{"sid": "CA2", "parent_call_sid": "CA1", "account_sid": "AC1", "direction": "", "from": null, "to": "+12025550103", "start_time": "2026-11-20T21:05:00Z", "duration": "370", "status": "completed"}"#;
     assert_read_again("comma.csv", &with(",", "\n"));

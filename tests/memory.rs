@@ -41,14 +41,16 @@ fn a_night_in_many_parts_is_the_same_night() {
     for (number, night) in some_nights(12).enumerate() {
         let [whole, parts] = ["4GiB", "16KiB"].map(|memory| {
             let folder = furnish(&night);
-            let (first, second): (Vec<Record>, Vec<Record>) =
-                night.records.iter().cloned().enumerate().map(|(at, record)| (at % 2 == 0, record)).fold(
-                    (Vec::new(), Vec::new()),
-                    |(mut even, mut odd), (is_even, record)| {
-                        if is_even { &mut even } else { &mut odd }.push(record);
-                        (even, odd)
-                    },
-                );
+            let (first, second): (Vec<Record>, Vec<Record>) = night
+                .records
+                .iter()
+                .cloned()
+                .enumerate()
+                .map(|(at, record)| (at % 2 == 0, record))
+                .fold((Vec::new(), Vec::new()), |(mut even, mut odd), (is_even, record)| {
+                    if is_even { &mut even } else { &mut odd }.push(record);
+                    (even, odd)
+                });
             for half in [first, second] {
                 folder.file("calls.csv", call_file(&half));
                 rate(&folder, &night, "calls.csv", &["--memory", memory], &[]).ok();
@@ -75,12 +77,20 @@ fn pieces_and_groups_do_not_show() {
             ("account_sid", format!("AC{}", n % 7)),
             ("direction", "trunking-terminating".to_owned()),
             ("from", "+12025550101".to_owned()),
-            ("to", if n % 5 == 0 { format!("sip:user{n}@pbx.example") } else { format!("+1415555{:04}", n % 10_000) }),
+            (
+                "to",
+                if n % 5 == 0 {
+                    format!("sip:user{n}@pbx.example")
+                } else {
+                    format!("+1415555{:04}", n % 10_000)
+                },
+            ),
             ("start_time", format!("{start}.{:06}Z", n % 3)),
             ("duration", (n % 400).to_string()),
             ("status", "completed".to_owned()),
         ]);
-        let row: Vec<&str> = HEADER.split(',').map(|name| cells.get(name).map_or("", String::as_str)).collect();
+        let row: Vec<&str> =
+            HEADER.split(',').map(|name| cells.get(name).map_or("", String::as_str)).collect();
         writeln!(calls, "{}", row.join(",")).expect("a text grows");
     }
     night.file("calls.csv", calls);
@@ -102,7 +112,14 @@ fn pieces_and_groups_do_not_show() {
 fn a_size_that_is_none_is_refused() {
     let night = Night::with_plain_deck();
     for size in ["0", "x", "-1", "1.5GiB", "1GB", "99999999999999999999"] {
-        let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates", &format!("--memory={size}")]);
+        let done = night.trunkrate(&[
+            "run",
+            "--cdrs",
+            "calls.csv",
+            "--rates",
+            "rates",
+            &format!("--memory={size}"),
+        ]);
         assert_eq!(done.code, 2, "{size}");
         assert!(done.stderr.contains("expected a size"), "{}", done.stderr);
     }
@@ -136,17 +153,27 @@ fn suspense_in_many_groups_is_the_same_suspense() {
     for memory in ["4GiB", "100KiB"] {
         let ledger = format!("ledger-{memory}");
         let summary = run(&ledger, memory, &["run", "--cdrs", "calls.csv"]);
-        let waits =
-            ["malformed-record", "missing-field", "no-rate"].map(|reason| summary["suspended_by_reason"][reason].as_u64());
+        let waits = ["malformed-record", "missing-field", "no-rate"]
+            .map(|reason| summary["suspended_by_reason"][reason].as_u64());
         // 10,000 malformed, 10,000 without an id; of the other 50,000 one in a hundred is rated.
-        assert_eq!((waits, summary["rated"].as_u64()), ([Some(10_000), Some(10_000), Some(49_500)], Some(500)), "{summary}");
+        assert_eq!(
+            (waits, summary["rated"].as_u64()),
+            ([Some(10_000), Some(10_000), Some(49_500)], Some(500)),
+            "{summary}"
+        );
         // With a price for all, what has an id is billed by the next try.
         night.deck(&format!("{deck}DE,Germany,DE,0.0200,,49,termination,,,,,,\n"));
         let retry = ["suspense", "retry", "--accept-changes"];
         let summary = run(&ledger, memory, &retry);
-        assert_eq!((summary["retried"].as_u64(), summary["rated"].as_u64()), (Some(69_500), Some(49_500)), "{summary}");
+        assert_eq!(
+            (summary["retried"].as_u64(), summary["rated"].as_u64()),
+            (Some(69_500), Some(49_500)),
+            "{summary}"
+        );
         night.trunkrate(&["verify", "--ledger", &ledger]).ok();
-        let export = night.trunkrate(&["export", "suspense", "--format", "csv", "--raw", "--ledger", &ledger]).ok();
+        let export = night
+            .trunkrate(&["export", "suspense", "--format", "csv", "--raw", "--ledger", &ledger])
+            .ok();
         assert_eq!(export.lines().count(), 20_001);
         assert!(export.lines().skip(1).all(|line| line.contains(",2,")), "tried twice");
         night.deck(deck);

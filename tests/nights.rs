@@ -29,11 +29,18 @@ enum Line {
 
 impl Line {
     fn text(&self) -> String {
-        let quoted =
-            |cell: &str| if cell.contains(['"', ',']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() };
+        let quoted = |cell: &str| {
+            if cell.contains(['"', ',']) {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell.to_owned()
+            }
+        };
         match self {
             Self::Record(fields) => {
-                let cells = HEADER.split(',').map(|name| fields.get(name).map_or(String::new(), |cell| quoted(cell)));
+                let cells = HEADER
+                    .split(',')
+                    .map(|name| fields.get(name).map_or(String::new(), |cell| quoted(cell)));
                 cells.collect::<Vec<_>>().join(",")
             }
             Self::Broken(text) => text.clone(),
@@ -51,7 +58,9 @@ fn rate(folder: &Folder, lines: &[Line], more: &[&str]) -> Value {
     folder.file("calls.csv", format!("{HEADER}\n{text}"));
     let summary = folder.run(more);
     for of in [&summary, &summary["seconds"]] {
-        let sum = |names: &[&str]| names.iter().map(|name| of[name].as_u64().expect("a count")).sum::<u64>();
+        let sum = |names: &[&str]| {
+            names.iter().map(|name| of[name].as_u64().expect("a count")).sum::<u64>()
+        };
         assert_eq!(sum(&["read", "retried"]), sum(&ENDS), "{summary}");
     }
     summary
@@ -83,7 +92,9 @@ struct Books {
 impl Books {
     fn of(folder: &Folder) -> Self {
         let pairs = |rows: &[Value], name: &str| {
-            rows.iter().map(|row| (cell(row, "call_sid").to_owned(), cell(row, name).to_owned())).collect::<BTreeSet<_>>()
+            rows.iter()
+                .map(|row| (cell(row, "call_sid").to_owned(), cell(row, name).to_owned()))
+                .collect::<BTreeSet<_>>()
         };
         let without = |mut rows: Vec<Value>, names: &[&str]| {
             let fields = rows.iter_mut().filter_map(Value::as_object_mut);
@@ -103,14 +114,23 @@ impl Books {
     fn against_one_run(&self, one: &Self) -> Option<String> {
         let differ = |name: &str, here: Vec<String>, there: Vec<String>| {
             let only = |a: &[String], b: &[String]| {
-                a.iter().filter(|row| !b.contains(row)).map(|row| format!("\n      {row}")).collect::<Vec<_>>().concat()
+                a.iter()
+                    .filter(|row| !b.contains(row))
+                    .map(|row| format!("\n      {row}"))
+                    .collect::<Vec<_>>()
+                    .concat()
             };
-            let said = format!("{name}: only in nights{}\n    only in one run{}", only(&here, &there), only(&there, &here));
+            let said = format!(
+                "{name}: only in nights{}\n    only in one run{}",
+                only(&here, &there),
+                only(&there, &here)
+            );
             (here != there).then_some(said)
         };
         let texts = |rows: &[Value]| rows.iter().map(Value::to_string).collect::<Vec<_>>();
-        let shown =
-            |pairs: &BTreeSet<(String, String)>| pairs.iter().map(|(sid, what)| format!("{sid} {what}")).collect::<Vec<_>>();
+        let shown = |pairs: &BTreeSet<(String, String)>| {
+            pairs.iter().map(|(sid, what)| format!("{sid} {what}")).collect::<Vec<_>>()
+        };
         let parts = [
             differ("legs", texts(&self.legs), texts(&one.legs)),
             differ("calls", texts(&self.calls), texts(&one.calls)),
@@ -131,7 +151,10 @@ fn again(folder: &Folder, lines: &[Line], more: &[&str]) -> Option<String> {
 
 /// Nights, for people.
 fn shown(nights: &[Vec<Line>]) -> String {
-    let night = |lines: &Vec<Line>| lines.iter().map(|line| format!("\n    {}", line.text())).collect::<Vec<_>>().concat();
-    let numbered = (1..).zip(nights).map(|(number, lines)| format!("\n  night {number}{}", night(lines)));
+    let night = |lines: &Vec<Line>| {
+        lines.iter().map(|line| format!("\n    {}", line.text())).collect::<Vec<_>>().concat()
+    };
+    let numbered =
+        (1..).zip(nights).map(|(number, lines)| format!("\n  night {number}{}", night(lines)));
     numbered.collect::<Vec<_>>().concat()
 }

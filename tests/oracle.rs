@@ -9,7 +9,9 @@
 //! - a `;` in a user part outside `<…>`: RFC 3261 20.10 wants the brackets, the kernel does without, the naive reader not;
 //! - the direction that the log shows for a child, which decides nothing.
 
-use crate::naive::{self, DeckDefaults, DeckRow, Leg, Log, Outcome, Policy, Record, parse_deck_csv, rate_night};
+use crate::naive::{
+    self, DeckDefaults, DeckRow, Leg, Log, Outcome, Policy, Record, parse_deck_csv, rate_night,
+};
 use crate::support::DECK_HEADER;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -47,7 +49,12 @@ pub struct Night {
 
 /// Random cases that are the same on every machine; nothing is stored.
 pub fn fixed(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(0x5150), ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x5150),
+        ..Config::default()
+    }
 }
 
 /// One value of a strategy, the same for the same seed.
@@ -197,7 +204,8 @@ fn first_instant() -> DateTime<Utc> {
 
 /// An instant in one of the forms that exports have.
 fn written(instant: DateTime<Utc>, form: usize) -> String {
-    let zone = chrono::FixedOffset::east_opt(if form.is_multiple_of(2) { 19_800 } else { -12_600 }).expect("an offset");
+    let zone = chrono::FixedOffset::east_opt(if form.is_multiple_of(2) { 19_800 } else { -12_600 })
+        .expect("an offset");
     match form {
         0 | 1 => instant.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         2 => instant.with_timezone(&zone).to_rfc2822(),
@@ -273,7 +281,8 @@ fn draft() -> impl Strategy<Value = Draft> {
         ]),
     ];
     let start = prop_oneof![12 => 0_i64..7200, 1 => -900_000_i64..900_000];
-    let talk = prop_oneof![12 => 1_i64..400, 2 => select(vec![0_i64, 1, 59, 60, 61, 90, 91, 120, 6000])];
+    let talk =
+        prop_oneof![12 => 1_i64..400, 2 => select(vec![0_i64, 1, 59, 60, 61, 90, 91, 120, 6000])];
     let duration = prop_oneof![12 => Just("N"), 1 => select(vec!["N.0", "N.4", "N.000000", "00N", "N.999999", "N.0000001", ""])];
     let end = prop_oneof![3 => Just(None), 9 => (0_i64..3).prop_map(Some), 1 => (-3_i64..0).prop_map(Some)];
     let form = || prop_oneof![6 => Just(6_usize), 2 => 0_usize..9];
@@ -284,11 +293,31 @@ fn draft() -> impl Strategy<Value = Draft> {
     let refer_to = prop_oneof![2 => Just(None), 1 => target().prop_map(Some)];
     let price = select(vec!["", "-0.0100", "-0.02"]);
     let texts = (party(), party(), refer_to, [form(), form()]);
-    ((parent_of(), account, trunk, direction), texts, (start, talk, duration, end, status, price)).prop_map(
-        |((parent, own_account, trunk, direction), (from, to, refer_to, forms), (start, talk, duration, end, status, price))| {
-            Draft { parent, own_account, trunk, direction, from, to, refer_to, start, talk, duration, end, forms, status, price }
-        },
-    )
+    ((parent_of(), account, trunk, direction), texts, (start, talk, duration, end, status, price))
+        .prop_map(
+            |(
+                (parent, own_account, trunk, direction),
+                (from, to, refer_to, forms),
+                (start, talk, duration, end, status, price),
+            )| {
+                Draft {
+                    parent,
+                    own_account,
+                    trunk,
+                    direction,
+                    from,
+                    to,
+                    refer_to,
+                    start,
+                    talk,
+                    duration,
+                    end,
+                    forms,
+                    status,
+                    price,
+                }
+            },
+        )
 }
 
 /// The sid of a draft: the carrier's form, or any other text.
@@ -310,19 +339,31 @@ fn records(drafts: &[(Draft, String)]) -> Vec<Record> {
         let before = parent.filter(|parent| *parent < at);
         let is_child = parent.is_some() || never;
         // From two minutes before its parent to some minutes after.
-        let offset = before.map_or(draft.start, |parent| starts[parent] + draft.start.rem_euclid(400) - 90);
+        let offset =
+            before.map_or(draft.start, |parent| starts[parent] + draft.start.rem_euclid(400) - 90);
         let start = first_instant() + TimeDelta::seconds(offset);
         let end = draft.end.map(|rest| start + TimeDelta::seconds(draft.talk + rest));
-        let inherited = before.map_or("AC1", |parent| records[parent]["account_sid"].as_str()).to_owned();
+        let inherited =
+            before.map_or("AC1", |parent| records[parent]["account_sid"].as_str()).to_owned();
         let fields = [
             ("sid", sid(at)),
-            ("parent_call_sid", if never { "CAnever".to_owned() } else { parent.map(sid).unwrap_or_default() }),
+            (
+                "parent_call_sid",
+                if never { "CAnever".to_owned() } else { parent.map(sid).unwrap_or_default() },
+            ),
             ("account_sid", draft.own_account.map_or(inherited, str::to_owned)),
             ("trunk_sid", draft.trunk.to_owned()),
             ("direction", draft.direction.to_owned()),
             ("from", draft.from.clone()),
             ("to", if is_child { target.clone() } else { draft.to.clone() }),
-            ("refer_to", draft.refer_to.clone().filter(|_| is_child || at.is_multiple_of(7)).unwrap_or_default()),
+            (
+                "refer_to",
+                draft
+                    .refer_to
+                    .clone()
+                    .filter(|_| is_child || at.is_multiple_of(7))
+                    .unwrap_or_default(),
+            ),
             ("start_time", written(start, draft.forms[0])),
             ("end_time", end.map(|end| written(end, draft.forms[1])).unwrap_or_default()),
             ("duration", draft.duration.replace('N', &draft.talk.to_string())),
@@ -451,11 +492,15 @@ fn befall(records: &mut Vec<Record>, at: usize, mishap: &Mishap) {
 }
 
 /// The records of a night, in any order. With `versions` some calls come in versions that contradict each other.
-fn night_records(calls: impl Into<proptest::collection::SizeRange>, versions: bool) -> impl Strategy<Value = Vec<Record>> {
+fn night_records(
+    calls: impl Into<proptest::collection::SizeRange>,
+    versions: bool,
+) -> impl Strategy<Value = Vec<Record>> {
     let drafts = proptest::collection::vec((draft(), target()), calls);
     drafts
         .prop_flat_map(|drafts| {
-            let mishaps = proptest::collection::vec((any::<Index>(), mishap()), 0..=drafts.len() / 3);
+            let mishaps =
+                proptest::collection::vec((any::<Index>(), mishap()), 0..=drafts.len() / 3);
             (Just(drafts), mishaps)
         })
         .prop_map(move |(drafts, mut mishaps)| {
@@ -509,7 +554,8 @@ fn row() -> impl Strategy<Value = Row> {
         "911",
         "emergency",
     ]);
-    let origin = select(vec!["1", "12", "1202", "1242", "44", "447", "3", "32", "9", "12025550101"]);
+    let origin =
+        select(vec!["1", "12", "1202", "1242", "44", "447", "3", "32", "9", "12025550101"]);
     let origins = prop_oneof![2 => Just(Vec::new()), 2 => proptest::collection::vec(origin, 1..4)];
     let price = (0_u32..3, 0_u64..100_000).prop_map(|(form, n)| match form {
         0 => format!("0.{:04}", n % 10_000),
@@ -517,8 +563,8 @@ fn row() -> impl Strategy<Value = Row> {
         _ => "0".to_owned(),
     });
     let seconds = |most: u32| prop_oneof![2 => Just(None), 1 => (0..=most).prop_map(Some)];
-    let increments =
-        [seconds(120), seconds(90), seconds(180)].prop_map(|[initial, next, minimum]| [initial, next.map(|n| n + 1), minimum]);
+    let increments = [seconds(120), seconds(90), seconds(180)]
+        .prop_map(|[initial, next, minimum]| [initial, next.map(|n| n + 1), minimum]);
     let fee = select(vec![None, None, Some("0"), Some("0.0050"), Some("0.000015")]);
     let effective = prop_oneof![
         2 => Just(("", "")),
@@ -531,18 +577,28 @@ fn row() -> impl Strategy<Value = Row> {
         ]),
     ];
     let service = select(vec!["", "termination", "Termination", "origination"]);
-    (0..2_usize, service, proptest::collection::vec(destination, 1..4), origins, price, increments, fee, effective).prop_map(
-        |(file, service, destinations, origins, price, increments, fee, effective)| Row {
-            file,
-            service,
-            destinations,
-            origins,
-            price,
-            increments,
-            fee,
-            effective,
-        },
+    (
+        0..2_usize,
+        service,
+        proptest::collection::vec(destination, 1..4),
+        origins,
+        price,
+        increments,
+        fee,
+        effective,
     )
+        .prop_map(
+            |(file, service, destinations, origins, price, increments, fee, effective)| Row {
+                file,
+                service,
+                destinations,
+                origins,
+                price,
+                increments,
+                fee,
+                effective,
+            },
+        )
 }
 
 impl Row {
@@ -550,13 +606,29 @@ impl Row {
     fn anywhere(service: &'static str, price: &str) -> Self {
         let destinations = vec!["1", "3", "4", "9", "emergency"];
         let (origins, increments, fee, effective) = (Vec::new(), [None; 3], None, ("", ""));
-        Self { file: 0, service, destinations, origins, price: price.to_owned(), increments, fee, effective }
+        Self {
+            file: 0,
+            service,
+            destinations,
+            origins,
+            price: price.to_owned(),
+            increments,
+            fee,
+            effective,
+        }
     }
 
     fn line(&self) -> String {
-        let list = |items: &[&str]| if items.len() > 1 { format!("\"{}\"", items.join(", ")) } else { items.join("") };
-        let [initial, increment, minimum] = self.increments.map(|n| n.map(|n| n.to_string()).unwrap_or_default());
-        let origins = if self.origins.is_empty() && self.file == 1 { "ALL".to_owned() } else { list(&self.origins) };
+        let list = |items: &[&str]| {
+            if items.len() > 1 { format!("\"{}\"", items.join(", ")) } else { items.join("") }
+        };
+        let [initial, increment, minimum] =
+            self.increments.map(|n| n.map(|n| n.to_string()).unwrap_or_default());
+        let origins = if self.origins.is_empty() && self.file == 1 {
+            "ALL".to_owned()
+        } else {
+            list(&self.origins)
+        };
         format!(
             "XX,Land,Any,{},{origins},{},{},{initial},{increment},{minimum},{},{},{}\n",
             self.price,
@@ -570,22 +642,31 @@ impl Row {
 }
 
 fn deck_files(rows: &[Row]) -> [(&'static str, String); 2] {
-    let file = |number: usize| rows.iter().filter(|row| row.file == number).map(Row::line).collect::<String>();
-    [("a.csv", format!("{DECK_HEADER}\n{}", file(0))), ("b.csv", format!("{DECK_HEADER}\n{}", file(1)))]
+    let file = |number: usize| {
+        rows.iter().filter(|row| row.file == number).map(Row::line).collect::<String>()
+    };
+    [
+        ("a.csv", format!("{DECK_HEADER}\n{}", file(0))),
+        ("b.csv", format!("{DECK_HEADER}\n{}", file(1))),
+    ]
 }
 
 /// The deck as the naive rater has it.
 pub fn naive_deck(files: &[(&'static str, String); 2]) -> Vec<DeckRow> {
-    files.iter().flat_map(|(name, text)| parse_deck_csv(name, text, &DeckDefaults::default())).collect()
+    files
+        .iter()
+        .flat_map(|(name, text)| parse_deck_csv(name, text, &DeckDefaults::default()))
+        .collect()
 }
 
 /// Whether two rows can give two answers for one call: all pairs of prefixes, one by one.
 fn contradict(a: &DeckRow, b: &DeckRow) -> bool {
     let terms = |row: &DeckRow| (row.price, row.fee, row.initial, row.increment, row.minimum);
     let share = |a: &[String], b: &[String]| a.iter().any(|prefix| b.contains(prefix));
-    let same_origin =
-        (a.origin_prefixes.is_empty() && b.origin_prefixes.is_empty()) || share(&a.origin_prefixes, &b.origin_prefixes);
-    let begins_before = |a: &DeckRow, b: &DeckRow| a.from.is_none_or(|from| b.to.is_none_or(|to| from < to));
+    let same_origin = (a.origin_prefixes.is_empty() && b.origin_prefixes.is_empty())
+        || share(&a.origin_prefixes, &b.origin_prefixes);
+    let begins_before =
+        |a: &DeckRow, b: &DeckRow| a.from.is_none_or(|from| b.to.is_none_or(|to| from < to));
     a.service == b.service
         && terms(a) != terms(b)
         && same_origin
@@ -597,7 +678,8 @@ fn contradict(a: &DeckRow, b: &DeckRow) -> bool {
 /// Rows of which no two contradict each other.
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     (any::<bool>(), proptest::collection::vec(row(), 0..14)).prop_map(|(all_priced, some)| {
-        let mut rows = vec![Row::anywhere("termination", "0.0100"), Row::anywhere("origination", "0.0034")];
+        let mut rows =
+            vec![Row::anywhere("termination", "0.0100"), Row::anywhere("origination", "0.0034")];
         rows.truncate(if all_priced { 2 } else { 1 });
         for row in some {
             rows.push(row);
@@ -611,16 +693,25 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn trunk_list() -> impl Strategy<Value = Option<Vec<naive::Trunk>>> {
-    let domain = select(vec!["trunk1.pstn.twilio.com", "trunk2.pstn.twilio.com", "sbc.own.example", ""]);
-    let mode = select(vec!["enable-all", "enable-all", "enable-all", "sip-only", "sip-only", "disable-all"]);
+    let domain =
+        select(vec!["trunk1.pstn.twilio.com", "trunk2.pstn.twilio.com", "sbc.own.example", ""]);
+    let mode = select(vec![
+        "enable-all",
+        "enable-all",
+        "enable-all",
+        "sip-only",
+        "sip-only",
+        "disable-all",
+    ]);
     let setting = select(vec!["from-transferee", "from-transferor"]);
     let trunks = proptest::collection::vec((domain, mode, setting), 4).prop_map(|settings| {
-        let trunk = |(number, (domain, mode, caller_id)): (usize, (&str, &str, &str))| naive::Trunk {
-            sid: format!("TK{number}"),
-            domain: domain.to_owned(),
-            mode: mode.to_owned(),
-            caller_id: caller_id.to_owned(),
-        };
+        let trunk =
+            |(number, (domain, mode, caller_id)): (usize, (&str, &str, &str))| naive::Trunk {
+                sid: format!("TK{number}"),
+                domain: domain.to_owned(),
+                mode: mode.to_owned(),
+                caller_id: caller_id.to_owned(),
+            };
         Some((1..).zip(settings).map(trunk).collect())
     });
     prop_oneof![1 => Just(None), 2 => trunks]
@@ -629,15 +720,18 @@ fn trunk_list() -> impl Strategy<Value = Option<Vec<naive::Trunk>>> {
 fn policy() -> impl Strategy<Value = Policy> {
     let rounding = select(vec!["half-up", "half-up", "half-even", "up"]);
     let decimals = prop_oneof![3 => Just(5), 1 => 0_u32..=8];
-    (any::<bool>(), select(vec![86_400, 86_400, 300]), select(vec![7, 7, 0, 1]), decimals, rounding).prop_map(
-        |(chained_to_root, max_call_seconds, parent_wait_days, leg_decimals, rounding)| Policy {
-            chained_to_root,
-            max_call_seconds,
-            parent_wait_days,
-            leg_decimals,
-            leg_rounding: rounding.to_owned(),
-        },
-    )
+    (any::<bool>(), select(vec![86_400, 86_400, 300]), select(vec![7, 7, 0, 1]), decimals, rounding)
+        .prop_map(
+            |(chained_to_root, max_call_seconds, parent_wait_days, leg_decimals, rounding)| {
+                Policy {
+                    chained_to_root,
+                    max_call_seconds,
+                    parent_wait_days,
+                    leg_decimals,
+                    leg_rounding: rounding.to_owned(),
+                }
+            },
+        )
 }
 
 /// A night of about so many calls.
@@ -646,7 +740,9 @@ pub fn night(calls: impl Into<proptest::collection::SizeRange>) -> impl Strategy
 }
 
 /// A night in which no call comes in two versions, but for copies and for what was not final yet.
-pub fn consistent_night(calls: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Night> {
+pub fn consistent_night(
+    calls: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Night> {
     night_of(night_records(calls, false))
 }
 
@@ -667,12 +763,19 @@ fn load(deck: &[(&'static str, String); 2]) -> Result<Decks, String> {
 fn kernel_policy(policy: &Policy) -> trunkrate::policy::Policy {
     let roundings = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up];
     trunkrate::policy::Policy {
-        chained_transfers: if policy.chained_to_root { ChainedTransfers::Root } else { ChainedTransfers::Suspend },
+        chained_transfers: if policy.chained_to_root {
+            ChainedTransfers::Root
+        } else {
+            ChainedTransfers::Suspend
+        },
         max_call_seconds: u32::try_from(policy.max_call_seconds).expect("seconds"),
         parent_wait_days: u32::try_from(policy.parent_wait_days).expect("days"),
         leg_rule: LegRule {
             decimals: policy.leg_decimals,
-            rounding: roundings.into_iter().find(|r| r.as_str() == policy.leg_rounding).expect("a rounding"),
+            rounding: roundings
+                .into_iter()
+                .find(|r| r.as_str() == policy.leg_rounding)
+                .expect("a rounding"),
         },
         ..trunkrate::policy::Policy::default()
     }
@@ -705,7 +808,9 @@ fn text(party: PartyRef, texts: &BookedTexts) -> String {
 fn through_bytes(read: &Calls) -> Calls {
     let mut shared = SharedTexts::default();
     let (ids, mut bytes) = (shared.absorb(read), Vec::new());
-    (0..).zip(0..read.len()).for_each(|(number, record)| pack(read, record, number, &ids, &mut bytes));
+    (0..)
+        .zip(0..read.len())
+        .for_each(|(number, record)| pack(read, record, number, &ids, &mut bytes));
     let mut calls = shared.no_calls();
     unpack(&bytes, &mut calls);
     calls
@@ -747,11 +852,14 @@ fn kernel(night: &Night) -> Vec<Outcome> {
                 booked.pack(&calls, &mut bytes);
                 (Booked::unpack(&mut bytes.as_slice(), &mut texts), texts)
             });
-            let legs = booked.as_ref().map(|(call, texts)| legs(call, texts, &tariff)).unwrap_or_default();
+            let legs =
+                booked.as_ref().map(|(call, texts)| legs(call, texts, &tariff)).unwrap_or_default();
             let log = booked.as_ref().map(|(call, texts)| log(call, texts, &legs));
             Outcome {
                 class: settled.class[record].as_str().to_owned(),
-                reason: settled.reason[record].filter(|_| settled.class[record] == Class::Suspended).map(|r| r.to_string()),
+                reason: settled.reason[record]
+                    .filter(|_| settled.class[record] == Class::Suspended)
+                    .map(|r| r.to_string()),
                 scenario: scene.map(|scene| scene.scenario.to_string()),
                 legs,
                 log,
@@ -762,11 +870,13 @@ fn kernel(night: &Night) -> Vec<Outcome> {
 
 fn legs(call: &Booked, texts: &BookedTexts, tariff: &Tariff<'_>) -> Vec<Leg> {
     let decimal = |units: i64, scale: u32| Decimal::from_i128_with_scale(units.into(), scale);
-    let booked = booked_legs(call, tariff.decks, tariff.policy, &texts.parties).expect("amounts that fit");
+    let booked =
+        booked_legs(call, tariff.decks, tariff.policy, &texts.parties).expect("amounts that fit");
     (1..)
         .zip(booked.iter().flatten())
         .map(|(number, leg)| {
-            let (destination_prefix, origin_prefix) = leg.hit.prefixes(leg.plan.rated, leg.plan.origin);
+            let (destination_prefix, origin_prefix) =
+                leg.hit.prefixes(leg.plan.rated, leg.plan.origin);
             Leg {
                 leg: number,
                 service: leg.plan.service.to_string(),
@@ -803,7 +913,12 @@ fn log(call: &Booked, texts: &BookedTexts, legs: &[Leg]) -> Log {
 
 /// The naive rater's outcomes, without the direction that the log shows.
 pub fn oracle(night: &Night) -> Vec<Outcome> {
-    let mut outcomes = rate_night(&night.records, &naive_deck(&night.deck), night.trunks.as_deref(), &night.policy);
+    let mut outcomes = rate_night(
+        &night.records,
+        &naive_deck(&night.deck),
+        night.trunks.as_deref(),
+        &night.policy,
+    );
     for log in outcomes.iter_mut().filter_map(|outcome| outcome.log.as_mut()) {
         log.direction.clear();
     }
@@ -815,7 +930,10 @@ fn difference(night: &Night) -> Option<String> {
     let (ours, naive) = (kernel(night), oracle(night));
     let differ = |at: &usize| ours[*at] != naive[*at];
     let at = (0..night.records.len()).find(differ)?;
-    Some(format!("record {at} {:#?}\nkernel {:#?}\nnaive  {:#?}", night.records[at], ours[at], naive[at]))
+    Some(format!(
+        "record {at} {:#?}\nkernel {:#?}\nnaive  {:#?}",
+        night.records[at], ours[at], naive[at]
+    ))
 }
 
 // ---- the tests --------------------------------------------------------------------------------------------------
@@ -870,8 +988,15 @@ fn random_nights_reach_every_class_scenario_and_reason() {
         .iter()
         .map(|reason| reason.as_str())
         .filter(|r| !["malformed-record", "unlisted-account"].contains(r));
-    let scenarios = trunkrate::table::BILLING_TABLE.iter().map(|row| row.id).chain(["termination", "origination"]);
-    let rare: Vec<_> = classes.chain(reasons).chain(scenarios).filter(|end| seen.get(*end).is_none_or(|n| *n < 3)).collect();
+    let scenarios = trunkrate::table::BILLING_TABLE
+        .iter()
+        .map(|row| row.id)
+        .chain(["termination", "origination"]);
+    let rare: Vec<_> = classes
+        .chain(reasons)
+        .chain(scenarios)
+        .filter(|end| seen.get(*end).is_none_or(|n| *n < 3))
+        .collect();
     assert_eq!(rare, Vec::<&str>::new(), "{seen:?}");
 }
 
@@ -904,7 +1029,9 @@ fn a_cycle_through_a_suspended_call_is_a_cycle() {
         trunks: None,
         policy: Policy::default(),
     };
-    let reasons = |outcomes: Vec<Outcome>| outcomes.into_iter().filter_map(|outcome| outcome.reason).collect::<Vec<_>>();
+    let reasons = |outcomes: Vec<Outcome>| {
+        outcomes.into_iter().filter_map(|outcome| outcome.reason).collect::<Vec<_>>()
+    };
     assert_eq!(reasons(oracle(&night)), ["parent-cycle", "invalid-duration"]);
     assert_eq!(reasons(kernel(&night)), ["parent-cycle", "invalid-duration"]);
 }

@@ -35,7 +35,10 @@ fn twenty_five_million_calls_by_hand() {
     for (name, value) in expected {
         assert_eq!(machine[name], value, "{name}");
     }
-    assert_eq!((&plan["spark"]["cores"], &plan["spark"]["cores_as_fast"]), (&Value::from("1"), &Value::from("64")));
+    assert_eq!(
+        (&plan["spark"]["cores"], &plan["spark"]["cores_as_fast"]),
+        (&Value::from("1"), &Value::from("64"))
+    );
 }
 
 #[test]
@@ -43,7 +46,13 @@ fn this_machine_is_asked_where_none_is_described() {
     let done = plan("1000", &["--format", "json"]).json();
     assert!(done["asked"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{done}");
     assert!(done["asked"]["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{done}");
-    for wrong in [&["0"][..], &["1000", "--hours", "0"], &["1000", "--hours", "25"], &["1000", "--cores", "0"], &["many"]] {
+    for wrong in [
+        &["0"][..],
+        &["1000", "--hours", "0"],
+        &["1000", "--hours", "25"],
+        &["1000", "--cores", "0"],
+        &["many"],
+    ] {
         assert_eq!(plan(wrong[0], &wrong[1..]).code, 2, "{wrong:?}");
     }
 }

@@ -3,20 +3,25 @@
 use crate::support::{Done, HEADER, Night, call_file};
 use std::fs;
 
-const CALL: &str =
-    "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed,-0.0500";
+const CALL: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,2026-11-20T21:20:00Z,300,completed,-0.0500";
 const TRANSFER: &str = "CA2,CA1,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
 
 /// Calls, a deck, accounts and trunks, and a file that names them all.
 fn project() -> Night {
     let night = Night::with_plain_deck();
     night.file("calls/night.csv", call_file(&[CALL, TRANSFER]));
-    night.file("accounts.csv", "account_sid,name,deck,address,city,country,postcode\nAC1,One,,Road 1,Town,US,10001\n");
+    night.file(
+        "accounts.csv",
+        "account_sid,name,deck,address,city,country,postcode\nAC1,One,,Road 1,Town,US,10001\n",
+    );
     night.file(
         "trunks.json",
         r#"{"trunks": [{"sid": "TK1", "domain_name": "x.pstn.twilio.com", "transfer_mode": "enable-all"}]}"#,
     );
-    night.file("items.csv", "account_sid,description,quantity,unit_price,currency\nAC1,Trunk,1,10.00,USD\n");
+    night.file(
+        "items.csv",
+        "account_sid,description,quantity,unit_price,currency\nAC1,Trunk,1,10.00,USD\n",
+    );
     night.file("trunkrate.toml", PROJECT);
     night
 }
@@ -54,7 +59,12 @@ fn a_ledger_that_is_given_twice_is_refused() {
     for flag in ["--ledger", "--config"] {
         let done = night.trunkrate(&[flag, "one", "run", &format!("{flag}=two")]);
         assert_eq!((done.code, done.stdout.as_str()), (2, ""));
-        assert_eq!(done.stderr, format!("error: {flag} is given twice\nhint: give it once, before or after the command\n"));
+        assert_eq!(
+            done.stderr,
+            format!(
+                "error: {flag} is given twice\nhint: give it once, before or after the command\n"
+            )
+        );
     }
     assert!(!night.path().join("one").exists() && !night.path().join("two").exists());
 }
@@ -85,7 +95,8 @@ fn a_project_needs_no_flags() {
         let said = bare(&night, args);
         assert!(said.code == 0 && !said.stdout.is_empty(), "{args:?}: {}", said.shown());
     }
-    let issued = bare(&night, &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]).ok();
+    let issued =
+        bare(&night, &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]).ok();
     // 0.19 of calls, 10.00 of items.
     assert!(issued.contains("INV-2026-000001") && issued.contains("10.19 USD"), "{issued}");
     assert!(night.path().join("invoices/INV-2026-000001.pdf").is_file(), "`out` says where");
@@ -99,9 +110,15 @@ fn a_project_needs_no_flags() {
 fn the_file_is_found_above_and_names_are_the_same() {
     let above = project();
     fs::create_dir_all(above.path().join("a/b")).expect("folders");
-    above.file("calls/night.csv", call_file(&[CALL, "CA5,CA9,AC1,,,,+13035550103,2026-11-20T21:05:00Z,,10,completed"]));
+    above.file(
+        "calls/night.csv",
+        call_file(&[CALL, "CA5,CA9,AC1,,,,+13035550103,2026-11-20T21:05:00Z,,10,completed"]),
+    );
     let same = project();
-    same.file("calls/night.csv", call_file(&[CALL, "CA5,CA9,AC1,,,,+13035550103,2026-11-20T21:05:00Z,,10,completed"]));
+    same.file(
+        "calls/night.csv",
+        call_file(&[CALL, "CA5,CA9,AC1,,,,+13035550103,2026-11-20T21:05:00Z,,10,completed"]),
+    );
     above.bare("a/b", &["run"], &[]).ok();
     bare(&same, &["run"]).ok();
     let manifest = |night: &Night| {
@@ -164,9 +181,16 @@ fn ledger_and_config_stand_anywhere() {
         assert_eq!(done.code, 0, "{args:?}: {}", done.shown());
     }
     // An option of the list before a subcommand would be forgotten.
-    for args in [&["suspense", "--account", "AC1", "retry"][..], &["invoice", "--period", "2026-11", "list"]] {
+    for args in [
+        &["suspense", "--account", "AC1", "retry"][..],
+        &["invoice", "--period", "2026-11", "list"],
+    ] {
         let done = bare(&night, args);
-        assert!(done.code == 2 && done.stderr.contains("before the subcommand"), "{args:?}: {}", done.shown());
+        assert!(
+            done.code == 2 && done.stderr.contains("before the subcommand"),
+            "{args:?}: {}",
+            done.shown()
+        );
     }
 }
 
@@ -179,15 +203,24 @@ fn no_ledger_is_made_of_its_own_accord() {
     let run = ["run", "--cdrs", "calls.csv", "--rates", "rates"];
     let expected = "error: which ledger? no trunkrate.toml is in this folder or above it, and `ledger` is no ledger; nothing was booked\n\
                     hint: `trunkrate init` makes a project; or name a ledger with --ledger DIR, and it is made\n";
-    let refused = |done: Done| assert_eq!(done, Done { code: 1, stdout: String::new(), stderr: expected.to_owned() });
+    let refused = |done: Done| {
+        assert_eq!(done, Done { code: 1, stdout: String::new(), stderr: expected.to_owned() });
+    };
     refused(bare(&night, &run));
     fs::create_dir(night.path().join("ledger")).expect("a folder");
     refused(bare(&night, &run));
-    assert!(fs::read_dir(night.path().join("ledger")).expect("a folder").next().is_none(), "nothing was made");
+    assert!(
+        fs::read_dir(night.path().join("ledger")).expect("a folder").next().is_none(),
+        "nothing was made"
+    );
     // Choices alone name no ledger.
     night.file("trunkrate.toml", "[money]\nleg_decimals = 4\n");
     let done = bare(&night, &run);
-    assert!(done.code == 1 && done.stderr.contains("trunkrate.toml has no [paths]"), "{}", done.stderr);
+    assert!(
+        done.code == 1 && done.stderr.contains("trunkrate.toml has no [paths]"),
+        "{}",
+        done.stderr
+    );
     fs::remove_file(night.path().join("trunkrate.toml")).expect("removed");
     // A ledger that is there is used as ever.
     bare(&night, &[&run[..], &["--ledger", "ledger"]].concat()).ok();
@@ -197,7 +230,9 @@ fn no_ledger_is_made_of_its_own_accord() {
     let elsewhere = Night::new();
     let done = bare(&elsewhere, &["log"]);
     assert!(
-        done.code == 1 && done.stderr.contains("ledger: there is no ledger") && done.stderr.contains("trunkrate init"),
+        done.code == 1
+            && done.stderr.contains("ledger: there is no ledger")
+            && done.stderr.contains("trunkrate init"),
         "{}",
         done.stderr
     );
@@ -209,10 +244,13 @@ fn no_ledger_is_made_of_its_own_accord() {
 fn a_path_that_is_not_there_is_an_error() {
     for (key, line) in [("rates", 4), ("trunks", 5), ("accounts", 6)] {
         let night = project();
-        let text = PROJECT.lines().map(|l| if l.starts_with(key) { format!("{key} = \"gone\"\n") } else { format!("{l}\n") });
+        let text = PROJECT.lines().map(|l| {
+            if l.starts_with(key) { format!("{key} = \"gone\"\n") } else { format!("{l}\n") }
+        });
         night.file("trunkrate.toml", text.collect::<String>());
         let done = bare(&night, &["run"]);
-        let expected = format!("error: trunkrate.toml:{line}: paths.{key} is `gone`, and there is no gone\n");
+        let expected =
+            format!("error: trunkrate.toml:{line}: paths.{key} is `gone`, and there is no gone\n");
         assert!(done.code == 1 && done.stderr.starts_with(&expected), "{}", done.stderr);
         assert!(!night.path().join("books").exists(), "nothing is made");
     }
@@ -220,14 +258,20 @@ fn a_path_that_is_not_there_is_an_error() {
     night.file("trunkrate.toml", PROJECT.replace("[\"calls\"]", "\"gone/*.csv\""));
     let done = bare(&night, &["run"]);
     assert!(
-        done.code == 1 && done.stderr.contains("gone/*.csv: no such file") && done.stderr.contains("trunkrate.toml:3 names it"),
+        done.code == 1
+            && done.stderr.contains("gone/*.csv: no such file")
+            && done.stderr.contains("trunkrate.toml:3 names it"),
         "{}",
         done.stderr
     );
     bare(&night, &["run", "--cdrs", "calls"]).ok();
     fs::remove_file(night.path().join("items.csv")).expect("removed");
     let done = bare(&night, &["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]);
-    assert!(done.code == 1 && done.stderr.contains("trunkrate.toml:7: paths.items"), "{}", done.stderr);
+    assert!(
+        done.code == 1 && done.stderr.contains("trunkrate.toml:7: paths.items"),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
@@ -261,7 +305,9 @@ fn what_the_file_cannot_say_is_refused() {
     }
     let done = night.bare("", &["verify"], &[("TRUNKRATE_CONFIG", "none.toml")]);
     assert!(
-        done.code == 1 && done.stderr.contains("none.toml: cannot be read") && done.stderr.contains("TRUNKRATE_CONFIG names it"),
+        done.code == 1
+            && done.stderr.contains("none.toml: cannot be read")
+            && done.stderr.contains("TRUNKRATE_CONFIG names it"),
         "{}",
         done.stderr
     );
@@ -287,7 +333,16 @@ fn from_an_empty_folder_to_an_invoice() {
         done
     };
     night.file("accounts.csv", "account_sid,name,deck,address,city,country\nAC1,One,,Road 1,Town,US\nAC2,Two,,Road 2,Town,US\n");
-    let seller = ["--seller-name", "Bell", "--seller-address", "Road 9", "--seller-country", "US", "--tax-category", "zero"];
+    let seller = [
+        "--seller-name",
+        "Bell",
+        "--seller-address",
+        "Road 9",
+        "--seller-country",
+        "US",
+        "--tax-category",
+        "zero",
+    ];
     say(&[&["init"][..], &seller].concat()).ok();
     assert!(!night.path().join("ledger").exists());
     let calls = [
@@ -303,7 +358,10 @@ fn from_an_empty_folder_to_an_invoice() {
     say(&["run"]).ok();
     say(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01"]).ok();
     assert_shown("walk", &shown);
-    assert_shown("file", &fs::read_to_string(night.path().join("trunkrate.toml")).expect("the file"));
+    assert_shown(
+        "file",
+        &fs::read_to_string(night.path().join("trunkrate.toml")).expect("the file"),
+    );
 }
 
 #[test]
@@ -344,15 +402,25 @@ fn init_takes_flags() {
     ] {
         assert!(text.lines().any(|l| l.starts_with(line)), "{line}: {text}");
     }
-    assert_eq!(night.bare("p", &["run", "--format", "json"], &[]).json()["amount"].to_string(), r#"{"USD":"0.05000"}"#);
+    assert_eq!(
+        night.bare("p", &["run", "--format", "json"], &[]).json()["amount"].to_string(),
+        r#"{"USD":"0.05000"}"#
+    );
     assert!(night.path().join("p/books/runs").is_dir());
     // Nothing is written over unasked, and then the old file is kept.
     let refused = bare(&night, &args);
     assert!(refused.code == 1 && refused.stderr.contains("--force"), "{}", refused.stderr);
     assert_eq!(fs::read_to_string(night.path().join("p/trunkrate.toml")).expect("the file"), text);
     let forced = bare(&night, &["init", "p", "--calls", "in", "--rates", "rates", "--force"]);
-    assert!(forced.code == 0 && forced.stderr.contains("the old one is p/trunkrate.toml.1"), "{}", forced.shown());
-    assert_eq!(fs::read_to_string(night.path().join("p/trunkrate.toml.1")).expect("the old file"), text);
+    assert!(
+        forced.code == 0 && forced.stderr.contains("the old one is p/trunkrate.toml.1"),
+        "{}",
+        forced.shown()
+    );
+    assert_eq!(
+        fs::read_to_string(night.path().join("p/trunkrate.toml.1")).expect("the old file"),
+        text
+    );
     for (flags, said) in [
         (&["--timezone", "Mars"][..], "there is no time zone `Mars`"),
         (&["--seller-country", "de"], "seller.country is `de`"),
@@ -371,7 +439,8 @@ fn init_finds_lists_that_are_there() {
     fs::remove_file(night.path().join("trunkrate.toml")).expect("removed");
     bare(&night, &["init"]).ok();
     let text = fs::read_to_string(night.path().join("trunkrate.toml")).expect("the file");
-    for line in ["trunks = \"trunks.json\"", "accounts = \"accounts.csv\"", "items = \"items.csv\""] {
+    for line in ["trunks = \"trunks.json\"", "accounts = \"accounts.csv\"", "items = \"items.csv\""]
+    {
         assert!(text.lines().any(|l| l.starts_with(line)), "{line}: {text}");
     }
 }
@@ -380,22 +449,35 @@ fn init_finds_lists_that_are_there() {
 #[test]
 fn a_list_that_is_not_named_is_said_aloud() {
     let night = project();
-    night.file("trunkrate.toml", PROJECT.replace("accounts = ", "# accounts = ").replace("items = ", "# items = "));
+    night.file(
+        "trunkrate.toml",
+        PROJECT.replace("accounts = ", "# accounts = ").replace("items = ", "# items = "),
+    );
     let said = "note: accounts.csv is not used: trunkrate.toml does not name it; `accounts = …` under [paths] does\n";
     assert_eq!(bare(&night, &["run"]).stderr, said);
     let done = bare(&night, &["run", "--accounts", "accounts.csv"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "a flag names it");
     let done = bare(&night, &["invoice", "draft", "--period", "2026-11"]);
-    assert!(done.stderr.contains(said) && done.stderr.contains("note: items.csv is not used"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains(said) && done.stderr.contains("note: items.csv is not used"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// A column under another name is shown beside the one that is missing; the run would be refused, and the look says so.
 #[test]
 fn init_shows_a_missing_column() {
     let night = Night::with_plain_deck();
-    night
-        .file("calls/night.csv", call_file(&[CALL, TRANSFER]).replace(HEADER, &HEADER.replace("parent_call_sid", "Parent Call")));
+    night.file(
+        "calls/night.csv",
+        call_file(&[CALL, TRANSFER])
+            .replace(HEADER, &HEADER.replace("parent_call_sid", "Parent Call")),
+    );
     let said = bare(&night, &["init"]).ok();
-    assert!(said.lines().any(|line| line.starts_with("parent_call_sid") && line.contains("MISSING")), "{said}");
+    assert!(
+        said.lines().any(|line| line.starts_with("parent_call_sid") && line.contains("MISSING")),
+        "{said}"
+    );
     assert!(said.contains("not read: Parent Call"), "{said}");
 }

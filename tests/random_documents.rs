@@ -68,7 +68,11 @@ impl Dice {
 /// A tax whose category and rate go together.
 pub fn tax(category: TaxCategory, rate: Decimal) -> Tax {
     let rate = if category == TaxCategory::Standard { rate } else { Decimal::ZERO };
-    let reason = if category == TaxCategory::Exempt { "Exempt: telecommunication between branches" } else { "" };
+    let reason = if category == TaxCategory::Exempt {
+        "Exempt: telecommunication between branches"
+    } else {
+        ""
+    };
     Tax { category, rate, reason: reason.into() }
 }
 
@@ -116,19 +120,32 @@ pub fn frame(currency: &str, tax: Tax) -> Frame {
 }
 
 /// The key of a line.
-pub fn key(late: Option<&str>, scenario: &str, description: &str, price_units: i64, fee_units: i64) -> LineKey {
+pub fn key(
+    late: Option<&str>,
+    scenario: &str,
+    description: &str,
+    price_units: i64,
+    fee_units: i64,
+) -> LineKey {
     LineKey {
         late: late.map(Into::into),
         scenario: scenario.into(),
-        service: if scenario.starts_with("origination") { "origination" } else { "termination" }.into(),
+        service: if scenario.starts_with("origination") { "origination" } else { "termination" }
+            .into(),
         description: description.into(),
         price: Price::from_units(price_units),
         fee: Price::from_units(fee_units),
     }
 }
 
-const SCENARIOS: [&str; 6] =
-    ["termination", "origination", "termination-to-sip", "termination-to-pstn", "origination-to-sip", "origination-to-pstn"];
+const SCENARIOS: [&str; 6] = [
+    "termination",
+    "origination",
+    "termination-to-sip",
+    "termination-to-pstn",
+    "origination-to-sip",
+    "origination-to-pstn",
+];
 
 /// Usage of some lines, the most of them short calls at small prices, some at large ones.
 fn usage(dice: &mut Dice, most_lines: u64) -> Usage {
@@ -136,15 +153,26 @@ fn usage(dice: &mut Dice, most_lines: u64) -> Usage {
     for line in 0..dice.below(most_lines + 1) {
         let scenario = dice.of(&SCENARIOS);
         let late = dice.once_in(6).then(|| dice.of(&["2026-09", "2026-10"]));
-        let description =
-            if dice.once_in(8) { dice.of(&PAYLOADS).to_owned() } else { format!("Trunking {scenario} - destination {line}") };
-        let key = key(late, scenario, &description, dice.units(50_000_000_000), dice.units(3) * 1_000_000_000);
+        let description = if dice.once_in(8) {
+            dice.of(&PAYLOADS).to_owned()
+        } else {
+            format!("Trunking {scenario} - destination {line}")
+        };
+        let key = key(
+            late,
+            scenario,
+            &description,
+            dice.units(50_000_000_000),
+            dice.units(3) * 1_000_000_000,
+        );
         let magnitude = dice.of(&[1, 100, 100_000, 100_000_000, 10_000_000_000]);
         let step = dice.of(&[1, 10, 1_000, 1_000_000]);
         for call in 0..=dice.below(3) {
             let amount = Amount::from_units(dice.units(magnitude + 1) * step);
             let day = 20_400 + dice.units(30);
-            usage.add(&format!("CA{line}-{call}"), day, key.clone(), 1 + dice.below(90), amount).expect("it fits");
+            usage
+                .add(&format!("CA{line}-{call}"), day, key.clone(), 1 + dice.below(90), amount)
+                .expect("it fits");
         }
     }
     usage
@@ -153,7 +181,8 @@ fn usage(dice: &mut Dice, most_lines: u64) -> Usage {
 /// The document of a number, and whether it can be an e-invoice.
 pub fn document(seed: u64) -> (Document, bool) {
     let mut dice = Dice::new(seed);
-    let currency = dice.of(&["EUR", "EUR", "USD", "GBP", "CHF", "HUF", "JPY", "ISK", "KWD", "BHD", "CLF"]);
+    let currency =
+        dice.of(&["EUR", "EUR", "USD", "GBP", "CHF", "HUF", "JPY", "ISK", "KWD", "BHD", "CLF"]);
     let rate = Decimal::new(500 + dice.units(2_500), 2);
     let mut frame = frame(currency, tax(dice.of(&TaxCategory::ALL), rate));
     frame.number = Some(format!("INV-2026-{seed:06}"));
@@ -173,7 +202,11 @@ pub fn document(seed: u64) -> (Document, bool) {
     for _ in 0..dice.below(4) {
         let sign = if dice.once_in(10) { -1 } else { 1 };
         items.push(Item {
-            description: if dice.once_in(8) { dice.of(&PAYLOADS).into() } else { "Number +442079460110".to_owned() },
+            description: if dice.once_in(8) {
+                dice.of(&PAYLOADS).into()
+            } else {
+                "Number +442079460110".to_owned()
+            },
             quantity: Decimal::new(dice.units(5_000), dice.of(&[0, 0, 1, 3])),
             unit_price: Decimal::new(sign * dice.units(1_000_000), dice.of(&[0, 2, 2, 5])),
             tax: dice.once_in(3).then(|| tax(dice.of(&TaxCategory::ALL), Decimal::new(7, 0))),
@@ -183,13 +216,24 @@ pub fn document(seed: u64) -> (Document, bool) {
     if draft {
         (frame.kind, frame.number) = (Kind::Draft, None);
     }
-    let made = build::document(frame, &usage, &items).unwrap_or_else(|e| panic!("document {seed}: {e}"));
-    let has_group = |outside| made.taxes.iter().any(|group| (group.category == TaxCategory::OutsideScope) == outside);
+    let made =
+        build::document(frame, &usage, &items).unwrap_or_else(|e| panic!("document {seed}: {e}"));
+    let has_group = |outside| {
+        made.taxes.iter().any(|group| (group.category == TaxCategory::OutsideScope) == outside)
+    };
     let in_scope_or_out = has_group(true) != has_group(false);
     let writable = !draft && made.minor_unit_decimals <= 2 && in_scope_or_out;
     if !draft && dice.once_in(5) {
         let reason = if dice.once_in(3) { dice.of(&PAYLOADS) } else { "wrong price list" };
-        return (build::credit_note(&made, format!("CN-2026-{seed:06}"), "2026-12-20".into(), reason.into()), writable);
+        return (
+            build::credit_note(
+                &made,
+                format!("CN-2026-{seed:06}"),
+                "2026-12-20".into(),
+                reason.into(),
+            ),
+            writable,
+        );
     }
     (made, writable)
 }
@@ -209,7 +253,10 @@ pub fn values<'a>(xml: &'a str, element: &str) -> Vec<&'a str> {
 }
 
 fn decimals(texts: &[&str]) -> Vec<Decimal> {
-    texts.iter().map(|text| Decimal::from_str_exact(text).unwrap_or_else(|e| panic!("`{text}`: {e}"))).collect()
+    texts
+        .iter()
+        .map(|text| Decimal::from_str_exact(text).unwrap_or_else(|e| panic!("`{text}`: {e}")))
+        .collect()
 }
 
 /// The totals of a document: net, net, tax, total, total; the taxable amounts; the taxes.
@@ -231,7 +278,11 @@ fn ubl_holds(document: &Document) {
     found.extend(decimals(&values(&xml, "cbc:TaxableAmount")));
     found.extend(taxes);
     assert_eq!(found, totals(document));
-    assert_eq!(line_amounts.iter().sum::<Decimal>(), document.totals.net.0, "the lines are the net total");
+    assert_eq!(
+        line_amounts.iter().sum::<Decimal>(),
+        document.totals.net.0,
+        "the lines are the net total"
+    );
     assert_eq!(xml.contains("<CreditNote"), document.is_credit());
 }
 
@@ -239,18 +290,27 @@ fn cii_holds(document: &Document) {
     let xml = einvoice::cii(document).expect("it can be written");
     let mut line_amounts = decimals(&values(&xml, "ram:LineTotalAmount"));
     let one = |name| decimals(&values(&xml, name))[0];
-    let mut found = vec![line_amounts.pop().expect("a sum"), one("ram:TaxBasisTotalAmount"), one("ram:TaxTotalAmount")];
+    let mut found = vec![
+        line_amounts.pop().expect("a sum"),
+        one("ram:TaxBasisTotalAmount"),
+        one("ram:TaxTotalAmount"),
+    ];
     found.extend([one("ram:GrandTotalAmount"), one("ram:DuePayableAmount")]);
     found.extend(decimals(&values(&xml, "ram:BasisAmount")));
     found.extend(decimals(&values(&xml, "ram:CalculatedAmount")));
     assert_eq!(found, totals(document));
-    assert_eq!(line_amounts.iter().sum::<Decimal>(), document.totals.net.0, "the lines are the net total");
+    assert_eq!(
+        line_amounts.iter().sum::<Decimal>(),
+        document.totals.net.0,
+        "the lines are the net total"
+    );
 }
 
 /// The postings of a transaction: account and amount, where the amount stands before or after its currency.
 fn postings(text: &str, currency: &str) -> Vec<(String, Decimal)> {
     let posting = |line: &str| {
-        let (account, amount) = line.trim_start().split_once("  ").expect("two spaces end an account");
+        let (account, amount) =
+            line.trim_start().split_once("  ").expect("two spaces end an account");
         let amount = amount.trim().trim_start_matches(currency).trim_end_matches(currency).trim();
         (account.to_owned(), decimals(&[amount])[0])
     };
@@ -269,8 +329,13 @@ fn journals_hold(document: &Document) {
     assert_eq!(hledger, postings(&beancount.expect("a transaction"), &document.currency));
     assert_eq!(hledger.iter().map(|(_, amount)| *amount).sum::<Decimal>(), Decimal::ZERO);
     assert_eq!(hledger[0].1, document.totals.total.0 * sign);
-    let sum =
-        |start: &str| hledger.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, amount)| *amount).sum::<Decimal>();
+    let sum = |start: &str| {
+        hledger
+            .iter()
+            .filter(|(name, _)| name.starts_with(start))
+            .map(|(_, amount)| *amount)
+            .sum::<Decimal>()
+    };
     assert_eq!(sum("Income:Usage:"), document.totals.usage.0 * -sign);
     assert_eq!(sum("Income:Items"), document.totals.items.0 * -sign);
     assert_eq!(sum("Income:Rounding"), document.totals.rounding.0 * -sign);
@@ -303,5 +368,8 @@ fn random_documents_add_up_in_every_format() {
         late += usize::from(document.usage.iter().any(|line| line.late.is_some()));
         negative += usize::from(document.totals.rounding.0.is_sign_negative());
     }
-    assert!(written > 4_000 && credited > 1_000 && late > 2_000 && negative > 1_000, "{written} {credited} {late} {negative}");
+    assert!(
+        written > 4_000 && credited > 1_000 && late > 2_000 && negative > 1_000,
+        "{written} {credited} {late} {negative}"
+    );
 }

@@ -51,14 +51,20 @@ fn the_walk_is_what_a_new_user_sees() {
     }
     let month = place.path().join("month");
     std::fs::create_dir(&month).expect("a folder");
-    let programs = Path::new(env!("CARGO_BIN_EXE_trunkrate")).parent().expect("a folder").to_owned();
+    let programs =
+        Path::new(env!("CARGO_BIN_EXE_trunkrate")).parent().expect("a folder").to_owned();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a path"));
     let mut text = "```console\n".to_owned();
     for command in section(&readme, "walk").1.lines().filter_map(|line| line.strip_prefix("$ ")) {
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", command]).current_dir(&month).env("PATH", &path);
-        let done = shell.env_remove("TRUNKRATE_LEDGER").env_remove("TRUNKRATE_CONFIG").output().expect("a shell");
-        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        let done = shell
+            .env_remove("TRUNKRATE_LEDGER")
+            .env_remove("TRUNKRATE_CONFIG")
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned()
+            + &String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{command}: {said}");
         let gap = if said.is_empty() { "" } else { "\n" };
         write!(text, "$ {command}\n{said}{gap}").expect("text is written");
@@ -81,9 +87,14 @@ fn the_transcript_is_what_the_commands_say() {
         std::os::unix::fs::symlink(root.join(folder), night.path().join(folder)).expect("a link");
     }
     let mut text = "```console\n".to_owned();
-    for command in section(&readme, "transcript").1.lines().filter_map(|line| line.strip_prefix("$ trunkrate ")) {
+    for command in section(&readme, "transcript")
+        .1
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ trunkrate "))
+    {
         let arguments: Vec<&str> = command.split(' ').collect();
-        writeln!(text, "$ trunkrate {command}\n{}", night.bare("", &arguments, &[]).ok()).expect("text is written");
+        writeln!(text, "$ trunkrate {command}\n{}", night.bare("", &arguments, &[]).ok())
+            .expect("text is written");
     }
     hold("transcript", &format!("{}\n```\n", text.trim_end()));
 }

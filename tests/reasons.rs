@@ -25,7 +25,9 @@ fn night(rows: &[&str]) -> Night {
 
 /// A trunk list of one trunk.
 fn trunk_list(sid: &str, mode: &str) -> String {
-    format!(r#"{{"trunks":[{{"sid":"{sid}","domain_name":"mytrunk.pstn.twilio.com","transfer_mode":"{mode}"}}]}}"#)
+    format!(
+        r#"{{"trunks":[{{"sid":"{sid}","domain_name":"mytrunk.pstn.twilio.com","transfer_mode":"{mode}"}}]}}"#
+    )
 }
 
 /// Runs a night in which some records get this reason and all others are booked; `booked` are those others.
@@ -33,10 +35,17 @@ fn check(reason: &str, night: &Night, more: &[&str], booked: &[&str]) {
     let summary = night.run(more);
     let waiting = night.trunkrate(&["suspense", "--format", "json"]).json();
     let waiting = waiting.as_array().expect("a list");
-    assert!(!waiting.is_empty() && waiting.iter().all(|row| row["reason"] == reason), "expected {reason}, found {waiting:#?}");
+    assert!(
+        !waiting.is_empty() && waiting.iter().all(|row| row["reason"] == reason),
+        "expected {reason}, found {waiting:#?}"
+    );
     assert_eq!(summary["suspended_by_reason"], serde_json::json!({ reason: waiting.len() }));
-    let sids =
-        |what| exported(night, what).iter().map(|row| row["call_sid"].to_string().replace('"', "")).collect::<BTreeSet<_>>();
+    let sids = |what| {
+        exported(night, what)
+            .iter()
+            .map(|row| row["call_sid"].to_string().replace('"', ""))
+            .collect::<BTreeSet<_>>()
+    };
     let booked: BTreeSet<String> = booked.iter().map(ToString::to_string).collect();
     assert_eq!(sids("calls"), booked, "nothing is in the log for a record in suspense");
     assert_eq!(sids("legs"), booked, "nothing is booked for a record in suspense");
@@ -66,7 +75,12 @@ fn missing_field() {
 
 #[test]
 fn unknown_direction() {
-    check("unknown-direction", &night(&[&ROOT.replace("trunking-terminating", "outbound")]), &[], &[]);
+    check(
+        "unknown-direction",
+        &night(&[&ROOT.replace("trunking-terminating", "outbound")]),
+        &[],
+        &[],
+    );
 }
 
 #[test]
@@ -80,7 +94,12 @@ fn unlisted_account() {
     let night = night(&[ROOT]);
     night.file("accounts.csv", "account_sid,name,deck\nAC9,Other,\n");
     night.file("suspend.toml", "[policy]\nunlisted_accounts = \"suspend\"\n");
-    check("unlisted-account", &night, &["--accounts", "accounts.csv", "--config", "suspend.toml"], &[]);
+    check(
+        "unlisted-account",
+        &night,
+        &["--accounts", "accounts.csv", "--config", "suspend.toml"],
+        &[],
+    );
 }
 
 #[test]
@@ -132,9 +151,13 @@ fn parent_suspended() {
     // The parent waits for a reason of its own, so there are two of them; shown is the child.
     let night = night(&[&ROOT.replace("completed", "in-progress"), CHILD]);
     let summary = night.run(&[]);
-    assert_eq!(summary["suspended_by_reason"], serde_json::json!({ "not-final": 1, "parent-suspended": 1 }));
+    assert_eq!(
+        summary["suspended_by_reason"],
+        serde_json::json!({ "not-final": 1, "parent-suspended": 1 })
+    );
     assert!(exported(&night, "calls").is_empty() && exported(&night, "legs").is_empty());
-    let waiting = night.trunkrate(&["suspense", "--reason", "parent-suspended", "--format", "json"]).json();
+    let waiting =
+        night.trunkrate(&["suspense", "--reason", "parent-suspended", "--format", "json"]).json();
     let waiting = waiting.as_array().expect("a list");
     assert_eq!((waiting.len(), &waiting[0]["call_sid"]), (1, &Value::from("CA2")));
     insta::with_settings!({ snapshot_path => "snapshots/reasons", prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -150,7 +173,12 @@ fn parent_account_mismatch() {
 #[test]
 fn child_before_parent() {
     // 61 s before the parent.
-    check("child-before-parent", &night(&[ROOT, &CHILD.replace("21:20:00", "21:13:59")]), &[], &["CA1"]);
+    check(
+        "child-before-parent",
+        &night(&[ROOT, &CHILD.replace("21:20:00", "21:13:59")]),
+        &[],
+        &["CA1"],
+    );
 }
 
 #[test]
@@ -248,7 +276,10 @@ impl Step {
 fn reasons_of(sid: &str, rows: &[String], prefix: &str, trunks: Option<&str>) -> Vec<String> {
     let night = Night::new();
     night.file("rates/deck.toml", "name = \"test\"\ncurrency = \"USD\"\n");
-    night.file("rates/prices.csv", format!("{DECK_HEADER}\nUS,United States,US,0.0100,,{prefix},,,,,,,\n"));
+    night.file(
+        "rates/prices.csv",
+        format!("{DECK_HEADER}\nUS,United States,US,0.0100,,{prefix},,,,,,,\n"),
+    );
     night.file("calls.csv", format!("{HEADER}\n{}\n", rows.join("\n")));
     match trunks {
         Some(trunks) => {
@@ -295,7 +326,8 @@ fn the_first_reason_that_holds_is_given_to_a_root() {
             rows.push(version("+12025550199"));
         }
         let found = reasons_of("CA1", &rows, "1", None);
-        let expected = reasons.get(step).map_or(vec![], |reason| vec![reason.to_string(); rows.len()]);
+        let expected =
+            reasons.get(step).map_or(vec![], |reason| vec![reason.to_string(); rows.len()]);
         assert_eq!(found, expected, "step {step}: {rows:#?}");
     }
 }
@@ -331,7 +363,11 @@ fn the_first_reason_that_holds_is_given_to_a_child() {
                 "CA2,{parent},{},TK1,,{from},{},{},,{},{}{}",
                 s.mended(1, "", s.mended(9, "AC1", "AC2")),
                 s.mended(12, "nobody", s.mended(13, "tel:911", "+13035550103")),
-                s.mended(2, "yesterday", s.mended(10, "2026-11-20T18:00:00Z", "2026-11-20T21:20:00Z")),
+                s.mended(
+                    2,
+                    "yesterday",
+                    s.mended(10, "2026-11-20T18:00:00Z", "2026-11-20T21:20:00Z")
+                ),
                 s.mended(3, "-300", "300"),
                 s.mended(4, "ringing", "completed"),
                 s.mended(0, ",more", ""),
@@ -344,7 +380,9 @@ fn the_first_reason_that_holds_is_given_to_a_child() {
         let copies = rows.len();
         rows.push("CA3,CA2,AC2,TK1,,,+13035550103,2026-11-20T21:20:00Z,,300,completed".to_owned());
         let status = s.mended(8, "ringing", "completed");
-        rows.push(format!("CA4,CA5,AC2,TK5,,,sip:agent@pbx.example.com,2026-11-20T21:15:00Z,,300,{status}"));
+        rows.push(format!(
+            "CA4,CA5,AC2,TK5,,,sip:agent@pbx.example.com,2026-11-20T21:15:00Z,,300,{status}"
+        ));
         for (root, trunk) in [("CA5", "TK5"), ("CA6", "TK1")] {
             let start = "2026-11-20T21:15:00Z";
             rows.push(format!("{root},,AC2,{trunk},trunking-terminating,+12025550101,+14155550102,{start},,300,completed"));
@@ -369,7 +407,11 @@ fn another_direction_is_ignored_before_anything_else_is_looked_at() {
         "CA3,CA2,AC1,,trunking-terminating,,+14155550102,2026-11-20T21:20:00Z,,10,completed",
     ];
     let summary = night(&rows).run(&[]);
-    assert_eq!((&summary["ignored"], &summary["suspended"]), (&Value::from(3), &Value::from(0)), "{summary}");
+    assert_eq!(
+        (&summary["ignored"], &summary["suspended"]),
+        (&Value::from(3), &Value::from(0)),
+        "{summary}"
+    );
 }
 
 #[test]
@@ -378,7 +420,10 @@ fn a_reason_holds_even_where_nothing_would_be_billed_but_for_no_rate() {
     let table = [
         (vec![free.replace("+14155550102", "anonymous")], Some("invalid-number")),
         (
-            vec![ROOT.to_owned(), CHILD.replace("+13035550103", "nobody").replace("370,completed", ",busy")],
+            vec![
+                ROOT.to_owned(),
+                CHILD.replace("+13035550103", "nobody").replace("370,completed", ",busy"),
+            ],
             Some("invalid-target"),
         ),
         (vec![free.replace("+14155550102", "+4930123456")], None),
@@ -387,8 +432,16 @@ fn a_reason_holds_even_where_nothing_would_be_billed_but_for_no_rate() {
     for (rows, reason) in table {
         let summary = night(&rows.iter().map(String::as_str).collect::<Vec<_>>()).run(&[]);
         match reason {
-            Some(reason) => assert_eq!(summary["suspended_by_reason"], serde_json::json!({ reason: 1 }), "{rows:?}"),
-            None => assert_eq!((&summary["suspended"], &summary["free"]), (&Value::from(0), &Value::from(1)), "{rows:?}"),
+            Some(reason) => assert_eq!(
+                summary["suspended_by_reason"],
+                serde_json::json!({ reason: 1 }),
+                "{rows:?}"
+            ),
+            None => assert_eq!(
+                (&summary["suspended"], &summary["free"]),
+                (&Value::from(0), &Value::from(1)),
+                "{rows:?}"
+            ),
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::support::{Night, call_file};
 use serde_json::{Value, json};
 
-const PARENT: &str = "P,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:00:00Z,,61,completed";
+const PARENT: &str =
+    "P,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:00:00Z,,61,completed";
 const CHILD: &str = "C,P,AC1,TK1,,,sip:bob@pbx.example.com,2026-11-20T21:01:00Z,,61,completed";
 
 /// Runs one file after the other, each a night of its own; the summaries.
@@ -20,8 +21,17 @@ fn nights(night: &Night, files: &[&[&str]]) -> Vec<Value> {
 fn column(night: &Night, name: &str, sid: &str) -> String {
     let csv = night.trunkrate(&["export", "calls"]).ok();
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let at = reader.headers().expect("a header").iter().position(|header| header == name).expect("the column");
-    let row = reader.records().map(|row| row.expect("a row")).find(|row| &row[0] == sid).expect("the call");
+    let at = reader
+        .headers()
+        .expect("a header")
+        .iter()
+        .position(|header| header == name)
+        .expect("the column");
+    let row = reader
+        .records()
+        .map(|row| row.expect("a row"))
+        .find(|row| &row[0] == sid)
+        .expect("the call");
     row[at].to_owned()
 }
 
@@ -39,8 +49,11 @@ fn a_foreign_version_of_a_booked_call_does_not_take_its_children_along() {
 #[test]
 fn a_price_that_comes_while_its_record_waits_is_kept() {
     let priced = format!("{CHILD},-0.07,USD");
-    for files in [[&[CHILD][..], &[&priced], &[PARENT]], [&[CHILD, &priced], &[], &[PARENT]], [&[&priced, CHILD], &[], &[PARENT]]]
-    {
+    for files in [
+        [&[CHILD][..], &[&priced], &[PARENT]],
+        [&[CHILD, &priced], &[], &[PARENT]],
+        [&[&priced, CHILD], &[], &[PARENT]],
+    ] {
         let night = Night::with_plain_deck();
         nights(&night, &files);
         assert_eq!(column(&night, "carrier_price", "C"), "-0.0700");
@@ -69,7 +82,10 @@ fn two_versions_in_one_run_are_a_conflict_also_if_one_of_them_waits() {
 #[test]
 fn lines_are_counted_right_after_a_crlf_header() {
     let night = Night::with_plain_deck();
-    night.file("calls.csv", call_file(&[PARENT, CHILD, &CHILD.replace("C,P", "D,Q")]).replace('\n', "\r\n"));
+    night.file(
+        "calls.csv",
+        call_file(&[PARENT, CHILD, &CHILD.replace("C,P", "D,Q")]).replace('\n', "\r\n"),
+    );
     night.run(&[]);
     assert_eq!(night.trunkrate(&["suspense", "--format", "json"]).json()[0]["source_line"], 4);
 }
@@ -83,14 +99,22 @@ fn pages_are_pages_however_they_are_broken_into_lines() {
         )
     };
     let (a, b) = (call("A"), call("B"));
-    for text in
-        [format!("{{\"calls\": [\n{a},\n{b}\n]}}\n"), format!("{{\"page\":0,\"calls\":[{a},{b}]}}\n"), format!("[\n{a},\n{b}\n]")]
-    {
+    for text in [
+        format!("{{\"calls\": [\n{a},\n{b}\n]}}\n"),
+        format!("{{\"page\":0,\"calls\":[{a},{b}]}}\n"),
+        format!("[\n{a},\n{b}\n]"),
+    ] {
         for name in ["calls.json", "calls.jsonl"] {
             let night = Night::with_plain_deck();
             night.file(name, &text);
-            let summary = night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"]).json();
-            assert_eq!((&summary["read"], &summary["rated"]), (&json!(2), &json!(2)), "{name}: {text}");
+            let summary = night
+                .trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--format", "json"])
+                .json();
+            assert_eq!(
+                (&summary["read"], &summary["rated"]),
+                (&json!(2), &json!(2)),
+                "{name}: {text}"
+            );
         }
     }
 }
@@ -117,7 +141,10 @@ fn a_lost_run_is_noticed_without_the_catalog_too() {
         .map(|e| e.expect("a run").path())
         .find(|p| p.to_string_lossy().contains("000002-"));
     std::fs::remove_dir_all(second.expect("the second run")).expect("removed");
-    for name in std::fs::read_dir(night.path().join("ledger")).expect("a ledger").map(|e| e.expect("an entry").path()) {
+    for name in std::fs::read_dir(night.path().join("ledger"))
+        .expect("a ledger")
+        .map(|e| e.expect("an entry").path())
+    {
         if name.to_string_lossy().contains("catalog.sqlite") {
             std::fs::remove_file(name).expect("removed");
         }
@@ -137,14 +164,18 @@ fn linked_folders_are_left_out() {
     for name in ["q/a", "q/b"] {
         std::os::unix::fs::symlink(".", night.path().join(name)).expect("a link");
     }
-    let summary = night.trunkrate(&["run", "--cdrs", "q", "--rates", "rates", "--format", "json"]).json();
+    let summary =
+        night.trunkrate(&["run", "--cdrs", "q", "--rates", "rates", "--format", "json"]).json();
     assert_eq!(summary["read"], 1);
 }
 
 const NO_RATE_CHILD: &str = "C,P,AC1,,,,+442071838750,2026-11-20T21:20:00Z,,370,completed";
-const OTHER: &str = "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
-const LATER: &str = "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
-const LATEST: &str = "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
+const OTHER: &str =
+    "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
+const LATER: &str =
+    "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
+const LATEST: &str =
+    "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
 
 fn ids(summaries: &[serde_json::Value]) -> Vec<String> {
     summaries.iter().map(|summary| summary["run_id"].as_str().expect("a run").to_owned()).collect()
@@ -157,7 +188,11 @@ fn a_child_that_waited_beside_its_parent_stands_on_the_parents_run() {
     let night = Night::with_plain_deck();
     let runs = ids(&nights(&night, &[&[NO_RATE_CHILD], &[PARENT], &[OTHER], &[LATER]]));
     let done = night.trunkrate(&["undo", &runs[1], "--reason", "test"]);
-    assert!(done.code == 1 && done.stderr.contains(&runs[2]) && done.stderr.contains(&runs[3]), "{}", done.shown());
+    assert!(
+        done.code == 1 && done.stderr.contains(&runs[2]) && done.stderr.contains(&runs[3]),
+        "{}",
+        done.shown()
+    );
     night.deck(
         "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n\
          GB,United Kingdom,UK,0.0150,,44,termination,,,,,,\n",
@@ -203,20 +238,40 @@ fn a_name_at_the_desk_is_one_call_or_one_record() {
     let cases: [(i32, &[&str], &str); 7] = [
         (2, &["suspense", "close", "", "--reason", "x"], "the call is empty"),
         (2, &["suspense", "show", ""], "the call is empty"),
-        (1, &["suspense", "close", "calls.csv:2", "--reason", "x"], "no record of calls.csv:2 waits"),
-        (1, &["suspense", "close", "calls.csv:3", "--reason", "x"], "2 records came from calls.csv:3"),
+        (
+            1,
+            &["suspense", "close", "calls.csv:2", "--reason", "x"],
+            "no record of calls.csv:2 waits",
+        ),
+        (
+            1,
+            &["suspense", "close", "calls.csv:3", "--reason", "x"],
+            "2 records came from calls.csv:3",
+        ),
         (1, &["suspense", "resolve", "calls.csv:3", "--take", "1"], "have no id"),
-        (1, &["suspense", "close", "calls.csv:3/3", "--reason", "x"], "no record of calls.csv:3/3 waits"),
+        (
+            1,
+            &["suspense", "close", "calls.csv:3/3", "--reason", "x"],
+            "no record of calls.csv:3/3 waits",
+        ),
         (0, &["suspense", "close", "calls.csv:3/2", "--reason", "x"], ""),
     ];
     for (code, args, says) in cases {
         let done = night.trunkrate(args);
         assert!(done.code == code && done.stderr.contains(says), "{args:?}: {}", done.shown());
     }
-    let left = night.trunkrate(&["suspense", "--reason", "malformed-record", "--format", "json"]).json();
-    let left: Vec<&str> = left.as_array().expect("a list").iter().map(|row| row["record"].as_str().expect("a text")).collect();
+    let left =
+        night.trunkrate(&["suspense", "--reason", "malformed-record", "--format", "json"]).json();
+    let left: Vec<&str> = left
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["record"].as_str().expect("a text"))
+        .collect();
     assert!(
-        left.len() == 2 && left.iter().any(|text| text.contains("CA8")) && left.iter().any(|text| text.contains("CA9")),
+        left.len() == 2
+            && left.iter().any(|text| text.contains("CA8"))
+            && left.iter().any(|text| text.contains("CA9")),
         "{left:?}"
     );
 }
@@ -243,7 +298,8 @@ fn verify_does_not_believe_a_manifest() {
         std::fs::write(&path, text.replacen(found, put, 1)).expect("written");
         if put.starts_with("legs") {
             let legs = ledger.join(format!("runs/{run}/legs"));
-            std::fs::rename(legs.join("date=2026-11-20"), legs.join("date=2026-12-01")).expect("moved");
+            std::fs::rename(legs.join("date=2026-11-20"), legs.join("date=2026-12-01"))
+                .expect("moved");
         }
         std::fs::remove_file(ledger.join("catalog.sqlite")).expect("removed");
         nights(&night, &[&[OTHER]]);
@@ -259,11 +315,16 @@ fn a_changed_catalog_is_named_after_an_undo() {
     let run = ids(&nights(&night, &[&[PARENT]])).remove(0);
     night.trunkrate(&["undo", &run, "--reason", "test"]).ok();
     nights(&night, &[&[PARENT]]);
-    let connection = rusqlite::Connection::open(night.path().join("ledger/catalog.sqlite")).expect("the catalog");
+    let connection = rusqlite::Connection::open(night.path().join("ledger/catalog.sqlite"))
+        .expect("the catalog");
     connection.execute("UPDATE amounts SET amount = '0.05001'", []).expect("SQL");
     drop(connection);
     let done = night.trunkrate(&["verify"]);
-    assert!(done.stderr.contains("amount is `0.05001`; the runs say `0.02000`"), "{}", done.shown());
+    assert!(
+        done.stderr.contains("amount is `0.05001`; the runs say `0.02000`"),
+        "{}",
+        done.shown()
+    );
 }
 
 /// Folders and files of others stopped every command.
@@ -297,7 +358,8 @@ fn nothing_to_export_is_no_empty_call_file() {
 fn what_was_booked_is_known_after_years() {
     let night = Night::with_plain_deck();
     let years_later = |row: &str| row.replace("2026-11-2", "2029-11-2");
-    let summaries = nights(&night, &[&[PARENT], &[&years_later(PARENT)], &[&years_later(CHILD)], &[PARENT]]);
+    let summaries =
+        nights(&night, &[&[PARENT], &[&years_later(PARENT)], &[&years_later(CHILD)], &[PARENT]]);
     assert_eq!(summaries[1]["suspended_by_reason"], json!({"conflicting-duplicate": 1}));
     assert_eq!((&summaries[2]["rated"], &summaries[3]["duplicate"]), (&json!(1), &json!(1)));
     night.trunkrate(&["verify"]).ok();

@@ -84,6 +84,9 @@ fn hostile_texts_are_only_texts() {
     for text in HOSTILE {
         let (document, replaced) = documents::with_texts(&documents::month(), |_| text.to_owned());
         assert!(replaced > 80);
-        assert_eq!(serde_json::from_str::<Document>(&format::document(&document)).expect("a document"), document);
+        assert_eq!(
+            serde_json::from_str::<Document>(&format::document(&document)).expect("a document"),
+            document
+        );
     }
 }

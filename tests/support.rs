@@ -112,7 +112,8 @@ impl Night {
     /// `run` over `calls.csv` with the deck, and more arguments; the summary as JSON.
     #[track_caller]
     pub fn run(&self, more: &[&str]) -> serde_json::Value {
-        let args = [&["run", "--cdrs", "calls.csv", "--rates", "rates", "--format", "json"], more].concat();
+        let args = [&["run", "--cdrs", "calls.csv", "--rates", "rates", "--format", "json"], more]
+            .concat();
         self.trunkrate(&args).json()
     }
 }
@@ -120,7 +121,9 @@ impl Night {
 /// Rows under [`HEADER`].
 pub fn call_file(rows: &[&str]) -> String {
     // Of a quoted field its commas are no ends.
-    let commas = |row: &str| row.split('"').step_by(2).map(|plain| plain.matches(',').count()).sum::<usize>();
+    let commas = |row: &str| {
+        row.split('"').step_by(2).map(|plain| plain.matches(',').count()).sum::<usize>()
+    };
     let columns = commas(HEADER);
     let filled = rows.iter().map(|row| format!("{row}{}\n", ",".repeat(columns - commas(row))));
     format!("{HEADER}\n{}", filled.collect::<String>())

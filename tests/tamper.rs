@@ -4,8 +4,8 @@
 //! that is gone or new, a cell of the catalog, runs that are gone or swapped.
 
 use crate::faults::{
-    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words, assert_none, files,
-    on_two_threads, tables,
+    Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words,
+    assert_none, files, on_two_threads, tables,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Late prices, ignored calls, closed suspense, an old deck and a new one, invoices and a credit note, a run that was
 /// taken back: it is the last.
-const STORY: [Words; 8] = [FIRST_NIGHT, SECOND_NIGHT, CLOSE, RETRY, ISSUE, THIRD_NIGHT, CREDIT, UNDO];
+const STORY: [Words; 8] =
+    [FIRST_NIGHT, SECOND_NIGHT, CLOSE, RETRY, ISSUE, THIRD_NIGHT, CREDIT, UNDO];
 
 /// The ledger, once for each thread.
 struct Copies {
@@ -42,7 +43,8 @@ impl Copies {
     fn names(&self) -> Vec<PathBuf> {
         self.with(|_, desk| {
             let all = files(&desk.ledger()).into_iter();
-            let names = all.map(|file| file.strip_prefix(desk.ledger()).expect("below the ledger").to_owned());
+            let names = all
+                .map(|file| file.strip_prefix(desk.ledger()).expect("below the ledger").to_owned());
             names.filter(|name| name != Path::new("lock")).collect()
         })
     }
@@ -63,8 +65,9 @@ fn owner(name: &Path) -> String {
 /// Whether `verify` finds what was changed, and names one of these; what it did if not.
 fn found(bench: &Bench, desk: &Desk, what: &str, named: &[String]) -> Option<String> {
     let ended = bench.run(&["verify"], desk);
-    let held =
-        ended.code == Some(1) && !ended.stderr.contains("panicked") && named.iter().any(|name| ended.stderr.contains(name));
+    let held = ended.code == Some(1)
+        && !ended.stderr.contains("panicked")
+        && named.iter().any(|name| ended.stderr.contains(name));
     (!held).then(|| format!("{what}: {}", ended.shown()))
 }
 
@@ -90,7 +93,12 @@ fn a_flipped_bit_is_found_in_every_file() {
                 let mut bad = good.clone();
                 bad[at] ^= 1 << scattered(at, 8);
                 std::fs::write(&path, bad).expect("a file is written");
-                broken.extend(found(bench, desk, &format!("{} at {at} of {}", name.display(), good.len()), &[owner(&name)]));
+                broken.extend(found(
+                    bench,
+                    desk,
+                    &format!("{} at {at} of {}", name.display(), good.len()),
+                    &[owner(&name)],
+                ));
             }
             std::fs::write(&path, good).expect("a file is written");
             broken
@@ -119,7 +127,8 @@ fn a_file_that_is_gone_is_found() {
 #[test]
 fn a_file_that_is_new_is_found() {
     let copies = Copies::new();
-    let mut folders: Vec<PathBuf> = copies.names().iter().filter_map(|name| Some(name.parent()?.to_owned())).collect();
+    let mut folders: Vec<PathBuf> =
+        copies.names().iter().filter_map(|name| Some(name.parent()?.to_owned())).collect();
     folders.retain(|folder| folder.parent().is_some_and(|above| above != Path::new("")));
     folders.sort();
     folders.dedup();
@@ -129,7 +138,12 @@ fn a_file_that_is_new_is_found() {
             for stray in ["part-1.parquet", "note.txt", ".hidden"] {
                 let path = desk.ledger().join(&folder).join(stray);
                 std::fs::write(&path, "stray").expect("a file is written");
-                broken.extend(found(bench, desk, &format!("{}/{stray}", folder.display()), &[owner(&folder)]));
+                broken.extend(found(
+                    bench,
+                    desk,
+                    &format!("{}/{stray}", folder.display()),
+                    &[owner(&folder)],
+                ));
                 std::fs::remove_file(&path).expect("a file is removed");
             }
             broken
@@ -155,7 +169,9 @@ fn cells(connection: &Connection) -> rusqlite::Result<Vec<Cell>> {
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(found) = rows.next()? {
-            let values = (0..names.len()).map(|at| found.get(at)).collect::<rusqlite::Result<Vec<Value>>>()?;
+            let values = (0..names.len())
+                .map(|at| found.get(at))
+                .collect::<rusqlite::Result<Vec<Value>>>()?;
             let row: Vec<(String, Value)> = names.iter().cloned().zip(values).collect();
             let run = row.iter().find_map(|(name, value)| match value {
                 Value::Text(text) if name == "run_id" || name == "batch_id" => Some(text.clone()),
@@ -185,7 +201,14 @@ fn other(value: &Value) -> Value {
 }
 
 /// Changes the catalog of a ledger by SQL, asks `verify`, and puts the catalog back.
-fn catalog_changed(bench: &Bench, desk: &Desk, what: &str, named: &[String], sql: &str, value: &[Value]) -> Option<String> {
+fn catalog_changed(
+    bench: &Bench,
+    desk: &Desk,
+    what: &str,
+    named: &[String],
+    sql: &str,
+    value: &[Value],
+) -> Option<String> {
     let path = desk.ledger().join("catalog.sqlite");
     let good = std::fs::read(&path).expect("the catalog");
     let connection = Connection::open(&path).expect("the catalog opens");
@@ -204,7 +227,9 @@ fn catalog_changed(bench: &Bench, desk: &Desk, what: &str, named: &[String], sql
 #[test]
 fn a_changed_cell_of_the_catalog_is_found() {
     let copies = Copies::new();
-    let connect = |_: &Bench, desk: &Desk| Connection::open(desk.ledger().join("catalog.sqlite")).expect("the catalog opens");
+    let connect = |_: &Bench, desk: &Desk| {
+        Connection::open(desk.ledger().join("catalog.sqlite")).expect("the catalog opens")
+    };
     let cells = cells(&copies.with(connect)).expect("the catalog is read");
     assert!(cells.len() > 10, "the catalog holds something: {}", cells.len());
     let broken = on_two_threads(cells, |cell| {
@@ -212,9 +237,13 @@ fn a_changed_cell_of_the_catalog_is_found() {
             let Cell { table, column, value, row, run } = cell;
             let what = format!("{table}.{column} of {run:?}");
             let named = [run.unwrap_or("catalog.sqlite".to_owned()), table.clone()];
-            let this: Vec<String> = (2..).zip(&row).map(|(at, (name, _))| format!("\"{name}\" IS ?{at}")).collect();
-            let sql = format!("UPDATE \"{table}\" SET \"{column}\" = ?1 WHERE {}", this.join(" AND "));
-            let values: Vec<Value> = std::iter::once(other(&value)).chain(row.into_iter().map(|(_, value)| value)).collect();
+            let this: Vec<String> =
+                (2..).zip(&row).map(|(at, (name, _))| format!("\"{name}\" IS ?{at}")).collect();
+            let sql =
+                format!("UPDATE \"{table}\" SET \"{column}\" = ?1 WHERE {}", this.join(" AND "));
+            let values: Vec<Value> = std::iter::once(other(&value))
+                .chain(row.into_iter().map(|(_, value)| value))
+                .collect();
             catalog_changed(bench, desk, &what, &named, &sql, &values).into_iter().collect()
         })
     });
@@ -225,16 +254,21 @@ fn a_changed_cell_of_the_catalog_is_found() {
 #[test]
 fn a_row_that_is_gone_from_the_catalog_is_found() {
     let copies = Copies::new();
-    let connect = |_: &Bench, desk: &Desk| Connection::open(desk.ledger().join("catalog.sqlite")).expect("the catalog opens");
+    let connect = |_: &Bench, desk: &Desk| {
+        Connection::open(desk.ledger().join("catalog.sqlite")).expect("the catalog opens")
+    };
     let mut cells = cells(&copies.with(connect)).expect("the catalog is read");
     cells.dedup_by(|a, b| a.table == b.table);
     let broken = on_two_threads(cells, |Cell { table, row, .. }| {
         copies.with(|bench, desk| {
-            let this: Vec<String> = (1..).zip(&row).map(|(at, (name, _))| format!("\"{name}\" IS ?{at}")).collect();
+            let this: Vec<String> =
+                (1..).zip(&row).map(|(at, (name, _))| format!("\"{name}\" IS ?{at}")).collect();
             let sql = format!("DELETE FROM \"{table}\" WHERE {}", this.join(" AND "));
             let values: Vec<Value> = row.into_iter().map(|(_, value)| value).collect();
             let named = [table.clone(), "catalog.sqlite".to_owned()];
-            catalog_changed(bench, desk, &format!("a row of {table}"), &named, &sql, &values).into_iter().collect()
+            catalog_changed(bench, desk, &format!("a row of {table}"), &named, &sql, &values)
+                .into_iter()
+                .collect()
         })
     });
     assert_none(&broken);
@@ -258,7 +292,9 @@ fn swap(a: &Path, b: &Path) {
 /// The first run that was undone, and the record of why.
 fn undone(desk: &Desk) -> [PathBuf; 2] {
     let mut found = files(&desk.ledger().join("undone"));
-    found.retain(|path| path.extension().is_some_and(|end| end == "json") && !path.ends_with("manifest.json"));
+    found.retain(|path| {
+        path.extension().is_some_and(|end| end == "json") && !path.ends_with("manifest.json")
+    });
     let record = found.into_iter().next().expect("a record");
     [record.with_extension(""), record]
 }
@@ -267,20 +303,29 @@ type Change = fn(&Desk);
 
 /// What is done to the runs of a ledger.
 const CHANGES: [(&str, Change); 11] = [
-    ("the first run is gone", |desk| std::fs::remove_dir_all(&runs(desk)[0]).expect("it is removed")),
-    ("the second run is gone", |desk| std::fs::remove_dir_all(&runs(desk)[1]).expect("it is removed")),
-    ("the last run is gone", |desk| std::fs::remove_dir_all(runs(desk).pop().expect("a run")).expect("it is removed")),
+    ("the first run is gone", |desk| {
+        std::fs::remove_dir_all(&runs(desk)[0]).expect("it is removed");
+    }),
+    ("the second run is gone", |desk| {
+        std::fs::remove_dir_all(&runs(desk)[1]).expect("it is removed");
+    }),
+    ("the last run is gone", |desk| {
+        std::fs::remove_dir_all(runs(desk).pop().expect("a run")).expect("it is removed");
+    }),
     ("two runs are swapped", |desk| swap(&runs(desk)[0], &runs(desk)[1])),
     ("two manifests are swapped", |desk| {
         swap(&runs(desk)[0].join("manifest.json"), &runs(desk)[1].join("manifest.json"));
     }),
     ("the legs of two runs are swapped", |desk| {
-        let [first, second] = [0, 1].map(|at: usize| files(&runs(desk)[at].join("legs")).swap_remove(0));
+        let [first, second] =
+            [0, 1].map(|at: usize| files(&runs(desk)[at].join("legs")).swap_remove(0));
         swap(&first, &second);
     }),
     ("the first run has another amount", |desk| with_another_amount(&runs(desk)[0])),
     ("the last run with an amount has another", |desk| {
-        with_another_amount(runs(desk).iter().rfind(|run| amount(run).is_some()).expect("an amount"));
+        with_another_amount(
+            runs(desk).iter().rfind(|run| amount(run).is_some()).expect("an amount"),
+        );
     }),
     ("a run that was undone is put back", |desk| {
         let [kept, _] = undone(desk);
@@ -288,10 +333,14 @@ const CHANGES: [(&str, Change); 11] = [
         let (_, run) = name.split_once('-').expect("a number before the run");
         std::fs::rename(&kept, desk.ledger().join("runs").join(run)).expect("it is moved");
     }),
-    ("a run that was undone is gone", |desk| std::fs::remove_dir_all(&undone(desk)[0]).expect("it is removed")),
+    ("a run that was undone is gone", |desk| {
+        std::fs::remove_dir_all(&undone(desk)[0]).expect("it is removed");
+    }),
     ("a run that was undone is gone, with its record", |desk| {
         let [kept, record] = undone(desk);
-        std::fs::remove_dir_all(kept).and_then(|()| std::fs::remove_file(record)).expect("both are removed");
+        std::fs::remove_dir_all(kept)
+            .and_then(|()| std::fs::remove_file(record))
+            .expect("both are removed");
     }),
 ];
 
@@ -302,9 +351,13 @@ fn runs_that_are_gone_or_swapped_are_found() {
     let bench = Bench::new();
     let desk = bench.after(&STORY);
     let [kept, _] = undone(&desk);
-    let names = runs(&desk).into_iter().chain([kept]).map(|run| run.file_name().expect("a name").to_string_lossy().into_owned());
+    let names = runs(&desk)
+        .into_iter()
+        .chain([kept])
+        .map(|run| run.file_name().expect("a name").to_string_lossy().into_owned());
     let mut names: Vec<String> = names.collect();
-    let of_undone = names.last().and_then(|name| name.split_once('-')).map(|(_, run)| run.to_owned());
+    let of_undone =
+        names.last().and_then(|name| name.split_once('-')).map(|(_, run)| run.to_owned());
     names.extend(of_undone);
     let broken = CHANGES.iter().filter_map(|(what, change)| {
         let changed = desk.copy();
@@ -323,7 +376,8 @@ fn amount(run: &Path) -> Option<String> {
 /// A manifest that says a dollar more.
 fn with_another_amount(run: &Path) {
     let path = run.join("manifest.json");
-    let (text, amount) = (std::fs::read_to_string(&path).expect("a manifest"), amount(run).expect("an amount"));
+    let (text, amount) =
+        (std::fs::read_to_string(&path).expect("a manifest"), amount(run).expect("an amount"));
     let more = text.replace(&format!("\"{amount}\""), &format!("\"1{amount}\""));
     assert_ne!(text, more);
     std::fs::write(path, more).expect("a manifest is written");

@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 fn call(id: &str, date: &str) -> String {
-    format!("{id},,AC1,,trunking-terminating,+12025550101,+14155550102,{date}T10:00:00Z,,60,completed")
+    format!(
+        "{id},,AC1,,trunking-terminating,+12025550101,+14155550102,{date}T10:00:00Z,,60,completed"
+    )
 }
 
 const RUN: &[&str] = &["run", "--cdrs", "calls.csv", "--rates", "rates"];
@@ -41,14 +43,19 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(drop).expect("a copy") }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).map(drop).expect("a copy");
+        }
     }
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -60,13 +67,23 @@ fn names(folder: &Path) -> Vec<String> {
 fn two_years_in_one_run_are_proved() {
     let night = Night::with_plain_deck();
     let rows: Vec<String> = (0..730)
-        .map(|day| call(&format!("CA{day}"), &format!("{}-{:02}-{:02}", 2025 + day / 365, day % 365 / 31 + 1, day % 31 % 28 + 1)))
+        .map(|day| {
+            call(
+                &format!("CA{day}"),
+                &format!("{}-{:02}-{:02}", 2025 + day / 365, day % 365 / 31 + 1, day % 31 % 28 + 1),
+            )
+        })
         .collect();
     night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
     night.run(&[]);
     let stack = [("RUST_MIN_STACK", "524288")];
     let said = night.trunkrate_env(&["verify"], &stack).ok();
-    assert!(said.starts_with("good: 1 run, 730 calls, 730 legs, 7.30000 USD, 0 waiting; every law holds\nhead "), "{said}");
+    assert!(
+        said.starts_with(
+            "good: 1 run, 730 calls, 730 legs, 7.30000 USD, 0 waiting; every law holds\nhead "
+        ),
+        "{said}"
+    );
     for args in [&["report"][..], &["invoice", "--period", "2025-03", "--out", "out"]] {
         night.trunkrate_env(args, &stack).ok();
     }
@@ -81,7 +98,8 @@ fn a_writer_that_is_refused_destroys_nothing() {
     night.trunkrate(&["undo", &second, "--reason", "wrong deck"]).ok();
     let ledger = night.path().join("ledger");
     let record = format!("000001-{second}");
-    fs::rename(ledger.join("undone").join(&record), ledger.join("runs").join(&second)).expect("it is moved");
+    fs::rename(ledger.join("undone").join(&record), ledger.join("runs").join(&second))
+        .expect("it is moved");
     night.file("ledger/staging/left", "by a dead run");
     let before = names(&ledger.join("undone"));
     assert!(refused(&night).contains("the undo of run"), "it is told");
@@ -114,7 +132,15 @@ const SELLER: &str = "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\nco
 
 #[track_caller]
 fn issue(night: &Night) -> Done {
-    let done = night.trunkrate(&["invoice", "issue", "--period", "2026-11", "--date", "2026-12-01", "--allow-incomplete"]);
+    let done = night.trunkrate(&[
+        "invoice",
+        "issue",
+        "--period",
+        "2026-11",
+        "--date",
+        "2026-12-01",
+        "--allow-incomplete",
+    ]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     done
 }
@@ -131,17 +157,21 @@ fn a_run_that_an_invoice_bills_is_missed() {
     let said = refused(&night);
     let batch = names(&ledger.join("invoices")).remove(0);
     assert!(
-        said.starts_with(&format!("error: ledger/invoices/{batch}: bills calls of run {first}, which is missing\n")),
+        said.starts_with(&format!(
+            "error: ledger/invoices/{batch}: bills calls of run {first}, which is missing\n"
+        )),
         "{said}"
     );
     // The last of them alone, which no chain would miss.
     fs::remove_dir_all(ledger.join("runs")).expect("it is empty");
     fs::rename(night.path().join("runs"), ledger.join("runs")).expect("they are moved");
-    fs::rename(ledger.join("runs").join(&second), night.path().join("second")).expect("it is moved");
+    fs::rename(ledger.join("runs").join(&second), night.path().join("second"))
+        .expect("it is moved");
     for args in [&["verify"][..], &["invoice", "list"], &["log"]] {
         let done = night.trunkrate(args);
         assert!(
-            done.code == 1 && done.stderr.contains(&format!("bills calls of run {second}, which is missing")),
+            done.code == 1
+                && done.stderr.contains(&format!("bills calls of run {second}, which is missing")),
             "{}",
             done.stderr
         );
@@ -154,7 +184,8 @@ fn a_head_that_was_noted_is_proved_to_lie_in_the_ledger() {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", SELLER);
     let head = |text: &str| {
-        let line = text.lines().last().expect("a line").strip_prefix("head ").expect("a head").to_owned();
+        let line =
+            text.lines().last().expect("a line").strip_prefix("head ").expect("a head").to_owned();
         assert_eq!(line.split('.').count(), 3, "{line}");
         line
     };
@@ -181,7 +212,11 @@ fn a_head_that_was_noted_is_proved_to_lie_in_the_ledger() {
     since(&heads[0]).ok();
     for (noted, lacks) in [(1, "batch of invoices"), (2, "run"), (3, "undo")] {
         let done = since(&heads[noted]);
-        assert!(done.code == 1 && done.stderr.contains(&format!("lacks the {lacks} ")), "{noted}: {}", done.stderr);
+        assert!(
+            done.code == 1 && done.stderr.contains(&format!("lacks the {lacks} ")),
+            "{noted}: {}",
+            done.stderr
+        );
     }
     for no_head in ["", "-", "x.y.z", "0123.-.-"] {
         assert!(since(no_head).stderr.contains("is no head; expected three groups"), "{no_head}");
@@ -217,8 +252,15 @@ fn a_strangers_staging_is_not_emptied() {
     night.calls(&[&call("CA1", "2026-11-20")]);
     night.file("site/staging/photos/1.jpg", "mine");
     let done = night.trunkrate(&[RUN, &["--ledger", "site"]].concat());
-    assert!(done.code == 1 && done.stderr.contains("error: site/staging: is not a ledger's"), "{}", done.shown());
-    assert_eq!(fs::read_to_string(night.path().join("site/staging/photos/1.jpg")).expect("it is there"), "mine");
+    assert!(
+        done.code == 1 && done.stderr.contains("error: site/staging: is not a ledger's"),
+        "{}",
+        done.shown()
+    );
+    assert_eq!(
+        fs::read_to_string(night.path().join("site/staging/photos/1.jpg")).expect("it is there"),
+        "mine"
+    );
     assert!(!night.path().join("site/runs").exists());
 }
 
@@ -227,11 +269,18 @@ fn a_strangers_staging_is_not_emptied() {
 fn no_output_goes_into_a_ledger() {
     let (night, [first, _]) = two_runs();
     let legs = format!("ledger/runs/{first}/legs/date=2026-11-20/part-0.parquet");
-    for out in [legs.as_str(), "ledger/catalog.sqlite", "ledger/runs/more.csv", "ledger/archive/../invoices/x.csv"] {
-        let commands: [&[&str]; 2] = [&["export", "legs", "--format", "csv", "--out", out], &["report", "--out", out]];
+    for out in [
+        legs.as_str(),
+        "ledger/catalog.sqlite",
+        "ledger/runs/more.csv",
+        "ledger/archive/../invoices/x.csv",
+    ] {
+        let commands: [&[&str]; 2] =
+            [&["export", "legs", "--format", "csv", "--out", out], &["report", "--out", out]];
         for args in commands {
             let done = night.trunkrate(args);
-            let is_said = done.stderr.contains("is a place of a ledger's own files") || done.stderr.contains("cannot be written");
+            let is_said = done.stderr.contains("is a place of a ledger's own files")
+                || done.stderr.contains("cannot be written");
             assert!(done.code == 1 && is_said, "{args:?}: {}", done.shown());
         }
     }
@@ -247,16 +296,25 @@ fn documents_replace_links_and_do_not_follow_them() {
     issue(&night);
     night.file("victim", "precious");
     for (args, names) in [
-        (&["invoice", "write", "--out", "out", "--format", "json"][..], ["index.csv", "INV-2026-000001.json"]),
+        (
+            &["invoice", "write", "--out", "out", "--format", "json"][..],
+            ["index.csv", "INV-2026-000001.json"],
+        ),
         (&["invoice", "--period", "2026-11", "--out", "month"], ["index.csv", "index.json"]),
     ] {
-        let folder = night.path().join(args[args.iter().position(|arg| *arg == "--out").expect("an --out") + 1]);
+        let folder = night
+            .path()
+            .join(args[args.iter().position(|arg| *arg == "--out").expect("an --out") + 1]);
         fs::create_dir_all(&folder).expect("a folder");
         for name in names {
             symlink("../victim", folder.join(name)).expect("a link");
         }
         night.trunkrate(args).ok();
-        assert_eq!(fs::read_to_string(night.path().join("victim")).expect("it is there"), "precious", "{args:?}");
+        assert_eq!(
+            fs::read_to_string(night.path().join("victim")).expect("it is there"),
+            "precious",
+            "{args:?}"
+        );
         assert!(names.iter().all(|name| !folder.join(name).is_symlink()), "{args:?}");
     }
 }
@@ -266,16 +324,27 @@ fn documents_replace_links_and_do_not_follow_them() {
 fn no_invoice_bills_a_file_that_was_changed() {
     let (night, [first, second]) = two_runs();
     night.file("trunkrate.toml", SELLER);
-    let legs = |run: &str, date: &str| night.path().join(format!("ledger/runs/{run}/legs/date={date}/part-0.parquet"));
+    let legs = |run: &str, date: &str| {
+        night.path().join(format!("ledger/runs/{run}/legs/date={date}/part-0.parquet"))
+    };
     fs::copy(legs(&first, "2026-11-20"), legs(&second, "2026-11-21")).expect("a copy");
     for what in ["check", "draft", "issue"] {
-        let done = night.trunkrate(&["invoice", what, "--period", "2026-11", "--date", "2026-12-01"]);
-        assert!(done.code == 1 && done.stderr.contains("is not as it was written"), "{what}: {}", done.shown());
+        let done =
+            night.trunkrate(&["invoice", what, "--period", "2026-11", "--date", "2026-12-01"]);
+        assert!(
+            done.code == 1 && done.stderr.contains("is not as it was written"),
+            "{what}: {}",
+            done.shown()
+        );
     }
     assert!(night.trunkrate(&["invoice", "list"]).ok().contains("nothing issued"));
     fs::remove_file(legs(&second, "2026-11-21")).expect("it is removed");
     let done = night.trunkrate(&["invoice", "draft", "--period", "2026-11"]);
-    assert!(done.code == 1 && done.stderr.contains("part-0.parquet: is missing"), "{}", done.shown());
+    assert!(
+        done.code == 1 && done.stderr.contains("part-0.parquet: is missing"),
+        "{}",
+        done.shown()
+    );
 }
 
 /// A changed file was shown by those who read a few rows of it; only `verify` said so.
@@ -292,14 +361,25 @@ fn a_damaged_file_is_an_error_for_whoever_reads_it() {
         (
             "calls/date=2026-11-21/part-0.parquet",
             "calls/date=2026-11-20/part-0.parquet",
-            &[&["log"], &["log", "--call", "CA2"], &["rerate", "CA2"], &["export", "calls", "--format", "csv"], &["report"]],
+            &[
+                &["log"],
+                &["log", "--call", "CA2"],
+                &["rerate", "CA2"],
+                &["export", "calls", "--format", "csv"],
+                &["report"],
+            ],
         ),
         // Another run's ids: the call is not found by them.
-        ("ids/part-0.bin", "ids/part-0.bin", &[&["rerate", "CA2"], &["log", "--call", "CA2"], &["suspense", "show", "CA2"]]),
+        (
+            "ids/part-0.bin",
+            "ids/part-0.bin",
+            &[&["rerate", "CA2"], &["log", "--call", "CA2"], &["suspense", "show", "CA2"]],
+        ),
     ];
     for (file, other, commands) in readers {
         let whole = fs::read(of(&second, file)).expect("it is there");
-        fs::write(of(&second, file), fs::read(of(&first, other)).expect("it is there")).expect("it is written");
+        fs::write(of(&second, file), fs::read(of(&first, other)).expect("it is there"))
+            .expect("it is written");
         for args in [&[&["verify"][..]], commands].concat() {
             let done = night.trunkrate(args);
             let said = format!("ledger/runs/{second}/{file}: is not as it was written");
@@ -309,14 +389,28 @@ fn a_damaged_file_is_an_error_for_whoever_reads_it() {
     }
     // The days that a report compares with are of other runs.
     let legs = of(&first, "legs/date=2026-11-20/part-0.parquet");
-    fs::write(&legs, fs::read(of(&second, "legs/date=2026-11-21/part-0.parquet")).expect("it is there")).expect("it is written");
+    fs::write(
+        &legs,
+        fs::read(of(&second, "legs/date=2026-11-21/part-0.parquet")).expect("it is there"),
+    )
+    .expect("it is written");
     let done = night.trunkrate(&["report"]);
     assert!(done.code == 1 && done.stderr.contains("is not as it was written"), "{}", done.shown());
     // A file that was exported stays whole where the next one cannot be.
     night.file("legs.csv", "as it was\n");
     let done = night.trunkrate(&["export", "legs", "--format", "csv", "--out", "legs.csv"]);
-    assert_eq!((done.code, fs::read_to_string(night.path().join("legs.csv")).expect("it is there").as_str()), (1, "as it was\n"));
-    assert!(!names(night.path()).iter().any(|name| name.contains(".part")), "{:?}", names(night.path()));
+    assert_eq!(
+        (
+            done.code,
+            fs::read_to_string(night.path().join("legs.csv")).expect("it is there").as_str()
+        ),
+        (1, "as it was\n")
+    );
+    assert!(
+        !names(night.path()).iter().any(|name| name.contains(".part")),
+        "{:?}",
+        names(night.path())
+    );
 }
 
 /// Who read a ledger that lacked its last run showed less money, without a word.
@@ -349,14 +443,22 @@ fn nothing_is_done_through_a_link() {
         let night = Night::with_plain_deck();
         night.file("victim/a.txt", "precious");
         fs::create_dir(night.path().join("ledger")).expect("a folder");
-        symlink(night.path().join("victim"), night.path().join("ledger").join(folder)).expect("a link");
+        symlink(night.path().join("victim"), night.path().join("ledger").join(folder))
+            .expect("a link");
         let said = refused(&night);
-        assert!(said.contains(&format!("ledger/{folder}: is a link; a ledger's folders and files are its own")), "{said}");
+        assert!(
+            said.contains(&format!(
+                "ledger/{folder}: is a link; a ledger's folders and files are its own"
+            )),
+            "{said}"
+        );
         assert_eq!(names(&night.path().join("victim")), ["a.txt"]);
     }
     let (night, _) = two_runs();
-    fs::rename(night.path().join("ledger/catalog.sqlite"), night.path().join("index")).expect("it is moved");
-    symlink(night.path().join("index"), night.path().join("ledger/catalog.sqlite")).expect("a link");
+    fs::rename(night.path().join("ledger/catalog.sqlite"), night.path().join("index"))
+        .expect("it is moved");
+    symlink(night.path().join("index"), night.path().join("ledger/catalog.sqlite"))
+        .expect("a link");
     assert!(refused(&night).contains("ledger/catalog.sqlite: is a link"));
     let night = Night::with_plain_deck();
     let precious = night.file("precious.txt", "precious");
@@ -377,19 +479,32 @@ fn nothing_is_done_through_a_link() {
 #[test]
 fn no_stranger_writes_formulas_or_colours() {
     let night = Night::with_plain_deck();
-    let row =
-        "CA1,,=cmd|' /C calc'!A0,,trunking-terminating,\"=HYPERLINK(\"\"x\"\")\",+14155550102,2026-11-20T10:00:00Z,,60,completed";
-    night.calls(&[row, "=CA2,,AC1,,trunking-terminating,+12025550101,+999,2026-11-20T10:00:00Z,,60,completed"]);
+    let row = "CA1,,=cmd|' /C calc'!A0,,trunking-terminating,\"=HYPERLINK(\"\"x\"\")\",+14155550102,2026-11-20T10:00:00Z,,60,completed";
+    night.calls(&[
+        row,
+        "=CA2,,AC1,,trunking-terminating,+12025550101,+999,2026-11-20T10:00:00Z,,60,completed",
+    ]);
     night.run(&[]);
     let last = |args: &[&str]| night.trunkrate(args).ok().lines().last().expect("a row").to_owned();
-    for args in [&["log", "--format", "csv"][..], &["export", "legs", "--format", "csv"], &["export", "calls", "--format", "csv"]]
-    {
+    for args in [
+        &["log", "--format", "csv"][..],
+        &["export", "legs", "--format", "csv"],
+        &["export", "calls", "--format", "csv"],
+    ] {
         let (safe, raw) = (last(args), last(&[args, &["--raw"]].concat()));
-        assert!(safe.contains(",'=cmd|' /C calc'!A0,") && safe.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{safe}");
-        assert!(raw.contains(",=cmd|' /C calc'!A0,") && raw.contains("\"=HYPERLINK(\"\"x\"\")\""), "{raw}");
+        assert!(
+            safe.contains(",'=cmd|' /C calc'!A0,") && safe.contains("\"'=HYPERLINK(\"\"x\"\")\""),
+            "{safe}"
+        );
+        assert!(
+            raw.contains(",=cmd|' /C calc'!A0,") && raw.contains("\"=HYPERLINK(\"\"x\"\")\""),
+            "{raw}"
+        );
         assert!(safe.contains(",+14155550102,"), "a number is none: {safe}");
     }
-    for args in [&["suspense", "--all", "--format", "csv"][..], &["export", "suspense", "--format", "csv"]] {
+    for args in
+        [&["suspense", "--all", "--format", "csv"][..], &["export", "suspense", "--format", "csv"]]
+    {
         let (safe, raw) = (last(args), last(&[args, &["--raw"]].concat()));
         assert!(safe.starts_with("'=CA2,") && safe.contains(",\"'=CA2,,AC1"), "{safe}");
         assert!(raw.starts_with("=CA2,") && raw.contains(",\"=CA2,,AC1"), "{raw}");
@@ -405,7 +520,9 @@ fn no_stranger_writes_formulas_or_colours() {
 #[test]
 fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
     let night = Night::with_plain_deck();
-    let good = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats/strings.parquet")).expect("a fixture");
+    let good =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats/strings.parquet"))
+            .expect("a fixture");
     let mut dice = 7_u64;
     let mut below = |bound: usize| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -420,8 +537,16 @@ fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
         }
         night.file("calls.parquet", &bytes);
         let ledger = format!("ledger-{try_}");
-        let done =
-            night.trunkrate(&["run", "--cdrs", "calls.parquet", "--rates", "rates", "--no-transfers", "--ledger", &ledger]);
+        let done = night.trunkrate(&[
+            "run",
+            "--cdrs",
+            "calls.parquet",
+            "--rates",
+            "rates",
+            "--no-transfers",
+            "--ledger",
+            &ledger,
+        ]);
         assert!(matches!(done.code, 0 | 1), "try {try_}: {}", done.shown());
         if done.code == 1 {
             refused += 1;
@@ -455,7 +580,10 @@ fn a_dictionary_that_stands_for_gigabytes_is_refused() {
         ]
         .map(|(name, text)| one(name, text.to_owned()))
         .into();
-        columns.push(Column::new("sid".into(), (0..ROWS).map(|n| format!("C{n}")).collect::<Vec<String>>()));
+        columns.push(Column::new(
+            "sid".into(),
+            (0..ROWS).map(|n| format!("C{n}")).collect::<Vec<String>>(),
+        ));
         let mut frame = DataFrame::new(ROWS, columns).expect("a frame");
         let file = fs::File::create(night.path().join(name)).expect("a file is made");
         ParquetWriter::new(file).finish(&mut frame).expect("a file is written");
@@ -483,17 +611,24 @@ fn a_file_that_unpacks_to_a_thousand_times_its_size_is_refused() {
         night.file(name, &packed);
         let run = ["run", "--cdrs", name, "--rates", "rates", "--no-transfers"];
         let done = night.trunkrate(&run);
-        let said = format!("error: {name}: unpacks to more than 1000 times its {} bytes\nhint: ", packed.len());
+        let said = format!(
+            "error: {name}: unpacks to more than 1000 times its {} bytes\nhint: ",
+            packed.len()
+        );
         assert!(done.code == 1 && done.stderr.starts_with(&said), "{}", done.stderr);
     }
     // Calls much alike, to a mebibyte, are nothing odd; and who knows better says so.
     let alike = [crate::support::HEADER, "\n", &"x\n".repeat(200_000)].concat();
     night.file("calls.csv.zst", zstd::encode_all(alike.as_bytes(), 19).expect("it is packed"));
-    night.trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "alike"]).ok();
+    night
+        .trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "alike"])
+        .ok();
     let more = [crate::support::HEADER, "\n", &"x\n".repeat(800_000)].concat();
     night.file("calls.csv.zst", zstd::encode_all(more.as_bytes(), 19).expect("it is packed"));
     night.file("trunkrate.toml", "[input]\nmax_ratio = 100000\n");
-    night.trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "more"]).ok();
+    night
+        .trunkrate(&["run", "--cdrs", "calls.csv.zst", "--rates", "rates", "--ledger", "more"])
+        .ok();
 }
 
 /// A list that is a pipe was waited for without end, and a link that leads nowhere was no part of the deck.
@@ -505,11 +640,22 @@ fn what_is_no_file_is_refused() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
     for flag in ["--accounts", "--trunks", "--config"] {
         let done = night.trunkrate(&[RUN, &[flag, "pipe"]].concat());
-        assert!(done.code == 1 && done.stderr.contains("pipe: is no regular file"), "{flag}: {}", done.stderr);
+        assert!(
+            done.code == 1 && done.stderr.contains("pipe: is no regular file"),
+            "{flag}: {}",
+            done.stderr
+        );
     }
-    for args in [&["run", "--cdrs", "pipe", "--rates", "rates"][..], &["rerate", "CA1", "--cdrs", "pipe", "--rates", "rates"]] {
+    for args in [
+        &["run", "--cdrs", "pipe", "--rates", "rates"][..],
+        &["rerate", "CA1", "--cdrs", "pipe", "--rates", "rates"],
+    ] {
         let done = night.trunkrate(args);
-        assert!(done.code == 1 && done.stderr.contains("pipe: is no regular file"), "{args:?}: {}", done.stderr);
+        assert!(
+            done.code == 1 && done.stderr.contains("pipe: is no regular file"),
+            "{args:?}: {}",
+            done.stderr
+        );
     }
     symlink(night.path().join("nowhere.csv"), night.path().join("rates/more.csv")).expect("a link");
     let said = refused(&night);
@@ -533,7 +679,9 @@ fn only_the_owner_reads_what_holds_calls() {
         let expected = if meta.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(meta.permissions().mode() & 0o777, expected, "{}", path.display());
         if meta.is_dir() {
-            todo.extend(fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+            todo.extend(
+                fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()),
+            );
         }
         seen += 1;
     }
@@ -559,11 +707,15 @@ fn a_signal_ends_a_run_cleanly() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
-        let killed = std::process::Command::new("kill").args([&format!("-{signal}"), &run.id().to_string()]).status();
+        let killed = std::process::Command::new("kill")
+            .args([&format!("-{signal}"), &run.id().to_string()])
+            .status();
         assert!(killed.expect("kill").success());
         let ended = run.wait_with_output().expect("it ends");
         let said = String::from_utf8(ended.stderr).expect("UTF-8");
-        let expected = format!("error: interrupted by SIG{signal}: what was published stands, and nothing else was booked\n");
+        let expected = format!(
+            "error: interrupted by SIG{signal}: what was published stands, and nothing else was booked\n"
+        );
         assert_eq!((ended.status.code(), said), (Some(1), expected));
         assert_eq!((names(&staging), names(&night.path().join("ledger/runs"))), (vec![], vec![]));
     }

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 const PARENT: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed";
 const CHILD: &str = "CA2,CA1,AC1,,,,+13035550103,2026-11-20T21:20:00Z,,370,completed";
 const GRANDCHILD: &str = "CA3,CA2,AC1,,,,+13035550104,2026-11-20T21:21:00Z,,60,completed";
-const OTHER: &str = "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
-const LATER: &str = "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
-const LATEST: &str = "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
-const FOREIGN: &str = "CA7,,AC1,,outbound-api,+12025550101,+14155550102,2026-11-20T21:15:00Z,,1,completed";
+const OTHER: &str =
+    "CA4,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-21T09:00:00Z,,61,completed";
+const LATER: &str =
+    "CA5,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-22T09:00:00Z,,61,completed";
+const LATEST: &str =
+    "CA6,,AC2,,trunking-originating,+12025550101,+14155550102,2026-11-23T09:00:00Z,,61,completed";
+const FOREIGN: &str =
+    "CA7,,AC1,,outbound-api,+12025550101,+14155550102,2026-11-20T21:15:00Z,,1,completed";
 const OF_FOREIGN: &str = "CA8,CA7,AC1,,,,+13035550104,2026-11-22T21:21:00Z,,60,completed";
 
 /// Rates nights into one ledger; gives the folder and the runs' ids.
@@ -39,7 +43,10 @@ fn bytes_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.insert(path.strip_prefix(folder).expect("below").to_owned(), std::fs::read(&path).expect("a file"));
+                found.insert(
+                    path.strip_prefix(folder).expect("below").to_owned(),
+                    std::fs::read(&path).expect("a file"),
+                );
             }
         }
     }
@@ -69,7 +76,8 @@ fn a_later_run_stands_on_a_run_whose_calls_it_knows() {
             assert!(done.stderr.contains(&ids[1]), "the later run is named: {}", done.stderr);
             assert!(done.stderr.contains("--with-dependents"), "{}", done.stderr);
             let said = undo(&folder, &ids[0], &["--with-dependents"]).ok();
-            let lines: Vec<String> = ids.iter().rev().map(|id| format!("undone: run {id}\n")).collect();
+            let lines: Vec<String> =
+                ids.iter().rev().map(|id| format!("undone: run {id}\n")).collect();
             assert!(said.starts_with(&format!("{}head -.", lines.concat())), "{said}");
         }
         folder.trunkrate(&["verify"]).ok();
@@ -136,13 +144,18 @@ fn undone_runs_stay_listed() {
     let (folder, ids) = nights(&[&[PARENT], &[OTHER]]);
     undo(&folder, &ids[1], &[]).ok();
     let list = folder.trunkrate(&["runs", "--format", "json"]).json();
-    let state = |at: usize| (list[at]["run_id"].clone(), list[at]["state"].clone(), list[at]["undo_reason"].clone());
+    let state = |at: usize| {
+        (list[at]["run_id"].clone(), list[at]["state"].clone(), list[at]["undo_reason"].clone())
+    };
     assert_eq!(state(0), (ids[0].clone().into(), "booked".into(), Value::Null));
     assert_eq!(state(1), (ids[1].clone().into(), "undone".into(), "wrong deck".into()));
     let table = folder.trunkrate(&["runs"]).ok();
     assert!(table.contains("undone: wrong deck"), "{table}");
     let csv = folder.trunkrate(&["runs", "--format", "csv"]).ok();
-    assert_eq!(csv.lines().nth(2).expect("a row").split(',').take(3).collect::<Vec<_>>(), [&ids[1], "run", "undone"]);
+    assert_eq!(
+        csv.lines().nth(2).expect("a row").split(',').take(3).collect::<Vec<_>>(),
+        [&ids[1], "run", "undone"]
+    );
     // Its files are all there still.
     let kept = folder.path().join(format!("ledger/undone/000001-{}", ids[1]));
     assert!(kept.join("manifest.json").is_file() && kept.with_extension("json").is_file());

@@ -4,9 +4,12 @@ use crate::Problem;
 use crate::table::{RECORD, Rows, fields};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructArray, new_null_array,
+};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Schema, TimeUnit};
 use std::path::Path;
@@ -115,18 +118,30 @@ impl CallColumns {
     fn of(schema: &Schema, no_transfers: bool) -> Result<Self, Problem> {
         let mut columns: Vec<(usize, usize)> = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
-            let origin = RECORD[FIELDS..].iter().position(|(name, _)| name == field.name()).map(|at| FIELDS + at);
-            let Some(to) = origin.or_else(|| Field::named(field.name()).map(|field| field as usize)) else { continue };
+            let origin = RECORD[FIELDS..]
+                .iter()
+                .position(|(name, _)| name == field.name())
+                .map(|at| FIELDS + at);
+            let Some(to) =
+                origin.or_else(|| Field::named(field.name()).map(|field| field as usize))
+            else {
+                continue;
+            };
             if columns.iter().any(|(_, known)| *known == to) {
-                return Err(Problem(format!("these are no calls: two columns are named `{}`", RECORD[to].0)));
+                return Err(Problem(format!(
+                    "these are no calls: two columns are named `{}`",
+                    RECORD[to].0
+                )));
             }
             columns.push((at, to));
         }
         let calls = columns.iter().filter(|(_, to)| *to < FIELDS).count();
         if calls < 3 || !columns.iter().any(|(_, to)| *to == Field::Sid as usize) {
-            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let names: Vec<&str> =
+                schema.fields().iter().map(|field| field.name().as_str()).collect();
             return Err(Problem(format!(
-                "these are no calls: expected the columns sid, account_sid, direction, from, to, start_time, duration, status, …; found {names:?}"
+                "these are no calls: expected the columns sid, account_sid, direction, from, to, \
+                 start_time, duration, status, …; found {names:?}"
             )));
         }
         check_columns(schema.fields().iter().map(|field| field.name().as_str()), no_transfers)?;
@@ -135,7 +150,10 @@ impl CallColumns {
 }
 
 /// Refuses a table whose columns lack a field needed for billing: [`columns::check`].
-pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), Problem> {
+pub fn check_columns<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    no_transfers: bool,
+) -> Result<(), Problem> {
     columns::check(names, no_transfers).map_err(|missing| {
         Problem(format!(
             "these calls cannot be billed: {missing}; {}",
@@ -145,12 +163,18 @@ pub fn check_columns<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transf
 }
 
 /// Converts any batch of calls to records.
-pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: bool) -> Result<RecordBatch, Problem> {
+pub fn records(
+    batch: &RecordBatch,
+    source_file: Option<&str>,
+    no_transfers: bool,
+) -> Result<RecordBatch, Problem> {
     let columns = CallColumns::of(&batch.schema(), no_transfers)?;
     let wanted = fields(&RECORD);
-    let mut found: Vec<ArrayRef> = wanted.iter().map(|field| new_null_array(field.data_type(), batch.num_rows())).collect();
+    let mut found: Vec<ArrayRef> =
+        wanted.iter().map(|field| new_null_array(field.data_type(), batch.num_rows())).collect();
     if let Some(name) = source_file {
-        found[FIELDS] = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, batch.num_rows())));
+        found[FIELDS] =
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, batch.num_rows())));
     }
     for (at, to) in columns.0 {
         found[to] = if to < FIELDS {
@@ -158,7 +182,12 @@ pub fn records(batch: &RecordBatch, source_file: Option<&str>, no_transfers: boo
             // An empty text becomes null: without a parent, the key of a family is the call's own
             // id.
             let texts = column_text(batch.column(at), RECORD[to].0)?;
-            Arc::new(texts.iter().map(|text| text.filter(|text| !text.is_empty())).collect::<StringArray>())
+            Arc::new(
+                texts
+                    .iter()
+                    .map(|text| text.filter(|text| !text.is_empty()))
+                    .collect::<StringArray>(),
+            )
         } else {
             cast(batch.column(at), wanted[to].data_type())?
         };
@@ -184,9 +213,15 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
     let ticks = |unit: TimeUnit| -> Vec<Option<i64>> {
         match unit {
             TimeUnit::Second => column.as_primitive::<TimestampSecondType>().iter().collect(),
-            TimeUnit::Millisecond => column.as_primitive::<TimestampMillisecondType>().iter().collect(),
-            TimeUnit::Microsecond => column.as_primitive::<TimestampMicrosecondType>().iter().collect(),
-            TimeUnit::Nanosecond => column.as_primitive::<TimestampNanosecondType>().iter().collect(),
+            TimeUnit::Millisecond => {
+                column.as_primitive::<TimestampMillisecondType>().iter().collect()
+            }
+            TimeUnit::Microsecond => {
+                column.as_primitive::<TimestampMicrosecondType>().iter().collect()
+            }
+            TimeUnit::Nanosecond => {
+                column.as_primitive::<TimestampNanosecondType>().iter().collect()
+            }
         }
     };
     match column.data_type() {
@@ -213,9 +248,10 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
         | DataType::List(_)
         | DataType::LargeList(_)
         | DataType::Struct(_)
-        | DataType::Map(..) => {
-            Err(Problem(format!("the column `{name}` is no plain value but {}; expected text", column.data_type())))
-        }
+        | DataType::Map(..) => Err(Problem(format!(
+            "the column `{name}` is no plain value but {}; expected text",
+            column.data_type()
+        ))),
         _ => Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone()),
     }
 }
@@ -223,16 +259,26 @@ fn column_text(column: &ArrayRef, name: &str) -> Result<StringArray, Problem> {
 /// Reads a CSV file as records, with the reader of the command line, in batches of about [`BLOCK`]
 /// bytes of text. `may_be_cut` means that the text may be truncated: then a last line without a
 /// line end is malformed.
-pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> Result<Vec<RecordBatch>, Problem> {
+pub fn read_csv(
+    data: &[u8],
+    source_file: &str,
+    no_transfers: bool,
+    may_be_cut: bool,
+) -> Result<Vec<RecordBatch>, Problem> {
     let path = Path::new(source_file);
     let start = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data).trim_ascii_start();
     if start.is_empty() {
         return Err(Problem(format!(
-            "{source_file}: is not a call file: it is empty; if there really were no calls, leave it out"
+            "{source_file}: is not a call file: it is empty; if there really were no calls, leave \
+             it out"
         )));
     }
-    let length = start.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(start.len(), |at| at + 1);
-    let length = length + usize::from(start[..length].ends_with(b"\r") && start[length..].starts_with(b"\n"));
+    let length = start
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))
+        .map_or(start.len(), |at| at + 1);
+    let length = length
+        + usize::from(start[..length].ends_with(b"\r") && start[length..].starts_with(b"\n"));
     let header = Header::parse(path, &start[..length])?;
     header.check(path, &Policy { no_transfers, ..Policy::default() })?;
     let skipped = data.len() - start.len() + length;
@@ -267,7 +313,8 @@ pub fn read_csv(data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: 
             row.text(source_file).integer(i64::try_from(record_line).unwrap_or(i64::MAX));
             if fields.is_none() {
                 let text = String::from_utf8_lossy(text);
-                let why = calls_csv::why_malformed(&text, &header).or_else(|| calls_csv::may_be_cut(&text, &header));
+                let why = calls_csv::why_malformed(&text, &header)
+                    .or_else(|| calls_csv::may_be_cut(&text, &header));
                 row.text(&text).text(&why.unwrap_or_else(|| UNREADABLE.to_owned()));
             }
             row.nothing_more();

@@ -32,7 +32,12 @@ use trunkrate_inputs::file::FileError;
 use trunkrate_kernel::clock::Starts;
 use trunkrate_kernel::record::Field;
 
-pyo3::create_exception!(trunkrate, TrunkrateError, PyValueError, "What was given cannot be used; the message says what to do.");
+pyo3::create_exception!(
+    trunkrate,
+    TrunkrateError,
+    PyValueError,
+    "What was given cannot be used; the message says what to do."
+);
 
 /// A problem with the caller's input.
 #[derive(Debug)]
@@ -105,7 +110,13 @@ fn newest_start(days: Vec<(i64, u64, i64)>, known: Option<i64>) -> Option<i64> {
 /// Reads a CSV file as records: see `trunkrate.read_csv`.
 #[pyfunction]
 #[pyo3(signature = (data, source_file, no_transfers=false, may_be_cut=true))]
-fn read_csv(py: Python<'_>, data: &[u8], source_file: &str, no_transfers: bool, may_be_cut: bool) -> PyResult<Batches> {
+fn read_csv(
+    py: Python<'_>,
+    data: &[u8],
+    source_file: &str,
+    no_transfers: bool,
+    may_be_cut: bool,
+) -> PyResult<Batches> {
     Ok(batches(py.detach(|| input::read_csv(data, source_file, no_transfers, may_be_cut))?))
 }
 

@@ -23,7 +23,14 @@ fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Writes one leg of a call, with its number from 1.
-pub fn leg(rows: &mut Rows, call: &Booked, number: i64, leg: &BookedLeg<'_>, calls: &Calls, decks: &[Deck]) {
+pub fn leg(
+    rows: &mut Rows,
+    call: &Booked,
+    number: i64,
+    leg: &BookedLeg<'_>,
+    calls: &Calls,
+    decks: &[Deck],
+) {
     let (deck, rate) = (&decks[call.deck as usize], leg.rate);
     let row = &mut rows.row();
     row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
@@ -34,16 +41,27 @@ pub fn leg(rows: &mut Rows, call: &Booked, number: i64, leg: &BookedLeg<'_>, cal
     party(row, leg.plan.to, calls);
     row.text(&leg.plan.rated.to_string());
     row.text(&leg.plan.origin.map(|number| number.to_string()).unwrap_or_default());
-    row.instant(call.start).integer(i64::from(call.duration)).integer(i64::from(leg.charge.billed_seconds));
+    row.instant(call.start)
+        .integer(i64::from(call.duration))
+        .integer(i64::from(leg.charge.billed_seconds));
     row.decimal(rate.price.units()).decimal(rate.fee.units());
     digits(row, |out| leg.hit.push_destination_prefix(leg.plan.rated, out));
     digits(row, |out| leg.hit.push_origin_prefix(leg.plan.origin, out));
-    row.text(&rate.description).text(&deck.name).text(&deck.files[rate.file as usize]).integer(i64::from(rate.line));
+    row.text(&rate.description)
+        .text(&deck.name)
+        .text(&deck.files[rate.file as usize])
+        .integer(i64::from(rate.line));
     row.text(&deck.currency).decimal(leg.charge.amount.units());
 }
 
 /// Writes a call's row of the log.
-pub fn log(rows: &mut Rows, call: &Booked, total: Total, calls: &Calls, decks: &[Deck]) -> Result<(), Problem> {
+pub fn log(
+    rows: &mut Rows,
+    call: &Booked,
+    total: Total,
+    calls: &Calls,
+    decks: &[Deck],
+) -> Result<(), Problem> {
     let (cell, parties) = (log_cell(call.scenario), Parties { a: call.a, b: call.b, c: call.c });
     let amount = i64::try_from(total.units()).map_err(|_| too_large(call, calls))?;
     let row = &mut rows.row();
@@ -70,7 +88,9 @@ pub fn log(rows: &mut Rows, call: &Booked, total: Total, calls: &Calls, decks: &
 /// The problem of an amount that does not fit.
 pub fn too_large(call: &Booked, calls: &Calls) -> Problem {
     let sid = calls.odd_sids.text(call.sid);
-    Problem(format!("the amount of the call {sid} is too large to be kept exactly; look at its deck's prices"))
+    Problem(format!(
+        "the amount of the call {sid} is too large to be kept exactly; look at its deck's prices"
+    ))
 }
 
 /// Writes the facts of a booked call that later nights need.
@@ -89,11 +109,17 @@ pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
         Some(target) => party(row, target, calls),
         None => _ = row.text(""),
     }
-    row.instant((call.end != Calls::NO_TIME).then_some(call.end)).integer(i64::from(call.duration)).text(call.status.as_str());
+    row.instant((call.end != Calls::NO_TIME).then_some(call.end))
+        .integer(i64::from(call.duration))
+        .text(call.status.as_str());
 }
 
 /// Writes that a call was ignored, which later decides about its copies and its children.
 pub fn ignored(rows: &mut Rows, calls: &Calls, record: usize) {
     let row = &mut rows.row();
-    row.written(|out| calls.sid_text(record).push_to(out)).integer(None).decimal(None).flag(true).nothing_more();
+    row.written(|out| calls.sid_text(record).push_to(out))
+        .integer(None)
+        .decimal(None)
+        .flag(true)
+        .nothing_more();
 }

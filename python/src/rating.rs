@@ -1,11 +1,16 @@
 //! Rating: records go to the kernel, and its verdict on each is written out.
 
 use crate::input::{self, Records, UNREADABLE, text};
-use crate::table::{KNOWN, LATE_PRICE, LEG, LOG, RECORD, Rows, SUSPENSE, VERDICT, fields, list, rated, suspense};
+use crate::table::{
+    KNOWN, LATE_PRICE, LEG, LOG, RECORD, Rows, SUSPENSE, VERDICT, fields, list, rated, suspense,
+};
 use crate::{Problem, output};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+    UInt32Array,
+};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +45,12 @@ struct Settled<'a> {
 
 impl<'a> Settled<'a> {
     /// Settles the calls; the first `retried` records come from suspense.
-    fn of(calls: Calls, retried: usize, earlier: Earlier, inputs: &'a Inputs) -> Result<Self, Problem> {
+    fn of(
+        calls: Calls,
+        retried: usize,
+        earlier: Earlier,
+        inputs: &'a Inputs,
+    ) -> Result<Self, Problem> {
         let accounts = inputs.facts_of_accounts(calls.accounts.texts());
         let night = settle(&calls, retried, &earlier, &inputs.tariff(&accounts));
         if !night.tally(&calls, retried, |_| false).conserves() {
@@ -55,19 +65,30 @@ impl<'a> Settled<'a> {
 
     /// The record whose text represents a suspended one: of copies, the one with the price.
     fn kept(&self, record: usize) -> usize {
-        self.night.families.with_price(u32::try_from(record).expect("fewer than 2^32 records")) as usize
+        self.night.families.with_price(u32::try_from(record).expect("fewer than 2^32 records"))
+            as usize
     }
 
     /// The detail of a suspended record: its reason in words.
     fn detail(&self, record: usize, reason: Reason, records: &Records) -> String {
         let tariff = self.tariff();
-        let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
+        let case = Case {
+            calls: &self.calls,
+            night: &self.night,
+            earlier: &self.earlier,
+            tariff: &tariff,
+        };
         let row = self.calls.place[self.kept(record)] as usize;
         if reason == Reason::MalformedRecord {
             let why = text(&records.why_malformed, row);
             return if why.is_empty() { UNREADABLE } else { why }.to_owned();
         }
-        case.facts(record, reason).detail(reason, &records.fields(row), &self.inputs.policy, tariff.trunks)
+        case.facts(record, reason).detail(
+            reason,
+            &records.fields(row),
+            &self.inputs.policy,
+            tariff.trunks,
+        )
     }
 
     /// Writes the verdict on a record, before the newest call of the night is known.
@@ -79,12 +100,18 @@ impl<'a> Settled<'a> {
         row.text(&reason.map(|reason| self.detail(record, reason, records)).unwrap_or_default());
         row.integer(i64::from(self.calls.duration[record])).flag(record < self.retried);
         let sound = self.calls.reason[record].is_none();
-        row.instant(Some(self.calls.start[record]).filter(|start| sound && *start != Calls::NO_TIME));
+        row.instant(
+            Some(self.calls.start[record]).filter(|start| sound && *start != Calls::NO_TIME),
+        );
     }
 
     /// The original text of each suspended record, null for all others; with its own `first_seen`
     /// and `tries`.
-    fn suspended(&self, order: impl Iterator<Item = usize>, records: &Records) -> Result<StructArray, Problem> {
+    fn suspended(
+        &self,
+        order: impl Iterator<Item = usize>,
+        records: &Records,
+    ) -> Result<StructArray, Problem> {
         let row = |record: usize| Some(self.calls.place[record]);
         let rows: Vec<(Option<u32>, Option<u32>)> = order
             .map(|record| match self.night.class[record] {
@@ -110,7 +137,8 @@ struct Offsets(Vec<i32>, Vec<bool>);
 
 impl Offsets {
     fn push(&mut self, rows: usize, is_there: bool) -> Result<(), Problem> {
-        let end = i32::try_from(rows).map_err(|_| Problem("too many legs in one batch; make smaller ones".to_owned()))?;
+        let end = i32::try_from(rows)
+            .map_err(|_| Problem("too many legs in one batch; make smaller ones".to_owned()))?;
         self.0.push(end);
         self.1.push(is_there);
         Ok(())
@@ -118,8 +146,15 @@ impl Offsets {
 
     fn list(self, rows: StructArray) -> ListArray {
         let offsets = std::iter::once(0).chain(self.0).collect::<Vec<i32>>();
-        let DataType::List(item) = list("legs", &LEG).data_type().clone() else { unreachable!("a list") };
-        ListArray::new(item, OffsetBuffer::new(offsets.into()), Arc::new(rows), Some(NullBuffer::from(self.1)))
+        let DataType::List(item) = list("legs", &LEG).data_type().clone() else {
+            unreachable!("a list")
+        };
+        ListArray::new(
+            item,
+            OffsetBuffer::new(offsets.into()),
+            Arc::new(rows),
+            Some(NullBuffer::from(self.1)),
+        )
     }
 }
 
@@ -140,9 +175,12 @@ pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, 
     // file and line.
     let mut order: Vec<(u32, usize)> = families;
     order.sort_by(|(a_family, a), (b_family, b)| {
-        let key =
-            |family: u32, row: usize| (!records.is_retried(row), family, text(&records.source_file, row), line(&records, row));
-        key(*a_family, *a).cmp(&key(*b_family, *b)).then_with(|| records.fields(*a).0.cmp(&records.fields(*b).0))
+        let key = |family: u32, row: usize| {
+            (!records.is_retried(row), family, text(&records.source_file, row), line(&records, row))
+        };
+        key(*a_family, *a)
+            .cmp(&key(*b_family, *b))
+            .then_with(|| records.fields(*a).0.cmp(&records.fields(*b).0))
     });
     let retried = order.iter().filter(|(_, row)| records.is_retried(*row)).count();
     let mut calls = Calls::default();
@@ -151,7 +189,9 @@ pub fn rate_joined(batch: &RecordBatch, inputs: &Inputs) -> Result<RecordBatch, 
         records.push(*row, &inputs.policy, &mut calls);
     }
     let earlier = match batch.column_by_name("known") {
-        Some(known) if known.null_count() < known.len() => earlier(&flattened(batch, "known")?.0, &mut calls)?,
+        Some(known) if known.null_count() < known.len() => {
+            earlier(&flattened(batch, "known")?.0, &mut calls)?
+        }
         _ => Earlier::default(),
     };
     let settled = Settled::of(calls, retried, earlier, inputs)?;
@@ -167,17 +207,22 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
     let (calls, night, tariff) = (&settled.calls, &settled.night, settled.tariff());
     let trunks = TrunkFacts::of_all(calls, &tariff);
     let (mut verdicts, mut legs, mut log) = (Rows::new(&VERDICT), Rows::new(&LEG), Rows::new(&LOG));
-    let (mut known, mut late, mut offsets) = (Rows::new(&KNOWN), Rows::new(&LATE_PRICE), Offsets::default());
-    let prices: BTreeMap<u32, u32> = night.families.late_prices.iter().map(|(booked, late)| (late.record, *booked)).collect();
+    let (mut known, mut late, mut offsets) =
+        (Rows::new(&KNOWN), Rows::new(&LATE_PRICE), Offsets::default());
+    let prices: BTreeMap<u32, u32> =
+        night.families.late_prices.iter().map(|(booked, late)| (late.record, *booked)).collect();
     for record in 0..calls.len() {
         settled.verdict(&mut verdicts, record, records);
         match night.class[record] {
             Class::Rated | Class::Free => {
                 let call = night.booked(calls, &settled.earlier, &tariff, &trunks, record);
-                let scene = night.scene(calls, &settled.earlier, record).expect("a booked record has a scene");
+                let scene = night
+                    .scene(calls, &settled.earlier, record)
+                    .expect("a booked record has a scene");
                 let fail = |_| output::too_large(&call, calls);
                 let mut total = Total::default();
-                let booked = booked_legs(&call, tariff.decks, tariff.policy, &calls.parties).map_err(fail)?;
+                let booked = booked_legs(&call, tariff.decks, tariff.policy, &calls.parties)
+                    .map_err(fail)?;
                 for (number, leg) in (1..).zip(booked.iter().flatten()) {
                     total.add(leg.charge.amount).map_err(fail)?;
                     output::leg(&mut legs, &call, number, leg, calls, tariff.decks);
@@ -218,7 +263,12 @@ fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, 
 /// row in the batch.
 fn flattened(batch: &RecordBatch, name: &str) -> Result<(StructArray, Vec<(u32, usize)>), Problem> {
     let given = column(batch, name)?;
-    let expected = || Problem(format!("the column `{name}` is {}; expected a list of structures", given.data_type()));
+    let expected = || {
+        Problem(format!(
+            "the column `{name}` is {}; expected a list of structures",
+            given.data_type()
+        ))
+    };
     // An engine may send large lists.
     let given = match given.data_type() {
         DataType::LargeList(item) => arrow_cast::cast(given, &DataType::List(Arc::clone(item)))?,
@@ -230,7 +280,11 @@ fn flattened(batch: &RecordBatch, name: &str) -> Result<(StructArray, Vec<(u32, 
     for (number, ends) in (0..).zip(lists.value_offsets().windows(2)) {
         let place = |at: i32| usize::try_from(at).unwrap_or_default();
         if !lists.is_null(number as usize) {
-            places.extend((place(ends[0])..place(ends[1])).filter(|row| !rows.is_null(*row)).map(|row| (number, row)));
+            places.extend(
+                (place(ends[0])..place(ends[1]))
+                    .filter(|row| !rows.is_null(*row))
+                    .map(|row| (number, row)),
+            );
         }
     }
     Ok((rows, places))
@@ -238,7 +292,8 @@ fn flattened(batch: &RecordBatch, name: &str) -> Result<(StructArray, Vec<(u32, 
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Problem> {
     batch.column_by_name(name).ok_or_else(|| {
-        let found: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let found: Vec<String> =
+            batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         Problem(format!("there is no column `{name}`; found {found:?}"))
     })
 }
@@ -247,17 +302,20 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, Proble
 fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
     let cast = |field: &arrow_schema::FieldRef| -> Result<ArrayRef, Problem> {
         let given = rows.column_by_name(field.name());
-        let given = given.ok_or_else(|| Problem(format!("`known` has no column `{}`", field.name())))?;
+        let given =
+            given.ok_or_else(|| Problem(format!("`known` has no column `{}`", field.name())))?;
         Ok(arrow_cast::cast(given, field.data_type())?)
     };
     let columns = fields(&KNOWN).iter().map(cast).collect::<Result<Vec<_>, _>>()?;
     let texts = |name: &str| -> StringArray { columns[place(name)].as_string::<i32>().clone() };
     let flags = |name: &str| -> BooleanArray { columns[place(name)].as_boolean().clone() };
-    let (sids, accounts, contents) = (texts("call_sid"), texts("account_sid"), columns[1].as_primitive::<Int64Type>());
+    let (sids, accounts, contents) =
+        (texts("call_sid"), texts("account_sid"), columns[1].as_primitive::<Int64Type>());
     let prices = columns[2].as_primitive::<Decimal128Type>();
     let starts = columns[5].as_primitive::<TimestampMicrosecondType>();
     let (ignored, children) = (flags("is_ignored"), flags("is_child"));
-    let [roots, directions, from, to, trunks] = ["root_sid", "root_direction", "root_from", "root_to", "root_trunk"].map(texts);
+    let [roots, directions, from, to, trunks] =
+        ["root_sid", "root_direction", "root_from", "root_to", "root_trunk"].map(texts);
     let [own_trunks, targets, statuses] = ["trunk_sid", "target", "status"].map(texts);
     let ends = columns[place("end_time")].as_primitive::<TimestampMicrosecondType>();
     let durations = columns[place("duration_seconds")].as_primitive::<Int64Type>();
@@ -270,13 +328,20 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
             continue;
         }
         let price = (!prices.is_null(row)).then(|| i64::try_from(prices.value(row)).ok()).flatten();
-        let call = BookedCall { sid, content: u64::from_ne_bytes(contents.value(row).to_ne_bytes()), price };
+        let call = BookedCall {
+            sid,
+            content: u64::from_ne_bytes(contents.value(row).to_ne_bytes()),
+            price,
+        };
         // A join may bring one call twice.
         if booked.insert(sid, call).is_some() {
             continue;
         }
         let Some(direction) = DirectionField::of_word(text(&directions, row)).side() else {
-            return Err(Problem(format!("`known` says nothing of the root of {}", text(&sids, row))));
+            return Err(Problem(format!(
+                "`known` says nothing of the root of {}",
+                text(&sids, row)
+            )));
         };
         let root = RootFacts {
             sid: calls.odd_sids.sid(text(&roots, row)),
@@ -287,8 +352,14 @@ fn earlier(rows: &StructArray, calls: &mut Calls) -> Result<Earlier, Problem> {
         };
         let account = calls.accounts.id(text(&accounts, row));
         let is_child = children.value(row);
-        if let Some(duration) = (!durations.is_null(row)).then(|| u32::try_from(durations.value(row)).ok()).flatten() {
-            let (from, to) = if is_child { (root.a, logged(text(&targets, row), calls)) } else { (root.a, root.b) };
+        if let Some(duration) =
+            (!durations.is_null(row)).then(|| u32::try_from(durations.value(row)).ok()).flatten()
+        {
+            let (from, to) = if is_child {
+                (root.a, logged(text(&targets, row), calls))
+            } else {
+                (root.a, root.b)
+            };
             let version = BookedVersion {
                 parent: if is_child { root.sid } else { Sid::EMPTY },
                 account,
@@ -326,7 +397,11 @@ fn place(name: &str) -> usize {
 
 /// Finishes the suspended records of `rate_joined`, once the newest call of tonight and earlier
 /// nights is known.
-pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micros>) -> Result<RecordBatch, Problem> {
+pub fn finish_suspense(
+    batch: &RecordBatch,
+    inputs: &Inputs,
+    newest: Option<Micros>,
+) -> Result<RecordBatch, Problem> {
     let text_column = |name: &str| -> Result<StringArray, Problem> {
         Ok(arrow_cast::cast(column(batch, name)?, &DataType::Utf8)?.as_string::<i32>().clone())
     };
@@ -358,18 +433,40 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
         // No field of an unreadable record is used, though one may look sound.
         let readable = reason != Reason::MalformedRecord.as_str();
         let field = |field: Field| if readable { fields.get(field) } else { "" };
-        let [sid, parent, account] = [Field::Sid, Field::ParentCallSid, Field::AccountSid].map(field);
-        first_seen.push(if records.is_retried(row) { text(&records.first_seen, row).to_owned() } else { newest_text.clone() });
-        tries.push(if records.is_retried(row) { records.tries.value(row).saturating_add(1) } else { 1 });
+        let [sid, parent, account] =
+            [Field::Sid, Field::ParentCallSid, Field::AccountSid].map(field);
+        first_seen.push(if records.is_retried(row) {
+            text(&records.first_seen, row).to_owned()
+        } else {
+            newest_text.clone()
+        });
+        tries.push(if records.is_retried(row) {
+            records.tries.value(row).saturating_add(1)
+        } else {
+            1
+        });
         let line = (!records.source_line.is_null(row)).then(|| records.source_line.value(row));
         let out = &mut rows.row();
-        out.text(sid).text(parent).text(account).text(reason).text(&detail).text(text(&records.source_file, row));
-        out.integer(line).text(&first_seen[row]).integer(tries[row]).text(&as_text(&records, row)).integer(seconds.value(row));
+        out.text(sid)
+            .text(parent)
+            .text(account)
+            .text(reason)
+            .text(&detail)
+            .text(text(&records.source_file, row));
+        out.integer(line)
+            .text(&first_seen[row])
+            .integer(tries[row])
+            .text(&as_text(&records, row))
+            .integer(seconds.value(row));
     }
     let mut columns = rows.columns();
     let mut kept = records.columns.clone();
-    kept[RECORD.len() - 2] =
-        Arc::new(first_seen.iter().map(|text| Some(text).filter(|text| !text.is_empty())).collect::<StringArray>());
+    kept[RECORD.len() - 2] = Arc::new(
+        first_seen
+            .iter()
+            .map(|text| Some(text).filter(|text| !text.is_empty()))
+            .collect::<StringArray>(),
+    );
     kept[RECORD.len() - 1] = Arc::new(Int64Array::from(tries));
     columns.push(Arc::new(StructArray::new(fields(&RECORD), kept, None)));
     Ok(RecordBatch::try_new(Arc::new(Schema::new(suspense())), columns)?)
@@ -377,12 +474,18 @@ pub fn finish_suspense(batch: &RecordBatch, inputs: &Inputs, newest: Option<Micr
 
 /// The reason of a record that waits for its parent, by whether the parent may still come; `None`
 /// for other records.
-fn waits(reason: &str, start: Option<Micros>, newest: Option<Micros>, inputs: &Inputs) -> Option<Reason> {
+fn waits(
+    reason: &str,
+    start: Option<Micros>,
+    newest: Option<Micros>,
+    inputs: &Inputs,
+) -> Option<Reason> {
     if ![Reason::ParentMissing, Reason::ParentNeverArrived].map(Reason::as_str).contains(&reason) {
         return None;
     }
     let wait = i64::from(inputs.policy.parent_wait_days).saturating_mul(DAY);
-    let never = newest.zip(start).is_some_and(|(newest, start)| newest.saturating_sub(start) > wait);
+    let never =
+        newest.zip(start).is_some_and(|(newest, start)| newest.saturating_sub(start) > wait);
     Some(if never { Reason::ParentNeverArrived } else { Reason::ParentMissing })
 }
 
@@ -393,18 +496,30 @@ fn as_text(records: &Records, row: usize) -> String {
     }
     let fields = records.fields(row);
     let there = Field::ALL.into_iter().zip(fields.0).filter(|(_, text)| !text.is_empty());
-    let object = there.map(|(field, text)| (field.as_str().to_owned(), serde_json::Value::from(text)));
+    let object =
+        there.map(|(field, text)| (field.as_str().to_owned(), serde_json::Value::from(text)));
     serde_json::Value::Object(object.collect()).to_string()
 }
 
 type Tables = (Vec<RecordBatch>, Vec<RecordBatch>, Vec<RecordBatch>);
 
 /// A whole night in memory: legs, log and suspense, in the order of the command line's exports.
-pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_transfers: bool) -> Result<Tables, Problem> {
+pub fn rate(
+    schema: &SchemaRef,
+    given: &[RecordBatch],
+    inputs: &Inputs,
+    no_transfers: bool,
+) -> Result<Tables, Problem> {
     let empty = RecordBatch::new_empty(Arc::clone(schema));
     let given = if given.is_empty() { std::slice::from_ref(&empty) } else { given };
-    let all = given.iter().map(|batch| input::records(batch, None, no_transfers)).collect::<Result<Vec<_>, _>>()?;
-    let all = all.iter().map(|batch| Records::of(&StructArray::from(batch.clone()))).collect::<Result<Vec<_>, _>>()?;
+    let all = given
+        .iter()
+        .map(|batch| input::records(batch, None, no_transfers))
+        .collect::<Result<Vec<_>, _>>()?;
+    let all = all
+        .iter()
+        .map(|batch| Records::of(&StructArray::from(batch.clone())))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut calls = Calls::default();
     calls.reserve(all.iter().map(Records::len).sum());
     let mut starts = Vec::with_capacity(all.len());
@@ -419,7 +534,9 @@ pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_trans
     let newest = settled.night.families.newest_start.filter(|start| *start != Calls::NO_TIME);
     // The suspended records, by the batch that holds their text.
     let mut waiting_in = vec![Vec::new(); all.len()];
-    for record in (0..settled.calls.len()).filter(|record| settled.night.class[*record] == Class::Suspended) {
+    for record in
+        (0..settled.calls.len()).filter(|record| settled.night.class[*record] == Class::Suspended)
+    {
         let batch = starts.partition_point(|start| *start <= settled.kept(record)) - 1;
         waiting_in[batch].push(record);
     }
@@ -444,17 +561,22 @@ pub fn rate(schema: &SchemaRef, given: &[RecordBatch], inputs: &Inputs, no_trans
 fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>), Problem> {
     let (calls, night, tariff) = (&settled.calls, &settled.night, settled.tariff());
     let trunks = TrunkFacts::of_all(calls, &tariff);
-    let mut order: Vec<usize> =
-        (0..calls.len()).filter(|record| matches!(night.class[*record], Class::Rated | Class::Free)).collect();
-    order
-        .sort_unstable_by(|a, b| calls.start[*a].cmp(&calls.start[*b]).then_with(|| calls.sid_text(*a).cmp(&calls.sid_text(*b))));
+    let mut order: Vec<usize> = (0..calls.len())
+        .filter(|record| matches!(night.class[*record], Class::Rated | Class::Free))
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        calls.start[*a]
+            .cmp(&calls.start[*b])
+            .then_with(|| calls.sid_text(*a).cmp(&calls.sid_text(*b)))
+    });
     let (mut legs, mut log) = (Rows::new(&LEG), Rows::new(&LOG));
     let (mut full_legs, mut full_log) = (Vec::new(), Vec::new());
     for record in order {
         let call = night.booked(calls, &settled.earlier, &tariff, &trunks, record);
         let fail = |_| output::too_large(&call, calls);
         let mut total = Total::default();
-        let booked = booked_legs(&call, tariff.decks, tariff.policy, &calls.parties).map_err(fail)?;
+        let booked =
+            booked_legs(&call, tariff.decks, tariff.policy, &calls.parties).map_err(fail)?;
         for (number, leg) in (1..).zip(booked.iter().flatten()) {
             total.add(leg.charge.amount).map_err(fail)?;
             output::leg(&mut legs, &call, number, leg, calls, tariff.decks);

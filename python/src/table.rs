@@ -1,7 +1,8 @@
 //! The tables that go in and out: their columns, and the writing of their rows.
 
 use arrow_array::builder::{
-    BooleanBuilder, Decimal128Builder, Int64Builder, NullBufferBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Decimal128Builder, Int64Builder, NullBufferBuilder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
@@ -131,8 +132,14 @@ pub const LOG: [(&str, Kind); 18] = [
 pub const LATE_PRICE: [(&str, Kind); 2] = [("call_sid", Text), ("carrier_price", Price)];
 
 /// The verdict on a record, without the parts that are tables of their own.
-pub const VERDICT: [(&str, Kind); 6] =
-    [("class", Text), ("reason", Text), ("detail", Text), ("seconds", Integer), ("is_retried", Flag), ("start_time", Instant)];
+pub const VERDICT: [(&str, Kind); 6] = [
+    ("class", Text),
+    ("reason", Text),
+    ("detail", Text),
+    ("seconds", Integer),
+    ("is_retried", Flag),
+    ("start_time", Instant),
+];
 
 /// Suspense, without the record's own fields, which a later night reads again.
 pub const SUSPENSE: [(&str, Kind); 11] = [
@@ -151,7 +158,8 @@ pub const SUSPENSE: [(&str, Kind); 11] = [
 
 impl Kind {
     fn data_type(self) -> DataType {
-        let decimal = |scale: u32| DataType::Decimal128(18, i8::try_from(scale).expect("a scale below 18"));
+        let decimal =
+            |scale: u32| DataType::Decimal128(18, i8::try_from(scale).expect("a scale below 18"));
         match self {
             Text => DataType::Utf8,
             Integer => DataType::Int64,
@@ -179,13 +187,22 @@ pub fn list(name: &str, columns: &[(&str, Kind)]) -> Field {
 
 /// The input of `rate_joined`. A null family is refused there, with advice, and not by its type.
 pub fn family() -> Fields {
-    Fields::from(vec![Field::new("family", DataType::Utf8, true), list("records", &RECORD), list("known", &KNOWN)])
+    Fields::from(vec![
+        Field::new("family", DataType::Utf8, true),
+        list("records", &RECORD),
+        list("known", &KNOWN),
+    ])
 }
 
 /// The output of `rate_joined`.
 pub fn rated() -> Fields {
     let mut all: Vec<Arc<Field>> = fields(&VERDICT).iter().cloned().collect();
-    let tables = [structure("record", &RECORD), structure("log", &LOG), list("legs", &LEG), structure("known", &KNOWN)];
+    let tables = [
+        structure("record", &RECORD),
+        structure("log", &LOG),
+        list("legs", &LEG),
+        structure("known", &KNOWN),
+    ];
     all.extend(tables.into_iter().chain([structure("late_price", &LATE_PRICE)]).map(Arc::new));
     all.into()
 }
@@ -211,8 +228,12 @@ impl Column {
             Text => Self::Text(StringBuilder::new()),
             Integer => Self::Integer(Int64Builder::new()),
             Flag => Self::Flag(BooleanBuilder::new()),
-            Instant => Self::Instant(TimestampMicrosecondBuilder::new().with_data_type(kind.data_type())),
-            Price | Amount => Self::Decimal(Decimal128Builder::new().with_data_type(kind.data_type())),
+            Instant => {
+                Self::Instant(TimestampMicrosecondBuilder::new().with_data_type(kind.data_type()))
+            }
+            Price | Amount => {
+                Self::Decimal(Decimal128Builder::new().with_data_type(kind.data_type()))
+            }
         }
     }
 
@@ -288,7 +309,8 @@ impl Rows {
     /// Takes the rows as a batch; the table is empty afterwards.
     pub fn batch(&mut self) -> RecordBatch {
         let columns = self.columns();
-        RecordBatch::try_new(Arc::new(Schema::new(self.fields.clone())), columns).expect("columns of their own types")
+        RecordBatch::try_new(Arc::new(Schema::new(self.fields.clone())), columns)
+            .expect("columns of their own types")
     }
 }
 

@@ -38,7 +38,9 @@ impl Tariff {
             let text = contents.get(name).map(|bytes| String::from_utf8(bytes.clone()));
             text.transpose().map_err(|_| Problem(format!("{name}: is not UTF-8; save it as UTF-8")))
         };
-        let rates = contents.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(RATES)?.to_owned(), bytes.clone())));
+        let rates = contents.iter().filter_map(|(name, bytes)| {
+            Some((name.strip_prefix(RATES)?.to_owned(), bytes.clone()))
+        });
         let decks = decks::from_files(Path::new("rates"), &rates_name, rates.collect())?;
         let policy = settings::parse(Path::new(CONFIG), &text(CONFIG)?.unwrap_or_default())?;
         let inputs = Inputs::of_texts(decks, text(TRUNKS)?, text(ACCOUNTS)?, policy)?;
@@ -67,23 +69,31 @@ impl Tariff {
     ) -> PyResult<Self> {
         // Loaded from its own paths first, so that errors name paths that the caller knows.
         let policy = match &config {
-            Some(path) => settings::parse(path, &String::from_utf8_lossy(&read(path)?)).map_err(Problem::from)?,
+            Some(path) => settings::parse(path, &String::from_utf8_lossy(&read(path)?))
+                .map_err(Problem::from)?,
             None => Policy::default(),
         };
-        let loaded = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy).map_err(Problem::from)?;
+        let loaded = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)
+            .map_err(Problem::from)?;
         for note in loaded.decks.notes(&rates) {
-            let note = CString::new(note).map_err(|_| PyValueError::new_err("a path holds a NUL"))?;
+            let note =
+                CString::new(note).map_err(|_| PyValueError::new_err("a path holds a NUL"))?;
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &note, 2)?;
         }
-        let mut contents: BTreeMap<String, Vec<u8>> =
-            loaded.decks.files.into_iter().map(|(name, bytes)| (format!("{RATES}{name}"), bytes)).collect();
+        let mut contents: BTreeMap<String, Vec<u8>> = loaded
+            .decks
+            .files
+            .into_iter()
+            .map(|(name, bytes)| (format!("{RATES}{name}"), bytes))
+            .collect();
         for (name, path) in [(TRUNKS, trunks), (ACCOUNTS, accounts), (CONFIG, config)] {
             if let Some(path) = path {
                 contents.insert(name.to_owned(), read(&path)?);
             }
         }
         let folder = rates.canonicalize().unwrap_or(rates);
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self::of(contents, name)?)
     }
 
@@ -94,7 +104,10 @@ impl Tariff {
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
         let py = this.py();
-        Ok((py.get_type::<Self>().getattr("_of_files")?, (this.get().files(py)?, this.get().rates_name.clone())))
+        Ok((
+            py.get_type::<Self>().getattr("_of_files")?,
+            (this.get().files(py)?, this.get().rates_name.clone()),
+        ))
     }
 
     /// A hash over decks, trunks, accounts and policy, as hex.
@@ -121,7 +134,8 @@ impl Tariff {
     }
 
     fn __repr__(&self) -> String {
-        let names: Vec<&str> = self.inputs.decks.decks.iter().map(|deck| deck.name.as_str()).collect();
+        let names: Vec<&str> =
+            self.inputs.decks.decks.iter().map(|deck| deck.name.as_str()).collect();
         format!("Tariff(decks={names:?}, hash={:?})", &self.hash[..8])
     }
 }

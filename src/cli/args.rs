@@ -140,8 +140,15 @@ pub struct InitArgs {
 impl InitArgs {
     /// Whether a flag says what the project is to be.
     pub fn has_choices(&self) -> bool {
-        let paths = [&self.calls, &self.rates, &self.trunks, &self.accounts, &self.items, &self.out];
-        let seller = [&self.seller_name, &self.seller_postcode, &self.seller_city, &self.seller_country, &self.seller_tax_id];
+        let paths =
+            [&self.calls, &self.rates, &self.trunks, &self.accounts, &self.items, &self.out];
+        let seller = [
+            &self.seller_name,
+            &self.seller_postcode,
+            &self.seller_city,
+            &self.seller_country,
+            &self.seller_tax_id,
+        ];
         let terms = [&self.timezone, &self.tax_category, &self.tax_rate];
         paths.iter().any(|path| path.is_some())
             || seller.iter().chain(&terms).any(|text| text.is_some())
@@ -183,12 +190,16 @@ pub enum MaxSuspended {
 
 impl MaxSuspended {
     fn parse(text: &str) -> Result<Self, String> {
-        let expected = || "expected a number of records, as 100, or a share of those read, as 2% or 0.5%".to_owned();
+        let expected = || {
+            "expected a number of records, as 100, or a share of those read, as 2% or 0.5%"
+                .to_owned()
+        };
         let Some(percent) = text.strip_suffix('%') else {
             return text.parse().map(Self::Records).map_err(|_| expected());
         };
         let percent = Decimal::from_str_exact(percent).ok().filter(|percent| {
-            (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(percent) && is_plain_decimal(text.trim_end_matches('%'))
+            (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(percent)
+                && is_plain_decimal(text.trim_end_matches('%'))
         });
         percent.map(Self::Percent).ok_or_else(expected)
     }
@@ -197,7 +208,9 @@ impl MaxSuspended {
     pub fn is_exceeded(self, suspended: u64, read: u64) -> bool {
         match self {
             Self::Records(most) => suspended > most,
-            Self::Percent(percent) => Decimal::from(suspended) * Decimal::ONE_HUNDRED > percent * Decimal::from(read),
+            Self::Percent(percent) => {
+                Decimal::from(suspended) * Decimal::ONE_HUNDRED > percent * Decimal::from(read)
+            }
         }
     }
 }
@@ -238,9 +251,16 @@ pub struct RatingArgs {
 /// `512MiB`, `2GiB`, or bytes.
 fn memory(text: &str) -> Result<Memory, String> {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
-    let (number, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
-    let bytes = number.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.filter(|bytes| *bytes > 0).map(Memory::new).ok_or_else(|| "expected a size, as 512MiB or 2GiB".to_owned())
+    let (number, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .unwrap_or((text, 0));
+    let bytes =
+        number.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .map(Memory::new)
+        .ok_or_else(|| "expected a size, as 512MiB or 2GiB".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

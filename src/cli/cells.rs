@@ -22,11 +22,19 @@ pub struct Cells<W: Write> {
 
 impl<W: Write> Cells<W> {
     /// Begins with a header.
-    pub fn new<'a>(out: W, args: CellArgs, header: impl IntoIterator<Item = &'a str>) -> csv::Result<Self> {
+    pub fn new<'a>(
+        out: W,
+        args: CellArgs,
+        header: impl IntoIterator<Item = &'a str>,
+    ) -> csv::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
         let header: Vec<&str> = header.into_iter().collect();
         writer.write_record(&header)?;
-        Ok(Self { writer, raw: args.raw, records: header.iter().position(|name| *name == "record") })
+        Ok(Self {
+            writer,
+            raw: args.raw,
+            records: header.iter().position(|name| *name == "record"),
+        })
     }
 
     /// Writes a row.
@@ -35,7 +43,9 @@ impl<W: Write> Cells<W> {
             let text = text.as_ref();
             match self.raw {
                 true => self.writer.write_field(text)?,
-                false if self.records == Some(at) => self.writer.write_field(cell_of_lines(text).as_bytes())?,
+                false if self.records == Some(at) => {
+                    self.writer.write_field(cell_of_lines(text).as_bytes())?;
+                }
                 false => self.writer.write_field(cell(text).as_bytes())?,
             }
         }

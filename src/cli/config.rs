@@ -64,8 +64,22 @@ struct InvoiceTable {
 impl SellerTable {
     /// All of its texts except the id.
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { id: _, name, address, city, postcode, country, tax_id, email, registration, phone, website } = self;
-        [name, city, postcode, country, tax_id, email, registration, phone, website].into_iter().chain(address)
+        let Self {
+            id: _,
+            name,
+            address,
+            city,
+            postcode,
+            country,
+            tax_id,
+            email,
+            registration,
+            phone,
+            website,
+        } = self;
+        [name, city, postcode, country, tax_id, email, registration, phone, website]
+            .into_iter()
+            .chain(address)
     }
 }
 
@@ -104,14 +118,19 @@ pub fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
     if !is_prefix(&number_prefix) {
         let found = format!("invoice.number_prefix is `{number_prefix}`");
         return Err(wrong(format!(
-            "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, the first a letter or digit"
+            "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, the first a letter \
+             or digit"
         )));
     }
     if !seller.country.is_empty() && !is_country(&seller.country) {
-        return Err(wrong(format!("seller.country is `{}`; expected two letters of ISO 3166-1, such as DE", seller.country)));
+        return Err(wrong(format!(
+            "seller.country is `{}`; expected two letters of ISO 3166-1, such as DE",
+            seller.country
+        )));
     }
-    let tax = tax_of(&invoice.tax_category, &invoice.tax_rate, &invoice.tax_reason, &Tax::default())
-        .map_err(|problem| wrong(format!("invoice.{problem}")))?;
+    let tax =
+        tax_of(&invoice.tax_category, &invoice.tax_rate, &invoice.tax_reason, &Tax::default())
+            .map_err(|problem| wrong(format!("invoice.{problem}")))?;
     let due_days = invoice.due_days.unwrap_or(14);
     if due_days > 3650 {
         return Err(wrong(format!("invoice.due_days is {due_days}; expected at most 3650")));
@@ -126,7 +145,9 @@ pub fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
         email: seller.email,
     };
     let payment = Payment {
-        terms: invoice.terms.unwrap_or_else(|| format!("Payable within {due_days} days without deduction.")),
+        terms: invoice
+            .terms
+            .unwrap_or_else(|| format!("Payable within {due_days} days without deduction.")),
         account_name: invoice.account_name,
         iban: invoice.iban,
         bic: invoice.bic,
@@ -159,7 +180,10 @@ mod tests {
         let path = Path::new("trunkrate.toml");
         let text = "[money]\nleg_decimals = 4\n[seller]\nname = \"A\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"";
         let terms = parse_terms(path, text).unwrap();
-        assert_eq!((terms.seller.party.name.as_str(), terms.number_prefix.as_str(), terms.due_days), ("A", "INV-", 14));
+        assert_eq!(
+            (terms.seller.party.name.as_str(), terms.number_prefix.as_str(), terms.due_days),
+            ("A", "INV-", 14)
+        );
         for bad in [
             "[invoice]\nnumber_prefix = \"../\"",
             "[invoice]\ntax_category = \"standard\"",

@@ -93,11 +93,11 @@ impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::File(error) => error.into(),
-            LedgerError::InUse { .. } => {
-                Self::new(Kind::InUse, error.to_string()).hint("wait until it has ended; nothing was booked by this one")
-            }
-            LedgerError::Catalog { .. } => Self::failed(error.to_string())
-                .hint("the catalog is only an index: move it away, and the next run makes it again"),
+            LedgerError::InUse { .. } => Self::new(Kind::InUse, error.to_string())
+                .hint("wait until it has ended; nothing was booked by this one"),
+            LedgerError::Catalog { .. } => Self::failed(error.to_string()).hint(
+                "the catalog is only an index: move it away, and the next run makes it again",
+            ),
             _ => Self::failed(error.to_string()),
         }
     }
@@ -109,15 +109,18 @@ impl From<IssueError> for CliError {
             IssueError::Ledger(error) => error.into(),
             IssueError::File(error) => error.into(),
             IssueError::BeforeCredit { ref credited_on, .. } => {
-                let hint = format!("date it {credited_on} or later: an invoice bills again only what was credited before it");
+                let hint = format!("date it {credited_on} or later: an invoice bills again only \
+                                    what was credited before it");
                 Self::failed(error.to_string()).hint(hint)
             }
             IssueError::Series(_) => Self::failed(error.to_string()).hint(
                 "give that date or a later one; where it was a mistake, another [seller] id with an invoice.number_prefix of its \
                  own begins another series",
             ),
-            IssueError::Taken { .. } => Self::failed(error.to_string()).hint("give this seller another invoice.number_prefix"),
-            IssueError::Unknown(_) => Self::failed(error.to_string()).hint("`trunkrate invoice list` lists them"),
+            IssueError::Taken { .. } => Self::failed(error.to_string()).hint("give this seller \
+                another invoice.number_prefix"),
+            IssueError::Unknown(_) => Self::failed(error.to_string()).hint("`trunkrate invoice \
+                list` lists them"),
             IssueError::Build { .. }
             | IssueError::IsCredit { .. }
             | IssueError::Credited { .. }
@@ -126,10 +129,12 @@ impl From<IssueError> for CliError {
             IssueError::Seller { .. } => Self::failed(error.to_string())
                 .hint("an invoice says who sells; the README shows what [seller] may have"),
             IssueError::TaxCategory(_) => Self::failed(error.to_string()).hint(
-                "it is the tax of accounts that say none: standard (with tax_rate), zero, reverse-charge, exempt or outside-scope",
+                "it is the tax of accounts that say none: standard (with tax_rate), zero, \
+                 reverse-charge, exempt or outside-scope",
             ),
             IssueError::Account(_) => {
-                Self::failed(error.to_string()).hint("an account is named by its id, as the calls have it")
+                Self::failed(error.to_string()).hint("an account is named by its id, as the calls \
+                                                      have it")
             }
             IssueError::Earlier { ref month, .. } => {
                 let hint = format!("issue it first: `trunkrate invoice issue --period {month}`");

@@ -54,38 +54,74 @@ pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
     Ok(whole.finish()?)
 }
 
-fn write(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
+fn write(
+    ledger: &Ledger,
+    args: &ExportArgs,
+    selection: &Selection,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
     let dataset = match args.what {
         ExportWhat::Ignored => return write_ignored(ledger, args, selection, out),
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
         ExportWhat::Suspense => {
-            return write_frames((args.format, args.cells), out, &suspense_frame(&mut [])?, |each| {
-                let history = ledger.history()?;
-                let Some(run) = history.runs.last() else { return Ok(()) };
-                let zone = zone_of(&history);
-                read::each_suspended(run, Dataset::Suspense, |mut rows| {
-                    rows.retain(|row| selection.times.as_ref().is_none_or(|times| started_in(row, times, zone.as_ref())));
-                    each(suspense_frame(&mut rows)?)
-                })
-            });
+            return write_frames(
+                (args.format, args.cells),
+                out,
+                &suspense_frame(&mut [])?,
+                |each| {
+                    let history = ledger.history()?;
+                    let Some(run) = history.runs.last() else { return Ok(()) };
+                    let zone = zone_of(&history);
+                    read::each_suspended(run, Dataset::Suspense, |mut rows| {
+                        rows.retain(|row| {
+                            selection
+                                .times
+                                .as_ref()
+                                .is_none_or(|times| started_in(row, times, zone.as_ref()))
+                        });
+                        each(suspense_frame(&mut rows)?)
+                    })
+                },
+            );
         }
     };
     let empty = columns::empty(dataset);
-    write_frames((args.format, args.cells), out, &empty, |each| each_date(ledger, dataset, selection, each))
+    write_frames((args.format, args.cells), out, &empty, |each| {
+        each_date(ledger, dataset, selection, each)
+    })
 }
 
 /// The columns of ignored records.
-const IGNORED_COLUMNS: [&str; 8] =
-    ["call_sid", "parent_call_sid", "account_sid", "direction", "start_time", "source_file", "source_line", "record"];
+const IGNORED_COLUMNS: [&str; 8] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "direction",
+    "start_time",
+    "source_file",
+    "source_line",
+    "record",
+];
 
 /// The ignored records of all runs, oldest run first.
-fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out: &mut impl Write) -> Result<(), CliError> {
-    let of_columns =
-        |frame: &DataFrame| frame.select(IGNORED_COLUMNS).map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)));
+fn write_ignored(
+    ledger: &Ledger,
+    args: &ExportArgs,
+    selection: &Selection,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    let of_columns = |frame: &DataFrame| {
+        frame
+            .select(IGNORED_COLUMNS)
+            .map_err(|e| CliError::from(polars_error(Path::new("ignored"))(e)))
+    };
     write_frames((args.format, args.cells), out, &of_columns(&suspense::ignored(&[]))?, |each| {
         let history = ledger.history()?;
-        let files = history.runs.iter().flat_map(|run| run.files(Dataset::Ignored).into_iter().map(move |path| (run, path)));
+        let files = history
+            .runs
+            .iter()
+            .flat_map(|run| run.files(Dataset::Ignored).into_iter().map(move |path| (run, path)));
         for (run, path) in files {
             run.check_before_read(&path)?;
             each_group(&path, &IGNORED_COLUMNS, |ignored| {
@@ -93,8 +129,11 @@ fn write_ignored(ledger: &Ledger, args: &ExportArgs, selection: &Selection, out:
                 let Some(times) = &selection.times else { return each(frame) };
                 // A record without a start time is in no time range.
                 let starts = ignored.longs(["start_time"])?;
-                let in_range: BooleanChunked =
-                    starts.optional(0).iter().map(|start| start.is_some_and(|start| times.contains(&start))).collect();
+                let in_range: BooleanChunked = starts
+                    .optional(0)
+                    .iter()
+                    .map(|start| start.is_some_and(|start| times.contains(&start)))
+                    .collect();
                 each(frame.filter(&in_range).map_err(|e| CliError::from(polars_error(&path)(e)))?)
             })?;
         }
@@ -117,7 +156,9 @@ pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>, zone: Option<
 }
 
 fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {
-    suspense::suspense(rows).select(SUSPENSE_COLUMNS).map_err(|e| polars_error(Path::new("suspense"))(e).into())
+    suspense::suspense(rows)
+        .select(SUSPENSE_COLUMNS)
+        .map_err(|e| polars_error(Path::new("suspense"))(e).into())
 }
 
 type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
@@ -130,11 +171,14 @@ fn write_frames(
 ) -> Result<(), CliError> {
     match format {
         ExportFormat::Csv => {
-            let mut cells = Cells::new(out, cells, empty.get_column_names().iter().map(|name| name.as_str()))?;
+            let mut cells =
+                Cells::new(out, cells, empty.get_column_names().iter().map(|name| name.as_str()))?;
             source(&mut |frame| {
                 let columns = printed(&frame);
                 for row in 0..frame.height() {
-                    cells.row(columns.iter().map(|(_, column)| column.text(row).unwrap_or_default()))?;
+                    cells.row(
+                        columns.iter().map(|(_, column)| column.text(row).unwrap_or_default()),
+                    )?;
                 }
                 Ok(())
             })?;
@@ -185,17 +229,21 @@ impl Printed<'_> {
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
             Self::Text(column) => column.get(row).map(str::to_owned),
-            Self::Decimal(values, scale, least) => values[row].map(|v| decimal_text(v, *scale, *least)),
-            Self::Time(values) => values[row].map(|v| time::text(must_fit(v, "a time is stored in 64 bits"))),
+            Self::Decimal(values, scale, least) => {
+                values[row].map(|v| decimal_text(v, *scale, *least))
+            }
+            Self::Time(values) => {
+                values[row].map(|v| time::text(must_fit(v, "a time is stored in 64 bits")))
+            }
             Self::Integer(values) => values[row].map(|v| v.to_string()),
         }
     }
 
     fn json(&self, row: usize) -> serde_json::Value {
         match self {
-            Self::Integer(values) => {
-                values[row].map_or(serde_json::Value::Null, |v| must_fit::<_, i64>(v, "an integer is stored in 64 bits").into())
-            }
+            Self::Integer(values) => values[row].map_or(serde_json::Value::Null, |v| {
+                must_fit::<_, i64>(v, "an integer is stored in 64 bits").into()
+            }),
             _ => self.text(row).map_or(serde_json::Value::Null, Into::into),
         }
     }
@@ -207,7 +255,9 @@ pub fn printed(frame: &DataFrame) -> Vec<(String, Printed<'_>)> {
         let name = column.name().as_str();
         match column.dtype() {
             DataType::String => Printed::Text(text(frame, name)),
-            DataType::Decimal(_, _) if name == "amount" => Printed::Decimal(units(frame, name), AMOUNT_DECIMALS, 5),
+            DataType::Decimal(_, _) if name == "amount" => {
+                Printed::Decimal(units(frame, name), AMOUNT_DECIMALS, 5)
+            }
             DataType::Decimal(_, _) => Printed::Decimal(units(frame, name), PRICE_DECIMALS, 4),
             DataType::Datetime(_, _) => Printed::Time(units(frame, name)),
             _ => Printed::Integer(units(frame, name)),

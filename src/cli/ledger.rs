@@ -4,11 +4,14 @@
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
 use super::project::Project;
-use super::run::{as_json, as_text, changes, head, open_to_write, print_what_is_done, tell_unlisted};
+use super::run::{
+    as_json, as_text, changes, head, open_to_write, print_what_is_done, tell_unlisted,
+};
 use super::term;
 use crate::inputs::settings;
+use crate::job::book::Summary;
 use crate::job::import::Published;
-use crate::job::run::{LoadedNight, Summary};
+use crate::job::run::LoadedNight;
 use crate::ledger::History;
 use crate::ledger::manifest::Manifest;
 use crate::ledger::tables::waits;
@@ -34,7 +37,10 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let inputs = night.inputs(policy)?;
     let ledger = project.ledger_to_book()?;
     if night.holds(ledger.folder()) {
-        return Err(CliError::usage("the ledger would stand in the published night, which never changes: name another --ledger"));
+        return Err(CliError::usage(
+            "the ledger would stand in the published night, which never changes: name another \
+             --ledger",
+        ));
     }
     let (lock, mut history) = open_to_write(&ledger)?;
     if let Some(run) = night.imported_as(&history)? {
@@ -42,11 +48,16 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     }
     let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
     let files = night.records()?;
-    let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
+    let total = files
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|meta| meta.len())
+        .sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
     let waiting = waits::of_history(&history)?;
-    let intake = LoadedNight::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let intake =
+        LoadedNight::read(inputs, &files, waiting, (memory, &lock.staging), &progress.bytes)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
     let summary = night.book(&ledger, &lock, &mut history, &session)?;
@@ -54,7 +65,12 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     done(args, &night, &summary, &history)
 }
 
-fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &History) -> Result<(), CliError> {
+fn done(
+    args: &ImportArgs,
+    night: &Published,
+    summary: &Summary,
+    history: &History,
+) -> Result<(), CliError> {
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
@@ -72,7 +88,10 @@ fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &Histo
             format!("{}{}   {same}\n{}", as_text(summary), origin(night), head(history))
         }
     };
-    print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
+    print_what_is_done(
+        &text,
+        &format!("run {run} is booked, but its summary could not be printed"),
+    );
     Ok(())
 }
 
@@ -81,10 +100,13 @@ fn done(args: &ImportArgs, night: &Published, summary: &Summary, history: &Histo
 fn already(args: &ImportArgs, night: &Published, run: &Manifest) -> Result<(), CliError> {
     let text = match args.format {
         TextFormat::Json => {
-            let object = json!({"run_id": run.run_id, "night": night.manifest.id, "already_imported": true});
+            let object =
+                json!({"run_id": run.run_id, "night": night.manifest.id, "already_imported": true});
             format!("{}\n", serde_json::to_string_pretty(&object)?)
         }
-        TextFormat::Text => format!("already imported as run {}; nothing was booked\n{}", run.run_id, origin(night)),
+        TextFormat::Text => {
+            format!("already imported as run {}; nothing was booked\n{}", run.run_id, origin(night))
+        }
     };
     Ok(term::print(&text)?)
 }

@@ -30,14 +30,17 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
     let mut rows: Vec<Row> = Vec::new();
     match &args.call {
         Some(sid) => add_rows(&family_of(&ledger, sid)?, &selection, &mut rows)?,
-        None => each_date(&ledger, Dataset::Calls, &selection, |frame| add_rows(&frame, &Selection::default(), &mut rows))?,
+        None => each_date(&ledger, Dataset::Calls, &selection, |frame| {
+            add_rows(&frame, &Selection::default(), &mut rows)
+        })?,
     }
     let families = families(rows);
     match args.format {
         TableFormat::Table => term::print(&as_table(&families))?,
         TableFormat::Csv => {
             let mut cells = Cells::new(std::io::stdout().lock(), args.cells, LOG_COLUMNS)?;
-            for row in families.iter().flat_map(|(parent, children)| parent.iter().chain(children)) {
+            for row in families.iter().flat_map(|(parent, children)| parent.iter().chain(children))
+            {
                 cells.row(row.iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
             }
             cells.finish()?;
@@ -60,11 +63,16 @@ fn family_of(ledger: &Ledger, sid: &str) -> Result<DataFrame, CliError> {
         }
         let error = CliError::failed(format!("the call {sid} is not in the log"));
         return Err(match waits {
-            Some(row) => error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail)),
+            Some(row) => {
+                error.hint(format!("it waits in suspense as {}: {}", row.reason, row.detail))
+            }
             None => error.hint("look for it with `trunkrate log --from … --to …`"),
         });
     };
-    let family = find::family(&history, if row.parent_call_sid.is_empty() { sid } else { &row.parent_call_sid })?;
+    let family = find::family(
+        &history,
+        if row.parent_call_sid.is_empty() { sid } else { &row.parent_call_sid },
+    )?;
     Ok(find::with_prices_since(&history, family)?)
 }
 
@@ -114,9 +122,24 @@ fn as_table(families: &[(Option<Row>, Vec<Row>)]) -> String {
     for (parent, children) in families {
         lines.extend(parent.iter().map(|row| line(row, "")));
         let last = children.len().saturating_sub(1);
-        lines.extend(children.iter().enumerate().map(|(at, row)| line(row, if at == last { "└─ " } else { "├─ " })));
+        lines.extend(
+            children
+                .iter()
+                .enumerate()
+                .map(|(at, row)| line(row, if at == last { "└─ " } else { "├─ " })),
+        );
     }
-    let header = ["start (UTC)", "call", "from", "to", "scenario", "seconds", "status", "amount", "caller ID"];
+    let header = [
+        "start (UTC)",
+        "call",
+        "from",
+        "to",
+        "scenario",
+        "seconds",
+        "status",
+        "amount",
+        "caller ID",
+    ];
     term::table(&header, &["seconds", "amount"], lines)
 }
 
@@ -138,8 +161,11 @@ fn line(row: &Row, branch: &str) -> Vec<String> {
 fn as_json((parent, children): &(Option<Row>, Vec<Row>)) -> Value {
     let object = |row: &Row| -> Map<String, Value> {
         let value = |(name, cell): (&&str, &Option<String>)| {
-            let number = (*name == "duration_seconds").then(|| cell.as_deref()?.parse::<i64>().ok()).flatten();
-            let value = number.map_or_else(|| cell.clone().map_or(Value::Null, Value::from), Value::from);
+            let number = (*name == "duration_seconds")
+                .then(|| cell.as_deref()?.parse::<i64>().ok())
+                .flatten();
+            let value =
+                number.map_or_else(|| cell.clone().map_or(Value::Null, Value::from), Value::from);
             ((*name).to_owned(), value)
         };
         LOG_COLUMNS.iter().zip(row).map(value).collect()

@@ -85,7 +85,11 @@ fn watch_signals() {
     let watch = move || {
         let Some(signal) = signals.forever().next() else { return };
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-        let what = if interrupt::give_up() { ": what was published stands, and nothing else was booked" } else { "" };
+        let what = if interrupt::give_up() {
+            ": what was published stands, and nothing else was booked"
+        } else {
+            ""
+        };
         term::report("error", &format!("interrupted by {name}{what}"));
         std::process::exit(1);
     };
@@ -103,11 +107,15 @@ fn raise_open_files() {
 /// Refuses two ledgers or two projects, one before the command and one after it: clap would
 /// silently take the second, and the command would book there.
 fn refuse_twice(args: impl Iterator<Item = OsString>) -> Result<(), CliError> {
-    let own: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
+    let own: Vec<String> =
+        args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--").collect();
     for flag in ["--ledger", "--config"] {
-        let is_flag = |arg: &&String| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+        let is_flag = |arg: &&String| {
+            arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
         if own.iter().filter(is_flag).count() > 1 {
-            return Err(CliError::usage(format!("{flag} is given twice")).hint("give it once, before or after the command"));
+            return Err(CliError::usage(format!("{flag} is given twice"))
+                .hint("give it once, before or after the command"));
         }
     }
     Ok(())

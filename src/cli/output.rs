@@ -21,7 +21,11 @@ impl Whole {
     /// Begins a file that the user named. A symbolic link is followed: its target is replaced, not
     /// the link.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        let target = if path.is_symlink() { path.canonicalize().map_err(|e| failed(path, &e))? } else { path.to_owned() };
+        let target = if path.is_symlink() {
+            path.canonicalize().map_err(|e| failed(path, &e))?
+        } else {
+            path.to_owned()
+        };
         refuse_ledgers(path, &target)?;
         Self::create_at(path, target)
     }
@@ -33,7 +37,8 @@ impl Whole {
         let fail = |e: std::io::Error| failed(path, &e);
         let there = std::fs::symlink_metadata(path).ok();
         if there.as_ref().is_some_and(Metadata::is_dir) {
-            return Err(FileError::new(path, "is a folder; a file of this name is to be written").hint("move it away"));
+            return Err(FileError::new(path, "is a folder; a file of this name is to be written")
+                .hint("move it away"));
         }
         let (file, beside) = beside(path).map_err(fail)?;
         let whole = Self { path: path.to_owned(), file, beside: Some((beside, path.to_owned())) };
@@ -99,7 +104,9 @@ impl Drop for Ready {
 
 impl Write for Whole {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes).map_err(|e| std::io::Error::new(e.kind(), failed(&self.path, &e).to_string()))
+        self.file
+            .write(bytes)
+            .map_err(|e| std::io::Error::new(e.kind(), failed(&self.path, &e).to_string()))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -140,11 +147,13 @@ pub fn refuse_ledgers(path: &Path, target: &Path) -> Result<(), FileError> {
     let is_ledger = |folder: &Path| ["runs", "archive"].iter().all(|own| folder.join(own).is_dir());
     let is_catalog = target.file_name().is_some_and(|name| name == CATALOG) && is_ledger(&folder);
     let is_own = |inner: &Path| {
-        let named = inner.file_name().is_some_and(|name| OWN_FOLDERS.iter().any(|own| name == *own));
+        let named =
+            inner.file_name().is_some_and(|name| OWN_FOLDERS.iter().any(|own| name == *own));
         named && inner.parent().is_some_and(is_ledger)
     };
     if is_catalog || folder.ancestors().any(is_own) {
-        return Err(FileError::new(path, "is a place of a ledger's own files").hint("name a file elsewhere"));
+        return Err(FileError::new(path, "is a place of a ledger's own files")
+            .hint("name a file elsewhere"));
     }
     Ok(())
 }

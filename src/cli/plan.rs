@@ -4,18 +4,29 @@ use super::args::{PlanArgs, TextFormat};
 use super::error::CliError;
 use super::term;
 use crate::partition::spill::Memory;
-use crate::plan::{Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds};
+use crate::plan::{
+    Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds,
+};
 use serde_json::{Value, json};
 
 /// Plans a night for this machine or the described one.
 pub fn run(args: &PlanArgs) -> Result<(), CliError> {
-    let here = || std::thread::available_parallelism().ok().and_then(|cores| u64::try_from(cores.get()).ok());
+    let here = || {
+        std::thread::available_parallelism().ok().and_then(|cores| u64::try_from(cores.get()).ok())
+    };
     let cores = args.cores.or_else(here);
     let memory = args.memory.or_else(Memory::all_of_machine);
     let (Some(cores), Some(memory)) = (cores, memory) else {
-        return Err(CliError::usage("this machine does not say what it has: give --cores and --memory"));
+        return Err(CliError::usage(
+            "this machine does not say what it has: give --cores and --memory",
+        ));
     };
-    let asked = Asked { calls: args.calls_per_night, hours: args.hours, cores, memory_bytes: memory.bytes() };
+    let asked = Asked {
+        calls: args.calls_per_night,
+        hours: args.hours,
+        cores,
+        memory_bytes: memory.bytes(),
+    };
     let plan = plan(asked);
     let text = match args.format {
         TextFormat::Text => as_text(asked, &plan),
@@ -52,9 +63,16 @@ fn as_text(asked: Asked, plan: &Plan) -> String {
             LEAST_MEMORY.bytes_a_call
         ),
         format!("      {}", LEAST_MEMORY.source),
-        format!("   a call: {} B of ledger, {} B meanwhile", DISK.ledger_bytes_a_call, DISK.waiting_bytes_a_call),
+        format!(
+            "   a call: {} B of ledger, {} B meanwhile",
+            DISK.ledger_bytes_a_call, DISK.waiting_bytes_a_call
+        ),
         format!("      {}", DISK.source),
-        format!("   {} calls on Spark: {} CPU", grouped(SPARK.rows.into()), seconds(SPARK.cpu_ms.into())),
+        format!(
+            "   {} calls on Spark: {} CPU",
+            grouped(SPARK.rows.into()),
+            seconds(SPARK.cpu_ms.into())
+        ),
         format!("      {}", SPARK.source),
         term::heading("one machine"),
     ];
@@ -67,8 +85,11 @@ fn as_text(asked: Asked, plan: &Plan) -> String {
     } else {
         lines.extend(plan.too_much.iter().map(|why| format!("   not this machine: {why}")));
         if let Some(cores) = plan.spark_cores {
-            let cores = if cores == 1 { "1 core".to_owned() } else { format!("{} cores", grouped(cores)) };
-            lines.push(format!("   Spark does it with {cores} or more, or several ledgers share the accounts"));
+            let cores =
+                if cores == 1 { "1 core".to_owned() } else { format!("{} cores", grouped(cores)) };
+            lines.push(format!(
+                "   Spark does it with {cores} or more, or several ledgers share the accounts"
+            ));
         }
     }
     lines.push(String::new());
@@ -76,9 +97,14 @@ fn as_text(asked: Asked, plan: &Plan) -> String {
 }
 
 fn steps(steps: &[Step]) -> Vec<String> {
-    let width = |of: fn(&Step) -> &str| steps.iter().map(|step| of(step).chars().count()).max().unwrap_or_default();
-    let (names, formulas, results) = (width(|s| s.name), width(|s| &s.formula), width(|s| &s.result));
-    let line = |Step { name, formula, result }: &Step| format!("   {name:<names$}  {formula:<formulas$} = {result:>results$}");
+    let width = |of: fn(&Step) -> &str| {
+        steps.iter().map(|step| of(step).chars().count()).max().unwrap_or_default()
+    };
+    let (names, formulas, results) =
+        (width(|s| s.name), width(|s| &s.formula), width(|s| &s.result));
+    let line = |Step { name, formula, result }: &Step| {
+        format!("   {name:<names$}  {formula:<formulas$} = {result:>results$}")
+    };
     steps.iter().map(line).collect()
 }
 
@@ -86,7 +112,10 @@ fn steps(steps: &[Step]) -> Vec<String> {
 /// texts.
 fn as_json(asked: Asked, plan: &Plan) -> Value {
     let steps = |steps: &[Step]| -> Vec<Value> {
-        steps.iter().map(|step| json!({"name": step.name, "formula": step.formula, "result": step.result})).collect()
+        steps
+            .iter()
+            .map(|step| json!({"name": step.name, "formula": step.formula, "result": step.result}))
+            .collect()
     };
     let measured = plan.measured;
     json!({

@@ -135,10 +135,14 @@ impl Project {
         let (file, text) = match args.config.clone().or_else(|| variable("TRUNKRATE_CONFIG")) {
             Some(file) => {
                 let by = "TRUNKRATE_CONFIG names it";
-                let read = crate::inputs::file::read_text(&file).map_err(|e| if named { e } else { e.hint(by) })?;
+                let read = crate::inputs::file::read_text(&file)
+                    .map_err(|e| if named { e } else { e.hint(by) })?;
                 if read.trim().is_empty() {
-                    return Err(CliError::failed(format!("{}: is empty: it sets nothing", file.display()))
-                        .hint("name the right file, or leave --config out"));
+                    return Err(CliError::failed(format!(
+                        "{}: is empty: it sets nothing",
+                        file.display()
+                    ))
+                    .hint("name the right file, or leave --config out"));
                 }
                 (file, read)
             }
@@ -204,7 +208,11 @@ impl Project {
         if ledger.exists()? {
             return Ok(ledger);
         }
-        let makes = if self.has_paths() { "`trunkrate run` makes it" } else { "`trunkrate init` makes a project" };
+        let makes = if self.has_paths() {
+            "`trunkrate run` makes it"
+        } else {
+            "`trunkrate init` makes a project"
+        };
         Err(CliError::failed(format!("{}: there is no ledger", folder.display()))
             .hint(format!("{makes}; --ledger names another")))
     }
@@ -224,8 +232,12 @@ impl Project {
         } else {
             format!("{} has no [paths]", self.file.display())
         };
-        Err(CliError::failed(format!("which ledger? {no_project}, and `{LEDGER}` is no ledger; nothing was booked"))
-            .hint("`trunkrate init` makes a project; or name a ledger with --ledger DIR, and it is made"))
+        Err(CliError::failed(format!(
+            "which ledger? {no_project}, and `{LEDGER}` is no ledger; nothing was booked"
+        ))
+        .hint(
+            "`trunkrate init` makes a project; or name a ledger with --ledger DIR, and it is made",
+        ))
     }
 
     /// The ledger's folder, and true if anybody named it.
@@ -234,7 +246,10 @@ impl Project {
             return (folder.clone(), true);
         }
         match &self.paths {
-            Some(paths) => (self.beside(paths.ledger.as_ref().map_or(Path::new(LEDGER), |path| path.get_ref())), true),
+            Some(paths) => (
+                self.beside(paths.ledger.as_ref().map_or(Path::new(LEDGER), |path| path.get_ref())),
+                true,
+            ),
             None => (PathBuf::from(LEDGER), false),
         }
     }
@@ -255,8 +270,10 @@ impl Project {
             OneOrMany::Many(paths) => paths.iter().map(|path| self.beside(path)).collect(),
         };
         let mut found = source::find(&patterns).map_err(|e| {
-            let place = format!("{}:{} names it", self.file.display(), self.line(calls.span().start));
-            let hint = e.hint.as_ref().map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
+            let place =
+                format!("{}:{} names it", self.file.display(), self.line(calls.span().start));
+            let hint =
+                e.hint.as_ref().map_or_else(|| place.clone(), |hint| format!("{hint}; {place}"));
             e.hint(hint)
         })?;
         // Named as in the project, whatever the working folder is.
@@ -302,9 +319,16 @@ impl Project {
     /// Notes that a list lies beside the file under its usual name and is not used: it was put
     /// there later, and would be missed every night.
     fn note_unnamed(&self, key: Key) {
-        if let Some(usual) = key.usual_name().map(|name| self.beside(Path::new(name))).filter(|path| path.is_file()) {
+        if let Some(usual) =
+            key.usual_name().map(|name| self.beside(Path::new(name))).filter(|path| path.is_file())
+        {
             let (list, file, key) = (usual.display(), self.file.display(), key.as_str());
-            term::report("note", &format!("{list} is not used: {file} does not name it; `{key} = …` under [paths] does"));
+            term::report(
+                "note",
+                &format!(
+                    "{list} is not used: {file} does not name it; `{key} = …` under [paths] does"
+                ),
+            );
         }
     }
 
@@ -334,18 +358,30 @@ impl Project {
         let hint = if self.has_paths() {
             format!("give it, or write `{key} = \"…\"` under [paths] in {}", self.file.display())
         } else {
-            format!("give it, or make a project with `trunkrate init`: `{key}` in its {FILE_NAME} stands for the flag")
+            format!(
+                "give it, or make a project with `trunkrate init`: `{key}` in its {FILE_NAME} \
+                 stands for the flag"
+            )
         };
         CliError::usage(format!("{flag} is missing")).hint(hint)
     }
 
     /// Refuses empty paths: an empty path would be the folder itself.
     fn refuse_empty_paths(&self) -> Result<(), FileError> {
-        let Some(Paths { ledger, calls, rates, trunks, accounts, items, out }) = &self.paths else { return Ok(()) };
-        let single =
-            [("ledger", ledger), ("rates", rates), ("trunks", trunks), ("accounts", accounts), ("items", items), ("out", out)];
-        let single =
-            single.into_iter().filter_map(|(key, path)| path.as_ref().map(|path| (key, path.span().start, vec![path.get_ref()])));
+        let Some(Paths { ledger, calls, rates, trunks, accounts, items, out }) = &self.paths else {
+            return Ok(());
+        };
+        let single = [
+            ("ledger", ledger),
+            ("rates", rates),
+            ("trunks", trunks),
+            ("accounts", accounts),
+            ("items", items),
+            ("out", out),
+        ];
+        let single = single.into_iter().filter_map(|(key, path)| {
+            path.as_ref().map(|path| (key, path.span().start, vec![path.get_ref()]))
+        });
         let calls = calls.iter().map(|calls| {
             let patterns = match calls.get_ref() {
                 OneOrMany::One(path) => vec![path],
@@ -355,7 +391,9 @@ impl Project {
         });
         for (key, at, paths) in single.chain(calls) {
             if paths.is_empty() || paths.iter().any(|path| path.as_os_str().is_empty()) {
-                return Err(self.wrong(key, at, "is empty").hint("expected a path, or no such line"));
+                return Err(self
+                    .wrong(key, at, "is empty")
+                    .hint("expected a path, or no such line"));
             }
         }
         Ok(())
@@ -377,7 +415,8 @@ impl Project {
     /// shell put in it.
     fn beside(&self, path: &Path) -> PathBuf {
         let joined = self.folder().join(path);
-        let plain: PathBuf = joined.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+        let plain: PathBuf =
+            joined.components().filter(|part| !matches!(part, Component::CurDir)).collect();
         if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
     }
 }
@@ -391,7 +430,9 @@ fn variable(name: &str) -> Option<PathBuf> {
 /// rated and billed on their terms.
 fn refuse_strangers(file: &Path) -> Result<(), CliError> {
     use std::os::unix::fs::MetadataExt;
-    let of = |path: &Path| std::fs::metadata(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
+    let of = |path: &Path| {
+        std::fs::metadata(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())))
+    };
     let (there, here) = (of(file)?, of(Path::new("."))?);
     let is_ours = [0, here.uid(), rustix::process::getuid().as_raw()].contains(&there.uid());
     if is_ours && there.mode() & 0o002 == 0 {
@@ -404,7 +445,8 @@ fn refuse_strangers(file: &Path) -> Result<(), CliError> {
 
 /// The project's file in the working folder, or in the nearest folder above it.
 fn nearest() -> Result<Option<PathBuf>, CliError> {
-    let here = std::env::current_dir().map_err(|e| CliError::failed(format!("the working folder cannot be read: {e}")))?;
+    let here = std::env::current_dir()
+        .map_err(|e| CliError::failed(format!("the working folder cannot be read: {e}")))?;
     let mut above = PathBuf::new();
     for _ in here.ancestors() {
         let file = above.join(FILE_NAME);

@@ -35,7 +35,15 @@ fn check(dir: &std::path::Path) -> Result<(), CliError> {
             grouped(deck.prefix_count(Direction::Origination) as u64),
         ]
     });
-    let header = ["folder", "name", "currency", "files", "rows", "termination prefixes", "origination prefixes"];
+    let header = [
+        "folder",
+        "name",
+        "currency",
+        "files",
+        "rows",
+        "termination prefixes",
+        "origination prefixes",
+    ];
     term::print(&term::table(&header, &header[3..], rows))?;
     term::print("good: every row is understood, and no call has two answers\n")?;
     Ok(())
@@ -45,37 +53,57 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
     let (dir, asked) = match args.what.as_slice() {
         [asked] => (None, asked),
         [dir, asked] => (Some(Path::new(dir)), asked),
-        _ => return Err(CliError::usage("expected a deck's folder and a number, or a number").hint("one number at a time")),
+        _ => {
+            return Err(CliError::usage("expected a deck's folder and a number, or a number")
+                .hint("one number at a time"));
+        }
     };
     let decks = decks::load(&project.rates(dir)?)?;
     let number = |text: &str| Number::parse(text.trim());
     let rated = match (number(asked), Emergency::parse(asked.trim())) {
         (Some(number), _) => Rated::Number(number),
         (None, Some(emergency)) => Rated::Emergency(emergency),
-        (None, None) => return Err(CliError::usage(format!("{asked}: expected + and 7 to 15 digits, or 911"))),
+        (None, None) => {
+            return Err(CliError::usage(format!("{asked}: expected + and 7 to 15 digits, or 911")));
+        }
     };
     let origin = match &args.from {
         None => None,
-        Some(text) => Some(number(text).ok_or_else(|| CliError::usage(format!("--from {text}: expected + and 7 to 15 digits")))?),
+        Some(text) => Some(number(text).ok_or_else(|| {
+            CliError::usage(format!("--from {text}: expected + and 7 to 15 digits"))
+        })?),
     };
-    let service = Direction::from_service(&args.service)
-        .ok_or_else(|| CliError::usage(format!("--service {}: expected termination or origination", args.service)))?;
+    let service = Direction::from_service(&args.service).ok_or_else(|| {
+        CliError::usage(format!("--service {}: expected termination or origination", args.service))
+    })?;
     let at = match &args.at {
-        Some(text) => time::parse_date_or_instant(text)
-            .ok_or_else(|| CliError::usage(format!("--at {text}: expected a date or an instant with an offset")))?,
+        Some(text) => time::parse_date_or_instant(text).ok_or_else(|| {
+            CliError::usage(format!("--at {text}: expected a date or an instant with an offset"))
+        })?,
         None => now(),
     };
-    let found: Vec<_> = decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
+    let found: Vec<_> =
+        decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
     match args.format {
         TextFormat::Json => {
-            let list: Vec<_> = found.iter().map(|(deck, rows)| as_json(deck, rows, rated, origin)).collect();
+            let list: Vec<_> =
+                found.iter().map(|(deck, rows)| as_json(deck, rows, rated, origin)).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
         TextFormat::Text => {
             for (deck, rows) in &found {
-                let from = origin.map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
-                let title = format!("{}: {service} to {rated} from {from} at {}", deck.name, time::text(at));
-                term::print(&format!("{}\n{}", term::heading(&title), as_text(deck, rows, rated, origin)))?;
+                let from = origin
+                    .map_or_else(|| "an unknown origin".to_owned(), |number| number.to_string());
+                let title = format!(
+                    "{}: {service} to {rated} from {from} at {}",
+                    deck.name,
+                    time::text(at)
+                );
+                term::print(&format!(
+                    "{}\n{}",
+                    term::heading(&title),
+                    as_text(deck, rows, rated, origin)
+                ))?;
             }
         }
     }
@@ -133,7 +161,12 @@ fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number
     )
 }
 
-fn as_json(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> serde_json::Value {
+fn as_json(
+    deck: &Deck,
+    rows: &[Considered],
+    rated: Rated,
+    origin: Option<Number>,
+) -> serde_json::Value {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {

@@ -26,11 +26,16 @@ pub fn run(args: &ReportArgs, project: &Project) -> Result<(), CliError> {
 }
 
 /// A run by its id, or the last one; and the reason for its undo, if it was undone.
-fn find<'a>(history: &'a History, run_id: Option<&str>) -> Result<(&'a Run, Option<&'a str>), CliError> {
+fn find<'a>(
+    history: &'a History,
+    run_id: Option<&str>,
+) -> Result<(&'a Run, Option<&'a str>), CliError> {
     let Some(run_id) = run_id else {
         let last = history.runs.last().map(|run| (run, None));
-        return last
-            .ok_or_else(|| CliError::failed("the ledger has no run").hint("`trunkrate runs` lists those that were undone"));
+        return last.ok_or_else(|| {
+            CliError::failed("the ledger has no run")
+                .hint("`trunkrate runs` lists those that were undone")
+        });
     };
     let named = |run: &&Run| run.manifest.run_id == run_id;
     if let Some(run) = history.runs.iter().find(named) {
@@ -38,7 +43,7 @@ fn find<'a>(history: &'a History, run_id: Option<&str>) -> Result<(&'a Run, Opti
     }
     // A run that was undone, booked and undone again has one id: the last undo counts.
     let undone = history.undone.iter().rev().find(|undone| named(&&undone.run));
-    undone
-        .map(|undone| (&undone.run, Some(undone.reason.as_str())))
-        .ok_or_else(|| CliError::failed(format!("there is no run {run_id}")).hint("`trunkrate runs` lists them"))
+    undone.map(|undone| (&undone.run, Some(undone.reason.as_str()))).ok_or_else(|| {
+        CliError::failed(format!("there is no run {run_id}")).hint("`trunkrate runs` lists them")
+    })
 }

@@ -104,9 +104,13 @@ struct Booked {
 /// Explains a call from the ledger, or from files.
 pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
     if args.accounts.is_some() && args.cdrs.is_empty() && args.rates.is_none() {
-        return Err(CliError::usage("--accounts needs --cdrs or --rates: without them the call is explained as it was booked"));
+        return Err(CliError::usage(
+            "--accounts needs --cdrs or --rates: without them the call is explained as it was \
+             booked",
+        ));
     }
-    let case = if args.cdrs.is_empty() { from_ledger(args, project)? } else { from_files(args, project)? };
+    let case =
+        if args.cdrs.is_empty() { from_ledger(args, project)? } else { from_files(args, project)? };
     let text = match args.format {
         TextFormat::Text => as_text(&case),
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&case))?),
@@ -125,12 +129,20 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let inputs = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)?;
     let found = source::find(&args.cdrs)?;
     let memory = Memory::of_machine();
-    let intake = LoadedNight::read(inputs, &found.files, Waits::default(), (memory, &std::env::temp_dir()), &Arc::default())?;
+    let intake = LoadedNight::read(
+        inputs,
+        &found.files,
+        Waits::default(),
+        (memory, &std::env::temp_dir()),
+        &Arc::default(),
+    )?;
     let Some(session) = intake.settle_family(&args.call)? else {
         return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
     };
     let calls = &session.calls;
-    let versions: Vec<usize> = (0..calls.len()).filter(|record| calls.sid_text(*record).to_string() == args.call).collect();
+    let versions: Vec<usize> = (0..calls.len())
+        .filter(|record| calls.sid_text(*record).to_string() == args.call)
+        .collect();
     let rank = |record: &&usize| session.night.class[**record];
     let Some(record) = versions.iter().min_by_key(rank).copied() else {
         return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
@@ -138,13 +150,17 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let tariff = session.tariff();
     let Some(scene) = session.night.scene(calls, &session.earlier, record) else {
         let detail = session.detail(record)?;
-        return Err(not_rated(&args.call, session.night.class[record], session.night.reason[record], &detail));
+        return Err(not_rated(
+            &args.call,
+            session.night.class[record],
+            session.night.reason[record],
+            &detail,
+        ));
     };
     let deck = tariff.deck_of(calls.account[record]).map(|(_, deck)| deck);
     let Some(deck) = deck else {
-        return Err(
-            CliError::failed("no deck prices this account").hint("name one in accounts.csv, or call a deck folder `default`")
-        );
+        return Err(CliError::failed("no deck prices this account")
+            .hint("name one in accounts.csv, or call a deck folder `default`"));
     };
     let question = Question {
         scenario: scene.scenario,
@@ -189,9 +205,13 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
 fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> CliError {
     match (class, reason) {
         (Class::Suspended, Some(reason)) => {
-            CliError::failed(format!("the call {sid} cannot be rated: {reason}: {detail}")).hint(advice::hint(reason, detail))
+            CliError::failed(format!("the call {sid} cannot be rated: {reason}: {detail}"))
+                .hint(advice::hint(reason, detail))
         }
-        (class, _) => CliError::failed(format!("the call {sid} is {}: there is nothing to rate", class.as_str())),
+        (class, _) => CliError::failed(format!(
+            "the call {sid} is {}: there is nothing to rate",
+            class.as_str()
+        )),
     }
 }
 
@@ -206,14 +226,27 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
             find::refuse_damaged_ids(&history)?;
         }
         return Err(match waits {
-            Some(row) => not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail),
-            None => CliError::failed(format!("the call {} is not in the ledger {}", args.call, ledger.folder().display())),
+            Some(row) => {
+                not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail)
+            }
+            None => CliError::failed(format!(
+                "the call {} is not in the ledger {}",
+                args.call,
+                ledger.folder().display()
+            )),
         });
     };
-    let root_sid = if row.parent_call_sid.is_empty() { row.call_sid.clone() } else { row.parent_call_sid.clone() };
+    let root_sid = if row.parent_call_sid.is_empty() {
+        row.call_sid.clone()
+    } else {
+        row.parent_call_sid.clone()
+    };
     let Some((root, _)) = find::find_log_row(&history, &root_sid)? else {
-        return Err(CliError::failed(format!("the ledger has the child {} without its parent {root_sid}", args.call))
-            .hint("run `trunkrate verify`"));
+        return Err(CliError::failed(format!(
+            "the ledger has the child {} without its parent {root_sid}",
+            args.call
+        ))
+        .hint("run `trunkrate verify`"));
     };
     let (decks, deck_source) = decks_for(args, &ledger, run)?;
     let accounts = accounts_for(args, &ledger, run)?;
@@ -222,10 +255,12 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     };
     let mut texts = Interner::default();
     let Some((scenario, parties)) = scene_of(&row, &root, &mut texts) else {
-        return Err(CliError::failed(format!("the log of {} has no scenario", args.call)).hint("run `trunkrate verify`"));
+        return Err(CliError::failed(format!("the log of {} has no scenario", args.call))
+            .hint("run `trunkrate verify`"));
     };
     let policy = project.named_policy()?;
-    let (rule, withheld) = policy.map_or_else(|| booked_policy(run), |policy| (policy.leg_rule, policy.withheld_numbers));
+    let (rule, withheld) = policy
+        .map_or_else(|| booked_policy(run), |policy| (policy.leg_rule, policy.withheld_numbers));
     let question = Question {
         scenario,
         parties,
@@ -254,8 +289,11 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
         return Ok((decks::load(rates)?, rates.display().to_string()));
     }
     let Some(hash) = &run.manifest.decks_hash else {
-        return Err(CliError::failed(format!("the run {} does not say which decks it rated with", run.manifest.run_id))
-            .hint("run `trunkrate verify`"));
+        return Err(CliError::failed(format!(
+            "the run {} does not say which decks it rated with",
+            run.manifest.run_id
+        ))
+        .hint("run `trunkrate verify`"));
     };
     let folder = ledger.archive_folder().join(hash);
     let own_name = run.manifest.decks.first().map(|deck| deck.folder.clone()).unwrap_or_default();
@@ -265,13 +303,16 @@ fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, St
 fn accounts_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<Accounts, CliError> {
     Ok(match (&args.accounts, &run.manifest.accounts_hash) {
         (Some(path), _) => accounts::load(path)?.0,
-        (None, Some(hash)) => accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?,
+        (None, Some(hash)) => {
+            accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?
+        }
         (None, None) => Accounts::new(),
     })
 }
 
 fn deck_for<'a>(decks: &'a Decks, accounts: &Accounts, account: &str) -> Option<&'a Deck> {
-    let named = accounts.get(account).map(|account| account.deck.as_str()).filter(|deck| !deck.is_empty());
+    let named =
+        accounts.get(account).map(|account| account.deck.as_str()).filter(|deck| !deck.is_empty());
     // Another folder may lack the deck that the account names: if it has one deck only, that one is
     // meant.
     let index = match named {
@@ -295,7 +336,9 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
     let c = match scenario {
         Scenario::Root(_) => None,
         // A SIP target stays an endpoint, even if its user is a number.
-        Scenario::Transfer(_) if row.to.starts_with("sip") => Some(PartyRef::endpoint(texts.id(&row.to))),
+        Scenario::Transfer(_) if row.to.starts_with("sip") => {
+            Some(PartyRef::endpoint(texts.id(&row.to)))
+        }
         Scenario::Transfer(_) => Some(pack(&row.to)),
     };
     Some((scenario, Parties { a, b, c }))
@@ -304,20 +347,32 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
 fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
     let rows = find::family(history, root)?;
     let rows = Rows::new(Path::new("calls"), 0, &rows);
-    let (texts, numbers) = (rows.texts(["role", "call_sid", "from", "to"]), rows.longs(["duration_seconds", "amount"])?);
+    let (texts, numbers) = (
+        rows.texts(["role", "call_sid", "from", "to"]),
+        rows.longs(["duration_seconds", "amount"])?,
+    );
     let mut family = Vec::new();
     for at in (0..rows.height()).filter(|at| texts.row(*at)[1] != except) {
         let ([role, sid, from, to], [seconds, amount]) = (texts.row(at), numbers.row(at)?);
         let amount = decimal_text(amount.into(), crate::money::AMOUNT_DECIMALS, 5);
-        family.push([role.to_owned(), sid.to_owned(), format!("{from} → {to}"), seconds.to_string(), amount]);
+        family.push([
+            role.to_owned(),
+            sid.to_owned(),
+            format!("{from} → {to}"),
+            seconds.to_string(),
+            amount,
+        ]);
     }
     Ok(family)
 }
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {
     let claims = BilledBy::of(&history.issued);
-    let billing =
-        billed_by::billing(claims.on(&row.account_sid, &row.currency), &run.manifest.run_id, billed_by::month_of(row.start));
+    let billing = billed_by::billing(
+        claims.on(&row.account_sid, &row.currency),
+        &run.manifest.run_id,
+        billed_by::month_of(row.start),
+    );
     let invoice = |claim: &Claim<'_>| {
         let credit = batch::credit_of(&history.issued, &claim.entry.number);
         (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))
@@ -355,7 +410,8 @@ fn party_text(party: PartyRef, texts: &Interner) -> String {
 }
 
 fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, CliError> {
-    let answer: Answer<'_> = explain(question, texts).map_err(|e| CliError::failed(format!("call {}: {e}", head.sid)))?;
+    let answer: Answer<'_> = explain(question, texts)
+        .map_err(|e| CliError::failed(format!("call {}: {e}", head.sid)))?;
     let parties = &question.parties;
     let cell = crate::rating::log_cell(question.scenario);
     Ok(Case {
@@ -386,7 +442,8 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
     let origin = leg.plan.and_then(|plan| plan.origin);
     let priced = leg.priced.as_ref().map(|(hit, rate, charge)| {
         let file = question.deck.files[rate.file as usize].clone();
-        let (destination_prefix, origin_prefix) = leg.plan.map(|plan| hit.prefixes(plan.rated, plan.origin)).unwrap_or_default();
+        let (destination_prefix, origin_prefix) =
+            leg.plan.map(|plan| hit.prefixes(plan.rated, plan.origin)).unwrap_or_default();
         Priced {
             place: format!("{file}:{}", rate.line),
             file,
@@ -421,13 +478,16 @@ fn why_unknown(party: PartyRef, texts: &Interner) -> String {
     // A number that is no origin is one that the carrier writes for a withheld caller.
     if let Some(number) = party.as_number().or_else(|| party.origin_number(texts)) {
         let at = WITHHELD_NUMBERS.iter().position(|text| Number::parse(text) == Some(number));
-        let word = at.map(|at| format!(" ({} on a keypad)", WITHHELD_WORDS[at])).unwrap_or_default();
+        let word =
+            at.map(|at| format!(" ({} on a keypad)", WITHHELD_WORDS[at])).unwrap_or_default();
         return format!("{number} stands for a withheld caller{word}");
     }
     match party.unpack(texts) {
         Party::Endpoint(endpoint) => format!("the user of {endpoint} is no number"),
         Party::Unknown(text) if text.is_empty() => "there is no caller".to_owned(),
-        Party::Unknown(text) if is_mangled(&text) => format!("{text} is no number: {}", no_number(&text)),
+        Party::Unknown(text) if is_mangled(&text) => {
+            format!("{text} is no number: {}", no_number(&text))
+        }
         Party::Unknown(text) => format!("{text} is no number"),
         Party::Number(number) => format!("{number} is no origin"),
     }
@@ -441,7 +501,8 @@ fn published_row(scenario: Scenario) -> (String, String) {
         ),
         Scenario::Transfer(transfer) => {
             let row = transfer.row();
-            let legs = row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+            let legs =
+                row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
             (
                 format!("{} A→B, transferred to {}", row.parent.title(), row.target_words),
                 format!("{legs}, each × child duration; log {}", row.child_log),
@@ -461,18 +522,29 @@ fn as_text(case: &Case) -> String {
         if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }
     ));
     line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
-    for (letter, party) in ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty()) {
+    for (letter, party) in
+        ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty())
+    {
         line(format!("  {letter}          {}", visible(party)));
     }
     line(format!("  in the log {} → {}", visible(&case.log.0), visible(&case.log.1)));
     for [role, sid, way, seconds, amount] in &case.family {
-        line(format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way)).trim_end().to_owned());
+        line(
+            format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way))
+                .trim_end()
+                .to_owned(),
+        );
     }
     let (row, bills) = published_row(case.scenario);
     line(term::heading(&format!("scenario {}", case.scenario)));
     line(format!("  published  {row}"));
     line(format!("  bills      {bills}"));
-    line(format!("  deck       {} ({}), {}", visible(&case.deck), visible(&case.deck_source), case.currency));
+    line(format!(
+        "  deck       {} ({}), {}",
+        visible(&case.deck),
+        visible(&case.deck_source),
+        case.currency
+    ));
     for (number, leg) in (1..).zip(&case.legs) {
         out.push_str(&leg_lines(case, number, leg));
     }
@@ -483,8 +555,10 @@ fn as_text(case: &Case) -> String {
 fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
     let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
     let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
-    let unknown = leg.unknown_because.as_ref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
-    let origin = if leg.origin.is_empty() { format!("unknown{unknown}") } else { leg.origin.clone() };
+    let unknown =
+        leg.unknown_because.as_ref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
+    let origin =
+        if leg.origin.is_empty() { format!("unknown{unknown}") } else { leg.origin.clone() };
     let _ = writeln!(out, "  rated by   {}, origin {origin}", leg.rated);
     let Some(p) = &leg.priced else {
         let why = if case.bills {
@@ -495,7 +569,11 @@ fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
         let _ = writeln!(out, "  amount     {why}");
         return out;
     };
-    let from = if p.origin_prefix.is_empty() { "any origin".to_owned() } else { format!("origin {}", p.origin_prefix) };
+    let from = if p.origin_prefix.is_empty() {
+        "any origin".to_owned()
+    } else {
+        format!("origin {}", p.origin_prefix)
+    };
     let _ = writeln!(
         out,
         "  row        {} destination {}, {from}: {}",
@@ -508,7 +586,11 @@ fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
         "  seconds    {} s → {} s billed ({}/{}, minimum {} s)",
         case.duration, p.billed_seconds, p.initial, p.increment, p.minimum
     );
-    let _ = writeln!(out, "  exact      {} + {} × {} / 60 = {} {}", p.fee, p.price, p.billed_seconds, p.exact, case.currency);
+    let _ = writeln!(
+        out,
+        "  exact      {} + {} × {} / 60 = {} {}",
+        p.fee, p.price, p.billed_seconds, p.exact, case.currency
+    );
     let _ = writeln!(
         out,
         "  amount     {} {} ({} to {} decimals)",
@@ -526,20 +608,32 @@ fn difference(case: &Case) -> Option<Total> {
 }
 
 fn total_lines(case: &Case) -> String {
-    let total = case.total.map_or_else(|| "none: one leg has no rate".to_owned(), |total| format!("{total} {}", case.currency));
+    let total = case.total.map_or_else(
+        || "none: one leg has no rate".to_owned(),
+        |total| format!("{total} {}", case.currency),
+    );
     let mut out = format!("{} {total}\n", term::heading("total"));
     if let Some(booked) = &case.booked {
         let legs = booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
         let legs = if legs.is_empty() { String::new() } else { format!(" ({legs})") };
-        let _ = writeln!(out, "  booked     {} {}{legs} in run {}", booked.amount, booked.currency, booked.run_id);
+        let _ = writeln!(
+            out,
+            "  booked     {} {}{legs} in run {}",
+            booked.amount, booked.currency, booked.run_id
+        );
         let _ = match difference(case) {
-            Some(difference) if difference == Total::default() => writeln!(out, "  difference none"),
+            Some(difference) if difference == Total::default() => {
+                writeln!(out, "  difference none")
+            }
             Some(difference) => writeln!(out, "  difference {difference} {}", case.currency),
-            None if booked.currency != case.currency => writeln!(out, "  difference - (other currencies)"),
+            None if booked.currency != case.currency => {
+                writeln!(out, "  difference - (other currencies)")
+            }
             None => writeln!(out, "  difference -"),
         };
         for (number, credit) in &booked.invoices {
-            let credit = credit.as_ref().map(|credit| format!(", credited by {credit}")).unwrap_or_default();
+            let credit =
+                credit.as_ref().map(|credit| format!(", credited by {credit}")).unwrap_or_default();
             let _ = writeln!(out, "  invoiced   {number}{credit}");
         }
     }
@@ -547,7 +641,8 @@ fn total_lines(case: &Case) -> String {
 }
 
 fn as_json(case: &Case) -> Value {
-    let legs: Vec<Value> = (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
+    let legs: Vec<Value> =
+        (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
     let family: Vec<Value> = case.family.iter().map(|[role, sid, way, seconds, amount]| json!({"role": role, "call_sid": sid, "log": way, "duration_seconds": seconds.parse::<u64>().ok(), "amount": amount})).collect();
     let booked = case.booked.as_ref().map(|booked| {
         let invoices = booked.invoices.iter().map(|(number, credit)| json!({"number": number, "credited_by": credit}));

@@ -8,8 +8,10 @@ use crate::ingest::source::{self, CallPath};
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::given::Inputs;
 use crate::inputs::sheet;
+use crate::job::book;
+use crate::job::book::Summary;
 use crate::job::changes::Changes;
-use crate::job::run::{self, LoadedNight, SettledRun, Summary};
+use crate::job::run::{LoadedNight, SettledRun};
 use crate::ledger::index::catalog;
 use crate::ledger::manifest::RunKind;
 use crate::ledger::tables::waits;
@@ -28,9 +30,18 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     set_threads(args.threads)?;
     let found = project.calls(&args.cdrs)?;
     for path in &found.left_out {
-        term::report("note", &format!("{}: left out, {}", path.display(), source::why_left_out(path)));
+        term::report(
+            "note",
+            &format!("{}: left out, {}", path.display(), source::why_left_out(path)),
+        );
     }
-    night((&args.rating, project), &found.files, args.no_transfers, args.max_suspended, RunKind::Run)
+    night(
+        (&args.rating, project),
+        &found.files,
+        args.no_transfers,
+        args.max_suspended,
+        RunKind::Run,
+    )
 }
 
 /// Rates all suspended records again, without new calls.
@@ -61,15 +72,20 @@ fn night(
     let inputs = inputs(args, project, trunks.as_deref(), no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
-    let total = files.iter().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|meta| meta.len()).sum();
+    let total = files
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|meta| meta.len())
+        .sum();
     let progress = term::Progress::start(total);
     let memory = args.memory.unwrap_or_else(Memory::of_machine);
     let waiting = waits::of_history(&history)?;
-    let intake = LoadedNight::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let intake =
+        LoadedNight::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
     refuse_too_many(max_suspended, &session)?;
-    let summary = run::book(&ledger, &lock, &mut history, &session, kind)?;
+    let summary = book::book(&ledger, &lock, &mut history, &session, kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     for note in &summary.notes {
@@ -79,21 +95,38 @@ fn night(
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }
     say_what_is_odd(&summary);
-    if let (Some(trunks), Some(count)) = (trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk)) {
-        term::report("note", &format!("{}: lacks the trunk of {} waiting records", trunks.display(), grouped(*count)));
+    if let (Some(trunks), Some(count)) =
+        (trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk))
+    {
+        term::report(
+            "note",
+            &format!(
+                "{}: lacks the trunk of {} waiting records",
+                trunks.display(),
+                grouped(*count)
+            ),
+        );
     }
     tell_unlisted(&summary);
     let text = match args.format {
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
         TextFormat::Text => as_text(&summary) + &head(&history),
     };
-    print_what_is_done(&text, &format!("run {run} is booked, but its summary could not be printed"));
+    print_what_is_done(
+        &text,
+        &format!("run {run} is booked, but its summary could not be printed"),
+    );
     Ok(())
 }
 
 /// The accepted changes since the last run; an error if there are any and they are not accepted.
 /// Prints the changes that are only noted.
-pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool) -> Result<Vec<String>, CliError> {
+pub fn changes(
+    ledger: &Ledger,
+    history: &History,
+    inputs: &Inputs,
+    accept: bool,
+) -> Result<Vec<String>, CliError> {
     let Changes { run_id, stopping, notes } = Changes::since_last_run(ledger, history, inputs)?;
     for note in notes {
         term::report("note", &note);
@@ -103,15 +136,25 @@ pub fn changes(ledger: &Ledger, history: &History, inputs: &Inputs, accept: bool
     }
     let list = format!("\n  {}", stopping.join("\n  "));
     if accept {
-        term::report("note", &format!("accepted, and kept with the run: changed since run {run_id}:{list}"));
+        term::report(
+            "note",
+            &format!("accepted, and kept with the run: changed since run {run_id}:{list}"),
+        );
         return Ok(stopping);
     }
-    Err(CliError::failed(format!("changed since run {run_id}:{list}\nnothing was booked"))
-        .hint("put back what was not meant to change; --accept-changes books it as it is now, and keeps this list with the run"))
+    Err(CliError::failed(format!("changed since run {run_id}:{list}\nnothing was booked")).hint(
+        "put back what was not meant to change; --accept-changes books it as it is now, and \
+               keeps this list with the run",
+    ))
 }
 
 /// Loads the inputs of rating, as the flags and the project name them.
-fn inputs(args: &RatingArgs, project: &Project, trunks: Option<&Path>, no_transfers: bool) -> Result<Inputs, CliError> {
+fn inputs(
+    args: &RatingArgs,
+    project: &Project,
+    trunks: Option<&Path>,
+    no_transfers: bool,
+) -> Result<Inputs, CliError> {
     let rates = project.rates(args.rates.as_deref())?;
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
     let policy = Policy { no_transfers, ..project.policy()? };
@@ -137,12 +180,19 @@ fn note_trunks_without_domains(inputs: &Inputs, path: Option<&Path>) {
     let is_odd = |domain: &str| !TerminationDomain::AnyOfCarrier.contains(domain);
     for (problem, found) in [
         ("no domain_name", of(&|domain| domain.is_none())),
-        ("domain_name is no host such as example.pstn.twilio.com", of(&|domain| domain.is_some_and(is_odd))),
+        (
+            "domain_name is no host such as example.pstn.twilio.com",
+            of(&|domain| domain.is_some_and(is_odd)),
+        ),
     ] {
         let Some(first) = found.first() else { continue };
-        let more = if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
+        let more =
+            if found.len() == 1 { String::new() } else { format!(" and {} more", found.len() - 1) };
         let as_sip = "a transfer to a number at a host of theirs is billed as SIP";
-        term::report("note", &format!("{}: trunk {first}{more}: {problem}: {as_sip}", path.display()));
+        term::report(
+            "note",
+            &format!("{}: trunk {first}{more}: {problem}: {as_sip}", path.display()),
+        );
     }
 }
 
@@ -152,7 +202,8 @@ fn note_open_ends(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
         return;
     }
     let files = inputs.decks.files.iter();
-    let mut notes: Vec<String> = files.filter_map(|(name, bytes)| sheet::open_end(&rates.join(name), bytes)).collect();
+    let mut notes: Vec<String> =
+        files.filter_map(|(name, bytes)| sheet::open_end(&rates.join(name), bytes)).collect();
     if let (Some(path), Some((_, text))) = (accounts, &inputs.accounts) {
         notes.extend(sheet::open_end(path, text.as_bytes()));
     }
@@ -165,7 +216,10 @@ fn note_open_ends(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
 /// the wrong one, or its deck column has another name.
 fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Option<&Path>) {
     let decks = inputs.decks.decks.len();
-    let names_one = inputs.accounts.as_ref().is_some_and(|(list, _)| list.values().any(|account| !account.deck.is_empty()));
+    let names_one = inputs
+        .accounts
+        .as_ref()
+        .is_some_and(|(list, _)| list.values().any(|account| !account.deck.is_empty()));
     if decks < 2 || names_one {
         return;
     }
@@ -177,7 +231,10 @@ fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Opt
         Some(accounts) => (accounts, "no account names a deck"),
         None => (rates, "no accounts file says which deck is whose"),
     };
-    term::report("note", &format!("{}: {nobody}, and there are {decks}: {becomes}", file.display()));
+    term::report(
+        "note",
+        &format!("{}: {nobody}, and there are {decks}: {becomes}", file.display()),
+    );
 }
 
 /// Locks a ledger for writing, and reads its history.
@@ -187,7 +244,13 @@ pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let catalog = catalog::Stored::read(ledger)?;
     lock.begin(ledger, &history)?;
     if catalog.is_lost(&history) {
-        term::report("note", &format!("{}: the catalog was lost; it is made again from the runs", ledger.folder().display()));
+        term::report(
+            "note",
+            &format!(
+                "{}: the catalog was lost; it is made again from the runs",
+                ledger.folder().display()
+            ),
+        );
     }
     // Brings the catalog up to date after a run that died, before anything else is changed. A
     // failure may be ignored, because the next try reports it; but the catalog must know of an undo
@@ -211,7 +274,9 @@ pub fn head(history: &History) -> String {
 /// was not done.
 pub fn print_what_is_done(text: &str, but: &str) {
     match term::print(text) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => term::report("note", &format!("{but}: {e}")),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            term::report("note", &format!("{but}: {e}"));
+        }
         _ => {}
     }
 }
@@ -223,7 +288,10 @@ fn say_what_is_odd(summary: &Summary) {
             let (column, field) = (visible(column), field.as_str());
             term::report(
                 "note",
-                &format!("{file}: the column `{column}` is not read; it resembles `{field}`, which the file lacks"),
+                &format!(
+                    "{file}: the column `{column}` is not read; it resembles `{field}`, which the \
+                     file lacks"
+                ),
             );
         }
     }
@@ -232,10 +300,17 @@ fn say_what_is_odd(summary: &Summary) {
             Neighbour::Next => ("not the last page", "next one"),
             Neighbour::Previous => ("not the first page", "one before"),
         };
-        term::report("note", &format!("{file}: is {what}: the {which}, {}, is not among the files", visible(place)));
+        term::report(
+            "note",
+            &format!("{file}: is {what}: the {which}, {}, is not among the files", visible(place)),
+        );
     }
     if summary.mangled_callers > 0 {
-        let calls = if summary.mangled_callers == 1 { "call has a caller that is" } else { "calls have callers that are" };
+        let calls = if summary.mangled_callers == 1 {
+            "call has a caller that is"
+        } else {
+            "calls have callers that are"
+        };
         term::report(
             "note",
             &format!(
@@ -246,25 +321,49 @@ fn say_what_is_odd(summary: &Summary) {
     }
     let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);
     if read > 0 && ignored == read {
-        let directions: Vec<String> =
-            summary.ignored_by_direction.iter().map(|(direction, count)| format!("{} {direction}", grouped(*count))).collect();
-        term::report("warning", &format!("all {} records were ignored: {}", grouped(read), directions.join(", ")));
-        term::report("hint", "an export of trunk calls has the directions trunking-terminating and trunking-originating");
+        let directions: Vec<String> = summary
+            .ignored_by_direction
+            .iter()
+            .map(|(direction, count)| format!("{} {direction}", grouped(*count)))
+            .collect();
+        term::report(
+            "warning",
+            &format!("all {} records were ignored: {}", grouped(read), directions.join(", ")),
+        );
+        term::report(
+            "hint",
+            "an export of trunk calls has the directions trunking-terminating and \
+             trunking-originating",
+        );
     }
 }
 
-fn refuse_too_many(max_suspended: Option<MaxSuspended>, session: &SettledRun) -> Result<(), CliError> {
+fn refuse_too_many(
+    max_suspended: Option<MaxSuspended>,
+    session: &SettledRun,
+) -> Result<(), CliError> {
     let tally = session.tally();
     let (suspended, read) = (tally.new_in_suspense.records, tally.read.records);
     match max_suspended {
         Some(most) if most.is_exceeded(suspended, read) => {
             let reasons = session.suspended_by_reason();
-            let list = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ");
+            let list = reasons
+                .iter()
+                .map(|(reason, count)| format!("{count} {reason}"))
+                .collect::<Vec<_>>()
+                .join(", ");
             let backlog = tally.of(Class::Suspended).records - suspended;
-            let before = if backlog == 0 { String::new() } else { format!(" ({backlog} of them waited before)") };
+            let before = if backlog == 0 {
+                String::new()
+            } else {
+                format!(" ({backlog} of them waited before)")
+            };
             Err(CliError::new(
                 Kind::TooManySuspended,
-                format!("{suspended} records would be suspended, --max-suspended is {most}: {list}{before}; nothing was booked"),
+                format!(
+                    "{suspended} records would be suspended, --max-suspended is {most}: \
+                     {list}{before}; nothing was booked"
+                ),
             ))
         }
         _ => Ok(()),
@@ -281,7 +380,9 @@ pub fn tell_unlisted(summary: &Summary) {
     if accounts.is_empty() {
         return;
     }
-    let many = |count: u64, one: &str| format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" });
+    let many = |count: u64, one: &str| {
+        format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" })
+    };
     let calls = accounts.values().sum();
     let named: Vec<&str> = accounts.keys().take(NAMED).map(String::as_str).collect();
     let more = accounts.len() - named.len();
@@ -289,10 +390,16 @@ pub fn tell_unlisted(summary: &Summary) {
     let (becomes, hint) = if summary.suspended_by_reason.contains_key(&Reason::UnlistedAccount) {
         ("waiting as unlisted-account", "list them: the next run bills what waits")
     } else {
-        ("billed by the default deck", "list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait")
+        (
+            "billed by the default deck",
+            "list them, or set `policy.unlisted_accounts = \"suspend\"` to let such calls wait",
+        )
     };
     let (lacking, calls) = (many(accounts.len() as u64, "account"), many(calls, "call"));
-    let problem = format!("the accounts file lacks {lacking} with {calls}, {becomes}: {}{more}", named.join(", "));
+    let problem = format!(
+        "the accounts file lacks {lacking} with {calls}, {becomes}: {}{more}",
+        named.join(", ")
+    );
     term::report("note", &problem);
     term::report("hint", hint);
 }
@@ -309,8 +416,11 @@ pub fn as_json(summary: &Summary) -> Value {
     for (name, count) in counts(summary) {
         object.insert(name.to_owned(), json!(count.records));
     }
-    let by_reason: Map<_, _> =
-        summary.suspended_by_reason.iter().map(|(reason, count)| (reason.as_str().to_owned(), json!(count))).collect();
+    let by_reason: Map<_, _> = summary
+        .suspended_by_reason
+        .iter()
+        .map(|(reason, count)| (reason.as_str().to_owned(), json!(count)))
+        .collect();
     object.insert("suspended_by_reason".to_owned(), Value::Object(by_reason));
     object.insert("ignored_by_direction".to_owned(), json!(summary.ignored_by_direction));
     let page = |(file, which, place): &(String, Neighbour, String)| match which {
@@ -320,19 +430,27 @@ pub fn as_json(summary: &Summary) -> Value {
     object.insert("incomplete".to_owned(), summary.incomplete.iter().map(page).collect());
     object.insert("mangled_callers".to_owned(), json!(summary.mangled_callers));
     object.insert("legs".to_owned(), json!(summary.legs));
-    let amount: Map<_, _> = summary.amount.iter().map(|(currency, total)| (currency.clone(), json!(total.to_string()))).collect();
+    let amount: Map<_, _> = summary
+        .amount
+        .iter()
+        .map(|(currency, total)| (currency.clone(), json!(total.to_string())))
+        .collect();
     object.insert("amount".to_owned(), Value::Object(amount));
     object.insert("unlisted_accounts".to_owned(), json!(summary.unlisted_accounts));
-    let seconds: Map<_, _> = counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
+    let seconds: Map<_, _> =
+        counts(summary).map(|(name, count)| (name.to_owned(), json!(count.seconds))).collect();
     object.insert("seconds".to_owned(), Value::Object(seconds));
     Value::Object(object)
 }
 
 /// A summary for people.
 pub fn as_text(summary: &Summary) -> String {
-    let mut lines = vec![term::heading(&format!("run {}", summary.run_id.as_deref().unwrap_or("-")))];
-    let width = counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
-    let seconds_width = counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();
+    let mut lines =
+        vec![term::heading(&format!("run {}", summary.run_id.as_deref().unwrap_or("-")))];
+    let width =
+        counts(summary).map(|(_, count)| grouped(count.records).len()).max().unwrap_or_default();
+    let seconds_width =
+        counts(summary).map(|(_, count)| grouped(count.seconds).len()).max().unwrap_or_default();
     for (place, (name, count)) in counts(summary).enumerate() {
         // The conservation law: read + retried = rated + free + …
         let sign = match place {
@@ -349,20 +467,26 @@ pub fn as_text(summary: &Summary) -> String {
     if !summary.suspended_by_reason.is_empty() {
         lines.push(term::heading("suspended"));
         lines.extend(
-            summary
-                .suspended_by_reason
-                .iter()
-                .map(|(reason, count)| format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))),
+            summary.suspended_by_reason.iter().map(|(reason, count)| {
+                format!("   {:<24} {:>6}", reason.as_str(), grouped(*count))
+            }),
         );
     }
     if !summary.ignored_by_direction.is_empty() {
         lines.push(term::heading("ignored"));
         lines.extend(
-            summary.ignored_by_direction.iter().map(|(direction, count)| format!("   {direction:<24} {:>6}", grouped(*count))),
+            summary
+                .ignored_by_direction
+                .iter()
+                .map(|(direction, count)| format!("   {direction:<24} {:>6}", grouped(*count))),
         );
     }
     lines.push(term::heading("booked"));
-    lines.push(format!("   {} {}", grouped(summary.legs), if summary.legs == 1 { "leg" } else { "legs" }));
+    lines.push(format!(
+        "   {} {}",
+        grouped(summary.legs),
+        if summary.legs == 1 { "leg" } else { "legs" }
+    ));
     lines.extend(summary.amount.iter().map(|(currency, total)| format!("   {total} {currency}")));
     lines.push(String::new());
     lines.join("\n")
@@ -372,8 +496,11 @@ pub fn as_text(summary: &Summary) -> String {
 pub fn times(times: &super::args::Times) -> Result<Option<std::ops::Range<i64>>, CliError> {
     let bound = |text: &Option<String>, name: &str, default: i64| match text {
         None => Ok(default),
-        Some(text) => crate::time::parse_date_or_instant(text)
-            .ok_or_else(|| CliError::usage(format!("{name} {text}: expected a date (2026-11-20) or an instant with an offset"))),
+        Some(text) => crate::time::parse_date_or_instant(text).ok_or_else(|| {
+            CliError::usage(format!(
+                "{name} {text}: expected a date (2026-11-20) or an instant with an offset"
+            ))
+        }),
     };
     if times.from.is_none() && times.to.is_none() {
         return Ok(None);

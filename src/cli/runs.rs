@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::project::Project;
 use super::run::{head, open_to_write, print_what_is_done};
 use super::term::{self, grouped};
-use crate::job::run;
+use crate::job::book;
 use crate::ledger::History;
 use crate::ledger::manifest::Manifest;
 use crate::ledger::runs::undo;
@@ -20,7 +20,8 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
         TableFormat::Table => term::print(&(as_table(&history) + &head(&history)))?,
         TableFormat::Csv => as_csv(&history, args.cells)?,
         TableFormat::Json => {
-            let list: Vec<Value> = rows(&history).map(|(manifest, undone)| as_json(manifest, undone)).collect();
+            let list: Vec<Value> =
+                rows(&history).map(|(manifest, undone)| as_json(manifest, undone)).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
@@ -33,10 +34,16 @@ fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&Undone>)>
     history.runs.iter().map(|run| (&run.manifest, None)).chain(undone)
 }
 
-const COUNTS: [&str; 8] = ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "closed"];
+const COUNTS: [&str; 8] =
+    ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "closed"];
 
 fn amount(manifest: &Manifest) -> String {
-    manifest.amount.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect::<Vec<_>>().join(", ")
+    manifest
+        .amount
+        .iter()
+        .map(|(currency, amount)| format!("{amount} {currency}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The reason that a person gave, the imported night, or the files that were read.
@@ -68,11 +75,13 @@ fn as_table(history: &History) -> String {
 }
 
 fn as_csv(history: &History, cells: CellArgs) -> Result<(), CliError> {
-    let header = [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
+    let header =
+        [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
     let mut cells = Cells::new(std::io::stdout().lock(), cells, header)?;
     for (manifest, undone) in rows(history) {
         let state = if undone.is_some() { "undone" } else { "booked" };
-        let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned(), state.to_owned()];
+        let mut row =
+            vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned(), state.to_owned()];
         row.extend(COUNTS.map(|name| manifest.records(name).to_string()));
         row.extend([manifest.legs.to_string(), amount(manifest), about(manifest, undone)]);
         cells.row(row)?;
@@ -113,17 +122,33 @@ pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     let at = find(&history, &args.run_id)?;
     let dependents = undo::dependents(&history, at);
     if !dependents.is_empty() && !args.with_dependents {
-        let names: Vec<&str> = dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
-        let problem = format!("run {} cannot be undone alone: later runs stand on it: {}", args.run_id, names.join(", "));
-        return Err(CliError::failed(problem).hint("undo them first, or add --with-dependents; their nights can be rated again"));
+        let names: Vec<&str> =
+            dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
+        let problem = format!(
+            "run {} cannot be undone alone: later runs stand on it: {}",
+            args.run_id,
+            names.join(", ")
+        );
+        return Err(CliError::failed(problem)
+            .hint("undo them first, or add --with-dependents; their nights can be rated again"));
     }
     for place in dependents.iter().chain([&at]) {
         let name = &history.runs[*place].manifest.run_id;
         let invoices = undo::invoices_on(&history, name);
         if let Some(number) = invoices.first() {
-            let more = if invoices.len() > 1 { format!(" (and {} more)", invoices.len() - 1) } else { String::new() };
-            return Err(CliError::failed(format!("run {name} cannot be undone: invoice {number}{more} bills its legs"))
-                .hint(format!("`trunkrate invoice credit {number} --rebill --reason TEXT` takes an invoice back first")));
+            let more = if invoices.len() > 1 {
+                format!(" (and {} more)", invoices.len() - 1)
+            } else {
+                String::new()
+            };
+            return Err(CliError::failed(format!(
+                "run {name} cannot be undone: invoice \
+                                                 {number}{more} bills its legs"
+            ))
+            .hint(format!(
+                "`trunkrate invoice credit {number} --rebill --reason TEXT` takes \
+                               an invoice back first"
+            )));
         }
     }
     // From the last to the first, so that the ledger is consistent after each.
@@ -131,7 +156,7 @@ pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     for at in dependents.into_iter().rev().chain([last]) {
         let name = history.runs[at].manifest.run_id.clone();
         undo::undo(&ledger, &lock, &mut history, at, &args.reason)?;
-        if let Some(warning) = run::follow(&ledger, &lock, &history) {
+        if let Some(warning) = book::follow(&ledger, &lock, &history) {
             term::report("note", &format!("run {name} is undone, but {warning}"));
         }
         let end = if at == last { head(&history) } else { String::new() };

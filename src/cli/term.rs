@@ -24,12 +24,12 @@ pub fn print(text: &str) -> std::io::Result<()> {
 
 /// The text with the characters that a terminal obeys and JSON does not escape, as JSON writes them: `\u009b`.
 fn without_controls(text: &str) -> Cow<'_, str> {
-    let is_obeyed =
-        |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
-    let shown = |c: char| if is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let shown =
+        |c: char| if is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     Cow::Owned(text.chars().map(shown).collect())
 }
 
@@ -40,8 +40,11 @@ pub fn report(label: &str, message: &str) {
         "hint" => AnsiColor::Cyan,
         _ => AnsiColor::Yellow,
     };
-    let style =
-        if colours(std::io::stderr().is_terminal()) { Style::new().fg_color(Some(colour.into())).bold() } else { Style::new() };
+    let style = if colours(std::io::stderr().is_terminal()) {
+        Style::new().fg_color(Some(colour.into())).bold()
+    } else {
+        Style::new()
+    };
     let message: Vec<String> = message.lines().map(|line| visible(line).into_owned()).collect();
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
@@ -50,7 +53,8 @@ pub fn report(label: &str, message: &str) {
 /// escaped.
 pub fn heading(text: &str) -> String {
     let text = visible(text);
-    let style = if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
+    let style =
+        if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
     format!("{style}{text}{style:#}")
 }
 
@@ -58,7 +62,11 @@ pub fn heading(text: &str) -> String {
 const WIDEST_RULE: usize = 140;
 
 /// A table as text; the columns named in `right` are aligned to the right.
-pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(
+    header: &[&str],
+    right: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
@@ -74,7 +82,12 @@ pub fn table(header: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec
     let mut lines = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
     let head = lines.next().unwrap_or_default();
     let rule = "─".repeat(
-        text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default().saturating_sub(1).min(WIDEST_RULE),
+        text.lines()
+            .map(|line| line.trim_end().chars().count())
+            .max()
+            .unwrap_or_default()
+            .saturating_sub(1)
+            .min(WIDEST_RULE),
     );
     let body: Vec<&str> = lines.collect();
     format!("{}\n{rule}\n{}\n", heading(head), body.join("\n"))
@@ -105,12 +118,20 @@ pub struct Progress {
 impl Progress {
     /// Starts a bar over bytes read.
     pub fn start(total: u64) -> Self {
-        Self::watched(total, "{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}", ["reading", "booking"])
+        Self::watched(
+            total,
+            "{msg:10} {bar:40} {bytes:>10} of {total_bytes} {elapsed:>4}",
+            ["reading", "booking"],
+        )
     }
 
     /// Starts a bar over counted things.
     pub fn counting(total: u64, what: &'static str) -> Self {
-        Self::watched(total, "{msg:10} {bar:40} {human_pos:>10} of {human_len} {elapsed:>4}", [what, what])
+        Self::watched(
+            total,
+            "{msg:10} {bar:40} {human_pos:>10} of {human_len} {elapsed:>4}",
+            [what, what],
+        )
     }
 
     fn watched(total: u64, template: &'static str, words: [&'static str; 2]) -> Self {
@@ -123,13 +144,19 @@ impl Progress {
     }
 }
 
-fn watch(total: u64, (template, words): (&str, [&'static str; 2]), bytes: &AtomicU64, done: &AtomicBool) {
+fn watch(
+    total: u64,
+    (template, words): (&str, [&'static str; 2]),
+    bytes: &AtomicU64,
+    done: &AtomicBool,
+) {
     std::thread::park_timeout(Duration::from_millis(500));
     if done.load(Ordering::Relaxed) {
         return;
     }
     let style = ProgressStyle::with_template(template);
-    let bar = ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar =
+        ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     while !done.load(Ordering::Relaxed) {
         let read = bytes.load(Ordering::Relaxed).min(total);
         bar.set_position(read);

@@ -19,13 +19,23 @@ pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
 }
 
 fn as_text(proof: &Proof, sampled: bool) -> String {
-    let undone = if proof.undone == 0 { String::new() } else { format!(" ({} undone)", grouped(proof.undone as u64)) };
-    let runs = format!("{} {}{undone}", grouped(proof.runs as u64), if proof.runs == 1 { "run" } else { "runs" });
+    let undone = if proof.undone == 0 {
+        String::new()
+    } else {
+        format!(" ({} undone)", grouped(proof.undone as u64))
+    };
+    let runs = format!(
+        "{} {}{undone}",
+        grouped(proof.runs as u64),
+        if proof.runs == 1 { "run" } else { "runs" }
+    );
     let (calls, legs) = (grouped(proof.calls), grouped(proof.legs));
     if sampled {
         let all = grouped(proof.all_calls);
         let legs = if proof.legs == 1 { "1 leg".to_owned() } else { format!("{legs} legs") };
-        return format!("good: {runs}; {calls} of {all} calls recomputed ({legs}); no law is broken there\n");
+        return format!(
+            "good: {runs}; {calls} of {all} calls recomputed ({legs}); no law is broken there\n"
+        );
     }
     let waiting = grouped(proof.waiting);
     let documents = match proof.documents {
@@ -33,8 +43,14 @@ fn as_text(proof: &Proof, sampled: bool) -> String {
         1 => ", 1 invoice".to_owned(),
         many => format!(", {} invoices and credit notes", grouped(many)),
     };
-    let sums: Vec<String> =
-        proof.amount.iter().map(|(currency, sum)| format!("{} {currency}", decimal_text(*sum, AMOUNT_DECIMALS, 5))).collect();
+    let sums: Vec<String> = proof
+        .amount
+        .iter()
+        .map(|(currency, sum)| format!("{} {currency}", decimal_text(*sum, AMOUNT_DECIMALS, 5)))
+        .collect();
     let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
-    format!("good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting{documents}; every law holds\n")
+    format!(
+        "good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting{documents}; every law \
+         holds\n"
+    )
 }

@@ -41,14 +41,17 @@ pub fn run(templates: Option<&Path>) -> Result<Option<ExitCode>, CliError> {
             Err(e) => Err(CliError::failed(format!("the command cannot be watched: {e}"))),
         };
     }
-    let cannot = |e: std::io::Error| CliError::failed(format!("the command cannot be started a second time: {e}"));
+    let cannot = |e: std::io::Error| {
+        CliError::failed(format!("the command cannot be started a second time: {e}"))
+    };
     let told = [SIGINT, SIGTERM].map(|signal| (signal, Arc::new(AtomicBool::new(false))));
     for (signal, flag) in &told {
         signal_hook::flag::register(*signal, Arc::clone(flag)).map_err(cannot)?;
     }
     let program = std::env::current_exe().map_err(cannot)?;
     let mut command = Command::new(program);
-    let mut child = command.args(std::env::args_os().skip(1)).env(WATCHED, "1").spawn().map_err(cannot)?;
+    let mut child =
+        command.args(std::env::args_os().skip(1)).env(WATCHED, "1").spawn().map_err(cannot)?;
     let most = Memory::of_machine();
     let status = loop {
         if let Some(status) = child.try_wait().map_err(cannot)? {
@@ -58,7 +61,10 @@ pub fn run(templates: Option<&Path>) -> Result<Option<ExitCode>, CliError> {
             end(&child, Signal::KILL);
             child.wait().map_err(cannot)?;
             let mib = most.bytes() >> 20;
-            return Err(failed(templates, &format!("take more than {mib} MiB of memory for their documents")));
+            return Err(failed(
+                templates,
+                &format!("take more than {mib} MiB of memory for their documents"),
+            ));
         }
         for (signal, flag) in &told {
             if flag.swap(false, Ordering::Relaxed) {
@@ -77,7 +83,8 @@ fn ended(templates: &Path, status: ExitStatus) -> Result<Option<ExitCode>, CliEr
             Ok(Some(ExitCode::from(code)))
         }
         (None, Some(signal)) => {
-            let name = signal_hook::low_level::signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned);
+            let name = signal_hook::low_level::signal_name(signal)
+                .map_or_else(|| signal.to_string(), str::to_owned);
             let why = if matches!(signal, SIGABRT | SIGSEGV) { ": they nest too deep" } else { "" };
             Err(failed(templates, &format!("were drawn with by a process that {name} ended{why}")))
         }
@@ -86,8 +93,10 @@ fn ended(templates: &Path, status: ExitStatus) -> Result<Option<ExitCode>, CliEr
 }
 
 fn failed(templates: &Path, problem: &str) -> CliError {
-    CliError::failed(format!("{}: these templates {problem}", templates.display()))
-        .hint("nothing is issued that is not in `trunkrate invoice list`; draw without --templates, or mend them")
+    CliError::failed(format!("{}: these templates {problem}", templates.display())).hint(
+        "nothing is issued that is not in `trunkrate invoice list`; draw without \
+               --templates, or mend them",
+    )
 }
 
 /// Sends a signal to a child that has not been reaped, so that its process id is still its own.
@@ -99,6 +108,11 @@ fn end(child: &Child, signal: Signal) {
 
 /// The resident memory of a process in bytes, if `/proc` shows it.
 fn resident(child: &Child) -> Option<u64> {
-    let pages: u64 = std::fs::read_to_string(format!("/proc/{}/statm", child.id())).ok()?.split(' ').nth(1)?.parse().ok()?;
+    let pages: u64 = std::fs::read_to_string(format!("/proc/{}/statm", child.id()))
+        .ok()?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }

@@ -51,7 +51,11 @@ impl Direct {
     fn put(&mut self, is_rest: bool) -> Result<()> {
         let mut waits = &self.room[self.start..];
         if self.way == Way::Undecided && !is_rest {
-            self.way = if pass_cache(&self.file, true).is_ok() { Way::PastCache } else { Way::ThroughCache };
+            self.way = if pass_cache(&self.file, true).is_ok() {
+                Way::PastCache
+            } else {
+                Way::ThroughCache
+            };
         }
         if self.way == Way::PastCache && is_rest {
             self.way = through_cache(&self.file)?;
@@ -63,7 +67,9 @@ impl Direct {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 // The disk's blocks are larger than usual, the rest of a short write is not
                 // aligned, or the file system refuses only here.
-                Err(e) if self.way == Way::PastCache && may_go_through_cache(&e) => self.way = through_cache(&self.file)?,
+                Err(e) if self.way == Way::PastCache && may_go_through_cache(&e) => {
+                    self.way = through_cache(&self.file)?;
+                }
                 Err(e) => return Err(e),
             }
         }
@@ -129,7 +135,8 @@ mod tests {
     fn a_file_holds_what_was_written() {
         let folders = [std::env::temp_dir(), "/dev/shm".into(), "target".into()];
         for (folder, length) in folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| {
-            [0, 1, ALIGN, BUFFER - 1, BUFFER, BUFFER + 1, 2 * BUFFER + ALIGN, 3 * BUFFER + 77].map(|length| (folder, length))
+            [0, 1, ALIGN, BUFFER - 1, BUFFER, BUFFER + 1, 2 * BUFFER + ALIGN, 3 * BUFFER + 77]
+                .map(|length| (folder, length))
         }) {
             let bytes: Vec<u8> = (0..length).map(|n| ((n * n) >> 7).to_le_bytes()[0]).collect();
             for piece in [1000, 70_001, BUFFER + 5] {
@@ -138,7 +145,11 @@ mod tests {
                 let mut file = Direct::new(File::create_new(&path).expect("a file"));
                 bytes.chunks(piece).for_each(|piece| file.write_all(piece).expect("room on disk"));
                 file.finish().expect("room on disk");
-                assert!(std::fs::read(&path).expect("it is there") == bytes, "{length} bytes by {piece} in {}", path.display());
+                assert!(
+                    std::fs::read(&path).expect("it is there") == bytes,
+                    "{length} bytes by {piece} in {}",
+                    path.display()
+                );
             }
         }
     }
@@ -159,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error() {
-        let full = || File::options().write(true).open(Path::new("/dev/full")).expect("Linux has it");
+        let full =
+            || File::options().write(true).open(Path::new("/dev/full")).expect("Linux has it");
         let mut file = Direct::new(full());
         assert!(file.write_all(&vec![7; BUFFER]).is_err(), "a full buffer");
         let mut file = Direct::new(full());

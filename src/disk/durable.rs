@@ -30,7 +30,8 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<File, FileError> {
 }
 
 pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
-    private::make_folders(folder).map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
+    private::make_folders(folder)
+        .map_err(|e| FileError::new(folder, format!("cannot be made: {e}")))
 }
 
 /// Makes a folder and the missing ones above it, and syncs the folder that holds each new one.
@@ -68,11 +69,22 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
 /// Moves a folder by one rename, and syncs the folders that hold it and held it: **now it counts.**
 /// If a sync fails, the rename may not survive a loss of power; so it does not count, and is moved
 /// back.
-pub(crate) fn move_synced(from: &Path, to: &Path, holders: &[&Path], done: &str) -> Result<(), FileError> {
+pub(crate) fn move_synced(
+    from: &Path,
+    to: &Path,
+    holders: &[&Path],
+    done: &str,
+) -> Result<(), FileError> {
     let _whole = interrupt::publishing();
-    std::fs::rename(from, to).map_err(|e| FileError::new(to, format!("cannot be published: {e}")))?;
-    holders.iter().try_for_each(|holder| sync_folder(holder)).map_err(|e| match std::fs::rename(to, from) {
-        Ok(()) => e,
-        Err(back) => FileError::new(to, format!("is {done}, but {e}, and it cannot be moved back: {back}")),
+    std::fs::rename(from, to)
+        .map_err(|e| FileError::new(to, format!("cannot be published: {e}")))?;
+    holders.iter().try_for_each(|holder| sync_folder(holder)).map_err(|e| {
+        match std::fs::rename(to, from) {
+            Ok(()) => e,
+            Err(back) => FileError::new(
+                to,
+                format!("is {done}, but {e}, and it cannot be moved back: {back}"),
+            ),
+        }
     })
 }

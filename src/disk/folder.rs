@@ -16,7 +16,8 @@ pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Fil
         let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
         for entry in std::fs::read_dir(folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            let kind = if entry.file_type().map_err(fail)?.is_dir() { &mut folders } else { &mut files };
+            let kind =
+                if entry.file_type().map_err(fail)?.is_dir() { &mut folders } else { &mut files };
             kind.push(entry.path());
         }
     }

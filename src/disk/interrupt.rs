@@ -26,7 +26,9 @@ pub(crate) fn writes_in(staging: Option<&Path>) {
 /// end then; it publishes nothing more.
 pub fn give_up() -> bool {
     std::mem::forget(publishing());
-    let Some(staging) = STAGING.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
+    let Some(staging) = STAGING.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        return false;
+    };
     // The next writer removes files that another thread makes meanwhile.
     if let Ok((folders, files)) = entries(&staging) {
         for folder in folders {

@@ -11,18 +11,21 @@
 use crate::inputs::file::FileError;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
+
+/// Files that wait for their sync at most: each is open, and a process may open a thousand.
+const MOST_OPEN: usize = 64;
 
 /// A thread that syncs files, one after the other.
 pub(crate) struct Syncer {
-    files: Sender<(PathBuf, File)>,
+    files: SyncSender<(PathBuf, File)>,
     thread: JoinHandle<Result<(), FileError>>,
 }
 
 /// The sender that hands files over.
 #[derive(Clone)]
-pub(crate) struct Behind(Sender<(PathBuf, File)>);
+pub(crate) struct Behind(SyncSender<(PathBuf, File)>);
 
 impl Behind {
     /// Has a file synced, now or later. [`Syncer::finish`] returns its error.
@@ -38,10 +41,12 @@ impl Syncer {
     /// # Errors
     /// If there is no thread to be had.
     pub(crate) fn begin(folder: &Path) -> Result<Self, FileError> {
-        let (files, handed_over) = channel::<(PathBuf, File)>();
+        let (files, handed_over) = sync_channel::<(PathBuf, File)>(MOST_OPEN);
         let sync = move || handed_over.into_iter().try_for_each(|(path, file)| sync(&path, &file));
         let thread = Builder::new().name("sync".to_owned()).spawn(sync);
-        let thread = thread.map_err(|e| FileError::new(folder, format!("cannot be written: no thread for it ({e})")))?;
+        let thread = thread.map_err(|e| {
+            FileError::new(folder, format!("cannot be written: no thread for it ({e})"))
+        })?;
         Ok(Self { files, thread })
     }
 

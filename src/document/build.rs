@@ -3,11 +3,14 @@
 use super::check::Unbalanced;
 use super::tax::tax_on;
 use super::{
-    Buyer, Corrected, DaySpend, Document, Exact, ItemLine, Kind, Payment, Period, SCHEMA, Seller, TaxCategory, TaxGroup, Totals,
-    UsageLine, words,
+    Buyer, Corrected, DaySpend, Document, Exact, ItemLine, Kind, Payment, Period, SCHEMA, Seller,
+    TaxCategory, TaxGroup, Totals, UsageLine, words,
 };
 use crate::document::usage::{Usage, billed_minutes};
-use crate::money::{AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, Price, Total, minor_unit_decimals, round_invoice_total};
+use crate::money::{
+    AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, Price, Total, minor_unit_decimals,
+    round_invoice_total,
+};
 use crate::time;
 use rust_decimal::Decimal;
 
@@ -86,7 +89,8 @@ pub enum BuildError {
 /// # Errors
 /// See [`BuildError`].
 pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document, BuildError> {
-    let minor = minor_unit_decimals(&frame.currency).ok_or_else(|| BuildError::Currency(frame.currency.clone()))?;
+    let minor = minor_unit_decimals(&frame.currency)
+        .ok_or_else(|| BuildError::Currency(frame.currency.clone()))?;
     let period = period(&frame.month).ok_or_else(|| BuildError::Month(frame.month.clone()))?;
     let mut groups = Groups::default();
     let mut lines = Vec::with_capacity(usage.lines.len());
@@ -125,8 +129,9 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
         });
     }
     let taxes = groups.closed(minor)?;
-    let days =
-        usage.days.iter().map(|(day, amount)| Ok(DaySpend { date: time::date_text(day * time::DAY), amount: exact(*amount)? }));
+    let days = usage.days.iter().map(|(day, amount)| {
+        Ok(DaySpend { date: time::date_text(day * time::DAY), amount: exact(*amount)? })
+    });
     let document = Document {
         schema: SCHEMA.to_owned(),
         kind: frame.kind,
@@ -158,12 +163,21 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
 /// rounded.
 fn exact_product(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
     let product = a.checked_mul(b).ok_or(Overflow)?;
-    if product.scale() == a.scale() + b.scale() || product.is_zero() { Ok(product) } else { Err(Overflow) }
+    if product.scale() == a.scale() + b.scale() || product.is_zero() {
+        Ok(product)
+    } else {
+        Err(Overflow)
+    }
 }
 
 /// The credit note of a whole invoice: the same lines and totals, under its own number.
 #[must_use]
-pub fn credit_note(invoice: &Document, number: String, issue_date: String, reason: String) -> Document {
+pub fn credit_note(
+    invoice: &Document,
+    number: String,
+    issue_date: String,
+    reason: String,
+) -> Document {
     let corrected = Corrected {
         number: invoice.number.clone().expect("an invoice that is credited has a number"),
         issue_date: invoice.issue_date.clone(),
@@ -182,7 +196,11 @@ pub fn credit_note(invoice: &Document, number: String, issue_date: String, reaso
 /// A month with its first and last day.
 fn period(month: &str) -> Option<Period> {
     let (from, to) = time::month_bounds(month)?;
-    Some(Period { month: month.to_owned(), first_day: time::date_text(from), last_day: time::date_text(to - 1) })
+    Some(Period {
+        month: month.to_owned(),
+        first_day: time::date_text(from),
+        last_day: time::date_text(to - 1),
+    })
 }
 
 /// A stored sum, with at least five decimals.
@@ -301,7 +319,11 @@ pub mod samples {
                 order: String::new(),
             },
             currency: currency.into(),
-            tax: Tax { category: TaxCategory::Standard, rate: Decimal::new(19, 0), reason: String::new() },
+            tax: Tax {
+                category: TaxCategory::Standard,
+                rate: Decimal::new(19, 0),
+                reason: String::new(),
+            },
             payment: Payment {
                 terms: "Payable within 14 days without deduction.".into(),
                 account_name: "Trunkline Carrier GmbH".into(),
@@ -352,7 +374,8 @@ pub mod samples {
             unit_price: Decimal::from_str_exact(unit_price).expect("a decimal"),
             tax: None,
         };
-        let items = [item("Number +442079460110", 1, "1.15"), item("Trunk, 30 channels", 2, "24.50")];
+        let items =
+            [item("Number +442079460110", 1, "1.15"), item("Trunk, 30 channels", 2, "24.50")];
         document(frame(currency), &usage(destinations), &items).expect("it adds up")
     }
 }
@@ -384,7 +407,10 @@ mod tests {
         };
         assert_eq!(totals("JPY"), ["0", "0", "0"]);
         assert_eq!(totals("KWD"), ["0.023", "0.004", "0.027"]);
-        assert_eq!(document(frame("XYZ"), &usage(3), &[]).unwrap_err(), BuildError::Currency("XYZ".into()));
+        assert_eq!(
+            document(frame("XYZ"), &usage(3), &[]).unwrap_err(),
+            BuildError::Currency("XYZ".into())
+        );
     }
 
     #[test]
@@ -402,6 +428,9 @@ mod tests {
         let made = invoice("EUR", 9);
         let text = serde_json::to_string(&made).unwrap();
         assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), made);
-        assert!(serde_json::from_str::<Document>(&text.replace("\"59.", "59.")).is_err(), "a number is no text");
+        assert!(
+            serde_json::from_str::<Document>(&text.replace("\"59.", "59.")).is_err(),
+            "a number is no text"
+        );
     }
 }

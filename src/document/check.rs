@@ -29,7 +29,8 @@ impl Document {
             }
             Err(Unbalanced { what, found: found.to_string(), expected: expected.to_string() })
         };
-        let sum = |values: &mut dyn Iterator<Item = Exact>| values.map(|value| value.0).sum::<Decimal>();
+        let sum =
+            |values: &mut dyn Iterator<Item = Exact>| values.map(|value| value.0).sum::<Decimal>();
         equal("totals.usage", t.usage.0, sum(&mut self.usage.iter().map(|line| line.amount)))?;
         equal("totals.items", t.items.0, sum(&mut self.items.iter().map(|line| line.amount)))?;
         equal("totals.sum", t.sum.0, t.usage.0 + t.items.0)?;
@@ -39,15 +40,39 @@ impl Document {
         equal("the sum of days", sum(&mut self.days.iter().map(|day| day.amount)), t.usage.0)?;
         for group in &self.taxes {
             let of_group = |category, rate| category == group.category && rate == group.rate;
-            let usage = self.usage.iter().filter(|l| of_group(l.tax_category, l.tax_rate)).map(|l| l.amount);
-            let items = self.items.iter().filter(|l| of_group(l.tax_category, l.tax_rate)).map(|l| l.amount);
+            let usage = self
+                .usage
+                .iter()
+                .filter(|l| of_group(l.tax_category, l.tax_rate))
+                .map(|l| l.amount);
+            let items = self
+                .items
+                .iter()
+                .filter(|l| of_group(l.tax_category, l.tax_rate))
+                .map(|l| l.amount);
             equal("the sum of a tax group", group.sum.0, sum(&mut usage.chain(items)))?;
-            equal("the taxable amount of a group", group.taxable.0, group.sum.0 + group.rounding.0)?;
+            equal(
+                "the taxable amount of a group",
+                group.taxable.0,
+                group.sum.0 + group.rounding.0,
+            )?;
             let minor = self.minor_unit_decimals;
-            equal("the taxable amount of a group", group.taxable.0, crate::money::round_invoice_total(group.sum.0, minor))?;
-            equal("the tax of a group", group.tax.0, tax_on(group.taxable.0, group.category, group.rate.0, minor))?;
+            equal(
+                "the taxable amount of a group",
+                group.taxable.0,
+                crate::money::round_invoice_total(group.sum.0, minor),
+            )?;
+            equal(
+                "the tax of a group",
+                group.tax.0,
+                tax_on(group.taxable.0, group.category, group.rate.0, minor),
+            )?;
         }
-        equal("the sum of all tax groups", sum(&mut self.taxes.iter().map(|group| group.sum)), t.sum.0)?;
+        equal(
+            "the sum of all tax groups",
+            sum(&mut self.taxes.iter().map(|group| group.sum)),
+            t.sum.0,
+        )?;
         equal("totals.net", t.net.0, sum(&mut self.taxes.iter().map(|group| group.taxable)))?;
         equal("totals.net", t.net.0, t.sum.0 + t.rounding.0)?;
         equal("totals.tax", t.tax.0, sum(&mut self.taxes.iter().map(|group| group.tax)))?;

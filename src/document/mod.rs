@@ -61,7 +61,9 @@ impl<'de> Deserialize<'de> for Exact {
         if !crate::money::is_plain_decimal(digits) {
             return Err(serde::de::Error::custom(format!("`{text}` is no decimal")));
         }
-        Decimal::from_str_exact(&text).map(Self).map_err(|e| serde::de::Error::custom(format!("`{text}`: {e}")))
+        Decimal::from_str_exact(&text)
+            .map(Self)
+            .map_err(|e| serde::de::Error::custom(format!("`{text}`: {e}")))
     }
 }
 
@@ -74,7 +76,8 @@ impl JsonSchema for Exact {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^-?[0-9]+(\\.[0-9]+)?$",
-            "description": "An exact decimal as text; never a JSON number, which readers may round.",
+            "description": "An exact decimal as text; never a JSON number, which readers may \
+                            round.",
         })
     }
 }
@@ -267,7 +270,20 @@ pub struct ItemLine {
 }
 
 /// Why a rate of tax holds; the letters are those of UNTDID 5305, which e-invoices use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaxCategory {
     /// S: taxed at the group's rate.

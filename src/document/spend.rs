@@ -32,7 +32,10 @@ pub fn permille(part: Decimal, whole: Decimal) -> u32 {
     }
     let share = part.checked_div(whole).and_then(|share| share.checked_mul(Decimal::ONE_THOUSAND));
     let half_up = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-    share.and_then(|share| share.round_dp_with_strategy(0, half_up).to_u32()).unwrap_or_default().min(1000)
+    share
+        .and_then(|share| share.round_dp_with_strategy(0, half_up).to_u32())
+        .unwrap_or_default()
+        .min(1000)
 }
 
 impl Document {
@@ -40,13 +43,19 @@ impl Document {
     #[must_use]
     pub fn spend_by_scenario(&self) -> Vec<Part> {
         let name = |words: &str| words.split(": ").next().unwrap_or_default().to_owned();
-        parts(self.usage.iter().map(|line| (name(&line.scenario_words), line.amount)), self.totals.usage.0)
+        parts(
+            self.usage.iter().map(|line| (name(&line.scenario_words), line.amount)),
+            self.totals.usage.0,
+        )
     }
 
     /// The usage by destination, the largest first; all after the first `most` make one part.
     #[must_use]
     pub fn spend_by_destination(&self, most: usize) -> Vec<Part> {
-        let mut all = parts(self.usage.iter().map(|line| (line.description.clone(), line.amount)), self.totals.usage.0);
+        let mut all = parts(
+            self.usage.iter().map(|line| (line.description.clone(), line.amount)),
+            self.totals.usage.0,
+        );
         if all.len() > most + 1 {
             let rest = all.split_off(most);
             let amount = rest.iter().map(|part| part.amount.0).sum();
@@ -67,7 +76,12 @@ fn parts(amounts: impl Iterator<Item = (String, Exact)>, whole: Decimal) -> Vec<
     for (label, amount) in amounts {
         *sums.entry(label).or_default() += amount.0;
     }
-    let part = |(label, sum): (String, Decimal)| Part { label, amount: Exact(sum), permille: permille(sum, whole), rest: false };
+    let part = |(label, sum): (String, Decimal)| Part {
+        label,
+        amount: Exact(sum),
+        permille: permille(sum, whole),
+        rest: false,
+    };
     let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
     parts.sort_by_key(|part| Reverse(part.amount));
     parts
@@ -96,15 +110,26 @@ mod tests {
         assert_eq!(parts.len(), 11);
         assert_eq!(parts[0].label, "Trunking termination minute - destination 299");
         assert_eq!((parts[10].label.as_str(), parts[10].rest), ("290 other destinations", true));
-        assert_eq!(samples::invoice("EUR", 11).spend_by_destination(10).len(), 11, "a rest of one is shown by its name");
-        let labels: Vec<_> = samples::invoice("EUR", 3).spend_by_scenario().into_iter().map(|part| part.label).collect();
+        assert_eq!(
+            samples::invoice("EUR", 11).spend_by_destination(10).len(),
+            11,
+            "a rest of one is shown by its name"
+        );
+        let labels: Vec<_> = samples::invoice("EUR", 3)
+            .spend_by_scenario()
+            .into_iter()
+            .map(|part| part.label)
+            .collect();
         assert_eq!(labels, ["Termination, transferred to SIP", "Origination", "Termination"]);
     }
 
     #[test]
     fn shares() {
         let of = |part: i64, whole: i64| permille(Decimal::from(part), Decimal::from(whole));
-        assert_eq!([of(1, 3), of(2, 3), of(3, 3), of(1, 2000), of(1, 2001)], [333, 667, 1000, 1, 0]);
+        assert_eq!(
+            [of(1, 3), of(2, 3), of(3, 3), of(1, 2000), of(1, 2001)],
+            [333, 667, 1000, 1, 0]
+        );
         assert_eq!([of(1, 0), of(0, 0), of(-1, 3), of(5, 3), of(1, -3)], [0, 0, 0, 1000, 0]);
         assert_eq!(permille(Decimal::MAX, Decimal::new(1, 8)), 0, "what does not fit is no share");
     }

@@ -71,7 +71,14 @@ impl Usage {
     ///
     /// # Errors
     /// [`Overflow`] if the sum does not fit.
-    pub fn add(&mut self, call_sid: &str, day: i64, key: LineKey, billed_seconds: u64, amount: Amount) -> Result<(), Overflow> {
+    pub fn add(
+        &mut self,
+        call_sid: &str,
+        day: i64,
+        key: LineKey,
+        billed_seconds: u64,
+        amount: Amount,
+    ) -> Result<(), Overflow> {
         self.days.entry(day).or_default().add(amount)?;
         if self.last_call != call_sid {
             self.calls += 1;
@@ -135,7 +142,10 @@ mod tests {
         assert_eq!((line.calls, line.legs, line.billed_seconds), (2, 3, 180));
         assert_eq!(usage.calls, 2);
         let sum = usage.sum("USD").unwrap();
-        assert_eq!((sum.sum.normalize().to_string(), sum.total.to_string()), ("0.001332".into(), "0.00".into()));
+        assert_eq!(
+            (sum.sum.normalize().to_string(), sum.total.to_string()),
+            ("0.001332".into(), "0.00".into())
+        );
         assert_eq!(sum.sum + sum.rounding, sum.total);
         assert_eq!(usage.sum("KWD").unwrap().total.to_string(), "0.001");
     }

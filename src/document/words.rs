@@ -13,7 +13,12 @@ pub fn scenario(id: &str) -> String {
         Some(Scenario::Transfer(transfer)) => {
             let row = transfer.row();
             let legs: Vec<String> = row.child_bills.iter().map(|cell| leg(*cell)).collect();
-            format!("{}, transferred to {}: {}", row.parent.title(), row.target_words, legs.join(" + "))
+            format!(
+                "{}, transferred to {}: {}",
+                row.parent.title(),
+                row.target_words,
+                legs.join(" + ")
+            )
         }
         None => id.to_owned(),
     }
@@ -48,13 +53,18 @@ impl Document {
     /// The title at the head of the page.
     #[must_use]
     pub const fn title(&self) -> &'static str {
-        if self.supplementary && matches!(self.kind, Kind::Invoice) { "Supplementary invoice" } else { self.kind.title() }
+        if self.supplementary && matches!(self.kind, Kind::Invoice) {
+            "Supplementary invoice"
+        } else {
+            self.kind.title()
+        }
     }
 }
 
 impl TaxCategory {
     /// All categories.
-    pub const ALL: [Self; 5] = [Self::Standard, Self::Zero, Self::ReverseCharge, Self::Exempt, Self::OutsideScope];
+    pub const ALL: [Self; 5] =
+        [Self::Standard, Self::Zero, Self::ReverseCharge, Self::Exempt, Self::OutsideScope];
 
     /// The name in configuration, accounts and items.
     #[must_use]
@@ -109,9 +119,15 @@ mod tests {
             ("termination", "Termination: outbound leg"),
             ("origination", "Origination: inbound leg"),
             ("termination-to-sip", "Termination, transferred to SIP: new outbound leg"),
-            ("termination-to-pstn", "Termination, transferred to PSTN: outbound leg + new outbound leg"),
+            (
+                "termination-to-pstn",
+                "Termination, transferred to PSTN: outbound leg + new outbound leg",
+            ),
             ("origination-to-sip", "Origination, transferred to public SIP: new inbound leg"),
-            ("origination-to-pstn", "Origination, transferred to PSTN: inbound leg + new outbound leg"),
+            (
+                "origination-to-pstn",
+                "Origination, transferred to PSTN: inbound leg + new outbound leg",
+            ),
         ];
         for (id, expected) in words {
             assert_eq!(scenario(id), expected);

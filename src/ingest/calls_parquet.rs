@@ -75,8 +75,10 @@ impl Limit {
     }
 
     fn exceeded(&self, path: &Path) -> FileError {
-        FileError::new(path, format!("gives more than {} times its size in text", self.ratio))
-            .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`")
+        FileError::new(path, format!("gives more than {} times its size in text", self.ratio)).hint(
+            "calls are not so much alike: fetch the file again; if it is as it should be, \
+                   raise `input.max_ratio`",
+        )
     }
 }
 
@@ -134,7 +136,11 @@ impl CallTable {
         Self::open_as(path, unpacked, Some(Origin::default()))
     }
 
-    fn open_as(path: &Path, unpacked: Option<Vec<u8>>, origin: Option<Origin>) -> Result<Self, FileError> {
+    fn open_as(
+        path: &Path,
+        unpacked: Option<Vec<u8>>,
+        origin: Option<Origin>,
+    ) -> Result<Self, FileError> {
         let (path, names, columns) = (path.to_owned(), Vec::new(), Vec::new());
         let mut table = Self {
             path,
@@ -151,13 +157,19 @@ impl CallTable {
         let path = &table.path.clone();
         let (metadata, names, pages) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
-                facts(ParquetReader::new(Cursor::new(bytes.as_slice())), Cursor::new(bytes.as_slice()))
+                facts(
+                    ParquetReader::new(Cursor::new(bytes.as_slice())),
+                    Cursor::new(bytes.as_slice()),
+                )
             } else {
                 facts(ParquetReader::new(File::open(&table.path)?), File::open(&table.path)?)
             }
         })?;
         table.rows = metadata.num_rows;
-        #[allow(clippy::redundant_closure_for_method_calls, reason = "polars does not re-export the type of a row group")]
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "polars does not re-export the type of a row group"
+        )]
         let groups = metadata.row_groups.iter().map(|group| group.num_rows());
         table.pieces = pieces(groups, rows_at_a_time(pages.row_text));
         table.unpacked_bytes = pages.unpacked;
@@ -170,12 +182,18 @@ impl CallTable {
             }
             let Some(field) = Field::named(&name) else { continue };
             if table.columns.iter().any(|(_, known)| *known == field) {
-                return Err(FileError::new(path, format!("is not a call file: two columns are named `{}`", field.as_str())));
+                return Err(FileError::new(
+                    path,
+                    format!("is not a call file: two columns are named `{}`", field.as_str()),
+                ));
             }
             table.columns.push((name, field));
         }
         if !table.columns.iter().any(|(_, field)| *field == Field::Sid) || table.columns.len() < 3 {
-            return Err(FileError::new(path, "is not a call file: it has no column `sid`, or too few of a call's fields"));
+            return Err(FileError::new(
+                path,
+                "is not a call file: it has no column `sid`, or too few of a call's fields",
+            ));
         }
         Ok(table)
     }
@@ -199,8 +217,12 @@ impl CallTable {
     /// # Errors
     /// The columns that are missing ([`columns::check`]).
     pub fn check(&self, policy: &Policy) -> Result<(), FileError> {
-        columns::check(self.names.iter().map(String::as_str), policy.no_transfers)
-            .map_err(|missing| FileError::new(&self.path, format!("cannot be billed: {missing}")).hint(missing.hint()))
+        columns::check(self.names.iter().map(String::as_str), policy.no_transfers).map_err(
+            |missing| {
+                FileError::new(&self.path, format!("cannot be billed: {missing}"))
+                    .hint(missing.hint())
+            },
+        )
     }
 
     /// The rows in pieces of at most [`SLICE`], cut at the ends of row groups: no page is unpacked
@@ -220,19 +242,23 @@ impl CallTable {
         let frame = self.frame(start, rows, Some(names))?;
         let malformed = malformed.map(|name| self.text_column(&frame, name)).transpose()?;
         let cells = self.columns.iter().map(|(name, field)| {
-            let cells = self.guarded(|_| Cells::of(frame.column(name)?.as_materialized_series(), *field))?;
+            let cells =
+                self.guarded(|_| Cells::of(frame.column(name)?.as_materialized_series(), *field))?;
             Ok((*field, cells))
         });
         let columns = cells.collect::<Result<Vec<(Field, Cells)>, FileError>>()?;
         // A null is counted as one byte.
         let least = (frame.height() as u64).saturating_mul(columns.len() as u64);
-        let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>() + malformed.as_ref().map_or(0, text_bytes);
+        let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>()
+            + malformed.as_ref().map_or(0, text_bytes);
         self.limit.add(&self.path, least.saturating_add(texts))?;
         Ok(CallRows { rows: frame.height(), columns, malformed })
     }
 
     fn text_column(&self, frame: &DataFrame, name: &str) -> Result<StringChunked, FileError> {
-        self.guarded(|_| Ok(column_text(frame.column(name)?.as_materialized_series())?.rechunk().into_owned()))
+        self.guarded(|_| {
+            Ok(column_text(frame.column(name)?.as_materialized_series())?.rechunk().into_owned())
+        })
     }
 
     /// The texts of records of a published night, and the origin of each. `rows` ascend, within one
@@ -243,20 +269,31 @@ impl CallTable {
     pub fn published_texts(&self, rows: &[usize]) -> Result<Vec<PublishedText>, FileError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         let origin = self.origin.clone().unwrap_or_default();
-        let names = self.columns.iter().map(|(name, _)| name).chain(origin.names()).cloned().collect();
+        let names =
+            self.columns.iter().map(|(name, _)| name).chain(origin.names()).cloned().collect();
         let frame = self.frame(*first, last - first + 1, Some(names))?;
-        let column = |name: &Option<String>| name.as_ref().map(|name| self.text_column(&frame, name)).transpose();
-        let (malformed, file, line) = (column(&origin.malformed)?, column(&origin.file)?, column(&origin.line)?);
-        let fields = self.columns.iter().map(|(name, field)| Ok((*field, self.text_column(&frame, name)?)));
+        let column = |name: &Option<String>| {
+            name.as_ref().map(|name| self.text_column(&frame, name)).transpose()
+        };
+        let (malformed, file, line) =
+            (column(&origin.malformed)?, column(&origin.file)?, column(&origin.line)?);
+        let fields =
+            self.columns.iter().map(|(name, field)| Ok((*field, self.text_column(&frame, name)?)));
         let mut fields = fields.collect::<Result<Vec<_>, FileError>>()?;
         fields.sort_by_key(|(field, _)| *field);
         let text = |row: usize| {
-            let cell = |column: &Option<StringChunked>| column.as_ref()?.get(row).map(str::to_owned);
-            let filled = || fields.iter().filter_map(|(field, texts)| Some((*field, texts.get(row)?)));
-            let object =
-                || filled().filter(|(_, text)| !text.is_empty()).map(|(field, text)| (field.as_str().to_owned(), text.into()));
+            let cell =
+                |column: &Option<StringChunked>| column.as_ref()?.get(row).map(str::to_owned);
+            let filled =
+                || fields.iter().filter_map(|(field, texts)| Some((*field, texts.get(row)?)));
+            let object = || {
+                filled()
+                    .filter(|(_, text)| !text.is_empty())
+                    .map(|(field, text)| (field.as_str().to_owned(), text.into()))
+            };
             PublishedText {
-                record: cell(&malformed).unwrap_or_else(|| serde_json::Value::Object(object().collect()).to_string()),
+                record: cell(&malformed)
+                    .unwrap_or_else(|| serde_json::Value::Object(object().collect()).to_string()),
                 file: cell(&file).filter(|file| !file.is_empty()),
                 line: cell(&line).and_then(|line| line.parse().ok()),
             }
@@ -272,11 +309,18 @@ impl CallTable {
     pub fn rows_as_json(&self, rows: &[usize]) -> Result<Vec<String>, FileError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         let frame = self.frame(*first, last - first + 1, None)?;
-        let text =
-            |column: &Column| (column.name().to_string(), self.guarded(|_| column_text(column.as_materialized_series())).ok());
-        let columns: Vec<(String, Option<StringChunked>)> = frame.columns().iter().map(text).collect();
+        let text = |column: &Column| {
+            (
+                column.name().to_string(),
+                self.guarded(|_| column_text(column.as_materialized_series())).ok(),
+            )
+        };
+        let columns: Vec<(String, Option<StringChunked>)> =
+            frame.columns().iter().map(text).collect();
         let object = |row: &usize| {
-            let value = |column: &Option<StringChunked>| column.as_ref()?.get(row - first).map(str::to_owned);
+            let value = |column: &Option<StringChunked>| {
+                column.as_ref()?.get(row - first).map(str::to_owned)
+            };
             let fields = columns.iter().map(|(name, column)| (name.clone(), value(column).into()));
             let text = serde_json::Value::Object(fields.collect()).to_string();
             self.limit.add(&self.path, text.len() as u64)?;
@@ -285,7 +329,12 @@ impl CallTable {
         rows.iter().map(object).collect()
     }
 
-    fn frame(&self, start: usize, rows: usize, columns: Option<Vec<String>>) -> Result<DataFrame, FileError> {
+    fn frame(
+        &self,
+        start: usize,
+        rows: usize,
+        columns: Option<Vec<String>>,
+    ) -> Result<DataFrame, FileError> {
         self.guarded(|table| {
             let frame = if let Some(bytes) = &table.unpacked {
                 table.read(ParquetReader::new(Cursor::new(bytes.as_slice())), start, rows, columns)?
@@ -316,7 +365,8 @@ impl CallTable {
     }
 
     fn guarded<T>(&self, step: impl FnOnce(&Self) -> PolarsResult<T>) -> Result<T, FileError> {
-        crate::catch_panic::guarded(&self.path, || step(self)).map_err(|e| e.hint("nothing was booked; fetch the file again"))
+        crate::catch_panic::guarded(&self.path, || step(self))
+            .map_err(|e| e.hint("nothing was booked; fetch the file again"))
     }
 }
 
@@ -348,7 +398,10 @@ fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>>
             Some(last) if last.len() + rows <= most => last.end += rows,
             _ => {
                 let parts = rows.div_ceil(most);
-                pieces.extend((0..parts).map(|part| start + rows * part / parts..start + rows * (part + 1) / parts));
+                pieces
+                    .extend((0..parts).map(|part| {
+                        start + rows * part / parts..start + rows * (part + 1) / parts
+                    }));
             }
         }
         start += rows;
@@ -386,7 +439,10 @@ impl Texts {
             let short = |view: u128| {
                 // The length is below the text, and at most twelve bytes above it. Other bytes
                 // become 255.
-                let text = view >> 32 | u128::MAX.checked_shl(must_fit::<_, u32>(view & 15, "four bits fit 32") * 8).unwrap_or(0);
+                let text = view >> 32
+                    | u128::MAX
+                        .checked_shl(must_fit::<_, u32>(view & 15, "four bits fit 32") * 8)
+                        .unwrap_or(0);
                 (text.wrapping_sub(ONES) & !text & ONES << 7) == 0
             };
             array.views().iter().all(|view| !view.is_inline() || short(view.as_u128()))
@@ -425,7 +481,10 @@ impl CallRows {
                 Cells::Times(column) => times.push((*field, column)),
             }
         }
-        assert!(texts.iter().all(|(_, array)| array.len() == self.rows), "a column is one array, with a cell in each row");
+        assert!(
+            texts.iter().all(|(_, array)| array.len() == self.rows),
+            "a column is one array, with a cell in each row"
+        );
         for row in 0..self.rows {
             if row % ROWS == 0 {
                 let mut calls = Calls::default();
@@ -448,7 +507,8 @@ impl CallRows {
                 }
             }
             for ((field, _), written) in times.iter().zip(&written) {
-                fields.0[*field as usize] = if known[time_number(*field)].is_some() { "known" } else { written };
+                fields.0[*field as usize] =
+                    if known[time_number(*field)].is_some() { "known" } else { written };
             }
             let place = must_fit(row, "a slice has fewer than 2^32 rows");
             if let Some(text) = self.malformed.as_ref().and_then(|texts| texts.get(row)) {
@@ -468,7 +528,9 @@ impl CallRows {
         for (field, cells) in &self.columns {
             texts[*field as usize] = match cells {
                 Cells::Text(cells) => cells.column.get(row).unwrap_or("").to_owned(),
-                Cells::Times(column) => column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default(),
+                Cells::Times(column) => {
+                    column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default()
+                }
             };
         }
         texts.concat()
@@ -525,7 +587,11 @@ impl Times {
     /// The instant that [`time::parse`] would find in the text.
     fn instant(&self, tick: i64, policy: &Policy) -> Option<Micros> {
         let micros = self.micros(tick)?;
-        if self.in_utc { time::in_years(micros) } else { time::of_local(micros, policy.zone.as_ref()?) }
+        if self.in_utc {
+            time::in_years(micros)
+        } else {
+            time::of_local(micros, policy.zone.as_ref()?)
+        }
     }
 
     fn text(&self, tick: i64) -> Option<String> {
@@ -533,7 +599,11 @@ impl Times {
         let suffix = if self.in_utc { "Z" } else { "" };
         // An instant out of range (a database's "infinity") stays a number, which is no time.
         let in_range = chrono::DateTime::from_timestamp_micros(micros).is_some();
-        Some(if in_range { format!("{}{suffix}", time::text(micros).trim_end_matches('Z')) } else { tick.to_string() })
+        Some(if in_range {
+            format!("{}{suffix}", time::text(micros).trim_end_matches('Z'))
+        } else {
+            tick.to_string()
+        })
     }
 }
 
@@ -544,9 +614,9 @@ fn column_text(series: &Series) -> PolarsResult<StringChunked> {
     }
     match series.dtype() {
         DataType::String => Ok(series.str()?.clone()),
-        DataType::List(_) | DataType::Binary => {
-            Err(PolarsError::ComputeError(format!("the column `{}` is no plain value", series.name()).into()))
-        }
+        DataType::List(_) | DataType::Binary => Err(PolarsError::ComputeError(
+            format!("the column `{}` is no plain value", series.name()).into(),
+        )),
         _ => Ok(series.cast(&DataType::String)?.str()?.clone()),
     }
 }
@@ -557,19 +627,30 @@ mod tests {
 
     #[test]
     fn pieces_end_where_row_groups_do() {
-        assert_eq!(pieces([SLICE, SLICE, 7].into_iter(), SLICE), [0..SLICE, SLICE..2 * SLICE, 2 * SLICE..2 * SLICE + 7]);
-        assert_eq!(pieces([50_000, 50_000, 0, 50_000].into_iter(), SLICE), [0..100_000, 100_000..150_000]);
+        assert_eq!(
+            pieces([SLICE, SLICE, 7].into_iter(), SLICE),
+            [0..SLICE, SLICE..2 * SLICE, 2 * SLICE..2 * SLICE + 7]
+        );
+        assert_eq!(
+            pieces([50_000, 50_000, 0, 50_000].into_iter(), SLICE),
+            [0..100_000, 100_000..150_000]
+        );
         assert_eq!(pieces([5, 250_000].into_iter(), SLICE), [0..5, 5..125_005, 125_005..250_005]);
         assert!(pieces([].into_iter(), SLICE).is_empty());
         assert_eq!(pieces([3, 1].into_iter(), rows_at_a_time(60 << 20)), [0..1, 1..2, 2..3, 3..4]);
-        assert_eq!([rows_at_a_time(0), rows_at_a_time(200), rows_at_a_time(60_000)], [SLICE, SLICE, 1118]);
+        assert_eq!(
+            [rows_at_a_time(0), rows_at_a_time(200), rows_at_a_time(60_000)],
+            [SLICE, SLICE, 1118]
+        );
     }
 
     #[test]
     fn a_nul_is_found_in_texts_of_every_length() {
         for length in 0..40 {
             let text = "a0".repeat(20)[..length].to_owned();
-            let has_no_nul = |text: &str| Texts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul;
+            let has_no_nul = |text: &str| {
+                Texts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul
+            };
             assert!(has_no_nul(&text), "{text:?}");
             for at in 0..length {
                 let mut bytes = text.clone().into_bytes();

@@ -39,23 +39,34 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
         let mut row_text = 0;
         for column in group.parquet_columns() {
             let name = column.descriptor().path_in_schema.join(".");
-            let wrong = |what: String| polars_err!(ComputeError: "the column `{name}` of row group {number} {what}");
+            let wrong = |what: String| {
+                polars_err!(ComputeError: "the column `{name}` of row \
+                group {number} {what}")
+            };
             let range = column.byte_range();
             if range.end > size {
                 return Err(wrong(format!("ends at byte {}, and the file has {size}", range.end)));
             }
-            let length = usize::try_from(range.end - range.start).expect("no more bytes than the file has");
+            let length =
+                usize::try_from(range.end - range.start).expect("no more bytes than the file has");
             let mut bytes = vec![0; length];
             file.seek(SeekFrom::Start(range.start))?;
             file.read_exact(&mut bytes)?;
             // A column of lists may have more values than rows, or fewer.
             let is_flat = column.descriptor().descriptor.max_rep_level == 0;
-            let expected = if is_flat { Some(group.num_rows()) } else { usize::try_from(column.num_values()).ok() };
-            let expected = expected.ok_or_else(|| wrong(format!("says that it has {} values", column.num_values())))?;
+            let expected = if is_flat {
+                Some(group.num_rows())
+            } else {
+                usize::try_from(column.num_values()).ok()
+            };
+            let expected = expected
+                .ok_or_else(|| wrong(format!("says that it has {} values", column.num_values())))?;
             let mut values = 0_usize;
             let bytes = bytes.into();
-            let reader = || PageReader::new(Cursor::new(Clone::clone(&bytes)), column, Vec::new(), length);
-            let is_text = column.descriptor().descriptor.primitive_type.physical_type == PhysicalType::ByteArray;
+            let reader =
+                || PageReader::new(Cursor::new(Clone::clone(&bytes)), column, Vec::new(), length);
+            let is_text = column.descriptor().descriptor.primitive_type.physical_type
+                == PhysicalType::ByteArray;
             let mut longest = if is_text { longest_of_dictionary(reader())? } else { 0 };
             for page in reader() {
                 let CompressedPage::Data(page) = page? else { continue };
@@ -70,7 +81,10 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
                 values += more;
             }
             if values != expected {
-                return Err(wrong(format!("has {values} values, and the group {} rows", group.num_rows())));
+                return Err(wrong(format!(
+                    "has {values} values, and the group {} rows",
+                    group.num_rows()
+                )));
             }
             row_text += longest;
         }
@@ -82,7 +96,9 @@ pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> P
 /// The length of the longest text in a column's dictionary, if it has one: each text follows its
 /// length, in four bytes.
 fn longest_of_dictionary(reader: PageReader) -> PolarsResult<u64> {
-    let Some(page) = BasicDecompressor::new(reader, Vec::new()).read_dict_page()? else { return Ok(0) };
+    let Some(page) = BasicDecompressor::new(reader, Vec::new()).read_dict_page()? else {
+        return Ok(0);
+    };
     let (mut rest, mut longest): (&[u8], u64) = (&page.buffer, 0);
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length);

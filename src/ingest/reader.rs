@@ -92,9 +92,25 @@ pub struct Reading {
 
 /// Work that the reading thread hands over.
 enum Piece {
-    Text { file: u32, offset: u64, first_line: u64, bytes: Text, broken: Vec<Range<usize>>, format: Format },
-    Document { file: u32, path: PathBuf, text: String, _held: Held },
-    Table { file: u32, table: Arc<CallTable>, rows: Range<usize> },
+    Text {
+        file: u32,
+        offset: u64,
+        first_line: u64,
+        bytes: Text,
+        broken: Vec<Range<usize>>,
+        format: Format,
+    },
+    Document {
+        file: u32,
+        path: PathBuf,
+        text: String,
+        _held: Held,
+    },
+    Table {
+        file: u32,
+        table: Arc<CallTable>,
+        rows: Range<usize>,
+    },
     Done(Box<ReadFile>),
 }
 
@@ -155,7 +171,8 @@ pub fn read(
     let names = files.iter().map(|file| file.name.clone()).collect();
     let records = u32::try_from(waiting.len()).map_err(|_| too_many())?;
     waiting.take_up(policy, |calls| dealer.add(vec![calls]))?;
-    let mut reading = Reading { waiting, records, names, max_ratio: policy.max_ratio, ..Reading::default() };
+    let mut reading =
+        Reading { waiting, records, names, max_ratio: policy.max_ratio, ..Reading::default() };
     let (sender, receiver) = sync_channel(2 * rayon::current_num_threads() + 2);
     std::thread::scope(|scope| {
         scope.spawn(move || produce(files, policy, &sender, progress, &Documents::of(memory)));
@@ -209,23 +226,38 @@ fn produce_file(
         return Err(FileError::new(path, "is not a call file: it is empty")
             .hint("if there really were no calls, leave it out; a failed export is empty too"));
     }
-    let text_start = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
+    let text_start =
+        beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
     let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
     let format = if beginning.starts_with(b"PAR1") {
         return produce_table((file, number), policy, source, (beginning, documents.largest), send);
     } else if format_ending(path) == "parquet" {
-        return Err(FileError::new(path, "is not Parquet: it does not start with PAR1").hint("fetch the file again"));
+        return Err(FileError::new(path, "is not Parquet: it does not start with PAR1")
+            .hint("fetch the file again"));
     } else if text_start.starts_with(b"{") || text_start.starts_with(b"[") {
         match calls_json::shape(text_start, &format_ending(path)) {
             Shape::Lines => {
-                let mark = beginning.len() - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
-                cut_into_blocks(&mut source, &beginning, mark, &Format::Json, number, (path, policy), send)?;
+                let mark = beginning.len()
+                    - beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).len();
+                cut_into_blocks(
+                    &mut source,
+                    &beginning,
+                    mark,
+                    &Format::Json,
+                    number,
+                    (path, policy),
+                    send,
+                )?;
             }
             Shape::Document => {
                 beginning.extend(source.read_to_end(documents.largest)?);
                 let held = documents.hold(beginning.len() as u64);
-                let text = String::from_utf8(beginning)
-                    .map_err(|e| FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+                let text = String::from_utf8(beginning).map_err(|e| {
+                    FileError::new(
+                        path,
+                        format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to()),
+                    )
+                })?;
                 send(Piece::Document { file: number, path: path.clone(), text, _held: held })?;
             }
         }
@@ -233,7 +265,11 @@ fn produce_file(
     } else {
         let start = beginning.len() - text_start.len();
         let line = memchr::memchr2(b'\n', b'\r', text_start).map_or(text_start.len(), |at| at + 1);
-        let end = start + line + usize::from(text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"));
+        let end = start
+            + line
+            + usize::from(
+                text_start[..line].ends_with(b"\r") && text_start[line..].starts_with(b"\n"),
+            );
         let header = Arc::new(Header::parse(path, &beginning[start..end])?);
         header.check(path, policy)?;
         let format = Format::Csv(header);
@@ -249,7 +285,10 @@ fn produce_file(
 }
 
 fn unread(names: &[String]) -> Vec<(String, Field)> {
-    columns::unread(&names.iter().map(String::as_str)).into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
+    columns::unread(&names.iter().map(String::as_str))
+        .into_iter()
+        .map(|(name, field)| (name.to_owned(), field))
+        .collect()
 }
 
 fn produce_table(
@@ -270,8 +309,11 @@ fn produce_table(
         Some(bytes)
     };
     let (hash, stamp) = source.finish()?;
-    let (open, format): (fn(&Path, _) -> _, _) =
-        if file.of_night { (CallTable::open_published, Format::Published) } else { (CallTable::open, Format::Parquet) };
+    let (open, format): (fn(&Path, _) -> _, _) = if file.of_night {
+        (CallTable::open_published, Format::Published)
+    } else {
+        (CallTable::open, Format::Parquet)
+    };
     let table = Arc::new(open(&file.path, unpacked)?.at_most(stamp.size(), policy.max_ratio)?);
     let mut unread = Vec::new();
     if !file.of_night {
@@ -296,7 +338,8 @@ fn cut_into_blocks(
     send: impl Fn(Piece) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     // A checksum proves the end of a compressed file; a plain file may have been cut anywhere.
-    let may_be_cut = source.compression == Compression::Plain && policy.final_newline == FinalNewline::Required;
+    let may_be_cut =
+        source.compression == Compression::Plain && policy.final_newline == FinalNewline::Required;
     let mut first_line = 1 + lines(&beginning[..skip]);
     let mut offset = skip as u64;
     let pool = Arc::default();
@@ -321,12 +364,17 @@ fn cut_into_blocks(
                 (scan.end, scan.broken)
             }
             _ if at_end => (text.len(), Vec::new()),
-            Format::Json | Format::Parquet | Format::Published => (calls_csv::last_line_end(&text).unwrap_or(0), Vec::new()),
+            Format::Json | Format::Parquet | Format::Published => {
+                (calls_csv::last_line_end(&text).unwrap_or(0), Vec::new())
+            }
         };
         if end == 0 && text.len() > LONGEST_LINE {
-            return Err(FileError::new(path, format!("has a line longer than {LONGEST_LINE} bytes"))
-                .at(first_line)
-                .hint("this is no call file, or its line ends are lost"));
+            return Err(FileError::new(
+                path,
+                format!("has a line longer than {LONGEST_LINE} bytes"),
+            )
+            .at(first_line)
+            .hint("this is no call file, or its line ends are lost"));
         }
         is_incomplete = end == 0;
         if is_incomplete {
@@ -354,7 +402,14 @@ fn cut_into_blocks(
         let (block_offset, block_line) = (offset, first_line);
         offset += bytes.len() as u64;
         first_line += count;
-        send(Piece::Text { file, offset: block_offset, first_line: block_line, bytes, broken, format: format.clone() })?;
+        send(Piece::Text {
+            file,
+            offset: block_offset,
+            first_line: block_line,
+            bytes,
+            broken,
+            format: format.clone(),
+        })?;
         if at_end && text.is_empty() {
             return Ok(());
         }
@@ -364,7 +419,9 @@ fn cut_into_blocks(
 /// The end of the line with this number, counted from 1.
 fn nth_line_end(bytes: &[u8], number: u64) -> usize {
     let end = if memchr::memchr(b'\n', bytes).is_some() { b'\n' } else { b'\r' };
-    let at = usize::try_from(number).ok().and_then(|number| memchr::memchr_iter(end, bytes).nth(number - 1));
+    let at = usize::try_from(number)
+        .ok()
+        .and_then(|number| memchr::memchr_iter(end, bytes).nth(number - 1));
     at.map_or(bytes.len(), |at| at + 1)
 }
 
@@ -380,7 +437,10 @@ pub(crate) fn lines(bytes: &[u8]) -> u64 {
 impl Reading {
     /// Parses the pieces that arrive, several at a time, and appends in order. The receiver is
     /// dropped on an error, so that the reading thread stops.
-    #[allow(clippy::needless_pass_by_value, reason = "dropped here on an error, which tells the reading thread to stop")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "dropped here on an error, which tells the reading thread to stop"
+    )]
     fn consume(
         &mut self,
         receiver: Receiver<Result<Piece, FileError>>,
@@ -389,7 +449,9 @@ impl Reading {
     ) -> Result<(), FileError> {
         let threads = rayon::current_num_threads();
         // A piece of a table is fifty times a block of text.
-        let at_once = |pieces: &[Piece]| if pieces.iter().any(Piece::is_table) { threads } else { 2 * threads };
+        let at_once = |pieces: &[Piece]| {
+            if pieces.iter().any(Piece::is_table) { threads } else { 2 * threads }
+        };
         let mut pieces = Vec::new();
         let mut open = true;
         while open {
@@ -424,29 +486,45 @@ impl Reading {
         if let Some(expected) = piece.records()
             && expected != found
         {
-            let path =
-                piece.file().and_then(|file| self.names.get(file as usize)).map_or(Path::new("run"), |name| Path::new(name));
+            let path = piece
+                .file()
+                .and_then(|file| self.names.get(file as usize))
+                .map_or(Path::new("run"), |name| Path::new(name));
             return Err(FileError::new(
                 path,
-                format!("{expected} records were cut, {found} were read: this is a bug of trunkrate"),
+                format!(
+                    "{expected} records were cut, {found} were read: this is a bug of trunkrate"
+                ),
             ));
         }
         let (file, offset, length, first_line) = match piece {
             Piece::Done(mut file) => {
                 let keys = std::mem::take(&mut self.keys);
                 keys.check(&file.path.path, policy)?;
-                let strange: BTreeSet<(String, Field)> = keys.names().flat_map(|names| unread(&names)).collect();
+                let strange: BTreeSet<(String, Field)> =
+                    keys.names().flat_map(|names| unread(&names)).collect();
                 file.unread.extend(strange);
                 self.files.push(*file);
                 return Ok(());
             }
-            Piece::Text { file, offset, first_line, bytes, .. } => (file, offset, bytes.len() as u64, first_line),
+            Piece::Text { file, offset, first_line, bytes, .. } => {
+                (file, offset, bytes.len() as u64, first_line)
+            }
             Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
-            Piece::Table { file, rows, .. } => (file, rows.start as u64, found, rows.start as u64 + 1),
+            Piece::Table { file, rows, .. } => {
+                (file, rows.start as u64, found, rows.start as u64 + 1)
+            }
         };
         let after = u32::try_from(records).ok().and_then(|found| self.records.checked_add(found));
         let after = after.filter(|after| *after < u32::MAX).ok_or_else(too_many)?;
-        self.blocks.push(Block { file, first_record: self.records, offset, length, first_line, document });
+        self.blocks.push(Block {
+            file,
+            first_record: self.records,
+            offset,
+            length,
+            first_line,
+            document,
+        });
         self.records = after;
         Ok(())
     }
@@ -477,7 +555,11 @@ impl Reading {
             self.files[block.file as usize].rows += u64::from(end - block.first_record);
         }
         let rows: u64 = self.files.iter().map(|file| file.rows).sum();
-        assert_eq!(rows + self.waiting.len() as u64, u64::from(self.records), "each record waited, or is of a file");
+        assert_eq!(
+            rows + self.waiting.len() as u64,
+            u64::from(self.records),
+            "each record waited, or is of a file"
+        );
     }
 
     pub(crate) fn block_of(&self, record: usize) -> Option<(usize, &Block)> {
@@ -515,7 +597,9 @@ impl Piece {
 
     fn file(&self) -> Option<u32> {
         match self {
-            Self::Text { file, .. } | Self::Document { file, .. } | Self::Table { file, .. } => Some(*file),
+            Self::Text { file, .. } | Self::Document { file, .. } | Self::Table { file, .. } => {
+                Some(*file)
+            }
             Self::Done(_) => None,
         }
     }
@@ -536,12 +620,15 @@ impl Piece {
                 let (mut calls, mut keys) = (Calls::default(), Keys::default());
                 for (place, object) in document.calls {
                     let place = u32::try_from(place).expect("a document has less than 4 GiB");
-                    let found = calls_json::push_object(object.as_bytes(), place, policy, &mut calls);
+                    let found =
+                        calls_json::push_object(object.as_bytes(), place, policy, &mut calls);
                     keys.add(found, object.as_bytes());
                 }
                 Ok(Parsed { calls: vec![calls], keys, links: document.links })
             }
-            Self::Table { table, rows, .. } => Ok(plain(table.slice(rows.start, rows.len())?.parse(policy))),
+            Self::Table { table, rows, .. } => {
+                Ok(plain(table.slice(rows.start, rows.len())?.parse(policy)))
+            }
             Self::Done(_) => Ok(plain(Vec::new())),
         }
     }

@@ -55,14 +55,26 @@ impl Sample {
             Shape::Lines => lines(text, at_end, most),
             Shape::Document => {
                 bytes.extend(source.read_to_end(LARGEST_DOCUMENT)?);
-                let text = String::from_utf8(bytes).map_err(|_| FileError::new(path, "is not UTF-8"))?;
-                calls_json::document(path, &text)?.calls.into_iter().take(most).map(|(_, object)| object.to_owned()).collect()
+                let text =
+                    String::from_utf8(bytes).map_err(|_| FileError::new(path, "is not UTF-8"))?;
+                calls_json::document(path, &text)?
+                    .calls
+                    .into_iter()
+                    .take(most)
+                    .map(|(_, object)| object.to_owned())
+                    .collect()
             }
         };
         Ok(Self::of_objects(&file.name, objects, &Format::Json, format!("JSON{packed}")))
     }
 
-    fn of_table(file: &CallPath, source: &mut Source, mut bytes: Vec<u8>, most: usize, packed: &str) -> Result<Self, FileError> {
+    fn of_table(
+        file: &CallPath,
+        source: &mut Source,
+        mut bytes: Vec<u8>,
+        most: usize,
+        packed: &str,
+    ) -> Result<Self, FileError> {
         let unpacked = if source.compression == Compression::Plain {
             None
         } else {
@@ -79,18 +91,33 @@ impl Sample {
     fn of_objects(name: &str, objects: Vec<String>, format: &Format, form: String) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for object in &objects {
-            let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(object).unwrap_or_default();
-            for key in object.keys().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>() {
+            let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(object)
+                .unwrap_or_default();
+            for key in
+                object.keys().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>()
+            {
                 columns.push(key);
             }
         }
-        let text = |(line, record)| RecordText { record, format: format.clone(), file: name.to_owned(), line };
+        let text = |(line, record)| RecordText {
+            record,
+            format: format.clone(),
+            file: name.to_owned(),
+            line,
+        };
         Self { columns, records: (1..).zip(objects).map(text).collect(), form }
     }
 
-    fn of_csv(file: &CallPath, text: &[u8], at_end: bool, most: usize, packed: &str) -> Result<Self, FileError> {
+    fn of_csv(
+        file: &CallPath,
+        text: &[u8],
+        at_end: bool,
+        most: usize,
+        packed: &str,
+    ) -> Result<Self, FileError> {
         let line = memchr::memchr2(b'\n', b'\r', text).map_or(text.len(), |at| at + 1);
-        let end = line + usize::from(text[..line].ends_with(b"\r") && text[line..].starts_with(b"\n"));
+        let end =
+            line + usize::from(text[..line].ends_with(b"\r") && text[line..].starts_with(b"\n"));
         let header = Arc::new(Header::parse(&file.path, &text[..end])?);
         let body = &text[end..];
         let scan = calls_csv::scan(body, header.delimiter, at_end);
@@ -100,20 +127,33 @@ impl Sample {
             if records.len() < most {
                 let line = 2 + memchr::memchr_iter(b'\n', &body[..at]).count() as u64;
                 let record = calls_csv::record_text(&body[at..], &header);
-                records.push(RecordText { record, format: format.clone(), file: file.name.clone(), line });
+                records.push(RecordText {
+                    record,
+                    format: format.clone(),
+                    file: file.name.clone(),
+                    line,
+                });
             }
         });
         let between = match header.delimiter {
             b'\t' => "tabs".to_owned(),
             delimiter => format!("`{}`", char::from(delimiter)),
         };
-        Ok(Self { columns: header.names.clone(), records, form: format!("CSV, {between} between columns{packed}") })
+        Ok(Self {
+            columns: header.names.clone(),
+            records,
+            form: format!("CSV, {between} between columns{packed}"),
+        })
     }
 }
 
 /// The first whole lines.
 fn lines(text: &[u8], at_end: bool, most: usize) -> Vec<String> {
-    let end = if at_end { text.len() } else { calls_csv::last_line_end(text).unwrap_or(text.len()) };
-    let lines = text[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let end =
+        if at_end { text.len() } else { calls_csv::last_line_end(text).unwrap_or(text.len()) };
+    let lines = text[..end]
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
     lines.take(most).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }

@@ -57,9 +57,8 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
                 0 => "no such file, and no match as a glob".to_owned(),
                 n => format!("none of its {n} files is a call file"),
             };
-            return Err(
-                FileError::new(pattern, problem).hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst")
-            );
+            return Err(FileError::new(pattern, problem)
+                .hint("call files end in .csv, .json, .jsonl or .parquet, also with .gz or .zst"));
         }
     }
     // A file that is reached by two paths is read once: twice would make every record of it a
@@ -76,7 +75,8 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
 pub fn expected_calls(files: &[CallPath]) -> u64 {
     let calls = |file: &CallPath| {
         let bytes = std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
-        let ending = file.path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
+        let ending =
+            file.path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
         match ending.as_str() {
             "gz" | "zst" => bytes / 40,
             "parquet" => bytes / 50,
@@ -92,26 +92,37 @@ fn bytes_a_call(path: &Path) -> u64 {
     let mut beginning = Vec::new();
     let read = open_regular(path).and_then(|file| file.take(64 << 10).read_to_end(&mut beginning));
     let lines = memchr::memchr_iter(b'\n', &beginning).count() as u64;
-    let a_line = (beginning.len() as u64).checked_div(lines).filter(|bytes| read.is_ok() && *bytes < 50);
+    let a_line =
+        (beginning.len() as u64).checked_div(lines).filter(|bytes| read.is_ok() && *bytes < 50);
     a_line.map_or(200, |bytes| bytes.max(1))
 }
 
 /// Opens a regular file only: opening a pipe blocks until somebody writes to it.
 fn open_regular(path: &Path) -> std::io::Result<File> {
-    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(ErrorKind::Unsupported.into())
+    }
 }
 
 impl Found {
     fn add(&mut self, path: &Path) {
-        self.files.push(CallPath { path: path.to_owned(), name: path.display().to_string(), of_night: false });
+        self.files.push(CallPath {
+            path: path.to_owned(),
+            name: path.display().to_string(),
+            of_night: false,
+        });
     }
 }
 
 fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
     let text = pattern.to_str().ok_or_else(|| FileError::new(pattern, "no such file"))?;
-    let paths = glob::glob(text).map_err(|e| FileError::new(pattern, format!("no such file, and no glob: {e}")))?;
+    let paths = glob::glob(text)
+        .map_err(|e| FileError::new(pattern, format!("no such file, and no glob: {e}")))?;
     for path in paths {
-        let path = path.map_err(|e| FileError::new(e.path(), format!("cannot be read: {}", e.error())))?;
+        let path =
+            path.map_err(|e| FileError::new(e.path(), format!("cannot be read: {}", e.error())))?;
         if path.is_dir() {
             walk(&path, found)?;
         } else {
@@ -123,7 +134,8 @@ fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
 
 fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
     let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
-    let mut entries = std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+    let mut entries =
+        std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
@@ -131,7 +143,9 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
         if is_hidden(&name) {
             // Hidden markers and partial files of other tools (_SUCCESS, .part.crc) and their
             // folders are skipped silently; a hidden call file is reported.
-            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str()) || has_call_file(&path) {
+            if path.is_file() && ENDINGS.contains(&format_ending(&path).as_str())
+                || has_call_file(&path)
+            {
                 found.left_out.push(path);
             }
             continue;
@@ -158,7 +172,11 @@ fn has_call_file(folder: &Path) -> bool {
     entries.filter_map(Result::ok).any(|entry| {
         let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder { has_call_file(&path) } else { ENDINGS.contains(&format_ending(&path).as_str()) }
+        if is_folder {
+            has_call_file(&path)
+        } else {
+            ENDINGS.contains(&format_ending(&path).as_str())
+        }
     })
 }
 
@@ -180,7 +198,9 @@ pub fn why_left_out(path: &Path) -> &'static str {
 #[must_use]
 pub fn format_ending(path: &Path) -> String {
     let mut path = path.to_owned();
-    let ending = |path: &Path| path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase());
+    let ending = |path: &Path| {
+        path.extension().map_or_else(String::new, |e| e.to_string_lossy().to_lowercase())
+    };
     if matches!(ending(&path).as_str(), "gz" | "zst") {
         path.set_extension("");
     }
@@ -200,7 +220,8 @@ impl Stamp {
     /// # Errors
     /// If the file cannot be looked at.
     pub fn of(path: &Path) -> Result<Self, FileError> {
-        let meta = std::fs::metadata(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        let meta = std::fs::metadata(path)
+            .map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
         if !meta.is_file() {
             return Err(FileError::new(path, "is no regular file")
                 .hint("write the export to a file first: it is read again for what is suspended"));
@@ -216,7 +237,8 @@ impl Stamp {
         if Self::of(path)? == *self {
             return Ok(());
         }
-        Err(FileError::new(path, "changed while it was read").hint("run again when the upload is complete"))
+        Err(FileError::new(path, "changed while it was read")
+            .hint("run again when the upload is complete"))
     }
 
     /// Bytes as stored.
@@ -286,27 +308,39 @@ impl Source {
         let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
         let stamp = Stamp::of(path)?;
         let mut file = open_regular(path).map_err(|e| match e.kind() {
-            ErrorKind::Unsupported => FileError::new(path, "is no regular file").hint("write it to a file first"),
+            ErrorKind::Unsupported => {
+                FileError::new(path, "is no regular file").hint("write it to a file first")
+            }
             _ => fail(e),
         })?;
         let mut magic = [0; 4];
         let got = read_full(&mut file, &mut magic).map_err(fail)?;
         let compression = match &magic[..got] {
             [0x1f, 0x8b, ..] => Compression::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
-            // A frame to be skipped, with which writers of many frames begin.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
+            // A frame of data, or one to be skipped: writers of many frames begin with such.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
             _ => Compression::Plain,
         };
         std::io::Seek::rewind(&mut file).map_err(fail)?;
         let hasher = Arc::new(Hasher::default());
-        let raw = Hashing { inner: file, hasher: Arc::clone(&hasher), progress: Arc::clone(progress) };
+        let raw =
+            Hashing { inner: file, hasher: Arc::clone(&hasher), progress: Arc::clone(progress) };
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Plain => Box::new(raw),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, raw))),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
+                BufReader::with_capacity(1 << 17, raw),
+            )),
             Compression::Zstd => Box::new(zstd::Decoder::new(raw).map_err(fail)?),
         };
-        Ok(Self { reader, hasher, compression, path: path.to_owned(), stamp, unpacked: 0, max_ratio: u32::MAX })
+        Ok(Self {
+            reader,
+            hasher,
+            compression,
+            path: path.to_owned(),
+            stamp,
+            unpacked: 0,
+            max_ratio: u32::MAX,
+        })
     }
 
     /// Refuses to unpack the file to more than `max_ratio` times its size: a few hundred bytes can
@@ -319,11 +353,22 @@ impl Source {
     fn count(&mut self, bytes: usize) -> Result<(), FileError> {
         self.unpacked += bytes as u64;
         let (size, ratio) = (self.stamp.size, u64::from(self.max_ratio));
-        if self.compression == Compression::Plain || self.unpacked <= size.saturating_mul(ratio).max(ALWAYS) {
+        if self.compression == Compression::Plain
+            || self.unpacked <= size.saturating_mul(ratio).max(ALWAYS)
+        {
             return Ok(());
         }
-        Err(FileError::new(&self.path, format!("unpacks to more than {ratio} times its {size} bytes"))
-            .hint("calls are not so much alike: fetch the file again; if it is as it should be, raise `input.max_ratio`"))
+        Err(FileError::new(
+            &self.path,
+            format!(
+                "unpacks to more than {ratio} times its {size} \
+                                                bytes"
+            ),
+        )
+        .hint(
+            "calls are not so much alike: fetch the file again; if it is as it should be, \
+                   raise `input.max_ratio`",
+        ))
     }
 
     /// Fills a buffer from the text; less than asked for only at its end.
@@ -352,8 +397,17 @@ impl Source {
             }
         }
         if bytes.len() as u64 > limit {
-            return Err(FileError::new(&self.path, format!("is larger than {limit} bytes, which one document may have"))
-                .hint("export one call a line: jq -c '.[]' FILE, or .calls[]; or CSV or Parquet; or give it more --memory"));
+            return Err(FileError::new(
+                &self.path,
+                format!(
+                    "is larger than {limit} bytes, which \
+                                                           one document may have"
+                ),
+            )
+            .hint(
+                "export one call a line: jq -c '.[]' FILE, or .calls[]; or CSV or Parquet; \
+                       or give it more --memory",
+            ));
         }
         Ok(bytes)
     }
@@ -365,8 +419,11 @@ impl Source {
             Compression::Gzip => "is truncated or corrupt gzip".to_owned(),
             Compression::Zstd => "is truncated or corrupt zstd".to_owned(),
         };
-        FileError::new(&self.path, format!("{what}, near byte {at} of {}: {error}", self.stamp.size))
-            .hint("nothing was booked; fetch the file again")
+        FileError::new(
+            &self.path,
+            format!("{what}, near byte {at} of {}: {error}", self.stamp.size),
+        )
+        .hint("nothing was booked; fetch the file again")
     }
 
     /// Ends the reading: the file's hash (BLAKE3, of the bytes as stored) and its stamp.
@@ -380,8 +437,11 @@ impl Source {
         self.stamp.check(&self.path)?;
         let bytes = self.hasher.bytes.load(Ordering::Relaxed);
         if bytes != self.stamp.size {
-            return Err(FileError::new(&self.path, format!("has {} bytes, but {bytes} were read", self.stamp.size))
-                .hint("run again when the upload is complete"));
+            return Err(FileError::new(
+                &self.path,
+                format!("has {} bytes, but {bytes} were read", self.stamp.size),
+            )
+            .hint("run again when the upload is complete"));
         }
         let state = self.hasher.state.lock().expect("the file was hashed without a panic");
         let hash = state.finalize().to_hex().to_string();

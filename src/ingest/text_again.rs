@@ -33,26 +33,43 @@ impl Reading {
     ///
     /// # Errors
     /// If a file cannot be read again, or `then` fails.
-    pub fn each_text<E: From<FileError>>(&self, records: &[RecordSpot], then: Then<'_, E>) -> Result<(), E> {
+    pub fn each_text<E: From<FileError>>(
+        &self,
+        records: &[RecordSpot],
+        then: Then<'_, E>,
+    ) -> Result<(), E> {
         let mut rest = records;
         while let Some(first) = rest.first() {
             let record = first.number as usize;
             if record < self.waiting.len() {
-                let (waiting, read) = rest.split_at(rest.partition_point(|spot| (spot.number as usize) < self.waiting.len()));
+                let (waiting, read) = rest.split_at(
+                    rest.partition_point(|spot| (spot.number as usize) < self.waiting.len()),
+                );
                 self.waiting.each_text(waiting.iter().map(|spot| spot.number), then)?;
                 rest = read;
                 continue;
             }
-            let (_, block) = self.block_of(record).expect("a record that did not wait is of a block");
+            let (_, block) =
+                self.block_of(record).expect("a record that did not wait is of a block");
             let file = block.file;
-            let until = rest.iter().take_while(|r| self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)).count();
+            let until = rest
+                .iter()
+                .take_while(|r| {
+                    self.block_of(r.number as usize).is_some_and(|(_, b)| b.file == file)
+                })
+                .count();
             self.texts_of_file(file as usize, &rest[..until], then)?;
             rest = &rest[until..];
         }
         Ok(())
     }
 
-    fn texts_of_file<E: From<FileError>>(&self, file: usize, records: &[RecordSpot], then: Then<'_, E>) -> Result<(), E> {
+    fn texts_of_file<E: From<FileError>>(
+        &self,
+        file: usize,
+        records: &[RecordSpot],
+        then: Then<'_, E>,
+    ) -> Result<(), E> {
         let read_file = &self.files[file];
         let path = &read_file.path.path;
         let mut source = Source::open(path, &Arc::default())?;
@@ -71,17 +88,22 @@ impl Reading {
             let open = if is_published { CallTable::open_published } else { CallTable::open };
             let table = open(path, unpacked)?.at_most(read_file.size, self.max_ratio)?;
             // A slice at a time: a single row would cost as much as its whole row group.
-            for group in records
-                .chunk_by(|a, b| self.block_of(a.number as usize).map(|f| f.0) == self.block_of(b.number as usize).map(|f| f.0))
-            {
-                let (_, block) = self.block_of(group[0].number as usize).expect("a record of a file is of a block");
+            for group in records.chunk_by(|a, b| {
+                self.block_of(a.number as usize).map(|f| f.0)
+                    == self.block_of(b.number as usize).map(|f| f.0)
+            }) {
+                let (_, block) = self
+                    .block_of(group[0].number as usize)
+                    .expect("a record of a file is of a block");
                 let start: usize = must_fit(block.offset, "a row of a table fits memory");
-                let rows: Vec<usize> = group.iter().map(|record| start + record.place as usize).collect();
+                let rows: Vec<usize> =
+                    group.iter().map(|record| start + record.place as usize).collect();
                 if is_published {
                     let texts = table.published_texts(&rows)?;
                     assert_eq!(texts.len(), rows.len(), "each row has its text");
                     for (published, row) in texts.into_iter().zip(&rows) {
-                        let text = make(published.record, published.line.unwrap_or(*row as u64 + 1));
+                        let text =
+                            make(published.record, published.line.unwrap_or(*row as u64 + 1));
                         then(RecordText { file: published.file.unwrap_or(text.file), ..text })?;
                     }
                     continue;
@@ -100,7 +122,8 @@ impl Reading {
         // once.
         let mut counted = (0, 0);
         for record in records {
-            let (number, block) = self.block_of(record.number as usize).expect("a record of a file is of a block");
+            let (number, block) =
+                self.block_of(record.number as usize).expect("a record of a file is of a block");
             if held.as_ref().is_none_or(|(n, _)| *n != number) {
                 skip(&mut source, block.offset - at)?;
                 let mut bytes = vec![0; must_fit(block.length, "a block was in memory before")];
@@ -116,7 +139,9 @@ impl Reading {
             let text = match &read_file.format {
                 Format::Csv(header) => calls_csv::record_text(&bytes[place..], header),
                 _ if block.document => json_value_text(&bytes[place..]),
-                Format::Json | Format::Parquet | Format::Published => calls_json::line_text(bytes, place),
+                Format::Json | Format::Parquet | Format::Published => {
+                    calls_json::line_text(bytes, place)
+                }
             };
             counted = (place, counted.1 + lines(&bytes[counted.0..place]));
             then(make(text, block.first_line + counted.1))?;
@@ -127,7 +152,8 @@ impl Reading {
 
 /// The JSON value that starts a slice of a document.
 fn json_value_text(bytes: &[u8]) -> String {
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
+    let mut values =
+        serde_json::Deserializer::from_slice(bytes).into_iter::<&serde_json::value::RawValue>();
     match values.next() {
         Some(Ok(value)) => value.get().to_owned(),
         _ => calls_json::line_text(bytes, 0),

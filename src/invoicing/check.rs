@@ -68,7 +68,12 @@ pub struct Against {
 }
 
 impl Against {
-    fn new(id: impl Into<String>, stops: bool, words: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+    fn new(
+        id: impl Into<String>,
+        stops: bool,
+        words: impl Into<String>,
+        what_to_do: impl Into<String>,
+    ) -> Self {
         let (id, words, what_to_do) = (id.into(), words.into(), what_to_do.into());
         let (before, now, causes) = (Vec::new(), Vec::new(), Vec::new());
         Self { id, stops, words, what_to_do, account_sid: None, before, now, causes }
@@ -83,7 +88,8 @@ impl Against {
     /// True if the text given to `--accept` names it, by its id or by its kind.
     #[must_use]
     pub fn is_meant_by(&self, accepted: &str) -> bool {
-        self.can_be_accepted() && (self.id == accepted || self.id.split(':').next() == Some(accepted))
+        self.can_be_accepted()
+            && (self.id == accepted || self.id.split(':').next() == Some(accepted))
     }
 }
 
@@ -147,23 +153,39 @@ impl Seen {
         if document.totals.total.0.is_zero() {
             let words = format!("the invoice of {} would be over 0 {currency}", named(document));
             let what = "look whether its calls are priced at nothing, or wait";
-            self.zero.push(about_account(account, Against::new(format!("zero:{account}:{currency}"), false, words, what)));
+            self.zero.push(about_account(
+                account,
+                Against::new(format!("zero:{account}:{currency}"), false, words, what),
+            ));
         }
         // Checked as an invoice: a draft lacks the same as its invoice would.
-        let issued = Document { kind: Kind::Invoice, number: Some("1".to_owned()), ..document.clone() };
+        let issued =
+            Document { kind: Kind::Invoice, number: Some("1".to_owned()), ..document.clone() };
         let (missing, lacks) = (lacking(document), einvoice::lacks(&issued));
         if !lacks.is_empty() {
             self.lacking.push((format!("account {account}"), lacks.clone()));
         }
         let id = format!("incomplete:{account}");
-        if missing.is_empty() && lacks.is_empty() || self.incomplete.last().is_some_and(|last| last.id == id) {
+        if missing.is_empty() && lacks.is_empty()
+            || self.incomplete.last().is_some_and(|last| last.id == id)
+        {
             return;
         }
         let (words, what) = if missing.is_empty() {
-            (format!("no e-invoice for {}: {}", named(document), lacks.join("; ")), "set it, if the customer asks for e-invoices")
+            (
+                format!("no e-invoice for {}: {}", named(document), lacks.join("; ")),
+                "set it, if the customer asks for e-invoices",
+            )
         } else {
             let what = "fill it in in accounts.csv, and name that with --accounts";
-            (format!("{} lacks what an invoice says of its customer: {}", named(document), missing.join(", ")), what)
+            (
+                format!(
+                    "{} lacks what an invoice says of its customer: {}",
+                    named(document),
+                    missing.join(", ")
+                ),
+                what,
+            )
         };
         self.incomplete.push(about_account(account, Against::new(id, false, words, what)));
     }
@@ -174,13 +196,17 @@ impl Seen {
     /// Any error that is not the draft's fault is returned unchanged.
     pub fn refused(&mut self, error: IssueError) -> Result<(), IssueError> {
         let (id, words, what) = match &error {
-            IssueError::Earlier { month, .. } => (format!("unissued:{month}"), error.to_string(), format!("issue {month} first")),
+            IssueError::Earlier { month, .. } => {
+                (format!("unissued:{month}"), error.to_string(), format!("issue {month} first"))
+            }
             IssueError::Build { account, .. } => {
                 (format!("broken:{account}"), error.to_string(), "mend what it names".to_owned())
             }
-            IssueError::BeforeCredit { account, credited_on, .. } => {
-                (format!("date:{account}"), error.to_string(), format!("date it {credited_on} or later"))
-            }
+            IssueError::BeforeCredit { account, credited_on, .. } => (
+                format!("date:{account}"),
+                error.to_string(),
+                format!("date it {credited_on} or later"),
+            ),
             _ => return Err(error),
         };
         self.unissued.entry(id.clone()).or_insert_with(|| Against::new(id, true, words, what));
@@ -213,7 +239,11 @@ fn lacking(document: &Document) -> Vec<&'static str> {
 #[must_use]
 pub fn seller_lacks(terms: &Terms) -> Vec<&'static str> {
     let party = &terms.seller.party;
-    let needed = [("name", party.name.is_empty()), ("address", party.address.is_empty()), ("country", party.country.is_empty())];
+    let needed = [
+        ("name", party.name.is_empty()),
+        ("address", party.address.is_empty()),
+        ("country", party.country.is_empty()),
+    ];
     needed.iter().filter(|(_, missing)| *missing).map(|(name, _)| *name).collect()
 }
 
@@ -231,9 +261,14 @@ pub fn of_terms(terms: &Terms, (period, is_over): (&str, bool)) -> Vec<Against> 
         let words = format!("[seller] of the configuration lacks {}", lacks.join(", "));
         found.push(Against::new("seller", true, words, "an invoice says who sells: fill it in"));
     } else if !terms.says_tax {
-        let what =
-            "say the tax of accounts that say none: standard (with tax_rate), zero, reverse-charge, exempt or outside-scope";
-        found.push(Against::new("seller", true, "[invoice] of the configuration lacks tax_category", what));
+        let what = "say the tax of accounts that say none: standard (with tax_rate), zero, \
+                    reverse-charge, exempt or outside-scope";
+        found.push(Against::new(
+            "seller",
+            true,
+            "[invoice] of the configuration lacks tax_category",
+            what,
+        ));
     }
     found
 }
@@ -286,7 +321,8 @@ fn is_of(found: &Diagnosed<'_>, period: Month) -> Ordering {
 fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
     let (history, period) = (question.history, month(question.period));
     // A record without an account may belong to any account.
-    let is_of_account = |own: &str| question.account.is_none_or(|account| own.is_empty() || own == account);
+    let is_of_account =
+        |own: &str| question.account.is_none_or(|account| own.is_empty() || own == account);
     let newest = history.newest_start();
     let (mut of_period, mut of_earlier) = (ByCause::new(newest), ByCause::new(newest));
     waiting_causes::each_diagnosed(question.ledger, history, |found| match is_of(found, period) {
@@ -304,13 +340,19 @@ fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
         let Some(reason) = reason else { continue };
         let words = wait(&lines, &format!("of {} wait as {reason}", question.period))?;
         let stops = !settles_itself(reason);
-        found.push(Against { causes: lines, ..Against::new(format!("waiting:{reason}"), stops, words, reason.hint()) });
+        found.push(Against {
+            causes: lines,
+            ..Against::new(format!("waiting:{reason}"), stops, words, reason.hint())
+        });
     }
     let earlier = waiting_causes::lines(of_earlier)?;
     if !earlier.is_empty() {
         let words = wait(&earlier, "of earlier months wait")?;
         let what = "`trunkrate suspense` says for what; they are billed late, once they can be";
-        found.push(Against { causes: earlier, ..Against::new("waiting-earlier", false, words, what) });
+        found.push(Against {
+            causes: earlier,
+            ..Against::new("waiting-earlier", false, words, what)
+        });
     }
     Ok(found)
 }
@@ -331,18 +373,25 @@ type Amounts = BTreeMap<(String, String), [Total; 2]>;
 
 /// Adds up the legs of a month and of the month before it, by the start of their calls, billed or
 /// not.
-fn amounts_of(history: &History, period: Month, account: Option<&str>) -> Result<Amounts, LedgerError> {
+fn amounts_of(
+    history: &History,
+    period: Month,
+    account: Option<&str>,
+) -> Result<Amounts, LedgerError> {
     let place = |path: &PathBuf| {
         let own = month_of(day_of_file(path)? * DAY);
         [period - 1, period].iter().position(|month| *month == own)
     };
-    let files: Vec<(usize, PathBuf)> = (history.runs.iter().flat_map(|run| run.files(Dataset::Legs)))
-        .filter_map(|path| place(&path).map(|place| (place, path)))
-        .collect();
+    let files: Vec<(usize, PathBuf)> =
+        (history.runs.iter().flat_map(|run| run.files(Dataset::Legs)))
+            .filter_map(|path| place(&path).map(|place| (place, path)))
+            .collect();
     let read = files.par_iter().with_max_len(1).map(|(place, path)| Ok((*place, sums_of(path)?)));
     let mut all = Amounts::new();
     for (place, sums) in read.collect::<Result<Vec<_>, LedgerError>>()? {
-        for (key, sum) in sums.into_iter().filter(|((own, _), _)| account.is_none_or(|account| account == own)) {
+        for (key, sum) in
+            sums.into_iter().filter(|((own, _), _)| account.is_none_or(|account| account == own))
+        {
             all.entry(key).or_default()[place].merge(sum).map_err(LedgerError::of_sum)?;
         }
     }
@@ -356,11 +405,18 @@ fn sums_of(path: &Path) -> Result<HashMap<(String, String), Total>, LedgerError>
         let (names, amounts) = (legs.texts(["account_sid", "currency"]), legs.longs(["amount"])?);
         let mut own: HashMap<(&str, &str), Total> = HashMap::new();
         for row in 0..legs.height() {
-            let ([account, currency], amount) = (names.row(row), Total::from_units(amounts.at(0, row)?.into()));
-            own.entry((account, currency)).or_default().merge(amount).map_err(LedgerError::of_sum)?;
+            let ([account, currency], amount) =
+                (names.row(row), Total::from_units(amounts.at(0, row)?.into()));
+            own.entry((account, currency))
+                .or_default()
+                .merge(amount)
+                .map_err(LedgerError::of_sum)?;
         }
         for ((account, currency), sum) in own {
-            sums.entry((account.to_owned(), currency.to_owned())).or_default().merge(sum).map_err(LedgerError::of_sum)?;
+            sums.entry((account.to_owned(), currency.to_owned()))
+                .or_default()
+                .merge(sum)
+                .map_err(LedgerError::of_sum)?;
         }
         Ok::<_, LedgerError>(())
     })?;
@@ -379,13 +435,17 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
             continue;
         }
         let words = format!(
-            "{account} has {now} {currency} in {}, over five times the {before} {currency} of {before_text}",
+            "{account} has {now} {currency} in {}, over five times the {before} {currency} of \
+             {before_text}",
             question.period
         );
         let what = format!("look at its largest calls: `trunkrate log --account {account}`");
         let money = |amount: Total| vec![Money { currency: currency.clone(), amount }];
         let against = Against::new(format!("jump:{account}:{currency}"), true, words, what);
-        found.push(about_account(account, Against { before: money(*before), now: money(*now), ..against }));
+        found.push(about_account(
+            account,
+            Against { before: money(*before), now: money(*now), ..against },
+        ));
     }
     let mut accounts: BTreeMap<&str, Vec<(&String, &[Total; 2])>> = BTreeMap::new();
     for ((account, currency), sums) in &all {
@@ -396,36 +456,49 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
             continue;
         }
         let had = own.into_iter().filter(|(_, [before, _])| *before != Total::default());
-        let before: Vec<Money> =
-            had.map(|(currency, [before, _])| Money { currency: currency.clone(), amount: *before }).collect();
+        let before: Vec<Money> = had
+            .map(|(currency, [before, _])| Money { currency: currency.clone(), amount: *before })
+            .collect();
         if before.is_empty() {
             continue;
         }
-        let sums: Vec<String> = before.iter().map(|money| format!("{} {}", money.amount, money.currency)).collect();
+        let sums: Vec<String> =
+            before.iter().map(|money| format!("{} {}", money.amount, money.currency)).collect();
         let words = format!(
             "{account} had calls for {} in {before_text}, and has none that are billed in {}",
             sums.join(" and "),
             question.period
         );
         let what = "ask whether it left; else look for the export of its calls";
-        found.push(about_account(account, Against { before, ..Against::new(format!("gone:{account}"), false, words, what) }));
+        found.push(about_account(
+            account,
+            Against { before, ..Against::new(format!("gone:{account}"), false, words, what) },
+        ));
     }
     Ok(found)
 }
 
 /// Reports that the last batch was issued with monthly charges, and none are given now.
 fn items_gone(question: &Question<'_>) -> Option<Against> {
-    let last =
-        question.history.issued.iter().rev().find(|batch| batch.manifest.entries.iter().any(|entry| entry.corrects.is_none()))?;
+    let last = question
+        .history
+        .issued
+        .iter()
+        .rev()
+        .find(|batch| batch.manifest.entries.iter().any(|entry| entry.corrects.is_none()))?;
     if question.has_items || last.manifest.items_hash.is_none() {
         return None;
     }
-    let words = format!("invoices of {} were issued with a file of monthly charges, and none is given now", last.manifest.period);
+    let words = format!(
+        "invoices of {} were issued with a file of monthly charges, and none is given now",
+        last.manifest.period
+    );
     Some(Against::new(
         "items",
         false,
         words,
-        "name it with --items, or as `items` under [paths] in trunkrate.toml; or nothing, if there are no charges",
+        "name it with --items, or as `items` under [paths] in trunkrate.toml; or nothing, if \
+         there are no charges",
     ))
 }
 
@@ -435,7 +508,8 @@ fn items_gone(question: &Question<'_>) -> Option<Against> {
 /// # Errors
 /// If an invoice cannot be read.
 pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against>, LedgerError> {
-    let charges = |count: usize| if count == 1 { "1 charge".to_owned() } else { format!("{count} charges") };
+    let charges =
+        |count: usize| if count == 1 { "1 charge".to_owned() } else { format!("{count} charges") };
     let changed = sources.items_changed(wanted)?.into_iter().map(|changed| {
         let ItemsChanged { account, currency, number, billed, listed } = changed;
         let words = if listed == 0 {
@@ -447,18 +521,29 @@ pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against
             )
         } else {
             format!(
-                "{account} has {} for {} in {currency}, and {number} bills {}, or others: what the list has more is not billed",
+                "{account} has {} for {} in {currency}, and {number} bills {}, or others: what \
+                 the list has more is not billed",
                 charges(listed),
                 wanted.month,
                 charges(billed)
             )
         };
-        let what = format!("credit {number} with --rebill and issue again; or put the difference into the next month");
+        let what = format!("credit {number} with --rebill and issue again; or put the difference \
+                            into the next month");
         about_account(&account, Against::new(format!("items-changed:{account}:{currency}"), false, words, what))
     });
     let skipped = sources.items_skipped(wanted).into_iter().map(|(month, count)| {
-        let words = format!("{} for {month} are billed by no invoice, and {} comes after it", charges(count), wanted.month);
-        Against::new(format!("items-skipped:{month}"), false, words, format!("issue {month}, too, if they are owed"))
+        let words = format!(
+            "{} for {month} are billed by no invoice, and {} comes after it",
+            charges(count),
+            wanted.month
+        );
+        Against::new(
+            format!("items-skipped:{month}"),
+            false,
+            words,
+            format!("issue {month}, too, if they are owed"),
+        )
     });
     Ok(changed.chain(skipped).collect())
 }
@@ -468,7 +553,10 @@ fn late(seen: &Seen) -> impl Iterator<Item = Against> + '_ {
         let month = month_text(*month);
         let legs = if *legs == 1 { "1 leg".to_owned() } else { format!("{legs} legs") };
         let words = format!("{legs} of {month}, which is issued, came late: on the next invoice");
-        let what = format!("nothing; or `trunkrate invoice issue --period {month} --supplementary` bills them by themselves");
+        let what = format!(
+            "nothing; or `trunkrate invoice issue --period {month} \
+                            --supplementary` bills them by themselves"
+        );
         Against::new(format!("late:{month}"), false, words, what)
     })
 }

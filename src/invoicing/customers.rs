@@ -29,8 +29,14 @@ pub fn lacking(account: Option<&Account>) -> Vec<&'static str> {
 ///
 /// # Errors
 /// The first such line, or a ledger that cannot be read.
-pub fn check_items(items: &Items, path: &Path, accounts: &Accounts, history: &History) -> Result<(), LedgerError> {
-    let unlisted: BTreeSet<&str> = items.keys().map(String::as_str).filter(|sid| !accounts.contains_key(*sid)).collect();
+pub fn check_items(
+    items: &Items,
+    path: &Path,
+    accounts: &Accounts,
+    history: &History,
+) -> Result<(), LedgerError> {
+    let unlisted: BTreeSet<&str> =
+        items.keys().map(String::as_str).filter(|sid| !accounts.contains_key(*sid)).collect();
     if unlisted.is_empty() {
         return Ok(());
     }
@@ -40,13 +46,20 @@ pub fn check_items(items: &Items, path: &Path, accounts: &Accounts, history: &Hi
     let Some(sid) = unknown.min_by_key(first) else { return Ok(()) };
     let nearest = meaning(sid, accounts.keys().chain(&known).map(String::as_str), &[]);
     let nearest = nearest.map_or_else(String::new, |id| format!("the nearest known id is {id}; "));
-    let problem = format!("account_sid is `{sid}`: the accounts file does not list it, and the ledger has no call of it");
-    let error = FileError::new(path, problem).hint(format!("{nearest}list the account if it is a new one"));
+    let problem = format!(
+        "account_sid is `{sid}`: the accounts file does not list it, and the ledger has no call \
+         of it"
+    );
+    let error =
+        FileError::new(path, problem).hint(format!("{nearest}list the account if it is a new one"));
     Err(FileError { line: first(&sid), ..error }.into())
 }
 
 /// Collects the accounts with calls in the ledger; stops reading once all of `sought` are found.
-fn accounts_with_calls(history: &History, sought: &BTreeSet<&str>) -> Result<BTreeSet<String>, LedgerError> {
+fn accounts_with_calls(
+    history: &History,
+    sought: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, LedgerError> {
     let mut met: BTreeSet<String> = BTreeSet::new();
     for path in history.runs.iter().flat_map(|run| run.files(Dataset::Calls)) {
         if sought.iter().all(|sid| met.contains(*sid)) {

@@ -89,7 +89,17 @@ pub type Items = BTreeMap<String, Vec<AccountItem>>;
 
 /// The columns of an items file.
 const COLUMNS: Columns = Columns {
-    known: &["account_sid", "description", "quantity", "unit_price", "currency", "tax_category", "tax_rate", "from", "to"],
+    known: &[
+        "account_sid",
+        "description",
+        "quantity",
+        "unit_price",
+        "currency",
+        "tax_category",
+        "tax_rate",
+        "from",
+        "to",
+    ],
     necessary: 5,
     decisive: &[],
     synonyms: ITEM_SYNONYMS,
@@ -110,7 +120,8 @@ pub fn load_items(path: &Path, terms: &Terms) -> Result<(Items, String), FileErr
 fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileError> {
     let mut items = Items::new();
     for row in Sheet::read(path, text, &COLUMNS, Strictness::Full)?.rows() {
-        let (account, item) = parse_item(row, terms).map_err(|problem| FileError::new(path, problem).at(row.line))?;
+        let (account, item) =
+            parse_item(row, terms).map_err(|problem| FileError::new(path, problem).at(row.line))?;
         items.entry(account).or_default().push(item);
     }
     Ok(items)
@@ -120,10 +131,17 @@ fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), Stri
     let get = |name: &str| row.get(name);
     let decimal = |name: &str| {
         let found = get(name);
-        let value = Some(found).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
+        let value = Some(found)
+            .filter(|text| is_plain_decimal(text))
+            .and_then(|text| Decimal::from_str_exact(text).ok());
         value
             .filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000))
-            .ok_or_else(|| format!("{name} is `{found}`; expected a plain decimal with at most six decimals, such as 2.50"))
+            .ok_or_else(|| {
+                format!(
+                    "{name} is `{found}`; expected a plain decimal with at most \
+                                    six decimals, such as 2.50"
+                )
+            })
     };
     let bound = |name: &str| match get(name) {
         "" => Ok(None),
@@ -151,7 +169,10 @@ fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), Stri
     if get("description").chars().count() > LONGEST {
         return Err(format!("description has more than {LONGEST} characters"));
     }
-    Ok((account.to_owned(), AccountItem { item, currency: currency.to_owned(), months, line: row.line }))
+    Ok((
+        account.to_owned(),
+        AccountItem { item, currency: currency.to_owned(), months, line: row.line },
+    ))
 }
 
 /// Parses a tax from its texts; empty texts take the default's values.
@@ -162,26 +183,39 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
     let names = || TaxCategory::ALL.map(TaxCategory::as_str).join(", ");
     let found = match category {
         "" => default.category,
-        text => TaxCategory::parse(text).ok_or_else(|| format!("tax_category is `{text}`; expected one of {}", names()))?,
+        text => TaxCategory::parse(text)
+            .ok_or_else(|| format!("tax_category is `{text}`; expected one of {}", names()))?,
     };
     let own_rate = match rate {
         "" if found == default.category => Some(default.rate),
         "" => (found != TaxCategory::Standard).then_some(Decimal::ZERO),
         text => {
-            let value = Some(text).filter(|text| is_plain_decimal(text)).and_then(|text| Decimal::from_str_exact(text).ok());
+            let value = Some(text)
+                .filter(|text| is_plain_decimal(text))
+                .and_then(|text| Decimal::from_str_exact(text).ok());
             // No such tax is below one per cent; a rate like 0.19 is a fraction, meant as 19 per
             // cent.
-            let fits =
-                |rate: &Decimal| rate.scale() <= 4 && *rate <= Decimal::ONE_HUNDRED && (rate.is_zero() || *rate >= Decimal::ONE);
-            Some(value.filter(fits).ok_or_else(|| format!("tax_rate is `{text}`; expected per cent, such as 19 or 7.7"))?)
+            let fits = |rate: &Decimal| {
+                rate.scale() <= 4
+                    && *rate <= Decimal::ONE_HUNDRED
+                    && (rate.is_zero() || *rate >= Decimal::ONE)
+            };
+            Some(value.filter(fits).ok_or_else(|| {
+                format!("tax_rate is `{text}`; expected per cent, such as 19 or 7.7")
+            })?)
         }
     };
-    let rate = own_rate.ok_or("tax_category is standard and tax_rate is missing; expected per cent, such as 19")?;
+    let rate = own_rate
+        .ok_or("tax_category is standard and tax_rate is missing; expected per cent, such as 19")?;
     if found != TaxCategory::Standard && !rate.is_zero() {
         return Err(format!("tax_rate is {rate} with tax_category {}; expected 0", found.as_str()));
     }
     if found == TaxCategory::Standard && rate.is_zero() {
-        return Err("tax_rate is 0 with tax_category standard; expected the category zero, exempt or another".to_owned());
+        return Err(
+            "tax_rate is 0 with tax_category standard; expected the category zero, exempt \
+                    or another"
+                .to_owned(),
+        );
     }
     let reason = match reason {
         "" if found == default.category => default.reason.clone(),
@@ -206,7 +240,9 @@ const TAX_COLUMNS: [&str; 4] = ["taxid", "taxcategory", "taxrate", "taxreason"];
 /// If there is one.
 pub fn check_columns(accounts: &Accounts, path: &Path) -> Result<(), FileError> {
     let columns = accounts.values().next().into_iter().flat_map(|account| account.details.keys());
-    let is_slip = |name: &&String| plain_name(name).starts_with("tax") && !TAX_COLUMNS.contains(&plain_name(name).as_str());
+    let is_slip = |name: &&String| {
+        plain_name(name).starts_with("tax") && !TAX_COLUMNS.contains(&plain_name(name).as_str())
+    };
     match columns.into_iter().find(is_slip) {
         None => Ok(()),
         Some(name) => Err(FileError::new(path, format!("has the column `{name}`"))
@@ -225,7 +261,11 @@ pub fn buyer(sid: &str, account: Option<&Account>) -> Buyer {
         account_sid: sid.to_owned(),
         party: Party {
             name: if account.name.is_empty() { sid.to_owned() } else { account.name.clone() },
-            address: detail(account, "address").lines().map(|line| line.trim().to_owned()).filter(|l| !l.is_empty()).collect(),
+            address: detail(account, "address")
+                .lines()
+                .map(|line| line.trim().to_owned())
+                .filter(|l| !l.is_empty())
+                .collect(),
             city: get("city"),
             postcode: get("postcode"),
             country: get("country"),
@@ -264,7 +304,9 @@ pub fn drafts<'a>(
     let until = month(wanted.month);
     let mut open = legs::open(sources.history, &claims, until, wanted.account)?;
     let mut keys: BTreeSet<(String, String)> = open.keys().cloned().collect();
-    for (account, items) in sources.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name)) {
+    for (account, items) in
+        sources.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name))
+    {
         let due = items.iter().filter(|item| !wanted.supplementary && item.is_due(until));
         keys.extend(due.map(|item| (account.clone(), item.currency.clone())));
     }
@@ -275,7 +317,8 @@ pub fn drafts<'a>(
         let takes_legs = (billed >= Some(until)) == wanted.supplementary;
         let own = if takes_legs { open.remove(&key).unwrap_or_default() } else { Open::default() };
         let is_moved = || sources.moved_from(&claims, &key.0, until).next().is_some();
-        let takes_items = !wanted.supplementary && !claims.has_items(&key.0, &key.1, until) && !is_moved();
+        let takes_items =
+            !wanted.supplementary && !claims.has_items(&key.0, &key.1, until) && !is_moved();
         let items = if takes_items { sources.items_of(&key, until) } else { Vec::new() };
         (!own.runs.is_empty() || !items.is_empty()).then(|| {
             never_issued(&own, billed, until, &key)?;
@@ -295,17 +338,33 @@ impl AccountItem {
 impl Sources<'_> {
     /// The currencies in which a month's charges of an account are billed, and in which the list
     /// has none of that month any more: the same charges in another currency would be billed twice.
-    fn moved_from<'c>(&self, claims: &BilledBy<'c>, account: &str, month: Month) -> impl Iterator<Item = &'c str> + use<'_, 'c> {
+    fn moved_from<'c>(
+        &self,
+        claims: &BilledBy<'c>,
+        account: &str,
+        month: Month,
+    ) -> impl Iterator<Item = &'c str> + use<'_, 'c> {
         let own = self.items.get(account).map_or(&[][..], Vec::as_slice);
-        let is_listed = move |currency: &&str| own.iter().any(|item| item.currency == **currency && item.is_due(month));
+        let is_listed = move |currency: &&str| {
+            own.iter().any(|item| item.currency == **currency && item.is_due(month))
+        };
         let due = own.iter().any(|item| item.is_due(month));
-        claims.items_in(account, month).into_iter().filter(move |currency| due && !is_listed(currency))
+        claims
+            .items_in(account, month)
+            .into_iter()
+            .filter(move |currency| due && !is_listed(currency))
     }
 
     /// The items of an account in a currency that are due in a month.
     fn items_of(&self, (account, currency): &(String, String), month: Month) -> Vec<Item> {
         let due = |item: &&AccountItem| item.currency == *currency && item.is_due(month);
-        self.items.get(account).into_iter().flatten().filter(due).map(|item| item.item.clone()).collect()
+        self.items
+            .get(account)
+            .into_iter()
+            .flatten()
+            .filter(due)
+            .map(|item| item.item.clone())
+            .collect()
     }
 
     fn draft(
@@ -320,20 +379,28 @@ impl Sources<'_> {
         let tax = match listed {
             None => self.terms.tax.clone(),
             Some(listed) => {
-                let [category, rate, reason] = ["tax_category", "tax_rate", "tax_reason"].map(|name| detail(listed, name));
-                let wrong = |problem| FileError::new(path, format!("account {account}: {problem}")).at(listed.line);
+                let [category, rate, reason] =
+                    ["tax_category", "tax_rate", "tax_reason"].map(|name| detail(listed, name));
+                let wrong = |problem| {
+                    FileError::new(path, format!("account {account}: {problem}")).at(listed.line)
+                };
                 tax_of(category, rate, reason, &self.terms.tax).map_err(wrong)?
             }
         };
         let buyer = buyer(&account, listed);
         if let Some(long) = too_long(&buyer) {
             let long: String = long.chars().take(40).collect();
-            let problem = format!("account {account}: `{long}…` has more than {LONGEST} characters");
-            return Err(FileError::new(path, problem).at(listed.map_or(1, |listed| listed.line)).into());
+            let problem =
+                format!("account {account}: `{long}…` has more than {LONGEST} characters");
+            return Err(FileError::new(path, problem)
+                .at(listed.map_or(1, |listed| listed.line))
+                .into());
         }
         let frame = frame(self.terms, wanted, buyer, &currency, tax);
         let document = build::document(frame, &open.usage, items);
-        let document = document.and_then(|document| open.check(&document).map(|()| document).map_err(BuildError::from));
+        let document = document.and_then(|document| {
+            open.check(&document).map(|()| document).map_err(BuildError::from)
+        });
         let document = document.map_err(|error| IssueError::Build { account, error })?;
         Ok(Draft { document, open })
     }
@@ -365,11 +432,18 @@ impl Sources<'_> {
         let (claims, month) = (BilledBy::of(&self.history.issued), month(wanted.month));
         let mut listed: HashMap<&str, ((&str, &str), Vec<Item>)> = HashMap::new();
         let mut batches = BTreeSet::new();
-        for (account, own) in self.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name)) {
-            let currencies: BTreeSet<&str> = own.iter().map(|item| item.currency.as_str()).collect();
+        for (account, own) in self
+            .items
+            .iter()
+            .filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name))
+        {
+            let currencies: BTreeSet<&str> =
+                own.iter().map(|item| item.currency.as_str()).collect();
             for currency in currencies {
                 let now = self.items_of(&(account.clone(), currency.to_owned()), month);
-                for claim in claims.billing_items(account, currency, month).filter(|_| !now.is_empty()) {
+                for claim in
+                    claims.billing_items(account, currency, month).filter(|_| !now.is_empty())
+                {
                     batches.insert(claim.batch.manifest.sequence);
                     listed.insert(claim.entry.number.as_str(), ((account, currency), now.clone()));
                 }
@@ -382,7 +456,9 @@ impl Sources<'_> {
             }
         }
         let mut changed = Vec::new();
-        for batch in self.history.issued.iter().filter(|batch| batches.contains(&batch.manifest.sequence)) {
+        for batch in
+            self.history.issued.iter().filter(|batch| batches.contains(&batch.manifest.sequence))
+        {
             let is_listed = |entry: &Entry| listed.contains_key(entry.number.as_str());
             batch.each_document(is_listed, |entry, document| {
                 let ((account, currency), now) = &listed[entry.number.as_str()];
@@ -391,10 +467,17 @@ impl Sources<'_> {
                         && line.quantity.0 == item.quantity
                         && line.unit_price.0 == item.unit_price
                 };
-                if document.items.len() != now.len() || !document.items.iter().zip(now).all(is_same) {
+                if document.items.len() != now.len() || !document.items.iter().zip(now).all(is_same)
+                {
                     let (account, currency) = ((*account).to_owned(), (*currency).to_owned());
                     let (billed, listed) = (document.items.len(), now.len());
-                    changed.push(ItemsChanged { account, currency, number: entry.number.clone(), billed, listed });
+                    changed.push(ItemsChanged {
+                        account,
+                        currency,
+                        number: entry.number.clone(),
+                        billed,
+                        listed,
+                    });
                 }
                 Ok::<(), LedgerError>(())
             })?;
@@ -405,28 +488,40 @@ impl Sources<'_> {
     /// Earlier months for which the list has charges that no invoice bills, each with their number.
     ///
     /// A charge is owed from its `from` on; without one, from the first invoice of its account.
-    /// Nothing is owed for months before the first issued month of the ledger.
+    /// Of an account without an invoice it is owed for months that were not issued as a whole. Nothing
+    /// is owed for months before the first issued month of the ledger.
     #[must_use]
     pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {
         let (claims, until) = (BilledBy::of(&self.history.issued), month(wanted.month));
-        let issued = self.history.issued.iter().filter(|batch| batch.manifest.kind == BatchKind::Issue);
+        let issued =
+            self.history.issued.iter().filter(|batch| batch.manifest.kind == BatchKind::Issue);
         let mut first_of: HashMap<&str, Month> = HashMap::new();
-        let mut issued_months = BTreeSet::new();
+        let (mut first, mut whole) = (None, BTreeSet::new());
         for batch in issued {
             let period = month(&batch.manifest.period);
-            issued_months.insert(period);
+            first = Some(first.map_or(period, |first: Month| first.min(period)));
+            if batch.manifest.accounts.is_none() && !batch.manifest.supplementary {
+                whole.insert(period);
+            }
             for entry in &batch.manifest.entries {
                 let first = first_of.entry(&entry.account_sid).or_insert(period);
                 *first = period.min(*first);
             }
         }
-        let Some((first, last)) = issued_months.first().zip(issued_months.range(..until).next_back()) else { return Vec::new() };
+        let Some(first) = first else { return Vec::new() };
         let mut skipped: BTreeMap<Month, usize> = BTreeMap::new();
-        for (account, own) in self.items.iter().filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name)) {
+        for (account, own) in self
+            .items
+            .iter()
+            .filter(|(name, _)| wanted.account.is_none_or(|wanted| wanted == *name))
+        {
             for item in own {
-                let from = item.months.0.or_else(|| first_of.get(account.as_str()).copied()).unwrap_or(last + 1);
-                for month in from.max(*first)..until {
-                    if item.is_due(month) && !claims.has_items(account, &item.currency, month) {
+                let from = item.months.0.or_else(|| first_of.get(account.as_str()).copied());
+                for month in first..until {
+                    // A month that was issued as a whole had all charges of then.
+                    let is_owed = from.is_some_and(|from| from <= month) || !whole.contains(&month);
+                    let is_billed = claims.has_items(account, &item.currency, month);
+                    if is_owed && item.is_due(month) && !is_billed {
                         *skipped.entry(month).or_default() += 1;
                     }
                 }
@@ -441,13 +536,22 @@ impl Sources<'_> {
 ///
 /// # Errors
 /// [`IssueError::BeforeCredit`].
-pub fn refuse_before_credit(history: &History, claims: &BilledBy<'_>, draft: &Draft, date: &str) -> Result<(), IssueError> {
+pub fn refuse_before_credit(
+    history: &History,
+    claims: &BilledBy<'_>,
+    draft: &Draft,
+    date: &str,
+) -> Result<(), IssueError> {
     let Draft { document, open } = draft;
     let (account, currency) = (&document.buyer.account_sid, &document.currency);
     let run_id = |place: &usize| history.runs[*place].manifest.run_id.as_str();
-    let legs = open.runs.iter().flat_map(|(place, months)| months.keys().map(move |month| (run_id(place), *month)));
+    let legs = open
+        .runs
+        .iter()
+        .flat_map(|(place, months)| months.keys().map(move |month| (run_id(place), *month)));
     let items = (!document.items.is_empty()).then(|| month(&document.period.month));
-    let standing: HashSet<&str> = history.runs.iter().map(|run| run.manifest.run_id.as_str()).collect();
+    let standing: HashSet<&str> =
+        history.runs.iter().map(|run| run.manifest.run_id.as_str()).collect();
     match claims.freed_by((account, currency), legs, items, |run_id| standing.contains(run_id)) {
         Some((note, credited_on)) if date < credited_on => Err(IssueError::BeforeCredit {
             account: account.clone(),
@@ -465,12 +569,27 @@ pub const LONGEST: usize = 1000;
 
 fn too_long(buyer: &Buyer) -> Option<&str> {
     let Party { name, address, city, postcode, country, tax_id, email } = &buyer.party;
-    let all = [&buyer.account_sid, name, city, postcode, country, tax_id, email, &buyer.reference, &buyer.order];
+    let all = [
+        &buyer.account_sid,
+        name,
+        city,
+        postcode,
+        country,
+        tax_id,
+        email,
+        &buyer.reference,
+        &buyer.order,
+    ];
     all.into_iter().chain(address).find(|text| text.chars().count() > LONGEST).map(String::as_str)
 }
 
 /// Refuses legs of a month before `until` and after the last billed one: it was never issued.
-fn never_issued(open: &Open, billed: Option<Month>, until: Month, key: &(String, String)) -> Result<(), IssueError> {
+fn never_issued(
+    open: &Open,
+    billed: Option<Month>,
+    until: Month,
+    key: &(String, String),
+) -> Result<(), IssueError> {
     let mut legs: BTreeMap<Month, u64> = BTreeMap::new();
     for (month, count) in open.runs.values().flatten() {
         *legs.entry(*month).or_default() += count;
@@ -479,7 +598,12 @@ fn never_issued(open: &Open, billed: Option<Month>, until: Month, key: &(String,
         None => Ok(()),
         Some((month, legs)) => {
             let (account, currency) = key.clone();
-            Err(IssueError::Earlier { account, currency, month: billed_by::month_text(month), legs })
+            Err(IssueError::Earlier {
+                account,
+                currency,
+                month: billed_by::month_text(month),
+                legs,
+            })
         }
     }
 }

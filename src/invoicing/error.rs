@@ -95,7 +95,9 @@ pub enum IssueError {
         number: String,
     },
     /// A credit note years after its invoice.
-    #[error("--date {date} is more than {LATEST_CREDIT} days after {issued_on}, the date of {number}")]
+    #[error(
+        "--date {date} is more than {LATEST_CREDIT} days after {issued_on}, the date of {number}"
+    )]
     LateCredit {
         /// The credit note's date.
         date: String,

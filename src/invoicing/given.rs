@@ -48,16 +48,30 @@ impl Given {
         drafts::check_columns(&accounts, path.as_deref().unwrap_or(Path::new("")))?;
         let (charges, items_text) = match &items {
             None => (Items::new(), None),
-            Some(path) => drafts::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?,
+            Some(path) => {
+                drafts::load_items(path, &terms).map(|(items, text)| (items, Some(text)))?
+            }
         };
         let mut notes = Vec::new();
         if let (Some(path), Some(text)) = (&items, &items_text) {
             customers::check_items(&charges, path, &accounts, history)?;
-            let no_row = charges.is_empty().then(|| sheet::no_row(path, "no monthly charge is billed"));
+            let no_row =
+                charges.is_empty().then(|| sheet::no_row(path, "no monthly charge is billed"));
             notes.extend(sheet::open_end(path, text.as_bytes()).into_iter().chain(no_row));
         }
         let accounts_path = path.unwrap_or_else(PathBuf::new);
-        Ok((Self { terms, config, accounts, accounts_path, accounts_text, items: charges, items_text }, notes))
+        Ok((
+            Self {
+                terms,
+                config,
+                accounts,
+                accounts_path,
+                accounts_text,
+                items: charges,
+                items_text,
+            },
+            notes,
+        ))
     }
 
     /// True if there are monthly charges.
@@ -70,13 +84,25 @@ impl Given {
     ///
     /// # Errors
     /// Such an account.
-    pub fn refuse_unknown(&self, history: &History, account: Option<&str>) -> Result<(), IssueError> {
+    pub fn refuse_unknown(
+        &self,
+        history: &History,
+        account: Option<&str>,
+    ) -> Result<(), IssueError> {
         let Some(account) = account else { return Ok(()) };
-        let is_billed = || history.issued.iter().flat_map(|batch| &batch.manifest.entries).any(|e| e.account_sid == account);
+        let is_billed = || {
+            history
+                .issued
+                .iter()
+                .flat_map(|batch| &batch.manifest.entries)
+                .any(|e| e.account_sid == account)
+        };
         if self.accounts.contains_key(account) || self.items.contains_key(account) || is_billed() {
             return Ok(());
         }
-        let mut is_there = !legs::open(history, &BilledBy::of(&history.issued), Month::MAX, Some(account))?.is_empty();
+        let mut is_there =
+            !legs::open(history, &BilledBy::of(&history.issued), Month::MAX, Some(account))?
+                .is_empty();
         if let Some(run) = history.runs.last().filter(|_| !is_there) {
             each_suspended(run, Dataset::Suspense, |rows| {
                 is_there |= rows.iter().any(|row| row.account_sid == account);
@@ -102,6 +128,11 @@ impl Given {
     /// The sources of drafts.
     #[must_use]
     pub fn sources<'a>(&'a self, history: &'a History) -> Sources<'a> {
-        Sources { history, terms: &self.terms, accounts: (&self.accounts, &self.accounts_path), items: &self.items }
+        Sources {
+            history,
+            terms: &self.terms,
+            accounts: (&self.accounts, &self.accounts_path),
+            items: &self.items,
+        }
     }
 }

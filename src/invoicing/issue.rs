@@ -67,7 +67,12 @@ pub fn stage(
 }
 
 /// Keeps a file in the archive, under its hash.
-fn keep(ledger: &Ledger, lock: &Lock, text: Option<&String>, name: &str) -> Result<Option<String>, IssueError> {
+fn keep(
+    ledger: &Ledger,
+    lock: &Lock,
+    text: Option<&String>,
+    name: &str,
+) -> Result<Option<String>, IssueError> {
     let Some(text) = text else { return Ok(None) };
     let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
     archive(ledger, lock, &hash, &BTreeMap::from([(name.to_owned(), text.clone().into_bytes())]))?;
@@ -82,13 +87,19 @@ fn number(prefix: &str, date: &str, counter: u64) -> String {
 fn prefix_of<'a>(batch: &Batch, entry: &'a Entry) -> Result<&'a str, FileError> {
     let place = format!("{}-{:06}", batch.manifest.year(), entry.counter);
     let problem = || format!("has the number {}, which does not end in {place}", entry.number);
-    entry.number.strip_suffix(&place).ok_or_else(|| FileError::new(&batch.folder, problem()).hint(RESTORE))
+    entry
+        .number
+        .strip_suffix(&place)
+        .ok_or_else(|| FileError::new(&batch.folder, problem()).hint(RESTORE))
 }
 
 fn refuse_taken(history: &History, number: &str) -> Result<(), IssueError> {
     match batch::find(&history.issued, number) {
         None => Ok(()),
-        Some((batch, _)) => Err(IssueError::Taken { number: number.to_owned(), seller: batch.manifest.seller.clone() }),
+        Some((batch, _)) => Err(IssueError::Taken {
+            number: number.to_owned(),
+            seller: batch.manifest.seller.clone(),
+        }),
     }
 }
 
@@ -105,12 +116,19 @@ impl<'a> Credit<'a> {
     /// A number that no document has, that is a credit note's, or whose invoice is credited
     /// already.
     pub fn of(history: &'a History, number: &str) -> Result<Self, IssueError> {
-        let (batch, entry) = batch::find(&history.issued, number).ok_or_else(|| IssueError::Unknown(number.to_owned()))?;
+        let (batch, entry) = batch::find(&history.issued, number)
+            .ok_or_else(|| IssueError::Unknown(number.to_owned()))?;
         if let Some(corrects) = &entry.corrects {
-            return Err(IssueError::IsCredit { number: number.to_owned(), corrects: corrects.clone() });
+            return Err(IssueError::IsCredit {
+                number: number.to_owned(),
+                corrects: corrects.clone(),
+            });
         }
         if let Some((_, credit)) = batch::credit_of(&history.issued, number) {
-            return Err(IssueError::Credited { number: number.to_owned(), by: credit.number.clone() });
+            return Err(IssueError::Credited {
+                number: number.to_owned(),
+                by: credit.number.clone(),
+            });
         }
         Ok(Self { batch, entry })
     }
@@ -163,7 +181,12 @@ impl<'a> Credit<'a> {
         let invoice = invoice.expect("an entry has its document");
         let note = build::credit_note(&invoice, number, date.to_owned(), reason.to_owned());
         let mut writer = Writer::begin(lock)?;
-        let entry = Entry { counter, corrects: Some(self.entry.number.clone()), rebill, ..Entry::default() };
+        let entry = Entry {
+            counter,
+            corrects: Some(self.entry.number.clone()),
+            rebill,
+            ..Entry::default()
+        };
         writer.add(&note, entry)?;
         let manifest = BatchManifest {
             kind: BatchKind::Credit,

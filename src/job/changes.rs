@@ -47,18 +47,37 @@ impl Changes {
     ///
     /// # Errors
     /// If the ledger cannot be read.
-    pub fn since_last_run(ledger: &Ledger, history: &History, inputs: &Inputs) -> Result<Self, LedgerError> {
+    pub fn since_last_run(
+        ledger: &Ledger,
+        history: &History,
+        inputs: &Inputs,
+    ) -> Result<Self, LedgerError> {
         // Write-offs rate nothing, and have no decks.
-        let Some(before) = history.runs.iter().rev().map(|run| &run.manifest).find(|manifest| manifest.decks_hash.is_some())
+        let Some(before) = history
+            .runs
+            .iter()
+            .rev()
+            .map(|run| &run.manifest)
+            .find(|manifest| manifest.decks_hash.is_some())
         else {
             return Ok(Self::default());
         };
-        let mut changes = Self { run_id: before.run_id.clone(), notes: policy_notes(before, inputs), ..Self::default() };
+        let mut changes = Self {
+            run_id: before.run_id.clone(),
+            notes: policy_notes(before, inputs),
+            ..Self::default()
+        };
         if before.trunks_hash.is_some() && inputs.trunks.is_none() {
-            changes.stopping.push("a trunk list was given then, and none is now: every trunk would allow transfers".to_owned());
+            changes.stopping.push(
+                "a trunk list was given then, and none is now: every trunk would allow transfers"
+                    .to_owned(),
+            );
         }
         if before.accounts_hash.is_some() && inputs.accounts.is_none() {
-            changes.stopping.push("accounts were given then, and none are now: the default deck would price them all".to_owned());
+            changes.stopping.push(
+                "accounts were given then, and none are now: the default deck would price them all"
+                    .to_owned(),
+            );
         }
         changes.notes.extend(trunk_notes(ledger, before, inputs));
         let decks = Decks { ledger, before, inputs };
@@ -73,16 +92,24 @@ impl Changes {
 /// The settings that changed. A setting that the last run did not know yet is no change.
 fn policy_notes(before: &Manifest, inputs: &Inputs) -> Vec<String> {
     let now = inputs.policy.words();
-    let shown = |word: &str| if word.is_empty() { "not set".to_owned() } else { format!("`{}`", visible(word)) };
+    let shown = |word: &str| {
+        if word.is_empty() { "not set".to_owned() } else { format!("`{}`", visible(word)) }
+    };
     let pairs = before.policy.iter().filter_map(|(name, was)| Some((name, was, now.get(name)?)));
     let others = pairs.filter(|(_, was, is)| was != is);
-    others.map(|(name, was, is)| format!("{name} was {} in run {}, is {}", shown(was), before.run_id, shown(is))).collect()
+    others
+        .map(|(name, was, is)| {
+            format!("{name} was {} in run {}, is {}", shown(was), before.run_id, shown(is))
+        })
+        .collect()
 }
 
 /// The trunks whose entry in the list changed: the kind of a transfer's target depends on the
 /// domain. The list is the carrier's own, so no change of it stops a run.
 fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<String> {
-    let (Some(hash), Some((now, text))) = (&before.trunks_hash, &inputs.trunks) else { return Vec::new() };
+    let (Some(hash), Some((now, text))) = (&before.trunks_hash, &inputs.trunks) else {
+        return Vec::new();
+    };
     if *hash == blake3::hash(text.as_bytes()).to_hex().to_string() {
         return Vec::new();
     }
@@ -90,7 +117,10 @@ fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<Strin
     let then = match trunks::load(&path) {
         Ok((then, _)) => then,
         Err(e) => {
-            return vec![format!("the trunk list of run {} cannot be read any more, and is not compared: {e}", before.run_id)];
+            return vec![format!(
+                "the trunk list of run {} cannot be read any more, and is not compared: {e}",
+                before.run_id
+            )];
         }
     };
     let facts = |trunk: &Trunk| {
@@ -99,7 +129,15 @@ fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<Strin
     };
     let note = |was: &Trunk| {
         let is = now.get(&was.sid)?;
-        let said = || format!("trunk {} was {} in run {}, is {}", visible(&was.sid), facts(was), before.run_id, facts(is));
+        let said = || {
+            format!(
+                "trunk {} was {} in run {}, is {}",
+                visible(&was.sid),
+                facts(was),
+                before.run_id,
+                facts(is)
+            )
+        };
         (was != is).then(said)
     };
     capped(then.iter().filter_map(note).collect(), "trunks are others")
@@ -126,7 +164,11 @@ impl Decks<'_> {
     /// [`decks::Decks`] does.
     fn then(&self, named: &str) -> Option<&DeckEntry> {
         let all = &self.before.decks;
-        let find = |name: &str| all.iter().find(|deck| deck.folder == name).or_else(|| all.iter().find(|deck| deck.name == name));
+        let find = |name: &str| {
+            all.iter()
+                .find(|deck| deck.folder == name)
+                .or_else(|| all.iter().find(|deck| deck.name == name))
+        };
         match (named, all.as_slice()) {
             ("", [only]) => Some(only),
             ("", _) => find("default"),
@@ -147,7 +189,10 @@ impl Decks<'_> {
         if now.is_some() && now == self.stands_for(then) {
             return None;
         }
-        let now = now.map_or_else(|| "none".to_owned(), |at| format!("`{}`", visible(&self.inputs.decks.decks[at].name)));
+        let now = now.map_or_else(
+            || "none".to_owned(),
+            |at| format!("`{}`", visible(&self.inputs.decks.decks[at].name)),
+        );
         Some(format!("the deck was `{}`, is {now}", visible(&then.name)))
     }
 
@@ -155,21 +200,33 @@ impl Decks<'_> {
     fn of_accounts(&self, history: &History) -> Result<Vec<String>, LedgerError> {
         let now = self.inputs.accounts.as_ref();
         let now_hash = now.map(|(_, text)| blake3::hash(text.as_bytes()).to_hex().to_string());
-        if self.before.accounts_hash == now_hash && self.before.decks_hash.as_ref() == Some(&self.inputs.decks.hash) {
+        if self.before.accounts_hash == now_hash
+            && self.before.decks_hash.as_ref() == Some(&self.inputs.decks.hash)
+        {
             return Ok(Vec::new());
         }
         let archived = self.before.accounts_hash.as_ref();
-        let path = archived.map(|hash| self.ledger.archive_folder().join(hash).join("accounts.csv"));
+        let path =
+            archived.map(|hash| self.ledger.archive_folder().join(hash).join("accounts.csv"));
         let then = match path.map(|path| accounts::load(&path)).transpose() {
             Ok(loaded) => loaded.map(|(accounts, _)| accounts),
-            Err(e) => return Ok(vec![format!("the accounts of then cannot be read any more, and are not compared: {e}")]),
+            Err(e) => {
+                return Ok(vec![format!(
+                    "the accounts of then cannot be read any more, and are not compared: {e}"
+                )]);
+            }
         };
         let deck = |list: Option<&Accounts>, sid: &str| {
             list.and_then(|list| list.get(sid)).map_or("", |account| &account.deck).to_owned()
         };
-        let decks = |sid: &str| (deck(then.as_ref(), sid), deck(now.map(|(accounts, _)| accounts), sid));
-        let listed: BTreeSet<&String> =
-            then.iter().flatten().chain(now.iter().flat_map(|(accounts, _)| accounts)).map(|(sid, _)| sid).collect();
+        let decks =
+            |sid: &str| (deck(then.as_ref(), sid), deck(now.map(|(accounts, _)| accounts), sid));
+        let listed: BTreeSet<&String> = then
+            .iter()
+            .flatten()
+            .chain(now.iter().flat_map(|(accounts, _)| accounts))
+            .map(|(sid, _)| sid)
+            .collect();
         let (mut moved, mut perhaps_new) = (Vec::new(), Vec::new());
         for sid in listed {
             let (deck_then, deck_now) = decks(sid);
@@ -188,7 +245,8 @@ impl Decks<'_> {
             let billed = billed(history)?;
             // An account that is new on the list may be a new customer, who has no calls.
             moved.extend(perhaps_new.into_iter().filter(|(sid, _)| billed.contains(*sid)));
-            let unnamed: Vec<&String> = billed.iter().filter(|sid| decks(sid) == (String::new(), String::new())).collect();
+            let unnamed: Vec<&String> =
+                billed.iter().filter(|sid| decks(sid) == (String::new(), String::new())).collect();
             if let (Some(how), [first, ..]) = (default, unnamed.as_slice()) {
                 let count = unnamed.len();
                 let who = if count == 1 {
@@ -200,7 +258,10 @@ impl Decks<'_> {
             }
         }
         moved.sort_unstable();
-        let lines = moved.into_iter().map(|(sid, how)| format!("account {}: {how}", visible(sid))).collect();
+        let lines = moved
+            .into_iter()
+            .map(|(sid, how)| format!("account {}: {how}", visible(sid)))
+            .collect();
         changes.extend(capped(lines, "accounts have another deck"));
         Ok(changes)
     }
@@ -220,7 +281,10 @@ impl Decks<'_> {
             }
             let name = visible(&deck.name).into_owned();
             if deck.currency != then.currency {
-                changes.push(format!("deck `{name}`: the currency was {}, is {}", then.currency, deck.currency));
+                changes.push(format!(
+                    "deck `{name}`: the currency was {}, is {}",
+                    then.currency, deck.currency
+                ));
             }
             let place = self.ledger.archive_folder().join(hash);
             if archived.is_none() {
@@ -230,14 +294,24 @@ impl Decks<'_> {
             let old = match DeckRows::of_files(&place, &then.folder, files) {
                 Ok(rows) => rows,
                 Err(e) => {
-                    changes.push(format!("deck `{name}`: as it was it cannot be read any more, and is not compared: {e}"));
+                    changes.push(format!(
+                        "deck `{name}`: as it was it cannot be read any more, \
+                                          and is not compared: {e}"
+                    ));
                     continue;
                 }
             };
-            let new = DeckRows::of_files(std::path::Path::new("rates"), folder, &self.inputs.decks.files)?;
+            let new = DeckRows::of_files(
+                std::path::Path::new("rates"),
+                folder,
+                &self.inputs.decks.files,
+            )?;
             let found = repriced::changes(&old.rows, &new.rows, newest);
             let lines = found.iter().map(|change| line(&name, change, &old, &new)).collect();
-            let what = format!("rows of deck `{name}` changed for dates that are billed (to {})", time::text(newest));
+            let what = format!(
+                "rows of deck `{name}` changed for dates that are billed (to {})",
+                time::text(newest)
+            );
             changes.extend(capped(lines, &what));
         }
         Ok(changes)
@@ -272,27 +346,44 @@ fn billed(history: &History) -> Result<BTreeSet<String>, LedgerError> {
 
 /// A changed row in words: its old and new place, its numbers, its old and new terms.
 fn line(deck: &str, change: &Change, old: &DeckRows, new: &DeckRows) -> String {
-    let place = |deck: &DeckRows, row: &NewRate| format!("{}:{}", visible(&deck.files[row.rate.file as usize]), row.rate.line);
+    let place = |deck: &DeckRows, row: &NewRate| {
+        format!("{}:{}", visible(&deck.files[row.rate.file as usize]), row.rate.line)
+    };
     let was = &old.rows[change.old];
     let is = change.new.map(|place| &new.rows[place]);
     let numbers = numbers(was, change);
     let before = place(old, was);
     let terms = |row: &NewRate, currency: &str| {
         let (rate, block) = (&row.rate, row.rate.increments);
-        let fee = if rate.fee == crate::money::Price::ZERO { String::new() } else { format!(" and {} a leg", rate.fee) };
-        let minimum = if block.minimum == 0 { String::new() } else { format!(", minimum {} s", block.minimum) };
+        let fee = if rate.fee == crate::money::Price::ZERO {
+            String::new()
+        } else {
+            format!(" and {} a leg", rate.fee)
+        };
+        let minimum = if block.minimum == 0 {
+            String::new()
+        } else {
+            format!(", minimum {} s", block.minimum)
+        };
         format!("{} {currency}{fee} ({}/{}{minimum})", rate.price, block.initial, block.increment)
     };
-    let (then, now) = (terms(was, &old.currency), is.map_or_else(String::new, |row| terms(row, &new.currency)));
+    let (then, now) =
+        (terms(was, &old.currency), is.map_or_else(String::new, |row| terms(row, &new.currency)));
     let after = is.map_or_else(String::new, |row| place(new, row));
     match change.kind {
-        Kind::Gone => format!("deck `{deck}`, {before}: {numbers}: {then} → gone, or no more in force"),
+        Kind::Gone => {
+            format!("deck `{deck}`, {before}: {numbers}: {then} → gone, or no more in force")
+        }
         Kind::Changed if before == after && then == now => {
             format!("deck `{deck}`, {before}: {numbers}: {then}, for other dates or origins")
         }
-        Kind::Changed if before == after => format!("deck `{deck}`, {before}: {numbers}: {then} → {now}"),
+        Kind::Changed if before == after => {
+            format!("deck `{deck}`, {before}: {numbers}: {then} → {now}")
+        }
         Kind::Changed => format!("deck `{deck}`, {before}, now {after}: {numbers}: {then} → {now}"),
-        Kind::Taken => format!("deck `{deck}`, {after}, new: {numbers}, priced by {before} before: {then} → {now}"),
+        Kind::Taken => format!(
+            "deck `{deck}`, {after}, new: {numbers}, priced by {before} before: {then} → {now}"
+        ),
     }
 }
 

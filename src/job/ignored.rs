@@ -17,7 +17,10 @@ const IGNORED_ROWS: usize = 1 << 13;
 
 impl SettledRun {
     /// Writes the ignored records as they came; returns their number by direction.
-    pub(crate) fn write_ignored(&self, staged: &mut Staged) -> Result<BTreeMap<String, u64>, LedgerError> {
+    pub(crate) fn write_ignored(
+        &self,
+        staged: &mut Staged,
+    ) -> Result<BTreeMap<String, u64>, LedgerError> {
         let mut by_direction: BTreeMap<String, u64> = BTreeMap::new();
         if self.ends.ignored.is_empty() {
             return Ok(by_direction);
@@ -26,7 +29,8 @@ impl SettledRun {
             let mut rows = Vec::with_capacity(IGNORED_ROWS);
             self.reading.each_text::<LedgerError>(&self.ends.ignored, &mut |text| {
                 let row = self.ignored_row(text);
-                let direction = if row.direction.is_empty() { NO_DIRECTION } else { &row.direction };
+                let direction =
+                    if row.direction.is_empty() { NO_DIRECTION } else { &row.direction };
                 *by_direction.entry(direction.to_owned()).or_default() += 1;
                 rows.push(row);
                 if rows.len() == IGNORED_ROWS {

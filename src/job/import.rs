@@ -27,7 +27,9 @@ use crate::inputs::decks;
 use crate::inputs::file::FileError;
 use crate::inputs::file::read_text;
 use crate::inputs::given::Inputs;
-use crate::job::run::{self, SettledRun, Summary};
+use crate::job::book;
+use crate::job::book::Summary;
+use crate::job::run::SettledRun;
 use crate::ledger::compare;
 use crate::ledger::manifest::{Imported, Manifest, ManifestCount, RunKind};
 use crate::ledger::runs::stage::Staged;
@@ -105,25 +107,42 @@ impl Published {
         let path = folder.join("manifest.json");
         if folder.is_file() || !is_there(&path)? {
             let problem = "is no published night: it has no manifest.json";
-            return Err(FileError::new(folder, problem).hint("name a folder such as nights/000017-5f0c1234"));
+            return Err(FileError::new(folder, problem)
+                .hint("name a folder such as nights/000017-5f0c1234"));
         }
         // Before its rename a night looks the same, and may still change or never be published.
-        if folder.canonicalize().is_ok_and(|real| real.parent().is_some_and(|parent| parent.ends_with("staging"))) {
+        if folder
+            .canonicalize()
+            .is_ok_and(|real| real.parent().is_some_and(|parent| parent.ends_with("staging")))
+        {
             let problem = "is not published: it stands in `staging`, where nights are written";
-            return Err(FileError::new(folder, problem).hint("run the job again to its end; nights stand in `nights`"));
+            return Err(FileError::new(folder, problem)
+                .hint("run the job again to its end; nights stand in `nights`"));
         }
         let text = read_text(&path)?;
-        let fail =
-            |e: serde_json::Error| FileError::new(&path, format!("is no manifest of a published night: {e}")).at(e.line() as u64);
+        let fail = |e: serde_json::Error| {
+            FileError::new(&path, format!("is no manifest of a published night: {e}"))
+                .at(e.line() as u64)
+        };
         let FormatOnly { format } = serde_json::from_str(&text).map_err(fail)?;
         if format != FORMAT {
-            let problem = format!("is a published night of format {format}; this version reads {FORMAT}");
-            return Err(FileError::new(&path, problem).hint("import it with the version of trunkrate that it was rated with"));
+            let problem =
+                format!("is a published night of format {format}; this version reads {FORMAT}");
+            return Err(FileError::new(&path, problem)
+                .hint("import it with the version of trunkrate that it was rated with"));
         }
-        let night = Self { folder: folder.to_owned(), manifest: serde_json::from_str(&text).map_err(fail)? };
-        if let Some((currency, sum)) = night.manifest.amount.iter().find(|(_, sum)| Decimal::from_str_exact(sum).is_err()) {
-            let problem = format!("says that the legs come to `{sum}` {currency}; expected a decimal, such as 1.25000");
-            return Err(FileError::new(&path, problem).hint("the night was changed after it was published: copy it again"));
+        let night = Self {
+            folder: folder.to_owned(),
+            manifest: serde_json::from_str(&text).map_err(fail)?,
+        };
+        if let Some((currency, sum)) =
+            night.manifest.amount.iter().find(|(_, sum)| Decimal::from_str_exact(sum).is_err())
+        {
+            let problem = format!(
+                "says that the legs come to `{sum}` {currency}; expected a decimal, such as 1.25000"
+            );
+            return Err(FileError::new(&path, problem)
+                .hint("the night was changed after it was published: copy it again"));
         }
         night.check_files()?;
         Ok(night)
@@ -136,24 +155,33 @@ impl Published {
         for file in &self.manifest.files {
             let relative = Path::new(&file.path);
             if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-                let problem = format!("names the file `{}`, which is not below the night's folder", file.path);
+                let problem = format!(
+                    "names the file `{}`, which is not below the night's folder",
+                    file.path
+                );
                 return Err(FileError::new(&self.folder.join("manifest.json"), problem));
             }
             let path = self.folder.join(relative);
             let bytes = std::fs::metadata(&path).map_err(|e| {
-                FileError::new(&path, format!("cannot be read: {e}")).hint("the night is not whole: copy it again")
+                FileError::new(&path, format!("cannot be read: {e}"))
+                    .hint("the night is not whole: copy it again")
             })?;
             if bytes.len() != file.bytes {
-                let problem = format!("has {} bytes; it was published with {}", bytes.len(), file.bytes);
-                return Err(FileError::new(&path, problem).hint("the night is not whole, or was changed: copy it again"));
+                let problem =
+                    format!("has {} bytes; it was published with {}", bytes.len(), file.bytes);
+                return Err(FileError::new(&path, problem)
+                    .hint("the night is not whole, or was changed: copy it again"));
             }
             named.insert(path);
         }
         for folder in ["records", "legs", "calls", "rates"] {
             let ending = if folder == "rates" { "" } else { "parquet" };
-            if let Some(other) = self.files(folder, ending)?.into_iter().find(|path| !named.contains(path)) {
+            if let Some(other) =
+                self.files(folder, ending)?.into_iter().find(|path| !named.contains(path))
+            {
                 let problem = "is not named in the night's manifest";
-                return Err(FileError::new(&other, problem).hint("the night was changed after it was published: copy it again"));
+                return Err(FileError::new(&other, problem)
+                    .hint("the night was changed after it was published: copy it again"));
             }
         }
         Ok(())
@@ -170,9 +198,13 @@ impl Published {
         let (mut found, mut todo) = (Vec::new(), vec![self.folder.join(folder)]);
         while let Some(folder) = todo.pop() {
             let (folders, files) = entries(&folder)?;
-            let is_marker = |path: &PathBuf| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['_', '.']));
+            let is_marker = |path: &PathBuf| {
+                path.file_name().is_none_or(|name| name.to_string_lossy().starts_with(['_', '.']))
+            };
             todo.extend(folders.into_iter().filter(|folder| !is_marker(folder)));
-            let has_ending = |path: &PathBuf| ending.is_empty() || path.extension().is_some_and(|found| found == ending);
+            let has_ending = |path: &PathBuf| {
+                ending.is_empty() || path.extension().is_some_and(|found| found == ending)
+            };
             found.extend(files.into_iter().filter(|path| has_ending(path) && !is_marker(path)));
         }
         found.sort();
@@ -208,7 +240,8 @@ impl Published {
     /// # Errors
     /// If they cannot be listed.
     pub fn records(&self) -> Result<Vec<CallPath>, FileError> {
-        let file = |path: PathBuf| CallPath { name: path.display().to_string(), path, of_night: true };
+        let file =
+            |path: PathBuf| CallPath { name: path.display().to_string(), path, of_night: true };
         Ok(self.parquet("records")?.into_iter().map(file).collect())
     }
 
@@ -217,16 +250,23 @@ impl Published {
     /// # Errors
     /// If a night with the same id but another number was imported.
     pub fn imported_as<'a>(&self, history: &'a History) -> Result<Option<&'a Run>, FileError> {
-        let same = |run: &&Run| run.manifest.imported.as_ref().is_some_and(|night| night.id == self.manifest.id);
+        let same = |run: &&Run| {
+            run.manifest.imported.as_ref().is_some_and(|night| night.id == self.manifest.id)
+        };
         let run = history.runs.iter().find(same);
-        let other = run.and_then(|run| run.manifest.imported.as_ref()).filter(|night| night.sequence != self.manifest.sequence);
+        let other = run
+            .and_then(|run| run.manifest.imported.as_ref())
+            .filter(|night| night.sequence != self.manifest.sequence);
         match other {
             None => Ok(run),
             Some(night) => {
                 let Self { folder, manifest } = self;
-                let problem =
-                    format!("is night {} with the id of night {}, which is imported", manifest.sequence, night.sequence);
-                Err(FileError::new(folder, problem).hint("its manifest was changed after it was published: copy it again"))
+                let problem = format!(
+                    "is night {} with the id of night {}, which is imported",
+                    manifest.sequence, night.sequence
+                );
+                Err(FileError::new(folder, problem)
+                    .hint("its manifest was changed after it was published: copy it again"))
             }
         }
     }
@@ -234,14 +274,18 @@ impl Published {
     /// True if a ledger would be inside the night's folder, which never changes.
     #[must_use]
     pub fn holds(&self, ledger: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+        let real = |path: &Path| {
+            path.canonicalize()
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.to_owned())
+        };
         real(ledger).starts_with(real(&self.folder))
     }
 
     /// Books the night as a run, if its settled records give the published tables.
     ///
     /// # Errors
-    /// As [`run::book`]; also the first difference, and what to do about it.
+    /// As [`book::book`]; also the first difference, and what to do about it.
     pub fn book(
         &self,
         ledger: &Ledger,
@@ -250,7 +294,12 @@ impl Published {
         session: &SettledRun,
     ) -> Result<Summary, LedgerError> {
         let NightManifest { id, sequence, engine, kernel, .. } = &self.manifest;
-        let imported = Imported { id: id.clone(), sequence: *sequence, engine: engine.clone(), kernel: kernel.clone() };
+        let imported = Imported {
+            id: id.clone(),
+            sequence: *sequence,
+            engine: engine.clone(),
+            kernel: kernel.clone(),
+        };
         let hint = self.why_it_may_differ(history, &session.tally());
         let agreed = |staged: &Staged| {
             let mut differences = self.other_counts(session, staged);
@@ -261,33 +310,61 @@ impl Published {
             if differences.is_empty() {
                 return Ok(());
             }
-            let problem = format!("is not what this ledger makes of its records; nothing was booked\n{}", differences.join("\n"));
+            let problem = format!(
+                "is not what this ledger makes of its records; nothing was booked\n{}",
+                differences.join("\n")
+            );
             Err(FileError::new(&self.folder, problem).hint(hint).into())
         };
-        run::book_if(ledger, lock, history, session, (RunKind::Import, Some(imported)), agreed)
+        book::book_if(ledger, lock, history, session, (RunKind::Import, Some(imported)), agreed)
     }
 
     /// The counts and sums that differ here.
     fn other_counts(&self, session: &SettledRun, staged: &Staged) -> Vec<String> {
         let (night, tally) = (&self.manifest, session.tally());
         let ours = Manifest::counts_of(&tally);
-        let moved = [("new_in_suspense", tally.new_in_suspense.into()), ("taken_up", tally.taken_up.into())];
+        let moved = [
+            ("new_in_suspense", tally.new_in_suspense.into()),
+            ("taken_up", tally.taken_up.into()),
+        ];
         let ours: BTreeMap<String, ManifestCount> =
             ours.into_iter().chain(moved.map(|(name, count)| (name.to_owned(), count))).collect();
-        let counted = |count: ManifestCount| format!("{} records and {} s", count.records, count.seconds);
+        let counted =
+            |count: ManifestCount| format!("{} records and {} s", count.records, count.seconds);
         let mut differences = different("", &night.counts, &ours, |count| counted(*count));
-        let reasons = session.suspended_by_reason().iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect();
-        differences.extend(different("suspended as ", &night.suspended_by_reason, &reasons, u64::to_string));
+        let reasons = session
+            .suspended_by_reason()
+            .iter()
+            .map(|(reason, count)| (reason.as_str().to_owned(), *count))
+            .collect();
+        differences.extend(different(
+            "suspended as ",
+            &night.suspended_by_reason,
+            &reasons,
+            u64::to_string,
+        ));
         let legs = |count: u64| BTreeMap::from([("legs".to_owned(), count)]);
         differences.extend(different("", &legs(night.legs), &legs(staged.legs), u64::to_string));
-        let tariff = |hash: &str| BTreeMap::from([("hash of what it was rated with".to_owned(), hash.to_owned())]);
+        let tariff = |hash: &str| {
+            BTreeMap::from([("hash of what it was rated with".to_owned(), hash.to_owned())])
+        };
         if let Some(published) = &night.tariff_hash {
-            differences.extend(different("", &tariff(published), &tariff(&session.tariff_hash()), String::clone));
+            differences.extend(different(
+                "",
+                &tariff(published),
+                &tariff(&session.tariff_hash()),
+                String::clone,
+            ));
         }
         // The text was checked when the night was opened.
         let exact = |text: &str| Decimal::from_str_exact(text).unwrap_or(Decimal::MIN).normalize();
-        let theirs = night.amount.iter().map(|(currency, sum)| (currency.clone(), exact(sum))).collect();
-        let sums = staged.amount.iter().map(|(currency, sum)| (currency.clone(), exact(&sum.to_string()))).collect();
+        let theirs =
+            night.amount.iter().map(|(currency, sum)| (currency.clone(), exact(sum))).collect();
+        let sums = staged
+            .amount
+            .iter()
+            .map(|(currency, sum)| (currency.clone(), exact(&sum.to_string())))
+            .collect();
         differences.extend(different("sum of legs in ", &theirs, &sums, Decimal::to_string));
         differences
     }
@@ -295,25 +372,41 @@ impl Published {
     /// The most likely cause of a difference, if there is one.
     fn why_it_may_differ(&self, history: &History, tally: &Tally) -> String {
         let NightManifest { previous, kernel, counts, .. } = &self.manifest;
-        let last = history.last().and_then(|last| last.imported.as_ref()).map(|night| night.id.as_str());
-        let has = |id: &str| history.runs.iter().any(|run| run.manifest.imported.as_ref().is_some_and(|night| night.id == id));
+        let last =
+            history.last().and_then(|last| last.imported.as_ref()).map(|night| night.id.as_str());
+        let has = |id: &str| {
+            history
+                .runs
+                .iter()
+                .any(|run| run.manifest.imported.as_ref().is_some_and(|night| night.id == id))
+        };
         if let Some(previous) = previous.as_deref().filter(|previous| !has(previous)) {
             let short: String = previous.chars().take(8).collect();
-            return format!("it follows night {short}, which this ledger has not: import nights in their order");
+            return format!(
+                "it follows night {short}, which this ledger has not: import nights in their order"
+            );
         }
         let published = counts.get(Class::Duplicate.as_str()).map_or(0, |count| count.records);
         if tally.of(Class::Duplicate).records > published {
-            return "calls of it are booked in this ledger already: undo the run that booked them, or import into another ledger"
+            return "calls of it are booked in this ledger already: undo the run that booked them, \
+                    or import into another ledger"
                 .to_owned();
         }
         if last != previous.as_deref() && !history.runs.is_empty() {
-            return "this ledger has runs of which the night knows nothing: undo them, import it, and do them again".to_owned();
+            return "this ledger has runs of which the night knows nothing: undo them, import it, \
+                    and do them again"
+                .to_owned();
         }
         let own = env!("CARGO_PKG_VERSION");
         if kernel != own {
-            return format!("it was rated by trunkrate {kernel}, this is {own}: have the same version on the cluster and here");
+            return format!(
+                "it was rated by trunkrate {kernel}, this is {own}: have the same version on the \
+                 cluster and here"
+            );
         }
-        "it was changed after it was published, or something else rated it: publish it again from its calls".to_owned()
+        "it was changed after it was published, or something else rated it: publish it again from \
+         its calls"
+            .to_owned()
     }
 }
 
@@ -328,7 +421,14 @@ fn different<T: Default + PartialEq>(
     let none = T::default();
     let line = |name: &String| {
         let [theirs, ours] = [published, here].map(|side| side.get(name).unwrap_or(&none));
-        (theirs != ours).then(|| format!("{what}{}: {} published, {} here", name.replace('_', " "), shown(theirs), shown(ours)))
+        (theirs != ours).then(|| {
+            format!(
+                "{what}{}: {} published, {} here",
+                name.replace('_', " "),
+                shown(theirs),
+                shown(ours)
+            )
+        })
     };
     names.into_iter().filter_map(line).collect()
 }

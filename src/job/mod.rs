@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`run`] | loads, settles partition by partition, adds up, books |
+//! | [`book`] | counts and sums held against each other, the manifest, the rename |
 //! | `suspense` | suspended records, kept until they are written |
 //! | `ignored` | calls that belong to no trunk |
 //! | `detail` | the detail of a suspended record |
@@ -13,6 +14,7 @@
 //!
 //! **Invariant:** unless every record that came in has an end, nothing is booked.
 
+pub mod book;
 pub mod changes;
 mod detail;
 pub(crate) mod ignored;

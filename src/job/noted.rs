@@ -98,7 +98,11 @@ impl Noted {
             return;
         }
         let is_root = calls.child[record] == NONE;
-        if is_billed && is_root && from.lacks_plus(&calls.parties) && beside.prices_by_origin(calls.account[record]) {
+        if is_billed
+            && is_root
+            && from.lacks_plus(&calls.parties)
+            && beside.prices_by_origin(calls.account[record])
+        {
             let text = |from: PartyRef| {
                 let mut text = String::new();
                 from.push_to(&calls.parties, &mut text);
@@ -106,7 +110,8 @@ impl Noted {
             };
             self.callers.add(start, &calls.sid_text(record).to_string(), || text(from));
         }
-        let (end, seconds) = (Some(calls.end[record]).filter(|end| *end != Calls::NO_TIME), calls.duration[record]);
+        let (end, seconds) =
+            (Some(calls.end[record]).filter(|end| *end != Calls::NO_TIME), calls.duration[record]);
         let length = Length::of(start, end, seconds.into());
         self.lengths.add(length);
         if matches!(length, Length::Low | Length::FarTooLow) {
@@ -147,21 +152,38 @@ impl Noted {
         };
         let example = |best: &Option<Best<String>>| {
             let first = best.as_ref().and_then(|best| best.first());
-            first.map_or_else(String::new, |(sid, words)| format!(" ({}: {})", visible(sid), visible(words)))
+            first.map_or_else(String::new, |(sid, words)| {
+                format!(" ({}: {})", visible(sid), visible(words))
+            })
         };
         let odd = self.lengths.odd();
         let worst = if self.lengths.many_are_low() { &self.low } else { &self.far_too_low };
         let mut notes = Vec::new();
         if odd > 0 {
-            let many = calls(odd, "is billed for far less than it lasted", "are billed for far less than they lasted");
-            notes.push(format!("{many}{}: is `duration` in seconds, without ringing?", example(worst)));
+            let many = calls(
+                odd,
+                "is billed for far less than it lasted",
+                "are billed for far less than they lasted",
+            );
+            notes.push(format!(
+                "{many}{}: is `duration` in seconds, without ringing?",
+                example(worst)
+            ));
         }
         if self.dates.count > 0 {
-            let many = calls(self.dates.count, "starts at a time that cannot be", "start at times that cannot be");
+            let many = calls(
+                self.dates.count,
+                "starts at a time that cannot be",
+                "start at times that cannot be",
+            );
             notes.push(format!("{many}{}", example(&self.dates.first)));
         }
         if self.callers.count > 0 {
-            let many = calls(self.callers.count, "has a caller of digits without `+`", "have callers of digits without `+`");
+            let many = calls(
+                self.callers.count,
+                "has a caller of digits without `+`",
+                "have callers of digits without `+`",
+            );
             notes.push(format!(
                 "{many}{}: its origin is taken as unknown, and rows of the deck ask for it",
                 example(&self.callers.first)

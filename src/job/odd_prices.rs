@@ -70,7 +70,9 @@ impl Kept {
             .zip(texts)
             .map(|((key, (_, currency)), text)| {
                 let (price, price_unit) = text.with_fields(|fields| {
-                    let get = |field| fields.map_or_else(String::new, |fields| fields.get(field).to_owned());
+                    let get = |field| {
+                        fields.map_or_else(String::new, |fields| fields.get(field).to_owned())
+                    };
                     (get(Field::Price), get(Field::PriceUnit))
                 });
                 let price = OddPrice {
@@ -86,7 +88,10 @@ impl Kept {
             })
             .collect();
         examples.sort_by_key(|(key, _)| *key);
-        Ok(OddPrices { count: self.count, examples: examples.into_iter().map(|(_, price)| price).collect() })
+        Ok(OddPrices {
+            count: self.count,
+            examples: examples.into_iter().map(|(_, price)| price).collect(),
+        })
     }
 }
 
@@ -105,7 +110,13 @@ impl Currencies {
 impl Found {
     /// Looks at the price of a record whose call is booked.
     #[inline]
-    pub fn look(&mut self, calls: &Calls, record: usize, tariff: &Tariff<'_>, currencies: &Currencies) {
+    pub fn look(
+        &mut self,
+        calls: &Calls,
+        record: usize,
+        tariff: &Tariff<'_>,
+        currencies: &Currencies,
+    ) {
         let price = calls.price[record];
         if price.is_none() {
             return;
@@ -163,6 +174,10 @@ pub fn note(prices: &CarrierPrices) -> Option<String> {
         1 => "1 price of the carrier is no plain number".to_owned(),
         count => format!("{count} prices of the carrier are no plain numbers"),
     };
-    let [price, call, file] = [&first.price, &first.call_sid, &first.source_file].map(|text| visible(text));
-    Some(format!("{many} and not compared with ours (`{price}` of {call}, {file}:{})", first.source_line))
+    let [price, call, file] =
+        [&first.price, &first.call_sid, &first.source_file].map(|text| visible(text));
+    Some(format!(
+        "{many} and not compared with ours (`{price}` of {call}, {file}:{})",
+        first.source_line
+    ))
 }

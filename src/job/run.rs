@@ -13,30 +13,25 @@ use crate::detail::Case;
 use crate::family::{self, Earlier};
 use crate::ingest::reader::{self, Reading};
 use crate::ingest::source::{self, CallPath};
-use crate::inputs::calls_json::Neighbour;
 use crate::inputs::file::FileError;
 pub use crate::inputs::given::{AccountFacts, Inputs};
 use crate::inputs::record_text::RecordSpot;
 use crate::job::detail::detail;
-use crate::ledger::index::catalog;
-use crate::ledger::index::earlier::{self, Lookup, Retried};
+use crate::ledger::index::earlier;
 use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
-use crate::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
+use crate::ledger::index::lookup::{Lookup, Retried};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
-use crate::ledger::runs::stage::{self, Staged};
 use crate::ledger::tables::late_price::LatePrice;
 use crate::ledger::tables::waits::Waits;
-use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
-use crate::money::Total;
+use crate::ledger::{History, LedgerError};
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
 use crate::partition::deal::{self, Part, Partitioner, Partitions, SplitPoints};
 use crate::partition::spill::{Memory, PartitionWriter, Spill, SpillRoom};
 use crate::rating::cells;
-use crate::record::Field;
 use crate::reject::Reason;
-use crate::time::{self, Micros};
+use crate::time::Micros;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -70,7 +65,8 @@ impl LoadedNight {
         let parts = Partitioner::parts(expected, memory.part());
         let room = memory.room(folder, parts);
         let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
-        let reading = reader::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
+        let reading =
+            reader::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
         Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
     }
 
@@ -89,7 +85,8 @@ impl LoadedNight {
                 self.dealt.unpacked(&self.dealt.in_order(std::mem::take(&mut moved)))
             };
             moved.push(std::mem::take(&mut part.moved));
-            if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record)) {
+            if (0..part.calls.len()).any(|record| !part.is_away(record) && has(&part.calls, record))
+            {
                 let mut earlier = Earlier::default();
                 earlier.newest_start = self.dealt.facts.starts.newest(None);
                 let accounts = self.inputs.facts_of_accounts(part.calls.accounts.texts());
@@ -117,13 +114,18 @@ impl LoadedNight {
         let [ids, children] = [(); 2].map(|()| Spill::new(bounds.count_by_sid(), &self.room));
         let suspended = suspense_parts::parts(self.dealt.facts.records, &self.room);
         let (mut ends, mut runs, mut moved) = (Outcome::default(), BTreeSet::new(), Vec::new());
-        let groups = self.dealt.groups(if history.runs.is_empty() { u64::MAX } else { self.memory.sought() });
+        let groups = self.dealt.groups(if history.runs.is_empty() {
+            u64::MAX
+        } else {
+            self.memory.sought()
+        });
         let one_group = groups.len() == 1;
         let mut earlier = Earlier::default();
         let mut waited = Retried::new(&self.reading.waiting, &self.inputs.policy);
         for group in groups {
             earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
-            let part = PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]);
+            let part =
+                PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]);
             let settled: Vec<(Outcome, Vec<u8>)> = group
                 .into_par_iter()
                 .with_max_len(1)
@@ -146,15 +148,27 @@ impl LoadedNight {
             }
             let part = self.dealt.unpacked(&moved);
             drop(moved);
-            ends.merge(PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended]).settle(&part)?);
+            ends.merge(
+                PartSettler::new((&self, history), &earlier, &bounds, [&books, &ids, &suspended])
+                    .settle(&part)?,
+            );
         }
         let ended = |class: Class| ends.tally.of(class).records;
-        assert_eq!(ends.suspended.len() as u64, ended(Class::Suspended), "each suspended record has its place");
-        assert_eq!(ends.ignored.len() as u64, ended(Class::Ignored), "each ignored record has its place");
+        assert_eq!(
+            ends.suspended.len() as u64,
+            ended(Class::Suspended),
+            "each suspended record has its place"
+        );
+        assert_eq!(
+            ends.ignored.len() as u64,
+            ended(Class::Ignored),
+            "each ignored record has its place"
+        );
         ends.suspended.sort_unstable();
         ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
-        let stands_on = runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
+        let stands_on =
+            runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
         let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
         let newest_start = history.newest_start().max(own_newest_start);
         let Self { inputs, reading, dealt, room, .. } = self;
@@ -230,9 +244,15 @@ impl SettledPart<'_> {
     pub fn detail(&self, record: usize) -> Result<String, FileError> {
         let Some(reason) = self.night.reason[record] else { return Ok(String::new()) };
         let tariff = self.tariff();
-        let case = Case { calls: &self.calls, night: &self.night, earlier: &self.earlier, tariff: &tariff };
+        let case = Case {
+            calls: &self.calls,
+            night: &self.night,
+            earlier: &self.earlier,
+            tariff: &tariff,
+        };
         let facts = case.facts(record, reason);
-        let spot = RecordSpot { number: self.calls.number[record], place: self.calls.place[record] };
+        let spot =
+            RecordSpot { number: self.calls.number[record], place: self.calls.place[record] };
         let texts = self.reading.texts_of(&[spot])?;
         let text = texts.first().expect("a record has its text");
         Ok(detail(text, reason, &facts, self.inputs))
@@ -319,7 +339,8 @@ impl<'a> PartSettler<'a> {
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
         let beside = Beside::new(&tariff, earlier.newest_start);
-        let (mut books, mut ids) = (PartitionWriter::new(self.books, calls.len() * 84), PartitionWriter::new(self.ids, 0));
+        let (mut books, mut ids) =
+            (PartitionWriter::new(self.books, calls.len() * 84), PartitionWriter::new(self.ids, 0));
         let mut suspended = PartitionWriter::new(self.suspended, 0);
         for record in (0..calls.len()).filter(|record| !part.is_away(*record)) {
             if tariff.is_unlisted(calls.account[record]) && counts_for_account(&night, record) {
@@ -347,9 +368,13 @@ impl<'a> PartSettler<'a> {
                     }
                 }
                 Class::Ignored => {
-                    ends.ignored.push(RecordSpot { number: calls.number[record], place: calls.place[record] });
+                    ends.ignored.push(RecordSpot {
+                        number: calls.number[record],
+                        place: calls.place[record],
+                    });
                     if !calls.sid[record].is_empty() {
-                        let row = IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
+                        let row =
+                            IdRow { sid: calls.sid[record], content: 0, price: None, place: None };
                         row.pack(ids.to(self.bounds.of_sid(row.sid)));
                     }
                 }
@@ -383,7 +408,12 @@ fn counts_for_account(night: &Night, record: usize) -> bool {
 }
 
 /// Prices that came for calls of earlier runs.
-fn late_prices(calls: &Calls, night: &Night, earlier: &Earlier, is_away: impl Fn(usize) -> bool) -> Vec<LatePrice> {
+fn late_prices(
+    calls: &Calls,
+    night: &Night,
+    earlier: &Earlier,
+    is_away: impl Fn(usize) -> bool,
+) -> Vec<LatePrice> {
     let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
     let row = |(booked, late): (&u32, &family::LatePrice)| {
         let call_sid = calls.odd_sids.text(earlier.call_at(*booked).sid).to_string();
@@ -409,10 +439,10 @@ pub struct SettledRun {
     pub(crate) room: Arc<SpillRoom>,
     bounds: SplitPoints,
     /// The earlier runs that this run's result depends on.
-    stands_on: Vec<String>,
-    own_newest_start: Option<Micros>,
+    pub(crate) stands_on: Vec<String>,
+    pub(crate) own_newest_start: Option<Micros>,
     pub(crate) newest_start: Option<Micros>,
-    accepted_changes: Vec<String>,
+    pub(crate) accepted_changes: Vec<String>,
 }
 
 impl SettledRun {
@@ -436,11 +466,20 @@ impl SettledRun {
     /// The number of calls of each account that the accounts file lacks.
     #[must_use]
     pub fn unlisted_accounts(&self) -> BTreeMap<String, u64> {
-        self.ends.unlisted.iter().map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls)).collect()
+        self.ends
+            .unlisted
+            .iter()
+            .map(|(account, calls)| (self.texts.accounts.text(*account).to_owned(), *calls))
+            .collect()
     }
 
     /// The source of the run's legs and log.
-    fn books_of<'a>(&'a self, rates: &'a RateNumbers<'a>, bench: &'a SortScratch, run_id: &'a str) -> Books<'a> {
+    pub(crate) fn books_of<'a>(
+        &'a self,
+        rates: &'a RateNumbers<'a>,
+        bench: &'a SortScratch,
+        run_id: &'a str,
+    ) -> Books<'a> {
         Books {
             calls: &self.books,
             ids: &self.ids,
@@ -457,7 +496,7 @@ impl SettledRun {
 
     /// A hash of the work of this run, the same for any order of its records and any split of its
     /// files.
-    fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
+    pub(crate) fn digest(&self, previous: Option<&str>) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.digest.to_le_bytes());
         for text in [
@@ -479,194 +518,11 @@ impl SettledRun {
         self.inputs.hash()
     }
 
-    fn trunks_text(&self) -> &str {
+    pub(crate) fn trunks_text(&self) -> &str {
         self.inputs.trunks.as_ref().map_or("", |(_, text)| text)
     }
 
-    fn accounts_text(&self) -> &str {
+    pub(crate) fn accounts_text(&self) -> &str {
         self.inputs.accounts.as_ref().map_or("", |(_, text)| text)
     }
-}
-
-/// The result of a run.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// The run; `None` if nothing was booked.
-    pub run_id: Option<String>,
-    /// Records and seconds by class.
-    pub tally: Tally,
-    /// Suspended records by reason.
-    pub suspended_by_reason: BTreeMap<Reason, u64>,
-    /// Ignored records by their direction.
-    pub ignored_by_direction: BTreeMap<String, u64>,
-    /// Pages beside which another page was missing: the file, the missing neighbour, and its
-    /// address.
-    pub incomplete: Vec<(String, Neighbour, String)>,
-    /// Calls booked with an unknown origin because their caller was mangled
-    /// ([`crate::policy::MangledCaller::Unknown`]).
-    pub mangled_callers: u64,
-    /// Of each call file: the columns that were not read, and the field that each resembles.
-    pub unread: Vec<(String, Vec<(String, Field)>)>,
-    /// Legs booked.
-    pub legs: u64,
-    /// The sum of the legs, by currency.
-    pub amount: BTreeMap<String, Total>,
-    /// The number of calls of each account that the accounts file lacks.
-    pub unlisted_accounts: BTreeMap<String, u64>,
-    /// Notes on calls that were booked but are worth a look.
-    pub notes: Vec<String>,
-    /// Failures after the run was booked.
-    pub warnings: Vec<String>,
-}
-
-/// Books a settled night as a run of the ledger, and adds it to the history.
-///
-/// # Errors
-/// If a conservation law does not hold, a file changed, or anything cannot be written; then nothing
-/// is booked.
-pub fn book(
-    ledger: &Ledger,
-    lock: &Lock,
-    history: &mut History,
-    session: &SettledRun,
-    kind: RunKind,
-) -> Result<Summary, LedgerError> {
-    book_if(ledger, lock, history, session, (kind, None), |_| Ok(()))
-}
-
-/// Books a settled night like [`book`], if `agreed` accepts the staged run; notes the source of an
-/// imported one.
-///
-/// # Errors
-/// As [`book`]; also the error of `agreed`.
-pub fn book_if(
-    ledger: &Ledger,
-    lock: &Lock,
-    history: &mut History,
-    session: &SettledRun,
-    (kind, imported): (RunKind, Option<Imported>),
-    agreed: impl FnOnce(&Staged) -> Result<(), LedgerError>,
-) -> Result<Summary, LedgerError> {
-    let tally = session.tally();
-    if !tally.conserves() {
-        return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
-    }
-    let previous = history.last();
-    let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
-    let mut staged = Staged::begin(lock, &run_id)?;
-    let rates = RateNumbers::new(&session.inputs.decks.decks);
-    staged.write_books(&session.books_of(&rates, &SortScratch::default(), &run_id))?;
-    agreed(&staged)?;
-    session.write_suspense(&mut staged)?;
-    let ignored_by_direction = session.write_ignored(&mut staged)?;
-    staged.write_prices(&session.ends.late_prices)?;
-    check_counts(session, &tally, &staged)?;
-    staged.check_totals()?;
-    session.reading.check_unchanged()?;
-    let carrier_prices = session.ends.noted.carrier_prices(&session.reading)?;
-    let without_records = session.reading.files.iter().filter(|file| file.rows == 0);
-    let mut notes: Vec<String> = without_records.map(|file| format!("{}: has no record", file.path.name)).collect();
-    notes.extend(session.ends.noted.notes(&carrier_prices));
-    let summary = Summary {
-        run_id: Some(run_id),
-        notes,
-        tally,
-        suspended_by_reason: session.suspended_by_reason().clone(),
-        ignored_by_direction,
-        incomplete: session.reading.incomplete(),
-        mangled_callers: session.ends.mangled_callers,
-        unread: session.reading.files.iter().map(|file| (file.path.name.clone(), file.unread.clone())).collect(),
-        legs: staged.legs,
-        amount: staged.amount.clone(),
-        unlisted_accounts: session.unlisted_accounts(),
-        warnings: Vec::new(),
-    };
-    let manifest = Manifest { imported, carrier_prices, ..manifest(session, &summary, previous, &mut staged, kind) };
-    if !manifest.suspense.balances() {
-        return Err(LedgerError::Unbalanced(format!("suspense does not balance: {:?}", manifest.suspense)));
-    }
-    archive_inputs(ledger, lock, session, &manifest)?;
-    history.runs.push(staged.publish(ledger, manifest)?);
-    // The run is booked: a failure from here on cannot unbook it.
-    let mut warnings: Vec<String> = follow(ledger, lock, history).into_iter().collect();
-    let mut notes = summary.notes;
-    match session.ends.letter_cases.note(history) {
-        Ok(note) => notes.extend(note),
-        Err(error) => warnings.push(format!("its ids could not be read again: {error}")),
-    }
-    Ok(Summary { notes, warnings, ..summary })
-}
-
-/// Updates the catalog; returns a failure in words, which the next run repairs.
-#[must_use]
-pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String> {
-    let followed = catalog::follow(ledger, lock, history);
-    followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
-}
-
-/// Checks that every rated record has its legs, and that no other record has any.
-fn check_counts(session: &SettledRun, tally: &Tally, staged: &Staged) -> Result<(), LedgerError> {
-    let rows = |dataset: Dataset| -> u64 {
-        staged.files.iter().filter(|f| f.path.split('/').next() == Some(dataset.as_str())).map(|f| f.rows).sum()
-    };
-    let logged = tally.of(Class::Rated).records + tally.of(Class::Free).records;
-    let checks = [
-        ("legs", session.ends.legs, rows(Dataset::Legs)),
-        ("log rows", logged, rows(Dataset::Calls)),
-        ("ignored records", tally.of(Class::Ignored).records, rows(Dataset::Ignored)),
-        ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
-    ];
-    match checks.iter().find(|(_, expected, found)| expected != found) {
-        Some((what, expected, found)) => Err(LedgerError::Unbalanced(format!("expected {expected} {what}, wrote {found}"))),
-        None => Ok(()),
-    }
-}
-
-fn manifest(
-    session: &SettledRun,
-    summary: &Summary,
-    previous: Option<&Manifest>,
-    staged: &mut Staged,
-    kind: RunKind,
-) -> Manifest {
-    let inputs = session.reading.files.iter().map(|file| InputFile {
-        name: file.path.name.clone(),
-        format: file.format.as_str().to_owned(),
-        bytes: file.size,
-        rows: file.rows,
-        blake3: file.hash.clone(),
-    });
-    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
-    Manifest {
-        own_newest_start: session.own_newest_start.map(time::text),
-        stands_on: session.stands_on.clone(),
-        accepted_changes: session.accepted_changes.clone(),
-        id_shapes: session.ends.letter_cases.shapes.clone(),
-        policy: session.inputs.policy.words(),
-        inputs: inputs.collect(),
-        decks_hash: Some(session.inputs.decks.hash.clone()),
-        decks: DeckEntry::of_all(&session.inputs.decks),
-        trunks_hash: session.inputs.trunks.as_ref().map(|(_, text)| hash(text)),
-        accounts_hash: session.inputs.accounts.as_ref().map(|(_, text)| hash(text)),
-        counts: Manifest::counts_of(&summary.tally),
-        suspense: SuspenseAccount::of(&summary.tally),
-        suspended_by_reason: summary.suspended_by_reason.iter().map(|(reason, n)| (reason.as_str().to_owned(), *n)).collect(),
-        ignored_by_direction: summary.ignored_by_direction.clone(),
-        legs: summary.legs,
-        amount: summary.amount.iter().map(|(currency, total)| (currency.clone(), total.to_string())).collect(),
-        files: std::mem::take(&mut staged.files),
-        ..Manifest::next(kind, summary.run_id.as_deref().expect("a run that is booked has a name"), previous)
-    }
-}
-
-fn archive_inputs(ledger: &Ledger, lock: &Lock, session: &SettledRun, manifest: &Manifest) -> Result<(), FileError> {
-    stage::archive(ledger, lock, &session.inputs.decks.hash, &session.inputs.decks.files)?;
-    let one = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]);
-    if let Some(hash) = &manifest.trunks_hash {
-        stage::archive(ledger, lock, hash, &one("trunks.json", session.trunks_text()))?;
-    }
-    if let Some(hash) = &manifest.accounts_hash {
-        stage::archive(ledger, lock, hash, &one("accounts.csv", session.accounts_text()))?;
-    }
-    Ok(())
 }

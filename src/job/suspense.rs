@@ -113,12 +113,20 @@ impl LoadedNight {
 impl PartSettler<'_> {
     /// A suspended record, and the place of its price if no text with its content has it, but that
     /// of a version which lacks something.
-    pub(crate) fn suspended(&self, case: &Case<'_>, record: usize, reason: Reason) -> (Suspended, Option<RecordSpot>) {
+    pub(crate) fn suspended(
+        &self,
+        case: &Case<'_>,
+        record: usize,
+        reason: Reason,
+    ) -> (Suspended, Option<RecordSpot>) {
         let calls = case.calls;
         // The text of the copy that has the price, unless it is a version that lacks something.
-        let priced = case.night.families.with_price(must_fit(record, "records are counted in 32 bits")) as usize;
+        let priced =
+            case.night.families.with_price(must_fit(record, "records are counted in 32 bits"))
+                as usize;
         let kept = if calls.content[priced] == calls.content[record] { priced } else { record };
-        let spot = |record: usize| RecordSpot { number: calls.number[record], place: calls.place[record] };
+        let spot =
+            |record: usize| RecordSpot { number: calls.number[record], place: calls.place[record] };
         let stands_elsewhere = priced != kept || self.intake.has_kept_price(calls.number[kept]);
         let suspended = Suspended {
             spot: spot(kept),
@@ -135,7 +143,10 @@ impl PartSettler<'_> {
     /// The parent of a child, if an earlier run booked it.
     fn kept_parent(&self, case: &Case<'_>, record: usize) -> Option<KeptParent> {
         let calls = case.calls;
-        let Link::Booked(index) = *case.night.families.link.get(calls.child[record] as usize)? else { return None };
+        let Link::Booked(index) = *case.night.families.link.get(calls.child[record] as usize)?
+        else {
+            return None;
+        };
         let parent = self.earlier.parent_at(index);
         let party = |party: PartyRef| {
             let mut text = String::new();
@@ -167,18 +178,26 @@ fn key(row: &SuspenseRow) -> Key {
 fn refuse_other_header(text: &RecordText) -> Result<(), FileError> {
     let is_other = text.with_fields(|fields| {
         let Some(fields) = fields else { return false };
-        let named =
-            |field: Field| Some(fields.get(field)).filter(|text| !text.is_empty()).map(|text| (field, Field::named(text)));
+        let named = |field: Field| {
+            Some(fields.get(field))
+                .filter(|text| !text.is_empty())
+                .map(|text| (field, Field::named(text)))
+        };
         let found: Vec<(Field, Option<Field>)> = Field::ALL.into_iter().filter_map(named).collect();
         let names = found.iter().filter(|(_, named)| named.is_some()).count();
-        names >= 3 && names * 2 > found.len() && found.iter().any(|(field, named)| *named != Some(*field))
+        names >= 3
+            && names * 2 > found.len()
+            && found.iter().any(|(field, named)| *named != Some(*field))
     });
     if !is_other {
         return Ok(());
     }
-    Err(FileError::new(Path::new(&text.file), "has another header here, with columns in other places")
-        .at(text.line)
-        .hint("the file was joined from two: cut it before this line, and name both"))
+    Err(FileError::new(
+        Path::new(&text.file),
+        "has another header here, with columns in other places",
+    )
+    .at(text.line)
+    .hint("the file was joined from two: cut it before this line, and name both"))
 }
 
 impl SettledRun {
@@ -221,11 +240,14 @@ impl SettledRun {
         if groups == 1 {
             return Ok(Vec::new());
         }
-        let sample: Vec<RecordSpot> = spots.iter().step_by(spots.len() / (groups * SAMPLED)).copied().collect();
+        let sample: Vec<RecordSpot> =
+            spots.iter().step_by(spots.len() / (groups * SAMPLED)).copied().collect();
         let texts = self.reading.texts_of(&sample)?;
         let mut keys: Vec<Key> = (texts.into_iter())
             .map(|text| {
-                let sid = text.with_fields(|fields| fields.map_or_else(String::new, |fields| fields.get(Field::Sid).to_owned()));
+                let sid = text.with_fields(|fields| {
+                    fields.map_or_else(String::new, |fields| fields.get(Field::Sid).to_owned())
+                });
                 (sid, text.record, text.file, text.line)
             })
             .collect();
@@ -236,10 +258,14 @@ impl SettledRun {
     }
 
     /// Shows the suspended records, one after the other, in the order of their texts.
-    fn each_suspended(&self, mut then: impl FnMut(SuspenseRow) -> Result<(), FileError>) -> Result<(), FileError> {
+    fn each_suspended(
+        &self,
+        mut then: impl FnMut(SuspenseRow) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
         let prices = self.kept_prices()?;
         let newest = self.newest_start.map_or_else(String::new, time::text);
-        let mut records = InOrder { parts: &self.suspended, next: 0, loaded: Vec::new().into_iter() };
+        let mut records =
+            InOrder { parts: &self.suspended, next: 0, loaded: Vec::new().into_iter() };
         self.reading.each_text(&self.ends.suspended, &mut |text| {
             let record = records.next()?.expect("each text is of a suspended record");
             // Records that are suspended already are no reason to refuse a night: no row below them
@@ -259,9 +285,17 @@ impl SettledRun {
         let mut prices = self.ends.priced.clone();
         // Texts are read in file order.
         prices.sort_unstable_by_key(|(_, spot)| *spot);
-        let texts = self.reading.texts_of(&prices.iter().map(|(_, spot)| *spot).collect::<Vec<_>>())?;
+        let texts =
+            self.reading.texts_of(&prices.iter().map(|(_, spot)| *spot).collect::<Vec<_>>())?;
         let price = |((number, spot), text): ((u32, RecordSpot), RecordText)| {
-            Some((number, self.reading.waiting.price(spot.number).cloned().or_else(|| KeptPrice::of(&text))?))
+            Some((
+                number,
+                self.reading
+                    .waiting
+                    .price(spot.number)
+                    .cloned()
+                    .or_else(|| KeptPrice::of(&text))?,
+            ))
         };
         assert_eq!(texts.len(), prices.len(), "each price has its text");
         Ok(prices.into_iter().zip(texts).filter_map(price).collect())

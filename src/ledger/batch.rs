@@ -167,10 +167,15 @@ impl BatchManifest {
     fn load(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(MANIFEST);
         let text = read_text(&path)?;
-        let fail = |e: serde_json::Error| FileError::new(&path, format!("is no manifest of a batch: {e}")).at(e.line() as u64);
+        let fail = |e: serde_json::Error| {
+            FileError::new(&path, format!("is no manifest of a batch: {e}")).at(e.line() as u64)
+        };
         let mut manifest: Self = serde_json::from_str(&text).map_err(fail)?;
         if manifest.ledger_format > LEDGER_FORMAT {
-            let problem = format!("was written by trunkrate {}: ledger format {}", manifest.version, manifest.ledger_format);
+            let problem = format!(
+                "was written by trunkrate {}: ledger format {}",
+                manifest.version, manifest.ledger_format
+            );
             return Err(FileError::new(&path, problem).hint("use that version or a later one"));
         }
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -191,7 +196,9 @@ pub fn year_of(date: &str) -> &str {
 pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
     let mut found: Vec<Batch> = Vec::new();
     let mut series: HashMap<(String, String), u64> = HashMap::new();
-    for folder in entries(&ledger.invoices_folder())?.0.into_iter().filter(|folder| is_run_name(folder)) {
+    for folder in
+        entries(&ledger.invoices_folder())?.0.into_iter().filter(|folder| is_run_name(folder))
+    {
         let wrong = |problem: String| FileError::new(&folder, problem).hint(RESTORE);
         if !is_there(&folder.join(MANIFEST))? {
             return Err(wrong("has no manifest: it is no whole batch".to_owned()));
@@ -202,15 +209,25 @@ pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
             return Err(wrong(format!("its manifest says that it is batch {}", manifest.batch_id)));
         }
         if manifest.sequence != before.map_or(1, |before| before.sequence + 1)
-            || manifest.previous_manifest.as_deref() != before.map(|before| before.own_hash.as_str())
+            || manifest.previous_manifest.as_deref()
+                != before.map(|before| before.own_hash.as_str())
         {
-            let before = before.map_or_else(String::new, |before| format!(", {},", before.batch_id));
-            return Err(wrong(format!("is batch {}: the one before it{before} is missing, or was changed", manifest.sequence)));
+            let before =
+                before.map_or_else(String::new, |before| format!(", {},", before.batch_id));
+            return Err(wrong(format!(
+                "is batch {}: the one before it{before} is missing, or was changed",
+                manifest.sequence
+            )));
         }
         let last = series.entry((manifest.seller.clone(), manifest.year().to_owned())).or_default();
         for entry in &manifest.entries {
             if entry.counter != *last + 1 {
-                return Err(wrong(format!("{} is number {} of its series; expected {}", entry.number, entry.counter, *last + 1)));
+                return Err(wrong(format!(
+                    "{} is number {} of its series; expected {}",
+                    entry.number,
+                    entry.counter,
+                    *last + 1
+                )));
             }
             *last = entry.counter;
         }
@@ -230,7 +247,8 @@ impl Batch {
         mut then: impl FnMut(&Entry, Document) -> Result<(), E>,
     ) -> Result<(), E> {
         let path = self.folder.join(DOCUMENTS);
-        let wrong = |problem: String| LedgerError::from(FileError::new(&path, problem).hint(RESTORE));
+        let wrong =
+            |problem: String| LedgerError::from(FileError::new(&path, problem).hint(RESTORE));
         let file = File::open(&path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
         let mut lines = BufReader::with_capacity(1 << 18, file).lines();
         for (number, entry) in (1_u64..).zip(&self.manifest.entries) {
@@ -240,9 +258,14 @@ impl Batch {
                 continue;
             }
             if *blake3::hash(line.as_bytes()).to_hex() != *entry.document {
-                return Err(wrong(format!("line {number} is not {} as it was issued", entry.number)).into());
+                return Err(wrong(format!(
+                    "line {number} is not {} as it was issued",
+                    entry.number
+                ))
+                .into());
             }
-            let document = serde_json::from_str(&line).map_err(|e| wrong(format!("line {number}: {e}")))?;
+            let document =
+                serde_json::from_str(&line).map_err(|e| wrong(format!("line {number}: {e}")))?;
             then(entry, document)?;
         }
         Ok(())
@@ -252,13 +275,17 @@ impl Batch {
 /// A document of a ledger, by its number.
 #[must_use]
 pub fn find<'a>(issued: &'a [Batch], number: &str) -> Option<(&'a Batch, &'a Entry)> {
-    let mut all = issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+    let mut all = issued
+        .iter()
+        .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     all.find(|(_, entry)| entry.number == number)
 }
 
 /// The credit note of an invoice.
 #[must_use]
 pub fn credit_of<'a>(issued: &'a [Batch], number: &str) -> Option<(&'a Batch, &'a Entry)> {
-    let mut all = issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+    let mut all = issued
+        .iter()
+        .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     all.find(|(_, entry)| entry.corrects.as_deref() == Some(number))
 }

@@ -40,7 +40,9 @@ impl CarrierPrices {
     #[must_use]
     pub fn may_be_foreign(&self, call_sid: &str, account_sid: &str) -> bool {
         match self.foreign.examples.len() as u64 {
-            known if known == self.foreign.count => self.foreign.examples.iter().any(|price| price.call_sid == call_sid),
+            known if known == self.foreign.count => {
+                self.foreign.examples.iter().any(|price| price.call_sid == call_sid)
+            }
             _ => self.foreign_accounts.contains_key(account_sid),
         }
     }

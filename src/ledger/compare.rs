@@ -55,19 +55,29 @@ struct Slice<'a> {
 fn slices(dataset: Dataset, paths: &[PathBuf]) -> Result<Vec<Slice<'_>>, FileError> {
     let mut slices = Vec::new();
     for path in paths {
-        let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        let file =
+            File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
         let (schema, metadata) = guarded(path, || {
             let mut reader = ParquetReader::new(file);
             Ok((reader.schema()?, reader.get_metadata()?.clone()))
         })?;
-        if let Some((missing, _)) = columns(dataset).iter().find(|(name, _)| schema.index_of(name).is_none()) {
-            return Err(FileError::new(path, format!("has no column `{missing}`: it holds no {}", dataset.as_str())));
+        if let Some((missing, _)) =
+            columns(dataset).iter().find(|(name, _)| schema.index_of(name).is_none())
+        {
+            return Err(FileError::new(
+                path,
+                format!("has no column `{missing}`: it holds no {}", dataset.as_str()),
+            ));
         }
         let mut first = 0;
         for group in &metadata.row_groups {
             let (rows, parts) = (group.num_rows(), group.num_rows().div_ceil(SLICE));
             let cut = |part: usize| first + rows * part / parts;
-            slices.extend((0..parts).map(|part| Slice { path, offset: cut(part), rows: cut(part + 1) - cut(part) }));
+            slices.extend((0..parts).map(|part| Slice {
+                path,
+                offset: cut(part),
+                rows: cut(part + 1) - cut(part),
+            }));
             first += rows;
         }
     }
@@ -87,7 +97,9 @@ impl Cells {
     fn of(series: &Series, kind: Kind) -> PolarsResult<Option<Self>> {
         let (wanted, factor) = match (kind, series.dtype()) {
             (Kind::Text, DataType::String | DataType::Categorical(..) | DataType::Null) => {
-                return Ok(Some(Self::Text(series.cast(&DataType::String)?.str()?.rechunk().into_owned())));
+                return Ok(Some(Self::Text(
+                    series.cast(&DataType::String)?.str()?.rechunk().into_owned(),
+                )));
             }
             (Kind::Integer, number) if number.is_integer() => (DataType::Int64, 1),
             (Kind::Instant, DataType::Datetime(unit, _)) => {
@@ -101,8 +113,10 @@ impl Cells {
             (Kind::Decimal(_), DataType::Decimal(_, scale)) if *scale <= FINEST as usize => {
                 let physical = series.to_physical_repr();
                 let numbers = physical.i128()?.rechunk().into_owned();
-                let factor = 10_i128.pow(FINEST - must_fit::<_, u32>(*scale, "a scale of 18 at most fits 32 bits"));
-                let fits = numbers.iter().flatten().all(|number| number.checked_mul(factor).is_some());
+                let factor = 10_i128
+                    .pow(FINEST - must_fit::<_, u32>(*scale, "a scale of 18 at most fits 32 bits"));
+                let fits =
+                    numbers.iter().flatten().all(|number| number.checked_mul(factor).is_some());
                 return Ok(fits.then_some(Self::Wide(numbers, factor)));
             }
             (_, DataType::Null) => (DataType::Int64, 1),
@@ -122,7 +136,9 @@ impl Cells {
     fn number(&self, row: usize) -> Option<i128> {
         match self {
             Self::Text(_) => None,
-            Self::Long(numbers, factor) => numbers.get(row).map(|number| i128::from(number) * factor),
+            Self::Long(numbers, factor) => {
+                numbers.get(row).map(|number| i128::from(number) * factor)
+            }
             Self::Wide(numbers, factor) => numbers.get(row).map(|number| number * factor),
         }
     }
@@ -151,7 +167,9 @@ impl Cells {
                 Ok(micros) if nanos % MICROSECOND == 0 => time::text(micros),
                 _ => format!("{nanos} ns since 1970"),
             },
-            (Kind::Decimal(scale), Some(number)) => decimal_text(number, FINEST, if scale == AMOUNT_DECIMALS { 5 } else { 4 }),
+            (Kind::Decimal(scale), Some(number)) => {
+                decimal_text(number, FINEST, if scale == AMOUNT_DECIMALS { 5 } else { 4 })
+            }
         }
     }
 }
@@ -185,13 +203,21 @@ impl Rows {
                     Kind::Decimal(_) => "decimals of 18 digits",
                 };
                 let found = series.dtype();
-                FileError::new(slice.path, format!("has the column `{name}` as {found}; expected {expected}"))
+                FileError::new(
+                    slice.path,
+                    format!("has the column `{name}` as {found}; expected {expected}"),
+                )
             })
         };
         let cells = columns.iter().map(read).collect::<Result<_, FileError>>()?;
-        assert_eq!(frame.height(), slice.rows, "a slice lies in its file, whose footer its rows were held against");
+        assert_eq!(
+            frame.height(),
+            slice.rows,
+            "a slice lies in its file, whose footer its rows were held against"
+        );
         let place = |name: &str| names.iter().position(|known| *known == name);
-        let [start, call] = ["start_time", "call_sid"].map(|name| place(name).expect("legs and log have a start and a call"));
+        let [start, call] = ["start_time", "call_sid"]
+            .map(|name| place(name).expect("legs and log have a start and a call"));
         Ok(Self { cells, start, call, leg: place("leg"), height: frame.height() })
     }
 
@@ -207,7 +233,11 @@ impl Rows {
 
     fn key(&self, row: usize) -> Key {
         let start = self.cells[self.start].number(row);
-        (start, self.cells[self.call].text(row).to_owned(), self.leg.and_then(|leg| self.cells[leg].number(row)))
+        (
+            start,
+            self.cells[self.call].text(row).to_owned(),
+            self.leg.and_then(|leg| self.cells[leg].number(row)),
+        )
     }
 }
 
@@ -224,7 +254,8 @@ fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, F
     let work = || {
         let (mut sums, mut bytes) = (BTreeMap::new(), Vec::new());
         while let Some(slice) = slices.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = Rows::read(dataset, slice).inspect_err(|_| next.store(slices.len(), Ordering::Relaxed))?;
+            let rows = Rows::read(dataset, slice)
+                .inspect_err(|_| next.store(slices.len(), Ordering::Relaxed))?;
             for row in 0..rows.height {
                 add(&mut sums, rows.minute(row), (1, rows.hash(row, &mut bytes)));
             }
@@ -233,7 +264,8 @@ fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, F
     };
     let mut all = BTreeMap::new();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..rayon::current_num_threads()).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> =
+            (0..rayon::current_num_threads()).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             let sums = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             for (minute, sum) in sums {
@@ -279,11 +311,17 @@ struct Only {
 ///
 /// # Errors
 /// If a file cannot be read, lacks a column, or has one of another kind.
-pub fn first_difference(dataset: Dataset, published: &[PathBuf], here: &[PathBuf]) -> Result<Option<String>, LedgerError> {
+pub fn first_difference(
+    dataset: Dataset,
+    published: &[PathBuf],
+    here: &[PathBuf],
+) -> Result<Option<String>, LedgerError> {
     let (published, here) = (slices(dataset, published)?, slices(dataset, here)?);
     let (theirs, ours) = (sums(dataset, &published)?, sums(dataset, &here)?);
     let differs = |minute: &&i128| theirs.get(*minute) != ours.get(*minute);
-    let Some(minute) = theirs.keys().find(differs).into_iter().chain(ours.keys().find(differs)).min().copied() else {
+    let Some(minute) =
+        theirs.keys().find(differs).into_iter().chain(ours.keys().find(differs)).min().copied()
+    else {
         return Ok(None);
     };
     let mut surplus: HashMap<u128, i64> = HashMap::new();
@@ -294,7 +332,10 @@ pub fn first_difference(dataset: Dataset, published: &[PathBuf], here: &[PathBuf
         each_row(dataset, slices, minute, |rows, row, hash| {
             let is_only_here = surplus.get(&hash).is_some_and(|count| count * sign > 0);
             if is_only_here && first.as_ref().is_none_or(|first| rows.key(row) < first.key) {
-                let shown = columns(dataset).iter().zip(&rows.cells).map(|((_, kind), cells)| cells.shown(row, *kind));
+                let shown = columns(dataset)
+                    .iter()
+                    .zip(&rows.cells)
+                    .map(|((_, kind), cells)| cells.shown(row, *kind));
                 first = Some(Only { key: rows.key(row), cells: shown.collect() });
             }
         })?;
@@ -307,7 +348,10 @@ pub fn first_difference(dataset: Dataset, published: &[PathBuf], here: &[PathBuf
 fn in_words(dataset: Dataset, published: Option<Only>, here: Option<Only>) -> Option<String> {
     let name = |only: &Only| {
         let leg = only.key.2.map_or_else(String::new, |leg| format!(", leg {leg}"));
-        let start = columns(dataset).iter().position(|(name, _)| *name == "start_time").expect("legs and log have a start");
+        let start = columns(dataset)
+            .iter()
+            .position(|(name, _)| *name == "start_time")
+            .expect("legs and log have a start");
         format!("{}: call {}{leg} of {}", dataset.as_str(), only.key.1, only.cells[start])
     };
     let whole = |only: &Only| {
@@ -317,16 +361,20 @@ fn in_words(dataset: Dataset, published: Option<Only>, here: Option<Only>) -> Op
     match (published, here) {
         (Some(theirs), Some(ours)) if theirs.key == ours.key => {
             let cells = columns(dataset).iter().zip(theirs.cells.iter().zip(&ours.cells));
-            let say = |cell: &str| if cell.is_empty() { "nothing".to_owned() } else { cell.to_owned() };
+            let say =
+                |cell: &str| if cell.is_empty() { "nothing".to_owned() } else { cell.to_owned() };
             let differ = cells.filter(|(_, (theirs, ours))| theirs != ours);
-            let differ =
-                differ.map(|((name, _), (theirs, ours))| format!("{name} is {} published, {} here", say(theirs), say(ours)));
+            let differ = differ.map(|((name, _), (theirs, ours))| {
+                format!("{name} is {} published, {} here", say(theirs), say(ours))
+            });
             Some(format!("{}: {}", name(&theirs), differ.collect::<Vec<_>>().join("; ")))
         }
         (Some(theirs), ours) if ours.as_ref().is_none_or(|ours| theirs.key < ours.key) => {
             Some(format!("{}: is published, and not found here: {}", name(&theirs), whole(&theirs)))
         }
-        (_, Some(ours)) => Some(format!("{}: is found here, and not published: {}", name(&ours), whole(&ours))),
+        (_, Some(ours)) => {
+            Some(format!("{}: is found here, and not published: {}", name(&ours), whole(&ours)))
+        }
         (_, None) => None,
     }
 }

@@ -4,13 +4,15 @@ use crate::inputs::file::FileError;
 use std::path::Path;
 
 /// The hint for a ledger that was changed after it was written.
-pub(crate) const RESTORE: &str = "the ledger was changed after it was written; restore it from a copy";
+pub(crate) const RESTORE: &str =
+    "the ledger was changed after it was written; restore it from a copy";
 
 /// The error of a file of the ledger that cannot be read. Only a file that is gone or too short was
 /// changed; a missing permission or too many open files say nothing about the ledger.
 pub(crate) fn unread(path: &Path, error: &std::io::Error) -> FileError {
     let unread = FileError::new(path, format!("cannot be read: {error}"));
-    let is_changed = matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof);
+    let is_changed =
+        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof);
     if is_changed { unread.hint(RESTORE) } else { unread }
 }
 

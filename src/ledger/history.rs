@@ -53,9 +53,12 @@ impl History {
     /// Checks that every billed run is there: without it, its calls would be booked again and
     /// billed twice.
     pub(super) fn check_billed(&self) -> Result<(), FileError> {
-        let known: HashSet<&str> = self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
+        let known: HashSet<&str> =
+            self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
         for batch in &self.issued {
-            if let Some(gone) = batch.manifest.runs.iter().find(|run| !known.contains(run.run_id.as_str())) {
+            if let Some(gone) =
+                batch.manifest.runs.iter().find(|run| !known.contains(run.run_id.as_str()))
+            {
                 let problem = format!("bills calls of run {}, which is missing", gone.run_id);
                 return Err(FileError::new(&batch.folder, problem).hint(RESTORE));
             }
@@ -82,24 +85,37 @@ impl History {
     /// If a link is missing, or the text is no head.
     pub fn has_head(&self, ledger: &Ledger, head: &str) -> Result<(), FileError> {
         let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
-        let undone: Vec<&str> = self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
-        let batches: Vec<&str> = self.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
+        let undone: Vec<&str> =
+            self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
+        let batches: Vec<&str> =
+            self.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
         let lower = head.to_ascii_lowercase();
         let links: Vec<&str> = lower.split('.').collect();
-        let is_link = |link: &str| link == "-" || link.len() == HEAD_DIGITS && link.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_link = |link: &str| {
+            link == "-" || link.len() == HEAD_DIGITS && link.bytes().all(|b| b.is_ascii_hexdigit())
+        };
         if links.len() != 3 || !links.iter().all(|link| is_link(link)) {
-            let problem =
-                format!("`{head}` is no head; expected three groups of {HEAD_DIGITS} hex digits or `-`, with points between");
-            return Err(FileError::new(ledger.folder(), problem).hint("`trunkrate runs` prints one"));
+            let problem = format!(
+                "`{head}` is no head; expected three groups of {HEAD_DIGITS} hex digits or `-`, \
+                 with points between"
+            );
+            return Err(
+                FileError::new(ledger.folder(), problem).hint("`trunkrate runs` prints one")
+            );
         }
-        let kinds =
-            [("run", ledger.runs_folder()), ("undo", ledger.undone_folder()), ("batch of invoices", ledger.invoices_folder())];
-        for ((link, known), (kind, folder)) in links.iter().zip([runs, undone, batches]).zip(kinds) {
+        let kinds = [
+            ("run", ledger.runs_folder()),
+            ("undo", ledger.undone_folder()),
+            ("batch of invoices", ledger.invoices_folder()),
+        ];
+        for ((link, known), (kind, folder)) in links.iter().zip([runs, undone, batches]).zip(kinds)
+        {
             if *link != "-" && !known.iter().any(|hash| hash.starts_with(link)) {
-                let problem = format!("lacks the {kind} {link}, which the ledger had when the head was noted");
-                return Err(
-                    FileError::new(&folder, problem).hint("it is an older copy, or another ledger; restore the newer one")
+                let problem = format!(
+                    "lacks the {kind} {link}, which the ledger had when the head was noted"
                 );
+                return Err(FileError::new(&folder, problem)
+                    .hint("it is an older copy, or another ledger; restore the newer one"));
             }
         }
         Ok(())
@@ -108,8 +124,11 @@ impl History {
     /// Checks the chain, so that a lost run is found: every run holds the hash of the run before
     /// it, and all runs between two that count were undone.
     pub(super) fn check_chain(&self) -> Result<(), FileError> {
-        let undone: BTreeMap<&str, &Manifest> =
-            self.undone.iter().map(|undone| (undone.run.manifest.own_hash.as_str(), &undone.run.manifest)).collect();
+        let undone: BTreeMap<&str, &Manifest> = self
+            .undone
+            .iter()
+            .map(|undone| (undone.run.manifest.own_hash.as_str(), &undone.run.manifest))
+            .collect();
         let mut before: Option<&Manifest> = None;
         for run in &self.runs {
             let m = &run.manifest;
@@ -125,9 +144,11 @@ impl History {
                 (hash, sequence) = (taken_back.previous_manifest.as_deref(), taken_back.sequence);
             }
             if hash != expected || sequence != before.map_or(1, |before| before.sequence + 1) {
-                let (previous, wanted) = (m.previous.as_deref(), before.map(|before| before.run_id.as_str()));
+                let (previous, wanted) =
+                    (m.previous.as_deref(), before.map(|before| before.run_id.as_str()));
                 let problem = format!(
-                    "it is run {} after {}; found {} before it: a run is missing, or a manifest was changed",
+                    "it is run {} after {}; found {} before it: a run is missing, or a manifest \
+                     was changed",
                     m.sequence,
                     previous.unwrap_or("none"),
                     wanted.unwrap_or("none")

@@ -22,7 +22,8 @@ impl Ledger {
         for folder in [self.runs_folder(), self.archive_folder()] {
             make_folder_synced(&folder)?;
         }
-        let fail = |e: std::io::Error| FileError::new(&self.folder, format!("cannot be locked: {e}"));
+        let fail =
+            |e: std::io::Error| FileError::new(&self.folder, format!("cannot be locked: {e}"));
         let file = File::open(&self.folder).map_err(fail)?;
         let staging = self.folder.join("staging");
         let holder = staging.join("holder");
@@ -30,9 +31,15 @@ impl Ledger {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // The holder is for the message only, and may not be written yet.
-                let holder = std::fs::read_to_string(&holder).ok().map(|text| text.trim().to_owned());
-                let holder = holder.filter(|text| !text.is_empty()).unwrap_or_else(|| "not known yet".to_owned());
-                return Err(LedgerError::InUse { folder: self.folder.display().to_string(), holder });
+                let holder =
+                    std::fs::read_to_string(&holder).ok().map(|text| text.trim().to_owned());
+                let holder = holder
+                    .filter(|text| !text.is_empty())
+                    .unwrap_or_else(|| "not known yet".to_owned());
+                return Err(LedgerError::InUse {
+                    folder: self.folder.display().to_string(),
+                    holder,
+                });
             }
             Err(TryLockError::Error(e)) => return Err(fail(e).into()),
         }
@@ -59,7 +66,8 @@ impl Ledger {
             }
         }
         let hint = "name an empty folder, or one that is not there yet, with --ledger";
-        Err(FileError::new(&staging, "is not a ledger's: the folder has no runs beside it").hint(hint))
+        Err(FileError::new(&staging, "is not a ledger's: the folder has no runs beside it")
+            .hint(hint))
     }
 }
 
@@ -84,7 +92,12 @@ impl Lock {
         self.clear(Some(&self.staging.join("holder")))?;
         crate::ledger::undone::clear_dead(ledger)?;
         // Renames of a dead run may not be on disk yet, and the next run builds on them.
-        for folder in [ledger.runs_folder(), ledger.archive_folder(), ledger.undone_folder(), ledger.invoices_folder()] {
+        for folder in [
+            ledger.runs_folder(),
+            ledger.archive_folder(),
+            ledger.undone_folder(),
+            ledger.invoices_folder(),
+        ] {
             if is_there(&folder)? {
                 sync_folder(&folder)?;
             }
@@ -98,7 +111,8 @@ impl Lock {
 
     /// Empties `staging`, except for one file.
     fn clear(&self, except: Option<&Path>) -> Result<(), FileError> {
-        let fail = |e: std::io::Error| FileError::new(&self.staging, format!("cannot be emptied: {e}"));
+        let fail =
+            |e: std::io::Error| FileError::new(&self.staging, format!("cannot be emptied: {e}"));
         let (folders, files) = entries(&self.staging)?;
         for file in files.iter().filter(|file| Some(file.as_path()) != except) {
             std::fs::remove_file(file).map_err(fail)?;

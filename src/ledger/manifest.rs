@@ -181,7 +181,10 @@ impl ManifestCount {
     /// The sum; on overflow it is capped at the limit, and balances with nothing.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self { records: self.records.saturating_add(other.records), seconds: self.seconds.saturating_add(other.seconds) }
+        Self {
+            records: self.records.saturating_add(other.records),
+            seconds: self.seconds.saturating_add(other.seconds),
+        }
     }
 }
 
@@ -216,7 +219,9 @@ impl SuspenseAccount {
     /// True if **opening + new = taken up + closed + closing**, in records and in seconds.
     #[must_use]
     pub fn balances(&self) -> bool {
-        let sum = |counts: &[ManifestCount]| counts.iter().copied().fold(ManifestCount::default(), ManifestCount::plus);
+        let sum = |counts: &[ManifestCount]| {
+            counts.iter().copied().fold(ManifestCount::default(), ManifestCount::plus)
+        };
         sum(&[self.opening, self.new]) == sum(&[self.taken_up, self.closed, self.closing])
     }
 
@@ -265,11 +270,17 @@ struct FormatOnly {
 fn refuse_other_formats(path: &Path, found: &FormatOnly) -> Result<(), FileError> {
     let (format, version) = (found.ledger_format, &found.version);
     if format > LEDGER_FORMAT {
-        let problem = format!("was written by trunkrate {version}: ledger format {format}, this version knows {LEDGER_FORMAT}");
+        let problem = format!(
+            "was written by trunkrate {version}: ledger format {format}, this version knows \
+             {LEDGER_FORMAT}"
+        );
         return Err(FileError::new(path, problem).hint("use that version or a later one"));
     }
     if format < LEDGER_FORMAT {
-        let problem = format!("has ledger format {format}, of before the first release; this version reads {LEDGER_FORMAT}");
+        let problem = format!(
+            "has ledger format {format}, of before the first release; this version reads \
+             {LEDGER_FORMAT}"
+        );
         return Err(FileError::new(path, problem).hint("rate its call files into a new ledger"));
     }
     Ok(())
@@ -317,7 +328,9 @@ impl Manifest {
     pub fn load(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(FILE_NAME);
         let text = read_text(&path)?;
-        let fail = |e: serde_json::Error| FileError::new(&path, format!("is no manifest of a run: {e}")).at(e.line() as u64);
+        let fail = |e: serde_json::Error| {
+            FileError::new(&path, format!("is no manifest of a run: {e}")).at(e.line() as u64)
+        };
         refuse_other_formats(&path, &serde_json::from_str(&text).map_err(fail)?)?;
         let mut manifest: Self = serde_json::from_str(&text).map_err(fail)?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -338,7 +351,9 @@ impl Manifest {
     #[must_use]
     pub fn counts_of(tally: &Tally) -> BTreeMap<String, ManifestCount> {
         let classes = Class::ALL.iter().map(|class| (class.as_str(), tally.of(*class)));
-        let all = [("read", tally.read), ("retried", tally.retried), ("closed", tally.closed)].into_iter().chain(classes);
+        let all = [("read", tally.read), ("retried", tally.retried), ("closed", tally.closed)]
+            .into_iter()
+            .chain(classes);
         all.map(|(name, count)| (name.to_owned(), count.into())).collect()
     }
 

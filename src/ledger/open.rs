@@ -27,8 +27,11 @@ impl Ledger {
         for name in OWN_FOLDERS.into_iter().chain([CATALOG]) {
             let path = self.folder.join(name);
             if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
-                return Err(FileError::new(&path, "is a link; a ledger's folders and files are its own")
-                    .hint("link the ledger's folder as a whole, or move what the link leads to here"));
+                return Err(FileError::new(
+                    &path,
+                    "is a link; a ledger's folders and files are its own",
+                )
+                .hint("link the ledger's folder as a whole, or move what the link leads to here"));
             }
         }
         Ok(())
@@ -54,8 +57,10 @@ impl Ledger {
             }
             return Err(match error {
                 LedgerError::File(error) => error,
-                error => FileError::new(&self.folder.join(CATALOG), error.to_string())
-                    .hint("it is only an index: move it away, and the next run makes it again from the runs"),
+                error => FileError::new(&self.folder.join(CATALOG), error.to_string()).hint(
+                    "it is only an index: move it away, and the next run makes it again \
+                           from the runs",
+                ),
             });
         }
     }
@@ -82,20 +87,30 @@ impl Ledger {
 
     /// The folders and files of the runs, the undos and the invoices.
     fn names(&self) -> Result<[Names; 3], FileError> {
-        Ok([entries(&self.runs_folder())?, entries(&self.undone_folder())?, entries(&self.invoices_folder())?])
+        Ok([
+            entries(&self.runs_folder())?,
+            entries(&self.undone_folder())?,
+            entries(&self.invoices_folder())?,
+        ])
     }
 
     fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
         let mut runs = Vec::new();
         for folder in listed.iter().filter(|folder| is_run_name(folder)) {
             if !is_there(&folder.join(FILE_NAME))? {
-                return Err(FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE));
+                return Err(
+                    FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE)
+                );
             }
             let manifest = Manifest::load(folder)?;
             runs.push(Run::new(folder.clone(), manifest));
         }
         runs.sort_by_key(|run| run.manifest.sequence);
-        let history = History { runs, undone: crate::ledger::undone::all(self)?, issued: crate::ledger::batch::all(self)? };
+        let history = History {
+            runs,
+            undone: crate::ledger::undone::all(self)?,
+            issued: crate::ledger::batch::all(self)?,
+        };
         history.check_chain()?;
         history.check_billed()?;
         Ok(history)

@@ -91,7 +91,8 @@ impl Dataset {
 /// True if a folder has the name of a run, `000017-5f0c1234`, or of an undone one,
 /// `000001-000017-5f0c1234`. File managers and file systems add folders of their own.
 pub(crate) fn is_run_name(folder: &Path) -> bool {
-    let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('-'));
+    let name =
+        folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('-'));
     name.is_some_and(|(number, hash)| {
         number.len() >= 6
             && number.bytes().all(|b| b.is_ascii_digit())

@@ -52,7 +52,8 @@ pub(crate) struct Record {
 pub(crate) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
     let mut found: Vec<Undone> = Vec::new();
     let (folders, records) = entries(&ledger.undone_folder())?;
-    let mut folders: HashSet<PathBuf> = folders.into_iter().filter(|folder| is_run_name(folder)).collect();
+    let mut folders: HashSet<PathBuf> =
+        folders.into_iter().filter(|folder| is_run_name(folder)).collect();
     for path in records.into_iter().filter(|path| is_record(path)) {
         let kept = path.with_extension("");
         if is_dead(ledger, &path)? {
@@ -62,7 +63,10 @@ pub(crate) fn all(ledger: &Ledger) -> Result<Vec<Undone>, FileError> {
         found.push(load(&path, kept, found.last())?);
     }
     match folders.into_iter().min() {
-        Some(folder) => Err(FileError::new(&folder, "has no record beside it that says why it was undone").hint(RESTORE)),
+        Some(folder) => {
+            Err(FileError::new(&folder, "has no record beside it that says why it was undone")
+                .hint(RESTORE))
+        }
         None => Ok(found),
     }
 }
@@ -86,11 +90,15 @@ fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
 fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, FileError> {
     let wrong = |problem: String| FileError::new(path, problem).hint(RESTORE);
     let text = read_text(path)?;
-    let record: Record = serde_json::from_str(&text).map_err(|e| wrong(format!("is no record of an undo: {e}")))?;
+    let record: Record =
+        serde_json::from_str(&text).map_err(|e| wrong(format!("is no record of an undo: {e}")))?;
     let number = before.map_or(1, |before| before.number + 1);
     let name = record_name(record.number, &record.run_id);
     if record.number != number || kept.file_name().is_none_or(|file| *file != *name) {
-        return Err(wrong(format!("is undo {} of run {}; expected undo {number}", record.number, record.run_id)));
+        return Err(wrong(format!(
+            "is undo {} of run {}; expected undo {number}",
+            record.number, record.run_id
+        )));
     }
     if record.previous.as_deref() != before.map(|before| before.record_hash.as_str()) {
         return Err(wrong("the record before it is not the one that it followed".to_owned()));
@@ -100,7 +108,11 @@ fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, F
     }
     let manifest = Manifest::load(&kept)?;
     if manifest.own_hash != record.manifest || manifest.run_id != record.run_id {
-        return Err(FileError::new(&kept.join(FILE_NAME), "is not the manifest of the run that was undone").hint(RESTORE));
+        return Err(FileError::new(
+            &kept.join(FILE_NAME),
+            "is not the manifest of the run that was undone",
+        )
+        .hint(RESTORE));
     }
     let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
     Ok(Undone { number, reason: record.reason, run: Run::new(kept, manifest), record_hash })
@@ -117,7 +129,8 @@ pub(crate) fn record_name(number: u64, run_id: &str) -> String {
 pub(crate) fn clear_dead(ledger: &Ledger) -> Result<(), FileError> {
     for path in entries(&ledger.undone_folder())?.1.into_iter().filter(|path| is_record(path)) {
         if is_dead(ledger, &path)? {
-            std::fs::remove_file(&path).map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
+            std::fs::remove_file(&path)
+                .map_err(|e| FileError::new(&path, format!("cannot be removed: {e}")))?;
             sync_folder(&ledger.undone_folder())?;
         }
     }

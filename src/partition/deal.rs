@@ -141,7 +141,10 @@ impl Partitioner {
 
     /// The partition of a hash: its upper bits; the Bloom filter takes the lower ones.
     fn part(&self, hash: u64) -> usize {
-        must_fit((u128::from(hash) * self.parts.count() as u128) >> 64, "the number of a part fits memory")
+        must_fit(
+            (u128::from(hash) * self.parts.count() as u128) >> 64,
+            "the number of a part fits memory",
+        )
     }
 
     fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> Piece {
@@ -159,7 +162,11 @@ impl Partitioner {
             }
             if number % SAMPLE == 0 {
                 let text = calls.sid_text(record).to_string().into();
-                piece.sample.push(Sampled { start: calls.start[record], text, sid: calls.sid[record] });
+                piece.sample.push(Sampled {
+                    start: calls.start[record],
+                    text,
+                    sid: calls.sid[record],
+                });
             }
         }
         drop(starts);
@@ -172,7 +179,9 @@ impl Partitioner {
         let count = self.parts.count();
         piece.bytes.reserve(calls.len() * 116);
         if count == 1 {
-            (0..calls.len()).zip(first..).for_each(|(record, number)| pack(calls, record, number, ids, &mut piece.bytes));
+            (0..calls.len())
+                .zip(first..)
+                .for_each(|(record, number)| pack(calls, record, number, ids, &mut piece.bytes));
             piece.ends.push((piece.bytes.len(), calls.len() as u64));
             return;
         }
@@ -183,15 +192,22 @@ impl Partitioner {
             // Records without an id match nothing in their partition: the suspended ones are known
             // to all partitions (`Partitions::waits`). So each is dealt out by a key of its own;
             // two million lines of one text once were one partition.
-            let hash =
-                if key.is_empty() { xxh3_64_with_seed(&(first + number).to_le_bytes(), self.seed) } else { hash(key, self.seed) };
+            let hash = if key.is_empty() {
+                xxh3_64_with_seed(&(first + number).to_le_bytes(), self.seed)
+            } else {
+                hash(key, self.seed)
+            };
             piece.keys.push(hash);
             if calls.child[record] != NONE && !calls.sid[record].is_empty() {
                 piece.children.push((self::hash(calls.sid[record], self.seed), hash));
             }
             order[self.part(hash)].push(number);
         }
-        assert_eq!(order.iter().map(Vec::len).sum::<usize>(), calls.len(), "each record goes to one part");
+        assert_eq!(
+            order.iter().map(Vec::len).sum::<usize>(),
+            calls.len(),
+            "each record goes to one part"
+        );
         for records in order {
             for record in &records {
                 pack(calls, *record as usize, first + record, ids, &mut piece.bytes);
@@ -216,13 +232,20 @@ impl Partitioner {
             })
             .collect();
         for (calls, first, _) in numbered.iter().filter(|(_, first, _)| *first < self.retried) {
-            let waits = (0..calls.len()).zip(*first..self.retried).filter(|(record, _)| calls.sid[*record].is_empty());
+            let waits = (0..calls.len())
+                .zip(*first..self.retried)
+                .filter(|(record, _)| calls.sid[*record].is_empty());
             self.waits.extend(waits.map(|(record, _)| calls.content[record]));
         }
-        let pieces: Vec<Piece> = numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
+        let pieces: Vec<Piece> =
+            numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
         self.facts.records = first;
         for mut piece in pieces {
-            assert_eq!(piece.ends.len(), self.parts.count(), "a piece says of each part what it gets");
+            assert_eq!(
+                piece.ends.len(),
+                self.parts.count(),
+                "a piece says of each part what it gets"
+            );
             let mut start = 0;
             for (part, (end, rows)) in piece.ends.iter().enumerate() {
                 if *rows > 0 {
@@ -322,7 +345,8 @@ impl Partitions {
         let mut sids: Vec<Sid> = sample.iter().map(|sampled| sampled.sid).collect();
         sids.par_sort_unstable();
         let cut = |n: usize| sample.len() * n / pieces;
-        let mut starts: Vec<Sampled> = (1..pieces).filter_map(|n| sample.get(cut(n)).cloned()).collect();
+        let mut starts: Vec<Sampled> =
+            (1..pieces).filter_map(|n| sample.get(cut(n)).cloned()).collect();
         let mut sids: Vec<Sid> = (1..pieces).filter_map(|n| sids.get(cut(n)).copied()).collect();
         starts.dedup();
         sids.dedup();
@@ -383,7 +407,10 @@ impl Partitions {
         }
         let mut order: Vec<usize> = (0..mixed.len()).collect();
         order.sort_unstable_by_key(|record| mixed.number[*record]);
-        assert!(order.is_sorted_by(|a, b| mixed.number[*a] < mixed.number[*b]), "no record is moved twice");
+        assert!(
+            order.is_sorted_by(|a, b| mixed.number[*a] < mixed.number[*b]),
+            "no record is moved twice"
+        );
         let (ids, mut sorted) = (TextIds::same(&mixed), Vec::new());
         for record in order {
             pack(&mixed, record, mixed.number[record], &ids, &mut sorted);
@@ -421,8 +448,12 @@ impl SplitPoints {
     const LEADING: u32 = 12;
 
     fn new(starts: Vec<Sampled>, sids: Vec<Sid>) -> Self {
-        let count_below = |bits: u128| sids.partition_point(|bound| bound.0 >> (u128::BITS - Self::LEADING) < bits);
-        let below = (0..=1 << Self::LEADING).map(|bits| must_fit(count_below(bits), "pieces are counted in 32 bits")).collect();
+        let count_below = |bits: u128| {
+            sids.partition_point(|bound| bound.0 >> (u128::BITS - Self::LEADING) < bits)
+        };
+        let below = (0..=1 << Self::LEADING)
+            .map(|bits| must_fit(count_below(bits), "pieces are counted in 32 bits"))
+            .collect();
         assert!(starts.is_sorted() && sids.is_sorted(), "bounds are in order");
         let (starts, texts) = starts.into_iter().map(|bound| (bound.start, bound.text)).unzip();
         Self { starts, texts, sids, below }
@@ -456,7 +487,8 @@ impl SplitPoints {
     /// The piece of an id.
     #[must_use]
     pub fn of_sid(&self, sid: Sid) -> usize {
-        let bits = must_fit::<_, usize>(sid.0 >> (u128::BITS - Self::LEADING), "twelve bits fit memory");
+        let bits =
+            must_fit::<_, usize>(sid.0 >> (u128::BITS - Self::LEADING), "twelve bits fit memory");
         // Without bounds all is one piece.
         let Some([below, end]) = self.below.get(bits..bits + 2) else { return 0 };
         let (below, end) = (*below as usize, *end as usize);
@@ -503,7 +535,9 @@ impl Part {
             return;
         }
         let hashes_of_keys = Hashes::new(keys.iter().map(|key| hash(*key)).collect());
-        let is_away = |record: usize| hashes_of_keys.have(hashes[record]) && keys.contains(&family_key(calls, record));
+        let is_away = |record: usize| {
+            hashes_of_keys.have(hashes[record]) && keys.contains(&family_key(calls, record))
+        };
         assert_eq!(hashes.len(), calls.len(), "a hash for each record");
         self.away = (0..calls.len()).map(is_away).collect();
         let ids = TextIds::same(calls);

@@ -67,11 +67,16 @@ impl Memory {
             let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
             let (root, file) = match controllers {
                 "" => ("/sys/fs/cgroup", "memory.max"),
-                _ if controllers.split(',').any(|name| name == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                _ if controllers.split(',').any(|name| name == "memory") => {
+                    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+                }
                 _ => return None,
             };
             let group = Path::new(group.trim_start_matches('/'));
-            group.ancestors().filter_map(|group| read(&Path::new(root).join(group).join(file))).min()
+            group
+                .ancestors()
+                .filter_map(|group| read(&Path::new(root).join(group).join(file)))
+                .min()
         });
         limits.min().map(Self)
     }
@@ -80,7 +85,9 @@ impl Memory {
     #[must_use]
     pub fn all_of_machine() -> Option<Self> {
         let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let total = |line: &str| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok();
+        let total = |line: &str| {
+            line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
         info.lines().find_map(total).map(|kib| Self(kib << 10))
     }
 
@@ -98,7 +105,11 @@ impl Memory {
     /// The room for packed rows of `parts` partitions; rows beyond it spill to files in `folder`.
     #[must_use]
     pub fn room(self, folder: &Path, parts: usize) -> Arc<SpillRoom> {
-        SpillRoom::with_blocks(if parts > MANY_PARTS { SMALL_BLOCK } else { BLOCK }, self.parts(), folder)
+        SpillRoom::with_blocks(
+            if parts > MANY_PARTS { SMALL_BLOCK } else { BLOCK },
+            self.parts(),
+            folder,
+        )
     }
 
     /// The share for one packed partition; as columns, with its join, it takes three times as much,
@@ -138,7 +149,14 @@ impl SpillRoom {
 
     fn with_blocks(block: usize, limit: usize, folder: &Path) -> Arc<Self> {
         let (used, spill) = (AtomicUsize::new(0), OnceLock::new());
-        Arc::new(Self { block, limit, used, folder: folder.to_owned(), spill, free: Mutex::default() })
+        Arc::new(Self {
+            block,
+            limit,
+            used,
+            folder: folder.to_owned(),
+            spill,
+            free: Mutex::default(),
+        })
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -220,8 +238,14 @@ impl SpillFile {
     fn write(&self, bytes: &[u8]) -> Result<Block, FileError> {
         assert!(!bytes.is_empty(), "a block that is written has rows");
         let is_usual = bytes.len() <= self.block;
-        let free = if is_usual { self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
-        let offset = free.unwrap_or_else(|| self.end.fetch_add(bytes.len().max(self.block) as u64, Ordering::Relaxed));
+        let free = if is_usual {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        } else {
+            None
+        };
+        let offset = free.unwrap_or_else(|| {
+            self.end.fetch_add(bytes.len().max(self.block) as u64, Ordering::Relaxed)
+        });
         self.file.write_all_at(bytes, offset).map_err(|e| {
             FileError::new(&self.path, format!("cannot be written: {e}"))
                 .hint("calls that find no room in memory wait there; nothing was booked")
@@ -231,14 +255,19 @@ impl SpillFile {
 
     /// Frees the place of a block that was taken, to be written again.
     fn give_back(&self, offset: u64, bytes: usize) {
-        assert!(offset + bytes as u64 <= self.end.load(Ordering::Relaxed), "a place that was written lies in the file");
+        assert!(
+            offset + bytes as u64 <= self.end.load(Ordering::Relaxed),
+            "a place that was written lies in the file"
+        );
         if bytes <= self.block {
             self.free.lock().unwrap_or_else(PoisonError::into_inner).push(offset);
         }
     }
 
     fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
-        self.file.read_exact_at(bytes, offset).map_err(|e| FileError::new(&self.path, format!("cannot be read back: {e}")))
+        self.file
+            .read_exact_at(bytes, offset)
+            .map_err(|e| FileError::new(&self.path, format!("cannot be read back: {e}")))
     }
 }
 
@@ -290,7 +319,11 @@ impl Spill {
             return Ok(());
         }
         let room = &self.room;
-        let spill = room.spill.get_or_init(|| SpillFile::create(&room.folder, room.block)).as_ref().map_err(Clone::clone)?;
+        let spill = room
+            .spill
+            .get_or_init(|| SpillFile::create(&room.folder, room.block))
+            .as_ref()
+            .map_err(Clone::clone)?;
         part.blocks.push(spill.write(&part.open)?);
         part.open.clear();
         Ok(())
@@ -329,7 +362,12 @@ impl Spill {
         Ok(())
     }
 
-    fn show(&self, block: &Block, buffer: &mut Vec<u8>, show: &mut impl FnMut(&[u8])) -> Result<(), FileError> {
+    fn show(
+        &self,
+        block: &Block,
+        buffer: &mut Vec<u8>,
+        show: &mut impl FnMut(&[u8]),
+    ) -> Result<(), FileError> {
         match block {
             Block::Memory(bytes) => show(bytes),
             Block::Disk { offset, bytes } => {
@@ -412,8 +450,12 @@ mod tests {
             let folder = std::env::temp_dir();
             let room = SpillRoom::with_blocks(block, limit, &folder);
             let parts = Spill::new(3, &room);
-            let row =
-                |n: usize| vec![u8::try_from(n % 251).expect("below 251"); n * 37 % 3000 + usize::from(n == 500) * 2 * BLOCK];
+            let row = |n: usize| {
+                vec![
+                    u8::try_from(n % 251).expect("below 251");
+                    n * 37 % 3000 + usize::from(n == 500) * 2 * BLOCK
+                ]
+            };
             for n in 0..3000 {
                 parts.push(n % 3, &row(n), 1).expect("room on disk");
             }
@@ -422,7 +464,8 @@ mod tests {
                 for take in [false, true] {
                     let mut found = Vec::new();
                     let show = |bytes: &[u8]| found.extend_from_slice(bytes);
-                    if take { parts.take(part, show) } else { parts.read(part, show) }.expect("it can be read");
+                    if take { parts.take(part, show) } else { parts.read(part, show) }
+                        .expect("it can be read");
                     assert_eq!(found, expected, "blocks of {block}, limit {limit}, part {part}");
                 }
                 assert_eq!(parts.rows(part), 0);

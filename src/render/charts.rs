@@ -71,7 +71,9 @@ pub fn bars_by_day<'a>(
 ) -> Option<Chart> {
     let number = |date: &str| time::parse_date_or_instant(date).map(time::day);
     let (from, to) = (number(first)?, number(last)?);
-    let count = u32::try_from((to - from + 1).clamp(0, MOST_DAYS + 1)).ok().filter(|count| i64::from(*count) <= MOST_DAYS)?;
+    let count = u32::try_from((to - from + 1).clamp(0, MOST_DAYS + 1))
+        .ok()
+        .filter(|count| i64::from(*count) <= MOST_DAYS)?;
     let all: Vec<(&str, Decimal)> = values.into_iter().collect();
     let inside = |(date, value): &(&'a str, Decimal)| {
         let day = number(date).filter(|day| (from..=to).contains(day))?;
@@ -79,12 +81,14 @@ pub fn bars_by_day<'a>(
     };
     let days: BTreeMap<u32, (&str, Decimal)> = all.iter().filter_map(inside).collect();
     // The first of several equal highest days.
-    let (date, most) = days.values().copied().reduce(|best, day| if day.1 > best.1 { day } else { best })?;
+    let (date, most) =
+        days.values().copied().reduce(|best, day| if day.1 > best.1 { day } else { best })?;
     if days.len() < 2 || most <= Decimal::ZERO {
         return None;
     }
     let outside = all.len() - days.len();
-    let mut summary = format!("{} from {first} to {last}; the highest is {most} on {date}.", head.unit);
+    let mut summary =
+        format!("{} from {first} to {last}; the highest is {most} on {date}.", head.unit);
     if outside > 0 {
         let _ = write!(summary, " The table has {outside} more days before or after.");
     }
@@ -92,19 +96,27 @@ pub fn bars_by_day<'a>(
     let bar = if pitch > 4 { (pitch * 3 / 4).min(28) } else { pitch.max(2) - 1 };
     let bottom = top + COLUMNS;
     let mut svg = open(head, &summary, bottom + 18);
-    let _ = write!(svg, r#"<text class="note" x="0" y="10">{}</text>"#, escaped(&format!("{most} {}", head.unit)));
+    let _ = write!(
+        svg,
+        r#"<text class="note" x="0" y="10">{}</text>"#,
+        escaped(&format!("{most} {}", head.unit))
+    );
     let _ = write!(svg, r#"<path class="grid" d="M0 {top}H{WIDTH}"/>"#);
     for (place, (date, value)) in &days {
         let height = scaled(*value, most, COLUMNS);
         let (x, y) = (left + place * pitch + (pitch - bar) / 2, bottom - height);
         let label = escaped(&format!("{date}: {value} {}", head.unit));
-        let _ = write!(svg, r#"<rect class="bar" x="{x}" y="{y}" width="{bar}" height="{height}"><title>{label}</title></rect>"#);
+        let _ = write!(
+            svg,
+            r#"<rect class="bar" x="{x}" y="{y}" width="{bar}" height="{height}"><title>{label}</title></rect>"#
+        );
     }
     let _ = write!(svg, r#"<path class="base" d="M0 {bottom}H{WIDTH}"/>"#);
     let (first, last, y) = (escaped(first), escaped(last), bottom + 14);
     let _ = write!(svg, r#"<text class="note" x="0" y="{y}">{first}</text>"#);
     let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{y}">{last}</text></svg>"#);
-    let rows = all.iter().map(|(date, value)| vec![(*date).to_owned(), value.to_string()]).collect();
+    let rows =
+        all.iter().map(|(date, value)| vec![(*date).to_owned(), value.to_string()]).collect();
     Some(chart(head, summary, &[], rows, svg))
 }
 
@@ -124,8 +136,12 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
         return None;
     }
     let (label, amount) = (&largest.label, largest.amount);
-    let summary =
-        format!("{} in {} parts; the largest is {label} with {amount}, {}.", head.unit, parts.len(), percent(largest.permille));
+    let summary = format!(
+        "{} in {} parts; the largest is {label} with {amount}, {}.",
+        head.unit,
+        parts.len(),
+        percent(largest.permille)
+    );
     let height = ROW * u32::try_from(parts.len()).unwrap_or_default();
     let letters = parts.iter().map(|part| part.amount.to_string().len()).max().unwrap_or_default();
     let track = WIDTH - (70 + 7 * u32::try_from(letters).unwrap_or_default()).min(WIDTH / 2);
@@ -136,16 +152,28 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
         let label = escaped(&shortened(&part.label, WIDTH / 7));
         let width = scaled(part.amount.0, largest.amount.0, track);
         // An inner SVG clips a label that is too long, whatever font the reader has.
-        let _ = write!(svg, r#"<svg x="0" y="{top}" width="{WIDTH}" height="16"><text x="0" y="11">{label}</text></svg>"#);
+        let _ = write!(
+            svg,
+            r#"<svg x="0" y="{top}" width="{WIDTH}" height="16"><text x="0" y="11">{label}</text></svg>"#
+        );
         if !part.rest {
             let title = escaped(&format!("{}: {value}", part.label));
-            let _ = write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{track}" height="6"/>"#);
-            let _ = write!(svg, r#"<rect class="bar" x="0" y="{bar}" width="{width}" height="6"><title>{title}</title></rect>"#);
+            let _ =
+                write!(svg, r#"<rect class="track" x="0" y="{bar}" width="{track}" height="6"/>"#);
+            let _ = write!(
+                svg,
+                r#"<rect class="bar" x="0" y="{bar}" width="{width}" height="6"><title>{title}</title></rect>"#
+            );
         }
-        let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{text}">{}</text>"#, escaped(&value));
+        let _ = write!(
+            svg,
+            r#"<text class="note end" x="{WIDTH}" y="{text}">{}</text>"#,
+            escaped(&value)
+        );
     }
     svg.push_str("</svg>");
-    let row = |part: &Part| vec![part.label.clone(), part.amount.to_string(), percent(part.permille)];
+    let row =
+        |part: &Part| vec![part.label.clone(), part.amount.to_string(), percent(part.permille)];
     Some(chart(head, summary, &["Share"], parts.iter().map(row).collect(), svg))
 }
 
@@ -153,7 +181,8 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
 #[must_use]
 pub fn figure(chart: &Chart) -> String {
     let mut html = format!(
-        r#"<figure class="chart {}"><figcaption>{}</figcaption>{}<details><summary>{} as a table</summary><table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
+        r#"<figure class="chart {}"><figcaption>{}</figcaption>{}<details><summary>{} as a \
+                                   table</summary><table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
         escaped(&chart.id),
         escaped(&chart.title),
         chart.svg,
@@ -205,7 +234,13 @@ pub fn percent(permille: u32) -> String {
     format!("{}.{}\u{a0}%", permille / 10, permille % 10)
 }
 
-fn chart(head: Head<'_>, summary: String, more: &[&str], rows: Vec<Vec<String>>, svg: String) -> Chart {
+fn chart(
+    head: Head<'_>,
+    summary: String,
+    more: &[&str],
+    rows: Vec<Vec<String>>,
+    svg: String,
+) -> Chart {
     let columns = [head.of, head.unit].iter().chain(more).map(|name| (*name).to_owned()).collect();
     Chart { id: head.id.to_owned(), title: head.title.to_owned(), summary, columns, rows, svg }
 }
@@ -254,7 +289,9 @@ mod tests {
         let days = [("2026-10-31", 9), ("2026-11-01", 10), ("2026-11-03", 5), ("2026-11-30", 0)];
         let days = days.map(|(date, value)| (date, Decimal::from(value)));
         let chart = bars_by_day(HEAD, ("2026-11-01", "2026-11-30"), days).expect("a chart");
-        let bar = |x, y, height| format!(r#"<rect class="bar" x="{x}" y="{y}" width="9" height="{height}">"#);
+        let bar = |x, y, height| {
+            format!(r#"<rect class="bar" x="{x}" y="{y}" width="9" height="{height}">"#)
+        };
         for expected in [bar(1, 18, 84), bar(25, 60, 42), bar(349, 102, 0)] {
             assert!(chart.svg.contains(&expected), "{expected} in {}", chart.svg);
         }
@@ -269,7 +306,8 @@ mod tests {
     #[test]
     fn nothing_to_show_is_no_chart() {
         let days = |values: &[(&'static str, i64)]| {
-            let values: Vec<_> = values.iter().map(|(date, value)| (*date, Decimal::from(*value))).collect();
+            let values: Vec<_> =
+                values.iter().map(|(date, value)| (*date, Decimal::from(*value))).collect();
             bars_by_day(HEAD, ("2026-11-01", "2026-11-30"), values)
         };
         assert_eq!(days(&[]), None);
@@ -286,8 +324,14 @@ mod tests {
     #[test]
     fn the_longest_bar_is_the_largest_part() {
         let rest = Part { rest: true, ..part("9 others", 99, 961) };
-        let chart = shares(HEAD, &[part("a", 3, 29), part("b", 1, 10), part("c", 0, 0), rest]).expect("a chart");
-        let widths: Vec<&str> = chart.svg.split(r#"class="bar""#).skip(1).filter_map(|bar| bar.split('"').nth(5)).collect();
+        let chart = shares(HEAD, &[part("a", 3, 29), part("b", 1, 10), part("c", 0, 0), rest])
+            .expect("a chart");
+        let widths: Vec<&str> = chart
+            .svg
+            .split(r#"class="bar""#)
+            .skip(1)
+            .filter_map(|bar| bar.split('"').nth(5))
+            .collect();
         assert_eq!(widths, ["276", "91", "0"]);
         assert_eq!(chart.rows[1], ["b", "1", "1.0\u{a0}%"]);
         assert_eq!(chart.columns, ["Day", "EUR", "Share"]);
@@ -296,10 +340,17 @@ mod tests {
     #[test]
     fn texts_are_no_markup() {
         let evil = "<script>alert(1)</script>\"'&]]>\u{202e}";
-        let chart = shares(HEAD, &[part(evil, 3, 750), part(&"long ".repeat(400), 1, 250)]).expect("a chart");
+        let chart = shares(HEAD, &[part(evil, 3, 750), part(&"long ".repeat(400), 1, 250)])
+            .expect("a chart");
         let html = figure(&chart);
-        assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains("]]>"), "{html}");
-        assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;]]&gt;\\u{202e}"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains('\u{202e}') && !html.contains("]]>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;]]&gt;\\u{202e}"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -45,8 +45,18 @@ pub const COLUMNS: [&str; 21] = [
 ];
 
 /// The columns of an itemisation, in their order.
-pub const CALL_COLUMNS: [&str; 10] =
-    ["start", "call_sid", "from", "to", "scenario", "service", "description", "duration_seconds", "billed_seconds", "amount"];
+pub const CALL_COLUMNS: [&str; 10] = [
+    "start",
+    "call_sid",
+    "from",
+    "to",
+    "scenario",
+    "service",
+    "description",
+    "duration_seconds",
+    "billed_seconds",
+    "amount",
+];
 
 /// A document as CSV, with a header.
 ///
@@ -57,7 +67,12 @@ pub fn document(document: &Document) -> Result<Vec<u8>, FormatError> {
     let mut table = Table::new(name, &COLUMNS)?;
     let mut row = |kind: &str, period: &str, cells: &[(&str, String)], amount: Exact| {
         let mut cells = cells.to_vec();
-        let own = [("document", name), ("kind", kind), ("period", period), ("currency", &document.currency)];
+        let own = [
+            ("document", name),
+            ("kind", kind),
+            ("period", period),
+            ("currency", &document.currency),
+        ];
         cells.extend(own.map(|(column, text)| (column, text.to_owned())));
         cells.push(("amount", amount.to_string()));
         table.row(&COLUMNS, &cells)
@@ -101,9 +116,13 @@ pub fn document(document: &Document) -> Result<Vec<u8>, FormatError> {
         row("tax-group", month, &cells, group.tax)?;
     }
     let totals = &document.totals;
-    for (kind, amount) in
-        [("sum", totals.sum), ("rounding", totals.rounding), ("net", totals.net), ("tax", totals.tax), ("total", totals.total)]
-    {
+    for (kind, amount) in [
+        ("sum", totals.sum),
+        ("rounding", totals.rounding),
+        ("net", totals.net),
+        ("tax", totals.tax),
+        ("total", totals.total),
+    ] {
         row(kind, month, &[], amount)?;
     }
     table.done()
@@ -116,9 +135,20 @@ pub fn document(document: &Document) -> Result<Vec<u8>, FormatError> {
 pub fn calls(legs: &[ItemisedLeg]) -> Result<Vec<u8>, FormatError> {
     let mut table = Table::new("the calls", &CALL_COLUMNS)?;
     for leg in legs {
-        let (duration, billed, amount) =
-            (leg.duration_seconds.to_string(), leg.billed_seconds.to_string(), leg.amount.to_string());
-        let texts = [&leg.start, &leg.call_sid, &leg.from, &leg.to, &leg.scenario, &leg.service, &leg.description];
+        let (duration, billed, amount) = (
+            leg.duration_seconds.to_string(),
+            leg.billed_seconds.to_string(),
+            leg.amount.to_string(),
+        );
+        let texts = [
+            &leg.start,
+            &leg.call_sid,
+            &leg.from,
+            &leg.to,
+            &leg.scenario,
+            &leg.service,
+            &leg.description,
+        ];
         table.write(texts.into_iter().chain([&duration, &billed, &amount]).map(String::as_str))?;
     }
     table.done()
@@ -132,14 +162,17 @@ struct Table {
 
 impl Table {
     fn new(document: &str, columns: &[&str]) -> Result<Self, FormatError> {
-        let mut table = Self { document: document.to_owned(), writer: ::csv::Writer::from_writer(Vec::new()) };
+        let mut table =
+            Self { document: document.to_owned(), writer: ::csv::Writer::from_writer(Vec::new()) };
         table.write(columns.iter().copied())?;
         Ok(table)
     }
 
     /// Writes a row from cells named by their columns; all other cells are empty.
     fn row(&mut self, columns: &[&str], cells: &[(&str, String)]) -> Result<(), FormatError> {
-        let of = |column: &&str| cells.iter().find(|(name, _)| name == column).map_or("", |(_, text)| text.as_str());
+        let of = |column: &&str| {
+            cells.iter().find(|(name, _)| name == column).map_or("", |(_, text)| text.as_str())
+        };
         self.write(columns.iter().map(of))
     }
 
@@ -157,7 +190,11 @@ impl Table {
 }
 
 fn failed(document: &str, problem: &str) -> FormatError {
-    FormatError::Document { document: document.to_owned(), format: "CSV", problem: problem.to_owned() }
+    FormatError::Document {
+        document: document.to_owned(),
+        format: "CSV",
+        problem: problem.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -183,10 +220,19 @@ mod tests {
             assert_eq!(sum(&["usage", "item"], "amount"), made.totals.sum.0);
             assert_eq!(sum(&["tax-group"], "sum"), made.totals.sum.0);
             assert_eq!(sum(&["sum", "rounding"], "amount"), made.totals.net.0);
-            assert_eq!(sum(&["net"], "amount") + sum(&["tax-group"], "amount"), made.totals.total.0);
+            assert_eq!(
+                sum(&["net"], "amount") + sum(&["tax-group"], "amount"),
+                made.totals.total.0
+            );
             let total = rows.last().expect("a row");
-            assert_eq!((total["kind"].as_str(), total["amount"].clone()), ("total", made.totals.total.to_string()));
-            assert!(rows.iter().all(|row| row["currency"] == currency && row["document"] == "INV-2026-000001"));
+            assert_eq!(
+                (total["kind"].as_str(), total["amount"].clone()),
+                ("total", made.totals.total.to_string())
+            );
+            assert!(
+                rows.iter()
+                    .all(|row| row["currency"] == currency && row["document"] == "INV-2026-000001")
+            );
         }
     }
 
@@ -203,8 +249,14 @@ mod tests {
             "INV-2026-000001,usage,2026-11,origination,origination,\"'=HYPERLINK(\"\"http://evil\"\")\",,,0.0026,0.0000,3,3,180,3,,,,standard,19,0.00780003,EUR"
         );
         assert!(lines[7].starts_with("INV-2026-000001,usage,2026-10,termination,"), "{}", lines[7]);
-        assert_eq!(lines[8], "INV-2026-000001,item,2026-11,,,+442079460110,1,1.15,,,,,,,,,,standard,19,1.15,EUR");
-        assert_eq!(lines[10], "INV-2026-000001,tax-group,2026-11,,,,,,,,,,,,50.25920021,0.00079979,50.26,standard,19,9.55,EUR");
+        assert_eq!(
+            lines[8],
+            "INV-2026-000001,item,2026-11,,,+442079460110,1,1.15,,,,,,,,,,standard,19,1.15,EUR"
+        );
+        assert_eq!(
+            lines[10],
+            "INV-2026-000001,tax-group,2026-11,,,,,,,,,,,,50.25920021,0.00079979,50.26,standard,19,9.55,EUR"
+        );
         let kinds: Vec<_> = lines[11..].iter().filter_map(|line| line.split(',').nth(1)).collect();
         assert_eq!(kinds, ["sum", "rounding", "net", "tax", "total"]);
     }

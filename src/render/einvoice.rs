@@ -43,12 +43,13 @@ use crate::money::round_invoice_total;
 use crate::text::visible;
 use crate::time;
 use en16931::invoice::{
-    Contact, CreditTransfer, Delivery, DocumentTotals, ItemAttribute, Party as ModelParty, PaymentInstructions, PaymentMeans,
-    Period, PostalAddress, PrecedingInvoice, PriceDetails, VatBreakdown,
+    Contact, CreditTransfer, Delivery, DocumentTotals, ItemAttribute, Party as ModelParty,
+    PaymentInstructions, PaymentMeans, Period, PostalAddress, PrecedingInvoice, PriceDetails,
+    VatBreakdown,
 };
 use en16931::{
-    Date, DocumentReference, En16931, Identifier, Invoice, InvoiceAmount, InvoiceLine, Percentage, Quantity, UnitPriceAmount,
-    Validated, codes,
+    Date, DocumentReference, En16931, Identifier, Invoice, InvoiceAmount, InvoiceLine, Percentage,
+    Quantity, UnitPriceAmount, Validated, codes,
 };
 use en16931_formats::Syntax;
 use rust_decimal::Decimal;
@@ -89,7 +90,9 @@ fn write(document: &Document, syntax: Syntax, format: &'static str) -> Result<St
     let proof = proof(document).map_err(|lacks| problem(lacks.join("; ")))?;
     let written = en16931_formats::write(&proof, syntax);
     match written.entries.iter().find(|entry| entry.is_loss()) {
-        Some(lost) => Err(problem(format!("{} cannot be written; this is a bug: {lost}", lost.path))),
+        Some(lost) => {
+            Err(problem(format!("{} cannot be written; this is a bug: {lost}", lost.path)))
+        }
         None => Ok(written.xml),
     }
 }
@@ -102,7 +105,9 @@ fn proof(document: &Document) -> Result<Validated<En16931>, Vec<String>> {
     }
     let invoice = model(document).map_err(|problem| vec![problem])?;
     Validated::new(invoice).map_err(|rejected| {
-        let finding = |finding: &en16931::Finding| format!("{} at {}: {}", finding.rule, finding.path, finding.message);
+        let finding = |finding: &en16931::Finding| {
+            format!("{} at {}: {}", finding.rule, finding.path, finding.message)
+        };
         rejected.report().fatal().map(finding).collect()
     })
 }
@@ -123,38 +128,70 @@ fn missing(document: &Document) -> Vec<String> {
     };
     let account = visible(&document.buyer.account_sid);
     let seller = |field: &str, why: &str| format!("`{field}` of [seller] in trunkrate.toml: {why}");
-    let buyer = |field: &str, why: &str| format!("`{field}` of account {account} in accounts.csv: {why}");
+    let buyer =
+        |field: &str, why: &str| format!("`{field}` of account {account} in accounts.csv: {why}");
     lack(document.kind == Kind::Draft, "a draft is no invoice: issue it first".to_owned());
     let (minor, currency) = (document.minor_unit_decimals, &document.currency);
-    lack(minor > 2, format!("{currency} has {minor} decimals, EN 16931 amounts have at most two: use another format"));
-    lack(document.kind != Kind::Draft && blank(document.number.as_deref()), "the document has no number: issue it".to_owned());
-    lack(document.usage.is_empty() && document.items.is_empty(), "the document has no line, an e-invoice has one".to_owned());
+    lack(
+        minor > 2,
+        format!(
+            "{currency} has {minor} decimals, EN 16931 amounts have at most two: use another format"
+        ),
+    );
+    lack(
+        document.kind != Kind::Draft && blank(document.number.as_deref()),
+        "the document has no number: issue it".to_owned(),
+    );
+    lack(
+        document.usage.is_empty() && document.items.is_empty(),
+        "the document has no line, an e-invoice has one".to_owned(),
+    );
     let country = |code: &str| !is_country(code);
     let wrong_country = |code: &str| {
-        let found = if code.trim().is_empty() { "nothing".into() } else { format!("`{}`", visible(code)) };
+        let found =
+            if code.trim().is_empty() { "nothing".into() } else { format!("`{}`", visible(code)) };
         format!("found {found}, expected the two letters of ISO 3166-1, such as DE")
     };
     let (sells, buys) = (&document.seller.party, &document.buyer.party);
     lack(blank(Some(&sells.name)), seller("name", "the name under which you trade"));
     lack(country(&sells.country), seller("country", &wrong_country(&sells.country)));
     let has_registration = !blank(Some(&document.seller.registration));
-    lack(!has_registration && blank(Some(&sells.tax_id)), seller("tax_id", "your VAT or tax identifier, or set `registration`"));
+    lack(
+        !has_registration && blank(Some(&sells.tax_id)),
+        seller("tax_id", "your VAT or tax identifier, or set `registration`"),
+    );
     lack(blank(Some(&buys.name)), buyer("name", "the name of the customer"));
     lack(country(&buys.country), buyer("country", &wrong_country(&buys.country)));
     let has = |category: TaxCategory| document.taxes.iter().any(|group| group.category == category);
     let taxed = document.taxes.iter().any(|group| group.category != TaxCategory::OutsideScope);
     let tax_id_is_asked_for = taxed && blank(Some(&sells.tax_id)) && has_registration;
-    lack(tax_id_is_asked_for, seller("tax_id", "your VAT or tax identifier; taxed, exempt and reverse-charge sales need it"));
+    lack(
+        tax_id_is_asked_for,
+        seller(
+            "tax_id",
+            "your VAT or tax identifier; taxed, exempt and reverse-charge sales need it",
+        ),
+    );
     let reverse_charge = has(TaxCategory::ReverseCharge);
     let no_vat_id = vat_id(buys).is_none();
-    lack(reverse_charge && no_vat_id, buyer("tax_id", "reverse charge needs a VAT identifier that starts with its country"));
+    lack(
+        reverse_charge && no_vat_id,
+        buyer("tax_id", "reverse charge needs a VAT identifier that starts with its country"),
+    );
     let both = taxed && has(TaxCategory::OutsideScope);
-    lack(both, "outside-scope lines stand beside taxed ones, an e-invoice holds either: bill them apart".to_owned());
+    lack(
+        both,
+        "outside-scope lines stand beside taxed ones, an e-invoice holds either: bill them apart"
+            .to_owned(),
+    );
     for group in &document.taxes {
         let (rate, category) = (group.rate.0, group.category.as_str());
         let zero = rate.is_zero();
         let standard = group.category == TaxCategory::Standard;
-        lack(standard && zero, buyer("tax_rate", "a standard rate is above zero; use the category `zero`"));
+        lack(
+            standard && zero,
+            buyer("tax_rate", "a standard rate is above zero; use the category `zero`"),
+        );
         let why = format!("the category {category} has the rate 0, found {rate}");
         lack(!standard && !zero, buyer("tax_rate", &why));
         let unexplained = group.category == TaxCategory::Exempt && blank(Some(&group.reason));
@@ -162,7 +199,10 @@ fn missing(document: &Document) -> Vec<String> {
     }
     let asks = document.kind == Kind::Invoice && document.totals.total.0 > Decimal::ZERO;
     let no_date = document.due_date.is_none() && blank(Some(&document.payment.terms));
-    lack(asks && no_date, "`terms` of [invoice] in trunkrate.toml: when and how to pay, or a due date".to_owned());
+    lack(
+        asks && no_date,
+        "`terms` of [invoice] in trunkrate.toml: when and how to pay, or a due date".to_owned(),
+    );
     lacks
 }
 
@@ -180,7 +220,8 @@ fn text(text: &str) -> Option<String> {
 fn vat_id(party: &Party) -> Option<String> {
     let id = text(&party.tax_id)?;
     let prefix = id.get(..2)?;
-    (["EL", "XI"].contains(&prefix) || codes::contains(codes::generated::COUNTRY_CODES, prefix)).then_some(id)
+    (["EL", "XI"].contains(&prefix) || codes::contains(codes::generated::COUNTRY_CODES, prefix))
+        .then_some(id)
 }
 
 /// A note: text between two `#` would be read as its subject's code (BT-21), three characters long.
@@ -193,11 +234,16 @@ fn note(note: &str) -> Option<String> {
 }
 
 fn date(date: &str) -> Result<Date, String> {
-    Date::parse(date).map_err(|e| format!("the document's date `{}` is none of EN 16931: {e}", visible(date)))
+    Date::parse(date)
+        .map_err(|e| format!("the document's date `{}` is none of EN 16931: {e}", visible(date)))
 }
 
 fn amount(amount: Decimal) -> Result<InvoiceAmount, String> {
-    let why = |e| format!("the amount {amount} does not fit EN 16931, which has two decimals and 64 bits: {e}");
+    let why = |e| {
+        format!(
+            "the amount {amount} does not fit EN 16931, which has two decimals and 64 bits: {e}"
+        )
+    };
     InvoiceAmount::from_decimal_exact(amount).map_err(why)
 }
 
@@ -210,7 +256,14 @@ fn model(document: &Document) -> Result<Invoice, String> {
     let credit = document.is_credit();
     let number = text(document.number.as_deref().unwrap_or_default()).unwrap_or_default();
     let code = if credit { "381" } else { "380" };
-    let mut invoice = Invoice::builder(PROFILE, number, date(&document.issue_date)?, code, document.currency.as_str()).build();
+    let mut invoice = Invoice::builder(
+        PROFILE,
+        number,
+        date(&document.issue_date)?,
+        code,
+        document.currency.as_str(),
+    )
+    .build();
     if credit {
         invoice.kind = en16931::DocumentKind::CreditNote;
     } else {
@@ -220,9 +273,12 @@ fn model(document: &Document) -> Result<Invoice, String> {
     }
     if let Some(corrected) = &document.corrects {
         let reference = DocumentReference::new(text(&corrected.number).unwrap_or_default());
-        invoice.preceding_invoices = vec![PrecedingInvoice { reference, issue_date: Some(date(&corrected.issue_date)?) }];
-        invoice.payment_terms =
-            Some(format!("Nothing is to be paid: this takes back invoice {}.", visible(corrected.number.trim())));
+        invoice.preceding_invoices =
+            vec![PrecedingInvoice { reference, issue_date: Some(date(&corrected.issue_date)?) }];
+        invoice.payment_terms = Some(format!(
+            "Nothing is to be paid: this takes back invoice {}.",
+            visible(corrected.number.trim())
+        ));
     }
     invoice.buyer_reference = text(&document.buyer.reference);
     invoice.purchase_order_reference = text(&document.buyer.order).map(DocumentReference::new);
@@ -249,18 +305,30 @@ fn model(document: &Document) -> Result<Invoice, String> {
 fn notes(document: &Document) -> Vec<String> {
     let mut notes = Vec::new();
     if document.supplementary {
-        notes.push(format!("{}: what came late to periods that were billed already.", document.title()));
+        notes.push(format!(
+            "{}: what came late to periods that were billed already.",
+            document.title()
+        ));
     }
     if let Some(corrected) = &document.corrects {
-        notes.extend(note(&format!("Takes back invoice {}: {}", corrected.number, corrected.reason)));
+        notes.extend(note(&format!(
+            "Takes back invoice {}: {}",
+            corrected.number, corrected.reason
+        )));
     }
     let totals = &document.totals;
     if !totals.rounding.0.is_zero() {
         let currency = &document.currency;
-        notes.push(format!("Exact sum of the lines {} {currency}, rounding {} {currency}.", totals.sum, totals.rounding));
+        notes.push(format!(
+            "Exact sum of the lines {} {currency}, rounding {} {currency}.",
+            totals.sum, totals.rounding
+        ));
     }
     if buyer(document).vat_identifier.is_none() {
-        notes.extend(text(&document.buyer.party.tax_id).and_then(|id| note(&format!("The buyer's tax identifier: {id}"))));
+        notes.extend(
+            text(&document.buyer.party.tax_id)
+                .and_then(|id| note(&format!("The buyer's tax identifier: {id}"))),
+        );
     }
     notes.extend(document.notes.iter().filter_map(|line| note(line)));
     notes
@@ -296,7 +364,8 @@ fn seller(document: &Document) -> ModelParty {
     let seller = &document.seller;
     let mut made = party(&seller.party);
     made.legal_registration = text(&seller.registration).map(Identifier::new);
-    made.contact = Contact { name: None, phone: text(&seller.phone), email: text(&seller.party.email) };
+    made.contact =
+        Contact { name: None, phone: text(&seller.phone), email: text(&seller.party.email) };
     if outside_scope(document) {
         made.vat_identifier = None;
     }
@@ -363,17 +432,22 @@ fn breakdown(group: &TaxGroup) -> Result<VatBreakdown, String> {
         tax_amount: amount(group.tax.0)?,
         category: group.category.code().into(),
         rate: rate(group.category, group.rate.0),
-        exemption_reason: words.map(|words| text(&group.reason).unwrap_or_else(|| words.to_owned())),
+        exemption_reason: words
+            .map(|words| text(&group.reason).unwrap_or_else(|| words.to_owned())),
         exemption_reason_code: code.map(Into::into),
     })
 }
 
 /// Lines of usage, items, and the rounding difference of each tax group.
 fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
-    let mut lines = Vec::with_capacity(document.usage.len() + document.items.len() + document.taxes.len());
+    let mut lines =
+        Vec::with_capacity(document.usage.len() + document.items.len() + document.taxes.len());
     let mut left: Vec<Decimal> = document.taxes.iter().map(|group| group.taxable.0).collect();
     let mut take = |category: TaxCategory, rate: Decimal, net: Decimal| {
-        let group = document.taxes.iter().position(|group| group.category == category && group.rate.0 == rate);
+        let group = document
+            .taxes
+            .iter()
+            .position(|group| group.category == category && group.rate.0 == rate);
         let group = group.ok_or("a line is in no tax group; this is a bug")?;
         left[group] -= net;
         Ok::<_, String>(())
@@ -398,7 +472,8 @@ fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
         let number = lines.len() + 1;
         let what = Priced { quantity: Decimal::ONE, price: left, net: left };
         let mut line = priced("Rounding", &what, (group.category, group.rate.0), number)?;
-        line.item.description = Some("From the rounded lines to the sum of the exact ones, rounded once".to_owned());
+        line.item.description =
+            Some("From the rounded lines to the sum of the exact ones, rounded once".to_owned());
         lines.push(line);
     }
     Ok(lines)
@@ -411,16 +486,37 @@ struct Priced {
     net: Decimal,
 }
 
-fn priced(name: &str, what: &Priced, tax: (TaxCategory, Decimal), number: usize) -> Result<InvoiceLine, String> {
+fn priced(
+    name: &str,
+    what: &Priced,
+    tax: (TaxCategory, Decimal),
+    number: usize,
+) -> Result<InvoiceLine, String> {
     let sign = if what.price.is_sign_negative() { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
-    let (quantity, price) = (Quantity::new(what.quantity * sign), UnitPriceAmount::new(what.price * sign));
+    let (quantity, price) =
+        (Quantity::new(what.quantity * sign), UnitPriceAmount::new(what.price * sign));
     let (category, percent) = (tax.0.code(), rate(tax.0, tax.1));
-    let line = InvoiceLine::new(number.to_string(), name, quantity, PIECES, amount(what.net)?, category, percent);
+    let line = InvoiceLine::new(
+        number.to_string(),
+        name,
+        quantity,
+        PIECES,
+        amount(what.net)?,
+        category,
+        percent,
+    );
     Ok(line.with_price(PriceDetails { net_price: price, ..PriceDetails::default() }))
 }
 
-fn usage_line(document: &Document, line: &UsageLine, net: Decimal, number: usize) -> Result<InvoiceLine, String> {
-    let words = text(&line.scenario_words).or_else(|| text(&line.scenario)).unwrap_or_else(|| "Usage".to_owned());
+fn usage_line(
+    document: &Document,
+    line: &UsageLine,
+    net: Decimal,
+    number: usize,
+) -> Result<InvoiceLine, String> {
+    let words = text(&line.scenario_words)
+        .or_else(|| text(&line.scenario))
+        .unwrap_or_else(|| "Usage".to_owned());
     let name = text(&line.description).unwrap_or_else(|| words.clone());
     let what = Priced { quantity: Decimal::ONE, price: line.amount.0, net };
     let mut made = priced(&name, &what, (line.tax_category, line.tax_rate.0), number)?;
@@ -439,7 +535,8 @@ fn usage_line(document: &Document, line: &UsageLine, net: Decimal, number: usize
     .map(|(name, value)| ItemAttribute { name: Some(name.to_owned()), value: Some(value) })
     .collect();
     if let Some(month) = &line.late {
-        let (from, to) = time::month_bounds(month).ok_or_else(|| format!("`{}` is no month", visible(month)))?;
+        let (from, to) =
+            time::month_bounds(month).ok_or_else(|| format!("`{}` is no month", visible(month)))?;
         made.note = Some(format!("Calls of {month} that came late"));
         made.period = Some(period(&time::date_text(from), &time::date_text(to - 1))?);
     }

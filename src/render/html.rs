@@ -48,8 +48,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The built-in templates, by the name under which a user's folder may replace them.
-pub const BUILT_IN: [(&str, &str); 2] =
-    [(INVOICE, include_str!("templates/invoice.html")), (STYLE, include_str!("templates/style.css"))];
+pub const BUILT_IN: [(&str, &str); 2] = [
+    (INVOICE, include_str!("templates/invoice.html")),
+    (STYLE, include_str!("templates/style.css")),
+];
 
 /// The page of a document.
 const INVOICE: &str = "invoice.html";
@@ -109,7 +111,8 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
             ValueKind::Undefined | ValueKind::None => Ok(()),
             ValueKind::Number | ValueKind::Bool => Ok(write!(out, "{value}")?),
             _ => {
-                let text = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+                let text =
+                    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
                 Ok(out.write_str(&charts::escaped(&text))?)
             }
         }
@@ -146,7 +149,10 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
         Some(folder) if found == 0 => {
             let problem = if folder.is_dir() { "has no template" } else { "is no folder" };
             let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            Err(FileError::new(folder, format!("{problem}; expected a folder with one of {}", names.join(", "))))
+            Err(FileError::new(
+                folder,
+                format!("{problem}; expected a folder with one of {}", names.join(", ")),
+            ))
         }
         _ => Ok(Templates { environment: env, folder: folder.map(Path::to_owned) }),
     }
@@ -155,10 +161,13 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
 /// Refuses a link to a file outside the template folder: its content would be printed on every
 /// document.
 fn refuse_outside(folder: Option<&Path>, path: &Path) -> Result<(), FileError> {
-    let real = |path: &Path| path.canonicalize().map_err(|e| FileError::new(path, format!("cannot be read: {e}")));
+    let real = |path: &Path| {
+        path.canonicalize().map_err(|e| FileError::new(path, format!("cannot be read: {e}")))
+    };
     match folder {
         Some(folder) if !real(path)?.starts_with(real(folder)?) => {
-            Err(FileError::new(path, "is a link out of the folder of templates").hint("put the file itself there"))
+            Err(FileError::new(path, "is a link out of the folder of templates")
+                .hint("put the file itself there"))
         }
         _ => Ok(()),
     }
@@ -190,7 +199,8 @@ impl Templates {
     /// # Errors
     /// A value or a filter that the template uses and that does not exist, with its line.
     pub fn fill(&self, name: &str, context: impl Serialize) -> Result<String, FileError> {
-        let path = self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists());
+        let path =
+            self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists());
         let error = |e: Error| template_error(path.as_deref().unwrap_or(Path::new(name)), &e);
         let mut page = Page { bytes: Vec::new(), most: LONGEST_PAGE };
         let template = self.environment.get_template(name).map_err(error)?;
@@ -212,7 +222,11 @@ impl Pages {
     ///
     /// # Errors
     /// A value or a filter that a user's template uses and that does not exist, with its line.
-    pub fn html(&self, document: &Document, itemised: Option<&[ItemisedLeg]>) -> Result<String, FormatError> {
+    pub fn html(
+        &self,
+        document: &Document,
+        itemised: Option<&[ItemisedLeg]>,
+    ) -> Result<String, FormatError> {
         Ok(self.templates.fill(INVOICE, View::of(document, itemised))?)
     }
 }
@@ -273,7 +287,8 @@ impl<'a> View<'a> {
 }
 
 fn group(lines: &[UsageLine]) -> Group<'_> {
-    let (words, service) = lines.first().map_or(("", ""), |line| (&line.scenario_words, &line.service));
+    let (words, service) =
+        lines.first().map_or(("", ""), |line| (&line.scenario_words, &line.service));
     Group { words, services: lines.iter().any(|line| line.service != service), lines }
 }
 
@@ -290,12 +305,22 @@ fn drawn(document: &Document) -> Vec<Value> {
     let head = |id, title, of| Head { id, title, of, unit };
     let by_day = head("by-day", "Usage by day", "Day (UTC)");
     // A document of late calls only has no day in its period.
-    let by_day = charts::bars_by_day(by_day, (first, last), days()).or_else(|| charts::bars_by_day(by_day, ends()?, days()));
-    let shares = |head, parts: Vec<Part>| if document.usage.len() < SHARES { None } else { charts::shares(head, &parts) };
-    let by_scenario = shares(head("by-scenario", "Usage by scenario", "Scenario"), document.spend_by_scenario());
-    let by_destination =
-        shares(head("by-destination", "Usage by destination", "Destination"), document.spend_by_destination(DESTINATIONS));
-    [by_day, by_scenario, by_destination].iter().flatten().map(|chart| html(charts::figure(chart))).collect()
+    let by_day = charts::bars_by_day(by_day, (first, last), days())
+        .or_else(|| charts::bars_by_day(by_day, ends()?, days()));
+    let shares = |head, parts: Vec<Part>| {
+        if document.usage.len() < SHARES { None } else { charts::shares(head, &parts) }
+    };
+    let by_scenario =
+        shares(head("by-scenario", "Usage by scenario", "Scenario"), document.spend_by_scenario());
+    let by_destination = shares(
+        head("by-destination", "Usage by destination", "Destination"),
+        document.spend_by_destination(DESTINATIONS),
+    );
+    [by_day, by_scenario, by_destination]
+        .iter()
+        .flatten()
+        .map(|chart| html(charts::figure(chart)))
+        .collect()
 }
 
 fn html(text: String) -> Value {
@@ -320,7 +345,9 @@ fn spaced(text: &str, starts: &[usize]) -> String {
 fn digits(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     let unsigned = whole.strip_prefix('-').unwrap_or(whole);
-    if unsigned.is_empty() || !text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+    if unsigned.is_empty()
+        || !text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    {
         return charts::escaped(text);
     }
     let first = whole.len() - unsigned.len() + (unsigned.len() - 1) % 3 + 1;
@@ -359,7 +386,8 @@ fn date(text: &str) -> String {
                 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
                 && time::parse_date_or_instant(text).is_some() =>
         {
-            let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+            let month =
+                month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
             month.map(|month| format!("{} {month} {year}", day.trim_start_matches('0')))
         }
         _ => None,
@@ -381,7 +409,10 @@ fn time_of(text: &str) -> String {
 }
 
 fn tax(name: &str) -> Cow<'static, str> {
-    TaxCategory::parse(name).map_or_else(|| Cow::Owned(visible(name).into_owned()), |category| Cow::Borrowed(category.words()))
+    TaxCategory::parse(name).map_or_else(
+        || Cow::Owned(visible(name).into_owned()),
+        |category| Cow::Borrowed(category.words()),
+    )
 }
 
 /// A scenario's name, without the names of its legs.
@@ -392,11 +423,15 @@ fn scenario(id: &str) -> String {
 
 /// A style sheet that cannot close its own element.
 fn sheet(path: &Path, source: String) -> Result<String, FileError> {
-    let line = (1..).zip(source.lines()).find(|(_, line)| line.to_ascii_lowercase().contains("</style"));
+    let line =
+        (1..).zip(source.lines()).find(|(_, line)| line.to_ascii_lowercase().contains("</style"));
     match line {
-        Some((line, _)) => Err(FileError::new(path, "found `</style`; expected CSS only, which stands inside of a page")
-            .at(line)
-            .hint("take that line out")),
+        Some((line, _)) => Err(FileError::new(
+            path,
+            "found `</style`; expected CSS only, which stands inside of a page",
+        )
+        .at(line)
+        .hint("take that line out")),
         None => Ok(source),
     }
 }
@@ -407,11 +442,18 @@ fn template_error(path: &Path, error: &Error) -> FileError {
         None => format!("the template cannot be used: {}", error.kind()),
     };
     let hint = match error.kind() {
-        ErrorKind::UndefinedError => "names are those of the JSON document; start from the built-in template",
-        ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod => {
+        ErrorKind::UndefinedError => {
+            "names are those of the JSON document; start from the built-in template"
+        }
+        ErrorKind::UnknownFilter
+        | ErrorKind::UnknownFunction
+        | ErrorKind::UnknownTest
+        | ErrorKind::UnknownMethod => {
             "see the filters of minijinja, and digits, blocks, date, time, scenario, tax"
         }
-        ErrorKind::OutOfFuel => "it loops for too long: a loop inside of a loop counts what both do",
+        ErrorKind::OutOfFuel => {
+            "it loops for too long: a loop inside of a loop counts what both do"
+        }
         ErrorKind::WriteFailure => "a page has at most 1 GiB",
         _ => "the syntax is that of Jinja; start from the built-in template",
     };

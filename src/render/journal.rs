@@ -39,7 +39,8 @@ pub fn hledger(document: &Document) -> Result<String, FormatError> {
     let number = number(document, "hledger")?;
     let (date, period) = (visible(&document.issue_date), visible(&document.period.month));
     let payee = inside(&document.buyer.party.name, &[';', '|']);
-    let mut text = format!("{date} * ({number}) {payee} | {} {number}  ; period:{period}", document.title());
+    let mut text =
+        format!("{date} * ({number}) {payee} | {} {number}  ; period:{period}", document.title());
     if let Some(corrected) = &document.corrects {
         let _ = write!(text, ", corrects:{}", link(&corrected.number));
     }
@@ -114,7 +115,11 @@ impl Head {
 pub fn beancount(document: &Document) -> Result<String, FormatError> {
     let number = number(document, "beancount")?;
     let payee = visible(&document.buyer.party.name).replace('\\', "\\\\").replace('"', "\\\"");
-    let mut text = format!("{} * \"{payee}\" \"{} {number}\" ^{number}", visible(&document.issue_date), document.title());
+    let mut text = format!(
+        "{} * \"{payee}\" \"{} {number}\" ^{number}",
+        visible(&document.issue_date),
+        document.title()
+    );
     if let Some(corrected) = &document.corrects {
         let _ = write!(text, " ^{}", link(&corrected.number));
     }
@@ -134,16 +139,25 @@ fn postings(document: &Document) -> Vec<(String, Decimal)> {
         *usage.entry(&line.scenario).or_default() += line.amount.0;
     }
     let totals = &document.totals;
-    let usage = usage.into_iter().map(|(scenario, amount)| (format!("Income:Usage:{}", component(scenario)), amount));
-    let more = [("Income:Items".to_owned(), totals.items.0), ("Income:Rounding".to_owned(), totals.rounding.0)];
+    let usage = usage
+        .into_iter()
+        .map(|(scenario, amount)| (format!("Income:Usage:{}", component(scenario)), amount));
+    let more = [
+        ("Income:Items".to_owned(), totals.items.0),
+        ("Income:Rounding".to_owned(), totals.rounding.0),
+    ];
     let taxes = document.taxes.iter().map(|group| {
         let rate = group.rate.0.normalize().to_string().replace('.', "-");
         (format!("Liabilities:Tax:{}-{rate}", group.category.code()), group.tax.0)
     });
     let sign = if document.is_credit() { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
     let signed = |(account, amount): (String, Decimal)| (account, amount * sign);
-    let mut postings = vec![(format!("Assets:Receivable:{}", account_name(&document.buyer.account_sid)), totals.total.0 * -sign)];
-    postings.extend(usage.chain(more).chain(taxes).map(signed).filter(|(_, amount)| !amount.is_zero()));
+    let mut postings = vec![(
+        format!("Assets:Receivable:{}", account_name(&document.buyer.account_sid)),
+        totals.total.0 * -sign,
+    )];
+    postings
+        .extend(usage.chain(more).chain(taxes).map(signed).filter(|(_, amount)| !amount.is_zero()));
     for (_, amount) in &mut postings {
         if amount.is_zero() {
             amount.set_sign_positive(true);

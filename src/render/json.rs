@@ -51,7 +51,10 @@ pub fn schema() -> String {
         ("/$defs/DaySpend/properties/date", "pattern", DATE),
         ("/$defs/UsageLine/properties/late", "pattern", MONTH),
     ] {
-        let place = schema.pointer_mut(place).and_then(Value::as_object_mut).expect("the types have the field");
+        let place = schema
+            .pointer_mut(place)
+            .and_then(Value::as_object_mut)
+            .expect("the types have the field");
         place.insert(name.to_owned(), json!(value));
     }
     let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain data");
@@ -72,14 +75,20 @@ mod tests {
             std::fs::write(&path, schema()).expect("written");
         }
         let published = std::fs::read_to_string(&path).expect("a published schema");
-        assert!(published == schema(), "run `UPDATE_SCHEMA=1 cargo test --release -- schema` and read the difference");
+        assert!(
+            published == schema(),
+            "run `UPDATE_SCHEMA=1 cargo test --release -- schema` and read the difference"
+        );
     }
 
     #[test]
     fn a_document_reads_back() {
         let made = samples::invoice("EUR", 9);
         let text = document(&made);
-        assert!(text.ends_with("}\n") && text.starts_with("{\n  \"schema\": \"trunkrate-document/1\",\n"));
+        assert!(
+            text.ends_with("}\n")
+                && text.starts_with("{\n  \"schema\": \"trunkrate-document/1\",\n")
+        );
         assert_eq!(serde_json::from_str::<Document>(&text).expect("a document"), made);
     }
 }

@@ -71,11 +71,17 @@ impl<'a> View<'a> {
     fn of(report: &'a Report) -> Self {
         let is_odd = |day: &&'a Day| matches!(day.verdict, Verdict::Low | Verdict::High);
         let days_of = |(number, timeline): (usize, &'a Timeline)| {
-            let shown: Vec<&Day> =
-                timeline.days.iter().enumerate().filter(|(at, day)| *at < DAYS || is_odd(day)).map(|(_, day)| day).collect();
+            let shown: Vec<&Day> = timeline
+                .days
+                .iter()
+                .enumerate()
+                .filter(|(at, day)| *at < DAYS || is_odd(day))
+                .map(|(_, day)| day)
+                .collect();
             DaysOf {
                 currency: &timeline.currency,
-                chart: chart(timeline, number).map(|chart| Value::from_safe_string(charts::figure(&chart))),
+                chart: chart(timeline, number)
+                    .map(|chart| Value::from_safe_string(charts::figure(&chart))),
                 more: timeline.days.len() - shown.len(),
                 shown,
             }
@@ -130,7 +136,9 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
     let count = u32::try_from(timeline.all.len()).ok()?;
     let mut most = Decimal::ZERO;
     for day in &timeline.all {
-        most = most.max(decimal(day.amount)?).max(median(&day.date).and_then(|(_, median)| median).unwrap_or_default());
+        most = most
+            .max(decimal(day.amount)?)
+            .max(median(&day.date).and_then(|(_, median)| median).unwrap_or_default());
     }
     let with_amount = timeline.all.iter().filter(|day| day.amount != Total::default()).count();
     if most <= Decimal::ZERO || with_amount < 2 {
@@ -139,13 +147,27 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
     let unit = &timeline.currency;
     let own = timeline.all.iter().filter(|day| day.is_of_run).count();
     let title = format!("{unit} by day");
-    let summary = format!("{unit} by UTC day from {} to {}; {own} of the days are this run's.", first.date, last.date);
+    let summary = format!(
+        "{unit} by UTC day from {} to {}; {own} of the days are this run's.",
+        first.date, last.date
+    );
     let (top, pitch) = (18, WIDTH / count);
-    let (left, bar) = ((WIDTH - pitch * count) / 2, if pitch > 4 { (pitch * 3 / 4).min(28) } else { pitch.max(2) - 1 });
+    let (left, bar) = (
+        (WIDTH - pitch * count) / 2,
+        if pitch > 4 { (pitch * 3 / 4).min(28) } else { pitch.max(2) - 1 },
+    );
     let bottom = top + COLUMNS;
     let id = format!("days-{number}");
-    let mut svg = charts::open(charts::Head { id: &id, title: &title, of: "Day (UTC)", unit }, &summary, bottom + 18);
-    let _ = write!(svg, r#"<text class="note" x="0" y="10">{}</text>"#, escaped(&format!("{} {unit}", plain(most))));
+    let mut svg = charts::open(
+        charts::Head { id: &id, title: &title, of: "Day (UTC)", unit },
+        &summary,
+        bottom + 18,
+    );
+    let _ = write!(
+        svg,
+        r#"<text class="note" x="0" y="10">{}</text>"#,
+        escaped(&format!("{} {unit}", plain(most)))
+    );
     let _ = write!(svg, r#"<path class="grid" d="M0 {top}H{WIDTH}"/>"#);
     let mut rows = Vec::with_capacity(timeline.all.len());
     for (place, day) in (0..).zip(&timeline.all) {
@@ -161,7 +183,9 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
         let words = if usual.is_empty() { String::new() } else { format!(", usual {usual}") };
         let label = escaped(&format!("{}: {} {unit}{words}", day.date, day.amount));
         let others = if part == 0 && class != "bar" { class } else { "bar before" };
-        for (class, y, height) in [(others, bottom - whole + part, whole - part), (class, bottom - whole, part)] {
+        for (class, y, height) in
+            [(others, bottom - whole + part, whole - part), (class, bottom - whole, part)]
+        {
             if height > 0 {
                 let _ = write!(
                     svg,
@@ -179,7 +203,11 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
     let _ = write!(svg, r#"<path class="base" d="M0 {bottom}H{WIDTH}"/>"#);
     let y = bottom + 14;
     let _ = write!(svg, r#"<text class="note" x="0" y="{y}">{}</text>"#, escaped(&first.date));
-    let _ = write!(svg, r#"<text class="note end" x="{WIDTH}" y="{y}">{}</text></svg>"#, escaped(&last.date));
+    let _ = write!(
+        svg,
+        r#"<text class="note end" x="{WIDTH}" y="{y}">{}</text></svg>"#,
+        escaped(&last.date)
+    );
     let columns = ["Day (UTC)", unit, "Of this run", "Usual"].map(str::to_owned).to_vec();
     Some(Chart { id, title, summary, columns, rows, svg })
 }
@@ -207,12 +235,18 @@ mod tests {
 
     fn day(date: &str, amount: i128, of_run: i128) -> DaySum {
         let total = Total::from_units;
-        DaySum { date: date.to_owned(), amount: total(amount), of_run: total(of_run), is_of_run: of_run > 0 }
+        DaySum {
+            date: date.to_owned(),
+            amount: total(amount),
+            of_run: total(of_run),
+            is_of_run: of_run > 0,
+        }
     }
 
     #[test]
     fn a_column_is_what_others_booked_and_what_the_run_booked_on_top() {
-        let all = vec![day("2026-11-13", 100_000_000, 0), day("2026-11-20", 200_000_000, 50_000_000)];
+        let all =
+            vec![day("2026-11-13", 100_000_000, 0), day("2026-11-20", 200_000_000, 50_000_000)];
         let own = Day {
             sum: all[1].clone(),
             weekday: "Friday",
@@ -234,8 +268,15 @@ mod tests {
         }
         assert_eq!(made.svg.matches("<rect").count(), 3);
         assert_eq!(made.rows[1], ["2026-11-20", "2.00000", "0.50000", "1.50000"]);
-        let odd = Timeline { days: vec![Day { verdict: Verdict::High, ..timeline.days[0].clone() }], ..timeline.clone() };
+        let odd = Timeline {
+            days: vec![Day { verdict: Verdict::High, ..timeline.days[0].clone() }],
+            ..timeline.clone()
+        };
         assert!(chart(&odd, 0).expect("a chart").svg.contains(r#"class="bar odd""#));
-        assert_eq!(chart(&Timeline { all: timeline.all[..1].to_vec(), ..timeline }, 0), None, "one day is no history");
+        assert_eq!(
+            chart(&Timeline { all: timeline.all[..1].to_vec(), ..timeline }, 0),
+            None,
+            "one day is no history"
+        );
     }
 }

@@ -174,7 +174,11 @@ impl Pile {
 
     fn line(mut self) -> Result<CauseLine, Overflow> {
         self.end_call()?;
-        let estimate: Vec<Money> = self.estimate.into_iter().map(|(currency, amount)| Money { currency, amount }).collect();
+        let estimate: Vec<Money> = self
+            .estimate
+            .into_iter()
+            .map(|(currency, amount)| Money { currency, amount })
+            .collect();
         Ok(CauseLine {
             cause: self.cause.id,
             reason: self.reason,
@@ -200,8 +204,13 @@ pub fn about(estimate: &[Money], estimated_calls: u64, calls: u64) -> String {
     if estimated_calls == 0 {
         return "money not known".to_owned();
     }
-    let sums: Vec<&Money> = estimate.iter().filter(|money| money.amount != Total::default()).collect();
-    let of_some = if estimated_calls < calls { format!(" for {estimated_calls} of them") } else { String::new() };
+    let sums: Vec<&Money> =
+        estimate.iter().filter(|money| money.amount != Total::default()).collect();
+    let of_some = if estimated_calls < calls {
+        format!(" for {estimated_calls} of them")
+    } else {
+        String::new()
+    };
     if sums.is_empty() {
         return format!("nothing to bill{of_some}");
     }
@@ -250,7 +259,14 @@ impl ByCause {
     }
 }
 
-type Rank<'a> = (bool, Option<&'a str>, std::cmp::Reverse<i128>, std::cmp::Reverse<u64>, Option<Reason>, &'a str);
+type Rank<'a> = (
+    bool,
+    Option<&'a str>,
+    std::cmp::Reverse<i128>,
+    std::cmp::Reverse<u64>,
+    Option<Reason>,
+    &'a str,
+);
 
 /// The sort key of a cause. Of several currencies the first by name decides, since amounts of two
 /// currencies are not compared.
@@ -287,7 +303,10 @@ mod tests {
     }
 
     fn guess(currency: &str, units: i128) -> Guess {
-        Guess { money: Money { currency: currency.to_owned(), amount: Total::from_units(units) }, basis: Basis::AsIf }
+        Guess {
+            money: Money { currency: currency.to_owned(), amount: Total::from_units(units) },
+            basis: Basis::AsIf,
+        }
     }
 
     fn record(call_sid: &str, line: u64) -> Waiting<'_> {
@@ -315,14 +334,24 @@ mod tests {
 
     #[test]
     fn versions_of_a_call_count_once_and_by_the_dearer() {
-        let (cause, cheap, dear) = (cause("c", "versions"), guess("USD", 100_000_000), guess("USD", 155_500_000));
+        let (cause, cheap, dear) =
+            (cause("c", "versions"), guess("USD", 100_000_000), guess("USD", 155_500_000));
         let start = time::parse_date_or_instant("2026-10-23T08:00:00Z");
-        let waits = |sid, line, guess| Waits { record: record(sid, line), start, cause: &cause, guess };
-        let all = [waits("CA1", 2, Some(&cheap)), waits("CA1", 3, Some(&dear)), waits("", 4, None), waits("", 5, Some(&cheap))];
+        let waits =
+            |sid, line, guess| Waits { record: record(sid, line), start, cause: &cause, guess };
+        let all = [
+            waits("CA1", 2, Some(&cheap)),
+            waits("CA1", 3, Some(&dear)),
+            waits("", 4, None),
+            waits("", 5, Some(&cheap)),
+        ];
         let found = lines(&all);
         assert_eq!((found[0].calls, found[0].count), (3, Count { records: 4, seconds: 244 }));
         // 1.555 + 1.00; the record of line 4 has no estimate.
-        assert_eq!(found[0].sentence(), "3 calls: versions, about 2.56 USD for 2 of them, since 2026-10-23");
+        assert_eq!(
+            found[0].sentence(),
+            "3 calls: versions, about 2.56 USD for 2 of them, since 2026-10-23"
+        );
         let turned: Vec<Waits<'_>> = all.iter().rev().copied().collect();
         assert_eq!(lines(&turned), found);
     }
@@ -330,14 +359,24 @@ mod tests {
     #[test]
     fn two_currencies_stand_beside_each_other() {
         let (one, two, three) = (cause("1", "one"), cause("2", "two"), cause("3", "three"));
-        let (dollars, euros, yen) = (guess("USD", 900_000_000), guess("EUR", 100_000_000), guess("JPY", 99_900_000_000));
+        let (dollars, euros, yen) =
+            (guess("USD", 900_000_000), guess("EUR", 100_000_000), guess("JPY", 99_900_000_000));
         let waits = |sid, cause, guess| Waits { record: record(sid, 1), start: None, cause, guess };
-        let all = [waits("CA1", &one, Some(&dollars)), waits("CA2", &one, Some(&euros)), waits("CA3", &two, Some(&yen))];
-        let found = lines(&[&all[..], &[waits("CA4", &three, None), waits("CA5", &three, None)]].concat());
+        let all = [
+            waits("CA1", &one, Some(&dollars)),
+            waits("CA2", &one, Some(&euros)),
+            waits("CA3", &two, Some(&yen)),
+        ];
+        let found =
+            lines(&[&all[..], &[waits("CA4", &three, None), waits("CA5", &three, None)]].concat());
         let sentences: Vec<String> = found.iter().map(CauseLine::sentence).collect();
         assert_eq!(
             sentences,
-            ["2 calls: one, about 1.00 EUR and 9.00 USD", "1 call: two, about 999 JPY", "2 calls: three, money not known"]
+            [
+                "2 calls: one, about 1.00 EUR and 9.00 USD",
+                "1 call: two, about 999 JPY",
+                "2 calls: three, money not known"
+            ]
         );
         let sums = sum_of(&found).unwrap();
         assert_eq!(sums.iter().map(shown).collect::<Vec<_>>(), ["1.00 EUR", "999 JPY", "9.00 USD"]);
@@ -346,7 +385,8 @@ mod tests {
     #[test]
     fn what_bills_nothing_is_known_to() {
         let (cause, nothing) = (cause("c", "lost parents"), guess("USD", 0));
-        let waits = Waits { record: record("CA1", 1), start: None, cause: &cause, guess: Some(&nothing) };
+        let waits =
+            Waits { record: record("CA1", 1), start: None, cause: &cause, guess: Some(&nothing) };
         assert_eq!(lines(&[waits])[0].sentence(), "1 call: lost parents, nothing to bill");
         assert_eq!(calls(1_234_567), "1,234,567 calls");
     }

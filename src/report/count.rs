@@ -49,7 +49,11 @@ pub struct Counter {
 }
 
 /// The entry of a name; the name is copied when the entry is made, not for each row.
-fn entry<'a, T>(map: &'a mut BTreeMap<String, T>, name: &str, new: impl FnOnce() -> T) -> &'a mut T {
+fn entry<'a, T>(
+    map: &'a mut BTreeMap<String, T>,
+    name: &str,
+    new: impl FnOnce() -> T,
+) -> &'a mut T {
     if !map.contains_key(name) {
         map.insert(name.to_owned(), new());
     }
@@ -101,7 +105,13 @@ impl Counter {
         line.billed_seconds += leg.billed_seconds;
         entry(&mut line.amounts, leg.currency, Total::default).merge(amount)?;
         self.days.add(leg.currency, time::day(leg.start), amount)?;
-        let longer = self.prefixes.longer(leg.deck, leg.service, leg.destination_prefix, leg.rated_number, leg.start);
+        let longer = self.prefixes.longer(
+            leg.deck,
+            leg.service,
+            leg.destination_prefix,
+            leg.rated_number,
+            leg.start,
+        );
         self.findings.leg(leg, longer);
         Ok(())
     }
@@ -130,7 +140,8 @@ impl Counter {
     /// The scenarios, in the order of the published table: first roots, then transfers.
     #[must_use]
     pub fn scenarios(&self) -> Vec<ScenarioLine> {
-        let mut lines: Vec<(usize, ScenarioLine)> = self.scenarios.iter().map(|(id, line)| (place(id), of(id, line))).collect();
+        let mut lines: Vec<(usize, ScenarioLine)> =
+            self.scenarios.iter().map(|(id, line)| (place(id), of(id, line))).collect();
         lines.sort_by(|(a, one), (b, other)| (a, &one.scenario).cmp(&(b, &other.scenario)));
         lines.into_iter().map(|(_, line)| line).collect()
     }
@@ -151,12 +162,18 @@ impl Counter {
             amount: large.amount,
         };
         let all = std::mem::take(&mut self.largest).into_iter();
-        all.map(|(currency, best)| Largest { currency, calls: best.into_iter().map(call).collect() }).collect()
+        all.map(|(currency, best)| Largest {
+            currency,
+            calls: best.into_iter().map(call).collect(),
+        })
+        .collect()
     }
 }
 
 fn money(sums: BTreeMap<&str, Total>) -> Vec<Money> {
-    sums.into_iter().map(|(currency, amount)| Money { currency: currency.to_owned(), amount }).collect()
+    sums.into_iter()
+        .map(|(currency, amount)| Money { currency: currency.to_owned(), amount })
+        .collect()
 }
 
 fn of(id: &str, line: &OfScenario) -> ScenarioLine {
@@ -168,7 +185,9 @@ fn of(id: &str, line: &OfScenario) -> ScenarioLine {
         legs: line.legs,
         billed_seconds: line.billed_seconds,
         billed_minutes: billed_minutes(line.billed_seconds),
-        amounts: money(line.amounts.iter().map(|(currency, amount)| (currency.as_str(), *amount)).collect()),
+        amounts: money(
+            line.amounts.iter().map(|(currency, amount)| (currency.as_str(), *amount)).collect(),
+        ),
     }
 }
 
@@ -178,7 +197,10 @@ fn place(id: &str) -> usize {
         Some(Scenario::Root(Direction::Termination)) => 0,
         Some(Scenario::Root(Direction::Origination)) => 1,
         Some(Scenario::Transfer(transfer)) => {
-            2 + BILLING_TABLE.iter().position(|row| row.scenario == transfer).expect("the table has all transfers")
+            2 + BILLING_TABLE
+                .iter()
+                .position(|row| row.scenario == transfer)
+                .expect("the table has all transfers")
         }
         None => usize::MAX,
     }
@@ -193,14 +215,18 @@ mod tests {
     #[test]
     fn a_record_without_an_end_is_answered_at_its_start() {
         let second = time::SECOND;
-        assert_eq!(answered_and_ended(10 * second, Some(100 * second), 60), (40 * second, 100 * second));
+        assert_eq!(
+            answered_and_ended(10 * second, Some(100 * second), 60),
+            (40 * second, 100 * second)
+        );
         assert_eq!(answered_and_ended(10 * second, None, 60), (10 * second, 70 * second));
     }
 
     #[test]
     fn scenarios_stand_as_in_the_table() {
         let mut counter = Counter::new(Setting::default(), Prefixes::default());
-        for scenario in ["origination-to-pstn", "origination", "termination-to-sip", "termination"] {
+        for scenario in ["origination-to-pstn", "origination", "termination-to-sip", "termination"]
+        {
             let leg = Leg {
                 call_sid: "CA1",
                 scenario,
@@ -218,8 +244,14 @@ mod tests {
             counter.leg(&leg).unwrap();
         }
         let ids: Vec<String> = counter.scenarios().into_iter().map(|line| line.scenario).collect();
-        assert_eq!(ids, ["termination", "origination", "termination-to-sip", "origination-to-pstn"]);
-        assert_eq!(counter.amounts().unwrap(), [Money { currency: "EUR".into(), amount: Total::from_units(4_000_000) }]);
+        assert_eq!(
+            ids,
+            ["termination", "origination", "termination-to-sip", "origination-to-pstn"]
+        );
+        assert_eq!(
+            counter.amounts().unwrap(),
+            [Money { currency: "EUR".into(), amount: Total::from_units(4_000_000) }]
+        );
         assert_eq!(counter.counts(), (0, 0, 4));
     }
 }

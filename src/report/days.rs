@@ -33,7 +33,8 @@ pub const SHOWN: i64 = 32;
 /// The last hour of a day: the day is over if a call of this hour, or a later one, is known.
 const LAST_HOUR: Micros = 3600 * time::SECOND;
 
-const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+const WEEKDAYS: [&str; 7] =
+    ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
 /// The weekday of a day since 1970.
 #[must_use]
@@ -80,8 +81,10 @@ pub fn window(run_days: &BTreeSet<i64>) -> Option<(i64, i64)> {
 /// The days whose sums a report needs from the other runs.
 #[must_use]
 pub fn needed(run_days: &BTreeSet<i64>) -> BTreeSet<i64> {
-    let mut needed: BTreeSet<i64> = window(run_days).map(|(first, last)| (first..=last).collect()).unwrap_or_default();
-    needed.extend(run_days.iter().flat_map(|day| (0..=BACK).step_by(7).map(move |back| day - back)));
+    let mut needed: BTreeSet<i64> =
+        window(run_days).map(|(first, last)| (first..=last).collect()).unwrap_or_default();
+    needed
+        .extend(run_days.iter().flat_map(|day| (0..=BACK).step_by(7).map(move |back| day - back)));
     needed
 }
 
@@ -97,7 +100,10 @@ pub fn timelines(
     newest: Option<Micros>,
 ) -> Result<Vec<Timeline>, Overflow> {
     let currencies: BTreeSet<&String> = own.0.keys().chain(others.0.keys()).collect();
-    currencies.into_iter().map(|currency| timeline(currency, own, others, run_days, newest)).collect()
+    currencies
+        .into_iter()
+        .map(|currency| timeline(currency, own, others, run_days, newest))
+        .collect()
 }
 
 fn timeline(
@@ -113,7 +119,8 @@ fn timeline(
         amount.merge(of_run)?;
         Ok(DaySum { date: date(day), amount, of_run, is_of_run: own.get(currency, day).is_some() })
     };
-    let has_legs = |day: i64| own.get(currency, day).is_some() || others.get(currency, day).is_some();
+    let has_legs =
+        |day: i64| own.get(currency, day).is_some() || others.get(currency, day).is_some();
     let day = |day: i64| {
         let sum = sum(day)?;
         let mut before = Vec::new();
@@ -123,7 +130,8 @@ fn timeline(
             before.push(Before { date: date(earlier), amount });
         }
         let twice = twice_the_median(before.iter().map(|before| before.amount).collect());
-        let may_not_be_over = newest.is_none_or(|newest| newest < (day + 1) * time::DAY - LAST_HOUR);
+        let may_not_be_over =
+            newest.is_none_or(|newest| newest < (day + 1) * time::DAY - LAST_HOUR);
         let verdict = match verdict(sum.amount, twice, before.len()) {
             Verdict::Low if may_not_be_over => Verdict::Open,
             verdict => verdict,
@@ -133,7 +141,8 @@ fn timeline(
             weekday: weekday(day),
             before,
             // Half of an odd number of units needs one more decimal.
-            median: twice.map(|twice| decimal_text(twice.saturating_mul(5), AMOUNT_DECIMALS + 1, 5)),
+            median: twice
+                .map(|twice| decimal_text(twice.saturating_mul(5), AMOUNT_DECIMALS + 1, 5)),
             verdict,
             may_not_be_over,
             words: String::new(),
@@ -190,11 +199,18 @@ fn words(day: &Day, currency: &str, newest: Option<Micros>) -> String {
         Verdict::Low => format!("{amount} is below half of the median of {days}, {median}."),
         Verdict::Open => {
             let newest = newest.map(time::text).unwrap_or_default();
-            format!("{amount} so far, below half of the median of {days}, {median}; the newest call known is of {newest}.")
+            format!(
+                "{amount} so far, below half of the median of {days}, {median}; the newest call \
+                 known is of {newest}."
+            )
         }
         Verdict::High => format!("{amount} is above double the median of {days}, {median}."),
-        Verdict::NoHistory if day.before.is_empty() => format!("{amount}; there is no {} before to compare.", day.weekday),
-        Verdict::NoHistory => format!("{amount}; one {} before is too little to compare.", day.weekday),
+        Verdict::NoHistory if day.before.is_empty() => {
+            format!("{amount}; there is no {} before to compare.", day.weekday)
+        }
+        Verdict::NoHistory => {
+            format!("{amount}; one {} before is too little to compare.", day.weekday)
+        }
     }
 }
 
@@ -218,7 +234,11 @@ mod tests {
     }
 
     fn made_until(own: &DaySums, others: &DaySums, newest: Micros) -> Day {
-        timelines(own, others, &BTreeSet::from([FRIDAY]), Some(newest)).unwrap().remove(0).days.remove(0)
+        timelines(own, others, &BTreeSet::from([FRIDAY]), Some(newest))
+            .unwrap()
+            .remove(0)
+            .days
+            .remove(0)
     }
 
     #[test]
@@ -231,7 +251,10 @@ mod tests {
     fn exactly_half_and_exactly_double_are_usual() {
         let before = [(7, 100), (14, 100), (21, 100), (28, 100)];
         let verdicts = [49, 50, 100, 200, 201].map(|today| made(today, &before).verdict);
-        assert_eq!(verdicts, [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::Usual, Verdict::High]);
+        assert_eq!(
+            verdicts,
+            [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::Usual, Verdict::High]
+        );
         // The median of two is between them: 2 × m = 5, so m / 2 = 1.25.
         let before = [(7, 2), (14, 3)];
         assert_eq!([1, 2, 5, 6].map(|today| made(today, &before).verdict), {
@@ -257,7 +280,10 @@ mod tests {
     #[test]
     fn one_holiday_moves_no_median_and_other_weekdays_count_nothing() {
         let day = made(100, &[(7, 1), (14, 90), (21, 100), (28, 110), (1, 9_000), (35, 9_000)]);
-        assert_eq!((day.verdict, day.median.as_deref(), day.before.len()), (Verdict::Usual, Some("0.00000095"), 4));
+        assert_eq!(
+            (day.verdict, day.median.as_deref(), day.before.len()),
+            (Verdict::Usual, Some("0.00000095"), 4)
+        );
         assert_eq!(day.before[0].date, "2026-11-13");
     }
 
@@ -275,8 +301,11 @@ mod tests {
         for back in [7, 14, 21] {
             others.add("EUR", FRIDAY - back, total(10)).unwrap();
         }
-        let made = timelines(&own, &others, &BTreeSet::from([FRIDAY]), Some((FRIDAY + 1) * time::DAY)).unwrap();
-        let found: Vec<_> = made.iter().map(|t| (t.currency.as_str(), t.days.len(), t.days[0].verdict)).collect();
+        let made =
+            timelines(&own, &others, &BTreeSet::from([FRIDAY]), Some((FRIDAY + 1) * time::DAY))
+                .unwrap();
+        let found: Vec<_> =
+            made.iter().map(|t| (t.currency.as_str(), t.days.len(), t.days[0].verdict)).collect();
         assert_eq!(found, [("EUR", 1, Verdict::Low), ("USD", 1, Verdict::NoHistory)]);
         assert!(!made[0].days[0].may_not_be_over);
     }

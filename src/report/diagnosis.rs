@@ -76,33 +76,50 @@ impl Diagnoser<'_> {
         let record = Record::read(fields, self.policy);
         let priced = self.price(subject, &record, deck, texts);
         let is_free = !bills(record.status, record.duration) && is_priceable(subject.reason);
-        let total = if is_free { Some(Total::default()) } else { priced.and_then(|priced| priced.total) };
+        let total =
+            if is_free { Some(Total::default()) } else { priced.and_then(|priced| priced.total) };
         let currency = self.estimator.deck(deck).currency.clone();
-        let guess = total.filter(|_| is_priceable(subject.reason) && !subject.is_booked).map(|amount| Guess {
-            money: Money { currency, amount },
-            basis: priced.map_or(Basis::AsIf, |priced| basis(subject.reason, priced)),
-        });
+        let guess =
+            total.filter(|_| is_priceable(subject.reason) && !subject.is_booked).map(|amount| {
+                Guess {
+                    money: Money { currency, amount },
+                    basis: priced.map_or(Basis::AsIf, |priced| basis(subject.reason, priced)),
+                }
+            });
         Diagnosis { cause: self.cause(subject, priced.as_ref()), guess }
     }
 
     /// Prices a record as if nothing were wrong with it. `None` if its start, direction or parties
     /// are not known.
-    fn price(&mut self, subject: &Subject<'_>, record: &Record<'_>, deck: usize, texts: &mut Interner) -> Option<Priced> {
+    fn price(
+        &mut self,
+        subject: &Subject<'_>,
+        record: &Record<'_>,
+        deck: usize,
+        texts: &mut Interner,
+    ) -> Option<Priced> {
         let call = (record.start, record.duration);
         if record.start == crate::call::Calls::NO_TIME {
             return None;
         }
         if record.parent_sid.is_empty() {
             let direction = record.direction.side()?;
-            let parties = Parties { a: party(record.from, texts), b: party(record.to, texts), c: None };
-            return self.estimator.price(deck, (Scenario::Root(direction), &parties, &*texts), call);
+            let parties =
+                Parties { a: party(record.from, texts), b: party(record.to, texts), c: None };
+            return self.estimator.price(
+                deck,
+                (Scenario::Root(direction), &parties, &*texts),
+                call,
+            );
         }
         let asked = Asked::parse(record.target);
         let Some((root, trunk)) = subject.root else {
             let target = number_asked(&asked)?;
             let from = party(record.from, texts);
             let (to, rated) = (PartyRef::number(target), Rated::Number(target));
-            let origin = from.origin_number(texts).filter(|number| !self.policy.withheld_numbers.has(*number));
+            let origin = from
+                .origin_number(texts)
+                .filter(|number| !self.policy.withheld_numbers.has(*number));
             let leg = PlannedLeg { service: Direction::Termination, from, to, rated, origin };
             return Some(self.estimator.price_termination(deck, leg, call));
         };
@@ -114,14 +131,22 @@ impl Diagnoser<'_> {
     }
 
     /// The target of a transfer.
-    fn target(&self, subject: &Subject<'_>, asked: &Asked, trunk: &str, texts: &mut Interner) -> Option<(TargetKind, PartyRef)> {
+    fn target(
+        &self,
+        subject: &Subject<'_>,
+        asked: &Asked,
+        trunk: &str,
+        texts: &mut Interner,
+    ) -> Option<(TargetKind, PartyRef)> {
         // An ambiguous target may be PSTN or SIP; a number is most likely meant as PSTN.
         if subject.reason == Reason::AmbiguousTarget {
             return number_asked(asked).map(|number| (TargetKind::Pstn, PartyRef::number(number)));
         }
         match asked.decide(TrunkFact::of(trunk, self.trunks).domain) {
             Target::Pstn(number) => Some((TargetKind::Pstn, PartyRef::number(number))),
-            Target::Sip(endpoint) => Some((TargetKind::Sip, PartyRef::endpoint(texts.id(&endpoint)))),
+            Target::Sip(endpoint) => {
+                Some((TargetKind::Sip, PartyRef::endpoint(texts.id(&endpoint))))
+            }
             Target::Emergency(_) | Target::Ambiguous | Target::Invalid(_) => None,
         }
     }
@@ -136,12 +161,14 @@ impl Diagnoser<'_> {
             return self.no_rate(subject, fields, priced);
         }
         let (what, words) = match reason {
-            Reason::MalformedRecord => {
-                (subject.source_file.to_owned(), format!("text that is no record, in {}", subject.source_file))
-            }
-            Reason::MissingField | Reason::InvalidTime | Reason::InvalidDuration | Reason::NotFinal => {
-                self.by_field(reason, subject.detail, fields)
-            }
+            Reason::MalformedRecord => (
+                subject.source_file.to_owned(),
+                format!("text that is no record, in {}", subject.source_file),
+            ),
+            Reason::MissingField
+            | Reason::InvalidTime
+            | Reason::InvalidDuration
+            | Reason::NotFinal => self.by_field(reason, subject.detail, fields),
             Reason::UnknownDirection => {
                 let word = fields.get(Field::Direction);
                 (word.to_lowercase(), format!("direction is `{word}`"))
@@ -150,12 +177,19 @@ impl Diagnoser<'_> {
                 let account = fields.get(Field::AccountSid);
                 let (field, why) = number_mark(fields);
                 let field = field.as_str();
-                (format!("{field}:{why}:{account}"), format!("`{field}` is no number ({why}), account {account}"))
+                (
+                    format!("{field}:{why}:{account}"),
+                    format!("`{field}` is no number ({why}), account {account}"),
+                )
             }
             Reason::ParentMissing | Reason::ParentNeverArrived => {
                 let start = Record::read(fields, self.policy).start;
                 let day = time::date_text(start);
-                let so = if reason == Reason::ParentMissing { "were not seen yet" } else { "never arrived" };
+                let so = if reason == Reason::ParentMissing {
+                    "were not seen yet"
+                } else {
+                    "never arrived"
+                };
                 (day.clone(), format!("transfers of {day} whose parents {so}"))
             }
             Reason::ParentSuspended => {
@@ -163,14 +197,23 @@ impl Diagnoser<'_> {
                 (why.to_owned(), format!("transfers whose parents wait ({why})"))
             }
             Reason::InvalidTarget | Reason::AmbiguousTarget => by_host(reason, fields),
-            Reason::UnknownTrunk | Reason::TransferDisabled | Reason::PstnTransferDisabled => by_trunk(subject, fields),
+            Reason::UnknownTrunk | Reason::TransferDisabled | Reason::PstnTransferDisabled => {
+                by_trunk(subject, fields)
+            }
             Reason::ConflictingDuplicate if subject.is_booked => {
                 let account = fields.get(Field::AccountSid);
-                (format!("booked:{account}"), format!("other versions of booked calls, account {account}"))
+                (
+                    format!("booked:{account}"),
+                    format!("other versions of booked calls, account {account}"),
+                )
             }
             _ => by_account(reason, fields.get(Field::AccountSid)),
         };
-        Cause { id: format!("{reason}:{what}"), words, what_to_do: hint(reason, subject.detail).to_owned() }
+        Cause {
+            id: format!("{reason}:{what}"),
+            words,
+            what_to_do: hint(reason, subject.detail).to_owned(),
+        }
     }
 
     /// The cause by the wrong field and its text.
@@ -189,7 +232,8 @@ impl Diagnoser<'_> {
                 };
                 let field = times.into_iter().find(unread).unwrap_or(Field::AnswerTime);
                 let (name, text) = (field.as_str(), fields.get(field));
-                let why = mark_of(reason, detail).map(|mark| format!(": {mark}")).unwrap_or_default();
+                let why =
+                    mark_of(reason, detail).map(|mark| format!(": {mark}")).unwrap_or_default();
                 (format!("{name}:{}{why}", form(text)), format!("{name} such as `{text}`{why}"))
             }
             Reason::InvalidDuration => {
@@ -203,17 +247,27 @@ impl Diagnoser<'_> {
         }
     }
 
-    fn no_rate(&mut self, subject: &Subject<'_>, fields: &Fields<'_>, priced: Option<&Priced>) -> Cause {
+    fn no_rate(
+        &mut self,
+        subject: &Subject<'_>,
+        fields: &Fields<'_>,
+        priced: Option<&Priced>,
+    ) -> Cause {
         let account = fields.get(Field::AccountSid);
         let Some(deck) = subject.deck else {
             return Cause {
                 id: format!("{}:account:{account}", Reason::NoRate),
                 words: format!("no deck prices the account {account}"),
-                what_to_do: "name a deck for it in accounts.csv, or make a deck `default`".to_owned(),
+                what_to_do: "name a deck for it in accounts.csv, or make a deck `default`"
+                    .to_owned(),
             };
         };
         let name = self.estimator.deck(deck).name.clone();
-        let in_deck = if self.estimator.has_many_decks() { format!(" in the deck `{name}`") } else { String::new() };
+        let in_deck = if self.estimator.has_many_decks() {
+            format!(" in the deck `{name}`")
+        } else {
+            String::new()
+        };
         let Some(leg) = priced.and_then(|priced| priced.unpriced) else {
             // The rate is there by now, or the parties are not known here.
             return Cause {
@@ -228,9 +282,12 @@ impl Diagnoser<'_> {
             Direction::Origination => "no origination price",
         };
         let (what, lacking, rows) = match self.estimator.lack(deck, &leg, start) {
-            Lack::Prefix { prefix } => (prefix.clone(), format!("{price} for +{prefix}"), format!("rows for +{prefix}")),
+            Lack::Prefix { prefix } => {
+                (prefix.clone(), format!("{price} for +{prefix}"), format!("rows for +{prefix}"))
+            }
             Lack::Origin { prefix, origin } => {
-                let from = origin.map_or_else(|| "an unknown caller".to_owned(), |origin| format!("+{origin}"));
+                let from = origin
+                    .map_or_else(|| "an unknown caller".to_owned(), |origin| format!("+{origin}"));
                 let rows = format!("rows for +{prefix} that take calls from {from}");
                 (format!("{prefix}:{from}"), format!("{price} for +{prefix} from {from}"), rows)
             }
@@ -239,14 +296,19 @@ impl Diagnoser<'_> {
                 let rows = format!("rows for +{prefix} that are in force then");
                 (format!("{prefix}:{day}"), format!("{price} for +{prefix} on {day}"), rows)
             }
-            Lack::Emergency => {
-                ("emergency".to_owned(), format!("{price} for emergency calls"), "a row for `emergency`".to_owned())
-            }
+            Lack::Emergency => (
+                "emergency".to_owned(),
+                format!("{price} for emergency calls"),
+                "a row for `emergency`".to_owned(),
+            ),
         };
         Cause {
             id: format!("{}:{name}:{}:{what}", Reason::NoRate, leg.service),
             words: format!("{lacking}{in_deck}"),
-            what_to_do: format!("add {rows} to the deck `{name}`; the next run or `trunkrate suspense retry` books them"),
+            what_to_do: format!(
+                "add {rows} to the deck `{name}`; the next run or `trunkrate suspense retry` \
+                 books them"
+            ),
         }
     }
 }
@@ -259,8 +321,12 @@ fn by_account(reason: Reason, account: &str) -> (String, String) {
     let words = match reason {
         Reason::ConflictingDuplicate => format!("several versions of one call, account {account}"),
         Reason::ParentCycle => format!("transfers that are their own ancestors, account {account}"),
-        Reason::ParentAccountMismatch => format!("transfers whose parents are of another account than {account}"),
-        Reason::ChildBeforeParent => format!("transfers that start before their parents, account {account}"),
+        Reason::ParentAccountMismatch => {
+            format!("transfers whose parents are of another account than {account}")
+        }
+        Reason::ChildBeforeParent => {
+            format!("transfers that start before their parents, account {account}")
+        }
         Reason::ChainedTransfer => format!("transfers of transferred calls, account {account}"),
         Reason::UnlistedAccount => format!("the accounts file does not list {account}"),
         Reason::EmergencyTarget => format!("transfers to emergency numbers, account {account}"),
@@ -288,7 +354,9 @@ fn by_host(reason: Reason, fields: &Fields<'_>) -> (String, String) {
         Asked::Sip { endpoint, .. } => {
             let host = endpoint_host(&endpoint);
             let words = match reason {
-                Reason::AmbiguousTarget => format!("targets at {host}, the carrier's own host, which is neither PSTN nor SIP"),
+                Reason::AmbiguousTarget => format!(
+                    "targets at {host}, the carrier's own host, which is neither PSTN nor SIP"
+                ),
                 _ => format!("targets at {host} that are no number"),
             };
             (host.to_owned(), words)

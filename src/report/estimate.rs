@@ -101,7 +101,8 @@ impl<'a> Estimator<'a> {
         (start, seconds): (Micros, u32),
     ) -> Option<Priced> {
         let (cells, count) = cells(scenario);
-        let mut priced = Priced { total: Some(Total::default()), unpriced: None, basis: Basis::AsIf };
+        let mut priced =
+            Priced { total: Some(Total::default()), unpriced: None, basis: Basis::AsIf };
         for cell in &cells[..count] {
             let leg = plan(*cell, parties, texts, self.withheld)?;
             self.add(&mut priced, deck, leg, (start, seconds));
@@ -111,13 +112,25 @@ impl<'a> Estimator<'a> {
 
     /// Prices a single termination leg to a number.
     #[must_use]
-    pub fn price_termination(&mut self, deck: usize, leg: PlannedLeg, call: (Micros, u32)) -> Priced {
-        let mut priced = Priced { total: Some(Total::default()), unpriced: None, basis: Basis::TargetLeg };
+    pub fn price_termination(
+        &mut self,
+        deck: usize,
+        leg: PlannedLeg,
+        call: (Micros, u32),
+    ) -> Priced {
+        let mut priced =
+            Priced { total: Some(Total::default()), unpriced: None, basis: Basis::TargetLeg };
         self.add(&mut priced, deck, leg, call);
         priced
     }
 
-    fn add(&mut self, priced: &mut Priced, deck: usize, leg: PlannedLeg, (start, seconds): (Micros, u32)) {
+    fn add(
+        &mut self,
+        priced: &mut Priced,
+        deck: usize,
+        leg: PlannedLeg,
+        (start, seconds): (Micros, u32),
+    ) {
         let of_deck = self.deck(deck);
         let mut rate = find_rate(of_deck, &leg, start).map(|hit| of_deck.rate(hit));
         if rate.is_none() {
@@ -127,7 +140,10 @@ impl<'a> Estimator<'a> {
             rate = other;
         }
         let amount = rate.and_then(|rate| charge(rate, seconds, self.rule).ok());
-        priced.total = priced.total.zip(amount).and_then(|(mut total, charge)| total.add(charge.amount).ok().map(|()| total));
+        priced.total = priced
+            .total
+            .zip(amount)
+            .and_then(|(mut total, charge)| total.add(charge.amount).ok().map(|()| total));
     }
 
     /// A row in place of the missing one: of the rows with the longest match of the destination,
@@ -137,15 +153,25 @@ impl<'a> Estimator<'a> {
         let of_deck = self.deck(deck);
         let near = of_deck.consider(leg.service, leg.rated, leg.origin, start);
         let longest = near.iter().map(|row| row.hit.destination_digits).max();
-        let near = near.iter().filter(|row| Some(row.hit.destination_digits) == longest).map(|row| row.hit.rate as usize);
+        let near = near
+            .iter()
+            .filter(|row| Some(row.hit.destination_digits) == longest)
+            .map(|row| row.hit.rate as usize);
         if let Some(row) = middle(of_deck, near.collect()) {
             return (Some(&of_deck.rates[row]), Basis::OtherRow);
         }
         let day = time::day(start);
         let row = *self.middle.entry((deck, leg.service as usize, day)).or_insert_with(|| {
-            let on_that_day = |rate: &Rate| rate.effective.start < (day + 1) * DAY && rate.effective.end > day * DAY;
+            let on_that_day = |rate: &Rate| {
+                rate.effective.start < (day + 1) * DAY && rate.effective.end > day * DAY
+            };
             let all = of_deck.rates.iter().enumerate();
-            middle(of_deck, all.filter(|(_, rate)| rate.service == leg.service && on_that_day(rate)).map(|(at, _)| at).collect())
+            middle(
+                of_deck,
+                all.filter(|(_, rate)| rate.service == leg.service && on_that_day(rate))
+                    .map(|(at, _)| at)
+                    .collect(),
+            )
         });
         (row.map(|row| &of_deck.rates[row]), Basis::MiddlePrice)
     }
@@ -156,8 +182,12 @@ impl<'a> Estimator<'a> {
         let Rated::Number(number) = leg.rated else { return Lack::Emergency };
         let near = self.deck(deck).consider(leg.service, leg.rated, leg.origin, start);
         if near.iter().any(|row| row.lost == Some(Lost::Origin)) {
-            let origin = leg.origin.map(|origin| digits_of(origin)[..country_digits(origin)].to_owned());
-            return Lack::Origin { prefix: digits_of(number)[..country_digits(number)].to_owned(), origin };
+            let origin =
+                leg.origin.map(|origin| digits_of(origin)[..country_digits(origin)].to_owned());
+            return Lack::Origin {
+                prefix: digits_of(number)[..country_digits(number)].to_owned(),
+                origin,
+            };
         }
         if !near.is_empty() {
             return Lack::Date { prefix: digits_of(number)[..country_digits(number)].to_owned() };
@@ -170,7 +200,8 @@ impl<'a> Estimator<'a> {
     fn uncovered(&mut self, deck: usize, service: Direction, number: Number) -> String {
         let of_deck = self.deck(deck);
         let known = self.prefixes.entry((deck, service as usize)).or_insert_with(|| {
-            let mut all: Vec<String> = of_deck.prefixes(service).into_iter().map(|(prefix, _)| prefix).collect();
+            let mut all: Vec<String> =
+                of_deck.prefixes(service).into_iter().map(|(prefix, _)| prefix).collect();
             all.sort_unstable();
             all
         });
@@ -226,9 +257,9 @@ fn common(a: &str, b: &str) -> usize {
 /// of this list, else three.
 fn country_digits(number: Number) -> usize {
     const TWO: [&str; 44] = [
-        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52",
-        "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90", "91", "92",
-        "93", "94", "95", "98",
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
+        "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
+        "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
     ];
     let digits = digits_of(number);
     match digits.as_bytes() {
@@ -243,7 +274,9 @@ fn country_digits(number: Number) -> usize {
 #[must_use]
 pub fn shown(money: &Money) -> String {
     let minor = minor_unit_decimals(&money.currency).unwrap_or(2);
-    let Ok(exact) = money.amount.to_decimal() else { return format!("{} {}", money.amount, money.currency) };
+    let Ok(exact) = money.amount.to_decimal() else {
+        return format!("{} {}", money.amount, money.currency);
+    };
     let rounded = round_invoice_total(exact, minor);
     let shown = if rounded.is_zero() && !exact.is_zero() { exact.normalize() } else { rounded };
     format!("{shown} {}", money.currency)
@@ -275,19 +308,36 @@ mod tests {
             destinations: vec![Destination::Prefix(Prefix::parse(prefix).unwrap())],
             origins: Prefix::parse(origin).into_iter().collect(),
         };
-        Deck::build("d".to_owned(), "USD".to_owned(), vec!["f".to_owned()], rows.iter().map(row).collect()).unwrap()
+        Deck::build(
+            "d".to_owned(),
+            "USD".to_owned(),
+            vec!["f".to_owned()],
+            rows.iter().map(row).collect(),
+        )
+        .unwrap()
     }
 
     fn leg(to: &str, origin: Option<&str>) -> PlannedLeg {
         let number = |text: &str| Number::parse(text).unwrap();
         let party = crate::party_ref::PartyRef::number(number(to));
         let rated = Rated::Number(number(to));
-        PlannedLeg { service: Direction::Termination, from: party, to: party, rated, origin: origin.map(number) }
+        PlannedLeg {
+            service: Direction::Termination,
+            from: party,
+            to: party,
+            rated,
+            origin: origin.map(number),
+        }
     }
 
     #[test]
     fn what_is_missing_is_the_shortest_beginning_that_no_row_has() {
-        let decks = [deck(&[("1415", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0300"), ("3531", "", "0.0500")])];
+        let decks = [deck(&[
+            ("1415", "", "0.0100"),
+            ("44", "49", "0.0200"),
+            ("55", "", "0.0300"),
+            ("3531", "", "0.0500"),
+        ])];
         let nobody = FewNumbers::default();
         let mut estimator = Estimator::new(&decks, LegRule::default(), &nobody);
         let prefix = |text: &str| Lack::Prefix { prefix: text.to_owned() };
@@ -298,14 +348,22 @@ mod tests {
         assert_eq!(lack("+353861234567", None), prefix("3538"));
         assert_eq!(lack("+79261234567", None), prefix("7"));
         assert_eq!(lack("+971501234567", None), prefix("971"));
-        let origin = |origin: Option<&str>| Lack::Origin { prefix: "44".to_owned(), origin: origin.map(str::to_owned) };
+        let origin = |origin: Option<&str>| Lack::Origin {
+            prefix: "44".to_owned(),
+            origin: origin.map(str::to_owned),
+        };
         assert_eq!(lack("+442071838750", Some("+12125550100")), origin(Some("1")));
         assert_eq!(lack("+442071838750", None), origin(None));
     }
 
     #[test]
     fn a_missing_row_is_guessed_by_the_middle_one() {
-        let decks = [deck(&[("1", "", "0.0100"), ("44", "49", "0.0200"), ("55", "", "0.0900"), ("353", "", "0.0500")])];
+        let decks = [deck(&[
+            ("1", "", "0.0100"),
+            ("44", "49", "0.0200"),
+            ("55", "", "0.0900"),
+            ("353", "", "0.0500"),
+        ])];
         let nobody = FewNumbers::default();
         let mut estimator = Estimator::new(&decks, LegRule::default(), &nobody);
         let mut price = |to: &str, seconds| {
@@ -322,7 +380,10 @@ mod tests {
 
     #[test]
     fn estimates_are_rounded_when_they_are_shown() {
-        let money = |currency: &str, units| Money { currency: currency.to_owned(), amount: Total::from_units(units) };
+        let money = |currency: &str, units| Money {
+            currency: currency.to_owned(),
+            amount: Total::from_units(units),
+        };
         assert_eq!(shown(&money("USD", 1_055_400_000)), "10.55 USD");
         assert_eq!(shown(&money("USD", 1_055_500_000)), "10.56 USD");
         assert_eq!(shown(&money("JPY", 1_050_000_000)), "11 JPY");

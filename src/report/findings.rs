@@ -65,12 +65,17 @@ impl<T> Best<T> {
     }
 
     /// Keeps an entry if it is among the best; only then is its value made.
-    pub(crate) fn offer(&mut self, rank: i128, start: Micros, call_sid: &str, make: impl FnOnce() -> T) {
+    pub(crate) fn offer(
+        &mut self,
+        rank: i128,
+        start: Micros,
+        call_sid: &str,
+        make: impl FnOnce() -> T,
+    ) {
         if self.kept.len() == self.most {
-            let beaten = self
-                .kept
-                .last_key_value()
-                .is_some_and(|((worst, last, sid), _)| (Reverse(rank), start, call_sid) < (*worst, *last, sid.as_str()));
+            let beaten = self.kept.last_key_value().is_some_and(|((worst, last, sid), _)| {
+                (Reverse(rank), start, call_sid) < (*worst, *last, sid.as_str())
+            });
             if !beaten {
                 return;
             }
@@ -187,10 +192,9 @@ impl Findings {
         self.bogus_date.of += 1;
         if is_bogus_start(call.start, self.setting.newest_start) {
             self.bogus_date.found(0, call.start, call.call_sid, || {
-                let believed = self
-                    .setting
-                    .newest_start
-                    .map(|newest| format!("; the newest start that is believed is {}", time::text(newest)));
+                let believed = self.setting.newest_start.map(|newest| {
+                    format!("; the newest start that is believed is {}", time::text(newest))
+                });
                 format!("it starts at {}{}", time::text(call.start), believed.unwrap_or_default())
             });
         }
@@ -215,7 +219,11 @@ impl Findings {
         let text = || {
             let in_minutes = (lasted - call.duration_seconds * 60 * SECOND).abs() < 60 * SECOND;
             let guess = if in_minutes { ", which would be right in minutes" } else { "" };
-            format!("billed for {} s{guess}; from start to end it took {} s", call.duration_seconds, seconds(lasted))
+            format!(
+                "billed for {} s{guess}; from start to end it took {} s",
+                call.duration_seconds,
+                seconds(lasted)
+            )
         };
         let rank = i128::from(lasted) - i128::from(call.duration_seconds) * i128::from(SECOND);
         self.low.found(rank, call.start, call.call_sid, text);
@@ -227,17 +235,28 @@ impl Findings {
     fn caller(&mut self, call: &Call<'_>) {
         self.callers.roots += 1;
         match Party::of_root(call.from) {
-            Party::Number(number) => self.callers.withheld += u64::from(self.setting.withheld.contains(&number)),
+            Party::Number(number) => {
+                self.callers.withheld += u64::from(self.setting.withheld.contains(&number));
+            }
             Party::Endpoint(endpoint) if lacks_plus(&endpoint) => {
                 self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
-                    format!("{} as its caller: digits without + are no number; {} {}", call.from, call.amount, call.currency)
+                    format!(
+                        "{} as its caller: digits without + are no number; {} {}",
+                        call.from, call.amount, call.currency
+                    )
                 });
             }
             Party::Endpoint(_) => {}
             Party::Unknown(_) if is_mangled(call.from) => {
                 self.callers.mangled += 1;
                 self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
-                    format!("{} as its caller: {}; {} {}", call.from, no_number(call.from), call.amount, call.currency)
+                    format!(
+                        "{} as its caller: {}; {} {}",
+                        call.from,
+                        no_number(call.from),
+                        call.amount,
+                        call.currency
+                    )
                 });
             }
             Party::Unknown(_) => self.callers.unknown += 1,
@@ -246,7 +265,15 @@ impl Findings {
 
     /// Checks an answered child against its parent.
     pub fn transfer(&mut self, transfer: &Transfer<'_>) {
-        let Transfer { child, parent_sid, child_start, answered, child_end, parent_start, parent_end } = *transfer;
+        let Transfer {
+            child,
+            parent_sid,
+            child_start,
+            answered,
+            child_end,
+            parent_start,
+            parent_end,
+        } = *transfer;
         self.runs_on.of += 1;
         let over = parent_end - answered;
         if over > BYE_WAIT {
@@ -258,7 +285,10 @@ impl Findings {
         let whole = child_end - parent_start;
         if whole > i64::from(self.setting.max_call_seconds).saturating_mul(SECOND) {
             self.long.found(whole.into(), child_start, child, || {
-                format!("{} s from the start of its parent {parent_sid} to its own end", seconds(whole))
+                format!(
+                    "{} s from the start of its parent {parent_sid} to its own end",
+                    seconds(whole)
+                )
             });
         }
     }
@@ -270,8 +300,13 @@ impl Findings {
             self.short_prefix.found(leg.amount.units().into(), leg.start, leg.call_sid, || {
                 let price = Price::from_units(leg.price);
                 format!(
-                    "{} by the prefix {}, {price} {} per minute ({}); the deck {} has {longer}, too",
-                    leg.rated_number, leg.destination_prefix, leg.currency, leg.description, leg.deck
+                    "{} by the prefix {}, {price} {} per minute ({}); the deck {} has {longer}, \
+                     too",
+                    leg.rated_number,
+                    leg.destination_prefix,
+                    leg.currency,
+                    leg.description,
+                    leg.deck
                 )
             });
         }
@@ -279,7 +314,10 @@ impl Findings {
         if leg.amount.units() == 0 && leg.billed_seconds > 0 {
             self.zero.found(leg.billed_seconds.into(), leg.start, leg.call_sid, || {
                 let price = Price::from_units(leg.price);
-                format!("{} s at {price} {} per minute ({})", leg.billed_seconds, leg.currency, leg.description)
+                format!(
+                    "{} s at {price} {} per minute ({})",
+                    leg.billed_seconds, leg.currency, leg.description
+                )
             });
         }
     }
@@ -300,11 +338,13 @@ impl Findings {
                 )
             });
         }
-        if price > 0 || self.setting.carrier_prices.may_be_foreign(call.call_sid, call.account_sid) {
+        if price > 0 || self.setting.carrier_prices.may_be_foreign(call.call_sid, call.account_sid)
+        {
             return;
         }
         // The carrier writes a charge as a negative price.
-        let (ours, carriers) = (call.amount.units().saturating_mul(PRICE_UNITS), -i128::from(price));
+        let (ours, carriers) =
+            (call.amount.units().saturating_mul(PRICE_UNITS), -i128::from(price));
         if !self.carrier.contains_key(call.currency) {
             self.carrier.insert(call.currency.to_owned(), Carrier::default());
         }
@@ -321,7 +361,10 @@ impl Findings {
         if ours != carriers {
             self.carrier_price.found((ours - carriers).abs(), call.start, call.call_sid, || {
                 let [ours, carriers, difference] = [ours, carriers, ours - carriers].map(money);
-                format!("ours {ours} {}, the carrier's {carriers}, difference {difference}", call.currency)
+                format!(
+                    "ours {ours} {}, the carrier's {carriers}, difference {difference}",
+                    call.currency
+                )
             });
         }
     }
@@ -381,11 +424,21 @@ impl Findings {
             open(wording::zero_amount(), self.zero),
             open(wording::carrier_price(), self.carrier_price),
             kept(wording::carrier_unreadable(), unreadable, |price| {
-                let unit = if price.price_unit.is_empty() { String::new() } else { format!(" {}", price.price_unit) };
-                format!("the price is {}{unit}, from {}:{}", price.price, price.source_file, price.source_line)
+                let unit = if price.price_unit.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", price.price_unit)
+                };
+                format!(
+                    "the price is {}{unit}, from {}:{}",
+                    price.price, price.source_file, price.source_line
+                )
             }),
             kept(wording::carrier_currency(), foreign, |price| {
-                format!("the carrier's price is {} {}; ours is in {}", price.price, price.price_unit, price.currency)
+                format!(
+                    "the carrier's price is {} {}; ours is in {}",
+                    price.price, price.price_unit, price.currency
+                )
             }),
             open(wording::carrier_credit(), self.credit),
         ]
@@ -434,7 +487,8 @@ mod tests {
         findings.transfer(&transfer(132 * SECOND, 1000 * SECOND));
         findings.transfer(&transfer(132 * SECOND + 1, 1000 * SECOND + 1));
         let made = findings.finish();
-        let found: Vec<_> = made[..2].iter().map(|f| (f.count, f.of, f.examples[0].text.as_str())).collect();
+        let found: Vec<_> =
+            made[..2].iter().map(|f| (f.count, f.of, f.examples[0].text.as_str())).collect();
         let expected = [
             (1, 2, "its parent CA1 ended 32.000001 s after it was answered"),
             (1, 2, "1000.000001 s from the start of its parent CA1 to its own end"),

@@ -34,7 +34,9 @@ use crate::report::causes::{ByCause, CauseLine};
 use crate::report::count::Counter;
 use crate::report::days::{self, DaySums};
 use crate::report::findings::Setting;
-use crate::report::lines::{ClassLine, Count, DeckLine, FileLine, Head, Law, Money, ReasonLine, class_words};
+use crate::report::lines::{
+    ClassLine, Count, DeckLine, FileLine, Head, Law, Money, ReasonLine, class_words,
+};
 use crate::report::prefixes::Prefixes;
 use crate::report::rows::{Call, Leg, Transfer, answered_and_ended};
 use crate::report::waiting::ByReason;
@@ -51,10 +53,17 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If a file cannot be read, or the sums differ from the run's manifest.
-pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str>) -> Result<Report, LedgerError> {
+pub fn gather(
+    ledger: &Ledger,
+    history: &History,
+    run: &Run,
+    undone: Option<&str>,
+) -> Result<Report, LedgerError> {
     let m = &run.manifest;
-    let before: Vec<&Run> = history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
-    let newest = before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
+    let before: Vec<&Run> =
+        history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
+    let newest =
+        before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
     let accounts = accounts_of(ledger, m)?;
     let mut counter = Counter::new(setting(m, newest), prefixes_of(ledger, run)?);
     calls(history, run, &mut counter)?;
@@ -63,7 +72,8 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     let count = |name: &str| counted(m, name);
     let run_days = days_of(run, &before, &counter);
     let others = sums_of(&before, &days::needed(&run_days))?;
-    let timelines = days::timelines(&counter.days, &others, &run_days, newest).map_err(LedgerError::of_sum)?;
+    let timelines =
+        days::timelines(&counter.days, &others, &run_days, newest).map_err(LedgerError::of_sum)?;
     let (causes, reasons) = waits_of(ledger, run, &before, newest)?;
     let mut written_off = ByReason::new(newest);
     each_suspended(run, Dataset::Closed, |rows| {
@@ -74,8 +84,10 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
     })?;
     let s = &m.suspense;
     let [opening, new, taken_up, closed_count, closing] =
-        [s.opening, s.new, s.taken_up, s.closed, s.closing].map(|count| Count { records: count.records, seconds: count.seconds });
-    let suspense = Suspense { opening, new, taken_up, closed: closed_count, closing, causes, reasons };
+        [s.opening, s.new, s.taken_up, s.closed, s.closing]
+            .map(|count| Count { records: count.records, seconds: count.seconds });
+    let suspense =
+        Suspense { opening, new, taken_up, closed: closed_count, closing, causes, reasons };
     let class = |name: &&str| ClassLine {
         class: (*name).to_owned(),
         words: class_words(name, &m.ignored_by_direction),
@@ -86,7 +98,10 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         schema: SCHEMA,
         run: head(m, undone, newest),
         law: Law::of(count),
-        classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"].iter().map(class).collect(),
+        classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"]
+            .iter()
+            .map(class)
+            .collect(),
         ignored_by_direction: m.ignored_by_direction.clone(),
         scenarios: counter.scenarios(),
         legs: m.legs,
@@ -94,7 +109,9 @@ pub fn gather(ledger: &Ledger, history: &History, run: &Run, undone: Option<&str
         suspense,
         written_off: written_off.finish(),
         timelines,
-        largest: counter.largest(|account| accounts.get(account).map_or_else(String::new, |account| account.name.clone())),
+        largest: counter.largest(|account| {
+            accounts.get(account).map_or_else(String::new, |account| account.name.clone())
+        }),
         callers: counter.findings.callers,
         carrier: counter.findings.carrier_lines(),
         findings: counter.findings.finish(),
@@ -152,7 +169,10 @@ fn waits_of(
 }
 
 fn counted(m: &Manifest, name: &str) -> Count {
-    m.counts.get(name).map_or_else(Count::default, |count| Count { records: count.records, seconds: count.seconds })
+    m.counts.get(name).map_or_else(Count::default, |count| Count {
+        records: count.records,
+        seconds: count.seconds,
+    })
 }
 
 fn wrong(path: &Path, problem: String) -> LedgerError {
@@ -179,7 +199,9 @@ fn accounts_of(ledger: &Ledger, m: &Manifest) -> Result<Accounts, FileError> {
 /// The prefixes of the decks that the run rated with; none if it booked no leg.
 fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
     let m = &run.manifest;
-    let Some(hash) = m.decks_hash.as_ref().filter(|_| m.legs > 0) else { return Ok(Prefixes::default()) };
+    let Some(hash) = m.decks_hash.as_ref().filter(|_| m.legs > 0) else {
+        return Ok(Prefixes::default());
+    };
     let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
     Ok(Prefixes::of(&decks::archived(&ledger.archive_folder().join(hash), own_name)?.decks))
 }
@@ -188,12 +210,15 @@ fn prefixes_of(ledger: &Ledger, run: &Run) -> Result<Prefixes, FileError> {
 fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
     let m = &run.manifest;
     let amounts = counter.amounts().map_err(LedgerError::of_sum)?;
-    let sums: BTreeMap<&str, String> = amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
-    let stated: BTreeMap<&str, String> = m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
+    let sums: BTreeMap<&str, String> =
+        amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
+    let stated: BTreeMap<&str, String> =
+        m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
     let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
     if found != expected || sums != stated {
         let problem = format!(
-            "the run has {found:?} billed calls, free calls and legs of {sums:?}; its manifest says {expected:?}, {stated:?}"
+            "the run has {found:?} billed calls, free calls and legs of {sums:?}; its manifest \
+             says {expected:?}, {stated:?}"
         );
         return Err(wrong(&run.folder.join(FILE_NAME), problem));
     }
@@ -209,14 +234,18 @@ fn days_of(run: &Run, before: &[&Run], counter: &Counter) -> BTreeSet<i64> {
     let mut days = counter.days.days();
     if matches!(run.manifest.kind, RunKind::Run | RunKind::Import) {
         let newest_before = before.iter().filter_map(|run| run.manifest.own_newest()).max();
-        days.extend([run.manifest.own_newest(), newest_before].into_iter().flatten().map(time::day));
+        days.extend(
+            [run.manifest.own_newest(), newest_before].into_iter().flatten().map(time::day),
+        );
     }
     days
 }
 
 /// The sums of some days over some runs. A file is read one row group at a time.
 fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError> {
-    let files = runs.iter().flat_map(|run| run.files(Dataset::Legs).into_iter().map(move |path| (run, path)));
+    let files = runs
+        .iter()
+        .flat_map(|run| run.files(Dataset::Legs).into_iter().map(move |path| (run, path)));
     let files: Vec<(i64, &Run, PathBuf)> = files
         .filter_map(|(run, path)| Some((day_of_file(&path)?, *run, path)))
         .filter(|(day, ..)| wanted.contains(day))
@@ -240,8 +269,16 @@ fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError
 
 // ---- legs ---------------------------------------------------------------------------------------
 
-const LEG_TEXTS: [&str; 8] =
-    ["call_sid", "scenario", "service", "rated_number", "destination_prefix", "description", "deck", "currency"];
+const LEG_TEXTS: [&str; 8] = [
+    "call_sid",
+    "scenario",
+    "service",
+    "rated_number",
+    "destination_prefix",
+    "description",
+    "deck",
+    "currency",
+];
 const LEG_NUMBERS: [&str; 3] = ["start_time", "price_per_minute", "amount"];
 
 fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
@@ -252,7 +289,16 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
             let (texts, numbers) = (legs.texts(LEG_TEXTS), legs.longs(LEG_NUMBERS)?);
             let billed = legs.longs(["billed_seconds"])?;
             for row in 0..legs.height() {
-                let [call_sid, scenario, service, rated_number, destination_prefix, description, deck, currency] = texts.row(row);
+                let [
+                    call_sid,
+                    scenario,
+                    service,
+                    rated_number,
+                    destination_prefix,
+                    description,
+                    deck,
+                    currency,
+                ] = texts.row(row);
                 let [start, price, amount] = numbers.row(row)?;
                 let leg = Leg {
                     call_sid,
@@ -268,7 +314,9 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
                     currency,
                     amount: Amount::from_units(amount),
                 };
-                counter.leg(&leg).map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
+                counter
+                    .leg(&leg)
+                    .map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
             }
             Ok::<_, LedgerError>(())
         })?;
@@ -278,15 +326,25 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
 
 // ---- calls --------------------------------------------------------------------------------------
 
-const CALL_TEXTS: [&str; 9] =
-    ["call_sid", "parent_call_sid", "account_sid", "scenario", "from", "to", "class", "currency", "status"];
+const CALL_TEXTS: [&str; 9] = [
+    "call_sid",
+    "parent_call_sid",
+    "account_sid",
+    "scenario",
+    "from",
+    "to",
+    "class",
+    "currency",
+    "status",
+];
 const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
 /// The number of children whose parents are looked up together.
 const ASKED: usize = ROWS;
 
 fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
     let columns = [&CALL_TEXTS[..], &CALL_TIMES, &["amount", "carrier_price"]].concat();
-    let mut families = Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
+    let mut families =
+        Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
     for path in run.files(Dataset::Calls) {
         run.check_before_read(&path)?;
         each_group(&path, &columns, |calls| {
@@ -294,9 +352,24 @@ fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), Ledg
             let money = calls.longs(["amount", "carrier_price"])?;
             let is_root = |row: &usize| texts.row(*row)[1].is_empty();
             let root = |row: usize| Ok((Sid::of(texts.row(row)[0]).0, Span::of(&times, row)?));
-            families.begin((0..calls.height()).filter(is_root).map(root).collect::<Result<_, LedgerError>>()?);
+            families.begin(
+                (0..calls.height())
+                    .filter(is_root)
+                    .map(root)
+                    .collect::<Result<_, LedgerError>>()?,
+            );
             for row in 0..calls.height() {
-                let [call_sid, parent_sid, account_sid, scenario, from, to, class, currency, status] = texts.row(row);
+                let [
+                    call_sid,
+                    parent_sid,
+                    account_sid,
+                    scenario,
+                    from,
+                    to,
+                    class,
+                    currency,
+                    status,
+                ] = texts.row(row);
                 let is_rated = class == "rated";
                 counter.call(&Call {
                     call_sid,
@@ -368,17 +441,23 @@ impl Families<'_> {
         let parent = Sid::of(parent_sid).0;
         match self.near.iter().find_map(|roots| roots.get(&parent)) {
             Some(parent) => look(child, parent_sid, span, *parent, counter),
-            None => self.apart.push(Apart { child: child.to_owned(), parent_sid: parent_sid.to_owned(), span }),
+            None => self.apart.push(Apart {
+                child: child.to_owned(),
+                parent_sid: parent_sid.to_owned(),
+                span,
+            }),
         }
     }
 
     /// Looks up the parents of the children in `apart`: in the run, or in a run that it depends on.
     fn ask(&mut self, counter: &mut Counter) -> Result<(), LedgerError> {
-        let mut wanted: Vec<Sid> = self.apart.iter().map(|apart| Sid::of(&apart.parent_sid).0).collect();
+        let mut wanted: Vec<Sid> =
+            self.apart.iter().map(|apart| Sid::of(&apart.parent_sid).0).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let stands_on = &self.run.manifest.stands_on;
-        let earlier = self.history.all_runs().filter(|run| stands_on.contains(&run.manifest.run_id));
+        let earlier =
+            self.history.all_runs().filter(|run| stands_on.contains(&run.manifest.run_id));
         let mut found = HashMap::new();
         for run in std::iter::once(self.run).chain(earlier) {
             if wanted.is_empty() {
@@ -389,7 +468,9 @@ impl Families<'_> {
         }
         for Apart { child, parent_sid, span } in self.apart.drain(..) {
             let Some(parent) = found.get(&Sid::of(&parent_sid).0) else {
-                let problem = format!("has the child {child}, whose parent {parent_sid} no run has that it stands on");
+                let problem = format!(
+                    "has the child {child}, whose parent {parent_sid} no run has that it stands on"
+                );
                 return Err(wrong(&self.run.folder, problem));
             };
             look(&child, &parent_sid, span, *parent, counter);

@@ -141,7 +141,8 @@ pub fn class_words(class: &str, ignored: &BTreeMap<String, u64>) -> String {
     if class != "ignored" || ignored.is_empty() {
         return words.to_owned();
     }
-    let directions: Vec<String> = ignored.iter().map(|(direction, count)| format!("{count} {direction}")).collect();
+    let directions: Vec<String> =
+        ignored.iter().map(|(direction, count)| format!("{count} {direction}")).collect();
     format!("{words}: {}", directions.join(", "))
 }
 

@@ -42,7 +42,9 @@ impl Length {
     /// Classifies a billed call.
     #[must_use]
     pub fn of(start: Micros, end: Option<Micros>, duration_seconds: i64) -> Self {
-        let Some(length) = end.and_then(|end| end.checked_sub(start)).filter(|length| *length >= LONG) else {
+        let Some(length) =
+            end.and_then(|end| end.checked_sub(start)).filter(|length| *length >= LONG)
+        else {
             return Self::Short;
         };
         let over = length - duration_seconds.saturating_mul(TIMES * SECOND);
@@ -142,7 +144,8 @@ mod tests {
         let day = |days: i64| FIRST_START + days * DAY;
         let newest = Some(day(9_000));
         assert_eq!(
-            [day(0) - 1, day(0), day(9_001), day(9_001) + 1].map(|start| is_bogus_start(start, newest)),
+            [day(0) - 1, day(0), day(9_001), day(9_001) + 1]
+                .map(|start| is_bogus_start(start, newest)),
             [true, false, false, true]
         );
         assert!(!is_bogus_start(day(20_000), None));

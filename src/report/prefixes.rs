@@ -38,7 +38,8 @@ impl Prefixes {
     pub fn of(decks: &[Deck]) -> Self {
         let of = |deck: &Deck| OfDeck {
             name: deck.name.clone(),
-            by_service: [Direction::Termination, Direction::Origination].map(|service| deck.prefixes(service)),
+            by_service: [Direction::Termination, Direction::Origination]
+                .map(|service| deck.prefixes(service)),
         };
         Self(decks.iter().map(of).collect())
     }
@@ -47,7 +48,14 @@ impl Prefixes {
     /// Of several, the one that agrees with the number in most digits. `prefix` is the one that
     /// priced the leg, `rated` the rated number with its `+`.
     #[must_use]
-    pub fn longer(&self, deck: &str, service: &str, prefix: &str, rated: &str, at: Micros) -> Option<&str> {
+    pub fn longer(
+        &self,
+        deck: &str,
+        service: &str,
+        prefix: &str,
+        rated: &str,
+        at: Micros,
+    ) -> Option<&str> {
         if prefix.len() > SHORT || !prefix.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
@@ -59,13 +67,17 @@ impl Prefixes {
         let under = &all[all.partition_point(|(known, _)| known.as_str() < begin)..];
         let under = &under[..under.partition_point(|(known, _)| known.starts_with(begin))];
         // In text order, the prefix that agrees in most digits is next to the number.
-        let (lower, upper) = under.split_at(under.partition_point(|(known, _)| known.as_str() <= number));
+        let (lower, upper) =
+            under.split_at(under.partition_point(|(known, _)| known.as_str() <= number));
         let in_force = |(_, force): &&(String, Range<Micros>)| force.contains(&at);
         let beside = [lower.iter().rev().find(in_force), upper.iter().find(in_force)];
-        let common = |known: &str| known.bytes().zip(number.bytes()).take_while(|(a, b)| a == b).count();
+        let common =
+            |known: &str| known.bytes().zip(number.bytes()).take_while(|(a, b)| a == b).count();
         let beside = beside.map(|found| found.map(|(known, _)| known.as_str()));
         match beside {
-            [Some(lower), Some(upper)] => Some(if common(lower) >= common(upper) { lower } else { upper }),
+            [Some(lower), Some(upper)] => {
+                Some(if common(lower) >= common(upper) { lower } else { upper })
+            }
             [lower, upper] => lower.or(upper),
         }
     }
@@ -77,7 +89,8 @@ mod tests {
 
     fn prefixes() -> Prefixes {
         let list = |texts: &[&str]| texts.iter().map(|text| ((*text).to_owned(), 0..100)).collect();
-        let mut termination: Vec<(String, Range<Micros>)> = list(&["1", "1242", "1415555", "32", "32455", "7", "770", "7777"]);
+        let mut termination: Vec<(String, Range<Micros>)> =
+            list(&["1", "1242", "1415555", "32", "32455", "7", "770", "7777"]);
         termination.push(("3247".to_owned(), 100..200));
         termination.sort_by(|a, b| a.0.cmp(&b.0));
         Prefixes(vec![OfDeck { name: "d".to_owned(), by_service: [termination, list(&["3"])] }])
@@ -87,17 +100,33 @@ mod tests {
     fn a_short_prefix_beside_a_longer_one() {
         let all = prefixes();
         let longer = |prefix, rated, at| all.longer("d", "termination", prefix, rated, at);
-        assert_eq!(longer("32", "+32455000102", 0), Some("32455"), "the origin was not on its list");
+        assert_eq!(
+            longer("32", "+32455000102", 0),
+            Some("32455"),
+            "the origin was not on its list"
+        );
         assert_eq!(longer("32", "+32460000102", 0), Some("32455"), "a mobile without a row");
         assert_eq!(longer("32", "+3225001234", 0), None, "no row is finer there");
         assert_eq!(longer("324", "+32460000102", 0), None, "three digits are not short");
         assert_eq!(longer("1", "+12025550101", 0), None, "another area code");
         assert_eq!(longer("1", "+14155550102", 0), Some("1415555"));
-        assert_eq!(longer("7", "+77012345678", 0), Some("770"), "a row of its own that was not taken");
-        assert_eq!(longer("7", "+77712345678", 0), Some("7777"), "the one that agrees in most digits");
+        assert_eq!(
+            longer("7", "+77012345678", 0),
+            Some("770"),
+            "a row of its own that was not taken"
+        );
+        assert_eq!(
+            longer("7", "+77712345678", 0),
+            Some("7777"),
+            "the one that agrees in most digits"
+        );
         assert_eq!(longer("emergency", "911", 0), None);
         assert_eq!(longer("32", "+32", 0), None);
-        assert_eq!(all.longer("d", "origination", "32", "+32455000102", 0), None, "another price list");
+        assert_eq!(
+            all.longer("d", "origination", "32", "+32455000102", 0),
+            None,
+            "another price list"
+        );
         assert_eq!(all.longer("e", "termination", "32", "+32455000102", 0), None, "another deck");
     }
 
@@ -105,6 +134,9 @@ mod tests {
     fn a_row_counts_while_it_is_in_force() {
         let all = prefixes();
         let longer = |at| all.longer("d", "termination", "32", "+32470000102", at);
-        assert_eq!((longer(99), longer(100), longer(199), longer(200)), (Some("32455"), Some("3247"), Some("3247"), None));
+        assert_eq!(
+            (longer(99), longer(100), longer(199), longer(200)),
+            (Some("32455"), Some("3247"), Some("3247"), None)
+        );
     }
 }

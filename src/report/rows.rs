@@ -47,7 +47,11 @@ pub struct Transfer<'a> {
 /// The begin and the end of a record's seconds. A record without an end is taken as answered at its
 /// start.
 #[must_use]
-pub fn answered_and_ended(start: Micros, end: Option<Micros>, duration_seconds: i64) -> (Micros, Micros) {
+pub fn answered_and_ended(
+    start: Micros,
+    end: Option<Micros>,
+    duration_seconds: i64,
+) -> (Micros, Micros) {
     let duration = duration_seconds.saturating_mul(time::SECOND);
     match end {
         Some(end) => (end.saturating_sub(duration), end),

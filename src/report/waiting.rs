@@ -63,9 +63,16 @@ pub(super) struct Oldest {
 impl Oldest {
     /// Adds a record, if it is among the oldest.
     pub(super) fn add(&mut self, record: &Waiting<'_>, age: Option<i64>) {
-        let key = (Reverse(age), record.source_file, record.source_line, record.call_sid, record.detail);
+        let key =
+            (Reverse(age), record.source_file, record.source_line, record.call_sid, record.detail);
         let at = self.kept.partition_point(|(age, _, kept)| {
-            (Reverse(*age), kept.source_file.as_str(), kept.source_line, kept.call_sid.as_str(), kept.detail.as_str()) <= key
+            (
+                Reverse(*age),
+                kept.source_file.as_str(),
+                kept.source_line,
+                kept.call_sid.as_str(),
+                kept.detail.as_str(),
+            ) <= key
         });
         if at < SAMPLES {
             self.kept.insert(at, (age, record.first_seen.to_owned(), record.sample(age)));
@@ -76,7 +83,10 @@ impl Oldest {
     /// The age of the oldest record, and the time at which it was first seen, if known.
     pub(super) fn oldest(&self) -> (Option<i64>, Option<&str>) {
         let oldest = self.kept.first();
-        (oldest.and_then(|(age, ..)| *age), oldest.map(|(_, seen, _)| seen.as_str()).filter(|seen| !seen.is_empty()))
+        (
+            oldest.and_then(|(age, ..)| *age),
+            oldest.map(|(_, seen, _)| seen.as_str()).filter(|seen| !seen.is_empty()),
+        )
     }
 
     pub(super) fn into_samples(self) -> Vec<Sample> {
@@ -110,7 +120,8 @@ impl ByReason {
 
     /// Counts a record.
     pub fn add(&mut self, record: &Waiting<'_>) {
-        let pile = self.piles.entry((Reason::parse(record.reason), record.reason.to_owned())).or_default();
+        let pile =
+            self.piles.entry((Reason::parse(record.reason), record.reason.to_owned())).or_default();
         let age = age_days(record.first_seen, self.newest);
         pile.count.records += 1;
         pile.count.seconds += u64::from(record.seconds);
@@ -175,7 +186,12 @@ mod tests {
     #[test]
     fn ages_are_whole_days_and_the_median_is_the_lower_of_two() {
         let newest = time::parse_date_or_instant("2026-11-20T12:00:00Z");
-        let days = ["2026-11-20T12:00:00Z", "2026-11-19T12:00:01Z", "2026-11-10T12:00:00Z", "2026-11-18T00:00:00Z"];
+        let days = [
+            "2026-11-20T12:00:00Z",
+            "2026-11-19T12:00:01Z",
+            "2026-11-10T12:00:00Z",
+            "2026-11-18T00:00:00Z",
+        ];
         let records = days.iter().zip(1..).map(|(day, line)| record("no-rate", day, line));
         let mut by_reason = ByReason::new(newest);
         for record in records.chain([record("missing-field", "", 9)]) {
@@ -191,6 +207,10 @@ mod tests {
         assert_eq!(line.oldest_first_seen.as_deref(), Some("2026-11-10T12:00:00Z"));
         assert_eq!(line.samples.iter().map(|s| s.source_line).collect::<Vec<_>>(), [3, 4, 1]);
         assert_eq!(line.hint, Reason::NoRate.hint());
-        assert_eq!((lines[0].oldest_days, lines[0].median_days), (None, None), "before any sound record was known");
+        assert_eq!(
+            (lines[0].oldest_days, lines[0].median_days),
+            (None, None),
+            "before any sound record was known"
+        );
     }
 }

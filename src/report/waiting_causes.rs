@@ -53,7 +53,8 @@ impl Diagnosed<'_> {
     /// If a sum does not fit.
     pub fn add_to(&self, causes: &mut ByCause) -> Result<(), LedgerError> {
         let Diagnosis { cause, guess } = &self.diagnosis;
-        let waits = Waits { record: waiting(self.row), start: self.start, cause, guess: guess.as_ref() };
+        let waits =
+            Waits { record: waiting(self.row), start: self.start, cause, guess: guess.as_ref() };
         causes.add(&waits).map_err(LedgerError::of_sum)
     }
 }
@@ -75,15 +76,23 @@ pub fn each_diagnosed<E: From<LedgerError>>(
     history: &History,
     mut then: impl FnMut(&Diagnosed<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let Some(run) = history.runs.last().filter(|run| !run.files(Dataset::Suspense).is_empty()) else { return Ok(()) };
+    let Some(run) = history.runs.last().filter(|run| !run.files(Dataset::Suspense).is_empty())
+    else {
+        return Ok(());
+    };
     let inputs = inputs_of(ledger, history).map_err(LedgerError::from)?;
     let policy = inputs.as_ref().map_or_else(Policy::default, |inputs| inputs.policy.clone());
     let decks = inputs.as_ref().map_or(&[][..], |inputs| &inputs.decks.decks);
-    let trunks = inputs.as_ref().and_then(|inputs| inputs.trunks.as_ref()).map(|(trunks, _)| trunks);
+    let trunks =
+        inputs.as_ref().and_then(|inputs| inputs.trunks.as_ref()).map(|(trunks, _)| trunks);
     let estimator = Estimator::new(decks, policy.leg_rule, &policy.withheld_numbers);
     let mut diagnoser = Diagnoser { estimator, policy: &policy, trunks };
     let mut texts = SharedTexts::default();
-    let mut family = Family { policy: &policy, booked: BTreeMap::new(), ancestors: Ancestors::read(run, &mut texts)? };
+    let mut family = Family {
+        policy: &policy,
+        booked: BTreeMap::new(),
+        ancestors: Ancestors::read(run, &mut texts)?,
+    };
     let chained = parents_among(history, &family.ancestors.parents(), &mut texts)?;
     let mut decks_of: HashMap<String, Option<usize>> = HashMap::new();
     each_suspended(run, Dataset::Suspense, |rows| {
@@ -91,7 +100,13 @@ pub fn each_diagnosed<E: From<LedgerError>>(
         family.booked.extend(parents_among(history, &asked_for(&rows), &mut texts)?);
         for row in &rows {
             let deck = *decks_of.entry(row.account_sid.clone()).or_insert_with_key(|account| {
-                let of = |inputs: &Inputs| inputs.facts_of_accounts(std::iter::once(account.as_str())).decks.first().copied();
+                let of = |inputs: &Inputs| {
+                    inputs
+                        .facts_of_accounts(std::iter::once(account.as_str()))
+                        .decks
+                        .first()
+                        .copied()
+                };
                 inputs.as_ref().and_then(of).filter(|deck| *deck != NONE).map(|deck| deck as usize)
             });
             then(&family.diagnose(row, deck, &mut diagnoser, &mut texts))?;
@@ -119,23 +134,32 @@ pub fn waiting(row: &SuspenseRow) -> Waiting<'_> {
 
 /// The inputs of the last run that rated anything.
 fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileError> {
-    let rated = history.runs.iter().rev().find_map(|run| Some((&run.manifest, run.manifest.decks_hash.as_ref()?)));
+    let rated = history
+        .runs
+        .iter()
+        .rev()
+        .find_map(|run| Some((&run.manifest, run.manifest.decks_hash.as_ref()?)));
     let Some((m, hash)) = rated else { return Ok(None) };
     let archive = ledger.archive_folder();
     let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
     let decks = decks::archived(&archive.join(hash), own_name)?;
-    let path = |hash: &Option<String>, name: &str| hash.as_ref().map(|hash| archive.join(hash).join(name));
+    let path =
+        |hash: &Option<String>, name: &str| hash.as_ref().map(|hash| archive.join(hash).join(name));
     let trunks = path(&m.trunks_hash, "trunks.json").map(|path| trunks::load(&path)).transpose()?;
-    let accounts = path(&m.accounts_hash, "accounts.csv").map(|path| accounts::load(&path)).transpose()?;
+    let accounts =
+        path(&m.accounts_hash, "accounts.csv").map(|path| accounts::load(&path)).transpose()?;
     Ok(Some(Inputs { decks, trunks, accounts, policy: Policy::of_words(&m.policy) }))
 }
 
 /// The calls to look up in the ledger: parents, except those that no run has, and calls with
 /// several versions.
 fn asked_for(rows: &[SuspenseRow]) -> BTreeSet<Sid> {
-    let is = |row: &SuspenseRow, reasons: &[Reason]| reasons.iter().any(|reason| row.reason == reason.as_str());
-    let parents =
-        rows.iter().filter(|row| row.parent.is_none() && !is(row, &[Reason::ParentMissing, Reason::ParentNeverArrived]));
+    let is = |row: &SuspenseRow, reasons: &[Reason]| {
+        reasons.iter().any(|reason| row.reason == reason.as_str())
+    };
+    let parents = rows.iter().filter(|row| {
+        row.parent.is_none() && !is(row, &[Reason::ParentMissing, Reason::ParentNeverArrived])
+    });
     let versions = rows.iter().filter(|row| is(row, &[Reason::ConflictingDuplicate]));
     let sids = parents.map(|row| &row.parent_call_sid).chain(versions.map(|row| &row.call_sid));
     sids.filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0).collect()
@@ -170,7 +194,11 @@ impl Ancestors {
     fn read(run: &Run, texts: &mut SharedTexts) -> Result<Self, LedgerError> {
         let mut wanted: HashSet<Sid> = HashSet::new();
         each_suspended(run, Dataset::Suspense, |rows| {
-            wanted.extend(rows.iter().filter(|row| !row.parent_call_sid.is_empty()).map(|row| Sid::of(&row.parent_call_sid).0));
+            wanted.extend(
+                rows.iter()
+                    .filter(|row| !row.parent_call_sid.is_empty())
+                    .map(|row| Sid::of(&row.parent_call_sid).0),
+            );
             Ok::<_, LedgerError>(())
         })?;
         let mut found = HashMap::new();
@@ -181,7 +209,10 @@ impl Ancestors {
             for row in rows.iter().filter(|row| !row.call_sid.is_empty()) {
                 let sid = Sid::of(&row.call_sid).0;
                 if wanted.contains(&sid) && !found.contains_key(&sid) {
-                    found.insert(sid, Ancestor { reason: row.reason.clone(), up: Up::of(row, texts) });
+                    found.insert(
+                        sid,
+                        Ancestor { reason: row.reason.clone(), up: Up::of(row, texts) },
+                    );
                 }
             }
             Ok::<_, LedgerError>(())
@@ -230,9 +261,13 @@ impl Family<'_> {
         let reason = Reason::parse(&row.reason).unwrap_or(Reason::MalformedRecord);
         let root = self.root_of(row, texts);
         let trunk = root.map_or_else(String::new, |root| texts.trunks.text(root.trunk).to_owned());
-        let parent = Some(&row.parent_call_sid).filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0);
-        let parent_reason = parent.and_then(|parent| self.ancestors.0.get(&parent)).map(|parent| parent.reason.as_str());
-        let is_booked = reason == Reason::ConflictingDuplicate && self.booked.contains_key(&Sid::of(&row.call_sid).0);
+        let parent =
+            Some(&row.parent_call_sid).filter(|sid| !sid.is_empty()).map(|sid| Sid::of(sid).0);
+        let parent_reason = parent
+            .and_then(|parent| self.ancestors.0.get(&parent))
+            .map(|parent| parent.reason.as_str());
+        let is_booked = reason == Reason::ConflictingDuplicate
+            && self.booked.contains_key(&Sid::of(&row.call_sid).0);
         with_fields(row, |fields| {
             let subject = Subject {
                 reason,
@@ -277,7 +312,8 @@ impl Family<'_> {
 fn root_itself(row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> {
     with_fields(row, |fields| {
         let fields = fields?;
-        let mut party = |field: Field| PartyRef::pack(&Party::of_root(fields.get(field)), &mut texts.parties);
+        let mut party =
+            |field: Field| PartyRef::pack(&Party::of_root(fields.get(field)), &mut texts.parties);
         let (a, b) = (party(Field::From), party(Field::To));
         Some(RootFacts {
             direction: DirectionField::parse(fields.get(Field::Direction), &[]).side()?,
@@ -292,7 +328,9 @@ fn root_itself(row: &SuspenseRow, texts: &mut SharedTexts) -> Option<RootFacts> 
 /// Reads the fields of a record. A record that was malformed in its file has none, though it may
 /// look readable alone.
 fn with_fields<T>(row: &SuspenseRow, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
-    match RecordText::kept(&row.record, &row.header).filter(|_| row.reason != Reason::MalformedRecord.as_str()) {
+    match RecordText::kept(&row.record, &row.header)
+        .filter(|_| row.reason != Reason::MalformedRecord.as_str())
+    {
         Some(text) => text.with_fields(then),
         None => then(None),
     }

@@ -2,7 +2,8 @@
 
 use super::causes::CauseLine;
 use super::lines::{
-    Callers, CarrierLine, ClassLine, Count, Finding, Head, Largest, Law, Money, ReasonLine, ScenarioLine, Timeline,
+    Callers, CarrierLine, ClassLine, Count, Finding, Head, Largest, Law, Money, ReasonLine,
+    ScenarioLine, Timeline,
 };
 use crate::mask;
 use serde::Serialize;
@@ -59,12 +60,19 @@ impl Report {
         waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.words));
         waiting.causes.iter_mut().for_each(|cause| hide(&mut cause.what_to_do));
         let of_causes = waiting.causes.iter_mut().flat_map(|cause| &mut cause.samples);
-        let of_reasons = waiting.reasons.iter_mut().chain(&mut self.written_off).flat_map(|line| &mut line.samples);
+        let of_reasons = waiting
+            .reasons
+            .iter_mut()
+            .chain(&mut self.written_off)
+            .flat_map(|line| &mut line.samples);
         for sample in of_causes.chain(of_reasons) {
             hide(&mut sample.detail);
             hide(&mut sample.closed_because);
         }
-        self.findings.iter_mut().flat_map(|finding| &mut finding.examples).for_each(|example| hide(&mut example.text));
+        self.findings
+            .iter_mut()
+            .flat_map(|finding| &mut finding.examples)
+            .for_each(|example| hide(&mut example.text));
         self.run.reason.iter_mut().chain(&mut self.run.undone).for_each(hide);
     }
 }
@@ -96,7 +104,10 @@ mod tests {
     #[test]
     fn a_command_runs_nothing_else() {
         let command = |sid| rerate_command(sid).unwrap_or_else(|| "none".to_owned());
-        assert_eq!(command("CA20261120000000000000000000000101"), "trunkrate rerate CA20261120000000000000000000000101");
+        assert_eq!(
+            command("CA20261120000000000000000000000101"),
+            "trunkrate rerate CA20261120000000000000000000000101"
+        );
         assert_eq!(command("CA1; rm -rf ~"), "trunkrate rerate 'CA1; rm -rf ~'");
         assert_eq!(command("a'$(id)'b"), r"trunkrate rerate 'a'\''$(id)'\''b'");
         assert_eq!(command("--ledger=/x"), "trunkrate rerate -- '--ledger=/x'");

@@ -28,7 +28,10 @@ pub(super) fn runs_on() -> Wording {
         id: "parent-runs-on",
         title: "Parents that run on after the transfer",
         unit: "answered transfers",
-        rule: format!("The parent ended more than {} s after its child was answered.", BYE_WAIT / SECOND),
+        rule: format!(
+            "The parent ended more than {} s after its child was answered.",
+            BYE_WAIT / SECOND
+        ),
         why: "The carrier ends a parent 32 s after the target answered, if no BYE came until then. One that runs on is billed \
               beside its child, minute by minute, and the two may not belong together.",
         what_to_do: "Look at both calls; ask whoever runs the PBX whether it sends a BYE when it is notified, and the carrier why \
@@ -41,7 +44,10 @@ pub(super) fn long_conversation(max_call_seconds: u32) -> Wording {
         id: "long-conversation",
         title: "Conversations longer than a call may be",
         unit: "answered transfers",
-        rule: format!("From the parent's start to the child's end: more than policy.max_call_seconds, {max_call_seconds} s."),
+        rule: format!(
+            "From the parent's start to the child's end: more than policy.max_call_seconds, \
+             {max_call_seconds} s."
+        ),
         why: "Each record alone is plausible, or it would wait as invalid-duration. Together they are not: a transfer that \
               nobody hung up, or fraud.",
         what_to_do: "Ask both sides whether the call took place, before it is on an invoice.",
@@ -70,10 +76,13 @@ pub(super) fn bogus_date() -> Wording {
         id: "bogus-date",
         title: "Calls that start when they cannot",
         unit: "booked calls",
-        rule: "The start is before 2000, or more than a day after the newest start that is believed.".to_owned(),
+        rule:
+            "The start is before 2000, or more than a day after the newest start that is believed."
+                .to_owned(),
         why: "A call of 1970 or 2062 is on the invoice of a month that nobody issues, or of one that is closed. A clock was wrong, or \
               the date stands for none.",
-        what_to_do: "Ask the carrier when the calls were; undo the run with `trunkrate undo` and run the mended export.",
+        what_to_do: "Ask the carrier when the calls were; undo the run with `trunkrate undo` and \
+                     run the mended export.",
     }
 }
 
@@ -86,7 +95,8 @@ pub(super) fn mangled_caller() -> Wording {
                policy.mangled_caller = \"unknown\" such a call is billed with an unknown origin. Or it is a SIP endpoint whose user \
                is seven digits or more without +, which has none either."
             .to_owned(),
-        why: "Prices hang on the origin: that of an unknown one may be twice that of the caller's own.",
+        why: "Prices hang on the origin: that of an unknown one may be twice that of the caller's \
+              own.",
         what_to_do: "Export numbers as text, in the form +442079460110.",
     }
 }
@@ -111,8 +121,10 @@ pub(super) fn zero_amount() -> Wording {
         title: "Legs that cost nothing",
         unit: "legs",
         rule: "Billed seconds, and an amount of zero.".to_owned(),
-        why: "A price of zero is a gift or was forgotten; an amount may also be below the last decimal that is kept.",
-        what_to_do: "Look at the row of the deck with `trunkrate rerate`; if it is meant, nothing is to be done.",
+        why: "A price of zero is a gift or was forgotten; an amount may also be below the last \
+              decimal that is kept.",
+        what_to_do: "Look at the row of the deck with `trunkrate rerate`; if it is meant, nothing \
+                     is to be done.",
     }
 }
 
@@ -127,7 +139,8 @@ pub(super) fn carrier_price() -> Wording {
                 .to_owned(),
         why: "If what is billed is what the carrier charges, one of the two is wrong. If it is meant to differ, the sums show \
               the margin.",
-        what_to_do: "Explain the call with the command beside it, and compare the deck with the carrier's price list of that day.",
+        what_to_do: "Explain the call with the command beside it, and compare the deck with the \
+                     carrier's price list of that day.",
     }
 }
 
@@ -136,7 +149,8 @@ pub(super) fn carrier_unreadable() -> Wording {
         id: "carrier-unreadable",
         title: "Prices of the carrier that are none",
         unit: "records with a price of the carrier",
-        rule: "The price is no plain decimal number, such as -0.0100. The call log has none for these calls, and nothing is compared."
+        rule: "The price is no plain decimal number, such as -0.0100. The call log has none for \
+               these calls, and nothing is compared."
             .to_owned(),
         why: "A decimal comma, a currency sign, brackets or an exponent: a program wrote the price anew. What the carrier charges is \
               not known here.",
@@ -163,7 +177,9 @@ pub(super) fn carrier_credit() -> Wording {
         id: "carrier-credit",
         title: "Prices of the carrier without a minus",
         unit: "calls with a price of the carrier",
-        rule: "The carrier's price is positive. In its records a charge is negative; these are set beside nothing.".to_owned(),
+        rule: "The carrier's price is positive. In its records a charge is negative; these are \
+               set beside nothing."
+            .to_owned(),
         why: "It is a refund, which no deck knows, or an export that lost the sign.",
         what_to_do: "Ask the carrier which of the two it is.",
     }

@@ -65,8 +65,18 @@ pub const THIRD_NIGHT: Words = night!("third.csv", "--accept-changes");
 pub const EMPTY_NIGHT: Words = night!("empty.csv", "--accept-changes");
 pub const LARGE_NIGHT: Words = night!("large.csv");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
-pub const RETRY: Words = &["suspense", "retry", "--rates", "wider", "--trunks", "trunks.json", "--accounts", "accounts.csv"];
-pub const RESOLVE: Words = &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
+pub const RETRY: Words = &[
+    "suspense",
+    "retry",
+    "--rates",
+    "wider",
+    "--trunks",
+    "trunks.json",
+    "--accounts",
+    "accounts.csv",
+];
+pub const RESOLVE: Words =
+    &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
 pub const ISSUE: Words = &[
     "invoice",
     "issue",
@@ -98,8 +108,16 @@ const ISSUE_NEXT: Words = &[
     "--accept",
     "waiting",
 ];
-pub const CREDIT: Words =
-    &["invoice", "credit", "INV-2026-000001", "--rebill", "--reason", "a wrong address", "--date", "2026-12-03"];
+pub const CREDIT: Words = &[
+    "invoice",
+    "credit",
+    "INV-2026-000001",
+    "--rebill",
+    "--reason",
+    "a wrong address",
+    "--date",
+    "2026-12-03",
+];
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
 pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
 
@@ -131,11 +149,17 @@ pub const STEPS: [Step; 13] = [
     step("suspense resolve", &[FIRST_NIGHT], RESOLVE),
     step("undo", &[FIRST_NIGHT, SECOND_NIGHT], UNDO),
     step("a second undo", &[FIRST_NIGHT, SECOND_NIGHT, UNDO], UNDO),
-    Step { part: Some(UNDO), ..step("undo with dependents", &[FIRST_NIGHT, SECOND_NIGHT], UNDO_ALL) },
+    Step {
+        part: Some(UNDO),
+        ..step("undo with dependents", &[FIRST_NIGHT, SECOND_NIGHT], UNDO_ALL)
+    },
     step("invoice issue", &[FIRST_NIGHT], ISSUE),
     step("invoice issue of late calls", &[FIRST_NIGHT, ISSUE, SECOND_NIGHT], ISSUE_NEXT),
     step("invoice credit", &[FIRST_NIGHT, ISSUE], CREDIT),
-    Step { littered: true, ..step("a run after dead ones", &[FIRST_NIGHT, SECOND_NIGHT], THIRD_NIGHT) },
+    Step {
+        littered: true,
+        ..step("a run after dead ones", &[FIRST_NIGHT, SECOND_NIGHT], THIRD_NIGHT)
+    },
 ];
 
 /// What is read out of a ledger.
@@ -197,7 +221,9 @@ impl Desk {
     /// The names of its runs, oldest first.
     pub fn runs(&self) -> Vec<String> {
         let runs = std::fs::read_dir(self.ledger().join("runs")).into_iter().flatten();
-        let mut runs: Vec<String> = runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned()).collect();
+        let mut runs: Vec<String> = runs
+            .map(|run| run.expect("a run").file_name().to_string_lossy().into_owned())
+            .collect();
         runs.sort();
         runs
     }
@@ -209,7 +235,11 @@ impl Desk {
             let path = self.ledger().join(folder);
             let found = if path.is_file() { vec![path] } else { files(&path) };
             for file in found {
-                let name = file.strip_prefix(self.ledger()).expect("below the ledger").display().to_string();
+                let name = file
+                    .strip_prefix(self.ledger())
+                    .expect("below the ledger")
+                    .display()
+                    .to_string();
                 tree.insert(name, std::fs::read(&file).expect("a file"));
             }
         }
@@ -233,7 +263,10 @@ impl Bench {
         inputs.deck(DECK);
         inputs.file("wider/deck.toml", "name = \"wider\"\ncurrency = \"USD\"\n");
         let header = crate::support::DECK_HEADER;
-        inputs.file("wider/prices.csv", format!("{header}\n{DECK}DE,Germany,DE,0.0300,,49,termination,,,,,,\n"));
+        inputs.file(
+            "wider/prices.csv",
+            format!("{header}\n{DECK}DE,Germany,DE,0.0300,,49,termination,,,,,,\n"),
+        );
         inputs.file("first.csv", format!("{}BROKEN,\"no end\n", call_file(&FIRST)));
         inputs.file("second.csv", call_file(&SECOND));
         inputs.file("third.csv", call_file(&THIRD));
@@ -267,7 +300,10 @@ impl Bench {
             word => Some(word),
         }));
         command.arg("--ledger").arg(desk.ledger()).current_dir(self.inputs.path());
-        command.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
+        command
+            .env("POLARS_MAX_THREADS", "1")
+            .env("RAYON_NUM_THREADS", "1")
+            .env("RUST_BACKTRACE", "0");
         command
     }
 
@@ -311,7 +347,11 @@ impl Bench {
         std::fs::create_dir_all(empty.ledger().join("runs")).expect("a folder is made");
         let read = |words: &Words| {
             let ended = self.run(words, if there { desk } else { &empty });
-            if ended.code == Some(0) { Ok(ended.stdout) } else { Err(format!("{}: {}", words.join(" "), ended.shown())) }
+            if ended.code == Some(0) {
+                Ok(ended.stdout)
+            } else {
+                Err(format!("{}: {}", words.join(" "), ended.shown()))
+            }
         };
         OUTPUTS.iter().map(read).collect()
     }

@@ -43,7 +43,9 @@ struct Disk {
 
 /// Moves what lies below a folder to its new name.
 fn moved(paths: &BTreeSet<PathBuf>, from: &Path, to: &Path) -> BTreeSet<PathBuf> {
-    let new = |path: &PathBuf| path.strip_prefix(from).map_or_else(|_| path.clone(), |rest| to.join(rest));
+    let new = |path: &PathBuf| {
+        path.strip_prefix(from).map_or_else(|_| path.clone(), |rest| to.join(rest))
+    };
     // A path joined with nothing would end in a slash.
     paths.iter().map(|path| if path == from { to.to_owned() } else { new(path) }).collect()
 }
@@ -52,7 +54,13 @@ impl Disk {
     /// A disk on which all is synced, but these names.
     fn new(ledger: &Path, names: &[PathBuf]) -> Self {
         let names = names.iter().cloned().collect();
-        Self { ledger: ledger.to_owned(), files: BTreeSet::new(), names, published: Vec::new(), broken: Vec::new() }
+        Self {
+            ledger: ledger.to_owned(),
+            files: BTreeSet::new(),
+            names,
+            published: Vec::new(),
+            broken: Vec::new(),
+        }
     }
 
     /// Does a call.
@@ -60,12 +68,17 @@ impl Disk {
         if !call.worked() {
             return;
         }
-        let path = |at: usize| call.texts().get(at).map(|text| PathBuf::from(*text)).unwrap_or_default();
+        let path =
+            |at: usize| call.texts().get(at).map(|text| PathBuf::from(*text)).unwrap_or_default();
         let file = || call.path().map(Path::to_owned);
         match call.name.as_str() {
-            "open" | "openat" if call.arguments.contains("O_CREAT") => drop(self.names.insert(path(0))),
+            "open" | "openat" if call.arguments.contains("O_CREAT") => {
+                let _ = self.names.insert(path(0));
+            }
             "mkdir" | "mkdirat" => drop(self.names.insert(path(0))),
-            "write" | "writev" | "pwrite64" | "pwritev" | "ftruncate" | "fallocate" => self.files.extend(file()),
+            "write" | "writev" | "pwrite64" | "pwritev" | "ftruncate" | "fallocate" => {
+                self.files.extend(file());
+            }
             "fsync" | "fdatasync" => self.sync(&file().unwrap_or_default()),
             "rename" | "renameat" | "renameat2" | "link" => self.rename(&path(0), &path(1)),
             _ => {}
@@ -78,7 +91,9 @@ impl Disk {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) {
-        let below = |path: &Path| path.strip_prefix(&self.ledger).ok().map(|path| path.display().to_string());
+        let below = |path: &Path| {
+            path.strip_prefix(&self.ledger).ok().map(|path| path.display().to_string())
+        };
         if let Some(name) = below(to) {
             self.must_be_synced(from, to, &name);
             self.published.push(name);
@@ -94,31 +109,41 @@ impl Disk {
 
     /// What is published is on disk, and so are all folders above it, and all that was published before.
     fn must_be_synced(&mut self, from: &Path, to: &Path, name: &str) {
-        let before = ["runs", "undone", "invoices", "archive"].map(|folder| self.ledger.join(folder));
+        let before =
+            ["runs", "undone", "invoices", "archive"].map(|folder| self.ledger.join(folder));
         let files = self.files.iter().filter(|path| path.starts_with(from));
         let names = self.names.iter().filter(|path| {
             let inside = path.starts_with(from) && *path != from;
             // An archive may wait for the run that needs it.
-            let earlier = !name.starts_with("archive/") && before.iter().any(|folder| path.parent() == Some(folder));
+            let earlier = !name.starts_with("archive/")
+                && before.iter().any(|folder| path.parent() == Some(folder));
             let above = to.starts_with(path) && *path != to;
             inside || earlier || above
         });
         let lost: Vec<String> = files.chain(names).map(|path| path.display().to_string()).collect();
-        self.broken.extend(lost.into_iter().map(|path| format!("{path} is not synced when {name} is published")));
+        self.broken.extend(
+            lost.into_iter().map(|path| format!("{path} is not synced when {name} is published")),
+        );
     }
 
     /// After the end all that was published is on disk, but for the catalog, which can be made again.
     fn end(&mut self) {
         let ledger = &self.ledger;
         let lost = self.names.iter().filter(|path| {
-            path.parent().is_some_and(|parent| parent.parent() == Some(ledger)) && !path.starts_with(ledger.join("staging"))
+            path.parent().is_some_and(|parent| parent.parent() == Some(ledger))
+                && !path.starts_with(ledger.join("staging"))
         });
         self.broken.extend(lost.map(|path| format!("{} is not synced at the end", path.display())));
     }
 }
 
 /// Traces a command, and gives what it published and what was not synced in time.
-fn ordered(bench: &Bench, desk: &Desk, words: Words, unsynced: &[PathBuf]) -> (Vec<String>, Vec<String>) {
+fn ordered(
+    bench: &Bench,
+    desk: &Desk,
+    words: Words,
+    unsynced: &[PathBuf],
+) -> (Vec<String>, Vec<String>) {
     let mut disk = Disk::new(&desk.ledger(), unsynced);
     for call in trace(&bench.command(words, desk), &CALLS) {
         disk.apply(&call);
@@ -129,10 +154,16 @@ fn ordered(bench: &Bench, desk: &Desk, words: Words, unsynced: &[PathBuf]) -> (V
 
 fn assert_published(what: &str, published: &[String], broken: &[String]) {
     assert_eq!(broken, Vec::<String>::new(), "{what}");
-    let state = |name: &String| ["runs/", "undone/", "invoices/"].iter().any(|folder| name.starts_with(folder));
+    let state = |name: &String| {
+        ["runs/", "undone/", "invoices/"].iter().any(|folder| name.starts_with(folder))
+    };
     assert!(published.iter().any(state), "{what}: it publishes by a rename: {published:?}");
     let last = published.last().map(String::as_str);
-    assert_eq!(last, Some("catalog.sqlite"), "{what}: the catalog is replaced by a rename, last: {published:?}");
+    assert_eq!(
+        last,
+        Some("catalog.sqlite"),
+        "{what}: the catalog is replaced by a rename, last: {published:?}"
+    );
 }
 
 #[test]
@@ -166,7 +197,8 @@ fn what_a_dead_run_renamed_is_synced_by_the_next() {
         let desk = bench.after(before);
         if folder == "archive" {
             std::fs::remove_dir_all(desk.ledger().join("runs")).expect("the runs are removed");
-            std::fs::remove_file(desk.ledger().join("catalog.sqlite")).expect("the catalog is removed");
+            std::fs::remove_file(desk.ledger().join("catalog.sqlite"))
+                .expect("the catalog is removed");
             std::fs::create_dir(desk.ledger().join("runs")).expect("a folder is made");
         }
         let names = std::fs::read_dir(desk.ledger().join(folder)).expect("a folder");
@@ -202,9 +234,13 @@ fn a_wrong_order_is_seen() {
     };
     assert_eq!(judged(&RIGHT), Vec::<String>::new());
     for (left_out, lost) in [(3, "/l/staging/1/a"), (4, "/l/staging/1/a"), (6, "/l/runs/1")] {
-        let lines: Vec<&str> = (0..).zip(RIGHT).filter(|(at, _)| *at != left_out).map(|(_, line)| line).collect();
+        let lines: Vec<&str> =
+            (0..).zip(RIGHT).filter(|(at, _)| *at != left_out).map(|(_, line)| line).collect();
         let broken = judged(&lines);
-        assert!(broken.first().is_some_and(|line| line.starts_with(&format!("{lost} is not synced"))), "{left_out}: {broken:?}");
+        assert!(
+            broken.first().is_some_and(|line| line.starts_with(&format!("{lost} is not synced"))),
+            "{left_out}: {broken:?}"
+        );
     }
     let mut late = RIGHT;
     late.swap(2, 3);

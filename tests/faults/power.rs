@@ -40,7 +40,9 @@ impl Op {
     /// The file or the folder whose sync makes it last.
     fn lasts_by(&self) -> Option<Node> {
         match self {
-            Self::Name((folder, _), _) | Self::Unname((folder, _), _) | Self::Rename(_, (folder, _), _) => Some(*folder),
+            Self::Name((folder, _), _)
+            | Self::Unname((folder, _), _)
+            | Self::Rename(_, (folder, _), _) => Some(*folder),
             Self::Write(node, ..) | Self::Truncate(node, _) => Some(*node),
             Self::Sync(_) => None,
         }
@@ -83,7 +85,9 @@ impl Disk {
 
     fn apply(&mut self, op: &Op) {
         match op {
-            Op::Name((folder, name), node) => drop(self.folder(*folder).insert(name.clone(), *node)),
+            Op::Name((folder, name), node) => {
+                let _ = self.folder(*folder).insert(name.clone(), *node);
+            }
             Op::Unname((folder, name), node) => {
                 let names = self.folder(*folder);
                 if names.get(name) == Some(node) {
@@ -124,7 +128,9 @@ impl Disk {
         let mut hasher = blake3::Hasher::new();
         for (path, bytes) in self.tree() {
             let name = path.display().to_string();
-            hasher.update(format!("{}\0{name}\0{:?}\0", name.len(), bytes.map(<[u8]>::len)).as_bytes());
+            hasher.update(
+                format!("{}\0{name}\0{:?}\0", name.len(), bytes.map(<[u8]>::len)).as_bytes(),
+            );
             hasher.update(bytes.unwrap_or_default());
         }
         hasher.finalize()
@@ -153,7 +159,11 @@ fn recorder() -> &'static Path {
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recorder.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/recorder.c");
         let mut compiler = Command::new("cc");
-        compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).args(["-ldl", "-lpthread"]);
+        compiler
+            .args(["-O1", "-shared", "-fPIC", "-o"])
+            .arg(&library)
+            .arg(source)
+            .args(["-ldl", "-lpthread"]);
         ended(&mut compiler).ok();
         library
     })
@@ -171,7 +181,12 @@ struct History {
 impl History {
     /// Nothing done yet to the folder of a desk.
     fn of(desk: &Desk) -> Self {
-        let mut history = Self { before: Disk(Vec::new()), ops: Vec::new(), inodes: HashMap::new(), now: Disk(Vec::new()) };
+        let mut history = Self {
+            before: Disk(Vec::new()),
+            ops: Vec::new(),
+            inodes: HashMap::new(),
+            now: Disk(Vec::new()),
+        };
         history.look(&desk.folder());
         history.now = history.before.clone();
         history
@@ -188,7 +203,9 @@ impl History {
         for entry in std::fs::read_dir(path).expect("a folder") {
             let entry = entry.expect("an entry");
             let below = self.look(&entry.path());
-            self.before.folder(node).insert(entry.file_name().into_string().expect("a name"), below);
+            self.before
+                .folder(node)
+                .insert(entry.file_name().into_string().expect("a name"), below);
         }
         node
     }
@@ -222,7 +239,10 @@ impl History {
     fn record(&mut self, bench: &Bench, words: &[&str], desk: &Desk) -> Ended {
         let log = tempfile::NamedTempFile::new().expect("a temporary file");
         let mut command = bench.command(words, desk);
-        command.env("LD_PRELOAD", recorder()).env("POWER_ROOT", desk.folder()).env("POWER_LOG", log.path());
+        command
+            .env("LD_PRELOAD", recorder())
+            .env("POWER_ROOT", desk.folder())
+            .env("POWER_LOG", log.path());
         let done = ended(&mut command);
         let record = std::fs::read(log.path()).expect("a record");
         let mut rest = record.as_slice();
@@ -257,7 +277,11 @@ impl History {
         let known = || node.expect("a file that was seen to be made");
         let op = match what {
             b'C' | b'M' => {
-                let content = if what == b'C' { Content::File(Vec::new()) } else { Content::Folder(BTreeMap::new()) };
+                let content = if what == b'C' {
+                    Content::File(Vec::new())
+                } else {
+                    Content::Folder(BTreeMap::new())
+                };
                 let node = self.now.0.len();
                 self.now.0.push(content.clone());
                 self.before.0.push(content);
@@ -284,7 +308,11 @@ impl History {
     fn node_at(&mut self, path: &Path) -> Node {
         path.components().fold(0, |node, name| {
             let name = name.as_os_str().to_str().expect("text");
-            *self.now.folder(node).get(name).unwrap_or_else(|| panic!("{} was seen to be made", path.display()))
+            *self
+                .now
+                .folder(node)
+                .get(name)
+                .unwrap_or_else(|| panic!("{} was seen to be made", path.display()))
         })
     }
 }
@@ -306,7 +334,8 @@ enum Left {
     Some(u64),
 }
 
-const LEFT: [Left; 6] = [Left::Nothing, Left::Names, Left::Everything, Left::Bytes, Left::Zeros, Left::Torn];
+const LEFT: [Left; 6] =
+    [Left::Nothing, Left::Names, Left::Everything, Left::Bytes, Left::Zeros, Left::Torn];
 
 impl Left {
     /// What becomes of an unsynced call; `last` is the last write of all.
@@ -348,7 +377,9 @@ impl History {
             if let Op::Sync(node) = op {
                 next.insert(*node, number);
             }
-            synced.push(op.lasts_by().and_then(|node| next.get(&node)).copied().unwrap_or(usize::MAX));
+            synced.push(
+                op.lasts_by().and_then(|node| next.get(&node)).copied().unwrap_or(usize::MAX),
+            );
         }
         synced.reverse();
         synced
@@ -358,7 +389,9 @@ impl History {
     fn disk(&self, synced: &[usize], calls: usize, left: Left) -> Disk {
         let mut disk = self.before.clone();
         let is_open = |number: usize| synced[number] >= calls;
-        let last = (0..calls).rev().find(|number| is_open(*number) && matches!(self.ops[*number], Op::Write(..)));
+        let last = (0..calls)
+            .rev()
+            .find(|number| is_open(*number) && matches!(self.ops[*number], Op::Write(..)));
         for (number, op) in self.ops[..calls].iter().enumerate() {
             if is_open(number) {
                 left.of(op, number, last == Some(number)).iter().for_each(|op| disk.apply(op));
@@ -388,18 +421,31 @@ struct Count {
 }
 
 /// The disks that a loss of power behind some calls of a history may leave.
-fn cases<'a>(references: &[&'a Reference], history: &History, points: &[usize], seeds: u64, count: &mut Count) -> Vec<Case<'a>> {
+fn cases<'a>(
+    references: &[&'a Reference],
+    history: &History,
+    points: &[usize],
+    seeds: u64,
+    count: &mut Count,
+) -> Vec<Case<'a>> {
     let synced = history.synced_by();
     let name = references.last().expect("a step").step.name;
     let mut cases = Vec::new();
     for calls in points {
-        for left in LEFT.into_iter().chain((0..seeds).map(|seed| Left::Some(seed * 1_000_003 + *calls as u64))) {
+        for left in LEFT
+            .into_iter()
+            .chain((0..seeds).map(|seed| Left::Some(seed * 1_000_003 + *calls as u64)))
+        {
             count.points += 1;
             let disk = history.disk(&synced, *calls, left);
             let is_done = *calls == history.ops.len();
             if count.seen.insert((disk.hash(), is_done)) {
-                let before = calls.checked_sub(1).map(|last| shown(&history.ops[last])).unwrap_or_default();
-                let told = format!("{name}: power lost after {calls} of {} calls ({before}), {left:?} left", history.ops.len());
+                let before =
+                    calls.checked_sub(1).map(|last| shown(&history.ops[last])).unwrap_or_default();
+                let told = format!(
+                    "{name}: power lost after {calls} of {} calls ({before}), {left:?} left",
+                    history.ops.len()
+                );
                 cases.push(Case { references: references.to_vec(), disk, is_done, told });
             }
         }
@@ -417,14 +463,25 @@ fn shown(op: &Op) -> String {
 impl Case<'_> {
     /// What is wrong with it.
     fn broken(&self, bench: &Bench) -> Option<String> {
-        let gone = Ended { process: 0, code: None, signal: Some(9), hung: false, stdout: String::new(), stderr: String::new() };
+        let gone = Ended {
+            process: 0,
+            code: None,
+            signal: Some(9),
+            hung: false,
+            stdout: String::new(),
+            stderr: String::new(),
+        };
         let desk = self.disk.desk();
         let mut why = String::new();
         for reference in &self.references {
             match judge(bench, reference, &desk, &gone, false) {
-                Ok(state) if self.is_done && state != State::New => why = format!("it was reported done, and is {state:?}"),
+                Ok(state) if self.is_done && state != State::New => {
+                    why = format!("it was reported done, and is {state:?}");
+                }
                 Ok(state) => {
-                    return recover(bench, reference, &desk, state).err().map(|broken| format!("{}: {broken}", self.told));
+                    return recover(bench, reference, &desk, state)
+                        .err()
+                        .map(|broken| format!("{}: {broken}", self.told));
                 }
                 Err(broken) => why = broken,
             }
@@ -436,7 +493,9 @@ impl Case<'_> {
 /// Up to so many crash points: at each sync and rename, just before and after it, and a spread of the others.
 fn points(history: &History, from: usize, most: usize) -> Vec<usize> {
     let last = history.ops.len();
-    let pivots = (from..last).filter(|number| history.ops[*number].is_pivot()).flat_map(|number| [number, number + 1]);
+    let pivots = (from..last)
+        .filter(|number| history.ops[*number].is_pivot())
+        .flat_map(|number| [number, number + 1]);
     let chosen: BTreeSet<usize> = pivots.chain([from, last]).collect();
     let others: Vec<usize> = (from..last).filter(|number| !chosen.contains(number)).collect();
     let mut points = super::spread(&chosen.into_iter().collect::<Vec<_>>(), most);
@@ -452,7 +511,9 @@ fn recorded(bench: &Bench, reference: &Reference) -> History {
     history.record(bench, reference.step.words, &desk).ok();
     let found: Tree = desk.whole();
     let replayed: Tree = (history.now.tree().into_iter())
-        .filter_map(|(path, bytes)| Some((path.strip_prefix("ledger").ok()?.display().to_string(), bytes?.to_vec())))
+        .filter_map(|(path, bytes)| {
+            Some((path.strip_prefix("ledger").ok()?.display().to_string(), bytes?.to_vec()))
+        })
         .collect();
     assert!(found == replayed, "{}: what was recorded is what was done", reference.step.name);
     history
@@ -467,12 +528,24 @@ struct Depth {
 }
 
 /// All disks of some steps.
-fn all_cases<'a>(bench: &Bench, steps: &'a [(Reference, Reference)], depth: &Depth, count: &mut Count) -> Vec<Case<'a>> {
+fn all_cases<'a>(
+    bench: &Bench,
+    steps: &'a [(Reference, Reference)],
+    depth: &Depth,
+    count: &mut Count,
+) -> Vec<Case<'a>> {
     let mut work = Vec::new();
     for (reference, next) in steps {
         let history = recorded(bench, reference);
-        work.extend(cases(&[reference], &history, &points(&history, 0, depth.points), depth.seeds, count));
-        let pivots: Vec<usize> = (0..history.ops.len()).filter(|number| history.ops[*number].is_pivot()).collect();
+        work.extend(cases(
+            &[reference],
+            &history,
+            &points(&history, 0, depth.points),
+            depth.seeds,
+            count,
+        ));
+        let pivots: Vec<usize> =
+            (0..history.ops.len()).filter(|number| history.ops[*number].is_pivot()).collect();
         for kill in super::spread(&pivots, depth.kills) {
             work.extend(after_a_kill(bench, (reference, next), &history, kill + 1, depth, count));
         }
@@ -491,7 +564,9 @@ fn after_a_kill<'a>(
 ) -> Vec<Case<'a>> {
     let killed = history.killed_after(kill);
     let desk = killed.now.desk();
-    let state = reference.state(bench, &desk, false).expect("a killed process leaves the old state or the new one");
+    let state = reference
+        .state(bench, &desk, false)
+        .expect("a killed process leaves the old state or the new one");
     let second = if state == State::New { next } else { reference };
     let mut whole = killed.moved_to(&desk);
     whole.record(bench, second.step.words, &desk).ok();
@@ -511,7 +586,13 @@ fn after_a_kill<'a>(
 /// A step, and the empty night after it.
 fn with_next(bench: &Bench, step: &'static Step) -> (Reference, Reference) {
     let before: Vec<_> = step.before.iter().copied().chain([step.words]).collect();
-    let next = Step { name: "the night after", before: before.leak(), words: EMPTY_NIGHT, part: None, littered: false };
+    let next = Step {
+        name: "the night after",
+        before: before.leak(),
+        words: EMPTY_NIGHT,
+        part: None,
+        littered: false,
+    };
     let mut next = Reference::of(bench, Box::leak(Box::new(next)));
     let reference = Reference::of(bench, step);
     // What dead runs left may be elsewhere in the ledger; the next night is held against the step's own.
@@ -548,7 +629,10 @@ fn without_its_syncs_a_step_would_lose_what_it_reported() {
     history.ops.retain(|op| !matches!(op, Op::Sync(_)));
     let end = history.ops.len();
     let broken = judged(&bench, cases(&[&step.0], &history, &[end], 0, &mut Count::default()));
-    assert!(broken.iter().any(|text| text.contains("it was reported done, and is Old")), "{broken:?}");
+    assert!(
+        broken.iter().any(|text| text.contains("it was reported done, and is Old")),
+        "{broken:?}"
+    );
 }
 
 /// The long form: every crash point of every step, and a large night, whose files go past the system's cache.
@@ -557,7 +641,8 @@ fn without_its_syncs_a_step_would_lose_what_it_reported() {
 fn a_loss_of_power_anywhere_leaves_the_old_state_or_the_new_one() {
     let bench = Bench::new();
     large_night(&bench);
-    let large = Step { name: "a large run", before: &[], words: LARGE_NIGHT, part: None, littered: false };
+    let large =
+        Step { name: "a large run", before: &[], words: LARGE_NIGHT, part: None, littered: false };
     let large: &'static Step = Box::leak(Box::new(large));
     let depth = Depth { points: usize::MAX, seeds: 3, kills: 12 };
     // Past the test runner, which shows nothing of a test that passes.
@@ -567,7 +652,11 @@ fn a_loss_of_power_anywhere_leaves_the_old_state_or_the_new_one() {
     // `TRUNKRATE_POWER_STEP` chooses steps by a part of their names.
     let wanted = std::env::var("TRUNKRATE_POWER_STEP").unwrap_or_default();
     for step in STEPS.iter().chain([large]).filter(|step| step.name.contains(&wanted)) {
-        let depth = if step.name == large.name { Depth { points: 40, seeds: 1, kills: 2 } } else { Depth { ..depth } };
+        let depth = if step.name == large.name {
+            Depth { points: 40, seeds: 1, kills: 2 }
+        } else {
+            Depth { ..depth }
+        };
         let steps = [with_next(&bench, step)];
         let mut count = Count::default();
         let work = all_cases(&bench, &steps, &depth, &mut count);
@@ -575,7 +664,13 @@ fn a_loss_of_power_anywhere_leaves_the_old_state_or_the_new_one() {
         disks += work.len();
         let found = work.len();
         let bad = judged(&bench, work);
-        let _ = writeln!(told, "{}: {} crash points, {found} disks, {} bad", step.name, count.points, bad.len());
+        let _ = writeln!(
+            told,
+            "{}: {} crash points, {found} disks, {} bad",
+            step.name,
+            count.points,
+            bad.len()
+        );
         broken.extend(bad);
     }
     let _ = writeln!(told, "in all: {points} crash points, {disks} disks, {} bad", broken.len());

@@ -15,7 +15,8 @@ const READERS: [Words; 5] = [
     &["verify"],
 ];
 
-const LOOKS: [&str; 8] = ["open", "openat", "read", "pread64", "getdents64", "stat", "statx", "newfstatat"];
+const LOOKS: [&str; 8] =
+    ["open", "openat", "read", "pread64", "getdents64", "stat", "statx", "newfstatat"];
 
 #[test]
 fn a_reader_whose_look_fails_shows_all_or_fails() {
@@ -36,7 +37,9 @@ fn look(count: usize) {
     for words in READERS {
         let whole = bench.run(words, &desk).ok();
         let calls = trace(&bench.command(words, &desk), &LOOKS);
-        let calls = calls.into_iter().filter(|call| call.path().is_some_and(|path| path.starts_with(desk.ledger())));
+        let calls = calls
+            .into_iter()
+            .filter(|call| call.path().is_some_and(|path| path.starts_with(desk.ledger())));
         let calls: Vec<Call> = calls.collect();
         work.extend(spread(&calls, count).into_iter().map(|call| (words, call, whole.clone())));
     }
@@ -50,14 +53,26 @@ fn look(count: usize) {
             Some(1) => !ended.stderr.is_empty(),
             _ => false,
         };
-        let call = hit.map_or_else(|| format!("not reached: {}", call.shown()), |call| call.shown());
-        if held { Vec::new() } else { vec![format!("{}: {call}\n    {}", words.join(" "), ended.shown())] }
+        let call =
+            hit.map_or_else(|| format!("not reached: {}", call.shown()), |call| call.shown());
+        if held {
+            Vec::new()
+        } else {
+            vec![format!("{}: {call}\n    {}", words.join(" "), ended.shown())]
+        }
     });
     assert_none(&broken);
 }
 
 /// Stops a reader at a file, lets a writer come by, and lets the reader go on.
-fn overtaken(bench: &Bench, before: &Desk, words: Words, call: &Call, writers: &[Words], states: &[String]) -> Option<String> {
+fn overtaken(
+    bench: &Bench,
+    before: &Desk,
+    words: Words,
+    call: &Call,
+    writers: &[Words],
+    states: &[String],
+) -> Option<String> {
     let (desk, record) = (before.copy(), tempfile::NamedTempFile::new().expect("a temporary file"));
     let path = call.path()?.strip_prefix(before.ledger()).ok()?;
     let at = At { syscall: call.name.clone(), path: desk.ledger().join(path), nth: Some(call.nth) };
@@ -80,7 +95,15 @@ fn overtaken(bench: &Bench, before: &Desk, words: Words, call: &Call, writers: &
     let may_fail = writers.contains(&UNDO) && ended.code == Some(1) && is_told;
     let held = may_fail || ended.code == Some(0) && states.contains(&ended.stdout);
     let wrote: Vec<&str> = writers.iter().map(|writer| writer[0]).collect();
-    (!held).then(|| format!("{} while {}: {}: {}", words.join(" "), wrote.join(", "), call.shown(), ended.shown()))
+    (!held).then(|| {
+        format!(
+            "{} while {}: {}: {}",
+            words.join(" "),
+            wrote.join(", "),
+            call.shown(),
+            ended.shown()
+        )
+    })
 }
 
 #[test]
@@ -89,8 +112,11 @@ fn a_reader_that_a_writer_overtakes_shows_one_state_whole() {
     let mut work = Vec::new();
     let both: &[Words] = &[FIRST_NIGHT, SECOND_NIGHT];
     // Undone and booked again, the run has its old name: the list of runs alone does not tell.
-    let cases: [(Desk, &[Words]); 3] =
-        [(bench.after(&both[..1]), &both[1..]), (bench.after(both), &[UNDO]), (bench.after(both), &[UNDO, SECOND_NIGHT])];
+    let cases: [(Desk, &[Words]); 3] = [
+        (bench.after(&both[..1]), &both[1..]),
+        (bench.after(both), &[UNDO]),
+        (bench.after(both), &[UNDO, SECOND_NIGHT]),
+    ];
     for (before, writers) in &cases {
         let after = before.copy();
         for writer in *writers {
@@ -100,12 +126,21 @@ fn a_reader_that_a_writer_overtakes_shows_one_state_whole() {
             let states = [before, &after].map(|desk| bench.run(words, desk).ok());
             let mut calls = trace(&bench.command(words, before), &["open", "openat"]);
             calls.retain(|call| {
-                call.nth == 1 && call.worked() && call.path().is_some_and(|path| path.starts_with(before.ledger()))
+                call.nth == 1
+                    && call.worked()
+                    && call.path().is_some_and(|path| path.starts_with(before.ledger()))
             });
             // Between the list of runs and the catalog much can happen; of the tables a part will do.
-            let tables = calls.extract_if(.., |call| call.path().is_some_and(|path| path.ends_with("part-0.parquet")));
+            let tables = calls.extract_if(.., |call| {
+                call.path().is_some_and(|path| path.ends_with("part-0.parquet"))
+            });
             let tables = spread(&tables.collect::<Vec<_>>(), 4);
-            work.extend(calls.into_iter().chain(tables).map(|call| (before, *writers, words, call, states.clone())));
+            work.extend(
+                calls
+                    .into_iter()
+                    .chain(tables)
+                    .map(|call| (before, *writers, words, call, states.clone())),
+            );
         }
     }
     let broken = on_two_threads(work, |(before, writers, words, call, states)| {

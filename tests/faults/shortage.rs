@@ -13,7 +13,10 @@ const SECOND_RUN: &Step = &STEPS[1];
 /// A command under a limit of the shell.
 fn limited(command: &Command, limit: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]).arg(command.get_program()).args(command.get_args());
+    shell
+        .args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")])
+        .arg(command.get_program())
+        .args(command.get_args());
     shell.current_dir(command.get_current_dir().expect("a folder"));
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell
@@ -21,9 +24,18 @@ fn limited(command: &Command, limit: &str) -> Command {
 
 /// A failure names a path, so that one knows where to look.
 fn names_a_path(ended: &Ended, desk: &Desk, inputs: &Path) -> Result<(), String> {
-    let paths = [desk.ledger().display().to_string(), inputs.display().to_string(), "rates".to_owned(), ".csv".to_owned()];
+    let paths = [
+        desk.ledger().display().to_string(),
+        inputs.display().to_string(),
+        "rates".to_owned(),
+        ".csv".to_owned(),
+    ];
     let named = ended.code == Some(0) || paths.iter().any(|path| ended.stderr.contains(path));
-    if named || ended.code.is_none() || ended.code == Some(127) { Ok(()) } else { Err("it names no path".to_owned()) }
+    if named || ended.code.is_none() || ended.code == Some(127) {
+        Ok(())
+    } else {
+        Err("it names no path".to_owned())
+    }
 }
 
 fn under_limits(limits: impl Iterator<Item = String>) {
@@ -39,15 +51,22 @@ fn under_limits(limits: impl Iterator<Item = String>) {
             states.push(state);
             Ok(())
         });
-        broken.extend(judged.err().map(|broken| format!("ulimit {limit}: {broken}\n    {}", ended.shown())));
+        broken.extend(
+            judged.err().map(|broken| format!("ulimit {limit}: {broken}\n    {}", ended.shown())),
+        );
     }
     assert_none(&broken);
-    assert!([State::Old, State::New].iter().all(|state| states.contains(state)), "some limits are too low, some are not");
+    assert!(
+        [State::Old, State::New].iter().all(|state| states.contains(state)),
+        "some limits are too low, some are not"
+    );
 }
 
 #[test]
 fn without_descriptors_nothing_is_booked() {
-    under_limits([4, 5, 6, 7, 8, 10, 12, 16, 24, 32].into_iter().map(|count| format!("-n {count}")));
+    under_limits(
+        [4, 5, 6, 7, 8, 10, 12, 16, 24, 32].into_iter().map(|count| format!("-n {count}")),
+    );
 }
 
 /// The shell counts in halves of a kilobyte. With none at all nobody could say what is wrong: stderr is a file here, too.
@@ -65,7 +84,10 @@ impl Disk {
     /// None if this user may not mount, with the reason on stderr: the same faults are then injected only.
     fn mount(place: &Path) -> Option<Self> {
         std::fs::create_dir_all(place).expect("a folder is made");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(place).output();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+            .arg(place)
+            .output();
         let why = match done {
             Ok(output) if output.status.success() => return Some(Self { place: place.to_owned() }),
             Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -90,7 +112,11 @@ impl Disk {
 
     fn remount(&self, how: &str) {
         let options = format!("remount,{how}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.place).status().expect("mount is there");
+        let status = Command::new("mount")
+            .args(["-o", &options])
+            .arg(&self.place)
+            .status()
+            .expect("mount is there");
         assert!(status.success(), "the disk is mounted {how}");
     }
 }
@@ -123,7 +149,11 @@ fn a_full_disk_books_nothing_until_there_is_space() {
             std::fs::remove_file(ballast).expect("the ballast is removed");
             recover(&bench, &reference, &desk, state)
         });
-        broken.extend(judged.err().map(|broken| format!("{free} bytes free: {broken}\n    {}", ended.shown())));
+        broken.extend(
+            judged
+                .err()
+                .map(|broken| format!("{free} bytes free: {broken}\n    {}", ended.shown())),
+        );
     }
     assert_none(&broken);
 }
@@ -136,7 +166,11 @@ fn a_disk_that_is_read_only_is_read() {
     let Some((desk, disk)) = on_a_small_disk(&reference) else { return };
     disk.remount("ro");
     let ended = bench.run(SECOND_RUN.words, &desk);
-    assert!(ended.code == Some(1) && ended.stderr.contains(&*desk.ledger().to_string_lossy()), "{}", ended.shown());
+    assert!(
+        ended.code == Some(1) && ended.stderr.contains(&*desk.ledger().to_string_lossy()),
+        "{}",
+        ended.shown()
+    );
     assert_eq!(bench.outputs(&desk).as_ref(), Ok(reference.old()));
     bench.run(&["verify"], &desk).ok();
     disk.remount("rw");
@@ -150,12 +184,19 @@ fn a_ledger_that_may_not_be_written_is_left_as_it_is() {
     let reference = Reference::of(&bench, SECOND_RUN);
     let mut broken = Vec::new();
     let mut points = points(&bench, &reference);
-    points.retain(|point| point.syscall.starts_with("mkdir") || point.syscall.starts_with("rename") && point.nth == 1);
+    points.retain(|point| {
+        point.syscall.starts_with("mkdir") || point.syscall.starts_with("rename") && point.nth == 1
+    });
     assert!(!points.is_empty(), "something is made");
     for point in points {
         let desk = reference.before().copy();
-        let (ended, _) = run_with_fault(&bench.command(SECOND_RUN.words, &desk), &point.at(&desk), Fault::Error("EROFS"));
-        let named = ended.code == Some(0) || ended.stderr.contains(&*desk.ledger().to_string_lossy());
+        let (ended, _) = run_with_fault(
+            &bench.command(SECOND_RUN.words, &desk),
+            &point.at(&desk),
+            Fault::Error("EROFS"),
+        );
+        let named =
+            ended.code == Some(0) || ended.stderr.contains(&*desk.ledger().to_string_lossy());
         let judged = judge(&bench, &reference, &desk, &ended, true);
         if judged.is_err() || !named {
             broken.push(format!("{point:?}: {judged:?}: {}", ended.shown()));
@@ -198,7 +239,8 @@ fn a_ledger_where_none_can_be_is_refused_by_its_path() {
         let refused = matches!(ended.code, Some(1 | 2)) && !ended.stderr.contains("panicked");
         let named = ended.stderr.contains(&*place.to_string_lossy());
         // A part that can be made again may be made again.
-        let mended = ended.code == Some(0) && ["staging", "holder", "catalog.sqlite"].iter().any(|name| place.ends_with(name));
+        let mended = ended.code == Some(0)
+            && ["staging", "holder", "catalog.sqlite"].iter().any(|name| place.ends_with(name));
         if !(mended || refused && named && desk.files(&["runs"]) == there) {
             broken.push(format!("{}: {}", place.display(), ended.shown()));
         }

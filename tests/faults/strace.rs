@@ -58,7 +58,10 @@ pub fn ended(command: &mut Command) -> Ended {
     while child.try_wait().expect("the command can be waited for").is_none() {
         if start.elapsed() > LIMIT {
             hung = true;
-            assert!(kill("KILL", &format!("-{process}")).status.success(), "a hanging command can be ended");
+            assert!(
+                kill("KILL", &format!("-{process}")).status.success(),
+                "a hanging command can be ended"
+            );
             break;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -106,8 +109,12 @@ pub struct At {
 
 /// strace with a record of these system calls. It must be there: without it nothing here is tested.
 fn strace(syscalls: &str, record: &Path) -> Command {
-    let there = Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    assert!(there.is_ok_and(|s| s.success()), "strace is missing: run tools/setup.sh, or `apt-get install strace`");
+    let there =
+        Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(
+        there.is_ok_and(|s| s.success()),
+        "strace is missing: run tools/setup.sh, or `apt-get install strace`"
+    );
     let mut command = Command::new("strace");
     command
         .args(["-f", "-qq", "-y", "-s", "512", "-e", "signal=none", "-o"])
@@ -176,7 +183,10 @@ pub fn signal(process: u32, name: &str) {
 /// The shell's own `kill`, on a process or on `-` and a group: a bare Debian has no program of that name.
 fn kill(signal: &str, whom: &str) -> Output {
     let mut shell = Command::new("sh");
-    shell.args(["-c", r#"kill -s "$1" -- "$2""#, "sh", signal, whom]).output().expect("a shell is there")
+    shell
+        .args(["-c", r#"kill -s "$1" -- "$2""#, "sh", signal, whom])
+        .output()
+        .expect("a shell is there")
 }
 
 /// What a command does that is left alone: its calls of these names. `?name` is a call that not every machine has.
@@ -220,7 +230,8 @@ impl Call {
     }
 
     pub fn shown(&self) -> String {
-        let mut text: String = format!("{}({})", self.name, self.arguments).chars().take(160).collect();
+        let mut text: String =
+            format!("{}({})", self.name, self.arguments).chars().take(160).collect();
         text = format!("{text} = {}", self.result);
         text
     }
@@ -265,7 +276,9 @@ pub fn parse(record: &str) -> Vec<Call> {
         let (Ok(process), text) = (process.parse::<u32>(), text.trim_start()) else { continue };
         if let Some(start) = text.strip_suffix(" <unfinished ...>") {
             open.insert(process, start.to_owned());
-        } else if let Some((_, end)) = text.strip_prefix("<... ").and_then(|text| text.split_once(" resumed>")) {
+        } else if let Some((_, end)) =
+            text.strip_prefix("<... ").and_then(|text| text.split_once(" resumed>"))
+        {
             let start = open.remove(&process).unwrap_or_default();
             add(process, &format!("{start}{end}"));
         } else if !text.starts_with("+++") && !text.starts_with("---") {

@@ -14,7 +14,8 @@ fn at_its_folder(bench: &Bench, desk: &Desk, words: Words) -> At {
     let copy = desk.copy();
     let calls = trace(&bench.command(words, &copy), &["mkdir", "mkdirat"]);
     let staging = copy.ledger().join("staging");
-    let below = |call: &&Call| call.worked() && call.path().and_then(Path::parent) == Some(&staging);
+    let below =
+        |call: &&Call| call.worked() && call.path().and_then(Path::parent) == Some(&staging);
     let call = calls.iter().find(below).expect("a run has a folder below staging");
     let name = call.path().and_then(Path::file_name).expect("a name");
     At { syscall: call.name.clone(), path: desk.ledger().join("staging").join(name), nth: None }
@@ -22,27 +23,46 @@ fn at_its_folder(bench: &Bench, desk: &Desk, words: Words) -> At {
 
 /// Starts writers at once. One holds the ledger and the others are refused; then `meanwhile` is done, with the holder's
 /// process. How the holder ended after that.
-fn hold(bench: &Bench, desk: &Desk, words: Words, count: usize, meanwhile: impl FnOnce(u32)) -> Ended {
+fn hold(
+    bench: &Bench,
+    desk: &Desk,
+    words: Words,
+    count: usize,
+    meanwhile: impl FnOnce(u32),
+) -> Ended {
     let at = at_its_folder(bench, desk, words);
-    let records: Vec<_> = (0..count).map(|_| tempfile::NamedTempFile::new().expect("a temporary file")).collect();
+    let records: Vec<_> =
+        (0..count).map(|_| tempfile::NamedTempFile::new().expect("a temporary file")).collect();
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         for (number, record) in records.iter().enumerate() {
-            let mut command = with_fault(&bench.command(words, desk), &at, Fault::Stop, record.path());
+            let mut command =
+                with_fault(&bench.command(words, desk), &at, Fault::Stop, record.path());
             let sender = sender.clone();
-            scope.spawn(move || sender.send((number, ended(&mut command))).expect("the test waits"));
+            scope
+                .spawn(move || sender.send((number, ended(&mut command))).expect("the test waits"));
         }
         drop(sender);
         let refused: Vec<(usize, Ended)> = (1..count).map(|_| next(&receiver)).collect();
-        let holder = (0..count).find(|at| refused.iter().all(|(other, _)| other != at)).expect("one is left");
+        let holder = (0..count)
+            .find(|at| refused.iter().all(|(other, _)| other != at))
+            .expect("one is left");
         let process = stopped(records[holder].path());
         for (_, ended) in &refused {
             let told = named(ended).is_none_or(|named| named == process);
-            assert!(ended.code == Some(4) && told, "one is refused for process {process}: {}", ended.shown());
+            assert!(
+                ended.code == Some(4) && told,
+                "one is refused for process {process}: {}",
+                ended.shown()
+            );
         }
         // Who came at the same moment may have come before the holder said who it is; who comes later is told.
         let late = bench.run(words, desk);
-        assert!(late.code == Some(4) && named(&late) == Some(process), "process {process}: {}", late.shown());
+        assert!(
+            late.code == Some(4) && named(&late) == Some(process),
+            "process {process}: {}",
+            late.shown()
+        );
         meanwhile(process);
         next(&receiver).1
     })
@@ -90,7 +110,8 @@ fn a_writer_that_has_not_said_who_it_is_is_not_mistaken() {
     let calls = trace(&bench.command(SECOND_NIGHT, &desk.copy()), &["flock"]);
     assert!(calls.first().is_some_and(Call::worked), "the ledger is locked by flock: {calls:?}");
     let at = At { syscall: "flock".to_owned(), path: desk.ledger(), nth: None };
-    let mut command = with_fault(&bench.command(SECOND_NIGHT, &desk), &at, Fault::Stop, record.path());
+    let mut command =
+        with_fault(&bench.command(SECOND_NIGHT, &desk), &at, Fault::Stop, record.path());
     std::thread::scope(|scope| {
         let holder = scope.spawn(|| ended(&mut command));
         let process = stopped(record.path());
@@ -145,7 +166,8 @@ fn writers_that_race_book_each_call_once() {
         });
         let processes: Vec<u32> = ends.iter().map(|ended| ended.process).collect();
         for ended in &ends {
-            let refused = ended.code == Some(4) && named(ended).is_none_or(|process| processes.contains(&process));
+            let refused = ended.code == Some(4)
+                && named(ended).is_none_or(|process| processes.contains(&process));
             assert!(refused || ended.code == Some(0), "{}", ended.shown());
         }
         assert!(ends.iter().any(|ended| ended.code == Some(0)));

@@ -43,11 +43,20 @@ pub enum Style {
 
 /// Publishes; gives the folder.
 pub fn publish(told: &Told<'_>, nights: &Path) -> PathBuf {
-    let run: Value =
-        serde_json::from_str(&std::fs::read_to_string(told.run.join("manifest.json")).expect("a manifest")).expect("JSON");
-    let id = blake3::hash(format!("{} {:?} {}", told.sequence, told.previous, run["run_id"]).as_bytes()).to_hex().to_string();
+    let run: Value = serde_json::from_str(
+        &std::fs::read_to_string(told.run.join("manifest.json")).expect("a manifest"),
+    )
+    .expect("JSON");
+    let id =
+        blake3::hash(format!("{} {:?} {}", told.sequence, told.previous, run["run_id"]).as_bytes())
+            .to_hex()
+            .to_string();
     let night = nights.join(format!("{:06}-{}", told.sequence, &id[..8]));
-    for (name, from) in [("trunks.json", &told.trunks), ("accounts.csv", &told.accounts), ("trunkrate.toml", &told.config)] {
+    for (name, from) in [
+        ("trunks.json", &told.trunks),
+        ("accounts.csv", &told.accounts),
+        ("trunkrate.toml", &told.config),
+    ] {
         if let Some(from) = from {
             std::fs::create_dir_all(&night).expect("a folder");
             std::fs::copy(from, night.join(name)).expect("copied");
@@ -63,7 +72,9 @@ pub fn publish(told: &Told<'_>, nights: &Path) -> PathBuf {
     for dataset in ["legs", "calls"] {
         for file in below(&told.run.join(dataset)) {
             let frame = table(&file).drop("run_id").expect("a run's id");
-            let folder = night.join(file.parent().and_then(|day| day.strip_prefix(&told.run).ok()).expect("below"));
+            let folder = night.join(
+                file.parent().and_then(|day| day.strip_prefix(&told.run).ok()).expect("below"),
+            );
             write_table(&frame, &folder, told.style);
         }
     }
@@ -85,16 +96,20 @@ pub fn publish(told: &Told<'_>, nights: &Path) -> PathBuf {
 }
 
 fn tariff_hash(told: &Told<'_>) -> String {
-    let policy =
-        told.config.as_ref().map(|path| settings::parse(path, &std::fs::read_to_string(path).expect("a text")).expect("TOML"));
+    let policy = told.config.as_ref().map(|path| {
+        settings::parse(path, &std::fs::read_to_string(path).expect("a text")).expect("TOML")
+    });
     let (trunks, accounts) = (told.trunks.as_deref(), told.accounts.as_deref());
-    Inputs::load(&told.rates, trunks, accounts, policy.unwrap_or_default()).expect("what it was rated with").hash()
+    Inputs::load(&told.rates, trunks, accounts, policy.unwrap_or_default())
+        .expect("what it was rated with")
+        .hash()
 }
 
 /// Changes the manifest, and names the files in it as they are.
 pub fn seal(night: &Path, change: impl FnOnce(&mut Value)) {
     let path = night.join("manifest.json");
-    let mut manifest: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("a manifest")).expect("JSON");
+    let mut manifest: Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).expect("a manifest")).expect("JSON");
     let files = below(night).into_iter().filter(|file| *file != path).map(|file| {
         let name = file.strip_prefix(night).expect("below").display().to_string();
         let is_table = name.ends_with(".parquet");
@@ -131,19 +146,36 @@ pub fn table(path: &Path) -> DataFrame {
 }
 
 /// Writes a table over a file.
-pub fn write(frame: &mut DataFrame, path: &Path, compression: ParquetCompression, group: Option<usize>) {
+pub fn write(
+    frame: &mut DataFrame,
+    path: &Path,
+    compression: ParquetCompression,
+    group: Option<usize>,
+) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     let file = File::create(path).expect("a file");
-    ParquetWriter::new(file).with_compression(compression).with_row_group_size(group).finish(frame).expect("Parquet");
+    ParquetWriter::new(file)
+        .with_compression(compression)
+        .with_row_group_size(group)
+        .finish(frame)
+        .expect("Parquet");
 }
 
 fn write_table(frame: &DataFrame, folder: &Path, style: Style) {
     if style == Style::Plain {
-        return write(&mut frame.clone(), &folder.join("part-0.parquet"), ParquetCompression::Zstd(None), None);
+        return write(
+            &mut frame.clone(),
+            &folder.join("part-0.parquet"),
+            ParquetCompression::Zstd(None),
+            None,
+        );
     }
     let mut frame = frame.clone();
-    for (name, dtype) in
-        frame.schema().iter_names_and_dtypes().map(|(name, dtype)| (name.clone(), dtype.clone())).collect::<Vec<_>>()
+    for (name, dtype) in frame
+        .schema()
+        .iter_names_and_dtypes()
+        .map(|(name, dtype)| (name.clone(), dtype.clone()))
+        .collect::<Vec<_>>()
     {
         let wanted = match dtype {
             DataType::Int64 => DataType::Int32,
@@ -155,7 +187,8 @@ fn write_table(frame: &DataFrame, folder: &Path, style: Style) {
         frame.replace(&name, column).expect("replaced");
     }
     // An order of its own, always the same.
-    let mut order: Vec<IdxSize> = (0..IdxSize::try_from(frame.height()).expect("few rows")).collect();
+    let mut order: Vec<IdxSize> =
+        (0..IdxSize::try_from(frame.height()).expect("few rows")).collect();
     order.sort_by_key(|row| *blake3::hash(&row.to_le_bytes()).as_bytes());
     for (number, rows) in order.chunks(order.len().div_ceil(3).max(1)).enumerate() {
         let rows = IdxCa::from_vec("rows".into(), rows.to_vec());
@@ -182,28 +215,37 @@ fn records(paths: &[PathBuf]) -> DataFrame {
     let found = dealer.finish().take(0).expect("one part").calls;
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|at| found.number[*at]);
-    let spots: Vec<RecordSpot> =
-        order.iter().map(|at| RecordSpot { number: found.number[*at], place: found.place[*at] }).collect();
+    let spots: Vec<RecordSpot> = order
+        .iter()
+        .map(|at| RecordSpot { number: found.number[*at], place: found.place[*at] })
+        .collect();
     let texts = reading.texts_of(&spots).expect("texts");
     let names: Vec<&str> = HEADER.split(',').collect();
     let mut cells: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len() + 2];
     let mut lines: Vec<i64> = Vec::new();
     for (at, text) in order.iter().zip(texts) {
-        let malformed = (found.reason[*at] == Some(Reason::MalformedRecord)).then(|| text.record.clone());
+        let malformed =
+            (found.reason[*at] == Some(Reason::MalformedRecord)).then(|| text.record.clone());
         let fields: Vec<Option<String>> = text.with_fields(|fields| {
             let fields = fields.filter(|_| malformed.is_none());
             let cell = |name: &&str| {
-                fields.map(|fields| fields.0[trunkrate::record::Field::named(name).expect("a field") as usize].to_owned())
+                fields.map(|fields| {
+                    fields.0[trunkrate::record::Field::named(name).expect("a field") as usize]
+                        .to_owned()
+                })
             };
             names.iter().map(|name| cell(name).filter(|text| !text.is_empty())).collect()
         });
-        for (column, cell) in cells.iter_mut().zip(fields.into_iter().chain([Some(text.file), malformed])) {
+        for (column, cell) in
+            cells.iter_mut().zip(fields.into_iter().chain([Some(text.file), malformed]))
+        {
             column.push(cell);
         }
         lines.push(i64::try_from(text.line).expect("a line"));
     }
     let all = names.iter().copied().chain(["source_file", "malformed"]);
-    let mut columns: Vec<Column> = all.zip(cells).map(|(name, cells)| Column::new(name.into(), cells)).collect();
+    let mut columns: Vec<Column> =
+        all.zip(cells).map(|(name, cells)| Column::new(name.into(), cells)).collect();
     columns.push(Column::new("source_line".into(), lines));
     DataFrame::new_infer_height(columns).expect("a table")
 }

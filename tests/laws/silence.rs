@@ -10,28 +10,50 @@ fn no_wrong_file_or_column_changes_money_in_silence() {
     for seed in 0..6 {
         let night = one(&strategy, seed);
         let (folder, right) = rated(&night);
-        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let text =
+            |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
         let calls = text("calls.csv");
         let (header, rows) = calls.split_once('\n').expect("a header");
         let mut wrong: Vec<(String, &str, String)> = Vec::new();
         for column in header.split(',') {
             let words = column.replace('_', " ");
-            for name in [format!("{words} (text)"), column.replace('_', "-") + "-", format!("my {words}")] {
-                let renamed: Vec<&str> = header.split(',').map(|other| if other == column { &name } else { other }).collect();
+            for name in
+                [format!("{words} (text)"), column.replace('_', "-") + "-", format!("my {words}")]
+            {
+                let renamed: Vec<&str> = header
+                    .split(',')
+                    .map(|other| if other == column { &name } else { other })
+                    .collect();
                 wrong.push((name.clone(), "calls.csv", format!("{}\n{rows}", renamed.join(","))));
             }
         }
-        let files =
-            [("calls.csv", true), ("rates/a.csv", true), ("rates/deck.toml", true), ("trunks.json", night.trunks.is_some())];
+        let files = [
+            ("calls.csv", true),
+            ("rates/a.csv", true),
+            ("rates/deck.toml", true),
+            ("trunks.json", night.trunks.is_some()),
+        ];
         for (file, _) in files.into_iter().filter(|(_, there)| *there) {
             let own = text(file);
             let header = own.split_inclusive('\n').next().unwrap_or_default();
-            for other in ["", header, "{}", "{\"trunks\":[]}", &text("rates/deck.toml"), &text("rates/b.csv"), &calls] {
+            for other in [
+                "",
+                header,
+                "{}",
+                "{\"trunks\":[]}",
+                &text("rates/deck.toml"),
+                &text("rates/b.csv"),
+                &calls,
+            ] {
                 // Another deck that is one is not told from the right one: what changed since the last run says that.
                 if file == "rates/a.csv" && other == text("rates/b.csv") {
                     continue;
                 }
-                wrong.push((file.rsplit('/').next().expect("a name").to_owned(), file, other.to_owned()));
+                wrong.push((
+                    file.rsplit('/').next().expect("a name").to_owned(),
+                    file,
+                    other.to_owned(),
+                ));
             }
         }
         for (named, file, content) in wrong {
@@ -43,9 +65,15 @@ fn no_wrong_file_or_column_changes_money_in_silence() {
             other.file(file, &content);
             let done = rate(&other, &night, "calls.csv", &[], &[]);
             let is_said = done.stderr.contains(&named);
-            let is_same =
-                done.code == 0 && serde_json::from_str::<Value>(&done.stdout).expect("JSON")["amount"] == right["amount"];
-            assert!(done.code != 0 || is_said || is_same, "{file} as {named}: {}{}\n{content}", done.stdout, done.stderr);
+            let is_same = done.code == 0
+                && serde_json::from_str::<Value>(&done.stdout).expect("JSON")["amount"]
+                    == right["amount"];
+            assert!(
+                done.code != 0 || is_said || is_same,
+                "{file} as {named}: {}{}\n{content}",
+                done.stdout,
+                done.stderr
+            );
             assert!(done.code == 0 || !done.stderr.is_empty());
         }
     }
@@ -62,7 +90,8 @@ fn no_forgotten_list_and_no_other_deck_changes_money_in_silence() {
         let (folder, right) = rated(&night);
         let legs = export(&folder, "legs");
         // The same calls under other ids: all of them are new.
-        let renamed = |sid: &str| if sid.is_empty() { String::new() } else { format!("again-{sid}") };
+        let renamed =
+            |sid: &str| if sid.is_empty() { String::new() } else { format!("again-{sid}") };
         let mut again = night.clone();
         for record in &mut again.records {
             for field in ["sid", "parent_call_sid"] {
@@ -73,7 +102,12 @@ fn no_forgotten_list_and_no_other_deck_changes_money_in_silence() {
         folder.file("again.csv", call_file(&again.records));
         let mut stops = |night: &Night, named: &str| {
             let done = rate(&folder, night, "again.csv", &[], &[]);
-            assert!(done.code == 1 && done.stderr.contains(named), "{named}: {}{}", done.stdout, done.stderr);
+            assert!(
+                done.code == 1 && done.stderr.contains(named),
+                "{named}: {}{}",
+                done.stdout,
+                done.stderr
+            );
             assert_eq!(export(&folder, "legs"), legs);
             stopped += 1;
         };

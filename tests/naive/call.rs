@@ -5,7 +5,9 @@
 use chrono::{DateTime, Utc};
 
 use super::fields::{Given, parse_duration, parse_time};
-use super::party::{Party, carrier_number, emergency_party, is_number, root_emergency, root_party, target_meaning};
+use super::party::{
+    Party, carrier_number, emergency_party, is_number, root_emergency, root_party, target_meaning,
+};
 use super::{Policy, Record};
 
 /// The fields of a record, trimmed.
@@ -44,7 +46,8 @@ impl Call {
         let text = |name: &str| {
             let text = record.get(name).map_or("", |text| text.trim());
             let is_id = name == "sid" || name.ends_with("_sid");
-            let is_nothing = NOTHING.contains(&text.to_ascii_lowercase().as_str()) || is_id && text == "-";
+            let is_nothing =
+                NOTHING.contains(&text.to_ascii_lowercase().as_str()) || is_id && text == "-";
             if is_nothing { String::new() } else { text.to_owned() }
         };
         let word = |name: &str| text(name).to_ascii_lowercase().replace('_', "-");
@@ -67,7 +70,8 @@ impl Call {
 
     /// The direction of a root that is no trunk's.
     pub fn is_of_other_direction(&self) -> bool {
-        self.is_root() && ["inbound", "outbound-api", "outbound-dial"].contains(&self.direction.as_str())
+        self.is_root()
+            && ["inbound", "outbound-api", "outbound-dial"].contains(&self.direction.as_str())
     }
 
     /// Whether it names no parent.
@@ -115,7 +119,8 @@ impl Call {
             Some(given) => format!("seconds {}", given.whole_seconds()),
             None => self.duration.clone(),
         };
-        let meaning = |text: &str| if text.is_empty() { String::new() } else { root_party(text).text };
+        let meaning =
+            |text: &str| if text.is_empty() { String::new() } else { root_party(text).text };
         let (to, refer_to) = if self.is_root() {
             (meaning(&self.to), String::new())
         } else {
@@ -155,12 +160,23 @@ impl Call {
         let filled = content.iter().filter(|text| !text.is_empty()).count();
         // Price and price unit stand between status and refer_to.
         let places = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14];
-        let bits = content.iter().zip(places).map(|(text, place)| u32::from(!text.is_empty()) << place).sum();
+        let bits = content
+            .iter()
+            .zip(places)
+            .map(|(text, place)| u32::from(!text.is_empty()) << place)
+            .sum();
         let written = if self.refer_to.is_empty() { &self.to } else { &self.refer_to };
-        let is_plain =
-            !self.is_root() && (is_number(written) || written.starts_with("tel:") && carrier_number(written).is_some());
+        let is_plain = !self.is_root()
+            && (is_number(written)
+                || written.starts_with("tel:") && carrier_number(written).is_some());
         let has_refer_to = !self.is_root() && !self.refer_to.is_empty();
-        let decisive = [!self.is_root(), has_refer_to, is_plain, !self.from.is_empty(), !self.trunk_sid.is_empty()];
+        let decisive = [
+            !self.is_root(),
+            has_refer_to,
+            is_plain,
+            !self.from.is_empty(),
+            !self.trunk_sid.is_empty(),
+        ];
         (decisive, filled, bits)
     }
 
@@ -179,12 +195,29 @@ impl Call {
 }
 
 /// Texts that programs write for nothing, in lower case.
-const NOTHING: [&str; 13] =
-    ["null", "none", "nan", "nat", "nil", "na", "n/a", "\\n", "#n/a", "<na>", "(null)", "<null>", "undefined"];
+const NOTHING: [&str; 13] = [
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "nil",
+    "na",
+    "n/a",
+    "\\n",
+    "#n/a",
+    "<na>",
+    "(null)",
+    "<null>",
+    "undefined",
+];
 
 /// A direction in lower case, with hyphens. The trunk's own words are known also without any sign between them.
 fn direction(text: &str) -> String {
-    let letters: String = text.to_ascii_lowercase().chars().filter(|c| !"-_".contains(*c) && !c.is_whitespace()).collect();
+    let letters: String = text
+        .to_ascii_lowercase()
+        .chars()
+        .filter(|c| !"-_".contains(*c) && !c.is_whitespace())
+        .collect();
     match letters.as_str() {
         "trunkingterminating" => "trunking-terminating".to_owned(),
         "trunkingoriginating" => "trunking-originating".to_owned(),
@@ -193,8 +226,10 @@ fn direction(text: &str) -> String {
         "outbounddial" => "outbound-dial".to_owned(),
         _ => {
             let lower = text.to_lowercase();
-            let words: Vec<&str> =
-                lower.split(|c: char| c == '-' || c == '_' || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
+            let words: Vec<&str> = lower
+                .split(|c: char| c == '-' || c == '_' || c.is_whitespace())
+                .filter(|word| !word.is_empty())
+                .collect();
             words.join("-")
         }
     }
@@ -202,7 +237,10 @@ fn direction(text: &str) -> String {
 
 /// A root's direction is a word that nobody knows.
 pub fn is_direction_unknown(call: &Call) -> bool {
-    call.is_root() && !call.direction.is_empty() && call.service().is_none() && !call.is_of_other_direction()
+    call.is_root()
+        && !call.direction.is_empty()
+        && call.service().is_none()
+        && !call.is_of_other_direction()
 }
 
 /// A field is empty that is required.
@@ -240,8 +278,7 @@ pub fn is_duration_invalid(call: &Call, policy: &Policy) -> bool {
     }
     let Some(end) = parse_time(&call.end_time) else { return false };
     // Ringing is no part of it.
-    [call.start(), parse_time(&call.answer_time)]
-        .into_iter()
-        .flatten()
-        .any(|from| given.is_longer_than(end.timestamp_micros() - from.timestamp_micros() + 1_000_000))
+    [call.start(), parse_time(&call.answer_time)].into_iter().flatten().any(|from| {
+        given.is_longer_than(end.timestamp_micros() - from.timestamp_micros() + 1_000_000)
+    })
 }

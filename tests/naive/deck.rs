@@ -73,7 +73,13 @@ pub struct Match<'a> {
 /// Of the rows of this service in force at `at` that the origin may use: the longest destination prefix, then the
 /// longest origin prefix, then the first by file and line. `rated` is `+digits`, or `911` or `933`; `origin` is
 /// `+digits` or empty.
-pub fn find_rate<'a>(deck: &'a [DeckRow], service: &str, rated: &str, origin: &str, at: DateTime<Utc>) -> Option<Match<'a>> {
+pub fn find_rate<'a>(
+    deck: &'a [DeckRow],
+    service: &str,
+    rated: &str,
+    origin: &str,
+    at: DateTime<Utc>,
+) -> Option<Match<'a>> {
     let mut matches = Vec::new();
     for row in deck {
         let is_in_force = row.from.is_none_or(|from| from <= at) && row.to.is_none_or(|to| at < to);
@@ -83,24 +89,40 @@ pub fn find_rate<'a>(deck: &'a [DeckRow], service: &str, rated: &str, origin: &s
         let origin_prefixes = if row.origin_prefixes.is_empty() {
             vec![String::new()]
         } else {
-            row.origin_prefixes.iter().filter(|prefix| starts_with_digits(origin, prefix)).cloned().collect()
+            row.origin_prefixes
+                .iter()
+                .filter(|prefix| starts_with_digits(origin, prefix))
+                .cloned()
+                .collect()
         };
         for origin_prefix in origin_prefixes {
-            for destination_prefix in row.destination_prefixes.iter().filter(|prefix| reaches(rated, prefix)) {
-                let (destination_prefix, origin_prefix) = (destination_prefix.clone(), origin_prefix.clone());
+            for destination_prefix in
+                row.destination_prefixes.iter().filter(|prefix| reaches(rated, prefix))
+            {
+                let (destination_prefix, origin_prefix) =
+                    (destination_prefix.clone(), origin_prefix.clone());
                 matches.push(Match { row, destination_prefix, origin_prefix });
             }
         }
     }
     matches.sort_by_key(|one| {
-        (Reverse(one.destination_prefix.len()), Reverse(one.origin_prefix.len()), one.row.file.clone(), one.row.line)
+        (
+            Reverse(one.destination_prefix.len()),
+            Reverse(one.origin_prefix.len()),
+            one.row.file.clone(),
+            one.row.line,
+        )
     });
     matches.into_iter().next()
 }
 
 /// A number starts with a prefix; 911 and 933 are reached by the word `emergency` only.
 fn reaches(rated: &str, prefix: &str) -> bool {
-    if rated.starts_with('+') { starts_with_digits(rated, prefix) } else { !rated.is_empty() && prefix == "emergency" }
+    if rated.starts_with('+') {
+        starts_with_digits(rated, prefix)
+    } else {
+        !rated.is_empty() && prefix == "emergency"
+    }
 }
 
 fn starts_with_digits(number: &str, prefix: &str) -> bool {
@@ -113,14 +135,25 @@ pub fn billed_seconds(duration: u64, minimum: u32, initial: u32, increment: u32)
     if duration == 0 {
         return 0;
     }
-    let (minimum, initial, increment) = (u64::from(minimum), u64::from(initial), u64::from(increment));
+    let (minimum, initial, increment) =
+        (u64::from(minimum), u64::from(initial), u64::from(increment));
     let duration = duration.max(minimum);
-    if duration <= initial { initial } else { initial + (duration - initial).div_ceil(increment) * increment }
+    if duration <= initial {
+        initial
+    } else {
+        initial + (duration - initial).div_ceil(increment) * increment
+    }
 }
 
 /// Fee + price of a minute × billed seconds / 60, rounded once. Counted in whole numbers: `numerator / denominator` is
 /// the exact amount in units of the last decimal that is kept.
-pub fn leg_amount(fee: Decimal, price: Decimal, billed: u64, decimals: u32, rounding: &str) -> Decimal {
+pub fn leg_amount(
+    fee: Decimal,
+    price: Decimal,
+    billed: u64,
+    decimals: u32,
+    rounding: &str,
+) -> Decimal {
     let scale = fee.scale().max(price.scale());
     let fee = fee.mantissa() * 10_i128.pow(scale - fee.scale());
     let price = price.mantissa() * 10_i128.pow(scale - price.scale());
@@ -156,7 +189,12 @@ pub fn parse_deck_csv(file: &str, text: &str, defaults: &DeckDefaults) -> Vec<De
     rows
 }
 
-fn read_row(file: &str, line: u64, cell: &dyn Fn(&str) -> String, defaults: &DeckDefaults) -> Option<DeckRow> {
+fn read_row(
+    file: &str,
+    line: u64,
+    cell: &dyn Fn(&str) -> String,
+    defaults: &DeckDefaults,
+) -> Option<DeckRow> {
     Some(DeckRow {
         file: file.to_owned(),
         line,
@@ -198,5 +236,8 @@ fn prefixes(list: &str) -> Vec<String> {
     if list.eq_ignore_ascii_case("all") {
         return Vec::new();
     }
-    list.split(',').map(|prefix| prefix.trim().to_ascii_lowercase()).filter(|prefix| !prefix.is_empty()).collect()
+    list.split(',')
+        .map(|prefix| prefix.trim().to_ascii_lowercase())
+        .filter(|prefix| !prefix.is_empty())
+        .collect()
 }

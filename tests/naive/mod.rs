@@ -143,7 +143,13 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome that is only a class.
     fn only(class: &str) -> Outcome {
-        Outcome { class: class.to_owned(), reason: None, scenario: None, legs: Vec::new(), log: None }
+        Outcome {
+            class: class.to_owned(),
+            reason: None,
+            scenario: None,
+            legs: Vec::new(),
+            log: None,
+        }
     }
 
     fn suspended(reason: &str) -> Outcome {

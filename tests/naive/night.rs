@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::call::{Call, is_direction_unknown, is_duration_invalid, is_field_missing, is_time_invalid};
+use super::call::{
+    Call, is_direction_unknown, is_duration_invalid, is_field_missing, is_time_invalid,
+};
 use super::deck::{DeckRow, billed_seconds, find_rate, leg_amount};
 use super::party::{
-    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party, target_meaning, target_party,
+    Party, carrier_number, classify_target, is_at_internal_host, is_mangled, root_party,
+    target_meaning, target_party,
 };
 use super::table::{Cell, TABLE, TableRow};
 use super::{Leg, Log, Outcome, Policy, Record, Trunk};
@@ -29,10 +32,22 @@ struct Night<'a> {
 }
 
 /// One outcome per record, in the same order. One run into an empty ledger.
-pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>, policy: &Policy) -> Vec<Outcome> {
+pub fn rate_night(
+    records: &[Record],
+    deck: &[DeckRow],
+    trunks: Option<&[Trunk]>,
+    policy: &Policy,
+) -> Vec<Outcome> {
     let calls: Vec<Call> = records.iter().map(Call::of).collect();
-    let mut night =
-        Night { deck, trunks, policy, latest_start: None, outcomes: vec![None; calls.len()], calls, versions: BTreeMap::new() };
+    let mut night = Night {
+        deck,
+        trunks,
+        policy,
+        latest_start: None,
+        outcomes: vec![None; calls.len()],
+        calls,
+        versions: BTreeMap::new(),
+    };
     let sound = |call: &&Call| {
         !is_field_missing(call)
             && !is_direction_unknown(call)
@@ -40,12 +55,17 @@ pub fn rate_night(records: &[Record], deck: &[DeckRow], trunks: Option<&[Trunk]>
             && !is_duration_invalid(call, policy)
             && call.is_final()
     };
-    night.latest_start = latest_believed(night.calls.iter().filter(sound).filter_map(Call::start).collect());
+    night.latest_start =
+        latest_believed(night.calls.iter().filter(sound).filter_map(Call::start).collect());
     night.set_ignored_aside();
     night.set_duplicates_aside();
     night.decide_all();
     // Every record has ended somewhere by now; a test says so.
-    night.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::only("undecided"))).collect()
+    night
+        .outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(|| Outcome::only("undecided")))
+        .collect()
 }
 
 impl Night<'_> {
@@ -76,8 +96,11 @@ impl Night<'_> {
 
     fn has_only_ignored_parents(&self, at: usize) -> bool {
         let parent_sid = &self.calls[at].parent_sid;
-        let parents: Vec<usize> = (0..self.calls.len()).filter(|other| self.calls[*other].sid == *parent_sid).collect();
-        !parent_sid.is_empty() && !parents.is_empty() && parents.iter().all(|parent| self.outcomes[*parent].is_some())
+        let parents: Vec<usize> =
+            (0..self.calls.len()).filter(|other| self.calls[*other].sid == *parent_sid).collect();
+        !parent_sid.is_empty()
+            && !parents.is_empty()
+            && parents.iter().all(|parent| self.outcomes[*parent].is_some())
     }
 
     /// Step 2: a version that is not final gives way to one that is, and of equal versions the first stays.
@@ -88,10 +111,13 @@ impl Night<'_> {
             if sid.is_empty() {
                 continue;
             }
-            let same_sid: Vec<usize> = undecided.iter().copied().filter(|other| self.calls[*other].sid == *sid).collect();
-            let is_superseded = !self.calls[at].is_final() && same_sid.iter().any(|other| self.calls[*other].is_final());
-            let has_earlier_copy =
-                same_sid.iter().any(|other| *other < at && self.calls[*other].content() == self.calls[at].content());
+            let same_sid: Vec<usize> =
+                undecided.iter().copied().filter(|other| self.calls[*other].sid == *sid).collect();
+            let is_superseded = !self.calls[at].is_final()
+                && same_sid.iter().any(|other| self.calls[*other].is_final());
+            let has_earlier_copy = same_sid.iter().any(|other| {
+                *other < at && self.calls[*other].content() == self.calls[at].content()
+            });
             if is_superseded || has_earlier_copy {
                 self.outcomes[at] = Some(Outcome::only("duplicate"));
             } else {
@@ -103,7 +129,11 @@ impl Night<'_> {
             let calls: Vec<&Call> = versions.iter().map(|at| &self.calls[*at]).collect();
             if calls.len() > 1 && are_one_call(&calls, self.policy) {
                 // The first of the fullest.
-                let fullest = *versions.iter().rev().max_by_key(|at| self.calls[**at].fullness()).expect("some");
+                let fullest = *versions
+                    .iter()
+                    .rev()
+                    .max_by_key(|at| self.calls[**at].fullness())
+                    .expect("some");
                 for at in versions.iter().filter(|at| **at != fullest) {
                     self.outcomes[*at] = Some(Outcome::only("duplicate"));
                 }
@@ -147,7 +177,8 @@ impl Night<'_> {
             return Some(Outcome::suspended("parent-cycle"));
         }
         // All, or none is known yet. Contradicting versions are all suspended.
-        let decided: Vec<&Outcome> = parents.iter().filter_map(|parent| self.outcomes[*parent].as_ref()).collect();
+        let decided: Vec<&Outcome> =
+            parents.iter().filter_map(|parent| self.outcomes[*parent].as_ref()).collect();
         if decided.len() < parents.len() {
             return None;
         }
@@ -206,7 +237,8 @@ impl Night<'_> {
                 return true;
             }
             if seen.insert(sid) {
-                let parents = self.versions_of(sid).iter().map(|at| self.calls[*at].parent_sid.as_str());
+                let parents =
+                    self.versions_of(sid).iter().map(|at| self.calls[*at].parent_sid.as_str());
                 to_visit.extend(parents.filter(|parent| !parent.is_empty()));
             }
         }
@@ -220,8 +252,13 @@ impl Night<'_> {
         };
         let (a, b) = (call.party_a(), call.party_b());
         let parties = Parties { a: &a, b: &b, c: None };
-        let cells =
-            CellsOf { role: "parent", scenario: row.parent, legs: &[row.parent_leg], log: row.parent_log, caller_id: &a.text };
+        let cells = CellsOf {
+            role: "parent",
+            scenario: row.parent,
+            legs: &[row.parent_leg],
+            log: row.parent_log,
+            caller_id: &a.text,
+        };
         self.book(call, &parties, &cells)
     }
 
@@ -241,18 +278,22 @@ impl Night<'_> {
         }
         let root = self.root_above(parent);
         let trunk_sid = if root.trunk_sid.is_empty() { &call.trunk_sid } else { &root.trunk_sid };
-        let trunk = self.trunks.and_then(|trunks| trunks.iter().find(|trunk| trunk.sid == *trunk_sid));
+        let trunk =
+            self.trunks.and_then(|trunks| trunks.iter().find(|trunk| trunk.sid == *trunk_sid));
         let written = if call.refer_to.is_empty() { &call.to } else { &call.refer_to };
         let is_at_internal_host = call.refer_to.is_empty() && is_at_internal_host(&call.to);
-        let (kind, target) = match classify_target(written, trunk.map(|trunk| trunk.domain.as_str())) {
-            Ok(_) if is_at_internal_host => return Outcome::suspended("ambiguous-target"),
-            Ok(found) => found,
-            Err(reason) => return Outcome::suspended(reason),
-        };
+        let (kind, target) =
+            match classify_target(written, trunk.map(|trunk| trunk.domain.as_str())) {
+                Ok(_) if is_at_internal_host => return Outcome::suspended("ambiguous-target"),
+                Ok(found) => found,
+                Err(reason) => return Outcome::suspended(reason),
+            };
         if let Some(reason) = self.transfer_refused(kind, trunk) {
             return Outcome::suspended(reason);
         }
-        let Some(row) = TABLE.iter().find(|row| Some(row.parent) == root.service() && row.target == kind) else {
+        let Some(row) =
+            TABLE.iter().find(|row| Some(row.parent) == root.service() && row.target == kind)
+        else {
             return Outcome::suspended("invalid-target");
         };
         let (a, b, c) = (root.party_a(), root.party_b(), target_party(kind, &target));
@@ -316,14 +357,22 @@ impl Night<'_> {
         }
     }
 
-    fn rate_leg(&self, call: &Call, leg: u8, service: &str, parties: &Parties, (from, to): (char, char)) -> Option<Leg> {
+    fn rate_leg(
+        &self,
+        call: &Call,
+        leg: u8,
+        service: &str,
+        parties: &Parties,
+        (from, to): (char, char),
+    ) -> Option<Leg> {
         let is_withheld = from == 'A' && WITHHELD.contains(&parties.a.origin.as_str());
         let (mut from, to) = (parties.get(from), parties.get(to));
         if is_withheld {
             from.origin.clear();
         }
         // An origination is priced by the trunk's own number, whatever the cell shows.
-        let rated_number = if service == "origination" { parties.b.rated.clone() } else { to.rated };
+        let rated_number =
+            if service == "origination" { parties.b.rated.clone() } else { to.rated };
         let found = find_rate(self.deck, service, &rated_number, &from.origin, call.start()?)?;
         let row = found.row;
         let duration = call.seconds_to_bill();
@@ -343,7 +392,13 @@ impl Night<'_> {
             origin_prefix: found.origin_prefix,
             deck_file: row.file.clone(),
             deck_line: row.line,
-            amount: leg_amount(row.fee, row.price, billed, self.policy.leg_decimals, &self.policy.leg_rounding),
+            amount: leg_amount(
+                row.fee,
+                row.price,
+                billed,
+                self.policy.leg_decimals,
+                &self.policy.leg_rounding,
+            ),
         })
     }
 }
@@ -378,7 +433,8 @@ struct CellsOf<'a> {
 /// The transferee is the party that is transferred: B of a termination, A of an origination. The transferor is the
 /// other one.
 fn caller_id<'a>(row: &TableRow, trunk: Option<&Trunk>, parties: &Parties<'a>) -> &'a str {
-    let shows_transferor = trunk.is_some_and(|trunk| canonical(&trunk.caller_id) == "from-transferor");
+    let shows_transferor =
+        trunk.is_some_and(|trunk| canonical(&trunk.caller_id) == "from-transferor");
     match (row.parent, shows_transferor) {
         ("termination", false) | ("origination", true) => &parties.b.text,
         _ => &parties.a.text,
@@ -421,7 +477,8 @@ fn are_one_call(calls: &[&Call], policy: &Policy) -> bool {
     }
     let contents: Vec<Vec<String>> = calls.iter().map(|call| call.content()).collect();
     (0..contents[0].len()).all(|field| {
-        let mut said = calls.iter().zip(&contents).filter(|(_, content)| !content[field].is_empty());
+        let mut said =
+            calls.iter().zip(&contents).filter(|(_, content)| !content[field].is_empty());
         let Some((first, first_content)) = said.next() else { return true };
         said.all(|(other, content)| {
             let is_same = content[field] == first_content[field];
@@ -445,7 +502,8 @@ fn has_target(call: &Call, refer_to: &str) -> bool {
     }
     let is_target = classify_target(refer_to, Some("none")) != Err("invalid-target");
     is_target && target_meaning(&call.to) == target_meaning(refer_to)
-        || carrier_number(&call.to).is_some() && carrier_number(&call.to) == carrier_number(refer_to)
+        || carrier_number(&call.to).is_some()
+            && carrier_number(&call.to) == carrier_number(refer_to)
 }
 
 /// The place of `direction` in [`Call::content`].
@@ -457,7 +515,9 @@ const REFER_TO: usize = 11;
 
 /// Two children without `refer_to` ask for one number: bare in one, at a host of the carrier in the other.
 fn ask_for_one_number(a: &Call, b: &Call) -> bool {
-    let number = |call: &Call| if call.is_root() || !call.refer_to.is_empty() { None } else { carrier_number(&call.to) };
+    let number = |call: &Call| {
+        if call.is_root() || !call.refer_to.is_empty() { None } else { carrier_number(&call.to) }
+    };
     number(a).is_some() && number(a) == number(b)
 }
 

@@ -62,14 +62,19 @@ pub fn root_party(text: &str) -> Party {
 /// Whether a `from` was a number before a spreadsheet had it: no number, no SIP URI, and seven digits or an exponent.
 pub fn is_mangled(text: &str) -> bool {
     let party = root_party(text);
-    if !party.rated.is_empty() || party.text.starts_with("sip:") || party.text.starts_with("sips:") && parse_uri(text).is_some() {
+    if !party.rated.is_empty()
+        || party.text.starts_with("sip:")
+        || party.text.starts_with("sips:") && parse_uri(text).is_some()
+    {
         return false;
     }
     let digits = text.chars().filter(|c| c.is_numeric()).count();
     let exponent = text.split_once(['e', 'E']).is_some_and(|(number, exponent)| {
         let number = number.trim_start_matches(['+', '\'']).trim_start();
         let is_decimal = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
-        !number.is_empty() && number.chars().all(is_decimal) && all_digits(exponent.trim_start_matches('+'))
+        !number.is_empty()
+            && number.chars().all(is_decimal)
+            && all_digits(exponent.trim_start_matches('+'))
     });
     digits >= 7 || exponent
 }
@@ -92,7 +97,9 @@ pub fn carrier_number(text: &str) -> Option<String> {
     }
     match parse_uri(text)? {
         Uri::Tel { number } => global_number(&number).filter(|_| emergency_code(&number).is_none()),
-        Uri::Sip { user, host, .. } if is_carrier_host(&host) || is_internal_host(&host) => global_number(&user),
+        Uri::Sip { user, host, .. } if is_carrier_host(&host) || is_internal_host(&host) => {
+            global_number(&user)
+        }
         Uri::Sip { .. } => None,
     }
 }
@@ -104,7 +111,10 @@ pub fn is_at_internal_host(text: &str) -> bool {
 
 fn is_internal_host(host: &str) -> bool {
     let labels: Vec<&str> = host.split('.').collect();
-    matches!(labels.as_slice(), ["public-vip", "twilio", "com"] | ["public-vip", _, "twilio", "com"])
+    matches!(
+        labels.as_slice(),
+        ["public-vip", "twilio", "com"] | ["public-vip", _, "twilio", "com"]
+    )
 }
 
 /// The emergency number that a root termination is to, in any written form.
@@ -147,7 +157,10 @@ fn sip_party(text: &str) -> Party {
 
 /// `pstn` and the number, `sip` and the URI, or the reason why it is neither. `domain` is the trunk's own termination
 /// domain; without it every host of the carrier's pattern is one.
-pub fn classify_target(text: &str, domain: Option<&str>) -> Result<(&'static str, String), &'static str> {
+pub fn classify_target(
+    text: &str,
+    domain: Option<&str>,
+) -> Result<(&'static str, String), &'static str> {
     let text = text.trim();
     if is_number(text) {
         return Ok(("pstn", text.to_owned()));
@@ -179,7 +192,9 @@ fn pstn_or_reason(written: &str) -> Result<(&'static str, String), &'static str>
 /// `+` and 7 to 15 digits, not starting with 0.
 pub fn is_number(text: &str) -> bool {
     match text.strip_prefix('+') {
-        Some(digits) => all_digits(digits) && (7..=15).contains(&digits.len()) && !digits.starts_with('0'),
+        Some(digits) => {
+            all_digits(digits) && (7..=15).contains(&digits.len()) && !digits.starts_with('0')
+        }
         None => false,
     }
 }
@@ -226,7 +241,10 @@ fn is_trunk_host(host: &str, domain: &str) -> bool {
     let Some(name) = domain.strip_suffix(".pstn.twilio.com") else {
         return false;
     };
-    let Some(edge) = host.strip_prefix(&format!("{name}.pstn.")).and_then(|rest| rest.strip_suffix(".twilio.com")) else {
+    let Some(edge) = host
+        .strip_prefix(&format!("{name}.pstn."))
+        .and_then(|rest| rest.strip_suffix(".twilio.com"))
+    else {
         return false;
     };
     !name.is_empty() && !edge.is_empty() && !edge.contains('.')
@@ -352,7 +370,9 @@ fn parse_sip(scheme: &str, rest: &str) -> Option<Uri> {
 fn parse_userinfo(userinfo: &str) -> Option<String> {
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let user_characters = format!("{MARK}{USER_UNRESERVED}");
-    if !are_allowed(user, &user_characters) || !are_allowed(password, &format!("{MARK}{PASSWORD_ALSO}")) {
+    if !are_allowed(user, &user_characters)
+        || !are_allowed(password, &format!("{MARK}{PASSWORD_ALSO}"))
+    {
         return None;
     }
     let decoded = decode_only(user, &user_characters);
@@ -368,7 +388,8 @@ fn parse_host_and_port(text: &str) -> Option<String> {
     };
     let port = port.strip_prefix(':')?;
     let significant = port.trim_start_matches('0');
-    let port_is_good = all_digits(port) && (significant.is_empty() || significant.parse::<u16>().is_ok());
+    let port_is_good =
+        all_digits(port) && (significant.is_empty() || significant.parse::<u16>().is_ok());
     if !port_is_good {
         return None;
     }
@@ -380,8 +401,10 @@ fn parse_host_and_port(text: &str) -> Option<String> {
         return Some(host);
     }
     let name = host.strip_suffix('.').unwrap_or(&host);
-    let last_starts_with_a_letter =
-        name.split('.').next_back().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
+    let last_starts_with_a_letter = name
+        .split('.')
+        .next_back()
+        .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
     (name.split('.').all(is_label) && last_starts_with_a_letter).then(|| name.to_owned())
 }
 
@@ -408,7 +431,9 @@ fn check_parameters(parameters: Option<&str>) -> Option<()> {
             return None;
         }
         let name = decode_only(name, &allowed).to_ascii_lowercase();
-        if name == "method" && value.map(|value| decode_only(value, &allowed)).as_deref() != Some("INVITE") {
+        if name == "method"
+            && value.map(|value| decode_only(value, &allowed)).as_deref() != Some("INVITE")
+        {
             return None;
         }
         if names.contains(&name) {
@@ -468,7 +493,9 @@ fn decode_only(text: &str, allowed: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         match split_escape(rest) {
-            Some((byte, after)) if byte.is_ascii_alphanumeric() || allowed.contains(char::from(byte)) => {
+            Some((byte, after))
+                if byte.is_ascii_alphanumeric() || allowed.contains(char::from(byte)) =>
+            {
                 decoded.push(char::from(byte));
                 rest = after;
             }

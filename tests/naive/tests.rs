@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::fields::{Given, parse_duration, parse_time};
 use super::{
-    DeckDefaults, DeckRow, Outcome, Policy, Record, Trunk, billed_seconds, classify_target, leg_amount, parse_deck_csv,
-    rate_night,
+    DeckDefaults, DeckRow, Outcome, Policy, Record, Trunk, billed_seconds, classify_target,
+    leg_amount, parse_deck_csv, rate_night,
 };
 
 const A: &str = "+12025550101";
@@ -86,11 +86,16 @@ fn reasons(records: &[Record]) -> Vec<String> {
 
 /// Each leg as `service from>to rated`, and the log as `from>to caller`.
 fn shape(outcome: &Outcome) -> Vec<String> {
-    let legs = outcome
-        .legs
+    let legs = outcome.legs.iter().map(|leg| {
+        format!(
+            "{} {}>{} {} {}",
+            leg.service, leg.leg_from, leg.leg_to, leg.rated_number, leg.amount
+        )
+    });
+    let log = outcome
+        .log
         .iter()
-        .map(|leg| format!("{} {}>{} {} {}", leg.service, leg.leg_from, leg.leg_to, leg.rated_number, leg.amount));
-    let log = outcome.log.iter().map(|log| format!("log {}>{} shown {}", log.from, log.to, log.caller_id));
+        .map(|log| format!("log {}>{} shown {}", log.from, log.to, log.caller_id));
     legs.chain(log).collect()
 }
 
@@ -99,14 +104,21 @@ fn shape(outcome: &Outcome) -> Vec<String> {
 #[test]
 fn termination_to_sip() {
     // 5 × 0.01 + 7 × 0.01 = 0.12
-    let outcomes = night(&[root("trunking-terminating"), child("sip:Bob@Example.COM:5060;transport=udp")]);
+    let outcomes =
+        night(&[root("trunking-terminating"), child("sip:Bob@Example.COM:5060;transport=udp")]);
     assert_eq!(total(&outcomes), money("0.1200"));
     assert_eq!(outcomes[0].scenario.as_deref(), Some("termination"));
-    assert_eq!(shape(&outcomes[0]), [format!("termination {A}>{B} {B} 0.05000"), format!("log {A}>{B} shown {A}")]);
+    assert_eq!(
+        shape(&outcomes[0]),
+        [format!("termination {A}>{B} {B} 0.05000"), format!("log {A}>{B} shown {A}")]
+    );
     assert_eq!(outcomes[1].scenario.as_deref(), Some("termination-to-sip"));
     assert_eq!(
         shape(&outcomes[1]),
-        [format!("termination sip:Bob@example.com>{B} {B} 0.07000"), format!("log {B}>sip:Bob@example.com shown {B}")]
+        [
+            format!("termination sip:Bob@example.com>{B} {B} 0.07000"),
+            format!("log {B}>sip:Bob@example.com shown {B}")
+        ]
     );
 }
 
@@ -134,14 +146,20 @@ fn origination_to_sip() {
     assert_eq!(outcomes[1].scenario.as_deref(), Some("origination-to-sip"));
     assert_eq!(
         shape(&outcomes[1]),
-        [format!("origination {A}>sip:example.com {B} 0.02380"), format!("log {A}>sip:example.com shown {A}")]
+        [
+            format!("origination {A}>sip:example.com {B} 0.02380"),
+            format!("log {A}>sip:example.com shown {A}")
+        ]
     );
 }
 
 #[test]
 fn origination_to_pstn() {
     // 5 × 0.0034 + 7 × (0.0034 + 0.01) = 0.017 + 0.0938 = 0.1108
-    let parent = with(&root("trunking-originating"), &[("to", "sip:+12025550102@public-vip.ie1.twilio.com")]);
+    let parent = with(
+        &root("trunking-originating"),
+        &[("to", "sip:+12025550102@public-vip.ie1.twilio.com")],
+    );
     let outcomes = night(&[parent, child("tel:+44-20-7946-0103")]);
     assert_eq!(total(&outcomes), money("0.1108"));
     assert_eq!(outcomes[1].scenario.as_deref(), Some("origination-to-pstn"));
@@ -171,19 +189,26 @@ fn increments() {
 #[test]
 fn amounts_are_rounded_once() {
     // 0.000015 + 0.033335 × 10 / 60 = 0.000015 + 0.00555583.. = 0.00557083.. ; twice rounded it would be 0.00558
-    assert_eq!(leg_amount(money("0.000015"), money("0.033335"), 10, 5, "half-up"), money("0.00557"));
+    assert_eq!(
+        leg_amount(money("0.000015"), money("0.033335"), 10, 5, "half-up"),
+        money("0.00557")
+    );
     assert_eq!(leg_amount(money("0.000015"), money("0.033335"), 10, 5, "up"), money("0.00558"));
     // 0.00003 × 50 / 60 = 0.000025, a tie
     assert_eq!(leg_amount(Decimal::ZERO, money("0.00003"), 50, 5, "half-up"), money("0.00003"));
     assert_eq!(leg_amount(Decimal::ZERO, money("0.00003"), 50, 5, "half-even"), money("0.00002"));
-    assert_eq!(leg_amount(money("0.00001"), money("0.00003"), 50, 5, "half-even"), money("0.00004"));
+    assert_eq!(
+        leg_amount(money("0.00001"), money("0.00003"), 50, 5, "half-even"),
+        money("0.00004")
+    );
     assert_eq!(leg_amount(money("0.02"), money("0.01"), 60, 5, "up").to_string(), "0.03000");
 }
 
 #[test]
 fn what_bills_nothing_is_free_and_stays_in_the_log() {
     let busy = with(&root("trunking-terminating"), &[("status", "Busy"), ("duration", "")]);
-    let unanswered = with(&child("sip:example.com"), &[("status", "no_answer"), ("duration", "30")]);
+    let unanswered =
+        with(&child("sip:example.com"), &[("status", "no_answer"), ("duration", "30")]);
     let outcomes = night(&[busy, unanswered]);
     assert_eq!(outcomes[0].class, "free");
     assert_eq!(outcomes[1].class, "free");
@@ -207,7 +232,20 @@ fn durations() {
     assert_eq!(whole("007"), Some(7));
     assert_eq!(whole("7.0000000"), Some(7));
     assert_eq!(whole("7.00000001"), Some(8));
-    for bad in ["", "-1", "+1", "1e3", "1,000", "1.", ".5", "1.5.", "0x1", " 1", "٣", "99999999999999999999"] {
+    for bad in [
+        "",
+        "-1",
+        "+1",
+        "1e3",
+        "1,000",
+        "1.",
+        ".5",
+        "1.5.",
+        "0x1",
+        " 1",
+        "٣",
+        "99999999999999999999",
+    ] {
         assert_eq!(whole(bad), None, "{bad}");
     }
     let lasts = |text: &str| reasons(&[with(&root("trunking-terminating"), &[("duration", text)])]);
@@ -255,7 +293,8 @@ fn times() {
     }
     let end = |text: &str| reasons(&[with(&root("trunking-terminating"), &[("end_time", text)])]);
     assert_eq!(end("yesterday"), ["invalid-time"]);
-    let answer = |text: &str| reasons(&[with(&root("trunking-terminating"), &[("answer_time", text)])]);
+    let answer =
+        |text: &str| reasons(&[with(&root("trunking-terminating"), &[("answer_time", text)])]);
     assert_eq!(answer("2024-05-01T10:00:01"), ["invalid-time"]);
 }
 
@@ -275,8 +314,13 @@ fn targets() {
         assert_eq!(classify_target(text, trunk), pstn, "{text}");
         assert_eq!(classify_target(text, None), pstn, "{text}");
     }
-    for text in ["tel:911", "tel:9-1-1", "tel:+933", "sip:9%311@acme.pstn.twilio.com", "<sip:+911;x=1@acme.pstn.ie1.twilio.com>"]
-    {
+    for text in [
+        "tel:911",
+        "tel:9-1-1",
+        "tel:+933",
+        "sip:9%311@acme.pstn.twilio.com",
+        "<sip:+911;x=1@acme.pstn.ie1.twilio.com>",
+    ] {
         assert_eq!(classify_target(text, trunk), Err("emergency-target"), "{text}");
     }
     for (text, uri) in [
@@ -286,7 +330,10 @@ fn targets() {
         ("Bob <sip:b%6Fb%40x;y=z@[2001:DB8::1]:5060>", "sip:bob%40x;y=z@[2001:db8::1]"),
         ("sip:a;x=1@example.com", "sip:a;x=1@example.com"),
         ("sip:10.0.0.1", "sip:10.0.0.1"),
-        ("sip:+442079460103@acme.pstn.a.b.twilio.com", "sip:+442079460103@acme.pstn.a.b.twilio.com"),
+        (
+            "sip:+442079460103@acme.pstn.a.b.twilio.com",
+            "sip:+442079460103@acme.pstn.a.b.twilio.com",
+        ),
         ("<sip:a@example.com;method=INVITE>", "sip:a@example.com"),
     ] {
         assert_eq!(classify_target(text, trunk), Ok(("sip", uri.to_owned())), "{text}");
@@ -346,13 +393,19 @@ fn targets_that_are_none() {
         "sip:acme.pstn.twilio.com",
         "sip:12025550101@acme.pstn.twilio.com",
     ] {
-        assert_eq!(classify_target(text, Some("acme.pstn.twilio.com")), Err("invalid-target"), "{text}");
+        assert_eq!(
+            classify_target(text, Some("acme.pstn.twilio.com")),
+            Err("invalid-target"),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn an_emergency_call_is_rated_by_its_own_row() {
-    for (to, rated) in [("911", "911"), ("9-3-3", "933"), ("tel:911", "911"), ("sip:911@example.com", "911")] {
+    for (to, rated) in
+        [("911", "911"), ("9-3-3", "933"), ("tel:911", "911"), ("sip:911@example.com", "911")]
+    {
         let outcomes = night(&[with(&root("trunking-terminating"), &[("to", to)])]);
         let leg = &outcomes[0].legs[0];
         assert_eq!((leg.rated_number.as_str(), leg.leg_to.as_str()), (rated, to));
@@ -377,7 +430,12 @@ fn the_origin_is_filtered_before_the_destination_is_searched() {
         &DeckDefaults::default(),
     );
     let rated = |fields: &[(&str, &str)]| {
-        let outcomes = rate_night(&[with(&root("trunking-terminating"), fields)], &deck, None, &Policy::default());
+        let outcomes = rate_night(
+            &[with(&root("trunking-terminating"), fields)],
+            &deck,
+            None,
+            &Policy::default(),
+        );
         let leg = &outcomes[0].legs[0];
         (leg.deck_line, leg.destination_prefix.clone(), leg.origin_prefix.clone())
     };
@@ -407,16 +465,35 @@ fn the_own_reasons_in_their_order() {
 fn versions_of_one_call() {
     let base = root("trunking-terminating");
     let ringing = with(&base, &[("status", "in-progress"), ("duration", "")]);
-    let copy = with(&base, &[("price", "-0.05"), ("start_time", "Wed, 01 May 2024 10:00:00 +0000"), ("duration", "299.5")]);
-    assert_eq!(reasons(&[ringing.clone(), base.clone(), copy.clone()]), ["duplicate", "rated", "duplicate"]);
+    let copy = with(
+        &base,
+        &[
+            ("price", "-0.05"),
+            ("start_time", "Wed, 01 May 2024 10:00:00 +0000"),
+            ("duration", "299.5"),
+        ],
+    );
+    assert_eq!(
+        reasons(&[ringing.clone(), base.clone(), copy.clone()]),
+        ["duplicate", "rated", "duplicate"]
+    );
     let other = with(&base, &[("duration", "299")]);
     let broken = with(&base, &[("duration", "long")]);
     assert_eq!(
         reasons(&[other.clone(), base.clone(), ringing.clone(), copy, broken]),
-        ["conflicting-duplicate", "conflicting-duplicate", "duplicate", "duplicate", "invalid-duration"]
+        [
+            "conflicting-duplicate",
+            "conflicting-duplicate",
+            "duplicate",
+            "duplicate",
+            "invalid-duration"
+        ]
     );
     let queued = with(&base, &[("status", "queued")]);
-    assert_eq!(reasons(&[ringing.clone(), queued, ringing]), ["not-final", "not-final", "duplicate"]);
+    assert_eq!(
+        reasons(&[ringing.clone(), queued, ringing]),
+        ["not-final", "not-final", "duplicate"]
+    );
     assert_eq!(reasons(&[base, other, child(C)])[2], "parent-suspended");
     let nameless = with(&child(C), &[("sid", "")]);
     assert_eq!(reasons(&[nameless.clone(), nameless]), ["missing-field", "missing-field"]);
@@ -425,8 +502,12 @@ fn versions_of_one_call() {
 #[test]
 fn what_is_no_trunk_call_is_ignored_with_all_below_it() {
     let parent = with(&root("outbound-api"), &[("account_sid", "")]);
-    let grandchild = with(&child(C), &[("sid", "CA3"), ("parent_call_sid", "CA2"), ("start_time", "x")]);
-    assert_eq!(reasons(&[grandchild.clone(), child(C), parent.clone()]), ["ignored", "ignored", "ignored"]);
+    let grandchild =
+        with(&child(C), &[("sid", "CA3"), ("parent_call_sid", "CA2"), ("start_time", "x")]);
+    assert_eq!(
+        reasons(&[grandchild.clone(), child(C), parent.clone()]),
+        ["ignored", "ignored", "ignored"]
+    );
     let trunk_call = root("trunking-terminating");
     assert_eq!(reasons(&[parent, trunk_call, child(C)]), ["ignored", "rated", "rated"]);
 }
@@ -439,22 +520,37 @@ fn the_reasons_about_a_parent() {
     let later = |at: &str| with(&base, &[("sid", "CA9"), ("start_time", at), ("end_time", "")]);
     assert_eq!(reasons(&[kid.clone(), later("2024-05-08T10:05:00Z")])[0], "parent-missing");
     assert_eq!(reasons(&[kid.clone(), later("2024-05-08T10:05:01Z")])[0], "parent-never-arrived");
-    assert_eq!(reasons(&[kid.clone(), with(&base, &[("status", "ringing")])])[0], "parent-suspended");
-    assert_eq!(reasons(&[with(&kid, &[("account_sid", "AC2")]), base.clone()])[0], "parent-account-mismatch");
-    assert_eq!(reasons(&[with(&kid, &[("start_time", "2024-05-01T09:59:00Z")]), base.clone()])[0], "rated");
+    assert_eq!(
+        reasons(&[kid.clone(), with(&base, &[("status", "ringing")])])[0],
+        "parent-suspended"
+    );
+    assert_eq!(
+        reasons(&[with(&kid, &[("account_sid", "AC2")]), base.clone()])[0],
+        "parent-account-mismatch"
+    );
+    assert_eq!(
+        reasons(&[with(&kid, &[("start_time", "2024-05-01T09:59:00Z")]), base.clone()])[0],
+        "rated"
+    );
     let early = with(&kid, &[("start_time", "2024-05-01T09:58:59Z"), ("to", "911")]);
     assert_eq!(reasons(&[early, base])[0], "child-before-parent");
     let own_parent = with(&kid, &[("sid", "CA1")]);
     let two = with(&kid, &[("sid", "CA2"), ("parent_call_sid", "CA3")]);
     let three = with(&kid, &[("sid", "CA3"), ("parent_call_sid", "CA2")]);
     let below = with(&kid, &[("sid", "CA4"), ("parent_call_sid", "CA3")]);
-    assert_eq!(reasons(&[own_parent, two, three, below]), ["parent-cycle", "parent-cycle", "parent-cycle", "parent-suspended"]);
+    assert_eq!(
+        reasons(&[own_parent, two, three, below]),
+        ["parent-cycle", "parent-cycle", "parent-cycle", "parent-suspended"]
+    );
 }
 
 #[test]
 fn a_chain_is_suspended_or_billed_under_its_root() {
     let records = [
-        with(&child("sip:x.example"), &[("sid", "CA3"), ("parent_call_sid", "CA2"), ("duration", "60")]),
+        with(
+            &child("sip:x.example"),
+            &[("sid", "CA3"), ("parent_call_sid", "CA2"), ("duration", "60")],
+        ),
         child(C),
         root("trunking-originating"),
     ];
@@ -464,7 +560,10 @@ fn a_chain_is_suspended_or_billed_under_its_root() {
     assert_eq!(outcomes[0].scenario.as_deref(), Some("origination-to-sip"));
     assert_eq!(
         shape(&outcomes[0]),
-        [format!("origination {A}>sip:x.example {B} 0.00340"), format!("log {A}>sip:x.example shown {A}")]
+        [
+            format!("origination {A}>sip:x.example {B} 0.00340"),
+            format!("log {A}>sip:x.example shown {A}")
+        ]
     );
 }
 
@@ -486,7 +585,10 @@ fn trunks() {
     let shown = |outcome: &Outcome| outcome.log.as_ref().map(|log| log.caller_id.clone());
     assert_eq!(shown(&outcome(open.clone(), &own, &[])), Some(A.to_owned()));
     assert_eq!(shown(&outcome(open.clone(), &[], &own)), Some(A.to_owned()));
-    assert_eq!(shown(&outcome(trunk("enable-all", "from-transferee"), &own, &[])), Some(B.to_owned()));
+    assert_eq!(
+        shown(&outcome(trunk("enable-all", "from-transferee"), &own, &[])),
+        Some(B.to_owned())
+    );
     assert_eq!(reason(&outcome(open.clone(), &[], &[])), "unknown-trunk");
     assert_eq!(reason(&outcome(open.clone(), &[("trunk_sid", "TK2")], &own)), "unknown-trunk");
     assert_eq!(reason(&outcome(open.clone(), &[], &sip)), "invalid-target");
@@ -494,7 +596,10 @@ fn trunks() {
     assert_eq!(reason(&outcome(trunk("disable-all", ""), &own, &sip)), "transfer-disabled");
     assert_eq!(reason(&outcome(trunk("sip-only", ""), &own, &sip)), "rated");
     assert_eq!(reason(&outcome(trunk("sip-only", ""), &own, &[])), "pstn-transfer-disabled");
-    assert_eq!(reason(&outcome(trunk("sip-only", ""), &own, &[("to", "tel:911")])), "emergency-target");
+    assert_eq!(
+        reason(&outcome(trunk("sip-only", ""), &own, &[("to", "tel:911")])),
+        "emergency-target"
+    );
     let unanswered = [("status", "busy"), ("duration", "")];
     assert_eq!(reason(&outcome(trunk("disable-all", ""), &own, &unanswered)), "transfer-disabled");
 }
@@ -545,7 +650,8 @@ fn hostile_text_ends_somewhere_too() {
     ];
     for base in [root("trunking-terminating"), child(C)] {
         for field in fields {
-            let records: Vec<Record> = texts.iter().map(|text| with(&base, &[(field, text)])).collect();
+            let records: Vec<Record> =
+                texts.iter().map(|text| with(&base, &[(field, text)])).collect();
             assert!(night(&records).iter().all(|outcome| outcome.class != "undecided"), "{field}");
         }
     }

@@ -443,15 +443,29 @@ fn the_same_calls_from_another_export_book_nothing() {
         r#"{"sid":"N","parent_call_sid":"Q","account_sid":"AC1","from":"+12025550101","to":"+12025550103","start_time":"2026-11-20 21:05:00+0000","duration":370,"status":"completed"}"#,
     ];
     ledger.file("calls.jsonl", json.join("\n"));
-    let again = ledger.trunkrate(&["run", "--cdrs", "calls.jsonl", "--rates", "rates", "--format", "json"]).json();
-    assert_eq!(["rated", "free", "duplicate", "suspended"].map(|class| again[class].as_u64()), [0, 0, 4, 1].map(Some), "{again}");
-    assert_eq!((waiting(&ledger), prices(&ledger)), ("N parent-missing".to_owned(), "P -0.0500".to_owned()));
+    let again = ledger
+        .trunkrate(&["run", "--cdrs", "calls.jsonl", "--rates", "rates", "--format", "json"])
+        .json();
+    assert_eq!(
+        ["rated", "free", "duplicate", "suspended"].map(|class| again[class].as_u64()),
+        [0, 0, 4, 1].map(Some),
+        "{again}"
+    );
+    assert_eq!(
+        (waiting(&ledger), prices(&ledger)),
+        ("N parent-missing".to_owned(), "P -0.0500".to_owned())
+    );
 }
 
 /// The catalog is an index over the runs: without it nothing is forgotten.
 #[test]
 fn a_lost_catalog_changes_nothing() {
-    let nights = ["C<P, X +1d", "P, Q ringing, F inbound", "P 301s, Q, C<P $-0.09, E<F", "C<P, D<P, Q +2d, E<F"];
+    let nights = [
+        "C<P, X +1d",
+        "P, Q ringing, F inbound",
+        "P 301s, Q, C<P $-0.09, E<F",
+        "C<P, D<P, Q +2d, E<F",
+    ];
     let [kept, lost] = [false, true].map(|lost| {
         let folder = Folder::with_plain_deck();
         for night in nights {
@@ -474,14 +488,23 @@ fn a_lost_catalog_changes_nothing() {
 fn what_waits_was_first_seen_at_the_newest_start() {
     let folder = Folder::with_plain_deck();
     let seen = |folder: &Folder| -> BTreeSet<String> {
-        rows(folder, "suspense").iter().map(|row| format!("{} {}", cell(row, "call_sid"), cell(row, "first_seen"))).collect()
+        rows(folder, "suspense")
+            .iter()
+            .map(|row| format!("{} {}", cell(row, "call_sid"), cell(row, "first_seen")))
+            .collect()
     };
     rate(&folder, &lines("C<P, X +3d"), &[]);
     assert_eq!(seen(&folder), ["C 2026-11-23T21:00:00Z".to_owned()].into());
     // An older night, and a record that is not final: both are no news.
     rate(&folder, &lines("D<P, Y ringing +9d"), &[]);
     let third = "2026-11-23T21:00:00Z";
-    assert_eq!(seen(&folder), [format!("C {third}"), format!("D {third}"), format!("Y {third}")].into());
+    assert_eq!(
+        seen(&folder),
+        [format!("C {third}"), format!("D {third}"), format!("Y {third}")].into()
+    );
     rate(&folder, &lines("E<P, Z +4d"), &[]);
-    assert!(seen(&folder).is_superset(&[format!("C {third}"), "E 2026-11-24T21:00:00Z".to_owned()].into()));
+    assert!(
+        seen(&folder)
+            .is_superset(&[format!("C {third}"), "E 2026-11-24T21:00:00Z".to_owned()].into())
+    );
 }

@@ -44,8 +44,14 @@ fn hold(config: &str, nights: &[Vec<Line>], style: Style, more: &[&str]) {
     for (run_id, night) in published(&cli, nights, style) {
         let done = import(&ledger, &night, more);
         assert_eq!(done.code, 0, "{}{}", done.shown(), shown(nights));
-        assert!(done.stdout.starts_with(&format!("run {run_id}\n")), "{}{}", done.stdout, shown(nights));
-        let [own, imported] = [&cli, &ledger].map(|folder| booked_bytes(&folder.path().join("ledger"), &run_id));
+        assert!(
+            done.stdout.starts_with(&format!("run {run_id}\n")),
+            "{}{}",
+            done.stdout,
+            shown(nights)
+        );
+        let [own, imported] =
+            [&cli, &ledger].map(|folder| booked_bytes(&folder.path().join("ledger"), &run_id));
         assert_same_bytes(&own, &imported);
     }
     let detail = |folder: &Folder| {
@@ -80,7 +86,9 @@ fn nights_in_their_order_are_the_clis_own_runs() {
         "Z +9d",
         "J<R, J<R, K<N +9d",
     ]);
-    for (config, style) in [("", Style::Plain), ("[policy]\nchained_transfers = \"root\"\n", Style::Other)] {
+    for (config, style) in
+        [("", Style::Plain), ("[policy]\nchained_transfers = \"root\"\n", Style::Other)]
+    {
         hold(config, &nights, style, &[]);
     }
     hold("", &nights, Style::Other, &["--memory", "16KiB"]);
@@ -114,7 +122,11 @@ fn nights_out_of_their_order_are_refused_if_it_matters() {
     other.trunkrate(&["suspense", "close", "C", "--reason", "a test"]).ok();
     let done = import(&other, &nights[1].1, &[]);
     assert_eq!(done.code, 1, "{}", done.shown());
-    assert!(done.stderr.contains("hint: this ledger has runs of which the night knows nothing"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("hint: this ledger has runs of which the night knows nothing"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// Where nothing waits and nobody is known, the order does not matter.
@@ -127,7 +139,12 @@ fn nights_that_do_not_meet_may_come_in_any_order() {
         import(&ledger, night, &[]).ok();
     }
     let said = ledger.trunkrate(&["verify"]).ok();
-    assert!(said.starts_with("good: 2 runs, 2 calls, 2 legs, 0.10000 USD, 0 waiting; every law holds\n"), "{said}");
+    assert!(
+        said.starts_with(
+            "good: 2 runs, 2 calls, 2 legs, 0.10000 USD, 0 waiting; every law holds\n"
+        ),
+        "{said}"
+    );
 }
 
 /// No calls at all: no file of records, no legs.

@@ -109,12 +109,29 @@ fn draft() -> impl Strategy<Value = Draft> {
     let price = select(vec!["", "", "-0.05", "-0.0500", "-0.3", "-0.25", "-10", "-9", "n/a"]);
     let changes = prop_oneof![3 => Just(Vec::new()), 2 => prop::collection::vec(change, 1..=2)];
     let places = (any::<[u8; 5]>(), prop::collection::vec(price, 1..=4));
-    ((parent, changes, to, target), (0_i64..21 * 86_400, after, 0_u32..700), versions, places).prop_map(
-        |((parent, changes, to, target), (start, after, seconds), versions, (nights, prices))| {
-            let nights = nights.map(usize::from);
-            Draft { parent, changes, to, target, start, after, seconds, versions, prices, nights }
-        },
-    )
+    ((parent, changes, to, target), (0_i64..21 * 86_400, after, 0_u32..700), versions, places)
+        .prop_map(
+            |(
+                (parent, changes, to, target),
+                (start, after, seconds),
+                versions,
+                (nights, prices),
+            )| {
+                let nights = nights.map(usize::from);
+                Draft {
+                    parent,
+                    changes,
+                    to,
+                    target,
+                    start,
+                    after,
+                    seconds,
+                    versions,
+                    prices,
+                    nights,
+                }
+            },
+        )
 }
 
 /// Ids of many forms: the carrier's, and others that look like it or like nothing.
@@ -133,7 +150,13 @@ fn sid(at: usize) -> String {
 fn instant(seconds: i64) -> String {
     let second = seconds.rem_euclid(86_400);
     // Not before the first, and not as late as the 31st of a month of 31 days.
-    format!("2026-12-{:02}T{:02}:{:02}:{:02}Z", 1 + seconds.div_euclid(86_400), second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "2026-12-{:02}T{:02}:{:02}:{:02}Z",
+        1 + seconds.div_euclid(86_400),
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// The call of each draft, in its final version.
@@ -156,7 +179,8 @@ fn records(drafts: &[Option<Draft>]) -> Vec<Option<Record>> {
             _ => parent.map(sid).unwrap_or_default(),
         };
         let known = parent.filter(|parent| *parent < at);
-        let start = known.map_or(draft.start, |parent| starts[parent] + draft.after).clamp(0, 29 * 86_400);
+        let start =
+            known.map_or(draft.start, |parent| starts[parent] + draft.after).clamp(0, 29 * 86_400);
         let is_child = !parent_sid.is_empty();
         let fields = [
             ("sid", sid(at)),
@@ -172,7 +196,9 @@ fn records(drafts: &[Option<Draft>]) -> Vec<Option<Record>> {
         let mut record = Record::from(fields);
         // A child's direction decides nothing; a foreign one must not make it another call.
         let apt = |(field, _): &&(&str, &str)| !(is_child && *field == "direction");
-        record.extend(draft.changes.iter().filter(apt).map(|(field, text)| (*field, (*text).to_owned())));
+        record.extend(
+            draft.changes.iter().filter(apt).map(|(field, text)| (*field, (*text).to_owned())),
+        );
         starts.push(start);
         records.push(Some(record));
     }
@@ -193,7 +219,8 @@ fn nights(drafts: &[Option<Draft>], broken: &[[usize; 2]], count: usize) -> Vec<
         let places = draft.nights.map(|night| night % count);
         let not_final = |status| with(&[("status", status), ("duration", "")]);
         // The final version stands in the last of its nights: any night up to that may have one that is not.
-        let last = draft.prices.iter().zip(places).map(|(_, night)| night).max().unwrap_or_default();
+        let last =
+            draft.prices.iter().zip(places).map(|(_, night)| night).max().unwrap_or_default();
         match draft.versions {
             Versions::NotFinal(status) => put(not_final(status), places[4].min(last)),
             Versions::OnlyNotFinal => {
@@ -254,20 +281,28 @@ fn complaint(config: &str, trunks: bool, nights: &[Vec<Line>]) -> Option<String>
     let difference = Books::of(&ledger).against_one_run(&Books::of(&one));
     let verified = ledger.trunkrate(&["verify"]);
     let unsound = (verified.code != 0).then_some(verified.stderr);
-    let wrong: Vec<String> = [difference, unsound, again(&ledger, &all, more)].into_iter().flatten().collect();
+    let wrong: Vec<String> =
+        [difference, unsound, again(&ledger, &all, more)].into_iter().flatten().collect();
     (!wrong.is_empty()).then(|| format!("{}{}", wrong.join("\n"), shown(nights)))
 }
 
 /// The same cases on every machine; nothing is stored. A failing case is made smaller, but not for hours.
 pub fn config(cases: u32, seed: u64) -> Config {
-    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), max_shrink_iters: 400, ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        max_shrink_iters: 400,
+        ..Config::default()
+    }
 }
 
 /// 40 to 80 calls in one to six nights. A call that is not there is how a failing case gets smaller.
 pub fn random_nights() -> impl Strategy<Value = Vec<Vec<Line>>> {
     let drafts = prop::collection::vec(prop::option::weighted(0.97, draft()), 40..=80);
     let broken = prop::collection::vec([0_usize..6, 0_usize..6], 0..3);
-    (drafts, broken, 1_usize..=6).prop_map(|(drafts, broken, count)| nights(&drafts, &broken, count))
+    (drafts, broken, 1_usize..=6)
+        .prop_map(|(drafts, broken, count)| nights(&drafts, &broken, count))
 }
 
 /// Calls in the words of [`super::words`], few enough that any two may meet.
@@ -311,7 +346,8 @@ const WORDS: [&str; 34] = [
 /// Two to six nights of up to three of these calls.
 pub fn random_words() -> impl Strategy<Value = Vec<Vec<Line>>> {
     let night = prop::collection::vec(select(&WORDS[..]), 0..=3);
-    let lines = |words: Vec<&str>| words.into_iter().flat_map(super::words::lines).collect::<Vec<_>>();
+    let lines =
+        |words: Vec<&str>| words.into_iter().flat_map(super::words::lines).collect::<Vec<_>>();
     prop::collection::vec(night.prop_map(lines), 2..=6)
 }
 

@@ -29,7 +29,10 @@ fn bytes_of_runs(ledger: &Folder) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let runs = ledger.path().join("ledger/runs");
     collect(&runs, &mut found);
-    found.into_iter().map(|(path, bytes)| (path.strip_prefix(&runs).expect("below").to_owned(), bytes)).collect()
+    found
+        .into_iter()
+        .map(|(path, bytes)| (path.strip_prefix(&runs).expect("below").to_owned(), bytes))
+        .collect()
 }
 
 /// The names of the runs that are booked, oldest first.
@@ -56,7 +59,8 @@ fn undone_complaint(config: &str, nights: &[Vec<Line>], at: usize) -> (Option<St
     let books = |ledger: &Folder| if left.is_empty() { None } else { Some(Books::of(ledger)) };
     let difference = match (books(&ledger), books(&never)) {
         (Some(here), Some(there)) => here.against_one_run(&there),
-        _ => (ledger.trunkrate(&["export", "legs"]).ok().lines().count() != 1).then(|| "legs are left".to_owned()),
+        _ => (ledger.trunkrate(&["export", "legs"]).ok().lines().count() != 1)
+            .then(|| "legs are left".to_owned()),
     };
     let verified = ledger.trunkrate(&["verify"]);
     let unsound = (verified.code != 0).then_some(verified.stderr);
@@ -124,9 +128,13 @@ fn what_a_later_run_knew_of_an_undone_run_goes_with_it_and_nothing_else() {
     let mut wrong = Vec::new();
     for (nights, at, expected) in table {
         let nights_of: Vec<Vec<Line>> = nights.iter().map(|night| lines(night)).collect();
-        let (complaint, left) = undone_complaint("[policy]\nchained_transfers = \"root\"\n", &nights_of, at - 1);
+        let (complaint, left) =
+            undone_complaint("[policy]\nchained_transfers = \"root\"\n", &nights_of, at - 1);
         let left: Vec<usize> = left.into_iter().map(|night| night + 1).collect();
-        wrong.extend(complaint.map(|complaint| format!("{nights:?} without {at}, left {left:?}: {complaint}")));
+        wrong.extend(
+            complaint
+                .map(|complaint| format!("{nights:?} without {at}, left {left:?}: {complaint}")),
+        );
         if left != expected {
             wrong.push(format!("{nights:?} without {at}: left {left:?}, expected {expected:?}"));
         }
@@ -145,9 +153,16 @@ fn an_undo_that_would_break_later_runs_is_refused() {
     assert_eq!(done.code, 1, "{}", done.shown());
     assert!(done.stderr.contains(&runs[1]) && !done.stderr.contains(&runs[2]), "{}", done.stderr);
     assert_eq!(ledger.trunkrate(&["undo", &runs[1]]).code, 2, "no reason given");
-    assert_eq!(ledger.trunkrate(&["undo", "000009-00000000", "--reason", "a test"]).code, 1, "no such run");
+    assert_eq!(
+        ledger.trunkrate(&["undo", "000009-00000000", "--reason", "a test"]).code,
+        1,
+        "no such run"
+    );
     assert_eq!(bytes_of_runs(&ledger), before);
-    assert_eq!(ledger.trunkrate(&["runs", "--format", "json"]).json().as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        ledger.trunkrate(&["runs", "--format", "json"]).json().as_array().map(Vec::len),
+        Some(3)
+    );
     assert_ne!(ledger.trunkrate(&["suspense", "--format", "json"]).json(), Value::Null);
 }
 

@@ -29,10 +29,16 @@ fn parse(table: &str) -> Vec<Case<'_>> {
         let text = line.trim();
         match (line.starts_with(' '), text.strip_prefix('$')) {
             (false, _) => cases.push(Case { name: text, ..Case::default() }),
-            (true, Some(prices)) => cases.last_mut().expect("a name first").prices = Some(prices.trim()),
+            (true, Some(prices)) => {
+                cases.last_mut().expect("a name first").prices = Some(prices.trim());
+            }
             (true, None) => {
                 let parts: Vec<&str> = text.split('|').map(str::trim).collect();
-                cases.last_mut().expect("a name first").nights.push(parts.try_into().expect("three columns"));
+                cases
+                    .last_mut()
+                    .expect("a name first")
+                    .nights
+                    .push(parts.try_into().expect("three columns"));
             }
         }
     }
@@ -44,13 +50,19 @@ fn instant(seconds: i64) -> String {
     // Days since 1970 to a date: Hinnant's algorithm, for years after 0.
     let days = seconds.div_euclid(DAY) + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
     let year = year_of_era + era * 400 + i64::from(month < 3);
     let second = seconds.rem_euclid(DAY);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// A call in the words of the tables.
@@ -61,7 +73,8 @@ fn line(text: &str) -> Line {
     let mut words = text.split_whitespace();
     let id = words.next().expect("a call");
     let (sid, parent) = id.split_once('<').unwrap_or((id, ""));
-    let (mut start, seconds) = if parent.is_empty() { (FIRST_START, "300") } else { (FIRST_START + 300, "370") };
+    let (mut start, seconds) =
+        if parent.is_empty() { (FIRST_START, "300") } else { (FIRST_START + 300, "370") };
     let plain = [
         ("sid", sid.trim_matches('_')),
         ("parent_call_sid", parent),
@@ -72,7 +85,8 @@ fn line(text: &str) -> Line {
         ("duration", seconds),
         ("status", "completed"),
     ];
-    let mut fields: BTreeMap<&'static str, String> = plain.map(|(name, text)| (name, text.to_owned())).into();
+    let mut fields: BTreeMap<&'static str, String> =
+        plain.map(|(name, text)| (name, text.to_owned())).into();
     for word in words {
         if let Some(days) = word.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
             start += days * DAY;
@@ -83,7 +97,10 @@ fn line(text: &str) -> Line {
             (_, _) if word.starts_with("to=") => ("to", &word[3..]),
             (_, _) if word.starts_with("AC") => ("account_sid", word),
             (_, _) if word == "inbound" => ("direction", word),
-            (_, _) if word.ends_with('s') && word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+            (_, _)
+                if word.ends_with('s')
+                    && word.starts_with(|c: char| c.is_ascii_digit() || c == '-') =>
+            {
                 ("duration", word.trim_end_matches('s'))
             }
             (_, _) => ("status", word),
@@ -123,12 +140,17 @@ pub fn waiting(folder: &Folder) -> String {
 fn booked(folder: &Folder) -> BTreeMap<String, String> {
     let mut amounts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for leg in rows(folder, "legs") {
-        amounts.entry(cell(&leg, "call_sid").to_owned()).or_default().push(cell(&leg, "amount").to_owned());
+        amounts
+            .entry(cell(&leg, "call_sid").to_owned())
+            .or_default()
+            .push(cell(&leg, "amount").to_owned());
     }
     let mut runs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for call in rows(folder, "calls") {
         let sid = cell(&call, "call_sid");
-        let what = amounts.get(sid).map_or_else(|| cell(&call, "class").to_owned(), |amounts| amounts.join("+"));
+        let what = amounts
+            .get(sid)
+            .map_or_else(|| cell(&call, "class").to_owned(), |amounts| amounts.join("+"));
         runs.entry(cell(&call, "run_id").to_owned()).or_default().push(format!("{sid} {what}"));
     }
     let sorted = |(run, mut calls): (String, Vec<String>)| {
@@ -141,7 +163,10 @@ fn booked(folder: &Folder) -> BTreeMap<String, String> {
 pub fn prices(folder: &Folder) -> String {
     let calls = rows(folder, "calls");
     let priced = calls.iter().filter(|call| !cell(call, "carrier_price").is_empty());
-    priced.map(|call| format!("{} {}", cell(call, "call_sid"), cell(call, "carrier_price"))).collect::<Vec<_>>().join(", ")
+    priced
+        .map(|call| format!("{} {}", cell(call, "call_sid"), cell(call, "carrier_price")))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn sorted(list: &str) -> String {
@@ -171,7 +196,10 @@ fn complaints(case: &Case<'_>, config: &str) -> Vec<String> {
     }
     let found = prices(&ledger);
     if case.prices.is_some_and(|expected| expected != found) {
-        wrong.push(format!("the carrier's prices are `{found}`, expected `{}`", case.prices.unwrap_or_default()));
+        wrong.push(format!(
+            "the carrier's prices are `{found}`, expected `{}`",
+            case.prices.unwrap_or_default()
+        ));
     }
     let all: Vec<Line> = case.nights.iter().flat_map(|[calls, ..]| lines(calls)).collect();
     if !case.name.starts_with('*') {

@@ -238,7 +238,12 @@ impl Tariff {
     ///
     /// # Errors
     /// The first thing that differs.
-    pub fn check(&self, call: &Call<'_>, root: Option<&Root<'_>>, legs: &[Leg<'_>]) -> Result<(), Difference> {
+    pub fn check(
+        &self,
+        call: &Call<'_>,
+        root: Option<&Root<'_>>,
+        legs: &[Leg<'_>],
+    ) -> Result<(), Difference> {
         let here = Place(None);
         let (scenario, parties) = family(call, root)?;
         here.same("from", call.from, parties.text(scenario.log.0))?;
@@ -258,15 +263,23 @@ impl Tariff {
         let mut total: i128 = 0;
         for (number, cell) in (1..).zip(cells) {
             let here = Place(Some(number));
-            let leg = legs.iter().find(|leg| leg.leg == number).ok_or_else(|| here.differs("leg", &"none", &number))?;
-            let deck = deck.ok_or_else(|| here.differs("deck", &leg.deck, &"none: no deck prices the account"))?;
+            let leg = legs
+                .iter()
+                .find(|leg| leg.leg == number)
+                .ok_or_else(|| here.differs("leg", &"none", &number))?;
+            let deck = deck.ok_or_else(|| {
+                here.differs("deck", &leg.deck, &"none: no deck prices the account")
+            })?;
             check_copies(call, leg, scenario)?;
             let wanted = self.check_parties(leg, *cell, &parties)?;
             let amount = self.check_price(leg, &wanted, deck)?;
-            total = total.checked_add(amount).ok_or_else(|| here.differs("amount", &amount, &"a sum that can be counted"))?;
+            total = total
+                .checked_add(amount)
+                .ok_or_else(|| here.differs("amount", &amount, &"a sum that can be counted"))?;
         }
         let is_extra = |(at, leg): &(usize, &Leg<'_>)| {
-            let is_a_cell = usize::try_from(leg.leg).is_ok_and(|number| (1..=cells.len()).contains(&number));
+            let is_a_cell =
+                usize::try_from(leg.leg).is_ok_and(|number| (1..=cells.len()).contains(&number));
             !is_a_cell || legs.iter().take(*at).any(|before| before.leg == leg.leg)
         };
         if let Some((_, extra)) = legs.iter().enumerate().find(is_extra) {
@@ -288,7 +301,9 @@ impl Tariff {
         here.same("leg_from", leg.leg_from, parties.text(from))?;
         here.same("leg_to", leg.leg_to, parties.text(to))?;
         let rated = parties.rated(service, to);
-        let rated = rated.ok_or_else(|| here.differs("rated_number", &leg.rated_number, &"none: it is to no number"))?;
+        let rated = rated.ok_or_else(|| {
+            here.differs("rated_number", &leg.rated_number, &"none: it is to no number")
+        })?;
         here.same("rated_number", leg.rated_number, rated)?;
         // Some numbers are no callers: the carrier writes them for a withheld caller.
         let is_withheld = from == A && self.withheld.iter().any(|number| number == parties.a);
@@ -299,11 +314,18 @@ impl Tariff {
 
     /// Checks the price of a leg, and every column that explains it; returns its amount in units of
     /// 1e-8.
-    fn check_price(&self, leg: &Leg<'_>, wanted: &Wanted<'_>, deck: &Deck) -> Result<i128, Difference> {
+    fn check_price(
+        &self,
+        leg: &Leg<'_>,
+        wanted: &Wanted<'_>,
+        deck: &Deck,
+    ) -> Result<i128, Difference> {
         let here = Place(Some(leg.leg));
         here.same("deck", leg.deck, &deck.name)?;
         let best = deck.find(wanted);
-        let best = best.ok_or_else(|| here.differs("destination_prefix", &leg.destination_prefix, &"none: there is no rate"))?;
+        let best = best.ok_or_else(|| {
+            here.differs("destination_prefix", &leg.destination_prefix, &"none: there is no rate")
+        })?;
         here.same("destination_prefix", leg.destination_prefix, best.destination)?;
         here.same("origin_prefix", leg.origin_prefix, best.origin)?;
         let row = row_of(leg, wanted, deck, &best)?;
@@ -313,10 +335,15 @@ impl Tariff {
         here.same("currency", leg.currency, &deck.currency)?;
         here.same_money("price_per_minute", (leg.price, row.terms.price), 10)?;
         here.same_money("connection_fee", (leg.fee, row.terms.fee), 10)?;
-        let too_large = |column, stored: i128| here.differs(column, &stored, &"a number that can be counted");
-        let billed = row.terms.billed(leg.duration).ok_or_else(|| too_large("billed_seconds", leg.billed.into()))?;
+        let too_large =
+            |column, stored: i128| here.differs(column, &stored, &"a number that can be counted");
+        let billed = row
+            .terms
+            .billed(leg.duration)
+            .ok_or_else(|| too_large("billed_seconds", leg.billed.into()))?;
         here.same_count("billed_seconds", leg.billed, billed)?;
-        let amount = self.amount(&row.terms, billed).ok_or_else(|| too_large("amount", leg.amount))?;
+        let amount =
+            self.amount(&row.terms, billed).ok_or_else(|| too_large("amount", leg.amount))?;
         here.same_money("amount", (leg.amount, amount), 8)?;
         Ok(amount)
     }
@@ -329,28 +356,44 @@ fn check_copies(call: &Call<'_>, leg: &Leg<'_>, scenario: &Scenario) -> Result<(
     here.same("parent_call_sid", leg.parent_call_sid, call.parent_call_sid)?;
     here.same("account_sid", leg.account_sid, call.account_sid)?;
     if leg.start != call.start {
-        return Err(here.differs("start_time", &show_instant(leg.start), &show_instant(call.start)));
+        return Err(here.differs(
+            "start_time",
+            &show_instant(leg.start),
+            &show_instant(call.start),
+        ));
     }
     here.same_count("duration_seconds", leg.duration, call.duration)
 }
 
 /// Of the rows with the best prefixes, the one that the leg names, else the first. Several are
 /// equivalent if their terms are the same.
-fn row_of<'a>(leg: &Leg<'_>, wanted: &'a Wanted<'_>, deck: &'a Deck, best: &'a Best<'_>) -> Result<&'a Row, Difference> {
+fn row_of<'a>(
+    leg: &Leg<'_>,
+    wanted: &'a Wanted<'_>,
+    deck: &'a Deck,
+    best: &'a Best<'_>,
+) -> Result<&'a Row, Difference> {
     let here = Place(Some(leg.leg));
     let none = || here.differs("deck_line", &leg.deck_line, &"none");
     let first = deck.tied(best, wanted).next().ok_or_else(none)?;
     if let Some(other) = deck.tied(best, wanted).find(|row| row.terms != first.terms) {
-        let both = format!("one price: {}:{} and {}:{} differ", first.file, first.line, other.file, other.line);
+        let both = format!(
+            "one price: {}:{} and {}:{} differ",
+            first.file, first.line, other.file, other.line
+        );
         return Err(here.differs("deck_line", &leg.deck_line, &both));
     }
-    let named = deck.tied(best, wanted).find(|row| row.line == leg.deck_line && row.file == leg.deck_file);
+    let named =
+        deck.tied(best, wanted).find(|row| row.line == leg.deck_line && row.file == leg.deck_file);
     Ok(named.unwrap_or(first))
 }
 
 /// The row of the table that a call falls under, and its parties: by its root, and by the form of
 /// its target.
-fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scenario, Parties<'a>), Difference> {
+fn family<'a>(
+    call: &Call<'a>,
+    root: Option<&Root<'a>>,
+) -> Result<(&'static Scenario, Parties<'a>), Difference> {
     let here = Place(None);
     let is_child = !call.parent_call_sid.is_empty();
     here.same("role", call.role, if is_child { "child" } else { "parent" })?;
@@ -363,14 +406,22 @@ fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scen
             }
             (Parties { root: root.scenario, a: root.from, b: root.to, c: call.to }, target)
         }
-        None if is_child => return Err(here.differs("parent_call_sid", &call.parent_call_sid, &"a root in the log")),
+        None if is_child => {
+            return Err(here.differs(
+                "parent_call_sid",
+                &call.parent_call_sid,
+                &"a root in the log",
+            ));
+        }
         _ => (Parties { root: call.scenario, a: call.from, b: call.to, c: "" }, "none"),
     };
     let scenario = TABLE.iter().find(|row| row.root == parties.root && row.target == target);
     let scenario = scenario.ok_or_else(|| match root {
-        Some(root) if is_child => {
-            here.differs("parent_call_sid", &call.parent_call_sid, &format!("a root, not {}", root.scenario))
-        }
+        Some(root) if is_child => here.differs(
+            "parent_call_sid",
+            &call.parent_call_sid,
+            &format!("a root, not {}", root.scenario),
+        ),
         _ => here.differs("scenario", &call.scenario, &"termination or origination"),
     })?;
     here.same("scenario", call.scenario, scenario.id)?;
@@ -382,8 +433,18 @@ fn family<'a>(call: &Call<'a>, root: Option<&Root<'a>>) -> Result<(&'static Scen
 struct Place(Option<i64>);
 
 impl Place {
-    fn differs(self, column: &'static str, stored: &dyn ToString, expected: &dyn ToString) -> Difference {
-        Difference { leg: self.0, column, stored: stored.to_string(), expected: expected.to_string() }
+    fn differs(
+        self,
+        column: &'static str,
+        stored: &dyn ToString,
+        expected: &dyn ToString,
+    ) -> Difference {
+        Difference {
+            leg: self.0,
+            column,
+            stored: stored.to_string(),
+            expected: expected.to_string(),
+        }
     }
 
     /// Empty texts are compared first: they have no memory address, and comparing bytes there is
@@ -396,12 +457,22 @@ impl Place {
         }
     }
 
-    fn same_count(self, column: &'static str, stored: i64, expected: i64) -> Result<(), Difference> {
+    fn same_count(
+        self,
+        column: &'static str,
+        stored: i64,
+        expected: i64,
+    ) -> Result<(), Difference> {
         if stored == expected { Ok(()) } else { Err(self.differs(column, &stored, &expected)) }
     }
 
     /// Money as stored and as expected, in units of `decimals` decimals.
-    fn same_money(self, column: &'static str, (stored, expected): (i128, i128), decimals: usize) -> Result<(), Difference> {
+    fn same_money(
+        self,
+        column: &'static str,
+        (stored, expected): (i128, i128),
+        decimals: usize,
+    ) -> Result<(), Difference> {
         if stored == expected {
             return Ok(());
         }

@@ -155,10 +155,18 @@ impl Tariff {
         }
         let decks: Result<Vec<Deck>, String> = folders
             .iter()
-            .map(|(folder, files)| Deck::load(if folder.is_empty() { own_name } else { folder }, folder, files))
+            .map(|(folder, files)| {
+                Deck::load(if folder.is_empty() { own_name } else { folder }, folder, files)
+            })
             .collect();
-        let mut tariff =
-            Self { decks: decks?, accounts: HashMap::new(), default: None, decimals, rounding, withheld: Vec::new() };
+        let mut tariff = Self {
+            decks: decks?,
+            accounts: HashMap::new(),
+            default: None,
+            decimals,
+            rounding,
+            withheld: Vec::new(),
+        };
         tariff.default = if tariff.decks.len() == 1 { Some(0) } else { tariff.named("default") };
         tariff.accounts = tariff.read_accounts(accounts_csv.unwrap_or("account_sid"))?;
         Ok(tariff)
@@ -172,11 +180,14 @@ impl Tariff {
 
     fn read_accounts(&self, csv: &str) -> Result<HashMap<String, usize>, String> {
         let mut accounts = HashMap::new();
-        let sheet = Sheet::with_column(csv, "accountsid").map_err(|problem| format!("accounts.csv: {problem}"))?;
+        let sheet = Sheet::with_column(csv, "accountsid")
+            .map_err(|problem| format!("accounts.csv: {problem}"))?;
         for record in &sheet.records {
             let (sid, deck) = (sheet.listed(record, "accountsid"), sheet.listed(record, "deck"));
             if !deck.is_empty() {
-                let found = self.named(deck).ok_or_else(|| format!("accounts.csv:{}: there is no deck `{deck}`", record.line))?;
+                let found = self.named(deck).ok_or_else(|| {
+                    format!("accounts.csv:{}: there is no deck `{deck}`", record.line)
+                })?;
                 accounts.insert(sid.to_owned(), found);
             }
         }
@@ -192,7 +203,8 @@ impl Tariff {
     /// Fee + price of a minute x billed seconds / 60, exact, then rounded once; in units of 1e-8.
     /// None: too large.
     pub(super) fn amount(&self, terms: &Terms, billed: i64) -> Option<i128> {
-        let sixtieths = terms.fee.checked_mul(60)?.checked_add(terms.price.checked_mul(i128::from(billed))?)?;
+        let sixtieths =
+            terms.fee.checked_mul(60)?.checked_add(terms.price.checked_mul(i128::from(billed))?)?;
         let step = 60 * 10_i128.pow(10 - self.decimals);
         let (down, rest) = (sixtieths / step, sixtieths % step);
         let goes_up = match self.rounding {
@@ -206,9 +218,12 @@ impl Tariff {
 
 impl Deck {
     fn load(folder: &str, path: &str, files: &BTreeMap<&str, &[u8]>) -> Result<Self, String> {
-        let toml_path = if path.is_empty() { "deck.toml".to_owned() } else { format!("{path}/deck.toml") };
-        let toml = files.get(toml_path.as_str()).ok_or_else(|| format!("{toml_path} is missing"))?;
-        let toml: DeckToml = toml::from_str(utf8(toml, &toml_path)?).map_err(|problem| format!("{toml_path}: {problem}"))?;
+        let toml_path =
+            if path.is_empty() { "deck.toml".to_owned() } else { format!("{path}/deck.toml") };
+        let toml =
+            files.get(toml_path.as_str()).ok_or_else(|| format!("{toml_path} is missing"))?;
+        let toml: DeckToml = toml::from_str(utf8(toml, &toml_path)?)
+            .map_err(|problem| format!("{toml_path}: {problem}"))?;
         let defaults = Terms {
             price: 0,
             fee: money(toml.connection_fee.as_deref().unwrap_or("0").trim())
@@ -227,20 +242,32 @@ impl Deck {
             rows: Vec::new(),
         };
         for (path, bytes) in files.iter().filter(|(path, _)| **path != toml_path) {
-            let sheet = Sheet::read(utf8(bytes, path)?).map_err(|problem| format!("{path}: {problem}"))?;
-            if let Some(unknown) = sheet.header.iter().find(|title| !COLUMNS.contains(&title.as_str())) {
+            let sheet =
+                Sheet::read(utf8(bytes, path)?).map_err(|problem| format!("{path}: {problem}"))?;
+            if let Some(unknown) =
+                sheet.header.iter().find(|title| !COLUMNS.contains(&title.as_str()))
+            {
                 return Err(format!("{path}: the column `{unknown}` is not known"));
             }
             for record in &sheet.records {
-                let read = deck.add(path, record.line, &|column| sheet.cell(record, column), &defaults);
-                read.map_err(|column| format!("{path}:{}: {column} is not understood", record.line))?;
+                let read =
+                    deck.add(path, record.line, &|column| sheet.cell(record, column), &defaults);
+                read.map_err(|column| {
+                    format!("{path}:{}: {column} is not understood", record.line)
+                })?;
             }
         }
         Ok(deck)
     }
 
     /// Adds a line of a price list; the error is the column that is not understood.
-    fn add<'a>(&mut self, file: &str, line: i64, cell: &dyn Fn(&str) -> &'a str, defaults: &Terms) -> Result<(), &'static str> {
+    fn add<'a>(
+        &mut self,
+        file: &str,
+        line: i64,
+        cell: &dyn Fn(&str) -> &'a str,
+        defaults: &Terms,
+    ) -> Result<(), &'static str> {
         let seconds = |column, default| match cell(column) {
             "" => Ok(default),
             text => text.parse::<u32>().map_err(|_| column),
@@ -272,7 +299,9 @@ impl Deck {
             "origination" => &mut self.origination,
             _ => return Err("service"),
         };
-        for destination in prefixes(cell("destinationprefixes"), true).ok_or("destinationprefixes")? {
+        for destination in
+            prefixes(cell("destinationprefixes"), true).ok_or("destinationprefixes")?
+        {
             self.longest = self.longest.max(destination.len());
             let rows = index.entry(destination).or_default();
             if !rows.contains(&self.rows.len()) {
@@ -288,7 +317,8 @@ impl Deck {
     /// The longest destination prefix among the rows that are in force and that the origin may use;
     /// then the longest origin prefix among these.
     pub(super) fn find(&self, wanted: &Wanted<'_>) -> Option<Best<'_>> {
-        let index = if wanted.service == "origination" { &self.origination } else { &self.termination };
+        let index =
+            if wanted.service == "origination" { &self.origination } else { &self.termination };
         let with_destination = |prefix: &str| {
             let (destination, rows) = index.get_key_value(prefix)?;
             let origins = rows.iter().filter_map(|row| self.rows.get(*row)?.origin_for(wanted));
@@ -305,9 +335,15 @@ impl Deck {
 
     /// The rows that have both prefixes: one, or equal ones. Two prefixes of one origin are the
     /// same if they have the same length.
-    pub(super) fn tied<'a>(&'a self, best: &'a Best<'_>, wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a Row> {
+    pub(super) fn tied<'a>(
+        &'a self,
+        best: &'a Best<'_>,
+        wanted: &'a Wanted<'_>,
+    ) -> impl Iterator<Item = &'a Row> {
         let rows = best.rows.iter().filter_map(|row| self.rows.get(*row));
-        rows.filter(|row| row.origin_for(wanted).is_some_and(|origin| origin.len() == best.origin.len()))
+        rows.filter(|row| {
+            row.origin_for(wanted).is_some_and(|origin| origin.len() == best.origin.len())
+        })
     }
 }
 
@@ -315,7 +351,8 @@ impl Row {
     /// The longest origin prefix that lets the origin use this row, empty for any origin; None if
     /// the origin may not, or the row is not in force.
     fn origin_for(&self, wanted: &Wanted<'_>) -> Option<&str> {
-        let is_in_force = self.from.is_none_or(|from| from <= wanted.at) && self.to.is_none_or(|to| wanted.at < to);
+        let is_in_force = self.from.is_none_or(|from| from <= wanted.at)
+            && self.to.is_none_or(|to| wanted.at < to);
         if !is_in_force {
             return None;
         }
@@ -344,7 +381,8 @@ impl Terms {
 
 /// The content of a row, for the property that holds both raters to one grammar: line, description,
 /// true for a termination, price, fee, seconds, destinations, origins, from, to.
-pub type SaidByRow = (i64, String, bool, i128, i128, [u32; 3], BTreeSet<String>, BTreeSet<String>, i64, i64);
+pub type SaidByRow =
+    (i64, String, bool, i128, i128, [u32; 3], BTreeSet<String>, BTreeSet<String>, i64, i64);
 
 impl Tariff {
     /// The content of each row of the first deck.
@@ -353,7 +391,11 @@ impl Tariff {
         let deck = &self.decks[0];
         let row = |(at, row): (usize, &Row)| {
             let under = |index: &HashMap<String, Vec<usize>>| -> BTreeSet<String> {
-                index.iter().filter(|(_, rows)| rows.contains(&at)).map(|(prefix, _)| prefix.clone()).collect()
+                index
+                    .iter()
+                    .filter(|(_, rows)| rows.contains(&at))
+                    .map(|(prefix, _)| prefix.clone())
+                    .collect()
             };
             let (termination, origination) = (under(&deck.termination), under(&deck.origination));
             let Terms { price, fee, initial, increment, minimum } = row.terms;
@@ -408,9 +450,14 @@ mod tests {
             let problem = load(toml, row, 5, "half-up").expect_err("a refusal");
             assert!(problem.contains(what), "{problem}");
         }
-        for toml in ["", "currency = \"USD\"\nprice = \"1\"", "currency = \"USD\"\nconnection_fee = 0.1"] {
+        for toml in
+            ["", "currency = \"USD\"\nprice = \"1\"", "currency = \"USD\"\nconnection_fee = 0.1"]
+        {
             assert!(load(toml, "x,1,,1,,,", 5, "half-up").is_err(), "{toml}");
         }
-        assert!(load(toml, "x,1,,1,,,", 9, "half-up").is_err() && load(toml, "x,1,,1,,,", 5, "down").is_err());
+        assert!(
+            load(toml, "x,1,,1,,,", 9, "half-up").is_err()
+                && load(toml, "x,1,,1,,,", 5, "down").is_err()
+        );
     }
 }

@@ -24,7 +24,10 @@ impl Sheet {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let sheet = Self::with_delimiter(text, ',')?;
         let header = &sheet.header;
-        match (1..).zip(header).find(|(after, title)| header.iter().skip(*after).any(|other| other == *title)) {
+        match (1..)
+            .zip(header)
+            .find(|(after, title)| header.iter().skip(*after).any(|other| other == *title))
+        {
             Some((_, twice)) => Err(format!("has the column `{twice}` twice")),
             None => Ok(sheet),
         }
@@ -46,9 +49,15 @@ impl Sheet {
         if records.is_empty() {
             return Err("is empty".to_owned());
         }
-        let header: Vec<String> = records.remove(0).cells.iter().map(|title| plain(title)).collect();
+        let header: Vec<String> =
+            records.remove(0).cells.iter().map(|title| plain(title)).collect();
         match records.iter().find(|record| record.cells.len() != header.len()) {
-            Some(record) => Err(format!("line {}: has {} cells, expected {}", record.line, record.cells.len(), header.len())),
+            Some(record) => Err(format!(
+                "line {}: has {} cells, expected {}",
+                record.line,
+                record.cells.len(),
+                header.len()
+            )),
             None => Ok(Self { header, records }),
         }
     }
@@ -63,7 +72,9 @@ impl Sheet {
     /// The cell of a record in a list that people keep: characters of no width count as white space
     /// too.
     pub(super) fn listed<'a>(&self, record: &'a Record, column: &str) -> &'a str {
-        self.cell(record, column).trim_matches(|c: char| c.is_whitespace() || ['\u{200b}', '\u{2060}', '\u{feff}'].contains(&c))
+        self.cell(record, column).trim_matches(|c: char| {
+            c.is_whitespace() || ['\u{200b}', '\u{2060}', '\u{feff}'].contains(&c)
+        })
     }
 }
 
@@ -118,7 +129,8 @@ fn records(text: &str, delimiter: char) -> Vec<Record> {
 /// starts with 0.
 pub(super) fn prefixes(list: &str, may_be_emergency: bool) -> Option<Vec<String>> {
     let is_prefix = |text: &str| {
-        let is_digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_digits =
+            (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         is_digits || (may_be_emergency && text == "emergency")
     };
     let prefix = |text: &str| Some(text.trim().to_ascii_lowercase()).filter(|text| is_prefix(text));
@@ -132,7 +144,9 @@ pub(super) fn money(text: &str) -> Option<i128> {
         return money(nothing).filter(|units| *units == 0 && !nothing.starts_with('-'));
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_plain = [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_plain = [whole, fraction]
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     if !is_plain || whole.len() > 8 || fraction.len() > 10 {
         return None;
@@ -154,13 +168,16 @@ pub(super) fn instant(text: &str) -> Option<i64> {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
     }
     let upper = text.to_ascii_uppercase();
-    let zoned =
-        upper.strip_suffix(" UTC").or_else(|| upper.strip_suffix(" GMT")).map(|time| format!("{} +0000", time.trim_end()));
+    let zoned = upper
+        .strip_suffix(" UTC")
+        .or_else(|| upper.strip_suffix(" GMT"))
+        .map(|time| format!("{} +0000", time.trim_end()));
     let text = zoned.as_deref().unwrap_or(text);
     let upper = text.to_ascii_uppercase();
     // Between date and time `T` or a blank; seconds or none; the offset at once or after a blank.
     let formats = ["T", " "].into_iter().flat_map(|between| {
-        ["%H:%M:%S%.f%#z", "%H:%M%#z", "%H:%M:%S%.f %#z", "%H:%M %#z"].map(|time| format!("%Y-%m-%d{between}{time}"))
+        ["%H:%M:%S%.f%#z", "%H:%M%#z", "%H:%M:%S%.f %#z", "%H:%M %#z"]
+            .map(|time| format!("%Y-%m-%d{between}{time}"))
     });
     let mut formats = formats.chain(["%Y%m%dT%H%M%S%.f%#z".to_owned()]);
     let iso = |format: String| DateTime::parse_from_str(&upper, &format).ok();
@@ -171,13 +188,18 @@ pub(super) fn instant(text: &str) -> Option<i64> {
 /// An instant for people.
 pub(super) fn show_instant(micros: i64) -> String {
     let instant = DateTime::from_timestamp_micros(micros);
-    instant.map_or_else(|| format!("{micros} us"), |instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    instant.map_or_else(
+        || format!("{micros} us"),
+        |instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+    )
 }
 
 /// True if a text is `+` and 7 to 15 digits, the first not 0.
 pub(super) fn is_number(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+        (7..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
@@ -192,7 +214,10 @@ pub(super) fn number_of_target(text: &str) -> Cow<'_, str> {
     if is_number(text) {
         return Cow::Borrowed(text);
     }
-    let user = text.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+    let user = text
+        .split_once(':')
+        .and_then(|(_, rest)| rest.split_once('@'))
+        .map_or("", |(user, _)| user);
     // Parameters after a `;` belong to the user part, but not to its number.
     let user = user.split_once(';').map_or(user, |(user, _)| user);
     match if is_sip(text) { dialled(user) } else { None } {
@@ -239,11 +264,15 @@ mod tests {
 
     #[test]
     fn lines_are_counted_in_the_file() {
-        let text = "\u{feff}A B,c/D\r\n\n\"two\r\nlines, \"\"so\"\"\",1\r\n\r\n\n x ,\"\"\n\"\",in\"side";
+        let text =
+            "\u{feff}A B,c/D\r\n\n\"two\r\nlines, \"\"so\"\"\",1\r\n\r\n\n x ,\"\"\n\"\",in\"side";
         let sheet = Sheet::read(text).expect("a sheet");
         assert_eq!(sheet.header, ["ab", "cd"]);
-        let read: Vec<(i64, &str, &str)> =
-            sheet.records.iter().map(|record| (record.line, sheet.cell(record, "ab"), sheet.cell(record, "cd"))).collect();
+        let read: Vec<(i64, &str, &str)> = sheet
+            .records
+            .iter()
+            .map(|record| (record.line, sheet.cell(record, "ab"), sheet.cell(record, "cd")))
+            .collect();
         assert_eq!(read, [(3, "two\r\nlines, \"so\"", "1"), (7, "x", ""), (8, "", "in\"side")]);
         for bad in ["", "a,A\n1,2", "a,b\n1", "a\n1,2"] {
             assert!(Sheet::read(bad).is_err(), "{bad}");
@@ -252,15 +281,34 @@ mod tests {
 
     #[test]
     fn money_is_a_plain_decimal_number() {
-        let good =
-            [("0", 0), ("0.0100", 100_000_000), ("12345678.0000000001", 123_456_780_000_000_001), ("007.5", 75_000_000_000)];
+        let good = [
+            ("0", 0),
+            ("0.0100", 100_000_000),
+            ("12345678.0000000001", 123_456_780_000_000_001),
+            ("007.5", 75_000_000_000),
+        ];
         for (text, units) in good {
             assert_eq!(money(text), Some(units), "{text}");
         }
         for nothing in ["-0", "-0.0", "-00.000"] {
             assert_eq!(money(nothing), Some(0), "{nothing}");
         }
-        for bad in ["", ".", ".5", "5.", "-", "--0", "-0.1", "-1", "+1", "1e3", "1,5", "0.00000000001", "100000000", "\u{661}"] {
+        for bad in [
+            "",
+            ".",
+            ".5",
+            "5.",
+            "-",
+            "--0",
+            "-0.1",
+            "-1",
+            "+1",
+            "1e3",
+            "1,5",
+            "0.00000000001",
+            "100000000",
+            "\u{661}",
+        ] {
             assert_eq!(money(bad), None, "{bad}");
         }
     }
@@ -268,9 +316,24 @@ mod tests {
     #[test]
     fn a_date_is_its_first_instant() {
         let start = Some(1_795_132_800_000_000);
-        let forms = ["2026-11-20", "2026-11-20T00:00:00Z", "2026-11-20t00:00:00.0z", "2026-11-20 02:00:00+02:00"];
-        let others = ["2026-11-19T20:30:00-0330", "20261120T000000Z", "Fri, 20 Nov 2026 00:00:00 GMT", "2026-11-20T01:00:00+01"];
-        let later = ["2026-11-20 00:00 UTC", "2026-11-20T00:00Z", "2026-11-20 00:00:00.000 gmt", "2026-11-20 01:00:00 +0100"];
+        let forms = [
+            "2026-11-20",
+            "2026-11-20T00:00:00Z",
+            "2026-11-20t00:00:00.0z",
+            "2026-11-20 02:00:00+02:00",
+        ];
+        let others = [
+            "2026-11-19T20:30:00-0330",
+            "20261120T000000Z",
+            "Fri, 20 Nov 2026 00:00:00 GMT",
+            "2026-11-20T01:00:00+01",
+        ];
+        let later = [
+            "2026-11-20 00:00 UTC",
+            "2026-11-20T00:00Z",
+            "2026-11-20 00:00:00.000 gmt",
+            "2026-11-20 01:00:00 +0100",
+        ];
         for text in forms.into_iter().chain(others).chain(later) {
             assert_eq!(instant(text), start, "{text}");
         }

@@ -91,9 +91,18 @@ fn read(path: &Path, text: &str, strictness: Strictness) -> Result<Accounts, Fil
         let own = ["account_sid", "name", "deck"].map(plain_name);
         let details = row.all().filter(|(name, _)| !own.contains(&plain_name(name)));
         let details = details.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let account = Account { name: row.get("name").to_owned(), deck: row.get("deck").to_owned(), details, line };
+        let account = Account {
+            name: row.get("name").to_owned(),
+            deck: row.get("deck").to_owned(),
+            details,
+            line,
+        };
         if let Some(first) = accounts.insert(sid.clone(), account) {
-            return Err(FileError::new(path, format!("lists the account {sid} twice, first in line {}", first.line)).at(line));
+            return Err(FileError::new(
+                path,
+                format!("lists the account {sid} twice, first in line {}", first.line),
+            )
+            .at(line));
         }
     }
     Ok(accounts)

@@ -52,9 +52,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    let text = scalar(map.next_value::<&'de RawValue>()?.get()).map_err(serde::de::Error::custom)?;
+                    let text = scalar(map.next_value::<&'de RawValue>()?.get())
+                        .map_err(serde::de::Error::custom)?;
                     if record.keys.has(field) {
-                        return Err(serde::de::Error::custom(format!("`{}` stands twice", field.as_str())));
+                        return Err(serde::de::Error::custom(format!(
+                            "`{}` stands twice",
+                            field.as_str()
+                        )));
                     }
                     record.keys = record.keys.with(field);
                     record.texts[field as usize] = text;
@@ -70,7 +74,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
 fn scalar(raw: &str) -> Result<Cow<'_, str>, String> {
     match raw.as_bytes().first() {
         Some(b'"') if !raw.contains('\\') => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
-        Some(b'"') => serde_json::from_str::<String>(raw).map(Cow::Owned).map_err(|e| e.to_string()),
+        Some(b'"') => {
+            serde_json::from_str::<String>(raw).map(Cow::Owned).map_err(|e| e.to_string())
+        }
         Some(b'n') => Ok(Cow::Borrowed("")),
         Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw)),
         _ => Err("expected a string, a number or null".to_owned()),
@@ -136,7 +142,8 @@ impl Keys {
     #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
         self.examples.values().map(|example| {
-            let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+            let names: BTreeMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_str(example).unwrap_or_default();
             names.into_keys().map(Cow::into_owned).collect()
         })
     }
@@ -151,7 +158,8 @@ impl Keys {
     pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
         // A file without records lacks nothing.
         let Some(example) = self.examples.values().next() else { return Ok(()) };
-        let names: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(example).unwrap_or_default();
+        let names: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(example).unwrap_or_default();
         let mut all: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
         for field in Field::ALL.into_iter().filter(|field| self.found.has(*field)) {
             all.push(field.as_str());
@@ -163,8 +171,10 @@ impl Keys {
         if !self.found.has(Field::Sid)
             && let Some((name, _)) = names.iter().find(|(_, value)| looks_like_a_call(value.get()))
         {
-            let problem = format!("is not a call file: its records are envelopes, with the call in `{name}`");
-            return Err(FileError::new(path, problem).hint(format!("take the calls out, one a line: jq -c .{name} FILE")));
+            let problem =
+                format!("is not a call file: its records are envelopes, with the call in `{name}`");
+            return Err(FileError::new(path, problem)
+                .hint(format!("take the calls out, one a line: jq -c .{name} FILE")));
         }
         let problem = if self.found.has(Field::Sid) {
             format!("cannot be billed: no record has the key: {missing}")
@@ -185,7 +195,10 @@ fn line_end(block: &[u8]) -> u8 {
 #[must_use]
 pub fn line_text(block: &[u8], place: usize) -> String {
     let end = line_end(block);
-    let line = block[place..].split(|b| *b == end).find(|line| !line.trim_ascii().is_empty()).unwrap_or(b"");
+    let line = block[place..]
+        .split(|b| *b == end)
+        .find(|line| !line.trim_ascii().is_empty())
+        .unwrap_or(b"");
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
 
@@ -200,7 +213,12 @@ pub fn parse_lines(bytes: &[u8], policy: &Policy) -> (Calls, Keys) {
         let end = memchr::memchr(line_end, &bytes[start..]).map_or(bytes.len(), |at| start + at);
         let line = bytes[start..end].trim_ascii();
         if !line.is_empty() {
-            let found = push_object(line, must_fit(start, "a block is shorter than 4 GiB"), policy, &mut calls);
+            let found = push_object(
+                line,
+                must_fit(start, "a block is shorter than 4 GiB"),
+                policy,
+                &mut calls,
+            );
             keys.add(found, line);
         }
         start = end + 1;
@@ -229,7 +247,8 @@ pub enum Shape {
 #[must_use]
 pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     let text = beginning.trim_ascii_start();
-    let (first, rest) = text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
+    let (first, rest) =
+        text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
     let next = rest.trim_ascii_start().first();
     let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
     // The first line of a document over many lines ends where JSON goes on; that of a broken record
@@ -274,8 +293,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
                     bytes += value.get().len();
                     values.push(value);
                     if values.len() > FEW && bytes < values.len() * SHORTEST {
-                        let problem =
-                            format!("its values have fewer than {SHORTEST} bytes on average, so that they are no calls");
+                        let problem = format!(
+                            "its values have fewer than {SHORTEST} bytes on average, so that they \
+                             are no calls"
+                        );
                         return Err(serde::de::Error::custom(problem));
                     }
                 }
@@ -308,7 +329,11 @@ impl Page<'_> {
     fn links(&self) -> Links {
         let meta = |name: &str| self.meta.as_ref().and_then(|meta| meta.get(name));
         let text = |own: &Option<Value>, name: &str| {
-            own.as_ref().or_else(|| meta(name)).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
+            own.as_ref()
+                .or_else(|| meta(name))
+                .and_then(Value::as_str)
+                .filter(|text| !text.trim().is_empty())
+                .map(str::to_owned)
         };
         Links {
             uri: text(&self.uri, "url"),
@@ -348,18 +373,25 @@ impl Links {
     /// The neighbours of the page that are not among `pages`, and their addresses; a previous page
     /// without an address is given by its number.
     pub fn missing(&self, pages: &[Self]) -> impl Iterator<Item = (Neighbour, String)> {
-        let next = self.next_page_uri.clone().filter(|_| !pages.iter().any(|page| self.is_before(page)));
-        let number = self.page.and_then(|page| page.checked_sub(1)).map(|page| format!("page {page}"));
+        let next =
+            self.next_page_uri.clone().filter(|_| !pages.iter().any(|page| self.is_before(page)));
+        let number =
+            self.page.and_then(|page| page.checked_sub(1)).map(|page| format!("page {page}"));
         let previous = self.previous_page_uri.clone().or(number);
         let previous = previous.filter(|_| !pages.iter().any(|page| page.is_before(self)));
-        next.map(|uri| (Neighbour::Next, uri)).into_iter().chain(previous.map(|uri| (Neighbour::Previous, uri)))
+        next.map(|uri| (Neighbour::Next, uri))
+            .into_iter()
+            .chain(previous.map(|uri| (Neighbour::Previous, uri)))
     }
 
     /// True if `other` comes next: by the address that either gives of the other, or by their
     /// numbers.
     fn is_before(&self, other: &Self) -> bool {
         let is = |named: &Option<String>, uri: &Option<String>| named.is_some() && named == uri;
-        let follows = self.page.zip(other.page).is_some_and(|(this, other)| this.checked_add(1) == Some(other));
+        let follows = self
+            .page
+            .zip(other.page)
+            .is_some_and(|(this, other)| this.checked_add(1) == Some(other));
         is(&self.next_page_uri, &other.uri)
             || is(&other.previous_page_uri, &self.uri)
             || follows && other.first_page_uri == self.first_page_uri
@@ -400,13 +432,20 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
                 links = Some(page.links());
                 page.calls.expect("a page has calls: it was looked at").0
             }
-            None if looks_like_a_call(trimmed) => vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?],
-            None => return Err(refuse("it is an object without `calls`, and no call itself".to_owned())),
+            None if looks_like_a_call(trimmed) => {
+                vec![serde_json::from_str(trimmed).map_err(|e| broken(&e))?]
+            }
+            None => {
+                return Err(refuse(
+                    "it is an object without `calls`, and no call itself".to_owned(),
+                ));
+            }
         }
     } else {
         return Err(refuse("it is neither an object nor an array".to_owned()));
     };
-    let place = |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
+    let place =
+        |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
     Ok(Document { calls: items.into_iter().map(place).collect(), links })
 }
 
@@ -414,9 +453,13 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
 #[allow(clippy::disallowed_methods, reason = "what is malformed has no keys")]
 fn looks_like_a_call(text: &str) -> bool {
     // A field of the wrong type is a bad record, not a foreign file.
-    let names = serde_json::from_str::<std::collections::BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
+    let names = serde_json::from_str::<std::collections::BTreeMap<Cow<'_, str>, &RawValue>>(text)
+        .unwrap_or_default();
     let known = |field: Field| names.keys().any(|name| Field::named(name) == Some(field));
-    known(Field::Sid) && [Field::Status, Field::StartTime, Field::To, Field::From, Field::Direction].into_iter().any(known)
+    known(Field::Sid)
+        && [Field::Status, Field::StartTime, Field::To, Field::From, Field::Direction]
+            .into_iter()
+            .any(known)
 }
 
 #[cfg(test)]
@@ -434,7 +477,15 @@ mod tests {
         assert_eq!(fields.get(Field::Duration), "370");
         assert_eq!(fields.get(Field::To), "+14");
         assert_eq!(fields.get(Field::From), "");
-        for bad in [r#"{"sid":true}"#, r#"{"sid":"a","SID":"b"}"#, r#"{"sid":{}}"#, "[]", "{", "1", r#"{"sid":"a"} x"#] {
+        for bad in [
+            r#"{"sid":true}"#,
+            r#"{"sid":"a","SID":"b"}"#,
+            r#"{"sid":{}}"#,
+            "[]",
+            "{",
+            "1",
+            r#"{"sid":"a"} x"#,
+        ] {
             assert!(parse_object(bad).is_err(), "{bad}");
         }
     }
@@ -450,8 +501,14 @@ mod tests {
         assert_eq!(shape(b"{\"calls\":[]}", "jsonl"), Shape::Document);
         assert_eq!(shape(b"{\n  \"calls\": [\n    {}]}", "jsonl"), Shape::Document);
         assert_eq!(shape(b"{\"sid\":\"CA\n{\"sid\":\"CA1\"}", "json"), Shape::Lines);
-        assert_eq!(shape(b"{\"page\":0,\"calls\": [\n{\"sid\":\"CA1\"},\n{\"sid\":\"CA2\"}\n]}", "jsonl"), Shape::Document);
-        assert_eq!(shape(&[b"{\"calls\":[".as_slice(), &vec![b' '; LONGEST_LINE]].concat(), "jsonl"), Shape::Document);
+        assert_eq!(
+            shape(b"{\"page\":0,\"calls\": [\n{\"sid\":\"CA1\"},\n{\"sid\":\"CA2\"}\n]}", "jsonl"),
+            Shape::Document
+        );
+        assert_eq!(
+            shape(&[b"{\"calls\":[".as_slice(), &vec![b' '; LONGEST_LINE]].concat(), "jsonl"),
+            Shape::Document
+        );
         assert_eq!(shape(line.as_bytes(), "jsonl"), Shape::Lines);
     }
 
@@ -468,7 +525,12 @@ mod tests {
             assert_eq!(found(bad), None, "{bad}");
         }
         let nothings = format!("[{}]", vec!["{}"; FEW + 1].join(","));
-        assert!(document(path, &nothings).unwrap_err().to_string().contains("fewer than 48 bytes on average"));
+        assert!(
+            document(path, &nothings)
+                .unwrap_err()
+                .to_string()
+                .contains("fewer than 48 bytes on average")
+        );
         let text = format!(" [{call}, {call}]");
         let items = document(path, &text).unwrap().calls;
         assert_eq!(&text[items[1].0..items[1].0 + call.len()], call);

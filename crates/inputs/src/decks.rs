@@ -51,10 +51,14 @@ impl Decks {
     pub fn notes(&self, folder: &Path) -> impl Iterator<Item = String> {
         let of_deck = |deck: &Deck| {
             let used: BTreeSet<u32> = deck.rates.iter().map(|rate| rate.file).collect();
-            let is_empty = |(number, name): (u32, &String)| (!used.contains(&number)).then(|| name.clone());
+            let is_empty =
+                |(number, name): (u32, &String)| (!used.contains(&number)).then(|| name.clone());
             (0..).zip(&deck.files).filter_map(is_empty).collect::<Vec<String>>()
         };
-        self.decks.iter().flat_map(of_deck).map(|name| no_row(&folder.join(name), "it prices no number"))
+        self.decks
+            .iter()
+            .flat_map(of_deck)
+            .map(|name| no_row(&folder.join(name), "it prices no number"))
     }
 
     /// The deck of accounts that name none: `default`, or the only one.
@@ -105,17 +109,22 @@ pub fn load(folder: &Path) -> Result<Decks, FileError> {
 pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileError> {
     let mut files = BTreeMap::new();
     if !folder.is_dir() {
-        return Err(FileError::new(folder, "is no folder; expected a deck (deck.toml and CSV files), or a folder per deck"));
+        return Err(FileError::new(
+            folder,
+            "is no folder; expected a deck (deck.toml and CSV files), or a folder per deck",
+        ));
     }
     let own = folder_files(folder)?;
     let subs = sub_folders(folder)?;
     let is_toml = |path: &PathBuf| path.file_name().is_some_and(|name| name == "deck.toml");
     let nested = subs.iter().find(|sub| sub.join("deck.toml").is_file());
     if let (true, Some(nested)) = (own.iter().any(is_toml), nested) {
-        let problem = format!("stands beside the deck {}: is the folder one deck, or does it hold decks?", nested.display());
-        return Err(
-            FileError::new(&folder.join("deck.toml"), problem).hint("move its files into a folder of their own, named `default`")
+        let problem = format!(
+            "stands beside the deck {}: is the folder one deck, or does it hold decks?",
+            nested.display()
         );
+        return Err(FileError::new(&folder.join("deck.toml"), problem)
+            .hint("move its files into a folder of their own, named `default`"));
     }
     if nested.is_none() && own.iter().any(|path| is_deck_file(path)) {
         collect(folder, "", &own, &mut files)?;
@@ -129,7 +138,12 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
         }
     }
     refuse_left_out(folder, folder, &files)?;
-    let real_name = || folder.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let real_name = || {
+        folder
+            .canonicalize()
+            .ok()
+            .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
+    };
     let own_name = own_name.map(str::to_owned).or_else(real_name);
     from_files(folder, own_name.as_deref().unwrap_or(""), files)
 }
@@ -139,22 +153,36 @@ pub fn load_named(folder: &Path, own_name: Option<&str>) -> Result<Decks, FileEr
 ///
 /// # Errors
 /// As [`load`].
-pub fn from_files(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Decks, FileError> {
+pub fn from_files(
+    folder: &Path,
+    own_name: &str,
+    files: BTreeMap<String, Vec<u8>>,
+) -> Result<Decks, FileError> {
     build(folder, own_name, files, Strictness::Full)
 }
 
-fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, strictness: Strictness) -> Result<Decks, FileError> {
+fn build(
+    folder: &Path,
+    own_name: &str,
+    files: BTreeMap<String, Vec<u8>>,
+    strictness: Strictness,
+) -> Result<Decks, FileError> {
     let mut by_deck: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
     for (path, bytes) in &files {
         let (deck, name) = path.rsplit_once('/').unwrap_or(("", path));
         by_deck.entry(deck).or_default().push((name, bytes));
     }
     if by_deck.is_empty() {
-        return Err(FileError::new(folder, "has no deck: no CSV file in it, nor in the folders below")
-            .hint("a deck is deck.toml and CSV files under the carrier's price list header"));
+        return Err(FileError::new(
+            folder,
+            "has no deck: no CSV file in it, nor in the folders below",
+        )
+        .hint("a deck is deck.toml and CSV files under the carrier's price list header"));
     }
-    let mut decks =
-        Decks { hash: hash_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))), ..Decks::default() };
+    let mut decks = Decks {
+        hash: hash_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))),
+        ..Decks::default()
+    };
     for (name, deck_files) in by_deck {
         let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
         let folder_name = if name.is_empty() { own_name } else { name };
@@ -166,10 +194,12 @@ fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, strict
         }
         deck.hash = hash_files(deck_files.iter().copied());
         if let Some(twin) = decks.decks.iter().position(|other| other.name == deck.name) {
-            let problem = format!("has the name `{}`, as the deck in `{}` has", deck.name, decks.folders[twin]);
-            return Err(
-                FileError::new(&path.join("deck.toml"), problem).hint("legs name their deck: each needs a name of its own")
+            let problem = format!(
+                "has the name `{}`, as the deck in `{}` has",
+                deck.name, decks.folders[twin]
             );
+            return Err(FileError::new(&path.join("deck.toml"), problem)
+                .hint("legs name their deck: each needs a name of its own"));
         }
         decks.decks.push(deck);
         decks.folders.push(folder_name.to_owned());
@@ -179,7 +209,8 @@ fn build(folder: &Path, own_name: &str, files: BTreeMap<String, Vec<u8>>, strict
 }
 
 fn is_deck_file(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) || path.file_name().is_some_and(|n| n == "deck.toml")
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+        || path.file_name().is_some_and(|n| n == "deck.toml")
 }
 
 fn folder_files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
@@ -217,7 +248,11 @@ fn all_entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 
 /// Refuses a table in a place or under a name that no deck's table has: it would be no part of a
 /// deck, though it was put there to be one.
-fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+fn refuse_left_out(
+    top: &Path,
+    folder: &Path,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), FileError> {
     for path in all_entries(folder)?.into_iter().filter(|path| path.is_file()) {
         let below = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let is_of_deck = is_deck_file(&path) && !is_hidden(&path);
@@ -228,33 +263,51 @@ fn refuse_left_out(top: &Path, folder: &Path, files: &BTreeMap<String, Vec<u8>>)
     }
     // The files of a version control system are its own business.
     let is_own = |path: &&PathBuf| {
-        path.is_dir() && path.file_name().is_none_or(|name| name != ".git") && !(is_hidden(path) && path.is_symlink())
+        path.is_dir()
+            && path.file_name().is_none_or(|name| name != ".git")
+            && !(is_hidden(path) && path.is_symlink())
     };
     all_entries(folder)?.iter().filter(is_own).try_for_each(|sub| refuse_left_out(top, sub, files))
 }
 
 /// True if a file begins as a deck's table does. Backup copies of editors and people are skipped.
 fn is_price_list(path: &Path) -> bool {
-    if path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig") || path.to_string_lossy().ends_with('~') {
+    if path.extension().is_some_and(|e| e == "bak" || e == "old" || e == "orig")
+        || path.to_string_lossy().ends_with('~')
+    {
         return false;
     }
     let mut beginning = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut beginning));
-    let first =
-        String::from_utf8_lossy(beginning.split(|byte| *byte == b'\n').next().expect("a text that is split has a first piece"))
-            .into_owned();
-    read.is_ok() && first.split([',', ';', '\t', '|']).any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
+    let first = String::from_utf8_lossy(
+        beginning
+            .split(|byte| *byte == b'\n')
+            .next()
+            .expect("a text that is split has a first piece"),
+    )
+    .into_owned();
+    read.is_ok()
+        && first
+            .split([',', ';', '\t', '|'])
+            .any(|name| plain_name(name.trim_matches('"')) == "destinationprefixes")
 }
 
 /// Refuses a table that is no CSV file: it would be no part of a deck, though it was put there to
 /// be one.
 fn refuse_other_tables(paths: &[PathBuf]) -> Result<(), FileError> {
-    const TABLES: [&str; 11] = ["tsv", "tab", "xls", "xlsx", "ods", "parquet", "gz", "zst", "zip", "json", "jsonl"];
-    let is_table = |path: &&PathBuf| path.extension().is_some_and(|e| TABLES.iter().any(|table| e.eq_ignore_ascii_case(table)));
+    const TABLES: [&str; 11] =
+        ["tsv", "tab", "xls", "xlsx", "ods", "parquet", "gz", "zst", "zip", "json", "jsonl"];
+    let is_table = |path: &&PathBuf| {
+        path.extension().is_some_and(|e| TABLES.iter().any(|table| e.eq_ignore_ascii_case(table)))
+    };
     match paths.iter().find(is_table) {
         None => Ok(()),
-        Some(path) => Err(FileError::new(path, "would not be read: the rows of a deck stand in .csv files")
-            .hint("export it as CSV; or move it out of the folder, if it is none of the deck's")),
+        Some(path) => {
+            Err(FileError::new(path, "would not be read: the rows of a deck stand in .csv files")
+                .hint(
+                    "export it as CSV; or move it out of the folder, if it is none of the deck's",
+                ))
+        }
     }
 }
 
@@ -262,7 +315,12 @@ fn name_of(entry: &Path) -> String {
     entry.file_name().expect("an entry of a folder has a name").to_string_lossy().into_owned()
 }
 
-fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+fn collect(
+    folder: &Path,
+    deck: &str,
+    paths: &[PathBuf],
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), FileError> {
     refuse_other_tables(paths)?;
     for path in paths.iter().filter(|path| is_deck_file(path)) {
         let name = name_of(path);
@@ -270,8 +328,11 @@ fn collect(folder: &Path, deck: &str, paths: &[PathBuf], files: &mut BTreeMap<St
         files.insert(if deck.is_empty() { name } else { format!("{deck}/{name}") }, bytes);
     }
     if !paths.iter().any(|path| path.file_name().is_some_and(|n| n == "deck.toml")) {
-        return Err(FileError::new(&folder.join("deck.toml"), "is missing: the currency of these prices is not said")
-            .hint("write one with name = \"…\" and currency = \"USD\""));
+        return Err(FileError::new(
+            &folder.join("deck.toml"),
+            "is missing: the currency of these prices is not said",
+        )
+        .hint("write one with name = \"…\" and currency = \"USD\""));
     }
     Ok(())
 }
@@ -306,7 +367,11 @@ impl DeckRows {
     ///
     /// # Errors
     /// As [`archived`].
-    pub fn of_files(folder: &Path, name: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Self, FileError> {
+    pub fn of_files(
+        folder: &Path,
+        name: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, FileError> {
         let at_top = files.keys().all(|path| !path.contains('/'));
         let of_deck = files.iter().filter_map(|(path, bytes)| {
             let (deck, file) = path.rsplit_once('/').unwrap_or((name, path));
@@ -317,9 +382,16 @@ impl DeckRows {
     }
 }
 
-fn read_deck(folder: &Path, folder_name: &str, files: &[(&str, &[u8])], strictness: Strictness) -> Result<Deck, FileError> {
-    let DeckRows { name, currency, files, rows } = read_deck_rows(folder, folder_name, files, strictness)?;
-    Deck::build(name, currency, files.clone(), rows).map_err(|conflict| refuse_conflict(folder, &files, &conflict))
+fn read_deck(
+    folder: &Path,
+    folder_name: &str,
+    files: &[(&str, &[u8])],
+    strictness: Strictness,
+) -> Result<Deck, FileError> {
+    let DeckRows { name, currency, files, rows } =
+        read_deck_rows(folder, folder_name, files, strictness)?;
+    Deck::build(name, currency, files.clone(), rows)
+        .map_err(|conflict| refuse_conflict(folder, &files, &conflict))
 }
 
 fn read_deck_rows(
@@ -331,11 +403,19 @@ fn read_deck_rows(
     let toml_path = folder.join("deck.toml");
     let bytes = files.iter().find(|(name, _)| *name == "deck.toml").map(|(_, bytes)| *bytes);
     let Some(bytes) = bytes else {
-        return Err(FileError::new(&toml_path, "is missing: the currency of these prices is not said"));
+        return Err(FileError::new(
+            &toml_path,
+            "is missing: the currency of these prices is not said",
+        ));
     };
     let defaults = read_toml(&toml_path, bytes)?;
     let mut rows = Vec::new();
-    let names: Vec<String> = files.iter().map(|(name, _)| *name).filter(|name| *name != "deck.toml").map(str::to_owned).collect();
+    let names: Vec<String> = files
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name != "deck.toml")
+        .map(str::to_owned)
+        .collect();
     for (number, name) in (0..).zip(&names) {
         let bytes = files.iter().find(|(n, _)| n == name).map_or(&[][..], |(_, bytes)| *bytes);
         read_rows(&folder.join(name), bytes, (number, strictness), &defaults, &mut rows)?;
@@ -349,7 +429,11 @@ fn read_deck_rows(
 
 fn refuse_conflict(folder: &Path, names: &[String], conflict: &Conflict) -> FileError {
     let place = |(file, line): (u32, u32)| format!("{}:{line}", names[file as usize]);
-    let origin = if conflict.origin.is_empty() { "any origin".to_owned() } else { format!("origin {}", conflict.origin) };
+    let origin = if conflict.origin.is_empty() {
+        "any origin".to_owned()
+    } else {
+        format!("origin {}", conflict.origin)
+    };
     FileError::new(
         &folder.join(&names[conflict.first.0 as usize]),
         format!(
@@ -375,10 +459,15 @@ fn read_toml(path: &Path, bytes: &[u8]) -> Result<DeckToml, FileError> {
         }
     })?;
     if minor_unit_decimals(&deck.currency).is_none() {
-        return Err(FileError::new(path, format!("`{}` is no currency of ISO 4217; expected a code such as USD", deck.currency)));
+        return Err(FileError::new(
+            path,
+            format!("`{}` is no currency of ISO 4217; expected a code such as USD", deck.currency),
+        ));
     }
-    increments(deck.initial_increment, deck.increment, deck.minimum).map_err(|problem| FileError::new(path, problem))?;
-    Price::parse(&deck.connection_fee).map_err(|e| FileError::new(path, format!("connection_fee: {e}")))?;
+    increments(deck.initial_increment, deck.increment, deck.minimum)
+        .map_err(|problem| FileError::new(path, problem))?;
+    Price::parse(&deck.connection_fee)
+        .map_err(|e| FileError::new(path, format!("connection_fee: {e}")))?;
     Ok(deck)
 }
 
@@ -388,7 +477,10 @@ fn increments(initial: u32, increment: u32, minimum: u32) -> Result<Increments, 
     }
     let longest = initial.max(increment).max(minimum);
     if longest > Increments::LONGEST {
-        return Err(format!("{longest} s is longer than a day; expected at most {}", Increments::LONGEST));
+        return Err(format!(
+            "{longest} s is longer than a day; expected at most {}",
+            Increments::LONGEST
+        ));
     }
     Ok(Increments { initial, increment, minimum })
 }
@@ -438,14 +530,18 @@ impl Layout {
         for (at, name) in header.iter().enumerate() {
             let known = COLUMNS.iter().position(|(_, known)| plain_name(known) == plain_name(name));
             let Some(column) = known else {
-                return Err(FileError::new(path, format!("has an unknown column `{name}`")).at(1).hint(expected_columns()));
+                return Err(FileError::new(path, format!("has an unknown column `{name}`"))
+                    .at(1)
+                    .hint(expected_columns()));
             };
             if layout.0[column].replace(at).is_some() {
                 return Err(FileError::new(path, format!("has the column `{name}` twice")).at(1));
             }
         }
         if let Some(missing) = layout.0[..PUBLISHED].iter().position(Option::is_none) {
-            return Err(FileError::new(path, format!("has no column `{}`", COLUMNS[missing].1)).at(1).hint(expected_columns()));
+            return Err(FileError::new(path, format!("has no column `{}`", COLUMNS[missing].1))
+                .at(1)
+                .hint(expected_columns()));
         }
         Ok(layout)
     }
@@ -456,8 +552,14 @@ impl Layout {
 }
 
 fn expected_columns() -> String {
-    let names = |columns: &[(Column, &str)]| columns.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(",");
-    format!("expected {} and, if wanted, {}", names(&COLUMNS[..PUBLISHED]), names(&COLUMNS[PUBLISHED..]))
+    let names = |columns: &[(Column, &str)]| {
+        columns.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+    };
+    format!(
+        "expected {} and, if wanted, {}",
+        names(&COLUMNS[..PUBLISHED]),
+        names(&COLUMNS[PUBLISHED..])
+    )
 }
 
 fn read_rows(
@@ -484,14 +586,18 @@ fn read_rows(
         let line = lines.line_of(row.position());
         if row.len() != width {
             let problem = format!("has {} columns, expected {width}", row.len());
-            return Err(FileError::new(path, problem).at(line).hint("a list of prefixes with commas needs quotes"));
+            return Err(FileError::new(path, problem)
+                .at(line)
+                .hint("a list of prefixes with commas needs quotes"));
         }
-        let rate = read_row(&layout, &row, defaults).map_err(|problem| FileError::new(path, problem).at(line))?;
+        let rate = read_row(&layout, &row, defaults)
+            .map_err(|problem| FileError::new(path, problem).at(line))?;
         let list = |column: Column, wrong: Wrong| {
             let problem = format!("{}: {}", COLUMNS[column as usize].1, wrong.problem);
             FileError::new(path, problem).at(line).hint(wrong.hint)
         };
-        let destinations = prefixes::destinations(layout.get(&row, Column::Destinations), strictness);
+        let destinations =
+            prefixes::destinations(layout.get(&row, Column::Destinations), strictness);
         let destinations = destinations.map_err(|wrong| list(Column::Destinations, wrong))?;
         let origins = prefixes::origins(layout.get(&row, Column::Origins), strictness);
         let origins = origins.map_err(|wrong| list(Column::Origins, wrong))?;
@@ -504,7 +610,8 @@ fn read_rows(
 /// A row without its prefixes.
 fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Result<Rate, String> {
     let get = |column| layout.get(row, column);
-    let named = |column: Column, problem: String| format!("{}: {problem}", COLUMNS[column as usize].1);
+    let named =
+        |column: Column, problem: String| format!("{}: {problem}", COLUMNS[column as usize].1);
     let price = |column, default: &str| {
         let text = if get(column).is_empty() { default } else { get(column) };
         Price::parse(text).map_err(|e| named(column, e.to_string()))
@@ -518,17 +625,24 @@ fn read_row(layout: &Layout, row: &csv::StringRecord, defaults: &DeckToml) -> Re
     };
     let instant = |column, default: Micros| match get(column) {
         "" => Ok(default),
-        text => parse_date_or_instant(text)
-            .ok_or_else(|| named(column, format!("`{text}` is neither a date (2026-01-31) nor an instant with an offset"))),
+        text => parse_date_or_instant(text).ok_or_else(|| {
+            named(
+                column,
+                format!("`{text}` is neither a date (2026-01-31) nor an instant with an offset"),
+            )
+        }),
     };
     let service = match get(Column::Service) {
         "" => Direction::Termination,
-        text => Direction::from_service(text)
-            .ok_or_else(|| named(Column::Service, format!("`{text}` is neither termination nor origination")))?,
+        text => Direction::from_service(text).ok_or_else(|| {
+            named(Column::Service, format!("`{text}` is neither termination nor origination"))
+        })?,
     };
     let effective = instant(Column::From, Micros::MIN)?..instant(Column::To, Micros::MAX)?;
     if effective.is_empty() {
-        return Err("Effective To is not after Effective From: the row would never be in force".to_owned());
+        return Err(
+            "Effective To is not after Effective From: the row would never be in force".to_owned()
+        );
     }
     let increments = increments(
         seconds(Column::InitialIncrement, defaults.initial_increment)?,

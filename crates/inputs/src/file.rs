@@ -77,7 +77,8 @@ pub fn read_list(path: &Path) -> Result<Vec<u8>, FileError> {
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     let bytes = read_list(path)?;
     String::from_utf8(bytes).map_err(|e| {
-        FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to())).hint("save it as UTF-8")
+        FileError::new(path, format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+            .hint("save it as UTF-8")
     })
 }
 
@@ -96,7 +97,9 @@ impl<'a> Lines<'a> {
 
     /// The line of a record after the last one asked for.
     pub(crate) fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
-        let start = position.map_or(0, |p| must_fit(p.byte(), "a place in a text fits memory")).clamp(self.at, self.text.len());
+        let start = position
+            .map_or(0, |p| must_fit(p.byte(), "a place in a text fits memory"))
+            .clamp(self.at, self.text.len());
         let blank = self.text[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
         self.line += memchr::memchr_iter(b'\n', &self.text[self.at..start + blank]).count() as u64;
         self.at = start + blank;

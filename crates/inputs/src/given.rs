@@ -38,11 +38,19 @@ impl Inputs {
     /// # Errors
     /// The first faulty file; also an account that names a missing deck, and a policy that needs a
     /// list of accounts if none is given.
-    pub fn load(rates: &Path, trunks: Option<&Path>, accounts: Option<&Path>, policy: Policy) -> Result<Self, FileError> {
+    pub fn load(
+        rates: &Path,
+        trunks: Option<&Path>,
+        accounts: Option<&Path>,
+        policy: Policy,
+    ) -> Result<Self, FileError> {
         if policy.unlisted_accounts == UnlistedAccounts::Suspend && accounts.is_none() {
-            let problem = "is `suspend`, and no accounts file is given: no account would be unlisted, and every call be billed";
-            return Err(FileError::new(Path::new("policy.unlisted_accounts"), problem)
-                .hint("name the file with --accounts, or as `accounts` under [paths] in trunkrate.toml; or set `bill`"));
+            let problem = "is `suspend`, and no accounts file is given: no account would be \
+                           unlisted, and every call be billed";
+            return Err(FileError::new(Path::new("policy.unlisted_accounts"), problem).hint(
+                "name the file with --accounts, or as `accounts` under [paths] in \
+                       trunkrate.toml; or set `bill`",
+            ));
         }
         Self::with_decks(decks::load(rates)?, rates, trunks, accounts, policy)
     }
@@ -59,7 +67,8 @@ impl Inputs {
         policy: Policy,
     ) -> Result<Self, FileError> {
         let trunks = trunks.map(trunks::load).transpose()?;
-        let inputs = Self { decks, trunks, accounts: accounts.map(accounts::load).transpose()?, policy };
+        let inputs =
+            Self { decks, trunks, accounts: accounts.map(accounts::load).transpose()?, policy };
         inputs.check_decks_of_accounts(rates, accounts)?;
         Ok(inputs)
     }
@@ -68,10 +77,19 @@ impl Inputs {
     ///
     /// # Errors
     /// As [`Inputs::load`].
-    pub fn of_texts(decks: Decks, trunks: Option<String>, accounts: Option<String>, policy: Policy) -> Result<Self, FileError> {
-        let trunks = trunks.map(|text| Ok((trunks::parse(Path::new("trunks.json"), &text)?, text))).transpose()?;
+    pub fn of_texts(
+        decks: Decks,
+        trunks: Option<String>,
+        accounts: Option<String>,
+        policy: Policy,
+    ) -> Result<Self, FileError> {
+        let trunks = trunks
+            .map(|text| Ok((trunks::parse(Path::new("trunks.json"), &text)?, text)))
+            .transpose()?;
         let path = accounts.is_some().then_some(Path::new("accounts.csv"));
-        let accounts = accounts.map(|text| Ok((accounts::parse(Path::new("accounts.csv"), &text)?, text))).transpose()?;
+        let accounts = accounts
+            .map(|text| Ok((accounts::parse(Path::new("accounts.csv"), &text)?, text)))
+            .transpose()?;
         let inputs = Self { decks, trunks, accounts, policy };
         inputs.check_decks_of_accounts(Path::new("rates"), path)?;
         Ok(inputs)
@@ -97,7 +115,11 @@ impl Inputs {
                 let known = self.decks.folders.join(", ");
                 return Err(FileError::new(
                     path,
-                    format!("the account {sid} names the deck `{}`, which {} does not have", account.deck, rates.display()),
+                    format!(
+                        "the account {sid} names the deck `{}`, which {} does not have",
+                        account.deck,
+                        rates.display()
+                    ),
                 )
                 .at(account.line)
                 .hint(format!("decks there: {known}")));
@@ -122,7 +144,11 @@ impl Inputs {
     #[must_use]
     pub fn facts_of_accounts<'a>(&self, accounts: impl Iterator<Item = &'a str>) -> AccountFacts {
         let of = |sid: &str| {
-            let named = self.accounts.as_ref().and_then(|(list, _)| list.get(sid)).map(|account| account.deck.as_str());
+            let named = self
+                .accounts
+                .as_ref()
+                .and_then(|(list, _)| list.get(sid))
+                .map(|account| account.deck.as_str());
             match named {
                 Some(deck) if !deck.is_empty() => self.decks.named(deck),
                 _ => self.decks.default_deck(),

@@ -64,7 +64,8 @@ impl Format {
         if header.is_empty() {
             return Ok(Self::Json);
         }
-        Header::parse(Path::new("suspense"), header.as_bytes()).map(|header| Self::Csv(Arc::new(header)))
+        Header::parse(Path::new("suspense"), header.as_bytes())
+            .map(|header| Self::Csv(Arc::new(header)))
     }
 
     /// The CSV header that a record needs to be read again; empty for JSON.
@@ -102,11 +103,15 @@ impl RecordText {
     /// Reads the record's fields; `None` if it is malformed.
     pub fn with_fields<T>(&self, then: impl FnOnce(Option<&Fields<'_>>) -> T) -> T {
         match &self.format {
-            Format::Csv(header) => calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref())),
-            Format::Json | Format::Parquet | Format::Published => match calls_json::parse_object(&self.record) {
-                Ok(record) => then(Some(&record.fields())),
-                Err(_) => then(None),
-            },
+            Format::Csv(header) => {
+                calls_csv::read_one(&self.record, header, |fields| then(fields.as_ref()))
+            }
+            Format::Json | Format::Parquet | Format::Published => {
+                match calls_json::parse_object(&self.record) {
+                    Ok(record) => then(Some(&record.fields())),
+                    Err(_) => then(None),
+                }
+            }
         }
     }
 
@@ -114,12 +119,15 @@ impl RecordText {
     #[must_use]
     pub fn why_malformed(&self) -> String {
         let why = match &self.format {
-            Format::Csv(header) => {
-                calls_csv::why_malformed(&self.record, header).or_else(|| calls_csv::may_be_cut(&self.record, header))
+            Format::Csv(header) => calls_csv::why_malformed(&self.record, header)
+                .or_else(|| calls_csv::may_be_cut(&self.record, header)),
+            Format::Json | Format::Parquet => {
+                calls_json::parse_object(&self.record).err().map(|e| e.to_string())
             }
-            Format::Json | Format::Parquet => calls_json::parse_object(&self.record).err().map(|e| e.to_string()),
             Format::Published => Some("the engine that published it could not read it".to_owned()),
         };
-        why.unwrap_or_else(|| "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned())
+        why.unwrap_or_else(|| {
+            "a field is no UTF-8, holds a NUL, or is longer than 64 KiB".to_owned()
+        })
     }
 }

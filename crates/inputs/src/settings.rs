@@ -7,7 +7,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use std::path::Path;
 use trunkrate_kernel::money::{AMOUNT_DECIMALS, LegRounding, LegRule};
 use trunkrate_kernel::party::{FewNumbers, Number};
-use trunkrate_kernel::policy::{ChainedTransfers, FinalNewline, InternalTargets, MangledCaller, Policy, UnlistedAccounts};
+use trunkrate_kernel::policy::{
+    ChainedTransfers, FinalNewline, InternalTargets, MangledCaller, Policy, UnlistedAccounts,
+};
 use trunkrate_kernel::record::direction_meaning;
 use trunkrate_kernel::time::Zone;
 use trunkrate_kernel::words::plain_word;
@@ -66,8 +68,10 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
     toml::from_str(text).map_err(|e| {
         let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
         let error = FileError::new(path, e.message().to_owned());
-        FileError { line, ..error }
-            .hint("the README lists what may stand in [paths], [input], [money], [policy], [seller] and [invoice]")
+        FileError { line, ..error }.hint(
+            "the README lists what may stand in [paths], [input], [money], [policy], \
+                   [seller] and [invoice]",
+        )
     })
 }
 
@@ -86,12 +90,16 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
     });
     let decimals = settings.money.leg_decimals.unwrap_or(default.leg_rule.decimals);
     if decimals > AMOUNT_DECIMALS {
-        return Err(FileError::new(path, format!("money.leg_decimals is {decimals}; expected at most {AMOUNT_DECIMALS}")));
+        return Err(FileError::new(
+            path,
+            format!("money.leg_decimals is {decimals}; expected at most {AMOUNT_DECIMALS}"),
+        ));
     }
     let input = settings.input;
     let other_directions = directions(path, &input.other_directions)?;
     let internal_hosts = input.internal_hosts.map(|hosts| hosts_of(path, &hosts)).transpose()?;
-    let withheld_numbers = input.withheld_numbers.map(|numbers| numbers_of(path, &numbers)).transpose()?;
+    let withheld_numbers =
+        input.withheld_numbers.map(|numbers| numbers_of(path, &numbers)).transpose()?;
     Ok(Policy {
         mangled_caller: settings.policy.mangled_caller,
         internal_targets: settings.policy.internal_targets,
@@ -118,7 +126,8 @@ fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
         let is_trunk = matches!(plain.as_str(), "trunkingterminating" | "trunkingoriginating");
         if plain.is_empty() || is_trunk {
             let problem = format!("input.other_directions: `{word}` cannot be ignored");
-            return Err(FileError::new(path, problem).hint("expected a direction that is no trunk's, such as `outbound`"));
+            return Err(FileError::new(path, problem)
+                .hint("expected a direction that is no trunk's, such as `outbound`"));
         }
         Ok(direction_meaning(word).into_owned())
     };
@@ -129,13 +138,17 @@ fn directions(path: &Path, words: &[String]) -> Result<Vec<String>, FileError> {
 fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
     let host = |host: &String| {
         let text = host.trim().to_ascii_lowercase();
-        let is_label =
-            |label: &str| label == "*" || !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_label = |label: &str| {
+            label == "*"
+                || !label.is_empty()
+                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
         if text.split('.').all(is_label) {
             return Ok(text);
         }
-        Err(FileError::new(path, format!("input.internal_hosts: `{host}` is no host name"))
-            .hint("expected a host such as public-vip.*.twilio.com, in which * stands for one label"))
+        Err(FileError::new(path, format!("input.internal_hosts: `{host}` is no host name")).hint(
+            "expected a host such as public-vip.*.twilio.com, in which * stands for one label",
+        ))
     };
     hosts.iter().map(host).collect()
 }
@@ -143,7 +156,8 @@ fn hosts_of(path: &Path, hosts: &[String]) -> Result<Vec<String>, FileError> {
 fn numbers_of(path: &Path, numbers: &[String]) -> Result<FewNumbers, FileError> {
     let number = |text: &String| {
         Number::parse(text.trim()).ok_or_else(|| {
-            FileError::new(path, format!("input.withheld_numbers: `{text}` is no number")).hint("expected + and 7 to 15 digits")
+            FileError::new(path, format!("input.withheld_numbers: `{text}` is no number"))
+                .hint("expected + and 7 to 15 digits")
         })
     };
     numbers.iter().map(number).collect()

@@ -64,7 +64,9 @@ pub struct Row<'a> {
 /// A value without blanks around it: non-breaking ones too, and zero-width characters, which come
 /// along when an id is copied from a page.
 pub(crate) fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}'))
+    text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+    })
 }
 
 /// The warning for a list, or for a table of a deck, whose last line has no end: half a price may
@@ -72,7 +74,12 @@ pub(crate) fn trimmed(text: &str) -> &str {
 #[must_use]
 pub fn open_end(path: &Path, text: &[u8]) -> Option<String> {
     let is_open = !matches!(text.last(), None | Some(b'\n' | b'\r'));
-    is_open.then(|| format!("{}: its last line has no line end: if the file was cut there, so is its last value", path.display()))
+    is_open.then(|| {
+        format!(
+            "{}: its last line has no line end: if the file was cut there, so is its last value",
+            path.display()
+        )
+    })
 }
 
 /// The warning for a list, or for a table of a deck, that has nothing below its header: it may have
@@ -92,7 +99,8 @@ impl Columns {
     /// only resemble one.
     fn score(&self, names: &[String]) -> usize {
         let known = names.iter().filter(|name| self.place(name).is_some()).count();
-        let alike = |name: &&String| resembling(name, self.known.iter().copied(), self.synonyms).is_some();
+        let alike =
+            |name: &&String| resembling(name, self.known.iter().copied(), self.synonyms).is_some();
         known * (names.len() + 1) + names.iter().filter(alike).count()
     }
 
@@ -102,25 +110,36 @@ impl Columns {
 
     /// The place of each known column; an error for a column that is there twice, is missing, or
     /// may be meant for one that is missing.
-    fn places(&self, path: &Path, names: &[String], strictness: Strictness) -> Result<Vec<Option<usize>>, FileError> {
+    fn places(
+        &self,
+        path: &Path,
+        names: &[String],
+        strictness: Strictness,
+    ) -> Result<Vec<Option<usize>>, FileError> {
         let mut places = vec![None; self.known.len()];
         for (at, name) in names.iter().enumerate() {
             if let Some(place) = self.place(name) {
                 if places[place].is_none() {
                     places[place] = Some(at);
                 } else if strictness == Strictness::Full {
-                    return Err(FileError::new(path, format!("has the column `{name}` twice")).at(1));
+                    return Err(
+                        FileError::new(path, format!("has the column `{name}` twice")).at(1)
+                    );
                 }
             }
         }
-        let lacking = || self.known.iter().copied().enumerate().filter(|(at, _)| places[*at].is_none());
+        let lacking =
+            || self.known.iter().copied().enumerate().filter(|(at, _)| places[*at].is_none());
         if strictness == Strictness::Full {
             for name in names.iter().filter(|name| self.place(name).is_none()) {
                 let known: Vec<&'static str> = lacking().map(|(_, name)| name).collect();
                 if let Some(meant) = resembling(name, known.iter().copied(), self.synonyms) {
-                    let other = if self.others { ", or another name if it is something else" } else { "" };
+                    let other =
+                        if self.others { ", or another name if it is something else" } else { "" };
                     let problem = format!("has the column `{name}`, which resembles `{meant}`");
-                    return Err(FileError::new(path, problem).at(1).hint(format!("write `{meant}`{other}")));
+                    return Err(FileError::new(path, problem)
+                        .at(1)
+                        .hint(format!("write `{meant}`{other}")));
                 }
                 if !self.others {
                     return Err(self.wrong(path, format!("has the unknown column `{name}`")));
@@ -140,7 +159,12 @@ impl Sheet {
     /// # Errors
     /// If a column is missing, is there twice, or resembles one that is missing; if a row has
     /// another number of columns, or quotes that are not closed.
-    pub fn read(path: &Path, text: &str, columns: &Columns, strictness: Strictness) -> Result<Self, FileError> {
+    pub fn read(
+        path: &Path,
+        text: &str,
+        columns: &Columns,
+        strictness: Strictness,
+    ) -> Result<Self, FileError> {
         let text = text.trim_start_matches('\u{feff}');
         let Some((delimiter, names)) = split_header(text, |names| columns.score(names)) else {
             return Err(columns.wrong(path, "is no list: its first line is no header".to_owned()));
@@ -159,8 +183,11 @@ impl Sheet {
             })?;
             let line = lines.line_of(row.position());
             if row.len() != sheet.names.len() {
-                let problem = format!("has {} columns, the header has {}", row.len(), sheet.names.len());
-                return Err(FileError::new(path, problem).at(line).hint("a value with the delimiter in it needs quotes"));
+                let problem =
+                    format!("has {} columns, the header has {}", row.len(), sheet.names.len());
+                return Err(FileError::new(path, problem)
+                    .at(line)
+                    .hint("a value with the delimiter in it needs quotes"));
             }
             sheet.rows.push((line, row));
         }
@@ -173,14 +200,22 @@ impl Sheet {
     /// Refuses a row that leaves a decisive column empty and fills one of another name that can
     /// only mean it.
     fn check_rivals(&self, path: &Path, columns: &Columns) -> Result<(), FileError> {
-        let others = || self.names.iter().enumerate().filter(|(_, name)| columns.place(name).is_none());
+        let others =
+            || self.names.iter().enumerate().filter(|(_, name)| columns.place(name).is_none());
         for decisive in columns.decisive {
             let means = |name: &str| meaning(name, [*decisive], columns.synonyms).is_some();
             for (at, name) in others().filter(|(_, name)| means(name)) {
                 let value = |row: &Row<'_>| row.cells.get(at).map_or("", trimmed).to_owned();
-                if let Some(row) = self.rows().find(|row| row.get(decisive).is_empty() && !value(row).is_empty()) {
-                    let problem = format!("{decisive} is empty, and `{name}`, which resembles it, is `{}`", value(&row));
-                    let hint = format!("fill {decisive}, or give `{name}` another name if it is something else");
+                if let Some(row) =
+                    self.rows().find(|row| row.get(decisive).is_empty() && !value(row).is_empty())
+                {
+                    let problem = format!(
+                        "{decisive} is empty, and `{name}`, which resembles it, is `{}`",
+                        value(&row)
+                    );
+                    let hint = format!(
+                        "fill {decisive}, or give `{name}` another name if it is something else"
+                    );
                     return Err(FileError::new(path, problem).at(row.line).hint(hint));
                 }
             }
@@ -208,7 +243,12 @@ fn check_quotes(path: &Path, text: &str, delimiter: u8) -> Result<(), FileError>
 impl<'a> Row<'a> {
     /// The value in a known column, trimmed; empty if the list has no such column.
     pub fn get(&self, name: &str) -> &'a str {
-        let known = self.sheet.known.iter().position(|known| *known == name).expect("a column of this kind of list");
+        let known = self
+            .sheet
+            .known
+            .iter()
+            .position(|known| *known == name)
+            .expect("a column of this kind of list");
         self.sheet.places[known].and_then(|at| self.cells.get(at)).map_or("", trimmed)
     }
 
@@ -232,8 +272,12 @@ mod tests {
     };
 
     fn read(text: &str) -> Result<Vec<(u64, String, String)>, String> {
-        let sheet = Sheet::read(Path::new("x.csv"), text, &COLUMNS, Strictness::Full).map_err(|e| e.to_string())?;
-        Ok(sheet.rows().map(|row| (row.line, row.get("account_sid").to_owned(), row.get("deck").to_owned())).collect())
+        let sheet = Sheet::read(Path::new("x.csv"), text, &COLUMNS, Strictness::Full)
+            .map_err(|e| e.to_string())?;
+        Ok(sheet
+            .rows()
+            .map(|row| (row.line, row.get("account_sid").to_owned(), row.get("deck").to_owned()))
+            .collect())
     }
 
     #[test]
@@ -241,7 +285,8 @@ mod tests {
         for delimiter in [",", ";", "\t", "|"] {
             let text = "\u{feff}Account Sid;Name;DECK\r\n AC1\u{a0};\"One; or, another | one\t\";eur\u{200b}\r\n\r\nAC2;Two;\r\n";
             let text = text.replace(';', delimiter);
-            let expected = [(2, "AC1".to_owned(), "eur".to_owned()), (4, "AC2".to_owned(), String::new())];
+            let expected =
+                [(2, "AC1".to_owned(), "eur".to_owned()), (4, "AC2".to_owned(), String::new())];
             assert_eq!(read(&text).as_deref(), Ok(&expected[..]), "{delimiter:?}");
         }
     }
@@ -249,13 +294,22 @@ mod tests {
     #[test]
     fn what_would_be_read_as_something_else_is_refused() {
         for (text, problem) in [
-            ("account_sid,tariff\nAC1,eur\n", "x.csv:1: has the column `tariff`, which resembles `deck`"),
-            ("acct_sid;deck\nAC1;eur\n", "x.csv:1: has the column `acct_sid`, which resembles `account_sid`"),
+            (
+                "account_sid,tariff\nAC1,eur\n",
+                "x.csv:1: has the column `tariff`, which resembles `deck`",
+            ),
+            (
+                "acct_sid;deck\nAC1;eur\n",
+                "x.csv:1: has the column `acct_sid`, which resembles `account_sid`",
+            ),
             ("account_sid,deck,Deck\nAC1,a,b\n", "x.csv:1: has the column `Deck` twice"),
             ("name,deck\nOne,\n", "x.csv:1: has no column `account_sid`"),
             ("", "x.csv:1: has no column `account_sid`"),
             ("account_sid,deck\nAC1,eur\nAC2\n", "x.csv:3: has 1 columns, the header has 2"),
-            ("account_sid,deck\nAC1,\"eur\nAC2,eur\n", "x.csv:2: a quote is not closed, or stands where none may"),
+            (
+                "account_sid,deck\nAC1,\"eur\nAC2,eur\n",
+                "x.csv:2: a quote is not closed, or stands where none may",
+            ),
             (
                 "account_sid,deck,tariff\nAC1,eur,x\nAC2,,usd\n",
                 "x.csv:3: deck is empty, and `tariff`, which resembles it, is `usd`",
@@ -263,6 +317,9 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(problem.to_owned()), "{text}");
         }
-        assert!(read("account_sid,deck,tariff,phone,,\nAC1,eur,x,1,,\nAC2,,,2,,\n").is_ok(), "a deck that is said counts");
+        assert!(
+            read("account_sid,deck,tariff,phone,,\nAC1,eur,x,1,,\nAC2,,,2,,\n").is_ok(),
+            "a deck that is said counts"
+        );
     }
 }

@@ -30,7 +30,11 @@ impl TrunkEntry {
     /// PSTN are taken for SIP.
     fn other_domain(&self) -> Option<&str> {
         let is_domain = |key: &&String| key.to_ascii_lowercase().contains("domain");
-        self.domain_name.is_none().then(|| self.others.keys().find(is_domain)).flatten().map(String::as_str)
+        self.domain_name
+            .is_none()
+            .then(|| self.others.keys().find(is_domain))
+            .flatten()
+            .map(String::as_str)
     }
 }
 
@@ -42,8 +46,11 @@ pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
     let text = read_text(path)?;
     let trunks = parse(path, &text)?;
     if trunks.is_empty() {
-        return Err(FileError::new(path, "lists no trunk: every transfer would wait as `unknown-trunk`")
-            .hint("fetch the carrier's trunk list again, or leave --trunks out"));
+        return Err(FileError::new(
+            path,
+            "lists no trunk: every transfer would wait as `unknown-trunk`",
+        )
+        .hint("fetch the carrier's trunk list again, or leave --trunks out"));
     }
     Ok((trunks, text))
 }
@@ -62,15 +69,23 @@ pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
     for entry in &list.trunks {
         let sid = &entry.sid;
         if let Some(key) = entry.other_domain() {
-            let problem = format!("trunk {sid}: has no domain_name, and has `{key}`, which resembles it");
-            return Err(FileError::new(path, problem)
-                .hint("name the fields as the carrier's API does: by the domain transfers to the PSTN are known"));
+            let problem =
+                format!("trunk {sid}: has no domain_name, and has `{key}`, which resembles it");
+            return Err(FileError::new(path, problem).hint(
+                "name the fields as the carrier's API does: by the domain transfers to the \
+                       PSTN are known",
+            ));
         }
         let name = entry.domain_name.as_deref().unwrap_or("").trim();
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
-            let problem = format!("trunk {sid}: domain_name is `{name}`; expected a host such as example.pstn.twilio.com");
-            return Err(FileError::new(path, problem)
-                .hint("write the host alone, without `sip:` and port: by it transfers to the PSTN are known"));
+            let problem = format!(
+                "trunk {sid}: domain_name is `{name}`; expected a host such as \
+                 example.pstn.twilio.com"
+            );
+            return Err(FileError::new(path, problem).hint(
+                "write the host alone, without `sip:` and port: by it transfers to the PSTN \
+                       are known",
+            ));
         }
     }
     let trunks = list.trunks.into_iter().map(|entry| Trunk {

@@ -81,10 +81,18 @@ fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<Row> {
 const TIMES: Table<8> = [
     (
         mark::NO_OFFSET,
-        "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; or export times with an offset",
+        "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; or \
+         export times with an offset",
     ),
-    (mark::TWICE, "export times with an offset or in UTC: nothing else says which of the two is meant"),
-    (mark::NEVER, "export times with an offset or in UTC; or set `input.timezone` to another zone, if it is not the export's"),
+    (
+        mark::TWICE,
+        "export times with an offset or in UTC: nothing else says which of the two is meant",
+    ),
+    (
+        mark::NEVER,
+        "export times with an offset or in UTC; or set `input.timezone` to another zone, if it is \
+         not the export's",
+    ),
     (mark::NO_DAY, "ask for this part of the export again: the date is broken"),
     (mark::NO_TIME, "ask for this part of the export again: the time is broken"),
     (
@@ -92,20 +100,35 @@ const TIMES: Table<8> = [
         "export times as 2026-11-20T10:00:00Z; read are also 2026-11-20 10:00:00 +01:00, 2026-11-20 10:00 UTC and \
          Fri, 20 Nov 2026 10:00:00 +0000; which number is the month is never guessed",
     ),
-    (mark::YEAR, "ask the carrier when the call was: a clock was wrong, or the date stands for none"),
-    (mark::OUTSIDE, "look at how `answer_time` is exported; without that column the call is billed by its duration as given"),
+    (
+        mark::YEAR,
+        "ask the carrier when the call was: a clock was wrong, or the date stands for none",
+    ),
+    (
+        mark::OUTSIDE,
+        "look at how `answer_time` is exported; without that column the call is billed by its \
+         duration as given",
+    ),
 ];
 
 const DURATIONS: Table<6> = [
     (mark::RINGING, "export the seconds from answer to end: ringing is not billed"),
     (mark::END_FIRST, "ask for this part of the export again: one of the two times is wrong"),
     (mark::OVER_LENGTH, "look at the export: the duration or one of the two times is wrong"),
-    (mark::OVER_LIMIT, "ask the carrier whether the call took so long; if it did, raise `policy.max_call_seconds`"),
-    (mark::NO_SECONDS, "export seconds as a plain number, such as 65 or 65.5: no sign, no unit, no comma and no 00:01:05"),
+    (
+        mark::OVER_LIMIT,
+        "ask the carrier whether the call took so long; if it did, raise `policy.max_call_seconds`",
+    ),
+    (
+        mark::NO_SECONDS,
+        "export seconds as a plain number, such as 65 or 65.5: no sign, no unit, no comma and no \
+         00:01:05",
+    ),
     (mark::MISSING, "ask the carrier for the record again"),
 ];
 
-const DIGITS_LOST: &str = "take the export as it was before a spreadsheet opened it: the last digits are lost";
+const DIGITS_LOST: &str =
+    "take the export as it was before a spreadsheet opened it: the last digits are lost";
 const AS_TEXT: &str = "export numbers as text, in the form +442079460110";
 const DIGITS_LOST_CALLER: &str = "take the export as it was before a spreadsheet opened it: the last digits are lost; or bill \
     such calls by an unknown origin with `policy.mangled_caller = \"unknown\"`";
@@ -147,8 +170,14 @@ mod tests {
     #[test]
     fn what_a_record_says_is_no_mark() {
         let hostile = "start_time is `x`: it has no offset`: this form is not read";
-        assert!(hint(Reason::InvalidTime, hostile).starts_with("export times as"), "the last WHY counts");
-        assert_eq!(hint(Reason::InvalidTime, "start_time is `it has no offset`"), Reason::InvalidTime.hint());
+        assert!(
+            hint(Reason::InvalidTime, hostile).starts_with("export times as"),
+            "the last WHY counts"
+        );
+        assert_eq!(
+            hint(Reason::InvalidTime, "start_time is `it has no offset`"),
+            Reason::InvalidTime.hint()
+        );
         assert_eq!(hint(Reason::NoRate, "x is `y`: no + stands before it"), Reason::NoRate.hint());
     }
 
@@ -156,6 +185,9 @@ mod tests {
     fn a_caller_can_be_billed_all_the_same_and_a_rated_number_cannot() {
         let caller = hint(Reason::InvalidNumber, "from is `442079460110`: no + stands before it");
         let number = hint(Reason::InvalidNumber, "to is `442079460110`: no + stands before it");
-        assert!(caller.contains("policy.mangled_caller") && !number.contains("policy"), "{caller} / {number}");
+        assert!(
+            caller.contains("policy.mangled_caller") && !number.contains("policy"),
+            "{caller} / {number}"
+        );
     }
 }

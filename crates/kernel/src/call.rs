@@ -108,8 +108,14 @@ impl Calls {
     pub fn reserve(&mut self, records: usize) {
         self.sid.reserve(records);
         self.content.reserve(records);
-        for column in [&mut self.account, &mut self.trunk, &mut self.duration, &mut self.place, &mut self.number, &mut self.child]
-        {
+        for column in [
+            &mut self.account,
+            &mut self.trunk,
+            &mut self.duration,
+            &mut self.place,
+            &mut self.number,
+            &mut self.child,
+        ] {
             column.reserve(records);
         }
         self.direction.reserve(records);
@@ -142,13 +148,39 @@ impl Calls {
     /// # Panics
     /// If they differ.
     pub fn check(&self) {
-        let Self { sid, content, account, trunk, direction, status, from, to, start, end, answer, filled, .. } = self;
+        let Self {
+            sid,
+            content,
+            account,
+            trunk,
+            direction,
+            status,
+            from,
+            to,
+            start,
+            end,
+            answer,
+            filled,
+            ..
+        } = self;
         let Self { duration, price, reason, place, number, child, .. } = self;
         let words = [account, trunk, duration, place, number, child].map(Vec::len);
-        let others = [sid.len(), content.len(), direction.len(), status.len(), from.len(), to.len(), start.len(), end.len()];
+        let others = [
+            sid.len(),
+            content.len(),
+            direction.len(),
+            status.len(),
+            from.len(),
+            to.len(),
+            start.len(),
+            end.len(),
+        ];
         let few = [answer.len(), filled.len(), price.len(), reason.len()];
         let of_one_length = |lengths: &[usize]| lengths.iter().all(|length| *length == sid.len());
-        assert!(of_one_length(&words) && of_one_length(&others) && of_one_length(&few), "columns of one length");
+        assert!(
+            of_one_length(&words) && of_one_length(&others) && of_one_length(&few),
+            "columns of one length"
+        );
         assert!(self.children.len() <= sid.len(), "a child is a record");
     }
 

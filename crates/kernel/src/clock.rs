@@ -50,7 +50,11 @@ impl Starts {
         let Some(known) = known else {
             // A first night is dated by the cluster with the most calls; of two as large as each
             // other, by the earlier.
-            return clusters.into_iter().rev().max_by_key(|cluster| cluster.calls).map(|cluster| cluster.newest);
+            return clusters
+                .into_iter()
+                .rev()
+                .max_by_key(|cluster| cluster.calls)
+                .map(|cluster| cluster.newest);
         };
         let all: u64 = clusters.iter().map(|cluster| cluster.calls).sum();
         let far = known.div_euclid(DAY) + GAP_DAYS;
@@ -68,7 +72,12 @@ impl Starts {
                     cluster.calls += calls;
                     cluster.newest = *newest;
                 }
-                _ => clusters.push(Cluster { first_day: *day, last_day: *day, calls: *calls, newest: *newest }),
+                _ => clusters.push(Cluster {
+                    first_day: *day,
+                    last_day: *day,
+                    calls: *calls,
+                    newest: *newest,
+                }),
             }
         }
         clusters
@@ -148,7 +157,10 @@ mod tests {
         assert_eq!(newest(&one_each, None).as_deref(), Some("2026-11-20"));
         assert_eq!(newest(&one_each, Some("2026-11-19")).as_deref(), Some("2026-11-20"));
         assert_eq!(newest(&[("2062-11-20", 9)], Some("2026-11-19")), None);
-        assert_eq!(newest(&[("2026-11-20", 1), ("2062-11-20", 1)], None).as_deref(), Some("2026-11-20"));
+        assert_eq!(
+            newest(&[("2026-11-20", 1), ("2062-11-20", 1)], None).as_deref(),
+            Some("2026-11-20")
+        );
         assert_eq!(newest(&[], None), None);
     }
 
@@ -156,9 +168,18 @@ mod tests {
     fn calls_within_a_year_of_each_other_move_it() {
         assert_eq!(newest(&[("2026-11-20", 1)], Some("2026-11-01")).as_deref(), Some("2026-11-20"));
         assert_eq!(newest(&[("2026-11-20", 1)], Some("2027-11-01")).as_deref(), Some("2026-11-20"));
-        assert_eq!(newest(&[("2024-03-01", 1), ("2025-02-01", 1), ("2026-01-15", 1)], None).as_deref(), Some("2026-01-15"));
+        assert_eq!(
+            newest(&[("2024-03-01", 1), ("2025-02-01", 1), ("2026-01-15", 1)], None).as_deref(),
+            Some("2026-01-15")
+        );
         // After two years without calls a ledger needs a night's worth of them, not one call.
-        assert_eq!(newest(&[("2028-11-20", 10)], Some("2026-11-01")).as_deref(), Some("2028-11-20"));
-        assert_eq!(newest(&[("2028-11-20", 10), ("2026-11-02", 11)], Some("2026-11-01")).as_deref(), Some("2026-11-02"));
+        assert_eq!(
+            newest(&[("2028-11-20", 10)], Some("2026-11-01")).as_deref(),
+            Some("2028-11-20")
+        );
+        assert_eq!(
+            newest(&[("2028-11-20", 10), ("2026-11-02", 11)], Some("2026-11-01")).as_deref(),
+            Some("2026-11-02")
+        );
     }
 }

@@ -35,17 +35,24 @@ pub struct MissingColumns(Vec<(Field, Option<String>)>);
 ///
 /// # Errors
 /// [`MissingColumns`] names each missing column, beside a column that resembles it.
-pub fn check<'a>(names: impl Iterator<Item = &'a str> + Clone, no_transfers: bool) -> Result<(), MissingColumns> {
+pub fn check<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    no_transfers: bool,
+) -> Result<(), MissingColumns> {
     let has = |field: Field| names.clone().any(|name| Field::named(name) == Some(field));
     let is_needed = |field: &Field| !(no_transfers && *field == Field::ParentCallSid);
-    let missing: Vec<Field> = REQUIRED.into_iter().filter(is_needed).filter(|field| !has(*field)).collect();
+    let missing: Vec<Field> =
+        REQUIRED.into_iter().filter(is_needed).filter(|field| !has(*field)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let strange = names.filter(|name| Field::named(name).is_none());
     let in_place = |field: Field| {
         let known = Field::ALL.map(Field::as_str);
-        strange.clone().find(|name| resembling(name, known, CALL_SYNONYMS) == Some(field.as_str())).map(str::to_owned)
+        strange
+            .clone()
+            .find(|name| resembling(name, known, CALL_SYNONYMS) == Some(field.as_str()))
+            .map(str::to_owned)
     };
     Err(MissingColumns(missing.into_iter().map(|field| (field, in_place(field))).collect()))
 }
@@ -75,7 +82,8 @@ const OTHERS: [&str; 14] = [
 pub fn unread<'a>(names: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<(&'a str, Field)> {
     let lacks = |field: &Field| !names.clone().any(|name| Field::named(name) == Some(*field));
     let lacking: Vec<&str> = Field::ALL.into_iter().filter(lacks).map(Field::as_str).collect();
-    let is_strange = |name: &&str| Field::named(name).is_none() && !OTHERS.contains(&plain_word(name).as_str());
+    let is_strange =
+        |name: &&str| Field::named(name).is_none() && !OTHERS.contains(&plain_word(name).as_str());
     let like = |name: &'a str| {
         let field = resembling(name, lacking.iter().copied(), CALL_SYNONYMS)?;
         Some((name, Field::named(field)?))
@@ -91,7 +99,8 @@ impl MissingColumns {
         let rename = "name the columns as the carrier does (the README lists them)";
         if is_parent_alone {
             return format!(
-                "without it every transfer would be billed as a plain call: {rename}; if the export knows no transfers, say so with --no-transfers"
+                "without it every transfer would be billed as a plain call: {rename}; if the \
+                 export knows no transfers, say so with --no-transfers"
             );
         }
         format!("{rename}, or export them too; nothing was booked")
@@ -116,8 +125,17 @@ impl fmt::Display for MissingColumns {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 9] =
-        ["Call Sid", "parentCallSid", "account_sid", "Direction", "FROM", "to", "start time", "duration", "status"];
+    const ALL: [&str; 9] = [
+        "Call Sid",
+        "parentCallSid",
+        "account_sid",
+        "Direction",
+        "FROM",
+        "to",
+        "start time",
+        "duration",
+        "status",
+    ];
 
     #[test]
     fn names_without_case_blanks_and_underscores_are_the_columns() {
@@ -133,8 +151,16 @@ mod tests {
             let said = check(names.into_iter(), false).unwrap_err().to_string();
             assert_eq!(said, format!("it has no column `{}`", field.as_str()));
         }
-        let names =
-            ["Call SID", "Parent Call", "account_sid", "direction", "from", "to", "Start Time (UTC)", "Duration (seconds)"];
+        let names = [
+            "Call SID",
+            "Parent Call",
+            "account_sid",
+            "direction",
+            "from",
+            "to",
+            "Start Time (UTC)",
+            "Duration (seconds)",
+        ];
         assert_eq!(
             check(names.into_iter(), false).unwrap_err().to_string(),
             "it has no columns `parent_call_sid` (`Parent Call` resembles it), `start_time` (`Start Time (UTC)` resembles it), \
@@ -144,9 +170,19 @@ mod tests {
 
     #[test]
     fn columns_that_are_not_read_are_named_where_they_resemble_one() {
-        let all = ALL.into_iter().chain(["Refer-To", "Trunk", "answered_by", "date_created", "uri", "price_unit"]);
+        let all = ALL.into_iter().chain([
+            "Refer-To",
+            "Trunk",
+            "answered_by",
+            "date_created",
+            "uri",
+            "price_unit",
+        ]);
         assert_eq!(unread(&all), [("Refer-To", Field::ReferTo), ("Trunk", Field::TrunkSid)]);
-        assert_eq!(unread(&ALL.into_iter().chain(["refer_to", "Refer-To", "trunk_sid", "from_formatted"])), []);
+        assert_eq!(
+            unread(&ALL.into_iter().chain(["refer_to", "Refer-To", "trunk_sid", "from_formatted"])),
+            []
+        );
     }
 
     #[test]

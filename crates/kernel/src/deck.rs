@@ -302,7 +302,12 @@ impl Deck {
     /// # Errors
     /// The first pair of rows that could give two answers for one call: same service, overlapping
     /// dates, same destination and origin prefix, other terms.
-    pub fn build(name: String, currency: String, files: Vec<String>, rows: Vec<NewRate>) -> Result<Self, Box<Conflict>> {
+    pub fn build(
+        name: String,
+        currency: String,
+        files: Vec<String>,
+        rows: Vec<NewRate>,
+    ) -> Result<Self, Box<Conflict>> {
         let mut deck = Self { name, currency, files, ..Self::default() };
         let mut sets = OriginSets::default();
         let mut periods: HashMap<(Micros, Micros), u32> = HashMap::new();
@@ -321,7 +326,9 @@ impl Deck {
             destinations.dedup();
             for destination in destinations {
                 match destination {
-                    Destination::Prefix(prefix) => prefixes[service].add(prefix.digits(), candidate),
+                    Destination::Prefix(prefix) => {
+                        prefixes[service].add(prefix.digits(), candidate);
+                    }
                     Destination::Emergency => deck.by_service[service].emergency.push(candidate),
                 }
             }
@@ -334,7 +341,8 @@ impl Deck {
         for rows in &mut deck.by_service {
             rows.prefixes.sort_many(MANY, |candidate| (candidate.origins, candidate.rate));
             if rows.emergency.len() > MANY {
-                rows.emergency.sort_unstable_by_key(|candidate| (candidate.origins, candidate.rate));
+                rows.emergency
+                    .sort_unstable_by_key(|candidate| (candidate.origins, candidate.rate));
             }
         }
         deck.origins = sets.into_trie();
@@ -349,19 +357,33 @@ impl Deck {
 
     /// The row that prices a call, or `None` if the deck has none.
     #[must_use]
-    pub fn lookup(&self, service: Direction, rated: Rated, origin: Option<Number>, at: Micros) -> Option<Hit> {
+    pub fn lookup(
+        &self,
+        service: Direction,
+        rated: Rated,
+        origin: Option<Number>,
+        at: Micros,
+    ) -> Option<Hit> {
         let rows = &self.by_service[service as usize];
         let mut origin = OriginMatch::new(&self.origins, origin);
         match rated {
             Rated::Emergency(_) => self.best(&rows.emergency, 0, &mut origin, at),
-            Rated::Number(number) => self.best_on(rows.prefixes.walk(&number.digits()), &mut origin, at),
+            Rated::Number(number) => {
+                self.best_on(rows.prefixes.walk(&number.digits()), &mut origin, at)
+            }
         }
     }
 
     /// Every row whose destination matches, the winner first, each other with the reason that it
     /// lost.
     #[must_use]
-    pub fn consider(&self, service: Direction, rated: Rated, origin: Option<Number>, at: Micros) -> Vec<Considered> {
+    pub fn consider(
+        &self,
+        service: Direction,
+        rated: Rated,
+        origin: Option<Number>,
+        at: Micros,
+    ) -> Vec<Considered> {
         let rows = &self.by_service[service as usize];
         let winner = self.lookup(service, rated, origin, at);
         let mut matched = OriginMatch::new(&self.origins, origin);
@@ -373,7 +395,11 @@ impl Deck {
         for (digits, candidates) in levels {
             for candidate in candidates {
                 let origin_digits = matched.digits(candidate.origins);
-                let hit = Hit { rate: candidate.rate, destination_digits: digits, origin_digits: origin_digits.unwrap_or(0) };
+                let hit = Hit {
+                    rate: candidate.rate,
+                    destination_digits: digits,
+                    origin_digits: origin_digits.unwrap_or(0),
+                };
                 let lost = if winner == Some(hit) {
                     None
                 } else if !self.period(*candidate).contains(&at) {
@@ -407,7 +433,11 @@ impl Deck {
         let listed: Result<(), std::convert::Infallible> =
             self.by_service[service as usize].prefixes.try_each(|digits, candidates| {
                 let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
-                all.extend(candidates.iter().map(|candidate| (text.clone(), self.period(*candidate).clone())));
+                all.extend(
+                    candidates
+                        .iter()
+                        .map(|candidate| (text.clone(), self.period(*candidate).clone())),
+                );
                 Ok(())
             });
         listed.expect("nothing fails");
@@ -422,13 +452,24 @@ impl Deck {
     }
 
     /// The best row of the longest destination prefix of a number that has a row for the origin.
-    fn best_on(&self, mut path: Path<'_, Candidate>, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+    fn best_on(
+        &self,
+        mut path: Path<'_, Candidate>,
+        origin: &mut OriginMatch<'_>,
+        at: Micros,
+    ) -> Option<Hit> {
         path.find_map(|(digits, candidates)| self.best(candidates, digits, origin, at))
     }
 
     /// The best candidate of one destination prefix: in force, with a matching origin, the longest
     /// origin; of equals the first row (they have the same terms).
-    fn best(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+    fn best(
+        &self,
+        candidates: &[Candidate],
+        digits: u8,
+        origin: &mut OriginMatch<'_>,
+        at: Micros,
+    ) -> Option<Hit> {
         if candidates.len() > MANY {
             return self.best_of_many(candidates, digits, origin, at);
         }
@@ -441,7 +482,11 @@ impl Deck {
             let hit = Hit { rate: candidate.rate, destination_digits: digits, origin_digits };
             best = match best {
                 Some(b) if b.origin_digits > origin_digits => Some(b),
-                Some(b) if b.origin_digits == origin_digits && self.stands_before(b.rate, hit.rate) => Some(b),
+                Some(b)
+                    if b.origin_digits == origin_digits && self.stands_before(b.rate, hit.rate) =>
+                {
+                    Some(b)
+                }
                 _ => Some(hit),
             };
         }
@@ -452,19 +497,30 @@ impl Deck {
     /// the origin's own prefixes, the longest first, instead of scanning every row. (A destination
     /// may have a row for each of a hundred thousand origins.)
     #[cold]
-    fn best_of_many(&self, candidates: &[Candidate], digits: u8, origin: &mut OriginMatch<'_>, at: Micros) -> Option<Hit> {
+    fn best_of_many(
+        &self,
+        candidates: &[Candidate],
+        digits: u8,
+        origin: &mut OriginMatch<'_>,
+        at: Micros,
+    ) -> Option<Hit> {
         let of_set = |set: u32| {
             let from = candidates.partition_point(|candidate| candidate.origins < set);
             candidates[from..].iter().take_while(move |candidate| candidate.origins == set)
         };
         let first = |found: Vec<&Candidate>, origin_digits: u8| {
-            let in_force = found.into_iter().filter(|candidate| self.period(**candidate).contains(&at));
-            let first = in_force.reduce(|a, b| if self.stands_before(a.rate, b.rate) { a } else { b })?;
+            let in_force =
+                found.into_iter().filter(|candidate| self.period(**candidate).contains(&at));
+            let first =
+                in_force.reduce(|a, b| if self.stands_before(a.rate, b.rate) { a } else { b })?;
             Some(Hit { rate: first.rate, destination_digits: digits, origin_digits })
         };
         for (origin_digits, sets) in origin.path().into_iter().flatten() {
             let found: Vec<&Candidate> = if sets.len() > candidates.len() {
-                candidates.iter().filter(|candidate| sets.binary_search(&candidate.origins).is_ok()).collect()
+                candidates
+                    .iter()
+                    .filter(|candidate| sets.binary_search(&candidate.origins).is_ok())
+                    .collect()
             } else {
                 sets.iter().flat_map(|set| of_set(*set)).collect()
             };
@@ -573,121 +629,4 @@ impl Rate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(line: u32, price: &str, origins: &str, destinations: &str) -> NewRate {
-        let list = |text: &str| text.split(", ").filter(|p| !p.is_empty()).map(|p| Prefix::parse(p).unwrap()).collect::<Vec<_>>();
-        NewRate {
-            rate: Rate::sample(price, Micros::MIN..Micros::MAX, line),
-            destinations: list(destinations).into_iter().map(Destination::Prefix).collect(),
-            origins: list(origins),
-        }
-    }
-
-    fn deck(rows: Vec<NewRate>) -> Result<Deck, Box<Conflict>> {
-        Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows)
-    }
-
-    fn line(deck: &Deck, to: &str, from: Option<&str>) -> Option<u32> {
-        let rated = Rated::Number(Number::parse(to).unwrap());
-        let hit = deck.lookup(Direction::Termination, rated, from.and_then(Number::parse), 0)?;
-        Some(deck.rate(hit).line)
-    }
-
-    #[test]
-    fn the_origin_filters_before_the_destination_is_compared() {
-        let deck = deck(vec![
-            row(2, "0.1375", "", "32"),
-            row(3, "0.0387", "30, 31, 32, 33, 44", "32455, 32460"),
-            row(4, "0.5576", "", "32460"),
-            row(5, "0.0500", "1, 1242", "32460"),
-        ])
-        .unwrap();
-        assert_eq!(line(&deck, "+32455123456", Some("+13035550199")), Some(2), "32455 is for Europe only");
-        assert_eq!(line(&deck, "+32455123456", Some("+33123456789")), Some(3));
-        assert_eq!(line(&deck, "+32455123456", None), Some(2), "an unknown origin takes the blank row");
-        assert_eq!(line(&deck, "+32460123456", Some("+12425550100")), Some(5));
-        assert_eq!(line(&deck, "+32460123456", None), Some(4));
-        assert_eq!(line(&deck, "+49301234567", None), None);
-        let considered = deck.consider(
-            Direction::Termination,
-            Rated::Number(Number::parse("+32455123456").unwrap()),
-            Number::parse("+13035550199"),
-            0,
-        );
-        let told: Vec<_> = considered.iter().map(|c| (deck.rate(c.hit).line, c.lost)).collect();
-        assert_eq!(told, [(2, None), (3, Some(Lost::Origin))]);
-    }
-
-    #[test]
-    fn two_answers_are_refused() {
-        let conflict = deck(vec![row(2, "0.1", "44, 33", "32"), row(3, "0.2", "33", "31, 32")]).unwrap_err();
-        assert_eq!((conflict.first, conflict.second), ((0, 2), (0, 3)));
-        assert_eq!((conflict.destination.as_str(), conflict.origin.as_str()), ("32", "33"));
-        assert!(deck(vec![row(2, "0.1", "", "32"), row(3, "0.2", "33", "32")]).is_ok(), "blank and listed differ");
-        assert!(deck(vec![row(2, "0.1", "", "32"), row(3, "0.1", "", "32")]).is_ok(), "the same price is one answer");
-        let mut dated = vec![row(2, "0.1", "", "32"), row(3, "0.2", "", "32")];
-        dated[0].rate.effective = 0..100;
-        dated[1].rate.effective = 100..200;
-        let deck_ = deck(dated.clone()).unwrap();
-        assert_eq!(line(&deck_, "+3212345678", None), Some(2));
-        dated[1].rate.effective = 99..200;
-        assert!(deck(dated).is_err());
-    }
-
-    /// A row for each origin, in two periods, beside one for any origin and one for the origins of
-    /// a longer prefix.
-    #[test]
-    fn many_origins_of_one_destination() {
-        let mut rows: Vec<NewRate> = Vec::new();
-        for number in 0..400_u32 {
-            let origin = (1000 + number).to_string();
-            for (period, line) in [(0..100, 2 * number + 10), (100..200, 2 * number + 11)] {
-                let row = row(line, &format!("0.{line}"), &origin, "32");
-                rows.push(NewRate { rate: Rate { effective: period, ..row.rate }, ..row });
-            }
-        }
-        rows.push(row(2, "0.1", "", "32"));
-        rows.push(row(3, "0.2", "10071, 10072", "32"));
-        rows.reverse();
-        let deck = deck(rows.clone()).unwrap();
-        let rated = Rated::Number(Number::parse("+3212345678").unwrap());
-        let line = |from: &str, at: Micros| {
-            deck.lookup(Direction::Termination, rated, Number::parse(from), at).map(|hit| deck.rate(hit).line)
-        };
-        for number in 0..400_u32 {
-            let from = format!("+{}00000", 1000 + number);
-            let lines = [5, 105, 205].map(|at| line(&from, at).unwrap());
-            assert_eq!(lines, [2 * number + 10, 2 * number + 11, 2], "{from}");
-        }
-        assert_eq!([line("+100710000", 5), line("+4412345678", 5), line("anonymous", 5)], [Some(3), Some(2), Some(2)]);
-        rows.push(row(1000, "0.3", "1007", "32"));
-        let conflict = super::Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows).unwrap_err();
-        assert_eq!((conflict.first, conflict.second, conflict.origin.as_str()), ((0, 24), (0, 1000), "1007"));
-    }
-
-    #[test]
-    fn billed_seconds() {
-        let table = [
-            // (initial, increment, minimum, seconds, billed)
-            (90, 60, 0, 91, 150),
-            (30, 18, 0, 31, 48),
-            (60, 60, 0, 300, 300),
-            (60, 60, 0, 370, 420),
-            (60, 60, 0, 1, 60),
-            (60, 60, 0, 60, 60),
-            (60, 60, 0, 61, 120),
-            (1, 1, 10, 7, 10),
-            (1, 1, 0, 0, 0),
-            (0, 6, 0, 1, 6),
-            (60, 60, 30, 0, 0),
-            (60, 6, 90, 1, 90),
-        ];
-        for (initial, increment, minimum, seconds, billed) in table {
-            let increments = Increments { initial, increment, minimum };
-            assert_eq!(increments.billed(seconds), Some(billed), "{initial}/{increment} minimum {minimum}: {seconds} s");
-        }
-        assert_eq!(Increments { initial: 1, increment: 86_400, minimum: 0 }.billed(u32::MAX), None);
-    }
-}
+mod tests;

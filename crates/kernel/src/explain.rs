@@ -64,11 +64,13 @@ pub struct Answer<'a> {
 pub fn explain<'a>(question: &Question<'a>, texts: &Interner) -> Result<Answer<'a>, Overflow> {
     let (cells, count) = cells(question.scenario);
     let bills = bills(question.status, question.duration_seconds);
-    let mut answer = Answer { bills, legs: Vec::with_capacity(count), total: Some(Total::default()) };
+    let mut answer =
+        Answer { bills, legs: Vec::with_capacity(count), total: Some(Total::default()) };
     for cell in &cells[..count] {
         let plan = plan(*cell, &question.parties, texts, question.withheld);
         // A free call has its legs by the table but no price: it owes no connection fee either.
-        let hit = plan.filter(|_| bills).and_then(|leg| find_rate(question.deck, &leg, question.start));
+        let hit =
+            plan.filter(|_| bills).and_then(|leg| find_rate(question.deck, &leg, question.start));
         let priced = match hit {
             None => None,
             Some(hit) => {

@@ -127,7 +127,10 @@ impl Earlier {
 
     /// The booked call with an id.
     pub(crate) fn call(&self, sid: Sid) -> Option<u32> {
-        self.calls.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| must_fit(at, "booked calls are counted in 32 bits"))
+        self.calls
+            .binary_search_by_key(&sid, |call| call.sid)
+            .ok()
+            .map(|at| must_fit(at, "booked calls are counted in 32 bits"))
     }
 
     /// The root above a booked call that is a parent tonight.
@@ -136,7 +139,10 @@ impl Earlier {
     }
 
     fn parent(&self, sid: Sid) -> Option<u32> {
-        self.parents.binary_search_by_key(&sid, |call| call.sid).ok().map(|at| must_fit(at, "parents are counted in 32 bits"))
+        self.parents
+            .binary_search_by_key(&sid, |call| call.sid)
+            .ok()
+            .map(|at| must_fit(at, "parents are counted in 32 bits"))
     }
 
     /// The booked call at an index of [`Families::late_prices`].
@@ -268,7 +274,8 @@ impl Families {
             }
             self.standing[record as usize] = Standing::Ignored;
             let sid = calls.sid[record as usize];
-            let all_ignored = index.records(sid).iter().all(|r| self.standing[*r as usize] == Standing::Ignored);
+            let all_ignored =
+                index.records(sid).iter().all(|r| self.standing[*r as usize] == Standing::Ignored);
             if !sid.is_empty() && all_ignored && earlier.call(sid).is_none() {
                 todo.extend(by_parent.children(calls, sid));
             }
@@ -281,13 +288,21 @@ impl Families {
             return;
         }
         for record in retried..calls.len() {
-            if self.standing[record] == Standing::Taken && earlier.closed.contains(&(calls.sid[record], calls.content[record])) {
+            if self.standing[record] == Standing::Taken
+                && earlier.closed.contains(&(calls.sid[record], calls.content[record]))
+            {
                 self.standing[record] = Standing::Duplicate;
             }
         }
     }
 
-    fn choose_versions(&mut self, calls: &Calls, retried: usize, index: &SidIndex, earlier: &Earlier) {
+    fn choose_versions(
+        &mut self,
+        calls: &Calls,
+        retried: usize,
+        index: &SidIndex,
+        earlier: &Earlier,
+    ) {
         for group in index.groups(calls) {
             let sid = calls.sid[group[0] as usize];
             match earlier.call(sid) {
@@ -298,8 +313,10 @@ impl Families {
             }
         }
         // A record without an id can only be compared as a whole, and only with suspended ones.
-        let waiting: HashSet<u64> =
-            (0..retried).filter(|record| calls.sid[*record].is_empty()).map(|record| calls.content[record]).collect();
+        let waiting: HashSet<u64> = (0..retried)
+            .filter(|record| calls.sid[*record].is_empty())
+            .map(|record| calls.content[record])
+            .collect();
         for record in index.without_sid.iter().copied() {
             let content = calls.content[record as usize];
             let waits = waiting.contains(&content) || earlier.waits.contains(&content);
@@ -328,15 +345,24 @@ impl Families {
     fn compare_to_booked(&mut self, calls: &Calls, group: &[u32], booked: u32, earlier: &Earlier) {
         let call = earlier.call_at(booked);
         let mut seen = HashSet::new();
-        for record in group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>() {
+        for record in
+            group.iter().copied().filter(|record| self.is_open(*record)).collect::<Vec<_>>()
+        {
             let at = record as usize;
             let content = calls.content[at];
             let is_booked = content == call.content
-                || earlier.versions.get(&call.sid).is_some_and(|booked| version::is_of_booked(calls, at, booked, earlier));
+                || earlier
+                    .versions
+                    .get(&call.sid)
+                    .is_some_and(|booked| version::is_of_booked(calls, at, booked, earlier));
             self.standing[at] = if is_booked {
                 let charge = calls.price[at].charge();
                 if charge > call.price.map(i64::saturating_neg) {
-                    let late = LatePrice { record, price: calls.price[at], day: crate::time::day(calls.start[at]) };
+                    let late = LatePrice {
+                        record,
+                        price: calls.price[at],
+                        day: crate::time::day(calls.start[at]),
+                    };
                     let kept = self.late_prices.entry(booked).or_insert(late);
                     if charge > kept.price.charge() {
                         *kept = late;
@@ -360,18 +386,23 @@ impl Families {
         let open: Vec<u32> = group.iter().copied().filter(|record| self.is_open(*record)).collect();
         let is_final = |record: &u32| calls.status[*record as usize] != Status::NotFinal;
         let any_final = open.iter().any(is_final);
-        let (mut contenders, mut replaced): (Vec<u32>, Vec<u32>) = open.iter().partition(|record| is_final(record) == any_final);
+        let (mut contenders, mut replaced): (Vec<u32>, Vec<u32>) =
+            open.iter().partition(|record| is_final(record) == any_final);
         let content = |record: &u32| calls.content[*record as usize];
-        let (waiting, new): (Vec<u32>, Vec<u32>) = contenders.iter().partition(|record| (**record as usize) < retried);
+        let (waiting, new): (Vec<u32>, Vec<u32>) =
+            contenders.iter().partition(|record| (**record as usize) < retried);
         let waited: HashSet<u64> = waiting.iter().map(content).collect();
         // Copies of one content need no further comparison.
-        let differ = |records: &[u32]| records.iter().any(|record| content(record) != content(&records[0]));
-        let is_one = |records: &[u32]| any_final && differ(records) && version::are_one(calls, records);
+        let differ =
+            |records: &[u32]| records.iter().any(|record| content(record) != content(&records[0]));
+        let is_one =
+            |records: &[u32]| any_final && differ(records) && version::are_one(calls, records);
         let mut one_call = is_one(&contenders);
         // A version that only lacks fields of a suspended one settles nothing: a field that it
         // lacks may be the cause of the suspense.
         let says_else = |record: &u32| {
-            !waited.contains(&content(record)) && !waiting.iter().any(|fuller| version::only_lacks(calls, *record, *fuller))
+            !waited.contains(&content(record))
+                && !waiting.iter().any(|fuller| version::only_lacks(calls, *record, *fuller))
         };
         if !one_call && !waiting.is_empty() && !is_chosen && new.iter().any(says_else) {
             replaced.extend(waiting);
@@ -407,9 +438,14 @@ impl Families {
     /// The first copy represents all. The one with the greatest charge lends it the price, so that
     /// a late price is kept, whatever the order.
     fn choose_copy(&mut self, calls: &Calls, copies: &[u32]) -> u32 {
-        let price = |record: u32| (calls.price[record as usize].charge(), calls.price[record as usize].hash());
+        let price = |record: u32| {
+            (calls.price[record as usize].charge(), calls.price[record as usize].hash())
+        };
         let first = copies[0];
-        let priced = copies.iter().copied().reduce(|best, copy| if price(copy) > price(best) { copy } else { best });
+        let priced = copies
+            .iter()
+            .copied()
+            .reduce(|best, copy| if price(copy) > price(best) { copy } else { best });
         for copy in &copies[1..] {
             self.standing[*copy as usize] = Standing::Duplicate;
         }
@@ -435,9 +471,9 @@ impl Families {
                 continue;
             }
             let link = match index.records(child.parent) {
-                versions if versions.len() > 8 => {
-                    *crowded.entry(child.parent).or_insert_with(|| self.link_to(calls, child.parent, versions, earlier))
-                }
+                versions if versions.len() > 8 => *crowded
+                    .entry(child.parent)
+                    .or_insert_with(|| self.link_to(calls, child.parent, versions, earlier)),
                 versions => self.link_to(calls, child.parent, versions, earlier),
             };
             self.link[calls.child[record as usize] as usize] = link;
@@ -452,8 +488,12 @@ impl Families {
             return Link::Here(*taken);
         }
         // Of several versions always the same one, whatever the order of the records.
-        let is_suspended = |version: &&u32| matches!(self.standing[**version as usize], Standing::Suspended(_));
-        let suspended = versions.iter().filter(is_suspended).min_by_key(|version| calls.content[**version as usize]);
+        let is_suspended =
+            |version: &&u32| matches!(self.standing[**version as usize], Standing::Suspended(_));
+        let suspended = versions
+            .iter()
+            .filter(is_suspended)
+            .min_by_key(|version| calls.content[**version as usize]);
         suspended.map_or(Link::Missing, |version| Link::Suspended(*version))
     }
 
@@ -547,7 +587,8 @@ impl SidIndex {
     fn new(calls: &Calls) -> Self {
         let (with_sid, without_sid): (Vec<u32>, Vec<u32>) =
             (0..record_count(calls)).partition(|record| !calls.sid[*record as usize].is_empty());
-        let mut keys: Vec<(Sid, u32)> = with_sid.into_iter().map(|record| (calls.sid[record as usize], record)).collect();
+        let mut keys: Vec<(Sid, u32)> =
+            with_sid.into_iter().map(|record| (calls.sid[record as usize], record)).collect();
         let places = radix_sort::sort(&mut keys, |(sid, _)| sid.0, Ord::cmp);
         let (sids, order): (Vec<Sid>, Vec<u32>) = keys.into_iter().unzip();
         assert_eq!(order.len() + without_sid.len(), calls.len(), "each record has an id, or none");
@@ -573,7 +614,8 @@ struct ChildrenByParent(Vec<u32>);
 
 impl ChildrenByParent {
     fn new(calls: &Calls) -> Self {
-        let mut records: Vec<u32> = (0..record_count(calls)).filter(|r| calls.child[*r as usize] != NONE).collect();
+        let mut records: Vec<u32> =
+            (0..record_count(calls)).filter(|r| calls.child[*r as usize] != NONE).collect();
         records.sort_unstable_by_key(|record| parent(calls, *record));
         Self(records)
     }

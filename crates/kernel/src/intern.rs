@@ -159,7 +159,10 @@ mod tests {
         assert_eq!(set.find("999"), Some(999));
         assert_eq!(set.find("1000"), None);
         assert_eq!(set.text(12), "12");
-        assert_eq!((set.find(""), set.id(""), set.id(""), set.find("")), (None, 1000, 1000, Some(1000)));
+        assert_eq!(
+            (set.find(""), set.id(""), set.id(""), set.find("")),
+            (None, 1000, 1000, Some(1000))
+        );
         let mut other = Interner::default();
         other.id("new");
         other.id("3");

@@ -10,7 +10,9 @@ const SHORTEST: usize = 7;
 #[must_use]
 pub fn party(party: &str, digits: usize) -> String {
     let is_sip = party.starts_with("sip:") || party.starts_with("sips:");
-    let (user, host) = party.rfind('@').map_or(if is_sip { ("", party) } else { (party, "") }, |at| party.split_at(at));
+    let (user, host) = party
+        .rfind('@')
+        .map_or(if is_sip { ("", party) } else { (party, "") }, |at| party.split_at(at));
     last_digits(user, digits) + host
 }
 
@@ -57,23 +59,29 @@ fn number_or_numbers(text: &str, digits: usize) -> String {
         return last_digits(text, digits);
     }
     let words = text.split_inclusive(char::is_whitespace);
-    words.map(|word| if is_whole(word) { last_digits(word, digits) } else { word.to_owned() }).collect()
+    words
+        .map(|word| if is_whole(word) { last_digits(word, digits) } else { word.to_owned() })
+        .collect()
 }
 
 fn is_telephone_number(number: &str, before: &str, after: &str) -> bool {
     let count = number.chars().filter(|c| c.is_numeric()).count();
     // An id begins with letters, a number does not.
-    let is_of_id = before.ends_with(|c: char| c.is_ascii_alphanumeric()) && !number.starts_with('+');
-    let is_currency = |text: &str| text.len() >= 3 && text.bytes().take(3).all(|byte| byte.is_ascii_uppercase());
+    let is_of_id =
+        before.ends_with(|c: char| c.is_ascii_alphanumeric()) && !number.starts_with('+');
+    let is_currency =
+        |text: &str| text.len() >= 3 && text.bytes().take(3).all(|byte| byte.is_ascii_uppercase());
     let is_amount = after.strip_prefix(' ').is_some_and(is_currency) && !number.starts_with('+');
     count >= SHORTEST && !is_of_id && !is_amount && !is_decimal(number)
 }
 
 /// True for a text in the form of an amount: two decimals or more.
 fn is_decimal(text: &str) -> bool {
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('.')
-        .is_some_and(|(whole, places)| all_digits(whole) && all_digits(places) && places.len() >= 2 && whole.len() < 10)
+    let all_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(whole, places)| {
+        all_digits(whole) && all_digits(places) && places.len() >= 2 && whole.len() < 10
+    })
 }
 
 /// The length in bytes of a date, `2026-11-20`, if a text begins with one.
@@ -105,7 +113,12 @@ fn number_length(text: &str) -> usize {
 
 /// True for a separator between the digits of a number: blanks, strokes and hyphens of every kind.
 fn is_separator(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
+    c.is_whitespace()
+        || matches!(
+            c,
+            '-' | '.' | '(' | ')' | '/' | '\u{2010}'
+                ..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}'
+        )
 }
 
 #[cfg(test)]
@@ -134,15 +147,27 @@ mod tests {
             ("(202) 555-0101 and +12025550101.", "(202) 555-•••• and +1202555••••."),
             ("sip:+12025550101@pbx.example:5060", "sip:+1202555••••@pbx.example:5060"),
             ("ours is 1234567.89000 USD, 0.1234567", "ours is 1234567.89000 USD, 0.1234567"),
-            ("at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s", "at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s"),
+            (
+                "at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s",
+                "at 2026-11-20T10:00:00Z, CA20261120000000 of 3600 s",
+            ),
             ("a + b (c) 911 über 5551234", "a + b (c) 911 über 555••••"),
             ("from is `202-555-0123`", "from is `202-555-••••`"),
             ("202 555 0124, 0049 30 5550 0125", "202 555 ••••, 0049 30 5550 ••••"),
-            ("202.555.0123 tel:202-555-0123 +1/202/555/0123", "202.555.•••• tel:202-555-•••• +1/202/555/••••"),
+            (
+                "202.555.0123 tel:202-555-0123 +1/202/555/0123",
+                "202.555.•••• tel:202-555-•••• +1/202/555/••••",
+            ),
             ("+1\u{a0}202\u{2011}555\u{a0}0123", "+1\u{a0}202\u{2011}555\u{a0}••••"),
-            ("１２０２５５５０１２３ 12025550123a .2025550123", "１２０２５５５•••• 1202555••••a .202555••••"),
+            (
+                "１２０２５５５０１２３ 12025550123a .2025550123",
+                "１２０２５５５•••• 1202555••••a .202555••••",
+            ),
             ("12025550123.5 and +1.202.555.0123x7", "12025550•••.• and +1.202.555.••••x7"),
-            ("2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY", "2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY"),
+            (
+                "2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY",
+                "2026-11-20 10:00, of 1 2026-11-20; 1234567 JPY",
+            ),
             ("52 calls: 3 of 1,234,567 in 3600 s", "52 calls: 3 of 1,234,567 in 3600 s"),
             ("", ""),
         ] {

@@ -44,7 +44,10 @@ pub struct ExactAmount(i128);
 
 /// A sum or product that does not fit the stored decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the amount does not fit a decimal of {STORED_DIGITS} digits, {AMOUNT_DECIMALS} of them after the point")]
+#[error(
+    "the amount does not fit a decimal of {STORED_DIGITS} digits, {AMOUNT_DECIMALS} of them after \
+     the point"
+)]
 pub struct Overflow;
 
 /// The rounding of a leg's exact amount to its booked amount (`money.leg_rounding`).
@@ -125,7 +128,8 @@ impl Price {
         if !is_plain_decimal(digits) {
             return Err(PriceError::NotDecimal(text.to_owned()));
         }
-        let value = Decimal::from_str_exact(digits).map_err(|_| PriceError::TooLarge(text.to_owned()))?;
+        let value =
+            Decimal::from_str_exact(digits).map_err(|_| PriceError::TooLarge(text.to_owned()))?;
         if text.starts_with('-') && !value.is_zero() {
             return Err(PriceError::Negative(text.to_owned()));
         }
@@ -213,7 +217,11 @@ impl Total {
 ///
 /// # Errors
 /// [`Overflow`] if it does not fit 128 bits.
-pub fn exact_leg_amount(price: Price, fee: Price, billed_seconds: u32) -> Result<ExactAmount, Overflow> {
+pub fn exact_leg_amount(
+    price: Price,
+    fee: Price,
+    billed_seconds: u32,
+) -> Result<ExactAmount, Overflow> {
     let usage = i128::from(price.0).checked_mul(i128::from(billed_seconds)).ok_or(Overflow)?;
     let fee = i128::from(fee.0).checked_mul(60).ok_or(Overflow)?;
     usage.checked_add(fee).map(ExactAmount).ok_or(Overflow)
@@ -239,7 +247,11 @@ pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> 
     // overflow 128.
     let rounded = i64::try_from(whole + i128::from(up)).map_err(|_| Overflow)?;
     let units = i128::from(rounded) * i128::from(power_of_ten(AMOUNT_DECIMALS - rule.decimals));
-    i64::try_from(units).ok().filter(|units| i128::from(*units) < STORED_LIMIT).map(Amount).ok_or(Overflow)
+    i64::try_from(units)
+        .ok()
+        .filter(|units| i128::from(*units) < STORED_LIMIT)
+        .map(Amount)
+        .ok_or(Overflow)
 }
 
 /// A power of ten up to the decimals of a price, from a table instead of a loop in 128 bits.
@@ -261,7 +273,8 @@ fn power_of_ten(exponent: u32) -> i64 {
 #[must_use]
 pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
     // Sums and taxes are never negative, so away from zero is up.
-    let mut total = sum.round_dp_with_strategy(minor_unit_decimals, RoundingStrategy::MidpointAwayFromZero);
+    let mut total =
+        sum.round_dp_with_strategy(minor_unit_decimals, RoundingStrategy::MidpointAwayFromZero);
     total.rescale(minor_unit_decimals);
     total
 }
@@ -305,7 +318,11 @@ pub fn decimal_text(units: i128, scale: u32, least: u32) -> String {
         rest /= 10;
         decimals -= 1;
     }
-    if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest:0width$}", width = decimals as usize) }
+    if decimals == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{rest:0width$}", width = decimals as usize)
+    }
 }
 
 impl fmt::Display for Price {
@@ -359,7 +376,8 @@ mod tests {
         assert_eq!(price("0.033335").to_string(), "0.033335");
         assert_eq!(price("12").to_string(), "12.0000");
         assert_eq!(price("-0.00"), Price::ZERO);
-        for bad in ["1e3", "+1", "1_000.5", "1,5", ".5", "5.", "0x1", "١", "1 2", "NaN", "-", "--1"] {
+        for bad in ["1e3", "+1", "1_000.5", "1,5", ".5", "5.", "0x1", "١", "1 2", "NaN", "-", "--1"]
+        {
             assert_eq!(Price::parse(bad), Err(PriceError::NotDecimal(bad.to_owned())), "{bad}");
         }
         assert_eq!(Price::parse(" "), Err(PriceError::Missing));
@@ -386,7 +404,8 @@ mod tests {
         assert_eq!(of(LegRounding::HalfEven), "0.00002");
         assert_eq!(of(LegRounding::Up), "0.00003");
         let little = exact_leg_amount(price("0.0000200001"), Price::ZERO, 60).unwrap();
-        let of = |rounding| round_leg(little, LegRule { decimals: 5, rounding }).unwrap().to_string();
+        let of =
+            |rounding| round_leg(little, LegRule { decimals: 5, rounding }).unwrap().to_string();
         assert_eq!(of(LegRounding::HalfUp), "0.00002");
         assert_eq!(of(LegRounding::Up), "0.00003");
     }

@@ -51,7 +51,8 @@ pub enum Class {
 
 impl Class {
     /// All classes.
-    pub const ALL: [Self; 5] = [Self::Rated, Self::Free, Self::Duplicate, Self::Ignored, Self::Suspended];
+    pub const ALL: [Self; 5] =
+        [Self::Rated, Self::Free, Self::Duplicate, Self::Ignored, Self::Suspended];
 
     /// The name in every output.
     #[must_use]
@@ -231,9 +232,13 @@ impl Verdict {
 pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<'_>) -> Night {
     let families = crate::family::join(calls, retried, earlier);
     let trunks = TrunkFacts::of_all(calls, tariff);
-    let (class, reason, first) =
-        (Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()));
-    let mut night = Night { class, reason, first, child: vec![None; calls.children.len()], families };
+    let (class, reason, first) = (
+        Vec::with_capacity(calls.len()),
+        Vec::with_capacity(calls.len()),
+        Vec::with_capacity(calls.len()),
+    );
+    let mut night =
+        Night { class, reason, first, child: vec![None; calls.children.len()], families };
     settle_all(
         0..calls.len(),
         |record, legs| match night.families.standing[record] {
@@ -268,13 +273,20 @@ pub fn settle(calls: &Calls, retried: usize, earlier: &Earlier, tariff: &Tariff<
     night
 }
 
-fn settle_root<'a>(calls: &Calls, record: usize, tariff: &Tariff<'a>, legs: &mut Legs<'a>) -> Verdict {
+fn settle_root<'a>(
+    calls: &Calls,
+    record: usize,
+    tariff: &Tariff<'a>,
+    legs: &mut Legs<'a>,
+) -> Verdict {
     let Some(direction) = calls.direction[record].side() else {
         return Verdict::suspended(Reason::MissingField);
     };
     let parties = Parties { a: calls.from[record], b: calls.to[record], c: None };
     let policy = tariff.policy;
-    let Some(leg) = plan(crate::table::root_leg(direction), &parties, &calls.parties, &policy.withheld_numbers) else {
+    let Some(leg) =
+        plan(crate::table::root_leg(direction), &parties, &calls.parties, &policy.withheld_numbers)
+    else {
         return Verdict::suspended(Reason::InvalidNumber);
     };
     if policy.mangled_caller == MangledCaller::Suspend && parties.a.is_mangled(&calls.parties) {
@@ -328,8 +340,12 @@ fn settle_child<'a>(
     let target = settle_target(calls, record, trunk.domain, tariff.policy);
     let (kind, c) = match (target.kind(), target_party(asked, &target)) {
         (Some(kind), Some(c)) => (kind, c),
-        _ if matches!(target, Target::Ambiguous) => return Verdict::suspended(Reason::AmbiguousTarget),
-        _ if matches!(target, Target::Emergency(_)) => return Verdict::suspended(Reason::EmergencyTarget),
+        _ if matches!(target, Target::Ambiguous) => {
+            return Verdict::suspended(Reason::AmbiguousTarget);
+        }
+        _ if matches!(target, Target::Emergency(_)) => {
+            return Verdict::suspended(Reason::EmergencyTarget);
+        }
         _ => return Verdict::suspended(Reason::InvalidTarget),
     };
     if let Some(reason) = trunk.refuses(kind) {
@@ -368,20 +384,36 @@ fn legs_of_child<'a>(
     Some(queries)
 }
 
-fn find_parent(calls: &Calls, record: usize, night: &Night, earlier: &Earlier, policy: &Policy) -> Result<Parent, Reason> {
+fn find_parent(
+    calls: &Calls,
+    record: usize,
+    night: &Night,
+    earlier: &Earlier,
+    policy: &Policy,
+) -> Result<Parent, Reason> {
     let child = calls.child[record] as usize;
     let never = || {
         let wait = i64::from(policy.parent_wait_days).saturating_mul(DAY);
-        night.families.newest_start.is_some_and(|newest| newest.saturating_sub(calls.start[record]) > wait)
+        night
+            .families
+            .newest_start
+            .is_some_and(|newest| newest.saturating_sub(calls.start[record]) > wait)
     };
     match night.families.link[child] {
         Link::None | Link::Missing if never() => Err(Reason::ParentNeverArrived),
         Link::None | Link::Missing => Err(Reason::ParentMissing),
-        _ if u32::try_from(record).is_ok_and(|r| night.families.cycle.contains(&r)) => Err(Reason::ParentCycle),
+        _ if u32::try_from(record).is_ok_and(|r| night.families.cycle.contains(&r)) => {
+            Err(Reason::ParentCycle)
+        }
         Link::Suspended(_) => Err(Reason::ParentSuspended),
         Link::Booked(index) => {
             let call = earlier.parent_at(index);
-            Ok(Parent { account: call.account, start: call.start, is_child: call.is_child, root: RootRef::Booked(index) })
+            Ok(Parent {
+                account: call.account,
+                start: call.start,
+                is_child: call.is_child,
+                root: RootRef::Booked(index),
+            })
         }
         Link::Here(parent) => {
             let at = parent as usize;
@@ -454,7 +486,13 @@ impl Night {
         let root = self.root_facts(calls, earlier, child.root);
         let parties = Parties { a: root.a, b: root.b, c: Some(child.c) };
         let trunk = billed_trunk(calls, record, &root);
-        Some(Scene { scenario: Scenario::Transfer(child.scenario), parties, root, parent: root.sid, trunk })
+        Some(Scene {
+            scenario: Scenario::Transfer(child.scenario),
+            parties,
+            root,
+            parent: root.sid,
+            trunk,
+        })
     }
 
     /// The booked call made from a record that is rated or free.
@@ -475,7 +513,8 @@ impl Night {
         let Parties { a, b, c } = scene.parties;
         let direction = calls.direction[record];
         let child = calls.child_of(record).filter(|_| direction.as_str().is_empty());
-        let priced = self.families.with_price(must_fit(record, "records are counted in 32 bits")) as usize;
+        let priced =
+            self.families.with_price(must_fit(record, "records are counted in 32 bits")) as usize;
         Booked {
             sid: calls.sid[record],
             parent: scene.parent,
@@ -488,7 +527,9 @@ impl Night {
             content: calls.content[record],
             account: calls.account[record],
             trunk: scene.trunk,
-            deck: tariff.deck_of(calls.account[record]).map_or(NONE, |(deck, _)| must_fit(deck, "decks are counted in 32 bits")),
+            deck: tariff
+                .deck_of(calls.account[record])
+                .map_or(NONE, |(deck, _)| must_fit(deck, "decks are counted in 32 bits")),
             duration: calls.duration[record],
             child_direction: child.map_or(NONE, |child| child.direction),
             hits: self.hits(calls, record),
@@ -507,7 +548,9 @@ impl Night {
         assert_eq!(lengths, [calls.len(); 3], "every record has its end");
         assert_eq!(self.child.len(), calls.children.len(), "every child has its end");
         let mut ends = self.class.iter().zip(&self.reason);
-        let has_reason = |(class, reason): (&Class, &Option<Reason>)| (*class == Class::Suspended) == reason.is_some();
+        let has_reason = |(class, reason): (&Class, &Option<Reason>)| {
+            (*class == Class::Suspended) == reason.is_some()
+        };
         assert!(ends.all(has_reason), "what is suspended has a reason, and nothing else has");
     }
 
@@ -515,7 +558,12 @@ impl Night {
     #[inline]
     #[must_use]
     pub fn hits(&self, calls: &Calls, record: usize) -> [Hit; 2] {
-        let second = self.child.get(calls.child[record] as usize).copied().flatten().map(|child| child.second);
+        let second = self
+            .child
+            .get(calls.child[record] as usize)
+            .copied()
+            .flatten()
+            .map(|child| child.second);
         // A root has one leg.
         [self.first[record], second.unwrap_or(Hit::NONE)]
     }
@@ -524,7 +572,8 @@ impl Night {
     #[must_use]
     pub fn tally(&self, calls: &Calls, retried: usize, is_away: impl Fn(usize) -> bool) -> Tally {
         let mut tally = Tally::default();
-        for (record, class) in self.class.iter().enumerate().filter(|(record, _)| !is_away(*record)) {
+        for (record, class) in self.class.iter().enumerate().filter(|(record, _)| !is_away(*record))
+        {
             let seconds = calls.duration[record];
             let source = if record < retried { &mut tally.retried } else { &mut tally.read };
             source.add(seconds);
@@ -600,12 +649,19 @@ impl<'a> TrunkFact<'a> {
     /// The facts of the trunk with this id.
     #[must_use]
     pub fn of(sid: &str, trunks: Option<&'a Trunks>) -> Self {
-        let unlisted = Self { domain: TerminationDomain::AnyOfCarrier, caller_id: TransferCallerId::default(), mode: None };
+        let unlisted = Self {
+            domain: TerminationDomain::AnyOfCarrier,
+            caller_id: TransferCallerId::default(),
+            mode: None,
+        };
         let Some(trunks) = trunks else {
             return Self { mode: Some(TransferMode::EnableAll), ..unlisted };
         };
         trunks.get(sid).map_or(unlisted, |trunk| Self {
-            domain: trunk.domain.as_deref().map_or(TerminationDomain::None, TerminationDomain::Trunk),
+            domain: trunk
+                .domain
+                .as_deref()
+                .map_or(TerminationDomain::None, TerminationDomain::Trunk),
             caller_id: trunk.caller_id,
             mode: Some(trunk.mode),
         })
@@ -616,7 +672,9 @@ impl<'a> TrunkFact<'a> {
             (None, _) => Some(Reason::UnknownTrunk),
             (Some(TransferMode::DisableAll), _) => Some(Reason::TransferDisabled),
             (Some(TransferMode::SipOnly), TargetKind::Pstn) => Some(Reason::PstnTransferDisabled),
-            (Some(TransferMode::SipOnly), TargetKind::Sip) | (Some(TransferMode::EnableAll), _) => None,
+            (Some(TransferMode::SipOnly), TargetKind::Sip) | (Some(TransferMode::EnableAll), _) => {
+                None
+            }
         }
     }
 }
@@ -631,5 +689,9 @@ fn billed_trunk(calls: &Calls, record: usize, root: &RootFacts) -> u32 {
 /// The trunk whose settings a child's transfer followed.
 #[must_use]
 pub fn trunk_of_transfer(calls: &Calls, record: usize, scene: &Scene) -> u32 {
-    if scene.parties.c.is_some() { settings_trunk(calls, record, &scene.root) } else { calls.trunk[record] }
+    if scene.parties.c.is_some() {
+        settings_trunk(calls, record, &scene.root)
+    } else {
+        calls.trunk[record]
+    }
 }

@@ -45,7 +45,10 @@ impl<const N: usize> ByteWriter<N> {
 
     // With the widths known at compile time each field is one store, without a bounds check.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "a call for each field would cost as much as the whole row")]
+    #[allow(
+        clippy::inline_always,
+        reason = "a call for each field would cost as much as the whole row"
+    )]
     fn put<const M: usize>(&mut self, field: [u8; M]) {
         self.bytes[self.at..self.at + M].copy_from_slice(&field);
         self.at += M;
@@ -122,7 +125,9 @@ impl<'a, const N: usize> ByteReader<'a, N> {
 }
 
 fn push_text(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u32::try_from(text.len()).expect("a field is shorter than 4 GiB").to_le_bytes());
+    out.extend_from_slice(
+        &u32::try_from(text.len()).expect("a field is shorter than 4 GiB").to_le_bytes(),
+    );
     out.extend_from_slice(text.as_bytes());
 }
 
@@ -148,8 +153,14 @@ impl TextIds {
     /// Maps every id to itself.
     #[must_use]
     pub fn same(calls: &Calls) -> Self {
-        let same = |texts: &Interner| (0..must_fit(texts.texts().len(), "texts are counted in 32 bits")).collect();
-        Self { accounts: same(&calls.accounts), trunks: same(&calls.trunks), directions: same(&calls.directions) }
+        let same = |texts: &Interner| {
+            (0..must_fit(texts.texts().len(), "texts are counted in 32 bits")).collect()
+        };
+        Self {
+            accounts: same(&calls.accounts),
+            trunks: same(&calls.trunks),
+            directions: same(&calls.directions),
+        }
     }
 }
 
@@ -271,10 +282,14 @@ pub fn pack(calls: &Calls, record: usize, number: u32, ids: &TextIds, out: &mut 
         push_text(odd, out);
     }
     match child {
-        Some(Child { asked: AskedRef::Sip(text, _), .. }) => push_text(calls.parties.text(*text), out),
+        Some(Child { asked: AskedRef::Sip(text, _), .. }) => {
+            push_text(calls.parties.text(*text), out);
+        }
         Some(_) => {}
         None => {
-            for text in [calls.from[record], calls.to[record]].into_iter().filter_map(PartyRef::text_id) {
+            for text in
+                [calls.from[record], calls.to[record]].into_iter().filter_map(PartyRef::text_id)
+            {
                 push_text(calls.parties.text(text), out);
             }
         }
@@ -325,21 +340,34 @@ fn unpack_one(bytes: &mut &[u8], calls: &mut Calls) {
     calls.direction.push(direction);
     calls.status.push(status);
     let reason = eye.u8();
-    calls.reason.push(if reason == NO_REASON { None } else { Some(Reason::ALL[usize::from(reason) - 1]) });
+    calls.reason.push(if reason == NO_REASON {
+        None
+    } else {
+        Some(Reason::ALL[usize::from(reason) - 1])
+    });
     let flags = eye.u8();
     let filled = FieldSet::from_bits(eye.u16());
     calls.filled.push(filled);
     let has = |flag| flags & flag != 0;
     let child = has(CHILD).then(|| unpack_child(bytes));
-    let parties = if has(CHILD) { None } else { Some(ByteReader::<16>::take(bytes)) }.map(|mut eye| (eye.u64(), eye.u64()));
+    let parties = if has(CHILD) { None } else { Some(ByteReader::<16>::take(bytes)) }
+        .map(|mut eye| (eye.u64(), eye.u64()));
     calls.price.push(if has(PRICE) {
         let mut eye = ByteReader::<16>::take(bytes);
         PriceRef::from_parts(eye.i64(), eye.u64())
     } else {
         PriceRef::EMPTY
     });
-    calls.end.push(if has(END) { ByteReader::<8>::take(bytes).i64() } else { start + i64::from(length) * SECOND });
-    calls.answer.push(if filled.has(Field::AnswerTime) { ByteReader::<8>::take(bytes).i64() } else { Calls::NO_TIME });
+    calls.end.push(if has(END) {
+        ByteReader::<8>::take(bytes).i64()
+    } else {
+        start + i64::from(length) * SECOND
+    });
+    calls.answer.push(if filled.has(Field::AnswerTime) {
+        ByteReader::<8>::take(bytes).i64()
+    } else {
+        Calls::NO_TIME
+    });
     if has(ODD_SID) {
         calls.odd_sids.keep(sid, take_text(bytes));
     }
@@ -375,7 +403,8 @@ fn unpack_child(bytes: &mut &[u8]) -> (Child, bool) {
     let (parent, value, direction) = (eye.sid(), eye.u64(), eye.u32());
     let own_parties = [eye.u32(), eye.u32()];
     let number = || Number::from_value(value);
-    let emergency = || if value == Emergency::Call as u64 { Emergency::Call } else { Emergency::AddressTest };
+    let emergency =
+        || if value == Emergency::Call as u64 { Emergency::Call } else { Emergency::AddressTest };
     let asked = match (eye.u8(), eye.u8()) {
         (1, _) => AskedRef::Number(number()),
         (2, _) => AskedRef::Emergency(emergency()),
@@ -440,7 +469,9 @@ impl Booked {
         for odd in [odd_sid, odd_parent].into_iter().flatten() {
             push_text(odd, out);
         }
-        for text in [Some(self.a), Some(self.b), self.c].into_iter().flatten().filter_map(PartyRef::text_id) {
+        for text in
+            [Some(self.a), Some(self.b), self.c].into_iter().flatten().filter_map(PartyRef::text_id)
+        {
             push_text(calls.parties.text(text), out);
         }
     }
@@ -449,17 +480,26 @@ impl Booked {
     pub fn unpack(bytes: &mut &[u8], texts: &mut BookedTexts) -> Self {
         let mut eye = ByteReader::<BOOKED_BYTES>::take(bytes);
         let (sid, start, content) = (eye.sid(), eye.i64(), eye.u64());
-        let (account, trunk, deck, duration, length) = (eye.u32(), eye.u32(), eye.u32(), eye.u32(), eye.u32());
+        let (account, trunk, deck, duration, length) =
+            (eye.u32(), eye.u32(), eye.u32(), eye.u32(), eye.u32());
         let first = eye.hit();
         let (a, b) = (eye.u64(), eye.u64());
         let (direction, status) = two_words(eye.u8());
         let (scenario, flags) = (Self::SCENARIOS[usize::from(eye.u8())], eye.u8());
         let has = |flag| flags & flag != 0;
-        let child = has(CHILD).then(|| ByteReader::<30>::take(bytes)).map(|mut eye| (eye.sid(), eye.u64(), eye.hit()));
+        let child = has(CHILD)
+            .then(|| ByteReader::<30>::take(bytes))
+            .map(|mut eye| (eye.sid(), eye.u64(), eye.hit()));
         let price = has(PRICE).then(|| ByteReader::<8>::take(bytes).i64());
-        let end = if has(END) { ByteReader::<8>::take(bytes).i64() } else { start + i64::from(length) * SECOND };
-        let child_direction = if has(HAS_DIRECTION) { ByteReader::<4>::take(bytes).u32() } else { NONE };
-        let (parent, second) = child.map_or((Sid::EMPTY, Hit::default()), |(parent, _, second)| (parent, second));
+        let end = if has(END) {
+            ByteReader::<8>::take(bytes).i64()
+        } else {
+            start + i64::from(length) * SECOND
+        };
+        let child_direction =
+            if has(HAS_DIRECTION) { ByteReader::<4>::take(bytes).u32() } else { NONE };
+        let (parent, second) =
+            child.map_or((Sid::EMPTY, Hit::default()), |(parent, _, second)| (parent, second));
         if has(ODD_SID) {
             texts.odd_sids.keep(sid, take_text(bytes));
         }

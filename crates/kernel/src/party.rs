@@ -77,7 +77,8 @@ impl Number {
     pub fn text(self) -> (u128, usize) {
         let digits = sixteen_digits(self.0);
         let zeros = (digits.trailing_zeros() / 8).min(15);
-        let text = (digits | u128::from(ZEROS) << 64 | u128::from(ZEROS)) >> (8 * zeros) << 8 | u128::from(b'+');
+        let text = (digits | u128::from(ZEROS) << 64 | u128::from(ZEROS)) >> (8 * zeros) << 8
+            | u128::from(b'+');
         (text, 17 - zeros as usize)
     }
 }
@@ -235,11 +236,17 @@ impl Party<'_> {
         }
         // A plain endpoint needs no further parsing.
         if let Some(plain) = PlainSip::parse(text) {
-            return plain.user_number().map_or(Party::Endpoint(Cow::Borrowed(plain.endpoint)), Party::Number);
+            return plain
+                .user_number()
+                .map_or(Party::Endpoint(Cow::Borrowed(plain.endpoint)), Party::Number);
         }
         match Uri::parse(text) {
-            Ok(Uri::Tel(tel)) => tel.number.map_or(Party::Unknown(Cow::Borrowed(text)), Party::Number),
-            Ok(Uri::Sip(sip)) => sip.user_number().map_or(Party::Endpoint(Cow::Owned(sip.endpoint())), Party::Number),
+            Ok(Uri::Tel(tel)) => {
+                tel.number.map_or(Party::Unknown(Cow::Borrowed(text)), Party::Number)
+            }
+            Ok(Uri::Sip(sip)) => {
+                sip.user_number().map_or(Party::Endpoint(Cow::Owned(sip.endpoint())), Party::Number)
+            }
             Err(_) => Party::Unknown(Cow::Borrowed(text)),
         }
     }
@@ -256,7 +263,10 @@ pub fn is_mangled(text: &str) -> bool {
 /// makes them one (`sip:442079460110@host`). PBX users may have such names, too.
 #[must_use]
 pub fn lacks_plus(endpoint: &str) -> bool {
-    let user = endpoint.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map_or("", |(user, _)| user);
+    let user = endpoint
+        .split_once(':')
+        .and_then(|(_, rest)| rest.split_once('@'))
+        .map_or("", |(user, _)| user);
     let digits = without_separators(without_user_parameters(user));
     digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -264,7 +274,9 @@ pub fn lacks_plus(endpoint: &str) -> bool {
 /// True for `4.4E+11`, also with a decimal comma.
 fn has_exponent(text: &str) -> bool {
     let Some((number, exponent)) = text.split_once(['e', 'E']) else { return false };
-    let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
+    let is_decimal = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+    };
     let digits = exponent.trim_start_matches('+');
     is_decimal(number.trim_start_matches(['+', '\'']).trim_start())
         && !digits.is_empty()
@@ -360,7 +372,8 @@ impl<'a> PlainSip<'a> {
             }
             before = byte;
         }
-        (!matches!(before, b'.' | b'-') && last_label.is_ascii_lowercase()).then_some(Self { endpoint, user: &rest[..at] })
+        (!matches!(before, b'.' | b'-') && last_label.is_ascii_lowercase())
+            .then_some(Self { endpoint, user: &rest[..at] })
     }
 
     /// The user part as a number, visual separators dropped.
@@ -412,12 +425,18 @@ mod tests {
             ("sip:+14155550100@public-vip.ie1.twilio.com", "number +14155550100"),
             ("\"Bob, \\\"B\\\"\" <SIP:+1-415-555-0100@Host.Example>;tag=1", "number +14155550100"),
             ("sip:%2B14155550100@h.example", "number +14155550100"),
-            ("sips:Alice@PBX.Example.COM:5061;transport=tls", "endpoint sips:Alice@pbx.example.com"),
+            (
+                "sips:Alice@PBX.Example.COM:5061;transport=tls",
+                "endpoint sips:Alice@pbx.example.com",
+            ),
             ("sip:pbx.example.com", "endpoint sip:pbx.example.com"),
             ("sip:1000@[2001:DB8::1]", "endpoint sip:1000@[2001:db8::1]"),
             ("sip:a;;b@example.com", "endpoint sip:a;;b@example.com"),
             ("sip:a;@example.com", "endpoint sip:a;@example.com"),
-            ("sip:user;par=u%40example.net@example.com", "endpoint sip:user;par=u%40example.net@example.com"),
+            (
+                "sip:user;par=u%40example.net@example.com",
+                "endpoint sip:user;par=u%40example.net@example.com",
+            ),
             ("sip:%61lice%3bx@example.com;transport=tcp", "endpoint sip:alice;x@example.com"),
             ("sip:a:pass,word@example.com", "endpoint sip:a@example.com"),
             ("sip:+14155550100;npdi@h.example", "number +14155550100"),
@@ -444,22 +463,49 @@ mod tests {
 
     #[test]
     fn numbers_that_were_mangled() {
-        let mangled = ["442079460110", "4.42079E+11", "4,42079E+11", "4.4E+11", "4e11", "'+442079460110", "+44 20 7946 0110"];
-        for text in mangled.into_iter().chain(["(202) 555-0101", "=+442079460110", "2025550101", "0044 2079 460110"]) {
+        let mangled = [
+            "442079460110",
+            "4.42079E+11",
+            "4,42079E+11",
+            "4.4E+11",
+            "4e11",
+            "'+442079460110",
+            "+44 20 7946 0110",
+        ];
+        for text in mangled.into_iter().chain([
+            "(202) 555-0101",
+            "=+442079460110",
+            "2025550101",
+            "0044 2079 460110",
+        ]) {
             assert!(is_mangled(text), "{text}");
         }
-        for text in ["", "anonymous", "Restricted", "1000", "reception", "911", "e1", "1e", "unavailable"] {
+        for text in
+            ["", "anonymous", "Restricted", "1000", "reception", "911", "e1", "1e", "unavailable"]
+        {
             assert!(!is_mangled(text), "{text}");
         }
     }
 
     #[test]
     fn users_that_lack_a_plus() {
-        for text in ["sip:442079460110@h", "sips:00442079460110@h.example", "sip:1-415-555-0100@h", "sip:4155550100;npdi@h"] {
+        for text in [
+            "sip:442079460110@h",
+            "sips:00442079460110@h.example",
+            "sip:1-415-555-0100@h",
+            "sip:4155550100;npdi@h",
+        ] {
             assert!(lacks_plus(text), "{text}");
         }
-        for text in ["sip:+442079460110@h", "sip:100100@h", "sip:bob@h", "sip:4420794601a@h", "sip:h", "sip:1234567.example", ""]
-        {
+        for text in [
+            "sip:+442079460110@h",
+            "sip:100100@h",
+            "sip:bob@h",
+            "sip:4420794601a@h",
+            "sip:h",
+            "sip:1234567.example",
+            "",
+        ] {
             assert!(!lacks_plus(text), "{text}");
         }
     }
@@ -467,18 +513,31 @@ mod tests {
     #[test]
     fn numbers_by_eights_equal_numbers_by_ones() {
         let by_ones = |digits: &[u8]| {
-            let fits = (7..=15).contains(&digits.len()) && digits[0] != b'0' && digits.iter().all(u8::is_ascii_digit);
+            let fits = (7..=15).contains(&digits.len())
+                && digits[0] != b'0'
+                && digits.iter().all(u8::is_ascii_digit);
             fits.then(|| digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
         };
         for length in 0..=17 {
             for seed in 0..50_usize {
-                let digits: Vec<u8> = (0..length).map(|at| b"1029384756"[(at * 7 + seed * (at + 3)) % 10]).collect();
-                assert_eq!(Number::from_digits(&digits).map(Number::value), by_ones(&digits), "{digits:?}");
+                let digits: Vec<u8> =
+                    (0..length).map(|at| b"1029384756"[(at * 7 + seed * (at + 3)) % 10]).collect();
+                assert_eq!(
+                    Number::from_digits(&digits).map(Number::value),
+                    by_ones(&digits),
+                    "{digits:?}"
+                );
             }
-            for (place, byte) in (0..length).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+            for (place, byte) in
+                (0..length).flat_map(|place| (0..=255).map(move |byte| (place, byte)))
+            {
                 let mut digits = vec![b'9'; length];
                 digits[place] = byte;
-                assert_eq!(Number::from_digits(&digits).map(Number::value), by_ones(&digits), "{digits:?}");
+                assert_eq!(
+                    Number::from_digits(&digits).map(Number::value),
+                    by_ones(&digits),
+                    "{digits:?}"
+                );
             }
         }
     }
@@ -502,11 +561,25 @@ mod tests {
 
     #[test]
     fn what_is_plain() {
-        for plain in ["sip:1000@pbx.example.com", "sips:+14155550100@h.example", "sip:a.b_c-d@x-1.y2", "<sip:911@localhost>"] {
+        for plain in [
+            "sip:1000@pbx.example.com",
+            "sips:+14155550100@h.example",
+            "sip:a.b_c-d@x-1.y2",
+            "<sip:911@localhost>",
+        ] {
             assert!(PlainSip::parse(plain).is_some(), "{plain}");
         }
-        for other in ["sip:@h", "sip:a@", "sip:a@h.", "sip:a@.h", "sip:a@h..i", "sip:a@-h", "sip:a@h-", "sip:a@h-.i", "sip:a@1.2"]
-        {
+        for other in [
+            "sip:@h",
+            "sip:a@",
+            "sip:a@h.",
+            "sip:a@.h",
+            "sip:a@h..i",
+            "sip:a@-h",
+            "sip:a@h-",
+            "sip:a@h-.i",
+            "sip:a@1.2",
+        ] {
             assert_eq!(PlainSip::parse(other), None, "{other}");
         }
         for other in [
@@ -529,7 +602,9 @@ mod tests {
 
     #[test]
     fn emergencies_of_roots() {
-        for text in ["911", "+911", "9-1-1", "(933)", "tel:911;phone-context=+1", "sip:9%311@any.example"] {
+        for text in
+            ["911", "+911", "9-1-1", "(933)", "tel:911;phone-context=+1", "sip:9%311@any.example"]
+        {
             assert!(emergency_of_root(text).is_some(), "{text}");
         }
         for text in ["9111", "+1911", "tel:+911123456789", "sip:x911@any.example", "", "-", "9.1"] {
@@ -539,13 +614,22 @@ mod tests {
 
     #[test]
     fn digits_come_most_significant_first() {
-        assert_eq!(&*Number::parse("+14155550100").unwrap().digits(), [1, 4, 1, 5, 5, 5, 5, 0, 1, 0, 0]);
+        assert_eq!(
+            &*Number::parse("+14155550100").unwrap().digits(),
+            [1, 4, 1, 5, 5, 5, 5, 0, 1, 0, 0]
+        );
     }
 
     #[test]
     fn endpoints_are_taken_apart() {
-        assert_eq!(endpoint_number("sip:+14155550100@pbx.example.com"), Number::parse("+14155550100"));
-        assert_eq!(endpoint_number("sip:+1-(415)-555.0100@pbx.example.com"), Number::parse("+14155550100"));
+        assert_eq!(
+            endpoint_number("sip:+14155550100@pbx.example.com"),
+            Number::parse("+14155550100")
+        );
+        assert_eq!(
+            endpoint_number("sip:+1-(415)-555.0100@pbx.example.com"),
+            Number::parse("+14155550100")
+        );
         assert_eq!(endpoint_number("sip:pbx.example.com"), None);
         assert_eq!(endpoint_host("sips:a@b.example"), "b.example");
         assert_eq!(endpoint_host("sip:b.example"), "b.example");

@@ -81,14 +81,16 @@ impl PartyRef {
     /// True if it was a number before a program mangled it: see [`crate::party::is_mangled`].
     #[must_use]
     pub fn is_mangled(self, texts: &Interner) -> bool {
-        self.text_id().is_some_and(|id| self.0 & UNKNOWN != 0 && crate::party::is_mangled(texts.text(id)))
+        self.text_id()
+            .is_some_and(|id| self.0 & UNKNOWN != 0 && crate::party::is_mangled(texts.text(id)))
     }
 
     /// True if it is an endpoint whose user part was a number once: see
     /// [`crate::party::lacks_plus`].
     #[must_use]
     pub fn lacks_plus(self, texts: &Interner) -> bool {
-        self.text_id().is_some_and(|id| self.0 & UNKNOWN == 0 && crate::party::lacks_plus(texts.text(id)))
+        self.text_id()
+            .is_some_and(|id| self.0 & UNKNOWN == 0 && crate::party::lacks_plus(texts.text(id)))
     }
 
     /// Writes the party's text to the end of a buffer.
@@ -105,7 +107,8 @@ impl PartyRef {
     /// The id of its text; a number has none.
     #[must_use]
     pub fn text_id(self) -> Option<u32> {
-        (self.0 & (ENDPOINT | UNKNOWN) != 0).then(|| must_fit(self.0 & u64::from(u32::MAX), "the id of a text has 32 bits"))
+        (self.0 & (ENDPOINT | UNKNOWN) != 0)
+            .then(|| must_fit(self.0 & u64::from(u32::MAX), "the id of a text has 32 bits"))
     }
 }
 

@@ -9,7 +9,9 @@ use crate::time::Zone;
 use std::collections::BTreeMap;
 
 /// The treatment of a child of a child (`policy.chained_transfers`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChainedTransfers {
     /// Suspended as `chained-transfer`: the page does not cover it. The default.
@@ -21,7 +23,9 @@ pub enum ChainedTransfers {
 
 /// The treatment of a root whose caller was a number before a program mangled it
 /// (`policy.mangled_caller`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum MangledCaller {
     /// Suspended as `invalid-number`: origin prices depend on the caller. The default.
@@ -32,7 +36,9 @@ pub enum MangledCaller {
 }
 
 /// The meaning of a child's `to` at one of the carrier's own hosts (`policy.internal_targets`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum InternalTargets {
     /// None: suspended as `ambiguous-target`. The default.
@@ -45,7 +51,9 @@ pub enum InternalTargets {
 }
 
 /// The treatment of calls of an account that the accounts file lacks (`policy.unlisted_accounts`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnlistedAccounts {
     /// Billed by the default deck, and counted. The default.
@@ -56,7 +64,9 @@ pub enum UnlistedAccounts {
 }
 
 /// The treatment of a last line of a plain call file that has no line end (`input.final_newline`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum FinalNewline {
     /// Such a line may have been cut: its record is suspended as `malformed-record`. The default.
@@ -71,10 +81,12 @@ pub const OTHER_DIRECTIONS: [&str; 3] = ["inbound", "outbound-api", "outbound-di
 
 /// The numbers that the carrier writes for a withheld caller: ANONYMOUS, RESTRICTED, BLOCKED,
 /// UNKNOWN and UNAVAILABLE on a telephone's keypad.
-pub const WITHHELD_NUMBERS: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
+pub const WITHHELD_NUMBERS: [&str; 5] =
+    ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
 /// The words that [`WITHHELD_NUMBERS`] spell, in their order.
-pub const WITHHELD_WORDS: [&str; 5] = ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE"];
+pub const WITHHELD_WORDS: [&str; 5] =
+    ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE"];
 
 /// The carrier's own hosts, as patterns in which `*` stands for one label.
 pub const INTERNAL_HOSTS: [&str; 2] = ["public-vip.*.twilio.com", "public-vip.twilio.com"];
@@ -138,7 +150,8 @@ impl Policy {
             FinalNewline::Required => "required",
             FinalNewline::Optional => "optional",
         };
-        let withheld: Vec<String> = self.withheld_numbers.iter().map(|number| number.to_string()).collect();
+        let withheld: Vec<String> =
+            self.withheld_numbers.iter().map(|number| number.to_string()).collect();
         let words = [
             ("policy.mangled_caller", mangled.to_owned()),
             ("policy.internal_targets", internal.to_owned()),
@@ -164,7 +177,9 @@ impl Policy {
         let default = Self::default();
         let word = |name: &str| words.get(name).map(String::as_str);
         let list = |name: &str| word(name).map(|text| text.split_whitespace());
-        let number = |name: &str, default: u32| word(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+        let number = |name: &str, default: u32| {
+            word(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+        };
         let rounding = [LegRounding::HalfUp, LegRounding::HalfEven, LegRounding::Up]
             .into_iter()
             .find(|rounding| Some(rounding.as_str()) == word("money.leg_rounding"));
@@ -185,7 +200,11 @@ impl Policy {
                 .map_or(default.other_directions, |words| words.map(str::to_owned).collect()),
             internal_hosts: list("input.internal_hosts")
                 .map_or(default.internal_hosts, |words| words.map(str::to_owned).collect()),
-            withheld_numbers: list("input.withheld_numbers").into_iter().flatten().filter_map(Number::parse).collect(),
+            withheld_numbers: list("input.withheld_numbers")
+                .into_iter()
+                .flatten()
+                .filter_map(Number::parse)
+                .collect(),
             max_ratio: default.max_ratio,
             no_transfers: false,
         }
@@ -215,7 +234,10 @@ impl Default for Policy {
             final_newline: FinalNewline::default(),
             other_directions: OTHER_DIRECTIONS.map(str::to_owned).into(),
             internal_hosts: INTERNAL_HOSTS.map(str::to_owned).into(),
-            withheld_numbers: WITHHELD_NUMBERS.iter().filter_map(|text| Number::parse(text)).collect(),
+            withheld_numbers: WITHHELD_NUMBERS
+                .iter()
+                .filter_map(|text| Number::parse(text))
+                .collect(),
             max_ratio: 1000,
             no_transfers: false,
         }

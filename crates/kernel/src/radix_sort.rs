@@ -27,11 +27,14 @@ pub struct Places {
 
 impl Places {
     fn of(numbers: impl Iterator<Item = u128> + Clone, count: usize) -> Self {
-        let (Some(least), Some(greatest)) = (numbers.clone().min(), numbers.clone().max()) else { return Self::default() };
+        let (Some(least), Some(greatest)) = (numbers.clone().min(), numbers.clone().max()) else {
+            return Self::default();
+        };
         let spread = greatest - least;
         // Half a place to two places per row.
         let shift = (u128::BITS - spread.leading_zeros()).saturating_sub(count.ilog2() + 1);
-        let places = usize::try_from(spread >> shift).expect("no more places than twice the rows") + 1;
+        let places =
+            usize::try_from(spread >> shift).expect("no more places than twice the rows") + 1;
         let mut places = Self { least, shift, starts: vec![0; places + 1] };
         for number in numbers {
             let place = places.place(number);
@@ -51,7 +54,9 @@ impl Places {
 
     /// The range of rows that contains those with this number, if there are any.
     pub(crate) fn find(&self, number: u128) -> Range<usize> {
-        let place = number.checked_sub(self.least).and_then(|after| usize::try_from(after >> self.shift).ok());
+        let place = number
+            .checked_sub(self.least)
+            .and_then(|after| usize::try_from(after >> self.shift).ok());
         match place.and_then(|place| self.starts.get(place..)) {
             Some([start, end, ..]) => *start as usize..*end as usize,
             _ => 0..0,
@@ -64,7 +69,11 @@ impl Places {
 ///
 /// # Panics
 /// With 4 billion rows or more.
-pub fn sort<T: Copy>(rows: &mut [T], number: impl Fn(&T) -> u128, compare: impl Fn(&T, &T) -> Ordering) -> Places {
+pub fn sort<T: Copy>(
+    rows: &mut [T],
+    number: impl Fn(&T) -> u128,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Places {
     assert!(u32::try_from(rows.len()).is_ok(), "fewer than 4 billion rows");
     let mut places = Places::of(rows.iter().map(&number), rows.len());
     // Each place is filled from its end, which leaves its start.

@@ -91,13 +91,19 @@ pub fn log_cell(scenario: Scenario) -> LogCell {
 /// number. B of a termination may be an emergency number. Numbers that stand for a `withheld`
 /// caller ([`crate::policy::Policy::withheld_numbers`]) are no origin when A is the caller.
 #[must_use]
-pub fn plan(cell: LegCell, parties: &Parties, texts: &Interner, withheld: &FewNumbers) -> Option<PlannedLeg> {
+pub fn plan(
+    cell: LegCell,
+    parties: &Parties,
+    texts: &Interner,
+    withheld: &FewNumbers,
+) -> Option<PlannedLeg> {
     let (from, to) = (parties.get(cell.from), parties.get(cell.to));
     let rated = match cell.service {
         Direction::Termination => rated_party(to, texts)?,
         Direction::Origination => Rated::Number(parties.b.as_number()?),
     };
-    let origin = from.origin_number(texts).filter(|number| cell.from != Letter::A || !withheld.has(*number));
+    let origin =
+        from.origin_number(texts).filter(|number| cell.from != Letter::A || !withheld.has(*number));
     Some(PlannedLeg { service: cell.service, from, to, rated, origin })
 }
 
@@ -106,7 +112,9 @@ fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
         return Some(Rated::Number(number));
     }
     match party.unpack(texts) {
-        Party::Unknown(text) | Party::Endpoint(text) => emergency_of_root(&text).map(Rated::Emergency),
+        Party::Unknown(text) | Party::Endpoint(text) => {
+            emergency_of_root(&text).map(Rated::Emergency)
+        }
         Party::Number(number) => Some(Rated::Number(number)),
     }
 }
@@ -185,9 +193,15 @@ pub fn booked_legs<'a>(
     let (cells, count) = cells(call.scenario);
     for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(call.hits) {
         let plan = plan(*cell, &parties, texts, &policy.withheld_numbers);
-        let plan = plan.expect("a rated call has a plan for each leg: the same function settled it");
+        let plan =
+            plan.expect("a rated call has a plan for each leg: the same function settled it");
         let rate = deck.rate(hit);
-        *leg = Some(BookedLeg { plan, hit, rate, charge: charge(rate, call.duration, policy.leg_rule)? });
+        *leg = Some(BookedLeg {
+            plan,
+            hit,
+            rate,
+            charge: charge(rate, call.duration, policy.leg_rule)?,
+        });
     }
     Ok(legs)
 }
@@ -209,14 +223,20 @@ pub fn caller_id(direction: Direction, setting: TransferCallerId, parties: &Part
 
 /// The target of a child, at a trunk with this termination domain.
 #[must_use]
-pub fn settle_target<'a>(calls: &'a Calls, record: usize, domain: TerminationDomain<'_>, policy: &Policy) -> Target<'a> {
+pub fn settle_target<'a>(
+    calls: &'a Calls,
+    record: usize,
+    domain: TerminationDomain<'_>,
+    policy: &Policy,
+) -> Target<'a> {
     let child = calls.child_of(record).expect("only a child has a target");
     match child.asked {
         AskedRef::Number(number) => Target::Pstn(number),
         AskedRef::Emergency(emergency) => Target::Emergency(emergency),
         AskedRef::Sip(endpoint, user) => {
             let endpoint = calls.parties.text(endpoint);
-            let is_internal = !calls.filled[record].has(Field::ReferTo) && is_internal(endpoint, &policy.internal_hosts);
+            let is_internal = !calls.filled[record].has(Field::ReferTo)
+                && is_internal(endpoint, &policy.internal_hosts);
             match (is_internal, policy.internal_targets) {
                 (true, InternalTargets::Suspend) => Target::Ambiguous,
                 (true, InternalTargets::Pstn) => at_own_host(user),

@@ -151,8 +151,21 @@ impl<'a> Fields<'a> {
 /// Placeholders that programs write for an empty value, in lower case: of databases (`NULL`, `\N`),
 /// Python and pandas (`None`, `nan`, `NaT`, `<NA>`), R (`NA`), JavaScript (`undefined`), Ruby and
 /// Go (`nil`), spreadsheets (`#N/A`).
-const NOTHING: [&str; 13] =
-    ["null", "none", "nan", "nat", "nil", "na", "n/a", "\\n", "#n/a", "<na>", "(null)", "<null>", "undefined"];
+const NOTHING: [&str; 13] = [
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "nil",
+    "na",
+    "n/a",
+    "\\n",
+    "#n/a",
+    "<na>",
+    "(null)",
+    "<null>",
+    "undefined",
+];
 
 /// For each possible first byte of a text, the lengths (up to 15, a bit each) of the placeholders
 /// that start with it; all lengths if the byte may be white space. One table look-up for each field
@@ -189,8 +202,10 @@ fn may_be_nothing(bytes: &[u8]) -> bool {
 /// The text of a field, or an empty text if it is a placeholder; a dash is one too if the field is
 /// an id.
 fn filled_after_all(field: Field, text: &str) -> &str {
-    let is_id = matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
-    let is_nothing = NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
+    let is_id =
+        matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
+    let is_nothing =
+        NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
     if is_nothing { "" } else { text }
 }
 
@@ -220,7 +235,11 @@ impl<'a> Trimmed<'a> {
 fn trim(text: &str) -> &str {
     let may_be_space = |byte: Option<&u8>| byte.is_some_and(|byte| !byte.is_ascii_graphic());
     let bytes = text.as_bytes();
-    if may_be_space(bytes.first()) || may_be_space(bytes.last()) { trim_characters(text) } else { text }
+    if may_be_space(bytes.first()) || may_be_space(bytes.last()) {
+        trim_characters(text)
+    } else {
+        text
+    }
 }
 
 #[cold]
@@ -318,7 +337,10 @@ impl<'a> Record<'a> {
             parent_sid: fields.get(Field::ParentCallSid),
             account_sid: fields.get(Field::AccountSid),
             trunk_sid: fields.get(Field::TrunkSid),
-            direction: DirectionField::parse(fields.get(Field::Direction), &policy.other_directions),
+            direction: DirectionField::parse(
+                fields.get(Field::Direction),
+                &policy.other_directions,
+            ),
             direction_text: fields.get(Field::Direction),
             status: Status::parse(fields.get(Field::Status)),
             from: fields.get(Field::From),
@@ -339,7 +361,8 @@ impl<'a> Record<'a> {
         if !record.parent_sid.is_empty() {
             record.plain_target = PlainSip::parse(record.target);
         }
-        (record.content, record.own_parties) = record.fingerprint(fields, [start, end, answer], duration);
+        (record.content, record.own_parties) =
+            record.fingerprint(fields, [start, end, answer], duration);
         record.reason = if record.missing(fields).is_some() {
             Some(Reason::MissingField)
         } else if record.parent_sid.is_empty() && record.direction == DirectionField::Unknown {
@@ -382,28 +405,36 @@ impl<'a> Record<'a> {
     pub fn is_answered_outside(&self) -> bool {
         let is_known = |time: Micros| time != NO_TIME;
         is_known(self.answer)
-            && (is_known(self.start) && self.answer < self.start || is_known(self.end) && self.answer > self.end)
+            && (is_known(self.start) && self.answer < self.start
+                || is_known(self.end) && self.answer > self.end)
     }
 
     /// The fault of the duration, in words.
     #[must_use]
     pub fn invalid_duration(&self, duration: Duration, policy: &Policy) -> Option<&'static str> {
         match duration {
-            Duration::Empty if self.status == Status::Completed => Some("it is missing on a completed call"),
+            Duration::Empty if self.status == Status::Completed => {
+                Some("it is missing on a completed call")
+            }
             Duration::Empty => None,
             Duration::Bad => Some("it is no plain decimal number of seconds"),
             Duration::Micros(micros) => {
-                if micros > u64::from(policy.max_call_seconds).saturating_mul(SECOND.unsigned_abs()) {
+                if micros > u64::from(policy.max_call_seconds).saturating_mul(SECOND.unsigned_abs())
+                {
                     return Some("it is above policy.max_call_seconds");
                 }
                 let is_over = |from: Micros| {
                     let length = i128::from(self.end) - i128::from(from);
-                    from != NO_TIME && self.end != NO_TIME && i128::from(micros) > length + i128::from(SECOND)
+                    from != NO_TIME
+                        && self.end != NO_TIME
+                        && i128::from(micros) > length + i128::from(SECOND)
                 };
                 if is_over(self.start) {
                     return Some("it is over 1 s longer than end_time - start_time");
                 }
-                is_over(self.answer).then_some("it is over 1 s longer than end_time - answer_time: ringing was counted")
+                is_over(self.answer).then_some(
+                    "it is over 1 s longer than end_time - answer_time: ringing was counted",
+                )
             }
         }
     }
@@ -411,7 +442,12 @@ impl<'a> Record<'a> {
     /// Hashes the meaning of the fields: times count as instants, durations as whole seconds and
     /// parties by their identity, so that the same call from two kinds of export is the same; other
     /// fields count as they are written.
-    fn fingerprint(&self, fields: &Trimmed<'_>, times: [Option<Micros>; 3], duration: Duration) -> (u64, [u32; 2]) {
+    fn fingerprint(
+        &self,
+        fields: &Trimmed<'_>,
+        times: [Option<Micros>; 3],
+        duration: Duration,
+    ) -> (u64, [u32; 2]) {
         // One buffer on the stack for nearly all records; a longer record is hashed in pieces.
         let mut buffer = Buffer::default();
         for field in [Field::Sid, Field::ParentCallSid, Field::AccountSid, Field::TrunkSid] {
@@ -426,7 +462,9 @@ impl<'a> Record<'a> {
             buffer.push(&[]);
         } else {
             let meaning = |field: Field| match self.plain_target {
-                Some(plain) if std::ptr::eq(fields.get(field), self.target) => Cow::Borrowed(plain.endpoint),
+                Some(plain) if std::ptr::eq(fields.get(field), self.target) => {
+                    Cow::Borrowed(plain.endpoint)
+                }
                 _ => target_meaning(fields.get(field)),
             };
             let to = meaning(Field::To);
@@ -441,7 +479,9 @@ impl<'a> Record<'a> {
         if self.status == Status::NotFinal {
             buffer.push(fields.get(Field::Status).as_bytes());
         }
-        for (time, field) in times.into_iter().zip([Field::StartTime, Field::EndTime, Field::AnswerTime]) {
+        for (time, field) in
+            times.into_iter().zip([Field::StartTime, Field::EndTime, Field::AnswerTime])
+        {
             match time {
                 Some(micros) => buffer.push_known(Some(&micros.to_le_bytes())),
                 None => buffer.push(fields.get(field).as_bytes()),
@@ -530,8 +570,9 @@ impl Duration {
         }
         // Nearly always a few digits: 70 instructions instead of 230.
         if text.len() <= 9
-            && let Some(seconds) =
-                text.bytes().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+            && let Some(seconds) = text.bytes().try_fold(0, |sum, byte| {
+                byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0'))
+            })
         {
             return Self::Micros(seconds * 1_000_000);
         }
@@ -540,8 +581,11 @@ impl Duration {
         }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let Ok(whole) = whole.parse::<u64>() else { return Self::Bad };
-        let digits = |range: std::ops::Range<usize>| fraction.bytes().skip(range.start).take(range.len());
-        let micros = (0..6).fold(0, |sum, place| sum * 10 + u64::from(fraction.as_bytes().get(place).map_or(0, |b| b - b'0')));
+        let digits =
+            |range: std::ops::Range<usize>| fraction.bytes().skip(range.start).take(range.len());
+        let micros = (0..6).fold(0, |sum, place| {
+            sum * 10 + u64::from(fraction.as_bytes().get(place).map_or(0, |b| b - b'0'))
+        });
         let finer = digits(6..fraction.len().max(6)).any(|b| b != b'0');
         match whole.checked_mul(1_000_000).and_then(|m| m.checked_add(micros + u64::from(finer))) {
             Some(micros) => Self::Micros(micros),
@@ -560,134 +604,4 @@ impl Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read<'a>(pairs: &[(Field, &'a str)]) -> Record<'a> {
-        let mut fields = Fields::default();
-        let good = [
-            (Field::Sid, "CA1"),
-            (Field::AccountSid, "AC1"),
-            (Field::Direction, "Trunking_Terminating"),
-            (Field::To, "+14155550100"),
-            (Field::StartTime, "2026-11-20T21:15:00Z"),
-            (Field::EndTime, "2026-11-20T21:16:00Z"),
-            (Field::Duration, "60"),
-            (Field::Status, "completed"),
-        ];
-        for (field, text) in good.iter().chain(pairs) {
-            fields.0[*field as usize] = text;
-        }
-        Record::read(&fields, &Policy::default())
-    }
-
-    #[test]
-    fn durations() {
-        let table = [("0", 0), ("60", 60), ("60.0", 60), ("59.2", 60), ("0.0000001", 1), ("007", 7), ("61", 61), (" 5 ", 5)];
-        for (text, seconds) in table {
-            let record = read(&[(Field::Duration, text)]);
-            assert_eq!((record.duration, record.reason), (seconds, None), "{text}");
-        }
-        for bad in
-            ["-1", "-0", "+5", "1e3", "0x10", "1_000", "5.", ".5", "٣", "00:01:00", "61.1", "86401", "4294967297", "", "1 2"]
-        {
-            assert_eq!(read(&[(Field::Duration, bad)]).reason, Some(Reason::InvalidDuration), "{bad}");
-        }
-        let busy = read(&[(Field::Duration, ""), (Field::Status, "BUSY")]);
-        assert_eq!((busy.reason, busy.status), (None, Status::Busy));
-    }
-
-    #[test]
-    fn the_first_reason_is_given() {
-        let all_wrong = [(Field::Sid, ""), (Field::StartTime, "x"), (Field::Duration, "-1"), (Field::Status, "ringing")];
-        let expected = [Reason::MissingField, Reason::InvalidTime, Reason::InvalidDuration, Reason::NotFinal];
-        for (mended, reason) in expected.into_iter().enumerate() {
-            assert_eq!(read(&all_wrong[mended..]).reason, Some(reason));
-        }
-        assert_eq!(read(&[]).reason, None);
-    }
-
-    #[test]
-    fn required_fields() {
-        for field in [Field::Sid, Field::AccountSid, Field::StartTime, Field::Status, Field::Direction, Field::To] {
-            assert_eq!(read(&[(field, " ")]).reason, Some(Reason::MissingField), "{field:?}");
-        }
-        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::Direction, "")]).reason, None);
-        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::To, ""), (Field::ReferTo, "x")]).reason, None);
-        assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::To, "")]).reason, Some(Reason::MissingField));
-    }
-
-    #[test]
-    fn words_for_nothing_are_nothing() {
-        for text in ["NULL", "null", "None", "nan", "NaN", "N/A", "\\N", "NaT", "<NA>", "#N/A", " NULL "] {
-            let record = read(&[(Field::ParentCallSid, text), (Field::EndTime, text), (Field::Price, text)]);
-            assert_eq!((record.parent_sid, record.end, record.price, record.reason), ("", NO_TIME, "", None), "{text}");
-            assert_eq!(read(&[(Field::Sid, text)]).reason, Some(Reason::MissingField), "{text}");
-        }
-        assert_eq!(read(&[(Field::ParentCallSid, "-"), (Field::TrunkSid, "-")]).parent_sid, "");
-        assert_eq!(read(&[(Field::From, "-")]).from, "-");
-        assert_eq!(read(&[(Field::From, "Nancy")]).from, "Nancy");
-    }
-
-    #[test]
-    fn directions() {
-        let reason = |text| read(&[(Field::Direction, text)]).reason;
-        for trunk in ["Trunking Terminating", "TrunkingTerminating", "TRUNKING_TERMINATING", "trunking originating"] {
-            assert_eq!(reason(trunk), None, "{trunk}");
-        }
-        for other in ["inbound", "Outbound API", "outbound_dial", "INBOUND"] {
-            assert_eq!((reason(other), read(&[(Field::Direction, other)]).direction), (None, DirectionField::Other), "{other}");
-        }
-        for unknown in ["outbound", "trunking-termination", "trunking", "x"] {
-            assert_eq!(reason(unknown), Some(Reason::UnknownDirection), "{unknown}");
-            assert_eq!(read(&[(Field::ParentCallSid, "CA0"), (Field::Direction, unknown)]).reason, None, "{unknown}");
-        }
-    }
-
-    #[test]
-    fn answers() {
-        let reason = |answer, duration| read(&[(Field::AnswerTime, answer), (Field::Duration, duration)]).reason;
-        let table = [
-            ("2026-11-20T21:15:00Z", "60", None),
-            ("2026-11-20T21:15:30Z", "31", None),
-            ("2026-11-20T21:15:30Z", "32", Some(Reason::InvalidDuration)),
-            ("2026-11-20T21:14:59Z", "0", Some(Reason::InvalidTime)),
-            ("2026-11-20T21:16:01Z", "0", Some(Reason::InvalidTime)),
-            ("soon", "0", Some(Reason::InvalidTime)),
-        ];
-        for (answer, duration, expected) in table {
-            assert_eq!(reason(answer, duration), expected, "{answer} {duration}");
-        }
-    }
-
-    #[test]
-    fn the_price_is_no_content_and_forms_of_one_time_are_one() {
-        let plain = read(&[]).content;
-        assert_eq!(read(&[(Field::Price, "-0.01"), (Field::PriceUnit, "USD")]).content, plain);
-        assert_eq!(read(&[(Field::StartTime, "Fri, 20 Nov 2026 21:15:00 +0000")]).content, plain);
-        assert_eq!(read(&[(Field::Duration, "59.5")]).content, plain);
-        assert_ne!(read(&[(Field::Duration, "59")]).content, plain);
-        assert_ne!(read(&[(Field::From, "x")]).content, plain);
-        assert_eq!(read(&[(Field::To, "<SIP:+1-415-555-0100@acme.pstn.twilio.com;user=phone>")]).content, plain);
-        assert_eq!(read(&[(Field::TrunkSid, "NULL"), (Field::From, "n/a"), (Field::AnswerTime, "\\N")]).content, plain);
-        let child = |to| read(&[(Field::ParentCallSid, "CA0"), (Field::To, to)]).content;
-        assert_eq!(child("sip:a@h.example"), child("<sip:a@H.example:5060>"));
-        assert_ne!(child("sip:+14155550100@h.example"), child("+14155550100"), "the host decides");
-        let long = "x".repeat(5000);
-        assert_ne!(read(&[(Field::From, &long)]).content, read(&[(Field::From, &long[1..])]).content);
-    }
-
-    #[test]
-    fn header_names() {
-        for (name, field) in [
-            ("ParentCallSid", Field::ParentCallSid),
-            ("parent call sid", Field::ParentCallSid),
-            ("\u{feff}SID", Field::Sid),
-            ("Call Sid", Field::Sid),
-            ("Start Time", Field::StartTime),
-        ] {
-            assert_eq!(Field::named(name), Some(field));
-        }
-        assert_eq!(Field::named("uri"), None);
-    }
-}
+mod tests;

@@ -133,13 +133,19 @@ impl Reason {
         match self {
             Self::MalformedRecord | Self::MissingField => "ask for this part of the export again",
             Self::UnknownDirection => {
-                "if calls of this direction are no trunk calls, add the word to `input.other_directions`; else fix the export"
+                "if calls of this direction are no trunk calls, add the word to \
+                 `input.other_directions`; else fix the export"
             }
-            Self::InvalidTime => "mend the export: times in UTC or with an offset, such as 2026-11-20T10:00:00Z",
-            Self::InvalidDuration => "ask the carrier for the record again, or raise `policy.max_call_seconds`",
+            Self::InvalidTime => {
+                "mend the export: times in UTC or with an offset, such as 2026-11-20T10:00:00Z"
+            }
+            Self::InvalidDuration => {
+                "ask the carrier for the record again, or raise `policy.max_call_seconds`"
+            }
             Self::NotFinal => "nothing: the call's final record replaces this one when it arrives",
             Self::ConflictingDuplicate => {
-                "compare the versions by `trunkrate suspense show`, and ask the carrier which is right; `suspense resolve` takes it"
+                "compare the versions by `trunkrate suspense show`, and ask the carrier which is \
+                 right; `suspense resolve` takes it"
             }
             Self::InvalidNumber => "ask the carrier which number was called",
             Self::ParentMissing => "nothing yet: the next exports may bring the parent",
@@ -148,12 +154,21 @@ impl Reason {
                 "ask the carrier: the family is inconsistent"
             }
             Self::ParentSuspended => "settle the parent first; this record follows by itself",
-            Self::ChainedTransfer => "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call",
+            Self::ChainedTransfer => {
+                "set `policy.chained_transfers = \"root\"` to bill it as a child of the root call"
+            }
             Self::InvalidTarget => "look at the value with `trunkrate classify`",
-            Self::AmbiguousTarget => "export `refer_to`, or decide with `policy.internal_targets = \"pstn\"` or `\"sip\"`",
-            Self::EmergencyTarget => "ask the carrier: it does not support transfers to emergency numbers",
+            Self::AmbiguousTarget => {
+                "export `refer_to`, or decide with `policy.internal_targets = \"pstn\"` or \
+                 `\"sip\"`"
+            }
+            Self::EmergencyTarget => {
+                "ask the carrier: it does not support transfers to emergency numbers"
+            }
             Self::UnknownTrunk => "fetch the carrier's trunk list again",
-            Self::TransferDisabled | Self::PstnTransferDisabled => "compare the trunk list's date with the call's",
+            Self::TransferDisabled | Self::PstnTransferDisabled => {
+                "compare the trunk list's date with the call's"
+            }
             Self::UnlistedAccount => "add the account to the accounts file",
             Self::NoRate => "look at the number with `trunkrate rates lookup`, then mend the deck",
         }

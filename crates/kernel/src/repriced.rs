@@ -54,11 +54,19 @@ type Same = (Kind, usize, Option<usize>, Vec<Prefix>);
 pub fn changes(old: &[NewRate], new: &[NewRate], newest: Micros) -> Vec<Change> {
     let both = Both { old: Version::of(old), new: Version::of(new), newest };
     let mut found: BTreeMap<Same, Vec<Destination>> = BTreeMap::new();
-    let mut add = |kind, old, new, origins, destination| found.entry((kind, old, new, origins)).or_default().push(destination);
+    let mut add = |kind, old, new, origins, destination| {
+        found.entry((kind, old, new, origins)).or_default().push(destination);
+    };
     for (key, rows) in &both.old.by_destination {
         for &row in rows {
             if let Some((now, origins)) = both.lost(*key, row) {
-                add(if now.is_some() { Kind::Changed } else { Kind::Gone }, row, now, origins, key.1);
+                add(
+                    if now.is_some() { Kind::Changed } else { Kind::Gone },
+                    row,
+                    now,
+                    origins,
+                    key.1,
+                );
             }
         }
     }
@@ -98,7 +106,11 @@ impl<'a> Version<'a> {
     }
 
     fn at(&self, key: Key) -> impl Iterator<Item = (usize, &'a NewRate)> + '_ {
-        self.by_destination.get(&key).into_iter().flatten().map(|place| (*place, &self.rows[*place]))
+        self.by_destination
+            .get(&key)
+            .into_iter()
+            .flatten()
+            .map(|place| (*place, &self.rows[*place]))
     }
 }
 
@@ -137,7 +149,12 @@ impl Both<'_> {
             let covering = || self.new.at(key).filter(move |(_, new)| lists(new, origin));
             let left = minus(&billed, covering().filter(same).map(|(_, new)| &new.rate.effective));
             let first = left.first()?;
-            Some((origin, covering().find(|(_, new)| overlap(first, &new.rate.effective)).map(|(place, _)| place)))
+            Some((
+                origin,
+                covering()
+                    .find(|(_, new)| overlap(first, &new.rate.effective))
+                    .map(|(place, _)| place),
+            ))
         });
         let lost: Vec<_> = lost.collect();
         let now = lost.first()?.1;
@@ -163,37 +180,62 @@ impl Both<'_> {
 
     /// The old row on other terms that priced calls to a destination from an origin, longest
     /// destination first.
-    fn priced_by(&self, (service, destination): Key, origin: Option<&Prefix>, time: &Range<Micros>, now: &Rate) -> Option<usize> {
-        let at =
-            |destination: Destination| self.old.at((service, destination)).filter(|(_, old)| overlap(time, &old.rate.effective));
+    fn priced_by(
+        &self,
+        (service, destination): Key,
+        origin: Option<&Prefix>,
+        time: &Range<Micros>,
+        now: &Rate,
+    ) -> Option<usize> {
+        let at = |destination: Destination| {
+            self.old
+                .at((service, destination))
+                .filter(|(_, old)| overlap(time, &old.rate.effective))
+        };
         let differs = |old: &NewRate| terms(&old.rate) != terms(now);
         if origin.is_some() {
             // A row of the same destination with a shorter origin, the longest of them, or with any
             // origin.
             let shorter = at(destination).filter_map(|(place, old)| {
-                let own = old.origins.iter().filter(|own| begins(origin, own)).map(|own| own.as_str().len()).max();
+                let own = old
+                    .origins
+                    .iter()
+                    .filter(|own| begins(origin, own))
+                    .map(|own| own.as_str().len())
+                    .max();
                 Some((own.or_else(|| old.origins.is_empty().then_some(0))?, place, old))
             });
-            if let Some((_, place, old)) = shorter.max_by_key(|(digits, place, _)| (*digits, std::cmp::Reverse(*place))) {
+            if let Some((_, place, old)) =
+                shorter.max_by_key(|(digits, place, _)| (*digits, std::cmp::Reverse(*place)))
+            {
                 return differs(old).then_some(place);
             }
         }
         let Destination::Prefix(prefix) = destination else { return None };
         let text = prefix.as_str();
         for digits in (1..text.len()).rev() {
-            let shorter = Destination::Prefix(Prefix::parse(&text[..digits]).expect("digits of a prefix are a prefix"));
+            let shorter = Destination::Prefix(
+                Prefix::parse(&text[..digits]).expect("digits of a prefix are a prefix"),
+            );
             let meets = |old: &NewRate| {
                 old.origins.is_empty()
-                    || origin.is_none_or(|o| old.origins.iter().any(|other| begins(Some(o), other) || begins(Some(other), o)))
+                    || origin.is_none_or(|o| {
+                        old.origins
+                            .iter()
+                            .any(|other| begins(Some(o), other) || begins(Some(other), o))
+                    })
             };
             let mut is_covered = false;
             for (place, old) in at(shorter).filter(|(_, old)| meets(old)) {
                 if differs(old) {
                     return Some(place);
                 }
-                let whole =
-                    old.origins.is_empty() || origin.is_some_and(|o| old.origins.iter().any(|other| begins(Some(o), other)));
-                is_covered |= whole && old.rate.effective.start <= time.start && time.end <= old.rate.effective.end;
+                let whole = old.origins.is_empty()
+                    || origin
+                        .is_some_and(|o| old.origins.iter().any(|other| begins(Some(o), other)));
+                is_covered |= whole
+                    && old.rate.effective.start <= time.start
+                    && time.end <= old.rate.effective.end;
             }
             if is_covered {
                 return None;
@@ -229,10 +271,15 @@ fn overlap(a: &Range<Micros>, b: &Range<Micros>) -> bool {
 }
 
 /// The parts of a period outside all others.
-fn minus<'a>(time: &Range<Micros>, others: impl Iterator<Item = &'a Range<Micros>>) -> Vec<Range<Micros>> {
+fn minus<'a>(
+    time: &Range<Micros>,
+    others: impl Iterator<Item = &'a Range<Micros>>,
+) -> Vec<Range<Micros>> {
     let mut left = vec![time.clone()];
     for other in others {
-        let parts = left.iter().flat_map(|part| [part.start..part.end.min(other.start), part.start.max(other.end)..part.end]);
+        let parts = left.iter().flat_map(|part| {
+            [part.start..part.end.min(other.start), part.start.max(other.end)..part.end]
+        });
         left = parts.filter(|part| !part.is_empty()).collect();
     }
     left
@@ -245,7 +292,12 @@ mod tests {
     const NEWEST: Micros = 1_000;
 
     fn row(price: &str, origins: &str, destinations: &str, effective: Range<Micros>) -> NewRate {
-        let list = |text: &str| text.split(' ').filter(|p| !p.is_empty()).map(|p| Prefix::parse(p).unwrap()).collect::<Vec<_>>();
+        let list = |text: &str| {
+            text.split(' ')
+                .filter(|p| !p.is_empty())
+                .map(|p| Prefix::parse(p).unwrap())
+                .collect::<Vec<_>>()
+        };
         NewRate {
             rate: Rate::sample(price, effective, 0),
             destinations: list(destinations).into_iter().map(Destination::Prefix).collect(),
@@ -263,11 +315,34 @@ mod tests {
     fn what_is_dated_is_no_change() {
         let old = [row("0.1", "", "1 44", ALWAYS)];
         let ended = Micros::MIN..NEWEST + 1;
-        assert_eq!(kinds(&old, &[row("0.1", "", "1 44", ended.clone()), row("0.2", "", "1 44", NEWEST + 1..Micros::MAX)]), []);
-        assert_eq!(kinds(&old, &[row("0.1", "", "1 44", ended)]), [], "it ends after the newest call");
-        let early = kinds(&old, &[row("0.1", "", "1 44", Micros::MIN..NEWEST), row("0.2", "", "1 44", NEWEST..Micros::MAX)]);
+        assert_eq!(
+            kinds(
+                &old,
+                &[
+                    row("0.1", "", "1 44", ended.clone()),
+                    row("0.2", "", "1 44", NEWEST + 1..Micros::MAX)
+                ]
+            ),
+            []
+        );
+        assert_eq!(
+            kinds(&old, &[row("0.1", "", "1 44", ended)]),
+            [],
+            "it ends after the newest call"
+        );
+        let early = kinds(
+            &old,
+            &[
+                row("0.1", "", "1 44", Micros::MIN..NEWEST),
+                row("0.2", "", "1 44", NEWEST..Micros::MAX),
+            ],
+        );
         assert_eq!(early, [(Kind::Changed, 0, Some(1))], "the newest call is billed");
-        assert_eq!(kinds(&[row("0.1", "", "1", NEWEST + 1..Micros::MAX)], &[]), [], "it was never in force");
+        assert_eq!(
+            kinds(&[row("0.1", "", "1", NEWEST + 1..Micros::MAX)], &[]),
+            [],
+            "it was never in force"
+        );
     }
 
     #[test]
@@ -286,7 +361,10 @@ mod tests {
     #[test]
     fn changed_gone_and_taken() {
         let old = [row("0.1", "", "1", ALWAYS), row("0.3", "44", "1", ALWAYS)];
-        assert_eq!(kinds(&old, &[row("0.2", "", "1", ALWAYS), old[1].clone()]), [(Kind::Changed, 0, Some(0))]);
+        assert_eq!(
+            kinds(&old, &[row("0.2", "", "1", ALWAYS), old[1].clone()]),
+            [(Kind::Changed, 0, Some(0))]
+        );
         assert_eq!(kinds(&old, &old[..1]), [(Kind::Gone, 1, None)]);
         assert_eq!(
             kinds(&old, &[old[0].clone(), row("0.3", "33", "1", ALWAYS)]),
@@ -295,7 +373,11 @@ mod tests {
         let more = |new: NewRate| kinds(&old, &[old[0].clone(), old[1].clone(), new]);
         assert_eq!(more(row("0.2", "", "1415", ALWAYS)), [(Kind::Taken, 0, Some(2))]);
         assert_eq!(more(row("0.2", "441", "1", ALWAYS)), [(Kind::Taken, 1, Some(2))]);
-        assert_eq!(more(row("0.2", "", "1415", NEWEST + 1..Micros::MAX)), [], "valid only after the newest call");
+        assert_eq!(
+            more(row("0.2", "", "1415", NEWEST + 1..Micros::MAX)),
+            [],
+            "valid only after the newest call"
+        );
         assert_eq!(more(row("0.2", "", "49", ALWAYS)), [], "nothing priced it before");
         assert_eq!(more(row("0.1", "33", "1415", ALWAYS)), [], "the same terms");
         assert_eq!(kinds(&old[..1], &[old[0].clone(), row("0.1", "", "1415", ALWAYS)]), []);

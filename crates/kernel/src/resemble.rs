@@ -223,8 +223,8 @@ const SAME_WORDS: &[(&str, &str)] = &[
 
 /// Words, units among them, that too many names share: on their own they make no names resemble.
 const WEAK_WORDS: &[&str] = &[
-    "at", "by", "call", "code", "in", "min", "minutes", "ms", "name", "number", "of", "on", "s", "sec", "secs", "seconds", "sid",
-    "text", "the", "time", "utc", "value",
+    "at", "by", "call", "code", "in", "min", "minutes", "ms", "name", "number", "of", "on", "s",
+    "sec", "secs", "seconds", "sid", "text", "the", "time", "utc", "value",
 ];
 
 const WEAK: usize = 1;
@@ -272,7 +272,8 @@ pub fn meaning<'a>(
 ) -> Option<&'a str> {
     let known = known.into_iter();
     let (plain, same) = (plain(found), words(found).concat());
-    let stands_for = |name: &str| synonyms.iter().any(|(synonym, of)| *synonym == plain && *of == name);
+    let stands_for =
+        |name: &str| synonyms.iter().any(|(synonym, of)| *synonym == plain && *of == name);
     known
         .clone()
         .find(|name| words(name).concat() == same)
@@ -286,7 +287,9 @@ fn plain(name: &str) -> String {
 }
 
 fn words(name: &str) -> Vec<String> {
-    let stands_for = |word: String| SAME_WORDS.iter().find(|(other, _)| *other == word).map_or(word, |(_, of)| (*of).to_owned());
+    let stands_for = |word: String| {
+        SAME_WORDS.iter().find(|(other, _)| *other == word).map_or(word, |(_, of)| (*of).to_owned())
+    };
     raw_words(name).into_iter().map(stands_for).collect()
 }
 
@@ -397,8 +400,17 @@ mod tests {
         "reference",
         "order",
     ];
-    const ITEM: [&str; 9] =
-        ["account_sid", "description", "quantity", "unit_price", "currency", "tax_category", "tax_rate", "from", "to"];
+    const ITEM: [&str; 9] = [
+        "account_sid",
+        "description",
+        "quantity",
+        "unit_price",
+        "currency",
+        "tax_category",
+        "tax_rate",
+        "from",
+        "to",
+    ];
 
     fn all(known: &[&'static str], synonyms: &[(&str, &str)], cases: &[(&str, &str)]) {
         for (found, expected) in cases {
@@ -472,17 +484,42 @@ mod tests {
             ("e-mail", "email"),
         ];
         all(&ACCOUNT, ACCOUNT_SYNONYMS, &accounts);
-        let items = [("Unit Price (EUR)", "unit_price"), ("price", "unit_price"), ("qty", "quantity"), ("valid_from", "from")];
+        let items = [
+            ("Unit Price (EUR)", "unit_price"),
+            ("price", "unit_price"),
+            ("qty", "quantity"),
+            ("valid_from", "from"),
+        ];
         all(&ITEM, ITEM_SYNONYMS, &items);
     }
 
     #[test]
     fn other_names_resemble_nothing() {
-        let calls =
-            ["date_created", "date_updated", "uri", "api_version", "forwarded_by", "group_sid", "queue_time", "notes", "", "-"];
+        let calls = [
+            "date_created",
+            "date_updated",
+            "uri",
+            "api_version",
+            "forwarded_by",
+            "group_sid",
+            "queue_time",
+            "notes",
+            "",
+            "-",
+        ];
         all(&CALL, CALL_SYNONYMS, &calls.map(|name| (name, "")));
-        let accounts =
-            ["phone", "notes", "state", "manager", "website", "created", "language", "number", "segment", "rate_limit"];
+        let accounts = [
+            "phone",
+            "notes",
+            "state",
+            "manager",
+            "website",
+            "created",
+            "language",
+            "number",
+            "segment",
+            "rate_limit",
+        ];
         all(&ACCOUNT, ACCOUNT_SYNONYMS, &accounts.map(|name| (name, "")));
     }
 
@@ -495,10 +532,16 @@ mod tests {
 
     #[test]
     fn letters_that_differ_are_counted() {
-        let count = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
-        for (a, b, expected) in
-            [("", "abc", 3), ("deck", "deck", 0), ("dekc", "deck", 1), ("acount", "account", 1), ("kitten", "sitting", 3)]
-        {
+        let count = |a: &str, b: &str| {
+            distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
+        };
+        for (a, b, expected) in [
+            ("", "abc", 3),
+            ("deck", "deck", 0),
+            ("dekc", "deck", 1),
+            ("acount", "account", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!((count(a, b), count(b, a)), (expected, expected), "{a} {b}");
         }
     }

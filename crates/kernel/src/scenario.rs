@@ -38,7 +38,9 @@ impl Direction {
     /// Reads a service name, without case.
     #[must_use]
     pub fn from_service(text: &str) -> Option<Self> {
-        [Self::Termination, Self::Origination].into_iter().find(|d| d.as_str().eq_ignore_ascii_case(text.trim()))
+        [Self::Termination, Self::Origination]
+            .into_iter()
+            .find(|d| d.as_str().eq_ignore_ascii_case(text.trim()))
     }
 }
 

@@ -21,7 +21,8 @@ pub enum DirectionField {
 
 impl DirectionField {
     /// All directions, each at its own index.
-    pub const ALL: [Self; 5] = [Self::Empty, Self::Termination, Self::Origination, Self::Other, Self::Unknown];
+    pub const ALL: [Self; 5] =
+        [Self::Empty, Self::Termination, Self::Origination, Self::Other, Self::Unknown];
 
     /// Parses the field, ignoring case, blanks, `_` and `-`. `others` are the known words that are
     /// not a trunk's ([`crate::policy::Policy::other_directions`]).
@@ -102,7 +103,8 @@ pub enum Status {
 
 impl Status {
     /// All statuses, each at its own index.
-    pub const ALL: [Self; 6] = [Self::Completed, Self::Busy, Self::Failed, Self::NoAnswer, Self::Canceled, Self::NotFinal];
+    pub const ALL: [Self; 6] =
+        [Self::Completed, Self::Busy, Self::Failed, Self::NoAnswer, Self::Canceled, Self::NotFinal];
 
     const FINAL: [(Self, &'static str); 5] = [
         (Self::Completed, "completed"),
@@ -119,7 +121,10 @@ impl Status {
         if text == "completed" {
             return Self::Completed;
         }
-        Self::FINAL.iter().find(|(_, word)| same_word(text, word)).map_or(Self::NotFinal, |(status, _)| *status)
+        Self::FINAL
+            .iter()
+            .find(|(_, word)| same_word(text, word))
+            .map_or(Self::NotFinal, |(status, _)| *status)
     }
 
     /// The carrier's word.
@@ -131,5 +136,8 @@ impl Status {
 
 fn same_word(text: &str, word: &str) -> bool {
     text.len() == word.len()
-        && text.bytes().zip(word.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b || (a == b'_' && b == b'-'))
+        && text
+            .bytes()
+            .zip(word.bytes())
+            .all(|(a, b)| a.to_ascii_lowercase() == b || (a == b'_' && b == b'-'))
 }

@@ -170,7 +170,8 @@ pub const fn root_leg(direction: Direction) -> LegCell {
 pub fn to_markdown() -> String {
     use fmt::Write;
     let mut text = String::from(
-        "| id | parent | target C | parent bills | parent log | child bills, each × child duration | child log |\n|---|---|---|---|---|---|---|\n",
+        "| id | parent | target C | parent bills | parent log | child bills, each × child \
+         duration | child log |\n|---|---|---|---|---|---|---|\n",
     );
     for row in &BILLING_TABLE {
         let child = row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
@@ -217,11 +218,23 @@ mod tests {
     #[test]
     fn rows_stand_in_published_order_and_are_found_by_their_scenario() {
         let ids: Vec<_> = BILLING_TABLE.iter().map(|row| row.id).collect();
-        assert_eq!(ids, ["termination-to-sip", "termination-to-pstn", "origination-to-sip", "origination-to-pstn"]);
+        assert_eq!(
+            ids,
+            [
+                "termination-to-sip",
+                "termination-to-pstn",
+                "origination-to-sip",
+                "origination-to-pstn"
+            ]
+        );
         for row in &BILLING_TABLE {
             assert!(std::ptr::eq(row.scenario.row(), row) || row.scenario.row().id == row.id);
             assert_eq!(TransferScenario::of(row.parent, row.target), row.scenario);
-            assert_eq!(row.parent_bills, root_leg(row.parent), "a parent bills as a call that is not transferred");
+            assert_eq!(
+                row.parent_bills,
+                root_leg(row.parent),
+                "a parent bills as a call that is not transferred"
+            );
             assert!(matches!(row.child_bills.len(), 1 | 2));
         }
     }

@@ -94,17 +94,23 @@ impl Asked {
             return Self::Number(number);
         }
         if let Some(plain) = PlainSip::parse(text) {
-            return Self::Sip { endpoint: plain.endpoint.to_owned(), user: UserPart::of_plain(plain) };
+            return Self::Sip {
+                endpoint: plain.endpoint.to_owned(),
+                user: UserPart::of_plain(plain),
+            };
         }
         match Uri::parse(text) {
             Ok(Uri::Tel(tel)) => match (tel.emergency, tel.number) {
                 (Some(emergency), _) => Self::Emergency(emergency),
                 (None, Some(number)) => Self::Number(number),
-                (None, None) => Self::Invalid(UriError("the tel: URI has no global number (+ and 7 to 15 digits)".to_owned())),
+                (None, None) => Self::Invalid(UriError(
+                    "the tel: URI has no global number (+ and 7 to 15 digits)".to_owned(),
+                )),
             },
-            Ok(Uri::Sip(sip)) => {
-                Self::Sip { endpoint: sip.endpoint(), user: UserPart::of(sip.user_emergency(), sip.user_number()) }
-            }
+            Ok(Uri::Sip(sip)) => Self::Sip {
+                endpoint: sip.endpoint(),
+                user: UserPart::of(sip.user_emergency(), sip.user_number()),
+            },
             Err(error) => Self::Invalid(error),
         }
     }
@@ -137,7 +143,9 @@ pub fn at_own_host(user: UserPart) -> Target<'static> {
         UserPart::Number(number) => Target::Pstn(number),
         UserPart::Emergency(emergency) => Target::Emergency(emergency),
         UserPart::Other => Target::Invalid(
-            "its host is the trunk's own domain, but its user part is no number (+ and 7 to 15 digits)".to_owned(),
+            "its host is the trunk's own domain, but its user part is no number (+ and 7 to 15 \
+             digits)"
+                .to_owned(),
         ),
     }
 }
@@ -155,7 +163,8 @@ fn matches_host(host: &str, pattern: &str) -> bool {
     loop {
         match (labels.next(), patterns.next()) {
             (None, None) => return true,
-            (Some(label), Some(pattern)) if pattern == label || pattern == "*" && !label.is_empty() => {}
+            (Some(label), Some(pattern))
+                if pattern == label || pattern == "*" && !label.is_empty() => {}
             _ => return false,
         }
     }
@@ -168,10 +177,17 @@ mod tests {
     #[test]
     fn hosts_of_the_carrier() {
         let hosts = crate::policy::INTERNAL_HOSTS.map(str::to_owned);
-        for host in ["public-vip.ie1.twilio.com", "public-vip.us1.twilio.com", "public-vip.twilio.com"] {
+        for host in
+            ["public-vip.ie1.twilio.com", "public-vip.us1.twilio.com", "public-vip.twilio.com"]
+        {
             assert!(is_internal(&format!("sip:+14155550100@{host}"), &hosts), "{host}");
         }
-        for host in ["public-vip.a.b.twilio.com", "vip.ie1.twilio.com", "public-vip.ie1.twilio.com.evil.example", "twilio.com"] {
+        for host in [
+            "public-vip.a.b.twilio.com",
+            "vip.ie1.twilio.com",
+            "public-vip.ie1.twilio.com.evil.example",
+            "twilio.com",
+        ] {
             assert!(!is_internal(&format!("sip:+14155550100@{host}"), &hosts), "{host}");
         }
     }
@@ -193,16 +209,25 @@ mod tests {
             ("tel:+14155550100", "pstn +14155550100"),
             ("<tel:+1-415-555-0100;ext=1>", "pstn +14155550100"),
             ("sip:+14155550100@mytrunk.pstn.twilio.com", "pstn +14155550100"),
-            ("<sip:+14155550100@MyTrunk.PSTN.twilio.com.:5060;transport=tls?Replaces=x>", "pstn +14155550100"),
+            (
+                "<sip:+14155550100@MyTrunk.PSTN.twilio.com.:5060;transport=tls?Replaces=x>",
+                "pstn +14155550100",
+            ),
             ("sip:+14155550100@mytrunk.pstn.ashburn.twilio.com", "pstn +14155550100"),
             ("sips:%2B14155550100;npdi@mytrunk.pstn.twilio.com", "pstn +14155550100"),
-            ("sip:+14155550100@other.pstn.twilio.com", "sip sip:+14155550100@other.pstn.twilio.com"),
+            (
+                "sip:+14155550100@other.pstn.twilio.com",
+                "sip sip:+14155550100@other.pstn.twilio.com",
+            ),
             ("sip:+14155550100@pbx.example.com", "sip sip:+14155550100@pbx.example.com"),
             (
                 "sip:+14155550100@mytrunk.pstn.twilio.com.evil.example",
                 "sip sip:+14155550100@mytrunk.pstn.twilio.com.evil.example",
             ),
-            ("sip:+14155550100@mytrunk.pstn.a.b.twilio.com", "sip sip:+14155550100@mytrunk.pstn.a.b.twilio.com"),
+            (
+                "sip:+14155550100@mytrunk.pstn.a.b.twilio.com",
+                "sip sip:+14155550100@mytrunk.pstn.a.b.twilio.com",
+            ),
             ("sip:mytrunk.pstn.twilio.com", "invalid"),
             ("sip:bob@mytrunk.pstn.twilio.com", "invalid"),
             ("sip:14155550100@mytrunk.pstn.twilio.com", "invalid"),
@@ -230,7 +255,11 @@ mod tests {
             ("", "invalid"),
         ];
         for (text, expected) in table {
-            assert_eq!(classify(text, TerminationDomain::Trunk("mytrunk.pstn.twilio.com")), expected, "{text}");
+            assert_eq!(
+                classify(text, TerminationDomain::Trunk("mytrunk.pstn.twilio.com")),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -238,8 +267,17 @@ mod tests {
     fn targets_without_a_trunk_list() {
         let any = TerminationDomain::AnyOfCarrier;
         assert_eq!(classify("sip:+14155550100@other.pstn.twilio.com", any), "pstn +14155550100");
-        assert_eq!(classify("sip:+14155550100@other.pstn.dublin.twilio.com", any), "pstn +14155550100");
-        assert_eq!(classify("sip:+14155550100@pstn.twilio.com", any), "sip sip:+14155550100@pstn.twilio.com");
-        assert_eq!(classify("sip:+14155550100@x.notpstn.twilio.com", any), "sip sip:+14155550100@x.notpstn.twilio.com");
+        assert_eq!(
+            classify("sip:+14155550100@other.pstn.dublin.twilio.com", any),
+            "pstn +14155550100"
+        );
+        assert_eq!(
+            classify("sip:+14155550100@pstn.twilio.com", any),
+            "sip sip:+14155550100@pstn.twilio.com"
+        );
+        assert_eq!(
+            classify("sip:+14155550100@x.notpstn.twilio.com", any),
+            "sip sip:+14155550100@x.notpstn.twilio.com"
+        );
     }
 }

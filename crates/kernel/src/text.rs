@@ -40,11 +40,15 @@ pub fn cell(text: &str) -> Cow<'_, str> {
 
 fn runs_as_formula(text: &str) -> bool {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
-    let runs = start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) || text.starts_with(['\t', '\r', '\n']);
+    let runs = start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%'])
+        || text.starts_with(['\t', '\r', '\n']);
     let is_number = |digits: &str| crate::money::is_plain_decimal(digits);
     // The last digits of a number may be masked.
-    let is_e164 = |digits: &str| digits.len() >= 7 && digits.trim_end_matches('•').bytes().all(|b| b.is_ascii_digit());
-    let harmless = text.strip_prefix('+').is_some_and(is_e164) || text.strip_prefix('-').is_some_and(is_number);
+    let is_e164 = |digits: &str| {
+        digits.len() >= 7 && digits.trim_end_matches('•').bytes().all(|b| b.is_ascii_digit())
+    };
+    let harmless = text.strip_prefix('+').is_some_and(is_e164)
+        || text.strip_prefix('-').is_some_and(is_number);
     runs && !harmless
 }
 
@@ -68,7 +72,9 @@ pub fn cell_of_lines(text: &str) -> Cow<'_, str> {
 /// of all of it.
 #[must_use]
 pub fn file_stem(text: &str) -> String {
-    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hex = |text: &str| {
+        text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
     if text.strip_prefix("AC").is_some_and(hex) {
         return text.to_owned();
     }
@@ -128,7 +134,10 @@ mod tests {
         assert_eq!(file_stem(carrier), carrier);
         for text in ["../../etc/passwd", "..", "", "a/b", "a\0b", "CON", "ä"] {
             let stem = file_stem(text);
-            assert!(stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && stem.len() >= 9, "{stem}");
+            assert!(
+                stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && stem.len() >= 9,
+                "{stem}"
+            );
         }
         assert_ne!(file_stem("a/b"), file_stem("ab"));
     }

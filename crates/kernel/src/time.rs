@@ -28,7 +28,11 @@ impl Zone {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         // `Etc/Unknown` is in the database, but is no zone.
-        jiff::tz::TimeZoneDatabase::bundled().get(name).ok().filter(|zone| zone.iana_name().is_some()).map(Self)
+        jiff::tz::TimeZoneDatabase::bundled()
+            .get(name)
+            .ok()
+            .filter(|zone| zone.iana_name().is_some())
+            .map(Self)
     }
 
     /// Its IANA name.
@@ -53,8 +57,14 @@ impl Zone {
         };
         match found.offset() {
             Unambiguous { .. } => of_rule(found.unambiguous()),
-            Fold { .. } => Err(TimeError::TwiceInZone { first: of_rule(found.earlier())?, second: of_rule(found.later())? }),
-            Gap { .. } => Err(TimeError::NeverInZone { first: of_rule(found.earlier())?, second: of_rule(found.later())? }),
+            Fold { .. } => Err(TimeError::TwiceInZone {
+                first: of_rule(found.earlier())?,
+                second: of_rule(found.later())?,
+            }),
+            Gap { .. } => Err(TimeError::NeverInZone {
+                first: of_rule(found.earlier())?,
+                second: of_rule(found.later())?,
+            }),
         }
     }
 }
@@ -150,7 +160,12 @@ fn fixed_utc(text: &[u8]) -> Option<Micros> {
     let year = u32::from(date[0]) * 100 + u32::from(date[2]);
     let (month, day) = (u32::from(date[5]), u32::from(middle[0]));
     let (hour, minute, second) = (i64::from(middle[3]), i64::from(middle[6]), i64::from(end[5]));
-    if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
+    if hour > 23
+        || minute > 59
+        || second > 59
+        || !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+    {
         return None;
     }
     if !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year)) {
@@ -179,7 +194,9 @@ fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
 #[inline]
 fn days_in(year: u32, month: u32) -> u32 {
     match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -237,13 +254,22 @@ const OFFSET_FORMS: [&str; 9] = [
     "%Y%m%dT%H%M%S%.f%#z",
 ];
 
-const LOCAL_FORMS: [&str; 5] =
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%a, %d %b %Y %H:%M:%S"];
+const LOCAL_FORMS: [&str; 5] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%a, %d %b %Y %H:%M:%S",
+];
 
 /// Refuses a leap second, which would be 23:59:59 plus a second of nanoseconds: no call is known to
 /// start in one.
 fn whole(time: DateTime<chrono::FixedOffset>) -> Result<Micros, TimeError> {
-    if time.nanosecond() < 1_000_000_000 { Ok(time.timestamp_micros()) } else { Err(TimeError::NoSuchTime) }
+    if time.nanosecond() < 1_000_000_000 {
+        Ok(time.timestamp_micros())
+    } else {
+        Err(TimeError::NoSuchTime)
+    }
 }
 
 /// The text before a zone's name and a blank; the name in any case.
@@ -256,16 +282,22 @@ fn without_suffix<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 /// The reason that a text which no form reads is no time: it has a day or a time that does not
 /// exist, or an unknown form.
 fn why_no_time(text: &str) -> TimeError {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok());
+    let number = |range: std::ops::Range<usize>| {
+        text.get(range).and_then(|digits| digits.parse::<u32>().ok())
+    };
     let dashes = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
-    let (Some(year), Some(month), Some(day), true) = (number(0..4), number(5..7), number(8..10), dashes) else {
+    let (Some(year), Some(month), Some(day), true) =
+        (number(0..4), number(5..7), number(8..10), dashes)
+    else {
         return TimeError::UnknownForm;
     };
     if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return TimeError::NoSuchDay;
     }
     match (text.get(13..14), number(11..13), number(14..16), number(17..19)) {
-        (Some(":"), Some(hour), Some(minute), second) if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) => {
+        (Some(":"), Some(hour), Some(minute), second)
+            if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) =>
+        {
             TimeError::NoSuchTime
         }
         _ => TimeError::UnknownForm,
@@ -280,7 +312,11 @@ pub fn text(micros: Micros) -> String {
     if fraction == 0 {
         time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
     } else {
-        format!("{}.{}Z", time.format("%Y-%m-%dT%H:%M:%S"), format!("{fraction:06}").trim_end_matches('0'))
+        format!(
+            "{}.{}Z",
+            time.format("%Y-%m-%dT%H:%M:%S"),
+            format!("{fraction:06}").trim_end_matches('0')
+        )
     }
 }
 
@@ -301,7 +337,10 @@ pub fn day(micros: Micros) -> i64 {
 pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     let (year, number) = month.split_once('-')?;
     let (year, number): (u32, u32) = (year.parse().ok()?, number.parse().ok()?);
-    if month.len() != 7 || !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year)) || !(1..=12).contains(&number) {
+    if month.len() != 7
+        || !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year))
+        || !(1..=12).contains(&number)
+    {
         return None;
     }
     let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
@@ -312,7 +351,9 @@ pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
 /// A date (`2026-11-20`) this many days later; `None` if it is no date.
 #[must_use]
 pub fn days_after(date: &str, days: u32) -> Option<String> {
-    let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?.checked_add_days(chrono::Days::new(days.into()))?;
+    let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d")
+        .ok()?
+        .checked_add_days(chrono::Days::new(days.into()))?;
     Some(date.format("%Y-%m-%d").to_string())
 }
 
@@ -362,9 +403,16 @@ mod tests {
             "Fri, 20 Nov 2026 21:15:00 UTC",
         ];
         for form in same {
-            assert_eq!(parse(form, None).map(text).as_deref(), Some("2026-11-20T21:15:00Z"), "{form}");
+            assert_eq!(
+                parse(form, None).map(text).as_deref(),
+                Some("2026-11-20T21:15:00Z"),
+                "{form}"
+            );
         }
-        assert_eq!(parse("2026-11-20T21:15:00.2500001Z", None).map(text).as_deref(), Some("2026-11-20T21:15:00.25Z"));
+        assert_eq!(
+            parse("2026-11-20T21:15:00.2500001Z", None).map(text).as_deref(),
+            Some("2026-11-20T21:15:00.25Z")
+        );
     }
 
     #[test]
@@ -409,8 +457,14 @@ mod tests {
     fn what_is_no_time_says_why() {
         let berlin = Zone::named("Europe/Berlin").unwrap();
         let at = |text: &str| parse(text, None).unwrap();
-        let twice = TimeError::TwiceInZone { first: at("2026-10-25T00:30:00Z"), second: at("2026-10-25T01:30:00Z") };
-        let never = TimeError::NeverInZone { first: at("2026-03-29T00:30:00Z"), second: at("2026-03-29T01:30:00Z") };
+        let twice = TimeError::TwiceInZone {
+            first: at("2026-10-25T00:30:00Z"),
+            second: at("2026-10-25T01:30:00Z"),
+        };
+        let never = TimeError::NeverInZone {
+            first: at("2026-03-29T00:30:00Z"),
+            second: at("2026-03-29T01:30:00Z"),
+        };
         let table = [
             ("2026-10-25 02:30", Some(&berlin), twice),
             ("2026-03-29 02:30:00", Some(&berlin), never),
@@ -441,19 +495,29 @@ mod tests {
     #[test]
     fn near_misses_by_hand_equal_the_library() {
         let good = b"2028-02-29T23:59:59Z";
-        for (place, byte) in (0..good.len()).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+        for (place, byte) in
+            (0..good.len()).flat_map(|place| (0..=255).map(move |byte| (place, byte)))
+        {
             let mut bytes = *good;
             bytes[place] = byte;
-            let library = std::str::from_utf8(&bytes).ok().and_then(|text| in_years(by_library(text, None).ok()?));
+            let library = std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(|text| in_years(by_library(text, None).ok()?));
             let by_hand = fixed_utc(&bytes);
             assert!(by_hand.is_none() || by_hand == library, "{place} {byte}");
             // The library takes other forms too, but no more of this form.
             assert!(by_hand == library || !byte.is_ascii_digit(), "{place} {byte}");
         }
-        for (year, month, day) in (1..=2400).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d)))) {
+        for (year, month, day) in
+            (1..=2400).flat_map(|y| (0..=13).flat_map(move |m| (0..=32).map(move |d| (y, m, d))))
+        {
             let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
             if year % 40 == 0 || (1968..2205).contains(&year) && !(2..=27).contains(&day) {
-                assert_eq!(fixed_utc(text.as_bytes()), by_library(&text, None).ok().and_then(in_years), "{text}");
+                assert_eq!(
+                    fixed_utc(text.as_bytes()),
+                    by_library(&text, None).ok().and_then(in_years),
+                    "{text}"
+                );
             }
         }
     }
@@ -475,7 +539,10 @@ mod tests {
     #[test]
     fn months() {
         let (from, to) = month_bounds("2026-12").unwrap();
-        assert_eq!((text(from), text(to)), ("2026-12-01T00:00:00Z".into(), "2027-01-01T00:00:00Z".into()));
+        assert_eq!(
+            (text(from), text(to)),
+            ("2026-12-01T00:00:00Z".into(), "2027-01-01T00:00:00Z".into())
+        );
         for bad in ["2026-13", "2026-1", "26-01", "2026", "2026-00"] {
             assert_eq!(month_bounds(bad), None, "{bad}");
         }

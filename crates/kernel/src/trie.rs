@@ -120,7 +120,8 @@ impl<'a, V> Walk<'a, V> {
     fn step(&mut self) -> bool {
         let Some(digit) = self.digits.get(self.gone) else { return false };
         let next = self.trie.ways[self.at as usize].by(*digit);
-        (self.at, self.gone) = next.map_or((self.at, self.digits.len()), |next| (next, self.gone + 1));
+        (self.at, self.gone) =
+            next.map_or((self.at, self.digits.len()), |next| (next, self.gone + 1));
         next.is_some()
     }
 
@@ -142,7 +143,12 @@ fn place(first: [u8; JUMP]) -> usize {
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self { ways: vec![Ways { first: 0, digits: 0 }], nodes: vec![Node::default()], values: Vec::new(), jumps: Vec::new() }
+        Self {
+            ways: vec![Ways { first: 0, digits: 0 }],
+            nodes: vec![Node::default()],
+            values: Vec::new(),
+            jumps: Vec::new(),
+        }
     }
 }
 
@@ -186,7 +192,10 @@ impl<V> Trie<V> {
 
     /// Calls `look` for every prefix with its values, in text order of the prefixes, until one call
     /// fails.
-    pub(crate) fn try_each<E>(&self, mut look: impl FnMut(&[u8], &[V]) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn try_each<E>(
+        &self,
+        mut look: impl FnMut(&[u8], &[V]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut prefix: Vec<u8> = Vec::new();
         let mut todo = vec![(0_usize, 0_usize, 0_u8)];
         while let Some((index, depth, digit)) = todo.pop() {
@@ -199,7 +208,11 @@ impl<V> Trie<V> {
                 look(&prefix, &self.values[node.start as usize..node.end as usize])?;
             }
             let ways = self.ways[index];
-            todo.extend((0..10).rev().filter_map(|digit| Some((ways.by(digit)? as usize, depth + 1, digit))));
+            todo.extend(
+                (0..10)
+                    .rev()
+                    .filter_map(|digit| Some((ways.by(digit)? as usize, depth + 1, digit))),
+            );
         }
         Ok(())
     }
@@ -244,7 +257,8 @@ impl<V: Copy> TrieBuilder<V> {
     /// Lays the values out flat, node by node; those of a node in insertion order.
     pub(crate) fn finish(mut self) -> Trie<V> {
         let first = self.values.first().map(|(_, value)| *value);
-        let mut values: Vec<V> = first.map_or_else(Vec::new, |value| vec![value; self.values.len()]);
+        let mut values: Vec<V> =
+            first.map_or_else(Vec::new, |value| vec![value; self.values.len()]);
         for (node, _) in &self.values {
             self.nodes[*node as usize].end += 1;
         }
@@ -271,7 +285,10 @@ impl<V: Copy> TrieBuilder<V> {
         }
         let (ways, nodes) = level_by_level(&self.next, &self.nodes);
         let mut trie = Trie { ways, nodes, values, jumps: Vec::new() };
-        let digits = |number: usize| [1000, 100, 10, 1].map(|unit| must_fit::<_, u8>(number / unit % 10, "a digit fits 8 bits"));
+        let digits = |number: usize| {
+            [1000, 100, 10, 1]
+                .map(|unit| must_fit::<_, u8>(number / unit % 10, "a digit fits 8 bits"))
+        };
         trie.jumps = (0..10_000).map(|number| trie.follow(0, &digits(number))).collect();
         trie
     }
@@ -284,7 +301,9 @@ fn level_by_level(next: &[[u32; 10]], nodes: &[Node]) -> (Vec<Ways>, Vec<Node>) 
     while let Some(node) = order.get(ways.len()) {
         let first = u32::try_from(order.len()).expect("fewer than 2^32 nodes");
         let below = next[*node as usize];
-        let digits = (0..10).filter(|digit| below[*digit] != 0).fold(0, |digits, digit| digits | 1_u16 << digit);
+        let digits = (0..10)
+            .filter(|digit| below[*digit] != 0)
+            .fold(0, |digits, digit| digits | 1_u16 << digit);
         order.extend(below.into_iter().filter(|node| *node != 0));
         ways.push(Ways { first, digits });
     }
@@ -325,7 +344,12 @@ mod tests {
             all.push((prefix.to_vec(), values.to_vec()));
             if prefix == [3, 2] { Err(()) } else { Ok(()) }
         });
-        let expected = [(vec![1], vec![1]), (vec![1, 2], vec![4]), (vec![3], vec![5]), (vec![3, 2], vec![0, 3, 6])];
+        let expected = [
+            (vec![1], vec![1]),
+            (vec![1, 2], vec![4]),
+            (vec![3], vec![5]),
+            (vec![3, 2], vec![0, 3, 6]),
+        ];
         assert_eq!(all, expected, "as texts are ordered, up to the one that fails");
         assert!(looked.is_err());
         let empty = TrieBuilder::<u32>::default().finish();

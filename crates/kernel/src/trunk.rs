@@ -30,7 +30,9 @@ impl TransferMode {
 }
 
 /// The party whose number the transfer target is shown (`transfer_caller_id`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferCallerId {
     /// The party that is transferred. The carrier's default.
@@ -125,7 +127,10 @@ impl TerminationDomain<'_> {
         match self {
             Self::None => false,
             Self::AnyOfCarrier => carrier_name(host).is_some(),
-            Self::Trunk(domain) => host == domain || carrier_name(domain).is_some_and(|name| carrier_name(host) == Some(name)),
+            Self::Trunk(domain) => {
+                host == domain
+                    || carrier_name(domain).is_some_and(|name| carrier_name(host) == Some(name))
+            }
         }
     }
 }

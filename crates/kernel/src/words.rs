@@ -13,5 +13,7 @@ pub fn plain_word(word: &str) -> String {
 }
 
 pub(crate) fn plain_chars(name: &str) -> impl Iterator<Item = char> + '_ {
-    name.chars().filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}').flat_map(char::to_lowercase)
+    name.chars()
+        .filter(|c| !c.is_whitespace() && *c != '_' && *c != '\u{feff}')
+        .flat_map(char::to_lowercase)
 }

@@ -57,7 +57,8 @@ pub fn hint(text: &str) -> String {
     if !fitting.is_empty() {
         return format!("expected the IANA name of a place; that may be {}", fitting.join(", "));
     }
-    let why = if is_offset { ": an offset is no zone, its clock does not change in summer" } else { "" };
+    let why =
+        if is_offset { ": an offset is no zone, its clock does not change in summer" } else { "" };
     format!("expected an IANA name such as Europe/Berlin or America/New_York{why}")
 }
 

@@ -69,7 +69,10 @@ impl InvoiceArgs {
             InvoiceCommand::Issue(args) => &args.what.drawing,
             InvoiceCommand::Show(args) => &args.drawing,
             InvoiceCommand::Write(args) => &args.drawing,
-            InvoiceCommand::Check(_) | InvoiceCommand::Credit(_) | InvoiceCommand::List(_) | InvoiceCommand::Schema => {
+            InvoiceCommand::Check(_)
+            | InvoiceCommand::Credit(_)
+            | InvoiceCommand::List(_)
+            | InvoiceCommand::Schema => {
                 return None;
             }
         };
@@ -267,7 +270,8 @@ pub enum Format {
 
 impl Format {
     /// Those that are written without being named.
-    pub const FILES: [Self; 6] = [Self::Json, Self::Csv, Self::Html, Self::Pdf, Self::Ubl, Self::Cii];
+    pub const FILES: [Self; 6] =
+        [Self::Json, Self::Csv, Self::Html, Self::Pdf, Self::Ubl, Self::Cii];
 }
 
 impl std::fmt::Display for Format {

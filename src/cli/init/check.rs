@@ -89,16 +89,29 @@ fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
         }
     };
     let records = sample.records.len();
-    let how_many = if records < LOOKED_AT { grouped(records as u64) } else { format!("the first {}", grouped(records as u64)) };
+    let how_many = if records < LOOKED_AT {
+        grouped(records as u64)
+    } else {
+        format!("the first {}", grouped(records as u64))
+    };
     let (table, absent) = columns(&sample, policy);
-    print(&format!("{title}\n   {}; {how_many} records looked at\n\n{table}{absent}{}\n", sample.form, seen(&sample, policy)))?;
+    print(&format!(
+        "{title}\n   {}; {how_many} records looked at\n\n{table}{absent}{}\n",
+        sample.form,
+        seen(&sample, policy)
+    ))?;
     let first = sample.records.iter().find_map(|text| {
         text.with_fields(|fields| {
             let fields = fields?;
             let record = Record::read(fields, policy);
-            let is_root = fields.get(Field::ParentCallSid).is_empty() && record.direction.side().is_some();
+            let is_root =
+                fields.get(Field::ParentCallSid).is_empty() && record.direction.side().is_some();
             let start = record.start;
-            is_root.then(|| First { from: fields.get(Field::From).to_owned(), to: fields.get(Field::To).to_owned(), start })
+            is_root.then(|| First {
+                from: fields.get(Field::From).to_owned(),
+                to: fields.get(Field::To).to_owned(),
+                start,
+            })
         })
     });
     Ok(first.filter(|first| first.start != crate::call::Calls::NO_TIME))
@@ -107,7 +120,8 @@ fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
 /// A row for each field: its column, its first value, and the value as read; then the absent fields
 /// and the unread columns.
 fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
-    let column = |field: Field| sample.columns.iter().find(|name| Field::named(name) == Some(field));
+    let column =
+        |field: Field| sample.columns.iter().find(|name| Field::named(name) == Some(field));
     let like = |field: Field| {
         let known = Field::ALL.map(Field::as_str);
         let mut strange = sample.columns.iter().filter(|name| Field::named(name).is_none());
@@ -116,19 +130,33 @@ fn columns(sample: &Sample, policy: &Policy) -> (String, String) {
     let is_shown = |field: &Field| REQUIRED.contains(field) || column(*field).is_some();
     let rows = Field::ALL.into_iter().filter(is_shown).map(|field| {
         let Some(name) = column(field) else {
-            let like = like(field).map(|name| format!("like `{}`", short(name, 15))).unwrap_or_default();
-            return vec![field.as_str().to_owned(), "MISSING".to_owned(), like, "cannot be billed without".to_owned()];
+            let like =
+                like(field).map(|name| format!("like `{}`", short(name, 15))).unwrap_or_default();
+            return vec![
+                field.as_str().to_owned(),
+                "MISSING".to_owned(),
+                like,
+                "cannot be billed without".to_owned(),
+            ];
         };
         let first = sample.records.iter().find_map(|text| value(text, field, policy));
-        let (value, read) = first.unwrap_or_else(|| (String::new(), "empty in all of them".to_owned()));
+        let (value, read) =
+            first.unwrap_or_else(|| (String::new(), "empty in all of them".to_owned()));
         vec![field.as_str().to_owned(), short(name, 16), short(&value, 20), short(&read, 24)]
     });
     let table = term::table(&["field", "column", "first value", "read as"], &[], rows);
-    let absent: Vec<&str> = Field::ALL.into_iter().filter(|field| !is_shown(field)).map(Field::as_str).collect();
-    let unread: Vec<String> =
-        sample.columns.iter().filter(|name| Field::named(name).is_none()).map(|name| short(name, 24)).collect();
+    let absent: Vec<&str> =
+        Field::ALL.into_iter().filter(|field| !is_shown(field)).map(Field::as_str).collect();
+    let unread: Vec<String> = sample
+        .columns
+        .iter()
+        .filter(|name| Field::named(name).is_none())
+        .map(|name| short(name, 24))
+        .collect();
     let mut text = String::new();
-    for (what, names) in [("not there, and not needed", absent.join(", ")), ("not read", unread.join(", "))] {
+    for (what, names) in
+        [("not there, and not needed", absent.join(", ")), ("not read", unread.join(", "))]
+    {
         if !names.is_empty() {
             text += &wrapped(&format!("   {what}: "), &names);
         }
@@ -149,9 +177,15 @@ fn value(text: &RecordText, field: Field, policy: &Policy) -> Option<(String, St
 fn read_as(fields: &Fields<'_>, field: Field, policy: &Policy) -> String {
     let value = fields.get(field);
     let record = Record::read(fields, policy);
-    let instant = || time::parse(value, policy.zone.as_ref()).map_or_else(|| "NO TIME that is read".to_owned(), time::text);
+    let instant = || {
+        time::parse(value, policy.zone.as_ref())
+            .map_or_else(|| "NO TIME that is read".to_owned(), time::text)
+    };
     match field {
-        Field::Direction => record.direction.side().map_or_else(|| "no trunk call".to_owned(), |side| side.to_string()),
+        Field::Direction => record
+            .direction
+            .side()
+            .map_or_else(|| "no trunk call".to_owned(), |side| side.to_string()),
         Field::From | Field::To => party(value),
         Field::StartTime | Field::EndTime | Field::AnswerTime => instant(),
         Field::Duration => format!("{} s", record.duration),
@@ -159,7 +193,9 @@ fn read_as(fields: &Fields<'_>, field: Field, policy: &Policy) -> String {
         Field::Price => "kept beside ours".to_owned(),
         Field::ReferTo => "the transfer's target".to_owned(),
         Field::ParentCallSid => "a transfer".to_owned(),
-        Field::Sid | Field::AccountSid | Field::TrunkSid | Field::PriceUnit => "as it is".to_owned(),
+        Field::Sid | Field::AccountSid | Field::TrunkSid | Field::PriceUnit => {
+            "as it is".to_owned()
+        }
     }
 }
 
@@ -173,7 +209,8 @@ fn party(text: &str) -> String {
 
 /// The directions, accounts and times of the records.
 fn seen(sample: &Sample, policy: &Policy) -> String {
-    let (mut directions, mut accounts) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
+    let (mut directions, mut accounts) =
+        (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
     let (mut times, mut bad_times) = (Vec::<i64>::new(), 0_u64);
     for text in &sample.records {
         text.with_fields(|fields| {
@@ -196,7 +233,8 @@ fn seen(sample: &Sample, policy: &Policy) -> String {
         let _ = writeln!(text, "   starts: {} to {}", time::text(*first), time::text(*last));
     }
     if bad_times > 0 {
-        let zone = if policy.zone.is_none() { "; if they have no offset, set input.timezone" } else { "" };
+        let zone =
+            if policy.zone.is_none() { "; if they have no offset, set input.timezone" } else { "" };
         let _ = writeln!(text, "   {} starts cannot be read{zone}", grouped(bad_times));
     }
     text
@@ -212,7 +250,11 @@ fn counted(counts: &BTreeMap<String, u64>) -> String {
     };
     let some: Vec<String> = sorted.iter().take(8).map(shown).collect();
     let more = sorted.len() - some.len();
-    if more > 0 { format!("{}, and {} more", some.join(", "), grouped(more as u64)) } else { some.join(", ") }
+    if more > 0 {
+        format!("{}, and {} more", some.join(", "), grouped(more as u64))
+    } else {
+        some.join(", ")
+    }
 }
 
 // ---- the deck -----------------------------------------------------------------------------------
@@ -225,26 +267,44 @@ fn deck(decks: &Decks, rates: &std::path::Path, first: Option<&First>) -> String
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
-    let mut text = format!("{}\n", term::heading(&format!("deck `{}` of {}{others}", visible(&deck.name), rates.display())));
+    let mut text = format!(
+        "{}\n",
+        term::heading(&format!("deck `{}` of {}{others}", visible(&deck.name), rates.display()))
+    );
     let mut blocks: BTreeMap<String, u64> = BTreeMap::new();
     for rate in &deck.rates {
-        *blocks.entry(format!("{}/{}", rate.increments.initial, rate.increments.increment)).or_default() += 1;
+        *blocks
+            .entry(format!("{}/{}", rate.increments.initial, rate.increments.increment))
+            .or_default() += 1;
     }
     let rows = deck.rates.len() as u64;
-    let _ = write!(text, "   {}, {} {}", deck.currency, grouped(rows), if rows == 1 { "row" } else { "rows" });
+    let _ = write!(
+        text,
+        "   {}, {} {}",
+        deck.currency,
+        grouped(rows),
+        if rows == 1 { "row" } else { "rows" }
+    );
     let _ = writeln!(
         text,
         "; increments {}",
-        if blocks.len() == 1 { blocks.keys().next().cloned().unwrap_or_default() } else { counted(&blocks) }
+        if blocks.len() == 1 {
+            blocks.keys().next().cloned().unwrap_or_default()
+        } else {
+            counted(&blocks)
+        }
     );
     if decks.default_deck().is_none() {
-        text += "   no deck is named `default`: an account that accounts.csv gives none waits as no-rate\n";
+        text += "   no deck is named `default`: an account that accounts.csv gives none waits as \
+                 no-rate\n";
     }
     let at = first.map_or_else(rates::now, |first| first.start);
     let called = first.and_then(|first| number_of(&first.to));
     let origin = first.and_then(|first| number_of(&first.from));
     let example = Number::parse("+12025550100").filter(|example| Some(*example) != called);
-    let asked = [example.map(|number| (number, None)), called.map(|number| (number, origin))].into_iter().flatten();
+    let asked = [example.map(|number| (number, None)), called.map(|number| (number, origin))]
+        .into_iter()
+        .flatten();
     for (number, origin) in asked {
         let _ = writeln!(text, "   {}", priced(deck, number, origin, at));
     }
@@ -266,7 +326,12 @@ fn priced(deck: &Deck, number: Number, origin: Option<Number>, at: i64) -> Strin
         Some(hit) => {
             let rate = deck.rate(hit);
             let place = format!("{}:{}", deck.files[rate.file as usize], rate.line);
-            format!("to {number}{from}: {} {} a minute, {}", rate.price, deck.currency, visible(&place))
+            format!(
+                "to {number}{from}: {} {} a minute, {}",
+                rate.price,
+                deck.currency,
+                visible(&place)
+            )
         }
     }
 }
@@ -274,7 +339,12 @@ fn priced(deck: &Deck, number: Number, origin: Option<Number>, at: i64) -> Strin
 // ---- the result of a run ------------------------------------------------------------------------
 
 /// Settles the exports without booking them; returns true if that can be done.
-fn would(project: &Project, found: &Found, (decks, rates): (Decks, &PathBuf), policy: &Policy) -> Result<bool, CliError> {
+fn would(
+    project: &Project,
+    found: &Found,
+    (decks, rates): (Decks, &PathBuf),
+    policy: &Policy,
+) -> Result<bool, CliError> {
     let size = |file: &CallPath| std::fs::metadata(&file.path).map_or(0, |meta| meta.len());
     let all: u64 = found.files.iter().map(size).sum();
     let files = if all <= RATED { &found.files[..] } else { &found.files[..1] };
@@ -284,7 +354,11 @@ fn would(project: &Project, found: &Found, (decks, rates): (Decks, &PathBuf), po
             Ok(true)
         }
         Err(e) => {
-            print(&format!("{}\n   {}\n", term::heading("a run would be refused"), visible(e.message())))?;
+            print(&format!(
+                "{}\n   {}\n",
+                term::heading("a run would be refused"),
+                visible(e.message())
+            ))?;
             for hint in e.hints() {
                 print(&wrapped("   ", &visible(hint)))?;
             }
@@ -301,15 +375,26 @@ fn settled(
     policy: &Policy,
 ) -> Result<SettledRun, CliError> {
     let (trunks, accounts) = (project.path(Key::Trunks, None)?, project.path(Key::Accounts, None)?);
-    let inputs = Inputs::with_decks(decks, rates, trunks.as_deref(), accounts.as_deref(), policy.clone())?;
+    let inputs =
+        Inputs::with_decks(decks, rates, trunks.as_deref(), accounts.as_deref(), policy.clone())?;
     let aside = std::env::temp_dir();
-    let intake = LoadedNight::read(inputs, files, Waits::default(), (Memory::of_machine(), &aside), &Arc::default())?;
+    let intake = LoadedNight::read(
+        inputs,
+        files,
+        Waits::default(),
+        (Memory::of_machine(), &aside),
+        &Arc::default(),
+    )?;
     Ok(intake.settle(&History::default())?)
 }
 
 fn outcome(files: &[CallPath], session: &SettledRun) -> String {
     let tally = session.tally();
-    let of = if files.len() == 1 { visible(&files[0].name).into_owned() } else { format!("{} files", files.len()) };
+    let of = if files.len() == 1 {
+        visible(&files[0].name).into_owned()
+    } else {
+        format!("{} files", files.len())
+    };
     let mut text = format!("{}\n", term::heading(&format!("a run over {of} would come to")));
     for class in Class::ALL {
         let records = tally.of(class).records;
@@ -330,21 +415,37 @@ fn outcome(files: &[CallPath], session: &SettledRun) -> String {
 
 // ---- next steps ---------------------------------------------------------------------------------
 
-fn next(project: &Project, has_calls: bool, has_deck: bool, is_good: bool, first: Option<&First>) -> String {
+fn next(
+    project: &Project,
+    has_calls: bool,
+    has_deck: bool,
+    is_good: bool,
+    first: Option<&First>,
+) -> String {
     let mut steps: Vec<(String, &str)> = Vec::new();
     if !has_deck {
-        steps.push(("put a deck into the rates folder".to_owned(), "deck.toml, and the price list as CSV"));
+        steps.push((
+            "put a deck into the rates folder".to_owned(),
+            "deck.toml, and the price list as CSV",
+        ));
     }
     if !has_calls {
-        steps.push(("put exports into the calls folder".to_owned(), "CSV, JSON, JSON Lines or Parquet"));
+        steps.push((
+            "put exports into the calls folder".to_owned(),
+            "CSV, JSON, JSON Lines or Parquet",
+        ));
     }
     if !is_good {
         steps.push(("trunkrate init".to_owned(), "looks again"));
     }
-    let month = first.map_or_else(|| "YYYY-MM".to_owned(), |first| time::date_text(first.start)[..7].to_owned());
+    let month = first
+        .map_or_else(|| "YYYY-MM".to_owned(), |first| time::date_text(first.start)[..7].to_owned());
     steps.push(("trunkrate run".to_owned(), "rates and books them"));
     steps.push(("trunkrate suspense".to_owned(), "what waits, and why"));
-    steps.push((format!("trunkrate invoice check --period {month}"), "what stands against invoices"));
+    steps.push((
+        format!("trunkrate invoice check --period {month}"),
+        "what stands against invoices",
+    ));
     steps.push((format!("trunkrate invoice issue --period {month}"), "when the month is over"));
     let width = steps.iter().map(|(step, _)| step.len()).max().unwrap_or_default();
     let mut text = format!("{} ({})\n", term::heading("next"), project.file().display());

@@ -39,10 +39,14 @@ impl Choices {
     /// name; required paths get the usual name in any case.
     pub fn of(args: &InitArgs, ledger: Option<&Path>, folder: &Path) -> Result<Self, CliError> {
         let given = |path: Option<&Path>| path.map(|path| relative(path, folder)).transpose();
-        let required = |path: Option<&Path>, usual: &str| Ok::<_, CliError>(given(path)?.unwrap_or_else(|| usual.to_owned()));
+        let required = |path: Option<&Path>, usual: &str| {
+            Ok::<_, CliError>(given(path)?.unwrap_or_else(|| usual.to_owned()))
+        };
         // A list that is in the folder and not named would be missed every night.
         let there = |path: Option<&Path>, usual: &str| {
-            Ok::<_, CliError>(given(path)?.or_else(|| folder.join(usual).is_file().then(|| usual.to_owned())))
+            Ok::<_, CliError>(
+                given(path)?.or_else(|| folder.join(usual).is_file().then(|| usual.to_owned())),
+            )
         };
         Ok(Self {
             calls: required(args.calls.as_deref(), "calls")?,
@@ -74,9 +78,14 @@ impl Choices {
                 .to_owned();
         let mut table = |name: &str, about: &str, lines: &[Line]| {
             let _ = write!(text, "\n[{name}] # {about}\n");
-            let width = lines.iter().map(|line| line.code().chars().count()).max().unwrap_or_default();
+            let width =
+                lines.iter().map(|line| line.code().chars().count()).max().unwrap_or_default();
             for line in lines {
-                let about = if line.about.is_empty() { String::new() } else { format!(" # {}", line.about) };
+                let about = if line.about.is_empty() {
+                    String::new()
+                } else {
+                    format!(" # {}", line.about)
+                };
                 let _ = writeln!(text, "{}", format!("{:width$}{about}", line.code()).trim_end());
             }
         };
@@ -91,9 +100,21 @@ impl Choices {
                     "Europe/Berlin",
                     "of times without an offset; not set: they wait as invalid-time",
                 ),
-                Line::example("other_directions", "[]", "more directions that are no trunk's, such as \"outbound\": ignored"),
-                Line::default("final_newline", "required", "a last line without an end may be cut, and waits; or \"optional\""),
-                Line::example("max_ratio", "1000", "how many times its size a compressed file may unpack to"),
+                Line::example(
+                    "other_directions",
+                    "[]",
+                    "more directions that are no trunk's, such as \"outbound\": ignored",
+                ),
+                Line::default(
+                    "final_newline",
+                    "required",
+                    "a last line without an end may be cut, and waits; or \"optional\"",
+                ),
+                Line::example(
+                    "max_ratio",
+                    "1000",
+                    "how many times its size a compressed file may unpack to",
+                ),
             ],
         );
         table(
@@ -110,9 +131,21 @@ impl Choices {
                     "suspend",
                     "a caller that a spreadsheet broke waits; \"unknown\" bills it as unknown",
                 ),
-                Line::default("internal_targets", "suspend", "a target at the carrier's own host waits; or \"pstn\", \"sip\""),
-                Line::default("unlisted_accounts", "bill", "by the default deck, and counted; \"suspend\": their calls wait"),
-                Line::example("max_call_seconds", "86400", "a longer call waits as invalid-duration"),
+                Line::default(
+                    "internal_targets",
+                    "suspend",
+                    "a target at the carrier's own host waits; or \"pstn\", \"sip\"",
+                ),
+                Line::default(
+                    "unlisted_accounts",
+                    "bill",
+                    "by the default deck, and counted; \"suspend\": their calls wait",
+                ),
+                Line::example(
+                    "max_call_seconds",
+                    "86400",
+                    "a longer call waits as invalid-duration",
+                ),
                 Line::example("parent_wait_days", "7", "then the parent of a transfer is given up"),
             ],
         );
@@ -129,7 +162,11 @@ impl Choices {
             "invoice",
             "on which terms",
             &[
-                Line::default("number_prefix", "INV-", "before the year in a number: INV-2026-000001"),
+                Line::default(
+                    "number_prefix",
+                    "INV-",
+                    "before the year in a number: INV-2026-000001",
+                ),
                 Line::example("due_days", "14", "from the date to the due date"),
                 Line::of(
                     "tax_category",
@@ -146,8 +183,16 @@ impl Choices {
 
     fn paths(&self) -> [Line; 7] {
         [
-            Line::set("calls", &self.calls, "call files: a path, a glob, or a list of them (--cdrs)"),
-            Line::set("rates", &self.rates, "a rate deck, or a folder with a folder per deck (--rates)"),
+            Line::set(
+                "calls",
+                &self.calls,
+                "call files: a path, a glob, or a list of them (--cdrs)",
+            ),
+            Line::set(
+                "rates",
+                &self.rates,
+                "a rate deck, or a folder with a folder per deck (--rates)",
+            ),
             Line::set("ledger", &self.ledger, "what is booked; the first run makes it (--ledger)"),
             Line::set("out", &self.out, "where `invoice issue` and `invoice write` write (--out)"),
             Line::of(
@@ -156,7 +201,12 @@ impl Choices {
                 "trunks.json",
                 "the carrier's trunk list; without it all transfers are allowed (--trunks)",
             ),
-            Line::of("accounts", self.accounts.as_deref(), "accounts.csv", "account_sid,name,deck and addresses (--accounts)"),
+            Line::of(
+                "accounts",
+                self.accounts.as_deref(),
+                "accounts.csv",
+                "account_sid,name,deck and addresses (--accounts)",
+            ),
             Line::of("items", self.items.as_deref(), "items.csv", "monthly charges (--items)"),
         ]
     }
@@ -167,7 +217,10 @@ impl Choices {
             Line::example("address", "[\"High Street 1\"]", "one line or more")
         } else {
             let lines: Vec<String> = seller.address.iter().map(|line| quoted(line)).collect();
-            Line { is_set: true, ..Line::example("address", &format!("[{}]", lines.join(", ")), "one line or more") }
+            Line {
+                is_set: true,
+                ..Line::example("address", &format!("[{}]", lines.join(", ")), "one line or more")
+            }
         };
         [
             Line::of("name", seller.name.as_deref(), "Example Telecom Ltd", "as invoices say it"),
@@ -175,7 +228,12 @@ impl Choices {
             Line::of("postcode", seller.postcode.as_deref(), "EC1A 1BB", ""),
             Line::of("city", seller.city.as_deref(), "London", ""),
             Line::of("country", seller.country.as_deref(), "GB", "two letters of ISO 3166-1"),
-            Line::of("tax_id", seller.tax_id.as_deref(), "GB000000000", "also email, phone, website, registration, id"),
+            Line::of(
+                "tax_id",
+                seller.tax_id.as_deref(),
+                "GB000000000",
+                "also email, phone, website, registration, id",
+            ),
         ]
     }
 }
@@ -232,12 +290,20 @@ fn quoted(text: &str) -> String {
 
 /// A path typed in the working folder, as a file in another folder must name it.
 fn relative(path: &Path, folder: &Path) -> Result<String, CliError> {
-    let not_text = || CliError::usage(format!("{}: the path is not UTF-8, and cannot stand in {FILE_NAME}", path.display()));
+    let not_text = || {
+        CliError::usage(format!(
+            "{}: the path is not UTF-8, and cannot stand in {FILE_NAME}",
+            path.display()
+        ))
+    };
     let is_here = folder.components().all(|part| matches!(part, Component::CurDir));
     let named: PathBuf = if is_here || path.is_absolute() {
         path.to_owned()
     } else {
-        let absolute = |path: &Path| std::path::absolute(path).map_err(|e| CliError::failed(format!("{}: {e}", path.display())));
+        let absolute = |path: &Path| {
+            std::path::absolute(path)
+                .map_err(|e| CliError::failed(format!("{}: {e}", path.display())))
+        };
         let (path, folder) = (absolute(path)?, absolute(folder)?);
         path.strip_prefix(&folder).map_or_else(|_| path.clone(), Path::to_owned)
     };

@@ -35,10 +35,16 @@ impl Incomplete {
         if count == 0 {
             return Ok(());
         }
-        let who =
-            if count == 1 { "1 account lacks".to_owned() } else { format!("{} accounts lack", term::grouped(count as u64)) };
+        let who = if count == 1 {
+            "1 account lacks".to_owned()
+        } else {
+            format!("{} accounts lack", term::grouped(count as u64))
+        };
         let line = |(sid, (lacks, line)): (&String, &(Vec<&str>, Option<u64>))| {
-            let place = line.map_or_else(|| "not listed".to_owned(), |line| format!("{}:{line}", path.display()));
+            let place = line.map_or_else(
+                || "not listed".to_owned(),
+                |line| format!("{}:{line}", path.display()),
+            );
             format!("\n  {sid} ({place}): {}", lacks.join(", "))
         };
         let named = if allowed { NAMED } else { count };
@@ -47,8 +53,8 @@ impl Incomplete {
         if count > named {
             let _ = write!(message, "\n  and {} more", term::grouped((count - named) as u64));
         }
-        let hint =
-            "fill these columns of the accounts file and name it with --accounts; `invoice issue --allow-incomplete` goes on";
+        let hint = "fill these columns of the accounts file and name it with --accounts; `invoice \
+                    issue --allow-incomplete` goes on";
         if allowed {
             term::report("note", &message);
             return Ok(());

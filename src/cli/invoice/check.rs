@@ -25,10 +25,17 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let history = ledger.history()?;
     let inputs = given::read(billed, project, &ledger, &history)?;
     let (mut seen, claims) = (Seen::default(), BilledBy::of(&history.issued));
-    let is_issued = history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
-    for supplementary in [false, true].into_iter().filter(|supplementary| !supplementary || is_issued) {
-        let wanted =
-            Wanted { month: &billed.period, date: date.as_str().max(&after), account: billed.account.as_deref(), supplementary };
+    let is_issued =
+        history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
+    for supplementary in
+        [false, true].into_iter().filter(|supplementary| !supplementary || is_issued)
+    {
+        let wanted = Wanted {
+            month: &billed.period,
+            date: date.as_str().max(&after),
+            account: billed.account.as_deref(),
+            supplementary,
+        };
         for draft in drafts::drafts(inputs.sources(&history), wanted)? {
             match draft.and_then(|draft| {
                 drafts::refuse_before_credit(&history, &claims, &draft, wanted.date)?;
@@ -49,7 +56,12 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let mut found = check::of_terms(&inputs.terms, (&billed.period, date >= after));
     found.extend(check::of_series(&history, &inputs.terms.seller.id, &date));
     found.extend(check::check(&question, &seen)?);
-    let wanted = Wanted { month: &billed.period, date: &date, account: billed.account.as_deref(), supplementary: false };
+    let wanted = Wanted {
+        month: &billed.period,
+        date: &date,
+        account: billed.account.as_deref(),
+        supplementary: false,
+    };
     found.extend(check::of_items(&inputs.sources(&history), wanted)?);
     let stops = found.iter().filter(|against| against.stops).count();
     match args.format {
@@ -65,8 +77,13 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     match (found.len(), stops) {
         (0, _) => Ok(()),
         (1, 1) => Err(CliError::failed(format!("{} and stops it", stand(1, &billed.period)))),
-        (1, _) => Err(CliError::failed(format!("{}, and does not stop it", stand(1, &billed.period)))),
-        (all, stops) => Err(CliError::failed(format!("{}, {stops} of which stop it", stand(all, &billed.period)))),
+        (1, _) => {
+            Err(CliError::failed(format!("{}, and does not stop it", stand(1, &billed.period))))
+        }
+        (all, stops) => Err(CliError::failed(format!(
+            "{}, {stops} of which stop it",
+            stand(all, &billed.period)
+        ))),
     }
 }
 
@@ -90,9 +107,17 @@ fn as_text(found: &[Against], period: &str) -> String {
             let _ = writeln!(text, "    what to do: {}", visible(&against.what_to_do));
         }
     }
-    let ids: Vec<&str> = found.iter().filter(|against| against.can_be_accepted()).map(|against| against.id.as_str()).collect();
+    let ids: Vec<&str> = found
+        .iter()
+        .filter(|against| against.can_be_accepted())
+        .map(|against| against.id.as_str())
+        .collect();
     if !ids.is_empty() {
-        let _ = writeln!(text, "\nto issue in spite of it: trunkrate invoice issue --period {period} {}", accepting(&ids));
+        let _ = writeln!(
+            text,
+            "\nto issue in spite of it: trunkrate invoice issue --period {period} {}",
+            accepting(&ids)
+        );
     }
     text
 }

@@ -15,11 +15,18 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         return Err(CliError::usage(format!("--reason has more than {LONGEST} characters")));
     }
     if args.reason.trim().is_empty() {
-        return Err(CliError::usage("--reason is empty: the credit note says why the invoice is corrected"));
+        return Err(CliError::usage(
+            "--reason is empty: the credit note says why the invoice is corrected",
+        ));
     }
     if args.rebill == args.write_off {
-        return Err(CliError::usage("one of --rebill and --write-off is missing: say what becomes of the invoice's legs").hint(
-            "--rebill lets the next invoice bill them again; --write-off credits them for good: no invoice bills them again",
+        return Err(CliError::usage(
+            "one of --rebill and --write-off is missing: say what becomes \
+                                    of the invoice's legs",
+        )
+        .hint(
+            "--rebill lets the next invoice bill them again; --write-off credits them for good: \
+             no invoice bills them again",
         ));
     }
     let date = date(args.date.as_ref(), today)?;
@@ -39,12 +46,19 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
         (true, false, true) => "its legs wait for the next invoice".to_owned(),
         (true, true, _) => format!("its monthly charges wait until {period} is issued again"),
         (true, false, false) => {
-            format!("its legs wait for the next invoice, its monthly charges until {period} is issued again")
+            format!(
+                "its legs wait for the next invoice, its monthly charges until {period} is issued \
+                 again"
+            )
         }
     };
     let (total, currency) = (&note.totals.total, &note.currency);
     let number = note.number.as_deref().expect("a staged document has a number");
-    let text = format!("issued: credit note {number} over {total} {currency}, for {}; {again}\n{}", args.number, head(&history));
+    let text = format!(
+        "issued: credit note {number} over {total} {currency}, for {}; {again}\n{}",
+        args.number,
+        head(&history)
+    );
     print_what_is_done(&text, "the credit note is issued, but that could not be printed");
     Ok(())
 }

@@ -7,12 +7,16 @@ use crate::time;
 
 /// The first day after the period; an error if the period is not valid.
 pub fn day_after(period: &str) -> Result<String, CliError> {
-    let (_, to) = time::month_bounds(period).ok_or_else(|| CliError::usage(format!("--period {period}: expected YYYY-MM")))?;
+    let (_, to) = time::month_bounds(period)
+        .ok_or_else(|| CliError::usage(format!("--period {period}: expected YYYY-MM")))?;
     Ok(time::date_text(to))
 }
 
 /// The date that the user gave, or else the fallback.
-pub fn date(given: Option<&String>, otherwise: impl FnOnce() -> String) -> Result<String, CliError> {
+pub fn date(
+    given: Option<&String>,
+    otherwise: impl FnOnce() -> String,
+) -> Result<String, CliError> {
     match given {
         None => Ok(otherwise()),
         Some(text) => time::days_after(text, 0)
@@ -28,7 +32,10 @@ pub fn today() -> String {
 /// Refuses a date more than `LATEST_ISSUE` days after the period's end, or too far in the future.
 pub fn refuse_far(billed: &BilledArgs, after: &str, date: &str) -> Result<(), CliError> {
     if time::days_after(after, LATEST_ISSUE).is_some_and(|latest| *date > *latest) {
-        return Err(CliError::failed(format!("--date {date} is more than {LATEST_ISSUE} days after {}", billed.period)));
+        return Err(CliError::failed(format!(
+            "--date {date} is more than {LATEST_ISSUE} days after {}",
+            billed.period
+        )));
     }
     refuse_future(date, (&billed.period, after), billed.future)
 }
@@ -39,9 +46,15 @@ pub fn refuse_far(billed: &BilledArgs, after: &str, date: &str) -> Result<(), Cl
 ///
 /// # Why not every date after tomorrow
 /// A month's invoices are prepared in its last days, and dated the first of the next month.
-pub fn refuse_future(date: &str, (what, day): (&str, &str), is_allowed: bool) -> Result<(), CliError> {
+pub fn refuse_future(
+    date: &str,
+    (what, day): (&str, &str),
+    is_allowed: bool,
+) -> Result<(), CliError> {
     let today = today();
-    let is_beyond = |day: &str, days: u32| time::days_after(day, days).is_some_and(|latest| date > latest.as_str());
+    let is_beyond = |day: &str, days: u32| {
+        time::days_after(day, days).is_some_and(|latest| date > latest.as_str())
+    };
     if is_allowed || !is_beyond(&today, 1) || !is_beyond(&today, AHEAD) && !is_beyond(day, AHEAD) {
         return Ok(());
     }

@@ -36,7 +36,10 @@ pub enum Selection<'a> {
 impl<'a> Selection<'a> {
     /// The wanted ones of the issued documents.
     pub fn issued(history: &'a History, wanted: impl Fn(&Batch, &Entry) -> bool) -> Self {
-        let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+        let all = history
+            .issued
+            .iter()
+            .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
         Self::Issued(all.filter(|(batch, entry)| wanted(batch, entry)).collect())
     }
 
@@ -49,13 +52,20 @@ impl<'a> Selection<'a> {
     }
 
     /// Passes the documents on in blocks of [`PART`], in the order of their numbers.
-    fn each_block(self, mut then: impl FnMut(usize, Vec<Document>) -> Result<(), CliError>) -> Result<(), CliError> {
+    fn each_block(
+        self,
+        mut then: impl FnMut(usize, Vec<Document>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
         match self {
-            Self::Drafts(documents) => documents.chunks(PART).enumerate().try_for_each(|(at, block)| then(at, block.to_vec())),
+            Self::Drafts(documents) => documents
+                .chunks(PART)
+                .enumerate()
+                .try_for_each(|(at, block)| then(at, block.to_vec())),
             Self::Issued(entries) => {
                 let (mut block, mut at) = (Vec::new(), 0);
                 for of_batch in entries.chunk_by(|a, b| std::ptr::eq(a.0, b.0)) {
-                    let wanted: BTreeSet<&str> = of_batch.iter().map(|(_, entry)| entry.number.as_str()).collect();
+                    let wanted: BTreeSet<&str> =
+                        of_batch.iter().map(|(_, entry)| entry.number.as_str()).collect();
                     of_batch[0].0.each_document(
                         |entry| wanted.contains(entry.number.as_str()),
                         |_, document| {
@@ -90,7 +100,10 @@ impl<'a> Selection<'a> {
             Self::Issued(entries) => {
                 for (at, (batch, entry)) in entries.iter().enumerate() {
                     // A credit note shows the legs of its invoice.
-                    by_number.entry(entry.corrects.as_ref().unwrap_or(&entry.number)).or_default().push(place(at));
+                    by_number
+                        .entry(entry.corrects.as_ref().unwrap_or(&entry.number))
+                        .or_default()
+                        .push(place(at));
                     until = until.max(Some(month(&batch.manifest.period)));
                 }
             }
@@ -110,12 +123,16 @@ impl<'a> Selection<'a> {
                 |leg| {
                     let (own, month) = (claims.on(leg.account, leg.currency), month_of(leg.start));
                     for taker in billed_by::billing(own, id, month) {
-                        for document in by_number.get(taker.entry.number.as_str()).into_iter().flatten() {
+                        for document in
+                            by_number.get(taker.entry.number.as_str()).into_iter().flatten()
+                        {
                             legs::deal(parts, *document, &leg)?;
                         }
                     }
                     let draft = by_account.get(&(leg.account, leg.currency));
-                    if let Some(document) = draft.filter(|_| !is_undone && billed_by::uncredited(own, id, month).is_none()) {
+                    if let Some(document) = draft
+                        .filter(|_| !is_undone && billed_by::uncredited(own, id, month).is_none())
+                    {
                         legs::deal(parts, *document, &leg)?;
                     }
                     Ok::<_, CliError>(())
@@ -142,7 +159,10 @@ impl Drawing {
         let (templates, fonts) = (args.templates.as_deref(), args.fonts.as_deref());
         Ok(Self {
             pages: formats.contains(&Format::Html).then(|| Pages::new(templates)).transpose()?,
-            printer: formats.contains(&Format::Pdf).then(|| Printer::new(templates, fonts)).transpose()?,
+            printer: formats
+                .contains(&Format::Pdf)
+                .then(|| Printer::new(templates, fonts))
+                .transpose()?,
             formats: formats.into_iter().collect(),
             masked: args.mask.unwrap_or(terms.mask_digits),
             itemised: terms.itemised && !args.no_calls,
@@ -156,27 +176,54 @@ impl Drawing {
     }
 
     /// Draws a document.
-    pub fn draw(&self, format: Format, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Vec<u8>, FormatError> {
+    pub fn draw(
+        &self,
+        format: Format,
+        document: &Document,
+        legs: Option<&[ItemisedLeg]>,
+    ) -> Result<Vec<u8>, FormatError> {
         Ok(match format {
             Format::Text => super::text::text(document).into_bytes(),
             Format::Json => json::document(document).into_bytes(),
             Format::Csv => csv::document(document)?,
-            Format::Html => self.pages.as_ref().map(|pages| pages.html(document, legs)).transpose()?.unwrap_or_default().into(),
+            Format::Html => self
+                .pages
+                .as_ref()
+                .map(|pages| pages.html(document, legs))
+                .transpose()?
+                .unwrap_or_default()
+                .into(),
             Format::Pdf => {
-                let e_invoice = if einvoice::lacks(document).is_empty() { Some(einvoice::cii(document)?) } else { None };
-                let printed = self.printer.as_ref().map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
+                let e_invoice = if einvoice::lacks(document).is_empty() {
+                    Some(einvoice::cii(document)?)
+                } else {
+                    None
+                };
+                let printed = self
+                    .printer
+                    .as_ref()
+                    .map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
                 printed.transpose()?.unwrap_or_default()
             }
             Format::Ubl => einvoice::ubl(document)?.into_bytes(),
             Format::Cii => einvoice::cii(document)?.into_bytes(),
-            Format::Hledger => (Head::of(document).hledger() + &journal::hledger(document)?).into_bytes(),
-            Format::Beancount => (Head::of(document).beancount() + &journal::beancount(document)?).into_bytes(),
+            Format::Hledger => {
+                (Head::of(document).hledger() + &journal::hledger(document)?).into_bytes()
+            }
+            Format::Beancount => {
+                (Head::of(document).beancount() + &journal::beancount(document)?).into_bytes()
+            }
         })
     }
 
     /// All files of a document, by extension; and the details that its e-invoice lacks.
-    fn files(&self, document: &Document, legs: Option<&[ItemisedLeg]>) -> Result<Drawn, FormatError> {
-        let asks = document.kind != Kind::Draft && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
+    fn files(
+        &self,
+        document: &Document,
+        legs: Option<&[ItemisedLeg]>,
+    ) -> Result<Drawn, FormatError> {
+        let asks = document.kind != Kind::Draft
+            && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
         let lacks = if asks { einvoice::lacks(document) } else { Vec::new() };
         let rows = legs.map_or(0, <[_]>::len).max(document.items.len());
         let unprinted = self.printer.is_some() && rows > PRINTED;
@@ -223,12 +270,18 @@ struct Drawn {
 pub fn stem(document: &Document) -> String {
     match &document.number {
         Some(number) => number.clone(),
-        None => format!("draft-{}-{}", text::file_stem(&document.buyer.account_sid), document.currency),
+        None => {
+            format!("draft-{}-{}", text::file_stem(&document.buyer.account_sid), document.currency)
+        }
     }
 }
 
 /// The legs of one document.
-pub fn legs_of(history: &History, selection: &Selection<'_>, masked: usize) -> Result<Vec<ItemisedLeg>, CliError> {
+pub fn legs_of(
+    history: &History,
+    selection: &Selection<'_>,
+    masked: usize,
+) -> Result<Vec<ItemisedLeg>, CliError> {
     let parts = Spill::new(1, &SpillRoom::new(ROOM, &std::env::temp_dir()));
     selection.deal(history, &parts)?;
     Ok(legs::dealt(&parts, 0, masked)?.remove(&0).unwrap_or_default())
@@ -236,7 +289,11 @@ pub fn legs_of(history: &History, selection: &Selection<'_>, masked: usize) -> R
 
 impl Drawing {
     /// The legs of one document, if it shows them.
-    pub fn legs(&self, history: &History, selection: &Selection<'_>) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
+    pub fn legs(
+        &self,
+        history: &History,
+        selection: &Selection<'_>,
+    ) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
         self.needs_legs().then(|| legs_of(history, selection, self.masked)).transpose()
     }
 }
@@ -248,43 +305,65 @@ const ROOM: usize = 64 << 20;
 
 /// Makes a folder for the files.
 pub fn make_folder(out: &Path) -> Result<(), CliError> {
-    private::make_folders(out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
+    private::make_folders(out)
+        .map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))
 }
 
 /// Refuses the folders of the ledger: files there would be taken for runs, or deleted.
 pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
     let Ok(own) = ledger.folder().canonicalize() else { return Ok(()) };
-    let absolute = std::path::absolute(out).map_err(|e| CliError::failed(format!("{}: {e}", out.display())))?;
+    let absolute = std::path::absolute(out)
+        .map_err(|e| CliError::failed(format!("{}: {e}", out.display())))?;
     // A missing folder is resolved below its nearest existing ancestor.
-    let there = absolute.ancestors().find_map(|above| Some((above.canonicalize().ok()?, absolute.strip_prefix(above).ok()?)));
+    let there = absolute
+        .ancestors()
+        .find_map(|above| Some((above.canonicalize().ok()?, absolute.strip_prefix(above).ok()?)));
     let target = there.map_or_else(|| absolute.clone(), |(there, rest)| there.join(rest));
-    if let Some(folder) = OWN_FOLDERS.iter().map(|name| own.join(name)).find(|folder| target.starts_with(folder)) {
-        return Err(CliError::failed(format!("{}: is in the ledger's own folder {}", out.display(), folder.display()))
-            .hint("name a folder of your own"));
+    if let Some(folder) =
+        OWN_FOLDERS.iter().map(|name| own.join(name)).find(|folder| target.starts_with(folder))
+    {
+        return Err(CliError::failed(format!(
+            "{}: is in the ledger's own folder {}",
+            out.display(),
+            folder.display()
+        ))
+        .hint("name a folder of your own"));
     }
     // The folders of any other ledger are refused too.
     Ok(refuse_ledgers(out, &absolute.join("file"))?)
 }
 
 /// Writes all files of all documents into a folder, with an index.
-pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawing, out: &Path) -> Result<Written, CliError> {
+pub fn write_files(
+    history: &History,
+    selection: Selection<'_>,
+    drawing: &Drawing,
+    out: &Path,
+) -> Result<Written, CliError> {
     make_folder(out)?;
     let before = listed(out);
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
-    let parts = Spill::new(count.div_ceil(PART).max(1), &SpillRoom::new(ROOM, &std::env::temp_dir()));
+    let parts =
+        Spill::new(count.div_ceil(PART).max(1), &SpillRoom::new(ROOM, &std::env::temp_dir()));
     if drawing.needs_legs() {
         selection.deal(history, &parts)?;
     }
     let mut index = Index::new()?;
     let mut journals: BTreeMap<Format, Vec<u8>> = BTreeMap::new();
     selection.each_block(|block, documents| {
-        let mut legs = if drawing.needs_legs() { legs::dealt(&parts, block, drawing.masked)? } else { HashMap::new() };
+        let mut legs = if drawing.needs_legs() {
+            legs::dealt(&parts, block, drawing.masked)?
+        } else {
+            HashMap::new()
+        };
         let first = block * PART;
         let work: Vec<(Document, Option<Vec<ItemisedLeg>>)> = (first..)
             .zip(documents)
             .map(|(at, document)| {
-                let own = legs.remove(&must_fit(at, "documents are counted in 32 bits")).unwrap_or_default();
+                let own = legs
+                    .remove(&must_fit(at, "documents are counted in 32 bits"))
+                    .unwrap_or_default();
                 (document, drawing.needs_legs().then_some(own))
             })
             .collect();
@@ -313,8 +392,15 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
     })?;
     drop(progress);
     for (format, text) in &journals {
-        let head = if *format == Format::Beancount { index.head.beancount() } else { index.head.hledger() };
-        write_own(&out.join(format!("journal.{format}")), &[head.as_bytes(), text.as_slice()].concat())?;
+        let head = if *format == Format::Beancount {
+            index.head.beancount()
+        } else {
+            index.head.hledger()
+        };
+        write_own(
+            &out.join(format!("journal.{format}")),
+            &[head.as_bytes(), text.as_slice()].concat(),
+        )?;
     }
     let written = index.write(out)?;
     tell_replaced(out, &before);
@@ -325,7 +411,11 @@ pub fn write_files(history: &History, selection: Selection<'_>, drawing: &Drawin
 pub fn listed(folder: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(folder.join("index.json")).unwrap_or_else(|_| String::new());
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_else(|_| Vec::new());
-    rows.iter().filter_map(|row| row["number"].as_str()).filter(|number| !number.is_empty()).map(str::to_owned).collect()
+    rows.iter()
+        .filter_map(|row| row["number"].as_str())
+        .filter(|number| !number.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Notes the documents that were in a folder's index and journals before and are there no more: an
@@ -338,7 +428,8 @@ pub fn tell_replaced(folder: &Path, before: &BTreeSet<String>) {
         term::report(
             "note",
             &format!(
-                "{folder}: index and journals hold what was written now, and no more {who}; `trunkrate invoice write --out DIR` writes all"
+                "{folder}: index and journals hold what was written now, and no more {who}; \
+                 `trunkrate invoice write --out DIR` writes all"
             ),
         );
     }
@@ -347,11 +438,15 @@ pub fn tell_replaced(folder: &Path, before: &BTreeSet<String>) {
 /// Copies the files of a folder to temporary names in another one, so that only renames remain.
 pub fn ready_files(from: &Path, to: &Path) -> Result<Vec<Ready>, FileError> {
     let failed = |e: std::io::Error| FileError::new(from, format!("cannot be read: {e}"));
-    let entries = std::fs::read_dir(from).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let entries =
+        std::fs::read_dir(from).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     files.sort();
     let ready = |file: &PathBuf| {
-        let (name, bytes) = (file.file_name().expect("a file in a folder has a name"), std::fs::read(file).map_err(failed)?);
+        let (name, bytes) = (
+            file.file_name().expect("a file in a folder has a name"),
+            std::fs::read(file).map_err(failed)?,
+        );
         tell_other(&to.join(name), &bytes);
         Ready::own(&to.join(name), &bytes)
     };
@@ -361,11 +456,13 @@ pub fn ready_files(from: &Path, to: &Path) -> Result<Vec<Ready>, FileError> {
 /// Warns that a document replaces a different one of its number: one of the two ledgers is an older
 /// copy.
 fn tell_other(path: &Path, bytes: &[u8]) {
-    let is_document =
-        path.extension().is_some_and(|ending| ending == "json") && path.file_name().is_some_and(|n| n != "index.json");
-    let is_draft = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("draft-"));
+    let is_document = path.extension().is_some_and(|ending| ending == "json")
+        && path.file_name().is_some_and(|n| n != "index.json");
+    let is_draft =
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("draft-"));
     if is_document && !is_draft && std::fs::read(path).is_ok_and(|there| there != bytes) {
-        let problem = "held another document of this number, which is replaced: was the ledger restored from an older copy?";
+        let problem = "held another document of this number, which is replaced: was the ledger \
+                       restored from an older copy?";
         term::report("warning", &format!("{}: {problem}", path.display()));
     }
 }
@@ -383,13 +480,21 @@ struct Index {
     unprinted: (Option<String>, usize),
 }
 
-const INDEX: [&str; 9] = ["number", "kind", "account_sid", "name", "period", "net", "tax", "total", "currency"];
+const INDEX: [&str; 9] =
+    ["number", "kind", "account_sid", "name", "period", "net", "tax", "total", "currency"];
 
 impl Index {
     fn new() -> Result<Self, CliError> {
         let mut csv = ::csv::Writer::from_writer(Vec::new());
         csv.write_record(INDEX)?;
-        Ok(Self { csv, json: vec![b'['], count: 0, head: Head::default(), lacking: (None, 0), unprinted: (None, 0) })
+        Ok(Self {
+            csv,
+            json: vec![b'['],
+            count: 0,
+            head: Head::default(),
+            lacking: (None, 0),
+            unprinted: (None, 0),
+        })
     }
 
     fn add(&mut self, document: &Document, drawn: &Drawn) -> Result<(), CliError> {
@@ -446,14 +551,18 @@ impl Written {
     /// Prints the summary on stderr, naming the folder of the files.
     pub fn tell(&self, folder: &Path) {
         let (count, folder) = (self.count, folder.display());
-        term::report("note", &format!("{folder}: {count} documents, with index.csv and index.json"));
+        term::report(
+            "note",
+            &format!("{folder}: {count} documents, with index.csv and index.json"),
+        );
         if let (Some((first, lacks)), count) = &self.lacking {
             tell_lacks(first, *count, lacks);
         }
         if let (Some(first), count) = &self.unprinted {
             let who = and_more(first, *count);
             let why = format!(
-                "{who}: more than {PRINTED} itemised legs or charges, which stand in HTML and CSV one by one, not in the PDF"
+                "{who}: more than {PRINTED} itemised legs or charges, which stand in HTML and CSV \
+                 one by one, not in the PDF"
             );
             term::report("note", &why);
         }
@@ -472,5 +581,8 @@ fn and_more(first: &str, count: usize) -> String {
 
 /// Notes the number of documents without an e-invoice, and the details that the first one lacks.
 pub fn tell_lacks(first: &str, count: usize, lacks: &[String]) {
-    term::report("note", &format!("no e-invoice for {}: {}", and_more(first, count), lacks.join("; ")));
+    term::report(
+        "note",
+        &format!("no e-invoice for {}: {}", and_more(first, count), lacks.join("; ")),
+    );
 }

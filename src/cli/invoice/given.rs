@@ -8,7 +8,12 @@ use crate::invoicing::given::Given;
 use crate::ledger::{History, Ledger};
 
 /// Reads the inputs, and prints the notes on their files.
-pub fn read(billed: &BilledArgs, project: &Project, ledger: &Ledger, history: &History) -> Result<Given, CliError> {
+pub fn read(
+    billed: &BilledArgs,
+    project: &Project,
+    ledger: &Ledger,
+    history: &History,
+) -> Result<Given, CliError> {
     let [accounts, items] = billed.files();
     let paths = [project.path(Key::Accounts, accounts)?, project.path(Key::Items, items)?];
     let (given, notes) = Given::read(project.terms()?, paths, ledger, history)?;

@@ -35,8 +35,12 @@ fn quoted(id: &str) -> String {
 pub fn known_ids(accept: &[String]) -> Result<(), CliError> {
     match accept.iter().find(|id| !check::is_acceptable(id)) {
         None => Ok(()),
-        Some(id) => Err(CliError::usage(format!("--accept {id}: there is no such thing to accept"))
-            .hint("`trunkrate invoice check --period YYYY-MM` prints the ids: waiting:REASON, jump:ACCOUNT:CURRENCY; a kind alone, such as waiting, accepts all of it")),
+        Some(id) => {
+            Err(CliError::usage(format!("--accept {id}: there is no such thing to accept")).hint(
+                "`trunkrate invoice check --period YYYY-MM` prints the ids: waiting:REASON, \
+                   jump:ACCOUNT:CURRENCY; a kind alone, such as waiting, accepts all of it",
+            ))
+        }
     }
 }
 
@@ -48,7 +52,12 @@ const SAID: usize = 3;
 ///
 /// Details that e-invoices lack are reported elsewhere. Nothing stops a supplementary invoice: its
 /// period is billed already.
-pub fn guard(question: &Question<'_>, seen: &Seen, accept: &[String], supplementary: bool) -> Result<Vec<String>, CliError> {
+pub fn guard(
+    question: &Question<'_>,
+    seen: &Seen,
+    accept: &[String],
+    supplementary: bool,
+) -> Result<Vec<String>, CliError> {
     let mut found = check::check(question, seen)?;
     found.retain(|against| !against.id.starts_with("incomplete:"));
     let (mut accepted, mut stopped) = (Vec::new(), Vec::new());
@@ -57,7 +66,10 @@ pub fn guard(question: &Question<'_>, seen: &Seen, accept: &[String], supplement
         let stops = against.stops && !supplementary && !is_accepted;
         let so = if is_accepted { " (accepted)" } else { "" };
         let label = if stops { "warning" } else { "note" };
-        term::report(label, &format!("{}: {}{}{so}", against.id, against.words, causes_of(against)));
+        term::report(
+            label,
+            &format!("{}: {}{}{so}", against.id, against.words, causes_of(against)),
+        );
         if stops {
             stopped.push(against.id.as_str());
         } else if is_accepted {
@@ -65,16 +77,24 @@ pub fn guard(question: &Question<'_>, seen: &Seen, accept: &[String], supplement
         }
     }
     for id in accept.iter().filter(|id| !found.iter().any(|against| against.is_meant_by(id))) {
-        term::report("note", &format!("--accept {id}: nothing of that kind stands against issuing {}", question.period));
+        term::report(
+            "note",
+            &format!(
+                "--accept {id}: nothing of that kind stands against issuing {}",
+                question.period
+            ),
+        );
     }
     if stopped.is_empty() {
         accepted.sort();
         return Ok(accepted);
     }
     let period = question.period;
-    let problem = format!("nothing was issued: {}: {}", stand(stopped.len(), period), stopped.join(", "));
+    let problem =
+        format!("nothing was issued: {}: {}", stand(stopped.len(), period), stopped.join(", "));
     let hint = format!(
-        "settle it (`trunkrate invoice check --period {period}` says how), or go on in spite of it with {}",
+        "settle it (`trunkrate invoice check --period {period}` says how), or go on in spite of \
+         it with {}",
         accepting(&stopped)
     );
     Err(CliError::failed(problem).hint(hint))

@@ -3,7 +3,8 @@
 use super::buyers::Incomplete;
 use super::dates::{date, day_after, refuse_far, today};
 use super::files::{
-    Drawing, Selection, Written, listed, make_folder, ready_files, refuse_own_folder, tell_lacks, tell_replaced, write_files,
+    Drawing, Selection, Written, listed, make_folder, ready_files, refuse_own_folder, tell_lacks,
+    tell_replaced, write_files,
 };
 use super::{given, guard};
 use crate::cli::args::invoice::{IssueArgs, PeriodArgs};
@@ -16,7 +17,7 @@ use crate::document::Document;
 use crate::invoicing::check::{self, Question, Seen};
 use crate::invoicing::drafts::{self, Sources, Wanted};
 use crate::invoicing::issue::stage;
-use crate::job::run;
+use crate::job::book;
 use crate::ledger::batch::{BatchManifest, Entry};
 use crate::ledger::invoices::publish::Staged;
 use crate::ledger::{History, Ledger, Lock};
@@ -33,7 +34,8 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     let inputs = given::read(&args.billed, project, &ledger, &history)?;
     tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
     let drafts = drafts::drafts(inputs.sources(&history), wanted(args, &date))?;
-    let documents = drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
+    let documents =
+        drafts.map(|draft| Ok(draft?.document)).collect::<Result<Vec<Document>, CliError>>()?;
     let mut incomplete = Incomplete::default();
     for document in &documents {
         incomplete.add(&document.buyer.account_sid, &inputs.accounts);
@@ -51,7 +53,8 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
 /// Refuses formats if no files are written.
 fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), CliError> {
     if is_nothing && !args.format.is_empty() {
-        return Err(CliError::usage("--format says how files are drawn, and none are written").hint("--out DIR says where"));
+        return Err(CliError::usage("--format says how files are drawn, and none are written")
+            .hint("--out DIR says where"));
     }
     Ok(())
 }
@@ -65,7 +68,12 @@ fn tell_of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<(), CliErr
 }
 
 fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
-    Wanted { month: &args.billed.period, date, account: args.billed.account.as_deref(), supplementary: args.supplementary }
+    Wanted {
+        month: &args.billed.period,
+        date,
+        account: args.billed.account.as_deref(),
+        supplementary: args.supplementary,
+    }
 }
 
 /// Issues the invoices of a period: gives them numbers.
@@ -75,8 +83,13 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let after = day_after(&args.billed.period)?;
     let date = date(args.billed.date.as_ref(), today)?;
     if date < after {
-        return Err(CliError::failed(format!("{} is not over on {date}: calls would still come", args.billed.period))
-            .hint(format!("issue it on {after} or later; `trunkrate invoice draft` shows what there is now")));
+        return Err(CliError::failed(format!(
+            "{} is not over on {date}: calls would still come",
+            args.billed.period
+        ))
+        .hint(format!(
+            "issue it on {after} or later; `trunkrate invoice draft` shows what there is now"
+        )));
     }
     refuse_far(&args.billed, &after, &date)?;
     let out = project.out(args.out.as_deref());
@@ -87,8 +100,13 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     inputs.require_seller()?;
     tell_of_items(&inputs.sources(&history), wanted(args, &date))?;
     // A broken template or an impossible folder is an error before anything is issued.
-    out.as_deref().map(|out| refuse_own_folder(&ledger, out).and_then(|()| make_folder(out))).transpose()?;
-    let drawing = out.is_some().then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats())).transpose()?;
+    out.as_deref()
+        .map(|out| refuse_own_folder(&ledger, out).and_then(|()| make_folder(out)))
+        .transpose()?;
+    let drawing = out
+        .is_some()
+        .then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats()))
+        .transpose()?;
     let drafts = drafts::drafts(inputs.sources(&history), wanted(args, &date))?;
     let (mut seen, mut incomplete) = (Seen::default(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
@@ -97,11 +115,13 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
             incomplete.add(&draft.document.buyer.account_sid, &inputs.accounts);
         }
     });
-    let Some(batch) = stage((&ledger, &lock), &history, &inputs, &wanted(args, &date), drafts)? else {
+    let Some(batch) = stage((&ledger, &lock), &history, &inputs, &wanted(args, &date), drafts)?
+    else {
         let nothing = if args.supplementary {
             "nothing came late"
         } else {
-            "nothing to issue: it is billed; calls that came late go to the next invoice, or to one with --supplementary"
+            "nothing to issue: it is billed; calls that came late go to the next invoice, or to \
+             one with --supplementary"
         };
         return Ok(term::print(&format!("{}: {nothing}\n", args.billed.period))?);
     };
@@ -118,7 +138,8 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     let staged = writer.finish(&history, BatchManifest { accepted, ..manifest })?;
     // Drawn before they are issued: if a template fails on one, none is issued.
     let drawn = lock.staging.join("drawn");
-    let written = drawing.as_ref().map(|drawing| draw(&staged, &history, drawing, &drawn)).transpose()?;
+    let written =
+        drawing.as_ref().map(|drawing| draw(&staged, &history, drawing, &drawn)).transpose()?;
     // Written to temporary names in their folder, so that only renames remain: with a full disk or
     // a taken name, none is issued.
     let before = out.as_deref().map(listed);
@@ -149,7 +170,12 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
 }
 
 /// Draws the files of a batch before it is issued.
-fn draw(staged: &Staged, before: &History, drawing: &Drawing, folder: &Path) -> Result<Written, CliError> {
+fn draw(
+    staged: &Staged,
+    before: &History,
+    drawing: &Drawing,
+    folder: &Path,
+) -> Result<Written, CliError> {
     let sequence = before.issued.last().map_or(1, |last| last.manifest.sequence + 1);
     let history = staged.history(before);
     let selection = Selection::issued(&history, |found, _| found.manifest.sequence == sequence);
@@ -158,14 +184,22 @@ fn draw(staged: &Staged, before: &History, drawing: &Drawing, folder: &Path) -> 
 
 /// The documents of a batch as a table: the first ones, and the number of the rest.
 fn issued_table(batch: &BatchManifest) -> String {
-    let row =
-        |entry: &Entry| vec![entry.number.clone(), entry.account_sid.clone(), entry.net.clone(), entry.tax.clone(), total(entry)];
+    let row = |entry: &Entry| {
+        vec![
+            entry.number.clone(),
+            entry.account_sid.clone(),
+            entry.net.clone(),
+            entry.tax.clone(),
+            total(entry),
+        ]
+    };
     let rows: Vec<Vec<String>> = batch.entries.iter().take(SHOWN).map(row).collect();
     let more = match batch.entries.len() - rows.len() {
         0 => String::new(),
         more => format!("and {more} more: `trunkrate invoice list --period {}`\n", batch.period),
     };
-    term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows) + &more
+    term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows)
+        + &more
 }
 
 /// The most rows shown on a terminal.
@@ -176,7 +210,7 @@ fn total(entry: &Entry) -> String {
 }
 
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest) {
-    if let Some(warning) = run::follow(ledger, lock, history) {
+    if let Some(warning) = book::follow(ledger, lock, history) {
         term::report("note", &format!("batch {} is issued, but {warning}", batch.batch_id));
     }
 }
@@ -188,7 +222,13 @@ fn overview(documents: &[Document], none: &str) -> String {
     }
     let rows = documents.iter().map(|d| {
         let t = &d.totals;
-        let numbers = [d.calls.to_string(), t.sum.to_string(), t.rounding.to_string(), t.net.to_string(), t.tax.to_string()];
+        let numbers = [
+            d.calls.to_string(),
+            t.sum.to_string(),
+            t.rounding.to_string(),
+            t.net.to_string(),
+            t.tax.to_string(),
+        ];
         let mut row = vec![d.buyer.account_sid.clone(), d.buyer.party.name.clone()];
         row.extend(numbers);
         row.push(format!("{} {}", t.total, d.currency));

@@ -27,7 +27,8 @@ use crate::render::json;
 /// Runs the subcommand.
 pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
     if args.command.is_some() && args.month.is_some() {
-        let problem = "--period, --account or --out stands before the subcommand, which knows it not";
+        let problem =
+            "--period, --account or --out stands before the subcommand, which knows it not";
         return Err(CliError::usage(problem).hint("write it after the subcommand"));
     }
     match (&args.command, &args.month) {
@@ -40,6 +41,8 @@ pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
         (Some(InvoiceCommand::Write(args)), _) => show::write(args, project),
         (Some(InvoiceCommand::Schema), _) => Ok(term::print(&json::schema())?),
         (None, Some(args)) => month::run(args, project),
-        (None, None) => Err(CliError::usage("--period is missing").hint("`trunkrate help invoice` says more")),
+        (None, None) => {
+            Err(CliError::usage("--period is missing").hint("`trunkrate help invoice` says more"))
+        }
     }
 }

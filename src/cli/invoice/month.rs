@@ -27,8 +27,8 @@ type Invoices = BTreeMap<(String, String), Usage>;
 
 /// Writes the invoices of a month.
 pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
-    let (from, to) =
-        time::month_bounds(&args.period).ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
+    let (from, to) = time::month_bounds(&args.period)
+        .ok_or_else(|| CliError::usage(format!("--period {}: expected YYYY-MM", args.period)))?;
     let ledger = project.ledger()?;
     let out = project.required_out(args.out.as_deref())?;
     let accounts = accounts_of(&ledger)?;
@@ -36,7 +36,8 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
     refuse_own_folder(&ledger, &out)?;
-    private::make_folders(&out).map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
+    private::make_folders(&out)
+        .map_err(|e| CliError::failed(format!("{}: cannot be made: {e}", out.display())))?;
     let unlisted = Account::default();
     let mut index = Vec::new();
     let mut currencies: HashMap<&str, u32> = HashMap::new();
@@ -45,8 +46,11 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     }
     for ((account, currency), invoice) in &invoices {
         let several = currencies.get(account.as_str()).is_some_and(|count| *count > 1);
-        let stem = if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
-        let sum = invoice.sum(currency).map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
+        let stem =
+            if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
+        let sum = invoice
+            .sum(currency)
+            .map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
         let details = accounts.get(account).unwrap_or(&unlisted);
         let document = Document {
             account,
@@ -59,15 +63,21 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
         write_own(&out.join(format!("{stem}.csv")), &document.csv()?)?;
         write_own(
             &out.join(format!("{stem}.json")),
-            format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?).as_bytes(),
+            format!("{}\n", serde_json::to_string_pretty(&document.json(&details.details))?)
+                .as_bytes(),
         )?;
         index.push((stem, document));
     }
     write_own(&out.join("index.csv"), &index_csv(&index)?)?;
-    let list: Vec<Value> = index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
+    let list: Vec<Value> =
+        index.iter().map(|(stem, document)| document.index_entry(stem)).collect();
     write_own(
         &out.join("index.json"),
-        format!("{}\n", serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?).as_bytes(),
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json!({"period": args.period, "invoices": list}))?
+        )
+        .as_bytes(),
     )?;
     term::print(&as_table(&index, &out))?;
     Ok(())
@@ -76,7 +86,9 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
 /// The accounts of the last run that had any.
 fn accounts_of(ledger: &Ledger) -> Result<Accounts, CliError> {
     let runs = ledger.history()?.runs;
-    let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else { return Ok(Accounts::new()) };
+    let Some(hash) = runs.iter().rev().find_map(|run| run.manifest.accounts_hash.clone()) else {
+        return Ok(Accounts::new());
+    };
     Ok(accounts::archived(&ledger.archive_folder().join(hash).join("accounts.csv"))?)
 }
 
@@ -84,11 +96,13 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
     // Rows of several files may be in one frame here: an unreadable row is reported by its place in
     // the frame.
     let legs = Rows::new(Path::new("legs"), 0, frame);
-    let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
+    let texts =
+        legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
     let numbers = legs.longs(["start_time", "price_per_minute", "connection_fee", "amount"])?;
     let seconds = legs.longs(["billed_seconds"])?;
     for row in 0..legs.height() {
-        let [account, currency, call, scenario, service, description] = texts.row(row).map(str::to_owned);
+        let [account, currency, call, scenario, service, description] =
+            texts.row(row).map(str::to_owned);
         let [start, price, fee, amount] = numbers.row(row)?;
         let (price, fee) = (Price::from_units(price), Price::from_units(fee));
         let key = LineKey { late: None, scenario, service, description, price, fee };
@@ -149,9 +163,11 @@ impl Document<'_> {
             ];
             writer.write_record(fields.each_ref().map(|text| cell(text).into_owned()))?;
         }
-        for (what, amount) in
-            [("sum", exact(self.sum.sum)), ("rounding", exact(self.sum.rounding)), ("total", self.sum.total.to_string())]
-        {
+        for (what, amount) in [
+            ("sum", exact(self.sum.sum)),
+            ("rounding", exact(self.sum.rounding)),
+            ("total", self.sum.total.to_string()),
+        ] {
             writer.write_record([what, "", "", "", "", "", "", "", &amount, self.currency])?;
         }
         writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
@@ -201,9 +217,20 @@ impl Document<'_> {
 
 fn index_csv(index: &[(String, Document<'_>)]) -> Result<Vec<u8>, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["account_sid", "name", "file", "calls", "sum", "rounding", "total", "currency"])?;
+    writer.write_record([
+        "account_sid",
+        "name",
+        "file",
+        "calls",
+        "sum",
+        "rounding",
+        "total",
+        "currency",
+    ])?;
     for (stem, document) in index {
-        writer.write_record(document.index_row(stem).each_ref().map(|text| cell(text).into_owned()))?;
+        writer.write_record(
+            document.index_row(stem).each_ref().map(|text| cell(text).into_owned()),
+        )?;
     }
     writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
 }
@@ -214,7 +241,14 @@ fn as_table(index: &[(String, Document<'_>)], out: &Path) -> String {
     }
     let rows = index.iter().map(|(stem, document)| {
         let [_, name, _, calls, sum, rounding, total, currency] = document.index_row(stem);
-        vec![name, calls, sum, rounding, format!("{total} {currency}"), out.join(format!("{stem}.csv")).display().to_string()]
+        vec![
+            name,
+            calls,
+            sum,
+            rounding,
+            format!("{total} {currency}"),
+            out.join(format!("{stem}.csv")).display().to_string(),
+        ]
     });
     term::table(
         &["account", "calls", "sum of legs", "rounding", "total", "file"],

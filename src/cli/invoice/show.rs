@@ -25,30 +25,61 @@ fn row((batch, entry): (&Batch, &Entry), credited: Option<&str>) -> [String; 11]
         (None, None) => "issued",
     };
     let other = entry.corrects.as_deref().or(credited).unwrap_or_default();
-    let [usage, net, tax, total] =
-        [&entry.usage, &entry.net, &entry.tax, &entry.total].map(|amount| signed(amount, entry.corrects.is_some()));
-    let [number, account, currency] = [&entry.number, &entry.account_sid, &entry.currency].map(Clone::clone);
+    let [usage, net, tax, total] = [&entry.usage, &entry.net, &entry.tax, &entry.total]
+        .map(|amount| signed(amount, entry.corrects.is_some()));
+    let [number, account, currency] =
+        [&entry.number, &entry.account_sid, &entry.currency].map(Clone::clone);
     let [date, period] = [&m.date, &m.period].map(Clone::clone);
-    [number, state.to_owned(), other.to_owned(), date, period, account, usage, net, tax, total, currency]
+    [
+        number,
+        state.to_owned(),
+        other.to_owned(),
+        date,
+        period,
+        account,
+        usage,
+        net,
+        tax,
+        total,
+        currency,
+    ]
 }
 
-const COLUMNS: [&str; 11] =
-    ["number", "state", "other", "date", "period", "account_sid", "usage", "net", "tax", "total", "currency"];
+const COLUMNS: [&str; 11] = [
+    "number",
+    "state",
+    "other",
+    "date",
+    "period",
+    "account_sid",
+    "usage",
+    "net",
+    "tax",
+    "total",
+    "currency",
+];
 
 /// Lists the issued documents.
 pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
-    if let Some(period) = args.period.as_ref().filter(|period| crate::time::month_bounds(period).is_none()) {
+    if let Some(period) =
+        args.period.as_ref().filter(|period| crate::time::month_bounds(period).is_none())
+    {
         return Err(CliError::usage(format!("--period {period}: expected YYYY-MM")));
     }
     let history = project.ledger()?.history()?;
-    let all = history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
+    let all = history
+        .issued
+        .iter()
+        .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
     let wanted = |(batch, entry): &(&Batch, &Entry)| {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
             && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
     };
-    let credits: std::collections::HashMap<&str, &str> =
-        (all.clone()).filter_map(|(_, entry)| Some((entry.corrects.as_deref()?, entry.number.as_str()))).collect();
-    let rows = all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));
+    let credits: std::collections::HashMap<&str, &str> = (all.clone())
+        .filter_map(|(_, entry)| Some((entry.corrects.as_deref()?, entry.number.as_str())))
+        .collect();
+    let rows =
+        all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));
     match args.format {
         TableFormat::Table => {
             let rows: Vec<Vec<String>> = rows.map(|row| row.to_vec()).collect();
@@ -68,7 +99,11 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
         }
         TableFormat::Json => {
             let object = |row: [String; 11]| -> serde_json::Map<String, Value> {
-                COLUMNS.iter().zip(row).map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+                COLUMNS
+                    .iter()
+                    .zip(row)
+                    .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                    .collect()
             };
             let list: Vec<_> = rows.map(object).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
@@ -81,7 +116,8 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
 pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let (batch, _) = batch::find(&history.issued, &args.number).ok_or_else(|| IssueError::Unknown(args.number.clone()))?;
+    let (batch, _) = batch::find(&history.issued, &args.number)
+        .ok_or_else(|| IssueError::Unknown(args.number.clone()))?;
     let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &[args.format])?;
     let selection = Selection::issued(&history, |_, entry| entry.number == args.number);
     let legs = drawing.legs(&history, &selection)?;
@@ -105,7 +141,9 @@ pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let out = project.required_out(args.out.as_deref())?;
     let history = ledger.history()?;
-    if let Some(number) = args.numbers.iter().find(|number| batch::find(&history.issued, number).is_none()) {
+    if let Some(number) =
+        args.numbers.iter().find(|number| batch::find(&history.issued, number).is_none())
+    {
         return Err(IssueError::Unknown(number.clone()).into());
     }
     let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &args.format)?;
@@ -115,7 +153,8 @@ pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
             && (args.numbers.is_empty() || args.numbers.contains(&entry.number))
     });
     if selection.count() == 0 {
-        return Err(CliError::failed("nothing that was issued is so").hint("`trunkrate invoice list` lists all"));
+        return Err(CliError::failed("nothing that was issued is so")
+            .hint("`trunkrate invoice list` lists all"));
     }
     refuse_own_folder(&ledger, &out)?;
     write_files(&history, selection, &drawing, &out)?.tell(&out);

@@ -17,12 +17,16 @@ pub fn text(d: &Document) -> String {
     };
     let party = |p: &crate::document::Party| {
         let city = format!("{} {}", p.postcode, p.city);
-        let parts = [&p.name, &p.address.join(", "), city.trim(), &p.country, &p.tax_id].map(str::to_owned);
+        let parts =
+            [&p.name, &p.address.join(", "), city.trim(), &p.country, &p.tax_id].map(str::to_owned);
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     };
     field("date", &d.issue_date);
     field("due", d.due_date.as_deref().unwrap_or_default());
-    field("period", &format!("{} ({} to {})", d.period.month, d.period.first_day, d.period.last_day));
+    field(
+        "period",
+        &format!("{} ({} to {})", d.period.month, d.period.first_day, d.period.last_day),
+    );
     if let Some(corrected) = &d.corrects {
         field("corrects", &format!("{} of {}", corrected.number, corrected.issue_date));
         field("reason", &corrected.reason);
@@ -34,10 +38,21 @@ pub fn text(d: &Document) -> String {
     field("order", &d.buyer.order);
     let usage = d.usage.iter().map(|l: &UsageLine| {
         let late = l.late.as_ref().map(|month| format!("{month}: ")).unwrap_or_default();
-        let fee = if l.connection_fee.0.is_zero() { String::new() } else { format!(" + {} / leg", l.connection_fee) };
+        let fee = if l.connection_fee.0.is_zero() {
+            String::new()
+        } else {
+            format!(" + {} / leg", l.connection_fee)
+        };
         let price = format!("{} / min{fee}", l.price_per_minute);
         let what = format!("{late}{}", l.scenario_words);
-        vec![what, l.description.clone(), l.calls.to_string(), l.billed_minutes.clone(), price, l.amount.to_string()]
+        vec![
+            what,
+            l.description.clone(),
+            l.calls.to_string(),
+            l.billed_minutes.clone(),
+            price,
+            l.amount.to_string(),
+        ]
     });
     let items = d.items.iter().map(|item| {
         let price = item.unit_price.to_string();
@@ -53,13 +68,27 @@ pub fn text(d: &Document) -> String {
     let rows: Vec<Vec<String>> = usage.chain(items).collect();
     if !rows.is_empty() {
         let right = ["calls", "minutes", "price", "amount"];
-        out.push_str(&term::table(&[&["scenario", "destination"][..], &right[..]].concat(), &right, rows));
+        out.push_str(&term::table(
+            &[&["scenario", "destination"][..], &right[..]].concat(),
+            &right,
+            rows,
+        ));
     }
-    let mut totals = vec![("sum".to_owned(), d.totals.sum.to_string()), ("rounding".to_owned(), d.totals.rounding.to_string())];
+    let mut totals = vec![
+        ("sum".to_owned(), d.totals.sum.to_string()),
+        ("rounding".to_owned(), d.totals.rounding.to_string()),
+    ];
     totals.push(("net".to_owned(), d.totals.net.to_string()));
     totals.extend(d.taxes.iter().map(|group: &TaxGroup| {
-        let reason = if group.reason.is_empty() { String::new() } else { format!(" ({})", text::visible(&group.reason)) };
-        (format!("{} {} % on {}{reason}", group.category.words(), group.rate, group.taxable), group.tax.to_string())
+        let reason = if group.reason.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", text::visible(&group.reason))
+        };
+        (
+            format!("{} {} % on {}{reason}", group.category.words(), group.rate, group.taxable),
+            group.tax.to_string(),
+        )
     }));
     if d.taxes.len() > 1 {
         totals.push(("tax".to_owned(), d.totals.tax.to_string()));
@@ -70,7 +99,9 @@ pub fn text(d: &Document) -> String {
     }
     let p = &d.payment;
     let payable = d.kind == crate::document::Kind::Invoice;
-    let how = [&p.terms, &p.account_name, &p.iban, &p.bic].into_iter().filter(|text| payable && !text.is_empty());
+    let how = [&p.terms, &p.account_name, &p.iban, &p.bic]
+        .into_iter()
+        .filter(|text| payable && !text.is_empty());
     for text in how.chain(&d.notes) {
         let _ = writeln!(out, "  {}", text::visible(text));
     }

@@ -9,7 +9,7 @@ use crate::cli::export::zone_of;
 use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
-use crate::job::run;
+use crate::job::book;
 use crate::ledger::index::find::{self, LogRow};
 use crate::ledger::manifest::RunKind;
 use crate::ledger::runs::write_off;
@@ -37,19 +37,28 @@ struct Name<'a> {
 impl<'a> Name<'a> {
     fn of(text: &'a str) -> Result<Self, CliError> {
         if text.is_empty() {
-            return Err(CliError::usage("the call is empty: name one by its id, or by FILE:LINE if it has none"));
+            return Err(CliError::usage(
+                "the call is empty: name one by its id, or by FILE:LINE if it has none",
+            ));
         }
-        let source = |text: &'a str| text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)));
-        let numbered = text
-            .rsplit_once('/')
-            .and_then(|(place, number)| Some((source(place)?, number.parse().ok().filter(|number| *number > 0)?)));
+        let source = |text: &'a str| {
+            text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse::<u64>().ok()?)))
+        };
+        let numbered = text.rsplit_once('/').and_then(|(place, number)| {
+            Some((source(place)?, number.parse().ok().filter(|number| *number > 0)?))
+        });
         Ok(Self { text, source: source(text), numbered, found: Default::default() })
     }
 
     fn look_at(&mut self, at: usize, row: &SuspenseRow) {
-        let is_from =
-            |source: Option<(&str, u64)>| row.call_sid.is_empty() && source == Some((&row.source_file, row.source_line));
-        let is_it = [row.call_sid == self.text, is_from(self.source), is_from(self.numbered.map(|(source, _)| source))];
+        let is_from = |source: Option<(&str, u64)>| {
+            row.call_sid.is_empty() && source == Some((&row.source_file, row.source_line))
+        };
+        let is_it = [
+            row.call_sid == self.text,
+            is_from(self.source),
+            is_from(self.numbered.map(|(source, _)| source)),
+        ];
         for (found, _) in self.found.iter_mut().zip(is_it).filter(|(_, is_it)| *is_it) {
             found.push((at, row.clone()));
         }
@@ -60,13 +69,19 @@ impl<'a> Name<'a> {
     fn records(self) -> Found {
         let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
             found.sort_by(|(_, a), (_, b)| {
-                (&a.record, &a.source_file, a.source_line).cmp(&(&b.record, &b.source_file, b.source_line))
+                (&a.record, &a.source_file, a.source_line).cmp(&(
+                    &b.record,
+                    &b.source_file,
+                    b.source_line,
+                ))
             });
             found
         });
         match self.numbered {
             _ if !by_id.is_empty() => by_id,
-            Some((_, number)) if at_source.is_empty() => at_numbered.into_iter().skip(number - 1).take(1).collect(),
+            Some((_, number)) if at_source.is_empty() => {
+                at_numbered.into_iter().skip(number - 1).take(1).collect()
+            }
             _ => at_source,
         }
     }
@@ -100,16 +115,23 @@ fn nothing_waits(history: &History, name: &str) -> Result<CliError, CliError> {
     let error = CliError::failed(format!("no record of {name} waits"));
     let booked = find::find_log_row(history, name)?;
     if let Some((row, _)) = booked {
-        return Ok(error.hint(format!("the call was booked by run {}; `trunkrate rerate {name}` explains it", row.run_id)));
+        return Ok(error.hint(format!(
+            "the call was booked by run {}; `trunkrate rerate {name}` explains it",
+            row.run_id
+        )));
     }
     for run in &history.runs {
         let mut why = None;
         read::each_suspended(run, Dataset::Closed, |rows| {
-            why = why.take().or_else(|| rows.into_iter().find(|row| row.call_sid == name).map(|row| row.close_reason));
+            why = why.take().or_else(|| {
+                rows.into_iter().find(|row| row.call_sid == name).map(|row| row.close_reason)
+            });
             Ok::<_, LedgerError>(())
         })?;
         if let Some(why) = why {
-            return Ok(error.hint(format!("it was written off by run {}: {why}", run.manifest.run_id)));
+            return Ok(
+                error.hint(format!("it was written off by run {}: {why}", run.manifest.run_id))
+            );
         }
     }
     find::refuse_damaged_ids(history)?;
@@ -123,9 +145,14 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let history = project.ledger()?.history()?;
     let found = find_one(&history, &args.call)?;
     let newest = history.newest_start();
-    let booked = if found[0].1.call_sid.is_empty() { None } else { find::find_log_row(&history, &found[0].1.call_sid)? };
+    let booked = if found[0].1.call_sid.is_empty() {
+        None
+    } else {
+        find::find_log_row(&history, &found[0].1.call_sid)?
+    };
     let booked = booked.map(|(row, _)| row);
-    let versions = Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), zone_of(&history));
+    let versions =
+        Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), zone_of(&history));
     let text = match args.format {
         TextFormat::Text => as_text(&found, &versions, booked.as_ref(), newest),
         TextFormat::Json => {
@@ -145,7 +172,8 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
                 let fields = versions.booked();
                 json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds, "fields": fields})
             });
-            let shown = json!({"versions": list, "booked": booked, "differing": versions.differing()});
+            let shown =
+                json!({"versions": list, "booked": booked, "differing": versions.differing()});
             format!("{}\n", serde_json::to_string_pretty(&shown)?)
         }
     };
@@ -161,7 +189,12 @@ fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
     }
 }
 
-fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: Option<i64>) -> String {
+fn as_text(
+    found: &Found,
+    versions: &Versions,
+    booked: Option<&LogRow>,
+    newest: Option<i64>,
+) -> String {
     let first = &found[0].1;
     let name = if first.call_sid.is_empty() { "(no id)" } else { &first.call_sid };
     let mut lines = vec![term::heading(&format!("call {}", visible(name)))];
@@ -171,17 +204,29 @@ fn as_text(found: &Found, versions: &Versions, booked: Option<&LogRow>, newest: 
         lines.push(format!("  {title}{}: {}", row.reason, visible(&row.detail)));
         let source = format!("{}:{}", visible(&row.source_file), row.source_line);
         let (days, tries) = (days_text(age(row, newest)), row.tries);
-        lines.push(format!("  {:width$}from {source}, waiting for {days} days, tried {tries} times", "", width = title.len()));
+        lines.push(format!(
+            "  {:width$}from {source}, waiting for {days} days, tried {tries} times",
+            "",
+            width = title.len()
+        ));
     }
     if let Some(row) = booked {
-        lines.push(format!("  booked by run {}: {}, {} s", row.run_id, row.scenario, row.duration_seconds));
+        lines.push(format!(
+            "  booked by run {}: {}, {} s",
+            row.run_id, row.scenario, row.duration_seconds
+        ));
     }
     lines.push(format!("\n{}", versions.table(found.iter().map(|(_, row)| row))));
     let choose = "choose one with `trunkrate suspense resolve`, by its number";
     let may_choose = found.len() > 1 && !first.call_sid.is_empty() && booked.is_none();
-    let hints: BTreeSet<&str> = found.iter().map(|(_, row)| what_to_do(row, booked.is_some())).collect();
+    let hints: BTreeSet<&str> =
+        found.iter().map(|(_, row)| what_to_do(row, booked.is_some())).collect();
     lines.push(term::heading("what to do"));
-    lines.extend(if may_choose { BTreeSet::from([choose]) } else { hints }.into_iter().map(|hint| format!("  {hint}")));
+    lines.extend(
+        if may_choose { BTreeSet::from([choose]) } else { hints }
+            .into_iter()
+            .map(|hint| format!("  {hint}")),
+    );
     lines.join("\n") + "\n"
 }
 
@@ -202,9 +247,9 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
         }
         if found.len() > 1 && found[0].1.call_sid.is_empty() {
             let problem = format!("{} records came from {call}: which of them?", found.len());
-            return Err(
-                CliError::failed(problem).hint(format!("`trunkrate suspense show {call}` numbers them; {call}/1 is the first"))
-            );
+            return Err(CliError::failed(problem).hint(format!(
+                "`trunkrate suspense show {call}` numbers them; {call}/1 is the first"
+            )));
         }
         chosen.extend(found);
     }
@@ -221,33 +266,51 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     let (lock, mut history) = open_to_write(&ledger)?;
     let found = find_one(&history, &args.call)?;
     if let Some((row, _)) = find::find_log_row(&history, &args.call)? {
-        let problem = format!("the call {} is booked by run {}: the booked version stands", args.call, row.run_id);
-        return Err(
-            CliError::failed(problem).hint("write the waiting one off with `suspense close`, or undo that run to choose again")
+        let problem = format!(
+            "the call {} is booked by run {}: the booked version stands",
+            args.call, row.run_id
         );
+        return Err(CliError::failed(problem).hint(
+            "write the waiting one off with `suspense close`, or undo that run to choose again",
+        ));
     }
     if found[0].1.call_sid.is_empty() {
-        let problem = format!("the records from {} have no id: they are no versions of one call", args.call);
+        let problem =
+            format!("the records from {} have no id: they are no versions of one call", args.call);
         return Err(CliError::failed(problem).hint("`suspense close` writes one off"));
     }
     if found.len() < 2 {
-        return Err(CliError::failed(format!("the call {} has one version only: there is nothing to choose", args.call))
-            .hint("`suspense retry` tries it again, `suspense close` writes it off"));
+        return Err(CliError::failed(format!(
+            "the call {} has one version only: there is nothing to choose",
+            args.call
+        ))
+        .hint("`suspense retry` tries it again, `suspense close` writes it off"));
     }
     if args.take == 0 || args.take > found.len() {
-        return Err(CliError::usage(format!("--take {}: expected 1 to {}", args.take, found.len()))
-            .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
+        return Err(CliError::usage(format!(
+            "--take {}: expected 1 to {}",
+            args.take,
+            found.len()
+        ))
+        .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
     let versions = Versions::of(found.iter().map(|(_, row)| row), None, zone_of(&history));
     // Shown with the number, which alone would hide that a run in between has brought another
     // version.
     let says = versions.says(args.take - 1);
-    let others = (1..).zip(found).filter(|(number, _): &(usize, _)| *number != args.take).map(|(_, found)| found);
+    let others = (1..)
+        .zip(found)
+        .filter(|(number, _): &(usize, _)| *number != args.take)
+        .map(|(_, found)| found);
     let others: BTreeMap<usize, SuspenseRow> = others.collect();
-    let reason = args.reason.clone().unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
+    let reason = args
+        .reason
+        .clone()
+        .unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
     let run = write_off::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
     let text = format!(
-        "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, or the next run; a version that says anything else would wait beside it\n",
+        "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, \
+         or the next run; a version that says anything else would wait beside it\n",
         run.manifest.run_id,
         args.take,
         records(others.len())
@@ -264,7 +327,7 @@ fn records(count: usize) -> String {
 /// Updates the catalog after the last run of the history, and prints the result.
 fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
     let run = history.last().map_or("", |manifest| &manifest.run_id);
-    if let Some(warning) = run::follow(ledger, lock, history) {
+    if let Some(warning) = book::follow(ledger, lock, history) {
         term::report("note", &format!("run {run} is published, but {warning}"));
     }
     let text = format!("{text}{}", head(history));

@@ -33,7 +33,8 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     let history = ledger.history()?;
     let newest = history.newest_start();
     let is_wanted = wanted(args, newest, zone_of(&history))?;
-    let lists = args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
+    let lists =
+        args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
     if args.by_cause || !lists {
         // All are diagnosed: the parent of a wanted record may be an unwanted one.
         let mut by_cause = ByCause::new(newest);
@@ -44,7 +45,9 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     }
     let each = |then: Each<'_>| {
         let Some(run) = history.runs.last() else { return Ok(()) };
-        read::each_suspended(run, Dataset::Suspense, |rows| rows.iter().filter(|row| is_wanted(row)).try_for_each(&mut *then))
+        read::each_suspended(run, Dataset::Suspense, |rows| {
+            rows.iter().filter(|row| is_wanted(row)).try_for_each(&mut *then)
+        })
     };
     if let Some(path) = &args.export {
         return export(path, each);
@@ -60,8 +63,14 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     match args.format {
         TableFormat::Table => term::print(&as_table(each, newest)?)?,
         TableFormat::Csv => {
-            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, SUSPENSE_COLUMNS.into_iter().chain(["age_days"]))?;
-            each(&mut |row| Ok(cells.row(texts(row).iter().chain(&[days_text(age(row, newest))]))?))?;
+            let mut cells = Cells::new(
+                std::io::stdout().lock(),
+                args.cells,
+                SUSPENSE_COLUMNS.into_iter().chain(["age_days"]),
+            )?;
+            each(&mut |row| {
+                Ok(cells.row(texts(row).iter().chain(&[days_text(age(row, newest))]))?)
+            })?;
             cells.finish()?;
         }
         TableFormat::Json => {
@@ -85,9 +94,18 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
     match format {
         TableFormat::Table => term::print(&counts_table(counts))?,
         TableFormat::Csv => {
-            let mut cells = Cells::new(std::io::stdout().lock(), cells, ["reason", "records", "seconds", "oldest_days"])?;
+            let mut cells = Cells::new(
+                std::io::stdout().lock(),
+                cells,
+                ["reason", "records", "seconds", "oldest_days"],
+            )?;
             for (reason, count) in counts.values() {
-                cells.row([reason, &count.records.to_string(), &count.seconds.to_string(), &count.days_text()])?;
+                cells.row([
+                    reason,
+                    &count.records.to_string(),
+                    &count.seconds.to_string(),
+                    &count.days_text(),
+                ])?;
             }
             cells.finish()?;
         }
@@ -104,24 +122,43 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
 fn print_causes(lines: &[CauseLine], format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
     match format {
         TableFormat::Table => Ok(term::print(&causes_text(lines))?),
-        TableFormat::Json => Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(lines)?))?),
+        TableFormat::Json => {
+            Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(lines)?))?)
+        }
         TableFormat::Csv => {
             let mut cells = Cells::new(std::io::stdout().lock(), cells, CAUSE_COLUMNS)?;
             for line in lines {
-                let estimate: Vec<String> = line.estimate.iter().map(|m| format!("{} {}", m.amount, m.currency)).collect();
-                let counts = [line.calls, line.count.records, line.count.seconds, line.estimated_calls];
+                let estimate: Vec<String> =
+                    line.estimate.iter().map(|m| format!("{} {}", m.amount, m.currency)).collect();
+                let counts =
+                    [line.calls, line.count.records, line.count.seconds, line.estimated_calls];
                 let [calls, records, seconds, estimated] = counts.map(|count| count.to_string());
-                let (start, estimate) = (line.first_start.clone().unwrap_or_default(), estimate.join("; "));
-                let [cause, reason, words, what_to_do] = [&line.cause, &line.reason, &line.words, &line.what_to_do];
-                cells.row([cause, reason, words, &calls, &records, &seconds, &start, &estimate, &estimated, what_to_do])?;
+                let (start, estimate) =
+                    (line.first_start.clone().unwrap_or_default(), estimate.join("; "));
+                let [cause, reason, words, what_to_do] =
+                    [&line.cause, &line.reason, &line.words, &line.what_to_do];
+                cells.row([
+                    cause, reason, words, &calls, &records, &seconds, &start, &estimate,
+                    &estimated, what_to_do,
+                ])?;
             }
             Ok(cells.finish()?)
         }
     }
 }
 
-const CAUSE_COLUMNS: [&str; 10] =
-    ["cause", "reason", "words", "calls", "records", "seconds", "first_start", "estimate", "estimated_calls", "what_to_do"];
+const CAUSE_COLUMNS: [&str; 10] = [
+    "cause",
+    "reason",
+    "words",
+    "calls",
+    "records",
+    "seconds",
+    "first_start",
+    "estimate",
+    "estimated_calls",
+    "what_to_do",
+];
 
 /// The causes as text: for each a sentence, the basis of its estimate, some of its records, and
 /// advice.
@@ -133,8 +170,12 @@ fn causes_text(lines: &[CauseLine]) -> String {
     let records: u64 = lines.iter().map(|line| line.count.records).sum();
     let (waits, causes) = match (records, lines.len()) {
         (1, _) => ("1 record waits".to_owned(), String::new()),
-        (_, 1) => (format!("{} records wait", term::grouped(records)), ", for one cause".to_owned()),
-        (_, causes) => (format!("{} records wait", term::grouped(records)), format!(", for {causes} causes")),
+        (_, 1) => {
+            (format!("{} records wait", term::grouped(records)), ", for one cause".to_owned())
+        }
+        (_, causes) => {
+            (format!("{} records wait", term::grouped(records)), format!(", for {causes} causes"))
+        }
     };
     text + &format!("{waits}{causes}; `trunkrate suspense --all` lists them one by one\n")
 }
@@ -149,7 +190,8 @@ fn cause_text(line: &CauseLine) -> String {
     names.dedup();
     let more = if line.calls > names.len() as u64 { " …" } else { "" };
     let mut text = format!("{}\n", term::heading(&visible(&line.sentence())));
-    if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default()) {
+    if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default())
+    {
         let _ = writeln!(text, "  estimate    {}", line.basis.join("; "));
     }
     let _ = writeln!(text, "  calls       {}{more}", visible(&names.join(", ")));
@@ -158,11 +200,16 @@ fn cause_text(line: &CauseLine) -> String {
 }
 
 /// The filter of the wanted records.
-fn wanted(args: &SuspenseList, newest: Option<Micros>, zone: Option<Zone>) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
+fn wanted(
+    args: &SuspenseList,
+    newest: Option<Micros>,
+    zone: Option<Zone>,
+) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
     for text in &args.reason {
         if Reason::parse(text).is_none() {
             let known = Reason::ALL.map(Reason::as_str).join(", ");
-            return Err(CliError::usage(format!("--reason {text}: there is no such reason")).hint(format!("reasons: {known}")));
+            return Err(CliError::usage(format!("--reason {text}: there is no such reason"))
+                .hint(format!("reasons: {known}")));
         }
     }
     let range = times(&args.times)?;
@@ -193,7 +240,9 @@ impl Waiting {
 type Counts = BTreeMap<Option<Reason>, (String, Waiting)>;
 
 fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
-    let (_, count) = counts.entry(Reason::parse(&row.reason)).or_insert_with(|| (row.reason.clone(), Waiting::default()));
+    let (_, count) = counts
+        .entry(Reason::parse(&row.reason))
+        .or_insert_with(|| (row.reason.clone(), Waiting::default()));
     count.records += 1;
     count.seconds += u64::from(row.seconds);
     count.oldest = count.oldest.max(age(row, newest));
@@ -201,8 +250,12 @@ fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
 
 /// Writes the records as JSON Lines: a JSON record as it came, any other as an object of its
 /// fields. Malformed records are left out, with a note.
-fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> Result<(), CliError> {
-    let failed = |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
+fn export(
+    path: &Path,
+    each: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let failed =
+        |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
     let (mut left_out, mut written) = (0_u64, 0_u64);
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     // The file is made at the first record: without one, an existing file stays.
@@ -221,11 +274,17 @@ fn export(path: &Path, each: impl FnOnce(Each<'_>) -> Result<(), CliError>) -> R
         out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)
     })?;
     if left_out > 0 {
-        let many =
-            if left_out == 1 { "record is no record of fields and was" } else { "records are no records of fields and were" };
+        let many = if left_out == 1 {
+            "record is no record of fields and was"
+        } else {
+            "records are no records of fields and were"
+        };
         term::report(
             "note",
-            &format!("{left_out} {many} left out; `suspense --reason malformed-record --format json` has the text"),
+            &format!(
+                "{left_out} {many} left out; `suspense --reason malformed-record --format json` \
+                 has the text"
+            ),
         );
     }
     if written == 0 {
@@ -245,18 +304,24 @@ fn as_line(row: &SuspenseRow) -> Option<String> {
     if row.header.is_empty() && !row.record.contains(['\n', '\r']) {
         return Some(row.record.clone());
     }
-    let object: Map<String, Value> = fields(row)?.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let object: Map<String, Value> =
+        fields(row)?.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     Some(Value::Object(object).to_string())
 }
 
 /// The most records in a table on the terminal.
 const MOST_LISTED: usize = 10_000;
 
-fn as_table(each: impl FnOnce(Each<'_>) -> Result<(), CliError>, newest: Option<Micros>) -> Result<String, CliError> {
+fn as_table(
+    each: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+    newest: Option<Micros>,
+) -> Result<String, CliError> {
     let (mut cells, mut more) = (Vec::new(), 0_u64);
     let mut hints: BTreeSet<(Reason, &str)> = BTreeSet::new();
     each(&mut |row| {
-        hints.extend(Reason::parse(&row.reason).map(|reason| (reason, advice::hint(reason, &row.detail))));
+        hints.extend(
+            Reason::parse(&row.reason).map(|reason| (reason, advice::hint(reason, &row.detail))),
+        );
         if cells.len() == MOST_LISTED {
             more += 1;
             return Ok(());
@@ -275,8 +340,13 @@ fn as_table(each: impl FnOnce(Each<'_>) -> Result<(), CliError>, newest: Option<
     if cells.is_empty() {
         return Ok("nothing waits\n".to_owned());
     }
-    let table = term::table(&["reason", "call", "source", "days", "tries", "detail"], &["days", "tries"], cells);
-    let hints: Vec<String> = hints.iter().map(|(reason, hint)| format!("  {:<24} {hint}\n", reason.as_str())).collect();
+    let table = term::table(
+        &["reason", "call", "source", "days", "tries", "detail"],
+        &["days", "tries"],
+        cells,
+    );
+    let hints: Vec<String> =
+        hints.iter().map(|(reason, hint)| format!("  {:<24} {hint}\n", reason.as_str())).collect();
     let more = match more {
         0 => String::new(),
         more => format!("… and {} more; `--format csv` lists all of them\n", term::grouped(more)),
@@ -289,7 +359,16 @@ fn counts_table(counts: &Counts) -> String {
         return "nothing waits\n".to_owned();
     }
     let cells = counts.values().map(|(reason, count)| {
-        vec![reason.clone(), term::grouped(count.records), term::grouped(count.seconds), count.days_text()]
+        vec![
+            reason.clone(),
+            term::grouped(count.records),
+            term::grouped(count.seconds),
+            count.days_text(),
+        ]
     });
-    term::table(&["reason", "records", "seconds", "oldest days"], &["records", "seconds", "oldest days"], cells)
+    term::table(
+        &["reason", "records", "seconds", "oldest days"],
+        &["records", "seconds", "oldest days"],
+        cells,
+    )
 }

@@ -21,7 +21,8 @@ use super::run;
 pub fn suspense(args: &SuspenseArgs, project: &Project) -> Result<(), CliError> {
     if args.command.is_some() && args.list != SuspenseList::default() {
         let problem = "an option of the list stands before the subcommand, which knows it not";
-        return Err(CliError::usage(problem).hint("`trunkrate suspense --help` shows which options are the list's"));
+        return Err(CliError::usage(problem)
+            .hint("`trunkrate suspense --help` shows which options are the list's"));
     }
     match &args.command {
         None => list::list(&args.list, project),

@@ -20,10 +20,12 @@ pub fn days_text(days: Option<i64>) -> String {
 
 /// The non-empty fields of a record; `None` if it is malformed.
 pub fn fields(row: &SuspenseRow) -> Option<Vec<(&'static str, String)>> {
-    let text = RecordText::kept(&row.record, &row.header).filter(|_| row.reason != Reason::MalformedRecord.as_str())?;
+    let text = RecordText::kept(&row.record, &row.header)
+        .filter(|_| row.reason != Reason::MalformedRecord.as_str())?;
     text.with_fields(|fields| {
         let fields = fields?;
-        let all = Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field).to_owned()));
+        let all =
+            Field::ALL.into_iter().map(|field| (field.as_str(), fields.get(field).to_owned()));
         Some(all.filter(|(_, value)| !value.is_empty()).collect())
     })
 }
@@ -45,8 +47,11 @@ pub fn texts(row: &SuspenseRow) -> [String; 10] {
 
 /// A suspended record as an object.
 pub fn as_json(row: &SuspenseRow, newest: Option<Micros>) -> Value {
-    let mut object: Map<String, Value> =
-        SUSPENSE_COLUMNS.iter().zip(texts(row)).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    let mut object: Map<String, Value> = SUSPENSE_COLUMNS
+        .iter()
+        .zip(texts(row))
+        .map(|(name, text)| ((*name).to_owned(), json!(text)))
+        .collect();
     for value in object.values_mut().filter(|value| value.as_str() == Some("")) {
         *value = Value::Null;
     }

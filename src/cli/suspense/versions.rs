@@ -31,8 +31,13 @@ impl Versions {
     /// Takes the suspended versions and the booked one. `zone` is the zone of times without an
     /// offset.
     #[must_use]
-    pub fn of<'a>(rows: impl Iterator<Item = &'a SuspenseRow>, booked: Option<&LogRow>, zone: Option<Zone>) -> Self {
-        let waiting: Vec<Filled> = rows.map(|row| fields(row).unwrap_or_default().into_iter().collect()).collect();
+    pub fn of<'a>(
+        rows: impl Iterator<Item = &'a SuspenseRow>,
+        booked: Option<&LogRow>,
+        zone: Option<Zone>,
+    ) -> Self {
+        let waiting: Vec<Filled> =
+            rows.map(|row| fields(row).unwrap_or_default().into_iter().collect()).collect();
         let is_child = booked.is_some_and(|row| !row.parent_call_sid.is_empty())
             || waiting.iter().any(|version| version.contains_key(Field::ParentCallSid.as_str()));
         let refers = waiting.iter().any(|version| version.contains_key(Field::ReferTo.as_str()));
@@ -61,7 +66,9 @@ impl Versions {
     #[must_use]
     pub fn says(&self, version: usize) -> String {
         let own = &self.waiting[version];
-        let says = |field: &'static str| format!("{field} {}", own.get(field).map_or("empty", String::as_str));
+        let says = |field: &'static str| {
+            format!("{field} {}", own.get(field).map_or("empty", String::as_str))
+        };
         let all: Vec<String> = self.differing().into_iter().map(says).collect();
         visible(&all.join(", ")).into_owned()
     }
@@ -72,7 +79,8 @@ impl Versions {
         }
         let texts = || self.waiting.iter().filter_map(|version| version.get(field.as_str()));
         let meanings: BTreeSet<String> = texts().map(|text| self.meaning(field, text)).collect();
-        let Some(booked) = self.booked.as_ref().and_then(|booked| booked.get(field.as_str())) else {
+        let Some(booked) = self.booked.as_ref().and_then(|booked| booked.get(field.as_str()))
+        else {
             return meanings.len() > 1;
         };
         let is_target = self.is_child && matches!(field, Field::To | Field::ReferTo);
@@ -116,15 +124,23 @@ impl Versions {
         }
         let columns: Vec<&Filled> = self.waiting.iter().chain(&self.booked).collect();
         let several = columns.len() > 1;
-        let is_filled = |field: &Field| columns.iter().any(|column| column.contains_key(field.as_str()));
+        let is_filled =
+            |field: &Field| columns.iter().any(|column| column.contains_key(field.as_str()));
         let cells = Field::ALL.into_iter().filter(is_filled).map(|field| {
             let mut row = vec![field.as_str().to_owned()];
-            row.extend(columns.iter().map(|column| column.get(field.as_str()).cloned().unwrap_or_default()));
+            row.extend(
+                columns
+                    .iter()
+                    .map(|column| column.get(field.as_str()).cloned().unwrap_or_default()),
+            );
             row.push(if self.differs(field) { "≠".to_owned() } else { String::new() });
             row
         });
         let mut titles = vec!["field".to_owned()];
-        titles.extend((1..=self.waiting.len()).map(|n| if several { format!("version {n}") } else { "value".to_owned() }));
+        titles.extend(
+            (1..=self.waiting.len())
+                .map(|n| if several { format!("version {n}") } else { "value".to_owned() }),
+        );
         titles.extend(self.booked.iter().map(|_| "booked".to_owned()));
         titles.push(String::new());
         term::table(&titles.iter().map(String::as_str).collect::<Vec<_>>(), &[], cells)
@@ -149,7 +165,11 @@ fn of_log(row: &LogRow, refers: bool) -> Filled {
         (Field::Duration, row.duration_seconds.to_string()),
         (Field::Status, row.status.clone()),
     ];
-    cells.into_iter().filter(|(_, text)| !text.is_empty()).map(|(field, text)| (field.as_str(), text)).collect()
+    cells
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(field, text)| (field.as_str(), text))
+        .collect()
 }
 
 /// True if a target's text may be the log's value: the log has a number at the trunk's own domain
@@ -158,7 +178,8 @@ fn is_target_of(text: &str, booked: &str) -> bool {
     match Asked::parse(text) {
         Asked::Number(number) => Number::parse(booked) == Some(number),
         Asked::Sip { endpoint, user } => {
-            endpoint == booked || matches!(user, UserPart::Number(number) if Number::parse(booked) == Some(number))
+            endpoint == booked
+                || matches!(user, UserPart::Number(number) if Number::parse(booked) == Some(number))
         }
         Asked::Emergency(_) | Asked::Invalid(_) => text == booked,
     }

@@ -138,10 +138,12 @@ const TABLES: [(&str, &str); 14] = [
 /// # Errors
 /// If it cannot be written; the old one stays then.
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), LedgerError> {
-    let bytes = bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| failed(ledger, error))?;
+    let bytes =
+        bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| failed(ledger, error))?;
     let (staged, path) = (lock.staging.join(CATALOG), path(ledger));
     write_synced(&staged, &bytes)?;
-    std::fs::rename(&staged, &path).map_err(|e| FileError::new(&path, format!("cannot be published: {e}")))?;
+    std::fs::rename(&staged, &path)
+        .map_err(|e| FileError::new(&path, format!("cannot be published: {e}")))?;
     Ok(sync_folder(ledger.folder())?)
 }
 
@@ -173,7 +175,8 @@ impl Stored {
         let fail = |error| self.failed(error);
         let mut connection = Connection::open_in_memory().map_err(fail)?;
         connection.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), true).map_err(fail)?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+        let version: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
         if version > SCHEMA_VERSION {
             let problem = format!("has schema {version}, this version knows {SCHEMA_VERSION}");
             return Err(FileError::new(&self.path, problem).hint("use the newer trunkrate").into());
@@ -193,24 +196,38 @@ impl Stored {
     pub fn check(&self, history: &History) -> Result<(), LedgerError> {
         let Some(bytes) = &self.bytes else { return Ok(()) };
         let connection = self.open(bytes)?;
-        let known: HashSet<&str> = history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
+        let known: HashSet<&str> =
+            history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
         let folder = self.path.with_file_name("runs");
-        for (run_id, manifest) in self.pairs(&connection, "SELECT run_id, manifest FROM runs ORDER BY sequence")? {
+        for (run_id, manifest) in
+            self.pairs(&connection, "SELECT run_id, manifest FROM runs ORDER BY sequence")?
+        {
             if !known.contains(manifest.as_str()) {
                 let there = history.manifests().any(|manifest| manifest.run_id == run_id);
-                let problem =
-                    if there { "has another manifest than the catalog knows" } else { "is missing; the catalog knows this run" };
-                return Err(FileError::new(&folder.join(&run_id), problem).hint(crate::ledger::error::RESTORE).into());
+                let problem = if there {
+                    "has another manifest than the catalog knows"
+                } else {
+                    "is missing; the catalog knows this run"
+                };
+                return Err(FileError::new(&folder.join(&run_id), problem)
+                    .hint(crate::ledger::error::RESTORE)
+                    .into());
             }
         }
         let has_batches = "SELECT name, name FROM sqlite_schema WHERE name = 'batches'";
         if !self.pairs(&connection, has_batches)?.is_empty() {
-            let issued: HashSet<&str> = history.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
-            for (batch, manifest) in self.pairs(&connection, "SELECT batch_id, manifest FROM batches ORDER BY sequence")? {
+            let issued: HashSet<&str> =
+                history.issued.iter().map(|batch| batch.manifest.own_hash.as_str()).collect();
+            for (batch, manifest) in
+                self.pairs(&connection, "SELECT batch_id, manifest FROM batches ORDER BY sequence")?
+            {
                 if !issued.contains(manifest.as_str()) {
-                    let problem = "is missing or was changed; the catalog knows this batch of invoices";
+                    let problem =
+                        "is missing or was changed; the catalog knows this batch of invoices";
                     let folder = self.path.with_file_name("invoices").join(&batch);
-                    return Err(FileError::new(&folder, problem).hint(crate::ledger::error::RESTORE).into());
+                    return Err(FileError::new(&folder, problem)
+                        .hint(crate::ledger::error::RESTORE)
+                        .into());
                 }
             }
         }
@@ -218,23 +235,36 @@ impl Stored {
         if self.pairs(&connection, has_undone)?.is_empty() {
             return Ok(());
         }
-        let undone: HashSet<&str> = history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
+        let undone: HashSet<&str> =
+            history.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
         let told = self.pairs(&connection, "SELECT run_id, record FROM undone ORDER BY number")?;
         // An undone run may come again once the catalog knows of the undo; before that, it was put
         // back.
-        let standing: HashSet<&str> = history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
-        let is_told = |undone: &Undone| told.iter().any(|(_, record)| *record == undone.record_hash);
-        for undone in history.undone.iter().filter(|undone| standing.contains(undone.run.manifest.own_hash.as_str())) {
+        let standing: HashSet<&str> =
+            history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
+        let is_told =
+            |undone: &Undone| told.iter().any(|(_, record)| *record == undone.record_hash);
+        for undone in history
+            .undone
+            .iter()
+            .filter(|undone| standing.contains(undone.run.manifest.own_hash.as_str()))
+        {
             if !is_told(undone) {
-                let problem =
-                    format!("was undone ({}), and is there again: an older copy was put over the ledger", undone.reason);
-                let hint = "restore a copy of the whole ledger; or move this run away, if the undo is right";
-                return Err(FileError::new(&folder.join(&undone.run.manifest.run_id), problem).hint(hint).into());
+                let problem = format!(
+                    "was undone ({}), and is there again: an older copy was put over the ledger",
+                    undone.reason
+                );
+                let hint = "restore a copy of the whole ledger; or move this run away, if the \
+                            undo is right";
+                return Err(FileError::new(&folder.join(&undone.run.manifest.run_id), problem)
+                    .hint(hint)
+                    .into());
             }
         }
         for (run_id, record) in told {
             if !undone.contains(record.as_str()) {
-                let problem = format!("the undo of run {run_id}, which the catalog knows, is missing");
+                let problem =
+                    format!("the undo of run {run_id}, which the catalog knows, is missing");
                 return Err(FileError::new(&self.path.with_file_name("undone"), problem)
                     .hint(crate::ledger::error::RESTORE)
                     .into());
@@ -249,10 +279,16 @@ impl Stored {
         self.bytes.is_none() && !history.is_empty()
     }
 
-    fn pairs(&self, connection: &Connection, query: &str) -> Result<Vec<(String, String)>, LedgerError> {
+    fn pairs(
+        &self,
+        connection: &Connection,
+        query: &str,
+    ) -> Result<Vec<(String, String)>, LedgerError> {
         let read = || {
             let mut statement = connection.prepare(query)?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()
+            statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()
         };
         read().map_err(|error| self.failed(error))
     }
@@ -262,7 +298,8 @@ impl Stored {
     /// # Errors
     /// Never in practice: only if SQLite fails in memory.
     pub fn is_up(&self, history: &History) -> Result<bool, LedgerError> {
-        let made = bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| self.failed(error))?;
+        let made =
+            bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| self.failed(error))?;
         Ok(self.bytes.as_ref() == Some(&made))
     }
 
@@ -274,7 +311,9 @@ impl Stored {
     pub fn verify(&self, history: &History) -> Result<Option<String>, LedgerError> {
         self.check(history)?;
         if self.is_lost(history) {
-            return Err(FileError::new(&self.path, "is missing").hint("the next run makes it again from the runs").into());
+            return Err(FileError::new(&self.path, "is missing")
+                .hint("the next run makes it again from the runs")
+                .into());
         }
         let Some(stored) = &self.bytes else { return Ok(None) };
         let fail = |error| self.failed(error);
@@ -284,7 +323,10 @@ impl Stored {
         }
         for (before, what) in earlier_histories(history) {
             if *stored == bytes_of(&before, ours).map_err(fail)? {
-                return Ok(Some(format!("{} does not know of {what} yet; the next run brings it up", self.path.display())));
+                return Ok(Some(format!(
+                    "{} does not know of {what} yet; the next run brings it up",
+                    self.path.display()
+                )));
             }
         }
         self.find_difference(stored, history).map(|()| None)
@@ -294,32 +336,44 @@ impl Stored {
         let fail = |error| self.failed(error);
         let ours = env!("CARGO_PKG_VERSION");
         let connection = self.open(stored)?;
-        let maker = connection.query_row("SELECT version FROM made_by", [], |row| row.get(0)).optional().map_err(fail)?;
+        let maker = connection
+            .query_row("SELECT version FROM made_by", [], |row| row.get(0))
+            .optional()
+            .map_err(fail)?;
         let maker: String = maker.unwrap_or_else(|| ours.to_owned());
         let mut expected = make(history, &maker).map_err(fail)?;
         compare(&self.path, &connection, &expected)?;
         if maker != ours && !history.manifests().any(|manifest| manifest.version == maker) {
-            let problem = format!("says that trunkrate {maker} made it, which made none of the runs");
+            let problem =
+                format!("says that trunkrate {maker} made it, which made none of the runs");
             return Err(wrong(&self.path, problem).into());
         }
         // The rows are equal: only another version of SQLite, recorded in bytes 96 to 99, may give
         // other bytes.
         let mut made = expected.serialize(MAIN_DB).map_err(fail)?.to_vec();
-        if let (true, Some(theirs), Some(here)) = (maker != ours, stored.get(96..100), made.get_mut(96..100)) {
+        if let (true, Some(theirs), Some(here)) =
+            (maker != ours, stored.get(96..100), made.get_mut(96..100))
+        {
             here.copy_from_slice(theirs);
         }
         match stored.iter().zip(&made).position(|(a, b)| a != b) {
-            Some(at) => Err(wrong(&self.path, format!("is not as it was written: byte {at} differs")).into()),
-            None if stored.len() != made.len() => {
-                Err(wrong(&self.path, format!("has {} bytes; expected {}", stored.len(), made.len())).into())
+            Some(at) => {
+                Err(wrong(&self.path, format!("is not as it was written: byte {at} differs"))
+                    .into())
             }
+            None if stored.len() != made.len() => Err(wrong(
+                &self.path,
+                format!("has {} bytes; expected {}", stored.len(), made.len()),
+            )
+            .into()),
             None => Ok(()),
         }
     }
 }
 
 fn wrong(path: &Path, problem: String) -> FileError {
-    FileError::new(path, problem).hint("it is only an index: move it away, and the next run makes it again from the runs")
+    FileError::new(path, problem)
+        .hint("it is only an index: move it away, and the next run makes it again from the runs")
 }
 
 /// The number of changes that a catalog may be behind: one after a crash, more if it could not be
@@ -340,9 +394,14 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
     }
     let mut before = history.clone();
     while let Some(Undone { run, .. }) = before.undone.pop().filter(|_| found.len() < 3 * BEHIND) {
-        let place = before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
+        let place =
+            before.runs.partition_point(|other| other.manifest.sequence < run.manifest.sequence);
         // Once its night was rated again, the catalog has been brought up to date.
-        if before.runs.get(place).is_some_and(|other| other.manifest.sequence == run.manifest.sequence) {
+        if before
+            .runs
+            .get(place)
+            .is_some_and(|other| other.manifest.sequence == run.manifest.sequence)
+        {
             break;
         }
         let what = format!("the undo of run {}", run.manifest.run_id);
@@ -360,7 +419,8 @@ fn compare(path: &Path, stored: &Connection, expected: &Connection) -> Result<()
         let (_, wanted) = rows_of(expected, table, order).map_err(fail)?;
         for (found, wanted) in found.iter().zip(&wanted) {
             if let Some(at) = found.iter().zip(wanted).position(|(a, b)| a != b) {
-                let row = found[..2.min(found.len())].iter().map(shown).collect::<Vec<_>>().join(", ");
+                let row =
+                    found[..2.min(found.len())].iter().map(shown).collect::<Vec<_>>().join(", ");
                 let problem = format!(
                     "table {table}, row ({row}): {} is {}; the runs say {}",
                     names[at],
@@ -371,7 +431,8 @@ fn compare(path: &Path, stored: &Connection, expected: &Connection) -> Result<()
             }
         }
         if found.len() != wanted.len() {
-            let problem = format!("table {table} has {} rows; the runs make {}", found.len(), wanted.len());
+            let problem =
+                format!("table {table} has {} rows; the runs make {}", found.len(), wanted.len());
             return Err(wrong(path, problem).into());
         }
     }
@@ -388,7 +449,11 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn rows_of(connection: &Connection, table: &str, order: &str) -> rusqlite::Result<(Vec<String>, Vec<Vec<Value>>)> {
+fn rows_of(
+    connection: &Connection,
+    table: &str,
+    order: &str,
+) -> rusqlite::Result<(Vec<String>, Vec<Vec<Value>>)> {
     let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| (0..names.len()).map(|at| row.get(at)).collect())?;
@@ -421,7 +486,13 @@ fn make(history: &History, version: &str) -> rusqlite::Result<Connection> {
     }
     for undone in &history.undone {
         let manifest = &undone.run.manifest;
-        let values = params![number(undone.number)?, manifest.run_id, undone.reason, undone.record_hash, manifest.own_hash];
+        let values = params![
+            number(undone.number)?,
+            manifest.run_id,
+            undone.reason,
+            undone.record_hash,
+            manifest.own_hash
+        ];
         insert(&transaction, "undone", values)?;
     }
     for batch in &history.issued {
@@ -436,14 +507,31 @@ fn number(n: u64) -> rusqlite::Result<i64> {
     i64::try_from(n).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-fn insert(connection: &Connection, table: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
+fn insert(
+    connection: &Connection,
+    table: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<()> {
     let marks = vec!["?"; values.len()].join(", ");
-    connection.prepare_cached(&format!("INSERT INTO {table} VALUES ({marks})"))?.execute(values).map(|_| ())
+    connection
+        .prepare_cached(&format!("INSERT INTO {table} VALUES ({marks})"))?
+        .execute(values)
+        .map(|_| ())
 }
 
 fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()> {
     let (sequence, id, kind) = (number(m.sequence)?, &m.batch_id, m.kind.as_str());
-    let batch = params![sequence, id, kind, m.reason, m.seller, m.date, m.period, m.supplementary, m.own_hash];
+    let batch = params![
+        sequence,
+        id,
+        kind,
+        m.reason,
+        m.seller,
+        m.date,
+        m.period,
+        m.supplementary,
+        m.own_hash
+    ];
     insert(connection, "batches", batch)?;
     for e in &m.entries {
         let document = params![
@@ -504,10 +592,18 @@ fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
     }
     for (place, file) in (1_i64..).zip(&m.inputs) {
         let (bytes, rows) = (number(file.bytes)?, number(file.rows)?);
-        insert(connection, "inputs", params![id, place, file.name, file.format, bytes, rows, file.blake3])?;
+        insert(
+            connection,
+            "inputs",
+            params![id, place, file.name, file.format, bytes, rows, file.blake3],
+        )?;
     }
     for deck in &m.decks {
-        insert(connection, "decks", params![id, deck.folder, deck.name, deck.currency, deck.blake3])?;
+        insert(
+            connection,
+            "decks",
+            params![id, deck.folder, deck.name, deck.currency, deck.blake3],
+        )?;
     }
     for (name, value) in &m.policy {
         insert(connection, "configuration", params![id, name, value])?;
@@ -516,7 +612,11 @@ fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
         insert(connection, "stands_on", params![id, earlier])?;
     }
     for file in &m.files {
-        insert(connection, "files", params![id, file.path, number(file.rows)?, number(file.bytes)?, file.blake3])?;
+        insert(
+            connection,
+            "files",
+            params![id, file.path, number(file.rows)?, number(file.bytes)?, file.blake3],
+        )?;
     }
     Ok(())
 }

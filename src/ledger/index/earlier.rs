@@ -21,26 +21,20 @@ use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use crate::call::Calls;
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::inputs::file::FileError;
-use crate::inputs::record_text::{RecordSpot, RecordText};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
-use crate::ledger::manifest::RunKind;
+use crate::ledger::index::lookup::{Closed, Lookup, Retried};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
 use crate::ledger::tables::columns::ROWS;
 use crate::ledger::tables::file::slice;
 use crate::ledger::tables::late_price;
-use crate::ledger::tables::read;
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::tables::suspense::KeptParent;
-use crate::ledger::tables::waits::Waits;
 use crate::packed::SharedTexts;
-use crate::partition::deal::Partitions;
 use crate::party::Party;
 use crate::party_ref::PartyRef;
-use crate::policy::Policy;
-use crate::record::{Field, FieldSet, Fields, Record};
 use crate::sid::Sid;
 use crate::status::DirectionField;
 use crate::status::Status;
@@ -48,7 +42,6 @@ use crate::time::{self, DAY, Micros};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// A call that a run booked or ignored.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +68,10 @@ impl Run {
     /// The file of a dataset for a UTC day.
     #[must_use]
     pub fn file_of_day(&self, dataset: Dataset, day: i64) -> PathBuf {
-        self.folder.join(dataset.as_str()).join(format!("date={}", time::date_text(day * DAY))).join("part-0.parquet")
+        self.folder
+            .join(dataset.as_str())
+            .join(format!("date={}", time::date_text(day * DAY)))
+            .join("part-0.parquet")
     }
 }
 
@@ -107,7 +103,9 @@ fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> 
 pub fn booked_among(history: &History, wanted: &[Sid]) -> Result<HashSet<Sid>, LedgerError> {
     let mut booked = HashSet::new();
     for run in &history.runs {
-        booked.extend(ids_in(run, wanted)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid));
+        booked.extend(
+            ids_in(run, wanted)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid),
+        );
     }
     Ok(booked)
 }
@@ -133,191 +131,16 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
 /// If a file cannot be read.
 pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
     for (number, run) in history.runs.iter().enumerate() {
-        let found = if run.has_ids() { IdFile::open(&run.folder)?.find(Sid::of(sid).0)? } else { Vec::new() };
+        let found = if run.has_ids() {
+            IdFile::open(&run.folder)?.find(Sid::of(sid).0)?
+        } else {
+            Vec::new()
+        };
         if let Some(id) = found.into_iter().find(|id| id.place.is_some()) {
             return Ok(Some(Place { run: number, id }));
         }
     }
     Ok(None)
-}
-
-/// Tonight's records: some of their partitions, or a few records that were moved.
-#[derive(Clone, Copy)]
-pub struct Lookup<'a> {
-    /// The partitions.
-    pub dealt: &'a Partitions,
-    /// The range of them that is looked at.
-    pub parts: (usize, usize),
-    /// Records besides them.
-    pub calls: Option<&'a Calls>,
-}
-
-impl Lookup<'_> {
-    /// Applies a function to each partition.
-    fn ask<T: Send>(&self, of: impl Fn(&Calls) -> T + Sync) -> Result<Vec<T>, FileError> {
-        let asked = (self.parts.0..self.parts.1).into_par_iter().with_max_len(1).map(|part| Ok(of(&self.dealt.look(part)?)));
-        let mut answers = asked.collect::<Result<Vec<T>, FileError>>()?;
-        answers.extend(self.calls.map(of));
-        Ok(answers)
-    }
-}
-
-/// The data kept with suspended records, for all groups of partitions: read once, however many
-/// groups there are.
-#[derive(Debug, Default)]
-pub struct Retried {
-    /// By the number of a record with a kept parent: the parent's id, and the data kept of it.
-    kept: BTreeMap<u32, (Sid, KeptParent)>,
-    /// Those parents, once their texts are interned.
-    parents: Option<BTreeMap<Sid, BookedParent>>,
-    closed: Option<Closed>,
-    policy: Policy,
-}
-
-/// Records written off.
-#[derive(Debug, Clone, Default)]
-struct Closed {
-    /// Ids and fingerprints.
-    contents: HashSet<(Sid, u64)>,
-    /// The records by id.
-    records: HashMap<Sid, Vec<ClosedRecord>>,
-    /// The calls for which another version was chosen.
-    chosen: HashSet<Sid>,
-}
-
-/// A record written off, as tonight's policy reads it.
-#[derive(Debug, Clone)]
-struct ClosedRecord {
-    /// Its text, and its CSV header.
-    text: (String, Arc<str>),
-    /// The fields that it has, except the price.
-    filled: FieldSet,
-    content: u64,
-}
-
-impl ClosedRecord {
-    /// `None` if it is no record.
-    fn read(text: String, header: Arc<str>, policy: &Policy) -> Option<Self> {
-        let (filled, content) = RecordText::kept(&text, &header)?.with_fields(|fields| {
-            let record = Record::read(fields?, policy);
-            Some((without_price(record.filled), record.content))
-        })?;
-        Some(Self { text: (text, header), filled, content })
-    }
-}
-
-fn without_price(fields: FieldSet) -> FieldSet {
-    fields.without(Field::Price).without(Field::PriceUnit)
-}
-
-impl Closed {
-    fn read(runs: &[Run], policy: &Policy) -> Result<Self, LedgerError> {
-        let mut closed = Self::default();
-        for run in runs {
-            read::each_suspended(run, Dataset::Closed, |rows| {
-                for row in rows {
-                    let sid = Sid::of(&row.call_sid).0;
-                    closed.contents.insert((sid, row.content));
-                    if run.manifest.kind == RunKind::Resolve {
-                        closed.chosen.insert(sid);
-                    }
-                    if let Some(record) = ClosedRecord::read(row.record, row.header, policy).filter(|_| !sid.is_empty()) {
-                        // Read in another time zone it has another fingerprint, but is the same
-                        // record.
-                        closed.contents.insert((sid, record.content));
-                        closed.records.entry(sid).or_default().push(record);
-                    }
-                }
-                Ok::<_, LedgerError>(())
-            })?;
-        }
-        Ok(closed)
-    }
-
-    /// The records that have some of the fields of a written-off record and nothing else: they are
-    /// no other versions of it.
-    fn lacking(&self, calls: &Calls, policy: &Policy) -> Vec<(Sid, u64)> {
-        let lacks = |record: usize| {
-            let fuller = self.records.get(&calls.sid[record]);
-            let (own, content) = (calls.filled[record], calls.content[record]);
-            let is_less = |closed: &ClosedRecord| {
-                RecordText::kept(&closed.text.0, &closed.text.1).and_then(|text| without_more(&text, own, policy))
-                    == Some(content)
-            };
-            fuller.is_some_and(|records| records.iter().any(is_less))
-        };
-        (0..calls.len()).filter(|record| lacks(*record)).map(|record| (calls.sid[record], calls.content[record])).collect()
-    }
-
-    /// The records with more fields than a written-off record of their call. Their texts must be
-    /// read to see if any other field differs.
-    fn may_be_fuller(&self, calls: &Calls) -> Vec<RecordSpot> {
-        let has_more = |record: usize| {
-            let own = without_price(calls.filled[record]);
-            let is_less = |closed: &ClosedRecord| closed.filled != own && closed.filled.union(own) == own;
-            self.records.get(&calls.sid[record]).is_some_and(|records| records.iter().any(is_less))
-        };
-        let spot = |record: usize| RecordSpot { number: calls.number[record], place: calls.place[record] };
-        (0..calls.len()).filter(|record| has_more(*record)).map(spot).collect()
-    }
-
-    /// The id and fingerprint of a record that has all fields of a written-off one, and more: it is
-    /// no other version.
-    fn fuller(&self, text: &RecordText, policy: &Policy) -> Option<(Sid, u64)> {
-        let (sid, content) = text.with_fields(|fields| {
-            let fields = fields?;
-            Some((Sid::of(fields.get(Field::Sid)).0, Record::read(fields, policy).content))
-        })?;
-        let is_it = |closed: &ClosedRecord| without_more(text, closed.filled, policy) == Some(closed.content);
-        self.records.get(&sid)?.iter().any(is_it).then_some((sid, content))
-    }
-}
-
-/// The fingerprint of a record without the fields that another one lacks; `None` if that one lacks
-/// none.
-fn without_more(text: &RecordText, own: FieldSet, policy: &Policy) -> Option<u64> {
-    text.with_fields(|fields| {
-        let fields = fields?;
-        let (mut fewer, mut lacks) = (Fields::default(), false);
-        for field in Field::ALL.into_iter().filter(|field| !matches!(field, Field::Price | Field::PriceUnit)) {
-            let text = fields.get(field);
-            if own.has(field) {
-                fewer.0[field as usize] = text;
-            } else {
-                lacks |= !text.is_empty();
-            }
-        }
-        lacks.then(|| Record::read(&fewer, policy).content)
-    })
-}
-
-impl Retried {
-    /// Takes the kept data of suspended records.
-    #[must_use]
-    pub fn new(waiting: &Waits, policy: &Policy) -> Self {
-        Self { kept: waiting.parents().clone(), policy: policy.clone(), ..Self::default() }
-    }
-
-    /// Tonight's records that have more fields than a written-off one, in their order.
-    ///
-    /// # Errors
-    /// If tonight's records cannot be read.
-    pub fn may_be_closed(&self, tonight: Lookup<'_>) -> Result<Vec<RecordSpot>, FileError> {
-        let Some(closed) = self.closed.as_ref().filter(|closed| !closed.records.is_empty()) else { return Ok(Vec::new()) };
-        let mut spots = tonight.ask(|calls| closed.may_be_fuller(calls))?.concat();
-        spots.sort_unstable();
-        Ok(spots)
-    }
-
-    /// The id and fingerprint of such a record, if all else equals the written-off one.
-    #[must_use]
-    pub fn closed(&self, text: &RecordText) -> Option<(Sid, u64)> {
-        self.closed.as_ref()?.fuller(text, &self.policy)
-    }
-
-    fn is_kept(&self, number: u32) -> bool {
-        self.kept.contains_key(&number)
-    }
 }
 
 /// The ledger's knowledge of tonight's ids and their parents. The runs that it comes from are added
@@ -336,7 +159,13 @@ pub fn earlier(
         return Ok(Earlier::default());
     }
     let ids_of = |calls: &Calls| -> Vec<Sid> {
-        calls.sid.iter().copied().chain(calls.children.iter().map(|child| child.parent)).filter(|sid| !sid.is_empty()).collect()
+        calls
+            .sid
+            .iter()
+            .copied()
+            .chain(calls.children.iter().map(|child| child.parent))
+            .filter(|sid| !sid.is_empty())
+            .collect()
     };
     let mut wanted: Vec<Sid> = tonight.ask(ids_of)?.concat();
     let kept = match &mut waited.parents {
@@ -354,19 +183,30 @@ pub fn earlier(
     let places = places(history, &wanted)?;
     drop(wanted);
     runs.extend(places.iter().map(|place| place.run));
-    let (booked, ignored): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| place.id.place.is_some());
-    let booked: BTreeMap<Sid, Place> = booked.into_iter().map(|place| (place.id.sid, place)).collect();
+    let (booked, ignored): (Vec<Place>, Vec<Place>) =
+        places.into_iter().partition(|place| place.id.place.is_some());
+    let booked: BTreeMap<Sid, Place> =
+        booked.into_iter().map(|place| (place.id.sid, place)).collect();
     let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
-    let mut known: BTreeMap<Sid, BookedCall> = booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
-    let versions: BTreeSet<Sid> = tonight.ask(|calls| other_versions(calls, &known))?.into_iter().flatten().collect();
-    let versions = booked_versions(history, versions.iter().filter_map(|sid| booked.get(sid)), texts)?;
-    let asked = tonight.ask(|calls| (dearer_days(calls, &booked, &known, &versions), open_parents(calls, waited, &known)))?;
+    let mut known: BTreeMap<Sid, BookedCall> =
+        booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
+    let versions: BTreeSet<Sid> =
+        tonight.ask(|calls| other_versions(calls, &known))?.into_iter().flatten().collect();
+    let versions =
+        booked_versions(history, versions.iter().filter_map(|sid| booked.get(sid)), texts)?;
+    let asked = tonight.ask(|calls| {
+        (dearer_days(calls, &booked, &known, &versions), open_parents(calls, waited, &known))
+    })?;
     let days: BTreeSet<i64> = asked.iter().flat_map(|(days, _)| days).copied().collect();
     add_late_prices(history, &days, &mut known, runs)?;
     let open: BTreeSet<Sid> = asked.into_iter().flat_map(|(_, open)| open).collect();
     let places: Vec<Place> = open.iter().filter_map(|sid| booked.get(sid)).copied().collect();
     parents.extend(booked_parents(history, &places, texts, runs)?);
-    let ignored = ignored.into_iter().map(|place| place.id.sid).filter(|sid| !known.contains_key(sid)).collect();
+    let ignored = ignored
+        .into_iter()
+        .map(|place| place.id.sid)
+        .filter(|sid| !known.contains_key(sid))
+        .collect();
     let mut earlier = Earlier::new(known.into_values().collect(), parents.into_values().collect());
     earlier.ignored = ignored;
     earlier.versions = versions;
@@ -377,7 +217,9 @@ pub fn earlier(
     earlier.closed.clone_from(&closed.contents);
     earlier.chosen.clone_from(&closed.chosen);
     if !closed.records.is_empty() {
-        earlier.closed.extend(tonight.ask(|calls| closed.lacking(calls, &waited.policy))?.into_iter().flatten());
+        earlier.closed.extend(
+            tonight.ask(|calls| closed.lacking(calls, &waited.policy))?.into_iter().flatten(),
+        );
     }
     Ok(earlier)
 }
@@ -388,19 +230,34 @@ fn is_copy(calls: &Calls, record: usize, known: &BTreeMap<Sid, BookedCall>) -> b
 }
 
 /// The parents to be read from the log: not those of copies, nor those kept with a suspended child.
-fn open_parents(calls: &Calls, waited: &Retried, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
+fn open_parents(
+    calls: &Calls,
+    waited: &Retried,
+    known: &BTreeMap<Sid, BookedCall>,
+) -> BTreeSet<Sid> {
     let kept = |record: usize| waited.is_kept(calls.number[record]);
-    let children = (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
-    children.filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known)).map(|(_, parent)| parent).collect()
+    let children =
+        (0..calls.len()).filter_map(|record| Some((record, calls.child_of(record)?.parent)));
+    children
+        .filter(|(record, _)| !kept(*record) && !is_copy(calls, *record, known))
+        .map(|(_, parent)| parent)
+        .collect()
 }
 
 /// The parents kept with suspended children.
-fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParent)>) -> BTreeMap<Sid, BookedParent> {
+fn kept_parents(
+    texts: &mut SharedTexts,
+    waiting: &BTreeMap<u32, (Sid, KeptParent)>,
+) -> BTreeMap<Sid, BookedParent> {
     let mut parents = BTreeMap::new();
     for (sid, kept) in waiting.values().filter(|(sid, _)| !sid.is_empty()) {
-        let root = kept_root(texts, kept).expect("a kept root has a direction of a trunk: its row was read so");
+        let root = kept_root(texts, kept)
+            .expect("a kept root has a direction of a trunk: its row was read so");
         let account = texts.accounts.id(&kept.account);
-        parents.insert(*sid, BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root });
+        parents.insert(
+            *sid,
+            BookedParent { sid: *sid, account, start: kept.start, is_child: kept.is_child, root },
+        );
     }
     parents
 }
@@ -408,7 +265,9 @@ fn kept_parents(texts: &mut SharedTexts, waiting: &BTreeMap<u32, (Sid, KeptParen
 /// The booked calls of which tonight has a record with another content. Only the log tells if that
 /// is another version.
 fn other_versions(calls: &Calls, known: &BTreeMap<Sid, BookedCall>) -> BTreeSet<Sid> {
-    let is_other = |record: &usize| known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record]);
+    let is_other = |record: &usize| {
+        known.get(&calls.sid[*record]).is_some_and(|call| call.content != calls.content[*record])
+    };
     (0..calls.len()).filter(is_other).map(|record| calls.sid[record]).collect()
 }
 
@@ -450,11 +309,17 @@ fn dearer_days(
     versions: &HashMap<Sid, BookedVersion>,
 ) -> BTreeSet<i64> {
     let dearer = |record: &usize| {
-        let is_copy = |call: &&BookedCall| call.content == calls.content[*record] || versions.contains_key(&call.sid);
+        let is_copy = |call: &&BookedCall| {
+            call.content == calls.content[*record] || versions.contains_key(&call.sid)
+        };
         let known = known.get(&calls.sid[*record]).filter(is_copy);
-        known.is_some_and(|known| calls.price[*record].charge() > known.price.map(i64::saturating_neg))
+        known.is_some_and(|known| {
+            calls.price[*record].charge() > known.price.map(i64::saturating_neg)
+        })
     };
-    let dearer = (0..calls.len()).filter(dearer).filter_map(|record| booked.get(&calls.sid[record])?.id.place);
+    let dearer = (0..calls.len())
+        .filter(dearer)
+        .filter_map(|record| booked.get(&calls.sid[record])?.id.place);
     dearer.map(|(day, _)| i64::from(day)).collect()
 }
 
@@ -501,7 +366,13 @@ struct LoggedParent {
 impl LoggedParent {
     /// The facts that descendants inherit from a root.
     fn root_facts(&self) -> Option<RootFacts> {
-        Some(RootFacts { sid: self.sid, direction: self.direction.side()?, a: self.from, b: self.to, trunk: self.trunk })
+        Some(RootFacts {
+            sid: self.sid,
+            direction: self.direction.side()?,
+            a: self.from,
+            b: self.to,
+            trunk: self.trunk,
+        })
     }
 }
 
@@ -514,8 +385,11 @@ fn booked_parents(
     let parents = logged_parents(history, places, texts)?;
     // A booked child passes its root's facts on to its own children; the log names the root as its
     // parent.
-    let mut roots: Vec<Sid> =
-        parents.values().map(|call| call.root).filter(|root| !root.is_empty() && !parents.contains_key(root)).collect();
+    let mut roots: Vec<Sid> = parents
+        .values()
+        .map(|call| call.root)
+        .filter(|root| !root.is_empty() && !parents.contains_key(root))
+        .collect();
     roots.sort_unstable();
     roots.dedup();
     let mut root_places = self::places(history, &roots)?;
@@ -523,13 +397,28 @@ fn booked_parents(
     runs.extend(root_places.iter().map(|place| place.run));
     let roots = logged_parents(history, &root_places, texts)?;
     let parent = |call: &LoggedParent| {
-        let root = if call.root.is_empty() { Some(call) } else { parents.get(&call.root).or_else(|| roots.get(&call.root)) };
+        let root = if call.root.is_empty() {
+            Some(call)
+        } else {
+            parents.get(&call.root).or_else(|| roots.get(&call.root))
+        };
         let Some(root) = root.and_then(LoggedParent::root_facts) else {
             let sid = texts.odd_sids.text(call.sid);
-            return Err(LedgerError::Unbalanced(format!("the ledger has the call {sid} without its root")));
+            return Err(LedgerError::Unbalanced(format!(
+                "the ledger has the call {sid} without its root"
+            )));
         };
         let is_child = !call.root.is_empty();
-        Ok((call.sid, BookedParent { sid: call.sid, account: call.account, start: call.start, is_child, root }))
+        Ok((
+            call.sid,
+            BookedParent {
+                sid: call.sid,
+                account: call.account,
+                start: call.start,
+                is_child,
+                root,
+            },
+        ))
     };
     parents.values().map(parent).collect()
 }
@@ -540,9 +429,12 @@ fn logged_parents(
     places: &[Place],
     texts: &mut SharedTexts,
 ) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
-    const COLUMNS: [&str; 7] = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
+    const COLUMNS: [&str; 7] =
+        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
     let mut parents = HashMap::new();
-    each_logged(history, places.iter(), &COLUMNS, |logged, rows| add_parents(logged, rows, texts, &mut parents))?;
+    each_logged(history, places.iter(), &COLUMNS, |logged, rows| {
+        add_parents(logged, rows, texts, &mut parents)
+    })?;
     Ok(parents)
 }
 
@@ -565,7 +457,9 @@ fn booked_versions<'a>(
         "duration_seconds",
     ];
     let mut versions = HashMap::new();
-    each_logged(history, places, &COLUMNS, |logged, rows| add_versions(logged, rows, texts, &mut versions))?;
+    each_logged(history, places, &COLUMNS, |logged, rows| {
+        add_versions(logged, rows, texts, &mut versions)
+    })?;
     Ok(versions)
 }
 
@@ -611,8 +505,10 @@ fn add_versions(
     texts: &mut SharedTexts,
     versions: &mut HashMap<Sid, BookedVersion>,
 ) -> Result<(), LedgerError> {
-    let names = ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"];
-    let (columns, numbers) = (logged.texts(names), logged.longs(["start_time", "end_time", "duration_seconds"])?);
+    let names =
+        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"];
+    let (columns, numbers) =
+        (logged.texts(names), logged.longs(["start_time", "end_time", "duration_seconds"])?);
     for (row, sid) in rows {
         let [parent, account, trunk, direction, from, to, status] = columns.row(*row);
         let version = BookedVersion {
@@ -646,7 +542,8 @@ fn add_parents(
     texts: &mut SharedTexts,
     parents: &mut HashMap<Sid, LoggedParent>,
 ) -> Result<(), LedgerError> {
-    let columns = logged.texts(["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"]);
+    let columns =
+        logged.texts(["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"]);
     let starts = logged.longs(["start_time"])?;
     for (row, sid) in rows {
         let [root, account, trunk, direction, from, to] = columns.row(*row);

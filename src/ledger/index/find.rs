@@ -26,7 +26,7 @@ use crate::ledger::tables::stored::{Rows, text};
 use crate::money::Total;
 use crate::sid::Sid;
 use crate::time::{self, Micros};
-use polars::prelude::{DataFrame, SortMultipleOptions};
+use polars::prelude::{DataFrame, IdxCa, SortMultipleOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -81,7 +81,10 @@ pub fn refuse_damaged_ids(history: &History) -> Result<(), FileError> {
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
+pub fn find_log_row<'a>(
+    history: &'a History,
+    sid: &str,
+) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
     let Some((run, day, row)) = place_of(history, sid)? else { return Ok(None) };
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
@@ -90,12 +93,26 @@ pub fn find_log_row<'a>(history: &'a History, sid: &str) -> Result<Option<(LogRo
     check_rows(&path, &found, 1)?;
     let found = Rows::new(&path, row, &found);
     let numbers = found.longs(LOG_NUMBERS)?;
-    let (start, duration_seconds, amount) = (numbers.at(0, 0)?, numbers.fit(1, 0)?, numbers.at(2, 0)?);
+    let (start, duration_seconds, amount) =
+        (numbers.at(0, 0)?, numbers.fit(1, 0)?, numbers.at(2, 0)?);
     let end = found.longs(["end_time"])?.optional(0)[0];
-    let [call_sid, parent_call_sid, account_sid, trunk_sid, scenario, direction, from, to, status, currency, run_id] =
-        found.texts(LOG_TEXTS).row(0).map(str::to_owned);
+    let [
+        call_sid,
+        parent_call_sid,
+        account_sid,
+        trunk_sid,
+        scenario,
+        direction,
+        from,
+        to,
+        status,
+        currency,
+        run_id,
+    ] = found.texts(LOG_TEXTS).row(0).map(str::to_owned);
     if call_sid != sid {
-        let problem = format!("has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there");
+        let problem = format!(
+            "has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there"
+        );
         return Err(FileError::new(&path, problem).hint(RESTORE).into());
     }
     let row = LogRow {
@@ -155,18 +172,30 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
         let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
         history.runs[*run].check_before_read(&path)?;
         rows.sort_unstable();
-        for rows in rows_by_group(rows, &Footer::of(&path)?.groups().iter().map(|group| group.rows).collect::<Vec<_>>()) {
+        for rows in rows_by_group(
+            rows,
+            &Footer::of(&path)?.groups().iter().map(|group| group.rows).collect::<Vec<_>>(),
+        ) {
             let (first, last) = (rows[0], rows[rows.len() - 1]);
             let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
             check_rows(&path, &found, last - first + 1)?;
-            let wanted: IdxCa = rows.iter().map(|row| Some(must_fit(row - first, "a row of a group fits 32 bits"))).collect();
+            let wanted: IdxCa = rows
+                .iter()
+                .map(|row| Some(must_fit(row - first, "a row of a group fits 32 bits")))
+                .collect();
             let own = found.take(&wanted).map_err(polars_error(&path))?;
-            assert_eq!(own.height(), rows.len(), "rows between the first and the last that were read");
+            assert_eq!(
+                own.height(),
+                rows.len(),
+                "rows between the first and the last that were read"
+            );
             check_family(&path, &own, root)?;
             family.vstack_mut(&own).map_err(polars_error(&path))?;
         }
     }
-    family.sort(["start_time", "call_sid"], SortMultipleOptions::default()).map_err(polars_error(Path::new("calls")))
+    family
+        .sort(["start_time", "call_sid"], SortMultipleOptions::default())
+        .map_err(polars_error(Path::new("calls")))
 }
 
 /// The rows of a family with the prices that came after they were booked.
@@ -175,7 +204,9 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
 /// If a file cannot be read.
 pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFrame, LedgerError> {
     let starts = Rows::new(Path::new("calls"), 0, &family).longs(["start_time"])?;
-    let starts = (0..family.height()).map(|row| starts.at(0, row)).collect::<Result<Vec<Micros>, LedgerError>>()?;
+    let starts = (0..family.height())
+        .map(|row| starts.at(0, row))
+        .collect::<Result<Vec<Micros>, LedgerError>>()?;
     let days: BTreeSet<i64> = starts.into_iter().map(time::day).collect();
     let mut prices = Vec::new();
     for run in &history.runs {
@@ -194,7 +225,10 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
     if run.has_children_file() {
         run.check_before_read(&run.folder.join(ids::CHILDREN))?;
         let found = ChildFile::open(&run.folder)?.find(Sid::of(root).0)?;
-        return Ok(found.into_iter().map(|child| (i64::from(child.day), child.row as usize)).collect());
+        return Ok(found
+            .into_iter()
+            .map(|child| (i64::from(child.day), child.row as usize))
+            .collect());
     }
     // A run older than the file of children: all of its log is read.
     let mut found = Vec::new();
@@ -202,7 +236,10 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
         let Some(day) = day_of_file(&path) else { continue };
         run.check_before_read(&path)?;
         let parents = frame(&path, &["parent_call_sid"])?;
-        let rows = text(&parents, "parent_call_sid").iter().enumerate().filter(|(_, parent)| *parent == Some(root));
+        let rows = text(&parents, "parent_call_sid")
+            .iter()
+            .enumerate()
+            .filter(|(_, parent)| *parent == Some(root));
         found.extend(rows.map(|(row, _)| (day, row)));
     }
     Ok(found)
@@ -211,8 +248,14 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
 fn check_family(path: &Path, found: &DataFrame, root: &str) -> Result<(), FileError> {
     let texts = Rows::new(path, 0, found).texts(["call_sid", "parent_call_sid"]);
     let is_stranger = |[sid, parent]: &[&str; 2]| *parent != root && *sid != root;
-    let Some([sid, parent]) = (0..found.height()).map(|row| texts.row(row)).find(is_stranger) else { return Ok(()) };
-    let problem = format!("has {sid:?}, a child of {parent:?}, where the ids of the run say that a child of {root} stands");
+    let Some([sid, parent]) = (0..found.height()).map(|row| texts.row(row)).find(is_stranger)
+    else {
+        return Ok(());
+    };
+    let problem = format!(
+        "has {sid:?}, a child of {parent:?}, where the ids of the run say that a child of {root} \
+         stands"
+    );
     Err(FileError::new(path, problem).hint(RESTORE))
 }
 
@@ -246,11 +289,13 @@ pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> 
         let found = slice(&path, &["start_time"], rows.start, rows.len())?;
         let starts = Rows::new(&path, rows.start, &found).longs(["start_time"])?;
         let is_it = |start: &Option<i64>| *start == Some(call.start);
-        let (Some(first), Some(last)) = (starts.optional(0).iter().position(is_it), starts.optional(0).iter().rposition(is_it))
+        let (Some(first), Some(last)) =
+            (starts.optional(0).iter().position(is_it), starts.optional(0).iter().rposition(is_it))
         else {
             continue;
         };
-        let found = slice(&path, &["call_sid", "leg", "amount"], rows.start + first, last - first + 1)?;
+        let found =
+            slice(&path, &["call_sid", "leg", "amount"], rows.start + first, last - first + 1)?;
         let found = Rows::new(&path, rows.start + first, &found);
         let (sids, numbers) = (found.texts(["call_sid"]), found.longs(["leg", "amount"])?);
         for row in (0..found.height()).filter(|row| sids.row(*row) == [&call.call_sid]) {
@@ -285,15 +330,27 @@ mod tests {
         assert_eq!(rows_by_group(&[0, 9, 10, 24], &sizes), [&[0, 9][..], &[10], &[24]]);
         assert_eq!(rows_by_group(&[19, 20], &sizes), [[19], [20]]);
         assert_eq!(rows_by_group(&[], &sizes), [[0_usize; 0]; 0]);
-        assert_eq!(rows_by_group(&[7, 30], &sizes), [[7], [30]], "a row that no group has is asked for, and missed then");
+        assert_eq!(
+            rows_by_group(&[7, 30], &sizes),
+            [[7], [30]],
+            "a row that no group has is asked for, and missed then"
+        );
     }
 
     #[test]
     fn only_groups_that_may_have_a_start_are_read() {
         let group = |starts| Group { rows: 10, starts };
         let groups = [group(Some(0..=5)), group(Some(5..=5)), group(None), group(Some(6..=9))];
-        assert_eq!(rows_that_may_start_at(5, &groups), [0..10, 10..20, 20..30], "a start may go over the end of a group");
-        assert_eq!(rows_that_may_start_at(7, &groups), [20..30, 30..40], "without statistics a group is read");
+        assert_eq!(
+            rows_that_may_start_at(5, &groups),
+            [0..10, 10..20, 20..30],
+            "a start may go over the end of a group"
+        );
+        assert_eq!(
+            rows_that_may_start_at(7, &groups),
+            [20..30, 30..40],
+            "without statistics a group is read"
+        );
         assert_eq!(rows_that_may_start_at(-1, &groups).first(), Some(&(20..30)));
     }
 }

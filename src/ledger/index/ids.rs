@@ -96,19 +96,25 @@ pub fn sorted(packed: &[u8]) -> (Vec<u8>, Vec<u8>, u64) {
         // The ignored row of an id comes first.
         (u128::from_be_bytes(*sid), !ignored, longs[2], longs[0])
     };
-    let mut keys: Vec<(u128, u32)> = (0..).zip(rows).map(|(number, row)| (key(row).0, number)).collect();
+    let mut keys: Vec<(u128, u32)> =
+        (0..).zip(rows).map(|(number, row)| (key(row).0, number)).collect();
     radix_sort::sort(&mut keys, |(sid, _)| *sid, Ord::cmp);
     keys.chunk_by_mut(|a, b| a.0 == b.0)
         .filter(|same| same.len() > 1)
         .for_each(|same| same.sort_unstable_by_key(|(_, n)| key(&rows[*n as usize])));
     keys.dedup_by(|a, b| a.0 == b.0 && !key(&rows[a.1 as usize]).1 && !key(&rows[b.1 as usize]).1);
-    let (mut ids, mut rest) = (Vec::with_capacity(keys.len() * 16), Vec::with_capacity(keys.len() * 24));
+    let (mut ids, mut rest) =
+        (Vec::with_capacity(keys.len() * 16), Vec::with_capacity(keys.len() * 24));
     for (_, number) in &keys {
         let (id, beside) = rows[*number as usize].split_at(16);
         ids.extend_from_slice(id);
         rest.extend_from_slice(beside);
     }
-    assert_eq!((ids.len() / 16, rest.len() / 24), (keys.len(), keys.len()), "an id and what stands beside it for each row");
+    assert_eq!(
+        (ids.len() / 16, rest.len() / 24),
+        (keys.len(), keys.len()),
+        "an id and what stands beside it for each row"
+    );
     (ids, rest, keys.len() as u64)
 }
 
@@ -143,7 +149,11 @@ pub fn sort_children(packed: &mut [u8]) -> u64 {
     let (rows, cut) = packed.as_chunks_mut::<24>();
     assert!(cut.is_empty(), "children are packed whole");
     // Big-endian and never negative: the order of the bytes is that of the rows.
-    radix_sort::sort(rows, |row| u128::from_be_bytes(*row.first_chunk().expect("24 bytes have 16")), Ord::cmp);
+    radix_sort::sort(
+        rows,
+        |row| u128::from_be_bytes(*row.first_chunk().expect("24 bytes have 16")),
+        Ord::cmp,
+    );
     rows.len() as u64
 }
 
@@ -173,11 +183,18 @@ impl ChildFile {
         let row = |bytes: &[u8; 24]| {
             let (ints, _) = bytes.as_chunks::<4>();
             let root = u128::from_be_bytes(*bytes.first_chunk().expect("24 bytes have 16"));
-            ChildRow { root: Sid(root), day: i32::from_be_bytes(ints[4]), row: u32::from_be_bytes(ints[5]) }
+            ChildRow {
+                root: Sid(root),
+                day: i32::from_be_bytes(ints[4]),
+                row: u32::from_be_bytes(ints[5]),
+            }
         };
         let rows: Vec<ChildRow> = rows.iter().map(row).collect();
         match rows.iter().find(|row| !DAYS.contains(&row.day)) {
-            Some(row) => Err(FileError::new(&self.path, format!("has the day {}, which is none", row.day)).hint(RESTORE)),
+            Some(row) => {
+                Err(FileError::new(&self.path, format!("has the day {}, which is none", row.day))
+                    .hint(RESTORE))
+            }
             None => Ok(rows),
         }
     }
@@ -201,7 +218,10 @@ impl ChildFile {
 }
 
 /// A binary search: the first of `count` sorted places that is not below the target.
-fn first_not_below(count: u64, mut is_below: impl FnMut(u64) -> Result<bool, FileError>) -> Result<u64, FileError> {
+fn first_not_below(
+    count: u64,
+    mut is_below: impl FnMut(u64) -> Result<bool, FileError>,
+) -> Result<u64, FileError> {
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -240,7 +260,8 @@ fn open(run: &Path, name: &str, width: u64) -> Result<(PathBuf, File, u64), File
     if bytes % width == 0 {
         return Ok((path, file, bytes / width));
     }
-    Err(FileError::new(&path, format!("has {bytes} bytes; expected a multiple of {width}")).hint(RESTORE))
+    Err(FileError::new(&path, format!("has {bytes} bytes; expected a multiple of {width}"))
+        .hint(RESTORE))
 }
 
 /// A buffer for some rows of a width.
@@ -270,7 +291,8 @@ impl IdFile {
     /// # Errors
     /// If the files cannot be read, or do not belong together.
     pub fn open(run: &Path) -> Result<Self, FileError> {
-        let ((path, ids, count), (_, rest, others)) = (open(run, IDS, ID_BYTES)?, open(run, REST, REST_BYTES)?);
+        let ((path, ids, count), (_, rest, others)) =
+            (open(run, IDS, ID_BYTES)?, open(run, REST, REST_BYTES)?);
         if count != others {
             let problem = format!("has {count} ids, and {others} are described beside it");
             return Err(FileError::new(&path, problem).hint(RESTORE));
@@ -299,7 +321,10 @@ impl IdFile {
         let mut bytes = room_for(&range, REST_BYTES);
         read(&self.path, &mut self.rest, range.start * REST_BYTES, &mut bytes)?;
         let (rest, cut) = bytes.as_chunks::<24>();
-        assert!(cut.is_empty() && rest.len() == sids.len(), "of each id is read what stands beside it");
+        assert!(
+            cut.is_empty() && rest.len() == sids.len(),
+            "of each id is read what stands beside it"
+        );
         let row = |(sid, rest): (Sid, &[u8; 24])| {
             let (longs, _) = rest.as_chunks::<8>();
             let (ints, _) = longs[2].as_chunks::<4>();
@@ -315,7 +340,8 @@ impl IdFile {
         let rows: Vec<IdRow> = sids.into_iter().zip(rest).map(row).collect();
         match rows.iter().find(|row| row.place.is_some_and(|(day, _)| !DAYS.contains(&day))) {
             Some(row) => {
-                let problem = format!("has the day {:?}, which is none", row.place.map(|(day, _)| day));
+                let problem =
+                    format!("has the day {:?}, which is none", row.place.map(|(day, _)| day));
                 Err(FileError::new(&self.path, problem).hint(RESTORE))
             }
             None => Ok(rows),
@@ -386,7 +412,8 @@ mod tests {
         let run = std::env::temp_dir().join(format!("trunkrate-children-{}", std::process::id()));
         std::fs::create_dir_all(run.join("ids")).expect("a folder");
         let child = |root: u128, day: i32, row: u32| ChildRow { root: Sid(root), day, row };
-        let mut rows: Vec<ChildRow> = (1..1000_u32).rev().map(|n| child(u128::from(n) * 2, 20_000, n)).collect();
+        let mut rows: Vec<ChildRow> =
+            (1..1000_u32).rev().map(|n| child(u128::from(n) * 2, 20_000, n)).collect();
         rows.extend([child(500, 20_007, 1), child(500, 19_999, 3), child(u128::MAX, 0, 0)]);
         let mut file = Vec::new();
         for row in &rows {
@@ -410,7 +437,8 @@ mod tests {
     fn what_is_written_is_found() {
         let run = std::env::temp_dir().join(format!("trunkrate-ids-{}", std::process::id()));
         std::fs::create_dir_all(run.join("ids")).expect("a folder");
-        let mut rows: Vec<IdRow> = (1..40_000_u32).rev().map(|n| row(u128::from(n) * 3, Some((-1, n)), None)).collect();
+        let mut rows: Vec<IdRow> =
+            (1..40_000_u32).rev().map(|n| row(u128::from(n) * 3, Some((-1, n)), None)).collect();
         rows.push(row(u128::MAX, None, Some(-7)));
         rows.push(row(30, None, Some(0)));
         let mut packed = Vec::new();
@@ -422,12 +450,16 @@ mod tests {
         std::fs::write(run.join(REST), &rest).expect("a file");
         let mut file = IdFile::open(&run).expect("a file of ids");
         assert_eq!(file.count, 40_001);
-        assert_eq!(file.find(Sid(30)).expect("found"), [row(30, None, Some(0)), row(30, Some((-1, 10)), None)]);
+        assert_eq!(
+            file.find(Sid(30)).expect("found"),
+            [row(30, None, Some(0)), row(30, Some((-1, 10)), None)]
+        );
         assert_eq!(file.find(Sid(31)).expect("nothing"), []);
         assert_eq!(file.find(Sid(u128::MAX)).expect("found"), [row(u128::MAX, None, Some(-7))]);
         let wanted: Vec<Sid> = (0..100_000).map(|n| Sid(n * 2)).collect();
         let found = file.find_all(&wanted).expect("found");
-        let expected: Vec<IdRow> = rows.iter().filter(|row| row.sid.0 % 2 == 0 && row.sid.0 < 200_000).copied().collect();
+        let expected: Vec<IdRow> =
+            rows.iter().filter(|row| row.sid.0 % 2 == 0 && row.sid.0 < 200_000).copied().collect();
         assert_eq!(found, expected);
         let few = [Sid(3), Sid(4), Sid(119_997), Sid(u128::MAX)];
         assert_eq!(file.find_all(&few).expect("found").len(), 3);

@@ -72,7 +72,9 @@ fn usual(text: &str) -> String {
     let bare = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let small = bare.trim_start_matches('\'').to_ascii_lowercase();
     match small.strip_prefix("ca") {
-        Some(hex) if hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => format!("CA{hex}"),
+        Some(hex) if hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("CA{hex}")
+        }
         _ => small,
     }
 }
@@ -125,7 +127,8 @@ impl LetterCases {
     pub fn note(&self, history: &History) -> Result<Option<String>, LedgerError> {
         let wanted: Vec<Sid> = self.seen.keys().copied().collect();
         let booked = booked_among(history, &wanted)?;
-        let is_itself = |sid: Sid, texts: &BTreeSet<Box<str>>| texts.iter().all(|text| Sid::of(text).0 == sid);
+        let is_itself =
+            |sid: Sid, texts: &BTreeSet<Box<str>>| texts.iter().all(|text| Sid::of(text).0 == sid);
         let is_twin = |(usual, texts): &(&Sid, &BTreeSet<Box<str>>)| {
             texts.len() > 1 || booked.contains(usual) && !is_itself(**usual, texts)
         };
@@ -139,20 +142,33 @@ impl LetterCases {
             }
         }
         let Some(first) = twins.values().min() else { return Ok(None) };
-        let calls = if twins.len() == 1 { "1 call is".to_owned() } else { format!("{} calls are", twins.len()) };
+        let calls = if twins.len() == 1 {
+            "1 call is".to_owned()
+        } else {
+            format!("{} calls are", twins.len())
+        };
         Ok(Some(format!(
-            "{calls} booked under two ids that differ in the case of their letters, or in a spreadsheet's marks, alone ({}): if they are one, it is billed twice",
+            "{calls} booked under two ids that differ in the case of their letters, or in a \
+             spreadsheet's marks, alone ({}): if they are one, it is billed twice",
             visible(first)
         )))
     }
 
     /// Adds the ids of a run that an earlier one has in another spelling.
-    fn add_twins(&self, run: &Run, earlier: &Run, twins: &mut BTreeMap<Sid, String>) -> Result<(), LedgerError> {
+    fn add_twins(
+        &self,
+        run: &Run,
+        earlier: &Run,
+        twins: &mut BTreeMap<Sid, String>,
+    ) -> Result<(), LedgerError> {
         let shapes = &earlier.manifest.id_shapes;
         let mut add = |texts: Vec<String>| -> Result<(), LedgerError> {
             let mut wanted: Vec<(Sid, usize)> = Vec::new();
             for (number, text) in texts.iter().enumerate() {
-                let others = shapes.iter().flat_map(|shape| shape.spellings(text)).filter(|other| other != text);
+                let others = shapes
+                    .iter()
+                    .flat_map(|shape| shape.spellings(text))
+                    .filter(|other| other != text);
                 wanted.extend(others.map(|other| (Sid::of(&other).0, number)));
             }
             wanted.sort_unstable();
@@ -187,9 +203,15 @@ mod tests {
     fn what_carriers_write() {
         let hex = "00112233445566778899AABBCCDDEEFF";
         assert_eq!(usual(&format!("ca{hex}")), format!("CA{}", hex.to_lowercase()));
-        assert_eq!(["CALL-1", "Ab-7", "'CA1", "=\"CA1\""].map(usual), ["call-1", "ab-7", "ca1", "ca1"]);
+        assert_eq!(
+            ["CALL-1", "Ab-7", "'CA1", "=\"CA1\""].map(usual),
+            ["call-1", "ab-7", "ca1", "ca1"]
+        );
         let shapes = ["AB-7", "ab-7", "aB-7", "'ab-7", "=\"7\"", "123"].map(Shape::of);
-        assert_eq!(shapes, [Some(Capital), Some(Small), Some(Mixed), Some(Marked), Some(Marked), None]);
+        assert_eq!(
+            shapes,
+            [Some(Capital), Some(Small), Some(Mixed), Some(Marked), Some(Marked), None]
+        );
         assert_eq!([Capital, Small].map(|shape| shape.spellings("Ab-7")), [["AB-7"], ["ab-7"]]);
     }
 

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`ids`] | 16 bytes per id, sorted; beside them fingerprint, price, day and row; and each root's children |
+//! | [`lookup`] | the questions of a run: its ids, and suspended and written-off records that it meets again |
 //! | [`earlier`] | tonight's ids and parents that an earlier run has |
 //! | [`find`] | one call with its legs and family |
 //! | [`letter_cases`] | ids that differ in letter case or in a spreadsheet's marks alone |
@@ -15,3 +16,4 @@ pub mod earlier;
 pub mod find;
 pub mod ids;
 pub mod letter_cases;
+pub mod lookup;

@@ -14,7 +14,9 @@ pub type Month = i32;
 /// The month of a text `YYYY-MM`; for any other text a month before the year 1.
 #[must_use]
 pub fn month(text: &str) -> Month {
-    let parts = text.split_once('-').and_then(|(year, month)| Some((year.parse::<i32>().ok()?, month.parse::<i32>().ok()?)));
+    let parts = text
+        .split_once('-')
+        .and_then(|(year, month)| Some((year.parse::<i32>().ok()?, month.parse::<i32>().ok()?)));
     parts.map_or(-1, |(year, month)| year * 12 + month - 1)
 }
 
@@ -67,7 +69,12 @@ impl<'a> BilledBy<'a> {
                 let own = claims.own_mut(entry);
                 match &entry.corrects {
                     None => {
-                        let runs = entry.runs.iter().filter_map(|at| m.runs.get(*at)).map(|run| run.run_id.as_str()).collect();
+                        let runs = entry
+                            .runs
+                            .iter()
+                            .filter_map(|at| m.runs.get(*at))
+                            .map(|run| run.run_id.as_str())
+                            .collect();
                         own.push(Claim { batch, entry, runs, until, released: None });
                     }
                     Some(number) => {
@@ -84,10 +91,13 @@ impl<'a> BilledBy<'a> {
 
     fn own_mut(&mut self, entry: &'a Entry) -> &mut Vec<Claim<'a>> {
         let currencies = self.by_account.entry(entry.account_sid.as_str()).or_default();
-        let at = currencies.iter().position(|(currency, _)| *currency == entry.currency).unwrap_or_else(|| {
-            currencies.push((entry.currency.as_str(), Vec::new()));
-            currencies.len() - 1
-        });
+        let at = currencies
+            .iter()
+            .position(|(currency, _)| *currency == entry.currency)
+            .unwrap_or_else(|| {
+                currencies.push((entry.currency.as_str(), Vec::new()));
+                currencies.len() - 1
+            });
         &mut currencies[at].1
     }
 
@@ -106,12 +116,19 @@ impl<'a> BilledBy<'a> {
     /// billed before.
     #[must_use]
     pub fn billed_until(&self, account: &str, currency: &str) -> Option<Month> {
-        let is_for =
-            |batch: &Batch| batch.manifest.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| name == account));
+        let is_for = |batch: &Batch| {
+            batch
+                .manifest
+                .accounts
+                .as_ref()
+                .is_none_or(|accounts| accounts.iter().any(|name| name == account))
+        };
         let own = self.on(account, currency).iter();
-        let opens = own.filter(|claim| !claim.batch.manifest.supplementary && !claim.runs.is_empty());
-        let mut opened: Vec<(u64, Month)> =
-            opens.filter_map(|claim| Some((claim.released?.0.manifest.sequence, claim.until))).collect();
+        let opens =
+            own.filter(|claim| !claim.batch.manifest.supplementary && !claim.runs.is_empty());
+        let mut opened: Vec<(u64, Month)> = opens
+            .filter_map(|claim| Some((claim.released?.0.manifest.sequence, claim.until)))
+            .collect();
         opened.sort_unstable();
         let mut opened = opened.into_iter().peekable();
         let mut until = None;
@@ -138,7 +155,12 @@ impl<'a> BilledBy<'a> {
     }
 
     /// The invoices in force that bill an account's monthly items of a month.
-    pub fn billing_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
+    pub fn billing_items(
+        &self,
+        account: &str,
+        currency: &str,
+        month: Month,
+    ) -> impl Iterator<Item = &Claim<'a>> {
         self.of_items(account, currency, month).filter(|claim| claim.released.is_none())
     }
 
@@ -146,11 +168,20 @@ impl<'a> BilledBy<'a> {
     #[must_use]
     pub fn items_in(&self, account: &str, month: Month) -> Vec<&'a str> {
         let own = self.by_account.get(account).into_iter().flatten();
-        own.map(|(currency, _)| *currency).filter(|currency| self.has_items(account, currency, month)).collect()
+        own.map(|(currency, _)| *currency)
+            .filter(|currency| self.has_items(account, currency, month))
+            .collect()
     }
 
-    fn of_items(&self, account: &str, currency: &str, month: Month) -> impl Iterator<Item = &Claim<'a>> {
-        self.on(account, currency).iter().filter(move |claim| claim.until == month && claim.entry.items > 0)
+    fn of_items(
+        &self,
+        account: &str,
+        currency: &str,
+        month: Month,
+    ) -> impl Iterator<Item = &Claim<'a>> {
+        self.on(account, currency)
+            .iter()
+            .filter(move |claim| claim.until == month && claim.entry.items > 0)
     }
 
     /// The credit note with the latest date, and its date, among those that released what is billed
@@ -185,7 +216,11 @@ impl<'a> BilledBy<'a> {
 }
 
 /// The claims of an account that ever had a leg, in their order: each but the last released it.
-pub fn billing<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> impl Iterator<Item = &'c Claim<'a>> {
+pub fn billing<'c, 'a>(
+    own: &'c [Claim<'a>],
+    run_id: &'c str,
+    month: Month,
+) -> impl Iterator<Item = &'c Claim<'a>> {
     let mut free_from = Some(0);
     own.iter().filter(move |claim| {
         let takes = free_from.is_some_and(|free| claim.batch.manifest.sequence > free)
@@ -200,7 +235,11 @@ pub fn billing<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> i
 
 /// The invoice in force that bills a leg.
 #[must_use]
-pub fn uncredited<'c, 'a>(own: &'c [Claim<'a>], run_id: &'c str, month: Month) -> Option<&'c Claim<'a>> {
+pub fn uncredited<'c, 'a>(
+    own: &'c [Claim<'a>],
+    run_id: &'c str,
+    month: Month,
+) -> Option<&'c Claim<'a>> {
     billing(own, run_id, month).last().filter(|claim| claim.released.is_none())
 }
 
@@ -211,7 +250,10 @@ mod tests {
     use std::path::PathBuf;
 
     fn batch(sequence: u64, period: &str, runs: &[&str]) -> Batch {
-        let runs = runs.iter().map(|id| BilledRun { run_id: (*id).into(), ..BilledRun::default() }).collect::<Vec<_>>();
+        let runs = runs
+            .iter()
+            .map(|id| BilledRun { run_id: (*id).into(), ..BilledRun::default() })
+            .collect::<Vec<_>>();
         let entry = Entry {
             number: format!("INV-{sequence}"),
             account_sid: "AC1".into(),
@@ -219,7 +261,13 @@ mod tests {
             runs: (0..runs.len()).collect(),
             ..Entry::default()
         };
-        let manifest = BatchManifest { sequence, period: period.into(), runs, entries: vec![entry], ..BatchManifest::default() };
+        let manifest = BatchManifest {
+            sequence,
+            period: period.into(),
+            runs,
+            entries: vec![entry],
+            ..BatchManifest::default()
+        };
         Batch { folder: PathBuf::new(), manifest }
     }
 
@@ -233,13 +281,18 @@ mod tests {
 
     fn on(issued: &[Batch], run: &str, text: &str) -> Vec<String> {
         let claims = BilledBy::of(issued);
-        billing(claims.on("AC1", "USD"), run, month(text)).map(|claim| claim.entry.number.clone()).collect()
+        billing(claims.on("AC1", "USD"), run, month(text))
+            .map(|claim| claim.entry.number.clone())
+            .collect()
     }
 
     #[test]
     fn months() {
         assert_eq!(month_text(month("2026-11") + 2), "2027-01");
-        assert_eq!(month_of(time::parse_date_or_instant("2026-11-30T23:59:59Z").unwrap()), month("2026-11"));
+        assert_eq!(
+            month_of(time::parse_date_or_instant("2026-11-30T23:59:59Z").unwrap()),
+            month("2026-11")
+        );
     }
 
     #[test]
@@ -255,7 +308,9 @@ mod tests {
         assert_eq!(on(&issued, "r1", "2026-11"), ["INV-1"], "credited, and not to be billed again");
         issued.truncate(2);
         issued.push(credit(3, "INV-1", true));
-        assert!(uncredited(BilledBy::of(&issued).on("AC1", "USD"), "r1", month("2026-11")).is_none());
+        assert!(
+            uncredited(BilledBy::of(&issued).on("AC1", "USD"), "r1", month("2026-11")).is_none()
+        );
         assert_eq!(BilledBy::of(&issued).billed_until("AC1", "USD"), Some(month("2026-12")));
         issued.push(batch(4, "2026-12", &["r1"]));
         assert_eq!(on(&issued, "r1", "2026-11"), ["INV-1", "INV-4"]);
@@ -272,10 +327,18 @@ mod tests {
         again.manifest.entries[0].account_sid = "AC2".into();
         let mut issued = issued.to_vec();
         issued.push(again);
-        assert_eq!(BilledBy::of(&issued).billed_until("AC1", "USD"), Some(month("2026-11")), "billed again, with the others");
+        assert_eq!(
+            BilledBy::of(&issued).billed_until("AC1", "USD"),
+            Some(month("2026-11")),
+            "billed again, with the others"
+        );
         issued.push(credit(4, "INV-3", true));
         issued[3].manifest.entries[0].account_sid = "AC2".into();
-        assert_eq!(BilledBy::of(&issued).billed_until("AC2", "USD"), Some(month("2026-10")), "by whichever batch it was billed");
+        assert_eq!(
+            BilledBy::of(&issued).billed_until("AC2", "USD"),
+            Some(month("2026-10")),
+            "by whichever batch it was billed"
+        );
     }
 
     #[test]
@@ -288,12 +351,18 @@ mod tests {
         let november = month("2026-11");
         let freed = |issued: &[Batch], run: &'static str, items: Option<Month>| {
             let found = BilledBy::of(issued);
-            let freed = found.freed_by(("AC1", "USD"), [(run, november)].into_iter(), items, |run| run != "gone");
+            let freed =
+                found.freed_by(("AC1", "USD"), [(run, november)].into_iter(), items, |run| {
+                    run != "gone"
+                });
             freed.map(|(note, date)| format!("{note} {date}"))
         };
         let note = Some("CN-2 2027-01-10".to_owned());
         assert_eq!([freed(&issued, "r1", None), freed(&issued, "r2", None)], [note.clone(), None]);
-        assert_eq!([freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))], [note.clone(), None]);
+        assert_eq!(
+            [freed(&issued, "r2", Some(november)), freed(&issued, "r2", Some(november + 1))],
+            [note.clone(), None]
+        );
         // Billed again, and released on the same day: the first invoice was in force until then all
         // the same.
         issued.extend([batch(3, "2026-11", &["r1"]), credit(4, "INV-3", true)]);

@@ -77,8 +77,16 @@ pub fn each<E: From<LedgerError>>(
             continue;
         }
         each_group(&path, &columns, |legs| {
-            let texts = legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
-            let numbers = legs.longs(["leg", "start_time", "price_per_minute", "connection_fee", "amount"])?;
+            let texts = legs.texts([
+                "account_sid",
+                "currency",
+                "call_sid",
+                "scenario",
+                "service",
+                "description",
+            ]);
+            let numbers =
+                legs.longs(["leg", "start_time", "price_per_minute", "connection_fee", "amount"])?;
             let billed = legs.longs(["billed_seconds"])?;
             let items = itemised.then(|| legs.longs(["duration_seconds"])).transpose()?;
             let items = items.map(|durations| (legs.texts(["leg_from", "leg_to"]), durations));
@@ -162,7 +170,11 @@ impl Open {
             return Ok(());
         }
         let of = |sum: &str, legs| format!("{sum} of {legs} legs");
-        Err(Unbalanced { what: "totals.usage", found: of(&found, document.legs), expected: of(&expected, legs) })
+        Err(Unbalanced {
+            what: "totals.usage",
+            found: of(&found, document.legs),
+            expected: of(&expected, legs),
+        })
     }
 }
 
@@ -202,7 +214,12 @@ pub fn open(
         };
         each_to_bill(run, false, wanted, |leg| {
             if account.is_some_and(|account| account != leg.account)
-                || billed_by::uncredited(claims.on(leg.account, leg.currency), id, month_of(leg.start)).is_some()
+                || billed_by::uncredited(
+                    claims.on(leg.account, leg.currency),
+                    id,
+                    month_of(leg.start),
+                )
+                .is_some()
             {
                 return Ok(());
             }
@@ -217,7 +234,11 @@ pub fn open(
     Ok(found.into_iter().flat_map(flat).collect())
 }
 
-fn entry<'m>(found: &'m mut HashMap<String, Vec<(String, Open)>>, account: &str, currency: &str) -> &'m mut Open {
+fn entry<'m>(
+    found: &'m mut HashMap<String, Vec<(String, Open)>>,
+    account: &str,
+    currency: &str,
+) -> &'m mut Open {
     if !found.contains_key(account) {
         found.insert(account.to_owned(), Vec::new());
     }
@@ -241,10 +262,11 @@ struct Billed<'a> {
 
 impl<'a> Billed<'a> {
     fn of(history: &'a History) -> Self {
-        let released: HashSet<&str> = (history.issued.iter().flat_map(|batch| &batch.manifest.entries))
-            .filter(|entry| entry.rebill)
-            .filter_map(|entry| entry.corrects.as_deref())
-            .collect();
+        let released: HashSet<&str> =
+            (history.issued.iter().flat_map(|batch| &batch.manifest.entries))
+                .filter(|entry| entry.rebill)
+                .filter_map(|entry| entry.corrects.as_deref())
+                .collect();
         let mut taken: HashMap<(&str, Month), u64> = HashMap::new();
         for batch in &history.issued {
             let m = &batch.manifest;
@@ -259,7 +281,8 @@ impl<'a> Billed<'a> {
         for run in &history.runs {
             for file in run.manifest.files.iter().filter(|file| file.path.starts_with("legs/")) {
                 if let Some(day) = day_of_file(&run.folder.join(&file.path)) {
-                    *all.entry((run.manifest.run_id.as_str(), month_of(day * DAY))).or_default() += file.rows;
+                    *all.entry((run.manifest.run_id.as_str(), month_of(day * DAY))).or_default() +=
+                        file.rows;
                 }
             }
         }
@@ -319,7 +342,9 @@ pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileEr
         row.extend(number.to_le_bytes());
     }
     for text in [leg.call_sid, leg.from, leg.to, leg.scenario, leg.service, leg.description] {
-        row.extend(must_fit::<_, u32>(text.len(), "a text of a leg is shorter than 4 GiB").to_le_bytes());
+        row.extend(
+            must_fit::<_, u32>(text.len(), "a text of a leg is shorter than 4 GiB").to_le_bytes(),
+        );
         row.extend(text.as_bytes());
     }
     parts.push(document as usize / PART, &row, 1)
@@ -330,15 +355,21 @@ pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileEr
 ///
 /// # Errors
 /// If they cannot be read back.
-pub fn dealt(parts: &Spill, part: usize, masked: usize) -> Result<HashMap<u32, Vec<ItemisedLeg>>, FileError> {
+pub fn dealt(
+    parts: &Spill,
+    part: usize,
+    masked: usize,
+) -> Result<HashMap<u32, Vec<ItemisedLeg>>, FileError> {
     type Placed = ((Micros, i64), ItemisedLeg);
     let mut found: HashMap<u32, Vec<Placed>> = HashMap::new();
     parts.take(part, |mut bytes| {
         while !bytes.is_empty() {
             let document = u32::from_le_bytes(number(&mut bytes));
             assert_eq!(document as usize / PART, part, "a leg comes to the part of its document");
-            let [start, leg, amount] = std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
-            let [duration, billed] = std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
+            let [start, leg, amount] =
+                std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
+            let [duration, billed] =
+                std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
             let [call_sid, from, to, scenario, service, description] = std::array::from_fn(|_| {
                 let length = u32::from_le_bytes(number(&mut bytes)) as usize;
                 let (text, rest) = bytes.split_at(length);
@@ -356,7 +387,9 @@ pub fn dealt(parts: &Spill, part: usize, masked: usize) -> Result<HashMap<u32, V
                 description,
                 duration_seconds: duration,
                 billed_seconds: billed,
-                amount: Exact(Decimal::from_str_exact(&amount).expect("a decimal of a 64-bit amount")),
+                amount: Exact(
+                    Decimal::from_str_exact(&amount).expect("a decimal of a 64-bit amount"),
+                ),
             };
             found.entry(document).or_default().push(((start, leg), itemised));
         }

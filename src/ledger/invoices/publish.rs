@@ -1,7 +1,9 @@
 //! Publishes a batch: documents into `staging`, then the manifest, then one rename. The protocol is
 //! that of a run.
 
-use crate::disk::durable::{make_folder, make_folder_synced, move_synced, sync_folder, write_synced};
+use crate::disk::durable::{
+    make_folder, make_folder_synced, move_synced, sync_folder, write_synced,
+};
 use crate::disk::private;
 use crate::document::Document;
 use crate::inputs::file::FileError;
@@ -34,9 +36,17 @@ impl Writer {
         let folder = lock.staging.join("batch");
         make_folder(&folder)?;
         let path = folder.join(DOCUMENTS);
-        let file = private::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
+        let file = private::create_new(&path)
+            .map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
         let file = BufWriter::with_capacity(1 << 18, file);
-        Ok(Self { folder, path, file, hasher: blake3::Hasher::new(), bytes: 0, entries: Vec::new() })
+        Ok(Self {
+            folder,
+            path,
+            file,
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
+            entries: Vec::new(),
+        })
     }
 
     /// Writes a document, whose number is the next of its series. `entry` has the fields that the
@@ -45,7 +55,8 @@ impl Writer {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, document: &Document, entry: Entry) -> Result<(), FileError> {
-        let fail = |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
+        let fail =
+            |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
         let mut line = serde_json::to_vec(document).map_err(|e| fail(e.into()))?;
         let t = &document.totals;
         self.entries.push(Entry {
@@ -78,8 +89,13 @@ impl Writer {
     ///
     /// # Errors
     /// If anything cannot be written or synced.
-    pub fn finish(mut self, history: &History, manifest: BatchManifest) -> Result<Staged, LedgerError> {
-        let fail = |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
+    pub fn finish(
+        mut self,
+        history: &History,
+        manifest: BatchManifest,
+    ) -> Result<Staged, LedgerError> {
+        let fail =
+            |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
         self.file.flush().map_err(fail)?;
         self.file.get_ref().sync_all().map_err(fail)?;
         let blake3 = self.hasher.finalize().to_hex().to_string();
@@ -90,7 +106,12 @@ impl Writer {
         for text in [&blake3, previous_manifest.as_deref().unwrap_or("")] {
             does.update(text.as_bytes());
         }
-        let file = StoredFile { path: DOCUMENTS.to_owned(), rows: self.entries.len() as u64, bytes: self.bytes, blake3 };
+        let file = StoredFile {
+            path: DOCUMENTS.to_owned(),
+            rows: self.entries.len() as u64,
+            bytes: self.bytes,
+            blake3,
+        };
         let mut manifest = BatchManifest {
             ledger_format: LEDGER_FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,8 +123,9 @@ impl Writer {
             ..manifest
         };
         let path = self.folder.join(MANIFEST);
-        let text =
-            serde_json::to_string_pretty(&manifest).map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))? + "\n";
+        let text = serde_json::to_string_pretty(&manifest)
+            .map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))?
+            + "\n";
         write_synced(&path, text.as_bytes())?;
         sync_folder(&self.folder)?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -149,11 +171,15 @@ impl Staged {
 pub fn next_counter(history: &History, seller: &str, date: &str) -> Result<u64, String> {
     let year = year_of(date);
     let mut last = 0;
-    let of_series = |batch: &&Batch| batch.manifest.seller == seller && batch.manifest.year() == year;
+    let of_series =
+        |batch: &&Batch| batch.manifest.seller == seller && batch.manifest.year() == year;
     for Batch { manifest: m, .. } in history.issued.iter().filter(of_series) {
         if m.date.as_str() > date {
             let newest = m.entries.last().map_or("", |entry| entry.number.as_str());
-            return Err(format!("the date {date} is before {}, the date of {newest}; numbers follow dates", m.date));
+            return Err(format!(
+                "the date {date} is before {}, the date of {newest}; numbers follow dates",
+                m.date
+            ));
         }
         last = m.entries.last().map_or(last, |entry| entry.counter);
     }

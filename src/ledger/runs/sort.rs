@@ -134,7 +134,10 @@ impl Cutter {
         while at < bucket.calls.len() {
             let day = time::day(bucket.calls[at].start);
             let end = bucket.calls.partition_point(|call| time::day(call.start) <= day);
-            assert!(self.open.calls == 0 || day >= self.open.day, "buckets come in the order of their starts");
+            assert!(
+                self.open.calls == 0 || day >= self.open.day,
+                "buckets come in the order of their starts"
+            );
             if day != self.open.day || self.open.calls == ROWS {
                 self.close(day);
             }
@@ -148,7 +151,8 @@ impl Cutter {
 
     /// Ends the open group.
     fn close(&mut self, day: i64) {
-        let first_row = if day == self.open.day { self.open.first_row + self.open.calls } else { 0 };
+        let first_row =
+            if day == self.open.day { self.open.first_row + self.open.calls } else { 0 };
         let done = std::mem::replace(&mut self.open, Group { day, first_row, ..Group::default() });
         if done.calls > 0 {
             self.full.push_back(done);
@@ -184,13 +188,16 @@ impl Books<'_> {
         // The first half of a carrier's id nearly always decides, without reading the calls: 250 of
         // them start in one second.
         let has_odd = !texts.odd_sids.is_empty();
-        let half = |sid: Sid| -> u64 { if has_odd { 0 } else { must_fit(sid.0 >> 64, "half of an id has 64 bits") } };
+        let half = |sid: Sid| -> u64 {
+            if has_odd { 0 } else { must_fit(sid.0 >> 64, "half of an id has 64 bits") }
+        };
         let mut order: Vec<(Micros, u64, u32)> =
             (0..).zip(&calls).map(|(number, call)| (call.start, half(call.sid), number)).collect();
         let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
         // If all start at whole seconds, dividing by the second spreads seconds and ids evenly.
         let unit = if calls.iter().all(|call| call.start % SECOND == 0) { SECOND } else { 1 };
-        let after_least = |start: Micros| (i128::from(start) - i128::from(Micros::MIN)).cast_unsigned();
+        let after_least =
+            |start: Micros| (i128::from(start) - i128::from(Micros::MIN)).cast_unsigned();
         radix_sort::sort(
             &mut order,
             |(start, half, _)| after_least(start / unit) << 64 | u128::from(*half),
@@ -215,25 +222,33 @@ impl Books<'_> {
     pub fn encode(&self, group: &Group) -> Result<EncodedGroup, LedgerError> {
         let (mut legs, mut log) = self.bench.columns.take();
         let mut sums = vec![None; self.decks.len()];
-        let (mut ids, mut children) =
-            (PartitionWriter::new(self.ids, group.calls * 40), PartitionWriter::new(self.children, group.calls * 4));
-        assert!((1..=ROWS).contains(&group.calls), "a group has calls, and no more than a row group has rows");
+        let (mut ids, mut children) = (
+            PartitionWriter::new(self.ids, group.calls * 40),
+            PartitionWriter::new(self.children, group.calls * 4),
+        );
+        assert!(
+            (1..=ROWS).contains(&group.calls),
+            "a group has calls, and no more than a row group has rows"
+        );
         assert_eq!(legs.leg.len() + log.start.len(), 0, "a group is built in empty columns");
         let day: i32 = must_fit(group.day, "a day fits 32 bits");
         let first_row: u32 = must_fit(group.first_row, "a row of a day's log fits 32 bits");
         let mut row = first_row;
-        let blocks = group
-            .pieces
-            .iter()
-            .flat_map(|(bucket, range)| bucket.calls[range.clone()].chunks(numbers::BLOCK).map(|calls| (calls, &bucket.texts)));
+        let blocks = group.pieces.iter().flat_map(|(bucket, range)| {
+            bucket.calls[range.clone()].chunks(numbers::BLOCK).map(|calls| (calls, &bucket.texts))
+        });
         let mut numbers: Vec<LegNumbers> = Vec::with_capacity(2 * numbers::BLOCK);
         for (calls, texts) in blocks {
             numbers.clear();
             for (place, call) in (0..).zip(calls) {
                 let written = Written::of(call, texts);
-                let fail = |error| LedgerError::Overflow { call: texts.odd_sids.text(call.sid).to_string(), error };
+                let fail = |error| LedgerError::Overflow {
+                    call: texts.odd_sids.text(call.sid).to_string(),
+                    error,
+                };
                 let mut total = Total::default();
-                let booked = booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
+                let booked =
+                    booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
                 for (number, leg) in (0..).zip(booked.iter().flatten()) {
                     total.add(leg.charge.amount).map_err(fail)?;
                     legs.push_texts(number, leg, &written);
@@ -247,13 +262,22 @@ impl Books<'_> {
                     });
                 }
                 if call.is_rated {
-                    sums[call.deck as usize].get_or_insert(Total::default()).merge(total).map_err(fail)?;
+                    sums[call.deck as usize]
+                        .get_or_insert(Total::default())
+                        .merge(total)
+                        .map_err(fail)?;
                 }
                 log.push_texts(call, total, &written);
-                let id = IdRow { sid: call.sid, content: call.content, price: call.price, place: Some((day, row)) };
+                let id = IdRow {
+                    sid: call.sid,
+                    content: call.content,
+                    price: call.price,
+                    place: Some((day, row)),
+                };
                 id.pack(ids.to(self.bounds.of_sid(call.sid)));
                 if call.c.is_some() {
-                    ChildRow { root: call.parent, day, row }.pack(children.to(self.bounds.of_sid(call.parent)));
+                    ChildRow { root: call.parent, day, row }
+                        .pack(children.to(self.bounds.of_sid(call.parent)));
                 }
                 row += 1;
             }
@@ -268,7 +292,11 @@ impl Books<'_> {
         let (leg_pages, log_pages) = rayon::join(|| legs.encode(self), || log.encode(self));
         assert_eq!(log.start.len(), group.calls, "the log has a row for each call");
         assert!(legs.leg.len() <= 2 * group.calls, "a call has two legs at most");
-        let encoded = EncodedGroup { legs: (legs.leg.len(), leg_pages), log: (log.start.len(), log_pages), sums };
+        let encoded = EncodedGroup {
+            legs: (legs.leg.len(), leg_pages),
+            log: (log.start.len(), log_pages),
+            sums,
+        };
         legs.clear();
         log.clear();
         self.bench.columns.give_back((legs, log));
@@ -302,12 +330,15 @@ impl<'a> RateNumbers<'a> {
     /// Numbers the rows of some decks.
     #[must_use]
     pub fn new(decks: &'a [Deck]) -> Self {
-        let mut numbers = Self { decks, first: Vec::new(), rows: Vec::new(), texts: Interner::default() };
+        let mut numbers =
+            Self { decks, first: Vec::new(), rows: Vec::new(), texts: Interner::default() };
         for (deck, rates) in (0..).zip(decks) {
             let texts = &mut numbers.texts;
             let [deck_name, currency] = [&rates.name, &rates.currency].map(|text| texts.id(text));
             let files: Vec<u32> = rates.files.iter().map(|file| texts.id(file)).collect();
-            numbers.first.push(must_fit(numbers.rows.len(), "the rows of all decks are counted in 32 bits"));
+            numbers
+                .first
+                .push(must_fit(numbers.rows.len(), "the rows of all decks are counted in 32 bits"));
             numbers.rows.extend((0..).zip(&rates.rates).map(|(row, rate)| {
                 let (description, file) = (texts.id(&rate.description), files[rate.file as usize]);
                 RateRow { deck, row, description, deck_name, file, currency }
@@ -420,10 +451,34 @@ struct LegColumns {
 
 impl LegColumns {
     fn clear(&mut self) {
-        let Self { call_sid, parent, from, to, rated, origin, destination_prefix, origin_prefix, .. } = self;
+        let Self {
+            call_sid,
+            parent,
+            from,
+            to,
+            rated,
+            origin,
+            destination_prefix,
+            origin_prefix,
+            ..
+        } = self;
         [call_sid, parent].into_iter().for_each(SidColumn::clear);
-        [from, to, rated, origin, destination_prefix, origin_prefix].into_iter().for_each(TextColumn::clear);
-        let Self { account, trunk, scenario, leg, service, rate, start, duration, billed, amount, .. } = self;
+        [from, to, rated, origin, destination_prefix, origin_prefix]
+            .into_iter()
+            .for_each(TextColumn::clear);
+        let Self {
+            account,
+            trunk,
+            scenario,
+            leg,
+            service,
+            rate,
+            start,
+            duration,
+            billed,
+            amount,
+            ..
+        } = self;
         [account, trunk, scenario, leg, service, rate].into_iter().for_each(Vec::clear);
         [start, duration, billed, amount].into_iter().for_each(Vec::clear);
     }
@@ -443,23 +498,31 @@ impl LegColumns {
             Rated::Number(number) => {
                 let number = written.number(number);
                 self.rated.push_with(|b| number.push(b));
-                self.destination_prefix.push_with(|b| number.push_prefix(leg.hit.destination_digits, b));
+                self.destination_prefix
+                    .push_with(|b| number.push_prefix(leg.hit.destination_digits, b));
             }
             Rated::Emergency(emergency) => {
                 self.rated.push(emergency.as_str().as_bytes());
-                self.destination_prefix.push_with(|b| leg.hit.push_destination_prefix(leg.plan.rated, b));
+                self.destination_prefix
+                    .push_with(|b| leg.hit.push_destination_prefix(leg.plan.rated, b));
             }
         }
         let origin = leg.plan.origin.map(|number| written.number(number));
         self.origin.push_with(|b| origin.iter().for_each(|number| number.push(b)));
-        self.origin_prefix.push_with(|b| origin.iter().for_each(|number| number.push_prefix(leg.hit.origin_digits, b)));
+        self.origin_prefix.push_with(|b| {
+            if let Some(number) = origin {
+                number.push_prefix(leg.hit.origin_digits, b);
+            }
+        });
     }
 
     /// In the order of [`LEGS`].
     fn encode(&self, books: &Books<'_>) -> Vec<Encoded> {
         let (rows, rates) = (self.leg.len(), books.rates);
         let used = pages::Ids::new(&self.rate, rates.rows.len());
-        let text = |of: fn(&RateRow) -> u32| used.texts(|number| of(&rates.rows[number as usize]), |id| rates.texts.text(id));
+        let text = |of: fn(&RateRow) -> u32| {
+            used.texts(|number| of(&rates.rows[number as usize]), |id| rates.texts.text(id))
+        };
         let (accounts, trunks) = (&books.texts.accounts, &books.texts.trunks);
         vec![
             pages::sids(&self.call_sid),
@@ -494,7 +557,9 @@ impl LegColumns {
 }
 
 fn scenarios(numbers: &[u32]) -> Encoded {
-    pages::dictionary(numbers, Booked::SCENARIOS.len(), |number| Booked::SCENARIOS[number as usize].as_str())
+    pages::dictionary(numbers, Booked::SCENARIOS.len(), |number| {
+        Booked::SCENARIOS[number as usize].as_str()
+    })
 }
 
 #[derive(Default)]
@@ -527,9 +592,25 @@ impl LogColumns {
         let Self { call_sid, parent, from, to, caller_id, .. } = self;
         [call_sid, parent].into_iter().for_each(SidColumn::clear);
         [from, to, caller_id].into_iter().for_each(TextColumn::clear);
-        let Self { account, trunk, role, scenario, direction, status, class, deck, start, end, duration, amount, price, .. } =
-            self;
-        [account, trunk, role, scenario, direction, status, class, deck].into_iter().for_each(Vec::clear);
+        let Self {
+            account,
+            trunk,
+            role,
+            scenario,
+            direction,
+            status,
+            class,
+            deck,
+            start,
+            end,
+            duration,
+            amount,
+            price,
+            ..
+        } = self;
+        [account, trunk, role, scenario, direction, status, class, deck]
+            .into_iter()
+            .for_each(Vec::clear);
         [start, end, duration, amount].into_iter().for_each(Vec::clear);
         price.clear();
     }
@@ -542,8 +623,10 @@ impl LogColumns {
         self.parent.push(written.parent);
         self.from.push_with(|b| written.push_party(parties.get(cell.from), b));
         self.to.push_with(|b| written.push_party(parties.get(cell.to), b));
-        self.caller_id.push_with(|b| written.push_party(if call.shows_b { call.b } else { call.a }, b));
-        self.amount.push(i64::try_from(total.units()).expect("two legs at most, of 18 digits each"));
+        self.caller_id
+            .push_with(|b| written.push_party(if call.shows_b { call.b } else { call.a }, b));
+        self.amount
+            .push(i64::try_from(total.units()).expect("two legs at most, of 18 digits each"));
     }
 
     /// In the order of [`LOG`].
@@ -555,7 +638,8 @@ impl LogColumns {
         };
         // Usually all callers are shown as themselves.
         let from = pages::texts(&self.from);
-        let caller_id = if self.caller_id == self.from { from.clone() } else { pages::texts(&self.caller_id) };
+        let caller_id =
+            if self.caller_id == self.from { from.clone() } else { pages::texts(&self.caller_id) };
         vec![
             pages::sids(&self.call_sid),
             pages::sids(&self.parent),
@@ -568,11 +652,19 @@ impl LogColumns {
             pages::texts(&self.to),
             caller_id,
             pages::integers(&self.start),
-            pages::optional_integers(self.end.iter().map(|end| (*end != Calls::NO_TIME).then_some(*end))),
+            pages::optional_integers(
+                self.end.iter().map(|end| (*end != Calls::NO_TIME).then_some(*end)),
+            ),
             pages::integers(&self.duration),
-            pages::dictionary(&self.status, Status::ALL.len(), |status| Status::ALL[status as usize].as_str()),
-            pages::dictionary(&self.class, 2, |class| [Class::Rated, Class::Free][class as usize].as_str()),
-            pages::dictionary(&self.deck, books.decks.len(), |deck| &books.decks[deck as usize].currency),
+            pages::dictionary(&self.status, Status::ALL.len(), |status| {
+                Status::ALL[status as usize].as_str()
+            }),
+            pages::dictionary(&self.class, 2, |class| {
+                [Class::Rated, Class::Free][class as usize].as_str()
+            }),
+            pages::dictionary(&self.deck, books.decks.len(), |deck| {
+                &books.decks[deck as usize].currency
+            }),
             pages::integers(&self.amount),
             pages::optional_integers(self.price.iter().copied()),
             pages::constant_text(books.run_id, self.start.len()),

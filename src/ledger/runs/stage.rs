@@ -66,7 +66,8 @@ impl Table {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        let file = private::create_new(&path).map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
+        let file = private::create_new(&path)
+            .map_err(|e| FileError::new(&path, format!("cannot be made: {e}")))?;
         let (file, hasher) = (Direct::new(file), blake3::Hasher::new());
         let file = Hashed { path: path.clone(), file, hasher, bytes: 0, behind };
         Ok(Self { path, name, rows: 0, file })
@@ -76,7 +77,8 @@ impl Table {
     fn writer(&mut self, schema: &Schema) -> Result<BatchedWriter<&mut Hashed>, LedgerError> {
         let path = self.path.clone();
         let level = ZstdLevel::try_new(1).map_err(polars_error(&path))?;
-        let writer = ParquetWriter::new(&mut self.file).with_compression(ParquetCompression::Zstd(Some(level)));
+        let writer = ParquetWriter::new(&mut self.file)
+            .with_compression(ParquetCompression::Zstd(Some(level)));
         writer.batched(schema).map_err(polars_error(&path))
     }
 
@@ -84,9 +86,15 @@ impl Table {
     /// published.)
     fn finish(self) -> Result<StoredFile, FileError> {
         let Hashed { path, file, hasher, bytes, behind } = self.file;
-        let file = file.finish().map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))?;
+        let file =
+            file.finish().map_err(|e| FileError::new(&path, format!("cannot be written: {e}")))?;
         behind.sync(&path, file);
-        Ok(StoredFile { path: self.name, rows: self.rows, bytes, blake3: hasher.finalize().to_hex().to_string() })
+        Ok(StoredFile {
+            path: self.name,
+            rows: self.rows,
+            bytes,
+            blake3: hasher.finalize().to_hex().to_string(),
+        })
     }
 }
 
@@ -99,8 +107,17 @@ struct DayFile {
 }
 
 impl DayFile {
-    fn create(staged: &Path, day: i64, dataset: Dataset, behind: Behind) -> Result<Self, FileError> {
-        let name = format!("{}/date={}/part-0.parquet", dataset.as_str(), time::date_text(day * time::DAY));
+    fn create(
+        staged: &Path,
+        day: i64,
+        dataset: Dataset,
+        behind: Behind,
+    ) -> Result<Self, FileError> {
+        let name = format!(
+            "{}/date={}/part-0.parquet",
+            dataset.as_str(),
+            time::date_text(day * time::DAY)
+        );
         let Table { path, name, rows, file } = Table::create(staged, name, behind)?;
         Ok(Self { path, name, rows, file: pages::Writer::new(file, &columns::schema(dataset)) })
     }
@@ -167,7 +184,10 @@ fn gone<T>(_: T) -> LedgerError {
 }
 
 /// Sorts and encodes the pieces of the books, some at a time.
-fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> Result<(), LedgerError> {
+fn encode_books(
+    books: &Books<'_>,
+    groups: &SyncSender<(i64, EncodedGroup)>,
+) -> Result<(), LedgerError> {
     // Eight pieces make a group, or nearly. With more than two cores each core has a group of its
     // own to encode in every step; two cores share one in every second step, which takes 190 MiB
     // less for a million calls (measured).
@@ -184,7 +204,8 @@ fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> 
             cutter.add(bucket);
         }
         let full = cutter.groups(is_last);
-        let encoded: Vec<_> = full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
+        let encoded: Vec<_> =
+            full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
         assert_eq!(encoded.len(), full.len(), "each group is encoded");
         for (group, encoded) in full.into_iter().zip(encoded) {
             groups.send((group.day, encoded?)).map_err(gone)?;
@@ -197,14 +218,15 @@ fn encode_books(books: &Books<'_>, groups: &SyncSender<(i64, EncodedGroup)>) -> 
 fn sort_ids(books: &Books<'_>, pieces: &SyncSender<SortedIds>) -> Result<(), LedgerError> {
     let (count, at_once) = (books.ids.count(), 2 * rayon::current_num_threads());
     for first in (0..count).step_by(at_once) {
-        let sorted = (first..count.min(first + at_once)).into_par_iter().with_max_len(1).map(|piece| {
-            let (mut packed, mut children) = (Vec::new(), Vec::new());
-            books.ids.take(piece, |bytes| packed.extend_from_slice(bytes))?;
-            books.children.take(piece, |bytes| children.extend_from_slice(bytes))?;
-            let (ids, rest, rows) = ids::sorted(&packed);
-            let child_rows = ids::sort_children(&mut children);
-            Ok([(ids, rows), (rest, rows), (children, child_rows)])
-        });
+        let sorted =
+            (first..count.min(first + at_once)).into_par_iter().with_max_len(1).map(|piece| {
+                let (mut packed, mut children) = (Vec::new(), Vec::new());
+                books.ids.take(piece, |bytes| packed.extend_from_slice(bytes))?;
+                books.children.take(piece, |bytes| children.extend_from_slice(bytes))?;
+                let (ids, rest, rows) = ids::sorted(&packed);
+                let child_rows = ids::sort_children(&mut children);
+                Ok([(ids, rows), (rest, rows), (children, child_rows)])
+            });
         for sorted in sorted.collect::<Result<Vec<_>, FileError>>()? {
             pieces.send(sorted).map_err(gone)?;
         }
@@ -246,7 +268,11 @@ impl Staged {
         behind(|pieces| sort_ids(books, pieces), |pieces| self.write_ids(pieces))
     }
 
-    fn write_groups(&mut self, books: &Books<'_>, groups: Receiver<(i64, EncodedGroup)>) -> Result<(), LedgerError> {
+    fn write_groups(
+        &mut self,
+        books: &Books<'_>,
+        groups: Receiver<(i64, EncodedGroup)>,
+    ) -> Result<(), LedgerError> {
         let mut open = None;
         for (day, group) in groups {
             self.write_group(books, &mut open, day, group)?;
@@ -303,12 +329,18 @@ impl Staged {
                 }
             }
             for ((bytes, rows), width) in sorted.iter().zip(ids::WIDTHS) {
-                assert_eq!(bytes.len() as u64, rows * width, "a file of ids has its rows, each of one width");
+                assert_eq!(
+                    bytes.len() as u64,
+                    rows * width,
+                    "a file of ids has its rows, each of one width"
+                );
             }
             assert_eq!(sorted[0].1, sorted[1].1, "something stands beside each id");
             for (file, (bytes, rows)) in files.iter_mut().zip(sorted) {
                 file.rows += rows;
-                file.file.write_all(&bytes).map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
+                file.file
+                    .write_all(&bytes)
+                    .map_err(|e| FileError::new(&file.path, format!("cannot be written: {e}")))?;
             }
         }
         for file in files {
@@ -323,7 +355,11 @@ impl Staged {
     /// If a file cannot be written.
     pub fn write_prices(&mut self, rows: &[LatePrice]) -> Result<(), LedgerError> {
         for rows in rows.chunk_by(|a, b| a.day == b.day) {
-            let folder = format!("{}/date={}", Dataset::Prices.as_str(), time::date_text(i64::from(rows[0].day) * time::DAY));
+            let folder = format!(
+                "{}/date={}",
+                Dataset::Prices.as_str(),
+                time::date_text(i64::from(rows[0].day) * time::DAY)
+            );
             self.write_file(&folder, &late_price::table(rows))?;
         }
         Ok(())
@@ -341,7 +377,8 @@ impl Staged {
         if frame.height() == 0 {
             return Ok(());
         }
-        let mut table = Table::create(&self.folder, format!("{folder}/part-0.parquet"), self.syncer.behind())?;
+        let mut table =
+            Table::create(&self.folder, format!("{folder}/part-0.parquet"), self.syncer.behind())?;
         let path = table.path.clone();
         {
             let mut writer = table.writer(frame.schema())?;
@@ -362,7 +399,9 @@ impl Staged {
         &mut self,
         dataset: Dataset,
         empty: &DataFrame,
-        source: impl FnOnce(&mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>) -> Result<(), LedgerError>,
+        source: impl FnOnce(
+            &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let name = format!("{}/part-0.parquet", dataset.as_str());
         let mut table = Table::create(&self.folder, name, self.syncer.behind())?;
@@ -398,7 +437,10 @@ impl Staged {
         if second == self.amount {
             return Ok(());
         }
-        Err(LedgerError::Unbalanced(format!("the legs on disk add up to {second:?}, the legs in memory to {:?}", self.amount)))
+        Err(LedgerError::Unbalanced(format!(
+            "the legs on disk add up to {second:?}, the legs in memory to {:?}",
+            self.amount
+        )))
     }
 
     /// Publishes the run: the manifest, then one rename.
@@ -430,13 +472,22 @@ fn sync_tree(folder: &Path) -> Result<(), FileError> {
 ///
 /// # Errors
 /// If they cannot be written, or others stand under their hash.
-pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), FileError> {
+pub fn archive(
+    ledger: &Ledger,
+    lock: &Lock,
+    hash: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), FileError> {
     let target = ledger.archive_folder().join(hash);
     if is_there(&target)? {
         for (name, bytes) in files {
             let path = target.join(name);
-            if std::fs::read(&path).map_err(|e| FileError::new(&path, format!("cannot be read: {e}")))? != *bytes {
-                return Err(FileError::new(&path, "is not the file that was archived here").hint(crate::ledger::error::RESTORE));
+            if std::fs::read(&path)
+                .map_err(|e| FileError::new(&path, format!("cannot be read: {e}")))?
+                != *bytes
+            {
+                return Err(FileError::new(&path, "is not the file that was archived here")
+                    .hint(crate::ledger::error::RESTORE));
             }
         }
         return sync_folder(&ledger.archive_folder());
@@ -451,6 +502,7 @@ pub fn archive(ledger: &Ledger, lock: &Lock, hash: &str, files: &BTreeMap<String
         write_synced(&path, bytes)?;
     }
     sync_tree(&staged)?;
-    std::fs::rename(&staged, &target).map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
+    std::fs::rename(&staged, &target)
+        .map_err(|e| FileError::new(&target, format!("cannot be published: {e}")))?;
     sync_folder(&ledger.archive_folder())
 }

@@ -21,7 +21,8 @@ use std::path::Path;
 #[must_use]
 pub fn dependents(history: &History, at: usize) -> Vec<usize> {
     let mut gone: HashSet<&str> = HashSet::new();
-    let mut kept_newest: Option<Micros> = history.runs[..at].iter().filter_map(|run| run.manifest.own_newest()).max();
+    let mut kept_newest: Option<Micros> =
+        history.runs[..at].iter().filter_map(|run| run.manifest.own_newest()).max();
     let mut gone_newest: Option<Micros> = None;
     let mut touched = false;
     let mut found = Vec::new();
@@ -48,12 +49,22 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
 /// The numbers of invoices in force that bill legs of a run: such a run cannot be undone.
 #[must_use]
 pub fn invoices_on<'a>(history: &'a History, run_id: &str) -> Vec<&'a str> {
-    let entries = || history.issued.iter().flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
-    let released: HashSet<&str> =
-        entries().filter(|(_, entry)| entry.rebill).filter_map(|(_, entry)| entry.corrects.as_deref()).collect();
+    let entries = || {
+        history
+            .issued
+            .iter()
+            .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)))
+    };
+    let released: HashSet<&str> = entries()
+        .filter(|(_, entry)| entry.rebill)
+        .filter_map(|(_, entry)| entry.corrects.as_deref())
+        .collect();
     let bills = |(batch, entry): &(&Batch, &Entry)| {
-        let of_run = |at: &usize| batch.manifest.runs.get(*at).is_some_and(|run| run.run_id == run_id);
-        entry.corrects.is_none() && !released.contains(entry.number.as_str()) && entry.runs.iter().any(of_run)
+        let of_run =
+            |at: &usize| batch.manifest.runs.get(*at).is_some_and(|run| run.run_id == run_id);
+        entry.corrects.is_none()
+            && !released.contains(entry.number.as_str())
+            && entry.runs.iter().any(of_run)
     };
     entries().filter(bills).map(|(_, entry)| entry.number.as_str()).collect()
 }
@@ -63,7 +74,13 @@ pub fn invoices_on<'a>(history: &'a History, run_id: &str) -> Vec<&'a str> {
 ///
 /// # Errors
 /// If anything cannot be written or synced; the run is kept then.
-pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reason: &str) -> Result<(), LedgerError> {
+pub fn undo(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    at: usize,
+    reason: &str,
+) -> Result<(), LedgerError> {
     let run = &history.runs[at];
     let before = history.undone.last();
     let record = Record {
@@ -76,7 +93,8 @@ pub fn undo(ledger: &Ledger, lock: &Lock, history: &mut History, at: usize, reas
     let folder = ledger.undone_folder();
     make_folder_synced(&folder)?;
     let name = record_name(record.number, &record.run_id);
-    let fail = |path: &Path, e: std::io::Error| FileError::new(path, format!("cannot be published: {e}"));
+    let fail =
+        |path: &Path, e: std::io::Error| FileError::new(path, format!("cannot be published: {e}"));
     let text = serde_json::to_string_pretty(&record).map_err(|e| fail(&folder, e.into()))? + "\n";
     let (staged, written) = (lock.staging.join("undo.json"), folder.join(format!("{name}.json")));
     write_synced(&staged, text.as_bytes())?;

@@ -28,8 +28,10 @@ pub fn close(
     reason: &str,
 ) -> Result<Run, LedgerError> {
     let previous = history.last();
-    let mut closed: Vec<SuspenseRow> =
-        chosen.values().map(|row| SuspenseRow { close_reason: reason.to_owned(), ..row.clone() }).collect();
+    let mut closed: Vec<SuspenseRow> = chosen
+        .values()
+        .map(|row| SuspenseRow { close_reason: reason.to_owned(), ..row.clone() })
+        .collect();
     let run_id = run_id(kind, reason, &closed, previous);
     let mut staged = Staged::begin(lock, &run_id)?;
     let (kept, by_reason) = write_kept(&mut staged, history, chosen)?;
@@ -68,8 +70,11 @@ fn write_kept(
         each_suspended(run, Dataset::Suspense, |rows| {
             let places = before..;
             before += rows.len();
-            let mut rest: Vec<SuspenseRow> =
-                places.zip(rows).filter(|(at, _)| !chosen.contains_key(at)).map(|(_, row)| row).collect();
+            let mut rest: Vec<SuspenseRow> = places
+                .zip(rows)
+                .filter(|(at, _)| !chosen.contains_key(at))
+                .map(|(_, row)| row)
+                .collect();
             for row in &rest {
                 kept.add(row.seconds);
                 *by_reason.entry(row.reason.clone()).or_default() += 1;
@@ -89,7 +94,12 @@ fn count(rows: &[SuspenseRow]) -> Count {
 }
 
 /// A sequence number, and a hash of the decision: the same decision gives the same name.
-fn run_id(kind: RunKind, reason: &str, closed: &[SuspenseRow], previous: Option<&Manifest>) -> String {
+fn run_id(
+    kind: RunKind,
+    reason: &str,
+    closed: &[SuspenseRow],
+    previous: Option<&Manifest>,
+) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut texts = vec![kind.as_str(), reason, previous.map_or("", |m| &m.run_id)];
     texts.extend(closed.iter().flat_map(|row| [row.call_sid.as_str(), &row.record]));

@@ -36,14 +36,22 @@ impl Run {
     /// # Errors
     /// The first that is not, or cannot be read.
     pub fn check_files(&self, prefix: &str) -> Result<(), FileError> {
-        self.manifest.files.iter().filter(|file| file.path.starts_with(prefix)).try_for_each(|file| self.check_stored(file))
+        self.manifest
+            .files
+            .iter()
+            .filter(|file| file.path.starts_with(prefix))
+            .try_for_each(|file| self.check_stored(file))
     }
 
     /// Checks that the files of a dataset by date are as they were written, on the wanted days.
     ///
     /// # Errors
     /// The first that is not, or cannot be read.
-    pub fn check_days(&self, dataset: Dataset, wanted: impl Fn(i64) -> bool) -> Result<(), LedgerError> {
+    pub fn check_days(
+        &self,
+        dataset: Dataset,
+        wanted: impl Fn(i64) -> bool,
+    ) -> Result<(), LedgerError> {
         for file in self.stored(dataset) {
             let path = self.folder.join(&file.path);
             if day_of_file(&path).is_some_and(&wanted) {
@@ -81,8 +89,10 @@ impl Run {
         if bytes == file.bytes && hash == file.blake3 {
             return Ok(());
         }
-        let problem =
-            format!("is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {} bytes, {}", file.bytes, file.blake3);
+        let problem = format!(
+            "is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {} bytes, {}",
+            file.bytes, file.blake3
+        );
         Err(FileError::new(&path, problem).hint(RESTORE))
     }
 }
@@ -112,7 +122,12 @@ pub fn frame(path: &Path, columns: &[&str]) -> Result<DataFrame, LedgerError> {
 ///
 /// # Errors
 /// If it is missing or corrupt.
-pub fn slice(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
+pub fn slice(
+    path: &Path,
+    columns: &[&str],
+    offset: usize,
+    rows: usize,
+) -> Result<DataFrame, LedgerError> {
     Footer::of(path)?.rows(columns, offset, rows)
 }
 
@@ -143,7 +158,8 @@ impl<'a> Footer<'a> {
     }
 
     fn read(path: &'a Path) -> Result<Self, FileError> {
-        let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+        let file =
+            File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
         let metadata = guarded(path, || ParquetReader::new(file).get_metadata().cloned())?;
         Ok(Self { path, metadata })
     }
@@ -169,11 +185,21 @@ impl<'a> Footer<'a> {
     ///
     /// # Errors
     /// If the file is gone or corrupt.
-    pub fn rows(&self, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, LedgerError> {
+    pub fn rows(
+        &self,
+        columns: &[&str],
+        offset: usize,
+        rows: usize,
+    ) -> Result<DataFrame, LedgerError> {
         of_known_types(self.path, self.raw_rows(columns, offset, rows))
     }
 
-    fn raw_rows(&self, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, FileError> {
+    fn raw_rows(
+        &self,
+        columns: &[&str],
+        offset: usize,
+        rows: usize,
+    ) -> Result<DataFrame, FileError> {
         let (before, metadata) = self.only_groups_of(offset..offset.saturating_add(rows));
         assert!(before <= offset, "the groups that are left out end before the rows");
         let frame = read_columns(self.path, columns, |mut reader| {
@@ -181,10 +207,15 @@ impl<'a> Footer<'a> {
             reader = reader.with_slice(Some((offset - before, rows)));
             if rows <= FEW_ROWS { reader.read_parallel(ParallelStrategy::None) } else { reader }
         })?;
-        let all: usize = self.metadata.row_groups.iter().fold(0, |all, group| all + group.num_rows());
+        let all: usize =
+            self.metadata.row_groups.iter().fold(0, |all, group| all + group.num_rows());
         let expected = all.saturating_sub(offset).min(rows);
         if frame.height() != expected {
-            let problem = format!("has {} rows from row {} on, where its footer says {expected}", frame.height(), offset + 1);
+            let problem = format!(
+                "has {} rows from row {} on, where its footer says {expected}",
+                frame.height(),
+                offset + 1
+            );
             return Err(FileError::new(self.path, problem));
         }
         Ok(frame)
@@ -241,7 +272,12 @@ pub fn each_group<E: From<LedgerError>>(
 ///
 /// # Errors
 /// If the file is missing or corrupt.
-pub(crate) fn raw_rows(path: &Path, columns: &[&str], offset: usize, rows: usize) -> Result<DataFrame, FileError> {
+pub(crate) fn raw_rows(
+    path: &Path,
+    columns: &[&str],
+    offset: usize,
+    rows: usize,
+) -> Result<DataFrame, FileError> {
     Footer::read(path)?.raw_rows(columns, offset, rows)
 }
 
@@ -250,12 +286,18 @@ fn read_columns(
     columns: &[&str],
     with: impl FnOnce(ParquetReader<File>) -> ParquetReader<File> + Send,
 ) -> Result<DataFrame, FileError> {
-    let file = File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
+    let file =
+        File::open(path).map_err(|e| FileError::new(path, format!("cannot be read: {e}")))?;
     let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-    guarded_apart(path, || with(ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true)).finish())
+    guarded_apart(path, || {
+        with(ParquetReader::new(file).with_columns(Some(columns)).set_rechunk(true)).finish()
+    })
 }
 
-fn of_known_types(path: &Path, frame: Result<DataFrame, FileError>) -> Result<DataFrame, LedgerError> {
+fn of_known_types(
+    path: &Path,
+    frame: Result<DataFrame, FileError>,
+) -> Result<DataFrame, LedgerError> {
     let frame = frame.map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
         let is_number = NUMBERS.contains(&column.name().as_str());

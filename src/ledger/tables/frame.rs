@@ -34,7 +34,9 @@ pub(crate) fn integers(name: &str, values: Vec<i64>) -> Column {
 /// A `DECIMAL(18, scale)`, which Parquet stores in 64 bits.
 pub(crate) fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Column {
     let values: Vec<Option<i128>> = values.into_iter().map(|v| v.map(i128::from)).collect();
-    Int128Chunked::new(name.into(), values).into_decimal_unchecked(STORED_DIGITS as usize, scale as usize).into_column()
+    Int128Chunked::new(name.into(), values)
+        .into_decimal_unchecked(STORED_DIGITS as usize, scale as usize)
+        .into_column()
 }
 
 /// A frame without rows, of some columns.

@@ -56,17 +56,26 @@ pub(crate) fn of_files(paths: &[PathBuf]) -> Result<HashMap<String, i64>, Ledger
     Ok(prices)
 }
 
-pub(crate) fn put_in(mut frame: DataFrame, prices: &HashMap<String, i64>) -> Result<DataFrame, LedgerError> {
+pub(crate) fn put_in(
+    mut frame: DataFrame,
+    prices: &HashMap<String, i64>,
+) -> Result<DataFrame, LedgerError> {
     if prices.is_empty() {
         return Ok(frame);
     }
     let stored = units(&frame, "carrier_price");
     assert_eq!(stored.len(), frame.height(), "a price, or none, for each call");
     let late = |sid: Option<&str>| prices.get(sid?).copied().map(i128::from);
-    let filled: Vec<Option<i128>> = text(&frame, "call_sid").iter().zip(stored).map(|(sid, price)| late(sid).or(price)).collect();
+    let filled: Vec<Option<i128>> = text(&frame, "call_sid")
+        .iter()
+        .zip(stored)
+        .map(|(sid, price)| late(sid).or(price))
+        .collect();
     let scale = crate::money::PRICE_DECIMALS as usize;
-    let column =
-        Int128Chunked::new("carrier_price".into(), filled).into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
-    frame.replace("carrier_price", column.into_column()).map_err(polars_error(Path::new("calls")))?;
+    let column = Int128Chunked::new("carrier_price".into(), filled)
+        .into_decimal_unchecked(crate::money::STORED_DIGITS as usize, scale);
+    frame
+        .replace("carrier_price", column.into_column())
+        .map_err(polars_error(Path::new("calls")))?;
     Ok(frame)
 }

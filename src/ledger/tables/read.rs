@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Sums of the `amount` of legs files by currency, one row group at a time. It is the second count
-/// of [`crate::job::run::book`], from the stored files.
+/// of [`crate::job::book::book`], from the stored files.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -155,7 +155,8 @@ fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
             seconds: numbers.fit(3, row)?,
             close_reason: close.to_owned(),
             parent,
-            price: (!price.is_empty()).then(|| KeptPrice { price: price.to_owned(), unit: unit.to_owned() }),
+            price: (!price.is_empty())
+                .then(|| KeptPrice { price: price.to_owned(), unit: unit.to_owned() }),
         })
     };
     parents.into_iter().enumerate().map(record).collect()
@@ -163,12 +164,20 @@ fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
 
 /// The parents stored with records; a record without a start of a parent has none.
 fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError> {
-    let names = ["kept_account", "kept_root_sid", "kept_root_direction", "kept_root_from", "kept_root_to", "kept_root_trunk"];
+    let names = [
+        "kept_account",
+        "kept_root_sid",
+        "kept_root_direction",
+        "kept_root_from",
+        "kept_root_to",
+        "kept_root_trunk",
+    ];
     let texts = rows.texts(names);
     let numbers = rows.longs(["kept_start", "kept_is_child"])?;
     let parent = |row: usize| {
         let Some(start) = numbers.optional(0)[row] else { return Ok(None) };
-        let [account, root_sid, root_direction, root_from, root_to, root_trunk] = texts.row(row).map(str::to_owned);
+        let [account, root_sid, root_direction, root_from, root_to, root_trunk] =
+            texts.row(row).map(str::to_owned);
         let is_child = numbers.at(1, row)? == 1;
         if DirectionField::of_word(&root_direction).side().is_none() {
             return Err(rows.wrong(
@@ -177,7 +186,16 @@ fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError>
                 &format!("is {root_direction:?}, which is no direction of a trunk"),
             ));
         }
-        Ok(Some(KeptParent { account, start, is_child, root_sid, root_direction, root_from, root_to, root_trunk }))
+        Ok(Some(KeptParent {
+            account,
+            start,
+            is_child,
+            root_sid,
+            root_direction,
+            root_from,
+            root_to,
+            root_trunk,
+        }))
     };
     (0..rows.height()).map(parent).collect()
 }
@@ -204,8 +222,12 @@ pub fn each_date<E: From<LedgerError>>(
     mut then: impl FnMut(DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
     let runs = ledger.history().map_err(LedgerError::from)?.runs;
-    let is_wanted =
-        |day: i64| selection.times.as_ref().is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1));
+    let is_wanted = |day: i64| {
+        selection
+            .times
+            .as_ref()
+            .is_none_or(|times| day >= time::day(times.start) && day <= time::day(times.end - 1))
+    };
     let files_by_day = |dataset: Dataset| {
         let mut dates: BTreeMap<i64, Vec<(&Run, PathBuf)>> = BTreeMap::new();
         for run in &runs {
@@ -217,14 +239,17 @@ pub fn each_date<E: From<LedgerError>>(
         }
         dates
     };
-    let mut price_files = if dataset == Dataset::Calls { files_by_day(Dataset::Prices) } else { BTreeMap::new() };
+    let mut price_files =
+        if dataset == Dataset::Calls { files_by_day(Dataset::Prices) } else { BTreeMap::new() };
     let columns = if dataset == Dataset::Legs { &LEG_COLUMNS[..] } else { &LOG_COLUMNS[..] };
     for (day, files) in files_by_day(dataset) {
         let price_files = price_files.remove(&day).into_iter().flatten().collect::<Vec<_>>();
         for (run, path) in files.iter().chain(&price_files) {
             run.check_before_read(path)?;
         }
-        let prices = late_price::of_files(&price_files.into_iter().map(|(_, path)| path).collect::<Vec<_>>())?;
+        let prices = late_price::of_files(
+            &price_files.into_iter().map(|(_, path)| path).collect::<Vec<_>>(),
+        )?;
         let mut show = |frame: DataFrame| match frame.height() {
             0 => Ok(()),
             _ => then(late_price::put_in(frame, &prices)?),
@@ -234,7 +259,11 @@ pub fn each_date<E: From<LedgerError>>(
             each_group::<E>(path, columns, |rows| {
                 let frame = selection.of(rows)?;
                 // A single file is sorted already.
-                if files.len() == 1 { show(frame) } else { Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?) }
+                if files.len() == 1 {
+                    show(frame)
+                } else {
+                    Ok(all.vstack_mut(&frame).map(|_| ()).map_err(polars_error(path))?)
+                }
             })?;
         }
         if files.len() > 1 {
@@ -290,12 +319,14 @@ mod tests {
     }
 
     fn read_again(frame: &DataFrame) -> Result<Vec<SuspenseRow>, String> {
-        suspense_rows(&Rows::new(Path::new("part-0.parquet"), 10, frame)).map_err(|error| error.to_string())
+        suspense_rows(&Rows::new(Path::new("part-0.parquet"), 10, frame))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_kept() {
-        let mut rows = vec![waiting(), SuspenseRow { parent: None, source_line: 1 << 40, ..waiting() }];
+        let mut rows =
+            vec![waiting(), SuspenseRow { parent: None, source_line: 1 << 40, ..waiting() }];
         let frame = suspense(&mut rows);
         assert_eq!(read_again(&frame), Ok(rows));
     }
@@ -315,9 +346,13 @@ mod tests {
         assert_eq!(one(None, "content"), of("`content` is null; expected a number"));
         assert_eq!(one(None, "seconds"), of("`seconds` is null; expected a number"));
         assert_eq!(one(None, "kept_is_child"), of("`kept_is_child` is null; expected a number"));
-        let parent = KeptParent { root_direction: "sideways".into(), ..waiting().parent.expect("a parent") };
+        let parent =
+            KeptParent { root_direction: "sideways".into(), ..waiting().parent.expect("a parent") };
         let frame = suspense(&mut [SuspenseRow { parent: Some(parent), ..waiting() }]);
         let error = read_again(&frame).expect_err("it cannot be read");
-        assert_eq!(error, of("`kept_root_direction` is \"sideways\", which is no direction of a trunk"));
+        assert_eq!(
+            error,
+            of("`kept_root_direction` is \"sideways\", which is no direction of a trunk")
+        );
     }
 }

@@ -61,10 +61,16 @@ impl<'a> Rows<'a> {
     ///
     /// # Panics
     /// If one was not read, or is no number.
-    pub fn longs<const N: usize>(&self, names: [&'static str; N]) -> Result<Longs<'a, N>, LedgerError> {
+    pub fn longs<const N: usize>(
+        &self,
+        names: [&'static str; N],
+    ) -> Result<Longs<'a, N>, LedgerError> {
         let read = |name: &&'static str| self.long(name);
         let values = names.iter().map(read).collect::<Result<Vec<_>, LedgerError>>()?;
-        assert!(values.iter().all(|values| values.len() == self.height()), "a number, or none, in each row");
+        assert!(
+            values.iter().all(|values| values.len() == self.height()),
+            "a number, or none, in each row"
+        );
         Ok(Longs { rows: *self, names, values: values.try_into().expect("a column for each name") })
     }
 
@@ -75,14 +81,17 @@ impl<'a> Rows<'a> {
             return Ok(values.iter().collect());
         }
         let wide = physical.i128().expect("numbers are stored in 64 or 128 bits");
-        let narrow: Vec<Option<i64>> = wide.iter().map(|value| i64::try_from(value?).ok()).collect();
+        let narrow: Vec<Option<i64>> =
+            wide.iter().map(|value| i64::try_from(value?).ok()).collect();
         // The value that does not fit is searched only if there is one.
         if narrow.iter().filter(|value| value.is_none()).count() == wide.null_count() {
             return Ok(narrow);
         }
-        let unfit =
-            |(row, value): (usize, Option<i128>)| value.filter(|value| i64::try_from(*value).is_err()).map(|value| (row, value));
-        let (row, value) = wide.iter().enumerate().find_map(unfit).expect("a number that does not fit");
+        let unfit = |(row, value): (usize, Option<i128>)| {
+            value.filter(|value| i64::try_from(*value).is_err()).map(|value| (row, value))
+        };
+        let (row, value) =
+            wide.iter().enumerate().find_map(unfit).expect("a number that does not fit");
         Err(self.unfit(name, row, value))
     }
 
@@ -92,7 +101,12 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// If it does not fit.
     #[inline]
-    pub fn fit<T: Copy + Display, U: TryFrom<T>>(&self, name: &str, row: usize, value: T) -> Result<U, LedgerError> {
+    pub fn fit<T: Copy + Display, U: TryFrom<T>>(
+        &self,
+        name: &str,
+        row: usize,
+        value: T,
+    ) -> Result<U, LedgerError> {
         U::try_from(value).map_err(|_| self.unfit(name, row, value))
     }
 
@@ -222,11 +236,22 @@ mod tests {
     fn frame() -> DataFrame {
         let wide = [Some(7_i128), None, Some(i128::from(i64::MAX) + 1)];
         DataFrame::new_infer_height(vec![
-            StringChunked::from_iter_options("call_sid".into(), [Some("CA1"), None, Some("CA3")].into_iter()).into_column(),
-            Int64Chunked::from_iter_options("source_line".into(), [Some(2), None, Some(-3)].into_iter()).into_column(),
-            Int128Chunked::new("amount".into(), &wide[..2].iter().copied().chain([Some(-9)]).collect::<Vec<_>>())
-                .into_decimal_unchecked(18, 8)
-                .into_column(),
+            StringChunked::from_iter_options(
+                "call_sid".into(),
+                [Some("CA1"), None, Some("CA3")].into_iter(),
+            )
+            .into_column(),
+            Int64Chunked::from_iter_options(
+                "source_line".into(),
+                [Some(2), None, Some(-3)].into_iter(),
+            )
+            .into_column(),
+            Int128Chunked::new(
+                "amount".into(),
+                &wide[..2].iter().copied().chain([Some(-9)]).collect::<Vec<_>>(),
+            )
+            .into_decimal_unchecked(18, 8)
+            .into_column(),
             Int128Chunked::new("sum".into(), &wide).into_decimal_unchecked(38, 8).into_column(),
         ])
         .expect("columns of one length")
@@ -249,8 +274,14 @@ mod tests {
         let numbers = rows.longs(["source_line", "amount"]).expect("both are numbers");
         assert_eq!(numbers.row(0).expect("both are there"), [2, 7]);
         assert_eq!(numbers.optional(1), [Some(7), None, Some(-9)]);
-        assert_eq!(said(numbers.row(1)), "runs/1/legs/part-0.parquet: row 102: `source_line` is null; expected a number");
-        assert_eq!(said(numbers.at(1, 1)), "runs/1/legs/part-0.parquet: row 102: `amount` is null; expected a number");
+        assert_eq!(
+            said(numbers.row(1)),
+            "runs/1/legs/part-0.parquet: row 102: `source_line` is null; expected a number"
+        );
+        assert_eq!(
+            said(numbers.at(1, 1)),
+            "runs/1/legs/part-0.parquet: row 102: `amount` is null; expected a number"
+        );
     }
 
     #[test]
@@ -259,9 +290,15 @@ mod tests {
         let rows = Rows::new(Path::new("suspense.parquet"), 0, &frame);
         let numbers = rows.longs(["source_line"]).expect("numbers");
         assert_eq!(numbers.fit::<u64>(0, 0).expect("it fits"), 2);
-        assert_eq!(said(numbers.fit::<u64>(0, 2)), "suspense.parquet: row 3: `source_line` is -3, which it cannot be");
+        assert_eq!(
+            said(numbers.fit::<u64>(0, 2)),
+            "suspense.parquet: row 3: `source_line` is -3, which it cannot be"
+        );
         let wide = said(rows.longs(["sum"]));
-        assert_eq!(wide, "suspense.parquet: row 3: `sum` is 9223372036854775808, which it cannot be");
+        assert_eq!(
+            wide,
+            "suspense.parquet: row 3: `sum` is 9223372036854775808, which it cannot be"
+        );
     }
 
     #[test]

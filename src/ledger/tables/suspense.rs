@@ -47,11 +47,16 @@ pub struct SuspenseRow {
 mod shared_text {
     use super::{Arc, Deserialize};
 
-    pub(crate) fn serialize<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: serde::Serializer>(
+        text: &Arc<str>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(text)
     }
 
-    pub(crate) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    pub(crate) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<str>, D::Error> {
         Ok(String::deserialize(deserializer)?.into())
     }
 }
@@ -71,8 +76,8 @@ impl KeptPrice {
     #[must_use]
     pub fn of(text: &RecordText) -> Option<Self> {
         text.with_fields(|fields| {
-            let [price, unit] =
-                [record::Field::Price, record::Field::PriceUnit].map(|field| fields.map_or("", |fields| fields.get(field)));
+            let [price, unit] = [record::Field::Price, record::Field::PriceUnit]
+                .map(|field| fields.map_or("", |fields| fields.get(field)));
             (!price.is_empty()).then(|| Self { price: price.to_owned(), unit: unit.to_owned() })
         })
     }
@@ -97,7 +102,12 @@ pub struct KeptParent {
 #[must_use]
 pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
     rows.sort_by(|a, b| {
-        (&a.call_sid, &a.record, &a.source_file, a.source_line).cmp(&(&b.call_sid, &b.record, &b.source_file, b.source_line))
+        (&a.call_sid, &a.record, &a.source_file, a.source_line).cmp(&(
+            &b.call_sid,
+            &b.record,
+            &b.source_file,
+            b.source_line,
+        ))
     });
     let rows = &*rows;
     let texts = |name: &str, get: fn(&SuspenseRow) -> &str| {
@@ -107,7 +117,8 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
         }
         column.finish()
     };
-    let numbers = |name: &str, get: fn(&SuspenseRow) -> i64| integers(name, rows.iter().map(get).collect());
+    let numbers =
+        |name: &str, get: fn(&SuspenseRow) -> i64| integers(name, rows.iter().map(get).collect());
     let columns = vec![
         texts("call_sid", |r| &r.call_sid),
         texts("parent_call_sid", |r| &r.parent_call_sid),

@@ -104,7 +104,11 @@ impl Waits {
     ///
     /// # Errors
     /// If they cannot be read, or `then` fails.
-    pub fn take_up(&mut self, policy: &Policy, mut then: impl FnMut(Calls) -> Result<(), FileError>) -> Result<(), FileError> {
+    pub fn take_up(
+        &mut self,
+        policy: &Policy,
+        mut then: impl FnMut(Calls) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let (files, mut known) = (std::mem::take(&mut self.files), Self::default());
         each(&files, |first, slice| {
@@ -117,13 +121,18 @@ impl Waits {
                 known.seen.push((time, waiting.tries));
                 known.prices.extend(waiting.price.map(|price| (number, price)));
                 let child = calls.child_of(record);
-                known.parents.extend(child.zip(waiting.parent).map(|(child, parent)| (number, (child.parent, parent))));
+                known.parents.extend(
+                    child
+                        .zip(waiting.parent)
+                        .map(|(child, parent)| (number, (child.parent, parent))),
+                );
             }
             then(calls)
         })?;
         if known.seen.len() != self.count {
             let path = files.first().map_or(Path::new("suspense"), PathBuf::as_path);
-            let problem = format!("has {} records, and its run says {}", known.seen.len(), self.count);
+            let problem =
+                format!("has {} records, and its run says {}", known.seen.len(), self.count);
             return Err(FileError::new(path, problem).hint("restore the ledger from a copy"));
         }
         *self = Self { files, count: self.count, ..known };
@@ -162,20 +171,30 @@ impl Waits {
         }
         let path = self.files.first().map_or(Path::new("suspense"), PathBuf::as_path);
         match numbers.next() {
-            Some(number) => Err(FileError::new(path, format!("has no record {}", u64::from(number) + 1)).hint(RESTORE).into()),
+            Some(number) => {
+                Err(FileError::new(path, format!("has no record {}", u64::from(number) + 1))
+                    .hint(RESTORE)
+                    .into())
+            }
             None => Ok(()),
         }
     }
 }
 
 /// Reads some records after the other, each time with the number of the first.
-fn each(files: &[PathBuf], mut then: impl FnMut(u32, Vec<Waiting>) -> Result<(), FileError>) -> Result<(), FileError> {
+fn each(
+    files: &[PathBuf],
+    mut then: impl FnMut(u32, Vec<Waiting>) -> Result<(), FileError>,
+) -> Result<(), FileError> {
     let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
     let mut first = 0;
     for path in files {
         let given = each_slice(path, AT_A_TIME, |rows| {
             let count = u32::try_from(rows.len()).expect("a few");
-            let slice = rows.into_iter().map(|row| waiting(row, &mut formats)).collect::<Result<Vec<Waiting>, FileError>>()?;
+            let slice = rows
+                .into_iter()
+                .map(|row| waiting(row, &mut formats))
+                .collect::<Result<Vec<Waiting>, FileError>>()?;
             then(first, slice)?;
             first += count;
             Ok::<(), LedgerError>(())
@@ -192,7 +211,10 @@ fn of_file(path: &Path, error: LedgerError) -> FileError {
     }
 }
 
-fn waiting(row: SuspenseRow, formats: &mut HashMap<Arc<str>, Format>) -> Result<Waiting, FileError> {
+fn waiting(
+    row: SuspenseRow,
+    formats: &mut HashMap<Arc<str>, Format>,
+) -> Result<Waiting, FileError> {
     if !formats.contains_key(&row.header) {
         formats.insert(Arc::clone(&row.header), Format::of_header(&row.header)?);
     }
@@ -217,7 +239,10 @@ pub fn of_history(history: &History) -> Result<Waits, LedgerError> {
     let Some(run) = history.runs.last() else { return Ok(Waits::default()) };
     run.check_files(Dataset::Suspense.as_str())?;
     let count: u64 = run.stored(Dataset::Suspense).iter().map(|file| file.rows).sum();
-    Ok(Waits::of(run.files(Dataset::Suspense), usize::try_from(count).expect("a file's rows are counted in 64 bits")))
+    Ok(Waits::of(
+        run.files(Dataset::Suspense),
+        usize::try_from(count).expect("a file's rows are counted in 64 bits"),
+    ))
 }
 
 /// Reads some suspended records, typed; `first` is the number of the first.
@@ -226,12 +251,15 @@ fn read_waiting(waiting: &[Waiting], first: u32, policy: &Policy) -> Calls {
     for (place, record) in (first..).zip(waiting) {
         match (&record.format, record.malformed) {
             (_, Some(content)) => calls.push(&Record { content, ..Record::malformed(b"") }, place),
-            (Format::Csv(header), None) => calls_csv::read_one(&record.record, header, |fields| match fields {
-                Some(fields) => calls.push(&Record::read(&fields, policy), place),
-                None => calls.push(&Record::malformed(record.record.as_bytes()), place),
-            }),
+            (Format::Csv(header), None) => {
+                calls_csv::read_one(&record.record, header, |fields| match fields {
+                    Some(fields) => calls.push(&Record::read(&fields, policy), place),
+                    None => calls.push(&Record::malformed(record.record.as_bytes()), place),
+                });
+            }
             (Format::Json | Format::Parquet | Format::Published, None) => {
-                let _ = calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
+                let _ =
+                    calls_json::push_object(record.record.as_bytes(), place, policy, &mut calls);
             }
         }
         if let (Some(kept), Some(own)) = (&record.price, calls.price.last_mut()) {

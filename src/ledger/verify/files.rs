@@ -19,19 +19,24 @@ use std::path::{Path, PathBuf};
 
 /// Checks that every file of the manifest is as it was written (one that is not `chosen`: has its
 /// size), and that there is no other.
-pub(crate) fn all_there(run: &Run, chosen: impl Fn(&str) -> bool + Sync) -> Result<(), LedgerError> {
+pub(crate) fn all_there(
+    run: &Run,
+    chosen: impl Fn(&str) -> bool + Sync,
+) -> Result<(), LedgerError> {
     let wrong_file = |file: &StoredFile| {
         let path = run.folder.join(&file.path);
         if !chosen(&file.path) {
             let there = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == file.bytes);
-            return (!there).then(|| wrong(&path, format!("is not there with {} bytes", file.bytes)));
+            return (!there)
+                .then(|| wrong(&path, format!("is not there with {} bytes", file.bytes)));
         }
         run.check_stored(file).err().map(LedgerError::from)
     };
     if let Some(error) = run.manifest.files.par_iter().find_map_first(wrong_file) {
         return Err(error);
     }
-    let known: HashSet<PathBuf> = run.manifest.files.iter().map(|file| run.folder.join(&file.path)).collect();
+    let known: HashSet<PathBuf> =
+        run.manifest.files.iter().map(|file| run.folder.join(&file.path)).collect();
     let stray = |path: &Path| !known.contains(path) && path != run.folder.join(FILE_NAME);
     match all_files(&run.folder)?.into_iter().find(|path| stray(path)) {
         Some(path) => Err(wrong(&path, "the run does not know this file")),
@@ -50,13 +55,15 @@ pub(crate) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
                 days[usize::from(*dataset == "legs")].insert(day)
             }
             ["prices", day, "part-0.parquet"] => day.starts_with("date="),
-            ["suspense" | "closed" | "ignored", "part-0.parquet"] | ["ids", "part-0.bin" | "rest-0.bin" | "children-0.bin"] => {
-                true
-            }
+            ["suspense" | "closed" | "ignored", "part-0.parquet"]
+            | ["ids", "part-0.bin" | "rest-0.bin" | "children-0.bin"] => true,
             _ => false,
         };
         if !known {
-            return Err(wrong(&run.folder.join(&file.path), "is no file that a run has, or is named twice"));
+            return Err(wrong(
+                &run.folder.join(&file.path),
+                "is no file that a run has, or is named twice",
+            ));
         }
     }
     if days[0] != days[1] {
@@ -86,7 +93,9 @@ pub(crate) fn no_strays(ledger: &Ledger) -> Result<(), LedgerError> {
     let folders = runs.iter().chain(&undone).chain(&batches).filter(|folder| !is_run_name(folder));
     let files = files.iter().chain(records.iter().filter(|file| !is_record(file))).chain(&others);
     match folders.chain(files).min() {
-        Some(stray) => Err(FileError::new(stray, "is no run and no batch of this ledger").hint("move it away").into()),
+        Some(stray) => Err(FileError::new(stray, "is no run and no batch of this ledger")
+            .hint("move it away")
+            .into()),
         None => Ok(()),
     }
 }
@@ -100,29 +109,42 @@ pub(crate) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
         let m = &run.manifest;
         for hash in [&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten() {
             if !is_there(&folder.join(hash))? {
-                return Err(wrong(&folder.join(hash), format!("is missing; run {} was rated with it", m.run_id)));
+                return Err(wrong(
+                    &folder.join(hash),
+                    format!("is missing; run {} was rated with it", m.run_id),
+                ));
             }
         }
         let Some(hash) = &m.decks_hash else { continue };
         let own_name = m.decks.first().map_or("", |deck| &deck.folder);
         let decks = match known.entry((hash, own_name)) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(DeckEntry::of_all(&decks::archived(&folder.join(hash), own_name)?)),
+            Entry::Vacant(entry) => {
+                entry.insert(DeckEntry::of_all(&decks::archived(&folder.join(hash), own_name)?))
+            }
         };
         if *decks != m.decks {
-            let problem = format!("says that it was rated with {:?}; the archive has {decks:?}", m.decks);
+            let problem =
+                format!("says that it was rated with {:?}; the archive has {decks:?}", m.decks);
             return Err(wrong(&run.folder.join(FILE_NAME), problem));
         }
     }
     for m in history.issued.iter().map(|batch| &batch.manifest) {
         for hash in [&m.accounts_hash, &m.items_hash].into_iter().flatten() {
             if !is_there(&folder.join(hash))? {
-                return Err(wrong(&folder.join(hash), format!("is missing; batch {} was issued with it", m.batch_id)));
+                return Err(wrong(
+                    &folder.join(hash),
+                    format!("is missing; batch {} was issued with it", m.batch_id),
+                ));
             }
         }
     }
     for kept in entries(&folder)?.0 {
-        let name = kept.file_name().expect("an entry of a folder has a name").to_string_lossy().into_owned();
+        let name = kept
+            .file_name()
+            .expect("an entry of a folder has a name")
+            .to_string_lossy()
+            .into_owned();
         let lists = ["trunks.json", "accounts.csv", "items.csv"].map(|list| kept.join(list));
         let list = lists.iter().find(|path| path.is_file());
         let expected = if let Some(path) = list {
@@ -132,7 +154,10 @@ pub(crate) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
             (kept.clone(), files.len(), hash)
         };
         if expected.2 != name {
-            return Err(wrong(&expected.0, format!("is not as it was used: BLAKE3 {}, expected {name}", expected.2)));
+            return Err(wrong(
+                &expected.0,
+                format!("is not as it was used: BLAKE3 {}, expected {name}", expected.2),
+            ));
         }
         if all_files(&kept)?.len() != expected.1 {
             return Err(wrong(&kept, "holds a file that was not archived"));

@@ -14,24 +14,37 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Checks that the ids of a run are those of its log, each with its place.
-pub(crate) fn are_of_the_log(run: &Run, mut found: Vec<(Sid, i32, u32)>) -> Result<(), LedgerError> {
+pub(crate) fn are_of_the_log(
+    run: &Run,
+    mut found: Vec<(Sid, i32, u32)>,
+) -> Result<(), LedgerError> {
     found.sort_unstable();
     let mut stored = Vec::with_capacity(found.len());
     if run.has_ids() {
         let mut file = IdFile::open(&run.folder)?;
         for range in file.ranges() {
-            stored.extend(file.rows(range)?.into_iter().filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))));
+            stored.extend(
+                file.rows(range)?
+                    .into_iter()
+                    .filter_map(|id| id.place.map(|(day, row)| (id.sid, day, row))),
+            );
         }
     }
     if stored == found {
         return Ok(());
     }
-    Err(wrong(&run.folder.join(Dataset::Ids.as_str()), "the ids are not those of the run's call log"))
+    Err(wrong(
+        &run.folder.join(Dataset::Ids.as_str()),
+        "the ids are not those of the run's call log",
+    ))
 }
 
 /// Checks that the children of a run are those of its log, each under its root. (Runs older than
 /// the file of children have none.)
-pub(crate) fn children_are_of_the_log(run: &Run, mut found: Vec<ChildRow>) -> Result<(), LedgerError> {
+pub(crate) fn children_are_of_the_log(
+    run: &Run,
+    mut found: Vec<ChildRow>,
+) -> Result<(), LedgerError> {
     found.sort_unstable();
     if !run.has_children_file() || ChildFile::open(&run.folder)?.all()? == found {
         return Ok(());
@@ -54,7 +67,10 @@ pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
     while let Some(Reverse((sid, number))) = heap.pop() {
         if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
             let (a, b) = (cursors[other].path.display(), cursors[number].path.display());
-            return Err(wrong(&cursors[number].path, format!("a call is booked twice, in {a} and {b}")));
+            return Err(wrong(
+                &cursors[number].path,
+                format!("a call is booked twice, in {a} and {b}"),
+            ));
         }
         last = Some((sid, number));
         heap.extend(cursors[number].next()?.map(|sid| Reverse((sid, number))));
@@ -83,7 +99,11 @@ impl Cursor {
                 return Ok(Some(sid));
             }
             let Some(range) = self.ranges.next() else { return Ok(None) };
-            let booked = IdFile::open(&self.path)?.rows(range)?.into_iter().filter(|id| id.place.is_some()).map(|id| id.sid);
+            let booked = IdFile::open(&self.path)?
+                .rows(range)?
+                .into_iter()
+                .filter(|id| id.place.is_some())
+                .map(|id| id.sid);
             self.slice = booked.collect::<Vec<_>>().into_iter();
         }
     }

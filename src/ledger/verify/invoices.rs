@@ -59,7 +59,13 @@ pub(crate) fn prove(history: &History, with_legs: bool) -> Result<u64, LedgerErr
                     Some(number) => mirrors(history, batch, number, &document),
                     None if with_legs => {
                         let nothing = Sums::default();
-                        bills(batch, entry, &document, sums.get(entry.number.as_str()).unwrap_or(&nothing)).map_err(wrong)
+                        bills(
+                            batch,
+                            entry,
+                            &document,
+                            sums.get(entry.number.as_str()).unwrap_or(&nothing),
+                        )
+                        .map_err(wrong)
                     }
                     None => Ok(()),
                 }
@@ -80,16 +86,23 @@ fn files(batch: &Batch) -> Result<(), LedgerError> {
         if found != *bytes || hash != *blake3 {
             return Err(wrong(
                 &path,
-                format!("is not as it was written: {found} bytes, BLAKE3 {hash}; expected {bytes}, {blake3}"),
+                format!(
+                    "is not as it was written: {found} bytes, BLAKE3 {hash}; expected {bytes}, \
+                     {blake3}"
+                ),
             ));
         }
     }
     let names: Vec<&str> = batch.manifest.files.iter().map(|file| file.path.as_str()).collect();
     let (folders, files) = entries(&batch.folder)?;
-    let stray = |path: &&std::path::PathBuf| path.file_name().is_none_or(|name| *name != *DOCUMENTS && *name != *MANIFEST);
+    let stray = |path: &&std::path::PathBuf| {
+        path.file_name().is_none_or(|name| *name != *DOCUMENTS && *name != *MANIFEST)
+    };
     match folders.iter().chain(files.iter().filter(stray)).min() {
         Some(path) => Err(wrong(path, "the batch does not know this file")),
-        None if names != [DOCUMENTS] => Err(wrong(&batch.folder.join(MANIFEST), format!("names the files {names:?}"))),
+        None if names != [DOCUMENTS] => {
+            Err(wrong(&batch.folder.join(MANIFEST), format!("names the files {names:?}")))
+        }
         None => Ok(()),
     }
 }
@@ -116,19 +129,31 @@ fn is_of_entry(batch: &Batch, entry: &Entry, document: &Document) -> Result<(), 
             entry.corrects.as_deref().unwrap_or("").to_owned(),
             document.corrects.as_ref().map_or("", |c| &c.number).to_owned(),
         ),
-        ("kind", format!("{:?}", m.kind == BatchKind::Credit), format!("{:?}", document.is_credit())),
+        (
+            "kind",
+            format!("{:?}", m.kind == BatchKind::Credit),
+            format!("{:?}", document.is_credit()),
+        ),
     ];
     match pairs.into_iter().find(|(_, stated, found)| stated != found) {
-        Some((what, stated, found)) => Err(format!("its {what} is {found}; the manifest says {stated}")),
+        Some((what, stated, found)) => {
+            Err(format!("its {what} is {found}; the manifest says {stated}"))
+        }
         None => Ok(()),
     }
 }
 
 /// Checks that a credit note takes back an earlier invoice, whole, and once.
-fn mirrors(history: &History, batch: &Batch, number: &str, note: &Document) -> Result<(), LedgerError> {
+fn mirrors(
+    history: &History,
+    batch: &Batch,
+    number: &str,
+    note: &Document,
+) -> Result<(), LedgerError> {
     let path = batch.folder.join(DOCUMENTS);
     let own = note.number.as_deref().unwrap_or("");
-    let before = history.issued.iter().take_while(|other| other.manifest.sequence < batch.manifest.sequence);
+    let before =
+        history.issued.iter().take_while(|other| other.manifest.sequence < batch.manifest.sequence);
     let mut found = false;
     for other in before {
         if other.manifest.entries.iter().any(|entry| entry.corrects.as_deref() == Some(number)) {
@@ -139,7 +164,14 @@ fn mirrors(history: &History, batch: &Batch, number: &str, note: &Document) -> R
             |_, invoice| {
                 found = true;
                 let same = |d: &Document| {
-                    (d.usage.clone(), d.items.clone(), d.taxes.clone(), d.totals.clone(), d.days.clone(), d.buyer.clone())
+                    (
+                        d.usage.clone(),
+                        d.items.clone(),
+                        d.taxes.clone(),
+                        d.totals.clone(),
+                        d.days.clone(),
+                        d.buyer.clone(),
+                    )
                 };
                 if same(&invoice) == same(note) {
                     return Ok(());
@@ -148,7 +180,11 @@ fn mirrors(history: &History, batch: &Batch, number: &str, note: &Document) -> R
             },
         )?;
     }
-    if found { Ok(()) } else { Err(wrong(&path, format!("{own}: credits {number}, which was not issued before it"))) }
+    if found {
+        Ok(())
+    } else {
+        Err(wrong(&path, format!("{own}: credits {number}, which was not issued before it")))
+    }
 }
 
 /// The legs of all invoices, added up by their numbers.
@@ -175,8 +211,16 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
                 let own = month_of(leg.start);
                 for taker in billed_by::billing(claims.on(leg.account, leg.currency), id, own) {
                     let late = (own < month(&taker.batch.manifest.period)).then(|| month_text(own));
-                    let (scenario, service, description) = (leg.scenario, leg.service, leg.description);
-                    let key = (late, scenario.into(), service.into(), description.into(), leg.price.units(), leg.fee.units());
+                    let (scenario, service, description) =
+                        (leg.scenario, leg.service, leg.description);
+                    let key = (
+                        late,
+                        scenario.into(),
+                        service.into(),
+                        description.into(),
+                        leg.price.units(),
+                        leg.fee.units(),
+                    );
                     if !sums.contains_key(&taker.entry.number) {
                         sums.insert(taker.entry.number.clone(), Sums::default());
                     }
@@ -185,7 +229,8 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
                     line.legs += 1;
                     line.seconds += leg.billed;
                     line.amount += i128::from(leg.amount.units());
-                    *of.days.entry(leg.start.div_euclid(DAY)).or_default() += i128::from(leg.amount.units());
+                    *of.days.entry(leg.start.div_euclid(DAY)).or_default() +=
+                        i128::from(leg.amount.units());
                     if !of.runs.contains(id) {
                         of.runs.insert(id.to_owned());
                     }
@@ -208,31 +253,50 @@ fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Resu
     let mut stated: BTreeMap<Key, Sum> = BTreeMap::new();
     for line in &document.usage {
         let UsageLine { late, scenario, service, description, .. } = line;
-        let [price, fee] =
-            [line.price_per_minute, line.connection_fee].map(|v| i64::try_from(scaled(v, PRICE_DECIMALS)).unwrap_or(-1));
-        let key = (late.clone(), scenario.clone(), service.clone(), description.clone(), price, fee);
-        let sum = Sum { legs: line.legs, seconds: line.billed_seconds, amount: scaled(line.amount, AMOUNT_DECIMALS) };
+        let [price, fee] = [line.price_per_minute, line.connection_fee]
+            .map(|v| i64::try_from(scaled(v, PRICE_DECIMALS)).unwrap_or(-1));
+        let key =
+            (late.clone(), scenario.clone(), service.clone(), description.clone(), price, fee);
+        let sum = Sum {
+            legs: line.legs,
+            seconds: line.billed_seconds,
+            amount: scaled(line.amount, AMOUNT_DECIMALS),
+        };
         if line.billed_minutes != billed_minutes(line.billed_seconds) {
-            return Err(format!("{} seconds are not {} minutes", line.billed_seconds, line.billed_minutes));
+            return Err(format!(
+                "{} seconds are not {} minutes",
+                line.billed_seconds, line.billed_minutes
+            ));
         }
         if stated.insert(key, sum).is_some() {
             return Err(format!("has two lines for {description} at {}", line.price_per_minute));
         }
     }
-    let shown =
-        |sum: Option<&Sum>| sum.map_or("none".to_owned(), |s| format!("{} legs, {} s, {}e-8", s.legs, s.seconds, s.amount));
+    let shown = |sum: Option<&Sum>| {
+        sum.map_or("none".to_owned(), |s| {
+            format!("{} legs, {} s, {}e-8", s.legs, s.seconds, s.amount)
+        })
+    };
     let keys: BTreeSet<&Key> = stated.keys().chain(sums.lines.keys()).collect();
     if let Some(key) = keys.into_iter().find(|key| stated.get(*key) != sums.lines.get(*key)) {
         let (found, expected) = (shown(stated.get(key)), shown(sums.lines.get(key)));
-        return Err(format!("the line {} {} {} says {found}; its legs are {expected}", key.1, key.2, key.3));
+        return Err(format!(
+            "the line {} {} {} says {found}; its legs are {expected}",
+            key.1, key.2, key.3
+        ));
     }
-    let days = document.days.iter().map(|day| (day.date.clone(), scaled(day.amount, AMOUNT_DECIMALS)));
+    let days =
+        document.days.iter().map(|day| (day.date.clone(), scaled(day.amount, AMOUNT_DECIMALS)));
     let found = sums.days.iter().map(|(day, amount)| (crate::time::date_text(day * DAY), *amount));
     if !days.eq(found) {
         return Err("its days are not those of its legs".to_owned());
     }
-    let runs: BTreeSet<&str> =
-        entry.runs.iter().filter_map(|at| batch.manifest.runs.get(*at)).map(|run| run.run_id.as_str()).collect();
+    let runs: BTreeSet<&str> = entry
+        .runs
+        .iter()
+        .filter_map(|at| batch.manifest.runs.get(*at))
+        .map(|run| run.run_id.as_str())
+        .collect();
     if runs != sums.runs.iter().map(String::as_str).collect() || runs.len() != entry.runs.len() {
         return Err(format!("says that it bills runs {runs:?}; its legs are in {:?}", sums.runs));
     }
@@ -244,11 +308,17 @@ fn runs_are_counted(batch: &Batch, sums: &HashMap<String, Sums>) -> Result<(), L
     if batch.manifest.kind == BatchKind::Credit {
         return Ok(());
     }
-    let legs = |entry: &Entry| sums.get(&entry.number).map_or(0, |sums| sums.lines.values().map(|line| line.legs).sum::<u64>());
+    let legs = |entry: &Entry| {
+        sums.get(&entry.number)
+            .map_or(0, |sums| sums.lines.values().map(|line| line.legs).sum::<u64>())
+    };
     let found: u64 = batch.manifest.entries.iter().map(legs).sum();
     let stated: u64 = batch.manifest.runs.iter().flat_map(|run| run.legs.values()).sum();
     if found == stated {
         return Ok(());
     }
-    Err(wrong(&batch.folder.join(MANIFEST), format!("says that it bills {stated} legs; its invoices bill {found}")))
+    Err(wrong(
+        &batch.folder.join(MANIFEST),
+        format!("says that it bills {stated} legs; its invoices bill {found}"),
+    ))
 }

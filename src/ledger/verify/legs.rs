@@ -36,18 +36,30 @@ impl<'a> Tariffs<'a> {
         let setting = |name: &str| m.policy.get(name).map_or("", String::as_str);
         let (decimals, rounding) = (setting("money.leg_decimals"), setting("money.leg_rounding"));
         let own_name = m.decks.first().map_or("", |deck| deck.folder.as_str());
-        let no_decks = || wrong(&run.folder.join(FILE_NAME), "has calls, and does not say which decks they were rated with");
+        let no_decks = || {
+            wrong(
+                &run.folder.join(FILE_NAME),
+                "has calls, and does not say which decks they were rated with",
+            )
+        };
         let decks = m.decks_hash.as_deref().ok_or_else(no_decks)?;
         let withheld = setting("input.withheld_numbers");
-        let key = format!("{decks} {:?} {own_name} {decimals} {rounding} {withheld}", m.accounts_hash);
+        let key =
+            format!("{decks} {:?} {own_name} {decimals} {rounding} {withheld}", m.accounts_hash);
         if !self.known.contains_key(&key) {
             let folder = self.ledger.archive_folder().join(decks);
             let (files, _) = decks::archived_files(&folder)?;
-            let accounts = m.accounts_hash.as_ref().map(|hash| self.ledger.archive_folder().join(hash).join("accounts.csv"));
+            let accounts = m
+                .accounts_hash
+                .as_ref()
+                .map(|hash| self.ledger.archive_folder().join(hash).join("accounts.csv"));
             let accounts = accounts.map(|path| read_text(&path)).transpose()?;
-            let digits = decimals.parse().map_err(|_| wrong(&run.folder.join(FILE_NAME), "does not say how legs are rounded"))?;
+            let digits = decimals.parse().map_err(|_| {
+                wrong(&run.folder.join(FILE_NAME), "does not say how legs are rounded")
+            })?;
             let tariff = Tariff::load(&files, own_name, accounts.as_deref(), digits, rounding);
-            let tariff = tariff.map_err(|e| wrong(&folder, e))?.with_withheld(withheld.split_whitespace());
+            let tariff =
+                tariff.map_err(|e| wrong(&folder, e))?.with_withheld(withheld.split_whitespace());
             self.known.insert(key.clone(), tariff);
         }
         Ok(&self.known[&key])
@@ -61,16 +73,24 @@ const ROOT_TEXTS: [&str; 4] = ["account_sid", "scenario", "from", "to"];
 
 impl Roots {
     /// Searches the run itself, and then the runs that it depends on.
-    pub(crate) fn of_run(history: &History, run: &Run, parts: &[&Part<'_>]) -> Result<Self, LedgerError> {
+    pub(crate) fn of_run(
+        history: &History,
+        run: &Run,
+        parts: &[&Part<'_>],
+    ) -> Result<Self, LedgerError> {
         let mut wanted: Vec<Sid> = Vec::new();
         for part in parts {
             let frame = frame(&part.path(Dataset::Calls), &["parent_call_sid"])?;
-            wanted.extend(text(&frame, "parent_call_sid").iter().flatten().map(|sid| Sid::of(sid).0));
+            wanted
+                .extend(text(&frame, "parent_call_sid").iter().flatten().map(|sid| Sid::of(sid).0));
         }
         wanted.par_sort_unstable();
         wanted.dedup();
         let mut roots = HashMap::new();
-        let earlier = history.runs.iter().filter(|other| run.manifest.stands_on.contains(&other.manifest.run_id));
+        let earlier = history
+            .runs
+            .iter()
+            .filter(|other| run.manifest.stands_on.contains(&other.manifest.run_id));
         for run in std::iter::once(run).chain(earlier) {
             if wanted.is_empty() {
                 break;
@@ -85,7 +105,9 @@ impl Roots {
                 let path = run.file_of_day(Dataset::Calls, i64::from(day));
                 let frame = frame(&path, &ROOT_TEXTS)?;
                 let texts = Rows::new(&path, 0, &frame).texts(ROOT_TEXTS);
-                for (row, sid) in rows.into_iter().filter(|(row, _)| (*row as usize) < frame.height()) {
+                for (row, sid) in
+                    rows.into_iter().filter(|(row, _)| (*row as usize) < frame.height())
+                {
                     roots.insert(sid, texts.row(row as usize).map(str::to_owned));
                 }
             }
@@ -127,12 +149,24 @@ struct Legs<'a> {
     rows: usize,
 }
 
-const LEG_NUMBERS: [&str; 8] =
-    ["leg", "deck_line", "start_time", "duration_seconds", "billed_seconds", "price_per_minute", "connection_fee", "amount"];
+const LEG_NUMBERS: [&str; 8] = [
+    "leg",
+    "deck_line",
+    "start_time",
+    "duration_seconds",
+    "billed_seconds",
+    "price_per_minute",
+    "connection_fee",
+    "amount",
+];
 
 impl<'a> Legs<'a> {
     fn of(rows: &Rows<'a>) -> Result<Self, LedgerError> {
-        Ok(Self { texts: rows.texts(LEG_TEXTS), numbers: rows.longs(LEG_NUMBERS)?, rows: rows.height() })
+        Ok(Self {
+            texts: rows.texts(LEG_TEXTS),
+            numbers: rows.longs(LEG_NUMBERS)?,
+            rows: rows.height(),
+        })
     }
 
     /// A leg, with its call's id, its trunk and its run.
@@ -156,7 +190,8 @@ impl<'a> Legs<'a> {
             currency,
             run_id,
         ] = self.texts.row(row);
-        let [leg, deck_line, start, duration, billed, price, fee, amount] = self.numbers.row(row)?;
+        let [leg, deck_line, start, duration, billed, price, fee, amount] =
+            self.numbers.row(row)?;
         let leg = Leg {
             leg,
             service,
@@ -253,7 +288,11 @@ impl<'a> Calls<'a> {
 
 /// Recomputes the legs of all calls of a part. Both files have one order, so one walk pairs them: a
 /// group of calls at a time, with the legs that they may have.
-pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Result<Sums, LedgerError> {
+pub(crate) fn prove_part(
+    part: &Part<'_>,
+    tariff: &Tariff,
+    roots: &Roots,
+) -> Result<Sums, LedgerError> {
     let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
     let columns = [&CALL_TEXTS[..], &CALL_NUMBERS].concat();
     let (calls_file, legs_file) = (Footer::of(&calls_path)?, Footer::of(&legs_path)?);
@@ -276,12 +315,19 @@ pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
                     break;
                 }
                 if trunk != names[0] || run != part.run.manifest.run_id {
-                    return Err(wrong(&legs_path, format!("call {sid}: the leg has trunk {trunk:?} and run {run:?}")));
+                    return Err(wrong(
+                        &legs_path,
+                        format!("call {sid}: the leg has trunk {trunk:?} and run {run:?}"),
+                    ));
                 }
                 own.push(leg);
                 at += 1;
             }
-            let root = if call.parent_call_sid.is_empty() { None } else { roots.get(call.parent_call_sid) };
+            let root = if call.parent_call_sid.is_empty() {
+                None
+            } else {
+                roots.get(call.parent_call_sid)
+            };
             if let Err(difference) = tariff.check(&call, root.as_ref(), &own) {
                 let path = if difference.leg.is_some() { &legs_path } else { &calls_path };
                 return Err(wrong(path, format!("call {}: {difference}", call.call_sid)));
@@ -292,7 +338,10 @@ pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
         if rows < ROWS {
             if at < legs.rows {
                 let [sid, ..] = legs.texts.row(at);
-                return Err(wrong(&legs_path, format!("has a leg of {sid}, which is not at its place in the call log")));
+                return Err(wrong(
+                    &legs_path,
+                    format!("has a leg of {sid}, which is not at its place in the call log"),
+                ));
             }
             return Ok(sums);
         }
@@ -302,14 +351,21 @@ pub(crate) fn prove_part(part: &Part<'_>, tariff: &Tariff, roots: &Roots) -> Res
 
 /// Checks the columns that no price depends on, but an auditor reads: the run, the direction of a
 /// root, the day.
-fn check_names(part: &Part<'_>, call: &Call<'_>, [_, direction, run]: [&str; 3]) -> Result<(), String> {
+fn check_names(
+    part: &Part<'_>,
+    call: &Call<'_>,
+    [_, direction, run]: [&str; 3],
+) -> Result<(), String> {
     let expected = match call.scenario {
         "termination" => "trunking-terminating",
         "origination" => "trunking-originating",
         _ => direction,
     };
     if run != part.run.manifest.run_id || direction != expected {
-        return Err(format!("call {}: its run is {run:?}, its direction {direction:?}", call.call_sid));
+        return Err(format!(
+            "call {}: its run is {run:?}, its direction {direction:?}",
+            call.call_sid
+        ));
     }
     if time::day(call.start) != part.day {
         return Err(format!("call {} starts on another day", call.call_sid));

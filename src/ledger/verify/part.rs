@@ -32,7 +32,9 @@ impl Part<'_> {
 
     pub(crate) fn is_file(&self, folder: &Path, file: &str) -> bool {
         let date = format!("/date={}/", time::date_text(self.day * DAY));
-        self.run.folder == folder && (file.starts_with("legs/") || file.starts_with("calls/")) && file.contains(&date)
+        self.run.folder == folder
+            && (file.starts_with("legs/") || file.starts_with("calls/"))
+            && file.contains(&date)
     }
 }
 
@@ -52,13 +54,20 @@ impl Sums {
     pub(crate) fn add(&mut self, call: &Call<'_>, legs: &[Leg<'_>], (day, row): (i64, usize)) {
         self.calls += 1;
         self.legs += legs.len() as u64;
-        let count = ManifestCount { records: 1, seconds: must_fit(call.duration, "an audited call has no negative duration") };
+        let count = ManifestCount {
+            records: 1,
+            seconds: must_fit(call.duration, "an audited call has no negative duration"),
+        };
         let class = entry(&mut self.classes, call.class);
         *class = class.plus(count);
         if !legs.is_empty() {
-            *entry(&mut self.amount, call.currency) += legs.iter().map(|leg| leg.amount).sum::<i128>();
+            *entry(&mut self.amount, call.currency) +=
+                legs.iter().map(|leg| leg.amount).sum::<i128>();
         }
-        let (day, row) = (must_fit(day, "a day fits 32 bits"), must_fit(row, "a row of a day's log fits 32 bits"));
+        let (day, row) = (
+            must_fit(day, "a day fits 32 bits"),
+            must_fit(row, "a row of a day's log fits 32 bits"),
+        );
         self.ids.push((Sid::of(call.call_sid).0, day, row));
         if !call.parent_call_sid.is_empty() {
             self.children.push(ChildRow { root: Sid::of(call.parent_call_sid).0, day, row });

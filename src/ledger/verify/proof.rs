@@ -49,7 +49,11 @@ pub struct Proof {
 ///
 /// # Errors
 /// The first error and its place; or that a run was undone while it was proved.
-pub fn prove(ledger: &Ledger, sample: Option<u64>, since: Option<&str>) -> Result<Proof, LedgerError> {
+pub fn prove(
+    ledger: &Ledger,
+    sample: Option<u64>,
+    since: Option<&str>,
+) -> Result<Proof, LedgerError> {
     let mut catalog = catalog::Stored::read(ledger)?;
     loop {
         let history = ledger.history()?;
@@ -89,19 +93,28 @@ fn prove_history(
     proof.notes.extend(catalog.verify(history)?);
     balance(history)?;
     for run in &history.runs {
-        let known = |id: &String| history.manifests().any(|m| m.run_id == *id && m.sequence < run.manifest.sequence);
+        let known = |id: &String| {
+            history.manifests().any(|m| m.run_id == *id && m.sequence < run.manifest.sequence)
+        };
         if let Some(other) = run.manifest.stands_on.iter().find(|id| !known(id)) {
-            return Err(wrong(&run.folder.join(FILE_NAME), format!("says that it stands on {other}, which is no earlier run")));
+            return Err(wrong(
+                &run.folder.join(FILE_NAME),
+                format!("says that it stands on {other}, which is no earlier run"),
+            ));
         }
         files::are_of_a_run(run)?;
     }
-    let parts: Vec<Part<'_>> = history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
+    let parts: Vec<Part<'_>> =
+        history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
     proof.all_calls = parts.iter().map(|part| part.rows).sum();
     proof.waiting = history.last().map_or(0, |last| last.suspense.closing.records);
     let chosen = sample.map(|calls| choose(&parts, calls));
     files::no_strays(ledger)?;
-    let is_chosen =
-        |folder: &Path, file: &str| chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|at| parts[*at].is_file(folder, file)));
+    let is_chosen = |folder: &Path, file: &str| {
+        chosen
+            .as_ref()
+            .is_none_or(|chosen| chosen.iter().any(|at| parts[*at].is_file(folder, file)))
+    };
     for run in history.all_runs() {
         files::all_there(run, |file| is_chosen(&run.folder, file))?;
     }
@@ -110,7 +123,10 @@ fn prove_history(
     for (number, run) in history.runs.iter().enumerate() {
         let own: Vec<&Part<'_>> = (0..)
             .zip(&parts)
-            .filter(|(at, part)| part.run_number == number && chosen.as_ref().is_none_or(|chosen| chosen.contains(at)))
+            .filter(|(at, part)| {
+                part.run_number == number
+                    && chosen.as_ref().is_none_or(|chosen| chosen.contains(at))
+            })
             .map(|(_, part)| part)
             .collect();
         prove_run(history, run, &own, &mut tariffs, sample.is_none(), &mut proof)?;
@@ -134,30 +150,53 @@ fn of_class(counts: &BTreeMap<String, ManifestCount>, name: &str) -> ManifestCou
 }
 
 fn counts(manifest: &Manifest, names: &[&str]) -> ManifestCount {
-    names.iter().map(|name| count(manifest, name)).fold(ManifestCount::default(), ManifestCount::plus)
+    names
+        .iter()
+        .map(|name| count(manifest, name))
+        .fold(ManifestCount::default(), ManifestCount::plus)
 }
 
 /// Checks that records and seconds are conserved, run by run and in all, and that each run opens
 /// with the suspense that the run before closed with.
 fn balance(history: &History) -> Result<(), LedgerError> {
     const ENDS: [&str; 5] = ["rated", "free", "duplicate", "ignored", "closed"];
-    let (mut read, mut ended, mut waiting) = (ManifestCount::default(), ManifestCount::default(), ManifestCount::default());
+    let (mut read, mut ended, mut waiting) =
+        (ManifestCount::default(), ManifestCount::default(), ManifestCount::default());
     for run in &history.runs {
         let m = &run.manifest;
         let path = run.folder.join(FILE_NAME);
-        let (inward, outward) = (counts(m, &["read", "retried"]), counts(m, &ENDS).plus(count(m, "suspended")));
+        let (inward, outward) =
+            (counts(m, &["read", "retried"]), counts(m, &ENDS).plus(count(m, "suspended")));
         if inward != outward {
             return Err(wrong(&path, format!("{inward:?} came in, {outward:?} came out")));
         }
-        if !m.suspense.balances() || m.suspense.opening != waiting || m.suspense.opening != count(m, "retried") {
-            return Err(wrong(&path, format!("suspense does not balance: {waiting:?} waited, the run says {:?}", m.suspense)));
+        if !m.suspense.balances()
+            || m.suspense.opening != waiting
+            || m.suspense.opening != count(m, "retried")
+        {
+            return Err(wrong(
+                &path,
+                format!(
+                    "suspense does not balance: {waiting:?} waited, the run says {:?}",
+                    m.suspense
+                ),
+            ));
         }
         if m.suspense.closing != count(m, "suspended") || m.suspense.closed != count(m, "closed") {
-            return Err(wrong(&path, format!("suspense {:?} is not what the counts say: {:?}", m.suspense, m.counts)));
+            return Err(wrong(
+                &path,
+                format!("suspense {:?} is not what the counts say: {:?}", m.suspense, m.counts),
+            ));
         }
         let rows = m.inputs.iter().fold(0_u64, |sum, file| sum.saturating_add(file.rows));
         if rows != count(m, "read").records {
-            return Err(wrong(&path, format!("its files had {rows} records; it says that {:?} were read", count(m, "read"))));
+            return Err(wrong(
+                &path,
+                format!(
+                    "its files had {rows} records; it says that {:?} were read",
+                    count(m, "read")
+                ),
+            ));
         }
         let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve);
         let reads = matches!(m.kind, RunKind::Run | RunKind::Import);
@@ -166,12 +205,18 @@ fn balance(history: &History) -> Result<(), LedgerError> {
             || decided && !m.decks.is_empty()
             || (m.kind == RunKind::Import) != m.imported.is_some()
         {
-            return Err(wrong(&path, format!("says that it is a {}, and has what such a run has not", m.kind.as_str())));
+            return Err(wrong(
+                &path,
+                format!("says that it is a {}, and has what such a run has not", m.kind.as_str()),
+            ));
         }
         waiting = m.suspense.closing;
         (read, ended) = (read.plus(count(m, "read")), ended.plus(counts(m, &ENDS)));
         if read != ended.plus(waiting) {
-            return Err(wrong(&path, format!("up to this run {read:?} were read; {ended:?} ended and {waiting:?} wait")));
+            return Err(wrong(
+                &path,
+                format!("up to this run {read:?} were read; {ended:?} ended and {waiting:?} wait"),
+            ));
         }
     }
     Ok(())
@@ -194,7 +239,11 @@ fn parts_of(run_number: usize, run: &Run) -> Vec<Part<'_>> {
 /// names.
 fn choose(parts: &[Part<'_>], calls: u64) -> BTreeSet<usize> {
     let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|at| blake3::hash(parts[*at].path(Dataset::Calls).to_string_lossy().as_bytes()).to_hex().to_string());
+    order.sort_by_key(|at| {
+        blake3::hash(parts[*at].path(Dataset::Calls).to_string_lossy().as_bytes())
+            .to_hex()
+            .to_string()
+    });
     let mut sum = 0;
     let enough = |at: &usize| {
         let open = sum < calls;
@@ -216,7 +265,9 @@ fn prove_run(
     if !parts.is_empty() {
         let roots = Roots::of_run(history, run, parts)?;
         let tariff = tariffs.of(run)?;
-        for proved in parts.par_iter().map(|part| prove_part(part, tariff, &roots)).collect::<Vec<_>>() {
+        for proved in
+            parts.par_iter().map(|part| prove_part(part, tariff, &roots)).collect::<Vec<_>>()
+        {
             sums.merge(proved?);
         }
     }
@@ -227,7 +278,8 @@ fn prove_run(
         ids::are_of_the_log(run, sums.ids)?;
         ids::children_are_of_the_log(run, sums.children)?;
         for (currency, amount) in &run.manifest.amount {
-            let units = decimal_units(amount).ok_or_else(|| wrong(&run.folder.join(FILE_NAME), format!("{amount} is no sum")))?;
+            let units = decimal_units(amount)
+                .ok_or_else(|| wrong(&run.folder.join(FILE_NAME), format!("{amount} is no sum")))?;
             *proof.amount.entry(currency.clone()).or_default() += units;
         }
         check_suspense(run)?;
@@ -244,16 +296,25 @@ fn decimal_units(text: &str) -> Option<i128> {
 
 fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
     let path = run.folder.join(FILE_NAME);
-    let amount: BTreeMap<String, String> =
-        sums.amount.iter().map(|(currency, sum)| (currency.clone(), decimal_text(*sum, AMOUNT_DECIMALS, 5))).collect();
+    let amount: BTreeMap<String, String> = sums
+        .amount
+        .iter()
+        .map(|(currency, sum)| (currency.clone(), decimal_text(*sum, AMOUNT_DECIMALS, 5)))
+        .collect();
     if amount != run.manifest.amount || sums.legs != run.manifest.legs {
         let (legs, stated) = (run.manifest.legs, &run.manifest.amount);
-        return Err(wrong(&path, format!("the legs are {}, {amount:?}; it says {legs}, {stated:?}", sums.legs)));
+        return Err(wrong(
+            &path,
+            format!("the legs are {}, {amount:?}; it says {legs}, {stated:?}", sums.legs),
+        ));
     }
     for class in ["rated", "free"] {
         let (found, stated) = (of_class(&sums.classes, class), count(&run.manifest, class));
         if found != stated {
-            return Err(wrong(&path, format!("the {class} calls are {found:?}; it says {stated:?}")));
+            return Err(wrong(
+                &path,
+                format!("the {class} calls are {found:?}; it says {stated:?}"),
+            ));
         }
     }
     Ok(())
@@ -279,14 +340,19 @@ fn check_ignored(run: &Run) -> Result<(), LedgerError> {
         return Ok(());
     }
     let path = run.folder.join(Dataset::Ignored.as_str());
-    Err(wrong(&path, format!("holds {found:?}; the manifest says {stated:?}, and {counted} ignored in all")))
+    Err(wrong(
+        &path,
+        format!("holds {found:?}; the manifest says {stated:?}, and {counted} ignored in all"),
+    ))
 }
 
 /// Checks that suspended and closed records are as many as the manifest says, with as many seconds;
 /// suspended ones also by reason.
 fn check_suspense(run: &Run) -> Result<(), LedgerError> {
-    for (dataset, stated) in [(Dataset::Suspense, run.manifest.suspense.closing), (Dataset::Closed, run.manifest.suspense.closed)]
-    {
+    for (dataset, stated) in [
+        (Dataset::Suspense, run.manifest.suspense.closing),
+        (Dataset::Closed, run.manifest.suspense.closed),
+    ] {
         let mut found = ManifestCount::default();
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         read::each_suspended(run, dataset, |rows| {

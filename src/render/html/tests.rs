@@ -11,7 +11,8 @@ fn page(document: &Document) -> String {
 /// The readable text of a page: no tags, no style.
 fn read(html: &str) -> String {
     let body = html.split_once("</head>").expect("a head").1;
-    let text: String = body.split('<').map(|part| part.split_once('>').map_or("", |(_, text)| text)).collect();
+    let text: String =
+        body.split('<').map(|part| part.split_once('>').map_or("", |(_, text)| text)).collect();
     text.replace("&nbsp;", " ")
 }
 
@@ -28,7 +29,8 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn every_value_stands_on_the_page_as_the_document_has_it() {
     for (currency, lines) in [("EUR", 3), ("JPY", 12), ("KWD", 60)] {
         let mut document = samples::invoice(currency, lines);
-        document.totals.total = "1234567.89".parse().map(crate::document::Exact).expect("a decimal");
+        document.totals.total =
+            "1234567.89".parse().map(crate::document::Exact).expect("a decimal");
         let text = read(&page(&document));
         let t = &document.totals;
         for amount in [t.usage, t.items, t.sum, t.rounding, t.net, t.tax, t.total] {
@@ -36,12 +38,27 @@ fn every_value_stands_on_the_page_as_the_document_has_it() {
         }
         for line in &document.usage {
             let (minutes, price) = (&line.billed_minutes, line.price_per_minute);
-            assert!(text.contains(&format!("{}{}{minutes}{price}{}\n", line.description, line.calls, line.amount)), "{line:?}");
+            assert!(
+                text.contains(&format!(
+                    "{}{}{minutes}{price}{}\n",
+                    line.description, line.calls, line.amount
+                )),
+                "{line:?}"
+            );
         }
         for item in &document.items {
-            assert!(text.contains(&format!("{}{}{}{}\n", item.description, item.quantity, item.unit_price, item.amount)));
+            assert!(text.contains(&format!(
+                "{}{}{}{}\n",
+                item.description, item.quantity, item.unit_price, item.amount
+            )));
         }
-        for expected in ["INV-2026-000001", "15 December 2026", "Nordwind Logistik GmbH", "DE02120300000000202051", "VAT 19 %"] {
+        for expected in [
+            "INV-2026-000001",
+            "15 December 2026",
+            "Nordwind Logistik GmbH",
+            "DE02120300000000202051",
+            "VAT 19 %",
+        ] {
             assert!(text.contains(expected), "{expected}");
         }
     }
@@ -51,13 +68,21 @@ fn every_value_stands_on_the_page_as_the_document_has_it() {
 fn late_lines_stand_under_their_month() {
     let text = read(&page(&samples::invoice("EUR", 9)));
     let late = text.find("Calls of an earlier period: 2026-10").expect("a heading");
-    assert!(text.find("destination 8").expect("a line") < late && late < text.find("destination 6").expect("a late line"));
+    assert!(
+        text.find("destination 8").expect("a line") < late
+            && late < text.find("destination 6").expect("a late line")
+    );
 }
 
 #[test]
 fn kinds_say_what_they_are() {
     let invoice = samples::invoice("EUR", 3);
-    let text = read(&page(&credit_note(&invoice, "CN-1".into(), "2026-12-03".into(), "The wrong buyer.".into())));
+    let text = read(&page(&credit_note(
+        &invoice,
+        "CN-1".into(),
+        "2026-12-03".into(),
+        "The wrong buyer.".into(),
+    )));
     for expected in [
         "Credit note CN-1",
         "Takes back invoice INV-2026-000001 of 1 December 2026, whole. Reason: The wrong buyer.",
@@ -67,7 +92,11 @@ fn kinds_say_what_they_are() {
     }
     assert!(!text.contains("Payment") && !text.contains("DE0212"), "nothing is to be paid");
     let text = read(&page(&Document { kind: Kind::Draft, number: None, ..invoice.clone() }));
-    assert!(text.contains("Draft – not an invoice") && text.contains("Would be due") && !text.contains("Amount due"));
+    assert!(
+        text.contains("Draft – not an invoice")
+            && text.contains("Would be due")
+            && !text.contains("Amount due")
+    );
     let text = read(&page(&Document { supplementary: true, ..invoice.clone() }));
     assert!(text.contains("Supplementary invoice INV-2026-000001") && text.contains("came late"));
     assert!(!read(&page(&invoice)).contains("came late"));
@@ -78,7 +107,11 @@ fn a_page_is_one_file_that_loads_and_runs_nothing() {
     for lines in [0, 3, 60] {
         let html = page(&samples::invoice("EUR", lines));
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">\n"), "{}", &html[..80]);
-        assert!(html.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""));
+        assert!(
+            html.contains(
+                "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""
+            )
+        );
         for absent in ["<script", "src=", "url(", "@import", "href=\"h", "javascript:"] {
             assert!(!html.contains(absent), "{absent}");
         }
@@ -95,12 +128,21 @@ fn charts_are_drawn_where_there_is_something_to_show() {
 #[test]
 fn a_users_template_replaces_one_by_its_name() {
     let document = samples::invoice("EUR", 3);
-    let folder_of_page = folder(&[("invoice.html", "<p>{{ document.number }} {{ document.totals.total|digits }}</p>")]);
+    let folder_of_page = folder(&[(
+        "invoice.html",
+        "<p>{{ document.number }} {{ document.totals.total|digits }}</p>",
+    )]);
     let pages = Pages::new(Some(folder_of_page.path())).expect("templates");
     assert_eq!(pages.html(&document, None).expect("a page"), "<p>INV-2026-000001 59.70</p>");
     let folder_of_style = folder(&[("style.css", ":root { --accent: red }")]);
-    let html = Pages::new(Some(folder_of_style.path())).expect("templates").html(&document, None).expect("a page");
-    assert!(html.contains("<style>\n:root { --accent: red }</style>") && html.contains("Nordwind"), "{html}");
+    let html = Pages::new(Some(folder_of_style.path()))
+        .expect("templates")
+        .html(&document, None)
+        .expect("a page");
+    assert!(
+        html.contains("<style>\n:root { --accent: red }</style>") && html.contains("Nordwind"),
+        "{html}"
+    );
 }
 
 /// The first line of an error, and its hint.
@@ -121,19 +163,36 @@ fn refused(name: &str, text: &str) -> String {
 fn a_broken_template_is_named_with_its_line() {
     for (text, expected) in [
         ("a\n{% if %}", "FOLDER/invoice.html:2: the template cannot be used: syntax error"),
-        ("a\n\n{{ document.totl }}", "FOLDER/invoice.html:3: the template cannot be used: undefined value"),
+        (
+            "a\n\n{{ document.totl }}",
+            "FOLDER/invoice.html:3: the template cannot be used: undefined value",
+        ),
         ("{{ 1|money }}", "FOLDER/invoice.html:1: the template cannot be used: unknown filter"),
-        ("{{ document.totals.total|digits", "FOLDER/invoice.html:1: the template cannot be used: syntax error"),
+        (
+            "{{ document.totals.total|digits",
+            "FOLDER/invoice.html:1: the template cannot be used: syntax error",
+        ),
     ] {
         let found = refused("invoice.html", text);
         assert!(found.starts_with(expected), "{found}");
     }
     let style = refused("style.css", "a {}\n</STYLE><script>");
-    assert_eq!(style, "FOLDER/style.css:2: found `</style`; expected CSS only, which stands inside of a page");
+    assert_eq!(
+        style,
+        "FOLDER/style.css:2: found `</style`; expected CSS only, which stands inside of a page"
+    );
     let folder = folder(&[("Invoice.htm", "")]);
     let error = Pages::new(Some(folder.path())).expect_err("no template").to_string();
-    assert!(error.ends_with("has no template; expected a folder with one of invoice.html, style.css"), "{error}");
-    assert!(Pages::new(Some(Path::new("/no/such/folder"))).expect_err("none").to_string().contains("is no folder"));
+    assert!(
+        error.ends_with("has no template; expected a folder with one of invoice.html, style.css"),
+        "{error}"
+    );
+    assert!(
+        Pages::new(Some(Path::new("/no/such/folder")))
+            .expect_err("none")
+            .to_string()
+            .contains("is no folder")
+    );
 }
 
 /// Nested loops are stopped, and an endless page is refused before it fills the memory.
@@ -144,7 +203,10 @@ fn a_template_has_limits() {
     let mut templates = environment(Some(folder.path())).expect("templates");
     templates.environment.set_fuel(Some(10_000));
     let error = templates.fill(INVOICE, ()).expect_err("a limit").to_string();
-    assert!(error.contains("invoice.html:1: the template cannot be used: engine ran out of fuel"), "{error}");
+    assert!(
+        error.contains("invoice.html:1: the template cannot be used: engine ran out of fuel"),
+        "{error}"
+    );
     let mut page = Page { bytes: Vec::new(), most: 4 };
     assert_eq!((page.write(b"abcd").expect("room"), page.write(b"e").is_err()), (4, true));
 }
@@ -153,7 +215,8 @@ fn a_template_has_limits() {
 #[test]
 fn a_template_that_is_a_link_out_of_its_folder_is_refused() {
     let (elsewhere, linked) = (folder(&[("secret", "key")]), folder(&[("own.html", "<p>own</p>")]));
-    std::os::unix::fs::symlink(elsewhere.path().join("secret"), linked.path().join(INVOICE)).expect("a link");
+    std::os::unix::fs::symlink(elsewhere.path().join("secret"), linked.path().join(INVOICE))
+        .expect("a link");
     let error = environment(Some(linked.path())).expect_err("a link").to_string();
     assert!(error.contains("invoice.html: is a link out of the folder of templates"), "{error}");
     std::fs::remove_file(linked.path().join(INVOICE)).expect("it is removed");
@@ -180,11 +243,19 @@ fn nothing_in_a_template_turns_escaping_off() {
         format!("{{{{ {name}|date ~ {name} }}}}"),
         format!("{{{{ style|replace('color', {name}) }}}}"),
         "{{ document.notes }}{{ document }}".to_owned(),
-        format!("{{{{ {name}|digits }}}}{{{{ {name}|time }}}}{{{{ {name}|scenario }}}}{{{{ {name}|tax }}}}"),
+        format!(
+            "{{{{ {name}|digits }}}}{{{{ {name}|time }}}}{{{{ {name}|scenario }}}}{{{{ {name}|tax }}}}"
+        ),
     ] {
         let folder = folder(&[("invoice.html", &template), ("style.css", "a{color:red}")]);
-        let html = Pages::new(Some(folder.path())).expect("templates").html(&document, None).expect("a page");
-        assert!(!html.to_lowercase().contains("<b>") && !html.contains("<i>") && !html.contains("<s>"), "{template}: {html}");
+        let html = Pages::new(Some(folder.path()))
+            .expect("templates")
+            .html(&document, None)
+            .expect("a page");
+        assert!(
+            !html.to_lowercase().contains("<b>") && !html.contains("<i>") && !html.contains("<s>"),
+            "{template}: {html}"
+        );
         assert!(html.contains("&lt;") && !html.contains('\u{202e}'), "{template}: {html}");
     }
 }
@@ -202,7 +273,11 @@ fn digits_are_set_apart_and_stay_what_they_are() {
         ("-", "-"),
     ] {
         let html = digits(text);
-        assert_eq!(html.replace("<span class=\"gap\">", "").replace("</span>", " "), expected, "{html}");
+        assert_eq!(
+            html.replace("<span class=\"gap\">", "").replace("</span>", " "),
+            expected,
+            "{html}"
+        );
     }
     assert_eq!(blocks("DE0212"), "<span class=\"gap\">DE02</span>12");
     assert_eq!(blocks("DE02 1203"), "DE02 1203");
@@ -212,7 +287,10 @@ fn digits_are_set_apart_and_stay_what_they_are() {
 #[test]
 fn dates_are_words_and_what_is_none_stays() {
     assert_eq!(date("2026-12-01"), "<time datetime=\"2026-12-01\">1 December 2026</time>");
-    assert_eq!(time_of("2026-11-20T21:15:00Z"), "<time datetime=\"2026-11-20T21:15:00Z\">2026-11-20 21:15:00</time>");
+    assert_eq!(
+        time_of("2026-11-20T21:15:00Z"),
+        "<time datetime=\"2026-11-20T21:15:00Z\">2026-11-20 21:15:00</time>"
+    );
     for none in ["", "2026-13-01", "2026-12", "soon", "2026-1-1-1-1", "\"><b>------"] {
         assert_eq!(date(none), charts::escaped(none));
         assert_eq!(time_of(none), charts::escaped(none));

@@ -29,7 +29,8 @@ pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     let start = number_after(tail, "startxref\n")?;
     let ids = tail.get(tail.find("/ID[")?..)?.split_once(']')?.0;
     let info = tail.contains("/Info ").then(|| number_after(tail, "/Info ")).flatten();
-    let catalog = text_after(&pdf, memchr::memmem::rfind(&pdf, format!("\n{root} 0 obj\n").as_bytes())?)?;
+    let catalog =
+        text_after(&pdf, memchr::memmem::rfind(&pdf, format!("\n{root} 0 obj\n").as_bytes())?)?;
     let metadata = number_after(catalog, "/Metadata ")?;
     let object = format!("\n{metadata} 0 obj\n");
     let at = memchr::memmem::rfind(&pdf, object.as_bytes())? + 1;
@@ -44,12 +45,22 @@ pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     }
     let place = pdf.len() + update.len();
     let length = packet.len();
-    write!(update, "{metadata} 0 obj\n<</Length {length}/Type/Metadata/Subtype/XML>>\nstream\n{packet}\nendstream\nendobj\n")
-        .ok()?;
+    write!(
+        update,
+        "{metadata} 0 obj\n<</Length \
+                    {length}/Type/Metadata/Subtype/XML>>\nstream\n{packet}\nendstream\nendobj\n"
+    )
+    .ok()?;
     let xref = pdf.len() + update.len();
     let info = info.map(|info| format!("/Info {info} 0 R")).unwrap_or_default();
-    write!(update, "xref\n0 1\n0000000000 65535 f\r\n{metadata} 1\n{place:010} 00000 n\r\n").ok()?;
-    write!(update, "trailer\n<</Size {size}/Root {root} 0 R{info}{ids}]/Prev {start}>>\nstartxref\n{xref}\n%%EOF\n").ok()?;
+    write!(update, "xref\n0 1\n0000000000 65535 f\r\n{metadata} 1\n{place:010} 00000 n\r\n")
+        .ok()?;
+    write!(
+        update,
+        "trailer\n<</Size {size}/Root {root} 0 R{info}{ids}]/Prev \
+                    {start}>>\nstartxref\n{xref}\n%%EOF\n"
+    )
+    .ok()?;
     pdf.extend_from_slice(update.as_bytes());
     Some(pdf)
 }
@@ -71,11 +82,18 @@ fn extended(packet: &str, level: &str) -> Option<String> {
          <pdfaSchema:namespaceURI>{NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>fx</pdfaSchema:prefix>\
          <pdfaSchema:property><rdf:Seq>{properties}</rdf:Seq></pdfaSchema:property></rdf:li>"
     );
-    let values =
-        [("DocumentFileName", "factur-x.xml"), ("DocumentType", "INVOICE"), ("Version", "1.0"), ("ConformanceLevel", level)]
-            .map(|(name, value)| format!("<fx:{name}>{value}</fx:{name}>"))
-            .concat();
-    let described = format!("<rdf:Description rdf:about=\"\" xmlns:fx=\"{NAMESPACE}\">{values}</rdf:Description></rdf:RDF>");
+    let values = [
+        ("DocumentFileName", "factur-x.xml"),
+        ("DocumentType", "INVOICE"),
+        ("Version", "1.0"),
+        ("ConformanceLevel", level),
+    ]
+    .map(|(name, value)| format!("<fx:{name}>{value}</fx:{name}>"))
+    .concat();
+    let described = format!(
+        "<rdf:Description rdf:about=\"\" \
+         xmlns:fx=\"{NAMESPACE}\">{values}</rdf:Description></rdf:RDF>"
+    );
     let (before, after) = packet.split_once("<pdfaExtension:schemas><rdf:Bag>")?;
     let whole = format!("{before}<pdfaExtension:schemas><rdf:Bag>{schema}{after}");
     whole.contains("</rdf:RDF>").then(|| whole.replacen("</rdf:RDF>", &described, 1))

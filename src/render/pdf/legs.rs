@@ -50,7 +50,12 @@ pub fn itemised(legs: &[ItemisedLeg], shelf: &Shelf) -> Itemised {
         let mut block = vec![String::new(); COLUMNS.len()];
         for leg in legs {
             let fields = fields(leg, &amounts, shelf);
-            let lines = fields.iter().zip(COLUMNS).map(|(text, (_, most))| text.len().div_ceil(most)).max().unwrap_or_default();
+            let lines = fields
+                .iter()
+                .zip(COLUMNS)
+                .map(|(text, (_, most))| text.len().div_ceil(most))
+                .max()
+                .unwrap_or_default();
             for (at, text) in fields.iter().enumerate() {
                 characters[at] = characters[at].max(text.len().min(COLUMNS[at].1));
                 let mut parts = text.chunks(COLUMNS[at].1);
@@ -74,8 +79,20 @@ pub fn itemised(legs: &[ItemisedLeg], shelf: &Shelf) -> Itemised {
 /// character that the font lacks.
 fn fields(leg: &ItemisedLeg, amounts: &Column, shelf: &Shelf) -> [Vec<char>; 9] {
     let amount = amounts.text(leg.amount);
-    let [duration, billed] = [leg.duration_seconds, leg.billed_seconds].map(|seconds| seconds.to_string());
-    [&leg.start, &leg.call_sid, &leg.from, &leg.to, &leg.scenario, &leg.description, &duration, &billed, &amount].map(|text| {
+    let [duration, billed] =
+        [leg.duration_seconds, leg.billed_seconds].map(|seconds| seconds.to_string());
+    [
+        &leg.start,
+        &leg.call_sid,
+        &leg.from,
+        &leg.to,
+        &leg.scenario,
+        &leg.description,
+        &duration,
+        &billed,
+        &amount,
+    ]
+    .map(|text| {
         let mut shown = Vec::with_capacity(text.len());
         for c in visible(text).chars() {
             match c {

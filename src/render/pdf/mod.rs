@@ -92,8 +92,13 @@ impl Printer {
     /// A folder or file that cannot be read, a file that is not a font, or a name that the program
     /// uses itself.
     pub fn new(templates: Option<&Path>, fonts: Option<&Path>) -> Result<Self, FileError> {
-        let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).expect("the two go together");
-        Ok(Self { shelf: Arc::new(Shelf::new(templates, fonts)?), standards, idle: Mutex::default() })
+        let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1])
+            .expect("the two go together");
+        Ok(Self {
+            shelf: Arc::new(Shelf::new(templates, fonts)?),
+            standards,
+            idle: Mutex::default(),
+        })
     }
 
     /// The document as PDF/A-3, with its itemised legs as an appendix and the e-invoice (CII) as
@@ -120,7 +125,8 @@ impl Printer {
         comemo::evict(if is_large { 0 } else { REMEMBERED });
         let pdf = made?;
         match e_invoice {
-            Some(xml) => hybrid::named(pdf, xml).ok_or_else(|| fail(document, "its metadata were not found".to_owned())),
+            Some(xml) => hybrid::named(pdf, xml)
+                .ok_or_else(|| fail(document, "its metadata were not found".to_owned())),
             None => Ok(pdf),
         }
     }
@@ -141,7 +147,9 @@ impl Printer {
         let midnight = Datetime::from_ymd_hms(year, month, day, 0, 0, 0);
         let options = PdfOptions {
             ident: Smart::Custom(ident(&data, e_invoice)),
-            creator: Smart::Custom(Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION")).to_owned())),
+            creator: Smart::Custom(Some(
+                concat!("trunkrate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            )),
             timestamp: midnight.map(Timestamp::new_utc),
             standards: self.standards.clone(),
             ..PdfOptions::default()
@@ -164,9 +172,14 @@ impl Printer {
             Failed::Told(errors) => self.told(document, &desk, &errors),
             Failed::Panicked => fail(document, "typst stopped over it, which is a bug".to_owned()),
             Failed::Late => {
-                let path = self.shelf.user_template().expect("only a template of a user's own has a limit");
+                let path = self
+                    .shelf
+                    .user_template()
+                    .expect("only a template of a user's own has a limit");
                 let seconds = LONGEST.as_secs();
-                FileError::new(path, format!("takes more than {seconds} seconds for one document")).hint("does it loop?").into()
+                FileError::new(path, format!("takes more than {seconds} seconds for one document"))
+                    .hint("does it loop?")
+                    .into()
             }
         })
     }
@@ -199,8 +212,15 @@ impl Printer {
     }
 
     /// The first error of typst: in the user's template, with its line, or in the document.
-    fn told(&self, document: &Document, desk: &TypstWorld, errors: &[SourceDiagnostic]) -> FormatError {
-        let Some(error) = errors.first() else { return fail(document, "typst gave no reason".to_owned()) };
+    fn told(
+        &self,
+        document: &Document,
+        desk: &TypstWorld,
+        errors: &[SourceDiagnostic],
+    ) -> FormatError {
+        let Some(error) = errors.first() else {
+            return fail(document, "typst gave no reason".to_owned());
+        };
         let hints = error.hints.iter().map(|hint| hint.v.as_str()).collect::<Vec<_>>().join("; ");
         let Some(path) = self.shelf.user_template() else {
             let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };

@@ -23,8 +23,13 @@ pub fn document(document: &Document) -> Cow<'_, Document> {
         *count += 1;
         *sum = sum.checked_add(item.amount.0).expect("the document's own sum of them fits");
     }
-    let line = |((tax_category, rate), (count, sum)): ((TaxCategory, Decimal), (usize, Decimal))| ItemLine {
-        description: format!("{count} charges, one by one in the CSV, the HTML and the e-invoice of this document"),
+    let line = |((tax_category, rate), (count, sum)): (
+        (TaxCategory, Decimal),
+        (usize, Decimal),
+    )| ItemLine {
+        description: format!(
+            "{count} charges, one by one in the CSV, the HTML and the e-invoice of this document"
+        ),
         quantity: Exact(Decimal::ONE),
         unit_price: Exact(sum),
         amount: Exact(sum),
@@ -55,10 +60,16 @@ mod tests {
         assert!(matches!(document(&many), Cow::Borrowed(_)), "so many are printed one by one");
         many.items.push(charge("0.333", "7"));
         let shown = document(&many);
-        let lines: Vec<(String, String)> =
-            shown.items.iter().map(|item| (item.tax_rate.to_string(), item.amount.to_string())).collect();
+        let lines: Vec<(String, String)> = shown
+            .items
+            .iter()
+            .map(|item| (item.tax_rate.to_string(), item.amount.to_string()))
+            .collect();
         // 2,500 × 1.15.
-        assert_eq!(lines, [("7".to_owned(), "0.333".to_owned()), ("19".to_owned(), "2875.00".to_owned())]);
+        assert_eq!(
+            lines,
+            [("7".to_owned(), "0.333".to_owned()), ("19".to_owned(), "2875.00".to_owned())]
+        );
         assert!(shown.items[1].description.starts_with("2500 charges, one by one in the CSV"));
         assert_eq!(shown.totals, many.totals);
     }

@@ -19,7 +19,8 @@ fn poppler(program: &str, arguments: &[&str], pdf: &[u8]) -> String {
     if program == "pdftotext" {
         command.arg("-");
     }
-    let output = command.output().unwrap_or_else(|e| panic!("{program}: {e}; install poppler-utils"));
+    let output =
+        command.output().unwrap_or_else(|e| panic!("{program}: {e}; install poppler-utils"));
     let saved = std::fs::read_to_string(folder.path().join("saved")).unwrap_or_default();
     saved + &String::from_utf8_lossy(&output.stdout)
 }
@@ -55,9 +56,12 @@ fn same_document_same_bytes_on_any_thread() {
     assert_eq!(first, second);
     assert_eq!(first, third);
     // Many at once: no thread may start another document while it waits for parts of its own.
-    let same = (0..200).into_par_iter().map(|_| printer.pdf(&documents()[1].1, None, Some("<a/>")).unwrap());
+    let same = (0..200)
+        .into_par_iter()
+        .map(|_| printer.pdf(&documents()[1].1, None, Some("<a/>")).unwrap());
     assert!(same.all(|pdf| pdf == first[1]));
-    let with_another = Printer::new(None, None).unwrap().pdf(&documents()[0].1, None, Some("<a/>")).unwrap();
+    let with_another =
+        Printer::new(None, None).unwrap().pdf(&documents()[0].1, None, Some("<a/>")).unwrap();
     assert_eq!(first[0], with_another);
 }
 
@@ -78,7 +82,18 @@ fn every_value_is_in_the_text_as_it_is_in_json() {
         };
         json["totals"].as_object().unwrap().values().for_each(&mut look);
         for (list, fields) in [
-            ("usage", ["scenario_words", "description", "price_per_minute", "calls", "billed_minutes", "amount"].as_slice()),
+            (
+                "usage",
+                [
+                    "scenario_words",
+                    "description",
+                    "price_per_minute",
+                    "calls",
+                    "billed_minutes",
+                    "amount",
+                ]
+                .as_slice(),
+            ),
             ("items", &["description", "quantity", "unit_price", "amount"]),
             ("taxes", &["reason", "rate", "sum", "rounding", "taxable", "tax"]),
         ] {
@@ -88,7 +103,14 @@ fn every_value_is_in_the_text_as_it_is_in_json() {
                 }
             }
         }
-        for field in ["/number", "/issue_date", "/due_date", "/period/first_day", "/corrects/number", "/corrects/reason"] {
+        for field in [
+            "/number",
+            "/issue_date",
+            "/due_date",
+            "/period/first_day",
+            "/corrects/number",
+            "/corrects/reason",
+        ] {
             json.pointer(field).filter(|value| !value.is_null()).map(&mut look);
         }
         for leg in legs.iter().flatten() {
@@ -104,7 +126,10 @@ fn every_value_is_in_the_text_as_it_is_in_json() {
 fn an_earlier_period_has_its_own_heading() {
     let shown = text(&printer().pdf(&rich(), None, None).unwrap());
     assert!(shown.contains("Callsofanearlierperiod:2026-10"), "{shown}");
-    assert!(!text(&printer().pdf(&samples::invoice("EUR", 3), None, None).unwrap()).contains("earlierperiod"));
+    assert!(
+        !text(&printer().pdf(&samples::invoice("EUR", 3), None, None).unwrap())
+            .contains("earlierperiod")
+    );
 }
 
 #[test]
@@ -112,7 +137,9 @@ fn pages_are_numbered_and_a_short_invoice_has_one() {
     let pages = |document: &Document| {
         let pdf = printer().pdf(document, None, None).unwrap();
         let info = poppler("pdfinfo", &[], &pdf);
-        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let field = |name: &str| {
+            info.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+        };
         (field("Pages:"), field("Page size:"), text(&pdf))
     };
     let (count, size, shown) = pages(&samples::invoice("EUR", 3));
@@ -121,7 +148,11 @@ fn pages_are_numbered_and_a_short_invoice_has_one() {
     let (count, _, shown) = pages(&samples::invoice("EUR", 35));
     assert_eq!(count, "2");
     assert!(shown.contains("Page2of2"));
-    assert_eq!(shown.matches("DestinationCallsMinutes").count(), 2, "the head of the table is repeated");
+    assert_eq!(
+        shown.matches("DestinationCallsMinutes").count(),
+        2,
+        "the head of the table is repeated"
+    );
     let (_, size, _) = pages(&rich());
     assert!(size.contains("612 x 792 pts (letter)"), "{size}");
 }
@@ -162,7 +193,10 @@ fn every_font_is_embedded() {
     let fonts = poppler("pdffonts", &[], &printer().pdf(&hostile(), None, None).unwrap());
     let rows: Vec<&str> = fonts.lines().skip(2).collect();
     assert_eq!(rows.len(), 2, "{fonts}");
-    assert!(rows.iter().all(|row| row.contains("+Inter-") && row.contains(" yes yes yes ")), "{fonts}");
+    assert!(
+        rows.iter().all(|row| row.contains("+Inter-") && row.contains(" yes yes yes ")),
+        "{fonts}"
+    );
 }
 
 /// Texts that are code in other languages.
@@ -190,7 +224,9 @@ fn expected(payload: &str) -> String {
     squeezed(
         &visible
             .chars()
-            .map(|c| if shelf.own_fonts_have(c) { c.to_string() } else { c.escape_unicode().to_string() })
+            .map(|c| {
+                if shelf.own_fonts_have(c) { c.to_string() } else { c.escape_unicode().to_string() }
+            })
             .collect::<String>(),
     )
 }
@@ -203,15 +239,24 @@ fn replace(value: &mut Value, path: &str, with: &mut impl FnMut(&str) -> Option<
                 *text = new;
             }
         }
-        Value::Array(values) => (0..).zip(values).for_each(|(n, value)| replace(value, &format!("{path}/{n}"), with)),
-        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| replace(value, &format!("{path}/{name}"), with)),
+        Value::Array(values) => {
+            (0..).zip(values).for_each(|(n, value)| replace(value, &format!("{path}/{n}"), with));
+        }
+        Value::Object(fields) => fields
+            .iter_mut()
+            .for_each(|(name, value)| replace(value, &format!("{path}/{name}"), with)),
         _ => {}
     }
 }
 
 #[test]
 fn texts_of_strangers_are_shown_and_never_run() {
-    let mut sample = build::credit_note(&samples::invoice("EUR", 3), "CN-1".into(), "2026-12-03".into(), "why".into());
+    let mut sample = build::credit_note(
+        &samples::invoice("EUR", 3),
+        "CN-1".into(),
+        "2026-12-03".into(),
+        "why".into(),
+    );
     sample.notes = vec!["a note".into()];
     sample.buyer.order = "PO".into();
     sample.taxes[0].reason = "none".into();
@@ -236,7 +281,9 @@ fn texts_of_strangers_are_shown_and_never_run() {
         let wanted = expected(payload);
         // Names, address, place and country, tax id, mail, numbers, dates, lines, items, notes …
         assert!(shown.matches(wanted.as_str()).count() >= 20, "{payload} as {wanted} in {shown}");
-        for code in ["/Annots", "/S/JavaScript/JS", "/S/URI", "/OpenAction", "/Launch", "/EmbeddedFile"] {
+        for code in
+            ["/Annots", "/S/JavaScript/JS", "/S/URI", "/OpenAction", "/Launch", "/EmbeddedFile"]
+        {
             let inside = payload.contains(code) && has(&pdf, "/Title(");
             assert!(!has(&pdf, code) || inside, "{payload}: {code}");
         }
@@ -278,8 +325,12 @@ fn what_stands_side_by_side_in_an_itemisation_belongs_together() {
     let made = serde_json::to_value(&made).unwrap();
     let mut lines_of_all = 0;
     for block in made["blocks"].as_array().unwrap() {
-        let columns: Vec<Vec<&str>> =
-            block.as_array().unwrap().iter().map(|column| column.as_str().unwrap().split('\n').collect()).collect();
+        let columns: Vec<Vec<&str>> = block
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| column.as_str().unwrap().split('\n').collect())
+            .collect();
         assert!(columns.iter().all(|lines| lines.len() == columns[0].len()), "{block}");
         for (lines, most) in columns.iter().zip(made["characters"].as_array().unwrap()) {
             let most = usize::try_from(most.as_u64().unwrap()).unwrap();
@@ -311,17 +362,29 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 #[test]
 fn a_template_of_the_user_replaces_ours() {
     let own = folder(&[
-        ("invoice.typ", "#import \"words.typ\": hello\n#let data = json(\"invoice.json\")\n= #hello #data.document.totals.total"),
+        (
+            "invoice.typ",
+            "#import \"words.typ\": hello\n#let data = json(\"invoice.json\")\n= #hello #data.document.totals.total",
+        ),
         ("words.typ", "#let hello = \"To pay\""),
-        ("logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><rect width=\"9\" height=\"9\"/></svg>"),
+        (
+            "logo.svg",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><rect width=\"9\" height=\"9\"/></svg>",
+        ),
     ]);
     let printer = Printer::new(Some(own.path()), None).unwrap();
     let pdf = printer.pdf(&samples::invoice("EUR", 3), None, Some("<a/>")).unwrap();
     assert_eq!(text(&pdf), "Topay59.70");
-    assert!(poppler("pdfdetach", &["-list"], &pdf).contains("factur-x.xml"), "the e-invoice does not hang on the template");
+    assert!(
+        poppler("pdfdetach", &["-list"], &pdf).contains("factur-x.xml"),
+        "the e-invoice does not hang on the template"
+    );
     // A logo alone leaves our template as it is.
     std::fs::remove_file(own.path().join("invoice.typ")).unwrap();
-    let pdf = Printer::new(Some(own.path()), None).unwrap().pdf(&samples::invoice("EUR", 3), None, None).unwrap();
+    let pdf = Printer::new(Some(own.path()), None)
+        .unwrap()
+        .pdf(&samples::invoice("EUR", 3), None, None)
+        .unwrap();
     assert!(text(&pdf).contains("Amountdue"));
     assert_ne!(pdf, self::printer().pdf(&samples::invoice("EUR", 3), None, None).unwrap());
 }
@@ -346,19 +409,28 @@ fn a_template_reaches_nothing_outside() {
     }
     let own = folder(&[("invoice.typ", "#datetime.today().display()")]);
     let printer = Printer::new(Some(own.path()), None).unwrap();
-    assert_eq!(text(&printer.pdf(&samples::invoice("EUR", 3), None, None).unwrap()), "2026-12-01", "the day of issue");
+    assert_eq!(
+        text(&printer.pdf(&samples::invoice("EUR", 3), None, None).unwrap()),
+        "2026-12-01",
+        "the day of issue"
+    );
 }
 
 #[test]
 fn folders_that_cannot_be_used_are_refused() {
     let own = folder(&[("broken.ttf", "no font"), ("main.typ", "")]);
-    let problem = |made: Result<Printer, FileError>| made.err().map(|error| (error.path, error.problem)).unwrap();
+    let problem = |made: Result<Printer, FileError>| {
+        made.err().map(|error| (error.path, error.problem)).unwrap()
+    };
     assert_eq!(
         problem(Printer::new(None, Some(own.path()))),
         (own.path().join("broken.ttf"), "is no font; expected TrueType or OpenType".to_owned())
     );
     assert_eq!(problem(Printer::new(Some(own.path()), None)).0, own.path().join("main.typ"));
-    assert_eq!(problem(Printer::new(Some(&own.path().join("none")), None)).0, own.path().join("none"));
+    assert_eq!(
+        problem(Printer::new(Some(&own.path().join("none")), None)).0,
+        own.path().join("none")
+    );
 }
 
 #[test]
@@ -373,7 +445,8 @@ fn a_date_that_is_none_is_refused() {
 fn a_font_of_the_user_shows_what_ours_lack() {
     let fonts = PathBuf::from("/usr/share/fonts/truetype/dejavu");
     let own = tempfile::tempdir().unwrap();
-    std::fs::copy(fonts.join("DejaVuSans.ttf"), own.path().join("a.ttf")).expect("fonts-dejavu-core is installed");
+    std::fs::copy(fonts.join("DejaVuSans.ttf"), own.path().join("a.ttf"))
+        .expect("fonts-dejavu-core is installed");
     let printer = Printer::new(None, Some(own.path())).unwrap();
     let mut made = samples::invoice("EUR", 3);
     made.buyer.party.name = "شركة 中 Nordwind".into();
@@ -394,7 +467,8 @@ fn dump_pdf_samples() {
     std::fs::create_dir_all(&folder).unwrap();
     let printer = printer();
     for (name, document, itemised) in documents() {
-        let data = view::json(&document, itemised.as_deref(), true, &printer.shelf, Shown::AnyFont).unwrap();
+        let data = view::json(&document, itemised.as_deref(), true, &printer.shelf, Shown::AnyFont)
+            .unwrap();
         std::fs::write(folder.join(format!("{name}.json")), data).unwrap();
         let pdf = printer.pdf(&document, itemised.as_deref(), Some("<invoice/>")).unwrap();
         std::fs::write(folder.join(format!("{name}.pdf")), pdf).unwrap();
@@ -428,30 +502,47 @@ fn speed_of_pdf() {
         made
     };
     let mut report = Vec::new();
-    let mut measure = |name: &str, count: u32, work: &(dyn Fn(u32) -> usize + Sync), threads: bool| {
-        let (cpu, memory) = spent();
-        let bytes: usize = if threads { (0..count).into_par_iter().map(work).sum() } else { (0..count).map(work).sum() };
-        let (cpu_after, memory_after) = spent();
-        let per = (cpu_after - cpu) * 10 / u64::from(count);
-        report.push(format!(
-            "{name}: {}.{} ms of CPU each, {} KiB each, memory {memory} -> {memory_after} MiB",
-            per / 10,
-            per % 10,
-            bytes / count as usize / 1024
-        ));
-        per / 10
+    let mut measure =
+        |name: &str, count: u32, work: &(dyn Fn(u32) -> usize + Sync), threads: bool| {
+            let (cpu, memory) = spent();
+            let bytes: usize = if threads {
+                (0..count).into_par_iter().map(work).sum()
+            } else {
+                (0..count).map(work).sum()
+            };
+            let (cpu_after, memory_after) = spent();
+            let per = (cpu_after - cpu) * 10 / u64::from(count);
+            report.push(format!(
+                "{name}: {}.{} ms of CPU each, {} KiB each, memory {memory} -> {memory_after} MiB",
+                per / 10,
+                per % 10,
+                bytes / count as usize / 1024
+            ));
+            per / 10
+        };
+    let pdf = |made: &Document, legs: Option<&[ItemisedLeg]>| {
+        printer.pdf(made, legs, Some("<invoice/>")).unwrap().len()
     };
-    let pdf = |made: &Document, legs: Option<&[ItemisedLeg]>| printer.pdf(made, legs, Some("<invoice/>")).unwrap().len();
     measure("warm up", 10, &|n| pdf(&different(n, 35), None), false);
-    let of_two_pages = measure("two pages, one after the other", 300, &|n| pdf(&different(n, 35), None), false);
+    let of_two_pages =
+        measure("two pages, one after the other", 300, &|n| pdf(&different(n, 35), None), false);
     measure("two pages, on every core", 1000, &|n| pdf(&different(n, 35), None), true);
-    measure("two pages, on every core, again", 1000, &|n| pdf(&different(n + 1000, 35), None), true);
+    measure(
+        "two pages, on every core, again",
+        1000,
+        &|n| pdf(&different(n + 1000, 35), None),
+        true,
+    );
     measure("one page", 300, &|n| pdf(&different(n, 3), None), false);
     measure("3,000 lines", 2, &|n| pdf(&different(n, 3000), None), false);
     measure("20,000 legs", 1, &|n| pdf(&different(n, 35), Some(&legs(20_000))), false);
     measure("two pages after that", 100, &|n| pdf(&different(n, 35), None), false);
     assert!(of_two_pages <= 50, "{report:#?}");
-    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/samples/speed.txt"), report.join("\n")).unwrap();
+    std::fs::write(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/samples/speed.txt"),
+        report.join("\n"),
+    )
+    .unwrap();
 }
 
 /// Documents of every kind.
@@ -477,11 +568,18 @@ fn documents() -> Vec<(&'static str, Document, Option<Vec<ItemisedLeg>>)> {
 /// Legs of an itemisation.
 fn legs(count: u64) -> Vec<ItemisedLeg> {
     let leg = |number: u64| ItemisedLeg {
-        start: format!("2026-11-{:02}T{:02}:{:02}:{:02}Z", number % 30 + 1, number % 24, number % 60, number % 59),
+        start: format!(
+            "2026-11-{:02}T{:02}:{:02}:{:02}Z",
+            number % 30 + 1,
+            number % 24,
+            number % 60,
+            number % 59
+        ),
         call_sid: format!("CA{number:032x}"),
         from: format!("+4930{:07}***", number % 9_999_999),
         to: format!("+4420{:06}***", number % 999_999),
-        scenario: ["termination", "origination-to-pstn"][usize::from(number.is_multiple_of(3))].into(),
+        scenario: ["termination", "origination-to-pstn"][usize::from(number.is_multiple_of(3))]
+            .into(),
         service: "termination".into(),
         description: "Trunking termination minute - United Kingdom - Mobile - EE".into(),
         duration_seconds: number % 600,
@@ -504,23 +602,44 @@ fn rich() -> Document {
         ("origination-to-pstn", "termination", 21),
         ("origination-to-pstn", "origination", 11),
     ];
-    let places = ["United States", "Canada", "United Kingdom - Mobile - EE", "Germany - Mobile", "France", "India", "México"];
+    let places = [
+        "United States",
+        "Canada",
+        "United Kingdom - Mobile - EE",
+        "Germany - Mobile",
+        "France",
+        "India",
+        "México",
+    ];
     let mut usage = Usage::default();
     for (number, (scenario, service, weight)) in (0_i64..).zip(scenarios) {
-        for (place, description) in (1_i64..).zip(places.iter().take(3 + usize::try_from(number).unwrap() % 4)) {
+        for (place, description) in
+            (1_i64..).zip(places.iter().take(3 + usize::try_from(number).unwrap() % 4))
+        {
             for day in 0..30_i64 {
                 let key = LineKey {
                     late: (day > 27 && number == 1 && place == 1).then(|| "2026-10".to_owned()),
                     scenario: scenario.into(),
                     service: service.into(),
                     description: (*description).into(),
-                    price: Price::from_units(10_000_000_000 + place * 1_234_000_000 + number * 10_000_000),
+                    price: Price::from_units(
+                        10_000_000_000 + place * 1_234_000_000 + number * 10_000_000,
+                    ),
                     fee: if place == 2 { Price::from_units(5_000_000_000) } else { Price::ZERO },
                 };
                 let seconds = u64::try_from(weight * (80 + day * 7 % 50) * 60 / place).unwrap();
                 let id = format!("CA{number:08}{place:08}{day:016}");
-                let amount = Amount::from_units(weight * (80 + (day * 7) % 50) * place * 13_000_000 / 10);
-                usage.add(&id, 20_758 + day - if key.late.is_some() { 40 } else { 0 }, key, seconds, amount).unwrap();
+                let amount =
+                    Amount::from_units(weight * (80 + (day * 7) % 50) * place * 13_000_000 / 10);
+                usage
+                    .add(
+                        &id,
+                        20_758 + day - if key.late.is_some() { 40 } else { 0 },
+                        key,
+                        seconds,
+                        amount,
+                    )
+                    .unwrap();
             }
         }
     }
@@ -528,8 +647,15 @@ fn rich() -> Document {
     frame.seller.party.country = "US".into();
     frame.seller.party.name = "Trunkline Carrier, Inc.".into();
     frame.buyer.order = "PO-88213".into();
-    frame.tax = build::Tax { category: TaxCategory::Standard, rate: Decimal::new(825, 2), reason: String::new() };
-    frame.notes = vec!["Prices are those of the rate deck of 2026-11-01.".into(), "Questions: billing@example.org".into()];
+    frame.tax = build::Tax {
+        category: TaxCategory::Standard,
+        rate: Decimal::new(825, 2),
+        reason: String::new(),
+    };
+    frame.notes = vec![
+        "Prices are those of the rate deck of 2026-11-01.".into(),
+        "Questions: billing@example.org".into(),
+    ];
     let exempt = build::Tax {
         category: TaxCategory::ReverseCharge,
         rate: Decimal::ZERO,
@@ -553,8 +679,10 @@ fn rich() -> Document {
 fn hostile() -> Document {
     let mut made = samples::invoice("EUR", 3);
     made.buyer.party.name = "日本電信電話株式会社 / شركة الاتصالات 📞 Ελλάς Україна Việt Nam".into();
-    made.seller.party.name = "#import \"/etc/passwd\" $x^2$ *bold* <label> @ref \\ // http://example.org/ ".repeat(2);
-    made.buyer.party.address = vec!["W".repeat(300), "a\u{202e}b\u{0}c".into(), "e\u{301}\u{20dd}\u{200d}".into()];
+    made.seller.party.name =
+        "#import \"/etc/passwd\" $x^2$ *bold* <label> @ref \\ // http://example.org/ ".repeat(2);
+    made.buyer.party.address =
+        vec!["W".repeat(300), "a\u{202e}b\u{0}c".into(), "e\u{301}\u{20dd}\u{200d}".into()];
     made.usage[0].description = "-> :-) ".repeat(40);
     made.usage[1].description = "X".repeat(400);
     made.items[0].description = "Ж".repeat(120);

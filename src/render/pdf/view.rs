@@ -22,7 +22,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Countries that print on US Letter (Unicode CLDR); all others have A4.
-const LETTER: [&str; 14] = ["BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE"];
+const LETTER: [&str; 14] =
+    ["BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE"];
 /// The length in characters above which a word may break …
 const LONG: usize = 40;
 /// … and the number of characters between two break opportunities.
@@ -159,7 +160,11 @@ pub fn json(
     let view = View {
         file: file(document, attached, shelf),
         title: document.title(),
-        paper: if LETTER.contains(&document.seller.party.country.as_str()) { "us-letter" } else { "a4" },
+        paper: if LETTER.contains(&document.seller.party.country.as_str()) {
+            "us-letter"
+        } else {
+            "a4"
+        },
         document,
         widths: widths(&usage),
         usage,
@@ -172,7 +177,8 @@ pub fn json(
     };
     let mut value = serde_json::to_value(&view)?;
     clean(&mut value, shelf, shown);
-    value["itemised"] = itemised.map_or(Ok(Value::Null), |legs| serde_json::to_value(legs::itemised(legs, shelf)))?;
+    value["itemised"] = itemised
+        .map_or(Ok(Value::Null), |legs| serde_json::to_value(legs::itemised(legs, shelf)))?;
     serde_json::to_vec(&value)
 }
 
@@ -183,7 +189,11 @@ fn file<'a>(document: &'a Document, attached: bool, shelf: &'a Shelf) -> File<'a
     File {
         title: format!("{} {number}", document.title()),
         author: seller,
-        description: format!("{} {number} of {seller} to {buyer}, {}", document.title(), document.period.month),
+        description: format!(
+            "{} {number} of {seller} to {buyer}, {}",
+            document.title(),
+            document.period.month
+        ),
         fonts: shelf.families(),
         logo: shelf.logo(),
         attached,
@@ -196,7 +206,9 @@ fn name<'a>(party: &'a Party, id: &'a str) -> &'a str {
 
 /// Lines under the heading of their scenario, late ones under a heading of their own.
 fn usage(document: &Document) -> Vec<Group<'_>> {
-    let minutes = Column(document.usage.iter().map(|line| decimals(&line.billed_minutes)).max().unwrap_or_default());
+    let minutes = Column(
+        document.usage.iter().map(|line| decimals(&line.billed_minutes)).max().unwrap_or_default(),
+    );
     let price = column(document.usage.iter().map(|line| line.price_per_minute));
     let fee = column(document.usage.iter().map(|line| line.connection_fee));
     let amount = column(document.usage.iter().map(|line| line.amount));
@@ -206,7 +218,10 @@ fn usage(document: &Document) -> Vec<Group<'_>> {
         groups.push(Group {
             late: lines[0].late.as_deref(),
             heading: &lines[0].scenario_words,
-            lines: lines.iter().map(|line| shown_line(line, mixed, [&minutes, &price, &fee, &amount])).collect(),
+            lines: lines
+                .iter()
+                .map(|line| shown_line(line, mixed, [&minutes, &price, &fee, &amount]))
+                .collect(),
         });
     }
     groups
@@ -225,7 +240,11 @@ fn widths(usage: &[Group<'_>]) -> Widths {
 }
 
 /// A line; it names its price list if the lines of its group have several.
-fn shown_line<'a>(line: &'a UsageLine, mixed: bool, [minutes, price, fee, amount]: [&Column; 4]) -> Line<'a> {
+fn shown_line<'a>(
+    line: &'a UsageLine,
+    mixed: bool,
+    [minutes, price, fee, amount]: [&Column; 4],
+) -> Line<'a> {
     Line {
         description: &line.description,
         service: mixed.then_some(&line.service),
@@ -277,7 +296,9 @@ fn tax_label(category: TaxCategory, rate: Exact) -> String {
     match category {
         TaxCategory::Standard => format!("{} {rate} %", category.words()),
         TaxCategory::OutsideScope => "Not subject to VAT".to_owned(),
-        TaxCategory::Zero | TaxCategory::ReverseCharge | TaxCategory::Exempt => category.words().to_owned(),
+        TaxCategory::Zero | TaxCategory::ReverseCharge | TaxCategory::Exempt => {
+            category.words().to_owned()
+        }
     }
 }
 
@@ -299,7 +320,8 @@ fn totals(document: &Document) -> Totals {
 fn days(document: &Document) -> Option<Days<'_>> {
     let month = &document.period.month;
     let of_period = || document.days.iter().filter(|day| day.date.starts_with(month.as_str()));
-    let highest = of_period().reduce(|best, day| if day.amount > best.amount { day } else { best })?;
+    let highest =
+        of_period().reduce(|best, day| if day.amount > best.amount { day } else { best })?;
     if of_period().count() < 2 || highest.amount.0 <= Decimal::ZERO {
         return None;
     }

@@ -83,13 +83,21 @@ impl Shelf {
             let before = self.fonts.len();
             let bytes = read(&path)?;
             if faces(&bytes) > bytes.len() {
-                let problem = format!("is no font: it says that it holds {} faces in {} bytes", faces(&bytes), bytes.len());
-                return Err(FileError::new(&path, problem).hint("take it out of the folder, or replace it"));
+                let problem = format!(
+                    "is no font: it says that it holds {} faces in {} bytes",
+                    faces(&bytes),
+                    bytes.len()
+                );
+                return Err(
+                    FileError::new(&path, problem).hint("take it out of the folder, or replace it")
+                );
             }
             self.fonts.extend(Font::iter(Bytes::new(bytes)));
             if self.fonts.len() == before {
                 let problem = "is no font; expected TrueType or OpenType";
-                return Err(FileError::new(&path, problem).hint("take it out of the folder, or replace it"));
+                return Err(
+                    FileError::new(&path, problem).hint("take it out of the folder, or replace it")
+                );
             }
         }
         Ok(())
@@ -133,7 +141,8 @@ impl Shelf {
     /// True if each of our own text fonts has a glyph for a character that is not private-use:
     /// PDF/A-3a forbids those.
     pub fn own_fonts_have(&self, c: char) -> bool {
-        !is_private(c) && self.fonts[..MONO].iter().all(|font| font.info().coverage.contains(u32::from(c)))
+        !is_private(c)
+            && self.fonts[..MONO].iter().all(|font| font.info().coverage.contains(u32::from(c)))
     }
 
     /// True if our own text fonts, or any font of the user, have a glyph for the character.
@@ -178,7 +187,8 @@ fn is_private(c: char) -> bool {
 fn faces(bytes: &[u8]) -> usize {
     match bytes.split_first_chunk::<12>() {
         Some(([b't', b't', b'c', b'f', _, _, _, _, a, b, c, d], _)) => {
-            usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).expect("32 bits fit a place in memory")
+            usize::try_from(u32::from_be_bytes([*a, *b, *c, *d]))
+                .expect("32 bits fit a place in memory")
         }
         _ => 1,
     }
@@ -190,7 +200,11 @@ fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         if endings.contains(&ending.as_str()) && path.is_file() {
             found.push(path);
         }
@@ -233,7 +247,9 @@ impl World for TypstWorld {
     }
 
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if let Some(source) = [&self.shelf.main, &self.shelf.template].into_iter().find(|source| source.id() == id) {
+        if let Some(source) =
+            [&self.shelf.main, &self.shelf.template].into_iter().find(|source| source.id() == id)
+        {
             return Ok(source.clone());
         }
         let bytes = self.file(id)?;

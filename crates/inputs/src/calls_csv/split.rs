@@ -64,14 +64,22 @@ impl<'a> Rows<'a> {
         if let Some(end) = plain_row(&mut self.marks, self.at, &mut self.fields) {
             // The mark of the line end is passed, so the line end is too.
             self.at = self.marks.length.min(end + 1);
-            return Some(Row { place: place..end as usize, text: RowText::Whole, fields: &self.fields });
+            return Some(Row {
+                place: place..end as usize,
+                text: RowText::Whole,
+                fields: &self.fields,
+            });
         }
         let odd = self.odd.get_or_insert_with(|| Box::new(OddReader::new(self.marks.delimiter)));
         self.fields.clear();
         let (length, text) = odd.read(&bytes[start..], &mut self.fields);
         self.at += length;
         self.marks.seek(self.at);
-        Some(Row { place: place..self.at as usize, text: RowText::Unquoted(text), fields: &self.fields })
+        Some(Row {
+            place: place..self.at as usize,
+            text: RowText::Unquoted(text),
+            fields: &self.fields,
+        })
     }
 }
 
@@ -194,7 +202,10 @@ fn marks_of_last(rest: &[u8], delimiter: u8) -> u64 {
 fn marks_of(chunk: &[u8; 64], delimiter: u8) -> u64 {
     let mut hits = [0_u8; 64];
     for (hit, byte) in hits.iter_mut().zip(chunk) {
-        *hit = u8::from(*byte == delimiter) | u8::from(*byte == b'\n') | u8::from(*byte == b'\r') | u8::from(*byte == b'"');
+        *hit = u8::from(*byte == delimiter)
+            | u8::from(*byte == b'\n')
+            | u8::from(*byte == b'\r')
+            | u8::from(*byte == b'"');
     }
     let mut marks = 0;
     for eight in hits.as_chunks::<8>().0.iter().rev() {
@@ -224,15 +235,20 @@ impl OddReader {
     fn read(&mut self, bytes: &[u8], fields: &mut Vec<Place>) -> (u32, &[u8]) {
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
-            let (result, more_read, more_written, more_ends) =
-                self.core.read_record(&bytes[read..], &mut self.text[written..], &mut self.ends[count..]);
+            let (result, more_read, more_written, more_ends) = self.core.read_record(
+                &bytes[read..],
+                &mut self.text[written..],
+                &mut self.ends[count..],
+            );
             read += more_read;
             written += more_written;
             count += more_ends;
             match result {
                 csv_core::ReadRecordResult::InputEmpty => {}
                 csv_core::ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
-                csv_core::ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                csv_core::ReadRecordResult::OutputEndsFull => {
+                    self.ends.resize(self.ends.len() * 2, 0);
+                }
                 csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
             }
         }

@@ -26,7 +26,9 @@ pub(crate) fn destinations(list: &str, strictness: Strictness) -> Result<Vec<Des
     if list.is_empty() {
         return Err(Wrong {
             problem: "the list is empty; expected digits without +".to_owned(),
-            hint: "write the prefixes of the numbers that the row prices, such as 4915, or the word emergency".to_owned(),
+            hint: "write the prefixes of the numbers that the row prices, such as 4915, or the \
+                   word emergency"
+                .to_owned(),
         });
     }
     let destination = |text: &str| match text {
@@ -53,12 +55,16 @@ fn prefix(text: &str, strictness: Strictness) -> Result<Prefix, Wrong> {
 }
 
 fn leading_zero(text: &str) -> Wrong {
-    let problem = format!("`{text}` starts with 0, as no international number does: the row could never win");
+    let problem =
+        format!("`{text}` starts with 0, as no international number does: the row could never win");
     let rest = text.trim_start_matches('0');
     let hint = match rest {
         "" => "write the country code, such as 49: prefixes have no leading 0".to_owned(),
         _ if text.starts_with("00") => format!("write {rest}: prefixes have no leading 00"),
-        _ => format!("write the country code in place of the 0, such as 49{rest}: prefixes are those of international numbers"),
+        _ => format!(
+            "write the country code in place of the 0, such as 49{rest}: prefixes are those of \
+             international numbers"
+        ),
     };
     Wrong { problem, hint }
 }
@@ -75,10 +81,14 @@ fn no_prefix(text: &str) -> Wrong {
 
 fn what_to_write(text: &str) -> String {
     if text.is_empty() {
-        return "write prefixes with one comma between, and none before the first or after the last".to_owned();
+        return "write prefixes with one comma between, and none before the first or after the \
+                last"
+            .to_owned();
     }
     if text.eq_ignore_ascii_case("all") {
-        return "ALL stands alone in its list, and only among origins, where it means any; write the prefixes".to_owned();
+        return "ALL stands alone in its list, and only among origins, where it means any; write \
+                the prefixes"
+            .to_owned();
     }
     if text.contains([';', '|', '/', '\t', '\n']) {
         return "write a comma between prefixes, and the list in quotes".to_owned();
@@ -93,7 +103,8 @@ fn what_to_write(text: &str) -> String {
     // hold a digit to be removed.
     let bare = text.trim_start_matches('\'').trim_end_matches(['*', '%']);
     let bare = bare.strip_suffix(".0").unwrap_or(bare);
-    let is_sign = |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '.' | '\u{2011}' | '\u{2013}');
+    let is_sign =
+        |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '.' | '\u{2011}' | '\u{2013}');
     let digits: String = bare.chars().filter(|c| !is_sign(*c)).collect();
     let digits = digits.strip_prefix("00").unwrap_or(&digits);
     match Prefix::parse(digits) {
@@ -119,7 +130,10 @@ mod tests {
             ("004915", "write 4915: prefixes have no leading 00"),
             ("000", "write the country code, such as 49: prefixes have no leading 0"),
             ("0", "write the country code, such as 49: prefixes have no leading 0"),
-            ("015", "write the country code in place of the 0, such as 4915: prefixes are those of international numbers"),
+            (
+                "015",
+                "write the country code in place of the 0, such as 4915: prefixes are those of international numbers",
+            ),
             ("+49", "write 49: prefixes are digits alone"),
             ("+49 (0)15", "write the digits that the numbers start with, such as 4915"),
             ("+0049", "write 49: prefixes are digits alone"),
@@ -140,7 +154,9 @@ mod tests {
             let wrong = prefix(text, Strictness::Full).expect_err(text);
             assert_eq!(wrong.hint, hint, "{text}");
         }
-        assert!(prefix("49", Strictness::Full).is_ok() && prefix("0049", Strictness::Archived).is_ok());
+        assert!(
+            prefix("49", Strictness::Full).is_ok() && prefix("0049", Strictness::Archived).is_ok()
+        );
         assert_eq!(destinations("49, EMERGENCY", Strictness::Full).map(|list| list.len()), Ok(2));
         assert_eq!(origins("All", Strictness::Full), Ok(Vec::new()));
     }

@@ -18,7 +18,8 @@ pub struct PriceRef {
 impl PriceRef {
     const NONE: i64 = i64::MIN;
     /// The price of an empty text.
-    pub(crate) const EMPTY: Self = Self { units: Self::NONE, hash: xxhash_rust::const_xxh3::xxh3_64(b"") };
+    pub(crate) const EMPTY: Self =
+        Self { units: Self::NONE, hash: xxhash_rust::const_xxh3::xxh3_64(b"") };
 
     /// Reads a price and its unit.
     #[must_use]
@@ -48,7 +49,9 @@ impl PriceRef {
     /// currency.
     #[must_use]
     pub fn is_foreign_to(self, currency: CurrencyCode) -> bool {
-        let own = CurrencyCode(u16::try_from(self.hash & u64::from(u16::MAX)).expect("16 bits were kept"));
+        let own = CurrencyCode(
+            u16::try_from(self.hash & u64::from(u16::MAX)).expect("16 bits were kept"),
+        );
         self.units != Self::NONE && own != CurrencyCode::NONE && own != currency
     }
 
@@ -100,7 +103,9 @@ impl CurrencyCode {
         if text.is_empty() {
             return Self::NONE;
         }
-        let add = |sum: u16, letter: u8| letter.is_ascii_alphabetic().then(|| sum * 27 + u16::from(letter & 31));
+        let add = |sum: u16, letter: u8| {
+            letter.is_ascii_alphabetic().then(|| sum * 27 + u16::from(letter & 31))
+        };
         let code = text.bytes().take(3).try_fold(0, add);
         code.filter(|_| text.len() == 3).map_or(Self::OTHER, Self)
     }
@@ -125,7 +130,12 @@ mod tests {
         ];
         for (text, unit, units, unreadable, to_usd, to_eur) in table {
             let price = PriceRef::of(text, unit);
-            let found = (price.units(), price.is_unreadable(), price.is_foreign_to(usd), price.is_foreign_to(eur));
+            let found = (
+                price.units(),
+                price.is_unreadable(),
+                price.is_foreign_to(usd),
+                price.is_foreign_to(eur),
+            );
             assert_eq!(found, (units, unreadable, to_usd, to_eur), "{text} {unit}");
         }
         assert_ne!(CurrencyCode::of("USDX"), CurrencyCode::of("USD"));

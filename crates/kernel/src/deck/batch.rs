@@ -38,7 +38,10 @@ impl<'a> Query<'a> {
     /// The walk of its number through the deck; `None` for an emergency, which has none.
     fn walk(&self) -> Option<Walk<'a, Candidate>> {
         match self.rated {
-            Rated::Number(number) => Some(Walk::new(&self.deck.by_service[self.service as usize].prefixes, number.digits())),
+            Rated::Number(number) => Some(Walk::new(
+                &self.deck.by_service[self.service as usize].prefixes,
+                number.digits(),
+            )),
             Rated::Emergency(_) => None,
         }
     }
@@ -63,7 +66,9 @@ pub fn lookup_all(queries: &[Query<'_>]) -> Vec<Option<Hit>> {
         }
         let mut paths = walks.iter().map(Walk::path);
         found.extend(queries.iter().map(|query| match query.rated {
-            Rated::Emergency(_) => query.deck.lookup(query.service, query.rated, query.origin, query.at),
+            Rated::Emergency(_) => {
+                query.deck.lookup(query.service, query.rated, query.origin, query.at)
+            }
             Rated::Number(_) => {
                 let path = paths.next().expect("a walk for each number");
                 let mut origin = OriginMatch::new(&query.deck.origins, query.origin);
@@ -96,22 +101,42 @@ mod tests {
         let row = (0..2_usize, vec(destination, 1..4), vec(digits(1..5), 0..3), 0..3_i64, 1..4_i64);
         vec(row, 0..40).prop_map(|rows| {
             let prefix = |digits: &String| Prefix::parse(digits).expect("digits");
-            let rows = (2..).zip(rows).map(|(line, (service, destinations, origins, start, days))| NewRate {
-                rate: Rate { service: SERVICES[service], ..Rate::sample("0.1", start..start + days, line) },
-                destinations: (destinations.iter().map(Option::as_ref))
-                    .map(|digits| digits.map_or(Destination::Emergency, |digits| Destination::Prefix(prefix(digits))))
-                    .collect(),
-                origins: origins.iter().map(prefix).collect(),
-            });
-            Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows.collect()).expect("the same terms")
+            let rows =
+                (2..).zip(rows).map(|(line, (service, destinations, origins, start, days))| {
+                    NewRate {
+                        rate: Rate {
+                            service: SERVICES[service],
+                            ..Rate::sample("0.1", start..start + days, line)
+                        },
+                        destinations: (destinations.iter().map(Option::as_ref))
+                            .map(|digits| {
+                                digits.map_or(Destination::Emergency, |digits| {
+                                    Destination::Prefix(prefix(digits))
+                                })
+                            })
+                            .collect(),
+                        origins: origins.iter().map(prefix).collect(),
+                    }
+                });
+            Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows.collect())
+                .expect("the same terms")
         })
     }
 
     /// A query of one of two decks.
     fn asked() -> impl Strategy<Value = (usize, Direction, Rated, Option<Number>, Micros)> {
-        let number = || digits(7..13).prop_map(|digits| Number::from_digits(digits.as_bytes()).expect("a number"));
+        let number = || {
+            digits(7..13)
+                .prop_map(|digits| Number::from_digits(digits.as_bytes()).expect("a number"))
+        };
         let rated = prop_oneof![9 => number().prop_map(Rated::Number), 1 => Just(Rated::Emergency(Emergency::Call))];
-        (0..2_usize, proptest::sample::select(&SERVICES[..]), rated, proptest::option::of(number()), 0..6_i64)
+        (
+            0..2_usize,
+            proptest::sample::select(&SERVICES[..]),
+            rated,
+            proptest::option::of(number()),
+            0..6_i64,
+        )
     }
 
     proptest! {

@@ -32,13 +32,27 @@ fn refuse_at(
     by_date.clear();
     by_date.extend(candidates.iter().filter(|candidate| !deck.period(**candidate).is_empty()));
     by_date.sort_by_key(|candidate| (deck.period(*candidate).start, candidate.rate));
-    let found = if by_date.len() > MANY { by_origin(deck, by_date, sets) } else { by_pairs(deck, by_date, sets) };
-    let Some((first, second)) = found.map(|(first, second)| (by_date[first], by_date[second])) else { return Ok(()) };
+    let found = if by_date.len() > MANY {
+        by_origin(deck, by_date, sets)
+    } else {
+        by_pairs(deck, by_date, sets)
+    };
+    let Some((first, second)) = found.map(|(first, second)| (by_date[first], by_date[second]))
+    else {
+        return Ok(());
+    };
     let (a, b) = (&deck.rates[first.rate as usize], &deck.rates[second.rate as usize]);
     let mut lines = [(a.file, a.line), (b.file, b.line)];
     lines.sort_unstable();
-    let origin = sets.common(first.origins, second.origins).expect("rows that conflict have an origin in common");
-    Err(Box::new(Conflict { first: lines[0], second: lines[1], destination: destination(), origin }))
+    let origin = sets
+        .common(first.origins, second.origins)
+        .expect("rows that conflict have an origin in common");
+    Err(Box::new(Conflict {
+        first: lines[0],
+        second: lines[1],
+        destination: destination(),
+        origin,
+    }))
 }
 
 fn differ(deck: &Deck, a: Candidate, b: Candidate) -> bool {
@@ -49,9 +63,14 @@ fn differ(deck: &Deck, a: Candidate, b: Candidate) -> bool {
 fn by_pairs(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(usize, usize)> {
     by_date.iter().enumerate().find_map(|(place, first)| {
         let end = deck.period(*first).end;
-        let later = by_date.iter().enumerate().skip(place + 1).take_while(|(_, second)| deck.period(**second).start < end);
-        let mut conflicting =
-            later.filter(|(_, second)| differ(deck, *first, **second) && sets.common(first.origins, second.origins).is_some());
+        let later = by_date
+            .iter()
+            .enumerate()
+            .skip(place + 1)
+            .take_while(|(_, second)| deck.period(**second).start < end);
+        let mut conflicting = later.filter(|(_, second)| {
+            differ(deck, *first, **second) && sets.common(first.origins, second.origins).is_some()
+        });
         conflicting.next().map(|(other, _)| (place, other))
     })
 }
@@ -62,7 +81,9 @@ fn by_origin(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(u
     for (place, candidate) in by_date.iter().enumerate() {
         match candidate.origins {
             ANY_ORIGIN => of_origin.entry(None).or_default().push(place),
-            set => sets.sets[set as usize].iter().for_each(|prefix| of_origin.entry(Some(*prefix)).or_default().push(place)),
+            set => sets.sets[set as usize]
+                .iter()
+                .for_each(|prefix| of_origin.entry(Some(*prefix)).or_default().push(place)),
         }
     }
     let first_conflict = |places: &Vec<usize>| {
@@ -73,7 +94,9 @@ fn by_origin(deck: &Deck, by_date: &[Candidate], sets: &OriginSets) -> Option<(u
             let period = deck.period(by_date[*place]);
             let is_over = |other: usize| deck.period(by_date[other]).end <= period.start;
             if !is_over(longest) && differ(deck, by_date[longest], by_date[*place]) {
-                let stands = |other: &&usize| !is_over(**other) && differ(deck, by_date[**other], by_date[*place]);
+                let stands = |other: &&usize| {
+                    !is_over(**other) && differ(deck, by_date[**other], by_date[*place])
+                };
                 return places[..=at].iter().find(stands).map(|other| (*other, *place));
             }
             if deck.period(by_date[longest]).end < period.end {
@@ -93,7 +116,8 @@ impl OriginSets {
             (ANY_ORIGIN, _) | (_, ANY_ORIGIN) => None,
             (a, b) => {
                 let other = &self.sets[b as usize];
-                let shared = self.sets[a as usize].iter().find(|prefix| other.binary_search(prefix).is_ok());
+                let shared =
+                    self.sets[a as usize].iter().find(|prefix| other.binary_search(prefix).is_ok());
                 shared.map(|prefix| prefix.as_str().to_owned())
             }
         }
@@ -109,7 +133,8 @@ mod tests {
         let mut sets = OriginSets::default();
         let mut deck = Deck { files: vec!["a.csv".to_owned()], ..Deck::default() };
         for (line, (price, start, end, origins)) in (2..).zip(rows) {
-            let origins = origins.iter().map(|origin| Prefix::parse(origin).expect("digits")).collect();
+            let origins =
+                origins.iter().map(|origin| Prefix::parse(origin).expect("digits")).collect();
             let rate = Rate::sample(&format!("0.{price}"), *start..*end, line);
             let row = NewRate { rate, destinations: vec![Destination::Emergency], origins };
             let period = u32::try_from(deck.periods.len()).expect("few");

@@ -42,11 +42,17 @@ fn no_time(text: &str, error: TimeError, zone: Option<&Zone>) -> String {
     match error {
         TimeError::NoOffset => format!("{}, and input.timezone is not set", mark::NO_OFFSET),
         TimeError::TwiceInZone { first, second } => {
-            format!("{} in {name}: at {} and at {}", mark::TWICE, time::text(first), time::text(second))
+            format!(
+                "{} in {name}: at {} and at {}",
+                mark::TWICE,
+                time::text(first),
+                time::text(second)
+            )
         }
         TimeError::NeverInZone { first, second } => {
             let jump = zone.and_then(|zone| jump(text, second - first, zone));
-            let jump = jump.map_or_else(String::new, |(from, to)| format!(": it goes from {from} to {to}"));
+            let jump = jump
+                .map_or_else(String::new, |(from, to)| format!(": it goes from {from} to {to}"));
             format!("{} in {name}{jump}", mark::NEVER)
         }
         TimeError::NoSuchDay => mark::NO_DAY.to_owned(),
@@ -63,8 +69,9 @@ fn no_time(text: &str, error: TimeError, zone: Option<&Zone>) -> String {
 /// length of the gap.
 fn jump(text: &str, length: Micros, zone: &Zone) -> Option<(String, String)> {
     let local = |micros: Micros| time::text(micros).trim_end_matches('Z').to_owned();
-    let is_left_out =
-        |micros: Micros| matches!(time::parse_or_why(&local(micros), Some(zone)), Err(TimeError::NeverInZone { .. }));
+    let is_left_out = |micros: Micros| {
+        matches!(time::parse_or_why(&local(micros), Some(zone)), Err(TimeError::NeverInZone { .. }))
+    };
     let here = time::parse(text, Some(&Zone::named("UTC")?))?.div_euclid(SECOND);
     // Searches for the first skipped second: the one before it exists.
     let (mut shown, mut left_out) = (here - length / SECOND, here);
@@ -80,9 +87,14 @@ fn jump(text: &str, length: Micros, zone: &Zone) -> Option<(String, String)> {
 
 /// A guess at the form of a time in an unknown form.
 fn form(text: &str) -> &'static str {
-    let date = text.split(|c: char| c.is_whitespace() || c == 'T').next().expect("a text that is split has a first piece");
+    let date = text
+        .split(|c: char| c.is_whitespace() || c == 'T')
+        .next()
+        .expect("a text that is split has a first piece");
     let parts: Vec<&str> = date.split(['/', '.', '-']).collect();
-    let are_digits = |parts: &[&str]| parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let are_digits = |parts: &[&str]| {
+        parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
     if crate::money::is_plain_decimal(text) {
         return "it is a number, as a spreadsheet or a clock of seconds keeps a time";
     }
@@ -94,7 +106,11 @@ fn form(text: &str) -> &'static str {
     }
     let last = text.rsplit_once(' ').map_or(text, |(_, last)| last);
     let is_name = last.len() >= 3 && last.bytes().all(|b| b.is_ascii_alphabetic());
-    if is_name && !last.eq_ignore_ascii_case("UTC") && !last.eq_ignore_ascii_case("GMT") && text.contains(':') {
+    if is_name
+        && !last.eq_ignore_ascii_case("UTC")
+        && !last.eq_ignore_ascii_case("GMT")
+        && text.contains(':')
+    {
         return "a name such as EST is no offset";
     }
     ""
@@ -105,15 +121,19 @@ fn form(text: &str) -> &'static str {
 /// The reason that a duration is invalid.
 pub fn invalid_duration(typed: &Record<'_>, fields: &Fields<'_>, policy: &Policy) -> String {
     let text = fields.get(Field::Duration);
-    let seconds = |from: Micros, to: Micros| decimal_text((i128::from(to) - i128::from(from)).abs(), 6, 0);
+    let seconds =
+        |from: Micros, to: Micros| decimal_text((i128::from(to) - i128::from(from)).abs(), 6, 0);
     let answer = time::parse(fields.get(Field::AnswerTime), policy.zone.as_ref());
     let (start, end) = (typed.start, typed.end);
     let is_known = start != Calls::NO_TIME && end != Calls::NO_TIME;
     let why = match duration_mark(typed, fields, policy) {
-        mark::OVER_LENGTH if is_known && end < start => format!("{}, by {} s", mark::END_FIRST, seconds(end, start)),
+        mark::OVER_LENGTH if is_known && end < start => {
+            format!("{}, by {} s", mark::END_FIRST, seconds(end, start))
+        }
         mark::OVER_LENGTH => format!("{}, which is {} s", mark::OVER_LENGTH, seconds(start, end)),
         mark::RINGING => {
-            let spoken = |answer| format!(": from answer_time to end_time it is {} s", seconds(answer, end));
+            let spoken =
+                |answer| format!(": from answer_time to end_time it is {} s", seconds(answer, end));
             format!("{}{}", mark::RINGING, answer.map_or_else(String::new, spoken))
         }
         why => why.to_owned(),
@@ -147,8 +167,10 @@ pub fn invalid_number(fields: &Fields<'_>) -> String {
 #[must_use]
 pub fn number_mark(fields: &Fields<'_>) -> (Field, &'static str) {
     let to = fields.get(Field::To);
-    let is_rated = matches!(Party::of_root(to), Party::Number(_)) || emergency_of_root(to).is_some();
-    let (field, text) = if is_rated { (Field::From, fields.get(Field::From)) } else { (Field::To, to) };
+    let is_rated =
+        matches!(Party::of_root(to), Party::Number(_)) || emergency_of_root(to).is_some();
+    let (field, text) =
+        if is_rated { (Field::From, fields.get(Field::From)) } else { (Field::To, to) };
     (field, no_number(text))
 }
 
@@ -162,7 +184,9 @@ pub fn no_number(text: &str) -> &'static str {
         return "it is no number";
     }
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    if text.contains(['e', 'E']) && text.bytes().all(|b| b.is_ascii_digit() || b" '+-.,eE".contains(&b)) {
+    if text.contains(['e', 'E'])
+        && text.bytes().all(|b| b.is_ascii_digit() || b" '+-.,eE".contains(&b))
+    {
         "an exponent stands for its last digits, as a spreadsheet writes a long number"
     } else if text.starts_with('=') {
         mark::FORMULA
@@ -179,7 +203,11 @@ pub fn no_number(text: &str) -> &'static str {
             mark::NO_PLUS
         }
     } else if digits + 1 == text.len() && text.starts_with('+') {
-        if digits > 15 { "it has more than 15 digits" } else { "a country code does not start with 0" }
+        if digits > 15 {
+            "it has more than 15 digits"
+        } else {
+            "a country code does not start with 0"
+        }
     } else {
         mark::SIGNS
     }
@@ -194,7 +222,8 @@ mod tests {
     fn detail_of_time(text: &str, zone: Option<&str>) -> String {
         let mut fields = Fields::default();
         fields.0[Field::StartTime as usize] = text;
-        let policy = Policy { zone: zone.map(|name| Zone::named(name).unwrap()), ..Policy::default() };
+        let policy =
+            Policy { zone: zone.map(|name| Zone::named(name).unwrap()), ..Policy::default() };
         invalid_time(&fields, &policy).replace(&format!("start_time is `{text}`: "), "")
     }
 
@@ -202,7 +231,12 @@ mod tests {
     fn times_that_are_none_say_why_and_the_hint_fits() {
         let berlin = Some("Europe/Berlin");
         let table = [
-            ("2026-11-20 10:00:00", None, "it has no offset, and input.timezone is not set", "set `input.timezone`"),
+            (
+                "2026-11-20 10:00:00",
+                None,
+                "it has no offset, and input.timezone is not set",
+                "set `input.timezone`",
+            ),
             (
                 "2026-10-25 02:30:00",
                 berlin,
@@ -227,7 +261,12 @@ mod tests {
                 "the clock never shows it in Australia/Lord_Howe: it goes from 2026-10-04 02:00:00 to 02:30:00",
                 "export times with an offset",
             ),
-            ("12/01/2026 10:00", None, "this form is not read: it does not say which number is the month", "export times as"),
+            (
+                "12/01/2026 10:00",
+                None,
+                "this form is not read: it does not say which number is the month",
+                "export times as",
+            ),
             (
                 "20.11.2026 10:00:00",
                 berlin,
@@ -241,12 +280,22 @@ mod tests {
                 "this form is not read: it is a number, as a spreadsheet or a clock of seconds keeps a time",
                 "export times as",
             ),
-            ("2026-11-20 10:00:00 EST", None, "this form is not read: a name such as EST is no offset", "export times as"),
+            (
+                "2026-11-20 10:00:00 EST",
+                None,
+                "this form is not read: a name such as EST is no offset",
+                "export times as",
+            ),
             ("2026-11-20", None, "this form is not read: it has no time of day", "export times as"),
             ("yesterday", None, "this form is not read", "export times as"),
             ("2026-02-30T10:00:00Z", None, "there is no such day", "ask for this part"),
             ("2026-02-20T24:00:00Z", None, "there is no such time of day", "ask for this part"),
-            ("9999-12-31T23:59:59Z", None, "its year is not within 1970 to 2199", "ask the carrier when"),
+            (
+                "9999-12-31T23:59:59Z",
+                None,
+                "its year is not within 1970 to 2199",
+                "ask the carrier when",
+            ),
         ];
         for (text, zone, why, advice) in table {
             assert_eq!(detail_of_time(text, zone), why, "{text}");
@@ -262,8 +311,7 @@ mod tests {
         fields.0[Field::EndTime as usize] = "2026-11-20 11:01:05 +01:00";
         fields.0[Field::AnswerTime as usize] = "2026-11-20T10:05:00Z";
         let detail = invalid_time(&fields, &Policy::default());
-        let expected =
-            "answer_time is `2026-11-20T10:05:00Z`: it lies outside the call, from 2026-11-20T10:00:00Z to 2026-11-20T10:01:05Z";
+        let expected = "answer_time is `2026-11-20T10:05:00Z`: it lies outside the call, from 2026-11-20T10:00:00Z to 2026-11-20T10:01:05Z";
         assert_eq!(detail, expected);
         assert!(hint(Reason::InvalidTime, &detail).contains("answer_time"));
     }
@@ -274,8 +322,14 @@ mod tests {
             ("442079460110", mark::NO_PLUS),
             ("00442079460110", mark::ZEROS),
             ("02079460110", mark::NATIONAL),
-            ("4.42079E+11", "an exponent stands for its last digits, as a spreadsheet writes a long number"),
-            ("4,42079E+11", "an exponent stands for its last digits, as a spreadsheet writes a long number"),
+            (
+                "4.42079E+11",
+                "an exponent stands for its last digits, as a spreadsheet writes a long number",
+            ),
+            (
+                "4,42079E+11",
+                "an exponent stands for its last digits, as a spreadsheet writes a long number",
+            ),
             ("'+442079460110", "an apostrophe stands before it, as a spreadsheet marks a text"),
             ("+44 20 7946 0110", mark::BLANKS),
             ("+44-20-7946-0110", mark::SIGNS),
@@ -287,9 +341,15 @@ mod tests {
             let mut fields = Fields::default();
             fields.0[Field::From as usize] = text;
             fields.0[Field::To as usize] = "+32455123456";
-            assert_eq!(invalid_number(&fields), format!("from is `{text}`: {why}; expected + and 7 to 15 digits"));
+            assert_eq!(
+                invalid_number(&fields),
+                format!("from is `{text}`: {why}; expected + and 7 to 15 digits")
+            );
             fields.0[Field::To as usize] = text;
-            assert_eq!(invalid_number(&fields), format!("to is `{text}`: {why}; expected + and 7 to 15 digits"));
+            assert_eq!(
+                invalid_number(&fields),
+                format!("to is `{text}`: {why}; expected + and 7 to 15 digits")
+            );
         }
     }
 }

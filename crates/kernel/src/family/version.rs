@@ -23,14 +23,19 @@ use std::collections::HashSet;
 /// True if no two of some records contradict each other.
 pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
     let mut seen = HashSet::new();
-    let versions: Vec<usize> =
-        records.iter().map(|record| *record as usize).filter(|record| seen.insert(calls.content[*record])).collect();
+    let versions: Vec<usize> = records
+        .iter()
+        .map(|record| *record as usize)
+        .filter(|record| seen.insert(calls.content[*record]))
+        .collect();
     if !versions.iter().all(|record| is_comparable(calls, *record)) {
         return false;
     }
     // In a version without a `refer_to` the `to` is the target: it may not be another one.
     let referred = versions.iter().copied().find(|record| is_referred(calls, *record));
-    if referred.is_some_and(|referred| !versions.iter().all(|record| have_target_of(calls, *record, referred))) {
+    if referred.is_some_and(|referred| {
+        !versions.iter().all(|record| have_target_of(calls, *record, referred))
+    }) {
         return false;
     }
     // For each field the first version that has it: all others must agree.
@@ -46,11 +51,15 @@ pub(super) fn are_one(calls: &Calls, records: &[u32]) -> bool {
 /// that can be read in the other.
 pub(super) fn only_lacks(calls: &Calls, record: u32, fuller: u32) -> bool {
     let (record, fuller) = (record as usize, fuller as usize);
-    let filled = |record: usize| calls.filled[record].without(Field::Price).without(Field::PriceUnit);
+    let filled =
+        |record: usize| calls.filled[record].without(Field::Price).without(Field::PriceUnit);
     let (own, more) = (filled(record), filled(fuller));
     own != more
         && own.union(more) == more
-        && Field::ALL.into_iter().filter(|field| own.has(*field)).all(|field| say_the_same(calls, record, fuller, field))
+        && Field::ALL
+            .into_iter()
+            .filter(|field| own.has(*field))
+            .all(|field| say_the_same(calls, record, fuller, field))
 }
 
 /// True if the values of a record's fields were read; those of a field that could not be read are
@@ -71,9 +80,13 @@ fn say_the_same(calls: &Calls, a: usize, b: usize, field: Field) -> bool {
         Field::ParentCallSid => parent(calls, a) == parent(calls, b),
         Field::AccountSid => calls.account[a] == calls.account[b],
         Field::TrunkSid => calls.trunk[a] == calls.trunk[b],
-        Field::Direction => calls.direction[a] == calls.direction[b] && name_one_direction(calls, a, b),
+        Field::Direction => {
+            calls.direction[a] == calls.direction[b] && name_one_direction(calls, a, b)
+        }
         Field::From => own_party(calls, a, 0) == own_party(calls, b, 0),
-        Field::To => own_party(calls, a, 1) == own_party(calls, b, 1) || have_one_target(calls, a, b),
+        Field::To => {
+            own_party(calls, a, 1) == own_party(calls, b, 1) || have_one_target(calls, a, b)
+        }
         Field::StartTime => calls.start[a] == calls.start[b],
         Field::EndTime => calls.end[a] == calls.end[b],
         Field::AnswerTime => calls.answer[a] == calls.answer[b],
@@ -125,12 +138,17 @@ fn have_target_of(calls: &Calls, record: usize, referred: usize) -> bool {
     match asked(calls, record) {
         Some(asked) => {
             asked == wanted && asked != AskedRef::Invalid
-                || carrier_number(calls, asked).is_some() && carrier_number(calls, asked) == carrier_number(calls, wanted)
+                || carrier_number(calls, asked).is_some()
+                    && carrier_number(calls, asked) == carrier_number(calls, wanted)
         }
         None => match wanted {
             AskedRef::Number(number) => calls.to[record] == PartyRef::number(number),
             AskedRef::Sip(endpoint, user) => {
-                let number = if let UserPart::Number(number) = user { Some(PartyRef::number(number)) } else { None };
+                let number = if let UserPart::Number(number) = user {
+                    Some(PartyRef::number(number))
+                } else {
+                    None
+                };
                 calls.to[record] == PartyRef::endpoint(endpoint) || Some(calls.to[record]) == number
             }
             AskedRef::Emergency(_) | AskedRef::Invalid => false,
@@ -167,10 +185,17 @@ fn carrier_number(calls: &Calls, asked: AskedRef) -> Option<PartyRef> {
 pub(super) fn fullness(calls: &Calls, record: usize) -> ([bool; 5], u32, u16) {
     let is_child = calls.child[record] != NONE;
     // A root's refer_to says nothing.
-    let filled = if is_child { calls.filled[record] } else { calls.filled[record].without(Field::ReferTo) };
+    let filled =
+        if is_child { calls.filled[record] } else { calls.filled[record].without(Field::ReferTo) };
     let is_plain = matches!(asked(calls, record), Some(AskedRef::Number(_)));
     let fields = filled.without(Field::Price).without(Field::PriceUnit);
-    let decisive = [is_child, filled.has(Field::ReferTo), is_plain, filled.has(Field::From), filled.has(Field::TrunkSid)];
+    let decisive = [
+        is_child,
+        filled.has(Field::ReferTo),
+        is_plain,
+        filled.has(Field::From),
+        filled.has(Field::TrunkSid),
+    ];
     (decisive, fields.len(), fields.bits())
 }
 
@@ -178,33 +203,47 @@ pub(super) fn fullness(calls: &Calls, record: usize) -> ([bool; 5], u32, u16) {
 ///
 /// A field that the booked call lacks and that decides the bill (the parent, the caller) counts as
 /// a difference: the call is billed already, and its new price must be looked at.
-pub(super) fn is_of_booked(calls: &Calls, record: usize, booked: &BookedVersion, earlier: &Earlier) -> bool {
+pub(super) fn is_of_booked(
+    calls: &Calls,
+    record: usize,
+    booked: &BookedVersion,
+    earlier: &Earlier,
+) -> bool {
     let has = |field: Field| calls.filled[record].has(field);
     let is_same = is_comparable(calls, record)
         && calls.account[record] == booked.account
         && calls.start[record] == booked.start
         && calls.status[record] == booked.status
         && (!has(Field::Duration) || calls.duration[record] == booked.duration)
-        && (!has(Field::EndTime) || booked.end == Calls::NO_TIME || calls.end[record] == booked.end)
-        && (!has(Field::TrunkSid) || calls.trunks.is_empty_text(booked.trunk) || calls.trunk[record] == booked.trunk);
+        && (!has(Field::EndTime)
+            || booked.end == Calls::NO_TIME
+            || calls.end[record] == booked.end)
+        && (!has(Field::TrunkSid)
+            || calls.trunks.is_empty_text(booked.trunk)
+            || calls.trunk[record] == booked.trunk);
     if !is_same {
         return false;
     }
     match calls.child_of(record) {
         Some(child) => {
             let target = match child.asked {
-                AskedRef::Sip(endpoint, _) if PartyRef::endpoint(endpoint) == booked.to => Some(booked.to),
+                AskedRef::Sip(endpoint, _) if PartyRef::endpoint(endpoint) == booked.to => {
+                    Some(booked.to)
+                }
                 asked => carrier_number(calls, asked),
             };
             // The log names the root as the parent, also where that is a child itself.
-            let is_of_parent = child.parent == booked.parent || earlier.root_of(child.parent) == Some(booked.parent);
+            let is_of_parent = child.parent == booked.parent
+                || earlier.root_of(child.parent) == Some(booked.parent);
             is_of_parent && target == Some(booked.to)
         }
         // As a root's party a SIP URI with a number is that number; as a target it may be an
         // endpoint.
         None if !booked.parent.is_empty() => {
             let to = calls.to[record];
-            to == booked.to || to.as_number().is_some() && to.as_number() == booked.to.origin_number(&calls.parties)
+            to == booked.to
+                || to.as_number().is_some()
+                    && to.as_number() == booked.to.origin_number(&calls.parties)
         }
         None => {
             let direction = calls.direction[record];

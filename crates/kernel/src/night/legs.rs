@@ -31,7 +31,11 @@ pub(super) struct Legs<'a> {
 impl<'a> Legs<'a> {
     /// The end of the record that is being settled: rated, if a row is found for each of these
     /// legs.
-    pub(super) fn rated(&mut self, legs: impl IntoIterator<Item = Query<'a>>, child: Option<RatedChild>) -> Verdict {
+    pub(super) fn rated(
+        &mut self,
+        legs: impl IntoIterator<Item = Query<'a>>,
+        child: Option<RatedChild>,
+    ) -> Verdict {
         for (number, query) in legs.into_iter().enumerate() {
             assert!(number < MOST_LEGS, "no scenario has more");
             self.queries.push(query);
@@ -47,7 +51,11 @@ impl<'a> Legs<'a> {
     /// Finds the rows and empties the batch.
     fn find(&mut self, open: &mut [(usize, Verdict)]) {
         let hits = lookup_all(&self.queries);
-        assert_eq!((self.of.len(), hits.len()), (self.queries.len(), self.queries.len()), "each leg is looked up");
+        assert_eq!(
+            (self.of.len(), hits.len()),
+            (self.queries.len(), self.queries.len()),
+            "each leg is looked up"
+        );
         for ((record, leg), hit) in self.of.drain(..).zip(hits) {
             let (_, verdict) = &mut open[record];
             match (hit, leg, &mut verdict.child) {
@@ -55,7 +63,9 @@ impl<'a> Legs<'a> {
                 // Suspended for its other leg already.
                 (Some(_), ..) if verdict.class == Class::Suspended => {}
                 (Some(hit), 0, _) => verdict.first = hit,
-                (Some(hit), _, child) => child.as_mut().expect("only a child has a second leg").second = hit,
+                (Some(hit), _, child) => {
+                    child.as_mut().expect("only a child has a second leg").second = hit;
+                }
             }
         }
         self.queries.clear();
@@ -107,7 +117,8 @@ mod tests {
             destinations: vec![Destination::Prefix(Prefix::parse(prefix).expect("digits"))],
             origins: Vec::new(),
         });
-        let deck = Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows.collect()).expect("no conflict");
+        let deck = Deck::build("d".into(), "USD".into(), vec!["a.csv".into()], rows.collect())
+            .expect("no conflict");
         let number = |text: &str| Number::parse(text).expect("a number");
         let [a, b, none] = ["+12025550101", "+13035550101", "+493012345678"].map(|text| {
             let rated = Rated::Number(number(text));
@@ -140,12 +151,16 @@ mod tests {
         assert_eq!(ends.len(), 1001);
         for (at, (record, verdict)) in ends.into_iter().enumerate() {
             let (legs, rows) = cases[at % cases.len()];
-            let found =
-                (verdict.class == Class::Rated).then(|| [verdict.first.rate, verdict.child.map_or(0, |child| child.second.rate)]);
+            let found = (verdict.class == Class::Rated)
+                .then(|| [verdict.first.rate, verdict.child.map_or(0, |child| child.second.rate)]);
             assert_eq!((record, found), (at, rows));
             let reason = (rows.is_none() && !legs.is_empty()).then_some(Reason::NoRate);
             let has_child = rows.is_some() && legs.len() == 2;
-            assert_eq!((verdict.reason, verdict.child.is_some()), (reason, has_child), "record {at}");
+            assert_eq!(
+                (verdict.reason, verdict.child.is_some()),
+                (reason, has_child),
+                "record {at}"
+            );
         }
     }
 }

@@ -3,7 +3,9 @@
 //! **Invariant:** anything that the grammar does not allow is an error, because money depends on
 //! the host and the user that are meant. The user part is read whole: it may contain `;`.
 
-use super::{Emergency, LONGEST_URI, MOST_PARAMETERS, Number, without_separators, without_user_parameters};
+use super::{
+    Emergency, LONGEST_URI, MOST_PARAMETERS, Number, without_separators, without_user_parameters,
+};
 use sip_uri::{Host, SipUri, TelUri, WarningCode};
 use std::borrow::Cow;
 
@@ -84,7 +86,8 @@ impl Uri {
         // RFC 3966 has no escapes in the number; an emergency number is recognised all the same.
         let number = uri[4..].split_once(';').map_or(&uri[4..], |(number, _)| number);
         if number.contains('%')
-            && let Some(emergency) = Emergency::parse(&String::from_utf8_lossy(&sip_uri::decode_user(number)))
+            && let Some(emergency) =
+                Emergency::parse(&String::from_utf8_lossy(&sip_uri::decode_user(number)))
         {
             return Ok(Self::Tel(Tel { number: None, emergency: Some(emergency) }));
         }
@@ -162,7 +165,11 @@ fn are_allowed(text: &str, is_allowed: impl Fn(u8) -> bool) -> bool {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                after
+            }
             (byte, after) if is_allowed(*byte) => after,
             _ => return false,
         };

@@ -87,7 +87,10 @@ impl Buffer {
             12 => self.push_known(piece.first_chunk::<12>()),
             0 => self.push_known(Some(&[])),
             _ => {
-                self.push_in_parts(&must_fit::<_, u32>(piece.len(), "a record is shorter than 4 GiB").to_le_bytes());
+                self.push_in_parts(
+                    &must_fit::<_, u32>(piece.len(), "a record is shorter than 4 GiB")
+                        .to_le_bytes(),
+                );
                 self.push_in_parts(piece);
             }
         }

@@ -34,7 +34,10 @@ pub(crate) struct LegNumbers {
 impl LegColumns {
     /// Adds the legs of a block of calls.
     pub(crate) fn extend_numbers(&mut self, calls: &[Booked], legs: &[LegNumbers]) {
-        assert!(calls.len() <= BLOCK && legs.len() <= 2 * calls.len(), "a block of calls has two legs each at most");
+        assert!(
+            calls.len() <= BLOCK && legs.len() <= 2 * calls.len(),
+            "a block of calls has two legs each at most"
+        );
         let call = |leg: &LegNumbers| &calls[leg.call as usize];
         self.account.extend(legs.iter().map(|leg| call(leg).account));
         self.trunk.extend(legs.iter().map(|leg| call(leg).trunk));
@@ -65,7 +68,11 @@ impl LogColumns {
         self.class.extend(calls.iter().map(|call| u32::from(!call.is_rated)));
         self.deck.extend(calls.iter().map(|call| call.deck));
         self.price.extend(calls.iter().map(|call| call.price));
-        assert_eq!(self.amount.len(), self.price.len(), "texts and amounts came for the same calls");
+        assert_eq!(
+            self.amount.len(),
+            self.price.len(),
+            "texts and amounts came for the same calls"
+        );
     }
 }
 
@@ -74,9 +81,11 @@ fn direction(call: &Booked) -> u32 {
     match call.direction {
         DirectionField::Termination => 0,
         DirectionField::Origination => 1,
-        DirectionField::Empty | DirectionField::Other | DirectionField::Unknown => match call.child_direction {
-            NONE => NONE,
-            text => text + 2,
-        },
+        DirectionField::Empty | DirectionField::Other | DirectionField::Unknown => {
+            match call.child_direction {
+                NONE => NONE,
+                text => text + 2,
+            }
+        }
     }
 }

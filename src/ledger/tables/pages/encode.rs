@@ -52,7 +52,10 @@ impl Present {
     pub fn of<T>(rows: &[T], present: impl Fn(&T) -> bool) -> Self {
         let mut count = 0;
         let bits = rows.chunks(8).map(|rows| {
-            let byte = rows.iter().enumerate().fold(0, |byte: u8, (at, row)| byte | (u8::from(present(row)) << at));
+            let byte = rows
+                .iter()
+                .enumerate()
+                .fold(0, |byte: u8, (at, row)| byte | (u8::from(present(row)) << at));
             count += byte.count_ones() as usize;
             byte
         });
@@ -167,8 +170,11 @@ pub(crate) fn delta<T: Copy + Into<i64>>(out: &mut Vec<u8>, values: &[T]) {
         zigzag(out, least);
         let widths = out.len();
         out.extend_from_slice(&[0; MINIBLOCKS]);
-        for (at, offsets) in offsets.chunks_exact(MINIBLOCK).take(block.len().div_ceil(MINIBLOCK)).enumerate() {
-            let bits = u64::BITS - offsets.iter().fold(0, |all, offset| all | offset).leading_zeros();
+        for (at, offsets) in
+            offsets.chunks_exact(MINIBLOCK).take(block.len().div_ceil(MINIBLOCK)).enumerate()
+        {
+            let bits =
+                u64::BITS - offsets.iter().fold(0, |all, offset| all | offset).leading_zeros();
             out[widths + at] = bits.to_le_bytes()[0];
             if bits > 0 {
                 let start = out.len();
@@ -210,7 +216,8 @@ fn sample(values: &[u8]) -> Option<&[u8]> {
 /// Appends packed integers or ids to `out`, compressed. Returns false if it did not: most of them
 /// are random bits, and trying costs 1 to 2 ns a value, as much as packing them.
 pub(crate) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
-    let hopeless = |sample: &[u8]| compressed(Search::Full, sample, |bytes| !pays(sample.len(), bytes.len()));
+    let hopeless =
+        |sample: &[u8]| compressed(Search::Full, sample, |bytes| !pays(sample.len(), bytes.len()));
     if values.len() < LEAST || sample(values).is_some_and(hopeless) {
         return false;
     }
@@ -222,7 +229,8 @@ pub(crate) fn compress_packed(out: &mut Vec<u8>, values: &[u8]) -> bool {
 pub(crate) fn compress_texts(out: &mut Vec<u8>, head: &mut Vec<u8>, text: &[u8]) -> bool {
     let mut search = Search::Full;
     if let Some(sample) = sample(text) {
-        let [full, short] = [Search::Full, Search::Short].map(|search| compressed(search, sample, <[u8]>::len));
+        let [full, short] =
+            [Search::Full, Search::Short].map(|search| compressed(search, sample, <[u8]>::len));
         if !pays_full_search(short, full) {
             if pays_codes(sample, short) && append_coded(out, head, text) {
                 return true;

@@ -104,7 +104,8 @@ impl<'a> Coded<'a> {
             return None;
         }
         let lengths = code_lengths(&counts);
-        let bits: usize = counts.iter().zip(lengths).map(|(count, length)| count * usize::from(length)).sum();
+        let bits: usize =
+            counts.iter().zip(lengths).map(|(count, length)| count * usize::from(length)).sum();
         Some(Self { text, lengths, size: bits / 8 })
     }
 
@@ -182,11 +183,17 @@ fn code_lengths(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
 fn huffman(counts: &[usize; SIGNS]) -> [u8; SIGNS] {
     let mut lengths = [0; SIGNS];
     // Trees by their counts, as a bit set of their signs.
-    let sign = |(sign, count): (u32, &usize)| (*count > 0).then_some(Reverse((*count, 1_u128 << sign)));
+    let sign =
+        |(sign, count): (u32, &usize)| (*count > 0).then_some(Reverse((*count, 1_u128 << sign)));
     let mut trees: BinaryHeap<_> = (0..).zip(counts).filter_map(sign).collect();
-    while let (Some(Reverse((one, left))), Some(Reverse((other, right)))) = (trees.pop(), trees.pop()) {
+    while let (Some(Reverse((one, left))), Some(Reverse((other, right)))) =
+        (trees.pop(), trees.pop())
+    {
         let signs = left | right;
-        lengths.iter_mut().enumerate().for_each(|(sign, length)| *length += u8::from(signs >> sign & 1 == 1));
+        lengths
+            .iter_mut()
+            .enumerate()
+            .for_each(|(sign, length)| *length += u8::from(signs >> sign & 1 == 1));
         trees.push(Reverse((one + other, signs)));
     }
     lengths
@@ -197,9 +204,13 @@ fn tree(lengths: &[u8; SIGNS]) -> Vec<u8> {
     let longest = lengths.iter().max().expect("an array of some");
     let last = lengths.iter().rposition(|length| *length > 0).expect("two signs or more");
     // The last weight follows from the others.
-    let weight = |sign: usize| if sign < last && lengths[sign] > 0 { longest + 1 - lengths[sign] } else { 0 };
+    let weight = |sign: usize| {
+        if sign < last && lengths[sign] > 0 { longest + 1 - lengths[sign] } else { 0 }
+    };
     let count = u8::try_from(last).expect("ASCII");
-    std::iter::once(127 + count).chain((0..last).step_by(2).map(|sign| weight(sign) << 4 | weight(sign + 1))).collect()
+    std::iter::once(127 + count)
+        .chain((0..last).step_by(2).map(|sign| weight(sign) << 4 | weight(sign + 1)))
+        .collect()
 }
 
 /// Bits in the lower three bytes, and their number in the upper one.
@@ -238,7 +249,8 @@ impl Codes {
     fn of(lengths: &[u8; SIGNS]) -> Self {
         let single = codes(lengths);
         let pairs = vec![Code::default(); SIGNS * SIGNS].into_boxed_slice();
-        let mut pairs: Box<[_; SIGNS * SIGNS]> = pairs.try_into().expect("a code for each two signs");
+        let mut pairs: Box<[_; SIGNS * SIGNS]> =
+            pairs.try_into().expect("a code for each two signs");
         let used = || single.iter().enumerate().filter(|(_, code)| **code != Code::default());
         for (first, code) in used() {
             for (second, next) in used() {
@@ -363,7 +375,12 @@ fn first_bytes<const N: usize>(value: u64) -> [u8; N] {
 
 /// Appends a block of `literals` literals, of which each call of `append_stream` appends a quarter.
 /// An empty `tree` means the tree of the block before.
-fn compressed_block(out: &mut Vec<u8>, literals: usize, tree: &[u8], mut append_stream: impl FnMut(&mut Vec<u8>)) {
+fn compressed_block(
+    out: &mut Vec<u8>,
+    literals: usize,
+    tree: &[u8],
+    mut append_stream: impl FnMut(&mut Vec<u8>),
+) {
     let start = out.len();
     // Room for two headers, filled in once the sizes are known.
     out.extend_from_slice(&[0; 3 + 5]);
@@ -375,7 +392,8 @@ fn compressed_block(out: &mut Vec<u8>, literals: usize, tree: &[u8], mut append_
         append_stream(out);
         // The size of the last stream follows from the others.
         if stream < 3 {
-            let size = u16::try_from(out.len() - before).expect("32,768 codes of 11 bits are below 64 KiB");
+            let size = u16::try_from(out.len() - before)
+                .expect("32,768 codes of 11 bits are below 64 KiB");
             out[jumps + 2 * stream..][..2].copy_from_slice(&size.to_le_bytes());
         }
     }
@@ -399,7 +417,10 @@ mod tests {
     fn decoded(frame: &[u8], size: usize) -> Vec<u8> {
         let at_once = zstd::bulk::decompress(frame, size).expect("a frame");
         assert_eq!(zstd::stream::decode_all(frame).expect("a frame"), at_once);
-        assert_eq!(zstd::zstd_safe::get_frame_content_size(frame).ok().flatten(), Some(size as u64));
+        assert_eq!(
+            zstd::zstd_safe::get_frame_content_size(frame).ok().flatten(),
+            Some(size as u64)
+        );
         at_once
     }
 
@@ -410,8 +431,18 @@ mod tests {
         // A page has levels before the frame.
         let mut frame = b"levels".to_vec();
         coded.append(&mut frame, head);
-        assert!(decoded(&frame[6..], head.len() + text.len()) == [head, text].concat(), "{} {}", head.len(), text.len());
-        assert!(frame.len() <= 6 + most(head.len(), text.len(), text.len()), "{} {}", head.len(), text.len());
+        assert!(
+            decoded(&frame[6..], head.len() + text.len()) == [head, text].concat(),
+            "{} {}",
+            head.len(),
+            text.len()
+        );
+        assert!(
+            frame.len() <= 6 + most(head.len(), text.len(), text.len()),
+            "{} {}",
+            head.len(),
+            text.len()
+        );
         true
     }
 
@@ -453,7 +484,21 @@ mod tests {
     #[test]
     fn texts_come_back() {
         for signs in [2, 3, 11, 127, 128] {
-            for count in [2, 6, 255, 256, 257, 258, 259, 4_096, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 256, 3 * BLOCK + 255] {
+            for count in [
+                2,
+                6,
+                255,
+                256,
+                257,
+                258,
+                259,
+                4_096,
+                BLOCK - 1,
+                BLOCK,
+                BLOCK + 1,
+                BLOCK + 256,
+                3 * BLOCK + 255,
+            ] {
                 let mut text = text_of(signs, count);
                 (text[0], text[1]) = (0, 1);
                 assert!(is_coded(b"head", &text), "{signs} {count}");
@@ -494,7 +539,10 @@ mod tests {
     fn blocks_of_rare_signs_come_back() {
         let rare = text_of(128, BLOCK);
         let frequent = text_of(2, 30 * BLOCK);
-        for text in [[&rare[..], &frequent].concat(), [&frequent[..], &rare, &frequent[..BLOCK + 300]].concat()] {
+        for text in [
+            [&rare[..], &frequent].concat(),
+            [&frequent[..], &rare, &frequent[..BLOCK + 300]].concat(),
+        ] {
             assert!(is_coded(b"", &text));
             assert!(Coded::of(&text).is_some_and(|coded| coded.size() < text.len() / 3));
         }
@@ -514,8 +562,28 @@ mod tests {
     #[test]
     fn heads_come_back() {
         let (ids, text) = (random_ids(100), text_of(11, 5_000));
-        for size in [0, 1, 7, 255, 256, 257, 65_791, 65_792, BLOCK, BLOCK + 1, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW] {
-            for head in [random(size), vec![7; size], text_of(3, size), b"one and the same ".repeat(size / 17)] {
+        for size in [
+            0,
+            1,
+            7,
+            255,
+            256,
+            257,
+            65_791,
+            65_792,
+            BLOCK,
+            BLOCK + 1,
+            WINDOW - 1,
+            WINDOW,
+            WINDOW + 1,
+            3 * WINDOW,
+        ] {
+            for head in [
+                random(size),
+                vec![7; size],
+                text_of(3, size),
+                b"one and the same ".repeat(size / 17),
+            ] {
                 check_ids(&head, &ids);
                 assert!(is_coded(&head, &text));
             }

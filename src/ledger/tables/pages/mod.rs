@@ -10,6 +10,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`mod@schema`] | the columns of a table |
 //! | [`writer`] | columns as pages, and pages as a file |
 //! | [`mod@sids`] | ids of calls, which never repeat |
 //! | `encode` | Parquet's encodings |
@@ -18,14 +19,16 @@
 
 pub(crate) mod encode;
 pub(crate) mod frames;
+pub mod schema;
 pub(crate) mod scratch;
 pub mod sids;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod writer;
 
+pub use schema::{Kind, NONE, TableSchema, schema};
 pub use sids::{SidColumn, sids};
 pub use writer::{
-    Encoded, Ids, Kind, NONE, TableSchema, TextColumn, Writer, constant_text, dictionary, integer_dictionary, integers,
-    optional_integers, schema, texts,
+    Encoded, Ids, TextColumn, Writer, constant_text, dictionary, integer_dictionary, integers,
+    optional_integers, texts,
 };

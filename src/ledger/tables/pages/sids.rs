@@ -92,7 +92,8 @@ impl SidColumn {
     /// True if the ids differ in most of their bits. Consecutive ids, or ids filled with zeros, get
     /// smaller by zstd than their numbers.
     fn is_random(&self) -> bool {
-        let (all, any) = self.ids.iter().fold((u128::MAX, 0), |(all, any), id| (all & id, any | id));
+        let (all, any) =
+            self.ids.iter().fold((u128::MAX, 0), |(all, any), id| (all & id, any | id));
         (any & !all).count_ones() >= 96
     }
 }
@@ -130,19 +131,30 @@ pub fn sids(column: &SidColumn) -> Encoded {
         return texts(&spelled);
     }
     let rows = &column.rows;
-    let present = if rows.contains(&Row::Null) { Present::of(rows, |row| *row != Row::Null) } else { Present::all(rows.len()) };
+    let present = if rows.contains(&Row::Null) {
+        Present::of(rows, |row| *row != Row::Null)
+    } else {
+        Present::all(rows.len())
+    };
     let (mut shared, mut new): (Vec<u32>, Vec<u32>) = rows
         .iter()
         .filter(|row| **row != Row::Null)
         .map(|row| if *row == Row::Again { (LENGTH, 0) } else { (PREFIX, LENGTH - PREFIX) })
         .unzip();
     assert_eq!(shared.len(), present.count, "an id, or the one before, for each row that has one");
-    assert_eq!(new.iter().filter(|length| **length != 0).count(), column.ids.len(), "an id for each new row");
+    assert_eq!(
+        new.iter().filter(|length| **length != 0).count(),
+        column.ids.len(),
+        "an id for each new row"
+    );
     (shared[0], new[0]) = (0, LENGTH);
     let mut head = scratch::buffer();
     encode::delta(&mut head, &shared);
     encode::delta(&mut head, &new);
     let (first, rest) = column.ids.split_first().expect("some ids");
     head.extend_from_slice(&spelled(*first));
-    Encoded::new(&present, Content::Texts { head, tail: Tail::Ids(rest), encoding: Encoding::DeltaByteArray })
+    Encoded::new(
+        &present,
+        Content::Texts { head, tail: Tail::Ids(rest), encoding: Encoding::DeltaByteArray },
+    )
 }

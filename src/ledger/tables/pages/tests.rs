@@ -1,5 +1,6 @@
 //! Checks that polars reads back the values that were written.
 
+use super::schema::*;
 use super::writer::*;
 use super::*;
 use crate::sid::{OddSids, SidText};
@@ -20,7 +21,8 @@ fn read(file: &[u8]) -> DataFrame {
 }
 
 fn text_series(values: &[&str]) -> Column {
-    let values: Vec<Option<&str>> = values.iter().map(|text| Some(*text).filter(|text| !text.is_empty())).collect();
+    let values: Vec<Option<&str>> =
+        values.iter().map(|text| Some(*text).filter(|text| !text.is_empty())).collect();
     StringChunked::new("t".into(), values).into_column()
 }
 
@@ -32,8 +34,11 @@ fn number_series(kind: Kind, values: &[Option<i64>]) -> Column {
             .into_datetime(polars::prelude::TimeUnit::Microseconds, Some(TimeZone::UTC))
             .into_column(),
         Kind::Decimal(scale) => {
-            let values: Vec<Option<i128>> = values.iter().map(|value| value.map(i128::from)).collect();
-            Int128Chunked::new("n".into(), values).into_decimal_unchecked(18, scale as usize).into_column()
+            let values: Vec<Option<i128>> =
+                values.iter().map(|value| value.map(i128::from)).collect();
+            Int128Chunked::new("n".into(), values)
+                .into_decimal_unchecked(18, scale as usize)
+                .into_column()
         }
     }
 }
@@ -59,7 +64,11 @@ fn texts_of(values: &[&str]) -> Encoded {
 fn texts_again(values: &[&str]) -> Encoded {
     let mut column = TextColumn::new();
     for (row, value) in values.iter().enumerate() {
-        if row > 0 && values[row - 1] == *value { column.push_again() } else { column.push(value.as_bytes()) }
+        if row > 0 && values[row - 1] == *value {
+            column.push_again();
+        } else {
+            column.push(value.as_bytes());
+        }
     }
     texts(&column)
 }
@@ -81,7 +90,9 @@ fn texts_by_ids(values: &[&str]) -> Encoded {
     let mut distinct: Vec<&str> = values.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let id = |row: usize, value: &&str| u32::try_from(distinct.binary_search(value).unwrap() * 2 + row % 2).unwrap();
+    let id = |row: usize, value: &&str| {
+        u32::try_from(distinct.binary_search(value).unwrap() * 2 + row % 2).unwrap()
+    };
     let ids: Vec<u32> = values
         .iter()
         .enumerate()
@@ -107,7 +118,11 @@ fn sids_of(values: &[&str]) -> Encoded {
     column.clear();
     for (row, value) in values.iter().enumerate() {
         let sid = odd.sid(value);
-        if row > 0 && values[row - 1] == *value { column.push_again() } else { column.push(odd.text(sid)) }
+        if row > 0 && values[row - 1] == *value {
+            column.push_again();
+        } else {
+            column.push(odd.text(sid));
+        }
     }
     sids(&column)
 }
@@ -120,7 +135,8 @@ fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
 fn check_texts(groups: &[Vec<&str>]) {
     let wanted = through_polars(vec![text_series(&groups.concat())]);
     for encode in [texts_of, texts_again, dictionary_of, texts_by_ids, sids_of] {
-        let file = write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
+        let file =
+            write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
         assert_same(&read(&file), &wanted);
     }
 }
@@ -129,8 +145,12 @@ fn check_numbers(kind: Kind, groups: &[Vec<Option<i64>>]) {
     let all = groups.concat();
     let wanted = through_polars(vec![number_series(kind, &all)]);
     let optional = |group: &[Option<i64>]| -> Encoded { optional_integers(group.iter().copied()) };
-    let whole = |group: &[Option<i64>]| integers(&group.iter().map(|value| value.unwrap()).collect::<Vec<_>>());
-    for (encode, takes_nulls) in [(optional as fn(&_) -> _, true), (integer_dictionary_of, true), (whole, false)] {
+    let whole = |group: &[Option<i64>]| {
+        integers(&group.iter().map(|value| value.unwrap()).collect::<Vec<_>>())
+    };
+    for (encode, takes_nulls) in
+        [(optional as fn(&_) -> _, true), (integer_dictionary_of, true), (whole, false)]
+    {
         if !takes_nulls && all.contains(&None) {
             continue;
         }
@@ -153,7 +173,8 @@ fn random(seed: usize) -> impl Iterator<Item = i64> {
 /// Makes `count` ids in the carrier's form.
 fn random_sids(seed: usize, count: usize) -> Vec<String> {
     let mut halves = random(seed);
-    let mut half = || halves.next().expect("no end").cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut half =
+        || halves.next().expect("no end").cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (0..count).map(|_| format!("CA{:016x}{:016x}", half(), half())).collect()
 }
 
@@ -173,7 +194,8 @@ fn texts_come_back() {
         assert_same(&read(&file), &through_polars(vec![text_series(&vec![text; rows])]));
     }
     for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513] {
-        let texts: Vec<String> = random(rows).take(rows).map(|x| "z".repeat(usize::try_from(x % 5).unwrap())).collect();
+        let texts: Vec<String> =
+            random(rows).take(rows).map(|x| "z".repeat(usize::try_from(x % 5).unwrap())).collect();
         check_texts(&[texts.iter().map(String::as_str).collect()]);
     }
 }
@@ -181,10 +203,15 @@ fn texts_come_back() {
 #[test]
 fn many_texts_come_back() {
     let sids: Vec<String> = random(1).take(140_000).map(|x| format!("CA{x:032x}")).collect();
-    let some: Vec<String> = random(2).take(140_000).map(|x| if x % 3 == 0 { String::new() } else { format!("+{x}") }).collect();
-    let few: Vec<String> = random(3).take(140_000).map(|x| format!("account {}", x % 200)).collect();
-    let runs: Vec<String> =
-        (0..140_000).map(|row| if row % 1000 < 300 { String::new() } else { (row / 700).to_string() }).collect();
+    let some: Vec<String> = random(2)
+        .take(140_000)
+        .map(|x| if x % 3 == 0 { String::new() } else { format!("+{x}") })
+        .collect();
+    let few: Vec<String> =
+        random(3).take(140_000).map(|x| format!("account {}", x % 200)).collect();
+    let runs: Vec<String> = (0..140_000)
+        .map(|row| if row % 1000 < 300 { String::new() } else { (row / 700).to_string() })
+        .collect();
     for texts in [sids, some, few, runs] {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         check_texts(&texts.chunks(1 << 16).map(<[&str]>::to_vec).collect::<Vec<_>>());
@@ -199,22 +226,36 @@ fn numbers_come_back() {
         check_numbers(kind, &[vec![None]]);
         check_numbers(kind, &[vec![]]);
         check_numbers(kind, &[vec![None; 3], vec![Some(5)], vec![None, Some(-7), None]]);
-        check_numbers(kind, &[vec![Some(largest), Some(-largest), Some(largest), Some(0), Some(-largest)]]);
+        check_numbers(
+            kind,
+            &[vec![Some(largest), Some(-largest), Some(largest), Some(0), Some(-largest)]],
+        );
         check_numbers(kind, &[vec![Some(7); 70_000]]);
         for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 66, 255, 256, 257, 258, 513] {
             check_numbers(kind, &[random(rows).take(rows).map(|x| Some(x % 9 - 4)).collect()]);
         }
         for (seed, most) in [2, 3600, 60_000, 1 << 50].into_iter().enumerate() {
-            let whole: Vec<Option<i64>> = random(seed).take(70_000).map(|x| Some(x % most)).collect();
-            let holes: Vec<Option<i64>> = whole.iter().map(|value| value.filter(|value| value % 10 != 0)).collect();
-            let rare: Vec<Option<i64>> =
-                whole.iter().enumerate().map(|(row, value)| value.filter(|_| row % 9000 == 77)).collect();
+            let whole: Vec<Option<i64>> =
+                random(seed).take(70_000).map(|x| Some(x % most)).collect();
+            let holes: Vec<Option<i64>> =
+                whole.iter().map(|value| value.filter(|value| value % 10 != 0)).collect();
+            let rare: Vec<Option<i64>> = whole
+                .iter()
+                .enumerate()
+                .map(|(row, value)| value.filter(|_| row % 9000 == 77))
+                .collect();
             for values in [whole, holes, rare] {
-                check_numbers(kind, &values.chunks(1 << 16).map(<[Option<i64>]>::to_vec).collect::<Vec<_>>());
+                check_numbers(
+                    kind,
+                    &values.chunks(1 << 16).map(<[Option<i64>]>::to_vec).collect::<Vec<_>>(),
+                );
             }
         }
     }
-    check_numbers(Kind::Integer, &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]]);
+    check_numbers(
+        Kind::Integer,
+        &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]],
+    );
 }
 
 /// True if the values of a column are a frame of codes alone: only such a frame has its size in
@@ -233,8 +274,13 @@ fn sids_come_back() {
         assert_eq!(is_codes(&sids_of(&sids)), rows >= 64, "{rows}");
         assert!(sids_of(&sids).data.bytes.len() <= texts_of(&sids).data.bytes.len(), "{rows}");
         // Half of them are null, and some equal the one before.
-        let holes: Vec<&str> = sids.iter().enumerate().map(|(row, sid)| if row % 7 < 3 { "" } else { sid }).collect();
-        let again: Vec<&str> = holes.iter().enumerate().map(|(row, _)| holes[row - usize::from(row % 3 == 2)]).collect();
+        let holes: Vec<&str> =
+            sids.iter().enumerate().map(|(row, sid)| if row % 7 < 3 { "" } else { sid }).collect();
+        let again: Vec<&str> = holes
+            .iter()
+            .enumerate()
+            .map(|(row, _)| holes[row - usize::from(row % 3 == 2)])
+            .collect();
         check_texts(&[holes, again, vec![], sids]);
     }
 }
@@ -244,7 +290,14 @@ fn sids_come_back() {
 fn odd_sids_come_back() {
     let carriers = random_sids(1, 5_000);
     let zero = format!("CA{:032x}", 0);
-    for odd in ["é", "ca00000000000000000000000000000001", "CA0123", &zero, &"x".repeat(70_000), &carriers[0].to_uppercase()] {
+    for odd in [
+        "é",
+        "ca00000000000000000000000000000001",
+        "CA0123",
+        &zero,
+        &"x".repeat(70_000),
+        &carriers[0].to_uppercase(),
+    ] {
         for place in [0, 1, 2_500, 4_999] {
             let mut sids: Vec<&str> = carriers.iter().map(String::as_str).collect();
             (sids[place], sids[77], sids[3_000], sids[3_001]) = (odd, "", "", "");
@@ -254,13 +307,19 @@ fn odd_sids_come_back() {
     }
     // Every second row group has one.
     let carriers: Vec<&str> = carriers.iter().map(String::as_str).collect();
-    check_texts(&[carriers.clone(), vec!["odd"; 300], carriers.clone(), [&carriers[..], &["odd", "odd"], &carriers].concat()]);
+    check_texts(&[
+        carriers.clone(),
+        vec!["odd"; 300],
+        carriers.clone(),
+        [&carriers[..], &["odd", "odd"], &carriers].concat(),
+    ]);
 }
 
 /// Consecutive ids are smaller as texts.
 #[test]
 fn sids_that_are_not_random_are_texts() {
-    let counted: Vec<String> = (0..70_000).map(|id| format!("CA{:032x}", 7_u128 << 100 | id << 8)).collect();
+    let counted: Vec<String> =
+        (0..70_000).map(|id| format!("CA{:032x}", 7_u128 << 100 | id << 8)).collect();
     let counted: Vec<&str> = counted.iter().map(String::as_str).collect();
     check_texts(std::slice::from_ref(&counted));
     assert!(!is_codes(&sids_of(&counted)));
@@ -272,9 +331,11 @@ fn sids_that_are_not_random_are_texts() {
 #[test]
 fn long_columns_of_texts_come_back() {
     let rows = 70_000;
-    let column = |seed, text: &dyn Fn(i64) -> String| random(seed).take(rows).map(text).collect::<Vec<_>>();
+    let column =
+        |seed, text: &dyn Fn(i64) -> String| random(seed).take(rows).map(text).collect::<Vec<_>>();
     let numbers = column(4, &|x| format!("+49{}", x % 10_000_000_000));
-    let holes = column(5, &|x| if x % 3 == 0 { String::new() } else { format!("+{}", x % 10_000_000_000) });
+    let holes =
+        column(5, &|x| if x % 3 == 0 { String::new() } else { format!("+{}", x % 10_000_000_000) });
     let one = column(6, &|_| "+442079460110".to_owned());
     let accents = column(7, &|x| format!("é{x}"));
     for (texts, has_codes) in [(numbers, true), (holes, true), (one, false), (accents, false)] {
@@ -298,14 +359,19 @@ fn table() -> (Vec<u8>, DataFrame) {
     ];
     let rows = 3 * 10_000;
     let ids = random_sids(5, rows);
-    let numbers: Vec<String> = random(8).take(rows).map(|x| format!("+49{}", x % 10_000_000_000)).collect();
-    let starts: Vec<i64> = (0..).take(rows).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
-    let accounts: Vec<u32> =
-        random(6).take(rows).map(|x| if x % 50 == 0 { NONE } else { u32::try_from(x % 30).unwrap() }).collect();
+    let numbers: Vec<String> =
+        random(8).take(rows).map(|x| format!("+49{}", x % 10_000_000_000)).collect();
+    let starts: Vec<i64> =
+        (0..).take(rows).map(|row| 1_790_000_000_000_000 + row * 1_500_000).collect();
+    let accounts: Vec<u32> = random(6)
+        .take(rows)
+        .map(|x| if x % 50 == 0 { NONE } else { u32::try_from(x % 30).unwrap() })
+        .collect();
     let names: Vec<String> = (0..30).map(|number| format!("AC{number:032x}")).collect();
     let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
     let price = |id: u32| i64::from(id) * 135_000_000;
-    let ends: Vec<Option<i64>> = starts.iter().map(|start| (start % 7 != 0).then_some(start + 60_000_000)).collect();
+    let ends: Vec<Option<i64>> =
+        starts.iter().map(|start| (start % 7 != 0).then_some(start + 60_000_000)).collect();
     let mut groups = Vec::new();
     for from in (0..rows).step_by(10_000) {
         let part = from..from + 10_000;
@@ -319,13 +385,16 @@ fn table() -> (Vec<u8>, DataFrame) {
             constant_text("EUR", 10_000),
         ]);
     }
-    let prices: Vec<Option<i64>> = accounts.iter().map(|id| (*id != NONE).then(|| price(*id))).collect();
+    let prices: Vec<Option<i64>> =
+        accounts.iter().map(|id| (*id != NONE).then(|| price(*id))).collect();
     let starts: Vec<Option<i64>> = starts.into_iter().map(Some).collect();
     let frame = through_polars(vec![
         text_series(&ids.iter().map(String::as_str).collect::<Vec<_>>()).with_name("id".into()),
-        text_series(&numbers.iter().map(String::as_str).collect::<Vec<_>>()).with_name("number".into()),
+        text_series(&numbers.iter().map(String::as_str).collect::<Vec<_>>())
+            .with_name("number".into()),
         number_series(Kind::Instant, &starts).with_name("start_time".into()),
-        text_series(&accounts.iter().map(|id| name(*id)).collect::<Vec<_>>()).with_name("account".into()),
+        text_series(&accounts.iter().map(|id| name(*id)).collect::<Vec<_>>())
+            .with_name("account".into()),
         number_series(Kind::Decimal(10), &prices).with_name("price".into()),
         number_series(Kind::Instant, &ends).with_name("end_time".into()),
         text_series(&vec!["EUR"; rows]).with_name("currency".into()),
@@ -337,8 +406,13 @@ fn table() -> (Vec<u8>, DataFrame) {
 fn tables_come_back_in_parts() {
     let (file, frame) = table();
     assert_same(&read(&file), &frame);
-    for (offset, length) in [(0, 1), (9_990, 20), (29_999, 1), (12_345, 10_000), (0, 30_000), (5, 0)] {
-        let part = ParquetReader::new(Cursor::new(&file)).with_slice(Some((offset, length))).finish().unwrap();
+    for (offset, length) in
+        [(0, 1), (9_990, 20), (29_999, 1), (12_345, 10_000), (0, 30_000), (5, 0)]
+    {
+        let part = ParquetReader::new(Cursor::new(&file))
+            .with_slice(Some((offset, length)))
+            .finish()
+            .unwrap();
         assert_same(&part, &frame.slice(i64::try_from(offset).unwrap(), length));
     }
     let names = ["price", "id"];
@@ -356,20 +430,32 @@ fn tables_come_back_in_parts() {
 fn ids_come_back() {
     let texts = ["unused", "a", "", "b", "a"];
     let ids = [1, 2, 3, 4, NONE, 1];
-    let file = write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, 5, |id| texts[id as usize])]]);
+    let file =
+        write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, 5, |id| texts[id as usize])]]);
     assert_same(&read(&file), &through_polars(vec![text_series(&["a", "", "b", "a", "", "a"])]));
 
     let rows = 40_000;
-    let ids: Vec<u32> =
-        random(7).take(rows).map(|x| if x % 9 == 0 { NONE } else { u32::try_from(x % 100_000).unwrap() }).collect();
-    let names: Vec<String> = (0..100_000).map(|id| if id % 5 == 0 { String::new() } else { format!("name {id}") }).collect();
+    let ids: Vec<u32> = random(7)
+        .take(rows)
+        .map(|x| if x % 9 == 0 { NONE } else { u32::try_from(x % 100_000).unwrap() })
+        .collect();
+    let names: Vec<String> = (0..100_000)
+        .map(|id| if id % 5 == 0 { String::new() } else { format!("name {id}") })
+        .collect();
     let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
     let file = write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, names.len(), name)]]);
-    assert_same(&read(&file), &through_polars(vec![text_series(&ids.iter().map(|id| name(*id)).collect::<Vec<_>>())]));
+    assert_same(
+        &read(&file),
+        &through_polars(vec![text_series(&ids.iter().map(|id| name(*id)).collect::<Vec<_>>())]),
+    );
     for distinct in [1, 70, 100_000] {
         let value = |id: u32| i64::from(id) % distinct * 1_000_000;
-        let file = write(&[("n", Kind::Integer)], vec![vec![integer_dictionary(&ids, names.len(), value)]]);
-        let values: Vec<Option<i64>> = ids.iter().map(|id| (*id != NONE).then(|| value(*id))).collect();
+        let file = write(
+            &[("n", Kind::Integer)],
+            vec![vec![integer_dictionary(&ids, names.len(), value)]],
+        );
+        let values: Vec<Option<i64>> =
+            ids.iter().map(|id| (*id != NONE).then(|| value(*id))).collect();
         assert_same(&read(&file), &through_polars(vec![number_series(Kind::Integer, &values)]));
     }
 }
@@ -380,13 +466,22 @@ fn columns_have_statistics() {
     use polars_parquet::parquet::statistics::Statistics;
     let (file, _) = table();
     let metadata = polars_parquet::parquet::read::read_metadata(&mut Cursor::new(&file)).unwrap();
-    assert_eq!(metadata.created_by.as_deref(), Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        metadata.created_by.as_deref(),
+        Some(concat!("trunkrate ", env!("CARGO_PKG_VERSION")))
+    );
     for (number, group) in (0..).zip(&metadata.row_groups) {
-        let columns: Vec<_> =
-            group.parquet_columns().iter().map(|column| column.statistics(&metadata.footer_buf).unwrap().unwrap()).collect();
+        let columns: Vec<_> = group
+            .parquet_columns()
+            .iter()
+            .map(|column| column.statistics(&metadata.footer_buf).unwrap().unwrap())
+            .collect();
         let Statistics::Int64(starts) = &columns[2] else { panic!("not integers") };
         let first = 1_790_000_000_000_000 + number * 10_000 * 1_500_000;
-        assert_eq!((starts.min_value, starts.max_value), (Some(first), Some(first + 9_999 * 1_500_000)));
+        assert_eq!(
+            (starts.min_value, starts.max_value),
+            (Some(first), Some(first + 9_999 * 1_500_000))
+        );
         assert_eq!(
             columns.iter().map(|s| s.null_count().unwrap() > 0).collect::<Vec<_>>(),
             [false, false, false, true, true, true, false]

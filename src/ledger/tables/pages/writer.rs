@@ -1,66 +1,25 @@
 //! Columns as pages, and pages as a file.
 
 use super::encode::{self, Places, Present};
+use super::schema::{NONE, TableSchema};
 use super::{frames, scratch};
 use crate::fit::must_fit;
 use polars::error::PolarsResult;
 use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::encoding::Encoding;
-use polars_parquet::parquet::metadata::{ColumnDescriptor, SchemaDescriptor};
-use polars_parquet::parquet::page::{CompressedDataPage, CompressedDictPage, CompressedPage, DataPageHeader, DataPageHeaderV2};
-use polars_parquet::parquet::schema::Repetition;
-use polars_parquet::parquet::schema::types::{ParquetType, PhysicalType, PrimitiveConvertedType, PrimitiveLogicalType, TimeUnit};
+use polars_parquet::parquet::metadata::ColumnDescriptor;
+use polars_parquet::parquet::page::{
+    CompressedDataPage, CompressedDictPage, CompressedPage, DataPageHeader, DataPageHeaderV2,
+};
+use polars_parquet::parquet::schema::types::PhysicalType;
 use polars_parquet::parquet::statistics::ParquetStatistics;
-use polars_parquet::parquet::write::{DynIter, DynStreamingIterator, FileWriter, Version, WriteOptions};
+use polars_parquet::parquet::write::{
+    DynIter, DynStreamingIterator, FileWriter, Version, WriteOptions,
+};
 use polars_parquet::parquet::{CowBuffer, error::ParquetError};
 use polars_parquet::write::fallible_streaming_iterator::convert;
-use polars_utils::pl_str::PlSmallStr;
 use std::cell::Cell;
 use std::io::Write;
-
-/// The id of a row without a value.
-pub const NONE: u32 = u32::MAX;
-
-/// The type of a column. Every column may have nulls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8.
-    Text,
-    /// 64 bits, signed.
-    Integer,
-    /// Microseconds since 1970 in UTC.
-    Instant,
-    /// A `DECIMAL(18, scale)`: units of 10^-scale.
-    Decimal(u32),
-}
-
-/// The columns of a table.
-#[derive(Debug, Clone)]
-pub struct TableSchema(SchemaDescriptor);
-
-/// The columns of a table, in their order: names and kinds.
-#[must_use]
-pub fn schema(columns: &[(&str, Kind)]) -> TableSchema {
-    let fields = columns.iter().map(|(name, kind)| {
-        let (physical, converted, logical) = match *kind {
-            Kind::Text => (PhysicalType::ByteArray, Some(PrimitiveConvertedType::Utf8), Some(PrimitiveLogicalType::String)),
-            Kind::Integer => (PhysicalType::Int64, None, None),
-            Kind::Instant => {
-                let logical = PrimitiveLogicalType::Timestamp { unit: TimeUnit::Microseconds, is_adjusted_to_utc: true };
-                (PhysicalType::Int64, None, Some(logical))
-            }
-            Kind::Decimal(scale) => {
-                let (digits, scale) = (crate::money::STORED_DIGITS as usize, scale as usize);
-                let logical = PrimitiveLogicalType::Decimal(digits, scale);
-                (PhysicalType::Int64, Some(PrimitiveConvertedType::Decimal(digits, scale)), Some(logical))
-            }
-        };
-        let name = PlSmallStr::from_str(name);
-        ParquetType::try_from_primitive(name, physical, Repetition::Optional, converted, logical, None)
-            .expect("the types fit each other")
-    });
-    TableSchema(SchemaDescriptor::new(PlSmallStr::from_static("root"), fields.collect()))
-}
 
 /// The bytes of a page, and their number before compression.
 #[derive(Debug, Clone)]
@@ -102,7 +61,9 @@ impl Encoded {
             Content::Nothing { text } => (Encoding::Plain, text, Vec::new(), None, None),
             Content::Texts { head, tail, encoding } => (encoding, true, head, Some(tail), None),
             Content::Integers(values) => (Encoding::DeltaBinaryPacked, false, values, None, None),
-            Content::Places { places, text, dictionary } => (Encoding::RleDictionary, text, places, None, Some(dictionary)),
+            Content::Places { places, text, dictionary } => {
+                (Encoding::RleDictionary, text, places, None, Some(dictionary))
+            }
         };
         let raw = levels + values.len() + tail.as_ref().map_or(0, Tail::len);
         let compressed = match tail {
@@ -130,7 +91,16 @@ impl Encoded {
             scratch::recycle(values);
             (Packed { bytes, raw, compressed }, count)
         });
-        Self { rows: present.rows, nulls: present.rows - present.count, text, dictionary, data, levels, encoding, range: None }
+        Self {
+            rows: present.rows,
+            nulls: present.rows - present.count,
+            text,
+            dictionary,
+            data,
+            levels,
+            encoding,
+            range: None,
+        }
     }
 }
 
@@ -221,7 +191,10 @@ fn by_first_use(ids: &[u32], count_of_ids: usize) -> (Vec<u32>, Vec<u32>) {
 
 /// Encodes places in a dictionary of `count`, as the page holds them.
 fn places(rows: &[u32], count: usize) -> Vec<u8> {
-    let width = encode::width(must_fit::<_, u32>(count, "a dictionary is counted in 32 bits").saturating_sub(1)).max(1);
+    let width = encode::width(
+        must_fit::<_, u32>(count, "a dictionary is counted in 32 bits").saturating_sub(1),
+    )
+    .max(1);
     let mut values = scratch::buffer();
     assert!(values.is_empty(), "a buffer that was given back is empty");
     values.push(width.to_le_bytes()[0]);
@@ -243,7 +216,11 @@ fn append_text(out: &mut Vec<u8>, text: &str) {
 pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'a str) -> Encoded {
     let (used, rows) = by_first_use(ids, count_of_ids);
     if used.len() > most_distinct(rows.len()) {
-        let mut column = TextColumn { lengths: Vec::with_capacity(ids.len()), bytes: scratch::buffer(), again: false };
+        let mut column = TextColumn {
+            lengths: Vec::with_capacity(ids.len()),
+            bytes: scratch::buffer(),
+            again: false,
+        };
         for id in ids {
             column.push(if *id == NONE { &[] } else { text(*id).as_bytes() });
         }
@@ -253,14 +230,20 @@ pub fn dictionary<'a>(ids: &[u32], count_of_ids: usize, text: impl Fn(u32) -> &'
     }
     let used: Vec<&str> = used.into_iter().map(&text).collect();
     if used.iter().any(|text| text.is_empty()) {
-        let ids: Vec<u32> = ids.iter().map(|id| if *id == NONE || text(*id).is_empty() { NONE } else { *id }).collect();
+        let ids: Vec<u32> = ids
+            .iter()
+            .map(|id| if *id == NONE || text(*id).is_empty() { NONE } else { *id })
+            .collect();
         return dictionary(&ids, count_of_ids, text);
     }
     let mut values = scratch::buffer();
     for text in &used {
         append_text(&mut values, text);
     }
-    Encoded::new(&present_ids(ids, rows.len()), of_places(&rows, true, Dictionary { values, count: used.len() }))
+    Encoded::new(
+        &present_ids(ids, rows.len()),
+        of_places(&rows, true, Dictionary { values, count: used.len() }),
+    )
 }
 
 /// Integers that repeat, of any kind but text: like [`dictionary`], but no integer is written
@@ -303,7 +286,8 @@ impl Ids {
     pub fn integers(&self, value: impl Fn(u32) -> i64) -> Encoded {
         let (values, places) = self.distinct(value);
         if values.len() > most_distinct(self.rows.len()) {
-            let values: Vec<i64> = self.rows.iter().map(|row| values[places[*row as usize] as usize]).collect();
+            let values: Vec<i64> =
+                self.rows.iter().map(|row| values[places[*row as usize] as usize]).collect();
             return present_integers(&self.present, &values);
         }
         let content = self.content(&places, false, Dictionary::integers(&values));
@@ -315,11 +299,20 @@ impl Ids {
     #[must_use]
     pub fn texts<'a>(&self, number: impl Fn(u32) -> u32, text: impl Fn(u32) -> &'a str) -> Encoded {
         let (numbers, places) = self.distinct(|id| number(id).into());
-        let texts: Vec<&str> =
-            numbers.into_iter().map(|number| text(must_fit(number, "the number of a text fits 32 bits"))).collect();
-        if texts.len() > most_distinct(self.rows.len()) || texts.iter().any(|text| text.is_empty()) {
+        let texts: Vec<&str> = numbers
+            .into_iter()
+            .map(|number| text(must_fit(number, "the number of a text fits 32 bits")))
+            .collect();
+        if texts.len() > most_distinct(self.rows.len()) || texts.iter().any(|text| text.is_empty())
+        {
             let mut rows = self.rows.iter().map(|row| places[*row as usize]);
-            let mut id = |row| if self.present.has(row) { rows.next().expect("an id for each row with a value") } else { NONE };
+            let mut id = |row| {
+                if self.present.has(row) {
+                    rows.next().expect("an id for each row with a value")
+                } else {
+                    NONE
+                }
+            };
             let ids: Vec<u32> = (0..self.present.rows).map(&mut id).collect();
             assert!(rows.next().is_none(), "a row with a value for each id");
             return dictionary(&ids, texts.len(), |id| texts[id as usize]);
@@ -336,7 +329,8 @@ impl Ids {
     /// among them.
     fn distinct(&self, value: impl Fn(u32) -> i64) -> (Vec<i64>, Vec<u32>) {
         let mut distinct = Places::new(self.used.len());
-        let places = self.used.iter().map(|id| distinct.place(value(*id)).expect("room for all")).collect();
+        let places =
+            self.used.iter().map(|id| distinct.place(value(*id)).expect("room for all")).collect();
         (distinct.values, places)
     }
 
@@ -408,7 +402,8 @@ impl TextColumn {
     pub fn push_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         let before = self.bytes.len();
         fill(&mut self.bytes);
-        let length = self.bytes.len().checked_sub(before).and_then(|length| i32::try_from(length).ok());
+        let length =
+            self.bytes.len().checked_sub(before).and_then(|length| i32::try_from(length).ok());
         self.lengths.push(length.expect("a text below 2 GiB").cast_unsigned());
     }
 
@@ -436,7 +431,11 @@ pub fn texts(column: &TextColumn) -> Encoded {
     let lengths = &column.lengths;
     let mut head = scratch::buffer();
     let some = || lengths.iter().copied().filter(|length| *length != 0);
-    let present = if lengths.contains(&0) { Present::of(lengths, |length| *length != 0) } else { Present::all(lengths.len()) };
+    let present = if lengths.contains(&0) {
+        Present::of(lengths, |length| *length != 0)
+    } else {
+        Present::all(lengths.len())
+    };
     let encoding = if column.again {
         let mut before = 0;
         let (as_before, new): (Vec<u32>, Vec<u32>) = some()
@@ -461,7 +460,11 @@ pub fn texts(column: &TextColumn) -> Encoded {
     };
     assert_eq!(present.rows, lengths.len(), "a length for each row");
     let tail = Tail::Text(&column.bytes);
-    let content = if present.count == 0 { Content::Nothing { text: true } } else { Content::Texts { head, tail, encoding } };
+    let content = if present.count == 0 {
+        Content::Nothing { text: true }
+    } else {
+        Content::Texts { head, tail, encoding }
+    };
     Encoded::new(&present, content)
 }
 
@@ -511,19 +514,27 @@ fn few_integers(values: &[i64]) -> Option<(Content<'static>, Vec<i64>)> {
 
 fn range(values: &[i64]) -> Option<(i64, i64)> {
     let (first, rest) = values.split_first()?;
-    Some(rest.iter().fold((*first, *first), |(least, greatest), value| (least.min(*value), greatest.max(*value))))
+    Some(rest.iter().fold((*first, *first), |(least, greatest), value| {
+        (least.min(*value), greatest.max(*value))
+    }))
 }
 
 /// One text in every row; null if it is empty.
 #[must_use]
 pub fn constant_text(text: &str, rows: usize) -> Encoded {
     if text.is_empty() || rows == 0 {
-        return Encoded::new(&Present::of(&vec![(); rows], |()| false), Content::Nothing { text: true });
+        return Encoded::new(
+            &Present::of(&vec![(); rows], |()| false),
+            Content::Nothing { text: true },
+        );
     }
     let mut dictionary = scratch::buffer();
     append_text(&mut dictionary, text);
     let dictionary = Dictionary { values: dictionary, count: 1 };
-    Encoded::new(&Present::all(rows), Content::Places { places: one_place(rows), text: true, dictionary })
+    Encoded::new(
+        &Present::all(rows),
+        Content::Places { places: one_place(rows), text: true, dictionary },
+    )
 }
 
 /// Writes a file of row groups.
@@ -555,10 +566,14 @@ impl<W: Write> Writer<W> {
         if rows == 0 {
             return Ok(());
         }
-        let pages: Result<Vec<Vec<CompressedPage>>, ParquetError> =
-            columns.into_iter().zip(descriptors).map(|(column, descriptor)| column.into_pages(descriptor)).collect();
+        let pages: Result<Vec<Vec<CompressedPage>>, ParquetError> = columns
+            .into_iter()
+            .zip(descriptors)
+            .map(|(column, descriptor)| column.into_pages(descriptor))
+            .collect();
         let pages = pages?;
-        let columns = pages.iter().map(|pages| Ok(DynStreamingIterator::new(convert(pages.iter().map(Ok)))));
+        let columns =
+            pages.iter().map(|pages| Ok(DynStreamingIterator::new(convert(pages.iter().map(Ok)))));
         Ok(self.file.write::<ParquetError>(rows as u64, DynIter::new(columns))?)
     }
 
@@ -573,15 +588,29 @@ impl<W: Write> Writer<W> {
 }
 
 impl Encoded {
-    fn into_pages(self, descriptor: &ColumnDescriptor) -> Result<Vec<CompressedPage>, ParquetError> {
+    fn into_pages(
+        self,
+        descriptor: &ColumnDescriptor,
+    ) -> Result<Vec<CompressedPage>, ParquetError> {
         let descriptor = descriptor.descriptor.clone();
         let name = &descriptor.primitive_type.field_info.name;
-        assert_eq!(self.text, descriptor.primitive_type.physical_type == PhysicalType::ByteArray, "column {name} is text");
-        let compressed = self.data.compressed || self.dictionary.as_ref().is_some_and(|(page, _)| page.compressed);
+        assert_eq!(
+            self.text,
+            descriptor.primitive_type.physical_type == PhysicalType::ByteArray,
+            "column {name} is text"
+        );
+        let compressed = self.data.compressed
+            || self.dictionary.as_ref().is_some_and(|(page, _)| page.compressed);
         let codec = if compressed { Compression::Zstd } else { Compression::Uncompressed };
         let mut pages = Vec::new();
         if let Some((page, count)) = self.dictionary {
-            let page = CompressedDictPage::new(CowBuffer::Owned(page.bytes), codec, page.raw, count, false);
+            let page = CompressedDictPage::new(
+                CowBuffer::Owned(page.bytes),
+                codec,
+                page.raw,
+                count,
+                false,
+            );
             pages.push(CompressedPage::Dict(page));
         }
         let value = |value: i64| value.to_le_bytes().to_vec();
@@ -606,7 +635,9 @@ impl Encoded {
             statistics: Some(statistics),
         });
         let (bytes, raw) = (CowBuffer::Owned(self.data.bytes), self.data.raw);
-        pages.push(CompressedPage::Data(CompressedDataPage::new(header, bytes, codec, raw, descriptor, self.rows)));
+        pages.push(CompressedPage::Data(CompressedDataPage::new(
+            header, bytes, codec, raw, descriptor, self.rows,
+        )));
         Ok(pages)
     }
 }
