@@ -35,7 +35,9 @@ PARTS = {
 
 
 def build():
-    command = ["cargo", "build", "--release", "--locked", "--bench", "instructions", "--message-format=json"]
+    # The names of functions stay: callgrind is told by one of them what to count.
+    named = ["--config", "profile.release.package.trunkrate.strip=false"]
+    command = ["cargo", "build", "--release", "--locked", *named, "--bench", "instructions", "--message-format=json"]
     done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
     messages = map(json.loads, done.stdout.splitlines())
     return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "instructions")
