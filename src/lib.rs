@@ -37,7 +37,7 @@
 //! # The data
 //!
 //! ```text
-//! Calls                          records as columns, about 80 bytes each        call
+//! Calls                          records as columns, about 110 bytes each       call
 //! ├── Record, Fields             one record, from text to typed                 record
 //! ├── Party, Number              who: a number, a SIP endpoint, unknown         party
 //! └── Asked → Target             where a transfer goes                          target

@@ -164,3 +164,31 @@ fn nobody_leaves_a_debug_print_or_an_unfinished_place() {
         NONE
     );
 }
+
+/// The map for newcomers names every source file, and no file that is not there.
+#[test]
+fn the_map_is_of_this_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the map");
+    let pages = ["mod.rs", "lib.rs", "main.rs", "tests.rs"];
+    let is_named =
+        |name: &str| map.contains(&format!("`{name}`")) || map.contains(&format!("/{name}`"));
+    let unnamed: Vec<String> = sources()
+        .into_iter()
+        .map(|source| source.name)
+        .filter(|path| {
+            path.rsplit('/').next().is_some_and(|file| !pages.contains(&file) && !is_named(file))
+        })
+        .collect();
+    assert_eq!(unnamed, NONE, "files that the map does not name");
+    let roots = ["src/", "crates/", "tests/", "benches/", "python/src/"];
+    let paths = map.split('`').filter(|text| roots.iter().any(|root| text.starts_with(root)));
+    let is_file = |path: &&str| {
+        path.ends_with('/') || Path::new(path).extension().is_some_and(|ending| ending == "rs")
+    };
+    let gone: Vec<&str> = paths.filter(is_file).filter(|path| !root.join(path).exists()).collect();
+    // Within the wheel's table the paths are below python/.
+    let gone: Vec<&str> =
+        gone.into_iter().filter(|path| !root.join("python").join(path).exists()).collect();
+    assert_eq!(gone, Vec::<&str>::new(), "paths of the map that are not there");
+}

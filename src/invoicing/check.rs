@@ -10,7 +10,10 @@
 //! | `incomplete:ACCOUNT` | the buyer's name, address or country is missing, or an e-invoice lacks something | no |
 //! | `gone:ACCOUNT` | billed calls in the month before, and none now | no |
 //! | `zero:ACCOUNT:CURRENCY` | an invoice whose total is zero | no |
+//! | `broken:ACCOUNT` | the account's document cannot be made: its tax, its address | yes |
+//! | `date`, `date:ACCOUNT` | the date is before that of the series, or of a credit note | yes |
 //! | `late:MONTH` | legs of an issued month came late | no |
+//! | `items`, `items-changed:ACCOUNT:CURRENCY`, `items-skipped:MONTH` | charges that no invoice bills | no |
 //! | `waiting-earlier` | calls of earlier months are suspended | no |
 //!
 //! **Invariant:** it changes nothing and reads no clock. Amounts in two currencies are neither

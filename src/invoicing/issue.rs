@@ -1,8 +1,8 @@
 //! Issuing: numbers for a batch of invoices, and for a credit note.
 //!
 //! ```text
-//! drafts ──stage──▶ documents with numbers, in `staging` ──Writer::finish──▶ a batch ──publish──▶ issued
-//! an invoice ──Credit::of──▶ may it be credited? ──Credit::issue──▶ a batch with one credit note
+//! drafts     ──stage──────────▶ documents with numbers ─┐
+//! an invoice ──Credit::stage──▶ a credit note          ─┴─Writer::finish─▶ a batch ─publish─▶ issued
 //! ```
 //!
 //! **Invariant:** a number is the next of its seller's series in the year of its date. One rename

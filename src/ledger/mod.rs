@@ -7,15 +7,16 @@
 //! │   ├── legs/date=2026-11-20/         Parquet, by UTC start date
 //! │   ├── calls/date=2026-11-20/        the call log
 //! │   ├── prices/date=2026-11-20/       prices that came after their call was booked
-//! │   ├── ids/                          the ids of all of them, sorted: tells a copy from a conflict, finds a call and its children
-//! │   ├── suspense/                     all that waits after this run
-//! │   └── closed/                       what was written off out of suspense
-//! ├── invoices/000001-9c41…/            a batch of invoices, or a credit note; published like a run, never changed again
+//! │   ├── ids/                          all ids, sorted: copies, conflicts, a call, its children
+//! │   ├── ignored/                      calls that are no trunk's
+//! │   ├── suspense/                     all suspended records after this run
+//! │   └── closed/                       records that were written off
+//! ├── invoices/000001-9c41…/            a batch of invoices, or a credit note; published like a run
 //! ├── archive/<hash>/                   decks, trunks, accounts and items as they were used
 //! ├── undone/000001-…/                  runs that were taken back, each beside why
-//! ├── catalog.sqlite                    the index: a function of all of the above, made anew after each change
-//! └── staging/                          what is being written, or what a dead run left; files without a name hold what
-//!                                       finds no room in memory
+//! ├── catalog.sqlite                    the index: a function of all of the above
+//! └── staging/                          a run while it is written, or what a dead one left; spill
+//!                                       files, which have no name
 //! ```
 //!
 //! # Protocol

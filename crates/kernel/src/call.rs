@@ -12,7 +12,7 @@
 //! └── child → Child        the parent's sid and the transfer target, for one record in six
 //! ```
 //!
-//! **Invariant:** a record costs about 80 bytes and no heap object; texts that repeat are kept
+//! **Invariant:** a record costs about 110 bytes and no heap object; texts that repeat are kept
 //! once. Next: [`crate::record`] fills the columns, [`crate::family`] joins them.
 
 mod price;

@@ -2,7 +2,7 @@
 //! the id.
 //!
 //! ```text
-//! number − least, its upper bits ──▶ place ──▶ about two rows, sorted by comparing
+//! number − least, its upper bits ──▶ place ──▶ half a row to two, sorted by comparing
 //! ```
 //!
 //! **Invariant:** the order is that of the comparison. The spread of the numbers affects only the

@@ -5,8 +5,8 @@
 //! catalog   every bit of it
 //! per run   every file and its hash · the archive · the balance of records, seconds and suspense
 //! per part  every leg recomputed from its call and the archived deck, by crate::audit
-//! over all  every id once · suspense goes on from run to run · what was read is what ended somewhere
-//! invoices  every document and its hash · its sums · its lines are its legs, each leg on one that stands
+//! over all  every id once · suspense carried from run to run · records read = records ended
+//! invoices  every document and its hash · its sums · its legs, each on one invoice in force
 //! ```
 //!
 //! | file | what it proves |
