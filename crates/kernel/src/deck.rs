@@ -47,7 +47,7 @@ impl Increments {
     /// then whole increments.
     ///
     /// ```
-    /// use trunkrate::deck::Increments;
+    /// use trunkrate_kernel::deck::Increments;
     /// let block = Increments { initial: 90, increment: 60, minimum: 0 };
     /// assert_eq!(block.billed(91), Some(150));
     /// assert_eq!(block.billed(0), Some(0));

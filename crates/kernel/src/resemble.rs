@@ -234,7 +234,7 @@ const STRONG: usize = 3;
 /// pairs of a found name, without case, blanks and signs, and the known name that it means.
 ///
 /// ```
-/// use trunkrate::resemble::{ACCOUNT_SYNONYMS, resembling};
+/// use trunkrate_kernel::resemble::{ACCOUNT_SYNONYMS, resembling};
 ///
 /// let known = ["account_sid", "name", "deck"];
 /// assert_eq!(resembling("Tariff", known, ACCOUNT_SYNONYMS), Some("deck"));
