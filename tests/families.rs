@@ -236,3 +236,22 @@ fn only_the_groups_of_the_family_are_read() {
         done.shown()
     );
 }
+
+/// A copy that merely lacks a field of the booked call waited as `missing-field`, for ever, and stood against the month's
+/// invoices; in one run with it, it is a duplicate.
+#[test]
+fn a_copy_that_lacks_a_field_of_a_booked_call_is_a_duplicate() {
+    let full = "CA1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,60,completed";
+    for lacking in
+        [full.replace("+14155550102", ""), full.replace("AC1", ""), full.replace("completed", "")]
+    {
+        let night = Night::with_plain_deck();
+        night.calls(&[full]);
+        night.run(&[]);
+        night.calls(&[&lacking]);
+        let summary = night.run(&[]);
+        let ended = ["duplicate", "suspended"].map(|end| summary[end].as_u64().expect("a count"));
+        assert_eq!(ended, [1, 0], "{lacking}: {summary}");
+        night.trunkrate(&["verify"]).ok();
+    }
+}

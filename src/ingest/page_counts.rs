@@ -9,6 +9,7 @@
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{PolarsResult, polars_err};
 use polars_parquet::parquet::encoding::Encoding;
+use polars_parquet::parquet::metadata::RowGroupMetadata;
 use polars_parquet::parquet::page::CompressedPage;
 use polars_parquet::parquet::read::{BasicDecompressor, PageReader};
 use polars_parquet::parquet::schema::types::PhysicalType;
@@ -34,6 +35,13 @@ const OF_DELTAS: u64 = 64 << 10;
 /// The first column that fails.
 pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> PolarsResult<Pages> {
     let mut pages = Pages::default();
+    let rows: usize = metadata.row_groups.iter().map(RowGroupMetadata::num_rows).sum();
+    if rows != metadata.num_rows {
+        let claimed = metadata.num_rows;
+        return Err(
+            polars_err!(ComputeError: "its footer has {claimed} rows, and its row groups {rows}"),
+        );
+    }
     let size = file.seek(SeekFrom::End(0))?;
     for (number, group) in metadata.row_groups.iter().enumerate() {
         let mut row_text = 0;

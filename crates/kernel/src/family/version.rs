@@ -211,9 +211,9 @@ pub(super) fn is_of_booked(
 ) -> bool {
     let has = |field: Field| calls.filled[record].has(field);
     let is_same = is_comparable(calls, record)
-        && calls.account[record] == booked.account
-        && calls.start[record] == booked.start
-        && calls.status[record] == booked.status
+        && (!has(Field::AccountSid) || calls.account[record] == booked.account)
+        && (!has(Field::StartTime) || calls.start[record] == booked.start)
+        && (!has(Field::Status) || calls.status[record] == booked.status)
         && (!has(Field::Duration) || calls.duration[record] == booked.duration)
         && (!has(Field::EndTime)
             || booked.end == Calls::NO_TIME
@@ -248,7 +248,7 @@ pub(super) fn is_of_booked(
         None => {
             let direction = calls.direction[record];
             (!has(Field::From) || calls.from[record] == booked.from)
-                && calls.to[record] == booked.to
+                && (!has(Field::To) || calls.to[record] == booked.to)
                 && (direction == DirectionField::Empty || direction == booked.direction)
         }
     }
