@@ -13,67 +13,60 @@ use std::path::{Path, PathBuf};
 pub struct Whole {
     path: PathBuf,
     file: File,
-    /// The temporary name beside it, and the file that it becomes.
-    beside: Option<(PathBuf, PathBuf)>,
+    /// The rename that is left to do; none if the target is written to directly.
+    ready: Option<Ready>,
 }
 
 impl Whole {
     /// Begins a file that the user named. A symbolic link is followed: its target is replaced, not
     /// the link.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        let target = if path.is_symlink() {
-            path.canonicalize().map_err(|e| failed(path, &e))?
-        } else {
-            path.to_owned()
-        };
+        let fail = |e: std::io::Error| failed(path, &e);
+        let target =
+            if path.is_symlink() { path.canonicalize().map_err(fail)? } else { path.to_owned() };
         refuse_ledgers(path, &target)?;
-        Self::create_at(path, target)
+        let there = std::fs::metadata(&target).ok();
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            let file = OpenOptions::new().write(true).open(&target).map_err(fail)?;
+            return Ok(Self { path: path.to_owned(), file, ready: None });
+        }
+        Self::beside(path, target, there.as_ref())
     }
 
     /// Begins a file whose name is ours, in a folder that the user named. A symbolic link of that
     /// name is replaced, never followed: anyone else with write access there could have guessed the
     /// name.
     fn create_own(path: &Path) -> Result<Self, FileError> {
-        let fail = |e: std::io::Error| failed(path, &e);
         let there = std::fs::symlink_metadata(path).ok();
         if there.as_ref().is_some_and(Metadata::is_dir) {
             return Err(FileError::new(path, "is a folder; a file of this name is to be written")
                 .hint("move it away"));
         }
-        let (file, beside) = beside(path).map_err(fail)?;
-        let whole = Self { path: path.to_owned(), file, beside: Some((beside, path.to_owned())) };
-        keep_mode(&whole.file, there.as_ref().filter(|there| there.is_file())).map_err(fail)?;
-        Ok(whole)
+        Self::beside(path, path.to_owned(), there.as_ref().filter(|there| there.is_file()))
     }
 
-    fn create_at(path: &Path, target: PathBuf) -> Result<Self, FileError> {
+    /// Begins a file beside its target, with the mode of the one that is there.
+    fn beside(path: &Path, target: PathBuf, there: Option<&Metadata>) -> Result<Self, FileError> {
         let fail = |e: std::io::Error| failed(path, &e);
-        let there = std::fs::metadata(&target).ok();
-        if there.as_ref().is_some_and(|there| !there.is_file()) {
-            let file = OpenOptions::new().write(true).open(&target).map_err(fail)?;
-            return Ok(Self { path: path.to_owned(), file, beside: None });
-        }
         let (file, beside) = beside(&target).map_err(fail)?;
-        let whole = Self { path: path.to_owned(), file, beside: Some((beside, target)) };
-        keep_mode(&whole.file, there.as_ref()).map_err(fail)?;
+        let ready = Some(Ready { path: path.to_owned(), names: Some((beside, target)) });
+        let whole = Self { path: path.to_owned(), file, ready };
+        keep_mode(&whole.file, there).map_err(fail)?;
         Ok(whole)
     }
 
     /// Renames the complete file into place.
-    pub fn finish(mut self) -> Result<(), FileError> {
-        let Some((beside, target)) = self.beside.take() else { return Ok(()) };
-        std::fs::rename(&beside, &target).map_err(|e| {
-            let _ = std::fs::remove_file(&beside);
-            failed(&self.path, &e)
-        })
+    pub fn finish(self) -> Result<(), FileError> {
+        self.ready.map_or(Ok(()), Ready::finish)
     }
 }
 
 /// A complete file under a temporary name beside its place, ready to be renamed. It holds no open
-/// file.
+/// file. Dropped, it is removed.
 pub struct Ready {
     path: PathBuf,
-    beside: Option<(PathBuf, PathBuf)>,
+    /// The temporary name, and the file that it becomes.
+    names: Option<(PathBuf, PathBuf)>,
 }
 
 impl Ready {
@@ -81,12 +74,12 @@ impl Ready {
     pub fn own(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
         let mut whole = Whole::create_own(path)?;
         whole.file.write_all(bytes).map_err(|e| failed(path, &e))?;
-        Ok(Self { path: path.to_owned(), beside: whole.beside.take() })
+        Ok(whole.ready.expect("a file of our own is written beside its place"))
     }
 
     /// Renames it into place.
     pub fn finish(mut self) -> Result<(), FileError> {
-        let (beside, target) = self.beside.take().expect("it is put there once");
+        let (beside, target) = self.names.take().expect("it is put there once");
         std::fs::rename(&beside, &target).map_err(|e| {
             let _ = std::fs::remove_file(&beside);
             failed(&self.path, &e)
@@ -96,7 +89,7 @@ impl Ready {
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        if let Some((beside, _)) = &self.beside {
+        if let Some((beside, _)) = &self.names {
             let _ = std::fs::remove_file(beside);
         }
     }
@@ -111,14 +104,6 @@ impl Write for Whole {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if let Some((beside, _)) = &self.beside {
-            let _ = std::fs::remove_file(beside);
-        }
     }
 }
 

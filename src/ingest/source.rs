@@ -3,10 +3,9 @@
 //! **Invariant:** a file that cannot be read whole fails the run. The hash is of the bytes that
 //! were read, and a file that changed meanwhile (still uploading) is refused.
 
-use crate::inputs::file::FileError;
+use crate::inputs::file::{FileError, open_regular};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,20 +89,11 @@ pub fn expected_calls(files: &[CallPath]) -> u64 {
 /// far too short to be calls.
 fn bytes_a_call(path: &Path) -> u64 {
     let mut beginning = Vec::new();
-    let read = open_regular(path).and_then(|file| file.take(64 << 10).read_to_end(&mut beginning));
+    let read = open_regular(path)
+        .is_ok_and(|file| file.take(64 << 10).read_to_end(&mut beginning).is_ok());
     let lines = memchr::memchr_iter(b'\n', &beginning).count() as u64;
-    let a_line =
-        (beginning.len() as u64).checked_div(lines).filter(|bytes| read.is_ok() && *bytes < 50);
+    let a_line = (beginning.len() as u64).checked_div(lines).filter(|bytes| read && *bytes < 50);
     a_line.map_or(200, |bytes| bytes.max(1))
-}
-
-/// Opens a regular file only: opening a pipe blocks until somebody writes to it.
-fn open_regular(path: &Path) -> std::io::Result<File> {
-    if std::fs::metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(ErrorKind::Unsupported.into())
-    }
 }
 
 impl Found {
@@ -307,12 +297,7 @@ impl Source {
     pub fn open(path: &Path, progress: &Arc<AtomicU64>) -> Result<Self, FileError> {
         let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
         let stamp = Stamp::of(path)?;
-        let mut file = open_regular(path).map_err(|e| match e.kind() {
-            ErrorKind::Unsupported => {
-                FileError::new(path, "is no regular file").hint("write it to a file first")
-            }
-            _ => fail(e),
-        })?;
+        let mut file = open_regular(path)?;
         let mut magic = [0; 4];
         let got = read_full(&mut file, &mut magic).map_err(fail)?;
         let compression = match &magic[..got] {

@@ -4,6 +4,7 @@ use crate::disk::folder::{entries, is_there};
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
+use crate::ledger::index::catalog;
 use crate::ledger::manifest::{FILE_NAME, Manifest};
 use crate::ledger::place::{CATALOG, Ledger, OWN_FOLDERS, is_run_name};
 use crate::ledger::run::Run;
@@ -45,12 +46,12 @@ impl Ledger {
         self.refuse_links()?;
         // Read first, the catalog can only be behind. So a run that it knows and that is not there
         // is missing, and no bill is right without it.
-        let mut catalog = crate::ledger::index::catalog::Stored::read(self)?;
+        let mut catalog = catalog::Stored::read(self)?;
         loop {
             let history = self.history_now()?;
             let Err(error) = catalog.check(&history) else { return Ok(history) };
             // Another process may have written between the two reads.
-            let now = crate::ledger::index::catalog::Stored::read(self)?;
+            let now = catalog::Stored::read(self)?;
             if now != catalog {
                 catalog = now;
                 continue;

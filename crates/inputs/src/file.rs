@@ -1,6 +1,8 @@
 //! Errors of files: the file, the place in it, the problem, and the remedy.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use trunkrate_kernel::fit::must_fit;
 
@@ -59,15 +61,27 @@ const LARGEST: u64 = 1 << 30;
 /// A file that cannot be read, is no regular file, or is larger than 1 GiB.
 pub fn read_list(path: &Path) -> Result<Vec<u8>, FileError> {
     let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
-    let there = std::fs::metadata(path).map_err(fail)?;
-    if !there.is_file() {
-        return Err(FileError::new(path, "is no regular file").hint("write it to a file first"));
-    }
+    let mut file = open_regular(path)?;
+    let there = file.metadata().map_err(fail)?;
     if there.len() > LARGEST {
         let problem = format!("has {} bytes; expected a list of at most {LARGEST}", there.len());
         return Err(FileError::new(path, problem).hint("is it the right file?"));
     }
-    std::fs::read(path).map_err(fail)
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+/// Opens a file that is one: opening a pipe would wait until somebody writes to it.
+///
+/// # Errors
+/// A file that cannot be opened, or is no regular file.
+pub fn open_regular(path: &Path) -> Result<File, FileError> {
+    let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(FileError::new(path, "is no regular file").hint("write it to a file first"));
+    }
+    File::open(path).map_err(fail)
 }
 
 /// Reads a small text file whole.

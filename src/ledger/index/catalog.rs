@@ -14,7 +14,7 @@ use crate::disk::durable::{sync_folder, write_synced};
 use crate::disk::folder::is_there;
 use crate::inputs::file::FileError;
 use crate::ledger::batch::BatchManifest;
-use crate::ledger::error::LedgerError;
+use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{Manifest, ManifestCount};
@@ -209,9 +209,7 @@ impl Stored {
                 } else {
                     "is missing; the catalog knows this run"
                 };
-                return Err(FileError::new(&folder.join(&run_id), problem)
-                    .hint(crate::ledger::error::RESTORE)
-                    .into());
+                return Err(FileError::new(&folder.join(&run_id), problem).hint(RESTORE).into());
             }
         }
         let has_batches = "SELECT name, name FROM sqlite_schema WHERE name = 'batches'";
@@ -225,9 +223,7 @@ impl Stored {
                     let problem =
                         "is missing or was changed; the catalog knows this batch of invoices";
                     let folder = self.path.with_file_name("invoices").join(&batch);
-                    return Err(FileError::new(&folder, problem)
-                        .hint(crate::ledger::error::RESTORE)
-                        .into());
+                    return Err(FileError::new(&folder, problem).hint(RESTORE).into());
                 }
             }
         }
@@ -266,7 +262,7 @@ impl Stored {
                 let problem =
                     format!("the undo of run {run_id}, which the catalog knows, is missing");
                 return Err(FileError::new(&self.path.with_file_name("undone"), problem)
-                    .hint(crate::ledger::error::RESTORE)
+                    .hint(RESTORE)
                     .into());
             }
         }

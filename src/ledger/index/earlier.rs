@@ -21,7 +21,7 @@ use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use crate::call::Calls;
 use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts};
 use crate::inputs::file::FileError;
-use crate::ledger::error::LedgerError;
+use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::ledger::index::lookup::{Closed, Lookup, Retried};
 use crate::ledger::place::Dataset;
@@ -491,7 +491,7 @@ fn each_logged<'a>(
         let frame = slice(&path, columns, group * ROWS, ROWS)?;
         if rows.iter().any(|(row, _)| *row >= frame.height()) {
             return Err(FileError::new(&path, "has fewer rows than the ids of its run say")
-                .hint(crate::ledger::error::RESTORE)
+                .hint(RESTORE)
                 .into());
         }
         then(&Rows::new(&path, group * ROWS, &frame), &rows)?;

@@ -19,6 +19,7 @@ use crate::ledger::index::earlier::{self, Place};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
+use crate::ledger::tables::columns;
 use crate::ledger::tables::columns::LOG_COLUMNS;
 use crate::ledger::tables::file::{Footer, Group, frame, slice};
 use crate::ledger::tables::late_price;
@@ -167,7 +168,7 @@ pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
             places.entry((number, day)).or_default().push(row);
         }
     }
-    let mut family = crate::ledger::tables::columns::empty(Dataset::Calls);
+    let mut family = columns::empty(Dataset::Calls);
     for ((run, day), rows) in &mut places {
         let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
         history.runs[*run].check_before_read(&path)?;

@@ -7,7 +7,7 @@ use crate::disk::folder::{entries, is_there};
 use crate::disk::private;
 use crate::disk::sync::{Behind, Syncer};
 use crate::inputs::file::FileError;
-use crate::ledger::error::{LedgerError, polars_error};
+use crate::ledger::error::{LedgerError, RESTORE, polars_error};
 use crate::ledger::index::ids;
 use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{FILE_NAME, Manifest, StoredFile};
@@ -486,8 +486,9 @@ pub fn archive(
                 .map_err(|e| FileError::new(&path, format!("cannot be read: {e}")))?
                 != *bytes
             {
-                return Err(FileError::new(&path, "is not the file that was archived here")
-                    .hint(crate::ledger::error::RESTORE));
+                return Err(
+                    FileError::new(&path, "is not the file that was archived here").hint(RESTORE)
+                );
             }
         }
         return sync_folder(&ledger.archive_folder());

@@ -6,6 +6,7 @@ use crate::ledger::history::History;
 use crate::ledger::place::day_of_file;
 use crate::ledger::place::{Dataset, Ledger};
 use crate::ledger::run::Run;
+use crate::ledger::tables::columns;
 use crate::ledger::tables::columns::WAITING_COLUMNS;
 use crate::ledger::tables::columns::{LEG_COLUMNS, LOG_COLUMNS};
 use crate::ledger::tables::file::{Footer, Group, each_group};
@@ -254,7 +255,7 @@ pub fn each_date<E: From<LedgerError>>(
             0 => Ok(()),
             _ => then(late_price::put_in(frame, &prices)?),
         };
-        let mut all = crate::ledger::tables::columns::empty(dataset);
+        let mut all = columns::empty(dataset);
         for (_, path) in &files {
             each_group::<E>(path, columns, |rows| {
                 let frame = selection.of(rows)?;
