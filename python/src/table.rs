@@ -7,29 +7,12 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use std::sync::Arc;
-use trunkrate_kernel::money::{AMOUNT_DECIMALS, PRICE_DECIMALS};
+use trunkrate_kernel::ledger_columns::{self, Column, ColumnType, LEGS, PRICES, first, named};
 
-/// The type of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8; an empty text is null.
-    Text,
-    /// 64 bits, signed.
-    Integer,
-    /// A Boolean.
-    Flag,
-    /// Microseconds since 1970 in UTC.
-    Instant,
-    /// `DECIMAL(18, 10)`: a price.
-    Price,
-    /// `DECIMAL(18, 8)`: an amount.
-    Amount,
-}
-
-use Kind::{Amount, Flag, Instant, Integer, Price, Text};
+use ColumnType::{Flag, Instant, Integer, Text};
 
 /// One record as it came: the fields of the carrier's Call resource, and its origin.
-pub const RECORD: [(&str, Kind); 21] = [
+pub const RECORD: [Column; 21] = [
     ("sid", Text),
     ("parent_call_sid", Text),
     ("account_sid", Text),
@@ -58,10 +41,10 @@ pub const RECORD: [(&str, Kind); 21] = [
 /// The columns after the root's facts describe the call itself, so that another version of it can
 /// be distinguished from another call. Nights published before these columns existed have nulls
 /// there.
-pub const KNOWN: [(&str, Kind); 17] = [
+pub const KNOWN: [Column; 17] = [
     ("call_sid", Text),
     ("content", Integer),
-    ("carrier_price", Price),
+    ("carrier_price", ColumnType::PRICE),
     ("is_ignored", Flag),
     ("account_sid", Text),
     ("start_time", Instant),
@@ -78,61 +61,17 @@ pub const KNOWN: [(&str, Kind); 17] = [
     ("status", Text),
 ];
 
-/// Legs, as in the ledger.
-pub const LEG: [(&str, Kind); 24] = [
-    ("call_sid", Text),
-    ("parent_call_sid", Text),
-    ("account_sid", Text),
-    ("trunk_sid", Text),
-    ("scenario", Text),
-    ("leg", Integer),
-    ("service", Text),
-    ("leg_from", Text),
-    ("leg_to", Text),
-    ("rated_number", Text),
-    ("origin_number", Text),
-    ("start_time", Instant),
-    ("duration_seconds", Integer),
-    ("billed_seconds", Integer),
-    ("price_per_minute", Price),
-    ("connection_fee", Price),
-    ("destination_prefix", Text),
-    ("origin_prefix", Text),
-    ("description", Text),
-    ("deck", Text),
-    ("deck_file", Text),
-    ("deck_line", Integer),
-    ("currency", Text),
-    ("amount", Amount),
-];
+/// Legs, as in the ledger; the run is not known yet.
+pub const LEG: [Column; LEGS.len() - 1] = first(&LEGS);
 
-/// The call log, as in the ledger.
-pub const LOG: [(&str, Kind); 18] = [
-    ("call_sid", Text),
-    ("parent_call_sid", Text),
-    ("account_sid", Text),
-    ("trunk_sid", Text),
-    ("role", Text),
-    ("scenario", Text),
-    ("direction", Text),
-    ("from", Text),
-    ("to", Text),
-    ("caller_id", Text),
-    ("start_time", Instant),
-    ("end_time", Instant),
-    ("duration_seconds", Integer),
-    ("status", Text),
-    ("class", Text),
-    ("currency", Text),
-    ("amount", Amount),
-    ("carrier_price", Price),
-];
+/// The call log, as in the ledger; the run is not known yet.
+pub const LOG: [Column; ledger_columns::LOG.len() - 1] = first(&ledger_columns::LOG);
 
 /// The late price that a copy brought for a call of an earlier night.
-pub const LATE_PRICE: [(&str, Kind); 2] = [("call_sid", Text), ("carrier_price", Price)];
+pub const LATE_PRICE: [Column; 2] = PRICES;
 
 /// The verdict on a record, without the parts that are tables of their own.
-pub const VERDICT: [(&str, Kind); 6] = [
+pub const VERDICT: [Column; 6] = [
     ("class", Text),
     ("reason", Text),
     ("detail", Text),
@@ -142,46 +81,47 @@ pub const VERDICT: [(&str, Kind); 6] = [
 ];
 
 /// Suspense, without the record's own fields, which a later night reads again.
-pub const SUSPENSE: [(&str, Kind); 11] = [
-    ("call_sid", Text),
-    ("parent_call_sid", Text),
-    ("account_sid", Text),
-    ("reason", Text),
-    ("detail", Text),
-    ("source_file", Text),
-    ("source_line", Integer),
-    ("first_seen", Text),
-    ("tries", Integer),
-    ("record", Text),
-    ("seconds", Integer),
-];
+pub const SUSPENSE: [Column; 11] = named(
+    &ledger_columns::SUSPENSE,
+    [
+        "call_sid",
+        "parent_call_sid",
+        "account_sid",
+        "reason",
+        "detail",
+        "source_file",
+        "source_line",
+        "first_seen",
+        "tries",
+        "record",
+        "seconds",
+    ],
+);
 
-impl Kind {
-    fn data_type(self) -> DataType {
-        let decimal =
-            |scale: u32| DataType::Decimal128(18, i8::try_from(scale).expect("a scale below 18"));
-        match self {
-            Text => DataType::Utf8,
-            Integer => DataType::Int64,
-            Flag => DataType::Boolean,
-            Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Price => decimal(PRICE_DECIMALS),
-            Amount => decimal(AMOUNT_DECIMALS),
+fn data_type(column: ColumnType) -> DataType {
+    match column {
+        Text => DataType::Utf8,
+        Integer => DataType::Int64,
+        Flag => DataType::Boolean,
+        Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ColumnType::Decimal(scale) => {
+            let scale = i8::try_from(scale).expect("a scale below 18");
+            DataType::Decimal128(18, scale)
         }
     }
 }
 
 /// The columns of a table, all of which may be null.
-pub fn fields(columns: &[(&str, Kind)]) -> Fields {
-    columns.iter().map(|(name, kind)| Field::new(*name, kind.data_type(), true)).collect()
+pub fn fields(columns: &[Column]) -> Fields {
+    columns.iter().map(|(name, kind)| Field::new(*name, data_type(*kind), true)).collect()
 }
 
-fn structure(name: &str, columns: &[(&str, Kind)]) -> Field {
+fn structure(name: &str, columns: &[Column]) -> Field {
     Field::new(name, DataType::Struct(fields(columns)), true)
 }
 
 /// A list of rows of a table.
-pub fn list(name: &str, columns: &[(&str, Kind)]) -> Field {
+pub fn list(name: &str, columns: &[Column]) -> Field {
     Field::new_list(name, Field::new("item", DataType::Struct(fields(columns)), true), true)
 }
 
@@ -214,7 +154,7 @@ pub fn suspense() -> Fields {
     all.into()
 }
 
-enum Column {
+enum Values {
     Text(StringBuilder),
     Integer(Int64Builder),
     Flag(BooleanBuilder),
@@ -222,17 +162,17 @@ enum Column {
     Decimal(Decimal128Builder),
 }
 
-impl Column {
-    fn new(kind: Kind) -> Self {
+impl Values {
+    fn new(kind: ColumnType) -> Self {
         match kind {
             Text => Self::Text(StringBuilder::new()),
             Integer => Self::Integer(Int64Builder::new()),
             Flag => Self::Flag(BooleanBuilder::new()),
             Instant => {
-                Self::Instant(TimestampMicrosecondBuilder::new().with_data_type(kind.data_type()))
+                Self::Instant(TimestampMicrosecondBuilder::new().with_data_type(data_type(kind)))
             }
-            Price | Amount => {
-                Self::Decimal(Decimal128Builder::new().with_data_type(kind.data_type()))
+            ColumnType::Decimal(_) => {
+                Self::Decimal(Decimal128Builder::new().with_data_type(data_type(kind)))
             }
         }
     }
@@ -261,17 +201,17 @@ impl Column {
 /// A table that is being written, row by row.
 pub struct Rows {
     fields: Fields,
-    columns: Vec<Column>,
+    columns: Vec<Values>,
     present: NullBufferBuilder,
     buffer: String,
 }
 
 impl Rows {
     /// An empty table with these columns.
-    pub fn new(columns: &[(&str, Kind)]) -> Self {
+    pub fn new(columns: &[Column]) -> Self {
         Self {
             fields: fields(columns),
-            columns: columns.iter().map(|(_, kind)| Column::new(*kind)).collect(),
+            columns: columns.iter().map(|(_, kind)| Values::new(*kind)).collect(),
             present: NullBufferBuilder::new(0),
             buffer: String::new(),
         }
@@ -291,19 +231,19 @@ impl Rows {
     /// Writes a null row.
     pub fn null(&mut self) {
         self.present.append_null();
-        self.columns.iter_mut().for_each(Column::null);
+        self.columns.iter_mut().for_each(Values::null);
     }
 
     /// Takes the rows as a structure; the table is empty afterwards.
     pub fn structure(&mut self) -> StructArray {
-        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        let columns = self.columns.iter_mut().map(Values::finish).collect();
         StructArray::new(self.fields.clone(), columns, self.present.finish())
     }
 
     /// Takes the columns; the table is empty afterwards.
     pub fn columns(&mut self) -> Vec<ArrayRef> {
         self.present.finish();
-        self.columns.iter_mut().map(Column::finish).collect()
+        self.columns.iter_mut().map(Values::finish).collect()
     }
 
     /// Takes the rows as a batch; the table is empty afterwards.
@@ -317,18 +257,18 @@ impl Rows {
 /// A row that is being written, column by column. A value of another kind than its column's is a
 /// bug.
 pub struct Row<'a> {
-    columns: std::slice::IterMut<'a, Column>,
+    columns: std::slice::IterMut<'a, Values>,
     buffer: &'a mut String,
 }
 
 impl Row<'_> {
-    fn next(&mut self) -> &mut Column {
+    fn next(&mut self) -> &mut Values {
         self.columns.next().expect("a value for each column, and no more")
     }
 
     /// Writes a text; an empty one becomes null.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        let Some(Column::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        let Some(Values::Text(column)) = self.columns.next() else { panic!("a column of texts") };
         column.append_option(Some(text).filter(|text| !text.is_empty()));
         self
     }
@@ -337,41 +277,41 @@ impl Row<'_> {
     pub fn written(&mut self, write: impl FnOnce(&mut String)) -> &mut Self {
         self.buffer.clear();
         write(self.buffer);
-        let Some(Column::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        let Some(Values::Text(column)) = self.columns.next() else { panic!("a column of texts") };
         column.append_option(Some(self.buffer.as_str()).filter(|text| !text.is_empty()));
         self
     }
 
     /// Writes an integer.
     pub fn integer(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
-        let Column::Integer(column) = self.next() else { panic!("a column of integers") };
+        let Values::Integer(column) = self.next() else { panic!("a column of integers") };
         column.append_option(value.into());
         self
     }
 
     /// Writes a Boolean.
     pub fn flag(&mut self, value: bool) -> &mut Self {
-        let Column::Flag(column) = self.next() else { panic!("a column of flags") };
+        let Values::Flag(column) = self.next() else { panic!("a column of flags") };
         column.append_value(value);
         self
     }
 
     /// Writes an instant.
     pub fn instant(&mut self, micros: impl Into<Option<i64>>) -> &mut Self {
-        let Column::Instant(column) = self.next() else { panic!("a column of instants") };
+        let Values::Instant(column) = self.next() else { panic!("a column of instants") };
         column.append_option(micros.into());
         self
     }
 
     /// Writes units of a price or an amount.
     pub fn decimal(&mut self, units: impl Into<Option<i64>>) -> &mut Self {
-        let Column::Decimal(column) = self.next() else { panic!("a column of decimals") };
+        let Values::Decimal(column) = self.next() else { panic!("a column of decimals") };
         column.append_option(units.into().map(i128::from));
         self
     }
 
     /// Writes nulls to the rest of the row.
     pub fn nothing_more(&mut self) {
-        self.columns.by_ref().for_each(Column::null);
+        self.columns.by_ref().for_each(Values::null);
     }
 }

@@ -9,7 +9,7 @@ use super::run::times;
 use crate::fit::must_fit;
 use crate::inputs::record_text::RecordText;
 use crate::ledger::History;
-use crate::ledger::tables::columns;
+use crate::ledger::tables::columns::{self, SUSPENSE_COLUMNS};
 use crate::ledger::tables::file::each_group;
 use crate::ledger::tables::read;
 use crate::ledger::tables::read::{Selection, each_date};
@@ -24,20 +24,6 @@ use crate::time::Zone;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-
-/// The columns of suspense, as in section 5.3 of the contract.
-pub const SUSPENSE_COLUMNS: [&str; 10] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "reason",
-    "detail",
-    "source_file",
-    "source_line",
-    "first_seen",
-    "tries",
-    "record",
-];
 
 /// Writes the dataset that was asked for.
 pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {

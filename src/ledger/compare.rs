@@ -20,7 +20,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::place::Dataset;
 use crate::ledger::tables::columns::{LEGS, LOG};
 use crate::ledger::tables::file::raw_rows;
-use crate::ledger::tables::pages::Kind;
+use crate::ledger_columns::ColumnType;
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 use crate::time;
 use polars::prelude::*;
@@ -39,7 +39,7 @@ const MICROSECOND: i128 = 1_000;
 const MINUTE: i128 = 60_000_000 * MICROSECOND;
 
 /// The compared columns of legs, or else of the log.
-fn columns(dataset: Dataset) -> &'static [(&'static str, Kind)] {
+fn columns(dataset: Dataset) -> &'static [(&'static str, ColumnType)] {
     // `run_id` is the last column of both.
     if dataset == Dataset::Legs { &LEGS[..LEGS.len() - 1] } else { &LOG[..LOG.len() - 1] }
 }
@@ -94,15 +94,15 @@ enum Cells {
 
 impl Cells {
     /// Reads a column; `None` if it is of another kind, or a number is out of range.
-    fn of(series: &Series, kind: Kind) -> PolarsResult<Option<Self>> {
+    fn of(series: &Series, kind: ColumnType) -> PolarsResult<Option<Self>> {
         let (wanted, factor) = match (kind, series.dtype()) {
-            (Kind::Text, DataType::String | DataType::Categorical(..) | DataType::Null) => {
+            (ColumnType::Text, DataType::String | DataType::Categorical(..) | DataType::Null) => {
                 return Ok(Some(Self::Text(
                     series.cast(&DataType::String)?.str()?.rechunk().into_owned(),
                 )));
             }
-            (Kind::Integer, number) if number.is_integer() => (DataType::Int64, 1),
-            (Kind::Instant, DataType::Datetime(unit, _)) => {
+            (ColumnType::Integer, number) if number.is_integer() => (DataType::Int64, 1),
+            (ColumnType::Instant, DataType::Datetime(unit, _)) => {
                 let factor = match unit {
                     TimeUnit::Nanoseconds => 1,
                     TimeUnit::Microseconds => MICROSECOND,
@@ -110,7 +110,7 @@ impl Cells {
                 };
                 (DataType::Int64, factor)
             }
-            (Kind::Decimal(_), DataType::Decimal(_, scale)) if *scale <= FINEST as usize => {
+            (ColumnType::Decimal(_), DataType::Decimal(_, scale)) if *scale <= FINEST as usize => {
                 let physical = series.to_physical_repr();
                 let numbers = physical.i128()?.rechunk().into_owned();
                 let factor = 10_i128
@@ -157,17 +157,17 @@ impl Cells {
     }
 
     /// A cell as shown to people.
-    fn shown(&self, row: usize, kind: Kind) -> String {
+    fn shown(&self, row: usize, kind: ColumnType) -> String {
         let number = self.number(row);
         match (kind, number) {
-            (Kind::Text, _) => self.text(row).to_owned(),
+            (ColumnType::Text, _) => self.text(row).to_owned(),
             (_, None) => String::new(),
-            (Kind::Integer, Some(number)) => number.to_string(),
-            (Kind::Instant, Some(nanos)) => match i64::try_from(nanos / MICROSECOND) {
+            (ColumnType::Integer | ColumnType::Flag, Some(number)) => number.to_string(),
+            (ColumnType::Instant, Some(nanos)) => match i64::try_from(nanos / MICROSECOND) {
                 Ok(micros) if nanos % MICROSECOND == 0 => time::text(micros),
                 _ => format!("{nanos} ns since 1970"),
             },
-            (Kind::Decimal(scale), Some(number)) => {
+            (ColumnType::Decimal(scale), Some(number)) => {
                 decimal_text(number, FINEST, if scale == AMOUNT_DECIMALS { 5 } else { 4 })
             }
         }
@@ -192,15 +192,16 @@ impl Rows {
         let columns = columns(dataset);
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let frame = raw_rows(slice.path, &names, slice.offset, slice.rows)?;
-        let read = |(name, kind): &(&str, Kind)| {
+        let read = |(name, kind): &(&str, ColumnType)| {
             let column = guarded(slice.path, || frame.column(name).cloned())?;
             let series = column.as_materialized_series();
             guarded(slice.path, || Cells::of(series, *kind))?.ok_or_else(|| {
                 let expected = match kind {
-                    Kind::Text => "text",
-                    Kind::Integer => "integers of 64 bits",
-                    Kind::Instant => "timestamps in UTC",
-                    Kind::Decimal(_) => "decimals of 18 digits",
+                    ColumnType::Text => "text",
+                    ColumnType::Integer => "integers of 64 bits",
+                    ColumnType::Flag => "Booleans",
+                    ColumnType::Instant => "timestamps in UTC",
+                    ColumnType::Decimal(_) => "decimals of 18 digits",
                 };
                 let found = series.dtype();
                 FileError::new(

@@ -76,7 +76,7 @@ impl Counter {
     /// Counts a booked call.
     pub fn call(&mut self, call: &Call<'_>) {
         let line = entry(&mut self.scenarios, call.scenario, OfScenario::default);
-        if !call.is_rated {
+        if !call.is_rated() {
             line.free_calls += 1;
             self.findings.call(call);
             return;
@@ -84,7 +84,7 @@ impl Counter {
         line.calls += 1;
         self.findings.call(call);
         let largest = entry(&mut self.largest, call.currency, || Best::of(LARGEST));
-        largest.offer(call.amount.units(), call.start, call.call_sid, || Large {
+        largest.offer(call.amount.units(), call.start_time, call.call_sid, || Large {
             account_sid: call.account_sid.to_owned(),
             scenario: call.scenario.to_owned(),
             from: call.from.to_owned(),
@@ -104,13 +104,13 @@ impl Counter {
         line.legs += 1;
         line.billed_seconds += leg.billed_seconds;
         entry(&mut line.amounts, leg.currency, Total::default).merge(amount)?;
-        self.days.add(leg.currency, time::day(leg.start), amount)?;
+        self.days.add(leg.currency, time::day(leg.start_time), amount)?;
         let longer = self.prefixes.longer(
             leg.deck,
             leg.service,
             leg.destination_prefix,
             leg.rated_number,
-            leg.start,
+            leg.start_time,
         );
         self.findings.leg(leg, longer);
         Ok(())
@@ -211,6 +211,7 @@ mod tests {
     use super::super::rows::answered_and_ended;
     use super::*;
     use crate::money::Amount;
+    use crate::money::Price;
 
     #[test]
     fn a_record_without_an_end_is_answered_at_its_start() {
@@ -232,9 +233,9 @@ mod tests {
                 scenario,
                 service: "termination",
                 rated_number: "+442079460101",
-                start: 0,
+                start_time: 0,
                 billed_seconds: 60,
-                price: 100_000_000,
+                price_per_minute: Price::from_units(100_000_000),
                 destination_prefix: "44",
                 description: "d",
                 deck: "default",

@@ -41,7 +41,7 @@ use super::oddities::{Length, Lengths, is_bogus_start};
 use super::wording::{self, Wording};
 use crate::detail::fields::no_number;
 use crate::ledger::carrier::{CarrierPrices, OddPrice, OddPrices};
-use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, Price, decimal_text};
+use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::party::{Number, Party, is_mangled, lacks_plus};
 use crate::report::rows::{Call, Leg, Transfer};
 use crate::time::{self, Micros, SECOND};
@@ -190,32 +190,36 @@ impl Findings {
     /// Checks a booked call.
     pub fn call(&mut self, call: &Call<'_>) {
         self.bogus_date.of += 1;
-        if is_bogus_start(call.start, self.setting.newest_start) {
-            self.bogus_date.found(0, call.start, call.call_sid, || {
+        if is_bogus_start(call.start_time, self.setting.newest_start) {
+            self.bogus_date.found(0, call.start_time, call.call_sid, || {
                 let believed = self.setting.newest_start.map(|newest| {
                     format!("; the newest start that is believed is {}", time::text(newest))
                 });
-                format!("it starts at {}{}", time::text(call.start), believed.unwrap_or_default())
+                format!(
+                    "it starts at {}{}",
+                    time::text(call.start_time),
+                    believed.unwrap_or_default()
+                )
             });
         }
         self.carrier_price(call);
         // An answered call of 0 s is not billed, but may have lost its seconds, so it is checked,
         // too.
-        if call.is_completed {
+        if call.is_completed() {
             self.length(call);
         }
-        if call.is_rated && call.is_root {
+        if call.is_rated() && call.is_root() {
             self.caller(call);
         }
     }
 
     fn length(&mut self, call: &Call<'_>) {
-        let length = Length::of(call.start, call.end, call.duration_seconds);
+        let length = Length::of(call.start_time, call.end_time, call.duration_seconds);
         self.lengths.add(length);
         if !matches!(length, Length::Low | Length::FarTooLow) {
             return;
         }
-        let lasted = call.end.unwrap_or(call.start) - call.start;
+        let lasted = call.end_time.unwrap_or(call.start_time) - call.start_time;
         let text = || {
             let in_minutes = (lasted - call.duration_seconds * 60 * SECOND).abs() < 60 * SECOND;
             let guess = if in_minutes { ", which would be right in minutes" } else { "" };
@@ -226,9 +230,9 @@ impl Findings {
             )
         };
         let rank = i128::from(lasted) - i128::from(call.duration_seconds) * i128::from(SECOND);
-        self.low.found(rank, call.start, call.call_sid, text);
+        self.low.found(rank, call.start_time, call.call_sid, text);
         if length == Length::FarTooLow {
-            self.far_too_low.found(rank, call.start, call.call_sid, text);
+            self.far_too_low.found(rank, call.start_time, call.call_sid, text);
         }
     }
 
@@ -239,7 +243,7 @@ impl Findings {
                 self.callers.withheld += u64::from(self.setting.withheld.contains(&number));
             }
             Party::Endpoint(endpoint) if lacks_plus(&endpoint) => {
-                self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
+                self.mangled.found(call.amount.units(), call.start_time, call.call_sid, || {
                     format!(
                         "{} as its caller: digits without + are no number; {} {}",
                         call.from, call.amount, call.currency
@@ -249,7 +253,7 @@ impl Findings {
             Party::Endpoint(_) => {}
             Party::Unknown(_) if is_mangled(call.from) => {
                 self.callers.mangled += 1;
-                self.mangled.found(call.amount.units(), call.start, call.call_sid, || {
+                self.mangled.found(call.amount.units(), call.start_time, call.call_sid, || {
                     format!(
                         "{} as its caller: {}; {} {}",
                         call.from,
@@ -297,8 +301,8 @@ impl Findings {
     pub fn leg(&mut self, leg: &Leg<'_>, longer: Option<&str>) {
         self.short_prefix.of += 1;
         if let Some(longer) = longer {
-            self.short_prefix.found(leg.amount.units().into(), leg.start, leg.call_sid, || {
-                let price = Price::from_units(leg.price);
+            self.short_prefix.found(leg.amount.units().into(), leg.start_time, leg.call_sid, || {
+                let price = leg.price_per_minute;
                 format!(
                     "{} by the prefix {}, {price} {} per minute ({}); the deck {} has {longer}, \
                      too",
@@ -312,8 +316,8 @@ impl Findings {
         }
         self.zero.of += 1;
         if leg.amount.units() == 0 && leg.billed_seconds > 0 {
-            self.zero.found(leg.billed_seconds.into(), leg.start, leg.call_sid, || {
-                let price = Price::from_units(leg.price);
+            self.zero.found(leg.billed_seconds.into(), leg.start_time, leg.call_sid, || {
+                let price = leg.price_per_minute;
                 format!(
                     "{} s at {price} {} per minute ({})",
                     leg.billed_seconds, leg.currency, leg.description
@@ -328,7 +332,7 @@ impl Findings {
         let Some(price) = call.carrier_price else { return };
         self.credit.of += 1;
         if price > 0 {
-            self.credit.found(price.into(), call.start, call.call_sid, || {
+            self.credit.found(price.into(), call.start_time, call.call_sid, || {
                 let ours = call.amount.units().saturating_mul(PRICE_UNITS);
                 format!(
                     "the carrier's price is {}, without a minus; ours is {} {}",
@@ -359,13 +363,18 @@ impl Findings {
         }
         self.carrier_price.of += 1;
         if ours != carriers {
-            self.carrier_price.found((ours - carriers).abs(), call.start, call.call_sid, || {
-                let [ours, carriers, difference] = [ours, carriers, ours - carriers].map(money);
-                format!(
-                    "ours {ours} {}, the carrier's {carriers}, difference {difference}",
-                    call.currency
-                )
-            });
+            self.carrier_price.found(
+                (ours - carriers).abs(),
+                call.start_time,
+                call.call_sid,
+                || {
+                    let [ours, carriers, difference] = [ours, carriers, ours - carriers].map(money);
+                    format!(
+                        "ours {ours} {}, the carrier's {carriers}, difference {difference}",
+                        call.currency
+                    )
+                },
+            );
         }
     }
 

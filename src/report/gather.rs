@@ -22,13 +22,12 @@ use crate::inputs::file::FileError;
 use crate::ledger::index::earlier::ids_in;
 use crate::ledger::manifest::{FILE_NAME, Manifest, RunKind};
 use crate::ledger::place::day_of_file;
-use crate::ledger::tables::columns::ROWS;
+use crate::ledger::tables::columns::{self, ROWS};
 use crate::ledger::tables::file::{each_group, slice};
 use crate::ledger::tables::read::{each_suspended, sums_by_currency};
-use crate::ledger::tables::stored::Longs;
 use crate::ledger::tables::stored::Rows;
+use crate::ledger::tables::typed::stored_row;
 use crate::ledger::{Dataset, History, Ledger, LedgerError, RESTORE, Run};
-use crate::money::{Amount, Total};
 use crate::policy::Policy;
 use crate::report::causes::{ByCause, CauseLine};
 use crate::report::count::Counter;
@@ -43,7 +42,6 @@ use crate::report::waiting::ByReason;
 use crate::report::waiting_causes::{self, waiting};
 use crate::report::whole::{Report, SCHEMA, Suspense};
 use crate::sid::Sid;
-use crate::status::Status;
 use crate::time::{self, Micros};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -269,54 +267,17 @@ fn sums_of(runs: &[&Run], wanted: &BTreeSet<i64>) -> Result<DaySums, LedgerError
 
 // ---- legs ---------------------------------------------------------------------------------------
 
-const LEG_TEXTS: [&str; 8] = [
-    "call_sid",
-    "scenario",
-    "service",
-    "rated_number",
-    "destination_prefix",
-    "description",
-    "deck",
-    "currency",
-];
-const LEG_NUMBERS: [&str; 3] = ["start_time", "price_per_minute", "amount"];
-
 fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
-    let columns = [&LEG_TEXTS[..], &LEG_NUMBERS, &["billed_seconds"]].concat();
     for path in run.files(Dataset::Legs) {
         run.check_before_read(&path)?;
-        each_group(&path, &columns, |legs| {
-            let (texts, numbers) = (legs.texts(LEG_TEXTS), legs.longs(LEG_NUMBERS)?);
-            let billed = legs.longs(["billed_seconds"])?;
+        each_group(&path, Leg::COLUMNS, |legs| {
+            let leg_at = Leg::reader(legs)?;
             for row in 0..legs.height() {
-                let [
-                    call_sid,
-                    scenario,
-                    service,
-                    rated_number,
-                    destination_prefix,
-                    description,
-                    deck,
-                    currency,
-                ] = texts.row(row);
-                let [start, price, amount] = numbers.row(row)?;
-                let leg = Leg {
-                    call_sid,
-                    scenario,
-                    service,
-                    rated_number,
-                    start,
-                    billed_seconds: billed.fit(0, row)?,
-                    price,
-                    destination_prefix,
-                    description,
-                    deck,
-                    currency,
-                    amount: Amount::from_units(amount),
-                };
-                counter
-                    .leg(&leg)
-                    .map_err(|error| LedgerError::Overflow { call: call_sid.to_owned(), error })?;
+                let leg = leg_at(row)?;
+                counter.leg(&leg).map_err(|error| LedgerError::Overflow {
+                    call: leg.call_sid.to_owned(),
+                    error,
+                })?;
             }
             Ok::<_, LedgerError>(())
         })?;
@@ -326,69 +287,40 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
 
 // ---- calls --------------------------------------------------------------------------------------
 
-const CALL_TEXTS: [&str; 9] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "scenario",
-    "from",
-    "to",
-    "class",
-    "currency",
-    "status",
-];
-const CALL_TIMES: [&str; 3] = ["start_time", "end_time", "duration_seconds"];
+stored_row! {
+    /// A call, as far as a child that stands elsewhere asks for it.
+    struct ParentRow<'a> of columns::LOG {
+        call_sid: &'a str,
+        start_time: Micros,
+        end_time: Option<Micros>,
+        duration_seconds: i64,
+    }
+}
+
 /// The number of children whose parents are looked up together.
 const ASKED: usize = ROWS;
 
 fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
-    let columns = [&CALL_TEXTS[..], &CALL_TIMES, &["amount", "carrier_price"]].concat();
     let mut families =
         Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
     for path in run.files(Dataset::Calls) {
         run.check_before_read(&path)?;
-        each_group(&path, &columns, |calls| {
-            let (texts, times) = (calls.texts(CALL_TEXTS), calls.longs(CALL_TIMES)?);
-            let money = calls.longs(["amount", "carrier_price"])?;
-            let is_root = |row: &usize| texts.row(*row)[1].is_empty();
-            let root = |row: usize| Ok((Sid::of(texts.row(row)[0]).0, Span::of(&times, row)?));
-            families.begin(
-                (0..calls.height())
-                    .filter(is_root)
-                    .map(root)
-                    .collect::<Result<_, LedgerError>>()?,
-            );
+        each_group(&path, Call::COLUMNS, |calls| {
+            let call_at = Call::reader(calls)?;
+            let mut roots = HashMap::new();
             for row in 0..calls.height() {
-                let [
-                    call_sid,
-                    parent_sid,
-                    account_sid,
-                    scenario,
-                    from,
-                    to,
-                    class,
-                    currency,
-                    status,
-                ] = texts.row(row);
-                let is_rated = class == "rated";
-                counter.call(&Call {
-                    call_sid,
-                    account_sid,
-                    scenario,
-                    from,
-                    to,
-                    start: times.at(0, row)?,
-                    end: times.optional(1)[row],
-                    is_root: parent_sid.is_empty(),
-                    duration_seconds: times.at(2, row)?,
-                    is_rated,
-                    is_completed: status == Status::Completed.as_str(),
-                    currency,
-                    amount: Total::from_units(money.at(0, row)?.into()),
-                    carrier_price: money.optional(1)[row],
-                });
-                if is_rated && !parent_sid.is_empty() {
-                    families.child(call_sid, parent_sid, Span::of(&times, row)?, counter);
+                let call = call_at(row)?;
+                if call.is_root() {
+                    roots.insert(Sid::of(call.call_sid).0, Span::of_call(&call));
+                }
+            }
+            families.begin(roots);
+            for row in 0..calls.height() {
+                let call = call_at(row)?;
+                counter.call(&call);
+                if call.is_rated() && !call.is_root() {
+                    let span = Span::of_call(&call);
+                    families.child(call.call_sid, call.parent_call_sid, span, counter);
                 }
             }
             if families.apart.len() >= ASKED { families.ask(counter) } else { Ok(()) }
@@ -406,11 +338,13 @@ struct Span {
 }
 
 impl Span {
-    /// Reads a row of [`CALL_TIMES`].
-    fn of(times: &Longs<'_, 3>, row: usize) -> Result<Self, LedgerError> {
-        let start = times.at(0, row)?;
-        let (answered, end) = answered_and_ended(start, times.optional(1)[row], times.at(2, row)?);
-        Ok(Self { start, answered, end })
+    fn of(start: Micros, end: Option<Micros>, duration_seconds: i64) -> Self {
+        let (answered, end) = answered_and_ended(start, end, duration_seconds);
+        Self { start, answered, end }
+    }
+
+    fn of_call(call: &Call<'_>) -> Self {
+        Self::of(call.start_time, call.end_time, call.duration_seconds)
     }
 }
 
@@ -502,13 +436,19 @@ fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result
     }
     for ((day, group), rows) in by_group {
         let path = run.file_of_day(Dataset::Calls, i64::from(day));
-        let frame = slice(&path, &CALL_TIMES, group * ROWS, ROWS)?;
-        let times = Rows::new(&path, group * ROWS, &frame).longs(CALL_TIMES)?;
+        let frame = slice(&path, ParentRow::COLUMNS, group * ROWS, ROWS)?;
+        let parent_at = ParentRow::reader(&Rows::new(&path, group * ROWS, &frame))?;
         for (row, sid) in rows {
             if row >= frame.height() {
                 return Err(wrong(&path, "has fewer rows than the ids of its run say".to_owned()));
             }
-            found.insert(sid, Span::of(&times, row)?);
+            let parent = parent_at(row)?;
+            if Sid::of(parent.call_sid).0 != sid {
+                let problem = format!("has {:?} where another call stands", parent.call_sid);
+                return Err(wrong(&path, problem));
+            }
+            let span = Span::of(parent.start_time, parent.end_time, parent.duration_seconds);
+            found.insert(sid, span);
         }
     }
     Ok(())

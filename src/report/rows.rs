@@ -1,28 +1,51 @@
 //! Rows of the call log and of the legs, as a report reads them.
 
-use crate::money::{Amount, Total};
+use crate::ledger::tables::columns;
+use crate::ledger::tables::typed::stored_row;
+use crate::money::{Amount, Price, Total};
+use crate::night::Class;
+use crate::status::Status;
 use crate::time::{self, Micros};
 
-/// A row of the call log.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
-pub struct Call<'a> {
-    pub call_sid: &'a str,
-    pub account_sid: &'a str,
-    pub scenario: &'a str,
-    pub from: &'a str,
-    pub to: &'a str,
-    pub start: Micros,
-    /// The end, if it is known.
-    pub end: Option<Micros>,
-    pub duration_seconds: i64,
-    pub is_root: bool,
-    pub is_rated: bool,
-    pub is_completed: bool,
-    pub currency: &'a str,
-    pub amount: Total,
-    /// In units of 10⁻¹⁰; a charge is negative.
-    pub carrier_price: Option<i64>,
+stored_row! {
+    /// A row of the call log.
+    pub struct Call<'a> of columns::LOG {
+        call_sid: &'a str,
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        scenario: &'a str,
+        from: &'a str,
+        to: &'a str,
+        start_time: Micros,
+        end_time: Option<Micros>,
+        duration_seconds: i64,
+        status: &'a str,
+        class: &'a str,
+        currency: &'a str,
+        amount: Total,
+        /// In units of 10⁻¹⁰; a charge is negative.
+        carrier_price: Option<i64>,
+    }
+}
+
+impl Call<'_> {
+    /// True if it is no child.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.parent_call_sid.is_empty()
+    }
+
+    /// True if it has legs.
+    #[must_use]
+    pub fn is_rated(&self) -> bool {
+        self.class == Class::Rated.as_str()
+    }
+
+    /// True if it was answered.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status == Status::Completed.as_str()
+    }
 }
 
 /// An answered child of a transfer, and its parent.
@@ -59,21 +82,20 @@ pub fn answered_and_ended(
     }
 }
 
-/// A billed leg.
-#[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.1")]
-pub struct Leg<'a> {
-    pub call_sid: &'a str,
-    pub scenario: &'a str,
-    pub service: &'a str,
-    pub rated_number: &'a str,
-    pub start: Micros,
-    pub billed_seconds: u64,
-    /// In units of 10⁻¹⁰.
-    pub price: i64,
-    pub destination_prefix: &'a str,
-    pub description: &'a str,
-    pub deck: &'a str,
-    pub currency: &'a str,
-    pub amount: Amount,
+stored_row! {
+    /// A billed leg.
+    pub struct Leg<'a> of columns::LEGS {
+        call_sid: &'a str,
+        scenario: &'a str,
+        service: &'a str,
+        rated_number: &'a str,
+        start_time: Micros,
+        billed_seconds: u64,
+        price_per_minute: Price,
+        destination_prefix: &'a str,
+        description: &'a str,
+        deck: &'a str,
+        currency: &'a str,
+        amount: Amount,
+    }
 }

@@ -63,6 +63,7 @@ impl Increments {
         if duration <= self.initial {
             return Some(self.initial);
         }
+        assert!(self.increment > 0, "an increment is at least a second");
         let blocks = (duration - self.initial).div_ceil(self.increment);
         blocks.checked_mul(self.increment)?.checked_add(self.initial)
     }
@@ -346,6 +347,7 @@ impl Deck {
             }
         }
         deck.origins = sets.into_trie();
+        assert!(deck.periods.len() <= deck.rates.len(), "a period belongs to a row");
         Ok(deck)
     }
 

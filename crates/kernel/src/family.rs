@@ -239,6 +239,7 @@ pub fn join(calls: &Calls, retried: usize, earlier: &Earlier) -> Families {
     families.choose_versions(calls, retried, &index, earlier);
     families.link_children(calls, &index, earlier);
     families.order_by_depth(calls);
+    families.check(calls);
     families
 }
 
@@ -252,6 +253,20 @@ fn starts_of(calls: &Calls) -> Starts {
 }
 
 impl Families {
+    /// Asserts that each child that is to be rated is in one level, and nothing else is.
+    fn check(&self, calls: &Calls) {
+        let in_levels: usize = self.levels.iter().map(Vec::len).sum();
+        let is_open_child =
+            |record: &u32| calls.child[*record as usize] != NONE && self.is_open(*record);
+        assert_eq!(
+            in_levels,
+            (0..record_count(calls)).filter(is_open_child).count(),
+            "each child that was taken is rated once"
+        );
+        assert_eq!(self.standing.len(), calls.len(), "each record stands somewhere");
+        assert_eq!(self.link.len(), calls.children.len(), "each child has a link, or none");
+    }
+
     /// Marks roots of other directions and all their descendants, from parent to child.
     fn ignore(&mut self, calls: &Calls, index: &SidIndex, earlier: &Earlier) {
         let foreign = |record: &u32| {
@@ -412,6 +427,7 @@ impl Families {
         for record in replaced {
             self.standing[record as usize] = Standing::Duplicate;
         }
+        assert!(!contenders.is_empty() || open.is_empty(), "a call that is open has a version");
         contenders.sort_by_key(|record| (content(record), *record));
         if one_call {
             let fullness = |record: &u32| version::fullness(calls, *record as usize);
@@ -530,6 +546,7 @@ impl Families {
                     Link::Booked(_) | Link::Missing | Link::None => break 0,
                 }
             };
+            assert!(known != ON_THE_WAY, "a cycle was closed before its depth is read");
             for (steps, record) in (1..).zip(way.drain(..).rev()) {
                 depth[calls.child[record as usize] as usize] = known + steps;
             }

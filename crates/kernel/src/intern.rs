@@ -134,6 +134,7 @@ impl Interner {
 
     fn grow(&mut self) {
         let mask = self.places.len() * 2 - 1;
+        assert!((mask + 1).is_power_of_two(), "a hash is cut to a place by a mask");
         let old = std::mem::replace(&mut self.places, vec![Place::default(); mask + 1]);
         for place in old.into_iter().filter(|place| place.id != 0) {
             let mut at = place.hash as usize & mask;
@@ -142,6 +143,8 @@ impl Interner {
             }
             self.places[at] = place;
         }
+        let taken = self.places.iter().filter(|place| place.id != 0).count();
+        assert_eq!(taken, self.ends.len(), "each text has its place after the table has grown");
     }
 }
 

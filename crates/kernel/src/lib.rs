@@ -15,6 +15,7 @@
 //! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
 //! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
 //! | choices of the biller | [`policy`] |
+//! | the columns of a ledger's tables | [`ledger_columns`] |
 //! | clock of a night, names of time zones | [`clock`], [`zones`] |
 //! | texts from outside, masked digits | [`text`], [`mask`] |
 //! | tools: interner, trie, radix sort, checked conversions | [`intern`], [`trie`], [`radix_sort`], [`fit`] |
@@ -36,6 +37,7 @@ pub mod explain;
 pub mod family;
 pub mod fit;
 pub mod intern;
+pub mod ledger_columns;
 pub mod mask;
 pub mod money;
 pub mod night;

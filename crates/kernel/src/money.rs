@@ -222,6 +222,7 @@ pub fn exact_leg_amount(
     fee: Price,
     billed_seconds: u32,
 ) -> Result<ExactAmount, Overflow> {
+    assert!(price.0 >= 0 && fee.0 >= 0, "a price is zero or more");
     let usage = i128::from(price.0).checked_mul(i128::from(billed_seconds)).ok_or(Overflow)?;
     let fee = i128::from(fee.0).checked_mul(60).ok_or(Overflow)?;
     usage.checked_add(fee).map(ExactAmount).ok_or(Overflow)
@@ -232,6 +233,8 @@ pub fn exact_leg_amount(
 /// # Errors
 /// [`Overflow`] if the result does not fit the stored decimal.
 pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> {
+    assert!(rule.decimals <= AMOUNT_DECIMALS, "a rule keeps no more decimals than are stored");
+    assert!(exact.0 >= 0, "the amount of a leg is zero or more");
     let unit = 60 * i128::from(power_of_ten(PRICE_DECIMALS - rule.decimals));
     // Nearly every amount fits 64 bits, where dividing needs no call.
     let (whole, rest) = match (u64::try_from(exact.0), u64::try_from(unit)) {
@@ -276,6 +279,7 @@ pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
     let mut total =
         sum.round_dp_with_strategy(minor_unit_decimals, RoundingStrategy::MidpointAwayFromZero);
     total.rescale(minor_unit_decimals);
+    assert_eq!(total.scale(), minor_unit_decimals, "a total fits its decimals");
     total
 }
 
@@ -310,6 +314,7 @@ pub fn is_plain_decimal(text: &str) -> bool {
 /// Prints a fixed-scale integer without trailing zeros, but with at least `least` decimals.
 #[must_use]
 pub fn decimal_text(units: i128, scale: u32, least: u32) -> String {
+    assert!(least <= scale, "a text has no more decimals than its number");
     let sign = if units < 0 { "-" } else { "" };
     let unit = 10_u128.pow(scale);
     let (whole, mut rest) = (units.unsigned_abs() / unit, units.unsigned_abs() % unit);

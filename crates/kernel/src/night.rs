@@ -26,7 +26,7 @@ use crate::party_ref::PartyRef;
 use crate::policy::{ChainedTransfers, MangledCaller, Policy, UnlistedAccounts};
 use crate::rating::{Parties, bills, caller_id, cells, plan, query, settle_target, target_party};
 use crate::reject::Reason;
-use crate::scenario::{Direction, Scenario, TransferScenario};
+use crate::scenario::{Scenario, TransferScenario};
 use crate::sid::Sid;
 use crate::table::TargetKind;
 use crate::target::Target;
@@ -571,6 +571,7 @@ impl Night {
     /// Counts records and seconds, except for records that are counted elsewhere.
     #[must_use]
     pub fn tally(&self, calls: &Calls, retried: usize, is_away: impl Fn(usize) -> bool) -> Tally {
+        assert_eq!(self.class.len(), calls.len(), "a night is counted with its own records");
         let mut tally = Tally::default();
         for (record, class) in self.class.iter().enumerate().filter(|(record, _)| !is_away(*record))
         {
@@ -603,13 +604,15 @@ pub struct Scene {
     pub trunk: u32,
 }
 
-/// The facts of a root. Roots that were taken have a direction: [`settle_root`] suspends the
-/// others.
+/// The facts of a root.
+///
+/// # Panics
+/// If it has no direction: [`settle_root`] suspends such roots.
 #[inline]
 fn root_facts(calls: &Calls, record: usize) -> RootFacts {
     RootFacts {
         sid: calls.sid[record],
-        direction: calls.direction[record].side().unwrap_or(Direction::Termination),
+        direction: calls.direction[record].side().expect("a root that was taken has a direction"),
         a: calls.from[record],
         b: calls.to[record],
         trunk: calls.trunk[record],

@@ -33,7 +33,9 @@ impl PartyRef {
     /// Packs a number.
     #[must_use]
     pub fn number(number: Number) -> Self {
-        Self(number.value())
+        let value = number.value();
+        assert!(value & (ENDPOINT | UNKNOWN) == 0, "a number leaves the bits of the tags free");
+        Self(value)
     }
 
     /// Packs a SIP endpoint by the id of its text.

@@ -71,6 +71,7 @@ pub fn cells(scenario: Scenario) -> ([LegCell; 2], usize) {
         Scenario::Root(direction) => ([root_leg(direction); 2], 1),
         Scenario::Transfer(transfer) => {
             let bills = transfer.row().child_bills;
+            assert!(matches!(bills.len(), 1 | 2), "a row of the table bills one leg or two");
             ([bills[0], bills[bills.len() - 1]], bills.len())
         }
     }
@@ -154,6 +155,7 @@ pub struct Charge {
 /// [`Overflow`]: seconds or amount do not fit; nothing is booked then.
 pub fn charge(rate: &Rate, duration_seconds: u32, rule: LegRule) -> Result<Charge, Overflow> {
     let billed_seconds = rate.increments.billed(duration_seconds).ok_or(Overflow)?;
+    assert!(billed_seconds >= duration_seconds, "increments only round up");
     let exact = exact_leg_amount(rate.price, rate.fee, billed_seconds)?;
     Ok(Charge { billed_seconds, exact, amount: round_leg(exact, rule)? })
 }
@@ -191,6 +193,7 @@ pub fn booked_legs<'a>(
     let deck = &decks[call.deck as usize];
     let parties = Parties { a: call.a, b: call.b, c: call.c };
     let (cells, count) = cells(call.scenario);
+    assert!(count == 1 || call.c.is_some(), "only a child has a second leg");
     for ((leg, cell), hit) in legs.iter_mut().zip(&cells[..count]).zip(call.hits) {
         let plan = plan(*cell, &parties, texts, &policy.withheld_numbers);
         let plan =

@@ -21,7 +21,11 @@ impl Sid {
         }
         match carrier_sid(text.as_bytes()) {
             Some(value) if value != 0 => (Self(value), true),
-            _ => (Self(xxh3_128(text.as_bytes())), false),
+            _ => {
+                let hash = xxh3_128(text.as_bytes());
+                assert_ne!(Self(hash), Self::EMPTY, "only the empty text is no id");
+                (Self(hash), false)
+            }
         }
     }
 

@@ -345,7 +345,9 @@ pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     }
     let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
     let start = |(year, month)| days_since_1970(year, month, 1) * DAY;
-    Some((start((year, number)), start(next)))
+    let (first, next) = (start((year, number)), start(next));
+    assert!((28..=31).contains(&((next - first) / DAY)), "a month has 28 to 31 days");
+    Some((first, next))
 }
 
 /// A date (`2026-11-20`) this many days later; `None` if it is no date.

@@ -289,6 +289,7 @@ impl<V: Copy> TrieBuilder<V> {
             [1000, 100, 10, 1]
                 .map(|unit| must_fit::<_, u8>(number / unit % 10, "a digit fits 8 bits"))
         };
+        assert_eq!(trie.ways.len(), trie.nodes.len(), "edges and nodes have one numbering");
         trie.jumps = (0..10_000).map(|number| trie.follow(0, &digits(number))).collect();
         trie
     }
@@ -315,6 +316,11 @@ fn level_by_level(next: &[[u32; 10]], nodes: &[Node]) -> (Vec<Ways>, Vec<Node>) 
         let node = nodes[*old as usize];
         Node { above: place[node.above as usize], ..node }
     };
+    assert_eq!(
+        (order.len(), ways.len()),
+        (nodes.len(), nodes.len()),
+        "each node is reached, and once"
+    );
     let nodes = order.iter().map(moved).collect();
     (ways, nodes)
 }

@@ -1,7 +1,7 @@
 //! A suspended record for display: its fields, its age, and its JSON.
 
-use crate::cli::export::SUSPENSE_COLUMNS;
 use crate::inputs::record_text::RecordText;
+use crate::ledger::tables::columns::SUSPENSE_COLUMNS;
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::record::Field;
 use crate::reject::Reason;

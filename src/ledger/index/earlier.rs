@@ -27,11 +27,12 @@ use crate::ledger::index::lookup::{Closed, Lookup, Retried};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns::ROWS;
+use crate::ledger::tables::columns::{self, ROWS};
 use crate::ledger::tables::file::slice;
 use crate::ledger::tables::late_price;
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::tables::suspense::KeptParent;
+use crate::ledger::tables::typed::stored_row;
 use crate::packed::SharedTexts;
 use crate::party::Party;
 use crate::party_ref::PartyRef;
@@ -429,10 +430,8 @@ fn logged_parents(
     places: &[Place],
     texts: &mut SharedTexts,
 ) -> Result<HashMap<Sid, LoggedParent>, LedgerError> {
-    const COLUMNS: [&str; 7] =
-        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "start_time"];
     let mut parents = HashMap::new();
-    each_logged(history, places.iter(), &COLUMNS, |logged, rows| {
+    each_logged(history, places.iter(), ParentRow::COLUMNS, |logged, rows| {
         add_parents(logged, rows, texts, &mut parents)
     })?;
     Ok(parents)
@@ -444,20 +443,8 @@ fn booked_versions<'a>(
     places: impl Iterator<Item = &'a Place>,
     texts: &mut SharedTexts,
 ) -> Result<HashMap<Sid, BookedVersion>, LedgerError> {
-    const COLUMNS: [&str; 10] = [
-        "parent_call_sid",
-        "account_sid",
-        "trunk_sid",
-        "direction",
-        "from",
-        "to",
-        "status",
-        "start_time",
-        "end_time",
-        "duration_seconds",
-    ];
     let mut versions = HashMap::new();
-    each_logged(history, places, &COLUMNS, |logged, rows| {
+    each_logged(history, places, LoggedCall::COLUMNS, |logged, rows| {
         add_versions(logged, rows, texts, &mut versions)
     })?;
     Ok(versions)
@@ -499,29 +486,43 @@ fn each_logged<'a>(
     Ok(())
 }
 
+stored_row! {
+    /// A booked call, as far as another version of it is compared with it.
+    struct LoggedCall<'a> of columns::LOG {
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        trunk_sid: &'a str,
+        direction: &'a str,
+        from: &'a str,
+        to: &'a str,
+        start_time: Micros,
+        end_time: Option<Micros>,
+        duration_seconds: u32,
+        status: &'a str,
+    }
+}
+
 fn add_versions(
     logged: &Rows<'_>,
     rows: &[(usize, Sid)],
     texts: &mut SharedTexts,
     versions: &mut HashMap<Sid, BookedVersion>,
 ) -> Result<(), LedgerError> {
-    let names =
-        ["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to", "status"];
-    let (columns, numbers) =
-        (logged.texts(names), logged.longs(["start_time", "end_time", "duration_seconds"])?);
+    let call_at = LoggedCall::reader(logged)?;
     for (row, sid) in rows {
-        let [parent, account, trunk, direction, from, to, status] = columns.row(*row);
+        let call = call_at(*row)?;
+        let parent = call.parent_call_sid;
         let version = BookedVersion {
             parent: if parent.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(parent) },
-            account: texts.accounts.id(account),
-            trunk: texts.trunks.id(trunk),
-            direction: DirectionField::of_word(direction),
-            from: pack_logged(from, texts),
-            to: pack_logged(to, texts),
-            start: numbers.at(0, *row)?,
-            end: numbers.optional(1)[*row].unwrap_or(Calls::NO_TIME),
-            duration: numbers.fit(2, *row)?,
-            status: Status::parse(status),
+            account: texts.accounts.id(call.account_sid),
+            trunk: texts.trunks.id(call.trunk_sid),
+            direction: DirectionField::of_word(call.direction),
+            from: pack_logged(call.from, texts),
+            to: pack_logged(call.to, texts),
+            start: call.start_time,
+            end: call.end_time.unwrap_or(Calls::NO_TIME),
+            duration: call.duration_seconds,
+            status: Status::parse(call.status),
         };
         versions.insert(*sid, version);
     }
@@ -536,26 +537,38 @@ fn pack_logged(text: &str, texts: &mut SharedTexts) -> PartyRef {
     PartyRef::pack(&Party::of_root(text), &mut texts.parties)
 }
 
+stored_row! {
+    /// A booked call, as far as its children need it.
+    struct ParentRow<'a> of columns::LOG {
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        trunk_sid: &'a str,
+        direction: &'a str,
+        from: &'a str,
+        to: &'a str,
+        start_time: Micros,
+    }
+}
+
 fn add_parents(
     logged: &Rows<'_>,
     rows: &[(usize, Sid)],
     texts: &mut SharedTexts,
     parents: &mut HashMap<Sid, LoggedParent>,
 ) -> Result<(), LedgerError> {
-    let columns =
-        logged.texts(["parent_call_sid", "account_sid", "trunk_sid", "direction", "from", "to"]);
-    let starts = logged.longs(["start_time"])?;
+    let call_at = ParentRow::reader(logged)?;
     for (row, sid) in rows {
-        let [root, account, trunk, direction, from, to] = columns.row(*row);
+        let call = call_at(*row)?;
+        let root = call.parent_call_sid;
         // Only a root's parties are needed.
-        let [from, to] = [from, to].map(|text| if root.is_empty() { text } else { "" });
+        let [from, to] = [call.from, call.to].map(|text| if root.is_empty() { text } else { "" });
         let parent = LoggedParent {
             sid: *sid,
             root: if root.is_empty() { Sid::EMPTY } else { texts.odd_sids.sid(root) },
-            account: texts.accounts.id(account),
-            trunk: texts.trunks.id(trunk),
-            start: starts.at(0, *row)?,
-            direction: DirectionField::of_word(direction),
+            account: texts.accounts.id(call.account_sid),
+            trunk: texts.trunks.id(call.trunk_sid),
+            start: call.start_time,
+            direction: DirectionField::of_word(call.direction),
             from: PartyRef::pack(&Party::of_root(from), &mut texts.parties),
             to: PartyRef::pack(&Party::of_root(to), &mut texts.parties),
         };

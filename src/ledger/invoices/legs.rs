@@ -11,7 +11,9 @@ use crate::ledger::history::History;
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
+use crate::ledger::tables::columns;
 use crate::ledger::tables::file::each_group;
+use crate::ledger::tables::typed::stored_row;
 use crate::mask;
 use crate::money::{AMOUNT_DECIMALS, Amount, Overflow, Price, Total, decimal_text};
 use crate::partition::spill::Spill;
@@ -40,22 +42,32 @@ pub struct LegRow<'a> {
     pub amount: Amount,
 }
 
-/// The columns for the sums …
-const SUMMED: [&str; 11] = [
-    "account_sid",
-    "currency",
-    "call_sid",
-    "leg",
-    "scenario",
-    "service",
-    "description",
-    "start_time",
-    "billed_seconds",
-    "price_per_minute",
-    "connection_fee",
-];
-/// … and those that an itemisation needs besides.
-const ITEMISED: [&str; 3] = ["leg_from", "leg_to", "duration_seconds"];
+stored_row! {
+    /// A leg, as far as sums need it.
+    struct SummedLeg<'a> of columns::LEGS {
+        call_sid: &'a str,
+        account_sid: &'a str,
+        scenario: &'a str,
+        leg: i64,
+        service: &'a str,
+        start_time: Micros,
+        billed_seconds: u64,
+        price_per_minute: Price,
+        connection_fee: Price,
+        description: &'a str,
+        currency: &'a str,
+        amount: Amount,
+    }
+}
+
+stored_row! {
+    /// The rest of a leg, which an itemisation shows.
+    struct LegParties<'a> of columns::LEGS {
+        leg_from: &'a str,
+        leg_to: &'a str,
+        duration_seconds: u64,
+    }
+}
 
 /// Calls `then` for the legs of a run, on the wanted days; the legs of a call come one after the
 /// other.
@@ -68,51 +80,36 @@ pub fn each<E: From<LedgerError>>(
     wanted: impl Fn(i64) -> bool,
     mut then: impl FnMut(LegRow<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut columns = [&SUMMED[..], &["amount"]].concat();
-    if itemised {
-        columns.extend(ITEMISED);
-    }
+    let items = if itemised { LegParties::COLUMNS } else { &[] };
+    let columns = [SummedLeg::COLUMNS, items].concat();
     for path in run.files(Dataset::Legs) {
         if !day_of_file(&path).is_some_and(&wanted) {
             continue;
         }
         each_group(&path, &columns, |legs| {
-            let texts = legs.texts([
-                "account_sid",
-                "currency",
-                "call_sid",
-                "scenario",
-                "service",
-                "description",
-            ]);
-            let numbers =
-                legs.longs(["leg", "start_time", "price_per_minute", "connection_fee", "amount"])?;
-            let billed = legs.longs(["billed_seconds"])?;
-            let items = itemised.then(|| legs.longs(["duration_seconds"])).transpose()?;
-            let items = items.map(|durations| (legs.texts(["leg_from", "leg_to"]), durations));
+            let leg_at = SummedLeg::reader(legs)?;
+            let parties_at = itemised.then(|| LegParties::reader(legs)).transpose()?;
             for row in 0..legs.height() {
-                let [account, currency, call_sid, scenario, service, description] = texts.row(row);
-                let [leg, start, price, fee, amount] = numbers.row(row)?;
-                let ([from, to], duration) = match &items {
-                    Some((parties, durations)) => (parties.row(row), durations.fit(0, row)?),
-                    None => ([""; 2], 0),
-                };
+                let leg = leg_at(row)?;
+                let parties = parties_at.as_ref().map(|parties_at| parties_at(row)).transpose()?;
+                let (from, to, duration) = parties
+                    .map_or(("", "", 0), |own| (own.leg_from, own.leg_to, own.duration_seconds));
                 then(LegRow {
-                    account,
-                    currency,
-                    call_sid,
-                    leg,
-                    scenario,
-                    service,
-                    description,
+                    account: leg.account_sid,
+                    currency: leg.currency,
+                    call_sid: leg.call_sid,
+                    leg: leg.leg,
+                    scenario: leg.scenario,
+                    service: leg.service,
+                    description: leg.description,
                     from,
                     to,
-                    start,
+                    start: leg.start_time,
                     duration,
-                    billed: billed.fit(0, row)?,
-                    price: Price::from_units(price),
-                    fee: Price::from_units(fee),
-                    amount: Amount::from_units(amount),
+                    billed: leg.billed_seconds,
+                    price: leg.price_per_minute,
+                    fee: leg.connection_fee,
+                    amount: leg.amount,
                 })?;
             }
             Ok::<_, E>(())

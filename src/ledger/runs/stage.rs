@@ -195,21 +195,31 @@ fn encode_books(
         cores @ ..=2 => 2 * cores,
         cores => 8 * cores,
     };
+    let count = books.calls.count();
+    let sort = |first: usize| {
+        let pieces = first.min(count)..count.min(first + at_once);
+        let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
+        sorted.collect::<Result<Vec<_>, _>>()
+    };
     let mut cutter = Cutter::default();
-    for first in (0..books.calls.count()).step_by(at_once) {
-        let pieces = first..books.calls.count().min(first + at_once);
-        let is_last = pieces.end == books.calls.count();
-        let buckets = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
-        for bucket in buckets.collect::<Result<Vec<_>, _>>()? {
-            cutter.add(bucket);
-        }
-        let full = cutter.groups(is_last);
-        let encoded: Vec<_> =
-            full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect();
+    let (mut first, mut sorted) = (0, sort(0)?);
+    while first < count {
+        sorted.into_iter().for_each(|piece| cutter.add(piece));
+        first += at_once;
+        let full = cutter.groups(first >= count);
+        // The next pieces are sorted while these groups are encoded: no core waits for the end of a
+        // step.
+        let (encoded, next) = rayon::join(
+            || -> Vec<_> {
+                full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect()
+            },
+            || sort(first),
+        );
         assert_eq!(encoded.len(), full.len(), "each group is encoded");
         for (group, encoded) in full.into_iter().zip(encoded) {
             groups.send((group.day, encoded?)).map_err(gone)?;
         }
+        sorted = next?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::ledger::error::{LedgerError, RESTORE, unread};
 use crate::ledger::manifest::{FILE_NAME, StoredFile};
 use crate::ledger::place::{Dataset, day_of_file, is_run_name};
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns::NUMBERS;
+use crate::ledger::tables::columns;
 use crate::ledger::tables::stored::Rows;
 use crate::time::Micros;
 use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
@@ -300,7 +300,7 @@ fn of_known_types(
 ) -> Result<DataFrame, LedgerError> {
     let frame = frame.map_err(|e| not_read(path, e))?;
     for column in frame.columns() {
-        let is_number = NUMBERS.contains(&column.name().as_str());
+        let is_number = columns::is_number(column.name());
         let expected = match column.dtype() {
             DataType::String => !is_number,
             DataType::Int64 | DataType::Decimal(_, _) | DataType::Datetime(_, _) => is_number,

@@ -1,6 +1,6 @@
 //! polars frames, column by column.
 
-use crate::ledger::tables::pages::Kind;
+use crate::ledger_columns::{Column as TableColumn, ColumnType};
 use crate::money::STORED_DIGITS;
 use crate::time::Micros;
 use polars::prelude::*;
@@ -41,12 +41,13 @@ pub(crate) fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Colu
 
 /// A frame without rows, of some columns.
 #[must_use]
-pub fn empty(columns: &[(&str, Kind)]) -> DataFrame {
+pub fn empty(columns: &[TableColumn]) -> DataFrame {
     let columns = columns.iter().map(|(name, kind)| match kind {
-        Kind::Text => Texts::new(name, 0).finish(),
-        Kind::Integer => integers(name, Vec::new()),
-        Kind::Instant => times(name, Vec::new()),
-        Kind::Decimal(scale) => decimals(name, Vec::new(), *scale),
+        ColumnType::Text => Texts::new(name, 0).finish(),
+        ColumnType::Integer => integers(name, Vec::new()),
+        ColumnType::Flag => BooleanChunked::from_slice((*name).into(), &[]).into_column(),
+        ColumnType::Instant => times(name, Vec::new()),
+        ColumnType::Decimal(scale) => decimals(name, Vec::new(), *scale),
     });
     frame_of(columns.collect())
 }

@@ -2,9 +2,11 @@
 //! when it is read.
 
 use crate::ledger::error::{LedgerError, polars_error};
+use crate::ledger::tables::columns;
 use crate::ledger::tables::file;
 use crate::ledger::tables::frame::{Texts, decimals, frame_of};
 use crate::ledger::tables::stored::{Rows, text, units};
+use crate::ledger::tables::typed::stored_row;
 use crate::money::PRICE_DECIMALS;
 use polars::prelude::*;
 use std::collections::HashMap;
@@ -32,19 +34,27 @@ pub fn table(rows: &[LatePrice]) -> DataFrame {
     frame_of(vec![sids.finish(), decimals("carrier_price", prices, PRICE_DECIMALS)])
 }
 
+stored_row! {
+    /// A late price.
+    struct StoredPrice<'a> of columns::PRICES {
+        call_sid: &'a str,
+        /// In units of 10⁻¹⁰; a charge is negative.
+        carrier_price: i64,
+    }
+}
+
 /// The late prices of a file, by call.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn of_file(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
-    let frame = file::frame(path, &["call_sid", "carrier_price"])?;
-    let rows = Rows::new(path, 0, &frame);
-    let (sids, prices) = (rows.texts(["call_sid"]), rows.longs(["carrier_price"])?);
+    let frame = file::frame(path, StoredPrice::COLUMNS)?;
+    let price_at = StoredPrice::reader(&Rows::new(path, 0, &frame))?;
     let price = |row: usize| {
-        let [sid] = sids.row(row);
-        Ok((sid.to_owned(), prices.at(0, row)?))
+        let late = price_at(row)?;
+        Ok((late.call_sid.to_owned(), late.carrier_price))
     };
-    (0..rows.height()).map(price).collect()
+    (0..frame.height()).map(price).collect()
 }
 
 /// The late prices of a day's calls; the later run wins.

@@ -10,6 +10,7 @@
 //! | [`stored`] | typed rows of a stored file: no value is made up |
 //! | [`mod@file`] | files checked by their hash first, read by footer, row group and column |
 //! | [`read`] | the queries of the outputs |
+//! | `typed` | rows as structs, whose fields are columns of a table |
 //! | [`suspense`] | suspended, ignored and closed records |
 //! | [`waits`] | suspended records as a run takes them up again |
 //!
@@ -24,4 +25,5 @@ pub mod pages;
 pub mod read;
 pub mod stored;
 pub mod suspense;
+pub(crate) mod typed;
 pub mod waits;

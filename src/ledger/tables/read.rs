@@ -7,11 +7,11 @@ use crate::ledger::place::day_of_file;
 use crate::ledger::place::{Dataset, Ledger};
 use crate::ledger::run::Run;
 use crate::ledger::tables::columns;
-use crate::ledger::tables::columns::WAITING_COLUMNS;
 use crate::ledger::tables::columns::{LEG_COLUMNS, LOG_COLUMNS};
 use crate::ledger::tables::file::{Footer, Group, each_group};
 use crate::ledger::tables::late_price;
 use crate::ledger::tables::suspense::{KeptParent, KeptPrice, SuspenseRow};
+use crate::ledger::tables::typed::stored_row;
 use crate::money::Total;
 use crate::status::DirectionField;
 use crate::time::{self, Micros};
@@ -92,7 +92,7 @@ pub fn each_slice<E: From<LedgerError>>(
     let (footer, mut first) = (Footer::of(path)?, 0);
     for Group { rows, .. } in footer.groups() {
         for from in (0..rows).step_by(most) {
-            let frame = footer.rows(&WAITING_COLUMNS, first + from, most.min(rows - from))?;
+            let frame = footer.rows(StoredRecord::COLUMNS, first + from, most.min(rows - from))?;
             then(suspense_rows(&Rows::new(path, first + from, &frame))?)?;
         }
         first += rows;
@@ -100,105 +100,97 @@ pub fn each_slice<E: From<LedgerError>>(
     Ok(())
 }
 
-/// Records as they were stored.
-fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
-    let names = [
-        "call_sid",
-        "parent_call_sid",
-        "account_sid",
-        "reason",
-        "detail",
-        "source_file",
-        "first_seen",
-        "record",
-        "header",
-        "close_reason",
-        "kept_price",
-        "kept_price_unit",
-    ];
-    let texts = rows.texts(names);
-    let numbers = rows.longs(["source_line", "tries", "content", "seconds"])?;
-    let mut header: Arc<str> = Arc::from("");
-    let parents = kept_parents(rows)?;
-    assert_eq!(parents.len(), rows.height(), "a parent, or none, for each record");
-    let record = |(row, parent): (usize, Option<KeptParent>)| {
-        let [
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            reason,
-            detail,
-            source_file,
-            first_seen,
-            record,
-            own_header,
-            close,
-            price,
-            unit,
-        ] = texts.row(row);
-        // Neighbours mostly have the same header.
-        if *header != *own_header {
-            header = Arc::from(own_header);
-        }
-        Ok(SuspenseRow {
-            call_sid: call_sid.to_owned(),
-            parent_call_sid: parent_call_sid.to_owned(),
-            account_sid: account_sid.to_owned(),
-            reason: reason.to_owned(),
-            detail: detail.to_owned(),
-            source_file: source_file.to_owned(),
-            source_line: numbers.fit(0, row)?,
-            first_seen: first_seen.to_owned(),
-            tries: numbers.fit(1, row)?,
-            record: record.to_owned(),
-            header: Arc::clone(&header),
-            content: numbers.at(2, row)?.cast_unsigned(),
-            seconds: numbers.fit(3, row)?,
-            close_reason: close.to_owned(),
-            parent,
-            price: (!price.is_empty())
-                .then(|| KeptPrice { price: price.to_owned(), unit: unit.to_owned() }),
-        })
-    };
-    parents.into_iter().enumerate().map(record).collect()
+stored_row! {
+    /// A suspended or closed record.
+    struct StoredRecord<'a> of columns::SUSPENSE {
+        call_sid: &'a str,
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        reason: &'a str,
+        detail: &'a str,
+        source_file: &'a str,
+        source_line: u64,
+        first_seen: &'a str,
+        tries: u32,
+        record: &'a str,
+        header: &'a str,
+        content: i64,
+        seconds: u32,
+        close_reason: &'a str,
+        kept_account: &'a str,
+        kept_start: Option<Micros>,
+        kept_is_child: i64,
+        kept_root_sid: &'a str,
+        kept_root_direction: &'a str,
+        kept_root_from: &'a str,
+        kept_root_to: &'a str,
+        kept_root_trunk: &'a str,
+        kept_price: &'a str,
+        kept_price_unit: &'a str,
+    }
 }
 
-/// The parents stored with records; a record without a start of a parent has none.
-fn kept_parents(rows: &Rows<'_>) -> Result<Vec<Option<KeptParent>>, LedgerError> {
-    let names = [
-        "kept_account",
-        "kept_root_sid",
-        "kept_root_direction",
-        "kept_root_from",
-        "kept_root_to",
-        "kept_root_trunk",
-    ];
-    let texts = rows.texts(names);
-    let numbers = rows.longs(["kept_start", "kept_is_child"])?;
-    let parent = |row: usize| {
-        let Some(start) = numbers.optional(0)[row] else { return Ok(None) };
-        let [account, root_sid, root_direction, root_from, root_to, root_trunk] =
-            texts.row(row).map(str::to_owned);
-        let is_child = numbers.at(1, row)? == 1;
-        if DirectionField::of_word(&root_direction).side().is_none() {
-            return Err(rows.wrong(
-                "kept_root_direction",
-                row,
-                &format!("is {root_direction:?}, which is no direction of a trunk"),
-            ));
+impl StoredRecord<'_> {
+    /// The parent that is stored with it; a record without a start of a parent has none.
+    fn parent(&self) -> Result<Option<KeptParent>, String> {
+        let Some(start) = self.kept_start else { return Ok(None) };
+        if DirectionField::of_word(self.kept_root_direction).side().is_none() {
+            let found = self.kept_root_direction;
+            return Err(format!("is {found:?}, which is no direction of a trunk"));
         }
         Ok(Some(KeptParent {
-            account,
+            account: self.kept_account.to_owned(),
             start,
-            is_child,
-            root_sid,
-            root_direction,
-            root_from,
-            root_to,
-            root_trunk,
+            is_child: self.kept_is_child == 1,
+            root_sid: self.kept_root_sid.to_owned(),
+            root_direction: self.kept_root_direction.to_owned(),
+            root_from: self.kept_root_from.to_owned(),
+            root_to: self.kept_root_to.to_owned(),
+            root_trunk: self.kept_root_trunk.to_owned(),
         }))
+    }
+
+    /// The price that is stored with it.
+    fn price(&self) -> Option<KeptPrice> {
+        (!self.kept_price.is_empty()).then(|| KeptPrice {
+            price: self.kept_price.to_owned(),
+            unit: self.kept_price_unit.to_owned(),
+        })
+    }
+}
+
+/// Records as they were stored.
+fn suspense_rows(rows: &Rows<'_>) -> Result<Vec<SuspenseRow>, LedgerError> {
+    let record_at = StoredRecord::reader(rows)?;
+    let mut header: Arc<str> = Arc::from("");
+    let record = |row: usize| {
+        let stored = record_at(row)?;
+        let parent =
+            stored.parent().map_err(|what| rows.wrong("kept_root_direction", row, &what))?;
+        // Neighbours mostly have the same header.
+        if *header != *stored.header {
+            header = Arc::from(stored.header);
+        }
+        Ok(SuspenseRow {
+            call_sid: stored.call_sid.to_owned(),
+            parent_call_sid: stored.parent_call_sid.to_owned(),
+            account_sid: stored.account_sid.to_owned(),
+            reason: stored.reason.to_owned(),
+            detail: stored.detail.to_owned(),
+            source_file: stored.source_file.to_owned(),
+            source_line: stored.source_line,
+            first_seen: stored.first_seen.to_owned(),
+            tries: stored.tries,
+            record: stored.record.to_owned(),
+            header: Arc::clone(&header),
+            content: stored.content.cast_unsigned(),
+            seconds: stored.seconds,
+            close_reason: stored.close_reason.to_owned(),
+            parent,
+            price: stored.price(),
+        })
     };
-    (0..rows.height()).map(parent).collect()
+    (0..rows.height()).map(record).collect()
 }
 
 /// The filter of an output's rows.

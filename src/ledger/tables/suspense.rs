@@ -190,3 +190,20 @@ pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
         texts("header", |r| &r.header),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger_columns::{Column, IGNORED, SUSPENSE};
+
+    #[test]
+    fn frames_have_the_columns_of_their_tables() {
+        let names = |frame: &DataFrame| {
+            frame.get_column_names().into_iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let listed =
+            |table: &[Column]| table.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(&suspense(&mut [])), listed(&SUSPENSE));
+        assert_eq!(names(&ignored(&[])), listed(&IGNORED));
+    }
+}

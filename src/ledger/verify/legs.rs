@@ -10,13 +10,13 @@ use crate::ledger::index::earlier;
 use crate::ledger::manifest::FILE_NAME;
 use crate::ledger::place::{Dataset, Ledger};
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns::LEG_COLUMNS;
-use crate::ledger::tables::columns::ROWS;
+use crate::ledger::tables::columns::{self, ROWS};
 use crate::ledger::tables::file::{Footer, frame};
-use crate::ledger::tables::stored::{Longs, Texts};
 use crate::ledger::tables::stored::{Rows, text};
+use crate::ledger::tables::typed::stored_row;
+use crate::money::{Amount, Price};
 use crate::sid::Sid;
-use crate::time;
+use crate::time::{self, Micros};
 use rayon::slice::ParallelSliceMut;
 use std::collections::{BTreeMap, HashMap};
 
@@ -66,10 +66,18 @@ impl<'a> Tariffs<'a> {
     }
 }
 
-/// The logged texts of the roots of a run's children.
-pub(crate) struct Roots(HashMap<Sid, [String; 4]>);
+stored_row! {
+    /// A call of the log, as far as the proof of its children needs it.
+    struct StoredRoot<'a> of columns::LOG {
+        account_sid: &'a str,
+        scenario: &'a str,
+        from: &'a str,
+        to: &'a str,
+    }
+}
 
-const ROOT_TEXTS: [&str; 4] = ["account_sid", "scenario", "from", "to"];
+/// The logged texts of the roots of a run's children: account, scenario, from, to.
+pub(crate) struct Roots(HashMap<Sid, [String; 4]>);
 
 impl Roots {
     /// Searches the run itself, and then the runs that it depends on.
@@ -103,12 +111,14 @@ impl Roots {
             }
             for (day, rows) in by_day {
                 let path = run.file_of_day(Dataset::Calls, i64::from(day));
-                let frame = frame(&path, &ROOT_TEXTS)?;
-                let texts = Rows::new(&path, 0, &frame).texts(ROOT_TEXTS);
+                let frame = frame(&path, StoredRoot::COLUMNS)?;
+                let root_at = StoredRoot::reader(&Rows::new(&path, 0, &frame))?;
                 for (row, sid) in
                     rows.into_iter().filter(|(row, _)| (*row as usize) < frame.height())
                 {
-                    roots.insert(sid, texts.row(row as usize).map(str::to_owned));
+                    let root = root_at(row as usize)?;
+                    let texts = [root.account_sid, root.scenario, root.from, root.to];
+                    roots.insert(sid, texts.map(str::to_owned));
                 }
             }
             wanted.retain(|sid| !roots.contains_key(sid));
@@ -122,167 +132,107 @@ impl Roots {
     }
 }
 
-const LEG_TEXTS: [&str; 17] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "trunk_sid",
-    "scenario",
-    "service",
-    "leg_from",
-    "leg_to",
-    "rated_number",
-    "origin_number",
-    "destination_prefix",
-    "origin_prefix",
-    "description",
-    "deck",
-    "deck_file",
-    "currency",
-    "run_id",
-];
-
-/// The legs of a part, in the order of its calls.
-struct Legs<'a> {
-    texts: Texts<'a, 17>,
-    numbers: Longs<'a, 8>,
-    rows: usize,
-}
-
-const LEG_NUMBERS: [&str; 8] = [
-    "leg",
-    "deck_line",
-    "start_time",
-    "duration_seconds",
-    "billed_seconds",
-    "price_per_minute",
-    "connection_fee",
-    "amount",
-];
-
-impl<'a> Legs<'a> {
-    fn of(rows: &Rows<'a>) -> Result<Self, LedgerError> {
-        Ok(Self {
-            texts: rows.texts(LEG_TEXTS),
-            numbers: rows.longs(LEG_NUMBERS)?,
-            rows: rows.height(),
-        })
-    }
-
-    /// A leg, with its call's id, its trunk and its run.
-    fn row(&self, row: usize) -> Result<(Leg<'a>, [&'a str; 3]), LedgerError> {
-        let [
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            trunk_sid,
-            scenario,
-            service,
-            leg_from,
-            leg_to,
-            rated_number,
-            origin_number,
-            destination_prefix,
-            origin_prefix,
-            description,
-            deck,
-            deck_file,
-            currency,
-            run_id,
-        ] = self.texts.row(row);
-        let [leg, deck_line, start, duration, billed, price, fee, amount] =
-            self.numbers.row(row)?;
-        let leg = Leg {
-            leg,
-            service,
-            leg_from,
-            leg_to,
-            rated_number,
-            origin_number,
-            scenario,
-            parent_call_sid,
-            account_sid,
-            destination_prefix,
-            origin_prefix,
-            description,
-            deck,
-            deck_file,
-            currency,
-            deck_line,
-            start,
-            duration,
-            billed,
-            price: price.into(),
-            fee: fee.into(),
-            amount: amount.into(),
-        };
-        Ok((leg, [call_sid, trunk_sid, run_id]))
+stored_row! {
+    /// A leg, with all that its proof reads.
+    struct StoredLeg<'a> of columns::LEGS {
+        call_sid: &'a str,
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        trunk_sid: &'a str,
+        scenario: &'a str,
+        leg: i64,
+        service: &'a str,
+        leg_from: &'a str,
+        leg_to: &'a str,
+        rated_number: &'a str,
+        origin_number: &'a str,
+        start_time: Micros,
+        duration_seconds: i64,
+        billed_seconds: i64,
+        price_per_minute: Price,
+        connection_fee: Price,
+        destination_prefix: &'a str,
+        origin_prefix: &'a str,
+        description: &'a str,
+        deck: &'a str,
+        deck_file: &'a str,
+        deck_line: i64,
+        currency: &'a str,
+        amount: Amount,
+        run_id: &'a str,
     }
 }
 
-const CALL_TEXTS: [&str; 13] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "trunk_sid",
-    "role",
-    "scenario",
-    "from",
-    "to",
-    "status",
-    "class",
-    "currency",
-    "direction",
-    "run_id",
-];
-
-/// A piece of a part's call log.
-struct Calls<'a> {
-    texts: Texts<'a, 13>,
-    numbers: Longs<'a, 3>,
+impl<'a> StoredLeg<'a> {
+    /// The leg as the second rater takes it.
+    fn to_prove(self) -> Leg<'a> {
+        Leg {
+            leg: self.leg,
+            service: self.service,
+            leg_from: self.leg_from,
+            leg_to: self.leg_to,
+            rated_number: self.rated_number,
+            origin_number: self.origin_number,
+            scenario: self.scenario,
+            parent_call_sid: self.parent_call_sid,
+            account_sid: self.account_sid,
+            destination_prefix: self.destination_prefix,
+            origin_prefix: self.origin_prefix,
+            description: self.description,
+            deck: self.deck,
+            deck_file: self.deck_file,
+            currency: self.currency,
+            deck_line: self.deck_line,
+            start: self.start_time,
+            duration: self.duration_seconds,
+            billed: self.billed_seconds,
+            price: self.price_per_minute.units().into(),
+            fee: self.connection_fee.units().into(),
+            amount: self.amount.units().into(),
+        }
+    }
 }
 
-const CALL_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
-
-impl<'a> Calls<'a> {
-    fn of(rows: &Rows<'a>) -> Result<Self, LedgerError> {
-        Ok(Self { texts: rows.texts(CALL_TEXTS), numbers: rows.longs(CALL_NUMBERS)? })
+stored_row! {
+    /// A call of the log, with all that its proof reads.
+    struct StoredCall<'a> of columns::LOG {
+        call_sid: &'a str,
+        parent_call_sid: &'a str,
+        account_sid: &'a str,
+        trunk_sid: &'a str,
+        role: &'a str,
+        scenario: &'a str,
+        direction: &'a str,
+        from: &'a str,
+        to: &'a str,
+        start_time: Micros,
+        duration_seconds: i64,
+        status: &'a str,
+        class: &'a str,
+        currency: &'a str,
+        amount: Amount,
+        run_id: &'a str,
     }
+}
 
-    /// A call, with its trunk, its direction and its run.
-    fn row(&self, row: usize) -> Result<(Call<'a>, [&'a str; 3]), LedgerError> {
-        let [
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            trunk_sid,
-            role,
-            scenario,
-            from,
-            to,
-            status,
-            class,
-            currency,
-            direction,
-            run_id,
-        ] = self.texts.row(row);
-        let [start, duration, amount] = self.numbers.row(row)?;
-        let call = Call {
-            call_sid,
-            parent_call_sid,
-            account_sid,
-            role,
-            scenario,
-            from,
-            to,
-            status,
-            class,
-            currency,
-            start,
-            duration,
-            amount: amount.into(),
-        };
-        Ok((call, [trunk_sid, direction, run_id]))
+impl<'a> StoredCall<'a> {
+    /// The call as the second rater takes it.
+    fn to_prove(self) -> Call<'a> {
+        Call {
+            call_sid: self.call_sid,
+            parent_call_sid: self.parent_call_sid,
+            account_sid: self.account_sid,
+            role: self.role,
+            scenario: self.scenario,
+            from: self.from,
+            to: self.to,
+            status: self.status,
+            class: self.class,
+            currency: self.currency,
+            start: self.start_time,
+            duration: self.duration_seconds,
+            amount: self.amount.units().into(),
+        }
     }
 }
 
@@ -294,35 +244,36 @@ pub(crate) fn prove_part(
     roots: &Roots,
 ) -> Result<Sums, LedgerError> {
     let (calls_path, legs_path) = (part.path(Dataset::Calls), part.path(Dataset::Legs));
-    let columns = [&CALL_TEXTS[..], &CALL_NUMBERS].concat();
     let (calls_file, legs_file) = (Footer::of(&calls_path)?, Footer::of(&legs_path)?);
     let mut sums = Sums::default();
     let mut walked = 0;
     for first in (0..).step_by(ROWS) {
-        let calls = calls_file.rows(&columns, first, ROWS)?;
-        let legs = legs_file.rows(&LEG_COLUMNS, walked, 2 * ROWS)?;
-        let rows = calls.height();
-        let calls = Calls::of(&Rows::new(&calls_path, first, &calls))?;
-        let legs = Legs::of(&Rows::new(&legs_path, walked, &legs))?;
+        let calls = calls_file.rows(StoredCall::COLUMNS, first, ROWS)?;
+        let legs = legs_file.rows(StoredLeg::COLUMNS, walked, 2 * ROWS)?;
+        let (rows, leg_rows) = (calls.height(), legs.height());
+        let call_at = StoredCall::reader(&Rows::new(&calls_path, first, &calls))?;
+        let leg_at = StoredLeg::reader(&Rows::new(&legs_path, walked, &legs))?;
         let (mut at, mut own) = (0, Vec::with_capacity(2));
         for row in 0..rows {
-            let (call, names) = calls.row(row)?;
-            check_names(part, &call, names).map_err(|what| wrong(&calls_path, what))?;
+            let stored = call_at(row)?;
+            check_names(part, &stored).map_err(|what| wrong(&calls_path, what))?;
             own.clear();
-            while at < legs.rows {
-                let (leg, [sid, trunk, run]) = legs.row(at)?;
-                if sid != call.call_sid {
+            while at < leg_rows {
+                let leg = leg_at(at)?;
+                let (sid, trunk, run) = (leg.call_sid, leg.trunk_sid, leg.run_id);
+                if sid != stored.call_sid {
                     break;
                 }
-                if trunk != names[0] || run != part.run.manifest.run_id {
+                if trunk != stored.trunk_sid || run != part.run.manifest.run_id {
                     return Err(wrong(
                         &legs_path,
                         format!("call {sid}: the leg has trunk {trunk:?} and run {run:?}"),
                     ));
                 }
-                own.push(leg);
+                own.push(leg.to_prove());
                 at += 1;
             }
+            let call = stored.to_prove();
             let root = if call.parent_call_sid.is_empty() {
                 None
             } else {
@@ -336,8 +287,8 @@ pub(crate) fn prove_part(
         }
         walked += at;
         if rows < ROWS {
-            if at < legs.rows {
-                let [sid, ..] = legs.texts.row(at);
+            if at < leg_rows {
+                let sid = leg_at(at)?.call_sid;
                 return Err(wrong(
                     &legs_path,
                     format!("has a leg of {sid}, which is not at its place in the call log"),
@@ -351,23 +302,20 @@ pub(crate) fn prove_part(
 
 /// Checks the columns that no price depends on, but an auditor reads: the run, the direction of a
 /// root, the day.
-fn check_names(
-    part: &Part<'_>,
-    call: &Call<'_>,
-    [_, direction, run]: [&str; 3],
-) -> Result<(), String> {
+fn check_names(part: &Part<'_>, call: &StoredCall<'_>) -> Result<(), String> {
     let expected = match call.scenario {
         "termination" => "trunking-terminating",
         "origination" => "trunking-originating",
-        _ => direction,
+        _ => call.direction,
     };
+    let (run, direction) = (call.run_id, call.direction);
     if run != part.run.manifest.run_id || direction != expected {
         return Err(format!(
             "call {}: its run is {run:?}, its direction {direction:?}",
             call.call_sid
         ));
     }
-    if time::day(call.start) != part.day {
+    if time::day(call.start_time) != part.day {
         return Err(format!("call {} starts on another day", call.call_sid));
     }
     Ok(())

@@ -75,6 +75,7 @@ pub fn lookup_all(queries: &[Query<'_>]) -> Vec<Option<Hit>> {
                 query.deck.best_on(path, &mut origin, query.at)
             }
         }));
+        assert!(paths.next().is_none(), "each walk gives an answer");
     }
     assert_eq!(found.len(), queries.len(), "an answer for each query");
     found

@@ -50,6 +50,7 @@ impl<'a> Legs<'a> {
 
     /// Finds the rows and empties the batch.
     fn find(&mut self, open: &mut [(usize, Verdict)]) {
+        assert!(self.queries.len() <= AT_ONCE, "a batch is looked up when it is full");
         let hits = lookup_all(&self.queries);
         assert_eq!(
             (self.of.len(), hits.len()),

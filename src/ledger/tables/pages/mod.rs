@@ -26,7 +26,7 @@ pub mod sids;
 pub(crate) mod tests;
 pub mod writer;
 
-pub use schema::{Kind, NONE, TableSchema, schema};
+pub use schema::{NONE, TableSchema, schema};
 pub use sids::{SidColumn, sids};
 pub use writer::{
     Encoded, Ids, TextColumn, Writer, constant_text, dictionary, integer_dictionary, integers,

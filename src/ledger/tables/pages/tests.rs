@@ -3,12 +3,13 @@
 use super::schema::*;
 use super::writer::*;
 use super::*;
+use crate::ledger_columns::{Column as TableColumn, ColumnType};
 use crate::sid::{OddSids, SidText};
 use polars::prelude::*;
 use proptest::prelude::*;
 use std::io::Cursor;
 
-fn write(columns: &[(&str, Kind)], groups: Vec<Vec<Encoded>>) -> Vec<u8> {
+fn write(columns: &[TableColumn], groups: Vec<Vec<Encoded>>) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), &schema(columns));
     for group in groups {
         writer.write_row_group(group[0].rows(), group).expect("a Vec takes it");
@@ -26,14 +27,14 @@ fn text_series(values: &[&str]) -> Column {
     StringChunked::new("t".into(), values).into_column()
 }
 
-fn number_series(kind: Kind, values: &[Option<i64>]) -> Column {
+fn number_series(kind: ColumnType, values: &[Option<i64>]) -> Column {
     match kind {
-        Kind::Text => unreachable!("a number"),
-        Kind::Integer => Int64Chunked::new("n".into(), values).into_column(),
-        Kind::Instant => Int64Chunked::new("n".into(), values)
+        ColumnType::Text | ColumnType::Flag => unreachable!("a number"),
+        ColumnType::Integer => Int64Chunked::new("n".into(), values).into_column(),
+        ColumnType::Instant => Int64Chunked::new("n".into(), values)
             .into_datetime(polars::prelude::TimeUnit::Microseconds, Some(TimeZone::UTC))
             .into_column(),
-        Kind::Decimal(scale) => {
+        ColumnType::Decimal(scale) => {
             let values: Vec<Option<i128>> =
                 values.iter().map(|value| value.map(i128::from)).collect();
             Int128Chunked::new("n".into(), values)
@@ -135,13 +136,15 @@ fn assert_same(ours: &DataFrame, wanted: &DataFrame) {
 fn check_texts(groups: &[Vec<&str>]) {
     let wanted = through_polars(vec![text_series(&groups.concat())]);
     for encode in [texts_of, texts_again, dictionary_of, texts_by_ids, sids_of] {
-        let file =
-            write(&[("t", Kind::Text)], groups.iter().map(|group| vec![encode(group)]).collect());
+        let file = write(
+            &[("t", ColumnType::Text)],
+            groups.iter().map(|group| vec![encode(group)]).collect(),
+        );
         assert_same(&read(&file), &wanted);
     }
 }
 
-fn check_numbers(kind: Kind, groups: &[Vec<Option<i64>>]) {
+fn check_numbers(kind: ColumnType, groups: &[Vec<Option<i64>>]) {
     let all = groups.concat();
     let wanted = through_polars(vec![number_series(kind, &all)]);
     let optional = |group: &[Option<i64>]| -> Encoded { optional_integers(group.iter().copied()) };
@@ -178,7 +181,8 @@ fn random_sids(seed: usize, count: usize) -> Vec<String> {
     (0..count).map(|_| format!("CA{:016x}{:016x}", half(), half())).collect()
 }
 
-const KINDS: [Kind; 4] = [Kind::Integer, Kind::Instant, Kind::Decimal(8), Kind::Decimal(10)];
+const KINDS: [ColumnType; 4] =
+    [ColumnType::Integer, ColumnType::Instant, ColumnType::Decimal(8), ColumnType::Decimal(10)];
 
 #[test]
 fn texts_come_back() {
@@ -190,7 +194,7 @@ fn texts_come_back() {
     check_texts(&[vec![]]);
     check_texts(&[vec!["a"; 70_000], vec!["b"; 3]]);
     for (text, rows) in [("a", 1), ("日本", 70_000), ("", 9), (long.as_str(), 3), ("a", 0)] {
-        let file = write(&[("t", Kind::Text)], vec![vec![constant_text(text, rows)]]);
+        let file = write(&[("t", ColumnType::Text)], vec![vec![constant_text(text, rows)]]);
         assert_same(&read(&file), &through_polars(vec![text_series(&vec![text; rows])]));
     }
     for rows in [7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513] {
@@ -253,7 +257,7 @@ fn numbers_come_back() {
         }
     }
     check_numbers(
-        Kind::Integer,
+        ColumnType::Integer,
         &[vec![Some(i64::MIN), Some(i64::MAX), None, Some(i64::MIN), Some(-1), Some(i64::MAX)]],
     );
 }
@@ -349,13 +353,13 @@ fn long_columns_of_texts_come_back() {
 /// Three row groups of all kinds: start times that ascend, ids, accounts, prices, end times.
 fn table() -> (Vec<u8>, DataFrame) {
     let columns = [
-        ("id", Kind::Text),
-        ("number", Kind::Text),
-        ("start_time", Kind::Instant),
-        ("account", Kind::Text),
-        ("price", Kind::Decimal(10)),
-        ("end_time", Kind::Instant),
-        ("currency", Kind::Text),
+        ("id", ColumnType::Text),
+        ("number", ColumnType::Text),
+        ("start_time", ColumnType::Instant),
+        ("account", ColumnType::Text),
+        ("price", ColumnType::Decimal(10)),
+        ("end_time", ColumnType::Instant),
+        ("currency", ColumnType::Text),
     ];
     let rows = 3 * 10_000;
     let ids = random_sids(5, rows);
@@ -392,11 +396,11 @@ fn table() -> (Vec<u8>, DataFrame) {
         text_series(&ids.iter().map(String::as_str).collect::<Vec<_>>()).with_name("id".into()),
         text_series(&numbers.iter().map(String::as_str).collect::<Vec<_>>())
             .with_name("number".into()),
-        number_series(Kind::Instant, &starts).with_name("start_time".into()),
+        number_series(ColumnType::Instant, &starts).with_name("start_time".into()),
         text_series(&accounts.iter().map(|id| name(*id)).collect::<Vec<_>>())
             .with_name("account".into()),
-        number_series(Kind::Decimal(10), &prices).with_name("price".into()),
-        number_series(Kind::Instant, &ends).with_name("end_time".into()),
+        number_series(ColumnType::Decimal(10), &prices).with_name("price".into()),
+        number_series(ColumnType::Instant, &ends).with_name("end_time".into()),
         text_series(&vec!["EUR"; rows]).with_name("currency".into()),
     ]);
     (write(&columns, groups), frame)
@@ -431,7 +435,7 @@ fn ids_come_back() {
     let texts = ["unused", "a", "", "b", "a"];
     let ids = [1, 2, 3, 4, NONE, 1];
     let file =
-        write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, 5, |id| texts[id as usize])]]);
+        write(&[("t", ColumnType::Text)], vec![vec![dictionary(&ids, 5, |id| texts[id as usize])]]);
     assert_same(&read(&file), &through_polars(vec![text_series(&["a", "", "b", "a", "", "a"])]));
 
     let rows = 40_000;
@@ -443,7 +447,7 @@ fn ids_come_back() {
         .map(|id| if id % 5 == 0 { String::new() } else { format!("name {id}") })
         .collect();
     let name = |id: u32| if id == NONE { "" } else { names[id as usize].as_str() };
-    let file = write(&[("t", Kind::Text)], vec![vec![dictionary(&ids, names.len(), name)]]);
+    let file = write(&[("t", ColumnType::Text)], vec![vec![dictionary(&ids, names.len(), name)]]);
     assert_same(
         &read(&file),
         &through_polars(vec![text_series(&ids.iter().map(|id| name(*id)).collect::<Vec<_>>())]),
@@ -451,12 +455,15 @@ fn ids_come_back() {
     for distinct in [1, 70, 100_000] {
         let value = |id: u32| i64::from(id) % distinct * 1_000_000;
         let file = write(
-            &[("n", Kind::Integer)],
+            &[("n", ColumnType::Integer)],
             vec![vec![integer_dictionary(&ids, names.len(), value)]],
         );
         let values: Vec<Option<i64>> =
             ids.iter().map(|id| (*id != NONE).then(|| value(*id))).collect();
-        assert_same(&read(&file), &through_polars(vec![number_series(Kind::Integer, &values)]));
+        assert_same(
+            &read(&file),
+            &through_polars(vec![number_series(ColumnType::Integer, &values)]),
+        );
     }
 }
 
@@ -535,6 +542,6 @@ proptest! {
             .iter()
             .map(|group| group.iter().flat_map(|value| std::iter::repeat_n(value.map(|value| value >> narrow), runs)).collect())
             .collect();
-        check_numbers(Kind::Integer, &groups);
+        check_numbers(ColumnType::Integer, &groups);
     }
 }
