@@ -1,7 +1,8 @@
 """The figures that `trunkrate plan` reckons with: figures.json, which the program has built in.
 
-compare.py (one to ten million calls) and once.py (a hundred million, by hand) put here what they measured; what they did not
-measure stays as it is. Integers only, rounded up: milliseconds, MiB, bytes.
+compare.py (one and ten million calls) and once.py (a hundred million, by hand) put here what they measured. What they did not
+measure stays as it is: `spark` (python/benches), `bytes_a_call` and `waiting_bytes_a_call`, which the code sets; and the least
+memory and the ledger's bytes of a larger night. Integers only, rounded up: milliseconds, MiB, bytes.
 """
 
 import json
@@ -38,6 +39,7 @@ def take(nights, path=PATH, **others):
 def of_report(report, path=PATH):
     """Takes what compare.py measured of `run` from CSV. Returns how many nights that are."""
     nights, others, source = [], {}, source_of(report, "compare.py")
+    largest = json.loads(path.read_text())["least_memory"]["calls"]
     for size in sorted(report["sizes"], key=lambda size: size["calls"]):
         medians = {
             row["engine"]: [row[measure]["median"] for measure in ("cpu_seconds", "wall_seconds", "peak_mib")] for row in size["rows"] if row["source"] == "csv"
@@ -46,7 +48,8 @@ def of_report(report, path=PATH):
         if calls < SMALLEST or "trunkrate" not in medians or report["trunkrate_args"]:
             continue
         nights.append(night(calls, "CSV", *medians["trunkrate"], source))
-        # Of the largest size, which comes last.
+        if calls < largest:
+            continue
         others = {
             "least_memory": {"calls": calls, "mib": ceil(medians["trunkrate-lean"][2]), "source": f"with --memory {LEAN}: {source}"},
             "disk": {"ledger_bytes_a_call": ceil(size["ledger_bytes"] / calls), "source": f"ledger of {calls:,} calls: {source}; a packed record: src/partition/deal.rs"},
