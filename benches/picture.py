@@ -88,7 +88,7 @@ def draw(report):
     body = [
         text(24, 38, "What it costs to rate a million calls", "title"),
         text(24, 60, f"Measured on {millions(most)}; shorter is better." + (" Wide bars: calls from CSV. Thin bars: the same from Parquet." if both else ""), "small"),
-        text(LEFT, 94, "CPU seconds per million calls (× polars' floor)", "head"),
+        text(LEFT, 94, "CPU seconds per million (× polars' floor)", "head"),
         text(MEMORY_LEFT, 94, f"peak memory for {millions(most)}", "head"),
     ]
     spoken = []

@@ -47,7 +47,7 @@ ALTER TABLE rates ALTER deck_file TYPE deck_texts;
 ALTER TABLE rates ALTER destination_prefix TYPE prefixes;
 ALTER TABLE admitted ALTER origin_prefix TYPE prefixes;
 
--- A and B are the root's, C is whom a child was transferred to. Who billed a child whose root is not there?
+-- A and B are the root's, C is whom a child was transferred to. A child whose root is not there has no A and B: it is suspended.
 CREATE TEMP TABLE children AS
 SELECT child.* EXCLUDE (trunk_sid, a, b, refer_to, pstn), coalesce(child.trunk_sid, root.trunk_sid) AS trunk_sid, root.direction AS asked, root.a, root.b,
        pstn, CASE WHEN pstn THEN substr(child.refer_to, 6, strpos(child.refer_to, '@') - 6) ELSE child.refer_to END AS c,

@@ -20,6 +20,10 @@ from rival_polars_deck import Deck, at
 DIRECTIONS = ("trunking-terminating", "trunking-originating")
 FINAL = ("completed", "busy", "failed", "no-answer", "canceled")
 BILLS = pl.col("class") == "rated"
+LOG = (
+    "call_sid parent_call_sid account_sid trunk_sid role scenario direction from to caller_id start_time end_time duration_seconds status class currency amount"
+    " carrier_price run_id"
+).split()
 REPEATED = pl.col("account_sid", "trunk_sid", "direction", "status")  # by number: a table of wide texts is dear to sort
 
 
@@ -85,6 +89,11 @@ def written(rows, path):
     rows.lazy().sink_parquet(path, compression="zstd", compression_level=1)
 
 
+def in_bytes(sid):
+    """The 16 bytes of ids such as CA0bdc…"""
+    return pl.col(sid).str.slice(2).str.decode("hex")
+
+
 def write_day(booked, date, deck, out):
     """Legs and log of a day. Returns the rows of its ids: what is known of each call, and where it stands in the log."""
     outward, pstn, is_root, is_second = pl.col("outward"), pl.col("pstn"), pl.col("c").is_null(), pl.col("leg") == 2
@@ -117,14 +126,7 @@ def write_day(booked, date, deck, out):
         duration_seconds=pl.col("duration_seconds").cast(pl.Int64), amount=pl.col("amount").fill_null(0) + pl.col("second").fill_null(0),
     ).collect(engine="streaming")
     written(calls.select(LOG), out / f"calls/date={date}/part-0.parquet")
-    number = lambda sid: pl.col(sid).str.slice(2).str.decode("hex")  # noqa: E731
-    return calls.with_row_index("row").select("content", "carrier_price", "row", id=number("call_sid"), root=number("parent_call_sid"), date=pl.lit(date))
-
-
-LOG = (
-    "call_sid parent_call_sid account_sid trunk_sid role scenario direction from to caller_id start_time end_time duration_seconds status class currency amount"
-    " carrier_price run_id"
-).split()
+    return calls.with_row_index("row").select("content", "carrier_price", "row", id=in_bytes("call_sid"), root=in_bytes("parent_call_sid"), date=pl.lit(date))
 
 
 def whole(source, rates, out):
