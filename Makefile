@@ -82,7 +82,7 @@ lint: tools
 doc: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --exclude trunkrate-python
 
-bench: venv                     ## trunkrate, the floor and four rivals side by side, 1 and 10 million calls; small work; instructions
+bench: venv                     ## trunkrate, copies and rivals side by side, 1 and 10 million calls; commands next to run; small work; instructions
 	sh tools/setup.sh postgresql-15 postgresql-15-prefix valgrind
 	target/bench/venv/bin/python benches/compare.py
 	target/bench/venv/bin/python benches/small.py

@@ -8,6 +8,7 @@ DIR/calls.csv     the calls, 14 columns, in no order; one row in six is a transf
 DIR/calls.parquet with --parquet, the same calls: every column text, zstd level 1
 DIR/calls-000.csv.zst …  with --parts, the calls cut into so many files; parents are anywhere among them
 DIR/rates/        one deck: deck.toml, termination.csv (40,000 destination prefixes), origination.csv
+DIR/billing/      accounts.csv and trunkrate.toml, for `invoice issue`; not beside the calls, where every run would find them
 DIR/meta.json     what was written and what a right run must count: written before the calls appear
 
 The same arguments give the same text, whatever the number of parts and of cores. Memory does not grow with --calls:
@@ -182,6 +183,40 @@ def write_rates(folder, rng):
     return prefixes, by_country
 
 
+# ---- Who is billed, and by whom -------------------------------------------------------------------------------------
+
+SELLER = '''\
+[seller]
+name = "Bench Telecom"
+address = ["1 Meter Road"]
+postcode = "50667"
+city = "Cologne"
+country = "DE"
+tax_id = "DE000000018"
+email = "billing@bench.example"
+
+[invoice]
+number_prefix = "B-"
+due_days = 14
+account_name = "Bench Telecom"
+iban = "DE02370502990000684712"
+bic = "COKSDE33XXX"
+tax_category = "standard"
+tax_rate = "19"
+'''
+
+
+def write_billing(folder, seed):
+    """Writes the accounts with all that an invoice must say of a buyer, and the seller."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "trunkrate.toml").write_text(SELLER)
+    with open(folder / "accounts.csv", "w", newline="", encoding="ascii") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["account_sid", "name", "address", "postcode", "city", "country", "email", "reference"])
+        for number, sid in enumerate(account_sids(random.Random(seed + 1)), 1):
+            out.writerow([sid, f"Customer {number:03d}", f"{number} Market Street", f"{10_000 + number}", "Berlin", "DE", f"bills@c{number:03d}.example", f"PO-{number:03d}"])
+
+
 # ---- The calls ------------------------------------------------------------------------------------------------------
 
 
@@ -211,12 +246,17 @@ def durations():
     return [0] * zeros + tail
 
 
+def account_sids(rng):
+    """The first draws of a night's generator."""
+    return [f"AC{rng.getrandbits(128):032x}" for _ in range(ACCOUNTS)]
+
+
 class Night:
     """The tables that a call's hash points into: all that the calls of one seed share."""
 
     def __init__(self, seed, by_country):
         rng = random.Random(seed + 1)
-        accounts = [f"AC{rng.getrandbits(128):032x}" for _ in range(ACCOUNTS)]
+        accounts = account_sids(rng)
         trunk_sids = [f"TK{rng.getrandbits(128):032x}" for _ in range(TRUNKS)]
         # One string for the two columns, and a block of a hundred US numbers: one trunk in ten is toll-free.
         self.owners = [f"{accounts[t * ACCOUNTS // TRUNKS]},{trunk_sids[t]}" for t in range(TRUNKS)]
@@ -435,6 +475,7 @@ def main():
 
     # Two generators: the deck is the same for any number of calls.
     prefixes, by_country = write_rates(args.out / "rates", random.Random(args.seed))
+    write_billing(args.out / "billing", args.seed)
     names = [args.out / (f"calls-{part:03d}.csv.zst" if args.parts else "calls.csv") for part in range(args.parts or 1)]
     partial = [name.with_name(f"{name.name}.partial") for name in names]
     size, expected = write_calls(partial, args.seed, by_country, args.calls, bool(args.parts))

@@ -35,7 +35,7 @@ from pathlib import Path
 from statistics import median
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
-from compare import CLASSES, check_summary, first_line, machine, measure  # noqa: E402
+from measuring import CLASSES, check_summary, first_line, machine, measure  # noqa: E402
 from nights_data import FORMAT  # noqa: E402
 
 HERE = Path(__file__).resolve().parent

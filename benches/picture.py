@@ -9,11 +9,19 @@ import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-NAMES = {"floor": "the floor", "trunkrate": "trunkrate", "polars": "polars", "duckdb": "DuckDB", "postgres": "PostgreSQL"}
-WHAT = {
-    "floor": "polars copies, computes nothing", "trunkrate": "everything on: ledger, log, checks", "polars": "the legs alone, in Python",
-    "duckdb": "the legs alone, in SQL", "postgres": "the legs alone, in SQL",
+# What is drawn: its name, what it does, and its colour. First those that only copy; then the same job; then less than it.
+DRAWN = {
+    "floor": ("floor (polars)", "copies, computes nothing", "floor"),
+    "floor-duckdb": ("floor (DuckDB)", "copies, computes nothing", "floor"),
+    "floor-pyarrow": ("floor (pyarrow)", "copies, computes nothing", "floor"),
+    "trunkrate": ("trunkrate", "everything on: ledger, log, checks", "trunkrate"),
+    "duckdb-whole": ("DuckDB", "the same job, in SQL", "rival"),
+    "polars-whole": ("polars", "the same job, in Python", "rival"),
+    "duckdb": ("DuckDB, less", "the legs alone, in SQL", "less"),
+    "polars": ("polars, less", "the legs alone, in Python", "less"),
+    "postgres": ("PostgreSQL, less", "the legs alone, in SQL", "less"),
 }
+GROUPS = [["floor", "floor-duckdb", "floor-pyarrow"], ["trunkrate", "duckdb-whole", "polars-whole"], ["duckdb", "polars", "postgres"]]
 WIDTH, LEFT, BAR, GAP, TOP, ROW = 900, 252, 200, 140, 112, 54
 MEMORY_LEFT = LEFT + BAR + GAP
 STYLE = """
@@ -21,10 +29,10 @@ STYLE = """
     .card { fill: #ffffff; stroke: #d1d9e0 } .title { font-size: 18px; font-weight: 600 } .ours { font-weight: 600 }
     .small { font-size: 12px; fill: #59636e } .head { font-size: 13px; font-weight: 600 }
     .line { stroke: #d1d9e0 } .break { stroke: #ffffff; stroke-width: 3; fill: none }
-    .trunkrate { fill: #0969da } .floor { fill: #818b98 } .rival { fill: #bc7a1c } .parquet { opacity: 0.5 }
+    .trunkrate { fill: #0969da } .floor { fill: #818b98 } .rival { fill: #bc7a1c } .less { fill: #dcb67a } .parquet { opacity: 0.5 }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc } .card { fill: #0d1117; stroke: #3d444d } .small { fill: #9198a1 } .line { stroke: #3d444d } .break { stroke: #0d1117 }
-      .trunkrate { fill: #4493f8 } .floor { fill: #656c76 } .rival { fill: #d29922 }
+      .trunkrate { fill: #4493f8 } .floor { fill: #656c76 } .rival { fill: #d29922 } .less { fill: #7a5f2a }
     }"""
 
 
@@ -33,7 +41,7 @@ def largest(report):
     found = {}
     for size in sorted(report["sizes"], key=lambda size: size["calls"]):
         for row in size["rows"]:
-            if row["source"]:
+            if row["source"] and row["engine"] in DRAWN:
                 found.setdefault(row["engine"], {})[row["source"]] = size["calls"], row
     return found
 
@@ -66,7 +74,9 @@ def bar(x, y, height, value, full, kind, label, label_kind):
 
 def draw(report):
     found = largest(report)
-    engines = ["floor", *sorted((engine for engine in found if engine != "floor"), key=lambda e: seconds(*next(iter(found[e].values()))))]
+    engines = [
+        engine for group in GROUPS for engine in sorted((engine for engine in group if engine in found), key=lambda e: seconds(*next(iter(found[e].values()))))
+    ]
     measured = [pair for engine in engines if engine != "postgres" for pair in found[engine].values()]
     full_cpu = max(seconds(*pair) for pair in measured)
     full_memory = max(row["peak_mib"]["median"] for sources in found.values() for _, row in sources.values())
@@ -78,32 +88,32 @@ def draw(report):
     body = [
         text(24, 38, "What it costs to rate a million calls", "title"),
         text(24, 60, f"Measured on {millions(most)}; shorter is better." + (" Wide bars: calls from CSV. Thin bars: the same from Parquet." if both else ""), "small"),
-        text(LEFT, 94, "CPU seconds per million calls (× the floor)", "head"),
+        text(LEFT, 94, "CPU seconds per million (× polars' floor)", "head"),
         text(MEMORY_LEFT, 94, f"peak memory for {millions(most)}", "head"),
     ]
     spoken = []
     for number, engine in enumerate(engines):
         y = TOP + ROW * number
-        kind = engine if engine in ("trunkrate", "floor") else "rival"
+        name, what, kind = DRAWN[engine]
         body.append(f'  <line x1="24" x2="{WIDTH - 24}" y1="{y - 6}" y2="{y - 6}" class="line"/>')
-        body.append(text(24, y + 17, NAMES[engine], "ours" if engine == "trunkrate" else ""))
+        body.append(text(24, y + 17, name, "ours" if engine == "trunkrate" else ""))
         calls = next(iter(found[engine].values()))[0]
-        body.append(text(24, y + 34, WHAT[engine] + (f" ({millions(calls)})" if calls != most else ""), "small"))
+        body.append(text(24, y + 34, what + (f" ({millions(calls)})" if calls != most else ""), "small"))
         for source, (calls, row) in found[engine].items():
             wide = source == "csv" or len(found[engine]) == 1
             top, thick, faded = (y + 3, 20, "") if wide else (y + 28, 8, " parquet")
             cpu, peak = seconds(calls, row), row["peak_mib"]["median"]
             label = ("ours" if engine == "trunkrate" else "") if wide else "small"
-            to_floor = "" if engine == "floor" else f" ({row['cpu_to_floor']:.1f}×)"
+            to_floor = "" if kind == "floor" else f" ({row['cpu_to_floor']:.1f}×)"
             body += bar(LEFT, top, thick, cpu, full_cpu, kind + faded, f"{cpu:.2f} s{to_floor}", label)
             body += bar(MEMORY_LEFT, top, thick, peak, full_memory, kind + faded, memory_text(peak), label)
-            spoken.append(f"{NAMES[engine]} from {source}: {cpu:.2f} CPU seconds, {memory_text(peak)}")
+            spoken.append(f"{name}, {what}, from {source}: {cpu:.2f} CPU seconds, {memory_text(peak)}")
     who = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "
     used = [f"{name} {version}" for name, version in report["versions"].items() if version and name != "python"]
     body.append(text(24, height - 18, who + ", ".join(used) + f"; {report['when'][:10]}", "small"))
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title desc">',
-        "  <title id=\"title\">CPU seconds per million calls and peak memory: trunkrate, the floor and the rivals</title>",
+        "  <title id=\"title\">CPU seconds per million calls and peak memory: trunkrate, copies that compute nothing, and rivals</title>",
         f'  <desc id="desc">{escape("; ".join(spoken))}.</desc>',
         f"  <style>{STYLE}\n  </style>",
         f'  <rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8" class="card"/>',

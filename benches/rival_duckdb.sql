@@ -1,4 +1,5 @@
--- The whole job in DuckDB: rates and calls in, rated legs and totals out. rival_duckdb.py fills in what stands after a dollar sign.
+-- The legs alone in DuckDB: calls in, rated legs and totals out, by the tables of rival_duckdb_deck.sql. rival_duckdb.py fills
+-- in what stands after a dollar sign.
 --
 -- Longest prefix: one hash join per prefix length, the longest that matches wins. The dear part, which row an origin may
 -- use, is settled beforehand: origins that are in the same groups are one class, and there are few of them; `rates` has the
@@ -16,46 +17,6 @@
 --   Parquet's version 1 and dictionaries for everything                                   +0.2
 
 SET preserve_insertion_order = false;
-
--- ---- The deck: who may call where for how much ----
-
-CREATE TEMP TABLE published AS
-SELECT dense_rank() OVER (ORDER BY coalesce("Origination Prefixes", ''))::INTEGER AS origin_group,
-       coalesce("Origination Prefixes", '') AS origins,
-       coalesce("Service", 'termination') AS service,
-       "Price / min"::DECIMAL(18, 5) AS price,
-       unnest(string_split("Destination Prefixes", ', ')) AS destination
-FROM read_csv('$rates/*.csv', header = true, all_varchar = true, delim = ',', quote = '"');
-
--- Prefixes have nine digits at most, so they are integers here; negative: of origination.
-CREATE TEMP TABLE destinations AS
-SELECT DISTINCT CASE service WHEN 'termination' THEN 1 ELSE -1 END * destination::INTEGER AS longest, service, destination, length(destination) AS digits
-FROM published;
-
-CREATE TEMP TABLE group_origins AS
-SELECT DISTINCT origin_group, unnest(string_split(origins, ', ')) AS origin FROM (SELECT DISTINCT origin_group, origins FROM published);
-
--- For the longest origin prefix of a number (0: none): the groups that admit it, by which of their prefixes.
-CREATE TEMP TABLE admitted AS
-SELECT ('0' || o.origin)::INTEGER AS longest, length(o.origin) AS digits, origin_group, max(g.origin) AS origin_prefix
-FROM (SELECT '' AS origin UNION SELECT origin FROM group_origins) o JOIN group_origins g ON starts_with(o.origin, g.origin) GROUP BY ALL;
-
--- Origins with the same groups in the same order are one class.
-CREATE TEMP TABLE origins AS
-SELECT longest, digits, dense_rank() OVER (ORDER BY groups)::INTEGER AS class, groups
-FROM (SELECT longest, digits, list(origin_group ORDER BY length(origin_prefix) DESC, origin_group) AS groups FROM admitted GROUP BY ALL);
-
--- The answer for each longest destination prefix and class: the longest prefix that the class may use, its first group.
-CREATE TEMP TABLE rates AS
-WITH shorter AS (
-  SELECT longest, service, left(destination, unnest(range(1, digits + 1))::INTEGER) AS destination FROM destinations
-), ranked AS (
-  SELECT DISTINCT class, unnest(groups) AS origin_group, unnest(range(len(groups))) AS rank FROM origins
-), best AS (
-  SELECT longest, class, max(row(length(destination), -rank, destination, origin_group, price)) AS b
-  FROM shorter JOIN published USING (service, destination) JOIN ranked USING (origin_group) GROUP BY ALL
-)
-SELECT longest, class, b[3] AS destination_prefix, b[4] AS origin_group, b[5] AS price, (b[5] * 100000)::BIGINT AS price_units FROM best;
 
 -- ---- The calls ----
 
@@ -102,7 +63,7 @@ $lookups
   JOIN origins o ON o.longest = coalesce($origin_found, 0)
   JOIN rates r ON r.longest = coalesce($destination_found) AND r.class = o.class
   JOIN admitted w ON w.longest = o.longest AND w.origin_group = r.origin_group
-) TO '$out/legs.parquet' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
+) TO '$out/legs.parquet' ($parquet);
 
 COPY (SELECT account_sid, sum(amount)::DECIMAL(18, 5) AS amount FROM '$out/legs.parquet' GROUP BY account_sid ORDER BY account_sid)
 TO '$out/totals.csv' (HEADER false);

@@ -24,7 +24,7 @@ from statistics import median
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 import nights  # noqa: E402
-from compare import check_summary, fail, first_line, machine, measure  # noqa: E402
+from measuring import check_summary, fail, first_line, machine, measure  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 CALLS = 1000
