@@ -1,81 +1,76 @@
 //! The resources that a night of a given size takes: on one machine, and on Spark.
 //!
-//! Owns the measured figures, [`ONE_MACHINE`], [`LEAST_MEMORY`], [`DISK`] and [`SPARK`], each with
-//! its source, and the arithmetic on them. A new measurement changes its line here, and nothing
-//! else.
+//! Owns the measured [`Figures`], which `make bench` writes to `benches/figures.json`, and the
+//! arithmetic on them.
 //!
 //! **Invariant:** integers only, rounded up; a step shows all the figures that went into it.
 //! Nothing is assumed to be faster than measured: more cores than those of a measurement save
 //! nothing here.
 
+use serde::Deserialize;
+
+/// What was measured: by the benchmark, or by the user's own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// Nights on one machine, from the smallest to the largest.
+    pub one_machine: Vec<Measured>,
+    /// The least memory that a night takes.
+    pub least_memory: LeastMemory,
+    /// The disk space that a night takes.
+    pub disk: Disk,
+    /// The cost of rating on Spark.
+    pub spark: Spark,
+}
+
 /// A night rated by `trunkrate run`, as measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Its calls.
     pub calls: u64,
+    /// The form of its call files.
+    pub how: String,
     /// CPU time, in milliseconds.
     pub cpu_ms: u64,
     /// Time, in milliseconds, with everything on the disk.
     pub wall_ms: u64,
     /// Memory at most, in MiB.
     pub peak_mib: u64,
-    /// The conditions of the measurement, beside the place.
-    pub how: &'static str,
+    /// The date and the machine.
+    pub source: String,
 }
 
-/// Nights on one machine, by size.
-#[rustfmt::skip]
-pub const ONE_MACHINE: [Measured; 2] = [
-    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, \
-        alone on the machine" },
-    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV \
-        in zstd, alone on the machine" },
-];
-/// The place, date and machine of these measurements.
-pub const ONE_MACHINE_SOURCE: &str = "2026-11-23, 2 cores of an AMD EPYC, 24 GiB; README, How fast";
-
-/// The least memory that a night takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The least memory that a night takes: with `--memory 512MiB`, where rows that do not fit spill to
+/// disk.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LeastMemory {
-    /// With this number of calls and `--memory 512MiB`, in MiB.
+    /// With this number of calls, in MiB.
     pub mib: u64,
     /// The number of those calls.
     pub calls: u64,
     /// For each further call, in bytes.
     pub bytes_a_call: u64,
     /// The place where the figure is published.
-    pub source: &'static str,
+    pub source: String,
 }
 
-/// With `--memory 512MiB`; rows that do not fit spill to disk.
-pub const LEAST_MEMORY: LeastMemory = LeastMemory {
-    mib: 418,
-    calls: 10_000_000,
-    bytes_a_call: 6,
-    source: "2026-11-23, with --memory 512MiB; README, How fast and Limits",
-};
-
 /// The disk space that a night takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Disk {
     /// The ledger's share for each call, in bytes.
     pub ledger_bytes_a_call: u64,
-    /// The spill file's share for each call while a night is rated, in bytes.
+    /// The spill file's share for each call while a night is rated, in bytes: a packed record.
     pub waiting_bytes_a_call: u64,
     /// The place where the figure is published.
-    pub source: &'static str,
+    pub source: String,
 }
 
-/// 1.5 GB of ledger for 10,000,000 calls; the size of a packed record.
-pub const DISK: Disk = Disk {
-    ledger_bytes_a_call: 150,
-    waiting_bytes_a_call: 110,
-    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: \
-             src/partition/deal.rs",
-};
-
-/// The cost of rating on Spark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The cost of rating on Spark: a night read, joined, rated, checked and published.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spark {
     /// Rows of the measurement.
     pub rows: u64,
@@ -87,18 +82,40 @@ pub struct Spark {
     /// The number of cores that do the work of one thread of trunkrate.
     pub cores_a_thread: u64,
     /// The place where the figure is published.
-    pub source: &'static str,
+    pub source: String,
 }
 
-/// A night read, joined, rated, checked and published in `local-cluster[2,1]`.
-pub const SPARK: Spark = Spark {
-    rows: 2_000_000,
-    cpu_ms: 136_500,
-    start_ms: 107_200,
-    cores_a_thread: 32,
-    source: "2026-11-23, Spark 4.2.1 local-cluster[2,1], 2 cores: the first night 107 s longer; \
-             `trunkrate run` 4.4 s; python/README.md",
-};
+impl Figures {
+    /// The figures that the program's own benchmark measured.
+    ///
+    /// # Panics
+    /// If `benches/figures.json` does not hold them: a test reads it.
+    #[must_use]
+    pub fn of_program() -> Self {
+        Self::parse(include_str!("../benches/figures.json"))
+            .expect("figures that the benchmark wrote")
+    }
+
+    /// Reads figures.
+    ///
+    /// # Errors
+    /// What is missing, unknown, or cannot be reckoned with.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let figures: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let nights = &figures.one_machine;
+        if nights.is_empty() {
+            return Err("one_machine has no night; expected at least one".to_owned());
+        }
+        if !nights.is_sorted_by(|a, b| a.calls < b.calls) {
+            return Err("one_machine is not in the order of its calls".to_owned());
+        }
+        let zero = nights.iter().any(|night| night.calls == 0 || night.wall_ms == 0);
+        if zero || figures.spark.rows == 0 {
+            return Err("calls, wall_ms and rows are more than 0".to_owned());
+        }
+        Ok(figures)
+    }
+}
 
 /// The most records that one run can take.
 pub const MOST_CALLS: u64 = u32::MAX as u64 - 1;
@@ -154,14 +171,16 @@ pub struct Plan {
     pub spark_cores_as_fast: u128,
 }
 
-/// Plans a night.
+/// Plans a night by what was measured.
+///
+/// # Panics
+/// If the figures have no night on one machine: [`Figures::parse`] refuses them.
 #[must_use]
-pub fn plan(asked: Asked) -> Plan {
+pub fn plan(figures: &Figures, asked: Asked) -> Plan {
     let Asked { calls, hours, cores, memory_bytes } = asked;
-    let measured = *ONE_MACHINE
-        .iter()
-        .find(|night| night.calls >= calls)
-        .unwrap_or(&ONE_MACHINE[ONE_MACHINE.len() - 1]);
+    let Figures { one_machine, least_memory, disk, spark: on_spark } = figures;
+    let largest = one_machine.last().expect("figures have a night");
+    let measured = one_machine.iter().find(|night| night.calls >= calls).unwrap_or(largest).clone();
     let window_ms = u128::from(hours) * 3_600_000;
     let n = grouped(calls.into());
     let per = |whole_ms: u64| {
@@ -172,11 +191,11 @@ pub fn plan(asked: Asked) -> Plan {
     let wall_ms = share(calls, measured.wall_ms, measured.calls);
     let alone_ms = cpu_ms.div_ceil(cores.into());
     let time_ms = wall_ms.max(alone_ms);
-    let more = calls.saturating_sub(LEAST_MEMORY.calls);
-    let memory_mib = u128::from(LEAST_MEMORY.mib)
-        + (u128::from(more) * u128::from(LEAST_MEMORY.bytes_a_call)).div_ceil(1 << 20);
-    let ledger_bytes = u128::from(calls) * u128::from(DISK.ledger_bytes_a_call);
-    let waiting_bytes = u128::from(calls) * u128::from(DISK.waiting_bytes_a_call);
+    let more = calls.saturating_sub(least_memory.calls);
+    let memory_mib = u128::from(least_memory.mib)
+        + (u128::from(more) * u128::from(least_memory.bytes_a_call)).div_ceil(1 << 20);
+    let ledger_bytes = u128::from(calls) * u128::from(disk.ledger_bytes_a_call);
+    let waiting_bytes = u128::from(calls) * u128::from(disk.waiting_bytes_a_call);
     let step = |name, formula: String, result: String| Step { name, formula, result };
     let machine = vec![
         step("CPU", per(measured.cpu_ms), seconds(cpu_ms)),
@@ -195,20 +214,20 @@ pub fn plan(asked: Asked) -> Plan {
             "memory, at least",
             format!(
                 "{} MiB + {} calls × {} B",
-                LEAST_MEMORY.mib,
+                least_memory.mib,
                 grouped(more.into()),
-                LEAST_MEMORY.bytes_a_call
+                least_memory.bytes_a_call
             ),
             format!("{} MiB", grouped(memory_mib)),
         ),
         step(
             "disk, ledger",
-            format!("{n} calls × {} B", DISK.ledger_bytes_a_call),
+            format!("{n} calls × {} B", disk.ledger_bytes_a_call),
             size(ledger_bytes),
         ),
         step(
             "disk, meanwhile",
-            format!("{n} calls × {} B, at most", DISK.waiting_bytes_a_call),
+            format!("{n} calls × {} B, at most", disk.waiting_bytes_a_call),
             size(waiting_bytes),
         ),
         step(
@@ -242,17 +261,17 @@ pub fn plan(asked: Asked) -> Plan {
             .then(|| format!("one run takes at most {} records", grouped(MOST_CALLS.into()))),
     ];
 
-    let spark_cpu_ms = share(calls, SPARK.cpu_ms, SPARK.rows);
-    let left_ms = window_ms.saturating_sub(SPARK.start_ms.into());
+    let spark_cpu_ms = share(calls, on_spark.cpu_ms, on_spark.rows);
+    let left_ms = window_ms.saturating_sub(on_spark.start_ms.into());
     let spark_cores = (left_ms > 0).then(|| spark_cpu_ms.div_ceil(left_ms));
-    let spark_cores_as_fast = u128::from(cores) * u128::from(SPARK.cores_a_thread);
+    let spark_cores_as_fast = u128::from(cores) * u128::from(on_spark.cores_a_thread);
     let spark = vec![
         step(
             "CPU",
             format!(
                 "{n} calls × {} / {}",
-                seconds(SPARK.cpu_ms.into()),
-                grouped(SPARK.rows.into())
+                seconds(on_spark.cpu_ms.into()),
+                grouped(on_spark.rows.into())
             ),
             seconds(spark_cpu_ms),
         ),
@@ -262,13 +281,13 @@ pub fn plan(asked: Asked) -> Plan {
                 "{} / ({} − {} to start)",
                 seconds(spark_cpu_ms),
                 seconds(window_ms),
-                seconds(SPARK.start_ms.into())
+                seconds(on_spark.start_ms.into())
             ),
             spark_cores.map_or_else(|| "none".to_owned(), grouped),
         ),
         step(
             "cores, as fast as here",
-            format!("{cores} cores × {}", SPARK.cores_a_thread),
+            format!("{cores} cores × {}", on_spark.cores_a_thread),
             grouped(spark_cores_as_fast),
         ),
     ];
@@ -336,6 +355,34 @@ fn percent(part: u128, whole: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Figures that stay as they are, whatever the benchmark writes.
+    fn figures() -> Figures {
+        Figures::parse(include_str!("../tests/figures.json")).expect("figures")
+    }
+
+    fn plan(asked: Asked) -> Plan {
+        super::plan(&figures(), asked)
+    }
+
+    #[test]
+    fn figures_that_cannot_be_reckoned_with_are_refused() {
+        let shipped = Figures::of_program();
+        assert!(shipped.one_machine.iter().any(|night| night.calls >= 10_000_000));
+        let text = include_str!("../tests/figures.json");
+        for (from, to) in [
+            ("\"calls\": 100000000", "\"calls\": 10000000"),
+            ("\"wall_ms\": 12050", "\"wall_ms\": 0"),
+            ("\"rows\": 2000000", "\"rows\": 0"),
+            ("\"peak_mib\"", "\"peak_mb\""),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert!(Figures::parse(&text.replace(from, to)).is_err(), "{to}");
+        }
+        let none = r#"{"one_machine": [], "least_memory""#;
+        let start = text.find("\"least_memory\"").expect("it is there") + 14;
+        assert!(Figures::parse(&format!("{none}{}", &text[start..])).is_err());
+    }
 
     fn asked(calls: u64) -> Asked {
         Asked { calls, hours: 4, cores: 2, memory_bytes: 4 << 30 }

@@ -5,8 +5,22 @@ use serde_json::Value;
 
 const MACHINE: [&str; 4] = ["--cores", "2", "--memory", "4GiB"];
 
+/// Figures that stay as they are: those of the program change with every benchmark.
+const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/figures.json");
+
 fn plan(calls: &str, more: &[&str]) -> crate::support::Done {
-    Night::new().trunkrate(&[&["plan", "--calls-per-night", calls], more].concat())
+    let asked = ["plan", "--calls-per-night", calls, "--figures", FIGURES];
+    Night::new().trunkrate(&[&asked, more].concat())
+}
+
+#[test]
+fn figures_of_the_program_are_reckoned_by_where_none_are_given() {
+    let night = Night::new();
+    let shipped: Value = serde_json::from_str(include_str!("../benches/figures.json")).unwrap();
+    let plan = night.trunkrate(&["plan", "--calls-per-night", "1", "--format", "json"]).json();
+    assert_eq!(plan["measured"]["one_machine"], shipped["one_machine"][0]);
+    let wrong = night.trunkrate(&["plan", "--calls-per-night", "1", "--figures", file!()]);
+    assert_eq!((wrong.code, wrong.stderr.contains("make bench")), (1, true), "{}", wrong.stderr);
 }
 
 #[test]

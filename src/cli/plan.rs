@@ -3,10 +3,9 @@
 use super::args::{PlanArgs, TextFormat};
 use super::error::CliError;
 use super::term;
+use crate::inputs::file::{FileError, read_text};
 use crate::partition::spill::Memory;
-use crate::plan::{
-    Asked, DISK, LEAST_MEMORY, ONE_MACHINE_SOURCE, Plan, SPARK, Step, grouped, plan, seconds,
-};
+use crate::plan::{Asked, Figures, Plan, Step, grouped, plan, seconds};
 use serde_json::{Value, json};
 
 /// Plans a night for this machine or the described one.
@@ -27,17 +26,25 @@ pub fn run(args: &PlanArgs) -> Result<(), CliError> {
         cores,
         memory_bytes: memory.bytes(),
     };
-    let plan = plan(asked);
+    let figures = match &args.figures {
+        None => Figures::of_program(),
+        Some(path) => Figures::parse(&read_text(path)?).map_err(|problem| {
+            FileError::new(path, problem)
+                .hint("`make bench` writes such a file: benches/figures.json")
+        })?,
+    };
+    let plan = plan(&figures, asked);
     let text = match args.format {
-        TextFormat::Text => as_text(asked, &plan),
-        TextFormat::Json => serde_json::to_string_pretty(&as_json(asked, &plan))? + "\n",
+        TextFormat::Text => as_text(&figures, asked, &plan),
+        TextFormat::Json => serde_json::to_string_pretty(&as_json(&figures, asked, &plan))? + "\n",
     };
     Ok(term::print(&text)?)
 }
 
-fn as_text(asked: Asked, plan: &Plan) -> String {
+fn as_text(figures: &Figures, asked: Asked, plan: &Plan) -> String {
+    let Figures { least_memory, disk, spark, .. } = figures;
     let Asked { calls, hours, cores, memory_bytes } = asked;
-    let measured = plan.measured;
+    let measured = &plan.measured;
     let mut lines = vec![
         term::heading("asked"),
         format!("   {} calls a night, booked within {hours} h", grouped(calls.into())),
@@ -55,25 +62,25 @@ fn as_text(asked: Asked, plan: &Plan) -> String {
             grouped(measured.peak_mib.into()),
             measured.how
         ),
-        format!("      {ONE_MACHINE_SOURCE}"),
+        format!("      {}", measured.source),
         format!(
             "   {} calls: below {} MiB, and {} B for each call more",
-            grouped(LEAST_MEMORY.calls.into()),
-            grouped(LEAST_MEMORY.mib.into()),
-            LEAST_MEMORY.bytes_a_call
+            grouped(least_memory.calls.into()),
+            grouped(least_memory.mib.into()),
+            least_memory.bytes_a_call
         ),
-        format!("      {}", LEAST_MEMORY.source),
+        format!("      {}", least_memory.source),
         format!(
             "   a call: {} B of ledger, {} B meanwhile",
-            DISK.ledger_bytes_a_call, DISK.waiting_bytes_a_call
+            disk.ledger_bytes_a_call, disk.waiting_bytes_a_call
         ),
-        format!("      {}", DISK.source),
+        format!("      {}", disk.source),
         format!(
             "   {} calls on Spark: {} CPU",
-            grouped(SPARK.rows.into()),
-            seconds(SPARK.cpu_ms.into())
+            grouped(spark.rows.into()),
+            seconds(spark.cpu_ms.into())
         ),
-        format!("      {}", SPARK.source),
+        format!("      {}", spark.source),
         term::heading("one machine"),
     ];
     lines.extend(steps(&plan.machine));
@@ -110,14 +117,15 @@ fn steps(steps: &[Step]) -> Vec<String> {
 
 /// The plan as JSON: integers in their smallest unit; those that may need more than 53 bits are
 /// texts.
-fn as_json(asked: Asked, plan: &Plan) -> Value {
+fn as_json(figures: &Figures, asked: Asked, plan: &Plan) -> Value {
+    let Figures { least_memory, disk, spark, .. } = figures;
     let steps = |steps: &[Step]| -> Vec<Value> {
         steps
             .iter()
             .map(|step| json!({"name": step.name, "formula": step.formula, "result": step.result}))
             .collect()
     };
-    let measured = plan.measured;
+    let measured = &plan.measured;
     json!({
         "asked": {
             "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores, "memory_bytes": asked.memory_bytes,
@@ -125,19 +133,19 @@ fn as_json(asked: Asked, plan: &Plan) -> Value {
         "measured": {
             "one_machine": {
                 "calls": measured.calls, "cpu_ms": measured.cpu_ms, "wall_ms": measured.wall_ms,
-                "peak_mib": measured.peak_mib, "how": measured.how, "source": ONE_MACHINE_SOURCE,
+                "peak_mib": measured.peak_mib, "how": measured.how, "source": measured.source,
             },
             "least_memory": {
-                "calls": LEAST_MEMORY.calls, "mib": LEAST_MEMORY.mib, "bytes_a_call": LEAST_MEMORY.bytes_a_call,
-                "source": LEAST_MEMORY.source,
+                "calls": least_memory.calls, "mib": least_memory.mib, "bytes_a_call": least_memory.bytes_a_call,
+                "source": least_memory.source,
             },
             "disk": {
-                "ledger_bytes_a_call": DISK.ledger_bytes_a_call, "waiting_bytes_a_call": DISK.waiting_bytes_a_call,
-                "source": DISK.source,
+                "ledger_bytes_a_call": disk.ledger_bytes_a_call, "waiting_bytes_a_call": disk.waiting_bytes_a_call,
+                "source": disk.source,
             },
             "spark": {
-                "rows": SPARK.rows, "cpu_ms": SPARK.cpu_ms, "start_ms": SPARK.start_ms,
-                "cores_a_thread": SPARK.cores_a_thread, "source": SPARK.source,
+                "rows": spark.rows, "cpu_ms": spark.cpu_ms, "start_ms": spark.start_ms,
+                "cores_a_thread": spark.cores_a_thread, "source": spark.source,
             },
         },
         "one_machine": {
