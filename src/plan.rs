@@ -26,10 +26,10 @@ pub struct Measured {
 /// Nights on one machine, by size.
 #[rustfmt::skip]
 pub const ONE_MACHINE: [Measured; 2] = [
-    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584, how: "CSV, \
-        alone on the machine" },
-    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314, how: "CSV \
-        in zstd, alone on the machine" },
+    Measured { calls:  10_000_000, cpu_ms:  18_630, wall_ms:  12_050, peak_mib:   584,
+               how: "CSV, alone on the machine" },
+    Measured { calls: 100_000_000, cpu_ms: 212_000, wall_ms: 147_000, peak_mib: 1_314,
+               how: "CSV in zstd, alone on the machine" },
 ];
 /// The place, date and machine of these measurements.
 pub const ONE_MACHINE_SOURCE: &str = "2026-11-23, 2 cores of an AMD EPYC, 24 GiB; README, How fast";
@@ -70,8 +70,8 @@ pub struct Disk {
 pub const DISK: Disk = Disk {
     ledger_bytes_a_call: 150,
     waiting_bytes_a_call: 110,
-    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; a packed record: \
-             src/partition/deal.rs",
+    source: "2026-11-23: 1.5 GB for 10,000,000 calls; README, How fast; \
+             a packed record: src/partition/deal.rs",
 };
 
 /// The cost of rating on Spark.

@@ -300,8 +300,8 @@ impl Findings {
             self.short_prefix.found(leg.amount.units().into(), leg.start, leg.call_sid, || {
                 let price = Price::from_units(leg.price);
                 format!(
-                    "{} by the prefix {}, {price} {} per minute ({}); the deck {} has {longer}, \
-                     too",
+                    "{} by the prefix {}, {price} {} per minute ({}); \
+                     the deck {} has {longer}, too",
                     leg.rated_number,
                     leg.destination_prefix,
                     leg.currency,
