@@ -120,7 +120,8 @@ fn as_json(asked: Asked, plan: &Plan) -> Value {
     let measured = plan.measured;
     json!({
         "asked": {
-            "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores, "memory_bytes": asked.memory_bytes,
+            "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores,
+            "memory_bytes": asked.memory_bytes,
         },
         "measured": {
             "one_machine": {
@@ -128,11 +129,13 @@ fn as_json(asked: Asked, plan: &Plan) -> Value {
                 "peak_mib": measured.peak_mib, "how": measured.how, "source": ONE_MACHINE_SOURCE,
             },
             "least_memory": {
-                "calls": LEAST_MEMORY.calls, "mib": LEAST_MEMORY.mib, "bytes_a_call": LEAST_MEMORY.bytes_a_call,
+                "calls": LEAST_MEMORY.calls, "mib": LEAST_MEMORY.mib,
+                "bytes_a_call": LEAST_MEMORY.bytes_a_call,
                 "source": LEAST_MEMORY.source,
             },
             "disk": {
-                "ledger_bytes_a_call": DISK.ledger_bytes_a_call, "waiting_bytes_a_call": DISK.waiting_bytes_a_call,
+                "ledger_bytes_a_call": DISK.ledger_bytes_a_call,
+                "waiting_bytes_a_call": DISK.waiting_bytes_a_call,
                 "source": DISK.source,
             },
             "spark": {
@@ -141,9 +144,12 @@ fn as_json(asked: Asked, plan: &Plan) -> Value {
             },
         },
         "one_machine": {
-            "does_it": plan.too_much.is_empty(), "too_much": plan.too_much, "steps": steps(&plan.machine),
-            "cpu_ms": plan.cpu_ms.to_string(), "time_ms": plan.time_ms.to_string(), "memory_mib": plan.memory_mib.to_string(),
-            "ledger_bytes": plan.ledger_bytes.to_string(), "waiting_bytes": plan.waiting_bytes.to_string(),
+            "does_it": plan.too_much.is_empty(), "too_much": plan.too_much,
+            "steps": steps(&plan.machine),
+            "cpu_ms": plan.cpu_ms.to_string(), "time_ms": plan.time_ms.to_string(),
+            "memory_mib": plan.memory_mib.to_string(),
+            "ledger_bytes": plan.ledger_bytes.to_string(),
+            "waiting_bytes": plan.waiting_bytes.to_string(),
         },
         "spark": {
             "cores": plan.spark_cores.map(|cores| cores.to_string()),
