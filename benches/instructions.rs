@@ -1,7 +1,8 @@
 //! Fixed work for `instructions.py`, which counts the instructions of one part under callgrind.
 //!
-//! `instructions PART UNITS` does the part UNITS times over (blocks of CSV, thousands of legs) inside a function named
-//! `counted`, and prints how many records or legs that were. All data is invented from a fixed seed.
+//! `instructions PART UNITS` does the part UNITS times over (blocks of CSV, thousands of legs)
+//! inside a function named `counted`, and prints how many records or legs that were. All data is
+//! invented from a fixed seed.
 
 #![allow(clippy::disallowed_methods, reason = "the data are invented")]
 
@@ -22,7 +23,8 @@ use trunkrate::status::Status;
 use trunkrate::table::TargetKind;
 use trunkrate::time;
 
-const COLUMNS: &str = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to";
+const COLUMNS: &str = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,\
+                       start_time,end_time,duration,status,price,price_unit,refer_to";
 
 /// Text that is parsed at a time, as in `ingest::reader`.
 const BLOCK: usize = 1 << 20;

@@ -369,6 +369,40 @@ fn summaries_and_suspense() {
     assert_shown("summaries", &text);
 }
 
+/// Every list has the same rows in JSON, as an object per line, and in CSV.
+#[test]
+fn lists_have_the_same_rows_in_every_format() {
+    let night = booked();
+    let lists: [(&[&str], usize); 7] = [
+        // The family of CA1 is one object.
+        (&["log"], 2),
+        (&["runs"], 1),
+        (&["suspense", "--all"], 1),
+        (&["suspense", "--by-cause"], 1),
+        (&["suspense", "--counts"], 1),
+        (&["rates", "check", "rates"], 1),
+        (&["invoice", "list"], 0),
+    ];
+    for (list, rows) in lists {
+        let as_format = |format| night.trunkrate(&[list, &["--format", format]].concat());
+        let json = as_format("json").json();
+        let json = json.as_array().expect("an array");
+        let lines: Vec<Value> = as_format("jsonl")
+            .ok()
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an object per line"))
+            .collect();
+        assert_eq!((json.len(), json), (rows, &lines), "{list:?}");
+        let csv = as_format("csv").ok();
+        let calls = csv::Reader::from_reader(csv.as_bytes()).records().count();
+        assert_eq!(calls, if list == ["log"] { 4 } else { rows }, "{list:?}");
+    }
+    let verified = night.trunkrate(&["verify", "--format", "json"]).json();
+    // 300 s and 370 s of the family, 61 s of the other call.
+    assert_eq!(verified["amount"]["USD"], "0.19680");
+    assert_eq!((&verified["good"], &verified["runs"]), (&Value::from(true), &Value::from(1)));
+}
+
 // ---- export -----------------------------------------------------------------------------------------------------
 
 #[test]

@@ -1,4 +1,4 @@
-//! House rules that no compiler knows: where files may be named, no float, no long file.
+//! House rules that no compiler knows: where files may be named, no float, no long file or line.
 
 use crate::circles::CRATES;
 use std::path::{Path, PathBuf};
@@ -152,6 +152,46 @@ fn no_file_is_longer_than_700_lines() {
         (source.lines > 700).then(|| format!("{} has {} lines", source.name, source.lines))
     };
     assert_eq!(sources().iter().filter_map(long).collect::<Vec<_>>(), NONE);
+}
+
+/// Columns of a line of code or of a comment.
+const COLUMNS: usize = 100;
+/// Where lines are still to be wrapped.
+const STILL_LONG: [&str; 2] = ["crates/inputs/src/", "src/ingest/calls_parquet.rs"];
+
+/// Lines that are long because they hold what has no place to break: rows of tables, drawings and
+/// code between fences in documentation, tables that rustfmt skips, columns of SQL, raw strings,
+/// and data in the literals of tests.
+#[test]
+fn no_line_is_wider_than_100_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut long = Vec::new();
+    let names = sources().into_iter().map(|source| source.name);
+    for name in names.filter(|name| !STILL_LONG.iter().any(|still| name.starts_with(still))) {
+        let text = std::fs::read_to_string(root.join(&name)).expect("a source file");
+        let (mut in_fence, mut in_tests) = (false, name.ends_with("tests.rs"));
+        let mut skipped: Option<String> = None;
+        for (number, line) in (1..).zip(text.lines()) {
+            let code = line.trim_start();
+            let indent = &line[..line.len() - code.len()];
+            in_fence ^= code.starts_with("//! ```") || code.starts_with("/// ```");
+            in_tests |= code == "#[cfg(test)]";
+            if code == "#[rustfmt::skip]" {
+                skipped = Some(indent.to_owned());
+            } else if skipped.as_deref() == Some(indent) && ["];", "}"].contains(&code) {
+                skipped = None;
+            }
+            let is_row = ["//! |", "/// |", "|"].iter().any(|row| code.starts_with(row));
+            // (All but a literal is wrapped by rustfmt.)
+            let is_data = in_tests && line.contains('"');
+            let is_whole = code.contains("r#\"") || code.contains(" NOT NULL");
+            let may_be = in_fence || is_row || skipped.is_some() || is_data || is_whole;
+            if line.chars().count() > COLUMNS && !may_be {
+                long.push(format!("{name}:{number}"));
+            }
+        }
+    }
+    assert_eq!(long, NONE);
 }
 
 #[test]

@@ -16,6 +16,8 @@
 //! | `invoices` | drafts, numbers, credit notes, charges, dates |
 //! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
+//! | `flags` | one style of flags: a name means one thing in every command |
+//! | `terminal` | tables that fit a terminal, the pager, completions, man pages |
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `undo` | runs that are taken back, and what stands on them |
@@ -63,6 +65,7 @@ mod families;
 mod faults;
 mod findings;
 mod fixtures_night;
+mod flags;
 mod formats;
 #[cfg(target_os = "linux")]
 mod fuzz;
@@ -86,5 +89,7 @@ mod schema;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod trusted;
 mod undo;

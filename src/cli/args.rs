@@ -2,7 +2,9 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+pub mod init;
 pub mod invoice;
+pub mod rates;
 
 use super::cells::CellArgs;
 use crate::money::is_plain_decimal;
@@ -11,18 +13,27 @@ use clap::{Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
 
-/// Rates and bills the calls of a SIP trunk that supports call transfer (SIP REFER), and explains every cent.
+/// Rates and bills the calls of a SIP trunk that supports call transfer (SIP REFER), and explains
+/// every cent.
 ///
-/// A transferred call is two records: the parent, and the child to the transfer target. trunkrate finds the scenario of
-/// each transfer, bills the legs that the carrier publishes for it, and shows the log as the carrier's page does.
+/// A transferred call is two records: the parent, and the child to the transfer target. trunkrate
+/// finds the scenario of each transfer, bills the legs that the carrier publishes for it, and shows
+/// the log as the carrier's page does.
 ///
-/// Exit codes: 0 done; 1 failed, nothing booked; 2 usage; 3 more suspended than --max-suspended, nothing booked; 4 the
-/// ledger is in use by another run.
+/// `trunkrate init` makes a project and looks at your files, `trunkrate run` rates and books them,
+/// `trunkrate suspense` says what could not be billed, and why. A SID is the carrier's id of a call
+/// (CA…), an account (AC…) or a trunk (TK…).
+///
+/// Exit codes: 0 done; 1 failed, nothing booked; 2 usage; 3 more suspended than --max-suspended,
+/// nothing booked; 4 the ledger is in use by another run.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Args {
     #[command(flatten)]
     pub project: ProjectArgs,
+    /// Print long results at once, not page by page [env: TRUNKRATE_PAGER, PAGER] [default: less]
+    #[arg(long, global = true, help_heading = "Terminal")]
+    pub no_pager: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -40,13 +51,13 @@ pub struct ProjectArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Init(InitArgs),
+    Init(init::InitArgs),
     Run(RunArgs),
     Rerate(RerateArgs),
     Log(LogArgs),
     Invoice(invoice::InvoiceArgs),
     Suspense(SuspenseArgs),
-    Rates(RatesArgs),
+    Rates(rates::RatesArgs),
     Classify(ClassifyArgs),
     Export(ExportArgs),
     Verify(VerifyArgs),
@@ -57,6 +68,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// The published billing table, as Markdown
     Table,
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Threads beyond this gain nothing, and each takes its own stack and buffers.
@@ -78,91 +92,31 @@ impl Command {
             _ => None,
         }
     }
-}
 
-/// Make a project: trunkrate.toml and its folders; then look at one export and one deck.
-///
-/// With a project the other commands need no flags. On a terminal it asks for what no flag says. It shows the export column by
-/// column, as it would be read, what a run would do with it, and what the deck asks for a number; nothing is booked. In a
-/// folder that has a project it only looks.
-#[derive(Debug, clap::Args)]
-pub struct InitArgs {
-    /// Where [default: this folder]
-    #[arg(value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Call files: a folder, a file or a glob [default: calls]
-    #[arg(long, value_name = "PATH")]
-    pub calls: Option<PathBuf>,
-    /// A rate deck, or a folder with a folder per deck [default: rates]
-    #[arg(long, value_name = "DIR")]
-    pub rates: Option<PathBuf>,
-    /// The carrier's trunk list (JSON) [default: trunks.json, if there]
-    #[arg(long, value_name = "FILE")]
-    pub trunks: Option<PathBuf>,
-    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: accounts.csv, if there]
-    #[arg(long, value_name = "FILE")]
-    pub accounts: Option<PathBuf>,
-    /// Monthly charges [default: items.csv, if there]
-    #[arg(long, value_name = "FILE")]
-    pub items: Option<PathBuf>,
-    /// Where invoices are written [default: invoices]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// The zone of times that have no offset: Europe/Berlin
-    #[arg(long, value_name = "ZONE")]
-    pub timezone: Option<String>,
-    /// Who sells, as invoices say it
-    #[arg(long, value_name = "NAME")]
-    pub seller_name: Option<String>,
-    /// Its address; may be given several times, a line each
-    #[arg(long, value_name = "LINE")]
-    pub seller_address: Vec<String>,
-    #[arg(long, value_name = "CODE")]
-    pub seller_postcode: Option<String>,
-    #[arg(long, value_name = "CITY")]
-    pub seller_city: Option<String>,
-    /// Two letters of ISO 3166-1
-    #[arg(long, value_name = "CC")]
-    pub seller_country: Option<String>,
-    #[arg(long, value_name = "ID")]
-    pub seller_tax_id: Option<String>,
-    /// standard (with --tax-rate), zero, reverse-charge, exempt or outside-scope
-    #[arg(long, value_name = "CATEGORY")]
-    pub tax_category: Option<String>,
-    /// In per cent
-    #[arg(long, value_name = "RATE")]
-    pub tax_rate: Option<String>,
-    /// Write trunkrate.toml anew where there is one; the old one is kept beside it
-    #[arg(long)]
-    pub force: bool,
-}
-
-impl InitArgs {
-    /// Whether a flag says what the project is to be.
-    pub fn has_choices(&self) -> bool {
-        let paths =
-            [&self.calls, &self.rates, &self.trunks, &self.accounts, &self.items, &self.out];
-        let seller = [
-            &self.seller_name,
-            &self.seller_postcode,
-            &self.seller_city,
-            &self.seller_country,
-            &self.seller_tax_id,
-        ];
-        let terms = [&self.timezone, &self.tax_category, &self.tax_rate];
-        paths.iter().any(|path| path.is_some())
-            || seller.iter().chain(&terms).any(|text| text.is_some())
-            || !self.seller_address.is_empty()
+    /// True if it only reads: a long result may be shown page by page. (A command that writes holds
+    /// the ledger's lock.)
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Rerate(_) | Self::Log(_) | Self::Rates(_) | Self::Classify(_) => true,
+            Self::Runs(_) | Self::Plan(_) | Self::Table => true,
+            Self::Suspense(args) => {
+                matches!(args.command, None | Some(SuspenseCommand::Show(_)))
+            }
+            Self::Invoice(args) => args.only_reads(),
+            _ => false,
+        }
     }
 }
 
 /// Rate call files and book them in the ledger.
 ///
-/// Reads every call file, takes up what waits in suspense, and books each record once: the same calls again book
-/// nothing. Records that cannot be billed now wait in suspense, whole, and are tried again by every later run.
+/// Reads every call file, takes up what waits in suspense, and books each record once: the same
+/// calls again book nothing. Records that cannot be billed now wait in suspense, whole, and are
+/// tried again by every later run.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst [default: the project's `calls`]
+    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst [default:
+    /// the project's `calls`]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub cdrs: Vec<PathBuf>,
     #[command(flatten)]
@@ -173,8 +127,8 @@ pub struct RunArgs {
     /// The exports know no transfers: the column parent_call_sid may be absent
     #[arg(long)]
     pub no_transfers: bool,
-    /// Book nothing if more of the records that are read would be suspended than this: a number, or a share of them as 2%
-    /// (exit code 3). What waited before is not counted
+    /// Book nothing if more of the records that are read would be suspended than this: a number, or
+    /// a share of them as 2% (exit code 3). What waited before is not counted
     #[arg(long, value_name = "N", value_parser = MaxSuspended::parse)]
     pub max_suspended: Option<MaxSuspended>,
 }
@@ -230,20 +184,23 @@ pub struct RatingArgs {
     /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
     #[arg(long, value_name = "DIR")]
     pub rates: Option<PathBuf>,
-    /// The carrier's trunk list (JSON); without it every trunk allows transfers [default: the project's `trunks`]
+    /// The carrier's trunk list (JSON); without it every trunk allows transfers [default: the
+    /// project's `trunks`]
     #[arg(long, value_name = "FILE")]
     pub trunks: Option<PathBuf>,
-    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's `accounts`]
+    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's
+    /// `accounts`]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// Book although decks, trunks or accounts have changed since the last run; what has is kept with the run
+    /// Book although decks, trunks or accounts have changed since the last run; what has is kept
+    /// with the run
     #[arg(long)]
     pub accept_changes: bool,
-    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
-    /// [default: half of the machine's, at most 4GiB]
+    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the
+    /// ledger [default: half of the machine's, at most 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<Memory>,
-    /// How to print the summary
+    /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }
@@ -280,6 +237,8 @@ pub enum TableFormat {
     Csv,
     /// For scripts
     Json,
+    /// A JSON object per line
+    Jsonl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -294,40 +253,42 @@ pub enum ExportFormat {
 
 /// What one call costs and why, beside what was booked.
 ///
-/// From the ledger it uses the deck that the call was booked with, or another one with --rates. With --cdrs it rates
-/// straight from files, without a ledger.
+/// From the ledger it uses the deck that the call was booked with, or another one with --rates.
+/// With --cdrs it rates straight from files, without a ledger.
 #[derive(Debug, clap::Args)]
 pub struct RerateArgs {
-    /// The call
+    /// The call, by its SID
     #[arg(value_name = "CALL_SID")]
     pub call: String,
-    /// Another rate deck [default: the one it was booked with]
+    /// A rate deck, or a folder with a folder per deck [default: the one it was booked with]
     #[arg(long, value_name = "DIR")]
     pub rates: Option<PathBuf>,
-    /// Rate from these call files instead of the ledger
+    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst [default:
+    /// none, the ledger knows the call]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub cdrs: Vec<PathBuf>,
-    /// With --cdrs: they know no transfers, so that the column parent_call_sid may be absent
+    /// The exports know no transfers: the column parent_call_sid may be absent [with --cdrs]
     #[arg(long, requires = "cdrs")]
     pub no_transfers: bool,
-    /// The carrier's trunk list, with --cdrs
+    /// The carrier's trunk list (JSON); without it every trunk allows transfers [with --cdrs]
     #[arg(long, value_name = "FILE", requires = "cdrs")]
     pub trunks: Option<PathBuf>,
-    /// accounts.csv, with --cdrs or --rates
+    /// accounts.csv: account_sid,name,deck and what an invoice needs [with --cdrs or --rates]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// How to print the explanation
+    /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
 }
 
-/// The call log: each parent with its children under it, `from` and `to` as the carrier's page shows them.
+/// The call log: each parent with its children under it, `from` and `to` as the carrier's page
+/// shows them.
 #[derive(Debug, clap::Args)]
 pub struct LogArgs {
     /// The family of this call
     #[arg(long, value_name = "SID")]
     pub call: Option<String>,
-    /// The calls of this account
+    /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
     #[command(flatten)]
@@ -349,11 +310,11 @@ pub struct Times {
     pub to: Option<String>,
 }
 
-/// What waits, and why; and what to do about it.
+/// What waits in suspense (records that cannot be billed yet), why, and what to do about it.
 ///
-/// Without a subcommand it groups the waiting records by what would settle them, the most money first: estimates, which no
-/// bill contains. --all lists the records one by one. A record is named by its call's id or, if it has none, by its source:
-/// calls.csv:17.
+/// Without a subcommand it groups the waiting records by what would settle them, the most money
+/// first: estimates, which no bill contains. --all lists the records one by one. A record is named
+/// by its call's id or, if it has none, by its source: calls.csv:17.
 #[derive(Debug, clap::Args)]
 pub struct SuspenseArgs {
     #[command(subcommand)]
@@ -364,8 +325,8 @@ pub struct SuspenseArgs {
 
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct SuspenseList {
-    /// Only this reason; may be given several times
-    #[arg(long, value_name = "R")]
+    /// Only this reason, such as no-rate; may be given several times
+    #[arg(long, value_name = "REASON")]
     pub reason: Vec<String>,
     /// Only this account
     #[arg(long, value_name = "SID")]
@@ -374,7 +335,7 @@ pub struct SuspenseList {
     #[arg(long, value_name = "FILE")]
     pub source: Option<String>,
     /// Only what waits for more than so many days, up to the newest call that the ledger knows
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "N")]
     pub older_than: Option<i64>,
     #[command(flatten)]
     pub times: Times,
@@ -401,11 +362,13 @@ pub struct SuspenseList {
 pub enum SuspenseCommand {
     /// All that is known of one waiting call: its fields, and its versions side by side
     Show(ShowArgs),
-    /// Write a call's waiting records off. They are kept and counted, and a copy of them is a duplicate from now on
+    /// Write a call's waiting records off. They are kept and counted, and a copy of them is a
+    /// duplicate from now on
     Close(CloseArgs),
     /// Choose one of the versions of a conflicting call; the others are written off
     Resolve(ResolveArgs),
-    /// Try all that waits again, without new calls: after a deck, a trunk list or the configuration was mended
+    /// Try all that waits again, without new calls: after a deck, a trunk list or the configuration
+    /// was mended
     Retry(RatingArgs),
 }
 
@@ -431,7 +394,7 @@ pub struct CloseArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct ResolveArgs {
-    /// The call
+    /// The call, by its SID
     #[arg(value_name = "CALL_SID")]
     pub call: String,
     /// The version that is right, by its number in `suspense show`
@@ -454,8 +417,9 @@ pub struct RunsArgs {
 
 /// A run as one reads it in the morning: one HTML file.
 ///
-/// What went in and where every record ended, what waits and what to do about it, the amounts by day beside the four weeks
-/// before, the largest calls, and what is odd. The file needs nothing beside it, and runs nothing.
+/// What went in and where every record ended, what waits and what to do about it, the amounts by
+/// day beside the four weeks before, the largest calls, and what is odd. The file needs nothing
+/// beside it, and runs nothing.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// The run [default: the last one]
@@ -464,11 +428,11 @@ pub struct ReportArgs {
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// How to write it
+    /// How to print it
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub format: ReportFormat,
     /// Hide so many last digits of every telephone number
-    #[arg(long, value_name = "DIGITS", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub mask: usize,
 }
 
@@ -482,9 +446,10 @@ pub enum ReportFormat {
 
 /// Take a run back as if it had never been.
 ///
-/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are known to them, or
-/// suspense went on from it) are named, and nothing is done, unless --with-dependents takes them back too. What was
-/// undone is kept in the ledger's folder `undone`, and stays listed by `runs`.
+/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are
+/// known to them, or suspense went on from it) are named, and nothing is done, unless
+/// --with-dependents takes them back too. What was undone is kept in the ledger's folder `undone`,
+/// and stays listed by `runs`.
 #[derive(Debug, clap::Args)]
 pub struct UndoArgs {
     /// The run
@@ -512,42 +477,21 @@ pub enum LedgerCommand {
 
 /// Book a night that was rated and published by Spark (trunkrate_spark).
 ///
-/// Its records are rated again, with its own decks, trunks, accounts and configuration, after what this ledger has booked.
-/// If every leg, every row of the log and every count is what was published, a run is booked: the one that `run` would have
-/// booked. Else nothing is, and the first difference is named. A night that is imported already books nothing.
+/// Its records are rated again, with its own decks, trunks, accounts and configuration, after what
+/// this ledger has booked. If every leg, every row of the log and every count is what was
+/// published, a run is booked: the one that `run` would have booked. Else nothing is, and the first
+/// difference is named. A night that is imported already books nothing.
 #[derive(Debug, clap::Args)]
 pub struct ImportArgs {
     /// The published night: nights/000017-5f0c1234
-    #[arg(value_name = "NIGHT_DIR")]
+    #[arg(value_name = "DIR")]
     pub night: PathBuf,
-    /// Book although decks, trunks or accounts have changed since the last run; what has is kept with the run
+    /// Book although decks, trunks or accounts have changed since the last run; what has is kept
+    /// with the run
     #[arg(long)]
     pub accept_changes: bool,
-    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the ledger
-    /// [default: half of the machine's, at most 4GiB]
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub memory: Option<Memory>,
-    /// How to print the summary
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
-}
-
-/// What a night of so many calls takes, on one machine and on Spark.
-///
-/// Whether one machine does it, with how much memory, disk and time, and how many cores Spark would need. Arithmetic on what was measured: each figure is shown with its formula and where it was measured. Your machine is another
-/// one; `make bench` measures it.
-#[derive(Debug, clap::Args)]
-pub struct PlanArgs {
-    /// Calls of a night
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub calls_per_night: u64,
-    /// Whole hours within which a night must be booked, at most 24
-    #[arg(long, value_name = "H", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=24))]
-    pub hours: u64,
-    /// Cores of the machine [default: those of this one]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub cores: Option<u64>,
-    /// Memory of the machine [default: that of this one]
+    /// How much memory the calls may take (512MiB, 2GiB); what is more waits on disk beside the
+    /// ledger [default: half of the machine's, at most 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<Memory>,
     /// Reckon by these figures, as `make bench` writes them [default: those of the published benchmark]
@@ -558,39 +502,28 @@ pub struct PlanArgs {
     pub format: TextFormat,
 }
 
-/// Check a rate deck, or ask it for a number.
+/// What a night of so many calls takes, on one machine and on Spark.
+///
+/// Whether one machine does it, with how much memory, disk and time, and how many cores Spark would
+/// need. Arithmetic on what was measured: each figure is shown with its formula and where it was
+/// measured. Your machine is another one; `make bench` measures it.
 #[derive(Debug, clap::Args)]
-pub struct RatesArgs {
-    #[command(subcommand)]
-    pub command: RatesCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RatesCommand {
-    /// Load every deck of a folder, and say what is wrong
-    Check {
-        /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
-        dir: Option<PathBuf>,
-    },
-    /// Which row prices a number; which rows lost, and why
-    Lookup(LookupArgs),
-}
-
-#[derive(Debug, clap::Args)]
-#[command(override_usage = "trunkrate rates lookup [OPTIONS] [DIR] <NUMBER>")]
-pub struct LookupArgs {
-    /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]; then the rated number, with +; or 911
-    #[arg(value_name = "DIR> <NUMBER", required = true)]
-    pub what: Vec<String>,
-    /// The calling number [default: unknown]
-    #[arg(long, value_name = "NUMBER")]
-    pub from: Option<String>,
-    /// termination or origination
-    #[arg(long, value_name = "S", default_value = "termination")]
-    pub service: String,
-    /// When the call starts [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+pub struct PlanArgs {
+    /// Calls of a night
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub calls_per_night: u64,
+    /// Whole hours within which a night must be booked, at most 24
+    #[arg(
+        long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u64).range(1..=24),
+    )]
+    pub hours: u64,
+    /// Cores of the machine [default: those of this one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub cores: Option<u64>,
+    /// Memory of the machine [default: that of this one]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<Memory>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
@@ -610,7 +543,9 @@ pub struct ClassifyArgs {
     pub format: TextFormat,
 }
 
-/// Legs, calls, suspense or ignored calls, for other programs. Legs are sorted by start_time, call_sid and leg.
+/// Legs, calls, suspense or ignored calls, for other programs.
+///
+/// Legs are sorted by start_time, call_sid and leg.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     /// What to export
@@ -618,12 +553,12 @@ pub struct ExportArgs {
     pub what: ExportWhat,
     #[command(flatten)]
     pub times: Times,
-    /// How
+    /// How to print it
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub format: ExportFormat,
     #[command(flatten)]
     pub cells: CellArgs,
-    /// Where to [default: stdout]
+    /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -642,16 +577,39 @@ pub enum ExportWhat {
 
 /// Prove the conservation laws over the whole ledger, from the stored files alone.
 ///
-/// The chain of runs, the hash of every file, the balance of records and seconds, every leg recomputed by a second rater
-/// from its call and the archived deck, every id once, and every bit of the catalog. The first thing that is wrong is
-/// named, with its place.
+/// The chain of runs, the hash of every file, the balance of records and seconds, every leg
+/// recomputed by a second rater from its call and the archived deck, every id once, and every bit
+/// of the catalog. The first thing that is wrong is named, with its place.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// A quick look: the chain, the balances and the catalog, but files and legs of about so many calls only
+    /// A quick look: the chain, the balances and the catalog, but files and legs of about so many
+    /// calls only
     #[arg(long, value_name = "N")]
     pub sample: Option<u64>,
-    /// A head that was noted earlier, as `run`, `issue`, `undo`, `runs` and `verify` print it: proves that all the ledger held
-    /// then is in it now
+    /// A head that was noted earlier, as `run`, `issue`, `undo`, `runs` and `verify` print it:
+    /// proves that all the ledger held then is in it now
     #[arg(long, value_name = "HEAD", allow_hyphen_values = true)]
     pub since: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// A script that completes commands and flags in a shell, to stdout.
+///
+/// bash: trunkrate completions bash > ~/.local/share/bash-completion/completions/trunkrate; zsh: to
+/// a file `_trunkrate` in a folder of $fpath; fish: to ~/.config/fish/completions/trunkrate.fish.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Write a man page of each command, for packages: `man -l DIR/trunkrate-run.1` shows one.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// Where to write them
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }

@@ -6,8 +6,8 @@ use std::io::Write;
 /// Which texts a CSV has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
 pub struct CellArgs {
-    /// CSV for programs: each text as it is; without it a cell that a spreadsheet would run as a formula gets a leading `'`,
-    /// and control characters are shown, not obeyed
+    /// CSV for programs: each text as it is; without it a cell that a spreadsheet would run as a
+    /// formula gets a leading `'`, and control characters are shown, not obeyed
     #[arg(long)]
     pub raw: bool,
 }

@@ -28,7 +28,9 @@ pub fn run(args: &ClassifyArgs) -> Result<(), CliError> {
         TextFormat::Json => {
             let list: Vec<_> = found
                 .iter()
-                .map(|[value, kind, target, why]| json!({"refer_to": value, "kind": kind, "target": target, "why": why}))
+                .map(|[value, kind, target, why]| {
+                    json!({"refer_to": value, "kind": kind, "target": target, "why": why})
+                })
                 .collect();
             format!("{}\n", serde_json::to_string_pretty(&list)?)
         }
@@ -55,16 +57,16 @@ fn found(value: &str, domain: TerminationDomain<'_>) -> [String; 4] {
     let asked = Asked::parse(value);
     let how = match &asked {
         Asked::Number(number) if Policy::default().withheld_numbers.has(*number) => {
-            "a number, bare or as a tel: URI; as a caller the carrier writes it for one that is \
-             withheld"
+            "a number, bare or as a tel: URI; \
+             as a caller the carrier writes it for one that is withheld"
                 .to_owned()
         }
         Asked::Number(_) | Asked::Emergency(_) => "a number, bare or as a tel: URI".to_owned(),
         Asked::Sip { .. } => match domain {
             TerminationDomain::Trunk(domain) => format!("{domain}, the trunk's termination domain"),
-            TerminationDomain::AnyOfCarrier | TerminationDomain::None => "a termination domain of \
-                the carrier"
-                .to_owned(),
+            TerminationDomain::AnyOfCarrier | TerminationDomain::None => {
+                "a termination domain of the carrier".to_owned()
+            }
         },
         Asked::Invalid(_) => String::new(),
     };

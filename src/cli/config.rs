@@ -118,8 +118,8 @@ pub fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
     if !is_prefix(&number_prefix) {
         let found = format!("invoice.number_prefix is `{number_prefix}`");
         return Err(wrong(format!(
-            "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, the first a letter \
-             or digit"
+            "{found}; expected at most 20 letters, digits, `-`, `_` and `.`, \
+             the first a letter or digit"
         )));
     }
     if !seller.country.is_empty() && !is_country(&seller.country) {
@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn what_is_set_is_set_and_what_is_unknown_is_refused() {
         let path = Path::new("trunkrate.toml");
-        let text = "[money]\nleg_decimals = 4\n[seller]\nname = \"A\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"";
+        let text = "[money]\nleg_decimals = 4\n[seller]\nname = \"A\"\n[invoice]\n\
+                    tax_category = \"standard\"\ntax_rate = \"19\"";
         let terms = parse_terms(path, text).unwrap();
         assert_eq!(
             (terms.seller.party.name.as_str(), terms.number_prefix.as_str(), terms.due_days),

@@ -109,18 +109,22 @@ impl From<IssueError> for CliError {
             IssueError::Ledger(error) => error.into(),
             IssueError::File(error) => error.into(),
             IssueError::BeforeCredit { ref credited_on, .. } => {
-                let hint = format!("date it {credited_on} or later: an invoice bills again only \
-                                    what was credited before it");
+                let hint = format!(
+                    "date it {credited_on} or later: an invoice bills again only what was \
+                     credited before it"
+                );
                 Self::failed(error.to_string()).hint(hint)
             }
             IssueError::Series(_) => Self::failed(error.to_string()).hint(
-                "give that date or a later one; where it was a mistake, another [seller] id with an invoice.number_prefix of its \
-                 own begins another series",
+                "give that date or a later one; where it was a mistake, \
+                 another [seller] id with an invoice.number_prefix of its own \
+                 begins another series",
             ),
-            IssueError::Taken { .. } => Self::failed(error.to_string()).hint("give this seller \
-                another invoice.number_prefix"),
-            IssueError::Unknown(_) => Self::failed(error.to_string()).hint("`trunkrate invoice \
-                list` lists them"),
+            IssueError::Taken { .. } => Self::failed(error.to_string())
+                .hint("give this seller another invoice.number_prefix"),
+            IssueError::Unknown(_) => {
+                Self::failed(error.to_string()).hint("`trunkrate invoice list` lists them")
+            }
             IssueError::Build { .. }
             | IssueError::IsCredit { .. }
             | IssueError::Credited { .. }
@@ -132,10 +136,8 @@ impl From<IssueError> for CliError {
                 "it is the tax of accounts that say none: standard (with tax_rate), zero, \
                  reverse-charge, exempt or outside-scope",
             ),
-            IssueError::Account(_) => {
-                Self::failed(error.to_string()).hint("an account is named by its id, as the calls \
-                                                      have it")
-            }
+            IssueError::Account(_) => Self::failed(error.to_string())
+                .hint("an account is named by its id, as the calls have it"),
             IssueError::Earlier { ref month, .. } => {
                 let hint = format!("issue it first: `trunkrate invoice issue --period {month}`");
                 Self::failed(error.to_string()).hint(hint)

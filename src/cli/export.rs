@@ -3,6 +3,7 @@
 use super::args::{ExportArgs, ExportFormat, ExportWhat};
 use super::cells::{CellArgs, Cells};
 use super::error::CliError;
+use super::json;
 use super::output::Whole;
 use super::project::Project;
 use super::run::times;
@@ -133,8 +134,8 @@ pub fn zone_of(history: &History) -> Option<Zone> {
     Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
 }
 
-/// True if a suspended record's start time is in the range; one that cannot be read is in none. Times without an offset are of
-/// the zone.
+/// True if a suspended record's start time is in the range; one that cannot be read is in none.
+/// Times without an offset are of the zone.
 pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>, zone: Option<&Zone>) -> bool {
     let Some(text) = RecordText::kept(&row.record, &row.header) else { return false };
     let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), zone));
@@ -175,8 +176,7 @@ fn write_frames(
             for row in 0..frame.height() {
                 let object: serde_json::Map<_, _> =
                     columns.iter().map(|(name, column)| (name.clone(), column.json(row))).collect();
-                serde_json::to_writer(&mut *out, &object)?;
-                out.write_all(b"\n")?;
+                out.write_all(json::line(&object)?.as_bytes())?;
             }
             Ok(())
         })?,

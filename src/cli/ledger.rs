@@ -38,8 +38,8 @@ fn import(args: &ImportArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
     if night.holds(ledger.folder()) {
         return Err(CliError::usage(
-            "the ledger would stand in the published night, which never changes: name another \
-             --ledger",
+            "the ledger would stand in the published night, which never changes: \
+             name another --ledger",
         ));
     }
     let (lock, mut history) = open_to_write(&ledger)?;

@@ -4,6 +4,7 @@ use super::args::{LogArgs, TableFormat};
 use super::cells::Cells;
 use super::error::CliError;
 use super::export::{Printed, printed};
+use super::json;
 use super::project::Project;
 use super::run::times;
 use super::term;
@@ -45,9 +46,8 @@ pub fn run(args: &LogArgs, project: &Project) -> Result<(), CliError> {
             }
             cells.finish()?;
         }
-        TableFormat::Json => {
-            let list: Vec<Value> = families.iter().map(as_json).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        TableFormat::Json | TableFormat::Jsonl => {
+            json::print_list(args.format, &families.iter().map(as_json).collect::<Vec<_>>())?;
         }
     }
     Ok(())

@@ -7,13 +7,16 @@
 mod args;
 mod cells;
 mod classify;
+mod completions;
 mod config;
 mod error;
 mod export;
 mod init;
 mod invoice;
+mod json;
 mod ledger;
 mod log;
+mod names;
 mod output;
 mod plan;
 mod project;
@@ -51,6 +54,9 @@ pub fn main() -> ExitCode {
     }
     watch_signals();
     raise_open_files();
+    if args.command.only_reads() && !args.no_pager {
+        term::pager::hold();
+    }
     // Read only where it is needed: a broken project does not stop a command that needs none.
     let global = &args.project;
     let project = || Project::find(global);
@@ -71,8 +77,12 @@ pub fn main() -> ExitCode {
         Command::Ledger(args) => project().and_then(|project| ledger::run(args, &project)),
         Command::Plan(args) => plan::run(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
+        Command::Completions(args) => completions::completions(args, command()),
+        Command::Man(args) => completions::man(args, command()),
     };
-    result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
+    // Before an error, which is said below what was found until then.
+    let shown = term::pager::show().map_err(CliError::from);
+    result.and(shown).map_or_else(CliError::report, |()| ExitCode::SUCCESS)
 }
 
 /// Ends the command cleanly at SIGINT and SIGTERM. If no handler can be set, they end it as by
@@ -83,7 +93,9 @@ fn watch_signals() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
     let watch = move || {
-        let Some(signal) = signals.forever().next() else { return };
+        // Ctrl-C in a pager is the pager's.
+        let ends = |signal: &i32| *signal != SIGINT || !term::pager::is_open();
+        let Some(signal) = signals.forever().find(ends) else { return };
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
         let what = if interrupt::give_up() {
             ": what was published stands, and nothing else was booked"

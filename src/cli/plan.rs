@@ -128,7 +128,8 @@ fn as_json(figures: &Figures, asked: Asked, plan: &Plan) -> Value {
     let measured = &plan.measured;
     json!({
         "asked": {
-            "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores, "memory_bytes": asked.memory_bytes,
+            "calls_per_night": asked.calls, "hours": asked.hours, "cores": asked.cores,
+            "memory_bytes": asked.memory_bytes,
         },
         "measured": {
             "one_machine": {
@@ -136,11 +137,13 @@ fn as_json(figures: &Figures, asked: Asked, plan: &Plan) -> Value {
                 "peak_mib": measured.peak_mib, "how": measured.how, "source": measured.source,
             },
             "least_memory": {
-                "calls": least_memory.calls, "mib": least_memory.mib, "bytes_a_call": least_memory.bytes_a_call,
+                "calls": least_memory.calls, "mib": least_memory.mib,
+                "bytes_a_call": least_memory.bytes_a_call,
                 "source": least_memory.source,
             },
             "disk": {
-                "ledger_bytes_a_call": disk.ledger_bytes_a_call, "waiting_bytes_a_call": disk.waiting_bytes_a_call,
+                "ledger_bytes_a_call": disk.ledger_bytes_a_call,
+                "waiting_bytes_a_call": disk.waiting_bytes_a_call,
                 "source": disk.source,
             },
             "spark": {
@@ -149,9 +152,12 @@ fn as_json(figures: &Figures, asked: Asked, plan: &Plan) -> Value {
             },
         },
         "one_machine": {
-            "does_it": plan.too_much.is_empty(), "too_much": plan.too_much, "steps": steps(&plan.machine),
-            "cpu_ms": plan.cpu_ms.to_string(), "time_ms": plan.time_ms.to_string(), "memory_mib": plan.memory_mib.to_string(),
-            "ledger_bytes": plan.ledger_bytes.to_string(), "waiting_bytes": plan.waiting_bytes.to_string(),
+            "does_it": plan.too_much.is_empty(), "too_much": plan.too_much,
+            "steps": steps(&plan.machine),
+            "cpu_ms": plan.cpu_ms.to_string(), "time_ms": plan.time_ms.to_string(),
+            "memory_mib": plan.memory_mib.to_string(),
+            "ledger_bytes": plan.ledger_bytes.to_string(),
+            "waiting_bytes": plan.waiting_bytes.to_string(),
         },
         "spark": {
             "cores": plan.spark_cores.map(|cores| cores.to_string()),

@@ -359,8 +359,8 @@ impl Project {
             format!("give it, or write `{key} = \"…\"` under [paths] in {}", self.file.display())
         } else {
             format!(
-                "give it, or make a project with `trunkrate init`: `{key}` in its {FILE_NAME} \
-                 stands for the flag"
+                "give it, or make a project with `trunkrate init`: \
+                 `{key}` in its {FILE_NAME} stands for the flag"
             )
         };
         CliError::usage(format!("{flag} is missing")).hint(hint)

@@ -1,7 +1,10 @@
 //! `rates check` and `rates lookup`.
 
-use super::args::{LookupArgs, RatesArgs, RatesCommand, TextFormat};
+use super::args::rates::{CheckArgs, LookupArgs, RatesArgs, RatesCommand};
+use super::args::{TableFormat, TextFormat};
+use super::cells::Cells;
 use super::error::CliError;
+use super::json;
 use super::project::Project;
 use super::term::{self, grouped};
 use crate::deck::{Considered, Deck, Lost, Rated};
@@ -9,43 +12,55 @@ use crate::inputs::decks;
 use crate::party::{Emergency, Number};
 use crate::scenario::Direction;
 use crate::time;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::SystemTime;
 
 /// Runs the subcommand.
 pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
-        RatesCommand::Check { dir } => check(&project.rates(dir.as_deref())?),
+        RatesCommand::Check(args) => check(args, &project.rates(args.dir.as_deref())?),
         RatesCommand::Lookup(args) => lookup(args, project),
     }
 }
 
-fn check(dir: &std::path::Path) -> Result<(), CliError> {
+/// The columns of `rates check`.
+const CHECKED: [&str; 7] =
+    ["folder", "name", "currency", "files", "rows", "termination_prefixes", "origination_prefixes"];
+
+fn check(args: &CheckArgs, dir: &Path) -> Result<(), CliError> {
     let decks = decks::load(dir)?;
     decks.notes(dir).for_each(|note| term::report("note", &note));
     let rows = decks.decks.iter().zip(&decks.folders).map(|(deck, folder)| {
-        vec![
-            folder.clone(),
-            deck.name.clone(),
-            deck.currency.clone(),
-            deck.files.len().to_string(),
-            grouped(deck.rates.len() as u64),
-            grouped(deck.prefix_count(Direction::Termination) as u64),
-            grouped(deck.prefix_count(Direction::Origination) as u64),
-        ]
+        let prefixes = [Direction::Termination, Direction::Origination];
+        let [termination, origination] = prefixes.map(|side| deck.prefix_count(side) as u64);
+        let counts = [deck.files.len() as u64, deck.rates.len() as u64, termination, origination];
+        ([folder, &deck.name, &deck.currency].map(String::clone), counts)
     });
-    let header = [
-        "folder",
-        "name",
-        "currency",
-        "files",
-        "rows",
-        "termination prefixes",
-        "origination prefixes",
-    ];
-    term::print(&term::table(&header, &header[3..], rows))?;
-    term::print("good: every row is understood, and no call has two answers\n")?;
+    match args.format {
+        TableFormat::Table => {
+            let header = CHECKED.map(|name| name.replace('_', " "));
+            let header = header.each_ref().map(String::as_str);
+            let rows = rows.map(|(names, counts)| [&names[..], &counts.map(grouped)].concat());
+            let table = term::Table::new(&header, &header[3..], rows).expendable(&["name"]);
+            term::print(&table.to_string())?;
+            term::print("good: every row is understood, and no call has two answers\n")?;
+        }
+        TableFormat::Csv => {
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, CHECKED)?;
+            for (names, counts) in rows {
+                cells.row(names.into_iter().chain(counts.map(|count| count.to_string())))?;
+            }
+            cells.finish()?;
+        }
+        TableFormat::Json | TableFormat::Jsonl => {
+            let object = |(names, counts): ([String; 3], [u64; 4])| -> Map<String, Value> {
+                let values = names.map(Value::from).into_iter().chain(counts.map(Value::from));
+                CHECKED.iter().map(|name| (*name).to_owned()).zip(values).collect()
+            };
+            json::print_list(args.format, &rows.map(object).collect::<Vec<_>>())?;
+        }
+    }
     Ok(())
 }
 
@@ -67,15 +82,13 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
             return Err(CliError::usage(format!("{asked}: expected + and 7 to 15 digits, or 911")));
         }
     };
-    let origin = match &args.from {
+    let origin = match &args.a {
         None => None,
         Some(text) => Some(number(text).ok_or_else(|| {
-            CliError::usage(format!("--from {text}: expected + and 7 to 15 digits"))
+            CliError::usage(format!("--a {text}: expected + and 7 to 15 digits"))
         })?),
     };
-    let service = Direction::from_service(&args.service).ok_or_else(|| {
-        CliError::usage(format!("--service {}: expected termination or origination", args.service))
-    })?;
+    let service = Direction::from_service(&args.service).expect("clap takes no other word");
     let at = match &args.at {
         Some(text) => time::parse_date_or_instant(text).ok_or_else(|| {
             CliError::usage(format!("--at {text}: expected a date or an instant with an offset"))
@@ -88,7 +101,7 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         TextFormat::Json => {
             let list: Vec<_> =
                 found.iter().map(|(deck, rows)| as_json(deck, rows, rated, origin)).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+            json::print(&list)?;
         }
         TextFormat::Text => {
             for (deck, rows) in &found {
@@ -167,19 +180,27 @@ fn as_json(
     rated: Rated,
     origin: Option<Number>,
 ) -> serde_json::Value {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let rate = deck.rate(row.hit);
-            let (destination, from) = row.hit.prefixes(rated, origin);
-            json!({
-                "wins": row.lost.is_none(), "why": why(row), "destination_prefix": destination, "origin_prefix": from,
-                "price_per_minute": rate.price.to_string(), "connection_fee": rate.fee.to_string(), "currency": deck.currency,
-                "initial_increment": rate.increments.initial, "increment": rate.increments.increment, "minimum": rate.increments.minimum,
-                "deck_file": deck.files[rate.file as usize], "deck_line": rate.line, "description": &*rate.description,
-                "iso": &*rate.iso, "country": &*rate.country,
-            })
+    let object = |row: &Considered| {
+        let rate = deck.rate(row.hit);
+        let (destination, from) = row.hit.prefixes(rated, origin);
+        json!({
+            "wins": row.lost.is_none(),
+            "why": why(row),
+            "destination_prefix": destination,
+            "origin_prefix": from,
+            "price_per_minute": rate.price.to_string(),
+            "connection_fee": rate.fee.to_string(),
+            "currency": deck.currency,
+            "initial_increment": rate.increments.initial,
+            "increment": rate.increments.increment,
+            "minimum": rate.increments.minimum,
+            "deck_file": deck.files[rate.file as usize],
+            "deck_line": rate.line,
+            "description": &*rate.description,
+            "iso": &*rate.iso,
+            "country": &*rate.country,
         })
-        .collect();
+    };
+    let rows: Vec<Value> = rows.iter().map(object).collect();
     json!({"deck": deck.name, "rated_number": rated.to_string(), "rows": rows})
 }

@@ -3,6 +3,7 @@
 use super::args::{RunsArgs, TableFormat, UndoArgs};
 use super::cells::{CellArgs, Cells};
 use super::error::CliError;
+use super::json;
 use super::project::Project;
 use super::run::{head, open_to_write, print_what_is_done};
 use super::term::{self, grouped};
@@ -19,10 +20,9 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
     match args.format {
         TableFormat::Table => term::print(&(as_table(&history) + &head(&history)))?,
         TableFormat::Csv => as_csv(&history, args.cells)?,
-        TableFormat::Json => {
-            let list: Vec<Value> =
-                rows(&history).map(|(manifest, undone)| as_json(manifest, undone)).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        TableFormat::Json | TableFormat::Jsonl => {
+            let list = rows(&history).map(|(manifest, undone)| as_json(manifest, undone));
+            json::print_list(args.format, &list.collect::<Vec<_>>())?;
         }
     }
     Ok(())

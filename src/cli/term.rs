@@ -1,36 +1,64 @@
 //! The terminal: tables, and colours and the progress bar where a person looks.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`style`] | what stdout is, colours, grouped numbers |
+//! | [`table`](mod@table) | tables that fit the terminal, with sums |
+//! | [`pager`] | long results page by page |
 
-use crate::text::visible;
+pub mod pager;
+mod style;
+mod table;
+
+use crate::text::{escaped, visible};
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use style::colours;
+pub use style::{grouped, heading};
+use table::ISOLATE;
+pub use table::{Table, labelled};
 
-/// True if a stream gets colour: it is a terminal, and `NO_COLOR` is unset or empty.
-fn colours(terminal: bool) -> bool {
-    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Prints to stdout.
+/// Prints to stdout; a command that only reads, to the pager.
 pub fn print(text: &str) -> std::io::Result<()> {
+    let text = harmless(text, std::io::stdout().is_terminal());
+    if pager::takes(&text) {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
-    out.write_all(without_controls(text).as_bytes())?;
+    out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// The text with the characters that a terminal obeys and JSON does not escape, as JSON writes them: `\u009b`.
-fn without_controls(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(is_obeyed) {
-        return Cow::Borrowed(text);
+/// The text with the characters that a terminal obeys and JSON does not escape, as JSON writes
+/// them: `\u009b`. On a terminal a cell of a table may be isolated: a pair on one line turns
+/// nothing outside of it.
+fn harmless(text: &str, terminal: bool) -> Cow<'_, str> {
+    let [start, end] = ISOLATE;
+    if !terminal || !text.contains(start) {
+        return escaped(text);
     }
-    let shown =
-        |c: char| if is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    Cow::Owned(text.chars().map(shown).collect())
+    let line = |line: &str| -> String {
+        let pieces: Vec<&str> = line.split(ISOLATE).collect();
+        let marks = line.matches(ISOLATE).flat_map(str::chars);
+        let in_pairs = marks.zip([start, end].into_iter().cycle()).all(|(mark, due)| mark == due);
+        if !in_pairs || pieces.len().is_multiple_of(2) {
+            return escaped(line).into_owned();
+        }
+        let mut out = String::with_capacity(line.len());
+        for (at, piece) in pieces.into_iter().enumerate() {
+            if at > 0 {
+                out.push(if at % 2 == 1 { start } else { end });
+            }
+            out += &escaped(piece);
+        }
+        out
+    };
+    Cow::Owned(text.split_inclusive('\n').map(line).collect())
 }
 
 /// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`.
@@ -49,61 +77,13 @@ pub fn report(label: &str, message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
 }
 
-/// A heading on stdout. Its words may come from outside, such as the name of a deck, and are
-/// escaped.
-pub fn heading(text: &str) -> String {
-    let text = visible(text);
-    let style =
-        if colours(std::io::stdout().is_terminal()) { Style::new().bold() } else { Style::new() };
-    format!("{style}{text}{style:#}")
-}
-
-/// The longest rule under a header, however wide the last column is.
-const WIDEST_RULE: usize = 140;
-
-/// A table as text; the columns named in `right` are aligned to the right.
+/// A table as text; the columns named in `right` are aligned to the right. [`Table`] says more.
 pub fn table(
     header: &[&str],
     right: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| visible(cell).into_owned()).collect::<Vec<_>>());
-    }
-    for (at, _) in header.iter().enumerate().filter(|(_, name)| right.contains(name)) {
-        if let Some(column) = table.column_mut(at) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let text = table.to_string();
-    let mut lines = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
-    let head = lines.next().unwrap_or_default();
-    let rule = "─".repeat(
-        text.lines()
-            .map(|line| line.trim_end().chars().count())
-            .max()
-            .unwrap_or_default()
-            .saturating_sub(1)
-            .min(WIDEST_RULE),
-    );
-    let body: Vec<&str> = lines.collect();
-    format!("{}\n{rule}\n{}\n", heading(head), body.join("\n"))
-}
-
-/// Groups thousands: `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    Table::new(header, right, rows).to_string()
 }
 
 /// A progress bar on stderr over bytes read or things done; nothing if stderr is no terminal, or

@@ -1,11 +1,14 @@
 //! `verify`: proves the ledger from its stored files alone.
 
-use super::args::VerifyArgs;
+use super::args::{TextFormat, VerifyArgs};
 use super::error::CliError;
+use super::json;
 use super::project::Project;
 use super::term::{self, grouped};
 use crate::ledger::verify::{self, Proof};
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Proves every run, and the ledger as a whole. Ends at the first violation.
 pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
@@ -14,8 +17,33 @@ pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     for note in &proof.notes {
         term::report("note", note);
     }
-    term::print(&format!("{}head {}\n", as_text(&proof, args.sample.is_some()), proof.head))?;
-    Ok(())
+    match args.format {
+        TextFormat::Text => {
+            let text = as_text(&proof, args.sample.is_some());
+            Ok(term::print(&format!("{text}head {}\n", proof.head))?)
+        }
+        TextFormat::Json => json::print(&as_json(&proof, args.sample.is_some())),
+    }
+}
+
+fn as_json(proof: &Proof, sampled: bool) -> Value {
+    let amount = |units: &i128| decimal_text(*units, AMOUNT_DECIMALS, 5);
+    let amounts: BTreeMap<&String, String> =
+        proof.amount.iter().map(|(currency, units)| (currency, amount(units))).collect();
+    json!({
+        "good": true,
+        "sampled": sampled,
+        "runs": proof.runs,
+        "undone": proof.undone,
+        "calls": proof.all_calls,
+        "calls_recomputed": proof.calls,
+        "legs_recomputed": proof.legs,
+        "amount": amounts,
+        "waiting": proof.waiting,
+        "documents": proof.documents,
+        "notes": proof.notes,
+        "head": proof.head,
+    })
 }
 
 fn as_text(proof: &Proof, sampled: bool) -> String {
@@ -50,7 +78,7 @@ fn as_text(proof: &Proof, sampled: bool) -> String {
         .collect();
     let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
     format!(
-        "good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting{documents}; every law \
-         holds\n"
+        "good: {runs}, {calls} calls, {legs} legs{sums}, {waiting} waiting{documents}; \
+         every law holds\n"
     )
 }

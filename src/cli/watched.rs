@@ -94,8 +94,8 @@ fn ended(templates: &Path, status: ExitStatus) -> Result<Option<ExitCode>, CliEr
 
 fn failed(templates: &Path, problem: &str) -> CliError {
     CliError::failed(format!("{}: these templates {problem}", templates.display())).hint(
-        "nothing is issued that is not in `trunkrate invoice list`; draw without \
-               --templates, or mend them",
+        "nothing is issued that is not in `trunkrate invoice list`; \
+         draw without --templates, or mend them",
     )
 }
 

@@ -11,12 +11,15 @@
 //! └── days: [DaySpend]                usage by UTC day, for charts
 //! ```
 //!
-//! Every format prints these values and computes no other: a total is the same decimal wherever it stands.
+//! Every format prints these values and computes no other: a total is the same decimal wherever it
+//! stands.
 //!
-//! **Invariant** ([`Document::check`]): sum of lines = sum of groups = `totals.sum`; `sum + rounding = net`;
-//! `net + tax = total`. A credit note's amounts are positive, too: they are what is credited.
+//! **Invariant** ([`Document::check`]): sum of lines = sum of groups = `totals.sum`; `sum +
+//! rounding = net`; `net + tax = total`. A credit note's amounts are positive, too: they are what
+//! is credited.
 //!
-//! Next: [`build`], which makes one; `crate::invoicing::drafts`, which keeps it; `crate::render`, which draws it.
+//! Next: [`build`], which makes one; `crate::invoicing::drafts`, which keeps it; `crate::render`,
+//! which draws it.
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
@@ -76,8 +79,8 @@ impl JsonSchema for Exact {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^-?[0-9]+(\\.[0-9]+)?$",
-            "description": "An exact decimal as text; never a JSON number, which readers may \
-                            round.",
+            "description": "An exact decimal as text; \
+                            never a JSON number, which readers may round.",
         })
     }
 }
@@ -221,7 +224,8 @@ pub struct Buyer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsageLine {
-    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the document's own period.
+    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the document's own
+    /// period.
     pub late: Option<String>,
     /// The scenario's id.
     pub scenario: String,

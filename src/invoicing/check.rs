@@ -500,8 +500,8 @@ fn items_gone(question: &Question<'_>) -> Option<Against> {
         "items",
         false,
         words,
-        "name it with --items, or as `items` under [paths] in trunkrate.toml; or nothing, if \
-         there are no charges",
+        "name it with --items, or as `items` under [paths] in trunkrate.toml; \
+         or nothing, if there are no charges",
     ))
 }
 
@@ -517,23 +517,28 @@ pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against
         let ItemsChanged { account, currency, number, billed, listed } = changed;
         let words = if listed == 0 {
             format!(
-                "{account} has no charge for {} in {currency} any more, and {number} bills {}: what the list has in another \
-                 currency is not billed",
+                "{account} has no charge for {} in {currency} any more, and {number} bills {}: \
+                 what the list has in another currency is not billed",
                 wanted.month,
                 charges(billed)
             )
         } else {
             format!(
-                "{account} has {} for {} in {currency}, and {number} bills {}, or others: what \
-                 the list has more is not billed",
+                "{account} has {} for {} in {currency}, and {number} bills {}, or others: \
+                 what the list has more is not billed",
                 charges(listed),
                 wanted.month,
                 charges(billed)
             )
         };
-        let what = format!("credit {number} with --rebill and issue again; or put the difference \
-                            into the next month");
-        about_account(&account, Against::new(format!("items-changed:{account}:{currency}"), false, words, what))
+        let what = format!(
+            "credit {number} with --rebill and issue again; \
+             or put the difference into the next month"
+        );
+        about_account(
+            &account,
+            Against::new(format!("items-changed:{account}:{currency}"), false, words, what),
+        )
     });
     let skipped = sources.items_skipped(wanted).into_iter().map(|(month, count)| {
         let words = format!(
@@ -557,8 +562,8 @@ fn late(seen: &Seen) -> impl Iterator<Item = Against> + '_ {
         let legs = if *legs == 1 { "1 leg".to_owned() } else { format!("{legs} legs") };
         let words = format!("{legs} of {month}, which is issued, came late: on the next invoice");
         let what = format!(
-            "nothing; or `trunkrate invoice issue --period {month} \
-                            --supplementary` bills them by themselves"
+            "nothing; or `trunkrate invoice issue --period {month} --supplementary` bills them by \
+             themselves"
         );
         Against::new(format!("late:{month}"), false, words, what)
     })

@@ -47,8 +47,8 @@ pub fn check_items(
     let nearest = meaning(sid, accounts.keys().chain(&known).map(String::as_str), &[]);
     let nearest = nearest.map_or_else(String::new, |id| format!("the nearest known id is {id}; "));
     let problem = format!(
-        "account_sid is `{sid}`: the accounts file does not list it, and the ledger has no call \
-         of it"
+        "account_sid is `{sid}`: the accounts file does not list it, \
+         and the ledger has no call of it"
     );
     let error =
         FileError::new(path, problem).hint(format!("{nearest}list the account if it is a new one"));

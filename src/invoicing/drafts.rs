@@ -104,7 +104,8 @@ const COLUMNS: Columns = Columns {
     decisive: &[],
     synonyms: ITEM_SYNONYMS,
     others: false,
-    expected: "expected account_sid,description,quantity,unit_price,currency,tax_category,tax_rate,from,to; the last four may be missing",
+    expected: "expected account_sid,description,quantity,unit_price,currency,\
+               tax_category,tax_rate,from,to; the last four may be missing",
 };
 
 /// Reads `items.csv`; also gives its text.
@@ -138,8 +139,8 @@ fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), Stri
             .filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000))
             .ok_or_else(|| {
                 format!(
-                    "{name} is `{found}`; expected a plain decimal with at most \
-                                    six decimals, such as 2.50"
+                    "{name} is `{found}`; expected a plain decimal with at most six decimals, \
+                     such as 2.50"
                 )
             })
     };
@@ -211,11 +212,9 @@ pub fn tax_of(category: &str, rate: &str, reason: &str, default: &Tax) -> Result
         return Err(format!("tax_rate is {rate} with tax_category {}; expected 0", found.as_str()));
     }
     if found == TaxCategory::Standard && rate.is_zero() {
-        return Err(
-            "tax_rate is 0 with tax_category standard; expected the category zero, exempt \
-                    or another"
-                .to_owned(),
-        );
+        return Err("tax_rate is 0 with tax_category standard; expected the category zero, \
+             exempt or another"
+            .to_owned());
     }
     let reason = match reason {
         "" if found == default.category => default.reason.clone(),
@@ -487,8 +486,8 @@ impl Sources<'_> {
 
     /// Earlier months for which the list has charges that no invoice bills, each with their number.
     ///
-    /// A charge is owed from its `from` on; without one, from the first invoice of its account.
-    /// Of an account without an invoice it is owed for months that were not issued as a whole. Nothing
+    /// A charge is owed from its `from` on; without one, from the first invoice of its account. Of
+    /// an account without an invoice it is owed for months that were not issued as a whole. Nothing
     /// is owed for months before the first issued month of the ledger.
     #[must_use]
     pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {

@@ -39,8 +39,8 @@ pub enum IssueError {
     },
     /// An invoice dated before the credit note that released its legs or charges.
     #[error(
-        "account {account}: the date {date} is before {credited_on}, the date of {note}, which let go what this invoice would \
-         bill in {currency}"
+        "account {account}: the date {date} is before {credited_on}, the date of {note}, \
+         which let go what this invoice would bill in {currency}"
     )]
     BeforeCredit {
         /// The account.

@@ -296,7 +296,7 @@ impl Decks<'_> {
                 Err(e) => {
                     changes.push(format!(
                         "deck `{name}`: as it was it cannot be read any more, \
-                                          and is not compared: {e}"
+                         and is not compared: {e}"
                     ));
                     continue;
                 }

@@ -400,12 +400,12 @@ impl Published {
         let own = env!("CARGO_PKG_VERSION");
         if kernel != own {
             return format!(
-                "it was rated by trunkrate {kernel}, this is {own}: have the same version on the \
-                 cluster and here"
+                "it was rated by trunkrate {kernel}, this is {own}: \
+                 have the same version on the cluster and here"
             );
         }
-        "it was changed after it was published, or something else rated it: publish it again from \
-         its calls"
+        "it was changed after it was published, or something else rated it: \
+         publish it again from its calls"
             .to_owned()
     }
 }

@@ -147,8 +147,8 @@ impl History {
                 let (previous, wanted) =
                     (m.previous.as_deref(), before.map(|before| before.run_id.as_str()));
                 let problem = format!(
-                    "it is run {} after {}; found {} before it: a run is missing, or a manifest \
-                     was changed",
+                    "it is run {} after {}; found {} before it: a run is missing, \
+                     or a manifest was changed",
                     m.sequence,
                     previous.unwrap_or("none"),
                     wanted.unwrap_or("none")

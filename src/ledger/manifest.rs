@@ -271,15 +271,15 @@ fn refuse_other_formats(path: &Path, found: &FormatOnly) -> Result<(), FileError
     let (format, version) = (found.ledger_format, &found.version);
     if format > LEDGER_FORMAT {
         let problem = format!(
-            "was written by trunkrate {version}: ledger format {format}, this version knows \
-             {LEDGER_FORMAT}"
+            "was written by trunkrate {version}: ledger format {format}, \
+             this version knows {LEDGER_FORMAT}"
         );
         return Err(FileError::new(path, problem).hint("use that version or a later one"));
     }
     if format < LEDGER_FORMAT {
         let problem = format!(
-            "has ledger format {format}, of before the first release; this version reads \
-             {LEDGER_FORMAT}"
+            "has ledger format {format}, of before the first release; \
+             this version reads {LEDGER_FORMAT}"
         );
         return Err(FileError::new(path, problem).hint("rate its call files into a new ledger"));
     }

@@ -59,8 +59,8 @@ impl Ledger {
             return Err(match error {
                 LedgerError::File(error) => error,
                 error => FileError::new(&self.folder.join(CATALOG), error.to_string()).hint(
-                    "it is only an index: move it away, and the next run makes it again \
-                           from the runs",
+                    "it is only an index: move it away, \
+                     and the next run makes it again from the runs",
                 ),
             });
         }

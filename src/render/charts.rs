@@ -181,8 +181,11 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
 #[must_use]
 pub fn figure(chart: &Chart) -> String {
     let mut html = format!(
-        r#"<figure class="chart {}"><figcaption>{}</figcaption>{}<details><summary>{} as a \
-                                   table</summary><table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
+        concat!(
+            r#"<figure class="chart {}"><figcaption>{}</figcaption>{}"#,
+            r#"<details><summary>{} as a table</summary>"#,
+            r#"<table class="plain"><caption class="sr">{}</caption><thead><tr>"#,
+        ),
         escaped(&chart.id),
         escaped(&chart.title),
         chart.svg,
@@ -299,7 +302,8 @@ mod tests {
         assert_eq!(chart.rows.len(), 4, "but a row");
         assert_eq!(
             chart.summary,
-            "EUR from 2026-11-01 to 2026-11-30; the highest is 10 on 2026-11-01. The table has 1 more days before or after."
+            "EUR from 2026-11-01 to 2026-11-30; the highest is 10 on 2026-11-01. \
+             The table has 1 more days before or after."
         );
     }
 

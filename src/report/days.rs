@@ -200,8 +200,8 @@ fn words(day: &Day, currency: &str, newest: Option<Micros>) -> String {
         Verdict::Open => {
             let newest = newest.map(time::text).unwrap_or_default();
             format!(
-                "{amount} so far, below half of the median of {days}, {median}; the newest call \
-                 known is of {newest}."
+                "{amount} so far, below half of the median of {days}, {median}; \
+                 the newest call known is of {newest}."
             )
         }
         Verdict::High => format!("{amount} is above double the median of {days}, {median}."),

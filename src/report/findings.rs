@@ -301,18 +301,23 @@ impl Findings {
     pub fn leg(&mut self, leg: &Leg<'_>, longer: Option<&str>) {
         self.short_prefix.of += 1;
         if let Some(longer) = longer {
-            self.short_prefix.found(leg.amount.units().into(), leg.start_time, leg.call_sid, || {
-                let price = leg.price_per_minute;
-                format!(
-                    "{} by the prefix {}, {price} {} per minute ({}); the deck {} has {longer}, \
-                     too",
-                    leg.rated_number,
-                    leg.destination_prefix,
-                    leg.currency,
-                    leg.description,
-                    leg.deck
-                )
-            });
+            self.short_prefix.found(
+                leg.amount.units().into(),
+                leg.start_time,
+                leg.call_sid,
+                || {
+                    let price = leg.price_per_minute;
+                    format!(
+                        "{} by the prefix {}, {price} {} per minute ({}); \
+                     the deck {} has {longer}, too",
+                        leg.rated_number,
+                        leg.destination_prefix,
+                        leg.currency,
+                        leg.description,
+                        leg.deck
+                    )
+                },
+            );
         }
         self.zero.of += 1;
         if leg.amount.units() == 0 && leg.billed_seconds > 0 {

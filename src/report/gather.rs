@@ -215,8 +215,8 @@ fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
     let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
     if found != expected || sums != stated {
         let problem = format!(
-            "the run has {found:?} billed calls, free calls and legs of {sums:?}; its manifest \
-             says {expected:?}, {stated:?}"
+            "the run has {found:?} billed calls, free calls and legs of {sums:?}; \
+             its manifest says {expected:?}, {stated:?}"
         );
         return Err(wrong(&run.folder.join(FILE_NAME), problem));
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Call, Difference, IN, Leg, OUT, Root, Tariff};
 
 const TOML: &str = "name = \"test\"\ncurrency = \"USD\"\n";
-const HEADER: &str = "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes,Service,\
-                      Initial Increment,Increment,Minimum,Connection Fee,Effective From,Effective To\n";
+const HEADER: &str = "ISO,Country,Description,Price / min,Origination Prefixes,\
+                      Destination Prefixes,Service,Initial Increment,Increment,Minimum,\
+                      Connection Fee,Effective From,Effective To\n";
 /// Line 2 prices calls to the US, line 3 calls of a trunk number there, line 4 emergency calls.
 const ROWS: &str =
     ",,Out,0.0100,,1,,,,,,,\n,,In,0.0034,,1,origination,,,,,,\n,,Help,0.75,,emergency,,,,,,,\n";
@@ -39,7 +40,8 @@ fn load(rows: &str, decimals: u32, rounding: &str) -> Result<Tariff, String> {
 #[rustfmt::skip]
 fn root(scenario: &'static str) -> Call<'static> {
     Call {
-        call_sid: "CA1", parent_call_sid: "", account_sid: "AC1", role: "parent", scenario, from: A, to: B,
+        call_sid: "CA1", parent_call_sid: "", account_sid: "AC1", role: "parent", scenario, from: A,
+        to: B,
         status: "completed", class: "rated", currency: "USD", start: START, duration: 61,
         amount: if scenario == OUT { 2_000_000 } else { 680_000 },
     }
@@ -79,8 +81,10 @@ fn leg<'a>(call: &Call<'a>, leg: i64, service: &'a str, parties: [&'a str; 4]) -
     let [leg_from, leg_to, rated_number, origin_number] = parties;
     let out = Leg {
         leg, service, leg_from, leg_to, rated_number, origin_number, scenario: call.scenario,
-        parent_call_sid: call.parent_call_sid, account_sid: "AC1", destination_prefix: "1", origin_prefix: "",
-        description: "Out", deck: "test", deck_file: "p.csv", currency: "USD", deck_line: 2, start: call.start,
+        parent_call_sid: call.parent_call_sid, account_sid: "AC1", destination_prefix: "1",
+        origin_prefix: "",
+        description: "Out", deck: "test", deck_file: "p.csv", currency: "USD", deck_line: 2,
+        start: call.start,
         duration: call.duration, billed: 120, price: 100_000_000, fee: 0, amount: 2_000_000,
     };
     match service {
@@ -293,15 +297,21 @@ fn each_column_of_a_leg_is_looked_at() {
     let good = leg(&call, 2, OUT, [B, C, C, B]);
     #[rustfmt::skip]
     let columns: [(&str, Falsify); 21] = [
-        ("service", |leg| leg.service = IN), ("leg_from", |leg| leg.leg_from = A), ("leg_to", |leg| leg.leg_to = B),
-        ("rated_number", |leg| leg.rated_number = B), ("origin_number", |leg| leg.origin_number = ""),
+        ("service", |leg| leg.service = IN), ("leg_from", |leg| leg.leg_from = A),
+        ("leg_to", |leg| leg.leg_to = B),
+        ("rated_number", |leg| leg.rated_number = B),
+        ("origin_number", |leg| leg.origin_number = ""),
         ("scenario", |leg| leg.scenario = IN), ("parent_call_sid", |leg| leg.parent_call_sid = ""),
-        ("account_sid", |leg| leg.account_sid = "AC2"), ("destination_prefix", |leg| leg.destination_prefix = "13"),
-        ("origin_prefix", |leg| leg.origin_prefix = "1"), ("description", |leg| leg.description = "In"),
+        ("account_sid", |leg| leg.account_sid = "AC2"),
+        ("destination_prefix", |leg| leg.destination_prefix = "13"),
+        ("origin_prefix", |leg| leg.origin_prefix = "1"),
+        ("description", |leg| leg.description = "In"),
         ("deck", |leg| leg.deck = "rates"), ("deck_file", |leg| leg.deck_file = "deck.toml"),
         ("currency", |leg| leg.currency = "EUR"), ("deck_line", |leg| leg.deck_line = 3),
-        ("start_time", |leg| leg.start = i64::MAX), ("duration_seconds", |leg| leg.duration = i64::MIN),
-        ("billed_seconds", |leg| leg.billed += 1), ("price_per_minute", |leg| leg.price = i128::MAX),
+        ("start_time", |leg| leg.start = i64::MAX),
+        ("duration_seconds", |leg| leg.duration = i64::MIN),
+        ("billed_seconds", |leg| leg.billed += 1),
+        ("price_per_minute", |leg| leg.price = i128::MAX),
         ("connection_fee", |leg| leg.fee = i128::MIN), ("amount", |leg| leg.amount += 1),
     ];
     assert_eq!(check(ROWS, &call, &[good, first]), Ok(()));
@@ -327,11 +337,14 @@ fn the_call_itself_is_looked_at() {
     #[rustfmt::skip]
     let cases = [
         ("amount", Call { amount: 2_000_001, ..good }), ("role", Call { role: "parent", ..good }),
-        ("scenario", Call { scenario: "termination-to-pstn", ..good }), ("from", Call { from: A, ..good }),
+        ("scenario", Call { scenario: "termination-to-pstn", ..good }),
+        ("from", Call { from: A, ..good }),
         ("to", Call { to: "tel:+13035550103", ..good }), ("scenario", Call { to: C, ..good }),
-        ("account_sid", Call { account_sid: "AC2", ..good }), ("status", Call { status: "ringing", ..good }),
+        ("account_sid", Call { account_sid: "AC2", ..good }),
+        ("status", Call { status: "ringing", ..good }),
         ("class", Call { status: "busy", ..good }), ("class", Call { duration: 0, ..good }),
-        ("class", Call { class: "free", ..good }), ("duration_seconds", Call { duration: i64::MIN, ..good }),
+        ("class", Call { class: "free", ..good }),
+        ("duration_seconds", Call { duration: i64::MIN, ..good }),
         ("currency", Call { currency: "", ..good }),
     ];
     let tariff = load(ROWS, 5, "half-up").expect("a tariff");

@@ -81,8 +81,8 @@ fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<Row> {
 const TIMES: Table<8> = [
     (
         mark::NO_OFFSET,
-        "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; or \
-         export times with an offset",
+        "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; \
+         or export times with an offset",
     ),
     (
         mark::TWICE,
@@ -90,15 +90,16 @@ const TIMES: Table<8> = [
     ),
     (
         mark::NEVER,
-        "export times with an offset or in UTC; or set `input.timezone` to another zone, if it is \
-         not the export's",
+        "export times with an offset or in UTC; or set `input.timezone` to another zone, \
+         if it is not the export's",
     ),
     (mark::NO_DAY, "ask for this part of the export again: the date is broken"),
     (mark::NO_TIME, "ask for this part of the export again: the time is broken"),
     (
         mark::FORM,
-        "export times as 2026-11-20T10:00:00Z; read are also 2026-11-20 10:00:00 +01:00, 2026-11-20 10:00 UTC and \
-         Fri, 20 Nov 2026 10:00:00 +0000; which number is the month is never guessed",
+        "export times as 2026-11-20T10:00:00Z; read are also 2026-11-20 10:00:00 +01:00, \
+         2026-11-20 10:00 UTC and Fri, 20 Nov 2026 10:00:00 +0000; \
+         which number is the month is never guessed",
     ),
     (
         mark::YEAR,
@@ -121,8 +122,8 @@ const DURATIONS: Table<6> = [
     ),
     (
         mark::NO_SECONDS,
-        "export seconds as a plain number, such as 65 or 65.5: no sign, no unit, no comma and no \
-         00:01:05",
+        "export seconds as a plain number, such as 65 or 65.5: no sign, no unit, \
+         no comma and no 00:01:05",
     ),
     (mark::MISSING, "ask the carrier for the record again"),
 ];
@@ -130,10 +131,13 @@ const DURATIONS: Table<6> = [
 const DIGITS_LOST: &str =
     "take the export as it was before a spreadsheet opened it: the last digits are lost";
 const AS_TEXT: &str = "export numbers as text, in the form +442079460110";
-const DIGITS_LOST_CALLER: &str = "take the export as it was before a spreadsheet opened it: the last digits are lost; or bill \
-    such calls by an unknown origin with `policy.mangled_caller = \"unknown\"`";
-const AS_TEXT_CALLER: &str = "export numbers as text, in the form +442079460110; or bill such calls by an unknown origin with \
-    `policy.mangled_caller = \"unknown\"`";
+const DIGITS_LOST_CALLER: &str = "take the export as it was before a spreadsheet opened it: \
+                                  the last digits are lost; \
+                                  or bill such calls by an unknown origin \
+                                  with `policy.mangled_caller = \"unknown\"`";
+const AS_TEXT_CALLER: &str = "export numbers as text, in the form +442079460110; \
+                              or bill such calls by an unknown origin \
+                              with `policy.mangled_caller = \"unknown\"`";
 
 const NUMBERS: Table<8> = [
     (mark::EXPONENT, DIGITS_LOST),
@@ -159,8 +163,8 @@ const CALLERS: Table<8> = [
 
 const VERSIONS: Table<1> = [(
     mark::BOOKED,
-    "compare it with the booked call by `trunkrate suspense show`; write it off with `suspense close`, or undo that run to \
-     choose again",
+    "compare it with the booked call by `trunkrate suspense show`; \
+     write it off with `suspense close`, or undo that run to choose again",
 )];
 
 #[cfg(test)]

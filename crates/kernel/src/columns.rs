@@ -99,8 +99,8 @@ impl MissingColumns {
         let rename = "name the columns as the carrier does (the README lists them)";
         if is_parent_alone {
             return format!(
-                "without it every transfer would be billed as a plain call: {rename}; if the \
-                 export knows no transfers, say so with --no-transfers"
+                "without it every transfer would be billed as a plain call: {rename}; \
+                 if the export knows no transfers, say so with --no-transfers"
             );
         }
         format!("{rename}, or export them too; nothing was booked")
@@ -163,7 +163,8 @@ mod tests {
         ];
         assert_eq!(
             check(names.into_iter(), false).unwrap_err().to_string(),
-            "it has no columns `parent_call_sid` (`Parent Call` resembles it), `start_time` (`Start Time (UTC)` resembles it), \
+            "it has no columns `parent_call_sid` (`Parent Call` resembles it), \
+             `start_time` (`Start Time (UTC)` resembles it), \
              `duration` (`Duration (seconds)` resembles it), `status`"
         );
     }

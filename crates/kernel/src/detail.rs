@@ -207,8 +207,8 @@ impl Facts {
             Reason::AmbiguousTarget => {
                 let to = typed.target;
                 format!(
-                    "to is `{to}`, at one of the carrier's own hosts: it says neither PSTN nor \
-                     SIP, and there is no refer_to"
+                    "to is `{to}`, at one of the carrier's own hosts: \
+                     it says neither PSTN nor SIP, and there is no refer_to"
                 )
             }
             Reason::InvalidTarget | Reason::EmergencyTarget => {

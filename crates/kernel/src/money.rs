@@ -45,8 +45,8 @@ pub struct ExactAmount(i128);
 /// A sum or product that does not fit the stored decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the amount does not fit a decimal of {STORED_DIGITS} digits, {AMOUNT_DECIMALS} of them after \
-     the point"
+    "the amount does not fit a decimal of {STORED_DIGITS} digits, \
+     {AMOUNT_DECIMALS} of them after the point"
 )]
 pub struct Overflow;
 
@@ -299,7 +299,8 @@ pub fn carrier_price(text: &str) -> Option<i64> {
 #[must_use]
 pub fn minor_unit_decimals(currency: &str) -> Option<u32> {
     let currency = iso_currency::Currency::from_code(currency)?;
-    // `XXX` (no currency), `XAU` (gold) and their like have no minor unit: nothing is billed in them.
+    // `XXX` (no currency), `XAU` (gold) and their like have no minor unit: nothing is billed in
+    // them.
     currency.exponent().map(u32::from)
 }
 

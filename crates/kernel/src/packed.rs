@@ -15,8 +15,8 @@
 //!
 //! # Why
 //! A row is one append instead of 18 to columns. Values that most rows do not have (a price, a
-//! second leg) take no room: 77 bytes a root, read or booked, instead of 96 and 124, which is half a gigabyte
-//! less to write and read back for ten million calls.
+//! second leg) take no room: 77 bytes a root, read or booked, instead of 96 and 124, which is half
+//! a gigabyte less to write and read back for ten million calls.
 
 use crate::booked::{Booked, BookedTexts};
 use crate::call::{Calls, Child, NONE, PriceRef};

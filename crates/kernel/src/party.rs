@@ -554,7 +554,8 @@ mod tests {
             if let Some(plain) = PlainSip::parse(&text) {
                 let Ok(Uri::Sip(sip)) = Uri::parse(&text) else { panic!("{text}") };
                 assert_eq!(sip.endpoint(), plain.endpoint);
-                assert_eq!((plain.user_number(), plain.user_emergency()), (sip.user_number(), sip.user_emergency()), "{text}");
+                assert_eq!(sip.user_number(), plain.user_number(), "{text}");
+                assert_eq!(sip.user_emergency(), plain.user_emergency(), "{text}");
             }
         }
     }

@@ -105,7 +105,8 @@ mod tests {
             crowd in proptest::collection::vec(0..40_u128, 0..300),
             shift in 0..128_u32,
         ) {
-            let mut rows: Vec<u128> = spread.iter().map(|number| number >> shift).chain(crowd).collect();
+            let mut rows: Vec<u128> =
+                spread.iter().map(|number| number >> shift).chain(crowd).collect();
             let mut expected = rows.clone();
             expected.sort_unstable();
             let places = sort(&mut rows, |row| *row / 3, u128::cmp);
@@ -114,7 +115,8 @@ mod tests {
                 prop_assert!(rows[places.find(row / 3)].contains(row));
             }
             for other in spread {
-                prop_assert_eq!(rows[places.find(other / 3)].contains(&other), rows.contains(&other));
+                let found = rows[places.find(other / 3)].contains(&other);
+                prop_assert_eq!(found, rows.contains(&other));
             }
         }
     }

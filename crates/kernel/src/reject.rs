@@ -133,8 +133,8 @@ impl Reason {
         match self {
             Self::MalformedRecord | Self::MissingField => "ask for this part of the export again",
             Self::UnknownDirection => {
-                "if calls of this direction are no trunk calls, add the word to \
-                 `input.other_directions`; else fix the export"
+                "if calls of this direction are no trunk calls, \
+                 add the word to `input.other_directions`; else fix the export"
             }
             Self::InvalidTime => {
                 "mend the export: times in UTC or with an offset, such as 2026-11-20T10:00:00Z"
@@ -144,8 +144,8 @@ impl Reason {
             }
             Self::NotFinal => "nothing: the call's final record replaces this one when it arrives",
             Self::ConflictingDuplicate => {
-                "compare the versions by `trunkrate suspense show`, and ask the carrier which is \
-                 right; `suspense resolve` takes it"
+                "compare the versions by `trunkrate suspense show`, \
+                 and ask the carrier which is right; `suspense resolve` takes it"
             }
             Self::InvalidNumber => "ask the carrier which number was called",
             Self::ParentMissing => "nothing yet: the next exports may bring the parent",

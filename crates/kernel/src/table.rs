@@ -170,8 +170,8 @@ pub const fn root_leg(direction: Direction) -> LegCell {
 pub fn to_markdown() -> String {
     use fmt::Write;
     let mut text = String::from(
-        "| id | parent | target C | parent bills | parent log | child bills, each × child \
-         duration | child log |\n|---|---|---|---|---|---|---|\n",
+        "| id | parent | target C | parent bills | parent log | child bills, \
+         each × child duration | child log |\n|---|---|---|---|---|---|---|\n",
     );
     for row in &BILLING_TABLE {
         let child = row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");

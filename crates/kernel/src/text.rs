@@ -4,6 +4,7 @@
 //! | where it goes | what decides |
 //! |---|---|
 //! | a terminal, a page, a printed page | [`visible`] |
+//! | JSON, and lines that are laid out already, on their way to a terminal | [`escaped`] |
 //! | a cell of a spreadsheet | [`cell`] |
 //! | a file's name | [`file_stem`] |
 //!
@@ -22,11 +23,41 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
+/// JSON, or lines that are laid out already, for a terminal: what [`visible`] shows is written as
+/// JSON writes it, `\u009b`. What is below U+007F stays: JSON escapes it within its texts, and
+/// between them it is a line end.
+///
+/// ```
+/// use trunkrate_kernel::text::escaped;
+///
+/// assert_eq!(escaped("{\"name\": \"a\u{9b}b\"}\n"), "{\"name\": \"a\\u009bb\"}\n");
+/// assert_eq!(escaped("\u{e0041}"), "\\udb40\\udc41", "two of UTF-16, as in JSON");
+/// ```
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c >= '\u{7f}' && is_hidden(c);
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_obeyed(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown += &format!("\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// True if a character changes the display of others and shows nothing itself.
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}')
         || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// Invoices: drafts, numbered and issued, corrected, shown, and written in every format.
 ///
-/// Without a subcommand it writes what a month's calls come to, per account, as CSV and JSON with an index, and issues
-/// nothing. A record belongs to the UTC month of its start. The lines add up to the legs, to the last decimal; the total is
-/// that sum rounded once to the currency's minor unit, with the rounding as a line of its own.
+/// Without a subcommand it writes what a month's calls come to, per account, as CSV and JSON with
+/// an index, and issues nothing. A record belongs to the UTC month of its start. The lines add up
+/// to the legs, to the last decimal; the total is that sum rounded once to the currency's minor
+/// unit, with the rounding as a line of its own.
 #[derive(Debug, clap::Args)]
 #[command(subcommand_negates_reqs = true)]
 pub struct InvoiceArgs {
@@ -21,7 +22,7 @@ pub struct InvoiceArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct MonthArgs {
-    /// The month
+    /// The billing period, a UTC month
     #[arg(long, value_name = "YYYY-MM")]
     pub period: String,
     /// Only this account
@@ -38,18 +39,21 @@ pub enum InvoiceCommand {
     Draft(PeriodArgs),
     /// What stands against issuing a period, before money leaves; changes nothing
     ///
-    /// Calls of the period that wait, by cause, with an estimate of their money; accounts that lack a name, an address or what
-    /// an e-invoice needs; accounts of the month before without billed calls now; amounts over five times those of the month
-    /// before; invoices over nothing; legs that came late. Exit code 0 if nothing stands against it, 1 if anything does.
+    /// Calls of the period that wait, by cause, with an estimate of their money; accounts that lack
+    /// a name, an address or what an e-invoice needs; accounts of the month before without billed
+    /// calls now; amounts over five times those of the month before; invoices over nothing; legs
+    /// that came late. Exit code 0 if nothing stands against it, 1 if anything does.
     Check(CheckArgs),
     /// Give each account's invoice its number, and fix it for good; issuing again gives nothing new
     ///
-    /// It stops on what cannot be right, as `invoice check` lists it: calls of the period that wait for something that can be
-    /// settled, and amounts over five times those of the month before. --accept names what is right nevertheless. Legs that
-    /// come later for an issued period go to the next invoice, under their own heading, or, with --supplementary, to an
-    /// invoice of their own.
+    /// It stops on what cannot be right, as `invoice check` lists it: calls of the period that wait
+    /// for something that can be settled, and amounts over five times those of the month before.
+    /// --accept names what is right nevertheless. Legs that come later for an issued period go to
+    /// the next invoice, under their own heading, or, with --supplementary, to an invoice of their
+    /// own.
     Issue(IssueArgs),
-    /// Take an invoice back by a credit note that names it: to bill its legs again, or to write them off
+    /// Take an invoice back by a credit note that names it: to bill its legs again, or to write
+    /// them off
     Credit(CreditArgs),
     /// All that was issued
     List(ListArgs),
@@ -62,6 +66,11 @@ pub enum InvoiceCommand {
 }
 
 impl InvoiceArgs {
+    /// True if it issues nothing.
+    pub fn only_reads(&self) -> bool {
+        !matches!(self.command, Some(InvoiceCommand::Issue(_) | InvoiceCommand::Credit(_)))
+    }
+
     /// The folder with templates of the user's own, where one is given.
     pub fn templates(&self) -> Option<&Path> {
         let drawing = match self.command.as_ref()? {
@@ -93,8 +102,9 @@ pub struct CheckArgs {
 pub struct IssueArgs {
     #[command(flatten)]
     pub what: PeriodArgs,
-    /// Issue in spite of this: an id that `invoice check` prints, such as waiting:no-rate, or a kind (waiting, jump) for all of
-    /// it; may be given several times, and what it accepted is kept with what is issued
+    /// Issue in spite of this: an id that `invoice check` prints, such as waiting:no-rate, or a
+    /// kind (waiting, jump) for all of it; may be given several times, and what it accepted is kept
+    /// with what is issued
     #[arg(long, value_name = "ID")]
     pub accept: Vec<String>,
     /// Issue also to accounts without a name, an address or city, or a country
@@ -114,7 +124,7 @@ pub struct PeriodArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// In which formats, with commas between [default: json,csv,html,pdf,ubl,cii]
+    /// How to draw them; several with commas between [default: json,csv,html,pdf,ubl,cii]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub format: Vec<Format>,
 }
@@ -126,25 +136,30 @@ impl PeriodArgs {
     }
 }
 
-/// What is billed, and when: asked alike of `check`, `draft` and `issue`, so that the first says what the others would do.
+/// What is billed, and when: asked alike of `check`, `draft` and `issue`, so that the first says
+/// what the others would do.
 #[derive(Debug, clap::Args)]
 pub struct BilledArgs {
     /// The billing period, a UTC month
     #[arg(long, value_name = "YYYY-MM")]
     pub period: String,
-    /// The date on the documents; its year names their series [default: today, for a draft the day after the period]
+    /// The date on the documents; its year names their series [default: today, for a draft the day
+    /// after the period]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
-    /// Take a date after tomorrow that is more than 92 days after today or after the period: no earlier one can follow in its year
+    /// Take a date after tomorrow that is more than 92 days after today, or after the period or
+    /// invoice: no earlier one can follow in its year
     #[arg(long)]
     pub future: bool,
     /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's `items`]
+    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's
+    /// `items`]
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
-    /// accounts.csv [default: the project's `accounts`, else as the last run knew it]
+    /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's
+    /// `accounts`, else as the last run knew it]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
 }
@@ -164,8 +179,8 @@ pub struct DrawingArgs {
     /// A folder with more fonts for PDF, for what the built-in ones lack
     #[arg(long, value_name = "DIR")]
     pub fonts: Option<PathBuf>,
-    /// Hide so many last digits of the numbers in an itemisation [default: as configured]
-    #[arg(long, value_name = "DIGITS")]
+    /// Hide so many last digits of every telephone number [default: as configured]
+    #[arg(long, value_name = "N")]
     pub mask: Option<usize>,
     /// Without itemised calls
     #[arg(long)]
@@ -186,20 +201,21 @@ pub struct CreditArgs {
     /// Credit its legs for good: no invoice bills them again
     #[arg(long)]
     pub write_off: bool,
-    /// The date on the credit note [default: today]
+    /// The date on the documents; its year names their series [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
-    /// Take a date after tomorrow that is more than 92 days after today or after the invoice: no earlier one can follow in its year
+    /// Take a date after tomorrow that is more than 92 days after today, or after the period or
+    /// invoice: no earlier one can follow in its year
     #[arg(long)]
     pub future: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
-    /// Only of this period
+    /// The billing period, a UTC month
     #[arg(long, value_name = "YYYY-MM")]
     pub period: Option<String>,
-    /// Only of this account
+    /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
     /// How to print it
@@ -214,7 +230,7 @@ pub struct ShowArgs {
     /// The invoice or credit note
     #[arg(value_name = "NUMBER")]
     pub number: String,
-    /// In which format
+    /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Where to write it [default: stdout]
@@ -229,10 +245,10 @@ pub struct WriteArgs {
     /// Only these [default: all that --period and --account name]
     #[arg(value_name = "NUMBER")]
     pub numbers: Vec<String>,
-    /// Only of this period
+    /// The billing period, a UTC month
     #[arg(long, value_name = "YYYY-MM")]
     pub period: Option<String>,
-    /// Only of this account
+    /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
     /// Where to write them [default: the project's `out`]
@@ -240,7 +256,7 @@ pub struct WriteArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
-    /// In which formats, with commas between
+    /// How to draw them; several with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
     pub format: Vec<Format>,
 }

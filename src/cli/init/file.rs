@@ -1,7 +1,7 @@
 //! The text of a new `trunkrate.toml`: every choice with a line that explains it, defaults
 //! commented out.
 
-use crate::cli::args::InitArgs;
+use crate::cli::args::init::InitArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::FILE_NAME;
 use std::fmt::Write;
@@ -72,10 +72,11 @@ impl Choices {
 
     /// The text of the file.
     pub fn to_text(&self) -> String {
-        let mut text =
-            "# A trunkrate project. Commands that are started in this folder, or in one below it, take what stands here.\n\
-                        # A flag beats this file. Lines that begin with # show what holds without them, or an example.\n"
-                .to_owned();
+        let mut text = "# A trunkrate project. Commands that are started in this folder, \
+             or in one below it, take what stands here.\n\
+             # A flag beats this file. Lines that begin with # \
+             show what holds without them, or an example.\n"
+            .to_owned();
         let mut table = |name: &str, about: &str, lines: &[Line]| {
             let _ = write!(text, "\n[{name}] # {about}\n");
             let width =

@@ -1,7 +1,8 @@
 //! `init`: makes a project, and shows the files put in it.
 //!
 //! ```text
-//! flags, or answers ─▶ Choices ─▶ trunkrate.toml, folders ─▶ check: one export column by column, one deck, what `run` would do
+//! flags, or answers ─▶ Choices ─▶ trunkrate.toml, folders ─▶ check: one export column by column,
+//!                                                            one deck, what `run` would do
 //! ```
 //!
 //! **Invariant:** no file is overwritten without `--force`, and then the old one is kept beside it.
@@ -10,7 +11,8 @@
 mod check;
 mod file;
 
-use super::args::{InitArgs, ProjectArgs};
+use super::args::ProjectArgs;
+use super::args::init::InitArgs;
 use super::error::CliError;
 use super::output::write_whole;
 use super::project::{FILE_NAME, Project};
@@ -119,8 +121,8 @@ fn ask(choices: &mut Choices) -> Result<(), CliError> {
     let mut say = std::io::stderr().lock();
     writeln!(
         say,
-        "A new project. An empty answer takes what stands in brackets; all of it can be changed \
-         in {FILE_NAME}.\n"
+        "A new project. An empty answer takes what stands in brackets; \
+         all of it can be changed in {FILE_NAME}.\n"
     )?;
     drop(say);
     choices.calls = question("call files: a folder, a file or a glob", &choices.calls)?;

@@ -53,8 +53,8 @@ impl Incomplete {
         if count > named {
             let _ = write!(message, "\n  and {} more", term::grouped((count - named) as u64));
         }
-        let hint = "fill these columns of the accounts file and name it with --accounts; `invoice \
-                    issue --allow-incomplete` goes on";
+        let hint = "fill these columns of the accounts file and name it with --accounts; \
+                    `invoice issue --allow-incomplete` goes on";
         if allowed {
             term::report("note", &message);
             return Ok(());

@@ -68,7 +68,8 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
         TextFormat::Text => term::print(&as_text(&found, &billed.period))?,
         TextFormat::Json => {
             let all = json!({
-                "schema": check::SCHEMA, "period": billed.period, "account_sid": billed.account, "stops": stops > 0,
+                "schema": check::SCHEMA, "period": billed.period, "account_sid": billed.account,
+                "stops": stops > 0,
                 "against": found,
             });
             term::print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
@@ -97,14 +98,14 @@ fn as_text(found: &[Against], period: &str) -> String {
         let _ = writeln!(text, "{}", term::heading(&format!("{stops}  {}", visible(&against.id))));
         // A single cause says the same as the sum.
         if against.causes.len() != 1 {
-            let _ = writeln!(text, "  {}", visible(&against.words));
+            text += &term::labelled("  ", &visible(&against.words));
         }
         for cause in &against.causes {
-            let _ = writeln!(text, "  {}", visible(&cause.sentence()));
-            let _ = writeln!(text, "    what to do: {}", visible(&cause.what_to_do));
+            text += &term::labelled("  ", &visible(&cause.sentence()));
+            text += &term::labelled("    what to do: ", &visible(&cause.what_to_do));
         }
         if against.causes.is_empty() {
-            let _ = writeln!(text, "    what to do: {}", visible(&against.what_to_do));
+            text += &term::labelled("    what to do: ", &visible(&against.what_to_do));
         }
     }
     let ids: Vec<&str> = found

@@ -21,8 +21,7 @@ pub fn credit(args: &CreditArgs, project: &Project) -> Result<(), CliError> {
     }
     if args.rebill == args.write_off {
         return Err(CliError::usage(
-            "one of --rebill and --write-off is missing: say what becomes \
-                                    of the invoice's legs",
+            "one of --rebill and --write-off is missing: say what becomes of the invoice's legs",
         )
         .hint(
             "--rebill lets the next invoice bill them again; --write-off credits them for good: \

@@ -59,8 +59,9 @@ pub fn refuse_future(
         return Ok(());
     }
     let problem = format!(
-        "--date {date} lies after today, {today}, and is more than {AHEAD} days after it or after {what}; numbers follow dates, so none \
-         of an earlier date could follow in its year"
+        "--date {date} lies after today, {today}, \
+         and is more than {AHEAD} days after it or after {what}; \
+         numbers follow dates, so none of an earlier date could follow in its year"
     );
     Err(CliError::failed(problem).hint("if it is meant, --future takes it"))
 }

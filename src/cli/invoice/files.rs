@@ -461,8 +461,8 @@ fn tell_other(path: &Path, bytes: &[u8]) {
     let is_draft =
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("draft-"));
     if is_document && !is_draft && std::fs::read(path).is_ok_and(|there| there != bytes) {
-        let problem = "held another document of this number, which is replaced: was the ledger \
-                       restored from an older copy?";
+        let problem = "held another document of this number, which is replaced: \
+                       was the ledger restored from an older copy?";
         term::report("warning", &format!("{}: {problem}", path.display()));
     }
 }
@@ -561,8 +561,8 @@ impl Written {
         if let (Some(first), count) = &self.unprinted {
             let who = and_more(first, *count);
             let why = format!(
-                "{who}: more than {PRINTED} itemised legs or charges, which stand in HTML and CSV \
-                 one by one, not in the PDF"
+                "{who}: more than {PRINTED} itemised legs or charges, \
+                 which stand in HTML and CSV one by one, not in the PDF"
             );
             term::report("note", &why);
         }

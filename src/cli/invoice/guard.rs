@@ -38,7 +38,7 @@ pub fn known_ids(accept: &[String]) -> Result<(), CliError> {
         Some(id) => {
             Err(CliError::usage(format!("--accept {id}: there is no such thing to accept")).hint(
                 "`trunkrate invoice check --period YYYY-MM` prints the ids: waiting:REASON, \
-                   jump:ACCOUNT:CURRENCY; a kind alone, such as waiting, accepts all of it",
+                 jump:ACCOUNT:CURRENCY; a kind alone, such as waiting, accepts all of it",
             ))
         }
     }
@@ -93,8 +93,8 @@ pub fn guard(
     let problem =
         format!("nothing was issued: {}: {}", stand(stopped.len(), period), stopped.join(", "));
     let hint = format!(
-        "settle it (`trunkrate invoice check --period {period}` says how), or go on in spite of \
-         it with {}",
+        "settle it (`trunkrate invoice check --period {period}` says how), \
+         or go on in spite of it with {}",
         accepting(&stopped)
     );
     Err(CliError::failed(problem).hint(hint))

@@ -14,6 +14,7 @@ use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
 use crate::document::Document;
+use crate::inputs::accounts::Accounts;
 use crate::invoicing::check::{self, Question, Seen};
 use crate::invoicing::drafts::{self, Sources, Wanted};
 use crate::invoicing::issue::stage;
@@ -120,8 +121,8 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         let nothing = if args.supplementary {
             "nothing came late"
         } else {
-            "nothing to issue: it is billed; calls that came late go to the next invoice, or to \
-             one with --supplementary"
+            "nothing to issue: it is billed; calls that came late go to the next invoice, \
+             or to one with --supplementary"
         };
         return Ok(term::print(&format!("{}: {nothing}\n", args.billed.period))?);
     };
@@ -149,7 +150,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     follow(&ledger, &lock, &history, &batch.manifest);
     let copied = ready.into_iter().flatten().try_for_each(Ready::finish);
     drop(lock);
-    let text = format!("{}{}", issued_table(&batch.manifest), head(&history));
+    let text = format!("{}{}", issued_table(&batch.manifest, &inputs.accounts), head(&history));
     print_what_is_done(&text, "the invoices are issued, but that could not be printed");
     if let Some((first, lacks)) = seen.lacking.first().filter(|_| out.is_none()) {
         tell_lacks(first, seen.lacking.len(), lacks);
@@ -183,31 +184,28 @@ fn draw(
 }
 
 /// The documents of a batch as a table: the first ones, and the number of the rest.
-fn issued_table(batch: &BatchManifest) -> String {
+fn issued_table(batch: &BatchManifest, accounts: &Accounts) -> String {
     let row = |entry: &Entry| {
-        vec![
-            entry.number.clone(),
-            entry.account_sid.clone(),
-            entry.net.clone(),
-            entry.tax.clone(),
-            total(entry),
-        ]
+        let name = accounts.get(&entry.account_sid).map_or("", |account| &account.name);
+        let [number, account, net, tax] =
+            [&entry.number, &entry.account_sid, &entry.net, &entry.tax].map(Clone::clone);
+        let total = format!("{} {}", entry.total, entry.currency);
+        vec![number, account, name.to_owned(), net, tax, total]
     };
-    let rows: Vec<Vec<String>> = batch.entries.iter().take(SHOWN).map(row).collect();
-    let more = match batch.entries.len() - rows.len() {
+    let more = match batch.entries.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!("and {more} more: `trunkrate invoice list --period {}`\n", batch.period),
     };
-    term::table(&["number", "account", "net", "tax", "total"], &["net", "tax", "total"], rows)
-        + &more
+    let money = ["net", "tax", "total"];
+    let header = [&["number", "account", "name"][..], &money[..]].concat();
+    let table = term::Table::new(&header, &money, batch.entries.iter().map(row))
+        .at_most(SHOWN)
+        .totals(&money, "documents");
+    table.to_string() + &more
 }
 
 /// The most rows shown on a terminal.
 const SHOWN: usize = 40;
-
-fn total(entry: &Entry) -> String {
-    format!("{} {}", entry.total, entry.currency)
-}
 
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History, batch: &BatchManifest) {
     if let Some(warning) = book::follow(ledger, lock, history) {
@@ -222,18 +220,15 @@ fn overview(documents: &[Document], none: &str) -> String {
     }
     let rows = documents.iter().map(|d| {
         let t = &d.totals;
-        let numbers = [
-            d.calls.to_string(),
-            t.sum.to_string(),
-            t.rounding.to_string(),
-            t.net.to_string(),
-            t.tax.to_string(),
-        ];
         let mut row = vec![d.buyer.account_sid.clone(), d.buyer.party.name.clone()];
-        row.extend(numbers);
+        row.extend([d.calls.to_string(), t.sum.to_string(), t.rounding.to_string()]);
+        row.extend([t.net.to_string(), t.tax.to_string()]);
         row.push(format!("{} {}", t.total, d.currency));
         row
     });
     let right = ["calls", "sum", "rounding", "net", "tax", "total"];
-    term::table(&[&["account", "name"][..], &right[..]].concat(), &right, rows)
+    term::Table::new(&[&["account", "name"][..], &right[..]].concat(), &right, rows)
+        .expendable(&["rounding", "account"])
+        .totals(&right[1..], "documents")
+        .to_string()
 }

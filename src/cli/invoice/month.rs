@@ -180,16 +180,21 @@ impl Document<'_> {
             .iter()
             .map(|(key, line)| {
                 json!({
-                    "scenario": key.scenario, "service": key.service, "description": key.description,
-                    "price_per_minute": key.price.to_string(), "connection_fee": key.fee.to_string(), "calls": line.calls,
-                    "legs": line.legs, "billed_seconds": line.billed_seconds, "billed_minutes": billed_minutes(line.billed_seconds),
+                    "scenario": key.scenario, "service": key.service,
+                    "description": key.description,
+                    "price_per_minute": key.price.to_string(),
+                    "connection_fee": key.fee.to_string(), "calls": line.calls,
+                    "legs": line.legs, "billed_seconds": line.billed_seconds,
+                    "billed_minutes": billed_minutes(line.billed_seconds),
                     "amount": line.amount.to_string(),
                 })
             })
             .collect();
         json!({
-            "account_sid": self.account, "name": self.name, "details": details, "period": self.period, "currency": self.currency,
-            "calls": self.invoice.calls, "lines": lines, "sum": exact(self.sum.sum), "rounding": exact(self.sum.rounding),
+            "account_sid": self.account, "name": self.name, "details": details,
+            "period": self.period, "currency": self.currency,
+            "calls": self.invoice.calls, "lines": lines, "sum": exact(self.sum.sum),
+            "rounding": exact(self.sum.rounding),
             "total": self.sum.total.to_string(),
         })
     }
@@ -209,8 +214,10 @@ impl Document<'_> {
 
     fn index_entry(&self, stem: &str) -> Value {
         json!({
-            "account_sid": self.account, "name": self.name, "file": stem, "calls": self.invoice.calls, "sum": exact(self.sum.sum),
-            "rounding": exact(self.sum.rounding), "total": self.sum.total.to_string(), "currency": self.currency,
+            "account_sid": self.account, "name": self.name, "file": stem,
+            "calls": self.invoice.calls, "sum": exact(self.sum.sum),
+            "rounding": exact(self.sum.rounding), "total": self.sum.total.to_string(),
+            "currency": self.currency,
         })
     }
 }
@@ -250,9 +257,9 @@ fn as_table(index: &[(String, Document<'_>)], out: &Path) -> String {
             out.join(format!("{stem}.csv")).display().to_string(),
         ]
     });
-    term::table(
-        &["account", "calls", "sum of legs", "rounding", "total", "file"],
-        &["calls", "sum of legs", "rounding", "total"],
-        rows,
-    )
+    let right = ["calls", "sum of legs", "rounding", "total"];
+    term::Table::new(&[&["account"][..], &right[..], &["file"]].concat(), &right, rows)
+        .expendable(&["rounding"])
+        .totals(&right[1..], "documents")
+        .to_string()
 }

@@ -2,9 +2,11 @@
 
 use super::files::{Drawing, Selection, refuse_own_folder, signed, write_files};
 use crate::cli::args::TableFormat;
-use crate::cli::args::invoice::{ListArgs, ShowArgs, WriteArgs};
+use crate::cli::args::invoice::{Format, ListArgs, ShowArgs, WriteArgs};
 use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
+use crate::cli::json;
+use crate::cli::names::Names;
 use crate::cli::output::write_whole;
 use crate::cli::project::Project;
 use crate::cli::term;
@@ -66,7 +68,8 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
     {
         return Err(CliError::usage(format!("--period {period}: expected YYYY-MM")));
     }
-    let history = project.ledger()?.history()?;
+    let ledger = project.ledger()?;
+    let history = ledger.history()?;
     let all = history
         .issued
         .iter()
@@ -86,7 +89,7 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
             let text = if rows.is_empty() {
                 "nothing issued\n".to_owned()
             } else {
-                term::table(&COLUMNS, &["usage", "net", "tax", "total"], rows)
+                as_table(rows, &Names::read(project, &ledger, &history))
             };
             term::print(&text)?;
         }
@@ -97,7 +100,7 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
             }
             cells.finish()?;
         }
-        TableFormat::Json => {
+        TableFormat::Json | TableFormat::Jsonl => {
             let object = |row: [String; 11]| -> serde_json::Map<String, Value> {
                 COLUMNS
                     .iter()
@@ -105,11 +108,27 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
                     .map(|(name, value)| ((*name).to_owned(), json!(value)))
                     .collect()
             };
-            let list: Vec<_> = rows.map(object).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+            json::print_list(args.format, &rows.map(object).collect::<Vec<_>>())?;
         }
     }
     Ok(())
+}
+
+/// The list for people: with the names of the accounts, and what all of it comes to.
+fn as_table(mut rows: Vec<Vec<String>>, names: &Names) -> String {
+    let mut header = COLUMNS.to_vec();
+    let account = COLUMNS.iter().position(|name| *name == "account_sid").expect("its column");
+    if !names.is_empty() {
+        header.insert(account + 1, "name");
+        for row in &mut rows {
+            row.insert(account + 1, names.of(&row[account]).to_owned());
+        }
+    }
+    let money = ["usage", "net", "tax", "total"];
+    term::Table::new(&header, &money, rows)
+        .expendable(&["other", "date", "period", "usage", "tax"])
+        .totals(&money, "documents")
+        .to_string()
 }
 
 /// Shows one document.
@@ -127,6 +146,11 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
             let bytes = drawing.draw(args.format, &document, legs.as_deref())?;
             if let Some(path) = &args.out {
                 return Ok(write_whole(path, &bytes)?);
+            }
+            if let (Format::Text | Format::Json, Ok(text)) =
+                (args.format, std::str::from_utf8(&bytes))
+            {
+                return Ok(term::print(text)?);
             }
             let mut out = std::io::stdout().lock();
             out.write_all(&bytes)?;

@@ -170,7 +170,12 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
                 .collect();
             let booked = booked.as_ref().map(|row| {
                 let fields = versions.booked();
-                json!({"run_id": row.run_id, "scenario": row.scenario, "duration_seconds": row.duration_seconds, "fields": fields})
+                json!({
+                    "run_id": row.run_id,
+                    "scenario": row.scenario,
+                    "duration_seconds": row.duration_seconds,
+                    "fields": fields,
+                })
             });
             let shown =
                 json!({"versions": list, "booked": booked, "differing": versions.differing()});
@@ -225,7 +230,7 @@ fn as_text(
     lines.extend(
         if may_choose { BTreeSet::from([choose]) } else { hints }
             .into_iter()
-            .map(|hint| format!("  {hint}")),
+            .map(|hint| term::labelled("  ", hint).trim_end().to_owned()),
     );
     lines.join("\n") + "\n"
 }

@@ -6,6 +6,7 @@ use crate::cli::args::{SuspenseList, TableFormat};
 use crate::cli::cells::{CellArgs, Cells};
 use crate::cli::error::CliError;
 use crate::cli::export::{started_in, zone_of};
+use crate::cli::json::{self, Escaped};
 use crate::cli::output::Whole;
 use crate::cli::project::Project;
 use crate::cli::run::times;
@@ -16,16 +17,16 @@ use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::money::Total;
 use crate::reject::Reason;
-use crate::report::causes::{ByCause, CauseLine};
+use crate::report::causes::{ByCause, CauseLine, about, calls, sum_of};
 use crate::report::waiting_causes;
-use crate::text::visible;
+use crate::text::{escaped, visible};
 use crate::time::Micros;
 use crate::time::Zone;
 use serde::Serializer;
 use serde::ser::SerializeSeq;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -75,12 +76,17 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
             cells.finish()?;
         }
         TableFormat::Json => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
+            let mut out = Escaped(BufWriter::new(std::io::stdout().lock()));
             let mut json = serde_json::Serializer::pretty(&mut out);
             let mut list = json.serialize_seq(None)?;
             each(&mut |row| Ok(list.serialize_element(&as_json(row, newest))?))?;
             list.end()?;
             out.write_all(b"\n")?;
+            out.flush()?;
+        }
+        TableFormat::Jsonl => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            each(&mut |row| Ok(out.write_all(json::line(&as_json(row, newest))?.as_bytes())?))?;
             out.flush()?;
         }
     }
@@ -110,10 +116,16 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
             }
             cells.finish()?;
         }
-        TableFormat::Json => {
-            let object = |(reason, count): &(String, Waiting)| json!({"reason": reason, "records": count.records, "seconds": count.seconds, "oldest_days": count.oldest});
-            let list: Vec<Value> = counts.values().map(object).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        TableFormat::Json | TableFormat::Jsonl => {
+            let object = |(reason, count): &(String, Waiting)| {
+                json!({
+                    "reason": reason,
+                    "records": count.records,
+                    "seconds": count.seconds,
+                    "oldest_days": count.oldest,
+                })
+            };
+            json::print_list(format, &counts.values().map(object).collect::<Vec<Value>>())?;
         }
     }
     Ok(())
@@ -123,9 +135,7 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
 fn print_causes(lines: &[CauseLine], format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
     match format {
         TableFormat::Table => Ok(term::print(&causes_text(lines))?),
-        TableFormat::Json => {
-            Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(lines)?))?)
-        }
+        TableFormat::Json | TableFormat::Jsonl => json::print_list(format, lines),
         TableFormat::Csv => {
             let mut cells = Cells::new(std::io::stdout().lock(), cells, CAUSE_COLUMNS)?;
             for line in lines {
@@ -178,7 +188,19 @@ fn causes_text(lines: &[CauseLine]) -> String {
             (format!("{} records wait", term::grouped(records)), format!(", for {causes} causes"))
         }
     };
-    text + &format!("{waits}{causes}; `trunkrate suspense --all` lists them one by one\n")
+    let estimate = estimate_of_all(lines);
+    text + &format!("{waits}{causes}{estimate}; `trunkrate suspense --all` lists them one by one\n")
+}
+
+/// The estimates of several causes together: `, about 12.30 USD for 20 of 23 calls`.
+fn estimate_of_all(lines: &[CauseLine]) -> String {
+    let estimated: u64 = lines.iter().map(|line| line.estimated_calls).sum();
+    if lines.len() < 2 || estimated == 0 {
+        return String::new();
+    }
+    let sums = sum_of(lines).expect("estimates are far from 128 bits");
+    let all = calls(lines.iter().map(|line| line.calls).sum());
+    format!(", {} for {estimated} of {all}", about(&sums, estimated, estimated))
 }
 
 /// A cause as text.
@@ -193,11 +215,10 @@ fn cause_text(line: &CauseLine) -> String {
     let mut text = format!("{}\n", term::heading(&visible(&line.sentence())));
     if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default())
     {
-        let _ = writeln!(text, "  estimate    {}", line.basis.join("; "));
+        text += &term::labelled("  estimate    ", &line.basis.join("; "));
     }
-    let _ = writeln!(text, "  calls       {}{more}", visible(&names.join(", ")));
-    let _ = writeln!(text, "  what to do  {}", visible(&line.what_to_do));
-    text
+    text += &term::labelled("  calls       ", &format!("{}{more}", visible(&names.join(", "))));
+    text + &term::labelled("  what to do  ", &visible(&line.what_to_do))
 }
 
 /// The filter of the wanted records.
@@ -259,6 +280,7 @@ fn export(
         |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
     let (mut left_out, mut written) = (0_u64, 0_u64);
     let mut stdout = BufWriter::new(std::io::stdout().lock());
+    let to_stdout = path == Path::new("-");
     // The file is made at the first record: without one, an existing file stays.
     let mut file: Option<BufWriter<Whole>> = None;
     each(&mut |row| {
@@ -267,8 +289,9 @@ fn export(
             return Ok(());
         };
         written += 1;
+        let line = if to_stdout { escaped(&line) } else { Cow::Borrowed(&*line) };
         let out: &mut dyn Write = match &mut file {
-            _ if path == Path::new("-") => &mut stdout,
+            _ if to_stdout => &mut stdout,
             Some(file) => file,
             none => none.insert(BufWriter::new(Whole::create(path)?)),
         };
@@ -341,13 +364,14 @@ fn as_table(
     if cells.is_empty() {
         return Ok("nothing waits\n".to_owned());
     }
-    let table = term::table(
-        &["reason", "call", "source", "days", "tries", "detail"],
-        &["days", "tries"],
-        cells,
-    );
-    let hints: Vec<String> =
-        hints.iter().map(|(reason, hint)| format!("  {:<24} {hint}\n", reason.as_str())).collect();
+    let header = ["reason", "call", "source", "days", "tries", "detail"];
+    let table = term::Table::new(&header, &["days", "tries"], cells)
+        .uncut(&["reason"])
+        .expendable(&["tries", "days"]);
+    let hint = |(reason, hint): &(Reason, &str)| {
+        term::labelled(&format!("  {:<24} ", reason.as_str()), hint)
+    };
+    let hints: Vec<String> = hints.iter().map(hint).collect();
     let more = match more {
         0 => String::new(),
         more => format!("… and {} more; `--format csv` lists all of them\n", term::grouped(more)),

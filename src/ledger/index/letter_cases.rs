@@ -148,8 +148,8 @@ impl LetterCases {
             format!("{} calls are", twins.len())
         };
         Ok(Some(format!(
-            "{calls} booked under two ids that differ in the case of their letters, or in a \
-             spreadsheet's marks, alone ({}): if they are one, it is billed twice",
+            "{calls} booked under two ids that differ in the case of their letters, \
+             or in a spreadsheet's marks, alone ({}): if they are one, it is billed twice",
             visible(first)
         )))
     }

@@ -9,8 +9,8 @@
 //!
 //! The manifest of a batch is [`crate::ledger::batch`].
 //!
-//! **Invariant:** a leg is on at most one invoice in force: until a credit note releases its legs to
-//! be billed again.
+//! **Invariant:** a leg is on at most one invoice in force: until a credit note releases its legs
+//! to be billed again.
 
 pub mod billed_by;
 pub mod legs;

@@ -87,8 +87,8 @@ fn files(batch: &Batch) -> Result<(), LedgerError> {
             return Err(wrong(
                 &path,
                 format!(
-                    "is not as it was written: {found} bytes, BLAKE3 {hash}; expected {bytes}, \
-                     {blake3}"
+                    "is not as it was written: {found} bytes, BLAKE3 {hash}; \
+                     expected {bytes}, {blake3}"
                 ),
             ));
         }

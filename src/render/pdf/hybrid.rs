@@ -48,7 +48,7 @@ pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     write!(
         update,
         "{metadata} 0 obj\n<</Length \
-                    {length}/Type/Metadata/Subtype/XML>>\nstream\n{packet}\nendstream\nendobj\n"
+         {length}/Type/Metadata/Subtype/XML>>\nstream\n{packet}\nendstream\nendobj\n"
     )
     .ok()?;
     let xref = pdf.len() + update.len();
@@ -58,7 +58,7 @@ pub fn named(mut pdf: Vec<u8>, xml: &str) -> Option<Vec<u8>> {
     write!(
         update,
         "trailer\n<</Size {size}/Root {root} 0 R{info}{ids}]/Prev \
-                    {start}>>\nstartxref\n{xref}\n%%EOF\n"
+         {start}>>\nstartxref\n{xref}\n%%EOF\n"
     )
     .ok()?;
     pdf.extend_from_slice(update.as_bytes());
@@ -71,15 +71,19 @@ fn extended(packet: &str, level: &str) -> Option<String> {
     for (name, meaning) in PROPERTIES {
         write!(
             properties,
-            "<rdf:li rdf:parseType=\"Resource\"><pdfaProperty:name>{name}</pdfaProperty:name><pdfaProperty:valueType>Text\
-             </pdfaProperty:valueType><pdfaProperty:category>external</pdfaProperty:category><pdfaProperty:description>{meaning}\
-             </pdfaProperty:description></rdf:li>"
+            "<rdf:li rdf:parseType=\"Resource\">\
+             <pdfaProperty:name>{name}</pdfaProperty:name>\
+             <pdfaProperty:valueType>Text</pdfaProperty:valueType>\
+             <pdfaProperty:category>external</pdfaProperty:category>\
+             <pdfaProperty:description>{meaning}</pdfaProperty:description></rdf:li>"
         )
         .ok()?;
     }
     let schema = format!(
-        "<rdf:li rdf:parseType=\"Resource\"><pdfaSchema:schema>Factur-X PDFA Extension Schema</pdfaSchema:schema>\
-         <pdfaSchema:namespaceURI>{NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>fx</pdfaSchema:prefix>\
+        "<rdf:li rdf:parseType=\"Resource\">\
+         <pdfaSchema:schema>Factur-X PDFA Extension Schema</pdfaSchema:schema>\
+         <pdfaSchema:namespaceURI>{NAMESPACE}</pdfaSchema:namespaceURI>\
+         <pdfaSchema:prefix>fx</pdfaSchema:prefix>\
          <pdfaSchema:property><rdf:Seq>{properties}</rdf:Seq></pdfaSchema:property></rdf:li>"
     );
     let values = [

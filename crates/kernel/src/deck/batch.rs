@@ -130,7 +130,8 @@ mod tests {
             digits(7..13)
                 .prop_map(|digits| Number::from_digits(digits.as_bytes()).expect("a number"))
         };
-        let rated = prop_oneof![9 => number().prop_map(Rated::Number), 1 => Just(Rated::Emergency(Emergency::Call))];
+        let emergency = Just(Rated::Emergency(Emergency::Call));
+        let rated = prop_oneof![9 => number().prop_map(Rated::Number), 1 => emergency];
         (
             0..2_usize,
             proptest::sample::select(&SERVICES[..]),
@@ -145,12 +146,20 @@ mod tests {
 
         #[test]
         fn many_find_what_each_finds_alone(decks in [deck(), deck()], asked in vec(asked(), 100)) {
-            let query = |(deck, service, rated, origin, at)| Query { deck: &decks[deck], service, rated, origin, at };
+            let query = |(deck, service, rated, origin, at)| {
+                Query { deck: &decks[deck], service, rated, origin, at }
+            };
             let queries: Vec<Query<'_>> = asked.into_iter().map(query).collect();
             let alone: Vec<Option<Hit>> =
-                queries.iter().map(|query| query.deck.lookup(query.service, query.rated, query.origin, query.at)).collect();
+                queries
+                    .iter()
+                    .map(|query| {
+                        query.deck.lookup(query.service, query.rated, query.origin, query.at)
+                    })
+                    .collect();
             for count in [0, 1, 31, 32, 33, 100] {
-                prop_assert_eq!(&lookup_all(&queries[..count])[..], &alone[..count], "{} at once", count);
+                let together = lookup_all(&queries[..count]);
+                prop_assert_eq!(&together[..], &alone[..count], "{} at once", count);
             }
         }
     }

@@ -151,15 +151,24 @@ mod tests {
 
         /// The two ways find the same two rows.
         #[test]
-        fn by_origin_and_by_pairs_agree(rows in proptest::collection::vec((1_u32..4, 0_i64..40, 0_i64..12, 0_usize..6), 2..24)) {
-            const ORIGINS: [&[&str]; 6] = [&[], &["44"], &["44", "33"], &["33"], &["1", "33", "7"], &["7"]];
+        fn by_origin_and_by_pairs_agree(rows in proptest::collection::vec(
+            (1_u32..4, 0_i64..40, 0_i64..12, 0_usize..6),
+            2..24,
+        )) {
+            const ORIGINS: [&[&str]; 6] =
+                [&[], &["44"], &["44", "33"], &["33"], &["1", "33", "7"], &["7"]];
             let rows: Vec<(u32, i64, i64, &[&str])> =
-                rows.into_iter().map(|(price, start, days, origins)| (price, start, start + days, ORIGINS[origins])).collect();
+                rows.into_iter()
+                    .map(|(price, start, days, origins)| {
+                        (price, start, start + days, ORIGINS[origins])
+                    })
+                    .collect();
             let (deck, sets) = deck(&rows);
             let mut by_date: Vec<Candidate> = deck.by_service[0].emergency.clone();
             by_date.retain(|candidate| !deck.period(*candidate).is_empty());
             by_date.sort_by_key(|candidate| (deck.period(*candidate).start, candidate.rate));
-            assert_eq!(by_origin(&deck, &by_date, &sets), by_pairs(&deck, &by_date, &sets), "{rows:?}");
+            let by_pairs = by_pairs(&deck, &by_date, &sets);
+            assert_eq!(by_origin(&deck, &by_date, &sets), by_pairs, "{rows:?}");
         }
     }
 }

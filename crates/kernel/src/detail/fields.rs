@@ -240,25 +240,29 @@ mod tests {
             (
                 "2026-10-25 02:30:00",
                 berlin,
-                "the clock shows it twice in Europe/Berlin: at 2026-10-25T00:30:00Z and at 2026-10-25T01:30:00Z",
+                "the clock shows it twice in Europe/Berlin: \
+                 at 2026-10-25T00:30:00Z and at 2026-10-25T01:30:00Z",
                 "export times with an offset",
             ),
             (
                 "2026-03-29 02:30:00",
                 berlin,
-                "the clock never shows it in Europe/Berlin: it goes from 2026-03-29 02:00:00 to 03:00:00",
+                "the clock never shows it in Europe/Berlin: \
+                 it goes from 2026-03-29 02:00:00 to 03:00:00",
                 "export times with an offset",
             ),
             (
                 "2011-12-30T12:00:00",
                 Some("Pacific/Apia"),
-                "the clock never shows it in Pacific/Apia: it goes from 2011-12-30 00:00:00 to 2011-12-31 00:00:00",
+                "the clock never shows it in Pacific/Apia: \
+                 it goes from 2011-12-30 00:00:00 to 2011-12-31 00:00:00",
                 "export times with an offset",
             ),
             (
                 "2026-10-04 02:15:00",
                 Some("Australia/Lord_Howe"),
-                "the clock never shows it in Australia/Lord_Howe: it goes from 2026-10-04 02:00:00 to 02:30:00",
+                "the clock never shows it in Australia/Lord_Howe: \
+                 it goes from 2026-10-04 02:00:00 to 02:30:00",
                 "export times with an offset",
             ),
             (
@@ -277,7 +281,8 @@ mod tests {
             (
                 "46346.41667",
                 None,
-                "this form is not read: it is a number, as a spreadsheet or a clock of seconds keeps a time",
+                "this form is not read: it is a number, \
+                 as a spreadsheet or a clock of seconds keeps a time",
                 "export times as",
             ),
             (
@@ -311,7 +316,8 @@ mod tests {
         fields.0[Field::EndTime as usize] = "2026-11-20 11:01:05 +01:00";
         fields.0[Field::AnswerTime as usize] = "2026-11-20T10:05:00Z";
         let detail = invalid_time(&fields, &Policy::default());
-        let expected = "answer_time is `2026-11-20T10:05:00Z`: it lies outside the call, from 2026-11-20T10:00:00Z to 2026-11-20T10:01:05Z";
+        let expected = "answer_time is `2026-11-20T10:05:00Z`: it lies outside the call, \
+                        from 2026-11-20T10:00:00Z to 2026-11-20T10:01:05Z";
         assert_eq!(detail, expected);
         assert!(hint(Reason::InvalidTime, &detail).contains("answer_time"));
     }

@@ -615,7 +615,8 @@ mod tests {
             head in prop::collection::vec(any::<u8>(), 0..300),
             times in 1_usize..100,
         ) {
-            let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte.min(most)).collect::<Vec<u8>>().repeat(times);
+            let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte.min(most)).collect();
+            let bytes = bytes.repeat(times);
             let has_two = bytes.iter().any(|byte| *byte != bytes[0]);
             prop_assert_eq!(is_coded(&head, &bytes), bytes.is_ascii() && has_two);
         }

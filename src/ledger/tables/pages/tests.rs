@@ -512,8 +512,12 @@ fn the_same_values_are_the_same_bytes() {
 
 proptest! {
     #[test]
-    fn any_texts_come_back(groups in prop::collection::vec(prop::collection::vec("(|.|[ab]|.{0,40})", 0..300), 1..4)) {
-        let groups: Vec<Vec<&str>> = groups.iter().map(|group| group.iter().map(String::as_str).collect()).collect();
+    fn any_texts_come_back(groups in prop::collection::vec(
+        prop::collection::vec("(|.|[ab]|.{0,40})", 0..300),
+        1..4,
+    )) {
+        let groups: Vec<Vec<&str>> =
+            groups.iter().map(|group| group.iter().map(String::as_str).collect()).collect();
         check_texts(&groups);
     }
 
@@ -534,13 +538,21 @@ proptest! {
 
     #[test]
     fn any_numbers_come_back(
-        groups in prop::collection::vec(prop::collection::vec(prop::option::of(any::<i64>()), 0..600), 1..4),
+        groups in prop::collection::vec(
+            prop::collection::vec(prop::option::of(any::<i64>()), 0..600),
+            1..4,
+        ),
         narrow in 0_u32..63,
         runs in 1_usize..40,
     ) {
         let groups: Vec<Vec<Option<i64>>> = groups
             .iter()
-            .map(|group| group.iter().flat_map(|value| std::iter::repeat_n(value.map(|value| value >> narrow), runs)).collect())
+            .map(|group| {
+                group
+                    .iter()
+                    .flat_map(|value| std::iter::repeat_n(value.map(|value| value >> narrow), runs))
+                    .collect()
+            })
             .collect();
         check_numbers(ColumnType::Integer, &groups);
     }
