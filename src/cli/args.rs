@@ -3,6 +3,8 @@
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
 pub mod invoice;
+pub mod status;
+pub mod undo;
 
 use super::cells::CellArgs;
 use crate::money::is_plain_decimal;
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     pub project: ProjectArgs,
+    #[command(flatten)]
+    pub session: status::SessionArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -50,9 +54,10 @@ pub enum Command {
     Classify(ClassifyArgs),
     Export(ExportArgs),
     Verify(VerifyArgs),
+    Status(status::StatusArgs),
     Runs(RunsArgs),
     Report(ReportArgs),
-    Undo(UndoArgs),
+    Undo(undo::UndoArgs),
     Ledger(LedgerArgs),
     Plan(PlanArgs),
     /// The published billing table, as Markdown
@@ -177,6 +182,8 @@ pub struct RunArgs {
     /// (exit code 3). What waited before is not counted
     #[arg(long, value_name = "N", value_parser = MaxSuspended::parse)]
     pub max_suspended: Option<MaxSuspended>,
+    #[command(flatten)]
+    pub night: status::NightArgs,
 }
 
 /// How many new records may be suspended.
@@ -442,9 +449,14 @@ pub struct ResolveArgs {
     pub reason: Option<String>,
 }
 
-/// The runs of the ledger, oldest first, and those that were undone.
+/// The runs of the ledger, oldest first, and those that were undone; and the nights that failed.
+///
+/// When each was booked, by whom and how long it took is what the ledger's journal knows.
 #[derive(Debug, clap::Args)]
 pub struct RunsArgs {
+    /// Every command that wrote or failed, instead of the runs
+    #[arg(long)]
+    pub journal: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -478,24 +490,6 @@ pub enum ReportFormat {
     Html,
     /// For scripts
     Json,
-}
-
-/// Take a run back as if it had never been.
-///
-/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are known to them, or
-/// suspense went on from it) are named, and nothing is done, unless --with-dependents takes them back too. What was
-/// undone is kept in the ledger's folder `undone`, and stays listed by `runs`.
-#[derive(Debug, clap::Args)]
-pub struct UndoArgs {
-    /// The run
-    #[arg(value_name = "RUN_ID")]
-    pub run_id: String,
-    /// Why; it is kept with the run
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// Also undo the later runs that stand on it
-    #[arg(long)]
-    pub with_dependents: bool,
 }
 
 /// Take into the ledger what was rated elsewhere.

@@ -1,6 +1,7 @@
 //! `rates check` and `rates lookup`.
 
 use super::args::{LookupArgs, RatesArgs, RatesCommand, TextFormat};
+use super::clock;
 use super::error::CliError;
 use super::project::Project;
 use super::term::{self, grouped};
@@ -11,7 +12,6 @@ use crate::scenario::Direction;
 use crate::time;
 use serde_json::json;
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Runs the subcommand.
 pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
@@ -80,7 +80,7 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         Some(text) => time::parse_date_or_instant(text).ok_or_else(|| {
             CliError::usage(format!("--at {text}: expected a date or an instant with an offset"))
         })?,
-        None => now(),
+        None => clock::second(),
     };
     let found: Vec<_> =
         decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
@@ -108,13 +108,6 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-/// The current time. This is the only place that reads the clock: unless the user says otherwise, a
-/// deck is asked for now, and an invoice is dated today.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or_default() * time::SECOND
 }
 
 fn why(row: &Considered) -> &'static str {

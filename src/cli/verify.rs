@@ -2,6 +2,7 @@
 
 use super::args::VerifyArgs;
 use super::error::CliError;
+use super::journal;
 use super::project::Project;
 use super::term::{self, grouped};
 use crate::ledger::verify::{self, Proof};
@@ -14,7 +15,9 @@ pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     for note in &proof.notes {
         term::report("note", note);
     }
-    term::print(&format!("{}head {}\n", as_text(&proof, args.sample.is_some()), proof.head))?;
+    let text = as_text(&proof, args.sample.is_some());
+    journal::said(&text);
+    term::print(&format!("{text}head {}\n", proof.head))?;
     Ok(())
 }
 
