@@ -103,8 +103,6 @@ pub fn end(exit: u8, error: Option<&str>) -> Vec<String> {
         return watched.runs;
     }
     let now = clock::now();
-    let first_line =
-        |text: &str| cut(text.lines().next().unwrap_or("").trim_end_matches(':').to_owned());
     let end = End {
         duration_ms: u64::try_from((now - watched.began) / 1000).unwrap_or(0),
         exit,
@@ -153,6 +151,18 @@ impl Watched {
         }
         true
     }
+}
+
+/// The first line of a message; where a list follows, its first entry too.
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines();
+    let mut line = lines.next().unwrap_or("").to_owned();
+    if line.ends_with(':')
+        && let Some(entry) = lines.next()
+    {
+        line = format!("{line} {}", entry.trim());
+    }
+    cut(line)
 }
 
 /// The command as it was typed, with the values of secret flags left out.

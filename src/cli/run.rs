@@ -126,7 +126,9 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     let text = match args.format {
         TextFormat::Json => {
             let mut object = as_json(&summary);
-            object["set_aside"] = set_aside::as_json(&refused);
+            if task.aside.is_some() || !refused.is_empty() {
+                object["set_aside"] = set_aside::as_json(&refused);
+            }
             format!("{}\n", serde_json::to_string_pretty(&object)?)
         }
         TextFormat::Text => as_text(&summary) + &head(&history),

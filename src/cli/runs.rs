@@ -5,13 +5,12 @@ use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::project::Project;
 use super::run::head;
-use super::status::took_text;
 use super::term::{self, grouped};
 use crate::ledger::History;
 use crate::ledger::journal::{Journal, Ran};
 use crate::ledger::manifest::Manifest;
 use crate::ledger::undone::Undone;
-use crate::report::health::words::stamp;
+use crate::report::health::words::{stamp, took_text};
 use crate::report::health::{CommandLine, is_night};
 use serde_json::{Value, json};
 
@@ -31,11 +30,13 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
     }
     let history = ledger.history()?;
     let rows = rows(&history, &journal);
+    // For programs a row is a run: what failed has none, and is in the journal.
+    let runs = || rows.iter().filter(|row| matches!(row, Row::Run(..)));
     match args.format {
         TableFormat::Table => term::print(&(as_table(&rows) + &head(&history)))?,
-        TableFormat::Csv => as_csv(&rows, args.cells)?,
+        TableFormat::Csv => as_csv(runs(), args.cells)?,
         TableFormat::Json => {
-            let list: Vec<Value> = rows.iter().map(as_json).collect();
+            let list: Vec<Value> = runs().map(as_json).collect();
             term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
     }
@@ -177,27 +178,13 @@ fn as_table(rows: &[Row<'_>]) -> String {
     term::table(&header, &right, rows.iter().map(with_how))
 }
 
-fn as_csv(rows: &[Row<'_>], args: CellArgs) -> Result<(), CliError> {
-    let header = [
-        &["run_id", "kind", "state"][..],
-        &COUNTS[..],
-        &["legs", "amount", "about", "booked", "user", "host", "duration_ms"],
-    ]
-    .concat();
+fn as_csv<'a>(rows: impl Iterator<Item = &'a Row<'a>>, args: CellArgs) -> Result<(), CliError> {
+    let header =
+        [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
     let mut out = Cells::new(std::io::stdout().lock(), args, header)?;
     for row in rows {
         let mut cells = cells(row, |number| number.to_string());
         cells.insert(2, row.state().to_owned());
-        let command = row.command().map(CommandLine::of);
-        cells.extend(match command {
-            None => [(); 4].map(|()| String::new()),
-            Some(command) => [
-                command.ended.unwrap_or(command.began),
-                command.user,
-                command.host,
-                command.duration_ms.map_or_else(String::new, |took| took.to_string()),
-            ],
-        });
         out.row(cells)?;
     }
     Ok(out.finish()?)
@@ -205,22 +192,7 @@ fn as_csv(rows: &[Row<'_>], args: CellArgs) -> Result<(), CliError> {
 
 fn as_json(row: &Row<'_>) -> Value {
     let command = row.command().map(CommandLine::of);
-    let (manifest, undone) = match row {
-        Row::Run(manifest, undone, _) => (*manifest, *undone),
-        Row::Failed(ran) => {
-            return json!({
-                "run_id": null,
-                "state": row.state(),
-                "kind": ran.entry.name,
-                "reason": ran.message(),
-                "inputs": [],
-                "counts": {},
-                "legs": 0,
-                "amount": {},
-                "command": command,
-            });
-        }
-    };
+    let Row::Run(manifest, undone, _) = row else { return json!({"command": command}) };
     json!({
         "run_id": manifest.run_id,
         "state": row.state(),
@@ -327,6 +299,6 @@ pub fn at_of(history: &History, text: &str) -> Result<usize, CliError> {
     let error = CliError::failed(format!("there is no run {text}"));
     Err(match history.undone.iter().rev().find(|undone| undone.run.manifest.run_id == text) {
         Some(undone) => error.hint(format!("it was undone: {}", undone.reason)),
-        None => error.hint("`trunkrate runs` lists them; `last` is the last"),
+        None => error.hint("`trunkrate runs` lists them"),
     })
 }

@@ -30,9 +30,13 @@ pub type Bad = (CallPath, FileError);
 
 /// Makes the folder for refused files; gives its path from the root.
 pub fn folder(dir: &Path) -> Result<PathBuf, CliError> {
-    refuse_ledgers(dir, &dir.join("file"))?;
-    make_folder_synced(dir)?;
     let fail = |e: std::io::Error| FileError::new(dir, format!("cannot be read: {e}"));
+    let absolute = std::path::absolute(dir).map_err(fail)?;
+    // Of a folder that is to be made, the nearest one above it that is there says whose it is.
+    if let Some(there) = absolute.ancestors().find(|above| above.is_dir()) {
+        refuse_ledgers(dir, &there.join("file"))?;
+    }
+    make_folder_synced(dir)?;
     Ok(dir.canonicalize().map_err(fail)?)
 }
 
@@ -183,6 +187,9 @@ fn name_of(path: &Path) -> String {
 
 /// The text beside a file that was set aside.
 fn why(file: &CallPath, error: &FileError) -> String {
-    let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("{hint}\n"));
+    let hint = error.hint.as_ref().map_or_else(String::new, |hint| {
+        // The others were.
+        format!("{}\n", hint.strip_prefix("nothing was booked; ").unwrap_or(hint))
+    });
     format!("{}\n{error}\n{hint}", file.name)
 }

@@ -89,6 +89,7 @@ impl LoadedNight {
             let read = read_files(&inputs.policy, &good, waiting()?, (memory, folder), progress);
             let error = match read {
                 Ok((reading, dealt, room)) => {
+                    refused.sort_by(|(a, _): &(CallPath, FileError), (b, _)| a.name.cmp(&b.name));
                     return Ok((Some(Self { inputs, reading, dealt, room, memory }), refused));
                 }
                 Err(error) => error,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// How a command speaks, whichever it is.
 #[derive(Debug, Default, clap::Args)]
 pub struct SessionArgs {
-    /// How notes, warnings and errors are written to stderr
+    /// How notes, warnings and errors are written to stderr; json: an object a line, with time, level and message
     #[arg(
         long,
         global = true,
@@ -25,10 +25,8 @@ pub struct SessionArgs {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
     #[default]
     Text,
-    /// For programs: a JSON object a line, with time, level and message
     Json,
 }
 

@@ -138,7 +138,15 @@ impl<'a> Nights<'a> {
             }
             _ => {}
         }
+        // A night that was tried and came to nothing is told above; overdue is what nobody tried.
+        let tried = [self.last_failed.and_then(|ran| ran.ended)]
+            .into_iter()
+            .chain(self.never_ended.iter().filter(|ran| is_night(ran)).map(|ran| Some(ran.began)))
+            .flatten()
+            .max();
+        let was_tried = tried.is_some_and(|tried| now - tried <= limits.max_age);
         match &self.last_run {
+            _ if was_tried => {}
             None => add(
                 Trouble::NoRun,
                 "no night was booked yet".to_owned(),

@@ -26,16 +26,26 @@ pub fn ago_text(age: Micros) -> String {
     format!("{} ago", age_text(age))
 }
 
-/// An age in one unit: `50 s`, `12 min`, `26 h`, `3 days`.
+/// An age in one unit, rounded: `50 s`, `12 min`, `26 h`, `3 days`.
 #[must_use]
 pub fn age_text(age: Micros) -> String {
-    let (minute, hour) = (60 * SECOND, 3600 * SECOND);
-    match age.max(0) {
-        age if age < 90 * SECOND => format!("{} s", age / SECOND),
-        age if age < 90 * minute => format!("{} min", age / minute),
-        age if age < 2 * DAY => format!("{} h", age / hour),
-        age => format!("{} days", age / DAY),
+    let age = age.max(0);
+    let units = [(SECOND, "s", 120), (60 * SECOND, "min", 120), (3600 * SECOND, "h", 48)];
+    let rounded = |unit: Micros| (age + unit / 2) / unit;
+    match units.into_iter().find(|(unit, _, most)| rounded(*unit) < *most) {
+        Some((unit, name, _)) => format!("{} {name}", rounded(unit)),
+        None => format!("{} days", rounded(DAY)),
     }
+}
+
+/// A duration: `0.3 s`, `12.0 s`, `5 min 12 s`.
+#[must_use]
+pub fn took_text(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    if seconds < 60 {
+        return format!("{seconds}.{} s", milliseconds % 1000 / 100);
+    }
+    format!("{} min {} s", seconds / 60, seconds % 60)
 }
 
 /// Bytes in one unit, to a tenth, rounded down.
@@ -57,8 +67,16 @@ mod tests {
 
     #[test]
     fn ages_and_sizes_are_in_one_unit() {
-        let ages =
-            [(59, "59 s"), (90, "1 min"), (5400, "1 h"), (93_600, "26 h"), (172_800, "2 days")];
+        let ages = [
+            (59, "59 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7169, "119 min"),
+            (7170, "2 h"),
+            (17_999, "5 h"),
+            (93_600, "26 h"),
+            (172_800, "2 days"),
+        ];
         for (seconds, text) in ages {
             assert_eq!(age_text(seconds * SECOND), text);
         }
