@@ -120,7 +120,7 @@ fn the_crates_below_the_engine_need_little() {
     }
 }
 
-/// A run gives the same bytes whenever it is made: only a question without `--at` is about now.
+/// A run gives the same bytes whenever it is made: only ages, the journal and questions without a time are about now.
 #[test]
 fn the_clock_is_asked_in_one_place() {
     let places = places(
@@ -135,7 +135,7 @@ fn the_clock_is_asked_in_one_place() {
         ],
     );
     assert_eq!(places.len(), 1, "{places:?}");
-    assert!(places[0].starts_with("src/cli/rates.rs:"), "{places:?}");
+    assert!(places[0].starts_with("src/cli/clock.rs:"), "{places:?}");
 }
 
 #[test]

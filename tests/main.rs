@@ -20,6 +20,7 @@
 //! | `terminal` | tables that fit a terminal, the pager, completions, man pages |
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
+//! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
@@ -86,6 +87,8 @@ mod reasons;
 mod regressions;
 mod report;
 mod schema;
+#[cfg(target_os = "linux")]
+mod status;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;

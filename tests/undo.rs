@@ -178,5 +178,74 @@ fn an_undo_that_makes_no_sense_changes_nothing() {
         assert_eq!(done.code, code, "{args:?}: {}", done.shown());
         assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
     }
-    assert_eq!(bytes_below(&folder.path().join("ledger")), before);
+    let journal = Path::new("journal.jsonl");
+    let books = |mut bytes: BTreeMap<PathBuf, Vec<u8>>| {
+        bytes.remove(journal).expect("a journal");
+        bytes
+    };
+    assert_eq!(books(bytes_below(&folder.path().join("ledger"))), books(before));
+}
+
+/// A run may be named by its number, by the beginning of its id, and as the last one.
+#[test]
+fn a_run_has_several_names() {
+    let cases: [(&str, Result<usize, &str>); 8] = [
+        ("last", Ok(2)),
+        ("2", Ok(1)),
+        ("000002", Ok(1)),
+        ("000001-", Ok(0)),
+        ("00000", Err("3 runs begin with 00000: 000001-")),
+        ("4", Err("there is no run 4")),
+        ("", Err("there is no run ")),
+        ("000002-zz", Err("there is no run 000002-zz")),
+    ];
+    let (folder, ids) = nights(&[&[PARENT], &[OTHER], &[LATER]]);
+    for (name, expected) in cases {
+        let args = ["undo", name, "--dry-run", "--format", "json"];
+        let done = folder.trunkrate(&args);
+        match expected {
+            Ok(at) => assert_eq!(done.json()["runs"][0]["run_id"], ids[at], "{name}"),
+            Err(says) => assert!(done.code == 1 && done.stderr.contains(says), "{}", done.shown()),
+        }
+    }
+    undo(&folder, "last", &[]).ok();
+    let list = folder.trunkrate(&["runs", "--format", "json"]).json();
+    assert_eq!((&list[2]["run_id"], &list[2]["state"]), (&ids[2].clone().into(), &"undone".into()));
+    assert_eq!(
+        folder.trunkrate(&["report", "--run", "1", "--format", "json"]).json()["run"]["run_id"],
+        ids[0]
+    );
+}
+
+/// What would leave is shown, and nothing is done.
+#[test]
+fn a_dry_run_shows_what_leaves_and_what_must_be_given_again() {
+    let folder = Night::with_plain_deck();
+    // 300 s = 5 min × 0.0100 = 0.05; 370 s = 7 min × 2 × 0.0100 = 0.14; 61 s = 2 min × 0.0034 = 0.0068.
+    for (name, rows) in [("one.csv", &[PARENT][..]), ("two.csv", &[OTHER]), ("three.csv", &[CHILD])]
+    {
+        folder.file(name, crate::support::call_file(rows));
+        folder.trunkrate(&["run", "--cdrs", name, "--rates", "rates"]).ok();
+    }
+    let before = bytes_below(&folder.path().join("ledger"));
+    let shown = folder.trunkrate(&["undo", "1", "--dry-run", "--format", "json"]).json();
+    assert_eq!(shown["runs"].as_array().map(Vec::len), Some(2), "{shown}");
+    assert_eq!(shown["needs_with_dependents"], true);
+    assert_eq!((&shown["legs"], &shown["amount"]["USD"]), (&3.into(), &"0.19000".into()));
+    let again = ["trunkrate run --cdrs one.csv", "trunkrate run --cdrs three.csv"];
+    assert_eq!(shown["again"], serde_json::json!(again));
+    assert_eq!(shown["runs"][1]["files"][0]["name"], "three.csv");
+    let text = folder.trunkrate(&["undo", "1", "--dry-run"]).ok();
+    assert!(text.contains("2 runs would leave"), "{text}");
+    assert!(text.contains("0.19000 USD; nothing was done"), "{text}");
+    assert_eq!(bytes_below(&folder.path().join("ledger")), before, "nothing was done");
+    let done = undo(&folder, "1", &["--with-dependents"]);
+    assert!(done.stderr.contains(&again.join("\n  ")), "{}", done.shown());
+    // In that order they come to what they were, but for the run between.
+    for name in ["one.csv", "three.csv"] {
+        folder.trunkrate(&["run", "--cdrs", name, "--rates", "rates"]).ok();
+    }
+    let legs = folder.trunkrate(&["export", "legs"]).ok();
+    assert_eq!(legs.lines().count(), 1 + 4, "{legs}");
+    folder.trunkrate(&["verify"]).ok();
 }

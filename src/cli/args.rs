@@ -5,6 +5,8 @@
 pub mod init;
 pub mod invoice;
 pub mod rates;
+pub mod status;
+pub mod undo;
 
 use super::cells::CellArgs;
 use crate::money::is_plain_decimal;
@@ -34,6 +36,8 @@ pub struct Args {
     /// Print long results at once, not page by page [env: TRUNKRATE_PAGER, PAGER] [default: less]
     #[arg(long, global = true, help_heading = "Terminal")]
     pub no_pager: bool,
+    #[command(flatten)]
+    pub session: status::SessionArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -61,9 +65,10 @@ pub enum Command {
     Classify(ClassifyArgs),
     Export(ExportArgs),
     Verify(VerifyArgs),
+    Status(status::StatusArgs),
     Runs(RunsArgs),
     Report(ReportArgs),
-    Undo(UndoArgs),
+    Undo(undo::UndoArgs),
     Ledger(LedgerArgs),
     Plan(PlanArgs),
     /// The published billing table, as Markdown
@@ -98,7 +103,7 @@ impl Command {
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Rerate(_) | Self::Log(_) | Self::Rates(_) | Self::Classify(_) => true,
-            Self::Runs(_) | Self::Plan(_) | Self::Table => true,
+            Self::Status(_) | Self::Runs(_) | Self::Plan(_) | Self::Table => true,
             Self::Suspense(args) => {
                 matches!(args.command, None | Some(SuspenseCommand::Show(_)))
             }
@@ -131,6 +136,8 @@ pub struct RunArgs {
     /// a share of them as 2% (exit code 3). What waited before is not counted
     #[arg(long, value_name = "N", value_parser = MaxSuspended::parse)]
     pub max_suspended: Option<MaxSuspended>,
+    #[command(flatten)]
+    pub night: status::NightArgs,
 }
 
 /// How many new records may be suspended.
@@ -405,9 +412,14 @@ pub struct ResolveArgs {
     pub reason: Option<String>,
 }
 
-/// The runs of the ledger, oldest first, and those that were undone.
+/// The runs of the ledger, oldest first, and those that were undone; and the nights that failed.
+///
+/// When each was booked, by whom and how long it took is what the ledger's journal knows.
 #[derive(Debug, clap::Args)]
 pub struct RunsArgs {
+    /// Every command that wrote or failed, instead of the runs
+    #[arg(long)]
+    pub journal: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -442,25 +454,6 @@ pub enum ReportFormat {
     Html,
     /// For scripts
     Json,
-}
-
-/// Take a run back as if it had never been.
-///
-/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are
-/// known to them, or suspense went on from it) are named, and nothing is done, unless
-/// --with-dependents takes them back too. What was undone is kept in the ledger's folder `undone`,
-/// and stays listed by `runs`.
-#[derive(Debug, clap::Args)]
-pub struct UndoArgs {
-    /// The run
-    #[arg(value_name = "RUN_ID")]
-    pub run_id: String,
-    /// Why; it is kept with the run
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// Also undo the later runs that stand on it
-    #[arg(long)]
-    pub with_dependents: bool,
 }
 
 /// Take into the ledger what was rated elsewhere.

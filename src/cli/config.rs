@@ -1,11 +1,13 @@
-//! `trunkrate.toml`: the seller and the terms.
+//! `trunkrate.toml`: the seller, the terms, and the limits of `status`.
 
+use crate::cli::args::status::age;
 use crate::document::build::Tax;
 use crate::document::{Party, Payment, Seller};
 use crate::inputs::file::FileError;
 use crate::inputs::settings;
 use crate::invoicing::drafts::{LONGEST, Terms, tax_of};
 use crate::render::einvoice::is_country;
+use crate::report::health::Limits;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::path::Path;
@@ -25,6 +27,15 @@ struct Config {
     _paths: IgnoredAny,
     seller: SellerTable,
     invoice: InvoiceTable,
+    status: StatusTable,
+}
+
+/// The limits of `status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StatusTable {
+    max_age: Option<String>,
+    verify_max_age: Option<String>,
 }
 
 /// The seller: the fields of [`Seller`], flat.
@@ -171,6 +182,25 @@ pub fn parse_terms(path: &Path, text: &str) -> Result<Terms, FileError> {
     })
 }
 
+/// Reads the limits of `status`; missing values have their defaults.
+///
+/// # Errors
+/// As [`settings::read`]; also a value that is no age.
+pub fn parse_limits(path: &Path, text: &str) -> Result<Limits, FileError> {
+    let Config { status, .. } = settings::read(path, text)?;
+    let read = |name: &str, value: &Option<String>| match value {
+        None => Ok(None),
+        Some(text) => age(text).map(Some).map_err(|expected| {
+            FileError::new(path, format!("status.{name} is `{text}`; {expected}"))
+        }),
+    };
+    let default = Limits::default();
+    Ok(Limits {
+        max_age: read("max_age", &status.max_age)?.unwrap_or(default.max_age),
+        verify_max_age: read("verify_max_age", &status.verify_max_age)?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,8 +224,20 @@ mod tests {
             "[seller]\ncountry = \"XX\"",
             "[seller]\nnaem = \"A\"",
             "[selles]\nname = \"A\"",
+            "[status]\nmax_ages = \"26h\"",
         ] {
             assert!(parse_terms(path, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_limits_of_status_are_ages() {
+        let path = Path::new("trunkrate.toml");
+        let hours = |text: &str| parse_limits(path, text).unwrap().max_age / 3_600_000_000;
+        assert_eq!((hours(""), hours("[status]\nmax_age = \"2d\"")), (26, 48));
+        for bad in ["26", "h", "-1h", "0h", "26 hours"] {
+            let text = format!("[status]\nmax_age = \"{bad}\"");
+            assert!(parse_limits(path, &text).is_err(), "{bad}");
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Kind {
     InUse,
     /// The reader of our output closed the pipe: no failure.
     BrokenPipe,
+    /// `status` found something wrong, and has said so on stdout.
+    Wrong,
 }
 
 /// A failure as the user sees it.
@@ -51,6 +53,11 @@ impl CliError {
         self
     }
 
+    /// What `status` ends with when something is wrong.
+    pub fn wrong() -> Self {
+        Self::new(Kind::Wrong, "")
+    }
+
     /// The message: the problem.
     pub fn message(&self) -> &str {
         &self.message
@@ -61,21 +68,26 @@ impl CliError {
         &self.hints
     }
 
+    /// Its exit code.
+    pub fn code(&self) -> u8 {
+        match self.kind {
+            Kind::BrokenPipe => 0,
+            Kind::Failed | Kind::Wrong => 1,
+            Kind::Usage => 2,
+            Kind::TooManySuspended => 3,
+            Kind::InUse => 4,
+        }
+    }
+
     /// Prints the failure and gives its exit code.
     pub fn report(self) -> ExitCode {
-        if self.kind != Kind::BrokenPipe {
+        if !matches!(self.kind, Kind::BrokenPipe | Kind::Wrong) {
             super::term::report("error", &self.message);
             for hint in &self.hints {
                 super::term::report("hint", hint);
             }
         }
-        ExitCode::from(match self.kind {
-            Kind::BrokenPipe => 0,
-            Kind::Failed => 1,
-            Kind::Usage => 2,
-            Kind::TooManySuspended => 3,
-            Kind::InUse => 4,
-        })
+        ExitCode::from(self.code())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
 use super::error::CliError;
+use super::journal;
 use super::project::Project;
 use super::run::{
     as_json, as_text, changes, head, open_to_write, print_what_is_done, tell_unlisted,
@@ -72,6 +73,7 @@ fn done(
     history: &History,
 ) -> Result<(), CliError> {
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
+    journal::did(run);
     for warning in &summary.warnings {
         term::report("note", &format!("run {run} is booked, but {warning}"));
     }

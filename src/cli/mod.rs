@@ -7,12 +7,14 @@
 mod args;
 mod cells;
 mod classify;
+mod clock;
 mod completions;
 mod config;
 mod error;
 mod export;
 mod init;
 mod invoice;
+mod journal;
 mod json;
 mod ledger;
 mod log;
@@ -25,16 +27,21 @@ mod report;
 mod rerate;
 mod run;
 mod runs;
+mod set_aside;
+mod status;
 mod suspense;
 mod term;
+mod undo;
 mod verify;
 mod watched;
 
 use crate::disk::interrupt;
+use args::status::{LogFormat, SessionArgs};
 use args::{Args, Command};
-use clap::Parser;
+use clap::{ArgMatches, FromArgMatches};
 use error::CliError;
 use project::Project;
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +50,11 @@ use std::sync::Arc;
 #[must_use]
 pub fn main() -> ExitCode {
     crate::catch_panic::keep_guarded_panics_quiet();
-    let args = Args::parse();
+    let matches = command().get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Err(error) = begin_session(&args.session) {
+        return error.report();
+    }
     if let Err(error) = refuse_twice(std::env::args_os()) {
         return error.report();
     }
@@ -54,35 +65,86 @@ pub fn main() -> ExitCode {
     }
     watch_signals();
     raise_open_files();
+    let project = OnceCell::new();
+    let find = || -> Result<&Project, CliError> {
+        let found = find_project(&args, &name_of(&matches))?;
+        Ok(project.get_or_init(|| found))
+    };
     if args.command.only_reads() && !args.no_pager {
         term::pager::hold();
     }
-    // Read only where it is needed: a broken project does not stop a command that needs none.
-    let global = &args.project;
-    let project = || Project::find(global);
-    let result = match &args.command {
-        Command::Init(args) => init::run(args, global),
-        Command::Run(args) => project().and_then(|project| run::run(args, &project)),
-        Command::Rerate(args) => project().and_then(|project| rerate::run(args, &project)),
-        Command::Log(args) => project().and_then(|project| log::run(args, &project)),
-        Command::Invoice(args) => project().and_then(|project| invoice::run(args, &project)),
-        Command::Suspense(args) => project().and_then(|project| suspense::suspense(args, &project)),
-        Command::Rates(args) => project().and_then(|project| rates::run(args, &project)),
+    let result = run(&args, find);
+    // Before an error, which is said below what was found until then.
+    let shown = term::pager::show().map_err(CliError::from);
+    let result = result.and(shown);
+    let code = result.as_ref().map_or_else(CliError::code, |()| 0);
+    let booked = journal::end(code, result.as_ref().err().map(CliError::message));
+    if let Command::Run(run) = &args.command {
+        status::after_night(&run.night, project.get().ok_or(result.as_ref().err()), &booked);
+    }
+    result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
+}
+
+/// Sets how the command speaks, and its clock.
+fn begin_session(session: &SessionArgs) -> Result<(), CliError> {
+    term::log_as_json(session.log == LogFormat::Json);
+    if let Some(text) = &session.now {
+        let now = crate::time::parse_date_or_instant(text)
+            .ok_or_else(|| CliError::usage(format!("--now {text}: expected an instant")))?;
+        clock::set(now);
+    }
+    Ok(())
+}
+
+/// The name of the command, with that of its subcommand: `invoice issue`.
+fn name_of(matches: &ArgMatches) -> String {
+    let names = std::iter::successors(matches.subcommand(), |(_, inner)| inner.subcommand());
+    names.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+}
+
+/// Finds the project of a command, and watches the command for the journal of its ledger. Where
+/// the project is broken, only a ledger that is named is known.
+fn find_project(args: &Args, name: &str) -> Result<Project, CliError> {
+    let only_looks = matches!(&args.command, Command::Undo(undo) if undo.dry_run);
+    let found = Project::find(&args.project);
+    match &found {
+        Ok(project) => journal::watch(name, &project.ledger_folder().0, only_looks),
+        Err(_) => {
+            if let Some(folder) = project::named_ledger(&args.project) {
+                journal::watch(name, &folder, only_looks);
+            }
+        }
+    }
+    found
+}
+
+/// Runs the command. The project is read only where it is needed: a broken one does not stop a
+/// command that needs none.
+fn run<'p>(
+    args: &Args,
+    project: impl Fn() -> Result<&'p Project, CliError>,
+) -> Result<(), CliError> {
+    match &args.command {
+        Command::Init(init) => init::run(init, &args.project),
+        Command::Run(args) => run::run(args, project()?),
+        Command::Rerate(args) => rerate::run(args, project()?),
+        Command::Log(args) => log::run(args, project()?),
+        Command::Invoice(args) => invoice::run(args, project()?),
+        Command::Suspense(args) => suspense::suspense(args, project()?),
+        Command::Rates(args) => rates::run(args, project()?),
         Command::Classify(args) => classify::run(args),
-        Command::Export(args) => project().and_then(|project| export::run(args, &project)),
-        Command::Verify(args) => project().and_then(|project| verify::run(args, &project)),
-        Command::Runs(args) => project().and_then(|project| runs::list(args, &project)),
-        Command::Report(args) => project().and_then(|project| report::run(args, &project)),
-        Command::Undo(args) => project().and_then(|project| runs::undo(args, &project)),
-        Command::Ledger(args) => project().and_then(|project| ledger::run(args, &project)),
+        Command::Export(args) => export::run(args, project()?),
+        Command::Verify(args) => verify::run(args, project()?),
+        Command::Status(args) => status::run(args, project()),
+        Command::Runs(args) => runs::list(args, project()?),
+        Command::Report(args) => report::run(args, project()?),
+        Command::Undo(args) => undo::run(args, project()?),
+        Command::Ledger(args) => ledger::run(args, project()?),
         Command::Plan(args) => plan::run(args),
         Command::Table => term::print(&crate::table::to_markdown()).map_err(CliError::from),
         Command::Completions(args) => completions::completions(args, command()),
         Command::Man(args) => completions::man(args, command()),
-    };
-    // Before an error, which is said below what was found until then.
-    let shown = term::pager::show().map_err(CliError::from);
-    result.and(shown).map_or_else(CliError::report, |()| ExitCode::SUCCESS)
+    }
 }
 
 /// Ends the command cleanly at SIGINT and SIGTERM. If no handler can be set, they end it as by
@@ -102,7 +164,9 @@ fn watch_signals() {
         } else {
             ""
         };
-        term::report("error", &format!("interrupted by {name}{what}"));
+        let what = format!("interrupted by {name}{what}");
+        term::report("error", &what);
+        journal::end(1, Some(&what));
         std::process::exit(1);
     };
     // Without a thread to spare the signals end the process as ever.

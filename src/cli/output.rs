@@ -2,7 +2,10 @@
 
 use crate::disk::private;
 use crate::inputs::file::FileError;
+use crate::ledger::journal::is_journal;
+use crate::ledger::set_aside::LIST;
 use crate::ledger::{CATALOG, OWN_FOLDERS};
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -130,7 +133,8 @@ pub fn refuse_ledgers(path: &Path, target: &Path) -> Result<(), FileError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(folder) = folder.canonicalize() else { return Ok(()) };
     let is_ledger = |folder: &Path| ["runs", "archive"].iter().all(|own| folder.join(own).is_dir());
-    let is_catalog = target.file_name().is_some_and(|name| name == CATALOG) && is_ledger(&folder);
+    let is_own_file = |name: &OsStr| name == CATALOG || is_journal(name) || name == LIST;
+    let is_catalog = target.file_name().is_some_and(is_own_file) && is_ledger(&folder);
     let is_own = |inner: &Path| {
         let named =
             inner.file_name().is_some_and(|name| OWN_FOLDERS.iter().any(|own| name == *own));

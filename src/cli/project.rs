@@ -26,6 +26,7 @@ use crate::inputs::settings;
 use crate::invoicing::drafts::Terms;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
+use crate::report::health::Limits;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::path::{Component, Path, PathBuf};
@@ -86,6 +87,8 @@ struct Tables {
     _seller: IgnoredAny,
     #[serde(rename = "invoice")]
     _invoice: IgnoredAny,
+    #[serde(rename = "status")]
+    _status: IgnoredAny,
 }
 
 /// A path of `[paths]` that replaces a flag.
@@ -130,7 +133,7 @@ impl Project {
     /// A named file that is missing or empty, a found one that another user may have written, or a
     /// file that is no project.
     pub fn find(args: &ProjectArgs) -> Result<Self, CliError> {
-        let ledger = args.ledger.clone().or_else(|| variable("TRUNKRATE_LEDGER"));
+        let ledger = named_ledger(args);
         let named = args.config.is_some();
         let (file, text) = match args.config.clone().or_else(|| variable("TRUNKRATE_CONFIG")) {
             Some(file) => {
@@ -188,6 +191,14 @@ impl Project {
         Ok((config::parse_terms(&self.file, &self.text)?, self.file.clone()))
     }
 
+    /// The limits of `status`.
+    ///
+    /// # Errors
+    /// As [`config::parse_limits`].
+    pub fn limits(&self) -> Result<Limits, CliError> {
+        Ok(config::parse_limits(&self.file, &self.text)?)
+    }
+
     /// The file, as messages name it.
     pub fn file(&self) -> &Path {
         &self.file
@@ -241,7 +252,7 @@ impl Project {
     }
 
     /// The ledger's folder, and true if anybody named it.
-    fn ledger_folder(&self) -> (PathBuf, bool) {
+    pub fn ledger_folder(&self) -> (PathBuf, bool) {
         if let Some(folder) = &self.ledger {
             return (folder.clone(), true);
         }
@@ -419,6 +430,11 @@ impl Project {
             joined.components().filter(|part| !matches!(part, Component::CurDir)).collect();
         if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
     }
+}
+
+/// The ledger that a flag or the environment names.
+pub fn named_ledger(args: &ProjectArgs) -> Option<PathBuf> {
+    args.ledger.clone().or_else(|| variable("TRUNKRATE_LEDGER"))
 }
 
 /// An environment variable that is set and not empty.

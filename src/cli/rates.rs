@@ -3,6 +3,7 @@
 use super::args::rates::{CheckArgs, LookupArgs, RatesArgs, RatesCommand};
 use super::args::{TableFormat, TextFormat};
 use super::cells::Cells;
+use super::clock;
 use super::error::CliError;
 use super::json;
 use super::project::Project;
@@ -14,7 +15,6 @@ use crate::scenario::Direction;
 use crate::time;
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Runs the subcommand.
 pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
@@ -93,7 +93,7 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         Some(text) => time::parse_date_or_instant(text).ok_or_else(|| {
             CliError::usage(format!("--at {text}: expected a date or an instant with an offset"))
         })?,
-        None => now(),
+        None => clock::second(),
     };
     let found: Vec<_> =
         decks.decks.iter().map(|deck| (deck, deck.consider(service, rated, origin, at))).collect();
@@ -121,13 +121,6 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-/// The current time. This is the only place that reads the clock: unless the user says otherwise, a
-/// deck is asked for now, and an invoice is dated today.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or_default() * time::SECOND
 }
 
 fn why(row: &Considered) -> &'static str {

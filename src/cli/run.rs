@@ -4,6 +4,7 @@ use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, Kind};
 use super::project::{Key, Project};
 use super::term::{self, grouped};
+use super::{journal, set_aside};
 use crate::ingest::source::{self, CallPath};
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::given::Inputs;
@@ -23,25 +24,30 @@ use crate::reject::Reason;
 use crate::text::visible;
 use crate::trunk::{TerminationDomain, Trunk};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rates call files and books them.
 pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     set_threads(args.threads)?;
+    let aside = args.night.set_aside.as_deref().map(set_aside::folder).transpose()?;
     let found = project.calls(&args.cdrs)?;
+    if let Some(dir) = &aside {
+        set_aside::refuse_inside(dir, &found)?;
+    }
     for path in &found.left_out {
         term::report(
             "note",
             &format!("{}: left out, {}", path.display(), source::why_left_out(path)),
         );
     }
-    night(
-        (&args.rating, project),
-        &found.files,
-        args.no_transfers,
-        args.max_suspended,
-        RunKind::Run,
-    )
+    let task = Task {
+        files: &found.files,
+        no_transfers: args.no_transfers,
+        max_suspended: args.max_suspended,
+        kind: RunKind::Run,
+        aside: aside.as_deref(),
+    };
+    night((&args.rating, project), &task)
 }
 
 /// Rates all suspended records again, without new calls.
@@ -51,7 +57,14 @@ pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
         term::print("nothing waits\n")?;
         return Ok(());
     }
-    night((args, project), &[], false, None, RunKind::Retry)
+    let task = Task {
+        files: &[],
+        no_transfers: false,
+        max_suspended: None,
+        kind: RunKind::Retry,
+        aside: None,
+    };
+    night((args, project), &task)
 }
 
 fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
@@ -60,34 +73,31 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
     pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
 }
 
-fn night(
-    (args, project): (&RatingArgs, &Project),
-    files: &[CallPath],
+/// What a night is to do.
+struct Task<'a> {
+    files: &'a [CallPath],
     no_transfers: bool,
     max_suspended: Option<MaxSuspended>,
     kind: RunKind,
-) -> Result<(), CliError> {
+    /// Where refused files go; without it one refused file fails the night.
+    aside: Option<&'a Path>,
+}
+
+/// Rates and books a night.
+fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
-    let inputs = inputs(args, project, trunks.as_deref(), no_transfers)?;
+    let inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
-    let total = files
-        .iter()
-        .filter_map(|file| std::fs::metadata(&file.path).ok())
-        .map(|meta| meta.len())
-        .sum();
-    let progress = term::Progress::start(total);
-    let memory = args.memory.unwrap_or_else(Memory::of_machine);
-    let waiting = waits::of_history(&history)?;
-    let intake =
-        LoadedNight::read(inputs, files, waiting, (memory, &lock.staging), &progress.bytes)?;
+    let (intake, bad, progress) = read(args, task, inputs, &lock, &history)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
-    refuse_too_many(max_suspended, &session)?;
-    let summary = book::book(&ledger, &lock, &mut history, &session, kind)?;
+    refuse_too_many(task.max_suspended, &session)?;
+    let summary = book::book(&ledger, &lock, &mut history, &session, task.kind)?;
     drop(progress);
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
+    journal::did(run);
     for note in &summary.notes {
         term::report("note", note);
     }
@@ -108,8 +118,19 @@ fn night(
         );
     }
     tell_unlisted(&summary);
+    let booked: Vec<PathBuf> = session.files().map(Path::to_owned).collect();
+    let refused = match task.kind {
+        RunKind::Run => set_aside::after_booking((&ledger, &lock), task.aside, &bad, &booked),
+        _ => Vec::new(),
+    };
     let text = match args.format {
-        TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&summary))?),
+        TextFormat::Json => {
+            let mut object = as_json(&summary);
+            if task.aside.is_some() || !refused.is_empty() {
+                object["set_aside"] = set_aside::as_json(&refused);
+            }
+            format!("{}\n", serde_json::to_string_pretty(&object)?)
+        }
         TextFormat::Text => as_text(&summary) + &head(&history),
     };
     print_what_is_done(
@@ -117,6 +138,34 @@ fn night(
         &format!("run {run} is booked, but its summary could not be printed"),
     );
     Ok(())
+}
+
+/// Reads the calls of a night; names the files that were refused.
+fn read(
+    args: &RatingArgs,
+    task: &Task<'_>,
+    inputs: Inputs,
+    lock: &Lock,
+    history: &History,
+) -> Result<(LoadedNight, Vec<set_aside::Bad>, term::Progress), CliError> {
+    let total = task
+        .files
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|meta| meta.len())
+        .sum();
+    let progress = term::Progress::start(total);
+    let place = (args.memory.unwrap_or_else(Memory::of_machine), lock.staging.as_path());
+    if task.aside.is_none() {
+        let waiting = waits::of_history(history)?;
+        let intake = LoadedNight::read(inputs, task.files, waiting, place, &progress.bytes)?;
+        return Ok((intake, Vec::new(), progress));
+    }
+    let waiting = || waits::of_history(history);
+    match LoadedNight::read_good(inputs, task.files, waiting, place, &progress.bytes)? {
+        (Some(intake), bad) => Ok((intake, bad, progress)),
+        (None, bad) => Err(set_aside::all_refused(&bad)),
+    }
 }
 
 /// The accepted changes since the last run; an error if there are any and they are not accepted.
@@ -240,6 +289,7 @@ fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Opt
 /// Locks a ledger for writing, and reads its history.
 pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
+    journal::writes();
     let history = ledger.history()?;
     let catalog = catalog::Stored::read(ledger)?;
     lock.begin(ledger, &history)?;

@@ -1,43 +1,118 @@
-//! `runs` and `undo`: lists the booked runs, and takes one back.
+//! `runs`: the booked runs, those that were undone, and the nights that failed; or the journal.
 
-use super::args::{RunsArgs, TableFormat, UndoArgs};
+use super::args::{RunsArgs, TableFormat};
 use super::cells::{CellArgs, Cells};
 use super::error::CliError;
 use super::json;
 use super::project::Project;
-use super::run::{head, open_to_write, print_what_is_done};
+use super::run::head;
 use super::term::{self, grouped};
-use crate::job::book;
 use crate::ledger::History;
+use crate::ledger::journal::{Journal, Ran};
 use crate::ledger::manifest::Manifest;
-use crate::ledger::runs::undo;
 use crate::ledger::undone::Undone;
+use crate::report::health::words::{stamp, took_text};
+use crate::report::health::{CommandLine, is_night};
 use serde_json::{Value, json};
 
 /// Lists the runs, and those that were undone.
 pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
-    let history = project.ledger()?.history()?;
+    let ledger = project.ledger()?;
+    let journal = Journal::read(&ledger);
+    if let Some(unread) = &journal.unread {
+        term::report("note", unread);
+    }
+    if journal.unread_lines > 0 {
+        let lines = grouped(journal.unread_lines);
+        term::report("note", &format!("lines of the journal that cannot be read: {lines}"));
+    }
+    if args.journal {
+        return journal_of(args, &journal);
+    }
+    let history = ledger.history()?;
+    let rows = rows(&history, &journal);
+    // For programs a row is a run: what failed has none, and is in the journal.
+    let runs = || rows.iter().filter(|row| matches!(row, Row::Run(..)));
     match args.format {
-        TableFormat::Table => term::print(&(as_table(&history) + &head(&history)))?,
-        TableFormat::Csv => as_csv(&history, args.cells)?,
+        TableFormat::Table => term::print(&(as_table(&rows) + &head(&history)))?,
+        TableFormat::Csv => as_csv(runs(), args.cells)?,
         TableFormat::Json | TableFormat::Jsonl => {
-            let list = rows(&history).map(|(manifest, undone)| as_json(manifest, undone));
-            json::print_list(args.format, &list.collect::<Vec<_>>())?;
+            json::print_list(args.format, &runs().map(as_json).collect::<Vec<_>>())?;
         }
     }
     Ok(())
 }
 
-/// Every run ever published, with its undo: first those that are still booked.
-fn rows(history: &History) -> impl Iterator<Item = (&Manifest, Option<&Undone>)> {
-    let undone = history.undone.iter().map(|undone| (&undone.run.manifest, Some(undone)));
-    history.runs.iter().map(|run| (&run.manifest, None)).chain(undone)
+/// A line of the list.
+enum Row<'a> {
+    /// A run, with its undo, and the command that booked it.
+    Run(&'a Manifest, Option<&'a Undone>, Option<&'a Ran>),
+    /// A night that booked nothing.
+    Failed(&'a Ran),
+}
+
+impl Row<'_> {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Run(_, None, _) => "booked",
+            Self::Run(_, Some(_), _) => "undone",
+            Self::Failed(ran) if ran.failed() => "failed",
+            Self::Failed(_) => "never-ended",
+        }
+    }
+
+    fn command(&self) -> Option<&Ran> {
+        match self {
+            Self::Run(_, _, command) => *command,
+            Self::Failed(ran) => Some(ran),
+        }
+    }
+
+    /// When it was booked, by whom, and how long that took, as far as the journal knows.
+    fn how(&self) -> [String; 3] {
+        let Some(ran) = self.command() else { return [(); 3].map(|()| String::new()) };
+        let (entry, end) = (&ran.entry, ran.entry.end.as_ref());
+        [
+            stamp(ran.ended.unwrap_or(ran.began)),
+            format!("{}@{}", entry.user, entry.host),
+            end.map_or_else(String::new, |end| took_text(end.duration_ms)),
+        ]
+    }
+}
+
+/// Every run ever published, oldest first, between them the nights that failed; then those that
+/// were undone.
+fn rows<'a>(history: &'a History, journal: &'a Journal) -> Vec<Row<'a>> {
+    let last = journal.commands.last();
+    let failed = journal.commands.iter().filter(|ran| {
+        // The last command may still be going on: `status` says.
+        let is_open = ran.ended.is_none() && last.is_some_and(|last| std::ptr::eq(last, *ran));
+        is_night(ran) && !ran.succeeded() && !is_open
+    });
+    let mut failed = failed.peekable();
+    let mut rows = Vec::new();
+    for run in &history.runs {
+        let command = journal.booked(&run.manifest.run_id);
+        if let Some(command) = command {
+            while let Some(before) = failed.next_if(|ran| ran.began < command.began) {
+                rows.push(Row::Failed(before));
+            }
+        }
+        rows.push(Row::Run(&run.manifest, None, command));
+    }
+    rows.extend(failed.map(Row::Failed));
+    rows.extend(history.undone.iter().map(|undone| {
+        let manifest = &undone.run.manifest;
+        Row::Run(manifest, Some(undone), journal.booked(&manifest.run_id))
+    }));
+    rows
 }
 
 const COUNTS: [&str; 8] =
     ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "closed"];
 
-fn amount(manifest: &Manifest) -> String {
+/// The sums of a run's legs.
+pub fn amount(manifest: &Manifest) -> String {
     manifest
         .amount
         .iter()
@@ -60,39 +135,67 @@ fn about(manifest: &Manifest, undone: Option<&Undone>) -> String {
     }
 }
 
-fn as_table(history: &History) -> String {
-    if history.runs.is_empty() && history.undone.is_empty() {
+/// The cells of a row: run, kind, counts, legs, amount, about.
+fn cells(row: &Row<'_>, number: impl Fn(u64) -> String) -> Vec<String> {
+    match row {
+        Row::Run(manifest, undone, _) => {
+            let mut cells = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned()];
+            cells.extend(COUNTS.map(|name| number(manifest.records(name))));
+            cells.extend([number(manifest.legs), amount(manifest), about(manifest, *undone)]);
+            cells
+        }
+        Row::Failed(ran) => {
+            let mut cells = vec![String::new(), ran.entry.name.clone()];
+            cells.extend([(); COUNTS.len() + 2].map(|()| String::new()));
+            cells.push(match row.state() {
+                "failed" => format!("failed: {}", ran.message()),
+                _ => "never ended: it was killed, or the machine stopped".to_owned(),
+            });
+            cells
+        }
+    }
+}
+
+fn as_table(rows: &[Row<'_>]) -> String {
+    if rows.is_empty() {
         return "no runs\n".to_owned();
     }
-    let cells = |(manifest, undone): (&Manifest, Option<&Undone>)| {
-        let mut row = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned()];
-        row.extend(COUNTS.map(|name| grouped(manifest.records(name))));
-        row.extend([grouped(manifest.legs), amount(manifest), about(manifest, undone)]);
-        row
+    let with_how = |row: &Row<'_>| {
+        let mut cells = cells(row, grouped);
+        if let Row::Failed(_) = row {
+            "-".clone_into(&mut cells[0]);
+        }
+        cells.splice(1..1, row.how());
+        cells
     };
-    let header = [&["run", "kind"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
-    term::table(&header, &[&COUNTS[..], &["legs", "amount"]].concat(), rows(history).map(cells))
+    let header = [
+        &["run", "booked (UTC)", "by", "took", "kind"][..],
+        &COUNTS[..],
+        &["legs", "amount", "about"],
+    ]
+    .concat();
+    let right = [&COUNTS[..], &["took", "legs", "amount"]].concat();
+    term::table(&header, &right, rows.iter().map(with_how))
 }
 
-fn as_csv(history: &History, cells: CellArgs) -> Result<(), CliError> {
+fn as_csv<'a>(rows: impl Iterator<Item = &'a Row<'a>>, args: CellArgs) -> Result<(), CliError> {
     let header =
         [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
-    let mut cells = Cells::new(std::io::stdout().lock(), cells, header)?;
-    for (manifest, undone) in rows(history) {
-        let state = if undone.is_some() { "undone" } else { "booked" };
-        let mut row =
-            vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned(), state.to_owned()];
-        row.extend(COUNTS.map(|name| manifest.records(name).to_string()));
-        row.extend([manifest.legs.to_string(), amount(manifest), about(manifest, undone)]);
-        cells.row(row)?;
+    let mut out = Cells::new(std::io::stdout().lock(), args, header)?;
+    for row in rows {
+        let mut cells = cells(row, |number| number.to_string());
+        cells.insert(2, row.state().to_owned());
+        out.row(cells)?;
     }
-    Ok(cells.finish()?)
+    Ok(out.finish()?)
 }
 
-fn as_json(manifest: &Manifest, undone: Option<&Undone>) -> Value {
+fn as_json(row: &Row<'_>) -> Value {
+    let command = row.command().map(CommandLine::of);
+    let Row::Run(manifest, undone, _) = row else { return json!({"command": command}) };
     json!({
         "run_id": manifest.run_id,
-        "state": if undone.is_some() { "undone" } else { "booked" },
+        "state": row.state(),
         "undo_reason": undone.map(|undone| undone.reason.clone()),
         "kind": manifest.kind.as_str(),
         "reason": manifest.reason,
@@ -109,69 +212,92 @@ fn as_json(manifest: &Manifest, undone: Option<&Undone>) -> Value {
         "amount": manifest.amount,
         "stands_on": manifest.stands_on,
         "accepted_changes": manifest.accepted_changes,
+        "command": command,
     })
 }
 
-/// Undoes a run, and its dependents if that is allowed.
-pub fn undo(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
-    if args.reason.trim().is_empty() {
-        return Err(CliError::usage("--reason is empty: say why the run is undone"));
-    }
-    let ledger = project.ledger()?;
-    let (lock, mut history) = open_to_write(&ledger)?;
-    let at = find(&history, &args.run_id)?;
-    let dependents = undo::dependents(&history, at);
-    if !dependents.is_empty() && !args.with_dependents {
-        let names: Vec<&str> =
-            dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
-        let problem = format!(
-            "run {} cannot be undone alone: later runs stand on it: {}",
-            args.run_id,
-            names.join(", ")
-        );
-        return Err(CliError::failed(problem)
-            .hint("undo them first, or add --with-dependents; their nights can be rated again"));
-    }
-    for place in dependents.iter().chain([&at]) {
-        let name = &history.runs[*place].manifest.run_id;
-        let invoices = undo::invoices_on(&history, name);
-        if let Some(number) = invoices.first() {
-            let more = if invoices.len() > 1 {
-                format!(" (and {} more)", invoices.len() - 1)
-            } else {
-                String::new()
+/// Lists every command of the journal.
+fn journal_of(args: &RunsArgs, journal: &Journal) -> Result<(), CliError> {
+    let header = ["began", "took", "exit", "by", "command", "runs", "message"];
+    let row = |ran: &Ran| {
+        let end = ran.entry.end.as_ref();
+        [
+            stamp(ran.began),
+            end.map_or_else(String::new, |end| took_text(end.duration_ms)),
+            end.map_or_else(|| "-".to_owned(), |end| end.exit.to_string()),
+            format!("{}@{}", ran.entry.user, ran.entry.host),
+            ran.entry.command.clone(),
+            ran.runs().join(" "),
+            ran.message().to_owned(),
+        ]
+    };
+    match args.format {
+        TableFormat::Table if journal.commands.is_empty() => {
+            term::print("the journal is empty\n")?;
+        }
+        TableFormat::Table => {
+            let rows = journal.commands.iter().map(|ran| row(ran).to_vec());
+            term::print(&term::table(&header, &["took", "exit"], rows))?;
+        }
+        TableFormat::Csv => {
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, header)?;
+            for ran in &journal.commands {
+                cells.row(row(ran))?;
+            }
+            cells.finish()?;
+        }
+        TableFormat::Json => {
+            let object = |ran: &Ran| {
+                let mut object = json!(CommandLine::of(ran));
+                object["name"] = json!(ran.entry.name);
+                object["writes"] = json!(ran.entry.writes);
+                object["runs"] = json!(ran.runs());
+                object
             };
-            return Err(CliError::failed(format!(
-                "run {name} cannot be undone: invoice \
-                                                 {number}{more} bills its legs"
-            ))
-            .hint(format!(
-                "`trunkrate invoice credit {number} --rebill --reason TEXT` takes \
-                               an invoice back first"
-            )));
+            let list: Vec<Value> = journal.commands.iter().map(object).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
         }
-    }
-    // From the last to the first, so that the ledger is consistent after each.
-    let last = at;
-    for at in dependents.into_iter().rev().chain([last]) {
-        let name = history.runs[at].manifest.run_id.clone();
-        undo::undo(&ledger, &lock, &mut history, at, &args.reason)?;
-        if let Some(warning) = book::follow(&ledger, &lock, &history) {
-            term::report("note", &format!("run {name} is undone, but {warning}"));
-        }
-        let end = if at == last { head(&history) } else { String::new() };
-        let text = format!("undone: run {name}\n{end}");
-        print_what_is_done(&text, &format!("run {name} is undone, but that could not be printed"));
     }
     Ok(())
 }
 
-fn find(history: &History, run_id: &str) -> Result<usize, CliError> {
-    if let Some(at) = history.runs.iter().position(|run| run.manifest.run_id == run_id) {
+/// The place of a booked run in the history: `last`, a number, an id or the beginning of one.
+pub fn at_of(history: &History, text: &str) -> Result<usize, CliError> {
+    let ids = || history.runs.iter().map(|run| run.manifest.run_id.as_str());
+    if let Some(at) = ids().position(|id| id == text) {
         return Ok(at);
     }
-    let error = CliError::failed(format!("there is no run {run_id}"));
-    Err(match history.undone.iter().rev().find(|undone| undone.run.manifest.run_id == run_id) {
+    if text == "last" {
+        return history.runs.len().checked_sub(1).ok_or_else(|| {
+            CliError::failed("the ledger has no run")
+                .hint("`trunkrate runs` lists those that were undone")
+        });
+    }
+    if let Ok(number) = text.parse::<u64>()
+        && let Some(at) = history.runs.iter().position(|run| run.manifest.sequence == number)
+    {
+        return Ok(at);
+    }
+    let begin: Vec<usize> = ids()
+        .enumerate()
+        .filter(|(_, id)| !text.is_empty() && id.starts_with(text))
+        .map(|(at, _)| at)
+        .collect();
+    match begin.as_slice() {
+        [at] => return Ok(*at),
+        [] => {}
+        [first, second, ..] => {
+            let [first, second] = [first, second].map(|at| &history.runs[*at].manifest.run_id);
+            return Err(CliError::failed(format!(
+                "{} runs begin with {text}: {first}, {second}{}",
+                begin.len(),
+                if begin.len() > 2 { " …" } else { "" }
+            ))
+            .hint("give more of the id, or its number"));
+        }
+    }
+    let error = CliError::failed(format!("there is no run {text}"));
+    Err(match history.undone.iter().rev().find(|undone| undone.run.manifest.run_id == text) {
         Some(undone) => error.hint(format!("it was undone: {}", undone.reason)),
         None => error.hint("`trunkrate runs` lists them"),
     })

@@ -61,8 +61,24 @@ fn harmless(text: &str, terminal: bool) -> Cow<'_, str> {
     Cow::Owned(text.split_inclusive('\n').map(line).collect())
 }
 
-/// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`.
+/// True if [`report`] writes JSON.
+static LOG_AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Sets how [`report`] writes: a JSON object a line, or text.
+pub fn log_as_json(as_json: bool) {
+    LOG_AS_JSON.store(as_json, Ordering::Relaxed);
+}
+
+/// Prints a line to stderr under a label: `error: …`, `hint: …`, `note: …`; or as a JSON object
+/// with the time, the label as its level, and the message.
 pub fn report(label: &str, message: &str) {
+    if LOG_AS_JSON.load(Ordering::Relaxed) {
+        let time = crate::time::text(super::clock::now());
+        let line = serde_json::json!({"time": time, "level": label, "message": message});
+        let line = line.to_string();
+        let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&line));
+        return;
+    }
     let colour = match label {
         "error" => AnsiColor::Red,
         "hint" => AnsiColor::Cyan,
@@ -75,6 +91,18 @@ pub fn report(label: &str, message: &str) {
     };
     let message: Vec<String> = message.lines().map(|line| visible(line).into_owned()).collect();
     let _ = writeln!(std::io::stderr().lock(), "{style}{label}{style:#}: {}", message.join("\n"));
+}
+
+/// The word of a verdict on stdout: green if all is well, else red.
+pub fn verdict(is_good: bool) -> String {
+    let (word, colour) =
+        if is_good { ("good", AnsiColor::Green) } else { ("wrong", AnsiColor::Red) };
+    let style = if colours(std::io::stdout().is_terminal()) {
+        Style::new().fg_color(Some(colour.into())).bold()
+    } else {
+        Style::new()
+    };
+    format!("{style}{word}{style:#}")
 }
 
 /// A table as text; the columns named in `right` are aligned to the right. [`Table`] says more.

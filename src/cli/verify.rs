@@ -2,6 +2,7 @@
 
 use super::args::{TextFormat, VerifyArgs};
 use super::error::CliError;
+use super::journal;
 use super::json;
 use super::project::Project;
 use super::term::{self, grouped};
@@ -17,11 +18,10 @@ pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     for note in &proof.notes {
         term::report("note", note);
     }
+    let text = as_text(&proof, args.sample.is_some());
+    journal::said(&text);
     match args.format {
-        TextFormat::Text => {
-            let text = as_text(&proof, args.sample.is_some());
-            Ok(term::print(&format!("{text}head {}\n", proof.head))?)
-        }
+        TextFormat::Text => Ok(term::print(&format!("{text}head {}\n", proof.head))?),
         TextFormat::Json => json::print(&as_json(&proof, args.sample.is_some())),
     }
 }

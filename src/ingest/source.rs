@@ -33,6 +33,8 @@ pub struct Found {
     pub files: Vec<CallPath>,
     /// Other files in folders that were named.
     pub left_out: Vec<PathBuf>,
+    /// The folders that were walked through, with all below them.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Finds the call files of paths, folders (with all below them) and globs.
@@ -44,6 +46,7 @@ pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
     for pattern in patterns {
         let before = (found.files.len(), found.left_out.len());
         if pattern.is_dir() {
+            found.folders.push(pattern.clone());
             walk(pattern, &mut found)?;
         } else if pattern.exists() {
             found.add(pattern);
@@ -114,6 +117,7 @@ fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
         let path =
             path.map_err(|e| FileError::new(e.path(), format!("cannot be read: {}", e.error())))?;
         if path.is_dir() {
+            found.folders.push(path.clone());
             walk(&path, found)?;
         } else {
             found.add(&path);

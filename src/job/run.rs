@@ -29,6 +29,7 @@ use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
 use crate::packed::SharedTexts;
 use crate::partition::deal::{self, Part, Partitioner, Partitions, SplitPoints};
 use crate::partition::spill::{Memory, PartitionWriter, Spill, SpillRoom};
+use crate::policy::Policy;
 use crate::rating::cells;
 use crate::reject::Reason;
 use crate::time::Micros;
@@ -37,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Calls, read and dealt out to partitions, with the inputs that they are to be rated with.
 pub struct LoadedNight {
@@ -61,13 +62,44 @@ impl LoadedNight {
         (memory, folder): (Memory, &Path),
         progress: &Arc<AtomicU64>,
     ) -> Result<Self, FileError> {
-        let expected = source::expected_calls(files) + waiting.len() as u64;
-        let parts = Partitioner::parts(expected, memory.part());
-        let room = memory.room(folder, parts);
-        let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
-        let reading =
-            reader::read(files, waiting, &inputs.policy, (memory, progress), &mut dealer)?;
-        Ok(Self { inputs, reading, dealt: dealer.finish(), room, memory })
+        let (reading, dealt, room) =
+            read_files(&inputs.policy, files, waiting, (memory, folder), progress)?;
+        Ok(Self { inputs, reading, dealt, room, memory })
+    }
+
+    /// Reads like [`LoadedNight::read`], without the files that are refused, which it names; no
+    /// night if none is left.
+    ///
+    /// # Why it begins anew
+    /// A file may be refused in its last line, when many of its records were dealt out. So the
+    /// others are read once more: of a refused file no record can be left in the night.
+    ///
+    /// # Errors
+    /// Anything but a call file that cannot be read.
+    pub fn read_good(
+        inputs: Inputs,
+        files: &[CallPath],
+        waiting: impl Fn() -> Result<Waits, LedgerError>,
+        (memory, folder): (Memory, &Path),
+        progress: &Arc<AtomicU64>,
+    ) -> Result<(Option<Self>, Vec<(CallPath, FileError)>), LedgerError> {
+        let (mut good, mut refused) = (files.to_vec(), Vec::new());
+        while !good.is_empty() {
+            progress.store(0, Ordering::Relaxed);
+            let read = read_files(&inputs.policy, &good, waiting()?, (memory, folder), progress);
+            let error = match read {
+                Ok((reading, dealt, room)) => {
+                    refused.sort_by(|(a, _): &(CallPath, FileError), (b, _)| a.name.cmp(&b.name));
+                    return Ok((Some(Self { inputs, reading, dealt, room, memory }), refused));
+                }
+                Err(error) => error,
+            };
+            let Some(at) = good.iter().position(|file| file.path == error.path) else {
+                return Err(error.into());
+            };
+            refused.push((good.remove(at), error));
+        }
+        Ok((None, refused))
     }
 
     /// Settles the partition of a call, as if the ledger were empty; `None` if no record has this
@@ -215,6 +247,22 @@ impl LoadedNight {
         earlier.waits = Arc::clone(&self.dealt.waits);
         Ok(earlier)
     }
+}
+
+/// Reads call files after the retried records, and deals the records out.
+fn read_files(
+    policy: &Policy,
+    files: &[CallPath],
+    waiting: Waits,
+    (memory, folder): (Memory, &Path),
+    progress: &Arc<AtomicU64>,
+) -> Result<(Reading, Partitions, Arc<SpillRoom>), FileError> {
+    let expected = source::expected_calls(files) + waiting.len() as u64;
+    let parts = Partitioner::parts(expected, memory.part());
+    let room = memory.room(folder, parts);
+    let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
+    let reading = reader::read(files, waiting, policy, (memory, progress), &mut dealer)?;
+    Ok((reading, dealer.finish(), room))
 }
 
 /// The partition that holds one family, settled.
@@ -455,6 +503,11 @@ impl SettledRun {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.ends.tally
+    }
+
+    /// The paths of the call files that were read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.reading.files.iter().map(|file| file.path.path.as_path())
     }
 
     /// The number of records that each reason suspends.

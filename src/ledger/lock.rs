@@ -51,6 +51,32 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// True if a process of this machine holds the lock; `None` if the system does not say.
+    ///
+    /// # Why `/proc/locks`
+    /// To try the lock would take it for an instant, and a run that begins in that instant would
+    /// find it taken: a reader never stops a run.
+    #[must_use]
+    pub fn is_locked(&self) -> Option<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let place = format!(":{}", std::fs::metadata(&self.folder).ok()?.ino());
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        // `1: FLOCK  ADVISORY  WRITE 1632 fe:00:5309325 0 EOF`; one that waits has `->` before it.
+        let holder = locks.lines().find_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                [_, "FLOCK", _, "WRITE", pid, at, ..] if at.ends_with(&place) => {
+                    Some((*pid).to_owned())
+                }
+                _ => None,
+            }
+        });
+        let Some(pid) = holder else { return Some(false) };
+        // Two file systems may number a file alike: the holder says who it is.
+        let told = std::fs::read_to_string(self.folder.join("staging/holder"));
+        Some(told.map_or(true, |told| told.trim().is_empty() || told.trim() == pid))
+    }
+
     /// Refuses a folder that is no ledger but has a `staging`: a writer would empty somebody else's
     /// folder.
     fn refuse_strangers(&self) -> Result<(), FileError> {

@@ -15,6 +15,8 @@
 //! ├── archive/<hash>/                   decks, trunks, accounts and items as they were used
 //! ├── undone/000001-…/                  runs that were taken back, each beside why
 //! ├── catalog.sqlite                    the index: a function of all of the above
+//! ├── journal.jsonl, set-aside.json     who ran what and how it ended; refused call files: not
+//! │                                     hashed, and no part of the books
 //! └── staging/                          a run while it is written, or what a dead one left; spill
 //!                                       files, which have no name
 //! ```
@@ -50,6 +52,7 @@
 //! | [`index`] | ids, families, the catalog |
 //! | [`runs`] | sorting, staging, undo, write-off |
 //! | [`invoices`] | publishing a batch; which invoice bills a leg |
+//! | [`journal`], [`set_aside`] | commands and how they ended; refused call files |
 //! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files compared |
 //! | [`carrier`] | the carrier's prices that cannot be compared with ours |
 
@@ -60,12 +63,14 @@ mod error;
 mod history;
 pub mod index;
 pub mod invoices;
+pub mod journal;
 mod lock;
 pub mod manifest;
 mod open;
 pub mod place;
 mod run;
 pub mod runs;
+pub mod set_aside;
 pub mod tables;
 pub mod undone;
 pub mod verify;

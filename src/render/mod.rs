@@ -11,7 +11,7 @@
 //! | journal entries | bookkeeping with hledger or beancount | [`journal`] |
 //!
 //! The report of a run is not a document, but is drawn the same way as their HTML pages:
-//! [`report`]. The bar charts of both are drawn by [`charts`].
+//! [`report`]; the state of the nights is OpenMetrics text in [`metrics`]. The bar charts of both are drawn by [`charts`].
 //!
 //! [`Document`]: crate::document::Document
 
@@ -23,6 +23,7 @@ pub mod einvoice;
 pub mod html;
 pub mod journal;
 pub mod json;
+pub mod metrics;
 pub mod pdf;
 pub mod report;
 

@@ -95,6 +95,7 @@ pub fn gather(
     Ok(Report {
         schema: SCHEMA,
         run: head(m, undone, newest),
+        night: None,
         law: Law::of(count),
         classes: ["rated", "free", "duplicate", "ignored", "suspended", "closed"]
             .iter()

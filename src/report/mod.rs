@@ -34,6 +34,7 @@ pub mod diagnosis;
 pub mod estimate;
 pub mod findings;
 pub mod gather;
+pub mod health;
 pub(crate) mod lines;
 pub mod oddities;
 pub mod prefixes;
@@ -48,4 +49,4 @@ pub use lines::{
     Finding, Head, LARGEST, LargeCall, Largest, Law, Money, ReasonLine, Sample, ScenarioLine, Term,
     Timeline, Verdict, class_words, rerate_command,
 };
-pub use whole::{Report, SCHEMA, Suspense};
+pub use whole::{Printed, Report, SCHEMA, Suspense};

@@ -19,6 +19,9 @@ pub struct Report {
     pub schema: &'static str,
     /// The run and its inputs.
     pub run: Head,
+    /// When it was booked, and what failed since, as far as the journal knew when the report was
+    /// written: nothing that is hashed depends on it.
+    pub night: Option<Printed>,
     /// The law of conservation, and whether it holds: every record ended in one class.
     pub law: Law,
     /// Records, seconds and money by class.
@@ -75,6 +78,19 @@ impl Report {
             .for_each(|example| hide(&mut example.text));
         self.run.reason.iter_mut().chain(&mut self.run.undone).for_each(hide);
     }
+}
+
+/// What the journal adds to a report when it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Printed {
+    /// When the run was booked.
+    pub booked: Option<String>,
+    /// By whom.
+    pub by: Option<String>,
+    /// How long that took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The last night, in words, if it failed or never ended, and none went well since.
+    pub failed_since: Option<String>,
 }
 
 /// The suspended records: before, during and after a run.

@@ -381,7 +381,13 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            // The journal has the clock in it, and is no part of the books.
+            let is_journal = path.file_name().is_some_and(|name| name == "journal.jsonl");
+            if path.is_dir() {
+                folders.push(path);
+            } else if !is_journal {
+                found.push(path);
+            }
         }
     }
     found.sort();

@@ -514,6 +514,7 @@ fn recorded(bench: &Bench, reference: &Reference) -> History {
         .filter_map(|(path, bytes)| {
             Some((path.strip_prefix("ledger").ok()?.display().to_string(), bytes?.to_vec()))
         })
+        .filter(|(path, _)| path != "journal.jsonl")
         .collect();
     assert!(found == replayed, "{}: what was recorded is what was done", reference.step.name);
     history

@@ -26,6 +26,8 @@ struct Settings {
     _invoice: IgnoredAny,
     #[serde(rename = "paths")]
     _paths: IgnoredAny,
+    #[serde(rename = "status")]
+    _status: IgnoredAny,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,7 +72,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
         let error = FileError::new(path, e.message().to_owned());
         FileError { line, ..error }.hint(
             "the README lists what may stand in [paths], [input], [money], [policy], \
-                   [seller] and [invoice]",
+                   [seller], [invoice] and [status]",
         )
     })
 }

@@ -1,8 +1,8 @@
 //! A look at a project: one export column by column, one deck, and the result of a run.
 
+use crate::cli::clock;
 use crate::cli::error::CliError;
 use crate::cli::project::{Key, Project};
-use crate::cli::rates;
 use crate::cli::term::{self, grouped};
 use crate::columns::REQUIRED;
 use crate::deck::{Deck, Rated};
@@ -298,7 +298,7 @@ fn deck(decks: &Decks, rates: &std::path::Path, first: Option<&First>) -> String
         text += "   no deck is named `default`: an account that accounts.csv gives none waits as \
                  no-rate\n";
     }
-    let at = first.map_or_else(rates::now, |first| first.start);
+    let at = first.map_or_else(clock::second, |first| first.start);
     let called = first.and_then(|first| number_of(&first.to));
     let origin = first.and_then(|first| number_of(&first.from));
     let example = Number::parse("+12025550100").filter(|example| Some(*example) != called);

@@ -179,6 +179,14 @@ impl Choices {
                 Line::default("iban", "", "how to pay; also account_name, bic, terms, notes"),
             ],
         );
+        table(
+            "status",
+            "when `trunkrate status` finds something wrong",
+            &[
+                Line::default("max_age", "26h", "how long the last good night may be ago"),
+                Line::example("verify_max_age", "\"40d\"", "the last good `verify`"),
+            ],
+        );
         text
     }
 

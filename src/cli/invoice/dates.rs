@@ -1,8 +1,8 @@
 //! The dates on documents: parsing, and limits that catch typos.
 
 use crate::cli::args::invoice::BilledArgs;
+use crate::cli::clock;
 use crate::cli::error::CliError;
-use crate::cli::rates;
 use crate::time;
 
 /// The first day after the period; an error if the period is not valid.
@@ -26,7 +26,7 @@ pub fn date(
 }
 
 pub fn today() -> String {
-    time::date_text(rates::now())
+    time::date_text(clock::now())
 }
 
 /// Refuses a date more than `LATEST_ISSUE` days after the period's end, or too far in the future.

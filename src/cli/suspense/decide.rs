@@ -6,6 +6,7 @@ use crate::advice;
 use crate::cli::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
 use crate::cli::error::CliError;
 use crate::cli::export::zone_of;
+use crate::cli::journal;
 use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
@@ -332,6 +333,7 @@ fn records(count: usize) -> String {
 /// Updates the catalog after the last run of the history, and prints the result.
 fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
     let run = history.last().map_or("", |manifest| &manifest.run_id);
+    journal::did(run);
     if let Some(warning) = book::follow(ledger, lock, history) {
         term::report("note", &format!("run {run} is published, but {warning}"));
     }

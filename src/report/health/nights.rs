@@ -1,0 +1,308 @@
+//! The nights of a ledger: which went well, which failed, which never ended.
+
+use super::words::{age_text, ago, ago_text, seconds, stamp};
+use super::{CommandLine, LastRun, Limits, Machine, Problem, Trouble, WaitingLines};
+use crate::ledger::journal::{Journal, Ran};
+use crate::ledger::manifest::{FILE_NAME, Manifest, RunKind};
+use crate::ledger::{History, Run};
+use crate::report::whole::Printed;
+use crate::time::{Micros, SECOND};
+use std::collections::BTreeMap;
+
+/// The commands that book a night of calls.
+const NIGHTS: [&str; 2] = ["run", "ledger import"];
+
+/// What the journal and the runs say of the nights.
+pub(super) struct Nights<'a> {
+    /// The command that is going on.
+    pub(super) running: Option<&'a Ran>,
+    /// The last good night that is still booked.
+    pub(super) last_run: Option<LastRun>,
+    /// The last good night of the journal.
+    last_good: Option<&'a Ran>,
+    /// A night that failed, and none went well since.
+    last_failed: Option<&'a Ran>,
+    /// The last command that failed, whichever it was.
+    pub(super) last_failure: Option<&'a Ran>,
+    /// Commands that began and never ended, and none of their kind went well after.
+    never_ended: Vec<&'a Ran>,
+    /// The last proof.
+    pub(super) verified: Option<&'a Ran>,
+}
+
+impl<'a> Nights<'a> {
+    pub(super) fn of(
+        history: &History,
+        journal: &'a Journal,
+        is_locked: Option<bool>,
+        limits: &Limits,
+        machine: Machine<'_>,
+    ) -> Self {
+        let is_booked = |ran: &Ran| {
+            let there = |id: &String| history.runs.iter().any(|run| run.manifest.run_id == *id);
+            ran.runs().is_empty() || ran.runs().iter().any(there)
+        };
+        let commands = || journal.commands.iter();
+        let nights = || commands().filter(|ran| is_night(ran));
+        let last_good =
+            nights().filter(|ran| ran.succeeded() && is_booked(ran)).max_by_key(|ran| ran.ended);
+        let goes_on = |ran: &&Ran| {
+            if ran.entry.host == machine.host {
+                (machine.is_running)(ran.entry.pid) || is_locked == Some(true)
+            } else {
+                // Another machine's process is not seen from here.
+                is_locked == Some(true) || machine.now - ran.began < limits.max_age
+            }
+        };
+        let open = || commands().filter(|ran| ran.ended.is_none());
+        let running = open().max_by_key(|ran| ran.began).filter(goes_on);
+        let is_mended = |dead: &Ran| {
+            commands().any(|ran| {
+                ran.succeeded()
+                    && ran.began > dead.began
+                    && if is_night(dead) { is_night(ran) } else { ran.entry.writes }
+            })
+        };
+        let is_running = |ran: &Ran| running.is_some_and(|running| std::ptr::eq(running, ran));
+        Self {
+            never_ended: open().filter(|ran| !is_running(ran) && !is_mended(ran)).collect(),
+            running,
+            last_run: last_run(history, journal, last_good, machine.now),
+            last_good,
+            last_failed: nights()
+                .filter(|ran| {
+                    ran.failed() && ran.ended > last_good.and_then(|last_good| last_good.ended)
+                })
+                .max_by_key(|ran| ran.ended),
+            last_failure: commands().filter(|ran| ran.failed()).max_by_key(|ran| ran.ended),
+            verified: commands()
+                .filter(|ran| {
+                    // A command line that was wrong proves nothing.
+                    ran.entry.name == "verify"
+                        && ran.entry.end.as_ref().is_some_and(|end| end.exit < 2)
+                })
+                .max_by_key(|ran| ran.ended),
+        }
+    }
+
+    /// All that is wrong with them.
+    pub(super) fn problems(&self, history: &History, limits: &Limits, now: Micros) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut add = |id, message: String, what_to_do: &str| {
+            found.push(Problem { id, message, what_to_do: what_to_do.to_owned() });
+        };
+        if let Some(ran) = self.verified.filter(|ran| ran.failed()) {
+            let when = ago(now, ran.ended.unwrap_or(ran.began));
+            add(
+                Trouble::VerifyFailed,
+                format!("`verify` found the ledger broken {when}: {}", ran.message()),
+                "restore the ledger from a copy that `verify` finds good; book nothing before",
+            );
+        }
+        let a_night_goes_on = self.running.is_some_and(is_night);
+        for dead in self.never_ended.iter().filter(|dead| !(is_night(dead) && a_night_goes_on)) {
+            let (id, what_to_do) = if is_night(dead) {
+                (Trouble::RunNeverEnded, "run it again: the ledger is as it was before")
+            } else {
+                (Trouble::CommandNeverEnded, "look whether it did its work, and do it again if not")
+            };
+            add(id, never_ended(dead, self.unknown_run(history), now), what_to_do);
+        }
+        match (self.running, self.last_failed) {
+            (Some(running), _) if is_night(running) => {
+                if now - running.began > limits.max_age {
+                    add(
+                        Trouble::RunStuck,
+                        format!(
+                            "a run is going on since {}, for {}: process {} on {}",
+                            stamp(running.began),
+                            age_text(now - running.began),
+                            running.entry.pid,
+                            running.entry.host
+                        ),
+                        "look what it waits for; end it if nothing comes: what it did is cleared up",
+                    );
+                }
+                return found;
+            }
+            (_, Some(failed)) => {
+                let (when, code) = (
+                    ago(now, failed.ended.unwrap_or(failed.began)),
+                    failed.entry.end.as_ref().map_or(0, |end| end.exit),
+                );
+                add(
+                    Trouble::LastRunFailed,
+                    format!("the last run failed {when}, exit code {code}: {}", failed.message()),
+                    "mend that, and run again: nothing of it was booked",
+                );
+            }
+            _ => {}
+        }
+        // A night that was tried and came to nothing is told above; overdue is what nobody tried.
+        let tried = [self.last_failed.and_then(|ran| ran.ended)]
+            .into_iter()
+            .chain(self.never_ended.iter().filter(|ran| is_night(ran)).map(|ran| Some(ran.began)))
+            .flatten()
+            .max();
+        let was_tried = tried.is_some_and(|tried| now - tried <= limits.max_age);
+        match &self.last_run {
+            _ if was_tried => {}
+            None => add(
+                Trouble::NoRun,
+                "no night was booked yet".to_owned(),
+                "`trunkrate run` books the first",
+            ),
+            Some(last) if last.age_seconds > limits.max_age / SECOND => add(
+                Trouble::RunOverdue,
+                format!(
+                    "no night was booked since {}, {}; at most {} may pass",
+                    last.booked,
+                    ago_text(last.age_seconds * SECOND),
+                    age_text(limits.max_age)
+                ),
+                "look whether the nightly job still starts, and run it",
+            ),
+            Some(_) => {}
+        }
+        found.extend(self.overdue_proof(limits, now));
+        found
+    }
+
+    fn overdue_proof(&self, limits: &Limits, now: Micros) -> Option<Problem> {
+        let most = limits.verify_max_age?;
+        let last = self.verified.filter(|ran| ran.succeeded()).and_then(|ran| ran.ended);
+        let since = match last {
+            Some(last) if now - last <= most => return None,
+            Some(last) => format!("the ledger was proved {}", ago(now, last)),
+            None => "the ledger was never proved, as far as the journal knows".to_owned(),
+        };
+        Some(Problem {
+            id: Trouble::VerifyOverdue,
+            message: format!("{since}; at most {} may pass", age_text(most)),
+            what_to_do: "`trunkrate verify` proves it".to_owned(),
+        })
+    }
+
+    /// A run that is booked, and that no command of the journal says to have booked.
+    fn unknown_run<'h>(&self, history: &'h History) -> Option<&'h Run> {
+        let last = history.runs.last()?;
+        let known = self.last_good.is_some_and(|ran| ran.runs().contains(&last.manifest.run_id));
+        (!known && self.last_run.as_ref()?.command.is_none()).then_some(last)
+    }
+
+    /// All of it in a line, where nothing is wrong.
+    pub(super) fn good_headline(&self, waiting: &WaitingLines, now: Micros) -> String {
+        let waits = match waiting.records {
+            0 => "nothing waits".to_owned(),
+            1 => "1 record waits".to_owned(),
+            many => format!("{many} records wait"),
+        };
+        if let Some(running) = self.running {
+            let since = stamp(running.began);
+            let what = if is_night(running) { "a run" } else { running.entry.name.as_str() };
+            return format!(
+                "{what} is going on since {since}, for {}",
+                age_text(now - running.began)
+            );
+        }
+        let Some(last) = &self.last_run else { return waits };
+        let run = last.run_id.as_deref().unwrap_or("nothing new");
+        let sums: Vec<String> =
+            last.amount.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
+        let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
+        format!(
+            "the last night booked {run} {}{sums}; {waits}",
+            ago_text(last.age_seconds * SECOND)
+        )
+    }
+}
+
+/// True if a command books a night of calls.
+#[must_use]
+pub fn is_night(ran: &Ran) -> bool {
+    NIGHTS.contains(&ran.entry.name.as_str())
+}
+
+/// What the journal says of a run: when it was booked, and whether the last night since failed.
+#[must_use]
+pub fn printed_with(journal: &Journal, run_id: &str) -> Option<Printed> {
+    let command = journal.booked(run_id);
+    let last = journal.commands.iter().rev().find(|ran| is_night(ran));
+    let failed_since = last.filter(|ran| ran.failed()).map(|ran| {
+        let when = stamp(ran.ended.unwrap_or(ran.began));
+        format!("The last run failed at {when}: {}", ran.message())
+    });
+    if command.is_none() && failed_since.is_none() {
+        return None;
+    }
+    let entry = command.map(|ran| &ran.entry);
+    Some(Printed {
+        booked: command.and_then(|ran| ran.ended).map(stamp),
+        by: entry.map(|entry| format!("{} on {}", entry.user, entry.host)),
+        duration_ms: entry.and_then(|entry| entry.end.as_ref()).map(|end| end.duration_ms),
+        failed_since,
+    })
+}
+
+fn never_ended(dead: &Ran, unknown: Option<&Run>, now: Micros) -> String {
+    let what = if is_night(dead) { "the last run" } else { dead.entry.name.as_str() };
+    let booked = match unknown {
+        Some(run) if is_night(dead) => {
+            format!("; run {} is booked all the same", run.manifest.run_id)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{what} began {} and never ended: process {} on {} was killed, or the machine stopped{booked}",
+        ago(now, dead.began),
+        dead.entry.pid,
+        dead.entry.host
+    )
+}
+
+/// The last good night: of the journal, or the last run that it does not know.
+fn last_run(
+    history: &History,
+    journal: &Journal,
+    good: Option<&Ran>,
+    now: Micros,
+) -> Option<LastRun> {
+    let is_of_night = |run: &&Run| matches!(run.manifest.kind, RunKind::Run | RunKind::Import);
+    let unknown = history
+        .runs
+        .iter()
+        .rev()
+        .find(is_of_night)
+        .filter(|run| journal.booked(&run.manifest.run_id).is_none())
+        .and_then(|run| Some((run, time_of(run)?)));
+    let named = |ran: &Ran| {
+        let of_ran = |run: &&Run| ran.runs().contains(&run.manifest.run_id);
+        history.runs.iter().rev().find(of_ran)
+    };
+    let (run, booked, command) = match (good.and_then(|ran| Some((ran, ran.ended?))), unknown) {
+        (Some((_, ended)), Some((run, written))) if written > ended => (Some(run), written, None),
+        (Some((ran, ended)), _) => (named(ran), ended, Some(CommandLine::of(ran))),
+        (None, Some((run, written))) => (Some(run), written, None),
+        (None, None) => return None,
+    };
+    let manifest: Option<&Manifest> = run.map(|run| &run.manifest);
+    Some(LastRun {
+        run_id: manifest.map(|m| m.run_id.clone()),
+        booked: stamp(booked),
+        age_seconds: seconds(now, booked),
+        command,
+        records: manifest.map_or_else(BTreeMap::new, |m| {
+            m.counts.iter().map(|(class, count)| (class.clone(), count.records)).collect()
+        }),
+        legs: manifest.map_or(0, |m| m.legs),
+        amount: manifest.map_or_else(BTreeMap::new, |m| m.amount.clone()),
+        bytes: manifest.map_or(0, |m| m.files.iter().map(|file| file.bytes).sum()),
+    })
+}
+
+/// When a run's manifest was written, as its file says.
+fn time_of(run: &Run) -> Option<Micros> {
+    let written = std::fs::metadata(run.folder.join(FILE_NAME)).ok()?.modified().ok()?;
+    let since = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok()
+}
