@@ -517,6 +517,10 @@ pub struct PlanArgs {
     /// Memory of the machine [default: that of this one]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<Memory>,
+    /// Reckon by these figures, as `make bench` writes them [default: those of the published
+    /// benchmark]
+    #[arg(long, value_name = "FILE")]
+    pub figures: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,

@@ -1,7 +1,7 @@
 //! The clock: the only place that reads it. What is hashed never depends on it.
 //!
 //! A command asks it for the journal and for ages; unless the user says otherwise, a deck is asked
-//! for now, and an invoice is dated today.
+//! for now. An invoice is dated by the machine's clock, which no flag moves.
 
 use crate::time::{self, Micros};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,7 +26,8 @@ pub fn second() -> Micros {
     now().div_euclid(time::SECOND) * time::SECOND
 }
 
-fn machine() -> Micros {
+/// The time of the machine, whatever the tests set.
+pub fn machine() -> Micros {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("the clock is not before 1970");

@@ -246,7 +246,7 @@ fn journal_of(args: &RunsArgs, journal: &Journal) -> Result<(), CliError> {
             }
             cells.finish()?;
         }
-        TableFormat::Json => {
+        TableFormat::Json | TableFormat::Jsonl => {
             let object = |ran: &Ran| {
                 let mut object = json!(CommandLine::of(ran));
                 object["name"] = json!(ran.entry.name);
@@ -255,7 +255,7 @@ fn journal_of(args: &RunsArgs, journal: &Journal) -> Result<(), CliError> {
                 object
             };
             let list: Vec<Value> = journal.commands.iter().map(object).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+            json::print_list(args.format, &list)?;
         }
     }
     Ok(())

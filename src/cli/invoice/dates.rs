@@ -26,7 +26,7 @@ pub fn date(
 }
 
 pub fn today() -> String {
-    time::date_text(clock::now())
+    time::date_text(clock::machine())
 }
 
 /// Refuses a date more than `LATEST_ISSUE` days after the period's end, or too far in the future.
