@@ -15,6 +15,7 @@
 //! | `doors_side_files` | decks, accounts, items and trunks that come in wrongly |
 //! | `invoices` | drafts, numbers, credit notes, charges, dates |
 //! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
+//! | `calls` | calls found by number, account, id and time; one of them explained |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
@@ -47,6 +48,7 @@
 
 mod billing_table;
 mod browser;
+mod calls;
 mod catalog;
 mod changes;
 mod check;

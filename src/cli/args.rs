@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+pub mod calls;
 pub mod invoice;
 
 use super::cells::CellArgs;
@@ -43,7 +44,9 @@ pub enum Command {
     Init(InitArgs),
     Run(RunArgs),
     Rerate(RerateArgs),
-    Log(LogArgs),
+    Explain(calls::ExplainArgs),
+    #[command(visible_alias = "log")]
+    Calls(calls::CallsArgs),
     Invoice(invoice::InvoiceArgs),
     Suspense(SuspenseArgs),
     Rates(RatesArgs),
@@ -298,7 +301,7 @@ pub enum ExportFormat {
 /// straight from files, without a ledger.
 #[derive(Debug, clap::Args)]
 pub struct RerateArgs {
-    /// The call
+    /// The call: its id, the beginning of one, or its number in the list that `calls` printed last
     #[arg(value_name = "CALL_SID")]
     pub call: String,
     /// Another rate deck [default: the one it was booked with]
@@ -319,24 +322,6 @@ pub struct RerateArgs {
     /// How to print the explanation
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
-}
-
-/// The call log: each parent with its children under it, `from` and `to` as the carrier's page shows them.
-#[derive(Debug, clap::Args)]
-pub struct LogArgs {
-    /// The family of this call
-    #[arg(long, value_name = "SID")]
-    pub call: Option<String>,
-    /// The calls of this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
-    #[command(flatten)]
-    pub times: Times,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-    #[command(flatten)]
-    pub cells: CellArgs,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]

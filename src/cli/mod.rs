@@ -5,15 +5,16 @@
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
 mod args;
+mod calls;
 mod cells;
 mod classify;
 mod config;
 mod error;
+mod explain;
 mod export;
 mod init;
 mod invoice;
 mod ledger;
-mod log;
 mod output;
 mod plan;
 mod project;
@@ -58,7 +59,8 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(args, global),
         Command::Run(args) => project().and_then(|project| run::run(args, &project)),
         Command::Rerate(args) => project().and_then(|project| rerate::run(args, &project)),
-        Command::Log(args) => project().and_then(|project| log::run(args, &project)),
+        Command::Explain(args) => project().and_then(|project| explain::run(args, &project)),
+        Command::Calls(args) => project().and_then(|project| calls::run(args, &project)),
         Command::Invoice(args) => project().and_then(|project| invoice::run(args, &project)),
         Command::Suspense(args) => project().and_then(|project| suspense::suspense(args, &project)),
         Command::Rates(args) => project().and_then(|project| rates::run(args, &project)),

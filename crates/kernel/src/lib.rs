@@ -15,7 +15,8 @@
 //! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
 //! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
 //! | choices of the biller | [`policy`] |
-//! | clock of a night, names of time zones | [`clock`], [`zones`] |
+//! | clock of a night, names of time zones, local times | [`clock`], [`zones`], [`time::local`] |
+//! | numbers as people write them | [`dialled`] |
 //! | texts from outside, masked digits | [`text`], [`mask`] |
 //! | tools: interner, trie, radix sort, checked conversions | [`intern`], [`trie`], [`radix_sort`], [`fit`] |
 //!
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod columns;
 pub mod deck;
 pub mod detail;
+pub mod dialled;
 pub mod explain;
 pub mod family;
 pub mod fit;

@@ -37,14 +37,27 @@ pub fn table(rows: &[LatePrice]) -> DataFrame {
 /// # Errors
 /// If it cannot be read.
 pub fn of_file(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
+    let mut prices = Vec::new();
+    each_of_file(path, |sid, price| prices.push((sid.to_owned(), price)))?;
+    Ok(prices)
+}
+
+/// Gives each late price of a file, with its call.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn each_of_file(
+    path: &Path,
+    mut then: impl FnMut(&str, i64),
+) -> Result<(), LedgerError> {
     let frame = file::frame(path, &["call_sid", "carrier_price"])?;
     let rows = Rows::new(path, 0, &frame);
     let (sids, prices) = (rows.texts(["call_sid"]), rows.longs(["carrier_price"])?);
-    let price = |row: usize| {
+    for row in 0..rows.height() {
         let [sid] = sids.row(row);
-        Ok((sid.to_owned(), prices.at(0, row)?))
-    };
-    (0..rows.height()).map(price).collect()
+        then(sid, prices.at(0, row)?);
+    }
+    Ok(())
 }
 
 /// The late prices of a day's calls; the later run wins.
