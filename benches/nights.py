@@ -244,7 +244,22 @@ def one_by_one(ledger, meta, laws):
     sid = meta["samples"][len(meta["samples"]) // 2]
     commands["rerate SID"], _ = ledger.command("rerate", sid)
     commands["log --call SID"], _ = ledger.command("log", "--call", sid)
+    commands.update(finds(ledger, sid))
     return nights, commands, (nights[-1][2]["run_id"], again["run_id"])
+
+
+def finds(ledger, sid):
+    """Calls found by what a support agent knows. Returns the measures of each way."""
+    _, output = ledger.command("log", "--call", sid, "--format", "json")
+    parent = json.loads(output)[0]
+    number, day = parent["from"], parent["start_time"][:10]
+    ways = {
+        "calls PREFIX": [sid[:14]],
+        "calls NUMBER DAY": [number, day],
+        "calls NUMBER": [number],
+        "calls last DIGITS": [number[-7:]],
+    }
+    return {name: ledger.command("calls", *words, "--format", "jsonl")[0] for name, words in ways.items()}
 
 
 def prove(args, meta, folder, laws):

@@ -114,7 +114,7 @@ pub mod report;
 pub use trunkrate_audit as audit;
 pub use trunkrate_inputs as inputs;
 pub use trunkrate_kernel::{
-    advice, booked, call, clock, columns, deck, detail, explain, family, fit, intern,
+    advice, booked, call, clock, columns, deck, detail, dialled, explain, family, fit, intern,
     ledger_columns, mask, money, night, packed, party, party_ref, policy, radix_sort, rating,
     record, reject, repriced, resemble, scenario, sid, status, table, target, text, time, trie,
     trunk, words, zones,

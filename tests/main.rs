@@ -15,6 +15,7 @@
 //! | `doors_side_files` | decks, accounts, items and trunks that come in wrongly |
 //! | `invoices` | drafts, numbers, credit notes, charges, dates |
 //! | `check` | what waits by cause, what stands against issuing, what becomes of a credited invoice's legs |
+//! | `calls` | calls found by number, account, id and time; one of them explained |
 //! | `commands` | wiring: stdout, stderr, exit codes, help |
 //! | `flags` | one style of flags: a name means one thing in every command |
 //! | `terminal` | tables that fit a terminal, the pager, completions, man pages |
@@ -50,6 +51,7 @@
 
 mod billing_table;
 mod browser;
+mod calls;
 mod catalog;
 mod changes;
 mod check;

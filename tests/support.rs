@@ -97,6 +97,8 @@ impl Night {
             .args(args)
             .env_remove("TRUNKRATE_LEDGER")
             .env_remove("TRUNKRATE_CONFIG")
+            // The list of `calls` that was printed last is not that of whoever runs the tests.
+            .env("XDG_CACHE_HOME", std::env::temp_dir().join("trunkrate-tests"))
             .envs(env.iter().copied())
             .current_dir(self.path().join(below))
             .stdin(std::process::Stdio::null())

@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+pub mod calls;
 pub mod init;
 pub mod invoice;
 pub mod rates;
@@ -58,7 +59,9 @@ pub enum Command {
     Init(init::InitArgs),
     Run(RunArgs),
     Rerate(RerateArgs),
-    Log(LogArgs),
+    Explain(calls::ExplainArgs),
+    #[command(visible_alias = "log")]
+    Calls(calls::CallsArgs),
     Invoice(invoice::InvoiceArgs),
     Suspense(SuspenseArgs),
     Rates(rates::RatesArgs),
@@ -102,7 +105,11 @@ impl Command {
     /// the ledger's lock.)
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::Rerate(_) | Self::Log(_) | Self::Rates(_) | Self::Classify(_) => true,
+            Self::Rerate(_)
+            | Self::Explain(_)
+            | Self::Calls(_)
+            | Self::Rates(_)
+            | Self::Classify(_) => true,
             Self::Status(_) | Self::Runs(_) | Self::Plan(_) | Self::Table => true,
             Self::Suspense(args) => {
                 matches!(args.command, None | Some(SuspenseCommand::Show(_)))
@@ -264,7 +271,7 @@ pub enum ExportFormat {
 /// With --cdrs it rates straight from files, without a ledger.
 #[derive(Debug, clap::Args)]
 pub struct RerateArgs {
-    /// The call, by its SID
+    /// The call: its id, the beginning of one, or its number in the list that `calls` printed last
     #[arg(value_name = "CALL_SID")]
     pub call: String,
     /// A rate deck, or a folder with a folder per deck [default: the one it was booked with]
@@ -286,25 +293,6 @@ pub struct RerateArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
-}
-
-/// The call log: each parent with its children under it, `from` and `to` as the carrier's page
-/// shows them.
-#[derive(Debug, clap::Args)]
-pub struct LogArgs {
-    /// The family of this call
-    #[arg(long, value_name = "SID")]
-    pub call: Option<String>,
-    /// Only this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
-    #[command(flatten)]
-    pub times: Times,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-    #[command(flatten)]
-    pub cells: CellArgs,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]

@@ -5,19 +5,20 @@
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
 mod args;
+mod calls;
 mod cells;
 mod classify;
 mod clock;
 mod completions;
 mod config;
 mod error;
+mod explain;
 mod export;
 mod init;
 mod invoice;
 mod journal;
 mod json;
 mod ledger;
-mod log;
 mod names;
 mod output;
 mod plan;
@@ -128,7 +129,8 @@ fn run<'p>(
         Command::Init(init) => init::run(init, &args.project),
         Command::Run(args) => run::run(args, project()?),
         Command::Rerate(args) => rerate::run(args, project()?),
-        Command::Log(args) => log::run(args, project()?),
+        Command::Explain(args) => explain::run(args, project()?),
+        Command::Calls(args) => calls::run(args, project()?),
         Command::Invoice(args) => invoice::run(args, project()?),
         Command::Suspense(args) => suspense::suspense(args, project()?),
         Command::Rates(args) => rates::run(args, project()?),

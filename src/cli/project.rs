@@ -327,6 +327,18 @@ impl Project {
         Ok(Some(path))
     }
 
+    /// A list that the project names, if it is there: for names that are only shown.
+    pub fn list(&self, key: Key) -> Option<PathBuf> {
+        let paths = self.paths.as_ref()?;
+        let named = match key {
+            Key::Rates => &paths.rates,
+            Key::Trunks => &paths.trunks,
+            Key::Accounts => &paths.accounts,
+            Key::Items => &paths.items,
+        };
+        Some(self.beside(named.as_ref()?.get_ref())).filter(|path| path.is_file())
+    }
+
     /// Notes that a list lies beside the file under its usual name and is not used: it was put
     /// there later, and would be missed every night.
     fn note_unnamed(&self, key: Key) {

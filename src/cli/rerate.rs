@@ -1,6 +1,13 @@
-//! `rerate`: explains the price of one call, beside the booked one.
+//! `rerate`: explains the price of one call, beside the booked one. `text` prints it, and `page`
+//! writes it for the customer.
+
+mod page;
+mod text;
+
+pub use page::{write as write_page, write_unbooked as write_page_of_unbooked};
 
 use super::args::{RerateArgs, TextFormat};
+use super::calls::{last_list, sid_of};
 use super::error::CliError;
 use super::project::{Key, Project};
 use super::term;
@@ -15,13 +22,13 @@ use crate::inputs::given::Inputs;
 use crate::intern::Interner;
 use crate::job::run::LoadedNight;
 use crate::ledger::batch;
-use crate::ledger::index::find::{self, LogRow};
+use crate::ledger::index::find;
 use crate::ledger::invoices::billed_by::{self, BilledBy, Claim};
+use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::find_waiting;
-use crate::ledger::tables::stored::Rows;
 use crate::ledger::tables::waits::Waits;
 use crate::ledger::{History, Ledger, Run};
-use crate::money::{Amount, LegRule, Total, decimal_text};
+use crate::money::{Amount, LegRule, Total};
 use crate::night::Class;
 use crate::partition::spill::Memory;
 use crate::party::{FewNumbers, Number, Party, is_mangled};
@@ -31,15 +38,10 @@ use crate::rating::Parties;
 use crate::reject::Reason;
 use crate::scenario::Scenario;
 use crate::status::Status;
-use crate::text::visible;
-use crate::time;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A call and its price, ready to print.
-struct Case {
+pub struct Case {
     sid: String,
     account: String,
     role: &'static str,
@@ -60,6 +62,13 @@ struct Case {
     bills: bool,
     total: Option<Total>,
     booked: Option<Booked>,
+}
+
+impl Case {
+    /// Its account.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
 }
 
 /// A leg in words.
@@ -103,20 +112,36 @@ struct Booked {
 
 /// Explains a call from the ledger, or from files.
 pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
+    print(args, &case_of(args, project)?)
+}
+
+/// Prints a call that was explained.
+pub fn print(args: &RerateArgs, case: &Case) -> Result<(), CliError> {
+    let text = match args.format {
+        TextFormat::Text => text::as_text(case),
+        TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&text::as_json(case))?),
+    };
+    Ok(term::print(&text)?)
+}
+
+/// A call and its price, from the ledger or from files.
+pub fn case_of(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     if args.accounts.is_some() && args.cdrs.is_empty() && args.rates.is_none() {
         return Err(CliError::usage(
             "--accounts needs --cdrs or --rates: without them the call is explained as it was \
              booked",
         ));
     }
-    let case =
-        if args.cdrs.is_empty() { from_ledger(args, project)? } else { from_files(args, project)? };
-    let text = match args.format {
-        TextFormat::Text => as_text(&case),
-        TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&as_json(&case))?),
-    };
-    term::print(&text)?;
-    Ok(())
+    if args.cdrs.is_empty() { from_ledger(args, project) } else { from_files(args, project) }
+}
+
+/// The call that a text names in a ledger: by its id, the beginning of one, or its number in the
+/// list that was printed last; the text itself if it names none.
+pub fn named(ledger: &Ledger, history: &History, text: &str) -> Result<String, CliError> {
+    if last_list::is_number(text) && find::find_log_row(history, text)?.is_none() {
+        return last_list::call(ledger, history, text);
+    }
+    Ok(sid_of(history, text)?.unwrap_or_else(|| text.to_owned()))
 }
 
 // ---- from files ---------------------------------------------------------------------------------
@@ -220,18 +245,18 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
 fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let Some((row, run)) = find::find_log_row(&history, &args.call)? else {
-        let waits = find_waiting(&history, &args.call)?;
+    let call = named(&ledger, &history, &args.call)?;
+    let Some((row, run)) = find::find_log_row(&history, &call)? else {
+        let waits = find_waiting(&history, &call)?;
         if waits.is_none() {
             find::refuse_damaged_ids(&history)?;
         }
         return Err(match waits {
             Some(row) => {
-                not_rated(&args.call, Class::Suspended, Reason::parse(&row.reason), &row.detail)
+                not_rated(&call, Class::Suspended, Reason::parse(&row.reason), &row.detail)
             }
             None => CliError::failed(format!(
-                "the call {} is not in the ledger {}",
-                args.call,
+                "the call {call} is not in the ledger {}",
                 ledger.folder().display()
             )),
         });
@@ -243,8 +268,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     };
     let Some((root, _)) = find::find_log_row(&history, &root_sid)? else {
         return Err(CliError::failed(format!(
-            "the ledger has the child {} without its parent {root_sid}",
-            args.call
+            "the ledger has the child {call} without its parent {root_sid}"
         ))
         .hint("run `trunkrate verify`"));
     };
@@ -255,7 +279,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
     };
     let mut texts = Interner::default();
     let Some((scenario, parties)) = scene_of(&row, &root, &mut texts) else {
-        return Err(CliError::failed(format!("the log of {} has no scenario", args.call))
+        return Err(CliError::failed(format!("the log of {call} has no scenario"))
             .hint("run `trunkrate verify`"));
     };
     let policy = project.named_policy()?;
@@ -272,10 +296,10 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
         withheld: &withheld,
     };
     let head = Head {
-        sid: args.call.clone(),
+        sid: call.clone(),
         account: row.account_sid.clone(),
         is_root: row.parent_call_sid.is_empty(),
-        family: family_of(&history, &root_sid, &args.call)?,
+        family: family_of(&history, &root_sid, &call)?,
         root: root_sid,
         status: row.status.clone(),
         deck_source,
@@ -345,25 +369,15 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
 }
 
 fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, CliError> {
-    let rows = find::family(history, root)?;
-    let rows = Rows::new(Path::new("calls"), 0, &rows);
-    let (texts, numbers) = (
-        rows.texts(["role", "call_sid", "from", "to"]),
-        rows.longs(["duration_seconds", "amount"])?,
-    );
-    let mut family = Vec::new();
-    for at in (0..rows.height()).filter(|at| texts.row(*at)[1] != except) {
-        let ([role, sid, from, to], [seconds, amount]) = (texts.row(at), numbers.row(at)?);
-        let amount = decimal_text(amount.into(), crate::money::AMOUNT_DECIMALS, 5);
-        family.push([
-            role.to_owned(),
-            sid.to_owned(),
-            format!("{from} → {to}"),
-            seconds.to_string(),
-            amount,
-        ]);
-    }
-    Ok(family)
+    let mut rows = find::family(history, root)?;
+    rows.retain(|row| row.call_sid != except);
+    let line = |row: LogRow| {
+        let amount = row.amount_text();
+        let (way, seconds) =
+            (format!("{} → {}", row.from, row.to), row.duration_seconds.to_string());
+        [row.role, row.call_sid, way, seconds, amount]
+    };
+    Ok(rows.into_iter().map(line).collect())
 }
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {
@@ -491,208 +505,4 @@ fn why_unknown(party: PartyRef, texts: &Interner) -> String {
         Party::Unknown(text) => format!("{text} is no number"),
         Party::Number(number) => format!("{number} is no origin"),
     }
-}
-
-fn published_row(scenario: Scenario) -> (String, String) {
-    match scenario {
-        Scenario::Root(direction) => (
-            format!("{} A→B, not transferred or the parent of a transfer", direction.title()),
-            format!("{} × its own duration", crate::table::root_leg(direction)),
-        ),
-        Scenario::Transfer(transfer) => {
-            let row = transfer.row();
-            let legs =
-                row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-            (
-                format!("{} A→B, transferred to {}", row.parent.title(), row.target_words),
-                format!("{legs}, each × child duration; log {}", row.child_log),
-            )
-        }
-    }
-}
-
-fn as_text(case: &Case) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| out.push_str(&(text + "\n"));
-    line(term::heading(&format!("call {}", visible(&case.sid))));
-    line(format!("  account    {}", visible(&case.account)));
-    line(format!(
-        "  role       {}{}",
-        case.role,
-        if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }
-    ));
-    line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
-    for (letter, party) in
-        ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty())
-    {
-        line(format!("  {letter}          {}", visible(party)));
-    }
-    line(format!("  in the log {} → {}", visible(&case.log.0), visible(&case.log.1)));
-    for [role, sid, way, seconds, amount] in &case.family {
-        line(
-            format!("  family     {role} {} {} {seconds} s {amount}", visible(sid), visible(way))
-                .trim_end()
-                .to_owned(),
-        );
-    }
-    let (row, bills) = published_row(case.scenario);
-    line(term::heading(&format!("scenario {}", case.scenario)));
-    line(format!("  published  {row}"));
-    line(format!("  bills      {bills}"));
-    line(format!(
-        "  deck       {} ({}), {}",
-        visible(&case.deck),
-        visible(&case.deck_source),
-        case.currency
-    ));
-    for (number, leg) in (1..).zip(&case.legs) {
-        out.push_str(&leg_lines(case, number, leg));
-    }
-    out.push_str(&total_lines(case));
-    out
-}
-
-fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
-    let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
-    let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
-    let unknown =
-        leg.unknown_because.as_ref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
-    let origin =
-        if leg.origin.is_empty() { format!("unknown{unknown}") } else { leg.origin.clone() };
-    let _ = writeln!(out, "  rated by   {}, origin {origin}", leg.rated);
-    let Some(p) = &leg.priced else {
-        let why = if case.bills {
-            "the deck has no row for it: the call would be suspended as no-rate"
-        } else {
-            "nothing is billed: not answered, or 0 s"
-        };
-        let _ = writeln!(out, "  amount     {why}");
-        return out;
-    };
-    let from = if p.origin_prefix.is_empty() {
-        "any origin".to_owned()
-    } else {
-        format!("origin {}", p.origin_prefix)
-    };
-    let _ = writeln!(
-        out,
-        "  row        {} destination {}, {from}: {}",
-        visible(&p.place),
-        p.destination_prefix,
-        visible(&p.description)
-    );
-    let _ = writeln!(
-        out,
-        "  seconds    {} s → {} s billed ({}/{}, minimum {} s)",
-        case.duration, p.billed_seconds, p.initial, p.increment, p.minimum
-    );
-    let _ = writeln!(
-        out,
-        "  exact      {} + {} × {} / 60 = {} {}",
-        p.fee, p.price, p.billed_seconds, p.exact, case.currency
-    );
-    let _ = writeln!(
-        out,
-        "  amount     {} {} ({} to {} decimals)",
-        p.amount,
-        case.currency,
-        case.rule.rounding.as_str(),
-        case.rule.decimals
-    );
-    out
-}
-
-fn difference(case: &Case) -> Option<Total> {
-    let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;
-    Some(Total::from_units(case.total?.units() - booked.amount.units()))
-}
-
-fn total_lines(case: &Case) -> String {
-    let total = case.total.map_or_else(
-        || "none: one leg has no rate".to_owned(),
-        |total| format!("{total} {}", case.currency),
-    );
-    let mut out = format!("{} {total}\n", term::heading("total"));
-    if let Some(booked) = &case.booked {
-        let legs = booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-        let legs = if legs.is_empty() { String::new() } else { format!(" ({legs})") };
-        let _ = writeln!(
-            out,
-            "  booked     {} {}{legs} in run {}",
-            booked.amount, booked.currency, booked.run_id
-        );
-        let _ = match difference(case) {
-            Some(difference) if difference == Total::default() => {
-                writeln!(out, "  difference none")
-            }
-            Some(difference) => writeln!(out, "  difference {difference} {}", case.currency),
-            None if booked.currency != case.currency => {
-                writeln!(out, "  difference - (other currencies)")
-            }
-            None => writeln!(out, "  difference -"),
-        };
-        for (number, credit) in &booked.invoices {
-            let credit =
-                credit.as_ref().map(|credit| format!(", credited by {credit}")).unwrap_or_default();
-            let _ = writeln!(out, "  invoiced   {number}{credit}");
-        }
-    }
-    out
-}
-
-fn as_json(case: &Case) -> Value {
-    let legs: Vec<Value> =
-        (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
-    let of_family = |[role, sid, way, seconds, amount]: &[String; 5]| {
-        let seconds = seconds.parse::<u64>().ok();
-        json!({
-            "role": role, "call_sid": sid, "log": way,
-            "duration_seconds": seconds, "amount": amount,
-        })
-    };
-    let family: Vec<Value> = case.family.iter().map(of_family).collect();
-    let booked = case.booked.as_ref().map(|booked| {
-        let on = |(number, credit): &(String, Option<String>)| {
-            json!({"number": number, "credited_by": credit})
-        };
-        json!({
-            "invoices": booked.invoices.iter().map(on).collect::<Vec<_>>(), "run_id": booked.run_id,
-            "currency": booked.currency, "amount": booked.amount.to_string(),
-            "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        })
-    });
-    let (row, bills) = published_row(case.scenario);
-    json!({
-        "call_sid": case.sid, "account_sid": case.account, "role": case.role,
-        "parent_call_sid": (case.role == "child").then(|| case.root.clone()),
-        "scenario": case.scenario.as_str(), "published_row": row, "published_bills": bills,
-        "a": case.parties[0], "b": case.parties[1], "c": case.parties[2],
-        "log_from": case.log.0, "log_to": case.log.1, "start_time": time::text(case.start),
-        "status": case.status, "duration_seconds": case.duration, "deck": case.deck,
-        "currency": case.currency, "leg_decimals": case.rule.decimals,
-        "leg_rounding": case.rule.rounding.as_str(), "family": family, "legs": legs,
-        "amount": case.total.map(|total| total.to_string()), "booked": booked,
-        "difference": difference(case).map(|d| d.to_string()),
-    })
-}
-
-fn leg_json(number: u32, leg: &LegText) -> Value {
-    let mut value = json!({
-        "leg": number, "published": leg.cell, "leg_from": leg.from, "leg_to": leg.to,
-        "rated_number": leg.rated, "origin_number": leg.origin,
-        "origin_unknown_because": leg.unknown_because,
-    });
-    if let (Some(p), Some(object)) = (&leg.priced, value.as_object_mut()) {
-        let more = json!({
-            "deck_file": p.file, "deck_line": p.line, "description": p.description,
-            "destination_prefix": p.destination_prefix, "origin_prefix": p.origin_prefix,
-            "price_per_minute": p.price, "connection_fee": p.fee, "initial_increment": p.initial,
-            "increment": p.increment, "minimum": p.minimum, "billed_seconds": p.billed_seconds,
-            "exact_amount": p.exact, "amount": p.amount.to_string(),
-        });
-        if let Value::Object(more) = more {
-            object.extend(more);
-        }
-    }
-    value
 }

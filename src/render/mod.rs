@@ -10,13 +10,15 @@
 //! | UBL and CII | programs of the buyer, by EN 16931 | [`einvoice`] |
 //! | journal entries | bookkeeping with hledger or beancount | [`journal`] |
 //!
-//! The report of a run is not a document, but is drawn the same way as their HTML pages:
-//! [`report`]; the state of the nights is OpenMetrics text in [`metrics`]. The bar charts of both are drawn by [`charts`].
+//! The report of a run and the page of one call are no documents, but are drawn the same way as
+//! their HTML pages: [`report`], [`call`]. The state of the nights is
+//! OpenMetrics text in [`metrics`]. The bar charts of both are drawn by [`charts`].
 //!
 //! [`Document`]: crate::document::Document
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
+pub mod call;
 pub mod charts;
 pub mod csv;
 pub mod einvoice;

@@ -22,11 +22,14 @@
 //! ([`estimate`]), which are added to nothing else. It adds up stored amounts of legs, and
 //! [`gather`] checks their sum against the run's manifest.
 //!
+//! [`calls`] is no part of it: calls that somebody looks for, as families.
+//!
 //! Next: [`count`], which is fed the rows; `crate::report::gather`, which reads them;
 //! `crate::render::report`, which draws.
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
+pub mod calls;
 pub mod causes;
 pub mod count;
 pub mod days;

@@ -16,7 +16,8 @@
 //! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
 //! | choices of the biller | [`policy`] |
 //! | the columns of a ledger's tables | [`ledger_columns`] |
-//! | clock of a night, names of time zones | [`clock`], [`zones`] |
+//! | clock of a night, names of time zones, local times | [`clock`], [`zones`], [`time::local`] |
+//! | numbers as people write them | [`dialled`] |
 //! | texts from outside, masked digits | [`text`], [`mask`] |
 //! | tools: interner, trie, radix sort, checked conversions | [`intern`], [`trie`], [`radix_sort`], [`fit`] |
 //!
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod columns;
 pub mod deck;
 pub mod detail;
+pub mod dialled;
 pub mod explain;
 pub mod family;
 pub mod fit;

@@ -336,6 +336,13 @@ fn likeness(found: &[String], known: &[String]) -> usize {
     if thousandths <= 500 || !shared.contains(&STRONG) { 0 } else { thousandths }
 }
 
+/// The number of letters that are wrong, left out, added or swapped between two texts.
+#[must_use]
+pub fn letters_apart(one: &str, other: &str) -> usize {
+    let [one, other] = [one, other].map(|text| text.chars().collect::<Vec<char>>());
+    distance(&one, &other)
+}
+
 /// True if a word is another with a letter or, in a long one, two letters wrong, left out, added or
 /// swapped. In a word of three letters any other letter makes another word.
 fn is_slip(found: &str, known: &str) -> bool {

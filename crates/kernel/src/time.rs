@@ -3,6 +3,8 @@
 //! **Invariant:** no clock and no ambient zone is read here. A text without an offset is an instant
 //! only if a zone is given, and zones come from the time zone database that is built in.
 
+pub mod local;
+
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 /// Microseconds since 1970-01-01T00:00:00Z.

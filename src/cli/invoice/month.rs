@@ -3,6 +3,7 @@
 
 use super::files::refuse_own_folder;
 use crate::cli::args::invoice::MonthArgs;
+use crate::cli::calls::{account_of, names_of};
 use crate::cli::error::CliError;
 use crate::cli::output::write_own;
 use crate::cli::project::Project;
@@ -32,7 +33,15 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let out = project.required_out(args.out.as_deref())?;
     let accounts = accounts_of(&ledger)?;
-    let selection = Selection { times: Some(from..to), account: args.account.clone() };
+    let account = match &args.account {
+        Some(text) => {
+            let history = ledger.history()?;
+            let names = names_of(project, &ledger, &history)?;
+            Some(account_of(&names, &history, "--account ", text)?)
+        }
+        None => None,
+    };
+    let selection = Selection { times: Some(from..to), account };
     let mut invoices = Invoices::new();
     each_date(&ledger, Dataset::Legs, &selection, |frame| add_legs(&frame, &mut invoices))?;
     refuse_own_folder(&ledger, &out)?;

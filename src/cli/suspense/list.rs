@@ -3,6 +3,7 @@
 use super::rows::{age, as_json, days_text, fields, texts};
 use crate::advice;
 use crate::cli::args::{SuspenseList, TableFormat};
+use crate::cli::calls::{account_of, names_of};
 use crate::cli::cells::{CellArgs, Cells};
 use crate::cli::error::CliError;
 use crate::cli::export::{started_in, zone_of};
@@ -34,7 +35,14 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let newest = history.newest_start();
-    let is_wanted = wanted(args, newest, zone_of(&history))?;
+    let account = match &args.account {
+        Some(text) => {
+            let names = names_of(project, &ledger, &history)?;
+            Some(account_of(&names, &history, "--account ", text)?)
+        }
+        None => None,
+    };
+    let is_wanted = wanted(args, account, newest, zone_of(&history))?;
     let lists =
         args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
     if args.by_cause || !lists {
@@ -224,6 +232,7 @@ fn cause_text(line: &CauseLine) -> String {
 /// The filter of the wanted records.
 fn wanted(
     args: &SuspenseList,
+    account: Option<String>,
     newest: Option<Micros>,
     zone: Option<Zone>,
 ) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
@@ -237,7 +246,7 @@ fn wanted(
     let range = times(&args.times)?;
     Ok(move |row: &SuspenseRow| {
         (args.reason.is_empty() || args.reason.contains(&row.reason))
-            && args.account.as_ref().is_none_or(|account| row.account_sid == *account)
+            && account.as_ref().is_none_or(|account| row.account_sid == *account)
             && args.source.as_ref().is_none_or(|source| row.source_file == *source)
             && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
             && range.as_ref().is_none_or(|range| started_in(row, range, zone.as_ref()))

@@ -6,7 +6,7 @@
 
 use super::rows::fields;
 use crate::cli::term;
-use crate::ledger::index::find::LogRow;
+use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::party::Number;
 use crate::record::{Duration, Field, direction_meaning, party_meaning, target_meaning};

@@ -10,7 +10,7 @@
 //! The log of thirty nights has hundreds of row groups, and a family is in one or two of them. A
 //! scan with a filter reads the id column of all of them, which no statistics can narrow.
 
-use super::ids::{self, ChildFile};
+use super::ids::{self, ChildFile, IdFile};
 use crate::fit::must_fit;
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE, polars_error};
@@ -19,55 +19,18 @@ use crate::ledger::index::earlier::{self, Place};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns;
 use crate::ledger::tables::columns::LOG_COLUMNS;
 use crate::ledger::tables::file::{Footer, Group, frame, slice};
 use crate::ledger::tables::late_price;
+use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::stored::{Rows, text};
 use crate::money::Total;
 use crate::sid::Sid;
 use crate::time::{self, Micros};
-use polars::prelude::{DataFrame, IdxCa, SortMultipleOptions};
-use std::collections::{BTreeMap, BTreeSet};
+use polars::prelude::{DataFrame, IdxCa};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
-
-/// A row of the call log, with the columns that explain one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the columns of the contract, section 5.2")]
-pub struct LogRow {
-    pub call_sid: String,
-    pub parent_call_sid: String,
-    pub account_sid: String,
-    pub trunk_sid: String,
-    pub scenario: String,
-    pub direction: String,
-    pub from: String,
-    pub to: String,
-    pub status: String,
-    pub currency: String,
-    pub run_id: String,
-    pub start: Micros,
-    pub end: Option<Micros>,
-    pub duration_seconds: u32,
-    /// In units of 10⁻⁸.
-    pub amount: i128,
-}
-
-const LOG_NUMBERS: [&str; 3] = ["start_time", "duration_seconds", "amount"];
-const LOG_TEXTS: [&str; 11] = [
-    "call_sid",
-    "parent_call_sid",
-    "account_sid",
-    "trunk_sid",
-    "scenario",
-    "direction",
-    "from",
-    "to",
-    "status",
-    "currency",
-    "run_id",
-];
 
 /// Refuses damaged files of ids. A row found by its id is checked against that id, but finding none
 /// proves nothing if the files are damaged. So this is called before a call is reported as unknown.
@@ -90,50 +53,18 @@ pub fn find_log_row<'a>(
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
     run.check_before_read(&path)?;
-    let found = slice(&path, &[&LOG_TEXTS[..], &LOG_NUMBERS, &["end_time"]].concat(), row, 1)?;
+    let found = slice(&path, &LOG_COLUMNS, row, 1)?;
     check_rows(&path, &found, 1)?;
-    let found = Rows::new(&path, row, &found);
-    let numbers = found.longs(LOG_NUMBERS)?;
-    let (start, duration_seconds, amount) =
-        (numbers.at(0, 0)?, numbers.fit(1, 0)?, numbers.at(2, 0)?);
-    let end = found.longs(["end_time"])?.optional(0)[0];
-    let [
-        call_sid,
-        parent_call_sid,
-        account_sid,
-        trunk_sid,
-        scenario,
-        direction,
-        from,
-        to,
-        status,
-        currency,
-        run_id,
-    ] = found.texts(LOG_TEXTS).row(0).map(str::to_owned);
-    if call_sid != sid {
+    let found = LogRow::all(&Rows::new(&path, row, &found))?;
+    let found = found.into_iter().next().expect("a row, as was checked");
+    if found.call_sid != sid {
         let problem = format!(
-            "has {call_sid:?} in row {row}; the ids of the run say that {sid} stands there"
+            "has {:?} in row {row}; the ids of the run say that {sid} stands there",
+            found.call_sid
         );
         return Err(FileError::new(&path, problem).hint(RESTORE).into());
     }
-    let row = LogRow {
-        call_sid,
-        parent_call_sid,
-        account_sid,
-        trunk_sid,
-        scenario,
-        direction,
-        from,
-        to,
-        status,
-        currency,
-        run_id,
-        start,
-        end,
-        duration_seconds,
-        amount: amount.into(),
-    };
-    Ok(Some((row, run)))
+    Ok(Some((found, run)))
 }
 
 /// Run, UTC day and row of a call in the log.
@@ -149,76 +80,143 @@ fn check_rows(path: &Path, found: &DataFrame, rows: usize) -> Result<(), FileErr
     Err(FileError::new(path, "has fewer rows than the ids of its run say").hint(RESTORE))
 }
 
-// ---- the family ---------------------------------------------------------------------------------
+// ---- families -----------------------------------------------------------------------------------
+
+/// The place of a row of the log: its run by number, its UTC day, and its row there.
+pub type LogPlace = (usize, i64, usize);
 
 /// Rows of the log by run and UTC day.
 type Places = BTreeMap<(usize, i64), Vec<usize>>;
 
-/// A root and all its children as log rows, by start and id; the columns of the log.
+/// More roots than these are looked up in one walk over all ids.
+const FEW_ROOTS: usize = 64;
+
+/// A root and all its children as log rows, by start and id.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn family(history: &History, root: &str) -> Result<DataFrame, LedgerError> {
+pub fn family(history: &History, root: &str) -> Result<Vec<LogRow>, LedgerError> {
+    families(history, &BTreeSet::from([root]), HashMap::new())
+}
+
+/// Roots and all their children as log rows, by start and id. Rows that are `known` already, by
+/// their place, are not read again.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn families(
+    history: &History,
+    roots: &BTreeSet<&str>,
+    known: HashMap<LogPlace, LogRow>,
+) -> Result<Vec<LogRow>, LedgerError> {
+    let all = if roots.len() > FEW_ROOTS {
+        places_of_many(history, roots)?
+    } else {
+        let mut all = Vec::new();
+        for root in roots {
+            all.extend(place_of(history, root)?);
+            for (number, run) in history.runs.iter().enumerate() {
+                all.extend(
+                    children_in(run, root)?.into_iter().map(|(day, row)| (number, day, row)),
+                );
+            }
+        }
+        all
+    };
     let mut places = Places::new();
-    if let Some((run, day, row)) = place_of(history, root)? {
-        places.entry((run, day)).or_default().push(row);
-    }
-    for (number, run) in history.runs.iter().enumerate() {
-        for (day, row) in children_in(run, root)? {
-            places.entry((number, day)).or_default().push(row);
+    for (run, day, row) in all {
+        if !known.contains_key(&(run, day, row)) {
+            places.entry((run, day)).or_default().push(row);
         }
     }
-    let mut family = columns::empty(Dataset::Calls);
+    let mut found: Vec<LogRow> = known.into_values().collect();
     for ((run, day), rows) in &mut places {
         let path = history.runs[*run].file_of_day(Dataset::Calls, *day);
         history.runs[*run].check_before_read(&path)?;
         rows.sort_unstable();
-        for rows in rows_by_group(
-            rows,
-            &Footer::of(&path)?.groups().iter().map(|group| group.rows).collect::<Vec<_>>(),
-        ) {
-            let (first, last) = (rows[0], rows[rows.len() - 1]);
-            let found = slice(&path, &LOG_COLUMNS, first, last - first + 1)?;
-            check_rows(&path, &found, last - first + 1)?;
-            let wanted: IdxCa = rows
-                .iter()
-                .map(|row| Some(must_fit(row - first, "a row of a group fits 32 bits")))
-                .collect();
-            let own = found.take(&wanted).map_err(polars_error(&path))?;
-            assert_eq!(
-                own.height(),
-                rows.len(),
-                "rows between the first and the last that were read"
-            );
-            check_family(&path, &own, root)?;
-            family.vstack_mut(&own).map_err(polars_error(&path))?;
-        }
+        rows.dedup();
+        let read = rows_at(&Footer::of(&path)?, &path, rows)?;
+        check_families(&path, &read, roots)?;
+        found.extend(read);
     }
-    family
-        .sort(["start_time", "call_sid"], SortMultipleOptions::default())
-        .map_err(polars_error(Path::new("calls")))
+    found.sort_by(|a, b| (a.start, &a.call_sid).cmp(&(b.start, &b.call_sid)));
+    Ok(found)
 }
 
-/// The rows of a family with the prices that came after they were booked.
+/// Some rows of a file of the log, whose numbers ascend.
+///
+/// # Errors
+/// If the file cannot be read, or has fewer rows.
+pub fn rows_at(
+    footer: &Footer<'_>,
+    path: &Path,
+    rows: &[usize],
+) -> Result<Vec<LogRow>, LedgerError> {
+    let sizes: Vec<usize> = footer.groups().iter().map(|group| group.rows).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for rows in rows_by_group(rows, &sizes) {
+        let (first, last) = (rows[0], rows[rows.len() - 1]);
+        let found = footer.rows(&LOG_COLUMNS, first, last - first + 1)?;
+        check_rows(path, &found, last - first + 1)?;
+        let wanted: IdxCa = rows
+            .iter()
+            .map(|row| Some(must_fit(row - first, "a row of a group fits 32 bits")))
+            .collect();
+        let own = found.take(&wanted).map_err(polars_error(path))?;
+        assert_eq!(own.height(), rows.len(), "rows between the first and the last that were read");
+        all.extend(LogRow::all(&Rows::new(path, first, &own))?);
+    }
+    Ok(all)
+}
+
+/// The places of roots and of their children, in one walk over the ids of each run.
+fn places_of_many(history: &History, roots: &BTreeSet<&str>) -> Result<Vec<LogPlace>, LedgerError> {
+    let mut sids: Vec<Sid> = roots.iter().map(|root| Sid::of(root).0).collect();
+    sids.sort_unstable();
+    let mut places = Vec::new();
+    for (number, run) in history.runs.iter().enumerate() {
+        if run.has_ids() {
+            let found = IdFile::open(&run.folder)?.find_all(&sids)?;
+            let place = |(day, row): (i32, u32)| (number, i64::from(day), row as usize);
+            places.extend(found.into_iter().filter_map(|id| id.place).map(place));
+        }
+        if run.has_children_file() {
+            run.check_before_read(&run.folder.join(ids::CHILDREN))?;
+            let all = ChildFile::open(&run.folder)?.all()?;
+            let own = all.into_iter().filter(|child| sids.binary_search(&child.root).is_ok());
+            places.extend(own.map(|child| (number, i64::from(child.day), child.row as usize)));
+        } else {
+            let children = children_in_log(run, |parent| roots.contains(parent))?;
+            places.extend(children.into_iter().map(|(day, row)| (number, day, row)));
+        }
+    }
+    Ok(places)
+}
+
+/// Puts the prices that came after they were booked into rows of the log.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn with_prices_since(history: &History, family: DataFrame) -> Result<DataFrame, LedgerError> {
-    let starts = Rows::new(Path::new("calls"), 0, &family).longs(["start_time"])?;
-    let starts = (0..family.height())
-        .map(|row| starts.at(0, row))
-        .collect::<Result<Vec<Micros>, LedgerError>>()?;
-    let days: BTreeSet<i64> = starts.into_iter().map(time::day).collect();
-    let mut prices = Vec::new();
+pub fn put_late_prices<'a>(
+    history: &History,
+    rows: impl IntoIterator<Item = &'a mut LogRow>,
+) -> Result<(), LedgerError> {
+    let mut rows: HashMap<String, &mut LogRow> =
+        rows.into_iter().map(|row| (row.call_sid.clone(), row)).collect();
+    let days: BTreeSet<i64> = rows.values().map(|row| time::day(row.start)).collect();
     for run in &history.runs {
         for path in run.files(Dataset::Prices) {
             if day_of_file(&path).is_some_and(|day| days.contains(&day)) {
                 run.check_before_read(&path)?;
-                prices.push(path);
+                late_price::each_of_file(&path, |sid, price| {
+                    if let Some(row) = rows.get_mut(sid) {
+                        row.carrier_price = Some(price);
+                    }
+                })?;
             }
         }
     }
-    late_price::put_in(family, &late_price::of_files(&prices)?)
+    Ok(())
 }
 
 /// The places of a root's children in a run.
@@ -232,6 +230,14 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
             .collect());
     }
     // A run older than the file of children: all of its log is read.
+    children_in_log(run, |parent| parent == root)
+}
+
+/// The places of the children of some roots, from the log itself.
+fn children_in_log(
+    run: &Run,
+    is_root: impl Fn(&str) -> bool,
+) -> Result<Vec<(i64, usize)>, LedgerError> {
     let mut found = Vec::new();
     for path in run.files(Dataset::Calls) {
         let Some(day) = day_of_file(&path) else { continue };
@@ -240,22 +246,22 @@ fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> 
         let rows = text(&parents, "parent_call_sid")
             .iter()
             .enumerate()
-            .filter(|(_, parent)| *parent == Some(root));
+            .filter(|(_, parent)| parent.is_some_and(&is_root));
         found.extend(rows.map(|(row, _)| (day, row)));
     }
     Ok(found)
 }
 
-fn check_family(path: &Path, found: &DataFrame, root: &str) -> Result<(), FileError> {
-    let texts = Rows::new(path, 0, found).texts(["call_sid", "parent_call_sid"]);
-    let is_stranger = |[sid, parent]: &[&str; 2]| *parent != root && *sid != root;
-    let Some([sid, parent]) = (0..found.height()).map(|row| texts.row(row)).find(is_stranger)
-    else {
+fn check_families(path: &Path, found: &[LogRow], roots: &BTreeSet<&str>) -> Result<(), FileError> {
+    let Some(stranger) = found.iter().find(|row| !roots.contains(row.root())) else {
         return Ok(());
     };
+    let wanted: Vec<&str> = roots.iter().copied().take(3).collect();
     let problem = format!(
-        "has {sid:?}, a child of {parent:?}, where the ids of the run say that a child of {root} \
-         stands"
+        "has {:?}, a child of {:?}, where the ids of the run say that a child of {} stands",
+        stranger.call_sid,
+        stranger.parent_call_sid,
+        wanted.join(" or of ")
     );
     Err(FileError::new(path, problem).hint(RESTORE))
 }

@@ -363,6 +363,16 @@ impl IdFile {
         rows_while(first..self.count, |at| Ok(self.rows(at..at + 1)?[0]), |row| row.sid == sid)
     }
 
+    /// The rows of the ids from `low` to `high`, as many as `most` at most: a binary search.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn between(&mut self, low: Sid, high: Sid, most: usize) -> Result<Vec<IdRow>, FileError> {
+        let first = first_not_below(self.count, |at| Ok(self.sids(at..at + 1)?[0] < low))?;
+        let end = self.count.min(first + most as u64);
+        rows_while(first..end, |at| Ok(self.rows(at..at + 1)?[0]), |row| row.sid <= high)
+    }
+
     /// The rows of some ids, sorted like the file: one walk over both.
     ///
     /// # Errors

@@ -164,6 +164,16 @@ impl<'a> Footer<'a> {
         Ok(Self { path, metadata })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// What the footer says.
+    pub(super) fn metadata(&self) -> &FileMetadataRef {
+        &self.metadata
+    }
+
     /// The row groups, in their order.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {

@@ -48,13 +48,26 @@ stored_row! {
 /// # Errors
 /// If it cannot be read.
 pub fn of_file(path: &Path) -> Result<Vec<(String, i64)>, LedgerError> {
+    let mut prices = Vec::new();
+    each_of_file(path, |sid, price| prices.push((sid.to_owned(), price)))?;
+    Ok(prices)
+}
+
+/// Gives each late price of a file, with its call.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn each_of_file(
+    path: &Path,
+    mut then: impl FnMut(&str, i64),
+) -> Result<(), LedgerError> {
     let frame = file::frame(path, StoredPrice::COLUMNS)?;
     let price_at = StoredPrice::reader(&Rows::new(path, 0, &frame))?;
-    let price = |row: usize| {
+    for row in 0..frame.height() {
         let late = price_at(row)?;
-        Ok((late.call_sid.to_owned(), late.carrier_price))
-    };
-    (0..frame.height()).map(price).collect()
+        then(late.call_sid, late.carrier_price);
+    }
+    Ok(())
 }
 
 /// The late prices of a day's calls; the later run wins.

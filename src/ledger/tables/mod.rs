@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`columns`] | every column of every table, once |
 //! | [`frame`] | polars frames, column by column |
+//! | [`log_row`] | a row of the call log, typed |
+//! | [`needles`] | digits searched in pages, before any row is decoded |
 //! | [`late_price`] | prices that came after their call was booked |
 //! | [`pages`] | Parquet pages for columns whose dictionary is already known |
 //! | [`stored`] | typed rows of a stored file: no value is made up |
@@ -21,6 +23,8 @@ pub mod columns;
 pub mod file;
 pub mod frame;
 pub mod late_price;
+pub mod log_row;
+pub mod needles;
 pub mod pages;
 pub mod read;
 pub mod stored;

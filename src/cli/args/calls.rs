@@ -1,0 +1,156 @@
+//! `calls` and `explain` as typed.
+
+#![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
+
+use super::{RerateArgs, TableFormat};
+use crate::cli::cells::CellArgs;
+use crate::money::{AMOUNT_DECIMALS, is_plain_decimal};
+use crate::time::{Micros, SECOND};
+use rust_decimal::Decimal;
+use std::path::PathBuf;
+
+/// Find calls: by number, account, time, what they cost; each family whole, a child under its parent.
+///
+/// A word is a telephone number in any usual writing, or its last digits (+14155550100, 0014155550100, (415) 555-0100,
+/// 0100), which is looked for as A, B and C; a call by its id or the beginning of one; an account by its id, the beginning of
+/// one, or its name; or a day: yesterday, today, 2026-11-20. Several numbers must all be in a call, and of several accounts,
+/// or calls, each is shown. How a word was understood is said on stderr. `from` and `to` stand as the carrier's page shows
+/// them.
+///
+/// The table and `--format jsonl` also show what waits and what was ignored, marked. CSV and JSON are the call log: booked
+/// calls alone. Times without an offset are of `input.timezone` [default: UTC].
+#[derive(Debug, clap::Args)]
+pub struct CallsArgs {
+    /// Numbers, accounts, calls, or a day
+    #[arg(value_name = "NUMBER|NAME|SID")]
+    pub words: Vec<String>,
+    /// The caller, A: a number, its last digits, or a SIP address
+    #[arg(long, value_name = "NUMBER")]
+    pub a: Vec<String>,
+    /// Who was called first, B
+    #[arg(long, value_name = "NUMBER")]
+    pub b: Vec<String>,
+    /// Any party: A, B, C, or the number that the target was shown
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Vec<String>,
+    /// The family of this call, by its id or the beginning of one
+    #[arg(long, value_name = "SID")]
+    pub call: Option<String>,
+    /// The calls of this account: its id, the beginning of one, or its name
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    /// Around this time: "2026-11-20 15:00", "yesterday 15:00", or 15:00 of a day that a word names
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    pub around: Option<String>,
+    /// So long before and after it: 90s, 30m, 2h, 1d [default: 30m]
+    #[arg(long, value_name = "TIME", requires = "around", value_parser = span)]
+    pub within: Option<Micros>,
+    /// From this time, inclusive: 2026-11-20, "2026-11-20 15:00", yesterday, today
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// To this time, exclusive
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Only this status: completed, busy, failed, no-answer, canceled, not-final
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// Only this scenario: termination, origination-to-pstn, …
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// Only calls that cost so much or more, in their own currency
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    pub min_amount: Option<i128>,
+    /// So many families, the newest ones; `all` for all [default: 50 in a table on a terminal, else all]
+    #[arg(long, value_name = "N", value_parser = Limit::parse)]
+    pub limit: Option<Limit>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
+}
+
+/// How many families are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// All.
+    All,
+    /// So many.
+    Most(usize),
+}
+
+impl Limit {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(most @ 1..) => Ok(Self::Most(most)),
+            _ if text == "all" => Ok(Self::All),
+            _ => Err("expected a number of families, from 1 on, or `all`".to_owned()),
+        }
+    }
+}
+
+/// A time span: a whole number and its unit.
+fn span(text: &str) -> Result<Micros, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let number = text.strip_suffix(unit)?;
+        let number: u32 =
+            number.bytes().all(|b| b.is_ascii_digit()).then_some(number)?.parse().ok()?;
+        i64::from(number).checked_mul(seconds * SECOND)
+    });
+    read.ok_or_else(|| "expected a span of time, as 90s, 30m, 2h or 1d".to_owned())
+}
+
+/// An amount in units of 10⁻⁸.
+fn amount(text: &str) -> Result<i128, String> {
+    let read = Decimal::from_str_exact(text).ok().filter(|_| is_plain_decimal(text));
+    let Some(mut amount) = read.map(|amount| amount.normalize()) else {
+        return Err("expected an amount, as 5 or 0.25".to_owned());
+    };
+    if amount.scale() > AMOUNT_DECIMALS {
+        return Err(format!("expected at most {AMOUNT_DECIMALS} decimals"));
+    }
+    amount.rescale(AMOUNT_DECIMALS);
+    if amount.scale() != AMOUNT_DECIMALS {
+        return Err("is more than any call costs".to_owned());
+    }
+    Ok(amount.mantissa())
+}
+
+/// What one call costs and why, beside what was booked; or why it waits, and what would settle it.
+///
+/// The call is named by its id, the beginning of one, or its number in the list that `calls` printed last. It is `rerate`
+/// under another name, which also explains a call that waits. --html writes a page for the customer: what the call was, and
+/// how its price came about, in plain words.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    pub rerate: RerateArgs,
+    /// Write a page for the customer: one file, which needs nothing beside it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rates", "cdrs", "format"])]
+    pub html: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_amounts() {
+        assert_eq!(span("90s"), Ok(90 * SECOND));
+        assert_eq!(span("30m"), Ok(1800 * SECOND));
+        assert_eq!(span("2h"), Ok(7200 * SECOND));
+        assert_eq!(span("1d"), Ok(86_400 * SECOND));
+        for bad in ["", "m", "30", "-1m", "1.5h", "+1h", "4294967296s", "1w"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+        assert_eq!(amount("0.25"), Ok(25_000_000));
+        assert_eq!(amount("5.00000000000"), Ok(500_000_000));
+        for bad in ["", "-1", "0.000000001", "1e3", "five", "79228162514264337593543950335"] {
+            assert!(amount(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Limit::parse("all"), Ok(Limit::All));
+        assert_eq!(Limit::parse("7"), Ok(Limit::Most(7)));
+        assert!(Limit::parse("0").is_err() && Limit::parse("some").is_err());
+    }
+}

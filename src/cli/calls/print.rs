@@ -1,0 +1,186 @@
+//! Families of calls as a table, CSV, JSON and JSON Lines.
+
+use super::{Finder, mark};
+use crate::cli::args::TableFormat;
+use crate::cli::args::calls::CallsArgs;
+use crate::cli::cells::Cells;
+use crate::cli::error::CliError;
+use crate::cli::term;
+use crate::ledger::index::unbooked::{State, Unbooked};
+use crate::ledger::tables::columns::LOG_COLUMNS;
+use crate::ledger::tables::log_row::LogRow;
+use crate::report::calls::{Family, Member};
+use crate::time;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
+
+/// Prints the families.
+pub fn print(args: &CallsArgs, families: &[Family], finder: &Finder<'_>) -> Result<(), CliError> {
+    match args.format {
+        TableFormat::Table => term::print(&as_table(families, finder))?,
+        TableFormat::Csv => {
+            let mut cells = Cells::new(std::io::stdout().lock(), args.cells, LOG_COLUMNS)?;
+            for member in families.iter().flat_map(Family::members) {
+                if let Member::Booked(row) = member {
+                    cells
+                        .row(row.cells().iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
+                }
+            }
+            cells.finish()?;
+        }
+        TableFormat::Json => {
+            let list: Vec<Value> = families.iter().map(as_json).collect();
+            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
+        }
+        TableFormat::Jsonl => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            for family in families {
+                serde_json::to_writer(&mut out, &as_json(family))?;
+                out.write_all(b"\n")?;
+            }
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn as_table(families: &[Family], finder: &Finder<'_>) -> String {
+    if families.is_empty() {
+        return "no calls\n".to_owned();
+    }
+    let accounts: BTreeSet<&str> =
+        families.iter().flat_map(Family::members).map(Member::account).collect();
+    // Of one account alone its name need not stand in every row.
+    let has_accounts = accounts.len() > 1;
+    let mut lines = Vec::new();
+    for family in families {
+        let last = family.children.len().saturating_sub(1);
+        let branches =
+            (0..family.children.len()).map(|at| if at == last { "└─ " } else { "├─ " });
+        let calls = family
+            .parents
+            .iter()
+            .map(|call| (call, ""))
+            .chain(family.children.iter().zip(branches));
+        for (call, branch) in calls {
+            let mut cells = line(call, branch, finder);
+            cells.insert(0, (lines.len() + 1).to_string());
+            if has_accounts {
+                cells.insert(3, finder.names.name(call.account()).to_owned());
+            }
+            lines.push(cells);
+        }
+    }
+    let start = format!("start ({})", finder.clock.zone_name());
+    let mut header = vec!["#", start.as_str(), "call"];
+    header.extend(has_accounts.then_some("account"));
+    header.extend(["from", "to", "scenario", "seconds", "status", "amount", "caller ID"]);
+    term::table(&header, &["#", "seconds", "amount"], lines)
+}
+
+fn line(call: &Member, branch: &str, finder: &Finder<'_>) -> Vec<String> {
+    let start = call.start().map(|start| finder.clock.text(start)).unwrap_or_default();
+    match call {
+        Member::Booked(row) => vec![
+            start,
+            format!("{branch}{}", row.call_sid),
+            row.from.clone(),
+            row.to.clone(),
+            row.scenario.clone(),
+            row.duration_seconds.to_string(),
+            row.status.clone(),
+            format!("{} {}", row.amount_text(), row.currency).trim().to_owned(),
+            row.caller_id.clone(),
+        ],
+        Member::Unbooked(call) => {
+            let name = match call.call_sid.as_str() {
+                "" => format!("{}:{}", call.source_file, call.source_line),
+                sid => sid.to_owned(),
+            };
+            vec![
+                start,
+                format!("{branch}{name}"),
+                call.from.clone(),
+                call.to.clone(),
+                String::new(),
+                call.duration.clone(),
+                mark(&call.state),
+                String::new(),
+                String::new(),
+            ]
+        }
+    }
+}
+
+fn as_json(family: &Family) -> Value {
+    let mut parents = family.parents.iter();
+    let mut whole = parents.next().map(object).unwrap_or_default();
+    // Versions of a waiting parent, of which one is shown in its place.
+    let others: Vec<Value> = parents.map(|call| Value::Object(object(call))).collect();
+    let children: Vec<Value> =
+        family.children.iter().map(|call| Value::Object(object(call))).collect();
+    if !others.is_empty() {
+        whole.insert("versions".to_owned(), Value::Array(others));
+    }
+    whole.insert("children".to_owned(), Value::Array(children));
+    Value::Object(whole)
+}
+
+fn object(call: &Member) -> Map<String, Value> {
+    match call {
+        Member::Booked(row) => booked(row),
+        Member::Unbooked(call) => unbooked(call),
+    }
+}
+
+fn booked(row: &LogRow) -> Map<String, Value> {
+    let value = |(name, cell): (&str, Option<String>)| {
+        let value = match name {
+            "duration_seconds" => Value::from(row.duration_seconds),
+            _ => cell.map_or(Value::Null, Value::from),
+        };
+        (name.to_owned(), value)
+    };
+    LOG_COLUMNS.into_iter().zip(row.cells()).map(value).collect()
+}
+
+/// A call that is not booked, under the columns of the log; and why it is not.
+fn unbooked(call: &Unbooked) -> Map<String, Value> {
+    let text = |text: &str| match text {
+        "" => Value::Null,
+        text => Value::from(text),
+    };
+    let is_child = !call.parent_call_sid.is_empty();
+    let value = |name: &'static str| {
+        let value = match name {
+            "call_sid" => text(&call.call_sid),
+            "parent_call_sid" => text(&call.parent_call_sid),
+            "account_sid" => text(&call.account_sid),
+            "trunk_sid" => text(&call.trunk_sid),
+            "role" => Value::from(if is_child { "child" } else { "parent" }),
+            "direction" => text(&call.direction),
+            "from" => text(&call.from),
+            "to" => text(&call.to),
+            "start_time" => call.start.map_or(Value::Null, |start| time::text(start).into()),
+            "duration_seconds" => {
+                call.duration.parse::<u32>().map_or_else(|_| text(&call.duration), Value::from)
+            }
+            "status" => text(&call.status),
+            "class" => Value::from(match call.state {
+                State::Waiting(..) => "suspended",
+                State::Ignored(_) => "ignored",
+            }),
+            _ => Value::Null,
+        };
+        (name.to_owned(), value)
+    };
+    let mut object: Map<String, Value> = LOG_COLUMNS.into_iter().map(value).collect();
+    if let State::Waiting(reason, detail) = &call.state {
+        object.insert("reason".to_owned(), json!(reason));
+        object.insert("detail".to_owned(), json!(detail));
+    }
+    object.insert("source_file".to_owned(), json!(call.source_file));
+    object.insert("source_line".to_owned(), json!(call.source_line));
+    object
+}

@@ -1,0 +1,79 @@
+//! `explain`: one call, booked or not, by its id, the beginning of one, or its number in the list
+//! that was printed last.
+
+use super::args::calls::ExplainArgs;
+use super::args::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList, TextFormat};
+use super::calls::names_of;
+use super::clock;
+use super::error::CliError;
+use super::export::zone_of;
+use super::project::Project;
+use super::rerate;
+use super::suspense;
+use super::term;
+use crate::ledger::index::find;
+use crate::ledger::index::search::Wanted;
+use crate::ledger::index::unbooked::{self, State, Unbooked};
+use crate::text::visible;
+use crate::time::local::Clock;
+use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
+
+/// Explains a call.
+pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
+    if !args.rerate.cdrs.is_empty() {
+        return rerate::run(&args.rerate, project);
+    }
+    let ledger = project.ledger()?;
+    let history = ledger.history()?;
+    let sid = rerate::named(&ledger, &history, &args.rerate.call)?;
+    let is_booked = find::find_log_row(&history, &sid)?.is_some();
+    let clock = |history| -> Result<Clock, CliError> {
+        let zone = project.policy()?.zone.or_else(|| zone_of(history));
+        Ok(Clock::new(zone, clock::now()))
+    };
+    if is_booked {
+        let Some(path) = &args.html else { return rerate::run(&args.rerate, project) };
+        let names = names_of(project, &ledger, &history)?;
+        let case = rerate::case_of(&args.rerate, project)?;
+        return rerate::write_page(&case, names.name(case.account()), &clock(&history)?, path);
+    }
+    let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };
+    let zone = zone_of(&history);
+    let mut calls = unbooked::collect(&history, &wanted, &HashMap::new(), zone.as_ref())?;
+    calls.retain(|call| call.call_sid == sid);
+    let Some(call) = calls.first() else {
+        // The words and the exit code of `rerate`.
+        return rerate::run(&args.rerate, project);
+    };
+    if let Some(path) = &args.html {
+        let names = names_of(project, &ledger, &history)?;
+        let account = names.name(&call.account_sid);
+        return rerate::write_page_of_unbooked(call, account, &clock(&history)?, path);
+    }
+    match call.state {
+        State::Waiting(..) => {
+            let show = ShowArgs { call: sid, format: args.rerate.format };
+            let command = Some(SuspenseCommand::Show(show));
+            suspense::suspense(&SuspenseArgs { command, list: SuspenseList::default() }, project)
+        }
+        State::Ignored(_) => Ok(term::print(&ignored(call, args.rerate.format)?)?),
+    }
+}
+
+/// The words about a call that is no trunk's.
+fn ignored(call: &Unbooked, format: TextFormat) -> Result<String, CliError> {
+    let State::Ignored(direction) = &call.state else { return Ok(String::new()) };
+    let source = format!("{}:{}", call.source_file, call.source_line);
+    if format == TextFormat::Json {
+        let shown = json!({"call_sid": call.call_sid, "class": "ignored", "direction": direction, "source": source});
+        return Ok(format!("{}\n", serde_json::to_string_pretty(&shown)?));
+    }
+    let direction = if direction.is_empty() { "none of its own" } else { direction };
+    Ok(format!(
+        "{}\n  ignored    it is no call of a trunk: its direction is {}, or its parent's\n  from {}\n",
+        term::heading(&format!("call {}", call.call_sid)),
+        visible(direction),
+        visible(&source)
+    ))
+}

@@ -1,0 +1,204 @@
+//! Calls as a person looks for them: booked, waiting and ignored ones in one list, each parent with
+//! its children.
+//!
+//! **Invariant:** a call stands once in the list. Families stand in the order of their first starts;
+//! those without any start that can be read come first.
+
+use crate::ledger::index::earlier;
+use crate::ledger::index::find;
+use crate::ledger::index::search::{self, Wanted};
+use crate::ledger::index::unbooked::{self, Unbooked};
+use crate::ledger::tables::log_row::LogRow;
+use crate::ledger::{History, LedgerError};
+use crate::packed::SharedTexts;
+use crate::sid::Sid;
+use crate::time::{Micros, Zone};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A call in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    /// Booked.
+    Booked(LogRow),
+    /// Waiting or ignored.
+    Unbooked(Unbooked),
+}
+
+impl Member {
+    /// Its id; empty for a record without one.
+    #[must_use]
+    pub fn sid(&self) -> &str {
+        match self {
+            Self::Booked(row) => &row.call_sid,
+            Self::Unbooked(call) => &call.call_sid,
+        }
+    }
+
+    /// Its account; empty for a record without one.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Booked(row) => &row.account_sid,
+            Self::Unbooked(call) => &call.account_sid,
+        }
+    }
+
+    /// True if it has a parent.
+    #[must_use]
+    pub fn is_child(&self) -> bool {
+        match self {
+            Self::Booked(row) => !row.parent_call_sid.is_empty(),
+            Self::Unbooked(call) => !call.parent_call_sid.is_empty(),
+        }
+    }
+
+    /// Its start, if it can be read.
+    #[must_use]
+    pub fn start(&self) -> Option<Micros> {
+        match self {
+            Self::Booked(row) => Some(row.start),
+            Self::Unbooked(call) => call.start,
+        }
+    }
+}
+
+/// A parent, where it is there, and its children by start and id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Family {
+    /// The parent: none, if it is not in the list; several, if versions of it wait.
+    pub parents: Vec<Member>,
+    /// Its children.
+    pub children: Vec<Member>,
+}
+
+impl Family {
+    /// Its calls, the parent first.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.parents.iter().chain(&self.children)
+    }
+
+    /// Its calls, the parent first.
+    pub fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.parents.iter_mut().chain(&mut self.children)
+    }
+
+    /// Its first start.
+    #[must_use]
+    pub fn start(&self) -> Option<Micros> {
+        self.members().filter_map(Member::start).min()
+    }
+
+    /// Adds a call on its side.
+    pub fn push(&mut self, call: Member) {
+        if call.is_child() { &mut self.children } else { &mut self.parents }.push(call);
+    }
+}
+
+/// The calls that were found.
+#[derive(Debug)]
+pub struct Found {
+    /// Their families, oldest first.
+    pub families: Vec<Family>,
+    /// True if older days were not looked at, since there were enough families already.
+    pub has_unread: bool,
+}
+
+/// The families that are wanted. Once `most` are found, no older day of the log is looked at.
+/// Records' times without an offset are of the zone.
+///
+/// # Errors
+/// If a file cannot be read, or is not as it was written.
+pub fn find(
+    history: &History,
+    wanted: &Wanted,
+    most: Option<usize>,
+    zone: Option<&Zone>,
+) -> Result<Found, LedgerError> {
+    let search::Found { families: mut booked, has_unread } = search::booked(history, wanted, most)?;
+    let mut roots = roots_of(&booked);
+    let mut unbooked = unbooked::collect(history, wanted, &roots, zone)?;
+    // A waiting child brings its booked parent, and that one its other children.
+    let unknown: BTreeSet<String> = unbooked
+        .iter()
+        .map(|call| &call.root)
+        .filter(|root| !root.is_empty() && !roots.contains_key(*root))
+        .cloned()
+        .collect();
+    if !unknown.is_empty() && !wanted.is_all() {
+        let mut more = search::families_of(history, &unknown, HashMap::new())?;
+        // A chain's waiting child has a booked child as its parent.
+        let others = unknown.iter().filter(|root| !more.contains_key(*root)).cloned().collect();
+        let above = booked_roots(history, &others)?;
+        let new = above.values().filter(|root| !more.contains_key(*root)).cloned().collect();
+        more.extend(search::families_of(history, &new, HashMap::new())?);
+        booked.extend(more);
+        roots = roots_of(&booked);
+        roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
+        unbooked = unbooked::collect(history, wanted, &roots, zone)?;
+    }
+    Ok(Found { families: grouped(booked, unbooked), has_unread })
+}
+
+fn own(root: String) -> (String, String) {
+    (root.clone(), root)
+}
+
+/// The root of each booked call, by their ids.
+fn roots_of(booked: &BTreeMap<String, Vec<LogRow>>) -> HashMap<String, String> {
+    let calls = booked.iter().flat_map(|(root, rows)| rows.iter().map(move |row| (root, row)));
+    calls.map(|(root, row)| (row.call_sid.clone(), root.clone())).collect()
+}
+
+/// More calls than these are looked up in one walk over all ids.
+const FEW: usize = 64;
+
+/// The roots of those calls that are booked.
+fn booked_roots(
+    history: &History,
+    calls: &BTreeSet<String>,
+) -> Result<HashMap<String, String>, LedgerError> {
+    let mut roots = HashMap::new();
+    if calls.len() <= FEW {
+        for call in calls {
+            if let Some((row, _)) = find::find_log_row(history, call)? {
+                roots.insert(call.clone(), row.root().to_owned());
+            }
+        }
+        return Ok(roots);
+    }
+    let (sids, mut texts) =
+        (calls.iter().map(|call| Sid::of(call).0).collect(), SharedTexts::default());
+    let booked = earlier::parents_among(history, &sids, &mut texts)?;
+    for call in calls {
+        if let Some(parent) = booked.get(&Sid::of(call).0) {
+            roots.insert(call.clone(), texts.odd_sids.text(parent.root.sid).to_string());
+        }
+    }
+    Ok(roots)
+}
+
+/// Each parent with its children; children whose parent is not there form a family without one, and
+/// a record without an id is alone.
+fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Vec<Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut alone: Vec<Family> = Vec::new();
+    for (root, rows) in booked {
+        let family = families.entry(root).or_default();
+        rows.into_iter().for_each(|row| family.push(Member::Booked(row)));
+    }
+    for call in unbooked {
+        if call.root.is_empty() {
+            let (parents, children) = (vec![Member::Unbooked(call)], Vec::new());
+            alone.push(Family { parents, children });
+        } else {
+            families.entry(call.root.clone()).or_default().push(Member::Unbooked(call));
+        }
+    }
+    let mut all: Vec<Family> = families.into_values().chain(alone).collect();
+    for family in &mut all {
+        family.children.sort_by(|a, b| (a.start(), a.sid()).cmp(&(b.start(), b.sid())));
+    }
+    // Families of one start stand in the order of their ids, as they came.
+    all.sort_by_key(Family::start);
+    all
+}
