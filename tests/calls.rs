@@ -117,10 +117,10 @@ fn calls_are_found_by_what_one_knows_of_them() {
         (&["2026-11-21"], &[missed]),
         (&["2026-11-20", "AC2"], &[other]),
         (&["--around", "2026-11-20 14:00"], &[family]),
-        (&["--around", "2026-11-20 14:31", "--within", "29m"], &[family]),
-        (&["--around", "2026-11-20 14:31", "--within", "28m"], &[]),
+        (&["--around", "2026-11-20 13:31", "--within", "29m"], &[family]),
+        (&["--around", "2026-11-20 13:31", "--within", "28m"], &[]),
         (&["--around", "2026-11-20T15:30:00+01:00", "--within", "1h"], &[family, waiting]),
-        (&["2026-11-20", "--around", "15:45"], &[waiting, ignored]),
+        (&["2026-11-20", "--around", "15:30"], &[waiting, ignored]),
         (&["--from", "2026-11-20 15:00", "--to", "2026-11-20T16:00:00Z"], &[waiting]),
         // A child in the time brings its family.
         (&["--from", "2026-11-20 14:01", "--to", "2026-11-20 14:02"], &[family]),
@@ -388,4 +388,24 @@ fn a_number_is_found_in_every_encoding_of_its_column() {
             .collect();
         assert_eq!(own, roots, "{number}");
     }
+}
+
+/// A record without an id is named by its source; its number in the list stands for that.
+#[test]
+fn a_record_without_an_id_is_explained_by_its_number() {
+    let night = Night::with_plain_deck();
+    night.calls(&[]);
+    let path = night.path().join("calls.csv");
+    let header = std::fs::read_to_string(&path).expect("a call file");
+    std::fs::write(&path, format!("{header}CA1,cut off\n")).expect("it is written");
+    night.run(&[]);
+    let cache = night.path().join("own cache");
+    let env = [("XDG_CACHE_HOME", cache.to_str().expect("UTF-8"))];
+    let table = night.trunkrate_env(&["calls"], &env).ok();
+    assert!(
+        table.contains("calls.csv:2") && table.contains("waiting: malformed-record"),
+        "{table}"
+    );
+    let shown = night.trunkrate_env(&["explain", "1"], &env).ok();
+    assert!(shown.contains("malformed-record") && shown.contains("what to do"), "{shown}");
 }

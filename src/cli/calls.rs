@@ -80,8 +80,8 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     }
     print::print(args, &shown, &finder)?;
     if args.format == TableFormat::Table {
-        let sids = shown.iter().flat_map(Family::members).map(|call| call.sid().to_owned());
-        last_list::keep(&ledger, &history, sids.collect());
+        let names = shown.iter().flat_map(Family::members).map(Member::name);
+        last_list::keep(&ledger, &history, names.collect());
     }
     if left_out > 0 || has_unread {
         let first = shown.iter().find_map(Family::start);
@@ -274,26 +274,23 @@ fn print_log(
     let history = finder.history;
     let account = wanted.accounts.first().cloned();
     let mut rows: Vec<LogRow> = Vec::new();
-    match &args.call {
-        Some(text) => {
-            let sid = wanted.sids.first().map_or(text.as_str(), String::as_str);
-            let Some((row, _)) = find::find_log_row(history, sid)? else {
-                return Err(no_such_call(history, sid)?);
-            };
-            rows = find::family(history, row.root())?;
-            rows.retain(|row| {
-                account.as_ref().is_none_or(|account| row.account_sid == *account)
-                    && wanted.times.as_ref().is_none_or(|times| times.contains(&row.start))
-            });
-            find::put_late_prices(history, &mut rows)?;
-        }
-        None => {
-            let selection = Selection { times: wanted.times.clone(), account };
-            each_date(ledger, Dataset::Calls, &selection, |frame| {
-                rows.extend(LogRow::all(&Rows::new(Path::new("calls"), 0, &frame))?);
-                Ok::<(), CliError>(())
-            })?;
-        }
+    if let Some(text) = &args.call {
+        let sid = wanted.sids.first().map_or(text.as_str(), String::as_str);
+        let Some((row, _)) = find::find_log_row(history, sid)? else {
+            return Err(no_such_call(history, sid)?);
+        };
+        rows = find::family(history, row.root())?;
+        rows.retain(|row| {
+            account.as_ref().is_none_or(|account| row.account_sid == *account)
+                && wanted.times.as_ref().is_none_or(|times| times.contains(&row.start))
+        });
+        find::put_late_prices(history, &mut rows)?;
+    } else {
+        let selection = Selection { times: wanted.times.clone(), account };
+        each_date(ledger, Dataset::Calls, &selection, |frame| {
+            rows.extend(LogRow::all(&Rows::new(Path::new("calls"), 0, &frame))?);
+            Ok::<(), CliError>(())
+        })?;
     }
     // A child may start up to a minute before its parent: a family takes the place of its first row.
     let mut families: Vec<Family> = Vec::new();

@@ -17,7 +17,7 @@ use crate::ledger::index::unbooked::{self, State, Unbooked};
 use crate::text::visible;
 use crate::time::local::Clock;
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Explains a call.
 pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
@@ -40,9 +40,18 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     }
     let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };
     let zone = zone_of(&history);
-    let mut calls = unbooked::collect(&history, &wanted, &HashMap::new(), zone.as_ref())?;
+    let mut calls = unbooked::collect(&history, &wanted, &BTreeMap::new(), zone.as_ref())?;
     calls.retain(|call| call.call_sid == sid);
+    let show = |call: String| {
+        let command = SuspenseCommand::Show(ShowArgs { call, format: args.rerate.format });
+        let list = SuspenseList::default();
+        suspense::suspense(&SuspenseArgs { command: Some(command), list }, project)
+    };
     let Some(call) = calls.first() else {
+        // A record without an id is named by its source.
+        if args.html.is_none() && sid != args.rerate.call && sid.contains(':') {
+            return show(sid);
+        }
         // The words and the exit code of `rerate`.
         return rerate::run(&args.rerate, project);
     };
@@ -52,11 +61,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
         return rerate::write_page_of_unbooked(call, account, &clock(&history)?, path);
     }
     match call.state {
-        State::Waiting(..) => {
-            let show = ShowArgs { call: sid, format: args.rerate.format };
-            let command = Some(SuspenseCommand::Show(show));
-            suspense::suspense(&SuspenseArgs { command, list: SuspenseList::default() }, project)
-        }
+        State::Waiting(..) => show(sid),
         State::Ignored(_) => Ok(term::print(&ignored(call, args.rerate.format)?)?),
     }
 }

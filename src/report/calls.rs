@@ -13,7 +13,7 @@ use crate::ledger::{History, LedgerError};
 use crate::packed::SharedTexts;
 use crate::sid::Sid;
 use crate::time::{Micros, Zone};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A call in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,17 @@ impl Member {
         match self {
             Self::Booked(row) => &row.call_sid,
             Self::Unbooked(call) => &call.call_sid,
+        }
+    }
+
+    /// What it is called by: its id, or the source of a record without one, `FILE:LINE`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Unbooked(call) if call.call_sid.is_empty() => {
+                format!("{}:{}", call.source_file, call.source_line)
+            }
+            _ => self.sid().to_owned(),
         }
     }
 
@@ -125,12 +136,12 @@ pub fn find(
         .cloned()
         .collect();
     if !unknown.is_empty() && !wanted.is_all() {
-        let mut more = search::families_of(history, &unknown, HashMap::new())?;
+        let mut more = search::families_of(history, &unknown, BTreeMap::new())?;
         // A chain's waiting child has a booked child as its parent.
         let others = unknown.iter().filter(|root| !more.contains_key(*root)).cloned().collect();
         let above = booked_roots(history, &others)?;
         let new = above.values().filter(|root| !more.contains_key(*root)).cloned().collect();
-        more.extend(search::families_of(history, &new, HashMap::new())?);
+        more.extend(search::families_of(history, &new, BTreeMap::new())?);
         booked.extend(more);
         roots = roots_of(&booked);
         roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
@@ -144,7 +155,7 @@ fn own(root: String) -> (String, String) {
 }
 
 /// The root of each booked call, by their ids.
-fn roots_of(booked: &BTreeMap<String, Vec<LogRow>>) -> HashMap<String, String> {
+fn roots_of(booked: &BTreeMap<String, Vec<LogRow>>) -> BTreeMap<String, String> {
     let calls = booked.iter().flat_map(|(root, rows)| rows.iter().map(move |row| (root, row)));
     calls.map(|(root, row)| (row.call_sid.clone(), root.clone())).collect()
 }
@@ -156,8 +167,8 @@ const FEW: usize = 64;
 fn booked_roots(
     history: &History,
     calls: &BTreeSet<String>,
-) -> Result<HashMap<String, String>, LedgerError> {
-    let mut roots = HashMap::new();
+) -> Result<BTreeMap<String, String>, LedgerError> {
+    let mut roots = BTreeMap::new();
     if calls.len() <= FEW {
         for call in calls {
             if let Some((row, _)) = find::find_log_row(history, call)? {
@@ -184,7 +195,9 @@ fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Ve
     let mut alone: Vec<Family> = Vec::new();
     for (root, rows) in booked {
         let family = families.entry(root).or_default();
-        rows.into_iter().for_each(|row| family.push(Member::Booked(row)));
+        for row in rows {
+            family.push(Member::Booked(row));
+        }
     }
     for call in unbooked {
         if call.root.is_empty() {

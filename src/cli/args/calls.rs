@@ -43,7 +43,7 @@ pub struct CallsArgs {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
     pub around: Option<String>,
     /// So long before and after it: 90s, 30m, 2h, 1d [default: 30m]
-    #[arg(long, value_name = "TIME", requires = "around", value_parser = span)]
+    #[arg(long, value_name = "SPAN", requires = "around", value_parser = span)]
     pub within: Option<Micros>,
     /// From this time, inclusive: 2026-11-20, "2026-11-20 15:00", yesterday, today
     #[arg(long, value_name = "TIME")]

@@ -20,7 +20,7 @@ struct LastList {
     ledger: PathBuf,
     /// Its head when the list was printed.
     head: String,
-    /// The ids, in the order of their numbers; empty for a record without one.
+    /// The ids in the order of their numbers, or `FILE:LINE` of a record without one.
     calls: Vec<String>,
 }
 
@@ -74,8 +74,7 @@ pub fn call(ledger: &Ledger, history: &History, number: &str) -> Result<String, 
     }
     let at: usize = number.parse().map_err(|_| none("expected a number of a list"))?;
     match at.checked_sub(1).and_then(|at| list.calls.get(at)) {
-        Some(sid) if !sid.is_empty() => Ok(sid.clone()),
-        Some(_) => Err(none("that record has no id")),
+        Some(name) => Ok(name.clone()),
         None => Err(none(&format!(
             "the list of calls that was printed last has {} calls",
             list.calls.len()

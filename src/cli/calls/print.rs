@@ -95,7 +95,11 @@ fn line(call: &Member, branch: &str, finder: &Finder<'_>) -> Vec<String> {
         ],
         Member::Unbooked(call) => {
             let name = match call.call_sid.as_str() {
-                "" => format!("{}:{}", call.source_file, call.source_line),
+                // The file's own name: its folders would widen the table.
+                "" => {
+                    let file = call.source_file.rsplit('/').next().expect("a text has an end");
+                    format!("{file}:{}", call.source_line)
+                }
                 sid => sid.to_owned(),
             };
             vec![

@@ -102,14 +102,14 @@ fn understand<'a>(
     }
     let is_account =
         matches!(listed, account_names::Named::One(..) | account_names::Named::Several(_));
-    if !is_account || prefix::is_carriers(word) {
-        if let Some(sid) = sid_of(history, word)? {
-            if sid != word {
-                term::report("note", &format!("{word}: the call {sid}"));
-            }
-            wanted.sids.insert(sid);
-            return Ok(());
+    if (!is_account || prefix::is_carriers(word))
+        && let Some(sid) = sid_of(history, word)?
+    {
+        if sid != word {
+            term::report("note", &format!("{word}: the call {sid}"));
         }
+        wanted.sids.insert(sid);
+        return Ok(());
     }
     let account = account_of(&finder.names, history, "", word).map_err(|error| {
         let is_none = !matches!(listed, account_names::Named::Several(_));

@@ -196,15 +196,12 @@ fn accounts_of(history: &History) -> Result<BTreeSet<String>, LedgerError> {
             run.check_before_read(&path)?;
             let (footer, mut first) = (Footer::of(&path)?, 0);
             for (number, group) in footer.groups().iter().enumerate() {
-                match footer.dictionary(number, COLUMN)? {
-                    Some(values) => met.extend(values),
-                    None => {
-                        let read = footer.rows(&[COLUMN], first, group.rows)?;
-                        let rows = Rows::new(&path, first, &read);
-                        met.extend(
-                            rows.texts([COLUMN]).column(0).iter().flatten().map(str::to_owned),
-                        );
-                    }
+                if let Some(values) = footer.dictionary(number, COLUMN)? {
+                    met.extend(values);
+                } else {
+                    let read = footer.rows(&[COLUMN], first, group.rows)?;
+                    let sids = Rows::new(&path, first, &read).texts([COLUMN]).column(0);
+                    met.extend(sids.iter().flatten().map(str::to_owned));
                 }
                 first += group.rows;
             }

@@ -96,7 +96,7 @@ const FEW_ROOTS: usize = 64;
 /// # Errors
 /// If a file cannot be read.
 pub fn family(history: &History, root: &str) -> Result<Vec<LogRow>, LedgerError> {
-    families(history, &BTreeSet::from([root]), HashMap::new())
+    families(history, &BTreeSet::from([root]), BTreeMap::new())
 }
 
 /// Roots and all their children as log rows, by start and id. Rows that are `known` already, by
@@ -107,7 +107,7 @@ pub fn family(history: &History, root: &str) -> Result<Vec<LogRow>, LedgerError>
 pub fn families(
     history: &History,
     roots: &BTreeSet<&str>,
-    known: HashMap<LogPlace, LogRow>,
+    known: BTreeMap<LogPlace, LogRow>,
 ) -> Result<Vec<LogRow>, LedgerError> {
     let all = if roots.len() > FEW_ROOTS {
         places_of_many(history, roots)?

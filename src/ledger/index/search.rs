@@ -24,7 +24,7 @@ use crate::ledger::tables::needles::Needles;
 use crate::ledger::tables::stored::Rows;
 use crate::time::{self, Micros};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -166,11 +166,11 @@ pub fn booked(
                 roots.insert(row.root().to_owned());
             }
         }
-        let mut families = families_of(history, &roots, HashMap::new())?;
+        let mut families = families_of(history, &roots, BTreeMap::new())?;
         families.retain(|_, rows| wanted.takes_family(rows));
         return Ok(Found { families, has_unread: false });
     }
-    let (mut hits, mut roots): (HashMap<LogPlace, LogRow>, BTreeSet<String>) = Default::default();
+    let (mut hits, mut roots): (BTreeMap<LogPlace, LogRow>, BTreeSet<String>) = Default::default();
     // Which families have two parties is known only when they are whole.
     let most = most.filter(|_| wanted.parties.len() < 2);
     let mut has_unread = false;
@@ -203,7 +203,7 @@ pub fn booked(
 pub fn families_of(
     history: &History,
     roots: &BTreeSet<String>,
-    known: HashMap<LogPlace, LogRow>,
+    known: BTreeMap<LogPlace, LogRow>,
 ) -> Result<BTreeMap<String, Vec<LogRow>>, LedgerError> {
     let roots: BTreeSet<&str> = roots.iter().map(String::as_str).collect();
     Ok(by_root(find::families(history, &roots, known)?))
@@ -260,21 +260,22 @@ fn hits_of(path: &Path, wanted: &Wanted) -> Result<Vec<(usize, LogRow)>, LedgerE
             groups.push((number, rows));
         }
     }
-    let found: Result<Vec<Vec<(usize, LogRow)>>, LedgerError> = groups
-        .into_par_iter()
-        .map(|(number, rows)| {
-            let holding = footer.may_hold(number, &columns, &needles)?;
-            if holding.is_empty() && !columns.is_empty() {
-                return Ok(Vec::new());
-            }
-            let rows = candidates((&footer, path), rows, &holding, wanted)?;
-            let read = find::rows_at(&footer, path, &rows)?;
-            assert_eq!(read.len(), rows.len(), "a row for each candidate");
-            let taken = |row: &LogRow| wanted.takes(row) && wanted.has_any(row);
-            Ok(rows.into_iter().zip(read).filter(|(_, row)| taken(row)).collect())
-        })
-        .collect();
-    Ok(found?.concat())
+    // The pages are searched side by side. Rows are decoded one group after the other: polars has
+    // threads of its own, and would be called from a new one for each group, with new memory.
+    let holding: Result<Vec<Vec<&str>>, LedgerError> =
+        groups.par_iter().map(|(number, _)| footer.may_hold(*number, &columns, &needles)).collect();
+    let mut found = Vec::new();
+    for ((_, rows), holding) in groups.into_iter().zip(holding?) {
+        if holding.is_empty() && !columns.is_empty() {
+            continue;
+        }
+        let rows = candidates((&footer, path), rows, &holding, wanted)?;
+        let read = find::rows_at(&footer, path, &rows)?;
+        assert_eq!(read.len(), rows.len(), "a row for each candidate");
+        let taken = |row: &LogRow| wanted.takes(row) && wanted.has_any(row);
+        found.extend(rows.into_iter().zip(read).filter(|(_, row)| taken(row)));
+    }
+    Ok(found)
 }
 
 /// The rows of a group that may be wanted, by the few columns that say most: of the parties by

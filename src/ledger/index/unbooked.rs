@@ -14,7 +14,7 @@ use crate::record::{Field, Fields};
 use crate::reject::Reason;
 use crate::status::Status;
 use crate::time::{self, Micros, Zone};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The reason why a call is not booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Unbooked {
 pub fn collect(
     history: &History,
     wanted: &Wanted,
-    families: &HashMap<String, String>,
+    families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
 ) -> Result<Vec<Unbooked>, LedgerError> {
     let mut found = Vec::new();
@@ -88,8 +88,8 @@ pub fn collect(
 }
 
 /// The parent of each waiting child, by their ids.
-fn waiting_parents(history: &History) -> Result<HashMap<String, String>, LedgerError> {
-    let mut parents = HashMap::new();
+fn waiting_parents(history: &History) -> Result<BTreeMap<String, String>, LedgerError> {
+    let mut parents = BTreeMap::new();
     if let Some(run) = history.runs.last() {
         for path in run.files(Dataset::Suspense) {
             run.check_before_read(&path)?;
@@ -112,7 +112,7 @@ const LONGEST_CHAIN: usize = 16;
 
 fn of_suspense(
     row: &SuspenseRow,
-    parents: &HashMap<String, String>,
+    parents: &BTreeMap<String, String>,
     zone: Option<&Zone>,
 ) -> Unbooked {
     let mut root = row.call_sid.as_str();
@@ -224,7 +224,7 @@ const IGNORED: [&str; 9] = [
 fn of_ignored(
     rows: &Rows<'_>,
     wanted: &Wanted,
-    families: &HashMap<String, String>,
+    families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
     found: &mut Vec<Unbooked>,
 ) -> Result<(), LedgerError> {
