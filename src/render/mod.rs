@@ -11,7 +11,8 @@
 //! | journal entries | bookkeeping with hledger or beancount | [`journal`] |
 //!
 //! The report of a run is not a document, but is drawn the same way as their HTML pages:
-//! [`report`]; the state of the nights is OpenMetrics text in [`metrics`]. The bar charts of both are drawn by [`charts`].
+//! [`report`]. The bar charts of both are drawn by [`charts`]. The health of a ledger is text for
+//! Prometheus: [`metrics`].
 //!
 //! [`Document`]: crate::document::Document
 
