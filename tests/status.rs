@@ -394,7 +394,7 @@ fn many_processes_write_one_journal() {
     assert_eq!(ends, 1 + 20 + 3);
 }
 
-/// A metric family of OpenMetrics text.
+/// A family of metrics.
 #[derive(Debug, Default)]
 struct Family {
     kind: String,
@@ -403,7 +403,7 @@ struct Family {
     samples: BTreeMap<String, String>,
 }
 
-/// Reads OpenMetrics text as strictly as the parts that are used want it.
+/// Reads metrics as strictly as the parts that are used want it.
 fn open_metrics(text: &str) -> BTreeMap<String, Family> {
     let text = text.strip_suffix("# EOF\n").expect("it ends with EOF");
     let mut families: BTreeMap<String, Family> = BTreeMap::new();

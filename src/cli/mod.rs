@@ -137,7 +137,7 @@ fn run<'p>(
         Command::Classify(args) => classify::run(args),
         Command::Export(args) => export::run(args, project()?),
         Command::Verify(args) => verify::run(args, project()?),
-        Command::Status(args) => status::run(args, project()),
+        Command::Status(args) => status::run(args, project().as_ref().map(|project| *project)),
         Command::Runs(args) => runs::list(args, project()?),
         Command::Report(args) => report::run(args, project()?),
         Command::Undo(args) => undo::run(args, project()?),

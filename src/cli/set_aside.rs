@@ -114,13 +114,13 @@ pub fn after_booking(
         });
         places.push(place);
     }
-    if list != before || !bad.is_empty() {
-        if let Err(error) = keep(ledger, lock, &list) {
-            places.iter().flatten().for_each(Place::give_up);
-            let left = if bad.is_empty() { "" } else { "; the refused files stay where they are" };
-            term::report("note", &format!("{error}{left}"));
-            return list;
-        }
+    if (list != before || !bad.is_empty())
+        && let Err(error) = keep(ledger, lock, &list)
+    {
+        places.iter().flatten().for_each(Place::give_up);
+        let left = if bad.is_empty() { "" } else { "; the refused files stay where they are" };
+        term::report("note", &format!("{error}{left}"));
+        return list;
     }
     move_all((ledger, lock), bad, &places, &mut list);
     list
@@ -148,7 +148,7 @@ fn move_all(
         };
         term::report("warning", &format!("{error}: it was refused, and lies where it was{left}"));
         if let Some(place) = place {
-            // A file that is in its place though a folder could not be synced stays on the list there.
+            // It may be in its place though a folder could not be synced: the list has it there.
             if std::fs::symlink_metadata(&file.path).is_ok() {
                 place.give_up();
                 entry.lies = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());

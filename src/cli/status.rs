@@ -19,8 +19,8 @@ use crate::time::{Micros, SECOND};
 use std::path::{Path, PathBuf};
 
 /// Prints the status; ends with exit code 1 if anything is wrong.
-pub fn run(args: &StatusArgs, project: Result<&Project, CliError>) -> Result<(), CliError> {
-    let health = health_of(project.as_ref().map(|project| *project), args.max_age);
+pub fn run(args: &StatusArgs, project: Result<&Project, &CliError>) -> Result<(), CliError> {
+    let health = health_of(project, args.max_age);
     let text = match args.format {
         TextFormat::Text => as_text(&health),
         TextFormat::Json => serde_json::to_string_pretty(&health)? + "\n",

@@ -3,7 +3,7 @@
 use super::args::TextFormat;
 use super::args::undo::UndoArgs;
 use super::error::CliError;
-use super::journal;
+use super::journal::{self, quoted};
 use super::project::Project;
 use super::run::{head, open_to_write, print_what_is_done};
 use super::runs::{amount, at_of};
@@ -16,6 +16,7 @@ use crate::text::visible;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Undoes a run, and its dependents if that is allowed.
 pub fn run(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
@@ -123,15 +124,6 @@ fn again(history: &History, leaving: &[usize]) -> Vec<String> {
     leaving.iter().map(|at| command(&history.runs[*at].manifest)).collect()
 }
 
-/// A name as a shell reads it.
-fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+@%".contains(c);
-    if !name.is_empty() && name.chars().all(plain) && !name.starts_with('-') {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', "'\\''"))
-}
-
 /// The sums of some runs by currency.
 fn sums(history: &History, leaving: &[usize]) -> Result<BTreeMap<String, Decimal>, CliError> {
     let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
@@ -155,6 +147,8 @@ fn show(args: &UndoArgs, history: &History, leaving: &[usize]) -> Result<(), Cli
     let sums = sums(history, leaving)?;
     let again = again(history, leaving);
     if args.format == TextFormat::Json {
+        let amounts: BTreeMap<&String, String> =
+            sums.iter().map(|(currency, sum)| (currency, sum.to_string())).collect();
         let run = |m: &&Manifest| {
             json!({
                 "run_id": m.run_id,
@@ -169,7 +163,7 @@ fn show(args: &UndoArgs, history: &History, leaving: &[usize]) -> Result<(), Cli
             "runs": manifests.iter().map(run).collect::<Vec<Value>>(),
             "needs_with_dependents": leaving.len() > 1,
             "legs": manifests.iter().map(|m| m.legs).sum::<u64>(),
-            "amount": sums.iter().map(|(c, sum)| (c.clone(), sum.to_string())).collect::<BTreeMap<_, _>>(),
+            "amount": amounts,
             "again": again,
         });
         return Ok(term::print(&format!("{}\n", serde_json::to_string_pretty(&object)?))?);
@@ -196,21 +190,22 @@ fn show(args: &UndoArgs, history: &History, leaving: &[usize]) -> Result<(), Cli
         ),
     };
     let sums = if sums.is_empty() { "no money".to_owned() } else { sums.join(", ") };
-    text.push_str(&format!("\n{what}; {sums}; nothing was done\n"));
+    let _ = writeln!(text, "\n{what}; {sums}; nothing was done");
     text.push_str(&term::heading("to book their calls again, in this order"));
     text.push('\n');
     for command in again {
-        text.push_str(&format!("   {}\n", visible(&command)));
+        let _ = writeln!(text, "   {}", visible(&command));
     }
     let files = manifests.iter().flat_map(|m| &m.inputs);
     for file in files {
-        text.push_str(&format!(
-            "   {}: {} records, {} bytes, BLAKE3 {}\n",
+        let _ = writeln!(
+            text,
+            "   {}: {} records, {} bytes, BLAKE3 {}",
             visible(&file.name),
             grouped(file.rows),
             grouped(file.bytes),
             &file.blake3[..file.blake3.len().min(16)]
-        ));
+        );
     }
     Ok(term::print(&text)?)
 }

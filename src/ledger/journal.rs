@@ -157,12 +157,11 @@ impl Journal {
             };
             let ended = entry.end.is_some().then_some(at);
             let key = (entry.host.clone(), entry.pid, entry.began.clone());
-            match known.get(&key) {
-                Some(place) => self.commands[*place] = Ran { began, ended, entry },
-                None => {
-                    known.insert(key, self.commands.len());
-                    self.commands.push(Ran { began, ended, entry });
-                }
+            if let Some(place) = known.get(&key) {
+                self.commands[*place] = Ran { began, ended, entry };
+            } else {
+                known.insert(key, self.commands.len());
+                self.commands.push(Ran { began, ended, entry });
             }
         }
     }
@@ -325,7 +324,7 @@ mod tests {
         let ledger = ledger(folder.path());
         append(&ledger, &entry("2026-11-20T02:00:00Z", None)).unwrap();
         let mut file = OpenOptions::new().append(true).open(path_of(&ledger)).unwrap();
-        file.write_all(&vec![b'\n'; FULL as usize]).unwrap();
+        file.write_all(&vec![b'\n'; 2 << 20]).unwrap();
         append(&ledger, &entry("2026-11-21T02:00:00Z", None)).unwrap();
         assert!(!path_of(&ledger).exists() && folder.path().join(BEFORE).exists());
         append(&ledger, &entry("2026-11-22T02:00:00Z", None)).unwrap();

@@ -39,8 +39,9 @@ impl Refused {
             let folder = self.lies.parent().map(Path::try_exists);
             !matches!(folder, Some(Ok(true)))
         };
-        !matches!(std::fs::symlink_metadata(&self.lies), Err(e) if e.kind() == std::io::ErrorKind::NotFound)
-            || folder_is_gone()
+        let is_gone = std::fs::symlink_metadata(&self.lies)
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+        !is_gone || folder_is_gone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The health of a ledger as OpenMetrics text, for a textfile collector of Prometheus.
+//! The health of a ledger as text of the `OpenMetrics` form, for a textfile collector of Prometheus.
 //!
 //! **Invariants.** Every family has its `HELP`, its `TYPE` (gauges only: what collectors of the older
 //! text format read too) and, where its name ends in one, its `UNIT`; the text ends with `# EOF`.

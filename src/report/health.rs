@@ -394,6 +394,7 @@ fn needed(last: u64) -> u64 {
 }
 
 /// The health of a ledger, also of one that is not there or cannot be read.
+#[must_use]
 pub fn of(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Health {
     let name = ledger.folder().display().to_string();
     let none = |id, error: &FileError| {

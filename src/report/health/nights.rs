@@ -253,7 +253,8 @@ fn never_ended(dead: &Ran, unknown: Option<&Run>, now: Micros) -> String {
         _ => String::new(),
     };
     format!(
-        "{what} began {} and never ended: process {} on {} was killed, or the machine stopped{booked}",
+        "{what} began {} and never ended: process {} on {} was killed, or the machine \
+         stopped{booked}",
         ago(now, dead.began),
         dead.entry.pid,
         dead.entry.host
