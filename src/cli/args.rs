@@ -97,8 +97,13 @@ impl Command {
     /// the ledger's lock.)
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::Rerate(_) | Self::Log(_) | Self::Rates(_) | Self::Classify(_) => true,
-            Self::Runs(_) | Self::Plan(_) | Self::Table => true,
+            Self::Rerate(_)
+            | Self::Log(_)
+            | Self::Rates(_)
+            | Self::Classify(_)
+            | Self::Runs(_)
+            | Self::Plan(_)
+            | Self::Table => true,
             Self::Suspense(args) => {
                 matches!(args.command, None | Some(SuspenseCommand::Show(_)))
             }
