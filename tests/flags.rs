@@ -77,7 +77,9 @@ fn own_args(command: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 /// What a flag is: its values' name, its help without the defaults in brackets, its values.
-fn meaning(arg: &Arg) -> (Vec<String>, String, Vec<String>) {
+type Meaning = (Vec<String>, String, Vec<String>);
+
+fn meaning(arg: &Arg) -> Meaning {
     let names = arg.get_value_names().unwrap_or_default();
     let takes_value = arg.get_action().takes_values();
     let names = names.iter().map(ToString::to_string).filter(|_| takes_value).collect();
@@ -89,7 +91,7 @@ fn meaning(arg: &Arg) -> (Vec<String>, String, Vec<String>) {
 
 #[test]
 fn a_flag_means_one_thing_in_every_command() {
-    let mut seen: BTreeMap<String, ((Vec<String>, String, Vec<String>), String)> = BTreeMap::new();
+    let mut seen: BTreeMap<String, (Meaning, String)> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (path, command) in commands() {
         for arg in own_args(&command) {

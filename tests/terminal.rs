@@ -34,11 +34,10 @@ fn issued() -> Night {
         "Cafe\u{301} Zu\u{308}rich",
     ];
     let sid = |at: usize| format!("AC2026112000000000000000000000000{at}");
-    let accounts: String = (0..)
-        .zip(names)
-        .map(|(at, name)| format!("{},{name},\"1 Main Street\",City,US\n", sid(at)))
-        .collect();
-    night.file("accounts.csv", format!("account_sid,name,address,city,country\n{accounts}"));
+    let mut accounts = vec!["account_sid,name,address,city,country".to_owned()];
+    let account = |(at, name)| format!("{},{name},\"1 Main Street\",City,US", sid(at));
+    accounts.extend((0..).zip(names).map(account));
+    night.file("accounts.csv", accounts.join("\n") + "\n");
     let calls: Vec<String> = (0..names.len())
         .map(|at| {
             format!(
@@ -109,11 +108,11 @@ fn a_long_result_goes_to_the_pager_and_a_short_one_does_not() {
     let night = issued();
     let pager = "TRUNKRATE_PAGER='sed s/^/P:/' ";
     let list = on_terminal(&night, (200, 60), "t invoice list");
-    let paged: String = list.lines().map(|line| format!("P:{line}\n")).collect();
+    let paged: String = list.lines().flat_map(|line| ["P:", line, "\n"]).collect();
     for (lines, command, expected) in [
         (60, format!("{pager} t invoice list"), &list),
         (5, format!("{pager} t invoice list"), &paged),
-        (5, format!("PAGER='sed s/^/P:/' t invoice list"), &paged),
+        (5, "PAGER='sed s/^/P:/' t invoice list".to_owned(), &paged),
         (5, format!("PAGER='false' {pager} t invoice list"), &paged),
         (5, format!("{pager} t invoice list --no-pager"), &list),
         (5, format!("{pager} t --no-pager invoice list"), &list),

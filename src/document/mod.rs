@@ -224,8 +224,7 @@ pub struct Buyer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsageLine {
-    /// The earlier month that its calls belong to, `YYYY-MM`; none for those of the document's own
-    /// period.
+    /// The earlier month of its calls, `YYYY-MM`; none for those of the document's own period.
     pub late: Option<String>,
     /// The scenario's id.
     pub scenario: String,

@@ -12,6 +12,7 @@
 //! code.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Text for a person: control characters and bidirectional tricks are shown, not obeyed.
 #[must_use]
@@ -43,7 +44,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     for c in text.chars() {
         if is_obeyed(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                shown += &format!("\\u{unit:04x}");
+                write!(shown, "\\u{unit:04x}").expect("a String takes all");
             }
         } else {
             shown.push(c);

@@ -270,7 +270,8 @@ fn broken(label: &str, text: &str, terminal: Option<usize>) -> String {
     for word in text.split(' ') {
         let width = columns_of(word);
         if taken > indent && taken + 1 + width > columns {
-            lines += &format!("{line}\n");
+            lines.push_str(&line);
+            lines.push('\n');
             (line, taken) = (" ".repeat(indent), indent);
         }
         if taken > indent {
@@ -378,7 +379,7 @@ mod tests {
     }
 
     fn widest(text: &str) -> usize {
-        text.lines().map(|line| columns_of(line)).max().unwrap()
+        text.lines().map(columns_of).max().unwrap()
     }
 
     #[test]
