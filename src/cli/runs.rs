@@ -175,7 +175,10 @@ fn as_table(rows: &[Row<'_>]) -> String {
     ]
     .concat();
     let right = [&COUNTS[..], &["took", "legs", "amount"]].concat();
-    term::table(&header, &right, rows.iter().map(with_how))
+    // No totals: what was undone stands among the runs.
+    term::Table::new(&header, &right, rows.iter().map(with_how))
+        .expendable(&["about", "kind", "retried", "closed", "ignored", "free", "duplicate"])
+        .to_string()
 }
 
 fn as_csv<'a>(rows: impl Iterator<Item = &'a Row<'a>>, args: CellArgs) -> Result<(), CliError> {

@@ -76,7 +76,10 @@ fn as_table(families: &[Family], finder: &Finder<'_>) -> String {
     let mut header = vec!["#", start.as_str(), "call"];
     header.extend(has_accounts.then_some("account"));
     header.extend(["from", "to", "scenario", "seconds", "status", "amount", "caller ID"]);
-    term::table(&header, &["#", "seconds", "amount"], lines)
+    term::Table::new(&header, &["#", "seconds", "amount"], lines)
+        .expendable(&["caller ID", "status", "scenario"])
+        .totals(&["amount"], "calls")
+        .to_string()
 }
 
 fn line(call: &Member, branch: &str, finder: &Finder<'_>) -> Vec<String> {
