@@ -9,8 +9,9 @@
 //! one of the family. Nothing is read from a file that is not as it was written.
 //!
 //! # Why
-//! No index of numbers is kept: a night would become slower by it, and thirty nights of a million
-//! calls are searched in seconds, a day of them in a tenth of one.
+//! No index of numbers is kept: a night would become slower by it. Of six nights of 200,000 calls a
+//! number that few have takes 0.07 CPU seconds, one that is in each row group 0.17, with a day 0.04
+//! to 0.06: see [`needles`](crate::ledger::tables::needles).
 
 use crate::dialled::Dialled;
 use crate::ledger::error::LedgerError;
