@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The words that a value may have in a help text. `DIR> <NUMBER` are the two of `rates lookup`, of
 /// which the first may be missing.
-const VALUE_NAMES: [&str; 27] = [
+const VALUE_NAMES: [&str; 32] = [
+    "AMOUNT",
     "CALL_SID",
     "CATEGORY",
     "CODE",
@@ -19,14 +20,18 @@ const VALUE_NAMES: [&str; 27] = [
     "N",
     "NAME",
     "NUMBER",
+    "NUMBER|NAME|SID",
     "PATH",
     "REASON",
     "REFER_TO",
-    "RUN_ID",
+    "RUN",
+    "SCENARIO",
     "SERVICE",
     "SHELL",
     "SID",
     "SIZE",
+    "SPAN",
+    "STATUS",
     "TEXT",
     "TIME",
     "WHAT",
@@ -36,10 +41,14 @@ const VALUE_NAMES: [&str; 27] = [
 ];
 
 /// Flags whose helps or values differ from command to command, and why they may.
-const DIFFER: [(&str, &str); 4] = [
+const DIFFER: [(&str, &str); 8] = [
     ("format", "what there is to print differs; its values are those of FORMATS"),
     ("out", "a folder for many files, a file for one"),
     ("reason", "`suspense --reason no-rate` asks by it; elsewhere it is why, and is kept"),
+    ("from", "`calls` takes local times and words; exports are by UTC, as the months of bills are"),
+    ("to", "as --from"),
+    ("account", "finding takes a name or the beginning of an id; a bill wants the id"),
+    ("a", "`calls` finds it by its last digits, too"),
     ("memory", "`plan` asks about a machine, all others about themselves"),
 ];
 
@@ -133,7 +142,9 @@ fn times_and_numbers_have_flags_of_their_own() {
         for arg in own_args(&command) {
             let (names, ..) = meaning(arg);
             match arg.get_long() {
-                Some("from" | "to" | "at" | "around") => assert_eq!(names, ["TIME"], "{path}"),
+                Some("from" | "to" | "at" | "around" | "now") => {
+                    assert_eq!(names, ["TIME"], "{path}")
+                }
                 Some("a" | "b" | "number") => assert_eq!(names, ["NUMBER"], "{path}"),
                 Some(flag) => assert!(names != ["TIME"], "{path} --{flag}"),
                 None => {}

@@ -19,7 +19,13 @@ fn figures_of_the_program_are_reckoned_by_where_none_are_given() {
     let shipped: Value = serde_json::from_str(include_str!("../benches/figures.json")).unwrap();
     let plan = night.trunkrate(&["plan", "--calls-per-night", "1", "--format", "json"]).json();
     assert_eq!(plan["measured"]["one_machine"], shipped["one_machine"][0]);
-    let wrong = night.trunkrate(&["plan", "--calls-per-night", "1", "--figures", file!()]);
+    let wrong = night.trunkrate(&[
+        "plan",
+        "--calls-per-night",
+        "1",
+        "--figures",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+    ]);
     assert_eq!((wrong.code, wrong.stderr.contains("make bench")), (1, true), "{}", wrong.stderr);
 }
 

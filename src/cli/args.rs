@@ -423,7 +423,7 @@ pub struct RunsArgs {
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// The run [default: the last one]
-    #[arg(long, value_name = "RUN_ID")]
+    #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
@@ -475,7 +475,8 @@ pub struct ImportArgs {
     /// ledger [default: half of the machine's, at most 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub memory: Option<Memory>,
-    /// Reckon by these figures, as `make bench` writes them [default: those of the published benchmark]
+    /// Reckon by these figures, as `make bench` writes them [default: those of the published
+    /// benchmark]
     #[arg(long, value_name = "FILE")]
     pub figures: Option<PathBuf>,
     /// How to print it

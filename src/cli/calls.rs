@@ -8,7 +8,9 @@
 //!
 //! # Why
 //! CSV and JSON without any of the words and flags that `log` did not have are what `log` always
-//! printed, to the byte: the rows that are in the time, not their whole families.
+//! printed, to the byte: the rows that are in the time, not their whole families. With any of them,
+//! JSON has what waits and what was ignored too, marked by its `class`; CSV has the log's columns,
+//! which such calls have not.
 
 pub mod last_list;
 mod print;
@@ -47,8 +49,7 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     let history = ledger.history()?;
     let finder = Finder::of(project, &ledger, &history)?;
     let asked = words::Asked::of(args, &finder)?;
-    let is_log = matches!(args.format, TableFormat::Csv | TableFormat::Json);
-    if is_log && args.is_of_log() {
+    if args.format != TableFormat::Table && args.is_of_log() {
         return print_log(args, &finder, &ledger, &asked.wanted);
     }
     let limit = match args.limit {
@@ -65,7 +66,7 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     {
         return Err(no_such_call(&history, call)?);
     }
-    if is_log {
+    if args.format == TableFormat::Csv {
         leave_out_unbooked(&mut families);
     }
     let left_out = limit.map_or(0, |limit| families.len().saturating_sub(limit));
@@ -105,7 +106,8 @@ fn leave_out_unbooked(families: &mut Vec<Family>) {
         term::report(
             "note",
             &format!(
-                "{count}{calls} ignored: not in this format, which is the call log; the table and --format jsonl have them"
+                "{count}{calls} ignored: not in CSV, which is the call log; the table and \
+                 JSON have them"
             ),
         );
     }
@@ -292,7 +294,8 @@ fn print_log(
             Ok::<(), CliError>(())
         })?;
     }
-    // A child may start up to a minute before its parent: a family takes the place of its first row.
+    // A child may start up to a minute before its parent: a family takes the place of its first
+    // row.
     let mut families: Vec<Family> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
     for row in rows {

@@ -71,12 +71,16 @@ fn ignored(call: &Unbooked, format: TextFormat) -> Result<String, CliError> {
     let State::Ignored(direction) = &call.state else { return Ok(String::new()) };
     let source = format!("{}:{}", call.source_file, call.source_line);
     if format == TextFormat::Json {
-        let shown = json!({"call_sid": call.call_sid, "class": "ignored", "direction": direction, "source": source});
+        let shown = json!({
+            "call_sid": call.call_sid, "class": "ignored",
+            "direction": direction, "source": source,
+        });
         return Ok(format!("{}\n", serde_json::to_string_pretty(&shown)?));
     }
     let direction = if direction.is_empty() { "none of its own" } else { direction };
     Ok(format!(
-        "{}\n  ignored    it is no call of a trunk: its direction is {}, or its parent's\n  from {}\n",
+        "{}\n  ignored    it is no call of a trunk: its direction is {}, or its parent's\n  \
+         from {}\n",
         term::heading(&format!("call {}", call.call_sid)),
         visible(direction),
         visible(&source)

@@ -9,16 +9,19 @@ use crate::time::{Micros, SECOND};
 use rust_decimal::Decimal;
 use std::path::PathBuf;
 
-/// Find calls: by number, account, time, what they cost; each family whole, a child under its parent.
+/// Find calls: by number, account, time, what they cost; each family whole, a child under its
+/// parent.
 ///
-/// A word is a telephone number in any usual writing, or its last digits (+14155550100, 0014155550100, (415) 555-0100,
-/// 0100), which is looked for as A, B and C; a call by its id or the beginning of one; an account by its id, the beginning of
-/// one, or its name; or a day: yesterday, today, 2026-11-20. Several numbers must all be in a call, and of several accounts,
-/// or calls, each is shown. How a word was understood is said on stderr. `from` and `to` stand as the carrier's page shows
-/// them.
+/// A word is a telephone number in any usual writing, or its last digits (+14155550100,
+/// 0014155550100, (415) 555-0100, 0100), which is looked for as A, B and C; a call by its id or the
+/// beginning of one; an account by its id, the beginning of one, or its name; or a day: yesterday,
+/// today, 2026-11-20. Several numbers must all be in a call, and of several accounts, or calls,
+/// each is shown. How a word was understood is said on stderr. `from` and `to` stand as the
+/// carrier's page shows them.
 ///
-/// The table and `--format jsonl` also show what waits and what was ignored, marked. CSV and JSON are the call log: booked
-/// calls alone. Times without an offset are of `input.timezone` [default: UTC].
+/// What waits and what was ignored stands among them, marked; CSV has booked calls alone, and so
+/// has JSON without any word or flag that narrows by more than call, account and time. Times
+/// without an offset are of `input.timezone` [default: UTC].
 #[derive(Debug, clap::Args)]
 pub struct CallsArgs {
     /// Numbers, accounts, calls, or a day
@@ -36,8 +39,8 @@ pub struct CallsArgs {
     /// The family of this call, by its id or the beginning of one
     #[arg(long, value_name = "SID")]
     pub call: Option<String>,
-    /// The calls of this account: its id, the beginning of one, or its name
-    #[arg(long, value_name = "ACCOUNT")]
+    /// Only this account: its id, the beginning of one, or its name
+    #[arg(long, value_name = "SID")]
     pub account: Option<String>,
     /// Around this time: "2026-11-20 15:00", "yesterday 15:00", or 15:00 of a day that a word names
     #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
@@ -60,7 +63,8 @@ pub struct CallsArgs {
     /// Only calls that cost so much or more, in their own currency
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     pub min_amount: Option<i128>,
-    /// So many families, the newest ones; `all` for all [default: 50 in a table on a terminal, else all]
+    /// So many families, the newest ones; `all` for all [default: 50 in a table on a terminal,
+    /// else all]
     #[arg(long, value_name = "N", value_parser = Limit::parse)]
     pub limit: Option<Limit>,
     /// How to print it
@@ -119,9 +123,9 @@ fn amount(text: &str) -> Result<i128, String> {
 
 /// What one call costs and why, beside what was booked; or why it waits, and what would settle it.
 ///
-/// The call is named by its id, the beginning of one, or its number in the list that `calls` printed last. It is `rerate`
-/// under another name, which also explains a call that waits. --html writes a page for the customer: what the call was, and
-/// how its price came about, in plain words.
+/// The call is named by its id, the beginning of one, or its number in the list that `calls`
+/// printed last. It is `rerate` under another name, which also explains a call that waits. --html
+/// writes a page for the customer: what the call was, and how its price came about, in plain words.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     #[command(flatten)]

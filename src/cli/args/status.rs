@@ -8,7 +8,8 @@ use std::path::PathBuf;
 /// How a command speaks, whichever it is.
 #[derive(Debug, Default, clap::Args)]
 pub struct SessionArgs {
-    /// How notes, warnings and errors are written to stderr; json: an object a line, with time, level and message
+    /// How notes, warnings and errors are written to stderr; json: an object a line, with time,
+    /// level and message
     #[arg(
         long,
         global = true,
@@ -32,15 +33,17 @@ pub enum LogFormat {
 
 /// Whether all is well with the nights: one line that says it, then the details.
 ///
-/// Exit code 0: good. 1: something is wrong, and each problem is listed, the worst first: the last run failed, or began and
-/// never ended; no run for too long; call files that are set aside; a ledger that `verify` found broken; a disk on which the
-/// next night would not fit. While a run is going on, it is good. What waits is shown with its money, and is no problem.
+/// Exit code 0: good. 1: something is wrong, and each problem is listed, the worst first: the last
+/// run failed, or began and never ended; no run for too long; call files that are set aside; a
+/// ledger that `verify` found broken; a disk on which the next night would not fit. While a run is
+/// going on, it is good. What waits is shown with its money, and is no problem.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
-    /// How long a night may be ago: 26h, 90m, 2d [default: the project's `status.max_age`, else 26h]
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    /// How long a night may be ago: 26h, 90m, 2d [default: the project's `status.max_age`, else
+    /// 26h]
+    #[arg(long, value_name = "SPAN", value_parser = age)]
     pub max_age: Option<Micros>,
-    /// Write it as OpenMetrics too, as `run --metrics` does
+    /// Write the status as OpenMetrics, for a textfile collector: a file ending in .prom
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
     /// How to print it
@@ -51,9 +54,9 @@ pub struct StatusArgs {
 /// What a night leaves for the morning, and for machines that watch it.
 #[derive(Debug, Default, clap::Args)]
 pub struct NightArgs {
-    /// Book the good call files although others are refused: unreadable, torn, without a column that is needed. Those are
-    /// moved to this folder, each with its reason beside it, and named by every run and by `status` until they are gone
-    /// from there
+    /// Book the good call files although others are refused: unreadable, torn, without a column
+    /// that is needed. Those are moved to this folder, each with its reason beside it, and named by
+    /// every run and by `status` until they are gone from there
     #[arg(long, value_name = "DIR")]
     pub set_aside: Option<PathBuf>,
     /// Write the run's report, as `report` does
@@ -62,7 +65,7 @@ pub struct NightArgs {
     /// Write what `status --format json` says, also when the run fails
     #[arg(long, value_name = "FILE", help_heading = "For the morning")]
     pub status_file: Option<PathBuf>,
-    /// Write the same as OpenMetrics, for a textfile collector: a file ending in .prom
+    /// Write the status as OpenMetrics, for a textfile collector: a file ending in .prom
     #[arg(long, value_name = "FILE", help_heading = "For the morning")]
     pub metrics: Option<PathBuf>,
 }

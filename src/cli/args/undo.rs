@@ -4,10 +4,11 @@ use super::TextFormat;
 
 /// Take a run back as if it had never been.
 ///
-/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are known to them, or
-/// suspense went on from it) are named, and nothing is done, unless --with-dependents takes them back too. --dry-run shows
-/// what would leave, and which call files must be given again. What was undone is kept in the ledger's folder `undone`, and
-/// stays listed by `runs`.
+/// Its legs and calls leave, and suspense is as before. Later runs that stand on it (its calls are
+/// known to them, or suspense went on from it) are named, and nothing is done, unless
+/// --with-dependents takes them back too. --dry-run shows what would leave, and which call files
+/// must be given again. What was undone is kept in the ledger's folder `undone`, and stays listed
+/// by `runs`.
 #[derive(Debug, clap::Args)]
 pub struct UndoArgs {
     /// The run: its id, the beginning of one, its number, or `last`
@@ -19,7 +20,8 @@ pub struct UndoArgs {
     /// Also undo the later runs that stand on it
     #[arg(long)]
     pub with_dependents: bool,
-    /// Only show what would leave: the run and those that stand on it, their money, and the call files to give again
+    /// Only show what would leave: the run and those that stand on it, their money, and the call
+    /// files to give again
     #[arg(long)]
     pub dry_run: bool,
     /// How to print what would leave

@@ -5,6 +5,7 @@ use crate::cli::args::TableFormat;
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
+use crate::cli::json;
 use crate::cli::term;
 use crate::ledger::index::unbooked::{State, Unbooked};
 use crate::ledger::tables::columns::LOG_COLUMNS;
@@ -13,7 +14,6 @@ use crate::report::calls::{Family, Member};
 use crate::time;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Write};
 
 /// Prints the families.
 pub fn print(args: &CallsArgs, families: &[Family], finder: &Finder<'_>) -> Result<(), CliError> {
@@ -29,17 +29,9 @@ pub fn print(args: &CallsArgs, families: &[Family], finder: &Finder<'_>) -> Resu
             }
             cells.finish()?;
         }
-        TableFormat::Json => {
+        TableFormat::Json | TableFormat::Jsonl => {
             let list: Vec<Value> = families.iter().map(as_json).collect();
-            term::print(&format!("{}\n", serde_json::to_string_pretty(&list)?))?;
-        }
-        TableFormat::Jsonl => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            for family in families {
-                serde_json::to_writer(&mut out, &as_json(family))?;
-                out.write_all(b"\n")?;
-            }
-            out.flush()?;
+            json::print_list(args.format, &list)?;
         }
     }
     Ok(())

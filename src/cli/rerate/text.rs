@@ -162,34 +162,52 @@ fn total_lines(case: &Case) -> String {
 pub fn as_json(case: &Case) -> Value {
     let legs: Vec<Value> =
         (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
-    let family: Vec<Value> = case.family.iter().map(|[role, sid, way, seconds, amount]| json!({"role": role, "call_sid": sid, "log": way, "duration_seconds": seconds.parse::<u64>().ok(), "amount": amount})).collect();
+    let of_family = |[role, sid, way, seconds, amount]: &[String; 5]| {
+        let seconds = seconds.parse::<u64>().ok();
+        json!({
+            "role": role, "call_sid": sid, "log": way,
+            "duration_seconds": seconds, "amount": amount,
+        })
+    };
+    let family: Vec<Value> = case.family.iter().map(of_family).collect();
     let booked = case.booked.as_ref().map(|booked| {
-        let invoices = booked.invoices.iter().map(|(number, credit)| json!({"number": number, "credited_by": credit}));
-        json!({"invoices": invoices.collect::<Vec<_>>(), "run_id": booked.run_id, "currency": booked.currency, "amount": booked.amount.to_string(), "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>()})
+        let on = |(number, credit): &(String, Option<String>)| {
+            json!({"number": number, "credited_by": credit})
+        };
+        json!({
+            "invoices": booked.invoices.iter().map(on).collect::<Vec<_>>(), "run_id": booked.run_id,
+            "currency": booked.currency, "amount": booked.amount.to_string(),
+            "legs": booked.legs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
     });
     let (row, bills) = published_row(case.scenario);
     json!({
         "call_sid": case.sid, "account_sid": case.account, "role": case.role,
-        "parent_call_sid": if case.role == "child" { Value::from(case.root.clone()) } else { Value::Null },
+        "parent_call_sid": (case.role == "child").then(|| case.root.clone()),
         "scenario": case.scenario.as_str(), "published_row": row, "published_bills": bills,
-        "a": case.parties[0], "b": case.parties[1], "c": case.parties[2], "log_from": case.log.0, "log_to": case.log.1,
-        "start_time": time::text(case.start), "status": case.status, "duration_seconds": case.duration,
-        "deck": case.deck, "currency": case.currency, "leg_decimals": case.rule.decimals, "leg_rounding": case.rule.rounding.as_str(),
-        "family": family, "legs": legs, "amount": case.total.map(|total| total.to_string()), "booked": booked,
+        "a": case.parties[0], "b": case.parties[1], "c": case.parties[2],
+        "log_from": case.log.0, "log_to": case.log.1, "start_time": time::text(case.start),
+        "status": case.status, "duration_seconds": case.duration, "deck": case.deck,
+        "currency": case.currency, "leg_decimals": case.rule.decimals,
+        "leg_rounding": case.rule.rounding.as_str(), "family": family, "legs": legs,
+        "amount": case.total.map(|total| total.to_string()), "booked": booked,
         "difference": difference(case).map(|d| d.to_string()),
     })
 }
 
 fn leg_json(number: u32, leg: &LegText) -> Value {
     let mut value = json!({
-        "leg": number, "published": leg.cell, "leg_from": leg.from, "leg_to": leg.to, "rated_number": leg.rated, "origin_number": leg.origin,
+        "leg": number, "published": leg.cell, "leg_from": leg.from, "leg_to": leg.to,
+        "rated_number": leg.rated, "origin_number": leg.origin,
         "origin_unknown_because": leg.unknown_because,
     });
     if let (Some(p), Some(object)) = (&leg.priced, value.as_object_mut()) {
         let more = json!({
-            "deck_file": p.file, "deck_line": p.line, "description": p.description, "destination_prefix": p.destination_prefix,
-            "origin_prefix": p.origin_prefix, "price_per_minute": p.price, "connection_fee": p.fee, "initial_increment": p.initial,
-            "increment": p.increment, "minimum": p.minimum, "billed_seconds": p.billed_seconds, "exact_amount": p.exact, "amount": p.amount.to_string(),
+            "deck_file": p.file, "deck_line": p.line, "description": p.description,
+            "destination_prefix": p.destination_prefix, "origin_prefix": p.origin_prefix,
+            "price_per_minute": p.price, "connection_fee": p.fee, "initial_increment": p.initial,
+            "increment": p.increment, "minimum": p.minimum, "billed_seconds": p.billed_seconds,
+            "exact_amount": p.exact, "amount": p.amount.to_string(),
         });
         if let Value::Object(more) = more {
             object.extend(more);

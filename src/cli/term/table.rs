@@ -130,7 +130,9 @@ impl Table {
             totals.push(line);
         }
         if let Some(first) = totals.first_mut() {
-            first[0] = counted;
+            // A column of numbers of rows has no room for words.
+            let at = usize::from(self.header[0] == "#" && self.header.len() > 1);
+            first[at] = counted;
         }
         self.totals = totals;
         self

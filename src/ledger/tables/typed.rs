@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ledger_columns ────────────┐
-//! stored_row! { struct … } ──┴▶ when it is compiled: each field is a column, and its type reads the column's
+//! stored_row! { struct … } ──┴▶ when compiled: each field is a column that its type reads
 //! Rows of a file ──reader──▶ a row as the struct, or an error that names file, row and column
 //! ```
 //!
@@ -15,6 +15,9 @@ pub(crate) use crate::ledger::error::LedgerError;
 use crate::ledger_columns::{Column, ColumnType, column};
 use crate::money::{AMOUNT_DECIMALS, Amount, PRICE_DECIMALS, Price, Total};
 use polars::prelude::StringChunked;
+
+/// What is read of a row.
+pub(crate) type Read<T> = Result<T, LedgerError>;
 
 /// The kinds of column that a type of field reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +145,7 @@ macro_rules! stored_row {
             $vis fn reader(
                 rows: &$crate::ledger::tables::stored::Rows<$life>,
             ) -> Result<
-                impl Fn(usize) -> Result<Self, $crate::ledger::tables::typed::LedgerError> + use<$life>,
+                impl Fn(usize) -> $crate::ledger::tables::typed::Read<Self> + use<$life>,
                 $crate::ledger::tables::typed::LedgerError,
             > {
                 use $crate::ledger::tables::typed::Cell;

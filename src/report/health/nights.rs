@@ -120,7 +120,8 @@ impl<'a> Nights<'a> {
                             running.entry.pid,
                             running.entry.host
                         ),
-                        "look what it waits for; end it if nothing comes: what it did is cleared up",
+                        "look what it waits for; end it if nothing comes: what it did is cleared \
+                         up",
                     );
                 }
                 return found;
