@@ -59,7 +59,9 @@ fn booked(config: &str) -> Night {
 
 /// The first digits of the ids that `calls` lists, family by family, the parent first.
 fn found(night: &Night, args: &[&str]) -> Vec<Vec<String>> {
-    let text = night.trunkrate(&[&["calls", "--format", "jsonl"], args].concat()).ok();
+    // A flag that `log` did not have: whole families, and what is not booked.
+    let all: &[&str] = if args.contains(&"--limit") { &[] } else { &["--limit", "all"] };
+    let text = night.trunkrate(&[&["calls", "--format", "jsonl"], all, args].concat()).ok();
     let families = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     families
         .map(|family| {
@@ -194,16 +196,24 @@ fn an_account_that_no_list_names_is_one_if_it_has_a_call() {
 }
 
 #[test]
-fn csv_and_json_are_the_log_of_booked_calls() {
+fn csv_is_the_log_of_booked_calls_and_json_has_the_others_too() {
     let night = booked("");
     let csv = night.trunkrate(&["calls", "+14155550100", "--format", "csv"]);
     assert!(csv.stderr.contains("3 calls that wait or were ignored"), "{}", csv.stderr);
     let sids: Vec<String> = csv.ok().lines().skip(1).map(|line| line[2..8].to_owned()).collect();
     assert_eq!(sids, ["aaaa01", "aaaa02", "bbbb01"]);
     let json = night.trunkrate(&["calls", "+14155550100", "--format", "json"]).json();
-    assert_eq!(json.as_array().map(Vec::len), Some(2));
+    let lines = night.trunkrate(&["calls", "+14155550100", "--format", "jsonl"]).ok();
+    let lines: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(json, Value::from(lines), "one list in two forms");
+    assert_eq!(
+        json.as_array().map(Vec::len),
+        Some(4),
+        "two families, what waits, what was ignored"
+    );
     // Without a new word or flag it is what `log` always printed.
-    for format in ["csv", "json"] {
+    for format in ["csv", "json", "jsonl"] {
         let log = night.trunkrate(&["log", "--format", format]);
         assert_eq!((log.stderr.as_str(), log.code), ("", 0));
         assert_eq!(log.stdout, night.trunkrate(&["calls", "--format", format]).ok());

@@ -4,9 +4,9 @@
 //! read ─▶ book ─▶ keep a place for each, with why ─▶ the ledger's list ─▶ move
 //! ```
 //!
-//! **Invariant:** a refused file lies in the input folder or is on the ledger's list, and nothing is
-//! moved before the others are booked. A crash after the list was written and before the move leaves
-//! the file where it was: the next run refuses it again.
+//! **Invariant:** a refused file lies in the input folder or is on the ledger's list, and nothing
+//! is moved before the others are booked. A crash after the list was written and before the move
+//! leaves the file where it was: the next run refuses it again.
 
 use super::clock;
 use super::error::CliError;

@@ -1,9 +1,10 @@
-//! The health of a ledger as text of the `OpenMetrics` form, for a textfile collector of Prometheus.
+//! The health of a ledger as text of the `OpenMetrics` form, for a textfile collector of
+//! Prometheus.
 //!
-//! **Invariants.** Every family has its `HELP`, its `TYPE` (gauges only: what collectors of the older
-//! text format read too) and, where its name ends in one, its `UNIT`; the text ends with `# EOF`.
-//! Times are instants, never ages, which would stand still while nobody writes the file. Amounts
-//! are the ledger's own decimals.
+//! **Invariants.** Every family has its `HELP`, its `TYPE` (gauges only: what collectors of the
+//! older text format read too) and, where its name ends in one, its `UNIT`; the text ends with `#
+//! EOF`. Times are instants, never ages, which would stand still while nobody writes the file.
+//! Amounts are the ledger's own decimals.
 
 use crate::report::health::{Health, Trouble};
 use crate::time::{self, Micros, SECOND};

@@ -1,8 +1,8 @@
 //! Calls as a person looks for them: booked, waiting and ignored ones in one list, each parent with
 //! its children.
 //!
-//! **Invariant:** a call stands once in the list. Families stand in the order of their first starts;
-//! those without any start that can be read come first.
+//! **Invariant:** a call stands once in the list. Families stand in the order of their first
+//! starts; those without any start that can be read come first.
 
 use crate::ledger::index::earlier;
 use crate::ledger::index::find;

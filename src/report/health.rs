@@ -10,9 +10,9 @@
 //! **Invariant:** nothing is written and no lock is taken. The clock is an argument.
 //!
 //! # What is wrong, and what is only told
-//! A night is a `run` or a `ledger import`. It is wrong until a later night went well; that a person
-//! at a desk mistyped another command is told, and is not wrong. What waits is shown with its money
-//! and is not wrong: waiting is what the ledger does with such calls.
+//! A night is a `run` or a `ledger import`. It is wrong until a later night went well; that a
+//! person at a desk mistyped another command is told, and is not wrong. What waits is shown with
+//! its money and is not wrong: waiting is what the ledger does with such calls.
 
 mod nights;
 pub mod words;

@@ -95,8 +95,8 @@ impl AccountNames {
         self.0.get(sid).map(String::as_str).filter(|name| !name.is_empty()).unwrap_or(sid)
     }
 
-    /// The account that a text names: by its id, its name, the beginning of its id, or a part of its
-    /// name; the first of these that any account has.
+    /// The account that a text names: by its id, its name, the beginning of its id, or a part of
+    /// its name; the first of these that any account has.
     ///
     /// # Errors
     /// If the ledger cannot be read, which is read only for an account that no list has.

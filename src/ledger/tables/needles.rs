@@ -14,8 +14,8 @@
 //! The columns of parties are written as texts one after the other, or as a dictionary of them
 //! (`pages::texts`, `pages::dictionary`), and a text is never cut: of two equal neighbours the
 //! second may be left out as a whole. So bytes that stand in a text stand so in its page. 1.2
-//! million calls are searched in 0.06 CPU seconds, the hashes of their files included (six nights of
-//! 200,000 rows); a row group with a hit, whose rows are decoded, takes 5 to 6 ms more.
+//! million calls are searched in 0.06 CPU seconds, the hashes of their files included (six nights
+//! of 200,000 rows); a row group with a hit, whose rows are decoded, takes 5 to 6 ms more.
 
 use crate::catch_panic::guarded;
 use crate::inputs::file::FileError;
