@@ -18,7 +18,7 @@ pub struct Figures {
     /// The least memory that a night takes.
     pub least_memory: LeastMemory,
     /// The disk space that a night takes.
-    pub disk: Disk,
+    pub disk: NightDisk,
     /// The cost of rating on Spark.
     pub spark: Spark,
 }
@@ -59,7 +59,7 @@ pub struct LeastMemory {
 /// The disk space that a night takes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Disk {
+pub struct NightDisk {
     /// The ledger's share for each call, in bytes.
     pub ledger_bytes_a_call: u64,
     /// The spill file's share for each call while a night is rated, in bytes: a packed record.
@@ -122,7 +122,7 @@ pub const MOST_CALLS: u64 = u32::MAX as u64 - 1;
 
 /// The question: a night and a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct PlannedNight {
     /// Calls of a night.
     pub calls: u64,
     /// Hours within which it must be booked.
@@ -176,8 +176,8 @@ pub struct Plan {
 /// # Panics
 /// If the figures have no night on one machine: [`Figures::parse`] refuses them.
 #[must_use]
-pub fn plan(figures: &Figures, asked: Asked) -> Plan {
-    let Asked { calls, hours, cores, memory_bytes } = asked;
+pub fn plan(figures: &Figures, asked: PlannedNight) -> Plan {
+    let PlannedNight { calls, hours, cores, memory_bytes } = asked;
     let Figures { one_machine, least_memory, disk, spark: on_spark } = figures;
     let largest = one_machine.last().expect("figures have a night");
     let measured = one_machine.iter().find(|night| night.calls >= calls).unwrap_or(largest).clone();
@@ -361,7 +361,7 @@ mod tests {
         Figures::parse(include_str!("../tests/figures.json")).expect("figures")
     }
 
-    fn plan(asked: Asked) -> Plan {
+    fn plan(asked: PlannedNight) -> Plan {
         super::plan(&figures(), asked)
     }
 
@@ -384,8 +384,8 @@ mod tests {
         assert!(Figures::parse(&format!("{none}{}", &text[start..])).is_err());
     }
 
-    fn asked(calls: u64) -> Asked {
-        Asked { calls, hours: 4, cores: 2, memory_bytes: 4 << 30 }
+    fn asked(calls: u64) -> PlannedNight {
+        PlannedNight { calls, hours: 4, cores: 2, memory_bytes: 4 << 30 }
     }
 
     /// By hand: 50,000,000 × 212 s / 100,000,000 = 106 s; 147 s likewise 73.5 s; 418 MiB +
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn fewer_cores_are_slower_and_more_are_not_faster() {
-        let time = |cores| plan(Asked { cores, ..asked(10_000_000) }).time_ms;
+        let time = |cores| plan(PlannedNight { cores, ..asked(10_000_000) }).time_ms;
         assert_eq!((time(1), time(2), time(64)), (18_630, 12_050, 12_050));
     }
 

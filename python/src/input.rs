@@ -1,7 +1,7 @@
 //! Records: from any table of calls, or from the text of a CSV file.
 
 use crate::Problem;
-use crate::table::{RECORD, Rows, fields};
+use crate::table::{RECORD, TableWriter, fields};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -283,7 +283,8 @@ pub fn read_csv(
     header.check(path, &Policy { no_transfers, ..Policy::default() })?;
     let skipped = data.len() - start.len() + length;
     let mut line = 1 + lines(&data[..skipped]);
-    let (mut rest, mut batches, mut rows) = (&data[skipped..], Vec::new(), Rows::new(&RECORD));
+    let (mut rest, mut batches, mut rows) =
+        (&data[skipped..], Vec::new(), TableWriter::new(&RECORD));
     while !rest.is_empty() {
         let mut size = rest.len().min(BLOCK);
         let scan = loop {

@@ -1,7 +1,7 @@
 //! Rows from the kernel's verdicts: legs, call log, and the facts that later nights need.
 
 use crate::Problem;
-use crate::table::{Row, Rows};
+use crate::table::{RowWriter, TableWriter};
 use trunkrate_kernel::booked::Booked;
 use trunkrate_kernel::call::{Calls, NONE};
 use trunkrate_kernel::deck::Deck;
@@ -11,12 +11,12 @@ use trunkrate_kernel::party_ref::PartyRef;
 use trunkrate_kernel::rating::{BookedLeg, Parties, log_cell};
 use trunkrate_kernel::status::DirectionField;
 
-fn party(row: &mut Row<'_>, party: PartyRef, calls: &Calls) {
+fn party(row: &mut RowWriter<'_>, party: PartyRef, calls: &Calls) {
     row.written(|out| party.push_to(&calls.parties, out));
 }
 
 /// Writes a prefix, whose bytes are all digits.
-fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+fn digits(row: &mut RowWriter<'_>, write: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = Vec::new();
     write(&mut bytes);
     row.text(std::str::from_utf8(&bytes).unwrap_or_default());
@@ -24,7 +24,7 @@ fn digits(row: &mut Row<'_>, write: impl FnOnce(&mut Vec<u8>)) {
 
 /// Writes one leg of a call, with its number from 1.
 pub fn leg(
-    rows: &mut Rows,
+    rows: &mut TableWriter,
     call: &Booked,
     number: i64,
     leg: &BookedLeg<'_>,
@@ -56,7 +56,7 @@ pub fn leg(
 
 /// Writes a call's row of the log.
 pub fn log(
-    rows: &mut Rows,
+    rows: &mut TableWriter,
     call: &Booked,
     total: Total,
     calls: &Calls,
@@ -94,7 +94,7 @@ pub fn too_large(call: &Booked, calls: &Calls) -> Problem {
 }
 
 /// Writes the facts of a booked call that later nights need.
-pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
+pub fn known(rows: &mut TableWriter, call: &Booked, scene: &Scene, calls: &Calls) {
     let root = &scene.root;
     let row = &mut rows.row();
     row.written(|out| calls.odd_sids.text(call.sid).push_to(out));
@@ -115,7 +115,7 @@ pub fn known(rows: &mut Rows, call: &Booked, scene: &Scene, calls: &Calls) {
 }
 
 /// Writes that a call was ignored, which later decides about its copies and its children.
-pub fn ignored(rows: &mut Rows, calls: &Calls, record: usize) {
+pub fn ignored(rows: &mut TableWriter, calls: &Calls, record: usize) {
     let row = &mut rows.row();
     row.written(|out| calls.sid_text(record).push_to(out))
         .integer(None)

@@ -2,7 +2,8 @@
 
 use crate::input::{self, Records, UNREADABLE, text};
 use crate::table::{
-    KNOWN, LATE_PRICE, LEG, LOG, RECORD, Rows, SUSPENSE, VERDICT, fields, list, rated, suspense,
+    KNOWN, LATE_PRICE, LEG, LOG, RECORD, SUSPENSE, TableWriter, VERDICT, fields, list, rated,
+    suspense,
 };
 use crate::{Problem, output};
 use arrow_array::cast::AsArray;
@@ -92,7 +93,7 @@ impl<'a> Settled<'a> {
     }
 
     /// Writes the verdict on a record, before the newest call of the night is known.
-    fn verdict(&self, rows: &mut Rows, record: usize, records: &Records) {
+    fn verdict(&self, rows: &mut TableWriter, record: usize, records: &Records) {
         let (class, reason) = (self.night.class[record], self.night.reason[record]);
         let reason = reason.filter(|_| class == Class::Suspended);
         let row = &mut rows.row();
@@ -206,9 +207,10 @@ fn line(records: &Records, row: usize) -> i64 {
 fn write_rated(settled: &Settled<'_>, records: &Records) -> Result<RecordBatch, Problem> {
     let (calls, night, tariff) = (&settled.calls, &settled.night, settled.tariff());
     let trunks = TrunkFacts::of_all(calls, &tariff);
-    let (mut verdicts, mut legs, mut log) = (Rows::new(&VERDICT), Rows::new(&LEG), Rows::new(&LOG));
+    let (mut verdicts, mut legs, mut log) =
+        (TableWriter::new(&VERDICT), TableWriter::new(&LEG), TableWriter::new(&LOG));
     let (mut known, mut late, mut offsets) =
-        (Rows::new(&KNOWN), Rows::new(&LATE_PRICE), Offsets::default());
+        (TableWriter::new(&KNOWN), TableWriter::new(&LATE_PRICE), Offsets::default());
     let prices: BTreeMap<u32, u32> =
         night.families.late_prices.iter().map(|(booked, late)| (late.record, *booked)).collect();
     for record in 0..calls.len() {
@@ -415,7 +417,7 @@ pub fn finish_suspense(
     let given = given.ok_or_else(|| Problem("the column `record` is no structure".to_owned()))?;
     let records = Records::of(given)?;
     let newest_text = newest.map(time::text).unwrap_or_default();
-    let mut rows = Rows::new(&SUSPENSE);
+    let mut rows = TableWriter::new(&SUSPENSE);
     let (mut first_seen, mut tries) = (Vec::new(), Vec::new());
     for row in 0..batch.num_rows() {
         if given.is_null(row) {
@@ -501,7 +503,7 @@ fn as_text(records: &Records, row: usize) -> String {
     serde_json::Value::Object(object.collect()).to_string()
 }
 
-type Tables = (Vec<RecordBatch>, Vec<RecordBatch>, Vec<RecordBatch>);
+type RatedTables = (Vec<RecordBatch>, Vec<RecordBatch>, Vec<RecordBatch>);
 
 /// A whole night in memory: legs, log and suspense, in the order of the command line's exports.
 pub fn rate(
@@ -509,7 +511,7 @@ pub fn rate(
     given: &[RecordBatch],
     inputs: &Inputs,
     no_transfers: bool,
-) -> Result<Tables, Problem> {
+) -> Result<RatedTables, Problem> {
     let empty = RecordBatch::new_empty(Arc::clone(schema));
     let given = if given.is_empty() { std::slice::from_ref(&empty) } else { given };
     let all = given
@@ -543,7 +545,7 @@ pub fn rate(
     let mut waiting = Vec::new();
     for (records, here) in all.iter().zip(waiting_in) {
         if !here.is_empty() {
-            let mut verdicts = Rows::new(&VERDICT);
+            let mut verdicts = TableWriter::new(&VERDICT);
             for record in &here {
                 settled.verdict(&mut verdicts, *record, records);
             }
@@ -569,7 +571,7 @@ fn write_books(settled: &Settled<'_>) -> Result<(Vec<RecordBatch>, Vec<RecordBat
             .cmp(&calls.start[*b])
             .then_with(|| calls.sid_text(*a).cmp(&calls.sid_text(*b)))
     });
-    let (mut legs, mut log) = (Rows::new(&LEG), Rows::new(&LOG));
+    let (mut legs, mut log) = (TableWriter::new(&LEG), TableWriter::new(&LOG));
     let (mut full_legs, mut full_log) = (Vec::new(), Vec::new());
     for record in order {
         let call = night.booked(calls, &settled.earlier, &tariff, &trunks, record);

@@ -154,7 +154,7 @@ pub fn suspense() -> Fields {
     all.into()
 }
 
-enum Values {
+enum ColumnValues {
     Text(StringBuilder),
     Integer(Int64Builder),
     Flag(BooleanBuilder),
@@ -162,7 +162,7 @@ enum Values {
     Decimal(Decimal128Builder),
 }
 
-impl Values {
+impl ColumnValues {
     fn new(kind: ColumnType) -> Self {
         match kind {
             Text => Self::Text(StringBuilder::new()),
@@ -199,19 +199,19 @@ impl Values {
 }
 
 /// A table that is being written, row by row.
-pub struct Rows {
+pub struct TableWriter {
     fields: Fields,
-    columns: Vec<Values>,
+    columns: Vec<ColumnValues>,
     present: NullBufferBuilder,
     buffer: String,
 }
 
-impl Rows {
+impl TableWriter {
     /// An empty table with these columns.
     pub fn new(columns: &[Column]) -> Self {
         Self {
             fields: fields(columns),
-            columns: columns.iter().map(|(_, kind)| Values::new(*kind)).collect(),
+            columns: columns.iter().map(|(_, kind)| ColumnValues::new(*kind)).collect(),
             present: NullBufferBuilder::new(0),
             buffer: String::new(),
         }
@@ -223,27 +223,27 @@ impl Rows {
     }
 
     /// Begins a row, whose columns must then all be written, in order.
-    pub fn row(&mut self) -> Row<'_> {
+    pub fn row(&mut self) -> RowWriter<'_> {
         self.present.append_non_null();
-        Row { columns: self.columns.iter_mut(), buffer: &mut self.buffer }
+        RowWriter { columns: self.columns.iter_mut(), buffer: &mut self.buffer }
     }
 
     /// Writes a null row.
     pub fn null(&mut self) {
         self.present.append_null();
-        self.columns.iter_mut().for_each(Values::null);
+        self.columns.iter_mut().for_each(ColumnValues::null);
     }
 
     /// Takes the rows as a structure; the table is empty afterwards.
     pub fn structure(&mut self) -> StructArray {
-        let columns = self.columns.iter_mut().map(Values::finish).collect();
+        let columns = self.columns.iter_mut().map(ColumnValues::finish).collect();
         StructArray::new(self.fields.clone(), columns, self.present.finish())
     }
 
     /// Takes the columns; the table is empty afterwards.
     pub fn columns(&mut self) -> Vec<ArrayRef> {
         self.present.finish();
-        self.columns.iter_mut().map(Values::finish).collect()
+        self.columns.iter_mut().map(ColumnValues::finish).collect()
     }
 
     /// Takes the rows as a batch; the table is empty afterwards.
@@ -256,19 +256,21 @@ impl Rows {
 
 /// A row that is being written, column by column. A value of another kind than its column's is a
 /// bug.
-pub struct Row<'a> {
-    columns: std::slice::IterMut<'a, Values>,
+pub struct RowWriter<'a> {
+    columns: std::slice::IterMut<'a, ColumnValues>,
     buffer: &'a mut String,
 }
 
-impl Row<'_> {
-    fn next(&mut self) -> &mut Values {
+impl RowWriter<'_> {
+    fn next(&mut self) -> &mut ColumnValues {
         self.columns.next().expect("a value for each column, and no more")
     }
 
     /// Writes a text; an empty one becomes null.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        let Some(Values::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        let Some(ColumnValues::Text(column)) = self.columns.next() else {
+            panic!("a column of texts")
+        };
         column.append_option(Some(text).filter(|text| !text.is_empty()));
         self
     }
@@ -277,41 +279,43 @@ impl Row<'_> {
     pub fn written(&mut self, write: impl FnOnce(&mut String)) -> &mut Self {
         self.buffer.clear();
         write(self.buffer);
-        let Some(Values::Text(column)) = self.columns.next() else { panic!("a column of texts") };
+        let Some(ColumnValues::Text(column)) = self.columns.next() else {
+            panic!("a column of texts")
+        };
         column.append_option(Some(self.buffer.as_str()).filter(|text| !text.is_empty()));
         self
     }
 
     /// Writes an integer.
     pub fn integer(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
-        let Values::Integer(column) = self.next() else { panic!("a column of integers") };
+        let ColumnValues::Integer(column) = self.next() else { panic!("a column of integers") };
         column.append_option(value.into());
         self
     }
 
     /// Writes a Boolean.
     pub fn flag(&mut self, value: bool) -> &mut Self {
-        let Values::Flag(column) = self.next() else { panic!("a column of flags") };
+        let ColumnValues::Flag(column) = self.next() else { panic!("a column of flags") };
         column.append_value(value);
         self
     }
 
     /// Writes an instant.
     pub fn instant(&mut self, micros: impl Into<Option<i64>>) -> &mut Self {
-        let Values::Instant(column) = self.next() else { panic!("a column of instants") };
+        let ColumnValues::Instant(column) = self.next() else { panic!("a column of instants") };
         column.append_option(micros.into());
         self
     }
 
     /// Writes units of a price or an amount.
     pub fn decimal(&mut self, units: impl Into<Option<i64>>) -> &mut Self {
-        let Values::Decimal(column) = self.next() else { panic!("a column of decimals") };
+        let ColumnValues::Decimal(column) = self.next() else { panic!("a column of decimals") };
         column.append_option(units.into().map(i128::from));
         self
     }
 
     /// Writes nulls to the rest of the row.
     pub fn nothing_more(&mut self) {
-        self.columns.by_ref().for_each(Values::null);
+        self.columns.by_ref().for_each(ColumnValues::null);
     }
 }

@@ -109,8 +109,11 @@ impl Command {
             | Self::Explain(_)
             | Self::Calls(_)
             | Self::Rates(_)
-            | Self::Classify(_) => true,
-            Self::Status(_) | Self::Runs(_) | Self::Plan(_) | Self::Table => true,
+            | Self::Classify(_)
+            | Self::Status(_)
+            | Self::Runs(_)
+            | Self::Plan(_)
+            | Self::Table => true,
             Self::Suspense(args) => {
                 matches!(args.command, None | Some(SuspenseCommand::Show(_)))
             }

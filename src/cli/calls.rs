@@ -17,7 +17,7 @@ mod print;
 mod words;
 
 use super::args::TableFormat;
-use super::args::calls::{CallsArgs, Limit};
+use super::args::calls::{CallsArgs, ListLimit};
 use super::clock;
 use super::error::CliError;
 use super::export::zone_of;
@@ -32,7 +32,7 @@ use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::{self, Selection, each_date};
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::{Dataset, History, Ledger, LedgerError};
-use crate::report::calls::{self, Family, Found, Member};
+use crate::report::calls::{self, CallFamily, FoundFamilies, Member};
 use crate::text::visible;
 use crate::time::local::Clock;
 use crate::time::{Micros, Zone};
@@ -48,18 +48,18 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let finder = Finder::of(project, &ledger, &history)?;
-    let asked = words::Asked::of(args, &finder)?;
+    let asked = words::AskedCalls::of(args, &finder)?;
     if args.format != TableFormat::Table && args.is_of_log() {
         return print_log(args, &finder, &ledger, &asked.wanted);
     }
     let limit = match args.limit {
-        Some(Limit::All) => None,
-        Some(Limit::Most(most)) => Some(most),
+        Some(ListLimit::All) => None,
+        Some(ListLimit::Most(most)) => Some(most),
         None => {
             (args.format == TableFormat::Table && std::io::stdout().is_terminal()).then_some(SHOWN)
         }
     };
-    let Found { mut families, has_unread } =
+    let FoundFamilies { mut families, has_unread } =
         calls::find(&history, &asked.wanted, limit, finder.zone.as_ref())?;
     if families.is_empty()
         && let Some(call) = &args.call
@@ -72,7 +72,7 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     let left_out = limit.map_or(0, |limit| families.len().saturating_sub(limit));
     let mut shown = families.split_off(left_out);
     if args.format != TableFormat::Table {
-        let members = shown.iter_mut().flat_map(Family::members_mut);
+        let members = shown.iter_mut().flat_map(CallFamily::members_mut);
         let booked = members.filter_map(|member| match member {
             Member::Booked(row) => Some(row),
             Member::Unbooked(_) => None,
@@ -81,17 +81,17 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     }
     print::print(args, &shown, &finder)?;
     if args.format == TableFormat::Table {
-        let names = shown.iter().flat_map(Family::members).map(Member::name);
+        let names = shown.iter().flat_map(CallFamily::members).map(Member::name);
         last_list::keep(&ledger, &history, names.collect());
     }
     if left_out > 0 || has_unread {
-        let first = shown.iter().find_map(Family::start);
+        let first = shown.iter().find_map(CallFamily::start);
         tell_left_out(shown.len(), left_out, has_unread, first, &finder.clock);
     }
     Ok(())
 }
 
-fn leave_out_unbooked(families: &mut Vec<Family>) {
+fn leave_out_unbooked(families: &mut Vec<CallFamily>) {
     let is_booked = |member: &Member| matches!(member, Member::Booked(_));
     let all: usize = families.iter().map(|family| family.members().count()).sum();
     for family in &mut *families {
@@ -296,11 +296,11 @@ fn print_log(
     }
     // A child may start up to a minute before its parent: a family takes the place of its first
     // row.
-    let mut families: Vec<Family> = Vec::new();
+    let mut families: Vec<CallFamily> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
     for row in rows {
         let at = *place.entry(row.root().to_owned()).or_insert_with(|| {
-            families.push(Family::default());
+            families.push(CallFamily::default());
             families.len() - 1
         });
         families[at].push(Member::Booked(row));

@@ -148,13 +148,13 @@ fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {
         .map_err(|e| polars_error(Path::new("suspense"))(e).into())
 }
 
-type Each<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
+type EachRow<'a> = &'a mut dyn FnMut(DataFrame) -> Result<(), CliError>;
 
 fn write_frames(
     (format, cells): (ExportFormat, CellArgs),
     out: &mut impl Write,
     empty: &DataFrame,
-    source: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+    source: impl FnOnce(EachRow<'_>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     match format {
         ExportFormat::Csv => {
@@ -199,7 +199,7 @@ fn write_frames(
 }
 
 /// A column as it is printed.
-pub enum Printed<'a> {
+pub enum PrintedColumn<'a> {
     /// The text as it is.
     Text(&'a StringChunked),
     /// Units, their scale, and the least number of decimals to print.
@@ -210,7 +210,7 @@ pub enum Printed<'a> {
     Integer(Vec<Option<i128>>),
 }
 
-impl Printed<'_> {
+impl PrintedColumn<'_> {
     /// The text of a row; `None` for null.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
@@ -236,17 +236,19 @@ impl Printed<'_> {
 }
 
 /// The columns of a ledger frame, ready to print.
-pub fn printed(frame: &DataFrame) -> Vec<(String, Printed<'_>)> {
+pub fn printed(frame: &DataFrame) -> Vec<(String, PrintedColumn<'_>)> {
     let print = |column: &Column| {
         let name = column.name().as_str();
         match column.dtype() {
-            DataType::String => Printed::Text(text(frame, name)),
+            DataType::String => PrintedColumn::Text(text(frame, name)),
             DataType::Decimal(_, _) if name == "amount" => {
-                Printed::Decimal(units(frame, name), AMOUNT_DECIMALS, 5)
+                PrintedColumn::Decimal(units(frame, name), AMOUNT_DECIMALS, 5)
             }
-            DataType::Decimal(_, _) => Printed::Decimal(units(frame, name), PRICE_DECIMALS, 4),
-            DataType::Datetime(_, _) => Printed::Time(units(frame, name)),
-            _ => Printed::Integer(units(frame, name)),
+            DataType::Decimal(_, _) => {
+                PrintedColumn::Decimal(units(frame, name), PRICE_DECIMALS, 4)
+            }
+            DataType::Datetime(_, _) => PrintedColumn::Time(units(frame, name)),
+            _ => PrintedColumn::Integer(units(frame, name)),
         }
     };
     frame.columns().iter().map(|column| (column.name().to_string(), print(column))).collect()

@@ -8,7 +8,7 @@
 use super::clock;
 use super::term;
 use crate::ledger::Ledger;
-use crate::ledger::journal::{self, End, Entry, Event};
+use crate::ledger::journal::{self, End, Event, JournalEntry};
 use crate::time::{self, Micros};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -126,12 +126,12 @@ impl Watched {
             return false;
         }
         let (user, host) = (user(), host());
-        let entry = Entry {
+        let entry = JournalEntry {
             event: if end.is_some() { Event::End } else { Event::Begin },
             at: time::text(at),
             began: time::text(self.began),
             name: self.name.clone(),
-            command: typed(std::env::args()),
+            command: typed(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
             writes: self.writes,
             user,
             host,

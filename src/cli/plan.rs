@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::term;
 use crate::inputs::file::{FileError, read_text};
 use crate::partition::spill::Memory;
-use crate::plan::{Asked, Figures, Plan, Step, grouped, plan, seconds};
+use crate::plan::{Figures, Plan, PlannedNight, Step, grouped, plan, seconds};
 use serde_json::{Value, json};
 
 /// Plans a night for this machine or the described one.
@@ -20,7 +20,7 @@ pub fn run(args: &PlanArgs) -> Result<(), CliError> {
             "this machine does not say what it has: give --cores and --memory",
         ));
     };
-    let asked = Asked {
+    let asked = PlannedNight {
         calls: args.calls_per_night,
         hours: args.hours,
         cores,
@@ -41,9 +41,9 @@ pub fn run(args: &PlanArgs) -> Result<(), CliError> {
     Ok(term::print(&text)?)
 }
 
-fn as_text(figures: &Figures, asked: Asked, plan: &Plan) -> String {
+fn as_text(figures: &Figures, asked: PlannedNight, plan: &Plan) -> String {
     let Figures { least_memory, disk, spark, .. } = figures;
-    let Asked { calls, hours, cores, memory_bytes } = asked;
+    let PlannedNight { calls, hours, cores, memory_bytes } = asked;
     let measured = &plan.measured;
     let mut lines = vec![
         term::heading("asked"),
@@ -117,7 +117,7 @@ fn steps(steps: &[Step]) -> Vec<String> {
 
 /// The plan as JSON: integers in their smallest unit; those that may need more than 53 bits are
 /// texts.
-fn as_json(figures: &Figures, asked: Asked, plan: &Plan) -> Value {
+fn as_json(figures: &Figures, asked: PlannedNight, plan: &Plan) -> Value {
     let Figures { least_memory, disk, spark, .. } = figures;
     let steps = |steps: &[Step]| -> Vec<Value> {
         steps

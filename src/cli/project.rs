@@ -20,7 +20,7 @@ use super::args::ProjectArgs;
 use super::config;
 use super::error::CliError;
 use super::term;
-use crate::ingest::source::{self, Found};
+use crate::ingest::source::{self, FoundFiles};
 use crate::inputs::file::FileError;
 use crate::inputs::settings;
 use crate::invoicing::drafts::Terms;
@@ -269,7 +269,7 @@ impl Project {
     ///
     /// # Errors
     /// As [`source::find`]; also if neither names any.
-    pub fn calls(&self, flag: &[PathBuf]) -> Result<Found, CliError> {
+    pub fn calls(&self, flag: &[PathBuf]) -> Result<FoundFiles, CliError> {
         if !flag.is_empty() {
             return Ok(source::find(flag)?);
         }

@@ -1,6 +1,6 @@
 //! `rates check` and `rates lookup`.
 
-use super::args::rates::{CheckArgs, LookupArgs, RatesArgs, RatesCommand};
+use super::args::rates::{DeckCheckArgs, LookupArgs, RatesArgs, RatesCommand};
 use super::args::{TableFormat, TextFormat};
 use super::cells::Cells;
 use super::clock;
@@ -28,7 +28,7 @@ pub fn run(args: &RatesArgs, project: &Project) -> Result<(), CliError> {
 const CHECKED: [&str; 7] =
     ["folder", "name", "currency", "files", "rows", "termination_prefixes", "origination_prefixes"];
 
-fn check(args: &CheckArgs, dir: &Path) -> Result<(), CliError> {
+fn check(args: &DeckCheckArgs, dir: &Path) -> Result<(), CliError> {
     let decks = decks::load(dir)?;
     decks.notes(dir).for_each(|note| term::report("note", &note));
     let rows = decks.decks.iter().zip(&decks.folders).map(|(deck, folder)| {

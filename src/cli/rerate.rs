@@ -41,7 +41,7 @@ use crate::status::Status;
 use std::sync::Arc;
 
 /// A call and its price, ready to print.
-pub struct Case {
+pub struct ExplainedCall {
     sid: String,
     account: String,
     role: &'static str,
@@ -61,10 +61,10 @@ pub struct Case {
     legs: Vec<LegText>,
     bills: bool,
     total: Option<Total>,
-    booked: Option<Booked>,
+    booked: Option<BookedPrice>,
 }
 
-impl Case {
+impl ExplainedCall {
     /// Its account.
     pub fn account(&self) -> &str {
         &self.account
@@ -80,10 +80,10 @@ struct LegText {
     origin: String,
     /// The reason why the origin is unknown, if it is unknown and matters.
     unknown_because: Option<String>,
-    priced: Option<Priced>,
+    priced: Option<PricedText>,
 }
 
-struct Priced {
+struct PricedText {
     place: String,
     file: String,
     line: u32,
@@ -100,7 +100,7 @@ struct Priced {
     amount: Amount,
 }
 
-struct Booked {
+struct BookedPrice {
     run_id: String,
     currency: String,
     amount: Total,
@@ -116,7 +116,7 @@ pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
 }
 
 /// Prints a call that was explained.
-pub fn print(args: &RerateArgs, case: &Case) -> Result<(), CliError> {
+pub fn print(args: &RerateArgs, case: &ExplainedCall) -> Result<(), CliError> {
     let text = match args.format {
         TextFormat::Text => text::as_text(case),
         TextFormat::Json => format!("{}\n", serde_json::to_string_pretty(&text::as_json(case))?),
@@ -125,7 +125,7 @@ pub fn print(args: &RerateArgs, case: &Case) -> Result<(), CliError> {
 }
 
 /// A call and its price, from the ledger or from files.
-pub fn case_of(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
+pub fn case_of(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, CliError> {
     if args.accounts.is_some() && args.cdrs.is_empty() && args.rates.is_none() {
         return Err(CliError::usage(
             "--accounts needs --cdrs or --rates: without them the call is explained as it was \
@@ -146,7 +146,7 @@ pub fn named(ledger: &Ledger, history: &History, text: &str) -> Result<String, C
 
 // ---- from files ---------------------------------------------------------------------------------
 
-fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
+fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, CliError> {
     let rates = project.rates(args.rates.as_deref())?;
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
@@ -214,7 +214,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
             ]
         })
         .collect();
-    let head = Head {
+    let head = CallHead {
         sid: args.call.clone(),
         account: calls.accounts.text(calls.account[record]).to_owned(),
         is_root: scene.parent.is_empty(),
@@ -242,7 +242,7 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
 
 // ---- from the ledger ----------------------------------------------------------------------------
 
-fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
+fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let call = named(&ledger, &history, &args.call)?;
@@ -295,7 +295,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<Case, CliError> {
         rule,
         withheld: &withheld,
     };
-    let head = Head {
+    let head = CallHead {
         sid: call.clone(),
         account: row.account_sid.clone(),
         is_root: row.parent_call_sid.is_empty(),
@@ -380,7 +380,7 @@ fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String;
     Ok(rows.into_iter().map(line).collect())
 }
 
-fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError> {
+fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, CliError> {
     let claims = BilledBy::of(&history.issued);
     let billing = billed_by::billing(
         claims.on(&row.account_sid, &row.currency),
@@ -391,7 +391,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError
         let credit = batch::credit_of(&history.issued, &claim.entry.number);
         (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))
     };
-    Ok(Booked {
+    Ok(BookedPrice {
         invoices: billing.map(invoice).collect(),
         run_id: row.run_id.clone(),
         currency: row.currency.clone(),
@@ -402,7 +402,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<Booked, CliError
 
 // ---- the answer ---------------------------------------------------------------------------------
 
-struct Head {
+struct CallHead {
     sid: String,
     account: String,
     is_root: bool,
@@ -410,7 +410,7 @@ struct Head {
     status: String,
     family: Vec<[String; 5]>,
     deck_source: String,
-    booked: Option<Booked>,
+    booked: Option<BookedPrice>,
 }
 
 fn role(is_root: bool) -> &'static str {
@@ -423,12 +423,16 @@ fn party_text(party: PartyRef, texts: &Interner) -> String {
     text
 }
 
-fn build(head: Head, question: &Question<'_>, texts: &Interner) -> Result<Case, CliError> {
+fn build(
+    head: CallHead,
+    question: &Question<'_>,
+    texts: &Interner,
+) -> Result<ExplainedCall, CliError> {
     let answer: Answer<'_> = explain(question, texts)
         .map_err(|e| CliError::failed(format!("call {}: {e}", head.sid)))?;
     let parties = &question.parties;
     let cell = crate::rating::log_cell(question.scenario);
-    Ok(Case {
+    Ok(ExplainedCall {
         role: role(head.is_root),
         parties: [Some(parties.a), Some(parties.b), parties.c]
             .map(|party| party.map(|p| party_text(p, texts)).unwrap_or_default()),
@@ -458,7 +462,7 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
         let file = question.deck.files[rate.file as usize].clone();
         let (destination_prefix, origin_prefix) =
             leg.plan.map(|plan| hit.prefixes(plan.rated, plan.origin)).unwrap_or_default();
-        Priced {
+        PricedText {
             place: format!("{file}:{}", rate.line),
             file,
             line: rate.line,

@@ -32,7 +32,7 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
     let history = ledger.history()?;
     let rows = rows(&history, &journal);
     // For programs a row is a run: what failed has none, and is in the journal.
-    let runs = || rows.iter().filter(|row| matches!(row, Row::Run(..)));
+    let runs = || rows.iter().filter(|row| matches!(row, RunRow::Run(..)));
     match args.format {
         TableFormat::Table => term::print(&(as_table(&rows) + &head(&history)))?,
         TableFormat::Csv => as_csv(runs(), args.cells)?,
@@ -44,14 +44,14 @@ pub fn list(args: &RunsArgs, project: &Project) -> Result<(), CliError> {
 }
 
 /// A line of the list.
-enum Row<'a> {
+enum RunRow<'a> {
     /// A run, with its undo, and the command that booked it.
     Run(&'a Manifest, Option<&'a Undone>, Option<&'a Ran>),
     /// A night that booked nothing.
     Failed(&'a Ran),
 }
 
-impl Row<'_> {
+impl RunRow<'_> {
     fn state(&self) -> &'static str {
         match self {
             Self::Run(_, None, _) => "booked",
@@ -82,7 +82,7 @@ impl Row<'_> {
 
 /// Every run ever published, oldest first, between them the nights that failed; then those that
 /// were undone.
-fn rows<'a>(history: &'a History, journal: &'a Journal) -> Vec<Row<'a>> {
+fn rows<'a>(history: &'a History, journal: &'a Journal) -> Vec<RunRow<'a>> {
     let last = journal.commands.last();
     let failed = journal.commands.iter().filter(|ran| {
         // The last command may still be going on: `status` says.
@@ -95,15 +95,15 @@ fn rows<'a>(history: &'a History, journal: &'a Journal) -> Vec<Row<'a>> {
         let command = journal.booked(&run.manifest.run_id);
         if let Some(command) = command {
             while let Some(before) = failed.next_if(|ran| ran.began < command.began) {
-                rows.push(Row::Failed(before));
+                rows.push(RunRow::Failed(before));
             }
         }
-        rows.push(Row::Run(&run.manifest, None, command));
+        rows.push(RunRow::Run(&run.manifest, None, command));
     }
-    rows.extend(failed.map(Row::Failed));
+    rows.extend(failed.map(RunRow::Failed));
     rows.extend(history.undone.iter().map(|undone| {
         let manifest = &undone.run.manifest;
-        Row::Run(manifest, Some(undone), journal.booked(&manifest.run_id))
+        RunRow::Run(manifest, Some(undone), journal.booked(&manifest.run_id))
     }));
     rows
 }
@@ -136,15 +136,15 @@ fn about(manifest: &Manifest, undone: Option<&Undone>) -> String {
 }
 
 /// The cells of a row: run, kind, counts, legs, amount, about.
-fn cells(row: &Row<'_>, number: impl Fn(u64) -> String) -> Vec<String> {
+fn cells(row: &RunRow<'_>, number: impl Fn(u64) -> String) -> Vec<String> {
     match row {
-        Row::Run(manifest, undone, _) => {
+        RunRow::Run(manifest, undone, _) => {
             let mut cells = vec![manifest.run_id.clone(), manifest.kind.as_str().to_owned()];
             cells.extend(COUNTS.map(|name| number(manifest.records(name))));
             cells.extend([number(manifest.legs), amount(manifest), about(manifest, *undone)]);
             cells
         }
-        Row::Failed(ran) => {
+        RunRow::Failed(ran) => {
             let mut cells = vec![String::new(), ran.entry.name.clone()];
             cells.extend([(); COUNTS.len() + 2].map(|()| String::new()));
             cells.push(match row.state() {
@@ -156,13 +156,13 @@ fn cells(row: &Row<'_>, number: impl Fn(u64) -> String) -> Vec<String> {
     }
 }
 
-fn as_table(rows: &[Row<'_>]) -> String {
+fn as_table(rows: &[RunRow<'_>]) -> String {
     if rows.is_empty() {
         return "no runs\n".to_owned();
     }
-    let with_how = |row: &Row<'_>| {
+    let with_how = |row: &RunRow<'_>| {
         let mut cells = cells(row, grouped);
-        if let Row::Failed(_) = row {
+        if let RunRow::Failed(_) = row {
             "-".clone_into(&mut cells[0]);
         }
         cells.splice(1..1, row.how());
@@ -181,7 +181,7 @@ fn as_table(rows: &[Row<'_>]) -> String {
         .to_string()
 }
 
-fn as_csv<'a>(rows: impl Iterator<Item = &'a Row<'a>>, args: CellArgs) -> Result<(), CliError> {
+fn as_csv<'a>(rows: impl Iterator<Item = &'a RunRow<'a>>, args: CellArgs) -> Result<(), CliError> {
     let header =
         [&["run_id", "kind", "state"][..], &COUNTS[..], &["legs", "amount", "about"]].concat();
     let mut out = Cells::new(std::io::stdout().lock(), args, header)?;
@@ -193,9 +193,9 @@ fn as_csv<'a>(rows: impl Iterator<Item = &'a Row<'a>>, args: CellArgs) -> Result
     Ok(out.finish()?)
 }
 
-fn as_json(row: &Row<'_>) -> Value {
+fn as_json(row: &RunRow<'_>) -> Value {
     let command = row.command().map(CommandLine::of);
-    let Row::Run(manifest, undone, _) = row else { return json!({"command": command}) };
+    let RunRow::Run(manifest, undone, _) = row else { return json!({"command": command}) };
     json!({
         "run_id": manifest.run_id,
         "state": row.state(),

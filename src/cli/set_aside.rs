@@ -14,7 +14,7 @@ use super::output::refuse_ledgers;
 use super::term;
 use crate::disk::aside::Place;
 use crate::disk::durable::make_folder_synced;
-use crate::ingest::source::{CallPath, Found};
+use crate::ingest::source::{CallPath, FoundFiles};
 use crate::inputs::file::FileError;
 use crate::ledger::set_aside::{Refused, keep, unmended};
 use crate::ledger::{Ledger, Lock};
@@ -41,7 +41,7 @@ pub fn folder(dir: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Refuses a folder below one that is read with all in it: its files would be read again.
-pub fn refuse_inside(dir: &Path, found: &Found) -> Result<(), CliError> {
+pub fn refuse_inside(dir: &Path, found: &FoundFiles) -> Result<(), CliError> {
     let holds = |folder: &&PathBuf| folder.canonicalize().is_ok_and(|real| dir.starts_with(real));
     match found.folders.iter().find(holds) {
         None => Ok(()),

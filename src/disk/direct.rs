@@ -20,7 +20,7 @@ const ALIGN: usize = 4096;
 
 /// The way of a file's bytes to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum WriteWay {
     /// Undecided: a file that ends before its buffer is full never leaves the cache.
     Undecided,
     PastCache,
@@ -31,7 +31,7 @@ enum Way {
 #[derive(Debug)]
 pub(crate) struct Direct {
     file: File,
-    way: Way,
+    way: WriteWay,
     /// The bytes not yet written, from `start`: never moved, as there are never more than it has
     /// room for.
     room: Vec<u8>,
@@ -44,20 +44,20 @@ impl Direct {
         let mut room = Vec::<u8>::with_capacity(BUFFER + ALIGN);
         let start = room.as_ptr().align_offset(ALIGN) % ALIGN;
         room.resize(start, 0);
-        Self { file, way: Way::Undecided, room, start }
+        Self { file, way: WriteWay::Undecided, room, start }
     }
 
     /// Writes the buffer to the file.
     fn put(&mut self, is_rest: bool) -> Result<()> {
         let mut waits = &self.room[self.start..];
-        if self.way == Way::Undecided && !is_rest {
+        if self.way == WriteWay::Undecided && !is_rest {
             self.way = if pass_cache(&self.file, true).is_ok() {
-                Way::PastCache
+                WriteWay::PastCache
             } else {
-                Way::ThroughCache
+                WriteWay::ThroughCache
             };
         }
-        if self.way == Way::PastCache && is_rest {
+        if self.way == WriteWay::PastCache && is_rest {
             self.way = through_cache(&self.file)?;
         }
         while !waits.is_empty() {
@@ -67,7 +67,7 @@ impl Direct {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 // The disk's blocks are larger than usual, the rest of a short write is not
                 // aligned, or the file system refuses only here.
-                Err(e) if self.way == Way::PastCache && may_go_through_cache(&e) => {
+                Err(e) if self.way == WriteWay::PastCache && may_go_through_cache(&e) => {
                     self.way = through_cache(&self.file)?;
                 }
                 Err(e) => return Err(e),
@@ -107,8 +107,8 @@ fn may_go_through_cache(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported)
 }
 
-fn through_cache(file: &File) -> Result<Way> {
-    pass_cache(file, false).map(|()| Way::ThroughCache)
+fn through_cache(file: &File) -> Result<WriteWay> {
+    pass_cache(file, false).map(|()| WriteWay::ThroughCache)
 }
 
 /// Makes the next writes bypass the page cache, or not. An error means that the file system cannot.

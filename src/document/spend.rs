@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// A part of a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Part {
+pub struct SpendPart {
     /// Its name, in words.
     pub label: String,
     /// Its amount.
@@ -41,7 +41,7 @@ pub fn permille(part: Decimal, whole: Decimal) -> u32 {
 impl Document {
     /// The usage by scenario, the largest first. A scenario's label is its name without its legs.
     #[must_use]
-    pub fn spend_by_scenario(&self) -> Vec<Part> {
+    pub fn spend_by_scenario(&self) -> Vec<SpendPart> {
         let name = |words: &str| words.split(": ").next().unwrap_or_default().to_owned();
         parts(
             self.usage.iter().map(|line| (name(&line.scenario_words), line.amount)),
@@ -51,7 +51,7 @@ impl Document {
 
     /// The usage by destination, the largest first; all after the first `most` make one part.
     #[must_use]
-    pub fn spend_by_destination(&self, most: usize) -> Vec<Part> {
+    pub fn spend_by_destination(&self, most: usize) -> Vec<SpendPart> {
         let mut all = parts(
             self.usage.iter().map(|line| (line.description.clone(), line.amount)),
             self.totals.usage.0,
@@ -59,7 +59,7 @@ impl Document {
         if all.len() > most + 1 {
             let rest = all.split_off(most);
             let amount = rest.iter().map(|part| part.amount.0).sum();
-            all.push(Part {
+            all.push(SpendPart {
                 label: format!("{} other destinations", rest.len()),
                 amount: Exact(amount),
                 permille: permille(amount, self.totals.usage.0),
@@ -71,18 +71,18 @@ impl Document {
 }
 
 /// Sums by label, the largest first, then by label.
-fn parts(amounts: impl Iterator<Item = (String, Exact)>, whole: Decimal) -> Vec<Part> {
+fn parts(amounts: impl Iterator<Item = (String, Exact)>, whole: Decimal) -> Vec<SpendPart> {
     let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
     for (label, amount) in amounts {
         *sums.entry(label).or_default() += amount.0;
     }
-    let part = |(label, sum): (String, Decimal)| Part {
+    let part = |(label, sum): (String, Decimal)| SpendPart {
         label,
         amount: Exact(sum),
         permille: permille(sum, whole),
         rest: false,
     };
-    let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
+    let mut parts: Vec<SpendPart> = sums.into_iter().map(part).collect();
     parts.sort_by_key(|part| Reverse(part.amount));
     parts
 }

@@ -242,11 +242,12 @@ impl CallTable {
         let frame = self.frame(start, rows, Some(names))?;
         let malformed = malformed.map(|name| self.text_column(&frame, name)).transpose()?;
         let cells = self.columns.iter().map(|(name, field)| {
-            let cells =
-                self.guarded(|_| Cells::of(frame.column(name)?.as_materialized_series(), *field))?;
+            let cells = self.guarded(|_| {
+                CallColumn::of(frame.column(name)?.as_materialized_series(), *field)
+            })?;
             Ok((*field, cells))
         });
-        let columns = cells.collect::<Result<Vec<(Field, Cells)>, FileError>>()?;
+        let columns = cells.collect::<Result<Vec<(Field, CallColumn)>, FileError>>()?;
         // A null is counted as one byte.
         let least = (frame.height() as u64).saturating_mul(columns.len() as u64);
         let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>()
@@ -413,27 +414,27 @@ fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>>
 #[derive(Debug)]
 pub struct CallRows {
     rows: usize,
-    columns: Vec<(Field, Cells)>,
+    columns: Vec<(Field, CallColumn)>,
     /// The texts of malformed records, of a published night.
     malformed: Option<StringChunked>,
 }
 
 /// A column.
 #[derive(Debug)]
-enum Cells {
-    Text(Texts),
-    Times(Times),
+enum CallColumn {
+    Text(CallTexts),
+    Times(CallTimes),
 }
 
 /// A column of texts.
 #[derive(Debug)]
-struct Texts {
+struct CallTexts {
     column: StringChunked,
     /// True if no text holds a NUL. Checking each field by itself took 6 % of a run.
     has_no_nul: bool,
 }
 
-impl Texts {
+impl CallTexts {
     fn new(column: StringChunked) -> Self {
         let has_no_nul = column.downcast_iter().all(|array| {
             let short = |view: u128| {
@@ -457,7 +458,7 @@ const ONES: u128 = u128::from_le_bytes([1; 16]);
 
 /// A column of times, each a count of units since 1970.
 #[derive(Debug)]
-struct Times {
+struct CallTimes {
     ticks: Int64Chunked,
     unit: TimeUnit,
     /// True for instants, false for local times.
@@ -474,11 +475,11 @@ impl CallRows {
         let (mut texts, mut times, mut has_no_nul) = (Vec::new(), Vec::new(), true);
         for (field, cells) in &self.columns {
             match cells {
-                Cells::Text(cells) => {
+                CallColumn::Text(cells) => {
                     has_no_nul &= cells.has_no_nul;
                     texts.extend(cells.column.downcast_iter().next().map(|array| (*field, array)));
                 }
-                Cells::Times(column) => times.push((*field, column)),
+                CallColumn::Times(column) => times.push((*field, column)),
             }
         }
         assert!(
@@ -527,8 +528,8 @@ impl CallRows {
         let mut texts: [String; Field::ALL.len()] = Default::default();
         for (field, cells) in &self.columns {
             texts[*field as usize] = match cells {
-                Cells::Text(cells) => cells.column.get(row).unwrap_or("").to_owned(),
-                Cells::Times(column) => {
+                CallColumn::Text(cells) => cells.column.get(row).unwrap_or("").to_owned(),
+                CallColumn::Times(column) => {
                     column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default()
                 }
             };
@@ -551,7 +552,7 @@ fn text_bytes(column: &StringChunked) -> u64 {
     column.downcast_iter().map(|array| array.total_bytes_len() as u64).sum()
 }
 
-impl Cells {
+impl CallColumn {
     fn text_bytes(&self) -> u64 {
         match self {
             Self::Text(texts) => text_bytes(&texts.column),
@@ -561,14 +562,14 @@ impl Cells {
 
     fn of(series: &Series, field: Field) -> PolarsResult<Self> {
         let is_time = matches!(field, Field::StartTime | Field::EndTime | Field::AnswerTime);
-        match Times::of(series)? {
+        match CallTimes::of(series)? {
             Some(times) if is_time => Ok(Self::Times(times)),
-            _ => Ok(Self::Text(Texts::new(column_text(series)?.rechunk().into_owned()))),
+            _ => Ok(Self::Text(CallTexts::new(column_text(series)?.rechunk().into_owned()))),
         }
     }
 }
 
-impl Times {
+impl CallTimes {
     /// Reads a column of times; `None` if it is none.
     fn of(series: &Series) -> PolarsResult<Option<Self>> {
         let DataType::Datetime(unit, zone) = series.dtype() else { return Ok(None) };
@@ -609,7 +610,7 @@ impl Times {
 
 /// A column as text: numbers with their digits, times as ISO 8601.
 fn column_text(series: &Series) -> PolarsResult<StringChunked> {
-    if let Some(times) = Times::of(series)? {
+    if let Some(times) = CallTimes::of(series)? {
         return Ok(times.ticks.iter().map(|tick| tick.and_then(|tick| times.text(tick))).collect());
     }
     match series.dtype() {
@@ -649,7 +650,7 @@ mod tests {
         for length in 0..40 {
             let text = "a0".repeat(20)[..length].to_owned();
             let has_no_nul = |text: &str| {
-                Texts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul
+                CallTexts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul
             };
             assert!(has_no_nul(&text), "{text:?}");
             for at in 0..length {

@@ -91,7 +91,7 @@ pub struct Reading {
 }
 
 /// Work that the reading thread hands over.
-enum Piece {
+enum ReadPiece {
     Text {
         file: u32,
         offset: u64,
@@ -191,14 +191,14 @@ fn too_many() -> FileError {
 fn produce(
     files: &[CallPath],
     policy: &Policy,
-    sender: &SyncSender<Result<Piece, FileError>>,
+    sender: &SyncSender<Result<ReadPiece, FileError>>,
     progress: &Arc<AtomicU64>,
     documents: &Arc<Documents>,
 ) {
     for (number, file) in (0..).zip(files) {
         let result = produce_file((file, number), policy, sender, progress, documents);
         let failed = result.is_err();
-        let sent = sender.send(result.map(|file| Piece::Done(Box::new(file))));
+        let sent = sender.send(result.map(|file| ReadPiece::Done(Box::new(file))));
         if failed || sent.is_err() {
             return;
         }
@@ -213,7 +213,7 @@ fn gone<T>(_: T) -> FileError {
 fn produce_file(
     (file, number): (&CallPath, u32),
     policy: &Policy,
-    sender: &SyncSender<Result<Piece, FileError>>,
+    sender: &SyncSender<Result<ReadPiece, FileError>>,
     progress: &Arc<AtomicU64>,
     documents: &Arc<Documents>,
 ) -> Result<ReadFile, FileError> {
@@ -228,7 +228,7 @@ fn produce_file(
     }
     let text_start =
         beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
-    let send = |piece: Piece| sender.send(Ok(piece)).map_err(gone);
+    let send = |piece: ReadPiece| sender.send(Ok(piece)).map_err(gone);
     let format = if beginning.starts_with(b"PAR1") {
         return produce_table((file, number), policy, source, (beginning, documents.largest), send);
     } else if format_ending(path) == "parquet" {
@@ -258,7 +258,7 @@ fn produce_file(
                         format!("is not UTF-8 at byte {}", e.utf8_error().valid_up_to()),
                     )
                 })?;
-                send(Piece::Document { file: number, path: path.clone(), text, _held: held })?;
+                send(ReadPiece::Document { file: number, path: path.clone(), text, _held: held })?;
             }
         }
         Format::Json
@@ -296,7 +296,7 @@ fn produce_table(
     policy: &Policy,
     mut source: Source,
     (beginning, largest): (Vec<u8>, u64),
-    send: impl Fn(Piece) -> Result<(), FileError>,
+    send: impl Fn(ReadPiece) -> Result<(), FileError>,
 ) -> Result<ReadFile, FileError> {
     let unpacked = if source.compression == Compression::Plain {
         // polars maps the file itself; here it is only hashed.
@@ -321,7 +321,7 @@ fn produce_table(
         unread = self::unread(&table.names);
     }
     for rows in table.pieces() {
-        send(Piece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
+        send(ReadPiece::Table { file: number, table: Arc::clone(&table), rows: rows.clone() })?;
     }
     Ok(ReadFile { path: file.clone(), size: stamp.size(), hash, rows: 0, format, unread, stamp })
 }
@@ -335,7 +335,7 @@ fn cut_into_blocks(
     format: &Format,
     file: u32,
     (path, policy): (&Path, &Policy),
-    send: impl Fn(Piece) -> Result<(), FileError>,
+    send: impl Fn(ReadPiece) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     // A checksum proves the end of a compressed file; a plain file may have been cut anywhere.
     let may_be_cut =
@@ -402,7 +402,7 @@ fn cut_into_blocks(
         let (block_offset, block_line) = (offset, first_line);
         offset += bytes.len() as u64;
         first_line += count;
-        send(Piece::Text {
+        send(ReadPiece::Text {
             file,
             offset: block_offset,
             first_line: block_line,
@@ -443,14 +443,14 @@ impl Reading {
     )]
     fn consume(
         &mut self,
-        receiver: Receiver<Result<Piece, FileError>>,
+        receiver: Receiver<Result<ReadPiece, FileError>>,
         policy: &Policy,
         dealer: &mut Partitioner,
     ) -> Result<(), FileError> {
         let threads = rayon::current_num_threads();
         // A piece of a table is fifty times a block of text.
-        let at_once = |pieces: &[Piece]| {
-            if pieces.iter().any(Piece::is_table) { threads } else { 2 * threads }
+        let at_once = |pieces: &[ReadPiece]| {
+            if pieces.iter().any(ReadPiece::is_table) { threads } else { 2 * threads }
         };
         let mut pieces = Vec::new();
         let mut open = true;
@@ -480,8 +480,8 @@ impl Reading {
     }
 
     /// Notes the origin of a piece's records.
-    fn note(&mut self, piece: Piece, records: usize, policy: &Policy) -> Result<(), FileError> {
-        let document = matches!(piece, Piece::Document { .. });
+    fn note(&mut self, piece: ReadPiece, records: usize, policy: &Policy) -> Result<(), FileError> {
+        let document = matches!(piece, ReadPiece::Document { .. });
         let found = records as u64;
         if let Some(expected) = piece.records()
             && expected != found
@@ -498,7 +498,7 @@ impl Reading {
             ));
         }
         let (file, offset, length, first_line) = match piece {
-            Piece::Done(mut file) => {
+            ReadPiece::Done(mut file) => {
                 let keys = std::mem::take(&mut self.keys);
                 keys.check(&file.path.path, policy)?;
                 let strange: BTreeSet<(String, Field)> =
@@ -507,11 +507,11 @@ impl Reading {
                 self.files.push(*file);
                 return Ok(());
             }
-            Piece::Text { file, offset, first_line, bytes, .. } => {
+            ReadPiece::Text { file, offset, first_line, bytes, .. } => {
                 (file, offset, bytes.len() as u64, first_line)
             }
-            Piece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
-            Piece::Table { file, rows, .. } => {
+            ReadPiece::Document { file, text, .. } => (file, 0, text.len() as u64, 1),
+            ReadPiece::Table { file, rows, .. } => {
                 (file, rows.start as u64, found, rows.start as u64 + 1)
             }
         };
@@ -577,7 +577,7 @@ struct Parsed {
     links: Option<Links>,
 }
 
-impl Piece {
+impl ReadPiece {
     /// The number of its records, counted without reading them: the other side of the conservation
     /// law. (`None` for a JSON document, which only the parser can count.)
     fn records(&self) -> Option<u64> {

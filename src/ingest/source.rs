@@ -28,7 +28,7 @@ const ENDINGS: [&str; 7] = ["csv", "tsv", "psv", "json", "jsonl", "ndjson", "par
 
 /// The files of a folder or glob.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundFiles {
     /// Call files, each once, by name.
     pub files: Vec<CallPath>,
     /// Other files in folders that were named.
@@ -41,8 +41,8 @@ pub struct Found {
 ///
 /// # Errors
 /// A path that does not exist, a glob that matches nothing, a folder without call files.
-pub fn find(patterns: &[PathBuf]) -> Result<Found, FileError> {
-    let mut found = Found::default();
+pub fn find(patterns: &[PathBuf]) -> Result<FoundFiles, FileError> {
+    let mut found = FoundFiles::default();
     for pattern in patterns {
         let before = (found.files.len(), found.left_out.len());
         if pattern.is_dir() {
@@ -99,7 +99,7 @@ fn bytes_a_call(path: &Path) -> u64 {
     a_line.map_or(200, |bytes| bytes.max(1))
 }
 
-impl Found {
+impl FoundFiles {
     fn add(&mut self, path: &Path) {
         self.files.push(CallPath {
             path: path.to_owned(),
@@ -109,7 +109,7 @@ impl Found {
     }
 }
 
-fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
+fn glob_into(pattern: &Path, found: &mut FoundFiles) -> Result<(), FileError> {
     let text = pattern.to_str().ok_or_else(|| FileError::new(pattern, "no such file"))?;
     let paths = glob::glob(text)
         .map_err(|e| FileError::new(pattern, format!("no such file, and no glob: {e}")))?;
@@ -126,7 +126,7 @@ fn glob_into(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
     Ok(())
 }
 
-fn walk(folder: &Path, found: &mut Found) -> Result<(), FileError> {
+fn walk(folder: &Path, found: &mut FoundFiles) -> Result<(), FileError> {
     let fail = |e: std::io::Error| FileError::new(folder, format!("cannot be read: {e}"));
     let mut entries =
         std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;

@@ -112,7 +112,7 @@ pub fn is_acceptable(id: &str) -> bool {
 
 /// The ledger, period and account to check.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct CheckQuestion<'a> {
     /// The ledger.
     pub ledger: &'a Ledger,
     /// The published runs and batches.
@@ -127,7 +127,7 @@ pub struct Question<'a> {
 
 /// Findings from the drafts of a period.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SeenCharges {
     /// Documents whose e-invoice lacks something: the account, the document's name and what it
     /// lacks.
     pub lacking: Vec<(String, Vec<String>)>,
@@ -141,7 +141,7 @@ pub struct Seen {
     unissued: BTreeMap<String, Against>,
 }
 
-impl Seen {
+impl SeenCharges {
     /// Records the findings of a draft; a supplementary one bills only late legs.
     pub fn draft(&mut self, draft: &Draft, wanted: &Wanted<'_>) {
         let document = &draft.document;
@@ -288,7 +288,10 @@ pub fn of_series(history: &History, seller: &str, date: &str) -> Option<Against>
 ///
 /// # Errors
 /// If the ledger cannot be read.
-pub fn check(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerError> {
+pub fn check(
+    question: &CheckQuestion<'_>,
+    seen: &SeenCharges,
+) -> Result<Vec<Against>, LedgerError> {
     let mut found = waiting(question)?;
     found.extend(amounts(question, seen)?);
     found.extend(seen.unissued.values().chain(&seen.incomplete).chain(&seen.zero).cloned());
@@ -321,7 +324,7 @@ fn is_of(found: &Diagnosed<'_>, period: Month) -> Ordering {
     }
 }
 
-fn waiting(question: &Question<'_>) -> Result<Vec<Against>, LedgerError> {
+fn waiting(question: &CheckQuestion<'_>) -> Result<Vec<Against>, LedgerError> {
     let (history, period) = (question.history, month(question.period));
     // A record without an account may belong to any account.
     let is_of_account =
@@ -427,7 +430,7 @@ fn sums_of(path: &Path) -> Result<HashMap<(String, String), Total>, LedgerError>
 }
 
 /// Finds invoices over five times the amount of the month before, and accounts that are gone.
-fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerError> {
+fn amounts(question: &CheckQuestion<'_>, seen: &SeenCharges) -> Result<Vec<Against>, LedgerError> {
     let period = month(question.period);
     let before_text = month_text(period - 1);
     let all = amounts_of(question.history, period, question.account)?;
@@ -482,7 +485,7 @@ fn amounts(question: &Question<'_>, seen: &Seen) -> Result<Vec<Against>, LedgerE
 }
 
 /// Reports that the last batch was issued with monthly charges, and none are given now.
-fn items_gone(question: &Question<'_>) -> Option<Against> {
+fn items_gone(question: &CheckQuestion<'_>) -> Option<Against> {
     let last = question
         .history
         .issued
@@ -556,7 +559,7 @@ pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against
     Ok(changed.chain(skipped).collect())
 }
 
-fn late(seen: &Seen) -> impl Iterator<Item = Against> + '_ {
+fn late(seen: &SeenCharges) -> impl Iterator<Item = Against> + '_ {
     seen.late.iter().map(|(month, legs)| {
         let month = month_text(*month);
         let legs = if *legs == 1 { "1 leg".to_owned() } else { format!("{legs} legs") };

@@ -12,7 +12,7 @@ use crate::document::build::{self, BuildError, Frame, Item, Tax};
 use crate::document::{Buyer, Document, ItemLine, Kind, Party, Payment, Seller, TaxCategory};
 use crate::inputs::accounts::{Account, Accounts};
 use crate::inputs::file::{FileError, read_text};
-use crate::inputs::sheet::{Columns, Row, Sheet, Strictness};
+use crate::inputs::sheet::{Columns, Sheet, SheetRow, Strictness};
 use crate::invoicing::error::IssueError;
 use crate::ledger::batch::{BatchKind, Entry};
 use crate::ledger::invoices::billed_by::{self, BilledBy, Month, month};
@@ -128,7 +128,7 @@ fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileErro
     Ok(items)
 }
 
-fn parse_item(row: Row<'_>, terms: &Terms) -> Result<(String, AccountItem), String> {
+fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem), String> {
     let get = |name: &str| row.get(name);
     let decimal = |name: &str| {
         let found = get(name);

@@ -22,7 +22,7 @@ use crate::inputs::trunks;
 use crate::ledger::manifest::{DeckEntry, Manifest};
 use crate::ledger::tables::file::each_group;
 use crate::ledger::{Dataset, History, Ledger, LedgerError};
-use crate::repriced::{self, Change, Kind};
+use crate::repriced::{self, Change, ChangeKind};
 use crate::text::visible;
 use crate::time::{self, Micros};
 use crate::trunk::Trunk;
@@ -371,17 +371,19 @@ fn line(deck: &str, change: &Change, old: &DeckRows, new: &DeckRows) -> String {
         (terms(was, &old.currency), is.map_or_else(String::new, |row| terms(row, &new.currency)));
     let after = is.map_or_else(String::new, |row| place(new, row));
     match change.kind {
-        Kind::Gone => {
+        ChangeKind::Gone => {
             format!("deck `{deck}`, {before}: {numbers}: {then} → gone, or no more in force")
         }
-        Kind::Changed if before == after && then == now => {
+        ChangeKind::Changed if before == after && then == now => {
             format!("deck `{deck}`, {before}: {numbers}: {then}, for other dates or origins")
         }
-        Kind::Changed if before == after => {
+        ChangeKind::Changed if before == after => {
             format!("deck `{deck}`, {before}: {numbers}: {then} → {now}")
         }
-        Kind::Changed => format!("deck `{deck}`, {before}, now {after}: {numbers}: {then} → {now}"),
-        Kind::Taken => format!(
+        ChangeKind::Changed => {
+            format!("deck `{deck}`, {before}, now {after}: {numbers}: {then} → {now}")
+        }
+        ChangeKind::Taken => format!(
             "deck `{deck}`, {after}, new: {numbers}, priced by {before} before: {then} → {now}"
         ),
     }

@@ -86,7 +86,7 @@ pub struct NightFile {
 
 /// The part of a manifest that every version can read.
 #[derive(Deserialize)]
-struct FormatOnly {
+struct PublishedFormat {
     format: u32,
 }
 
@@ -124,7 +124,7 @@ impl Published {
             FileError::new(&path, format!("is no manifest of a published night: {e}"))
                 .at(e.line() as u64)
         };
-        let FormatOnly { format } = serde_json::from_str(&text).map_err(fail)?;
+        let PublishedFormat { format } = serde_json::from_str(&text).map_err(fail)?;
         if format != FORMAT {
             let problem =
                 format!("is a published night of format {format}; this version reads {FORMAT}");

@@ -11,7 +11,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::carrier::CarrierPrices;
 use crate::night::{Class, Tariff};
 use crate::party_ref::PartyRef;
-use crate::report::findings::Best;
+use crate::report::findings::TopRows;
 use crate::report::oddities::{Length, Lengths, is_bogus_start};
 use crate::status::Status;
 use crate::text::visible;
@@ -20,26 +20,26 @@ use crate::time::{self, Micros, SECOND};
 /// The odd values of some partitions.
 #[derive(Default)]
 pub struct Noted {
-    prices: odd_prices::Found,
+    prices: odd_prices::FoundPrices,
     lengths: Lengths,
-    dates: Seen,
-    callers: Seen,
-    low: Option<Best<String>>,
-    far_too_low: Option<Best<String>>,
+    dates: SeenNotes,
+    callers: SeenNotes,
+    low: Option<TopRows<String>>,
+    far_too_low: Option<TopRows<String>>,
 }
 
 /// The number of calls of a kind, and the first of them.
 #[derive(Default)]
-struct Seen {
+struct SeenNotes {
     count: u64,
-    first: Option<Best<String>>,
+    first: Option<TopRows<String>>,
 }
 
-fn one(best: &mut Option<Best<String>>) -> &mut Best<String> {
-    best.get_or_insert_with(|| Best::of(1))
+fn one(best: &mut Option<TopRows<String>>) -> &mut TopRows<String> {
+    best.get_or_insert_with(|| TopRows::of(1))
 }
 
-impl Seen {
+impl SeenNotes {
     fn add(&mut self, start: Micros, call_sid: &str, text: impl FnOnce() -> String) {
         self.count += 1;
         one(&mut self.first).offer(0, start, call_sid, text);
@@ -51,7 +51,7 @@ impl Seen {
     }
 }
 
-fn merge(best: &mut Option<Best<String>>, other: Option<Best<String>>) {
+fn merge(best: &mut Option<TopRows<String>>, other: Option<TopRows<String>>) {
     if let Some(other) = other {
         one(best).merge(other);
     }
@@ -150,7 +150,7 @@ impl Noted {
         let calls = |count: u64, one: &str, many: &str| {
             if count == 1 { format!("1 call {one}") } else { format!("{count} calls {many}") }
         };
-        let example = |best: &Option<Best<String>>| {
+        let example = |best: &Option<TopRows<String>>| {
             let first = best.as_ref().and_then(|best| best.first());
             first.map_or_else(String::new, |(sid, words)| {
                 format!(" ({}: {})", visible(sid), visible(words))

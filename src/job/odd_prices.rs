@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 /// The odd prices of some partitions.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundPrices {
     records: u64,
     unreadable: Kept,
     foreign: Kept,
@@ -107,7 +107,7 @@ impl Currencies {
     }
 }
 
-impl Found {
+impl FoundPrices {
     /// Looks at the price of a record whose call is booked.
     #[inline]
     pub fn look(

@@ -204,7 +204,7 @@ impl LoadedNight {
         let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
         let newest_start = history.newest_start().max(own_newest_start);
         let Self { inputs, reading, dealt, room, .. } = self;
-        let Partitions { texts, facts: deal::Summary { digest, .. }, .. } = dealt;
+        let Partitions { texts, facts: deal::NightFacts { digest, .. }, .. } = dealt;
         Ok(SettledRun {
             inputs,
             reading,

@@ -167,9 +167,9 @@ impl PartSettler<'_> {
 }
 
 /// The sort key of suspended rows.
-type Key = (String, String, String, u64);
+type VersionKey = (String, String, String, u64);
 
-fn key(row: &SuspenseRow) -> Key {
+fn key(row: &SuspenseRow) -> VersionKey {
     (row.call_sid.clone(), row.record.clone(), row.source_file.clone(), row.source_line)
 }
 
@@ -234,7 +234,7 @@ impl SettledRun {
     }
 
     /// The first key of each group but the first.
-    fn group_starts(&self) -> Result<Vec<Key>, FileError> {
+    fn group_starts(&self) -> Result<Vec<VersionKey>, FileError> {
         let spots = &self.ends.suspended;
         let groups = spots.len().div_ceil(ROWS);
         if groups == 1 {
@@ -243,7 +243,7 @@ impl SettledRun {
         let sample: Vec<RecordSpot> =
             spots.iter().step_by(spots.len() / (groups * SAMPLED)).copied().collect();
         let texts = self.reading.texts_of(&sample)?;
-        let mut keys: Vec<Key> = (texts.into_iter())
+        let mut keys: Vec<VersionKey> = (texts.into_iter())
             .map(|text| {
                 let sid = text.with_fields(|fields| {
                     fields.map_or_else(String::new, |fields| fields.get(Field::Sid).to_owned())

@@ -85,14 +85,14 @@ fn slices(dataset: Dataset, paths: &[PathBuf]) -> Result<Vec<Slice<'_>>, FileErr
 }
 
 /// A column of a slice.
-enum Cells {
+enum ComparedColumn {
     Text(StringChunked),
     /// Numbers, and their factor to the finest unit of their kind.
     Long(Int64Chunked, i128),
     Wide(Int128Chunked, i128),
 }
 
-impl Cells {
+impl ComparedColumn {
     /// Reads a column; `None` if it is of another kind, or a number is out of range.
     fn of(series: &Series, kind: ColumnType) -> PolarsResult<Option<Self>> {
         let (wanted, factor) = match (kind, series.dtype()) {
@@ -175,8 +175,8 @@ impl Cells {
 }
 
 /// The rows of a slice.
-struct Rows {
-    cells: Vec<Cells>,
+struct ComparedRows {
+    cells: Vec<ComparedColumn>,
     /// The places of start, call and leg among the columns; the log has no leg.
     start: usize,
     call: usize,
@@ -185,9 +185,9 @@ struct Rows {
 }
 
 /// The sort key of a row.
-type Key = (Option<i128>, String, Option<i128>);
+type RowKey = (Option<i128>, String, Option<i128>);
 
-impl Rows {
+impl ComparedRows {
     fn read(dataset: Dataset, slice: &Slice<'_>) -> Result<Self, FileError> {
         let columns = columns(dataset);
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -195,7 +195,7 @@ impl Rows {
         let read = |(name, kind): &(&str, ColumnType)| {
             let column = guarded(slice.path, || frame.column(name).cloned())?;
             let series = column.as_materialized_series();
-            guarded(slice.path, || Cells::of(series, *kind))?.ok_or_else(|| {
+            guarded(slice.path, || ComparedColumn::of(series, *kind))?.ok_or_else(|| {
                 let expected = match kind {
                     ColumnType::Text => "text",
                     ColumnType::Integer => "integers of 64 bits",
@@ -232,7 +232,7 @@ impl Rows {
         xxh3_128(bytes)
     }
 
-    fn key(&self, row: usize) -> Key {
+    fn key(&self, row: usize) -> RowKey {
         let start = self.cells[self.start].number(row);
         (
             start,
@@ -243,19 +243,19 @@ impl Rows {
 }
 
 /// The number of rows and the sum of their hashes, which does not depend on their order.
-type Sum = (u64, u128);
+type AmountSum = (u64, u128);
 
 /// Sums by minute of start.
 ///
 /// # Why
 /// Has threads of its own: a rayon thread that waits for polars' own pool steals the next slice
 /// meanwhile, and the next, until all of them are in memory (9 GiB for ten million calls).
-fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, FileError> {
+fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, AmountSum>, FileError> {
     let next = AtomicUsize::new(0);
     let work = || {
         let (mut sums, mut bytes) = (BTreeMap::new(), Vec::new());
         while let Some(slice) = slices.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = Rows::read(dataset, slice)
+            let rows = ComparedRows::read(dataset, slice)
                 .inspect_err(|_| next.store(slices.len(), Ordering::Relaxed))?;
             for row in 0..rows.height {
                 add(&mut sums, rows.minute(row), (1, rows.hash(row, &mut bytes)));
@@ -277,7 +277,7 @@ fn sums(dataset: Dataset, slices: &[Slice<'_>]) -> Result<BTreeMap<i128, Sum>, F
     })
 }
 
-fn add(sums: &mut BTreeMap<i128, Sum>, minute: i128, (rows, hash): Sum) {
+fn add(sums: &mut BTreeMap<i128, AmountSum>, minute: i128, (rows, hash): AmountSum) {
     let known = sums.entry(minute).or_default();
     *known = (known.0 + rows, known.1.wrapping_add(hash));
 }
@@ -287,11 +287,11 @@ fn each_row(
     dataset: Dataset,
     slices: &[Slice<'_>],
     minute: i128,
-    mut then: impl FnMut(&Rows, usize, u128),
+    mut then: impl FnMut(&ComparedRows, usize, u128),
 ) -> Result<(), FileError> {
     let mut bytes = Vec::new();
     for slice in slices {
-        let rows = Rows::read(dataset, slice)?;
+        let rows = ComparedRows::read(dataset, slice)?;
         for row in (0..rows.height).filter(|row| rows.minute(*row) == minute) {
             let hash = rows.hash(row, &mut bytes);
             then(&rows, row, hash);
@@ -302,7 +302,7 @@ fn each_row(
 
 /// A row that is on one side only.
 struct Only {
-    key: Key,
+    key: RowKey,
     /// Its cells as shown to people.
     cells: Vec<String>,
 }

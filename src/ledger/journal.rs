@@ -40,7 +40,7 @@ pub enum Event {
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Its kind.
     pub event: Event,
     /// When it was written.
@@ -87,7 +87,7 @@ pub struct Ran {
     /// When it ended.
     pub ended: Option<Micros>,
     /// Its last line.
-    pub entry: Entry,
+    pub entry: JournalEntry,
 }
 
 impl Ran {
@@ -146,7 +146,7 @@ impl Journal {
 
     fn add(&mut self, bytes: &[u8], known: &mut HashMap<(String, u32, String), usize>) {
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let read = serde_json::from_slice::<Entry>(line).ok().and_then(|entry| {
+            let read = serde_json::from_slice::<JournalEntry>(line).ok().and_then(|entry| {
                 let began = time::parse_date_or_instant(&entry.began)?;
                 let at = time::parse_date_or_instant(&entry.at)?;
                 (entry.end.is_some() == (entry.event == Event::End)).then_some((entry, began, at))
@@ -180,7 +180,7 @@ impl Journal {
 ///
 /// # Errors
 /// If it cannot be written whole.
-pub fn append(ledger: &Ledger, entry: &Entry) -> std::io::Result<()> {
+pub fn append(ledger: &Ledger, entry: &JournalEntry) -> std::io::Result<()> {
     let path = ledger.folder().join(JOURNAL);
     let (mut file, is_new) = open(&path)?;
     let mut line = Vec::new();
@@ -271,8 +271,8 @@ pub fn path_of(ledger: &Ledger) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn entry(began: &str, end: Option<End>) -> Entry {
-        Entry {
+    fn entry(began: &str, end: Option<End>) -> JournalEntry {
+        JournalEntry {
             event: if end.is_some() { Event::End } else { Event::Begin },
             at: "2026-11-20T02:00:01Z".to_owned(),
             began: began.to_owned(),

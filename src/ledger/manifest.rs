@@ -85,7 +85,7 @@ pub struct Manifest {
     /// The shapes of the ids of its booked calls, other than the carrier's own:
     /// [`crate::ledger::index::letter_cases`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub id_shapes: BTreeSet<Shape>,
+    pub id_shapes: BTreeSet<ManifestShape>,
     /// The policy that it rated with.
     pub policy: BTreeMap<String, String>,
     /// The call files.
@@ -381,7 +381,7 @@ fn tzdb_hash() -> String {
 /// The spelling of an id that is not in the carrier's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Shape {
+pub enum ManifestShape {
     /// All letters are capitals.
     Capital,
     /// All letters are small.

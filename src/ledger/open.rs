@@ -11,7 +11,7 @@ use crate::ledger::run::Run;
 use std::path::PathBuf;
 
 /// The folders and the files in a folder.
-type Names = (Vec<PathBuf>, Vec<PathBuf>);
+type FolderNames = (Vec<PathBuf>, Vec<PathBuf>);
 
 impl Ledger {
     /// Reports whether there is a ledger.
@@ -87,7 +87,7 @@ impl Ledger {
     }
 
     /// The folders and files of the runs, the undos and the invoices.
-    fn names(&self) -> Result<[Names; 3], FileError> {
+    fn names(&self) -> Result<[FolderNames; 3], FileError> {
         Ok([
             entries(&self.runs_folder())?,
             entries(&self.undone_folder())?,

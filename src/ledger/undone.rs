@@ -35,7 +35,7 @@ pub struct Undone {
 
 /// The stored record of an undo.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct UndoneRun {
     pub(crate) number: u64,
     pub(crate) run_id: String,
     /// BLAKE3 of the run's manifest.
@@ -82,7 +82,7 @@ fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
     if is_there(&path.with_extension(""))? {
         return Ok(false);
     }
-    let Ok(record) = serde_json::from_str::<Record>(&read_text(path)?) else { return Ok(false) };
+    let Ok(record) = serde_json::from_str::<UndoneRun>(&read_text(path)?) else { return Ok(false) };
     let run = ledger.runs_folder().join(&record.run_id);
     Ok(is_there(&run)? && Manifest::load(&run)?.own_hash == record.manifest)
 }
@@ -90,7 +90,7 @@ fn is_dead(ledger: &Ledger, path: &Path) -> Result<bool, FileError> {
 fn load(path: &Path, kept: PathBuf, before: Option<&Undone>) -> Result<Undone, FileError> {
     let wrong = |problem: String| FileError::new(path, problem).hint(RESTORE);
     let text = read_text(path)?;
-    let record: Record =
+    let record: UndoneRun =
         serde_json::from_str(&text).map_err(|e| wrong(format!("is no record of an undo: {e}")))?;
     let number = before.map_or(1, |before| before.number + 1);
     let name = record_name(record.number, &record.run_id);

@@ -58,7 +58,7 @@ const SAMPLE: u32 = 256;
 
 /// Facts about all records together.
 #[derive(Debug, Clone, Default)]
-pub struct Summary {
+pub struct NightFacts {
     /// The number of records.
     pub records: u32,
     /// The starts of the sound ones.
@@ -83,7 +83,7 @@ pub struct Sampled {
 pub struct Partitioner {
     parts: Spill,
     texts: SharedTexts,
-    facts: Summary,
+    facts: NightFacts,
     /// The number of retried records (from the suspense), which come first.
     retried: u32,
     /// The fingerprints of the retried records without an id.
@@ -97,7 +97,7 @@ pub struct Partitioner {
 
 /// One block of calls, dealt out.
 #[derive(Default)]
-struct Piece {
+struct DealtPiece {
     /// Packed records, partition by partition.
     bytes: Vec<u8>,
     /// For each partition in turn: the end of its bytes, and the number of its records.
@@ -105,7 +105,7 @@ struct Piece {
     /// The hashed keys of the records.
     keys: Vec<u64>,
     children: Vec<(u64, u64)>,
-    facts: Summary,
+    facts: NightFacts,
     sample: Vec<Sampled>,
 }
 
@@ -129,7 +129,7 @@ impl Partitioner {
         Self {
             parts: Spill::new(parts, room),
             texts: SharedTexts::default(),
-            facts: Summary::default(),
+            facts: NightFacts::default(),
             retried: must_fit(retried, "records are counted in 32 bits"),
             waits: HashSet::new(),
             seed: RandomState::new().hash_one(0),
@@ -147,8 +147,8 @@ impl Partitioner {
         )
     }
 
-    fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> Piece {
-        let mut piece = Piece::default();
+    fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> DealtPiece {
+        let mut piece = DealtPiece::default();
         let mut starts = InARow::new(&mut piece.facts.starts);
         for (record, number) in (0..calls.len()).zip(first..) {
             if calls.reason[record].is_none() {
@@ -175,7 +175,7 @@ impl Partitioner {
     }
 
     /// Packs the records partition by partition, into one buffer.
-    fn deal(&self, calls: &Calls, first: u32, ids: &TextIds, piece: &mut Piece) {
+    fn deal(&self, calls: &Calls, first: u32, ids: &TextIds, piece: &mut DealtPiece) {
         let count = self.parts.count();
         piece.bytes.reserve(calls.len() * 116);
         if count == 1 {
@@ -237,7 +237,7 @@ impl Partitioner {
                 .filter(|(record, _)| calls.sid[*record].is_empty());
             self.waits.extend(waits.map(|(record, _)| calls.content[record]));
         }
-        let pieces: Vec<Piece> =
+        let pieces: Vec<DealtPiece> =
             numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
         self.facts.records = first;
         for mut piece in pieces {
@@ -312,7 +312,7 @@ pub struct Partitions {
     /// The texts that all partitions share.
     pub texts: SharedTexts,
     /// Facts about all records.
-    pub facts: Summary,
+    pub facts: NightFacts,
     /// The fingerprints of the retried records without an id.
     pub waits: Arc<HashSet<u64>>,
     seed: u64,

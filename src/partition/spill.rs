@@ -194,20 +194,20 @@ impl SpillRoom {
 /// Rows, partition by partition.
 #[derive(Debug)]
 pub struct Spill {
-    all: Vec<Mutex<Part>>,
+    all: Vec<Mutex<SpillPart>>,
     room: Arc<SpillRoom>,
 }
 
 #[derive(Debug, Default)]
-struct Part {
-    blocks: Vec<Block>,
+struct SpillPart {
+    blocks: Vec<SpillBlock>,
     /// The block that is being filled.
     open: Vec<u8>,
     rows: u64,
 }
 
 #[derive(Debug)]
-enum Block {
+enum SpillBlock {
     Memory(Vec<u8>),
     Disk { offset: u64, bytes: usize },
 }
@@ -235,7 +235,7 @@ impl SpillFile {
         Ok(Self { file, path, block, end: AtomicU64::new(0), free: Mutex::default() })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<Block, FileError> {
+    fn write(&self, bytes: &[u8]) -> Result<SpillBlock, FileError> {
         assert!(!bytes.is_empty(), "a block that is written has rows");
         let is_usual = bytes.len() <= self.block;
         let free = if is_usual {
@@ -250,7 +250,7 @@ impl SpillFile {
             FileError::new(&self.path, format!("cannot be written: {e}"))
                 .hint("calls that find no room in memory wait there; nothing was booked")
         })?;
-        Ok(Block::Disk { offset, bytes: bytes.len() })
+        Ok(SpillBlock::Disk { offset, bytes: bytes.len() })
     }
 
     /// Frees the place of a block that was taken, to be written again.
@@ -310,12 +310,12 @@ impl Spill {
     }
 
     /// Ends the block that is being filled: it stays, or spills to disk and is filled again.
-    fn close(&self, part: &mut Part) -> Result<(), FileError> {
+    fn close(&self, part: &mut SpillPart) -> Result<(), FileError> {
         if part.open.is_empty() {
             return Ok(());
         }
         if self.room.take(part.open.capacity()) {
-            part.blocks.push(Block::Memory(std::mem::take(&mut part.open)));
+            part.blocks.push(SpillBlock::Memory(std::mem::take(&mut part.open)));
             return Ok(());
         }
         let room = &self.room;
@@ -353,8 +353,8 @@ impl Spill {
         for block in part.blocks {
             self.show(&block, &mut buffer, &mut show)?;
             match block {
-                Block::Memory(bytes) => self.room.give_back(bytes),
-                Block::Disk { offset, bytes } => self.room.spilled().give_back(offset, bytes),
+                SpillBlock::Memory(bytes) => self.room.give_back(bytes),
+                SpillBlock::Disk { offset, bytes } => self.room.spilled().give_back(offset, bytes),
             }
         }
         show(&part.open);
@@ -364,13 +364,13 @@ impl Spill {
 
     fn show(
         &self,
-        block: &Block,
+        block: &SpillBlock,
         buffer: &mut Vec<u8>,
         show: &mut impl FnMut(&[u8]),
     ) -> Result<(), FileError> {
         match block {
-            Block::Memory(bytes) => show(bytes),
-            Block::Disk { offset, bytes } => {
+            SpillBlock::Memory(bytes) => show(bytes),
+            SpillBlock::Disk { offset, bytes } => {
                 buffer.resize(*bytes, 0);
                 self.room.spilled().read(*offset, buffer)?;
                 show(buffer);
@@ -379,7 +379,7 @@ impl Spill {
         Ok(())
     }
 
-    fn lock(&self, part: usize) -> std::sync::MutexGuard<'_, Part> {
+    fn lock(&self, part: usize) -> std::sync::MutexGuard<'_, SpillPart> {
         self.all[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -428,7 +428,7 @@ impl Drop for Spill {
         for part in &mut self.all {
             let part = std::mem::take(part.get_mut().unwrap_or_else(PoisonError::into_inner));
             for block in part.blocks {
-                if let Block::Memory(bytes) = block {
+                if let SpillBlock::Memory(bytes) = block {
                     self.room.give_back(bytes);
                 }
             }

@@ -13,7 +13,7 @@ const CALL: &str = "call.html";
 
 /// A call, ready to print.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Page {
+pub struct CallPage {
     /// What the page is about.
     pub title: String,
     /// The customer.
@@ -23,7 +23,7 @@ pub struct Page {
     /// Facts of the call: the name and the value of each.
     pub facts: Vec<(String, String)>,
     /// The legs that are charged.
-    pub legs: Vec<Leg>,
+    pub legs: Vec<LegView>,
     /// The sum, and its currency; none if nothing is charged yet.
     pub total: Option<(String, String)>,
     /// Remarks.
@@ -35,7 +35,7 @@ pub struct Page {
 /// A leg as a sentence and as arithmetic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "as they are printed")]
-pub struct Leg {
+pub struct LegView {
     pub number: usize,
     pub sentence: String,
     pub steps: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Leg {
 ///
 /// # Errors
 /// If the template cannot be filled, which would be a bug of the template.
-pub fn html(page: &Page) -> Result<String, FileError> {
+pub fn html(page: &CallPage) -> Result<String, FileError> {
     let mut templates = html::environment(None)?;
     let added = templates.environment.add_template(CALL, include_str!("templates/call.html"));
     added.map_err(|e| FileError::new(std::path::Path::new(CALL), e.to_string()))?;
@@ -93,12 +93,12 @@ mod tests {
     #[test]
     fn a_strangers_text_is_shown_and_not_run() {
         let hostile = "<script>alert(1)</script>\u{202e}";
-        let page = Page {
+        let page = CallPage {
             title: hostile.into(),
             account: hostile.into(),
             sentences: vec![hostile.into()],
             facts: vec![(hostile.into(), hostile.into())],
-            legs: vec![Leg {
+            legs: vec![LegView {
                 sentence: hostile.into(),
                 steps: vec![hostile.into()],
                 amount: hostile.into(),

@@ -10,7 +10,7 @@
 //! data gives the same bytes. Colours and type come from `style.css` by class; a chart has none of
 //! its own. Texts are made [`visible`] and escaped here, so a chart accepts any text.
 
-use crate::document::spend::{Part, permille};
+use crate::document::spend::{SpendPart, permille};
 use crate::text::visible;
 use crate::time;
 use rust_decimal::Decimal;
@@ -30,7 +30,7 @@ const MOST_DAYS: i64 = 120;
 
 /// The subject of a chart.
 #[derive(Debug, Clone, Copy)]
-pub struct Head<'a> {
+pub struct ChartHead<'a> {
     /// Its id, unique on the page: letters and `-`.
     pub id: &'a str,
     /// Its title.
@@ -65,7 +65,7 @@ pub struct Chart {
 /// 120 days, or a date that cannot be read.
 #[must_use]
 pub fn bars_by_day<'a>(
-    head: Head<'_>,
+    head: ChartHead<'_>,
     (first, last): (&str, &str),
     values: impl IntoIterator<Item = (&'a str, Decimal)>,
 ) -> Option<Chart> {
@@ -129,7 +129,7 @@ pub fn bars_by_day<'a>(
 ///
 /// `None` if there is nothing to show: fewer than two parts, or no named part above zero.
 #[must_use]
-pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
+pub fn shares(head: ChartHead<'_>, parts: &[SpendPart]) -> Option<Chart> {
     let named = parts.iter().filter(|part| !part.rest);
     let largest = named.reduce(|best, part| if part.amount > best.amount { part } else { best })?;
     if parts.len() < 2 || largest.amount.0 <= Decimal::ZERO {
@@ -172,8 +172,9 @@ pub fn shares(head: Head<'_>, parts: &[Part]) -> Option<Chart> {
         );
     }
     svg.push_str("</svg>");
-    let row =
-        |part: &Part| vec![part.label.clone(), part.amount.to_string(), percent(part.permille)];
+    let row = |part: &SpendPart| {
+        vec![part.label.clone(), part.amount.to_string(), percent(part.permille)]
+    };
     Some(chart(head, summary, &["Share"], parts.iter().map(row).collect(), svg))
 }
 
@@ -238,7 +239,7 @@ pub fn percent(permille: u32) -> String {
 }
 
 fn chart(
-    head: Head<'_>,
+    head: ChartHead<'_>,
     summary: String,
     more: &[&str],
     rows: Vec<Vec<String>>,
@@ -249,7 +250,7 @@ fn chart(
 }
 
 /// The opening tag, with the title and description for screen readers.
-pub(super) fn open(head: Head<'_>, summary: &str, height: u32) -> String {
+pub(super) fn open(head: ChartHead<'_>, summary: &str, height: u32) -> String {
     let (id, title, summary) = (escaped(head.id), escaped(head.title), escaped(summary));
     format!(
         r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title" aria-describedby="{id}-text"><title id="{id}-title">{title}</title><desc id="{id}-text">{summary}</desc>"#
@@ -281,10 +282,16 @@ mod tests {
     use super::*;
     use crate::document::Exact;
 
-    const HEAD: Head<'_> = Head { id: "c", title: "Spend by day", of: "Day", unit: "EUR" };
+    const HEAD: ChartHead<'_> =
+        ChartHead { id: "c", title: "Spend by day", of: "Day", unit: "EUR" };
 
-    fn part(label: &str, amount: i64, permille: u32) -> Part {
-        Part { label: label.into(), amount: Exact(Decimal::from(amount)), permille, rest: false }
+    fn part(label: &str, amount: i64, permille: u32) -> SpendPart {
+        SpendPart {
+            label: label.into(),
+            amount: Exact(Decimal::from(amount)),
+            permille,
+            rest: false,
+        }
     }
 
     #[test]
@@ -327,7 +334,7 @@ mod tests {
 
     #[test]
     fn the_longest_bar_is_the_largest_part() {
-        let rest = Part { rest: true, ..part("9 others", 99, 961) };
+        let rest = SpendPart { rest: true, ..part("9 others", 99, 961) };
         let chart = shares(HEAD, &[part("a", 3, 29), part("b", 1, 10), part("c", 0, 0), rest])
             .expect("a chart");
         let widths: Vec<&str> = chart

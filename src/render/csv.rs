@@ -64,7 +64,7 @@ pub const CALL_COLUMNS: [&str; 10] = [
 /// [`FormatError::Document`] if the rows cannot be written.
 pub fn document(document: &Document) -> Result<Vec<u8>, FormatError> {
     let name = document.number.as_deref().unwrap_or_default();
-    let mut table = Table::new(name, &COLUMNS)?;
+    let mut table = CsvTable::new(name, &COLUMNS)?;
     let mut row = |kind: &str, period: &str, cells: &[(&str, String)], amount: Exact| {
         let mut cells = cells.to_vec();
         let own = [
@@ -133,7 +133,7 @@ pub fn document(document: &Document) -> Result<Vec<u8>, FormatError> {
 /// # Errors
 /// [`FormatError::Document`] if the rows cannot be written.
 pub fn calls(legs: &[ItemisedLeg]) -> Result<Vec<u8>, FormatError> {
-    let mut table = Table::new("the calls", &CALL_COLUMNS)?;
+    let mut table = CsvTable::new("the calls", &CALL_COLUMNS)?;
     for leg in legs {
         let (duration, billed, amount) = (
             leg.duration_seconds.to_string(),
@@ -155,12 +155,12 @@ pub fn calls(legs: &[ItemisedLeg]) -> Result<Vec<u8>, FormatError> {
 }
 
 /// A table that is being written.
-struct Table {
+struct CsvTable {
     document: String,
     writer: ::csv::Writer<Vec<u8>>,
 }
 
-impl Table {
+impl CsvTable {
     fn new(document: &str, columns: &[&str]) -> Result<Self, FormatError> {
         let mut table =
             Self { document: document.to_owned(), writer: ::csv::Writer::from_writer(Vec::new()) };

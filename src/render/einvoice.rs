@@ -470,7 +470,7 @@ fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
             continue;
         }
         let number = lines.len() + 1;
-        let what = Priced { quantity: Decimal::ONE, price: left, net: left };
+        let what = PricedLine { quantity: Decimal::ONE, price: left, net: left };
         let mut line = priced("Rounding", &what, (group.category, group.rate.0), number)?;
         line.item.description =
             Some("From the rounded lines to the sum of the exact ones, rounded once".to_owned());
@@ -480,7 +480,7 @@ fn lines(document: &Document) -> Result<Vec<InvoiceLine>, String> {
 }
 
 /// A quantity, its price, and the net amount in whole minor units.
-struct Priced {
+struct PricedLine {
     quantity: Decimal,
     price: Decimal,
     net: Decimal,
@@ -488,7 +488,7 @@ struct Priced {
 
 fn priced(
     name: &str,
-    what: &Priced,
+    what: &PricedLine,
     tax: (TaxCategory, Decimal),
     number: usize,
 ) -> Result<InvoiceLine, String> {
@@ -518,7 +518,7 @@ fn usage_line(
         .or_else(|| text(&line.scenario))
         .unwrap_or_else(|| "Usage".to_owned());
     let name = text(&line.description).unwrap_or_else(|| words.clone());
-    let what = Priced { quantity: Decimal::ONE, price: line.amount.0, net };
+    let what = PricedLine { quantity: Decimal::ONE, price: line.amount.0, net };
     let mut made = priced(&name, &what, (line.tax_category, line.tax_rate.0), number)?;
     let currency = &document.currency;
     made.item.description = Some(words);
@@ -545,6 +545,6 @@ fn usage_line(
 
 fn item_line(item: &ItemLine, net: Decimal, number: usize) -> Result<InvoiceLine, String> {
     let name = text(&item.description).unwrap_or_else(|| "Item".to_owned());
-    let what = Priced { quantity: item.quantity.0, price: item.unit_price.0, net };
+    let what = PricedLine { quantity: item.quantity.0, price: item.unit_price.0, net };
     priced(&name, &what, (item.tax_category, item.tax_rate.0), number)
 }

@@ -33,8 +33,8 @@
 pub(crate) mod tests;
 
 use super::FormatError;
-use super::charts::{self, Head};
-use crate::document::spend::Part;
+use super::charts::{self, ChartHead};
+use crate::document::spend::SpendPart;
 use crate::document::{Document, ItemisedLeg, TaxCategory, UsageLine, words};
 use crate::inputs::file::{FileError, read_text};
 use crate::text::visible;
@@ -255,12 +255,12 @@ struct View<'a> {
 struct Section<'a> {
     /// The month, if it is an earlier one.
     late: Option<&'a str>,
-    groups: Vec<Group<'a>>,
+    groups: Vec<LineGroup<'a>>,
 }
 
 /// Usage of a scenario.
 #[derive(Serialize)]
-struct Group<'a> {
+struct LineGroup<'a> {
     words: &'a str,
     /// True if its lines are of several price lists, so that each names its own.
     services: bool,
@@ -286,10 +286,10 @@ impl<'a> View<'a> {
     }
 }
 
-fn group(lines: &[UsageLine]) -> Group<'_> {
+fn group(lines: &[UsageLine]) -> LineGroup<'_> {
     let (words, service) =
         lines.first().map_or(("", ""), |line| (&line.scenario_words, &line.service));
-    Group { words, services: lines.iter().any(|line| line.service != service), lines }
+    LineGroup { words, services: lines.iter().any(|line| line.service != service), lines }
 }
 
 /// The charts of a document that have something to show. A credit note has none: it takes back
@@ -302,12 +302,12 @@ fn drawn(document: &Document) -> Vec<Value> {
     let days = || document.days.iter().map(|day| (day.date.as_str(), day.amount.0));
     let (first, last) = (document.period.first_day.as_str(), document.period.last_day.as_str());
     let ends = || Some((document.days.first()?.date.as_str(), document.days.last()?.date.as_str()));
-    let head = |id, title, of| Head { id, title, of, unit };
+    let head = |id, title, of| ChartHead { id, title, of, unit };
     let by_day = head("by-day", "Usage by day", "Day (UTC)");
     // A document of late calls only has no day in its period.
     let by_day = charts::bars_by_day(by_day, (first, last), days())
         .or_else(|| charts::bars_by_day(by_day, ends()?, days()));
-    let shares = |head, parts: Vec<Part>| {
+    let shares = |head, parts: Vec<SpendPart>| {
         if document.usage.len() < SHARES { None } else { charts::shares(head, &parts) }
     };
     let by_scenario =

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 /// The text.
 #[must_use]
 pub fn metrics(health: &Health) -> String {
-    let mut text = Text::default();
+    let mut text = MetricsText::default();
     let flag = |is: bool| u64::from(is).to_string();
     text.one("trunkrate_good", "", "1 if nothing is wrong", &flag(health.good));
     text.many(
@@ -70,7 +70,7 @@ pub fn metrics(health: &Health) -> String {
     text.text
 }
 
-fn nights(text: &mut Text, health: &Health) {
+fn nights(text: &mut MetricsText, health: &Health) {
     let began = health.running.as_ref().map(|running| running.began.as_str());
     text.at("trunkrate_running_since_timestamp", "When the command that is going on began", began);
     let failed = health.last_failure.as_ref().and_then(|failed| failed.ended.as_deref());
@@ -107,7 +107,7 @@ fn nights(text: &mut Text, health: &Health) {
     );
 }
 
-fn waiting(text: &mut Text, health: &Health) {
+fn waiting(text: &mut MetricsText, health: &Health) {
     let mut records: BTreeMap<&String, u64> = BTreeMap::new();
     for line in &health.waiting.causes {
         *records.entry(&line.reason).or_insert(0) += line.count.records;
@@ -136,21 +136,21 @@ fn waiting(text: &mut Text, health: &Health) {
 }
 
 /// The labels and the value of a sample.
-type Sample = (Vec<(&'static str, String)>, String);
+type MetricSample = (Vec<(&'static str, String)>, String);
 
 fn labelled<'a>(
     label: &'static str,
     values: impl Iterator<Item = (&'a String, String)>,
-) -> impl Iterator<Item = Sample> {
+) -> impl Iterator<Item = MetricSample> {
     values.map(move |(name, value)| (vec![(label, name.clone())], value))
 }
 
 #[derive(Default)]
-struct Text {
+struct MetricsText {
     text: String,
 }
 
-impl Text {
+impl MetricsText {
     /// A family of one sample without labels.
     fn one(&mut self, name: &str, unit: &str, help: &str, value: &str) {
         self.many(name, unit, help, [(Vec::new(), value.to_owned())]);
@@ -169,7 +169,7 @@ impl Text {
         name: &str,
         unit: &str,
         help: &str,
-        samples: impl IntoIterator<Item = Sample>,
+        samples: impl IntoIterator<Item = MetricSample>,
     ) {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {

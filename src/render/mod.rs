@@ -12,7 +12,7 @@
 //!
 //! The report of a run and the page of one call are no documents, but are drawn the same way as
 //! their HTML pages: [`report`], [`call`]. The state of the nights is
-//! OpenMetrics text in [`metrics`]. The bar charts of both are drawn by [`charts`].
+//! `OpenMetrics` text in [`metrics`]. The bar charts of both are drawn by [`charts`].
 //!
 //! [`Document`]: crate::document::Document
 

@@ -32,12 +32,12 @@ pub fn html(report: &Report) -> Result<String, FileError> {
     templates.environment.add_filter("ticks", ticks);
     let added = templates.environment.add_template(REPORT, include_str!("templates/report.html"));
     added.map_err(|e| FileError::new(std::path::Path::new(REPORT), e.to_string()))?;
-    templates.fill(REPORT, View::of(report))
+    templates.fill(REPORT, ReportView::of(report))
 }
 
 /// The data of the page besides the report.
 #[derive(Serialize)]
-struct View<'a> {
+struct ReportView<'a> {
     report: &'a Report,
     /// The number of records in all call files.
     rows: u64,
@@ -67,7 +67,7 @@ struct DaysOf<'a> {
     more: usize,
 }
 
-impl<'a> View<'a> {
+impl<'a> ReportView<'a> {
     fn of(report: &'a Report) -> Self {
         let is_odd = |day: &&'a Day| matches!(day.verdict, Verdict::Low | Verdict::High);
         let days_of = |(number, timeline): (usize, &'a Timeline)| {
@@ -159,7 +159,7 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
     let bottom = top + COLUMNS;
     let id = format!("days-{number}");
     let mut svg = charts::open(
-        charts::Head { id: &id, title: &title, of: "Day (UTC)", unit },
+        charts::ChartHead { id: &id, title: &title, of: "Day (UTC)", unit },
         &summary,
         bottom + 18,
     );

@@ -75,14 +75,14 @@ impl Member {
 
 /// A parent, where it is there, and its children by start and id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Family {
+pub struct CallFamily {
     /// The parent: none, if it is not in the list; several, if versions of it wait.
     pub parents: Vec<Member>,
     /// Its children.
     pub children: Vec<Member>,
 }
 
-impl Family {
+impl CallFamily {
     /// Its calls, the parent first.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.parents.iter().chain(&self.children)
@@ -107,9 +107,9 @@ impl Family {
 
 /// The calls that were found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundFamilies {
     /// Their families, oldest first.
-    pub families: Vec<Family>,
+    pub families: Vec<CallFamily>,
     /// True if older days were not looked at, since there were enough families already.
     pub has_unread: bool,
 }
@@ -124,7 +124,7 @@ pub fn find(
     wanted: &Wanted,
     most: Option<usize>,
     zone: Option<&Zone>,
-) -> Result<Found, LedgerError> {
+) -> Result<FoundFamilies, LedgerError> {
     let search::Found { families: mut booked, has_unread } = search::booked(history, wanted, most)?;
     let mut roots = roots_of(&booked);
     let mut unbooked = unbooked::collect(history, wanted, &roots, zone)?;
@@ -147,7 +147,7 @@ pub fn find(
         roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
         unbooked = unbooked::collect(history, wanted, &roots, zone)?;
     }
-    Ok(Found { families: grouped(booked, unbooked), has_unread })
+    Ok(FoundFamilies { families: grouped(booked, unbooked), has_unread })
 }
 
 fn own(root: String) -> (String, String) {
@@ -190,9 +190,9 @@ fn booked_roots(
 
 /// Each parent with its children; children whose parent is not there form a family without one, and
 /// a record without an id is alone.
-fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Vec<Family> {
-    let mut families: BTreeMap<String, Family> = BTreeMap::new();
-    let mut alone: Vec<Family> = Vec::new();
+fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Vec<CallFamily> {
+    let mut families: BTreeMap<String, CallFamily> = BTreeMap::new();
+    let mut alone: Vec<CallFamily> = Vec::new();
     for (root, rows) in booked {
         let family = families.entry(root).or_default();
         for row in rows {
@@ -202,16 +202,16 @@ fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Ve
     for call in unbooked {
         if call.root.is_empty() {
             let (parents, children) = (vec![Member::Unbooked(call)], Vec::new());
-            alone.push(Family { parents, children });
+            alone.push(CallFamily { parents, children });
         } else {
             families.entry(call.root.clone()).or_default().push(Member::Unbooked(call));
         }
     }
-    let mut all: Vec<Family> = families.into_values().chain(alone).collect();
+    let mut all: Vec<CallFamily> = families.into_values().chain(alone).collect();
     for family in &mut all {
         family.children.sort_by(|a, b| (a.start(), a.sid()).cmp(&(b.start(), b.sid())));
     }
     // Families of one start stand in the order of their ids, as they came.
-    all.sort_by_key(Family::start);
+    all.sort_by_key(CallFamily::start);
     all
 }

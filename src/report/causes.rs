@@ -102,7 +102,7 @@ pub struct Waits<'a> {
 }
 
 /// Sums by currency.
-type Sums = BTreeMap<String, Total>;
+type SumsByCurrency = BTreeMap<String, Total>;
 
 /// The counts of a cause so far.
 #[derive(Debug)]
@@ -114,10 +114,10 @@ struct Pile {
     most_tries: u32,
     calls: u64,
     estimated_calls: u64,
-    estimate: Sums,
+    estimate: SumsByCurrency,
     /// The call whose versions are being read, and the estimate of the dearest version so far by
     /// currency; empty if there is none.
-    current: (String, Sums),
+    current: (String, SumsByCurrency),
     basis: BTreeSet<Basis>,
     oldest: Oldest,
 }
@@ -132,8 +132,8 @@ impl Pile {
             most_tries: 0,
             calls: 0,
             estimated_calls: 0,
-            estimate: Sums::new(),
-            current: (String::new(), Sums::new()),
+            estimate: SumsByCurrency::new(),
+            current: (String::new(), SumsByCurrency::new()),
             basis: BTreeSet::new(),
             oldest: Oldest::default(),
         }
@@ -287,7 +287,7 @@ fn rank(line: &CauseLine) -> Rank<'_> {
 /// # Errors
 /// [`Overflow`] if one does not fit.
 pub fn sum_of<'a>(lines: impl IntoIterator<Item = &'a CauseLine>) -> Result<Vec<Money>, Overflow> {
-    let mut sums = Sums::new();
+    let mut sums = SumsByCurrency::new();
     for money in lines.into_iter().flat_map(|line| &line.estimate) {
         sums.entry(money.currency.clone()).or_default().merge(money.amount)?;
     }

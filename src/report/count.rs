@@ -5,7 +5,7 @@
 //! with its rows. The order of the rows changes nothing.
 
 use super::days::DaySums;
-use super::findings::{Best, Findings, Setting};
+use super::findings::{Findings, Setting, TopRows};
 use super::lines::{LARGEST, LargeCall, Largest, Money, ScenarioLine, rerate_command};
 use super::prefixes::Prefixes;
 use super::rows::{Call, Leg};
@@ -45,7 +45,7 @@ pub struct Counter {
     pub days: DaySums,
     prefixes: Prefixes,
     scenarios: BTreeMap<String, OfScenario>,
-    largest: BTreeMap<String, Best<Large>>,
+    largest: BTreeMap<String, TopRows<Large>>,
 }
 
 /// The entry of a name; the name is copied when the entry is made, not for each row.
@@ -83,7 +83,7 @@ impl Counter {
         }
         line.calls += 1;
         self.findings.call(call);
-        let largest = entry(&mut self.largest, call.currency, || Best::of(LARGEST));
+        let largest = entry(&mut self.largest, call.currency, || TopRows::of(LARGEST));
         largest.offer(call.amount.units(), call.start_time, call.call_sid, || Large {
             account_sid: call.account_sid.to_owned(),
             scenario: call.scenario.to_owned(),

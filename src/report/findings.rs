@@ -54,12 +54,12 @@ pub const EXAMPLES: usize = 10;
 const PRICE_UNITS: i128 = 10_i128.pow(PRICE_DECIMALS - AMOUNT_DECIMALS);
 
 /// The best entries of a list by rank, then by start and id, up to a fixed number.
-pub(crate) struct Best<T> {
+pub(crate) struct TopRows<T> {
     most: usize,
     kept: BTreeMap<(Reverse<i128>, Micros, String), T>,
 }
 
-impl<T> Best<T> {
+impl<T> TopRows<T> {
     pub(crate) fn of(most: usize) -> Self {
         Self { most, kept: BTreeMap::new() }
     }
@@ -105,15 +105,15 @@ impl<T> Best<T> {
 }
 
 /// A finding that is being counted.
-struct Open {
+struct OpenFinding {
     count: u64,
     of: u64,
-    worst: Best<String>,
+    worst: TopRows<String>,
 }
 
-impl Open {
+impl OpenFinding {
     fn new() -> Self {
-        Self { count: 0, of: 0, worst: Best::of(EXAMPLES) }
+        Self { count: 0, of: 0, worst: TopRows::of(EXAMPLES) }
     }
 
     fn found(&mut self, rank: i128, start: Micros, call_sid: &str, text: impl FnOnce() -> String) {
@@ -149,17 +149,17 @@ pub struct Setting {
 /// All findings of a run, while its rows are checked.
 pub struct Findings {
     setting: Setting,
-    runs_on: Open,
-    long: Open,
-    short_prefix: Open,
-    carrier_price: Open,
-    zero: Open,
+    runs_on: OpenFinding,
+    long: OpenFinding,
+    short_prefix: OpenFinding,
+    carrier_price: OpenFinding,
+    zero: OpenFinding,
     lengths: Lengths,
-    low: Open,
-    far_too_low: Open,
-    bogus_date: Open,
-    mangled: Open,
-    credit: Open,
+    low: OpenFinding,
+    far_too_low: OpenFinding,
+    bogus_date: OpenFinding,
+    mangled: OpenFinding,
+    credit: OpenFinding,
     carrier: BTreeMap<String, Carrier>,
     /// The callers of billed roots.
     pub callers: Callers,
@@ -171,17 +171,17 @@ impl Findings {
     pub fn new(setting: Setting) -> Self {
         Self {
             setting,
-            runs_on: Open::new(),
-            long: Open::new(),
-            short_prefix: Open::new(),
-            carrier_price: Open::new(),
-            zero: Open::new(),
+            runs_on: OpenFinding::new(),
+            long: OpenFinding::new(),
+            short_prefix: OpenFinding::new(),
+            carrier_price: OpenFinding::new(),
+            zero: OpenFinding::new(),
             lengths: Lengths::default(),
-            low: Open::new(),
-            far_too_low: Open::new(),
-            bogus_date: Open::new(),
-            mangled: Open::new(),
-            credit: Open::new(),
+            low: OpenFinding::new(),
+            far_too_low: OpenFinding::new(),
+            bogus_date: OpenFinding::new(),
+            mangled: OpenFinding::new(),
+            credit: OpenFinding::new(),
             carrier: BTreeMap::new(),
             callers: Callers::default(),
         }
@@ -404,7 +404,7 @@ impl Findings {
     pub fn finish(self) -> Vec<Finding> {
         let CarrierPrices { records, unreadable, foreign, .. } = self.setting.carrier_prices;
         let priced = records.max(self.credit.of);
-        let open = |wording: Wording, open: Open| {
+        let open = |wording: Wording, open: OpenFinding| {
             let example = |(start, call_sid, text): (Micros, String, String)| Example {
                 command: rerate_command(&call_sid),
                 start: time::text(start),
@@ -477,7 +477,7 @@ mod tests {
     fn the_worst_are_kept_whatever_the_order() {
         let offers = [(1, 5, "a"), (9, 2, "b"), (9, 1, "c"), (3, 0, "d"), (9, 1, "b")];
         let kept = |order: &mut dyn Iterator<Item = &(i128, Micros, &'static str)>| {
-            let mut best = Best::of(3);
+            let mut best = TopRows::of(3);
             order.for_each(|(rank, start, sid)| best.offer(*rank, *start, sid, || *rank));
             best.into_iter().map(|(start, sid, rank)| (rank, start, sid)).collect::<Vec<_>>()
         };

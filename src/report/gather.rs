@@ -290,7 +290,7 @@ fn legs(run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
 
 stored_row! {
     /// A call, as far as a child that stands elsewhere asks for it.
-    struct ParentRow<'a> of columns::LOG {
+    struct ParentTimes<'a> of columns::LOG {
         call_sid: &'a str,
         start_time: Micros,
         end_time: Option<Micros>,
@@ -303,7 +303,7 @@ const ASKED: usize = ROWS;
 
 fn calls(history: &History, run: &Run, counter: &mut Counter) -> Result<(), LedgerError> {
     let mut families =
-        Families { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
+        ParentSpans { history, run, near: [HashMap::new(), HashMap::new()], apart: Vec::new() };
     for path in run.files(Dataset::Calls) {
         run.check_before_read(&path)?;
         each_group(&path, Call::COLUMNS, |calls| {
@@ -357,7 +357,7 @@ struct Apart {
 }
 
 /// Children, and the places of their parents.
-struct Families<'a> {
+struct ParentSpans<'a> {
     history: &'a History,
     run: &'a Run,
     /// The roots of this row group and of the one before.
@@ -365,7 +365,7 @@ struct Families<'a> {
     apart: Vec<Apart>,
 }
 
-impl Families<'_> {
+impl ParentSpans<'_> {
     /// Begins the next row group, with its roots.
     fn begin(&mut self, roots: HashMap<Sid, Span>) {
         self.near.swap(0, 1);
@@ -437,8 +437,8 @@ fn spans_in(run: &Run, wanted: &[Sid], found: &mut HashMap<Sid, Span>) -> Result
     }
     for ((day, group), rows) in by_group {
         let path = run.file_of_day(Dataset::Calls, i64::from(day));
-        let frame = slice(&path, ParentRow::COLUMNS, group * ROWS, ROWS)?;
-        let parent_at = ParentRow::reader(&Rows::new(&path, group * ROWS, &frame))?;
+        let frame = slice(&path, ParentTimes::COLUMNS, group * ROWS, ROWS)?;
+        let parent_at = ParentTimes::reader(&Rows::new(&path, group * ROWS, &frame))?;
         for (row, sid) in rows {
             if row >= frame.height() {
                 return Err(wrong(&path, "has fewer rows than the ids of its run say".to_owned()));

@@ -96,7 +96,7 @@ impl Oldest {
 
 /// The counts of a reason so far.
 #[derive(Debug, Default)]
-struct Pile {
+struct ReasonPile {
     count: Count,
     /// The number of records of each age.
     ages: BTreeMap<i64, u64>,
@@ -108,7 +108,7 @@ struct Pile {
 #[derive(Debug)]
 pub struct ByReason {
     newest: Option<Micros>,
-    piles: BTreeMap<(Option<Reason>, String), Pile>,
+    piles: BTreeMap<(Option<Reason>, String), ReasonPile>,
 }
 
 impl ByReason {
@@ -139,7 +139,7 @@ impl ByReason {
     }
 }
 
-fn line(reason: Option<Reason>, name: String, pile: Pile) -> ReasonLine {
+fn line(reason: Option<Reason>, name: String, pile: ReasonPile) -> ReasonLine {
     let (oldest_days, oldest_first_seen) = pile.oldest.oldest();
     ReasonLine {
         reason: name,

@@ -20,7 +20,7 @@ use trunkrate_kernel::fit::must_fit;
 use trunkrate_kernel::policy::Policy;
 use trunkrate_kernel::record::{Field, Fields, LONGEST_FIELD, Record};
 
-use self::split::{Place, RowText, Rows};
+use self::split::{FieldPlace, RowSplitter, RowText};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -96,13 +96,18 @@ impl Header {
 
     /// The fields of a record; `None` if their number is not that of the header, or one of them is
     /// no usable text. The content of other columns does not matter.
-    fn fields<'a>(&self, text: Text<'a>, places: &[Place]) -> Option<Fields<'a>> {
+    fn fields<'a>(&self, text: BlockText<'a>, places: &[FieldPlace]) -> Option<Fields<'a>> {
         let mut fields = Fields::default();
         self.fill(&mut fields, text, places).then_some(fields)
     }
 
     /// Fills existing `fields` (250 bytes) with those of a record; returns true if it is one.
-    fn fill<'a>(&self, fields: &mut Fields<'a>, text: Text<'a>, places: &[Place]) -> bool {
+    fn fill<'a>(
+        &self,
+        fields: &mut Fields<'a>,
+        text: BlockText<'a>,
+        places: &[FieldPlace],
+    ) -> bool {
         let [(start, _), .., (_, end)] = places else { return false };
         if places.len() != self.names.len() {
             return false;
@@ -119,24 +124,24 @@ impl Header {
 
     fn fields_of_record<'a>(&self, record: &'a csv::ByteRecord) -> Option<Fields<'a>> {
         let range = |column| record.range(column).expect("a column of the record");
-        let places: Vec<Place> = (0..record.len())
+        let places: Vec<FieldPlace> = (0..record.len())
             .map(range)
             .map(|range| (place(range.start), place(range.end)))
             .collect();
-        self.fields(Text::Bytes(record.as_slice()), &places)
+        self.fields(BlockText::Bytes(record.as_slice()), &places)
     }
 }
 
 /// The text that holds the fields, checked once for a whole block and not for each field.
 #[derive(Debug, Clone, Copy)]
-enum Text<'a> {
+enum BlockText<'a> {
     /// UTF-8 without NUL.
     Clean(&'a str),
     /// Anything.
     Bytes(&'a [u8]),
 }
 
-impl<'a> Text<'a> {
+impl<'a> BlockText<'a> {
     fn of(bytes: &'a [u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) if memchr::memchr(0, bytes).is_none() => Self::Clean(text),
@@ -380,8 +385,8 @@ fn walk_sound(
     header: &Header,
     each: &mut impl FnMut(usize, &[u8], Option<&Fields<'_>>),
 ) {
-    let whole = Text::of(bytes);
-    let mut rows = Rows::new(bytes, header.delimiter);
+    let whole = BlockText::of(bytes);
+    let mut rows = RowSplitter::new(bytes, header.delimiter);
     // Each row fills the same columns.
     let mut fields = Fields::default();
     while let Some(row) = rows.next() {
@@ -389,7 +394,7 @@ fn walk_sound(
         let text = &bytes[row.place.clone()];
         let is_record = match row.text {
             RowText::Whole => header.fill(&mut fields, whole, row.fields),
-            RowText::Unquoted(text) => match header.fields(Text::Bytes(text), row.fields) {
+            RowText::Unquoted(text) => match header.fields(BlockText::Bytes(text), row.fields) {
                 Some(fields) => {
                     each(at, text, Some(&fields));
                     continue;

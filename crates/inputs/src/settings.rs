@@ -18,7 +18,7 @@ use trunkrate_kernel::words::plain_word;
 #[serde(default, deny_unknown_fields)]
 struct Settings {
     input: Input,
-    money: Money,
+    money: MoneySettings,
     policy: PolicyTable,
     #[serde(rename = "seller")]
     _seller: IgnoredAny,
@@ -46,7 +46,7 @@ struct Input {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Money {
+struct MoneySettings {
     leg_decimals: Option<u32>,
     leg_rounding: LegRounding,
 }

@@ -54,7 +54,7 @@ pub struct Sheet {
 
 /// A row of a list.
 #[derive(Clone, Copy)]
-pub struct Row<'a> {
+pub struct SheetRow<'a> {
     /// Its line in the file.
     pub line: u64,
     sheet: &'a Sheet,
@@ -205,7 +205,7 @@ impl Sheet {
         for decisive in columns.decisive {
             let means = |name: &str| meaning(name, [*decisive], columns.synonyms).is_some();
             for (at, name) in others().filter(|(_, name)| means(name)) {
-                let value = |row: &Row<'_>| row.cells.get(at).map_or("", trimmed).to_owned();
+                let value = |row: &SheetRow<'_>| row.cells.get(at).map_or("", trimmed).to_owned();
                 if let Some(row) =
                     self.rows().find(|row| row.get(decisive).is_empty() && !value(row).is_empty())
                 {
@@ -224,8 +224,8 @@ impl Sheet {
     }
 
     /// Its rows.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|(line, cells)| Row { line: *line, sheet: self, cells })
+    pub fn rows(&self) -> impl Iterator<Item = SheetRow<'_>> {
+        self.rows.iter().map(|(line, cells)| SheetRow { line: *line, sheet: self, cells })
     }
 }
 
@@ -240,7 +240,7 @@ fn check_quotes(path: &Path, text: &str, delimiter: u8) -> Result<(), FileError>
         .hint("a quote inside a value is written twice, and the value in quotes"))
 }
 
-impl<'a> Row<'a> {
+impl<'a> SheetRow<'a> {
     /// The value in a known column, trimmed; empty if the list has no such column.
     pub fn get(&self, name: &str) -> &'a str {
         let known = self

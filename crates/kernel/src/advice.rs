@@ -52,7 +52,7 @@ pub fn mark_of(reason: Reason, detail: &str) -> Option<&'static str> {
     found(reason, detail).map(|(mark, _)| mark)
 }
 
-fn found(reason: Reason, detail: &str) -> Option<Row> {
+fn found(reason: Reason, detail: &str) -> Option<AdviceRow> {
     let why = detail.rsplit_once("`: ").map_or(detail, |(_, why)| why);
     match reason {
         Reason::InvalidTime => by_mark(&TIMES, why),
@@ -71,14 +71,14 @@ pub fn of_booked() -> &'static str {
 }
 
 /// A mark, and the advice for a WHY that starts with it.
-type Row = (&'static str, &'static str);
-type Table<const N: usize> = [Row; N];
+type AdviceRow = (&'static str, &'static str);
+type AdviceTable<const N: usize> = [AdviceRow; N];
 
-fn by_mark<const N: usize>(table: &Table<N>, why: &str) -> Option<Row> {
+fn by_mark<const N: usize>(table: &AdviceTable<N>, why: &str) -> Option<AdviceRow> {
     table.iter().find(|(mark, _)| why.starts_with(mark)).copied()
 }
 
-const TIMES: Table<8> = [
+const TIMES: AdviceTable<8> = [
     (
         mark::NO_OFFSET,
         "set `input.timezone` to the zone of the export's clock, such as `Europe/Berlin`; \
@@ -112,7 +112,7 @@ const TIMES: Table<8> = [
     ),
 ];
 
-const DURATIONS: Table<6> = [
+const DURATIONS: AdviceTable<6> = [
     (mark::RINGING, "export the seconds from answer to end: ringing is not billed"),
     (mark::END_FIRST, "ask for this part of the export again: one of the two times is wrong"),
     (mark::OVER_LENGTH, "look at the export: the duration or one of the two times is wrong"),
@@ -139,7 +139,7 @@ const AS_TEXT_CALLER: &str = "export numbers as text, in the form +442079460110;
                               or bill such calls by an unknown origin \
                               with `policy.mangled_caller = \"unknown\"`";
 
-const NUMBERS: Table<8> = [
+const NUMBERS: AdviceTable<8> = [
     (mark::EXPONENT, DIGITS_LOST),
     (mark::FORMULA, AS_TEXT),
     (mark::APOSTROPHE, AS_TEXT),
@@ -150,7 +150,7 @@ const NUMBERS: Table<8> = [
     (mark::SIGNS, AS_TEXT),
 ];
 
-const CALLERS: Table<8> = [
+const CALLERS: AdviceTable<8> = [
     (mark::EXPONENT, DIGITS_LOST_CALLER),
     (mark::FORMULA, AS_TEXT_CALLER),
     (mark::APOSTROPHE, AS_TEXT_CALLER),
@@ -161,7 +161,7 @@ const CALLERS: Table<8> = [
     (mark::SIGNS, AS_TEXT_CALLER),
 ];
 
-const VERSIONS: Table<1> = [(
+const VERSIONS: AdviceTable<1> = [(
     mark::BOOKED,
     "compare it with the booked call by `trunkrate suspense show`; \
      write it off with `suspense close`, or undo that run to choose again",

@@ -16,7 +16,7 @@ pub struct Interner {
     /// The end of each text in the arena.
     ends: Vec<usize>,
     /// Open addressing. Length a power of two, at most half full.
-    places: Vec<Place>,
+    places: Vec<Slot>,
     /// The id of the empty text, which most prices and the parties of children are. It is not
     /// looked up in the table: comparing two empty strings takes a slow masked load, 30 ns per
     /// record of CSV, 130 of Parquet.
@@ -27,7 +27,7 @@ pub struct Interner {
 
 /// A place of the table.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct Slot {
     /// The text's hash, so that a text is compared once and the table grows without reading the
     /// texts.
     hash: u32,
@@ -40,7 +40,7 @@ impl Default for Interner {
         Self {
             arena: String::new(),
             ends: Vec::new(),
-            places: vec![Place::default(); 16],
+            places: vec![Slot::default(); 16],
             empty: None,
             seed: RandomState::new().hash_one(0),
         }
@@ -72,7 +72,7 @@ impl Interner {
         self.arena.push_str(text);
         self.ends.push(self.arena.len());
         let id = u32::try_from(self.ends.len()).expect("fewer than 2^32 texts");
-        self.places[place] = Place { hash, id };
+        self.places[place] = Slot { hash, id };
         if text.is_empty() {
             self.empty = Some(id - 1);
         }
@@ -125,7 +125,7 @@ impl Interner {
         let mut at = hash as usize & mask;
         loop {
             match self.places[at] {
-                Place { id: 0, .. } => return at,
+                Slot { id: 0, .. } => return at,
                 place if place.hash == hash && self.text(place.id - 1) == text => return at,
                 _ => at = (at + 1) & mask,
             }
@@ -135,7 +135,7 @@ impl Interner {
     fn grow(&mut self) {
         let mask = self.places.len() * 2 - 1;
         assert!((mask + 1).is_power_of_two(), "a hash is cut to a place by a mask");
-        let old = std::mem::replace(&mut self.places, vec![Place::default(); mask + 1]);
+        let old = std::mem::replace(&mut self.places, vec![Slot::default(); mask + 1]);
         for place in old.into_iter().filter(|place| place.id != 0) {
             let mut at = place.hash as usize & mask;
             while self.places[at].id != 0 {

@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ChangeKind {
     /// It has other terms.
     Changed,
     /// It is gone: no row prices the calls that it priced.
@@ -35,7 +35,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The kind of the change.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The row before.
     pub old: usize,
     /// The row now; `None` if it is gone.
@@ -47,7 +47,7 @@ pub struct Change {
 }
 
 /// The key that groups rows changed in one way: kind, the row before, the row now, origins.
-type Same = (Kind, usize, Option<usize>, Vec<Prefix>);
+type Same = (ChangeKind, usize, Option<usize>, Vec<Prefix>);
 
 /// Compares two versions of a deck for calls that start at `newest` or before.
 #[must_use]
@@ -61,7 +61,7 @@ pub fn changes(old: &[NewRate], new: &[NewRate], newest: Micros) -> Vec<Change> 
         for &row in rows {
             if let Some((now, origins)) = both.lost(*key, row) {
                 add(
-                    if now.is_some() { Kind::Changed } else { Kind::Gone },
+                    if now.is_some() { ChangeKind::Changed } else { ChangeKind::Gone },
                     row,
                     now,
                     origins,
@@ -73,7 +73,7 @@ pub fn changes(old: &[NewRate], new: &[NewRate], newest: Micros) -> Vec<Change> 
     for (key, rows) in &both.new.by_destination {
         for &row in rows {
             if let Some(before) = both.taken_from(*key, row) {
-                add(Kind::Taken, before, Some(row), Vec::new(), key.1);
+                add(ChangeKind::Taken, before, Some(row), Vec::new(), key.1);
             }
         }
     }
@@ -84,16 +84,16 @@ pub fn changes(old: &[NewRate], new: &[NewRate], newest: Micros) -> Vec<Change> 
     found.into_iter().map(change).collect()
 }
 
-type Key = (Direction, Destination);
+type ChangeKey = (Direction, Destination);
 
 struct Version<'a> {
     rows: &'a [NewRate],
-    by_destination: HashMap<Key, Vec<usize>>,
+    by_destination: HashMap<ChangeKey, Vec<usize>>,
 }
 
 impl<'a> Version<'a> {
     fn of(rows: &'a [NewRate]) -> Self {
-        let mut by_destination: HashMap<Key, Vec<usize>> = HashMap::new();
+        let mut by_destination: HashMap<ChangeKey, Vec<usize>> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             for destination in &row.destinations {
                 let places = by_destination.entry((row.rate.service, *destination)).or_default();
@@ -105,7 +105,7 @@ impl<'a> Version<'a> {
         Self { rows, by_destination }
     }
 
-    fn at(&self, key: Key) -> impl Iterator<Item = (usize, &'a NewRate)> + '_ {
+    fn at(&self, key: ChangeKey) -> impl Iterator<Item = (usize, &'a NewRate)> + '_ {
         self.by_destination
             .get(&key)
             .into_iter()
@@ -130,7 +130,7 @@ impl Both<'_> {
 
     /// Reports an old row that no longer has its terms: the new row in its place, if there is one,
     /// and the origins that changed; `None` if nothing did.
-    fn lost(&self, key: Key, place: usize) -> Option<(Option<usize>, Vec<Prefix>)> {
+    fn lost(&self, key: ChangeKey, place: usize) -> Option<(Option<usize>, Vec<Prefix>)> {
         let row = &self.old.rows[place];
         // No number starts with 0: a row that could never win is no loss. (Decks from before such
         // rows were refused have some.)
@@ -168,7 +168,7 @@ impl Both<'_> {
 
     /// The old row whose calls a new row now prices on other terms, if the new row replaces no old
     /// one.
-    fn taken_from(&self, key: Key, place: usize) -> Option<usize> {
+    fn taken_from(&self, key: ChangeKey, place: usize) -> Option<usize> {
         let row = &self.new.rows[place];
         let billed = self.billed(row)?;
         origins(row).find_map(|origin| {
@@ -182,7 +182,7 @@ impl Both<'_> {
     /// destination first.
     fn priced_by(
         &self,
-        (service, destination): Key,
+        (service, destination): ChangeKey,
         origin: Option<&Prefix>,
         time: &Range<Micros>,
         now: &Rate,
@@ -307,7 +307,7 @@ mod tests {
 
     const ALWAYS: Range<Micros> = Micros::MIN..Micros::MAX;
 
-    fn kinds(old: &[NewRate], new: &[NewRate]) -> Vec<(Kind, usize, Option<usize>)> {
+    fn kinds(old: &[NewRate], new: &[NewRate]) -> Vec<(ChangeKind, usize, Option<usize>)> {
         changes(old, new, NEWEST).into_iter().map(|c| (c.kind, c.old, c.new)).collect()
     }
 
@@ -337,7 +337,7 @@ mod tests {
                 row("0.2", "", "1 44", NEWEST..Micros::MAX),
             ],
         );
-        assert_eq!(early, [(Kind::Changed, 0, Some(1))], "the newest call is billed");
+        assert_eq!(early, [(ChangeKind::Changed, 0, Some(1))], "the newest call is billed");
         assert_eq!(
             kinds(&[row("0.1", "", "1", NEWEST + 1..Micros::MAX)], &[]),
             [],
@@ -363,16 +363,16 @@ mod tests {
         let old = [row("0.1", "", "1", ALWAYS), row("0.3", "44", "1", ALWAYS)];
         assert_eq!(
             kinds(&old, &[row("0.2", "", "1", ALWAYS), old[1].clone()]),
-            [(Kind::Changed, 0, Some(0))]
+            [(ChangeKind::Changed, 0, Some(0))]
         );
-        assert_eq!(kinds(&old, &old[..1]), [(Kind::Gone, 1, None)]);
+        assert_eq!(kinds(&old, &old[..1]), [(ChangeKind::Gone, 1, None)]);
         assert_eq!(
             kinds(&old, &[old[0].clone(), row("0.3", "33", "1", ALWAYS)]),
-            [(Kind::Gone, 1, None), (Kind::Taken, 0, Some(1))]
+            [(ChangeKind::Gone, 1, None), (ChangeKind::Taken, 0, Some(1))]
         );
         let more = |new: NewRate| kinds(&old, &[old[0].clone(), old[1].clone(), new]);
-        assert_eq!(more(row("0.2", "", "1415", ALWAYS)), [(Kind::Taken, 0, Some(2))]);
-        assert_eq!(more(row("0.2", "441", "1", ALWAYS)), [(Kind::Taken, 1, Some(2))]);
+        assert_eq!(more(row("0.2", "", "1415", ALWAYS)), [(ChangeKind::Taken, 0, Some(2))]);
+        assert_eq!(more(row("0.2", "441", "1", ALWAYS)), [(ChangeKind::Taken, 1, Some(2))]);
         assert_eq!(
             more(row("0.2", "", "1415", NEWEST + 1..Micros::MAX)),
             [],

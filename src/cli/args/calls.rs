@@ -65,8 +65,8 @@ pub struct CallsArgs {
     pub min_amount: Option<i128>,
     /// So many families, the newest ones; `all` for all [default: 50 in a table on a terminal,
     /// else all]
-    #[arg(long, value_name = "N", value_parser = Limit::parse)]
-    pub limit: Option<Limit>,
+    #[arg(long, value_name = "N", value_parser = ListLimit::parse)]
+    pub limit: Option<ListLimit>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
@@ -76,14 +76,14 @@ pub struct CallsArgs {
 
 /// How many families are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum ListLimit {
     /// All.
     All,
     /// So many.
     Most(usize),
 }
 
-impl Limit {
+impl ListLimit {
     fn parse(text: &str) -> Result<Self, String> {
         match text.parse() {
             Ok(most @ 1..) => Ok(Self::Most(most)),
@@ -153,8 +153,8 @@ mod tests {
         for bad in ["", "-1", "0.000000001", "1e3", "five", "79228162514264337593543950335"] {
             assert!(amount(bad).is_err(), "{bad}");
         }
-        assert_eq!(Limit::parse("all"), Ok(Limit::All));
-        assert_eq!(Limit::parse("7"), Ok(Limit::Most(7)));
-        assert!(Limit::parse("0").is_err() && Limit::parse("some").is_err());
+        assert_eq!(ListLimit::parse("all"), Ok(ListLimit::All));
+        assert_eq!(ListLimit::parse("7"), Ok(ListLimit::Most(7)));
+        assert!(ListLimit::parse("0").is_err() && ListLimit::parse("some").is_err());
     }
 }

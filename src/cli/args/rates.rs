@@ -15,13 +15,13 @@ pub struct RatesArgs {
 #[derive(Debug, Subcommand)]
 pub enum RatesCommand {
     /// Load every deck of a folder, and say what is wrong
-    Check(CheckArgs),
+    Check(DeckCheckArgs),
     /// Which row prices a number; which rows lost, and why
     Lookup(LookupArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {
+pub struct DeckCheckArgs {
     /// A rate deck, or a folder with a folder per deck [default: the project's `rates`]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,

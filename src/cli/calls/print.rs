@@ -10,18 +10,22 @@ use crate::cli::term;
 use crate::ledger::index::unbooked::{State, Unbooked};
 use crate::ledger::tables::columns::LOG_COLUMNS;
 use crate::ledger::tables::log_row::LogRow;
-use crate::report::calls::{Family, Member};
+use crate::report::calls::{CallFamily, Member};
 use crate::time;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Prints the families.
-pub fn print(args: &CallsArgs, families: &[Family], finder: &Finder<'_>) -> Result<(), CliError> {
+pub fn print(
+    args: &CallsArgs,
+    families: &[CallFamily],
+    finder: &Finder<'_>,
+) -> Result<(), CliError> {
     match args.format {
         TableFormat::Table => term::print(&as_table(families, finder))?,
         TableFormat::Csv => {
             let mut cells = Cells::new(std::io::stdout().lock(), args.cells, LOG_COLUMNS)?;
-            for member in families.iter().flat_map(Family::members) {
+            for member in families.iter().flat_map(CallFamily::members) {
                 if let Member::Booked(row) = member {
                     cells
                         .row(row.cells().iter().map(|cell| cell.as_deref().unwrap_or_default()))?;
@@ -37,12 +41,12 @@ pub fn print(args: &CallsArgs, families: &[Family], finder: &Finder<'_>) -> Resu
     Ok(())
 }
 
-fn as_table(families: &[Family], finder: &Finder<'_>) -> String {
+fn as_table(families: &[CallFamily], finder: &Finder<'_>) -> String {
     if families.is_empty() {
         return "no calls\n".to_owned();
     }
     let accounts: BTreeSet<&str> =
-        families.iter().flat_map(Family::members).map(Member::account).collect();
+        families.iter().flat_map(CallFamily::members).map(Member::account).collect();
     // Of one account alone its name need not stand in every row.
     let has_accounts = accounts.len() > 1;
     let mut lines = Vec::new();
@@ -112,7 +116,7 @@ fn line(call: &Member, branch: &str, finder: &Finder<'_>) -> Vec<String> {
     }
 }
 
-fn as_json(family: &Family) -> Value {
+fn as_json(family: &CallFamily) -> Value {
     let mut parents = family.parents.iter();
     let mut whole = parents.next().map(object).unwrap_or_default();
     // Versions of a waiting parent, of which one is shown in its place.

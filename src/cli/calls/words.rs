@@ -23,11 +23,11 @@ use std::ops::Range;
 const WITHIN: Micros = 1800 * SECOND;
 
 /// What is asked for.
-pub struct Asked {
+pub struct AskedCalls {
     pub wanted: Wanted,
 }
 
-impl Asked {
+impl AskedCalls {
     /// Reads words and flags.
     pub fn of(args: &CallsArgs, finder: &Finder<'_>) -> Result<Self, CliError> {
         let mut wanted = Wanted::default();

@@ -7,7 +7,7 @@ use crate::cli::term::{self, grouped};
 use crate::columns::REQUIRED;
 use crate::deck::{Deck, Rated};
 use crate::ingest::sample::Sample;
-use crate::ingest::source::{CallPath, Found};
+use crate::ingest::source::{CallPath, FoundFiles};
 use crate::inputs::decks::{self, Decks};
 use crate::inputs::given::Inputs;
 use crate::inputs::record_text::RecordText;
@@ -74,7 +74,7 @@ struct First {
 }
 
 /// Shows one export; returns its first call.
-fn export(found: &Found, policy: &Policy) -> Result<Option<First>, CliError> {
+fn export(found: &FoundFiles, policy: &Policy) -> Result<Option<First>, CliError> {
     let Some(file) = found.files.first() else { return Ok(None) };
     let others = match found.files.len() - 1 {
         0 => String::new(),
@@ -341,7 +341,7 @@ fn priced(deck: &Deck, number: Number, origin: Option<Number>, at: i64) -> Strin
 /// Settles the exports without booking them; returns true if that can be done.
 fn would(
     project: &Project,
-    found: &Found,
+    found: &FoundFiles,
     (decks, rates): (Decks, &PathBuf),
     policy: &Policy,
 ) -> Result<bool, CliError> {

@@ -19,13 +19,13 @@ pub struct Choices {
     pub accounts: Option<String>,
     pub items: Option<String>,
     pub timezone: Option<String>,
-    pub seller: Seller,
+    pub seller: SellerAnswers,
     pub tax_category: Option<String>,
     pub tax_rate: Option<String>,
 }
 
 #[derive(Debug)]
-pub struct Seller {
+pub struct SellerAnswers {
     pub name: Option<String>,
     pub address: Vec<String>,
     pub postcode: Option<String>,
@@ -57,7 +57,7 @@ impl Choices {
             accounts: there(args.accounts.as_deref(), "accounts.csv")?,
             items: there(args.items.as_deref(), "items.csv")?,
             timezone: args.timezone.clone(),
-            seller: Seller {
+            seller: SellerAnswers {
                 name: args.seller_name.clone(),
                 address: args.seller_address.clone(),
                 postcode: args.seller_postcode.clone(),
@@ -77,7 +77,7 @@ impl Choices {
              # A flag beats this file. Lines that begin with # \
              show what holds without them, or an example.\n"
             .to_owned();
-        let mut table = |name: &str, about: &str, lines: &[Line]| {
+        let mut table = |name: &str, about: &str, lines: &[TomlLine]| {
             let _ = write!(text, "\n[{name}] # {about}\n");
             let width =
                 lines.iter().map(|line| line.code().chars().count()).max().unwrap_or_default();
@@ -95,23 +95,23 @@ impl Choices {
             "input",
             "how call files are read",
             &[
-                Line::of(
+                TomlLine::of(
                     "timezone",
                     self.timezone.as_deref(),
                     "Europe/Berlin",
                     "of times without an offset; not set: they wait as invalid-time",
                 ),
-                Line::example(
+                TomlLine::example(
                     "other_directions",
                     "[]",
                     "more directions that are no trunk's, such as \"outbound\": ignored",
                 ),
-                Line::default(
+                TomlLine::default(
                     "final_newline",
                     "required",
                     "a last line without an end may be cut, and waits; or \"optional\"",
                 ),
-                Line::example(
+                TomlLine::example(
                     "max_ratio",
                     "1000",
                     "how many times its size a compressed file may unpack to",
@@ -122,40 +122,44 @@ impl Choices {
             "policy",
             "what the carrier's page leaves open",
             &[
-                Line::default(
+                TomlLine::default(
                     "chained_transfers",
                     "suspend",
                     "a transfer of a transfer waits; \"root\" bills it as the root call's",
                 ),
-                Line::default(
+                TomlLine::default(
                     "mangled_caller",
                     "suspend",
                     "a caller that a spreadsheet broke waits; \"unknown\" bills it as unknown",
                 ),
-                Line::default(
+                TomlLine::default(
                     "internal_targets",
                     "suspend",
                     "a target at the carrier's own host waits; or \"pstn\", \"sip\"",
                 ),
-                Line::default(
+                TomlLine::default(
                     "unlisted_accounts",
                     "bill",
                     "by the default deck, and counted; \"suspend\": their calls wait",
                 ),
-                Line::example(
+                TomlLine::example(
                     "max_call_seconds",
                     "86400",
                     "a longer call waits as invalid-duration",
                 ),
-                Line::example("parent_wait_days", "7", "then the parent of a transfer is given up"),
+                TomlLine::example(
+                    "parent_wait_days",
+                    "7",
+                    "then the parent of a transfer is given up",
+                ),
             ],
         );
         table(
             "money",
             "the rounding of a leg",
             &[
-                Line::example("leg_decimals", "5", "at most 8"),
-                Line::default("leg_rounding", "half-up", "or \"half-even\", \"up\""),
+                TomlLine::example("leg_decimals", "5", "at most 8"),
+                TomlLine::default("leg_rounding", "half-up", "or \"half-even\", \"up\""),
             ],
         );
         table("seller", "who sells: invoices need name, address and country", &self.sellers());
@@ -163,81 +167,103 @@ impl Choices {
             "invoice",
             "on which terms",
             &[
-                Line::default(
+                TomlLine::default(
                     "number_prefix",
                     "INV-",
                     "before the year in a number: INV-2026-000001",
                 ),
-                Line::example("due_days", "14", "from the date to the due date"),
-                Line::of(
+                TomlLine::example("due_days", "14", "from the date to the due date"),
+                TomlLine::of(
                     "tax_category",
                     self.tax_category.as_deref(),
                     "standard",
                     "needed to issue: standard, zero, reverse-charge, exempt, outside-scope",
                 ),
-                Line::of("tax_rate", self.tax_rate.as_deref(), "19", "in per cent, with standard"),
-                Line::default("iban", "", "how to pay; also account_name, bic, terms, notes"),
+                TomlLine::of(
+                    "tax_rate",
+                    self.tax_rate.as_deref(),
+                    "19",
+                    "in per cent, with standard",
+                ),
+                TomlLine::default("iban", "", "how to pay; also account_name, bic, terms, notes"),
             ],
         );
         table(
             "status",
             "when `trunkrate status` finds something wrong",
             &[
-                Line::default("max_age", "26h", "how long the last good night may be ago"),
-                Line::example("verify_max_age", "\"40d\"", "the last good `verify`"),
+                TomlLine::default("max_age", "26h", "how long the last good night may be ago"),
+                TomlLine::example("verify_max_age", "\"40d\"", "the last good `verify`"),
             ],
         );
         text
     }
 
-    fn paths(&self) -> [Line; 7] {
+    fn paths(&self) -> [TomlLine; 7] {
         [
-            Line::set(
+            TomlLine::set(
                 "calls",
                 &self.calls,
                 "call files: a path, a glob, or a list of them (--cdrs)",
             ),
-            Line::set(
+            TomlLine::set(
                 "rates",
                 &self.rates,
                 "a rate deck, or a folder with a folder per deck (--rates)",
             ),
-            Line::set("ledger", &self.ledger, "what is booked; the first run makes it (--ledger)"),
-            Line::set("out", &self.out, "where `invoice issue` and `invoice write` write (--out)"),
-            Line::of(
+            TomlLine::set(
+                "ledger",
+                &self.ledger,
+                "what is booked; the first run makes it (--ledger)",
+            ),
+            TomlLine::set(
+                "out",
+                &self.out,
+                "where `invoice issue` and `invoice write` write (--out)",
+            ),
+            TomlLine::of(
                 "trunks",
                 self.trunks.as_deref(),
                 "trunks.json",
                 "the carrier's trunk list; without it all transfers are allowed (--trunks)",
             ),
-            Line::of(
+            TomlLine::of(
                 "accounts",
                 self.accounts.as_deref(),
                 "accounts.csv",
                 "account_sid,name,deck and addresses (--accounts)",
             ),
-            Line::of("items", self.items.as_deref(), "items.csv", "monthly charges (--items)"),
+            TomlLine::of("items", self.items.as_deref(), "items.csv", "monthly charges (--items)"),
         ]
     }
 
-    fn sellers(&self) -> [Line; 6] {
+    fn sellers(&self) -> [TomlLine; 6] {
         let seller = &self.seller;
         let address = if seller.address.is_empty() {
-            Line::example("address", "[\"High Street 1\"]", "one line or more")
+            TomlLine::example("address", "[\"High Street 1\"]", "one line or more")
         } else {
             let lines: Vec<String> = seller.address.iter().map(|line| quoted(line)).collect();
-            Line {
+            TomlLine {
                 is_set: true,
-                ..Line::example("address", &format!("[{}]", lines.join(", ")), "one line or more")
+                ..TomlLine::example(
+                    "address",
+                    &format!("[{}]", lines.join(", ")),
+                    "one line or more",
+                )
             }
         };
         [
-            Line::of("name", seller.name.as_deref(), "Example Telecom Ltd", "as invoices say it"),
+            TomlLine::of(
+                "name",
+                seller.name.as_deref(),
+                "Example Telecom Ltd",
+                "as invoices say it",
+            ),
             address,
-            Line::of("postcode", seller.postcode.as_deref(), "EC1A 1BB", ""),
-            Line::of("city", seller.city.as_deref(), "London", ""),
-            Line::of("country", seller.country.as_deref(), "GB", "two letters of ISO 3166-1"),
-            Line::of(
+            TomlLine::of("postcode", seller.postcode.as_deref(), "EC1A 1BB", ""),
+            TomlLine::of("city", seller.city.as_deref(), "London", ""),
+            TomlLine::of("country", seller.country.as_deref(), "GB", "two letters of ISO 3166-1"),
+            TomlLine::of(
                 "tax_id",
                 seller.tax_id.as_deref(),
                 "GB000000000",
@@ -249,7 +275,7 @@ impl Choices {
 
 /// A line of the file.
 #[derive(Debug)]
-struct Line {
+struct TomlLine {
     key: &'static str,
     /// The value as TOML.
     value: String,
@@ -257,7 +283,7 @@ struct Line {
     about: &'static str,
 }
 
-impl Line {
+impl TomlLine {
     fn set(key: &'static str, value: &str, about: &'static str) -> Self {
         Self { key, value: quoted(value), is_set: true, about }
     }

@@ -8,7 +8,7 @@ use crate::cli::args::invoice::CheckArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
 use crate::cli::term;
-use crate::invoicing::check::{self, Against, Question, Seen};
+use crate::invoicing::check::{self, Against, CheckQuestion, SeenCharges};
 use crate::invoicing::drafts::{self, Wanted};
 use crate::ledger::invoices::billed_by::{BilledBy, month};
 use crate::text::visible;
@@ -24,7 +24,7 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = given::read(billed, project, &ledger, &history)?;
-    let (mut seen, claims) = (Seen::default(), BilledBy::of(&history.issued));
+    let (mut seen, claims) = (SeenCharges::default(), BilledBy::of(&history.issued));
     let is_issued =
         history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
     for supplementary in
@@ -46,7 +46,7 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
             }
         }
     }
-    let question = Question {
+    let question = CheckQuestion {
         ledger: &ledger,
         history: &history,
         period: &billed.period,

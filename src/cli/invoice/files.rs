@@ -26,14 +26,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 /// Selects documents.
-pub enum Selection<'a> {
+pub enum DocumentSelection<'a> {
     /// Drafts: documents that would be issued.
     Drafts(Vec<Document>),
     /// Issued documents.
     Issued(Vec<(&'a Batch, &'a Entry)>),
 }
 
-impl<'a> Selection<'a> {
+impl<'a> DocumentSelection<'a> {
     /// The wanted ones of the issued documents.
     pub fn issued(history: &'a History, wanted: impl Fn(&Batch, &Entry) -> bool) -> Self {
         let all = history
@@ -279,7 +279,7 @@ pub fn stem(document: &Document) -> String {
 /// The legs of one document.
 pub fn legs_of(
     history: &History,
-    selection: &Selection<'_>,
+    selection: &DocumentSelection<'_>,
     masked: usize,
 ) -> Result<Vec<ItemisedLeg>, CliError> {
     let parts = Spill::new(1, &SpillRoom::new(ROOM, &std::env::temp_dir()));
@@ -292,7 +292,7 @@ impl Drawing {
     pub fn legs(
         &self,
         history: &History,
-        selection: &Selection<'_>,
+        selection: &DocumentSelection<'_>,
     ) -> Result<Option<Vec<ItemisedLeg>>, CliError> {
         self.needs_legs().then(|| legs_of(history, selection, self.masked)).transpose()
     }
@@ -336,7 +336,7 @@ pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
 /// Writes all files of all documents into a folder, with an index.
 pub fn write_files(
     history: &History,
-    selection: Selection<'_>,
+    selection: DocumentSelection<'_>,
     drawing: &Drawing,
     out: &Path,
 ) -> Result<Written, CliError> {

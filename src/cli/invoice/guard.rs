@@ -2,7 +2,7 @@
 
 use crate::cli::error::CliError;
 use crate::cli::term;
-use crate::invoicing::check::{self, Against, Question, Seen};
+use crate::invoicing::check::{self, Against, CheckQuestion, SeenCharges};
 use crate::report::causes::{CauseLine, calls};
 use crate::text::visible;
 
@@ -53,8 +53,8 @@ const SAID: usize = 3;
 /// Details that e-invoices lack are reported elsewhere. Nothing stops a supplementary invoice: its
 /// period is billed already.
 pub fn guard(
-    question: &Question<'_>,
-    seen: &Seen,
+    question: &CheckQuestion<'_>,
+    seen: &SeenCharges,
     accept: &[String],
     supplementary: bool,
 ) -> Result<Vec<String>, CliError> {

@@ -3,8 +3,8 @@
 use super::buyers::Incomplete;
 use super::dates::{date, day_after, refuse_far, today};
 use super::files::{
-    Drawing, Selection, Written, listed, make_folder, ready_files, refuse_own_folder, tell_lacks,
-    tell_replaced, write_files,
+    DocumentSelection, Drawing, Written, listed, make_folder, ready_files, refuse_own_folder,
+    tell_lacks, tell_replaced, write_files,
 };
 use super::{given, guard};
 use crate::cli::args::invoice::{IssueArgs, PeriodArgs};
@@ -15,7 +15,7 @@ use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
 use crate::document::Document;
 use crate::inputs::accounts::Accounts;
-use crate::invoicing::check::{self, Question, Seen};
+use crate::invoicing::check::{self, CheckQuestion, SeenCharges};
 use crate::invoicing::drafts::{self, Sources, Wanted};
 use crate::invoicing::issue::stage;
 use crate::job::book;
@@ -46,7 +46,7 @@ pub fn draft(args: &PeriodArgs, project: &Project) -> Result<(), CliError> {
     if let Some(out) = &args.out {
         refuse_own_folder(&ledger, out)?;
         let drawing = Drawing::new(&args.drawing, &inputs.terms, args.formats())?;
-        write_files(&history, Selection::Drafts(documents), &drawing, out)?.tell(out);
+        write_files(&history, DocumentSelection::Drafts(documents), &drawing, out)?.tell(out);
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
         .then(|| Drawing::new(&args.drawing, &inputs.terms, args.formats()))
         .transpose()?;
     let drafts = drafts::drafts(inputs.sources(&history), wanted(args, &date))?;
-    let (mut seen, mut incomplete) = (Seen::default(), Incomplete::default());
+    let (mut seen, mut incomplete) = (SeenCharges::default(), Incomplete::default());
     let drafts = drafts.inspect(|draft| {
         if let Ok(draft) = draft {
             seen.draft(draft, &wanted(args, &date));
@@ -128,7 +128,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
     };
     incomplete.tell(&inputs.accounts_path, *allow_incomplete)?;
     let (writer, manifest) = batch;
-    let question = Question {
+    let question = CheckQuestion {
         ledger: &ledger,
         history: &history,
         period: &args.billed.period,
@@ -179,7 +179,8 @@ fn draw(
 ) -> Result<Written, CliError> {
     let sequence = before.issued.last().map_or(1, |last| last.manifest.sequence + 1);
     let history = staged.history(before);
-    let selection = Selection::issued(&history, |found, _| found.manifest.sequence == sequence);
+    let selection =
+        DocumentSelection::issued(&history, |found, _| found.manifest.sequence == sequence);
     write_files(&history, selection, drawing, folder).map_err(|e| e.hint("nothing is issued"))
 }
 

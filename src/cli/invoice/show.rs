@@ -1,6 +1,6 @@
 //! `invoice list`, `show` and `write`.
 
-use super::files::{Drawing, Selection, refuse_own_folder, signed, write_files};
+use super::files::{DocumentSelection, Drawing, refuse_own_folder, signed, write_files};
 use crate::cli::args::TableFormat;
 use crate::cli::args::invoice::{Format, ListArgs, ShowArgs, WriteArgs};
 use crate::cli::cells::Cells;
@@ -138,7 +138,7 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let (batch, _) = batch::find(&history.issued, &args.number)
         .ok_or_else(|| IssueError::Unknown(args.number.clone()))?;
     let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &[args.format])?;
-    let selection = Selection::issued(&history, |_, entry| entry.number == args.number);
+    let selection = DocumentSelection::issued(&history, |_, entry| entry.number == args.number);
     let legs = drawing.legs(&history, &selection)?;
     batch.each_document(
         |entry| entry.number == args.number,
@@ -171,7 +171,7 @@ pub fn write(args: &WriteArgs, project: &Project) -> Result<(), CliError> {
         return Err(IssueError::Unknown(number.clone()).into());
     }
     let drawing = Drawing::new(&args.drawing, &project.terms()?.0, &args.format)?;
-    let selection = Selection::issued(&history, |batch, entry| {
+    let selection = DocumentSelection::issued(&history, |batch, entry| {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
             && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
             && (args.numbers.is_empty() || args.numbers.contains(&entry.number))

@@ -3,7 +3,7 @@
 //! **Invariant:** the page says what was booked, and no name that only we know: no run, no file of
 //! a deck, no reason of suspense, no scenario's id.
 
-use super::{Case, LegText, Priced, text};
+use super::{ExplainedCall, LegText, PricedText, text};
 use crate::cli::error::CliError;
 use crate::cli::output::write_whole;
 use crate::cli::term;
@@ -11,7 +11,7 @@ use crate::deck::Increments;
 use crate::ledger::index::unbooked::{State, Unbooked};
 use crate::money::Total;
 use crate::reject::Reason;
-use crate::render::call::{self, Leg, Page};
+use crate::render::call::{self, CallPage, LegView};
 use crate::scenario::{Direction, Scenario};
 use crate::status::Status;
 use crate::time::local::Clock;
@@ -21,7 +21,12 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the archived deck does not give what was booked: no customer is told another price.
-pub fn write(case: &Case, account: &str, clock: &Clock, path: &Path) -> Result<(), CliError> {
+pub fn write(
+    case: &ExplainedCall,
+    account: &str,
+    clock: &Clock,
+    path: &Path,
+) -> Result<(), CliError> {
     let is_as_booked = text::difference(case) == Some(Total::default());
     if !is_as_booked {
         return Err(CliError::failed(format!(
@@ -61,7 +66,7 @@ pub fn write_unbooked(
             .filter(|(_, party)| !party.is_empty())
             .map(|(name, party)| (name.to_owned(), party.clone())),
     );
-    let page = Page {
+    let page = CallPage {
         title: title(call.start, clock),
         account: account.to_owned(),
         sentences: Vec::new(),
@@ -74,7 +79,7 @@ pub fn write_unbooked(
     save(&page, path)
 }
 
-fn save(page: &Page, path: &Path) -> Result<(), CliError> {
+fn save(page: &CallPage, path: &Path) -> Result<(), CliError> {
     write_whole(path, call::html(page)?.as_bytes())?;
     term::report("note", &format!("{}: the page of one call", path.display()));
     Ok(())
@@ -91,7 +96,7 @@ fn local(clock: &Clock, micros: i64) -> String {
     format!("{bare} {offset} ({})", clock.zone_name())
 }
 
-fn page_of(case: &Case, account: &str, clock: &Clock) -> Page {
+fn page_of(case: &ExplainedCall, account: &str, clock: &Clock) -> CallPage {
     let [a, b, c] = &case.parties;
     let shown =
         |party: &String| if party.is_empty() { "withheld".to_owned() } else { party.clone() };
@@ -121,7 +126,7 @@ fn page_of(case: &Case, account: &str, clock: &Clock) -> Page {
                 .to_owned(),
         );
     }
-    Page {
+    CallPage {
         title: title(Some(case.start), clock),
         account: account.to_owned(),
         sentences: sentences(case, &shown(a), &shown(b), c),
@@ -134,7 +139,7 @@ fn page_of(case: &Case, account: &str, clock: &Clock) -> Page {
 }
 
 /// What the call was.
-fn sentences(case: &Case, a: &str, b: &str, c: &str) -> Vec<String> {
+fn sentences(case: &ExplainedCall, a: &str, b: &str, c: &str) -> Vec<String> {
     let way = match case.scenario {
         Scenario::Root(direction) => direction,
         Scenario::Transfer(transfer) => transfer.row().parent,
@@ -162,7 +167,7 @@ fn sentences(case: &Case, a: &str, b: &str, c: &str) -> Vec<String> {
 }
 
 /// A leg as a sentence and as arithmetic.
-fn leg_of(number: usize, case: &Case, leg: &LegText, priced: &Priced) -> Leg {
+fn leg_of(number: usize, case: &ExplainedCall, leg: &LegText, priced: &PricedText) -> LegView {
     let currency = &case.currency;
     let party =
         |text: &String| if text.is_empty() { "a withheld caller".to_owned() } else { text.clone() };
@@ -192,7 +197,7 @@ fn leg_of(number: usize, case: &Case, leg: &LegText, priced: &Priced) -> Leg {
     } else {
         String::new()
     };
-    Leg {
+    LegView {
         number,
         sentence: format!(
             "The connection from {} to {} is “{}”: {} {currency} a minute{fee}.",

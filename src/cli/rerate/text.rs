@@ -1,6 +1,6 @@
 //! The price of one call, explained as text and as JSON.
 
-use super::{Case, LegText};
+use super::{ExplainedCall, LegText};
 use crate::cli::term;
 use crate::money::Total;
 use crate::scenario::Scenario;
@@ -28,7 +28,7 @@ fn published_row(scenario: Scenario) -> (String, String) {
 }
 
 /// The answer as text.
-pub fn as_text(case: &Case) -> String {
+pub fn as_text(case: &ExplainedCall) -> String {
     let mut out = String::new();
     let mut line = |text: String| out.push_str(&(text + "\n"));
     line(term::heading(&format!("call {}", visible(&case.sid))));
@@ -69,7 +69,7 @@ pub fn as_text(case: &Case) -> String {
     out
 }
 
-fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
+fn leg_lines(case: &ExplainedCall, number: usize, leg: &LegText) -> String {
     let mut out = format!("{}\n", term::heading(&format!("leg {number}: {}", leg.cell)));
     let _ = writeln!(out, "  from, to   {} → {}", visible(&leg.from), visible(&leg.to));
     let unknown =
@@ -120,12 +120,12 @@ fn leg_lines(case: &Case, number: usize, leg: &LegText) -> String {
 }
 
 /// What it would cost now, less what was booked; `None` where the two cannot be compared.
-pub fn difference(case: &Case) -> Option<Total> {
+pub fn difference(case: &ExplainedCall) -> Option<Total> {
     let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;
     Some(Total::from_units(case.total?.units() - booked.amount.units()))
 }
 
-fn total_lines(case: &Case) -> String {
+fn total_lines(case: &ExplainedCall) -> String {
     let total = case.total.map_or_else(
         || "none: one leg has no rate".to_owned(),
         |total| format!("{total} {}", case.currency),
@@ -159,7 +159,7 @@ fn total_lines(case: &Case) -> String {
 }
 
 /// The answer as JSON.
-pub fn as_json(case: &Case) -> Value {
+pub fn as_json(case: &ExplainedCall) -> Value {
     let legs: Vec<Value> =
         (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
     let of_family = |[role, sid, way, seconds, amount]: &[String; 5]| {

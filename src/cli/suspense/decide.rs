@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Suspended records and their places in the suspense table.
-type Found = Vec<(usize, SuspenseRow)>;
+type NamedRecords = Vec<(usize, SuspenseRow)>;
 
 /// The name of suspended records: a call's id; or, for a record without an id, its source
 /// `FILE:LINE`, with `/N` behind it if several came from there.
@@ -33,7 +33,7 @@ struct Name<'a> {
     source: Option<(&'a str, u64)>,
     /// The source without the number at its end, and the number.
     numbered: Option<((&'a str, u64), usize)>,
-    found: [Found; 3],
+    found: [NamedRecords; 3],
 }
 
 impl<'a> Name<'a> {
@@ -68,7 +68,7 @@ impl<'a> Name<'a> {
 
     /// The named records. Versions are sorted by their text, so that a number means the same
     /// version tomorrow, unless another one comes.
-    fn records(self) -> Found {
+    fn records(self) -> NamedRecords {
         let [by_id, at_source, at_numbered] = self.found.map(|mut found| {
             found.sort_by(|(_, a), (_, b)| {
                 (&a.record, &a.source_file, a.source_line).cmp(&(
@@ -90,7 +90,7 @@ impl<'a> Name<'a> {
 }
 
 /// The suspended records that each text names.
-fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
+fn find(history: &History, names: &[&str]) -> Result<Vec<NamedRecords>, CliError> {
     let mut names = names.iter().map(|name| Name::of(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(run) = history.runs.last() {
         let mut before = 0;
@@ -108,7 +108,7 @@ fn find(history: &History, names: &[&str]) -> Result<Vec<Found>, CliError> {
 }
 
 /// The suspended records that one text names; an error if there are none.
-fn find_one(history: &History, name: &str) -> Result<Found, CliError> {
+fn find_one(history: &History, name: &str) -> Result<NamedRecords, CliError> {
     let found = find(history, &[name])?.pop().expect("as many as names");
     if found.is_empty() { Err(nothing_waits(history, name)?) } else { Ok(found) }
 }
@@ -197,7 +197,7 @@ fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
 }
 
 fn as_text(
-    found: &Found,
+    found: &NamedRecords,
     versions: &Versions,
     booked: Option<&LogRow>,
     newest: Option<i64>,

@@ -53,7 +53,7 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
         })?;
         return print_causes(&waiting_causes::lines(by_cause)?, args.format, args.cells);
     }
-    let each = |then: Each<'_>| {
+    let each = |then: EachRecord<'_>| {
         let Some(run) = history.runs.last() else { return Ok(()) };
         read::each_suspended(run, Dataset::Suspense, |rows| {
             rows.iter().filter(|row| is_wanted(row)).try_for_each(&mut *then)
@@ -102,7 +102,7 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
 }
 
 /// The action on each wanted record.
-type Each<'a> = &'a mut dyn FnMut(&SuspenseRow) -> Result<(), CliError>;
+type EachRecord<'a> = &'a mut dyn FnMut(&SuspenseRow) -> Result<(), CliError>;
 
 /// Prints the suspended records by reason.
 fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result<(), CliError> {
@@ -125,7 +125,7 @@ fn print_counts(counts: &Counts, format: TableFormat, cells: CellArgs) -> Result
             cells.finish()?;
         }
         TableFormat::Json | TableFormat::Jsonl => {
-            let object = |(reason, count): &(String, Waiting)| {
+            let object = |(reason, count): &(String, WaitingLine)| {
                 json!({
                     "reason": reason,
                     "records": count.records,
@@ -255,25 +255,25 @@ fn wanted(
 
 /// Totals of the suspended records of one reason.
 #[derive(Debug, Clone, Copy, Default)]
-struct Waiting {
+struct WaitingLine {
     records: u64,
     seconds: u64,
     oldest: Option<i64>,
 }
 
-impl Waiting {
+impl WaitingLine {
     fn days_text(&self) -> String {
         days_text(self.oldest)
     }
 }
 
 /// Totals by reason, in the order of reasons.
-type Counts = BTreeMap<Option<Reason>, (String, Waiting)>;
+type Counts = BTreeMap<Option<Reason>, (String, WaitingLine)>;
 
 fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
     let (_, count) = counts
         .entry(Reason::parse(&row.reason))
-        .or_insert_with(|| (row.reason.clone(), Waiting::default()));
+        .or_insert_with(|| (row.reason.clone(), WaitingLine::default()));
     count.records += 1;
     count.seconds += u64::from(row.seconds);
     count.oldest = count.oldest.max(age(row, newest));
@@ -283,7 +283,7 @@ fn count(counts: &mut Counts, row: &SuspenseRow, newest: Option<Micros>) {
 /// fields. Malformed records are left out, with a note.
 fn export(
     path: &Path,
-    each: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+    each: impl FnOnce(EachRecord<'_>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let failed =
         |e: std::io::Error| CliError::failed(format!("{}: cannot be written: {e}", path.display()));
@@ -346,7 +346,7 @@ fn as_line(row: &SuspenseRow) -> Option<String> {
 const MOST_LISTED: usize = 10_000;
 
 fn as_table(
-    each: impl FnOnce(Each<'_>) -> Result<(), CliError>,
+    each: impl FnOnce(EachRecord<'_>) -> Result<(), CliError>,
     newest: Option<Micros>,
 ) -> Result<String, CliError> {
     let (mut cells, mut more) = (Vec::new(), 0_u64);

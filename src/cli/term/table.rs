@@ -55,7 +55,7 @@ pub struct Table {
 }
 
 /// What is shown of each column; `None` of one that is left out.
-type Widths = Vec<Option<usize>>;
+type ColumnWidths = Vec<Option<usize>>;
 
 impl Table {
     /// A table; the columns named in `right` are aligned to the right.
@@ -190,7 +190,7 @@ impl Table {
     }
 
     /// The widths of all columns, uncut.
-    fn whole(&self) -> Widths {
+    fn whole(&self) -> ColumnWidths {
         let cells = |at: usize| {
             let rows = self.rows.iter().take(self.most).chain(&self.totals);
             rows.map(move |row| columns_of(&row[at])).max().unwrap_or(0)
@@ -199,7 +199,7 @@ impl Table {
     }
 
     /// The widths with which the table fits so many columns; all of them uncut if it cannot.
-    fn fitted(&self, columns: usize) -> Widths {
+    fn fitted(&self, columns: usize) -> ColumnWidths {
         let whole = self.whole();
         let floors: Vec<usize> = (0..whole.len()).map(|at| self.floor(at, whole[at])).collect();
         let mut kept: Vec<usize> = (0..whole.len()).collect();

@@ -86,7 +86,7 @@ fn check_rows(path: &Path, found: &DataFrame, rows: usize) -> Result<(), FileErr
 pub type LogPlace = (usize, i64, usize);
 
 /// Rows of the log by run and UTC day.
-type Places = BTreeMap<(usize, i64), Vec<usize>>;
+type LogPlaces = BTreeMap<(usize, i64), Vec<usize>>;
 
 /// More roots than these are looked up in one walk over all ids.
 const FEW_ROOTS: usize = 64;
@@ -123,7 +123,7 @@ pub fn families(
         }
         all
     };
-    let mut places = Places::new();
+    let mut places = LogPlaces::new();
     for (run, day, row) in all {
         if !known.contains_key(&(run, day, row)) {
             places.entry((run, day)).or_default().push(row);

@@ -16,7 +16,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::earlier::{booked_among, ids_in};
 use crate::ledger::index::ids::IdFile;
-use crate::ledger::manifest::Shape;
+use crate::ledger::manifest::ManifestShape;
 use crate::ledger::run::Run;
 use crate::sid::{Sid, SidText};
 use crate::text::visible;
@@ -34,14 +34,14 @@ pub struct LetterCases {
     /// Only ids whose last `bits` bits are 0 are kept.
     bits: u32,
     /// The shapes that occur.
-    pub shapes: BTreeSet<Shape>,
+    pub shapes: BTreeSet<ManifestShape>,
     /// True if there are ids in the carrier's form.
     pub has_usual: bool,
     /// True if ids in their usual spelling are kept too: an earlier run has others.
     keeps_all: bool,
 }
 
-impl Shape {
+impl ManifestShape {
     /// The shape of an id; `None` if it has neither marks nor letters.
     fn of(text: &str) -> Option<Self> {
         let has = |is: fn(&u8) -> bool| text.bytes().any(|byte| is(&byte));
@@ -91,7 +91,7 @@ impl LetterCases {
     pub fn look(&mut self, text: &str) {
         let usual = usual(text);
         let is_unusual = usual != text;
-        self.shapes.extend(Shape::of(text));
+        self.shapes.extend(ManifestShape::of(text));
         if is_unusual || self.keeps_all {
             self.keep(Sid::of(&usual).0, BTreeSet::from([text.into()]));
         }
@@ -196,7 +196,7 @@ impl LetterCases {
 
 #[cfg(test)]
 mod tests {
-    use super::Shape::{Capital, Marked, Mixed, Small};
+    use super::ManifestShape::{Capital, Marked, Mixed, Small};
     use super::*;
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
             ["CALL-1", "Ab-7", "'CA1", "=\"CA1\""].map(usual),
             ["call-1", "ab-7", "ca1", "ca1"]
         );
-        let shapes = ["AB-7", "ab-7", "aB-7", "'ab-7", "=\"7\"", "123"].map(Shape::of);
+        let shapes = ["AB-7", "ab-7", "aB-7", "'ab-7", "=\"7\"", "123"].map(ManifestShape::of);
         assert_eq!(
             shapes,
             [Some(Capital), Some(Small), Some(Mixed), Some(Marked), Some(Marked), None]

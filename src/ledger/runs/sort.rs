@@ -98,7 +98,7 @@ impl Drop for SortedPiece {
 
 /// Calls of one day whose rows are encoded together.
 #[derive(Debug, Default)]
-pub struct Group {
+pub struct CallGroup {
     /// The UTC day.
     pub day: i64,
     /// The row of the first call in the day's file of the log.
@@ -122,8 +122,8 @@ pub struct EncodedGroup {
 /// Cuts sorted pieces into groups.
 #[derive(Debug, Default)]
 pub struct Cutter {
-    open: Group,
-    full: VecDeque<Group>,
+    open: CallGroup,
+    full: VecDeque<CallGroup>,
 }
 
 impl Cutter {
@@ -153,14 +153,15 @@ impl Cutter {
     fn close(&mut self, day: i64) {
         let first_row =
             if day == self.open.day { self.open.first_row + self.open.calls } else { 0 };
-        let done = std::mem::replace(&mut self.open, Group { day, first_row, ..Group::default() });
+        let done =
+            std::mem::replace(&mut self.open, CallGroup { day, first_row, ..CallGroup::default() });
         if done.calls > 0 {
             self.full.push_back(done);
         }
     }
 
     /// The full groups; at the end of all pieces the last one too.
-    pub fn groups(&mut self, at_end: bool) -> Vec<Group> {
+    pub fn groups(&mut self, at_end: bool) -> Vec<CallGroup> {
         if at_end {
             self.close(i64::MIN);
         }
@@ -219,7 +220,7 @@ impl Books<'_> {
     ///
     /// # Errors
     /// The first call whose amount does not fit.
-    pub fn encode(&self, group: &Group) -> Result<EncodedGroup, LedgerError> {
+    pub fn encode(&self, group: &CallGroup) -> Result<EncodedGroup, LedgerError> {
         let (mut legs, mut log) = self.bench.columns.take();
         let mut sums = vec![None; self.decks.len()];
         let (mut ids, mut children) = (
@@ -241,7 +242,7 @@ impl Books<'_> {
         for (calls, texts) in blocks {
             numbers.clear();
             for (place, call) in (0..).zip(calls) {
-                let written = Written::of(call, texts);
+                let written = WrittenTexts::of(call, texts);
                 let fail = |error| LedgerError::Overflow {
                     call: texts.odd_sids.text(call.sid).to_string(),
                     error,
@@ -392,7 +393,7 @@ impl NumberBytes {
 
 /// The repeated values of a call's rows, ready to be written: of a root, seven columns show one of
 /// two numbers.
-struct Written<'a> {
+struct WrittenTexts<'a> {
     texts: &'a BookedTexts,
     sid: SidText<'a>,
     parent: SidText<'a>,
@@ -400,7 +401,7 @@ struct Written<'a> {
     numbers: [NumberBytes; 3],
 }
 
-impl<'a> Written<'a> {
+impl<'a> WrittenTexts<'a> {
     fn of(call: &Booked, texts: &'a BookedTexts) -> Self {
         let number = |party: PartyRef| party.as_number().map_or(NumberBytes::NONE, NumberBytes::of);
         let numbers = [number(call.a), number(call.b), call.c.map_or(NumberBytes::NONE, number)];
@@ -484,7 +485,7 @@ impl LegColumns {
     }
 
     /// The texts of a leg, with its place among the legs of its call; numbers are added in blocks.
-    fn push_texts(&mut self, number: u32, leg: &BookedLeg<'_>, written: &Written<'_>) {
+    fn push_texts(&mut self, number: u32, leg: &BookedLeg<'_>, written: &WrittenTexts<'_>) {
         if number == 0 {
             self.call_sid.push(written.sid);
             self.parent.push(written.parent);
@@ -616,7 +617,7 @@ impl LogColumns {
     }
 
     /// Texts and amount of a call; its other numbers are added in blocks.
-    fn push_texts(&mut self, call: &Booked, total: Total, written: &Written<'_>) {
+    fn push_texts(&mut self, call: &Booked, total: Total, written: &WrittenTexts<'_>) {
         let cell = log_cell(call.scenario);
         let parties = Parties { a: call.a, b: call.b, c: call.c };
         self.call_sid.push(written.sid);

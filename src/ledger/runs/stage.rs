@@ -53,14 +53,14 @@ impl Write for Hashed {
 }
 
 /// A file of the run, while it is written.
-struct Table {
+struct StagedFile {
     path: PathBuf,
     name: String,
     rows: u64,
     file: Hashed,
 }
 
-impl Table {
+impl StagedFile {
     fn create(staged: &Path, name: String, behind: Behind) -> Result<Self, FileError> {
         let path = staged.join(&name);
         if let Some(folder) = path.parent() {
@@ -118,7 +118,7 @@ impl DayFile {
             dataset.as_str(),
             time::date_text(day * time::DAY)
         );
-        let Table { path, name, rows, file } = Table::create(staged, name, behind)?;
+        let StagedFile { path, name, rows, file } = StagedFile::create(staged, name, behind)?;
         Ok(Self { path, name, rows, file: pages::Writer::new(file, &columns::schema(dataset)) })
     }
 
@@ -130,7 +130,7 @@ impl DayFile {
     fn finish(self) -> Result<StoredFile, LedgerError> {
         let Self { path, name, rows, file } = self;
         let file = file.finish().map_err(|e| not_written(&path, e))?;
-        Ok(Table { path, name, rows, file }.finish()?)
+        Ok(StagedFile { path, name, rows, file }.finish()?)
     }
 }
 
@@ -144,13 +144,13 @@ fn not_written(path: &Path, error: PolarsError) -> LedgerError {
 }
 
 /// The files of a day.
-struct Day {
+struct DayFiles {
     number: i64,
     legs: DayFile,
     calls: DayFile,
 }
 
-impl Day {
+impl DayFiles {
     fn begin(staged: &Path, number: i64, behind: &Behind) -> Result<Self, FileError> {
         let file = |dataset| DayFile::create(staged, number, dataset, behind.clone());
         Ok(Self { number, legs: file(Dataset::Legs)?, calls: file(Dataset::Calls)? })
@@ -204,7 +204,9 @@ fn encode_books(
     let mut cutter = Cutter::default();
     let (mut first, mut sorted) = (0, sort(0)?);
     while first < count {
-        sorted.into_iter().for_each(|piece| cutter.add(piece));
+        for piece in sorted {
+            cutter.add(piece);
+        }
         first += at_once;
         let full = cutter.groups(first >= count);
         // The next pieces are sorted while these groups are encoded: no core waits for the end of a
@@ -293,7 +295,7 @@ impl Staged {
     fn write_group(
         &mut self,
         books: &Books<'_>,
-        open: &mut Option<Day>,
+        open: &mut Option<DayFiles>,
         day: i64,
         group: EncodedGroup,
     ) -> Result<(), LedgerError> {
@@ -301,7 +303,7 @@ impl Staged {
             if let Some(done) = open.take() {
                 self.finish_day(done)?;
             }
-            *open = Some(Day::begin(&self.folder, day, &self.syncer.behind())?);
+            *open = Some(DayFiles::begin(&self.folder, day, &self.syncer.behind())?);
         }
         let open = open.as_mut().expect("a day was begun");
         self.add_sums(books, &group.sums)?;
@@ -310,7 +312,7 @@ impl Staged {
         open.calls.write(group.log)
     }
 
-    fn finish_day(&mut self, day: Day) -> Result<(), LedgerError> {
+    fn finish_day(&mut self, day: DayFiles) -> Result<(), LedgerError> {
         assert!(day.calls.rows > 0, "a day that was begun has calls");
         assert!(day.legs.rows <= 2 * day.calls.rows, "a call has two legs at most");
         for table in [day.legs, day.calls] {
@@ -331,11 +333,15 @@ impl Staged {
 
     /// Writes ids and children piece by piece; writes none of these files if there are no ids.
     fn write_ids(&mut self, pieces: Receiver<SortedIds>) -> Result<(), LedgerError> {
-        let mut files: Vec<Table> = Vec::new();
+        let mut files: Vec<StagedFile> = Vec::new();
         for sorted in pieces {
             if files.is_empty() && sorted.iter().any(|(_, rows)| *rows > 0) {
                 for name in [ids::IDS, ids::REST, ids::CHILDREN] {
-                    files.push(Table::create(&self.folder, name.to_owned(), self.syncer.behind())?);
+                    files.push(StagedFile::create(
+                        &self.folder,
+                        name.to_owned(),
+                        self.syncer.behind(),
+                    )?);
                 }
             }
             for ((bytes, rows), width) in sorted.iter().zip(ids::WIDTHS) {
@@ -387,8 +393,11 @@ impl Staged {
         if frame.height() == 0 {
             return Ok(());
         }
-        let mut table =
-            Table::create(&self.folder, format!("{folder}/part-0.parquet"), self.syncer.behind())?;
+        let mut table = StagedFile::create(
+            &self.folder,
+            format!("{folder}/part-0.parquet"),
+            self.syncer.behind(),
+        )?;
         let path = table.path.clone();
         {
             let mut writer = table.writer(frame.schema())?;
@@ -414,7 +423,7 @@ impl Staged {
         ) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let name = format!("{}/part-0.parquet", dataset.as_str());
-        let mut table = Table::create(&self.folder, name, self.syncer.behind())?;
+        let mut table = StagedFile::create(&self.folder, name, self.syncer.behind())?;
         let path = table.path.clone();
         let mut rows = 0;
         {

@@ -9,7 +9,7 @@ use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
 use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
-use crate::ledger::undone::{Record, Undone, record_name};
+use crate::ledger::undone::{Undone, UndoneRun, record_name};
 use crate::time::Micros;
 use std::collections::HashSet;
 use std::path::Path;
@@ -83,7 +83,7 @@ pub fn undo(
 ) -> Result<(), LedgerError> {
     let run = &history.runs[at];
     let before = history.undone.last();
-    let record = Record {
+    let record = UndoneRun {
         number: before.map_or(1, |before| before.number + 1),
         run_id: run.manifest.run_id.clone(),
         manifest: run.manifest.own_hash.clone(),

@@ -21,7 +21,7 @@ pub(crate) type Read<T> = Result<T, LedgerError>;
 
 /// The kinds of column that a type of field reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ReadAs {
     /// A text.
     Text,
     /// Any number: an integer, an instant in microseconds, or a decimal in its units.
@@ -33,7 +33,7 @@ pub enum Wanted {
 /// A type that a field of a stored row may have.
 pub trait Cell<'a>: Sized {
     /// The kinds of column that it reads.
-    const WANTED: Wanted;
+    const WANTED: ReadAs;
     /// The column that it is read from.
     type Column;
 
@@ -52,7 +52,7 @@ pub trait Cell<'a>: Sized {
 
 /// A text; "" for null.
 impl<'a> Cell<'a> for &'a str {
-    const WANTED: Wanted = Wanted::Text;
+    const WANTED: ReadAs = ReadAs::Text;
     type Column = &'a StringChunked;
 
     fn column(rows: &Rows<'a>, name: &'static str) -> Result<Self::Column, LedgerError> {
@@ -69,7 +69,7 @@ impl<'a> Cell<'a> for &'a str {
 macro_rules! number {
     ($type:ty, $wanted:expr, |$column:ident, $row:ident| $read:expr) => {
         impl<'a> Cell<'a> for $type {
-            const WANTED: Wanted = $wanted;
+            const WANTED: ReadAs = $wanted;
             type Column = Longs<'a, 1>;
 
             fn column(rows: &Rows<'a>, name: &'static str) -> Result<Self::Column, LedgerError> {
@@ -84,17 +84,17 @@ macro_rules! number {
     };
 }
 
-number!(i64, Wanted::Number, |column, row| column.at(0, row));
-number!(u32, Wanted::Number, |column, row| column.fit(0, row));
-number!(u64, Wanted::Number, |column, row| column.fit(0, row));
-number!(Option<i64>, Wanted::Number, |column, row| Ok(column.optional(0)[row]));
-number!(Price, Wanted::Decimal(PRICE_DECIMALS), |column, row| {
+number!(i64, ReadAs::Number, |column, row| column.at(0, row));
+number!(u32, ReadAs::Number, |column, row| column.fit(0, row));
+number!(u64, ReadAs::Number, |column, row| column.fit(0, row));
+number!(Option<i64>, ReadAs::Number, |column, row| Ok(column.optional(0)[row]));
+number!(Price, ReadAs::Decimal(PRICE_DECIMALS), |column, row| {
     column.at(0, row).map(Price::from_units)
 });
-number!(Amount, Wanted::Decimal(AMOUNT_DECIMALS), |column, row| {
+number!(Amount, ReadAs::Decimal(AMOUNT_DECIMALS), |column, row| {
     column.at(0, row).map(Amount::from_units)
 });
-number!(Total, Wanted::Decimal(AMOUNT_DECIMALS), |column, row| {
+number!(Total, ReadAs::Decimal(AMOUNT_DECIMALS), |column, row| {
     column.at(0, row).map(|units| Total::from_units(units.into()))
 });
 
@@ -102,13 +102,13 @@ number!(Total, Wanted::Decimal(AMOUNT_DECIMALS), |column, row| {
 ///
 /// # Panics
 /// If it has not.
-pub const fn check(table: &[Column], name: &str, wanted: Wanted) {
+pub const fn check(table: &[Column], name: &str, wanted: ReadAs) {
     let (_, found) = column(table, name);
     let fits = match (wanted, found) {
-        (Wanted::Text, found) => matches!(found, ColumnType::Text),
-        (Wanted::Number, found) => !matches!(found, ColumnType::Text | ColumnType::Flag),
-        (Wanted::Decimal(wanted), ColumnType::Decimal(scale)) => wanted == scale,
-        (Wanted::Decimal(_), _) => false,
+        (ReadAs::Text, found) => matches!(found, ColumnType::Text),
+        (ReadAs::Number, found) => !matches!(found, ColumnType::Text | ColumnType::Flag),
+        (ReadAs::Decimal(wanted), ColumnType::Decimal(scale)) => wanted == scale,
+        (ReadAs::Decimal(_), _) => false,
     };
     assert!(fits, "a field's type that reads the column");
 }
@@ -142,6 +142,9 @@ macro_rules! stored_row {
             };
 
             /// Reads some rows, which have at least these columns, row by row.
+            ///
+            /// # Errors
+            /// If a column has a number that does not fit 64 bits.
             $vis fn reader(
                 rows: &$crate::ledger::tables::stored::Rows<$life>,
             ) -> Result<

@@ -22,18 +22,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The key of a line, common to its legs: the earlier month, scenario, service, destination, price
 /// and fee.
-type Key = (Option<String>, String, String, String, i64, i64);
+type DocumentKey = (Option<String>, String, String, String, i64, i64);
 
 /// Sums of legs.
 #[derive(Default)]
-struct Sums {
-    lines: BTreeMap<Key, Sum>,
+struct DocumentSums {
+    lines: BTreeMap<DocumentKey, DocumentSum>,
     days: BTreeMap<i64, i128>,
     runs: BTreeSet<String>,
 }
 
 #[derive(Default, PartialEq, Eq)]
-struct Sum {
+struct DocumentSum {
     legs: u64,
     seconds: u64,
     amount: i128,
@@ -58,7 +58,7 @@ pub(crate) fn prove(history: &History, with_legs: bool) -> Result<u64, LedgerErr
                 match &entry.corrects {
                     Some(number) => mirrors(history, batch, number, &document),
                     None if with_legs => {
-                        let nothing = Sums::default();
+                        let nothing = DocumentSums::default();
                         bills(
                             batch,
                             entry,
@@ -188,9 +188,9 @@ fn mirrors(
 }
 
 /// The legs of all invoices, added up by their numbers.
-fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
+fn billed(history: &History) -> Result<HashMap<String, DocumentSums>, LedgerError> {
     let claims = BilledBy::of(&history.issued);
-    let mut sums: HashMap<String, Sums> = HashMap::new();
+    let mut sums: HashMap<String, DocumentSums> = HashMap::new();
     if history.issued.is_empty() {
         return Ok(sums);
     }
@@ -222,7 +222,7 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
                         leg.fee.units(),
                     );
                     if !sums.contains_key(&taker.entry.number) {
-                        sums.insert(taker.entry.number.clone(), Sums::default());
+                        sums.insert(taker.entry.number.clone(), DocumentSums::default());
                     }
                     let of = sums.get_mut(&taker.entry.number).expect("it was put there");
                     let line = of.lines.entry(key).or_default();
@@ -244,20 +244,25 @@ fn billed(history: &History) -> Result<HashMap<String, Sums>, LedgerError> {
 
 /// Checks that the lines of an invoice are the sums of its legs, and that its runs are those of the
 /// legs.
-fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Result<(), String> {
+fn bills(
+    batch: &Batch,
+    entry: &Entry,
+    document: &Document,
+    sums: &DocumentSums,
+) -> Result<(), String> {
     let scaled = |value: Exact, decimals: u32| {
         let mut value: Decimal = value.0;
         value.rescale(decimals);
         value.mantissa()
     };
-    let mut stated: BTreeMap<Key, Sum> = BTreeMap::new();
+    let mut stated: BTreeMap<DocumentKey, DocumentSum> = BTreeMap::new();
     for line in &document.usage {
         let UsageLine { late, scenario, service, description, .. } = line;
         let [price, fee] = [line.price_per_minute, line.connection_fee]
             .map(|v| i64::try_from(scaled(v, PRICE_DECIMALS)).unwrap_or(-1));
         let key =
             (late.clone(), scenario.clone(), service.clone(), description.clone(), price, fee);
-        let sum = Sum {
+        let sum = DocumentSum {
             legs: line.legs,
             seconds: line.billed_seconds,
             amount: scaled(line.amount, AMOUNT_DECIMALS),
@@ -272,12 +277,12 @@ fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Resu
             return Err(format!("has two lines for {description} at {}", line.price_per_minute));
         }
     }
-    let shown = |sum: Option<&Sum>| {
+    let shown = |sum: Option<&DocumentSum>| {
         sum.map_or("none".to_owned(), |s| {
             format!("{} legs, {} s, {}e-8", s.legs, s.seconds, s.amount)
         })
     };
-    let keys: BTreeSet<&Key> = stated.keys().chain(sums.lines.keys()).collect();
+    let keys: BTreeSet<&DocumentKey> = stated.keys().chain(sums.lines.keys()).collect();
     if let Some(key) = keys.into_iter().find(|key| stated.get(*key) != sums.lines.get(*key)) {
         let (found, expected) = (shown(stated.get(key)), shown(sums.lines.get(key)));
         return Err(format!(
@@ -304,7 +309,10 @@ fn bills(batch: &Batch, entry: &Entry, document: &Document, sums: &Sums) -> Resu
 }
 
 /// Checks that a batch's counts of its runs' legs are what its invoices bill.
-fn runs_are_counted(batch: &Batch, sums: &HashMap<String, Sums>) -> Result<(), LedgerError> {
+fn runs_are_counted(
+    batch: &Batch,
+    sums: &HashMap<String, DocumentSums>,
+) -> Result<(), LedgerError> {
     if batch.manifest.kind == BatchKind::Credit {
         return Ok(());
     }

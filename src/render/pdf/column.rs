@@ -3,11 +3,11 @@
 use crate::document::Exact;
 
 /// A column of decimals, padded to the most decimals among them.
-pub struct Column(pub usize);
+pub struct PageColumn(pub usize);
 
 /// The column of these values.
-pub fn column(values: impl Iterator<Item = Exact>) -> Column {
-    Column(values.map(|value| value.0.scale() as usize).max().unwrap_or_default())
+pub fn column(values: impl Iterator<Item = Exact>) -> PageColumn {
+    PageColumn(values.map(|value| value.0.scale() as usize).max().unwrap_or_default())
 }
 
 /// The number of digits after the decimal point.
@@ -15,7 +15,7 @@ pub fn decimals(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
 }
 
-impl Column {
+impl PageColumn {
     /// A value's own text, padded.
     pub fn text(&self, value: Exact) -> String {
         self.padded(value.to_string())

@@ -11,7 +11,7 @@
 
 use super::world::Shelf;
 use crate::document::ItemisedLeg;
-use crate::render::pdf::column::{Column, column};
+use crate::render::pdf::column::{PageColumn, column};
 use crate::text::visible;
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ pub fn itemised(legs: &[ItemisedLeg], shelf: &Shelf) -> Itemised {
 
 /// The displayable texts of a leg: without a space at which a line could break, and without a
 /// character that the font lacks.
-fn fields(leg: &ItemisedLeg, amounts: &Column, shelf: &Shelf) -> [Vec<char>; 9] {
+fn fields(leg: &ItemisedLeg, amounts: &PageColumn, shelf: &Shelf) -> [Vec<char>; 9] {
     let amount = amounts.text(leg.amount);
     let [duration, billed] =
         [leg.duration_seconds, leg.billed_seconds].map(|seconds| seconds.to_string());

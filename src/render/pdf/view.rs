@@ -11,7 +11,7 @@
 //!
 //! A word longer than a line would run off the page, so break opportunities are inserted into it.
 
-use super::column::{Column, column, decimals};
+use super::column::{PageColumn, column, decimals};
 use super::legs;
 use super::world::Shelf;
 use crate::document::{Document, Exact, ItemisedLeg, Party, TaxCategory, UsageLine};
@@ -47,12 +47,12 @@ struct View<'a> {
     title: &'static str,
     paper: &'static str,
     document: &'a Document,
-    usage: Vec<Group<'a>>,
+    usage: Vec<LineGroup<'a>>,
     widths: Widths,
     fees: bool,
-    items: Vec<Item<'a>>,
+    items: Vec<ItemView<'a>>,
     taxes: Vec<TaxRow<'a>>,
-    totals: Totals,
+    totals: TotalsView,
     days: Option<Days<'a>>,
     scenarios: Vec<Share<'a>>,
 }
@@ -68,10 +68,10 @@ struct File<'a> {
 }
 
 #[derive(Serialize)]
-struct Group<'a> {
+struct LineGroup<'a> {
     late: Option<&'a str>,
     heading: &'a str,
-    lines: Vec<Line<'a>>,
+    lines: Vec<LineView<'a>>,
 }
 
 /// The length of the longest text of each column, in characters.
@@ -85,7 +85,7 @@ struct Widths {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LineView<'a> {
     description: &'a str,
     service: Option<&'a str>,
     calls: String,
@@ -96,7 +96,7 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct Item<'a> {
+struct ItemView<'a> {
     description: &'a str,
     tax: Option<String>,
     quantity: String,
@@ -115,7 +115,7 @@ struct TaxRow<'a> {
 }
 
 #[derive(Serialize)]
-struct Totals {
+struct TotalsView {
     usage: String,
     items: String,
     sum: String,
@@ -205,8 +205,8 @@ fn name<'a>(party: &'a Party, id: &'a str) -> &'a str {
 }
 
 /// Lines under the heading of their scenario, late ones under a heading of their own.
-fn usage(document: &Document) -> Vec<Group<'_>> {
-    let minutes = Column(
+fn usage(document: &Document) -> Vec<LineGroup<'_>> {
+    let minutes = PageColumn(
         document.usage.iter().map(|line| decimals(&line.billed_minutes)).max().unwrap_or_default(),
     );
     let price = column(document.usage.iter().map(|line| line.price_per_minute));
@@ -215,7 +215,7 @@ fn usage(document: &Document) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     for lines in document.usage.chunk_by(|a, b| a.late == b.late && a.scenario == b.scenario) {
         let mixed = lines.iter().any(|line| line.service != lines[0].service);
-        groups.push(Group {
+        groups.push(LineGroup {
             late: lines[0].late.as_deref(),
             heading: &lines[0].scenario_words,
             lines: lines
@@ -227,9 +227,9 @@ fn usage(document: &Document) -> Vec<Group<'_>> {
     groups
 }
 
-fn widths(usage: &[Group<'_>]) -> Widths {
+fn widths(usage: &[LineGroup<'_>]) -> Widths {
     let lines = || usage.iter().flat_map(|group| &group.lines);
-    let most = |text: &dyn Fn(&Line<'_>) -> usize| lines().map(text).max().unwrap_or_default();
+    let most = |text: &dyn Fn(&LineView<'_>) -> usize| lines().map(text).max().unwrap_or_default();
     Widths {
         calls: most(&|line| line.calls.len()),
         minutes: most(&|line| line.minutes.chars().count()),
@@ -243,9 +243,9 @@ fn widths(usage: &[Group<'_>]) -> Widths {
 fn shown_line<'a>(
     line: &'a UsageLine,
     mixed: bool,
-    [minutes, price, fee, amount]: [&Column; 4],
-) -> Line<'a> {
-    Line {
+    [minutes, price, fee, amount]: [&PageColumn; 4],
+) -> LineView<'a> {
+    LineView {
         description: &line.description,
         service: mixed.then_some(&line.service),
         calls: line.calls.to_string(),
@@ -256,14 +256,14 @@ fn shown_line<'a>(
     }
 }
 
-fn items(document: &Document) -> Vec<Item<'_>> {
+fn items(document: &Document) -> Vec<ItemView<'_>> {
     let quantity = column(document.items.iter().map(|item| item.quantity));
     let price = column(document.items.iter().map(|item| item.unit_price));
     let amount = column(document.items.iter().map(|item| item.amount));
     let several = document.taxes.len() > 1;
     let mut items = Vec::new();
     for item in &document.items {
-        items.push(Item {
+        items.push(ItemView {
             description: &item.description,
             tax: several.then(|| tax_label(item.tax_category, item.tax_rate)),
             quantity: quantity.text(item.quantity),
@@ -302,10 +302,10 @@ fn tax_label(category: TaxCategory, rate: Exact) -> String {
     }
 }
 
-fn totals(document: &Document) -> Totals {
+fn totals(document: &Document) -> TotalsView {
     let t = &document.totals;
     let all = column([t.usage, t.items, t.sum, t.rounding, t.net, t.tax, t.total].into_iter());
-    Totals {
+    TotalsView {
         usage: all.text(t.usage),
         items: all.text(t.items),
         sum: all.text(t.sum),

@@ -8,17 +8,17 @@ use std::ops::Range;
 use trunkrate_kernel::fit::must_fit;
 
 /// The place of a field in its row's text.
-pub(crate) type Place = (u32, u32);
+pub(crate) type FieldPlace = (u32, u32);
 
 /// One row: its place, and its fields.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct FieldRow<'a> {
     /// The place in the whole text; with or without the line end.
     pub place: Range<usize>,
     /// The text that holds the fields.
     pub text: RowText<'a>,
     /// The fields, in order.
-    pub fields: &'a [Place],
+    pub fields: &'a [FieldPlace],
 }
 
 /// The text that holds the fields of a row.
@@ -31,15 +31,15 @@ pub(crate) enum RowText<'a> {
 }
 
 /// Reads row by row; blank lines are skipped.
-pub(crate) struct Rows<'a> {
+pub(crate) struct RowSplitter<'a> {
     marks: Marks<'a>,
     /// The start of the next row, or of line ends before it.
     at: u32,
-    fields: Vec<Place>,
+    fields: Vec<FieldPlace>,
     odd: Option<Box<OddReader>>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowSplitter<'a> {
     /// The rows of a text below 4 GiB. A byte-order mark at its start is no content, but is within
     /// the first row's place.
     pub(crate) fn new(bytes: &'a [u8], delimiter: u8) -> Self {
@@ -48,7 +48,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The next row.
-    pub(crate) fn next(&mut self) -> Option<Row<'_>> {
+    pub(crate) fn next(&mut self) -> Option<FieldRow<'_>> {
         let bytes = self.marks.bytes;
         let first = self.at == 3 && bytes.starts_with(super::BYTE_ORDER_MARK);
         while matches!(bytes.get(self.at as usize), Some(b'\n' | b'\r')) {
@@ -64,7 +64,7 @@ impl<'a> Rows<'a> {
         if let Some(end) = plain_row(&mut self.marks, self.at, &mut self.fields) {
             // The mark of the line end is passed, so the line end is too.
             self.at = self.marks.length.min(end + 1);
-            return Some(Row {
+            return Some(FieldRow {
                 place: place..end as usize,
                 text: RowText::Whole,
                 fields: &self.fields,
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
         let (length, text) = odd.read(&bytes[start..], &mut self.fields);
         self.at += length;
         self.marks.seek(self.at);
-        Some(Row {
+        Some(FieldRow {
             place: place..self.at as usize,
             text: RowText::Unquoted(text),
             fields: &self.fields,
@@ -86,7 +86,7 @@ impl<'a> Rows<'a> {
 /// Splits the row that starts at `from`, up to its line end; `None` if a quoted field is not simply
 /// the text between its quotes.
 #[inline]
-fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<Place>) -> Option<u32> {
+fn plain_row(coming: &mut Marks<'_>, mut from: u32, fields: &mut Vec<FieldPlace>) -> Option<u32> {
     // A copy stays in registers.
     let mut marks = *coming;
     loop {
@@ -232,7 +232,7 @@ impl OddReader {
 
     /// Reads the row that starts a text; returns its length with its line end, and the text of its
     /// fields.
-    fn read(&mut self, bytes: &[u8], fields: &mut Vec<Place>) -> (u32, &[u8]) {
+    fn read(&mut self, bytes: &[u8], fields: &mut Vec<FieldPlace>) -> (u32, &[u8]) {
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
             let (result, more_read, more_written, more_ends) = self.core.read_record(

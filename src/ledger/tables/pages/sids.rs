@@ -16,7 +16,7 @@ const LEAST: usize = 64;
 /// A column of call ids that hardly repeat, as it grows.
 #[derive(Debug, Clone, Default)]
 pub struct SidColumn {
-    rows: Vec<Row>,
+    rows: Vec<SidRow>,
     /// The ids of the new rows.
     ids: Vec<u128>,
     /// All rows, in place of `ids`, once an id has come in another form than the carrier's.
@@ -25,7 +25,7 @@ pub struct SidColumn {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Row {
+enum SidRow {
     Null,
     New,
     /// Equal to the row before.
@@ -37,9 +37,9 @@ impl SidColumn {
     #[inline]
     pub fn push(&mut self, sid: SidText<'_>) {
         match sid {
-            SidText::Carrier(Sid::EMPTY) if !self.has_odd => self.rows.push(Row::Null),
+            SidText::Carrier(Sid::EMPTY) if !self.has_odd => self.rows.push(SidRow::Null),
             SidText::Carrier(Sid(id)) if !self.has_odd => {
-                self.rows.push(Row::New);
+                self.rows.push(SidRow::New);
                 self.ids.push(id);
             }
             _ => self.push_text(sid),
@@ -65,8 +65,8 @@ impl SidColumn {
         if self.has_odd {
             return self.texts.push_again();
         }
-        let null = matches!(self.rows.last(), None | Some(Row::Null));
-        self.rows.push(if null { Row::Null } else { Row::Again });
+        let null = matches!(self.rows.last(), None | Some(SidRow::Null));
+        self.rows.push(if null { SidRow::Null } else { SidRow::Again });
     }
 
     /// Removes the rows, and keeps the memory.
@@ -82,9 +82,9 @@ impl SidColumn {
         let mut ids = self.ids.iter();
         for row in &self.rows {
             match row {
-                Row::Null => texts.push(&[]),
-                Row::New => texts.push(&spelled(*ids.next().expect("an id for each new row"))),
-                Row::Again => texts.push_again(),
+                SidRow::Null => texts.push(&[]),
+                SidRow::New => texts.push(&spelled(*ids.next().expect("an id for each new row"))),
+                SidRow::Again => texts.push_again(),
             }
         }
     }
@@ -131,15 +131,15 @@ pub fn sids(column: &SidColumn) -> Encoded {
         return texts(&spelled);
     }
     let rows = &column.rows;
-    let present = if rows.contains(&Row::Null) {
-        Present::of(rows, |row| *row != Row::Null)
+    let present = if rows.contains(&SidRow::Null) {
+        Present::of(rows, |row| *row != SidRow::Null)
     } else {
         Present::all(rows.len())
     };
     let (mut shared, mut new): (Vec<u32>, Vec<u32>) = rows
         .iter()
-        .filter(|row| **row != Row::Null)
-        .map(|row| if *row == Row::Again { (LENGTH, 0) } else { (PREFIX, LENGTH - PREFIX) })
+        .filter(|row| **row != SidRow::Null)
+        .map(|row| if *row == SidRow::Again { (LENGTH, 0) } else { (PREFIX, LENGTH - PREFIX) })
         .unzip();
     assert_eq!(shared.len(), present.count, "an id, or the one before, for each row that has one");
     assert_eq!(
