@@ -225,9 +225,9 @@ pub fn account_of(
 /// If the text is the beginning of several ids.
 pub fn sid_of(history: &History, text: &str) -> Result<Option<String>, CliError> {
     match prefix::find(history, text)? {
-        prefix::Named::One(sid) => Ok(Some(sid)),
-        prefix::Named::None => Ok(None),
-        prefix::Named::Several(sids, more) => {
+        prefix::NamedCall::One(sid) => Ok(Some(sid)),
+        prefix::NamedCall::None => Ok(None),
+        prefix::NamedCall::Several(sids, more) => {
             let count =
                 if more { "many calls".to_owned() } else { format!("{} calls", sids.len()) };
             let dots = if more { ", …" } else { "" };

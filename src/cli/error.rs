@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Kinds of failure; each has one exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// A failure. Nothing was booked, except where the output says so.
     Failed,
     /// A wrong command line.
@@ -26,25 +26,25 @@ pub enum Kind {
 /// A failure as the user sees it.
 #[derive(Debug)]
 pub struct CliError {
-    kind: Kind,
+    kind: FailureKind,
     message: String,
     hints: Vec<String>,
 }
 
 impl CliError {
     /// A failure of the given kind.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hints: Vec::new() }
     }
 
     /// A plain failure.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::new(Kind::Failed, message)
+        Self::new(FailureKind::Failed, message)
     }
 
     /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(FailureKind::Usage, message)
     }
 
     /// Adds a hint.
@@ -55,7 +55,7 @@ impl CliError {
 
     /// What `status` ends with when something is wrong.
     pub fn wrong() -> Self {
-        Self::new(Kind::Wrong, "")
+        Self::new(FailureKind::Wrong, "")
     }
 
     /// The message: the problem.
@@ -71,17 +71,17 @@ impl CliError {
     /// Its exit code.
     pub fn code(&self) -> u8 {
         match self.kind {
-            Kind::BrokenPipe => 0,
-            Kind::Failed | Kind::Wrong => 1,
-            Kind::Usage => 2,
-            Kind::TooManySuspended => 3,
-            Kind::InUse => 4,
+            FailureKind::BrokenPipe => 0,
+            FailureKind::Failed | FailureKind::Wrong => 1,
+            FailureKind::Usage => 2,
+            FailureKind::TooManySuspended => 3,
+            FailureKind::InUse => 4,
         }
     }
 
     /// Prints the failure and gives its exit code.
     pub fn report(self) -> ExitCode {
-        if !matches!(self.kind, Kind::BrokenPipe | Kind::Wrong) {
+        if !matches!(self.kind, FailureKind::BrokenPipe | FailureKind::Wrong) {
             super::term::report("error", &self.message);
             for hint in &self.hints {
                 super::term::report("hint", hint);
@@ -105,7 +105,7 @@ impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::File(error) => error.into(),
-            LedgerError::InUse { .. } => Self::new(Kind::InUse, error.to_string())
+            LedgerError::InUse { .. } => Self::new(FailureKind::InUse, error.to_string())
                 .hint("wait until it has ended; nothing was booked by this one"),
             LedgerError::Catalog { .. } => Self::failed(error.to_string()).hint(
                 "the catalog is only an index: move it away, and the next run makes it again",
@@ -170,7 +170,7 @@ impl From<FormatError> for CliError {
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self::new(Kind::BrokenPipe, "");
+            return Self::new(FailureKind::BrokenPipe, "");
         }
         Self::failed(format!("the output cannot be written: {error}"))
     }

@@ -1,7 +1,7 @@
 //! `run`: rates and books a night; and `suspense retry`, a run without call files.
 
 use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
-use super::error::{CliError, Kind};
+use super::error::{CliError, FailureKind};
 use super::project::{Key, Project};
 use super::term::{self, grouped};
 use super::{journal, set_aside};
@@ -409,7 +409,7 @@ fn refuse_too_many(
                 format!(" ({backlog} of them waited before)")
             };
             Err(CliError::new(
-                Kind::TooManySuspended,
+                FailureKind::TooManySuspended,
                 format!(
                     "{suspended} records would be suspended, --max-suspended is {most}: \
                      {list}{before}; nothing was booked"

@@ -12,7 +12,7 @@ use super::clock;
 use super::error::CliError;
 use super::output::refuse_ledgers;
 use super::term;
-use crate::disk::aside::Place;
+use crate::disk::aside::AsidePlace;
 use crate::disk::durable::make_folder_synced;
 use crate::ingest::source::{CallPath, FoundFiles};
 use crate::inputs::file::FileError;
@@ -97,7 +97,7 @@ pub fn after_booking(
     name_old(&list);
     let mut places = Vec::new();
     for (file, error) in bad {
-        let place = dir.map(|dir| Place::keep(dir, &name_of(&file.path), &why(file, error)));
+        let place = dir.map(|dir| AsidePlace::keep(dir, &name_of(&file.path), &why(file, error)));
         let place = match place {
             None => None,
             Some(Ok(place)) => Some(place),
@@ -117,7 +117,7 @@ pub fn after_booking(
     if (list != before || !bad.is_empty())
         && let Err(error) = keep(ledger, lock, &list)
     {
-        places.iter().flatten().for_each(Place::give_up);
+        places.iter().flatten().for_each(AsidePlace::give_up);
         let left = if bad.is_empty() { "" } else { "; the refused files stay where they are" };
         term::report("note", &format!("{error}{left}"));
         return list;
@@ -130,7 +130,7 @@ pub fn after_booking(
 fn move_all(
     (ledger, lock): (&Ledger, &Lock),
     bad: &[Bad],
-    places: &[Option<Place>],
+    places: &[Option<AsidePlace>],
     list: &mut [Refused],
 ) {
     let start = list.len() - bad.len();

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// A place in a folder that is kept for a file by a text beside it, which says why it is there.
 #[derive(Debug)]
-pub struct Place {
+pub struct AsidePlace {
     /// Where the file is to lie.
     pub file: PathBuf,
     /// The text: its name with `.why`.
     why: PathBuf,
 }
 
-impl Place {
+impl AsidePlace {
     /// Keeps a place of the file's own name, or of that name with a number, and writes the text.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ mod tests {
         for text in ["one", "two", "three"] {
             let file = from.path().join("calls.csv.gz");
             std::fs::write(&file, text).unwrap();
-            let place = Place::keep(to.path(), "calls.csv.gz", "torn\n").unwrap();
+            let place = AsidePlace::keep(to.path(), "calls.csv.gz", "torn\n").unwrap();
             place.take(&file).unwrap();
             assert!(!file.exists());
             assert_eq!(std::fs::read_to_string(&place.file).unwrap(), text);
@@ -146,7 +146,7 @@ mod tests {
         copy(&from, &to).unwrap();
         assert!(!from.exists() && std::fs::read(&to).unwrap() == b"calls");
         std::fs::write(&from, "others").unwrap();
-        let place = Place { file: to.clone(), why: folder.path().join("why") };
+        let place = AsidePlace { file: to.clone(), why: folder.path().join("why") };
         assert!(place.take(&from).is_err());
         assert!(from.exists() && std::fs::read(&to).unwrap() == b"calls");
     }
@@ -157,7 +157,7 @@ mod tests {
         let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
         std::fs::write(&file, "calls").unwrap();
         std::os::unix::fs::symlink("file", &link).unwrap();
-        let place = Place::keep(folder.path(), "aside", "").unwrap();
+        let place = AsidePlace::keep(folder.path(), "aside", "").unwrap();
         assert!(place.take(&link).is_err() && link.is_symlink());
     }
 }

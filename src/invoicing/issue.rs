@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! drafts     ──stage──────────▶ documents with numbers ─┐
-//! an invoice ──Credit::stage──▶ a credit note          ─┴─Writer::finish─▶ a batch ─publish─▶ issued
+//! an invoice ──Credit::stage──▶ a credit note          ─┴─BatchWriter::finish─▶ a batch ─publish─▶ issued
 //! ```
 //!
 //! **Invariant:** a number is the next of its seller's series in the year of its date. One rename
@@ -16,7 +16,7 @@ use crate::invoicing::given::Given;
 use crate::ledger::batch::{self, Batch, BatchKind, BatchManifest, Entry};
 use crate::ledger::invoices::billed_by::BilledBy;
 use crate::ledger::invoices::legs::BilledRuns;
-use crate::ledger::invoices::publish::{Writer, next_counter};
+use crate::ledger::invoices::publish::{BatchWriter, next_counter};
 use crate::ledger::runs::stage::archive;
 use crate::ledger::{History, Ledger, Lock, RESTORE};
 use crate::time;
@@ -33,12 +33,12 @@ pub fn stage(
     given: &Given,
     wanted: &Wanted<'_>,
     drafts: impl Iterator<Item = Result<Draft, IssueError>>,
-) -> Result<Option<(Writer, BatchManifest)>, IssueError> {
+) -> Result<Option<(BatchWriter, BatchManifest)>, IssueError> {
     let seller = &given.terms.seller.id;
     let first = next_counter(history, seller, wanted.date).map_err(IssueError::Series)?;
     let claims = BilledBy::of(&history.issued);
     let mut runs = BilledRuns::default();
-    let mut writer = Writer::begin(lock)?;
+    let mut writer = BatchWriter::begin(lock)?;
     for (counter, draft) in (first..).zip(drafts) {
         let draft = draft?;
         drafts::refuse_before_credit(history, &claims, &draft, wanted.date)?;
@@ -154,8 +154,8 @@ impl<'a> Credit<'a> {
         Ok(())
     }
 
-    /// Stages the credit note; [`Writer::finish`] and
-    /// [`crate::ledger::invoices::publish::Staged::publish`] issue it. The note belongs to its
+    /// Stages the credit note; [`BatchWriter::finish`] and
+    /// [`crate::ledger::invoices::publish::StagedBatch::publish`] issue it. The note belongs to its
     /// invoice's series, even if the configuration has changed since.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl<'a> Credit<'a> {
         lock: &Lock,
         history: &History,
         (date, reason, rebill): (&str, &str, bool),
-    ) -> Result<(Writer, BatchManifest, Document), IssueError> {
+    ) -> Result<(BatchWriter, BatchManifest, Document), IssueError> {
         let m = &self.batch.manifest;
         let counter = next_counter(history, &m.seller, date).map_err(IssueError::Series)?;
         let number = number(prefix_of(self.batch, self.entry)?, date, counter);
@@ -180,7 +180,7 @@ impl<'a> Credit<'a> {
         )?;
         let invoice = invoice.expect("an entry has its document");
         let note = build::credit_note(&invoice, number, date.to_owned(), reason.to_owned());
-        let mut writer = Writer::begin(lock)?;
+        let mut writer = BatchWriter::begin(lock)?;
         let entry = Entry {
             counter,
             corrects: Some(self.entry.number.clone()),

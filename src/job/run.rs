@@ -82,14 +82,14 @@ impl LoadedNight {
         waiting: impl Fn() -> Result<Waits, LedgerError>,
         (memory, folder): (Memory, &Path),
         progress: &Arc<AtomicU64>,
-    ) -> Result<(Option<Self>, Vec<Refused>), LedgerError> {
+    ) -> Result<(Option<Self>, Vec<RefusedFile>), LedgerError> {
         let (mut good, mut refused) = (files.to_vec(), Vec::new());
         while !good.is_empty() {
             progress.store(0, Ordering::Relaxed);
             let read = read_files(&inputs.policy, &good, waiting()?, (memory, folder), progress);
             let error = match read {
                 Ok((reading, dealt, room)) => {
-                    refused.sort_by(|(a, _): &Refused, (b, _)| a.name.cmp(&b.name));
+                    refused.sort_by(|(a, _): &RefusedFile, (b, _)| a.name.cmp(&b.name));
                     return Ok((Some(Self { inputs, reading, dealt, room, memory }), refused));
                 }
                 Err(error) => error,
@@ -250,7 +250,7 @@ impl LoadedNight {
 }
 
 /// A call file that was refused, and why.
-pub type Refused = (CallPath, FileError);
+pub type RefusedFile = (CallPath, FileError);
 
 /// Reads call files after the retried records, and deals the records out.
 fn read_files(

@@ -10,7 +10,7 @@
 //! **Invariants.** The journal is outside of all that is hashed: no run, no batch and no proof
 //! depends on it, and it may be lost. A line is appended by one write, so that two processes never
 //! mix theirs. A line that cannot be read (the last one, after a loss of power) is counted and
-//! passed over. The two files together never take more than twice [`FULL`] and a line.
+//! passed over. The two files together never take more than twice `FULL` and a line.
 
 use crate::disk::durable::sync_folder;
 use crate::ledger::place::Ledger;

@@ -8,7 +8,7 @@ use super::charts::{self, Chart, escaped};
 use super::html;
 use crate::inputs::file::FileError;
 use crate::money::Total;
-use crate::report::{Day, Finding, Report, Timeline, Verdict};
+use crate::report::{Day, DayVerdict, Finding, Report, Timeline};
 use minijinja::Value;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -69,7 +69,7 @@ struct DaysOf<'a> {
 
 impl<'a> ReportView<'a> {
     fn of(report: &'a Report) -> Self {
-        let is_odd = |day: &&'a Day| matches!(day.verdict, Verdict::Low | Verdict::High);
+        let is_odd = |day: &&'a Day| matches!(day.verdict, DayVerdict::Low | DayVerdict::High);
         let days_of = |(number, timeline): (usize, &'a Timeline)| {
             let shown: Vec<&Day> = timeline
                 .days
@@ -92,8 +92,8 @@ impl<'a> ReportView<'a> {
             rows: report.run.files.iter().map(|file| file.rows).sum(),
             days: report.timelines.iter().enumerate().map(days_of).collect(),
             odd_days: days(report).filter(is_odd).collect(),
-            open_days: days(report).filter(|day| day.verdict == Verdict::Open).collect(),
-            compared: days(report).any(|day| day.verdict != Verdict::NoHistory),
+            open_days: days(report).filter(|day| day.verdict == DayVerdict::Open).collect(),
+            compared: days(report).any(|day| day.verdict != DayVerdict::NoHistory),
             found,
             clean,
             oldest_days: report.suspense.reasons.iter().filter_map(|line| line.oldest_days).max(),
@@ -175,7 +175,7 @@ fn chart(timeline: &Timeline, number: usize) -> Option<Chart> {
         let part = charts::scaled(decimal(day.of_run)?, most, COLUMNS).min(whole);
         let beside = median(&day.date);
         let class = match beside.as_ref().map(|(day, _)| day.verdict) {
-            Some(Verdict::Low | Verdict::High) => "bar odd",
+            Some(DayVerdict::Low | DayVerdict::High) => "bar odd",
             _ => "bar",
         };
         let usual = beside.as_ref().and_then(|(day, _)| day.median.clone()).unwrap_or_default();
@@ -252,7 +252,7 @@ mod tests {
             weekday: "Friday",
             before: Vec::new(),
             median: Some("1.50000".to_owned()),
-            verdict: Verdict::Usual,
+            verdict: DayVerdict::Usual,
             may_not_be_over: false,
             words: String::new(),
         };
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(made.svg.matches("<rect").count(), 3);
         assert_eq!(made.rows[1], ["2026-11-20", "2.00000", "0.50000", "1.50000"]);
         let odd = Timeline {
-            days: vec![Day { verdict: Verdict::High, ..timeline.days[0].clone() }],
+            days: vec![Day { verdict: DayVerdict::High, ..timeline.days[0].clone() }],
             ..timeline.clone()
         };
         assert!(chart(&odd, 0).expect("a chart").svg.contains(r#"class="bar odd""#));

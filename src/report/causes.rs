@@ -6,7 +6,7 @@
 //! the wording of its records that sorts first.
 
 use super::estimate::{Basis, Guess, shown};
-use super::lines::{Count, Money, Sample};
+use super::lines::{Count, Money, SampleLine};
 use super::waiting::{Oldest, Waiting, age_days};
 use crate::money::{Overflow, Total};
 use crate::reject::Reason;
@@ -56,7 +56,7 @@ pub struct CauseLine {
     /// The remedy.
     pub what_to_do: String,
     /// The oldest records.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SampleLine>,
 }
 
 impl CauseLine {
@@ -90,7 +90,7 @@ pub fn calls(count: u64) -> String {
 
 /// A suspended record, and its cause.
 #[derive(Debug, Clone, Copy)]
-pub struct Waits<'a> {
+pub struct WaitsFor<'a> {
     /// The record.
     pub record: Waiting<'a>,
     /// The start, if it can be read.
@@ -139,7 +139,7 @@ impl Pile {
         }
     }
 
-    fn add(&mut self, waits: &Waits<'_>, newest: Option<Micros>) -> Result<(), Overflow> {
+    fn add(&mut self, waits: &WaitsFor<'_>, newest: Option<Micros>) -> Result<(), Overflow> {
         let record = waits.record;
         if waits.cause.words < self.cause.words {
             self.cause = waits.cause.clone();
@@ -237,7 +237,7 @@ impl ByCause {
     ///
     /// # Errors
     /// [`Overflow`] if a sum does not fit.
-    pub fn add(&mut self, waits: &Waits<'_>) -> Result<(), Overflow> {
+    pub fn add(&mut self, waits: &WaitsFor<'_>) -> Result<(), Overflow> {
         if let Some(pile) = self.piles.get_mut(&waits.cause.id) {
             return pile.add(waits, self.newest);
         }
@@ -324,7 +324,7 @@ mod tests {
         }
     }
 
-    fn lines(waits: &[Waits<'_>]) -> Vec<CauseLine> {
+    fn lines(waits: &[WaitsFor<'_>]) -> Vec<CauseLine> {
         let mut by_cause = ByCause::new(time::parse_date_or_instant("2026-11-20T12:00:00Z"));
         for waits in waits {
             by_cause.add(waits).unwrap();
@@ -338,7 +338,7 @@ mod tests {
             (cause("c", "versions"), guess("USD", 100_000_000), guess("USD", 155_500_000));
         let start = time::parse_date_or_instant("2026-10-23T08:00:00Z");
         let waits =
-            |sid, line, guess| Waits { record: record(sid, line), start, cause: &cause, guess };
+            |sid, line, guess| WaitsFor { record: record(sid, line), start, cause: &cause, guess };
         let all = [
             waits("CA1", 2, Some(&cheap)),
             waits("CA1", 3, Some(&dear)),
@@ -352,7 +352,7 @@ mod tests {
             found[0].sentence(),
             "3 calls: versions, about 2.56 USD for 2 of them, since 2026-10-23"
         );
-        let turned: Vec<Waits<'_>> = all.iter().rev().copied().collect();
+        let turned: Vec<WaitsFor<'_>> = all.iter().rev().copied().collect();
         assert_eq!(lines(&turned), found);
     }
 
@@ -361,7 +361,8 @@ mod tests {
         let (one, two, three) = (cause("1", "one"), cause("2", "two"), cause("3", "three"));
         let (dollars, euros, yen) =
             (guess("USD", 900_000_000), guess("EUR", 100_000_000), guess("JPY", 99_900_000_000));
-        let waits = |sid, cause, guess| Waits { record: record(sid, 1), start: None, cause, guess };
+        let waits =
+            |sid, cause, guess| WaitsFor { record: record(sid, 1), start: None, cause, guess };
         let all = [
             waits("CA1", &one, Some(&dollars)),
             waits("CA2", &one, Some(&euros)),
@@ -385,8 +386,12 @@ mod tests {
     #[test]
     fn what_bills_nothing_is_known_to() {
         let (cause, nothing) = (cause("c", "lost parents"), guess("USD", 0));
-        let waits =
-            Waits { record: record("CA1", 1), start: None, cause: &cause, guess: Some(&nothing) };
+        let waits = WaitsFor {
+            record: record("CA1", 1),
+            start: None,
+            cause: &cause,
+            guess: Some(&nothing),
+        };
         assert_eq!(lines(&[waits])[0].sentence(), "1 call: lost parents, nothing to bill");
         assert_eq!(calls(1_234_567), "1,234,567 calls");
     }

@@ -18,7 +18,7 @@
 //! report that called it low each morning, so the next run judges it, by including the last day
 //! known before it.
 
-use super::lines::{Before, Day, DaySum, Timeline, Verdict};
+use super::lines::{Before, Day, DaySum, DayVerdict, Timeline};
 use crate::fit::must_fit;
 use crate::money::{AMOUNT_DECIMALS, Overflow, Total, decimal_text};
 use crate::time::{self, Micros};
@@ -133,7 +133,7 @@ fn timeline(
         let may_not_be_over =
             newest.is_none_or(|newest| newest < (day + 1) * time::DAY - LAST_HOUR);
         let verdict = match verdict(sum.amount, twice, before.len()) {
-            Verdict::Low if may_not_be_over => Verdict::Open,
+            DayVerdict::Low if may_not_be_over => DayVerdict::Open,
             verdict => verdict,
         };
         let mut made = Day {
@@ -175,15 +175,15 @@ fn twice_the_median(mut amounts: Vec<Total>) -> Option<i128> {
     upper.checked_add(lower)
 }
 
-fn verdict(amount: Total, twice_the_median: Option<i128>, days: usize) -> Verdict {
-    let Some(twice) = twice_the_median.filter(|_| days >= 2) else { return Verdict::NoHistory };
+fn verdict(amount: Total, twice_the_median: Option<i128>, days: usize) -> DayVerdict {
+    let Some(twice) = twice_the_median.filter(|_| days >= 2) else { return DayVerdict::NoHistory };
     // amount < m / 2, with twice = 2 × m
     if amount.units().saturating_mul(4) < twice {
-        Verdict::Low
+        DayVerdict::Low
     } else if amount.units() > twice {
-        Verdict::High
+        DayVerdict::High
     } else {
-        Verdict::Usual
+        DayVerdict::Usual
     }
 }
 
@@ -195,20 +195,20 @@ fn words(day: &Day, currency: &str, newest: Option<Micros>) -> String {
         count => format!("{count} {}s before", day.weekday),
     };
     match day.verdict {
-        Verdict::Usual => format!("{amount}, as usual: the median of {days} is {median}."),
-        Verdict::Low => format!("{amount} is below half of the median of {days}, {median}."),
-        Verdict::Open => {
+        DayVerdict::Usual => format!("{amount}, as usual: the median of {days} is {median}."),
+        DayVerdict::Low => format!("{amount} is below half of the median of {days}, {median}."),
+        DayVerdict::Open => {
             let newest = newest.map(time::text).unwrap_or_default();
             format!(
                 "{amount} so far, below half of the median of {days}, {median}; \
                  the newest call known is of {newest}."
             )
         }
-        Verdict::High => format!("{amount} is above double the median of {days}, {median}."),
-        Verdict::NoHistory if day.before.is_empty() => {
+        DayVerdict::High => format!("{amount} is above double the median of {days}, {median}."),
+        DayVerdict::NoHistory if day.before.is_empty() => {
             format!("{amount}; there is no {} before to compare.", day.weekday)
         }
-        Verdict::NoHistory => {
+        DayVerdict::NoHistory => {
             format!("{amount}; one {} before is too little to compare.", day.weekday)
         }
     }
@@ -253,12 +253,18 @@ mod tests {
         let verdicts = [49, 50, 100, 200, 201].map(|today| made(today, &before).verdict);
         assert_eq!(
             verdicts,
-            [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::Usual, Verdict::High]
+            [
+                DayVerdict::Low,
+                DayVerdict::Usual,
+                DayVerdict::Usual,
+                DayVerdict::Usual,
+                DayVerdict::High
+            ]
         );
         // The median of two is between them: 2 × m = 5, so m / 2 = 1.25.
         let before = [(7, 2), (14, 3)];
         assert_eq!([1, 2, 5, 6].map(|today| made(today, &before).verdict), {
-            [Verdict::Low, Verdict::Usual, Verdict::Usual, Verdict::High]
+            [DayVerdict::Low, DayVerdict::Usual, DayVerdict::Usual, DayVerdict::High]
         });
         assert_eq!(made(1, &before).median.as_deref(), Some("0.000000025"));
     }
@@ -272,9 +278,9 @@ mod tests {
         }
         let eleven = FRIDAY * time::DAY + 23 * LAST_HOUR;
         let verdicts = [eleven - 1, eleven].map(|newest| made_until(&own, &others, newest).verdict);
-        assert_eq!(verdicts, [Verdict::Open, Verdict::Low]);
+        assert_eq!(verdicts, [DayVerdict::Open, DayVerdict::Low]);
         own.add("EUR", FRIDAY, total(20)).unwrap();
-        assert_eq!(made_until(&own, &others, 0).verdict, Verdict::High, "it can only grow");
+        assert_eq!(made_until(&own, &others, 0).verdict, DayVerdict::High, "it can only grow");
     }
 
     #[test]
@@ -282,16 +288,16 @@ mod tests {
         let day = made(100, &[(7, 1), (14, 90), (21, 100), (28, 110), (1, 9_000), (35, 9_000)]);
         assert_eq!(
             (day.verdict, day.median.as_deref(), day.before.len()),
-            (Verdict::Usual, Some("0.00000095"), 4)
+            (DayVerdict::Usual, Some("0.00000095"), 4)
         );
         assert_eq!(day.before[0].date, "2026-11-13");
     }
 
     #[test]
     fn too_little_history_has_no_verdict() {
-        assert_eq!(made(100, &[]).verdict, Verdict::NoHistory);
-        assert_eq!(made(100, &[(7, 1)]).verdict, Verdict::NoHistory);
-        assert_eq!(made(100, &[(7, 1), (28, 1)]).verdict, Verdict::High);
+        assert_eq!(made(100, &[]).verdict, DayVerdict::NoHistory);
+        assert_eq!(made(100, &[(7, 1)]).verdict, DayVerdict::NoHistory);
+        assert_eq!(made(100, &[(7, 1), (28, 1)]).verdict, DayVerdict::High);
     }
 
     #[test]
@@ -306,7 +312,7 @@ mod tests {
                 .unwrap();
         let found: Vec<_> =
             made.iter().map(|t| (t.currency.as_str(), t.days.len(), t.days[0].verdict)).collect();
-        assert_eq!(found, [("EUR", 1, Verdict::Low), ("USD", 1, Verdict::NoHistory)]);
+        assert_eq!(found, [("EUR", 1, DayVerdict::Low), ("USD", 1, DayVerdict::NoHistory)]);
         assert!(!made[0].days[0].may_not_be_over);
     }
 

@@ -186,12 +186,12 @@ pub struct ReasonLine {
     /// The remedy.
     pub hint: &'static str,
     /// The oldest records.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SampleLine>,
 }
 
 /// A suspended or written-off record, as a sample of its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sample {
+pub struct SampleLine {
     /// The call; empty if the record has no id.
     pub call_sid: String,
     /// Its account.
@@ -248,7 +248,7 @@ pub struct Day {
     /// Their median.
     pub median: Option<String>,
     /// The result of the comparison.
-    pub verdict: Verdict,
+    pub verdict: DayVerdict,
     /// True if no call is known that starts in the day's last hour or later, so that the day may
     /// not be over.
     pub may_not_be_over: bool,
@@ -268,7 +268,7 @@ pub struct Before {
 /// The comparison of a day with the same weekdays before it: see [`super::days`] for the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum DayVerdict {
     /// From half of the median to double the median, inclusive.
     Usual,
     /// Below half.

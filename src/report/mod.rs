@@ -48,8 +48,8 @@ pub(crate) mod whole;
 mod wording;
 
 pub use lines::{
-    Before, Callers, CarrierLine, ClassLine, Count, Day, DaySum, DeckLine, Example, FileLine,
-    Finding, Head, LARGEST, LargeCall, Largest, Law, Money, ReasonLine, Sample, ScenarioLine, Term,
-    Timeline, Verdict, class_words, rerate_command,
+    Before, Callers, CarrierLine, ClassLine, Count, Day, DaySum, DayVerdict, DeckLine, Example,
+    FileLine, Finding, Head, LARGEST, LargeCall, Largest, Law, Money, ReasonLine, SampleLine,
+    ScenarioLine, Term, Timeline, class_words, rerate_command,
 };
 pub use whole::{Printed, Report, SCHEMA, Suspense};

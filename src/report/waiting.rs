@@ -3,7 +3,7 @@
 //! **Invariant:** the lines are in the order of [`Reason`], and the samples do not depend on the
 //! order of the records: the oldest first, then by file and line.
 
-use super::lines::{Count, ReasonLine, Sample};
+use super::lines::{Count, ReasonLine, SampleLine};
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use std::cmp::Reverse;
@@ -31,8 +31,8 @@ pub struct Waiting<'a> {
 impl Waiting<'_> {
     /// The record as a sample; its age is computed by [`age_days`].
     #[must_use]
-    pub fn sample(&self, age_days: Option<i64>) -> Sample {
-        Sample {
+    pub fn sample(&self, age_days: Option<i64>) -> SampleLine {
+        SampleLine {
             call_sid: self.call_sid.to_owned(),
             account_sid: self.account_sid.to_owned(),
             source_file: self.source_file.to_owned(),
@@ -57,7 +57,7 @@ pub fn age_days(first_seen: &str, newest: Option<Micros>) -> Option<i64> {
 #[derive(Debug, Default)]
 pub(super) struct Oldest {
     /// The samples, each with its age and the time at which it was first seen.
-    kept: Vec<(Option<i64>, String, Sample)>,
+    kept: Vec<(Option<i64>, String, SampleLine)>,
 }
 
 impl Oldest {
@@ -89,7 +89,7 @@ impl Oldest {
         )
     }
 
-    pub(super) fn into_samples(self) -> Vec<Sample> {
+    pub(super) fn into_samples(self) -> Vec<SampleLine> {
         self.kept.into_iter().map(|(.., sample)| sample).collect()
     }
 }

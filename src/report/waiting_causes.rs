@@ -26,7 +26,7 @@ use crate::party_ref::PartyRef;
 use crate::policy::Policy;
 use crate::record::{Field, Fields, Record};
 use crate::reject::Reason;
-use crate::report::causes::{ByCause, CauseLine, Waits};
+use crate::report::causes::{ByCause, CauseLine, WaitsFor};
 use crate::report::diagnosis::{Diagnoser, Diagnosis, Subject};
 use crate::report::estimate::Estimator;
 use crate::report::waiting::Waiting;
@@ -54,7 +54,7 @@ impl Diagnosed<'_> {
     pub fn add_to(&self, causes: &mut ByCause) -> Result<(), LedgerError> {
         let Diagnosis { cause, guess } = &self.diagnosis;
         let waits =
-            Waits { record: waiting(self.row), start: self.start, cause, guess: guess.as_ref() };
+            WaitsFor { record: waiting(self.row), start: self.start, cause, guess: guess.as_ref() };
         causes.add(&waits).map_err(LedgerError::of_sum)
     }
 }

@@ -58,7 +58,7 @@ pub enum InvoiceCommand {
     /// All that was issued
     List(ListArgs),
     /// One document, in any format
-    Show(ShowArgs),
+    Show(InvoiceShowArgs),
     /// Write issued documents as files, with an index
     Write(WriteArgs),
     /// The JSON Schema of documents
@@ -226,7 +226,7 @@ pub struct ListArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ShowArgs {
+pub struct InvoiceShowArgs {
     /// The invoice or credit note
     #[arg(value_name = "NUMBER")]
     pub number: String,

@@ -20,7 +20,7 @@ use crate::invoicing::drafts::{self, Sources, Wanted};
 use crate::invoicing::issue::stage;
 use crate::job::book;
 use crate::ledger::batch::{BatchManifest, Entry};
-use crate::ledger::invoices::publish::Staged;
+use crate::ledger::invoices::publish::StagedBatch;
 use crate::ledger::{History, Ledger, Lock};
 use std::path::Path;
 
@@ -172,7 +172,7 @@ pub fn issue(args: &IssueArgs, project: &Project) -> Result<(), CliError> {
 
 /// Draws the files of a batch before it is issued.
 fn draw(
-    staged: &Staged,
+    staged: &StagedBatch,
     before: &History,
     drawing: &Drawing,
     folder: &Path,

@@ -61,7 +61,7 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
             .sum(currency)
             .map_err(|e| CliError::failed(format!("account {account}: {e}")))?;
         let details = accounts.get(account).unwrap_or(&unlisted);
-        let document = Document {
+        let document = MonthDocument {
             account,
             name: if details.name.is_empty() { account } else { &details.name },
             currency,
@@ -124,7 +124,7 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
 }
 
 /// An invoice with its account, name, currency, period and sum.
-struct Document<'a> {
+struct MonthDocument<'a> {
     account: &'a str,
     name: &'a str,
     currency: &'a str,
@@ -142,7 +142,7 @@ fn exact(value: Decimal) -> String {
     value.to_string()
 }
 
-impl Document<'_> {
+impl MonthDocument<'_> {
     fn csv(&self) -> Result<Vec<u8>, CliError> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record([
@@ -231,7 +231,7 @@ impl Document<'_> {
     }
 }
 
-fn index_csv(index: &[(String, Document<'_>)]) -> Result<Vec<u8>, CliError> {
+fn index_csv(index: &[(String, MonthDocument<'_>)]) -> Result<Vec<u8>, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
         "account_sid",
@@ -251,7 +251,7 @@ fn index_csv(index: &[(String, Document<'_>)]) -> Result<Vec<u8>, CliError> {
     writer.into_inner().map_err(|e| CliError::failed(e.to_string()))
 }
 
-fn as_table(index: &[(String, Document<'_>)], out: &Path) -> String {
+fn as_table(index: &[(String, MonthDocument<'_>)], out: &Path) -> String {
     if index.is_empty() {
         return "no legs in that month: no invoice\n".to_owned();
     }

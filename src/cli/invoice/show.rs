@@ -2,7 +2,7 @@
 
 use super::files::{DocumentSelection, Drawing, refuse_own_folder, signed, write_files};
 use crate::cli::args::TableFormat;
-use crate::cli::args::invoice::{Format, ListArgs, ShowArgs, WriteArgs};
+use crate::cli::args::invoice::{Format, InvoiceShowArgs, ListArgs, WriteArgs};
 use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
 use crate::cli::json;
@@ -132,7 +132,7 @@ fn as_table(mut rows: Vec<Vec<String>>, names: &Names) -> String {
 }
 
 /// Shows one document.
-pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
+pub fn show(args: &InvoiceShowArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let (batch, _) = batch::find(&history.issued, &args.number)

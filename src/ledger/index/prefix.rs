@@ -31,7 +31,7 @@ const LEAST_DIGITS: usize = 4;
 
 /// The calls that a text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
+pub enum NamedCall {
     /// One.
     One(String),
     /// Several ids begin with it: the first of them, [`NAMED`] at most, and true if there are more.
@@ -44,12 +44,12 @@ pub enum Named {
 ///
 /// # Errors
 /// If a file cannot be read; if none is found, also if a file of ids is not as it was written.
-pub fn find(history: &History, text: &str) -> Result<Named, LedgerError> {
+pub fn find(history: &History, text: &str) -> Result<NamedCall, LedgerError> {
     if text.is_empty() {
-        return Ok(Named::None);
+        return Ok(NamedCall::None);
     }
     if earlier::find_call(history, text)?.is_some() {
-        return Ok(Named::One(text.to_owned()));
+        return Ok(NamedCall::One(text.to_owned()));
     }
     let mut found = BTreeSet::new();
     if let Some(run) = history.runs.last() {
@@ -57,7 +57,7 @@ pub fn find(history: &History, text: &str) -> Result<Named, LedgerError> {
         collect(run, Dataset::Suspense, text, &mut found)?;
     }
     if found.contains(text) {
-        return Ok(Named::One(text.to_owned()));
+        return Ok(NamedCall::One(text.to_owned()));
     }
     let range = carrier_range(text);
     for run in &history.runs {
@@ -85,17 +85,17 @@ pub fn find(history: &History, text: &str) -> Result<Named, LedgerError> {
         }
     }
     if found.contains(text) {
-        return Ok(Named::One(text.to_owned()));
+        return Ok(NamedCall::One(text.to_owned()));
     }
     let more = found.len() > NAMED;
     let mut sids: Vec<String> = found.into_iter().take(NAMED).collect();
     Ok(match sids.len() {
         0 => {
             refuse_damaged_ids(history)?;
-            Named::None
+            NamedCall::None
         }
-        1 => Named::One(sids.remove(0)),
-        _ => Named::Several(sids, more),
+        1 => NamedCall::One(sids.remove(0)),
+        _ => NamedCall::Several(sids, more),
     })
 }
 

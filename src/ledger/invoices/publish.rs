@@ -18,7 +18,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 /// A batch that is being written.
-pub struct Writer {
+pub struct BatchWriter {
     folder: PathBuf,
     path: PathBuf,
     file: BufWriter<File>,
@@ -27,7 +27,7 @@ pub struct Writer {
     entries: Vec<Entry>,
 }
 
-impl Writer {
+impl BatchWriter {
     /// Begins a batch.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Writer {
         mut self,
         history: &History,
         manifest: BatchManifest,
-    ) -> Result<Staged, LedgerError> {
+    ) -> Result<StagedBatch, LedgerError> {
         let fail =
             |e: std::io::Error| FileError::new(&self.path, format!("cannot be written: {e}"));
         self.file.flush().map_err(fail)?;
@@ -129,16 +129,16 @@ impl Writer {
         write_synced(&path, text.as_bytes())?;
         sync_folder(&self.folder)?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-        Ok(Staged { batch: Batch { folder: self.folder, manifest } })
+        Ok(StagedBatch { batch: Batch { folder: self.folder, manifest } })
     }
 }
 
 /// A complete batch that is not yet issued.
-pub struct Staged {
+pub struct StagedBatch {
     batch: Batch,
 }
 
-impl Staged {
+impl StagedBatch {
     /// The history with this batch, so that its documents can be rendered before they are issued.
     #[must_use]
     pub fn history(&self, before: &History) -> History {

@@ -27,7 +27,7 @@ const AT_A_TIME: usize = 1 << 15;
 
 /// A suspended record, as it is taken up again.
 #[derive(Debug, Clone)]
-pub struct Waiting {
+pub struct WaitingRecord {
     /// Its text.
     pub record: String,
     /// The format of its text.
@@ -155,7 +155,8 @@ impl Waits {
         let mut failed = None;
         let read = each(&self.files, |first, slice| {
             for (number, waiting) in (first..).zip(slice) {
-                let Waiting { record, format, source_file: file, source_line: line, .. } = waiting;
+                let WaitingRecord { record, format, source_file: file, source_line: line, .. } =
+                    waiting;
                 let mut text = Some(RecordText { record, format, file, line });
                 while failed.is_none() && numbers.next_if_eq(&number).is_some() {
                     let again = numbers.peek() == Some(&number);
@@ -184,7 +185,7 @@ impl Waits {
 /// Reads some records after the other, each time with the number of the first.
 fn each(
     files: &[PathBuf],
-    mut then: impl FnMut(u32, Vec<Waiting>) -> Result<(), FileError>,
+    mut then: impl FnMut(u32, Vec<WaitingRecord>) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
     let mut first = 0;
@@ -194,7 +195,7 @@ fn each(
             let slice = rows
                 .into_iter()
                 .map(|row| waiting(row, &mut formats))
-                .collect::<Result<Vec<Waiting>, FileError>>()?;
+                .collect::<Result<Vec<WaitingRecord>, FileError>>()?;
             then(first, slice)?;
             first += count;
             Ok::<(), LedgerError>(())
@@ -214,11 +215,11 @@ fn of_file(path: &Path, error: LedgerError) -> FileError {
 fn waiting(
     row: SuspenseRow,
     formats: &mut HashMap<Arc<str>, Format>,
-) -> Result<Waiting, FileError> {
+) -> Result<WaitingRecord, FileError> {
     if !formats.contains_key(&row.header) {
         formats.insert(Arc::clone(&row.header), Format::of_header(&row.header)?);
     }
-    Ok(Waiting {
+    Ok(WaitingRecord {
         record: row.record,
         format: formats[&row.header].clone(),
         source_file: row.source_file,
@@ -246,7 +247,7 @@ pub fn of_history(history: &History) -> Result<Waits, LedgerError> {
 }
 
 /// Reads some suspended records, typed; `first` is the number of the first.
-fn read_waiting(waiting: &[Waiting], first: u32, policy: &Policy) -> Calls {
+fn read_waiting(waiting: &[WaitingRecord], first: u32, policy: &Policy) -> Calls {
     let mut calls = Calls::default();
     for (place, record) in (first..).zip(waiting) {
         match (&record.format, record.malformed) {

@@ -1,6 +1,6 @@
 //! Recomputes every leg from its call in the log and the archived deck, by [`crate::audit`].
 
-use super::part::{Part, Sums, wrong};
+use super::part::{DayPart, Sums, wrong};
 use crate::audit::{Call, Leg, Root, Tariff};
 use crate::inputs::decks;
 use crate::inputs::file::read_text;
@@ -84,7 +84,7 @@ impl Roots {
     pub(crate) fn of_run(
         history: &History,
         run: &Run,
-        parts: &[&Part<'_>],
+        parts: &[&DayPart<'_>],
     ) -> Result<Self, LedgerError> {
         let mut wanted: Vec<Sid> = Vec::new();
         for part in parts {
@@ -239,7 +239,7 @@ impl<'a> StoredCall<'a> {
 /// Recomputes the legs of all calls of a part. Both files have one order, so one walk pairs them: a
 /// group of calls at a time, with the legs that they may have.
 pub(crate) fn prove_part(
-    part: &Part<'_>,
+    part: &DayPart<'_>,
     tariff: &Tariff,
     roots: &Roots,
 ) -> Result<Sums, LedgerError> {
@@ -302,7 +302,7 @@ pub(crate) fn prove_part(
 
 /// Checks the columns that no price depends on, but an auditor reads: the run, the direction of a
 /// root, the day.
-fn check_names(part: &Part<'_>, call: &StoredCall<'_>) -> Result<(), String> {
+fn check_names(part: &DayPart<'_>, call: &StoredCall<'_>) -> Result<(), String> {
     let expected = match call.scenario {
         "termination" => "trunking-terminating",
         "origination" => "trunking-originating",

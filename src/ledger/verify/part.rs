@@ -18,14 +18,14 @@ pub(crate) fn wrong(path: &Path, what: impl std::fmt::Display) -> LedgerError {
 }
 
 /// The calls of a run that started on one day.
-pub(crate) struct Part<'a> {
+pub(crate) struct DayPart<'a> {
     pub(crate) run_number: usize,
     pub(crate) run: &'a Run,
     pub(crate) day: i64,
     pub(crate) rows: u64,
 }
 
-impl Part<'_> {
+impl DayPart<'_> {
     pub(crate) fn path(&self, dataset: Dataset) -> PathBuf {
         self.run.file_of_day(dataset, self.day)
     }

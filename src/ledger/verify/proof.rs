@@ -1,6 +1,6 @@
 //! The proof: statement after statement, run after run.
 
-use super::part::{Part, Sums, wrong};
+use super::part::{DayPart, Sums, wrong};
 use super::{files, ids, invoices, legs};
 use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
@@ -104,7 +104,7 @@ fn prove_history(
         }
         files::are_of_a_run(run)?;
     }
-    let parts: Vec<Part<'_>> =
+    let parts: Vec<DayPart<'_>> =
         history.runs.iter().enumerate().flat_map(|(number, run)| parts_of(number, run)).collect();
     proof.all_calls = parts.iter().map(|part| part.rows).sum();
     proof.waiting = history.last().map_or(0, |last| last.suspense.closing.records);
@@ -121,7 +121,7 @@ fn prove_history(
     files::archive(ledger, history)?;
     let mut tariffs = Tariffs::of_ledger(ledger);
     for (number, run) in history.runs.iter().enumerate() {
-        let own: Vec<&Part<'_>> = (0..)
+        let own: Vec<&DayPart<'_>> = (0..)
             .zip(&parts)
             .filter(|(at, part)| {
                 part.run_number == number
@@ -225,19 +225,19 @@ fn balance(history: &History) -> Result<(), LedgerError> {
 // ---- the parts: a run's calls of one day, and their legs
 // -----------------------------------------
 
-fn parts_of(run_number: usize, run: &Run) -> Vec<Part<'_>> {
+fn parts_of(run_number: usize, run: &Run) -> Vec<DayPart<'_>> {
     let files = run.manifest.files.iter().filter(|file| file.path.starts_with("calls/"));
     files
         .filter_map(|file| {
             let day = day_of_file(&run.folder.join(&file.path))?;
-            Some(Part { run_number, run, day, rows: file.rows })
+            Some(DayPart { run_number, run, day, rows: file.rows })
         })
         .collect()
 }
 
 /// Chooses parts with about `calls` calls together, spread over the ledger by the hashes of their
 /// names.
-fn choose(parts: &[Part<'_>], calls: u64) -> BTreeSet<usize> {
+fn choose(parts: &[DayPart<'_>], calls: u64) -> BTreeSet<usize> {
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|at| {
         blake3::hash(parts[*at].path(Dataset::Calls).to_string_lossy().as_bytes())
@@ -256,7 +256,7 @@ fn choose(parts: &[Part<'_>], calls: u64) -> BTreeSet<usize> {
 fn prove_run(
     history: &History,
     run: &Run,
-    parts: &[&Part<'_>],
+    parts: &[&DayPart<'_>],
     tariffs: &mut Tariffs<'_>,
     whole: bool,
     proof: &mut Proof,

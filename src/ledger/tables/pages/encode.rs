@@ -268,14 +268,14 @@ fn append(out: &mut Vec<u8>, search: Search, values: &[u8], always: bool) -> boo
 }
 
 /// Numbers integers by first use: each gets a place among those seen. The hash is always the same.
-pub(crate) struct Places {
+pub(crate) struct TextPlaces {
     table: Vec<u32>,
     shift: u32,
     /// The integers, by place.
     pub values: Vec<i64>,
 }
 
-impl Places {
+impl TextPlaces {
     /// Makes a table for at most `most` different integers.
     pub fn new(most: usize) -> Self {
         // At most half full.

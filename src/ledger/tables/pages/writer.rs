@@ -1,6 +1,6 @@
 //! Columns as pages, and pages as a file.
 
-use super::encode::{self, Places, Present};
+use super::encode::{self, Present, TextPlaces};
 use super::schema::{NONE, TableSchema};
 use super::{frames, scratch};
 use crate::fit::must_fit;
@@ -328,7 +328,7 @@ impl Ids {
     /// The different values of the used ids, in the order of their first use, and each id's place
     /// among them.
     fn distinct(&self, value: impl Fn(u32) -> i64) -> (Vec<i64>, Vec<u32>) {
-        let mut distinct = Places::new(self.used.len());
+        let mut distinct = TextPlaces::new(self.used.len());
         let places =
             self.used.iter().map(|id| distinct.place(value(*id)).expect("room for all")).collect();
         (distinct.values, places)
@@ -504,7 +504,7 @@ fn present_integers(present: &Present, values: &[i64]) -> Encoded {
 /// bytes instead of 1.6, amounts of which half are zero 0.6 instead of 1.7. If there are more, that
 /// mostly shows within as many rows.
 fn few_integers(values: &[i64]) -> Option<(Content<'static>, Vec<i64>)> {
-    let mut distinct = Places::new(values.len() / 16);
+    let mut distinct = TextPlaces::new(values.len() / 16);
     let mut rows = Vec::with_capacity(values.len());
     for value in values {
         rows.push(distinct.place(*value)?);
