@@ -163,7 +163,7 @@ fn as_table(rows: &[RunRow<'_>]) -> String {
     let with_how = |row: &RunRow<'_>| {
         let mut cells = cells(row, grouped);
         if let RunRow::Failed(_) = row {
-            "-".clone_into(&mut cells[0]);
+            row.state().clone_into(&mut cells[0]);
         }
         cells.splice(1..1, row.how());
         cells
@@ -177,7 +177,7 @@ fn as_table(rows: &[RunRow<'_>]) -> String {
     let right = [&COUNTS[..], &["took", "legs", "amount"]].concat();
     // No totals: what was undone stands among the runs.
     term::Table::new(&header, &right, rows.iter().map(with_how))
-        .expendable(&["about", "kind", "retried", "closed", "ignored", "free", "duplicate"])
+        .expendable(&["closed", "retried", "ignored", "free", "duplicate", "kind", "took", "by"])
         .to_string()
 }
 

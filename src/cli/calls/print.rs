@@ -73,7 +73,8 @@ fn as_table(families: &[CallFamily], finder: &Finder<'_>) -> String {
     header.extend(has_accounts.then_some("account"));
     header.extend(["from", "to", "scenario", "seconds", "status", "amount", "caller ID"]);
     term::Table::new(&header, &["#", "seconds", "amount"], lines)
-        .expendable(&["caller ID", "status", "scenario"])
+        // The status marks what waits; a call is asked for by its number in the list, too.
+        .expendable(&["caller ID", "scenario", "account", "seconds", "call"])
         .totals(&["amount"], "calls")
         .to_string()
 }
