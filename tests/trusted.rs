@@ -721,3 +721,39 @@ fn a_signal_ends_a_run_cleanly() {
     }
     assert_eq!(night.run(&[])["rated"], 300_000);
 }
+
+/// No output replaces an input of the command: a call file, a list, a deck, the project.
+#[test]
+fn no_output_replaces_an_input() {
+    let night = Night::with_plain_deck();
+    night.file(
+        "trunkrate.toml",
+        "[paths]\nledger = \"ledger\"\ncalls = \"calls\"\nrates = \"rates\"\naccounts = \"accounts.csv\"\n",
+    );
+    night.file("accounts.csv", "account_sid,name,deck\nAC1,Harbor,\n");
+    let row = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:15:00Z,,300,completed";
+    night.file("calls/one.csv", crate::support::call_file(&[row]));
+    night.bare("", &["run"], &[]).ok();
+    let inputs =
+        ["calls/one.csv", "accounts.csv", "trunkrate.toml", "rates/deck.toml", "rates/new.csv"];
+    let before = inputs.map(|name| std::fs::read(night.path().join(name)).ok());
+    let commands: &[&[&str]] = &[
+        &["run", "--metrics"],
+        &["run", "--report"],
+        &["run", "--status-file"],
+        &["status", "--metrics"],
+        &["explain", "CA1", "--html"],
+        &["export", "legs", "--format", "csv", "--out"],
+        &["report", "--out"],
+    ];
+    for command in commands {
+        for input in inputs {
+            let done = night.bare("", &[command, &[input][..]].concat(), &[]);
+            assert!(done.code != 0, "{command:?} {input}: {}", done.shown());
+            assert!(done.stderr.contains("is an input"), "{command:?} {input}: {}", done.shown());
+        }
+    }
+    assert_eq!(inputs.map(|name| std::fs::read(night.path().join(name)).ok()), before);
+    assert_eq!(night.bare("", &["runs", "--format", "jsonl"], &[]).ok().lines().count(), 1);
+    night.bare("", &["run", "--metrics", "m.prom"], &[]).ok();
+}

@@ -232,7 +232,10 @@ fn a_dry_run_shows_what_leaves_and_what_must_be_given_again() {
     assert_eq!(shown["runs"].as_array().map(Vec::len), Some(2), "{shown}");
     assert_eq!(shown["needs_with_dependents"], true);
     assert_eq!((&shown["legs"], &shown["amount"]["USD"]), (&3.into(), &"0.19000".into()));
-    let again = ["trunkrate run --cdrs one.csv", "trunkrate run --cdrs three.csv"];
+    let again = [
+        "trunkrate run --cdrs one.csv --rates rates",
+        "trunkrate run --cdrs three.csv --rates rates",
+    ];
     assert_eq!(shown["again"], serde_json::json!(again));
     assert_eq!(shown["runs"][1]["files"][0]["name"], "three.csv");
     let text = folder.trunkrate(&["undo", "1", "--dry-run"]).ok();
@@ -248,4 +251,32 @@ fn a_dry_run_shows_what_leaves_and_what_must_be_given_again() {
     let legs = folder.trunkrate(&["export", "legs"]).ok();
     assert_eq!(legs.lines().count(), 1 + 4, "{legs}");
     folder.trunkrate(&["verify"]).ok();
+}
+
+/// A run that is undone and rated again without its lists would cost something else: the command is
+/// given as it was typed, and what is missing is said.
+#[test]
+fn a_rerun_without_the_lists_of_the_undone_run_is_told() {
+    let folder = Night::with_plain_deck();
+    folder.file("accounts.csv", "account_sid,name,deck\nAC1,Harbor,\n");
+    folder.calls(&[PARENT]);
+    let id = folder.run(&["--accounts", "accounts.csv"])["run_id"].as_str().unwrap().to_owned();
+    let done = undo(&folder, "last", &[]);
+    assert!(
+        done.stderr.contains("--rates rates") && done.stderr.contains("--accounts accounts.csv")
+    );
+    let run = ["run", "--cdrs", "calls.csv", "--rates", "rates"];
+    let told = folder.trunkrate(&run);
+    let note = format!("run {id}, which was undone: accounts were given then, and none are now");
+    assert!(told.code == 0 && told.stderr.contains(&note), "{}", told.shown());
+    // Without a journal the command is put together from what the run knows.
+    std::fs::remove_file(folder.path().join("ledger/journal.jsonl")).expect("a journal");
+    folder.trunkrate(&["undo", "last", "--reason", "once more"]).ok();
+    folder.run(&["--accounts", "accounts.csv"]);
+    std::fs::remove_file(folder.path().join("ledger/journal.jsonl")).expect("a journal");
+    let shown = folder.trunkrate(&["undo", "last", "--dry-run"]).ok();
+    assert!(
+        shown.contains("trunkrate run --cdrs calls.csv --rates … --accounts …, with the lists"),
+        "{shown}"
+    );
 }

@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod export;
 mod init;
+mod inputs;
 mod invoice;
 mod journal;
 mod json;

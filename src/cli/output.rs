@@ -1,5 +1,6 @@
 //! Output files: a file is written whole, or the old one is left as it was.
 
+use super::inputs;
 use crate::disk::private;
 use crate::inputs::file::FileError;
 use crate::ledger::journal::is_journal;
@@ -28,6 +29,7 @@ impl Whole {
         let target =
             if path.is_symlink() { path.canonicalize().map_err(fail)? } else { path.to_owned() };
         refuse_ledgers(path, &target)?;
+        inputs::refuse(path, &target)?;
         let there = std::fs::metadata(&target).ok();
         if there.as_ref().is_some_and(|there| !there.is_file()) {
             let file = OpenOptions::new().write(true).open(&target).map_err(fail)?;
@@ -112,6 +114,13 @@ impl Write for Whole {
 
 fn failed(path: &Path, error: &std::io::Error) -> FileError {
     FileError::new(path, format!("cannot be written: {error}"))
+}
+
+/// Refuses a file that no output may replace, before anything is done: see [`Whole::create`].
+pub fn refuse_early(path: &Path) -> Result<(), FileError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    refuse_ledgers(path, &target)?;
+    inputs::refuse(path, &target)
 }
 
 /// Writes a whole file: see [`Whole`].

@@ -19,6 +19,7 @@
 use super::args::ProjectArgs;
 use super::config;
 use super::error::CliError;
+use super::inputs;
 use super::term;
 use crate::ingest::source::{self, FoundFiles};
 use crate::inputs::file::FileError;
@@ -164,7 +165,24 @@ impl Project {
         let paths = settings::read::<Tables>(&file, &text)?.paths;
         let project = Self { file, text, named, paths, ledger };
         project.refuse_empty_paths()?;
+        project.note_inputs();
         Ok(project)
+    }
+
+    /// Notes its own file and what it names, so that no output replaces one.
+    fn note_inputs(&self) {
+        inputs::read(&self.file);
+        let Some(paths) = &self.paths else { return };
+        for named in [&paths.rates, &paths.trunks, &paths.accounts, &paths.items] {
+            named.iter().for_each(|path| inputs::read(&self.beside(path.get_ref())));
+        }
+        match paths.calls.as_ref().map(Spanned::get_ref) {
+            None => {}
+            Some(OneOrMany::One(path)) => inputs::read_calls(&self.beside(path)),
+            Some(OneOrMany::Many(all)) => {
+                all.iter().for_each(|path| inputs::read_calls(&self.beside(path)));
+            }
+        }
     }
 
     /// The rating policy.
@@ -271,7 +289,9 @@ impl Project {
     /// As [`source::find`]; also if neither names any.
     pub fn calls(&self, flag: &[PathBuf]) -> Result<FoundFiles, CliError> {
         if !flag.is_empty() {
-            return Ok(source::find(flag)?);
+            let found = source::find(flag)?;
+            found.files.iter().for_each(|file| inputs::read(&file.path));
+            return Ok(found);
         }
         let Some(calls) = self.paths.as_ref().and_then(|paths| paths.calls.as_ref()) else {
             return Err(self.missing("--cdrs PATH", "calls"));
@@ -302,6 +322,7 @@ impl Project {
     /// If the project names a path that is not there.
     pub fn path(&self, key: Key, flag: Option<&Path>) -> Result<Option<PathBuf>, CliError> {
         if let Some(path) = flag {
+            inputs::read(path);
             return Ok(Some(path.to_owned()));
         }
         let Some(paths) = &self.paths else { return Ok(None) };

@@ -2,6 +2,8 @@
 
 use super::args::{MaxSuspended, RatingArgs, RunArgs, TextFormat};
 use super::error::{CliError, FailureKind};
+use super::inputs;
+use super::output;
 use super::project::{Key, Project};
 use super::term::{self, grouped};
 use super::{journal, set_aside};
@@ -33,6 +35,11 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     let found = project.calls(&args.cdrs)?;
     if let Some(dir) = &aside {
         set_aside::refuse_inside(dir, &found)?;
+    }
+    let lists = [&args.rating.rates, &args.rating.trunks, &args.rating.accounts];
+    lists.into_iter().flatten().for_each(|list| inputs::read(list));
+    for out in [&args.night.report, &args.night.status_file, &args.night.metrics] {
+        out.iter().try_for_each(|out| output::refuse_early(out))?;
     }
     for path in &found.left_out {
         term::report(

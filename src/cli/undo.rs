@@ -10,6 +10,7 @@ use super::runs::{amount, at_of};
 use super::term::{self, grouped};
 use crate::job::book;
 use crate::ledger::History;
+use crate::ledger::journal::Journal;
 use crate::ledger::manifest::{Manifest, RunKind};
 use crate::ledger::runs::undo;
 use crate::text::visible;
@@ -26,7 +27,7 @@ pub fn run(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
         let at = at_of(&history, &args.run_id)?;
         let leaving = leaving(&history, at);
         refuse_invoiced(&history, &leaving)?;
-        return show(args, &history, &leaving);
+        return show(args, &Journal::read(&ledger), &history, &leaving);
     }
     let reason = args.reason.as_deref().unwrap_or("");
     if reason.trim().is_empty() {
@@ -52,7 +53,7 @@ pub fn run(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
         ));
     }
     refuse_invoiced(&history, &leaving)?;
-    let again = again(&history, &leaving);
+    let again = again(&Journal::read(&ledger), &history, &leaving);
     // From the last to the first, so that the ledger is consistent after each.
     for at in leaving.into_iter().rev() {
         let name = history.runs[at].manifest.run_id.clone();
@@ -103,11 +104,23 @@ fn refuse_invoiced(history: &History, leaving: &[usize]) -> Result<(), CliError>
 }
 
 /// The commands that would book the calls of some runs again, oldest first.
-fn again(history: &History, leaving: &[usize]) -> Vec<String> {
+fn again(journal: &Journal, history: &History, leaving: &[usize]) -> Vec<String> {
     let command = |m: &Manifest| match m.kind {
+        // As it was typed: with its rates, trunks, accounts and ledger.
+        RunKind::Run | RunKind::Retry if let Some(ran) = journal.booked(&m.run_id) => {
+            ran.entry.command.clone()
+        }
         RunKind::Run => {
             let names: Vec<String> = m.inputs.iter().map(|file| quoted(&file.name)).collect();
-            format!("trunkrate run --cdrs {}", names.join(" "))
+            let given = |hash: &Option<String>, flag: &str| {
+                hash.as_ref().map_or_else(String::new, |_| format!(" {flag} …"))
+            };
+            format!(
+                "trunkrate run --cdrs {} --rates …{}{}, with the lists that it was given",
+                names.join(" "),
+                given(&m.trunks_hash, "--trunks"),
+                given(&m.accounts_hash, "--accounts")
+            )
         }
         RunKind::Retry => "trunkrate suspense retry".to_owned(),
         RunKind::Close => {
@@ -142,10 +155,15 @@ fn sums(history: &History, leaving: &[usize]) -> Result<BTreeMap<String, Decimal
 }
 
 /// Shows what would leave.
-fn show(args: &UndoArgs, history: &History, leaving: &[usize]) -> Result<(), CliError> {
+fn show(
+    args: &UndoArgs,
+    journal: &Journal,
+    history: &History,
+    leaving: &[usize],
+) -> Result<(), CliError> {
     let manifests: Vec<&Manifest> = leaving.iter().map(|at| &history.runs[*at].manifest).collect();
     let sums = sums(history, leaving)?;
-    let again = again(history, leaving);
+    let again = again(journal, history, leaving);
     if args.format == TextFormat::Json {
         let amounts: BTreeMap<&String, String> =
             sums.iter().map(|(currency, sum)| (currency, sum.to_string())).collect();

@@ -60,25 +60,13 @@ impl Changes {
             .map(|run| &run.manifest)
             .find(|manifest| manifest.decks_hash.is_some())
         else {
-            return Ok(Self::default());
+            return Ok(Self { notes: notes_of_undone(history, inputs), ..Self::default() });
         };
         let mut changes = Self {
             run_id: before.run_id.clone(),
+            stopping: lists_missing(before, inputs),
             notes: policy_notes(before, inputs),
-            ..Self::default()
         };
-        if before.trunks_hash.is_some() && inputs.trunks.is_none() {
-            changes.stopping.push(
-                "a trunk list was given then, and none is now: every trunk would allow transfers"
-                    .to_owned(),
-            );
-        }
-        if before.accounts_hash.is_some() && inputs.accounts.is_none() {
-            changes.stopping.push(
-                "accounts were given then, and none are now: the default deck would price them all"
-                    .to_owned(),
-            );
-        }
         changes.notes.extend(trunk_notes(ledger, before, inputs));
         let decks = Decks { ledger, before, inputs };
         changes.stopping.extend(decks.of_accounts(history)?);
@@ -87,6 +75,29 @@ impl Changes {
         }
         Ok(changes)
     }
+}
+
+/// The lists that a run was given, and this one is not.
+fn lists_missing(before: &Manifest, inputs: &Inputs) -> Vec<String> {
+    let trunks = (before.trunks_hash.is_some() && inputs.trunks.is_none()).then_some(
+        "a trunk list was given then, and none is now: every trunk would allow transfers",
+    );
+    let accounts = (before.accounts_hash.is_some() && inputs.accounts.is_none()).then_some(
+        "accounts were given then, and none are now: the default deck would price them all",
+    );
+    trunks.into_iter().chain(accounts).map(str::to_owned).collect()
+}
+
+/// What the run that was undone last was given, where no booked run is left to compare with: its
+/// calls are rated again, and may cost something else. It may have been undone for just that, so
+/// this stops nothing.
+fn notes_of_undone(history: &History, inputs: &Inputs) -> Vec<String> {
+    let undone = history.undone.iter().rev().map(|undone| &undone.run.manifest);
+    let Some(before) = undone.into_iter().find(|manifest| manifest.decks_hash.is_some()) else {
+        return Vec::new();
+    };
+    let of_run = |missing: String| format!("run {}, which was undone: {missing}", before.run_id);
+    lists_missing(before, inputs).into_iter().map(of_run).collect()
 }
 
 /// The settings that changed. A setting that the last run did not know yet is no change.
