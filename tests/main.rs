@@ -91,6 +91,8 @@ mod report;
 mod schema;
 #[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod status_doubts;
 mod support;
 #[cfg(target_os = "linux")]
 mod tamper;

@@ -9,21 +9,21 @@ use std::process::{Child, Command, Stdio};
 const PROJECT: &str = "[paths]\nledger = \"ledger\"\ncalls = \"calls\"\nrates = \"rates\"\n";
 
 /// A project with the plain deck: a termination is 0.0100 USD a minute, 60/60.
-fn project() -> Night {
+pub fn project() -> Night {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", PROJECT);
     night
 }
 
 /// A call file with one call of 300 s on a day of November: 5 × 0.0100 = 0.05000 USD.
-fn calls_of(night: &Night, day: u32) -> PathBuf {
+pub fn calls_of(night: &Night, day: u32) -> PathBuf {
     let row = format!(
         "CA{day},,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-{day:02}T21:15:00Z,,300,completed"
     );
     night.file(&format!("calls/{day:02}.csv"), call_file(&[&row]))
 }
 
-fn at(night: &Night, time: &str, args: &[&str]) -> Done {
+pub fn at(night: &Night, time: &str, args: &[&str]) -> Done {
     night.bare("", &[args, &["--now", time]].concat(), &[])
 }
 
@@ -362,7 +362,9 @@ fn a_journal_that_cannot_be_written_fails_nothing() {
     assert_eq!(done.code, 0, "{}", done.shown());
     assert!(done.stderr.contains("note: ledger/journal.jsonl: the journal cannot be written"));
     let done = night.bare("", &["status"], &[]);
-    assert_eq!(done.code, 0, "{}", done.shown());
+    assert_eq!(done.code, 1, "{}", done.shown());
+    let first = "wrong: ledger/journal.jsonl: the journal cannot be written: it is no plain file\n";
+    assert!(done.stdout.starts_with(first), "{}", done.stdout);
     assert!(
         done.stdout.contains("as its file says: the journal does not know it"),
         "{}",
@@ -606,14 +608,33 @@ fn a_folder_for_refused_files_is_none_that_is_read_or_the_ledgers() {
     calls_of(&night, 1);
     for (folder, code, says) in [
         ("calls/bad", 2, "lies in calls, whose files are read every night"),
-        ("ledger/runs/bad", 1, "is a place of a ledger's own files"),
+        ("calls", 2, "lies in calls, whose files are read every night"),
+        ("calls/../ledger/bad", 2, "lies in the ledger ledger; nothing was booked"),
+        ("link", 2, "lies in the ledger ledger; nothing was booked"),
+        ("ledger", 2, "lies in the ledger ledger; nothing was booked"),
+        ("other/runs/bad", 1, "is a place of a ledger's own files"),
     ] {
-        if code == 1 {
+        if folder == "link" {
+            assert!(!night.path().join("ledger").exists(), "before anything is made");
             night.bare("", &["run"], &[]).ok();
+            night.bare("", &["run", "--ledger", "other"], &[]).ok();
+            std::os::unix::fs::symlink("ledger/runs", night.path().join("link")).expect("a link");
         }
         let done = night.bare("", &["run", "--set-aside", folder], &[]);
         assert_eq!(done.code, code, "{}", done.shown());
         assert!(done.stderr.contains(says), "{}", done.stderr);
+    }
+    // Where one file is named, or a glob, that reads the folder again.
+    for (calls, folder, code) in [
+        ("calls/01.csv", "calls", 2),
+        ("calls/*.csv", "calls", 2),
+        ("c*/*.csv", "calls/../calls", 2),
+        ("**/01.csv", "refused", 2),
+        ("calls/0?.csv", "refused", 0),
+        ("calls/01.csv", "calls/refused", 0),
+    ] {
+        let done = night.bare("", &["run", "--cdrs", calls, "--set-aside", folder], &[]);
+        assert_eq!(done.code, code, "{calls} {folder}: {}", done.shown());
     }
 }
 

@@ -40,8 +40,9 @@ struct Watched {
     writes: bool,
     has_begun: bool,
     began: Micros,
-    runs: Vec<String>,
     said: Option<String>,
+    /// What its last line is to say of what it did.
+    did: End,
 }
 
 static WATCHED: Mutex<Option<Watched>> = Mutex::new(None);
@@ -65,8 +66,8 @@ pub fn watch(name: &str, ledger: &Path, only_looks: bool) {
         writes,
         has_begun: false,
         began: clock::now(),
-        runs: Vec::new(),
         said: None,
+        did: End::default(),
     });
     if let Some(watched) = state.as_mut().filter(|watched| watched.writes) {
         watched.begin();
@@ -84,7 +85,22 @@ pub fn writes() {
 /// Notes a run that the command has booked or taken back.
 pub fn did(run: &str) {
     if let Some(watched) = watched().as_mut() {
-        watched.runs.push(run.to_owned());
+        watched.did.runs.push(run.to_owned());
+    }
+}
+
+/// Notes that the command proves a sample only.
+pub fn samples() {
+    if let Some(watched) = watched().as_mut() {
+        watched.did.sampled = true;
+    }
+}
+
+/// Notes where the files lie that are refused and not mended.
+pub fn refused<'a>(places: impl ExactSizeIterator<Item = &'a Path>) {
+    if let Some(watched) = watched().as_mut() {
+        watched.did.refused = places.len() as u64;
+        watched.did.refused_at = places.take(journal::PLACES).map(Path::to_owned).collect();
     }
 }
 
@@ -100,17 +116,17 @@ pub fn said(text: &str) {
 pub fn end(exit: u8, error: Option<&str>) -> Vec<String> {
     let Some(watched) = watched().take() else { return Vec::new() };
     if exit == 0 && !watched.has_begun && watched.name != PROOF {
-        return watched.runs;
+        return watched.did.runs;
     }
     let now = clock::now();
     let end = End {
         duration_ms: u64::try_from((now - watched.began) / 1000).unwrap_or(0),
         exit,
         message: error.or(watched.said.as_deref()).map(first_line),
-        runs: watched.runs.clone(),
+        ..watched.did.clone()
     };
     watched.write(now, Some(end));
-    watched.runs
+    watched.did.runs
 }
 
 impl Watched {

@@ -82,7 +82,8 @@ pub fn main() -> ExitCode {
     let code = result.as_ref().map_or_else(CliError::code, |()| 0);
     let booked = journal::end(code, result.as_ref().err().map(CliError::message));
     if let Command::Run(run) = &args.command {
-        status::after_night(&run.night, project.get().ok_or(result.as_ref().err()), &booked);
+        let failed = result.as_ref().err().map(|error| (code, error));
+        status::after_night(&run.night, project.get(), failed, &booked);
     }
     result.map_or_else(CliError::report, |()| ExitCode::SUCCESS)
 }

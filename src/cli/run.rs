@@ -31,11 +31,12 @@ use std::path::{Path, PathBuf};
 /// Rates call files and books them.
 pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     set_threads(args.threads)?;
-    let aside = args.night.set_aside.as_deref().map(set_aside::folder).transpose()?;
+    let ledger = project.ledger_folder().0;
+    let aside = args.night.set_aside.as_deref();
+    let aside = aside.map(|dir| set_aside::place(dir, &ledger)).transpose()?;
     let found = project.calls(&args.cdrs)?;
-    if let Some(dir) = &aside {
-        set_aside::refuse_inside(dir, &found)?;
-    }
+    let make = |dir: PathBuf| set_aside::make(&dir, &found);
+    let aside = aside.map(make).transpose()?;
     let lists = [&args.rating.rates, &args.rating.trunks, &args.rating.accounts];
     lists.into_iter().flatten().for_each(|list| inputs::read(list));
     for out in [&args.night.report, &args.night.status_file, &args.night.metrics] {

@@ -94,7 +94,7 @@ fn rows<'a>(history: &'a History, journal: &'a Journal) -> Vec<RunRow<'a>> {
     for run in &history.runs {
         let command = journal.booked(&run.manifest.run_id);
         if let Some(command) = command {
-            while let Some(before) = failed.next_if(|ran| ran.began < command.began) {
+            while let Some(before) = failed.next_if(|ran| ran.first < command.first) {
                 rows.push(RunRow::Failed(before));
             }
         }

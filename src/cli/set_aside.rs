@@ -8,15 +8,16 @@
 //! is moved before the others are booked. A crash after the list was written and before the move
 //! leaves the file where it was: the next run refuses it again.
 
-use super::clock;
 use super::error::CliError;
 use super::output::refuse_ledgers;
 use super::term;
+use super::{clock, journal};
 use crate::disk::aside::AsidePlace;
 use crate::disk::durable::make_folder_synced;
+use crate::disk::folder::resolved;
 use crate::ingest::source::{CallPath, FoundFiles};
 use crate::inputs::file::FileError;
-use crate::ledger::set_aside::{Refused, keep, unmended};
+use crate::ledger::set_aside::{FolderId, Refused, keep, unmended};
 use crate::ledger::{Ledger, Lock};
 use crate::report::health::words::stamp;
 use serde_json::{Value, json};
@@ -28,30 +29,36 @@ const NAMED: usize = 20;
 /// A refused call file, and why.
 pub type Bad = (CallPath, FileError);
 
-/// Makes the folder for refused files; gives its path from the root.
-pub fn folder(dir: &Path) -> Result<PathBuf, CliError> {
-    let fail = |e: std::io::Error| FileError::new(dir, format!("cannot be read: {e}"));
-    let absolute = std::path::absolute(dir).map_err(fail)?;
+/// The folder for refused files, from the root; it need not be there yet.
+pub fn place(dir: &Path, ledger: &Path) -> Result<PathBuf, CliError> {
+    let real = resolved(dir)?;
+    if real.starts_with(resolved(ledger)?) {
+        return Err(CliError::usage(format!(
+            "--set-aside {}: lies in the ledger {}; nothing was booked",
+            dir.display(),
+            ledger.display()
+        ))
+        .hint("name a folder beside it"));
+    }
     // Of a folder that is to be made, the nearest one above it that is there says whose it is.
-    if let Some(there) = absolute.ancestors().find(|above| above.is_dir()) {
+    if let Some(there) = real.ancestors().find(|above| above.is_dir()) {
         refuse_ledgers(dir, &there.join("file"))?;
     }
-    make_folder_synced(dir)?;
-    Ok(dir.canonicalize().map_err(fail)?)
+    Ok(real)
 }
 
-/// Refuses a folder below one that is read with all in it: its files would be read again.
-pub fn refuse_inside(dir: &Path, found: &FoundFiles) -> Result<(), CliError> {
-    let holds = |folder: &&PathBuf| folder.canonicalize().is_ok_and(|real| dir.starts_with(real));
-    match found.folders.iter().find(holds) {
-        None => Ok(()),
-        Some(inputs) => Err(CliError::usage(format!(
+/// Makes the folder, unless it is one whose files are read: they would be read again.
+pub fn make(dir: &Path, found: &FoundFiles) -> Result<PathBuf, CliError> {
+    if let Some(inputs) = found.reading(dir) {
+        return Err(CliError::usage(format!(
             "--set-aside {}: lies in {}, whose files are read every night",
             dir.display(),
             inputs.display()
         ))
-        .hint("name a folder beside it")),
+        .hint("name a folder beside it"));
     }
+    make_folder_synced(dir)?;
+    Ok(resolved(dir)?)
 }
 
 /// The error of a night in which every file is refused.
@@ -71,29 +78,30 @@ pub fn all_refused(bad: &[Bad]) -> CliError {
     }
 }
 
-/// Sets the refused files of a booked night aside, and names those that are not mended yet. What
-/// was booked from where it lay is mended.
+/// Sets the refused files of a booked night aside, names those that are not mended yet, and notes
+/// all in the journal: where the list cannot be written, `status` knows it from there. What was
+/// booked from where it lay is mended.
 pub fn after_booking(
     (ledger, lock): (&Ledger, &Lock),
     dir: Option<&Path>,
     bad: &[Bad],
     booked: &[PathBuf],
 ) -> Vec<Refused> {
-    let before = match unmended(ledger) {
-        Ok(before) => before,
+    let before = unmended(ledger);
+    // Without the list nothing is moved: nobody would know where to.
+    let dir = dir.filter(|_| before.is_ok());
+    let mut list: Vec<Refused> = match &before {
+        Ok(before) => before.iter().filter(|old| !old.is_among(booked)).cloned().collect(),
         Err(error) => {
-            term::report("note", &error.to_string());
-            return Vec::new();
+            term::report("warning", &error.to_string());
+            Vec::new()
         }
     };
-    let is_booked = |refused: &Refused| {
-        booked.iter().any(|path| path.canonicalize().is_ok_and(|real| real == refused.lies))
-    };
-    let mut list: Vec<Refused> =
-        before.iter().filter(|refused| !is_booked(refused)).cloned().collect();
     // The same file may have been refused and left where it was before.
-    let real = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     list.retain(|refused| !bad.iter().any(|(file, _)| real(&file.path) == refused.lies));
+    for seen in list.iter_mut().filter(|old| !old.is_gone()) {
+        seen.folder = FolderId::above(&seen.lies);
+    }
     name_old(&list);
     let mut places = Vec::new();
     for (file, error) in bad {
@@ -106,24 +114,37 @@ pub fn after_booking(
                 None
             }
         };
+        let lies = place.as_ref().map_or_else(|| real(&file.path), |place| place.file.clone());
         list.push(Refused {
             file: file.name.clone(),
-            lies: place.as_ref().map_or_else(|| real(&file.path), |place| place.file.clone()),
+            folder: FolderId::above(&lies),
+            lies,
             why: error.to_string(),
             since: stamp(clock::now()),
         });
         places.push(place);
     }
-    if (list != before || !bad.is_empty())
+    if let Ok(before) = before
+        && (list != before || !bad.is_empty())
         && let Err(error) = keep(ledger, lock, &list)
     {
-        places.iter().flatten().for_each(AsidePlace::give_up);
-        let left = if bad.is_empty() { "" } else { "; the refused files stay where they are" };
-        term::report("note", &format!("{error}{left}"));
-        return list;
+        term::report("warning", &error.to_string());
+        let start = list.len() - bad.len();
+        for (((file, _), place), entry) in bad.iter().zip(&mut places).zip(&mut list[start..]) {
+            if let Some(place) = place.take() {
+                place.give_up();
+            }
+            entry.lies = real(&file.path);
+        }
     }
     move_all((ledger, lock), bad, &places, &mut list);
+    journal::refused(list.iter().map(|refused| refused.lies.as_path()));
     list
+}
+
+/// A path from the root; a link stays one.
+fn real(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Moves the refused files to the places kept for them, the last entries of the list.
@@ -146,18 +167,23 @@ fn move_all(
             Some(Err(why)) => format!(": {}", why.problem),
             None => String::new(),
         };
-        term::report("warning", &format!("{error}: it was refused, and lies where it was{left}"));
         if let Some(place) = place {
             // It may be in its place though a folder could not be synced: the list has it there.
             if std::fs::symlink_metadata(&file.path).is_ok() {
                 place.give_up();
-                entry.lies = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+                entry.lies = real(&file.path);
+                entry.folder = FolderId::above(&entry.lies);
                 has_changed = true;
             }
         }
+        let lies = entry.lies.display();
+        term::report(
+            "warning",
+            &format!("{error}: it was refused, and lies where it was, at {lies}{left}"),
+        );
     }
     if has_changed && let Err(error) = keep(ledger, lock, list) {
-        term::report("note", &error.to_string());
+        term::report("warning", &error.to_string());
     }
 }
 

@@ -32,14 +32,16 @@ pub fn run(args: &StatusArgs, project: Result<&Project, &CliError>) -> Result<()
     if health.good { Ok(()) } else { Err(CliError::wrong()) }
 }
 
-/// Writes the files of a run for the morning after it has ended, whichever way. One that cannot be
-/// written is a note: what the run did stands.
+/// Writes the files of a run for the morning after it has ended, whichever way; `failed` has its
+/// exit code and its error, which they tell whatever the journal says. One that cannot be written is
+/// a note: what the run did stands.
 pub fn after_night(
     args: &NightArgs,
-    project: Result<&Project, Option<&CliError>>,
+    project: Option<&Project>,
+    failed: Option<(u8, &CliError)>,
     booked: &[String],
 ) {
-    if let (Some(path), Ok(project), [run_id, ..]) = (&args.report, project, booked) {
+    if let (Some(path), Some(project), [run_id, ..]) = (&args.report, project, booked) {
         let ledger = Ledger::at(&project.ledger_folder().0);
         let written =
             page_of(&ledger, run_id).and_then(|page| Ok(write_whole(path, page.as_bytes())?));
@@ -52,7 +54,11 @@ pub fn after_night(
         return;
     }
     let broken = CliError::failed("the project cannot be read");
-    let health = health_of(project.map_err(|error| error.unwrap_or(&broken)), None);
+    let error = failed.map_or(&broken, |(_, error)| error);
+    let mut health = health_of(project.ok_or(error), None);
+    if let Some((code, error)) = failed {
+        health.has_failed(code, error.message());
+    }
     let told = |path: Option<&PathBuf>, text: &dyn Fn() -> String| {
         let Some(path) = path else { return };
         if let Err(error) = write_whole(path, text().as_bytes()) {

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Proves every run, and the ledger as a whole. Ends at the first violation.
 pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
+    if args.sample.is_some() {
+        journal::samples();
+    }
     let proof = verify::prove(&ledger, args.sample, args.since.as_deref())?;
     for note in &proof.notes {
         term::report("note", note);

@@ -3,7 +3,7 @@
 use super::durable::sync_folder;
 use super::private;
 use crate::inputs::file::FileError;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,15 @@ impl AsidePlace {
                 continue;
             }
             let mut text = match private::create_new(&place.why) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    // A process that was killed before its move left the same text, or its
+                    // beginning.
+                    let left = private::read_own(&place.why).ok().flatten();
+                    if !left.is_some_and(|left| why.as_bytes().starts_with(&left)) {
+                        continue;
+                    }
+                    private::open_own(&place.why, OpenOptions::new().write(true)).map_err(fail)?
+                }
                 made => made.map_err(fail)?,
             };
             text.write_all(why.as_bytes()).and_then(|()| text.sync_all()).map_err(fail)?;
@@ -136,6 +144,23 @@ mod tests {
             names.push(place.file.file_name().unwrap().to_string_lossy().into_owned());
         }
         assert_eq!(names, ["calls.csv.gz", "calls.2.csv.gz", "calls.3.csv.gz"]);
+    }
+
+    #[test]
+    fn a_text_without_its_file_is_taken_again() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = from.path().join("bad.csv");
+        std::fs::write(&file, "calls").unwrap();
+        // As after a kill before the move, and in the midst of the text.
+        for left in ["torn\n", "to", ""] {
+            std::fs::write(to.path().join("bad.csv.why"), left).unwrap();
+            let place = AsidePlace::keep(to.path(), "bad.csv", "torn\n").unwrap();
+            assert_eq!(place.file, to.path().join("bad.csv"));
+            assert_eq!(std::fs::read_to_string(&place.why).unwrap(), "torn\n");
+        }
+        std::fs::write(to.path().join("bad.csv.why"), "another\n").unwrap();
+        let place = AsidePlace::keep(to.path(), "bad.csv", "torn\n").unwrap();
+        assert_eq!(place.file, to.path().join("bad.2.csv"));
     }
 
     #[test]

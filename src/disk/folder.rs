@@ -9,6 +9,29 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, FileError> {
     path.try_exists().map_err(|e| FileError::new(path, format!("cannot be read: {e}")))
 }
 
+/// A path from the root, as the system will take it: links are followed and `..` is gone from it.
+/// What is not there yet has none.
+pub(crate) fn resolved(path: &Path) -> Result<PathBuf, FileError> {
+    use std::path::Component;
+    let fail = |e: std::io::Error| FileError::new(path, format!("cannot be read: {e}"));
+    let mut found = PathBuf::new();
+    for part in std::path::absolute(path).map_err(fail)?.components() {
+        match part {
+            Component::ParentDir => {
+                found.pop();
+            }
+            Component::CurDir => {}
+            part => found.push(part),
+        }
+        match found.canonicalize() {
+            Ok(real) => found = real,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(fail(e)),
+        }
+    }
+    Ok(found)
+}
+
 /// The folders and the files in a folder, each sorted; none if it does not exist.
 pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FileError> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());

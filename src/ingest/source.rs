@@ -35,6 +35,8 @@ pub struct FoundFiles {
     pub left_out: Vec<PathBuf>,
     /// The folders that were walked through, with all below them.
     pub folders: Vec<PathBuf>,
+    /// The globs.
+    pub globs: Vec<PathBuf>,
 }
 
 /// Finds the call files of paths, folders (with all below them) and globs.
@@ -51,6 +53,7 @@ pub fn find(patterns: &[PathBuf]) -> Result<FoundFiles, FileError> {
         } else if pattern.exists() {
             found.add(pattern);
         } else {
+            found.globs.push(pattern.clone());
             glob_into(pattern, &mut found)?;
         }
         if found.files.len() == before.0 {
@@ -100,6 +103,46 @@ fn bytes_a_call(path: &Path) -> u64 {
 }
 
 impl FoundFiles {
+    /// What of these would find a file again that was put into a folder: one that is walked
+    /// through, one that holds a call file, or a glob. The folder is given from the root, without
+    /// links.
+    #[must_use]
+    pub fn reading(&self, dir: &Path) -> Option<PathBuf> {
+        let real = |folder: &Path| folder.canonicalize().ok();
+        let holds = |folder: &&PathBuf| real(folder).is_some_and(|real| dir.starts_with(real));
+        if let Some(folder) = self.folders.iter().find(holds) {
+            return Some(folder.clone());
+        }
+        let parents = self
+            .files
+            .iter()
+            .filter_map(|file| file.path.parent())
+            .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        if let Some(parent) =
+            parents.into_iter().find(|parent| real(parent).as_deref() == Some(dir))
+        {
+            return Some(parent.to_owned());
+        }
+        self.globs.iter().find(|glob| self.reaches(glob, dir)).cloned()
+    }
+
+    /// True if a glob matches a folder, one above it, or a file in it of a name that was found.
+    fn reaches(&self, glob: &Path, dir: &Path) -> bool {
+        let is_wild = |part: &std::path::Component<'_>| {
+            part.as_os_str().to_string_lossy().contains(['*', '?', '['])
+        };
+        let base: PathBuf = glob.components().take_while(|part| !is_wild(part)).collect();
+        let rest: PathBuf = glob.components().skip_while(|part| !is_wild(part)).collect();
+        let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
+        let Ok(base) = base.canonicalize() else { return false };
+        let whole = Path::new(&glob::Pattern::escape(&base.to_string_lossy())).join(rest);
+        let Ok(pattern) = glob::Pattern::new(&whole.to_string_lossy()) else { return false };
+        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        let matches = |path: &Path| pattern.matches_path_with(path, options);
+        let names = self.files.iter().filter_map(|file| file.path.file_name());
+        dir.ancestors().any(matches) || names.into_iter().any(|name| matches(&dir.join(name)))
+    }
+
     fn add(&mut self, path: &Path) {
         self.files.push(CallPath {
             path: path.to_owned(),

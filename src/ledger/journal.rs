@@ -9,10 +9,12 @@
 //!
 //! **Invariants.** The journal is outside of all that is hashed: no run, no batch and no proof
 //! depends on it, and it may be lost. A line is appended by one write, so that two processes never
-//! mix theirs. A line that cannot be read (the last one, after a loss of power) is counted and
+//! mix theirs. The order of the lines is the order of what happened, whatever the clock said: it may
+//! have been put back. A line that cannot be read (the last one, after a loss of power) is counted and
 //! passed over. The two files together never take more than twice `FULL` and a line.
 
 use crate::disk::durable::sync_folder;
+use crate::disk::private;
 use crate::ledger::place::Ledger;
 use crate::time::{self, Micros};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,23 @@ pub struct End {
     pub message: Option<String>,
     /// The runs that it booked or took back.
     pub runs: Vec<String>,
+    /// Of `verify`: true if it proved a sample only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+    /// How many call files were refused and not mended when it ended.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub refused: u64,
+    /// Where the first [`PLACES`] of them lie.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_at: Vec<PathBuf>,
+}
+
+/// The most refused files whose places are in a line.
+pub const PLACES: usize = 100;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A command of the journal: its beginning, and its end, if it came to one.
@@ -86,6 +105,10 @@ pub struct Ran {
     pub began: Micros,
     /// When it ended.
     pub ended: Option<Micros>,
+    /// The place of its first line among all lines.
+    pub first: usize,
+    /// The place of its last line.
+    pub last: usize,
     /// Its last line.
     pub entry: JournalEntry,
 }
@@ -123,6 +146,8 @@ pub struct Journal {
     pub commands: Vec<Ran>,
     /// How many lines could not be read.
     pub unread_lines: u64,
+    /// How many could.
+    lines: usize,
     /// Why a file of it could not be read, if one could not.
     pub unread: Option<String>,
 }
@@ -135,9 +160,8 @@ impl Journal {
         let mut known: HashMap<(String, u32, String), usize> = HashMap::new();
         for name in [BEFORE, JOURNAL] {
             let path = ledger.folder().join(name);
-            match std::fs::read(&path) {
-                Ok(bytes) => journal.add(&bytes, &mut known),
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
+            match private::read_own(&path) {
+                Ok(bytes) => journal.add(bytes.as_deref().unwrap_or(b""), &mut known),
                 Err(e) => journal.unread = Some(format!("{}: cannot be read: {e}", path.display())),
             }
         }
@@ -155,13 +179,16 @@ impl Journal {
                 self.unread_lines += 1;
                 continue;
             };
+            let last = self.lines;
+            self.lines += 1;
             let ended = entry.end.is_some().then_some(at);
             let key = (entry.host.clone(), entry.pid, entry.began.clone());
             if let Some(place) = known.get(&key) {
-                self.commands[*place] = Ran { began, ended, entry };
+                let first = self.commands[*place].first;
+                self.commands[*place] = Ran { began, ended, first, last, entry };
             } else {
                 known.insert(key, self.commands.len());
-                self.commands.push(Ran { began, ended, entry });
+                self.commands.push(Ran { began, ended, first: last, last, entry });
             }
         }
     }
@@ -204,19 +231,30 @@ pub fn append(ledger: &Ledger, entry: &JournalEntry) -> std::io::Result<()> {
 /// Opens the journal for appending; true if it was made. A link is refused: what it leads to is
 /// somebody else's.
 fn open(path: &Path) -> std::io::Result<(File, bool)> {
-    match std::fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() => {
-            return Err(Error::new(ErrorKind::InvalidInput, "it is no plain file"));
-        }
-        _ => {}
-    }
     let mut options = OpenOptions::new();
     options.read(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private::open_own(path, &mut options) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok((options.create(true).open(path)?, true)),
         opened => Ok((opened?, false)),
+    }
+}
+
+/// Why the next command cannot write its lines, if it cannot; nothing where this user may not write
+/// to the ledger at all. Nothing is written.
+#[must_use]
+pub fn why_unwritable(ledger: &Ledger) -> Option<String> {
+    let path = path_of(ledger);
+    let said = |e: Error| format!("{}: the journal cannot be written: {e}", path.display());
+    match private::open_own(&path, OpenOptions::new().append(true)) {
+        Ok(_) => None,
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        Err(e) if e.kind() == ErrorKind::InvalidInput => Some(said(e)),
+        Err(e) => {
+            let may_write = rustix::fs::access(ledger.folder(), rustix::fs::Access::WRITE_OK);
+            may_write.is_ok().then(|| said(e))
+        }
     }
 }
 
@@ -316,6 +354,23 @@ mod tests {
         append(&ledger, &entry("2026-11-21T02:00:00Z", None)).unwrap();
         let journal = Journal::read(&ledger);
         assert_eq!((journal.commands.len(), journal.unread_lines), (2, 1));
+    }
+
+    #[test]
+    fn what_took_the_journals_name_is_neither_read_nor_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger(folder.path());
+        assert_eq!(why_unwritable(&ledger), None);
+        let path = path_of(&ledger);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, 0o600.into(), 0).unwrap();
+        for _ in 0..2 {
+            assert!(append(&ledger, &entry("2026-11-20T02:00:00Z", None)).is_err());
+            assert!(Journal::read(&ledger).unread.is_some());
+            assert!(why_unwritable(&ledger).unwrap().ends_with("it is no plain file"));
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        }
     }
 
     #[test]

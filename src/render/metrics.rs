@@ -74,7 +74,11 @@ fn nights(text: &mut MetricsText, health: &Health) {
     let began = health.running.as_ref().map(|running| running.began.as_str());
     text.at("trunkrate_running_since_timestamp", "When the command that is going on began", began);
     let failed = health.last_failure.as_ref().and_then(|failed| failed.ended.as_deref());
-    text.at("trunkrate_last_failure_timestamp", "When a command last failed", failed);
+    text.at(
+        "trunkrate_last_failure_timestamp",
+        "When a night last failed; if none ever did, another command",
+        failed,
+    );
     let Some(last) = &health.last_run else { return };
     let booked = Some(last.booked.as_str());
     text.at("trunkrate_last_success_timestamp", "When the last good night was booked", booked);

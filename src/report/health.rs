@@ -18,7 +18,7 @@ mod nights;
 pub mod words;
 
 use crate::inputs::file::FileError;
-use crate::ledger::journal::{Journal, Ran};
+use crate::ledger::journal::{self, Journal, Ran};
 use crate::ledger::set_aside::{self, Refused};
 use crate::ledger::{Ledger, LedgerError};
 use crate::report::causes::{ByCause, CauseLine, sum_of};
@@ -29,6 +29,7 @@ use nights::Nights;
 pub use nights::{is_night, printed_with};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use words::{bytes_text, seconds};
 
 /// The name and version of this layout.
@@ -71,8 +72,18 @@ pub enum Trouble {
     NoRun,
     /// The last good night is too long ago.
     RunOverdue,
+    /// What ran last is in the future: a clock is or was wrong, and no age is known.
+    Clock,
+    /// The journal cannot be read: what failed is not known.
+    JournalUnreadable,
+    /// The journal cannot be written: what fails will not be known.
+    JournalUnwritable,
     /// Another command that writes began and never ended.
     CommandNeverEnded,
+    /// The list of refused files cannot be read.
+    SetAsideUnreadable,
+    /// The last run refused files that the list lacks.
+    SetAsideUnknown,
     /// Call files were refused and are not mended.
     FilesSetAside,
     /// The next night would not fit on the disk.
@@ -83,7 +94,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them, the worst first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::ProjectUnreadable,
         Self::LedgerMissing,
         Self::LedgerUnreadable,
@@ -93,7 +104,12 @@ impl Trouble {
         Self::RunStuck,
         Self::NoRun,
         Self::RunOverdue,
+        Self::Clock,
+        Self::JournalUnreadable,
+        Self::JournalUnwritable,
         Self::CommandNeverEnded,
+        Self::SetAsideUnreadable,
+        Self::SetAsideUnknown,
         Self::FilesSetAside,
         Self::DiskShort,
         Self::VerifyOverdue,
@@ -112,7 +128,12 @@ impl Trouble {
             Self::RunStuck => "run-stuck",
             Self::NoRun => "no-run",
             Self::RunOverdue => "run-overdue",
+            Self::Clock => "clock",
+            Self::JournalUnreadable => "journal-unreadable",
+            Self::JournalUnwritable => "journal-unwritable",
             Self::CommandNeverEnded => "command-never-ended",
+            Self::SetAsideUnreadable => "set-aside-unreadable",
+            Self::SetAsideUnknown => "set-aside-unknown",
             Self::FilesSetAside => "files-set-aside",
             Self::DiskShort => "disk-short",
             Self::VerifyOverdue => "verify-overdue",
@@ -183,7 +204,7 @@ pub struct LastRun {
     pub run_id: Option<String>,
     /// When it was booked.
     pub booked: String,
-    /// How long ago, in seconds.
+    /// How long ago, in seconds; below 0 if it is in the future.
     pub age_seconds: i64,
     /// The command; `None` if the journal does not know it: then `booked` is the time of the run's
     /// file.
@@ -249,7 +270,7 @@ pub struct Health {
     pub running: Option<CommandLine>,
     /// The last good night.
     pub last_run: Option<LastRun>,
-    /// The last command that failed, whichever it was.
+    /// The last night that failed; if none did, the last other command.
     pub last_failure: Option<CommandLine>,
     /// What waits.
     pub waiting: WaitingLines,
@@ -285,6 +306,34 @@ impl Health {
             notes: Vec::new(),
         }
     }
+
+    /// Notes that the run which asks has failed, if the journal does not say so: it may not have
+    /// been written.
+    pub fn has_failed(&mut self, code: u8, message: &str) {
+        let says = |problem: &Problem| {
+            matches!(problem.id, Trouble::LastRunFailed | Trouble::ProjectUnreadable)
+        };
+        if self.problems.iter().any(says) {
+            return;
+        }
+        self.problems.push(Problem {
+            id: Trouble::LastRunFailed,
+            message: format!("this run failed, exit code {code}: {message}"),
+            what_to_do: "mend that, and run again: nothing of it was booked".to_owned(),
+        });
+        self.problems.sort_by_key(|problem| problem.id);
+        self.good = false;
+        self.headline = worst_of(&self.problems).expect("there is one");
+    }
+}
+
+/// The worst of the problems in a line; nothing if there is none.
+fn worst_of(problems: &[Problem]) -> Option<String> {
+    match problems {
+        [] => None,
+        [worst] => Some(worst.message.clone()),
+        [worst, rest @ ..] => Some(format!("{}; and {} more", worst.message, rest.len())),
+    }
 }
 
 /// What the machine says of a ledger.
@@ -307,14 +356,10 @@ pub struct Machine<'a> {
 pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<Health, LedgerError> {
     let history = ledger.history()?;
     let journal = Journal::read(ledger);
-    let mut notes: Vec<String> = journal.unread.iter().cloned().collect();
+    let mut notes = Vec::new();
     if journal.unread_lines > 0 {
         notes.push(format!("lines of the journal that cannot be read: {}", journal.unread_lines));
     }
-    let set_aside = set_aside::unmended(ledger).unwrap_or_else(|e| {
-        notes.push(e.to_string());
-        Vec::new()
-    });
     let mut by_cause = ByCause::new(history.newest_start());
     waiting_causes::each_diagnosed(ledger, &history, |found| found.add_to(&mut by_cause))?;
     let causes = waiting_causes::lines(by_cause)?;
@@ -329,14 +374,28 @@ pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<He
         needed_bytes: nights.last_run.as_ref().map_or(0, |last| needed(last.bytes)),
     });
     let mut problems = nights.problems(&history, limits, machine.now);
+    problems.extend(of_journal(ledger, &journal));
+    let set_aside = match set_aside::listed(ledger) {
+        Ok(listed) => {
+            // While a run goes on, its list may be there and its line not yet.
+            let is_between = nights.running.is_some_and(is_night);
+            problems.extend(of_unlisted(&journal, &listed).filter(|_| !is_between));
+            listed.into_iter().filter(Refused::is_there).collect()
+        }
+        Err(error) => {
+            problems.push(Problem {
+                id: Trouble::SetAsideUnreadable,
+                message: error.to_string(),
+                what_to_do: error.hint.unwrap_or_default(),
+            });
+            Vec::new()
+        }
+    };
     problems.extend(of_files(&set_aside));
     problems.extend(disk.and_then(of_disk));
     problems.sort_by_key(|problem| problem.id);
-    let headline = match problems.split_first() {
-        Some((worst, [])) => worst.message.clone(),
-        Some((worst, rest)) => format!("{}; and {} more", worst.message, rest.len()),
-        None => nights.good_headline(&waiting, machine.now),
-    };
+    let headline =
+        worst_of(&problems).unwrap_or_else(|| nights.good_headline(&waiting, machine.now));
     Ok(Health {
         schema: SCHEMA,
         good: problems.is_empty(),
@@ -365,14 +424,57 @@ fn of_files(refused: &[Refused]) -> Option<Problem> {
         1 => "a call file was refused and is not mended".to_owned(),
         many => format!("{many} call files were refused and are not mended, the first"),
     };
+    let lies = first.lies.display();
+    let what_to_do = if first.is_gone() {
+        // It is not seen, and its folder is not the one that it was put into.
+        format!(
+            "mount its disk again: {lies} is not seen, and its folder is not the one that it was \
+             put into; if it is mended, take its entry out of the ledger's {}",
+            set_aside::LIST
+        )
+    } else {
+        format!("mend it, put it back and run; or take it away, if it is not needed: {lies}")
+    };
     Some(Problem {
         id: Trouble::FilesSetAside,
         message: format!("{which}: {}", first.why),
-        what_to_do: format!(
-            "mend it, put it back and run; or take it away, if it is not needed: {}",
-            first.lies.display()
-        ),
+        what_to_do,
     })
+}
+
+/// What the last run refused and the list lacks: it could not be written, or was lost.
+fn of_unlisted(journal: &Journal, listed: &[Refused]) -> Option<Problem> {
+    let runs = journal.commands.iter().filter(|ran| ran.entry.name == "run" && ran.succeeded());
+    let end = runs.max_by_key(|ran| ran.last)?.entry.end.as_ref()?;
+    let is_listed = |place: &&PathBuf| listed.iter().any(|refused| refused.lies == **place);
+    let lacks = end.refused_at.iter().find(|place| !is_listed(place));
+    if lacks.is_none() && listed.len() as u64 >= end.refused {
+        return None;
+    }
+    let first = lacks.map_or_else(String::new, |place| format!(", one at {}", place.display()));
+    Some(Problem {
+        id: Trouble::SetAsideUnknown,
+        message: format!(
+            "the last run left {} refused call files, and {} lacks some of them{first}",
+            end.refused,
+            set_aside::LIST
+        ),
+        what_to_do: "look after them, see that the list can be written, and run again".to_owned(),
+    })
+}
+
+/// A journal that cannot tell, or will not be able to.
+fn of_journal(ledger: &Ledger, journal: &Journal) -> Option<Problem> {
+    if let Some(message) = journal::why_unwritable(ledger) {
+        let what_to_do = "move away what has its name, or let this user write it: until then no \
+                          failed night is known";
+        let id = Trouble::JournalUnwritable;
+        return Some(Problem { id, message, what_to_do: what_to_do.to_owned() });
+    }
+    let message = journal.unread.clone()?;
+    let what_to_do =
+        "let this user read it, or move it away; it is no part of the books".to_owned();
+    Some(Problem { id: Trouble::JournalUnreadable, message, what_to_do })
 }
 
 fn of_disk(disk: Disk) -> Option<Problem> {

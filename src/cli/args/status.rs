@@ -35,8 +35,9 @@ pub enum LogFormat {
 ///
 /// Exit code 0: good. 1: something is wrong, and each problem is listed, the worst first: the last
 /// run failed, or began and never ended; no run for too long; call files that are set aside; a
-/// ledger that `verify` found broken; a disk on which the next night would not fit. While a run is
-/// going on, it is good. What waits is shown with its money, and is no problem.
+/// ledger that `verify` found broken; a disk on which the next night would not fit; a clock, a
+/// journal or a list of refused files that cannot be trusted. While a run is going on, it is good.
+/// What waits is shown with its money, and is no problem.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// How long a night may be ago: 26h, 90m, 2d [default: the project's `status.max_age`, else

@@ -2,7 +2,7 @@
 
 use super::words::{age_text, ago, ago_text, seconds, stamp};
 use super::{CommandLine, LastRun, Limits, Machine, Problem, Trouble, WaitingLines};
-use crate::ledger::journal::{Journal, Ran};
+use crate::ledger::journal::{End, Journal, Ran};
 use crate::ledger::manifest::{FILE_NAME, Manifest, RunKind};
 use crate::ledger::{History, Run};
 use crate::report::whole::Printed;
@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// The commands that book a night of calls.
 const NIGHTS: [&str; 2] = ["run", "ledger import"];
+
+/// How far in the future a time may be: two machines' clocks differ a little.
+const AHEAD: Micros = 5 * 60 * SECOND;
 
 /// What the journal and the runs say of the nights.
 pub(super) struct Nights<'a> {
@@ -22,11 +25,11 @@ pub(super) struct Nights<'a> {
     last_good: Option<&'a Ran>,
     /// A night that failed, and none went well since.
     last_failed: Option<&'a Ran>,
-    /// The last command that failed, whichever it was.
+    /// The last night that failed; if none did, the last other command.
     pub(super) last_failure: Option<&'a Ran>,
     /// Commands that began and never ended, and none of their kind went well after.
     never_ended: Vec<&'a Ran>,
-    /// The last proof.
+    /// The last proof; one that failed stands until all was proved after it, not a sample.
     pub(super) verified: Option<&'a Ran>,
 }
 
@@ -45,7 +48,7 @@ impl<'a> Nights<'a> {
         let commands = || journal.commands.iter();
         let nights = || commands().filter(|ran| is_night(ran));
         let last_good =
-            nights().filter(|ran| ran.succeeded() && is_booked(ran)).max_by_key(|ran| ran.ended);
+            nights().filter(|ran| ran.succeeded() && is_booked(ran)).max_by_key(|ran| ran.last);
         let goes_on = |ran: &&Ran| {
             if ran.entry.host == machine.host {
                 (machine.is_running)(ran.entry.pid) || is_locked == Some(true)
@@ -55,14 +58,24 @@ impl<'a> Nights<'a> {
             }
         };
         let open = || commands().filter(|ran| ran.ended.is_none());
-        let running = open().max_by_key(|ran| ran.began).filter(goes_on);
+        let running = open().max_by_key(|ran| ran.first).filter(goes_on);
         let is_mended = |dead: &Ran| {
             commands().any(|ran| {
                 ran.succeeded()
-                    && ran.began > dead.began
+                    && ran.first > dead.first
                     && if is_night(dead) { is_night(ran) } else { ran.entry.writes }
             })
         };
+        let has_end = |ran: &Ran, is: fn(&End) -> bool| ran.entry.end.as_ref().is_some_and(is);
+        // A command line that was wrong proves nothing.
+        let is_proof = |ran: &&Ran| ran.entry.name == "verify" && has_end(ran, |end| end.exit < 2);
+        let proofs = || commands().filter(is_proof);
+        let is_whole = |ran: &&Ran| has_end(ran, |end| end.exit == 0 && !end.sampled);
+        let proved = proofs().filter(is_whole).map(|ran| ran.last).max();
+        let broken = proofs()
+            .filter(|ran| ran.failed() && Some(ran.last) > proved)
+            .max_by_key(|ran| ran.last);
+        let failed = |ran: &&Ran| ran.failed();
         let is_running = |ran: &Ran| running.is_some_and(|running| std::ptr::eq(running, ran));
         Self {
             never_ended: open().filter(|ran| !is_running(ran) && !is_mended(ran)).collect(),
@@ -71,23 +84,20 @@ impl<'a> Nights<'a> {
             last_good,
             last_failed: nights()
                 .filter(|ran| {
-                    ran.failed() && ran.ended > last_good.and_then(|last_good| last_good.ended)
+                    ran.failed() && Some(ran.last) > last_good.map(|last_good| last_good.last)
                 })
-                .max_by_key(|ran| ran.ended),
-            last_failure: commands().filter(|ran| ran.failed()).max_by_key(|ran| ran.ended),
-            verified: commands()
-                .filter(|ran| {
-                    // A command line that was wrong proves nothing.
-                    ran.entry.name == "verify"
-                        && ran.entry.end.as_ref().is_some_and(|end| end.exit < 2)
-                })
-                .max_by_key(|ran| ran.ended),
+                .max_by_key(|ran| ran.last),
+            last_failure: nights()
+                .filter(failed)
+                .max_by_key(|ran| ran.last)
+                .or_else(|| commands().filter(failed).max_by_key(|ran| ran.last)),
+            verified: broken.or_else(|| proofs().max_by_key(|ran| ran.last)),
         }
     }
 
     /// All that is wrong with them.
     pub(super) fn problems(&self, history: &History, limits: &Limits, now: Micros) -> Vec<Problem> {
-        let mut found = Vec::new();
+        let mut found: Vec<Problem> = self.ahead(now).into_iter().collect();
         let mut add = |id, message: String, what_to_do: &str| {
             found.push(Problem { id, message, what_to_do: what_to_do.to_owned() });
         };
@@ -96,7 +106,8 @@ impl<'a> Nights<'a> {
             add(
                 Trouble::VerifyFailed,
                 format!("`verify` found the ledger broken {when}: {}", ran.message()),
-                "restore the ledger from a copy that `verify` finds good; book nothing before",
+                "restore the ledger from a copy that `verify` finds good, all of it and not a \
+                 --sample; book nothing before",
             );
         }
         let a_night_goes_on = self.running.is_some_and(is_night);
@@ -167,6 +178,43 @@ impl<'a> Nights<'a> {
         }
         found.extend(self.overdue_proof(limits, now));
         found
+    }
+
+    /// What ran last, if its time is still to come: then no age is known, and nothing that is too
+    /// old is found.
+    fn ahead(&self, now: Micros) -> Option<Problem> {
+        let again = "set the clock right, and run again";
+        let night = self
+            .last_run
+            .as_ref()
+            .map(|last| ("the last night was booked", now - last.age_seconds * SECOND, again));
+        let of = |what, ran: Option<&Ran>, what_to_do| {
+            Some((what, ran.map(|ran| ran.ended.unwrap_or(ran.began))?, what_to_do))
+        };
+        let dead = self.never_ended.iter().max_by_key(|ran| ran.began).copied();
+        let all = [
+            night,
+            of("the last good night ended", self.last_good, again),
+            of("the last failed night ended", self.last_failed, again),
+            of("what is going on began", self.running, "set the clock right, and look for it"),
+            of("what never ended began", dead, again),
+            of(
+                "the last proof ended",
+                self.verified,
+                "set the clock right, and prove it again: `trunkrate verify`",
+            ),
+        ];
+        let (what, at, what_to_do) =
+            all.into_iter().flatten().find(|(_, at, _)| at.saturating_sub(now) > AHEAD)?;
+        Some(Problem {
+            id: Trouble::Clock,
+            message: format!(
+                "{what} {}: the clock was ahead then, or is behind now ({})",
+                ago(now, at),
+                stamp(now)
+            ),
+            what_to_do: what_to_do.to_owned(),
+        })
     }
 
     fn overdue_proof(&self, limits: &Limits, now: Micros) -> Option<Problem> {
@@ -282,7 +330,11 @@ fn last_run(
         history.runs.iter().rev().find(of_ran)
     };
     let (run, booked, command) = match (good.and_then(|ran| Some((ran, ran.ended?))), unknown) {
-        (Some((_, ended)), Some((run, written))) if written > ended => (Some(run), written, None),
+        // The order of the runs is known, whatever the clock said. A night that had nothing to book
+        // has no run: there only the times say it.
+        (Some((ran, ended)), Some((run, written))) if named(ran).is_some() || written > ended => {
+            (Some(run), written, None)
+        }
         (Some((ran, ended)), _) => (named(ran), ended, Some(CommandLine::of(ran))),
         (None, Some((run, written))) => (Some(run), written, None),
         (None, None) => return None,

@@ -20,9 +20,12 @@ pub fn ago(now: Micros, then: Micros) -> String {
     format!("{} ({})", ago_text(now - then), stamp(then))
 }
 
-/// `5 h ago`.
+/// `5 h ago`; `5 h in the future`, if a clock was ahead.
 #[must_use]
 pub fn ago_text(age: Micros) -> String {
+    if age <= -SECOND {
+        return format!("{} in the future", age_text(-age));
+    }
     format!("{} ago", age_text(age))
 }
 
@@ -80,6 +83,7 @@ mod tests {
         for (seconds, text) in ages {
             assert_eq!(age_text(seconds * SECOND), text);
         }
+        assert_eq!(ago_text(-7200 * SECOND), "2 h in the future");
         for (bytes, text) in [(1023, "1023 bytes"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")] {
             assert_eq!(bytes_text(bytes), text);
         }
