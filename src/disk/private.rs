@@ -29,9 +29,9 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
         let flags = i32::try_from(flags.bits()).map_err(Error::other)?;
         std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
     }
-    let is_plain = |there: std::fs::Metadata| match there.is_file() {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidInput, "it is no plain file")),
+    let is_plain = |there: std::fs::Metadata| {
+        let error = || Error::new(ErrorKind::InvalidInput, "it is no plain file");
+        if there.is_file() { Ok(()) } else { Err(error()) }
     };
     // First by its name: a device may act when it is opened.
     std::fs::symlink_metadata(path).and_then(is_plain)?;
