@@ -419,3 +419,193 @@ fn a_record_without_an_id_is_explained_by_its_number() {
     let shown = night.trunkrate_env(&["explain", "1"], &env).ok();
     assert!(shown.contains("malformed-record") && shown.contains("what to do"), "{shown}");
 }
+
+/// Calls with parties in the writings of a PBX, booked and waiting.
+fn odd_parties() -> Night {
+    let night = Night::with_plain_deck();
+    night.file("accounts.csv", ACCOUNTS);
+    let call = |id: &str, direction: &str, from: &str, to: &str, start: &str| {
+        format!("{},,AC1,,trunking-{direction},{from},{to},{start},,60,completed", sid(id))
+    };
+    let at = |minute: u32| format!("2026-11-20T14:{minute:02}:00Z");
+    let rows = [
+        call("a00001", "terminating", "anonymous", "+13035550102", &at(1)),
+        call("a00002", "terminating", "Restricted", "+13035550102", &at(2)),
+        call("a00003", "terminating", "UNKNOWN", "+13035550102", &at(3)),
+        call("b00001", "terminating", "+12065550100", "sip:bob@EXAMPLE.com", &at(4)),
+        call("b00002", "terminating", "+12065550100", "bob@example.com", &at(5)),
+        call("b00003", "originating", "bob@Example.com", "+12065550100", &at(6)),
+        call("b00004", "terminating", "sip:Bob@example.com", "+13035550102", &at(7)),
+        call("c00001", "terminating", "(415) 555-0102", "+13035550102", &at(8)),
+        call("c00002", "terminating", "415-555-0102", "+13035550102", &at(9)),
+        call("c00003", "terminating", "01114155550102", "+13035550102", &at(10)),
+        call("c00004", "terminating", "0014155550102", "+13035550102", &at(11)),
+        call("c00005", "terminating", "+14155550102", "+13035550102", &at(12)),
+        call("c00006", "terminating", "(212) 555-0102", "+13035550102", &at(13)),
+        call("d00001", "terminating", "+14155550177", "+13035550102", "some time in May"),
+        call("d00002", "terminating", "+14155550177", "+13035550102", &at(14)),
+    ];
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    night.run(&["--accounts", "accounts.csv"]);
+    night
+}
+
+#[test]
+fn parties_in_any_writing() {
+    let night = odd_parties();
+    let own = |ids: &[&str]| ids.iter().map(|id| vec![(*id).to_owned()]).collect::<Vec<_>>();
+    let bobs = ["b00001", "b00002", "b00003", "b00004"];
+    let of_0102 = ["c00001", "c00002", "c00003", "c00004", "c00005"];
+    let of_415 = ["d00001", "c00001", "c00002", "c00003", "c00004", "c00005", "d00002"];
+    let table: &[(&[&str], &[&str])] = &[
+        (&["--a", "anonymous"], &["a00001"]),
+        (&["--a", "Anonymous"], &["a00001"]),
+        (&["anonymous"], &["a00001"]),
+        (&["--a", "restricted"], &["a00002"]),
+        (&["RESTRICTED"], &["a00002"]),
+        (&["--number", "unknown"], &["a00003"]),
+        (&["--b", "anonymous"], &[]),
+        (&["blocked"], &[]),
+        (&["sip:bob@EXAMPLE.com"], &bobs),
+        (&["bob@example.com"], &bobs),
+        (&["BOB@example.com"], &bobs),
+        (&["bob"], &bobs),
+        (&["--a", "bob@example.com"], &["b00003", "b00004"]),
+        (&["--b", "sip:bob@example.com"], &["b00001", "b00002"]),
+        (&["+14155550102"], &of_0102),
+        (&["--a", "+14155550102"], &of_0102),
+        (&["(415) 555-0102"], &of_0102),
+        (&["+1415"], &of_415),
+        (&["+1415…"], &of_415),
+        (&["+1415*"], &of_415),
+        (&["(415) 555-01…"], &of_415),
+        (&["+141555501 7…"], &["d00001", "d00002"]),
+        (&["--a", "+1415"], &of_415),
+        (&["--number", "(415) 555-01…"], &of_415),
+        (&["--b", "+1415"], &[]),
+        (&["--b", "+1206"], &["b00003"]),
+        (&["+4420"], &[]),
+        (&["+1212"], &["c00006"]),
+    ];
+    for (args, expected) in table {
+        assert_eq!(found(&night, args), own(expected), "{args:?}");
+    }
+    for args in [&["+1415"][..], &["--a", "+1415"], &["--b", "+1415"], &["--number", "+1415"]] {
+        let done = night.trunkrate(&[&["calls"], args].concat());
+        assert!(done.stderr.contains("+1415: numbers that begin so"), "{args:?}: {}", done.stderr);
+    }
+    for args in [&["+14"][..], &["14…"], &["--a", "+14"], &["--a", "nobody"], &["nobody@"]] {
+        let done = night.trunkrate(&[&["calls"], args].concat());
+        assert!(done.code == 2 && done.stderr.contains("telephone number"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn calls_without_a_readable_time_are_told() {
+    let night = odd_parties();
+    let some = night.trunkrate(&["calls", "+14155550177", "2026-11-20"]);
+    assert!(
+        some.stderr.contains("1 call that waits or was ignored has no time that can be read")
+            && some.stderr.contains("without a day or time"),
+        "{}",
+        some.stderr
+    );
+    assert!(!some.stdout.contains("CAd00001") && some.stdout.contains("CAd00002"));
+    for args in [&["+14155550177"][..], &["+14155550102", "2026-11-20"]] {
+        let done = night.trunkrate(&[&["calls"], args].concat());
+        assert!(!done.stderr.contains("no time"), "{args:?}: {}", done.stderr);
+    }
+    let around = night.trunkrate(&["calls", "--around", "15:00"]);
+    assert!(
+        around.stderr.contains("--around 15:00: 20") && around.stderr.contains("15:00:00 in UTC"),
+        "{}",
+        around.stderr
+    );
+    for args in [&["2026-11-20", "--around", "15:00"][..], &["--around", "yesterday 15:00"]] {
+        let done = night.trunkrate(&[&["calls"], args].concat());
+        assert!(!done.stderr.contains("15:00: 20"), "{args:?}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_date_in_another_writing_is_refused() {
+    let night = Night::with_plain_deck();
+    let call = |id: &str, account: &str| {
+        format!(
+            "{id},,{account},,trunking-terminating,+14155550100,+13035550102,\
+             2026-11-20T14:00:00Z,,60,completed"
+        )
+    };
+    let rows = [call("20261121", "AC1"), call("CA1", "20261122"), call("CA2", "2026-12")];
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    night.run(&[]);
+    for word in ["20.11.2026", "20/11/2026", "20261120", "2026-11", "9999-12-31", "2026-02-30"] {
+        let done = night.trunkrate(&["calls", word]);
+        assert!(
+            done.code == 2 && done.stderr.contains("write the day as 2026-11-20"),
+            "{word}: {}",
+            done.stderr
+        );
+    }
+    for (word, sid) in [("20261121", "20261121"), ("20261122", "CA1"), ("2026-12", "CA2")] {
+        let json = night.trunkrate(&["calls", word, "--format", "json"]).json();
+        let calls = json.as_array().expect("families");
+        assert_eq!((calls.len(), calls[0]["call_sid"].as_str()), (1, Some(sid)), "{word}");
+    }
+}
+
+/// A branch says whose child a call is: one whose parent is not in the list has none.
+#[test]
+fn a_child_without_its_parent_stands_by_itself() {
+    let night = Night::with_plain_deck();
+    let child = |id: &str, parent: &str| {
+        format!(
+            "{},{},AC1,,,,+12025550103,2026-11-20T14:05:00Z,,30,completed",
+            sid(id),
+            sid(parent)
+        )
+    };
+    let rows = [
+        format!(
+            "{},,AC1,,trunking-terminating,+14155550100,+13035550102,2026-11-20T14:00:00Z,,60,\
+             completed",
+            sid("aaaa01")
+        ),
+        child("aaaa02", "aaaa01"),
+        child("bbbb01", "ffff01"),
+        child("bbbb02", "ffff01"),
+        child("cccc01", "cccc02"),
+        child("cccc02", "cccc01"),
+        child("dddd01", "dddd01"),
+    ];
+    night.calls(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    night.run(&[]);
+    let table = night.trunkrate(&["calls"]).ok();
+    assert!(table.contains("└─ CAaaaa02"), "{table}");
+    for id in ["bbbb01", "bbbb02", "cccc01", "cccc02", "dddd01"] {
+        let line = table.lines().find(|line| line.contains(&sid(id))).expect(id);
+        assert!(!line.contains('─'), "{line}\n{table}");
+    }
+}
+
+#[test]
+fn an_id_of_digits_comes_before_a_number_of_the_list() {
+    let night = Night::with_plain_deck();
+    let rows = [
+        "0001,,AC1,,trunking-terminating,+14155550100,+74955550105,2026-11-20T14:00:00Z,,60,completed",
+        "0002,,AC1,,outbound-api,+14155550100,+13035550102,2026-11-20T14:01:00Z,,60,completed",
+        "0003,,AC1,,trunking-terminating,+14155550100,+13035550102,2026-11-20T14:02:00Z,,60,completed",
+    ];
+    night.calls(&rows);
+    night.run(&[]);
+    let cache = night.path().join("own cache");
+    let env = [("XDG_CACHE_HOME", cache.to_str().expect("UTF-8"))];
+    for (id, words) in [("0001", "no-rate"), ("0002", "no call of a trunk"), ("0003", "0.01")] {
+        let done = night.trunkrate_env(&["explain", id], &env);
+        assert!(done.stderr.contains(&format!("{id}: the call with this id")), "{}", done.stderr);
+        assert!(done.stdout.contains(words), "{id}: {}", done.stdout);
+    }
+    night.trunkrate_env(&["calls", "+13035550102"], &env).ok();
+    let first = night.trunkrate_env(&["explain", "1"], &env);
+    assert!(first.stdout.contains("0002") && first.stderr.is_empty(), "{first:?}");
+}

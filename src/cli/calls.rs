@@ -59,7 +59,7 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
             (args.format == TableFormat::Table && std::io::stdout().is_terminal()).then_some(SHOWN)
         }
     };
-    let FoundFamilies { mut families, has_unread } =
+    let FoundFamilies { mut families, has_unread, timeless } =
         calls::find(&history, &asked.wanted, limit, finder.zone.as_ref())?;
     if families.is_empty()
         && let Some(call) = &args.call
@@ -68,6 +68,8 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     }
     if args.format == TableFormat::Csv {
         leave_out_unbooked(&mut families);
+    } else if timeless > 0 {
+        tell_timeless(timeless);
     }
     let left_out = limit.map_or(0, |limit| families.len().saturating_sub(limit));
     let mut shown = families.split_off(left_out);
@@ -111,6 +113,25 @@ fn leave_out_unbooked(families: &mut Vec<CallFamily>) {
             ),
         );
     }
+}
+
+/// Says that calls are left out of the time that is asked for, since theirs cannot be read.
+fn tell_timeless(count: usize) {
+    let calls = match count {
+        1 => {
+            "1 call that waits or was ignored has no time that can be read: it may be one of these"
+                .to_owned()
+        }
+        count => format!(
+            "{} calls that wait or were ignored have no time that can be read: they may be some of \
+             these",
+            term::grouped(count as u64)
+        ),
+    };
+    term::report(
+        "note",
+        &format!("{calls}; the same with --limit all and without a day or time lists them first"),
+    );
 }
 
 fn tell_left_out(

@@ -3,7 +3,7 @@
 
 use super::args::calls::ExplainArgs;
 use super::args::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList, TextFormat};
-use super::calls::names_of;
+use super::calls::{last_list, names_of};
 use super::clock;
 use super::error::CliError;
 use super::export::zone_of;
@@ -27,6 +27,12 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let sid = rerate::named(&ledger, &history, &args.rerate.call)?;
+    if last_list::is_number(&sid) && sid == args.rerate.call {
+        term::report(
+            "note",
+            &format!("{sid}: the call with this id, not a number of the last list"),
+        );
+    }
     let is_booked = find::find_log_row(&history, &sid)?.is_some();
     let clock = |history| -> Result<Clock, CliError> {
         let zone = project.policy()?.zone.or_else(|| zone_of(history));
@@ -40,7 +46,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     }
     let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };
     let zone = zone_of(&history);
-    let mut calls = unbooked::collect(&history, &wanted, &BTreeMap::new(), zone.as_ref())?;
+    let mut calls = unbooked::collect(&history, &wanted, &BTreeMap::new(), zone.as_ref())?.calls;
     calls.retain(|call| call.call_sid == sid);
     let show = |call: String| {
         let command = SuspenseCommand::Show(ShowArgs { call, format: args.rerate.format });

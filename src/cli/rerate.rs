@@ -22,7 +22,7 @@ use crate::inputs::given::Inputs;
 use crate::intern::Interner;
 use crate::job::run::LoadedNight;
 use crate::ledger::batch;
-use crate::ledger::index::find;
+use crate::ledger::index::{find, prefix};
 use crate::ledger::invoices::billed_by::{self, BilledBy, Claim};
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::find_waiting;
@@ -135,11 +135,13 @@ pub fn case_of(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cl
     if args.cdrs.is_empty() { from_ledger(args, project) } else { from_files(args, project) }
 }
 
-/// The call that a text names in a ledger: by its id, the beginning of one, or its number in the
-/// list that was printed last; the text itself if it names none.
+/// The call that a text names in a ledger: by its id, which comes before any number of a list; by
+/// the beginning of one; or by its number in the list that was printed last; the text itself if it
+/// names none.
 pub fn named(ledger: &Ledger, history: &History, text: &str) -> Result<String, CliError> {
-    if last_list::is_number(text) && find::find_log_row(history, text)?.is_none() {
-        return last_list::call(ledger, history, text);
+    if last_list::is_number(text) {
+        let is_id = prefix::is_id(history, text)?;
+        return if is_id { Ok(text.to_owned()) } else { last_list::call(ledger, history, text) };
     }
     Ok(sid_of(history, text)?.unwrap_or_else(|| text.to_owned()))
 }

@@ -7,7 +7,7 @@
 use crate::ledger::index::earlier;
 use crate::ledger::index::find;
 use crate::ledger::index::search::{self, Wanted};
-use crate::ledger::index::unbooked::{self, Unbooked};
+use crate::ledger::index::unbooked::{self, FoundUnbooked, Unbooked};
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::{History, LedgerError};
 use crate::packed::SharedTexts;
@@ -54,13 +54,19 @@ impl Member {
         }
     }
 
+    /// The id of its parent; empty if it has none.
+    #[must_use]
+    pub fn parent_sid(&self) -> &str {
+        match self {
+            Self::Booked(row) => &row.parent_call_sid,
+            Self::Unbooked(call) => &call.parent_call_sid,
+        }
+    }
+
     /// True if it has a parent.
     #[must_use]
     pub fn is_child(&self) -> bool {
-        match self {
-            Self::Booked(row) => !row.parent_call_sid.is_empty(),
-            Self::Unbooked(call) => !call.parent_call_sid.is_empty(),
-        }
+        !self.parent_sid().is_empty()
     }
 
     /// Its start, if it can be read.
@@ -99,6 +105,14 @@ impl CallFamily {
         self.members().filter_map(Member::start).min()
     }
 
+    /// True if the parent of one of its children is in it: the call beside which the child is
+    /// drawn.
+    #[must_use]
+    pub fn has_parent_of(&self, child: &Member) -> bool {
+        let (own, parent) = (child.sid(), child.parent_sid());
+        parent != own && !self.parents.is_empty() && self.members().any(|call| call.sid() == parent)
+    }
+
     /// Adds a call on its side.
     pub fn push(&mut self, call: Member) {
         if call.is_child() { &mut self.children } else { &mut self.parents }.push(call);
@@ -112,6 +126,8 @@ pub struct FoundFamilies {
     pub families: Vec<CallFamily>,
     /// True if older days were not looked at, since there were enough families already.
     pub has_unread: bool,
+    /// The waiting and ignored calls that are left out since their time cannot be read.
+    pub timeless: usize,
 }
 
 /// The families that are wanted. Once `most` are found, no older day of the log is looked at.
@@ -127,9 +143,10 @@ pub fn find(
 ) -> Result<FoundFamilies, LedgerError> {
     let search::Found { families: mut booked, has_unread } = search::booked(history, wanted, most)?;
     let mut roots = roots_of(&booked);
-    let mut unbooked = unbooked::collect(history, wanted, &roots, zone)?;
+    let mut found = unbooked::collect(history, wanted, &roots, zone)?;
     // A waiting child brings its booked parent, and that one its other children.
-    let unknown: BTreeSet<String> = unbooked
+    let unknown: BTreeSet<String> = found
+        .calls
         .iter()
         .map(|call| &call.root)
         .filter(|root| !root.is_empty() && !roots.contains_key(*root))
@@ -145,9 +162,10 @@ pub fn find(
         booked.extend(more);
         roots = roots_of(&booked);
         roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
-        unbooked = unbooked::collect(history, wanted, &roots, zone)?;
+        found = unbooked::collect(history, wanted, &roots, zone)?;
     }
-    Ok(FoundFamilies { families: grouped(booked, unbooked), has_unread })
+    let FoundUnbooked { calls, timeless } = found;
+    Ok(FoundFamilies { families: grouped(booked, calls), has_unread, timeless })
 }
 
 fn own(root: String) -> (String, String) {
@@ -210,6 +228,11 @@ fn grouped(booked: BTreeMap<String, Vec<LogRow>>, unbooked: Vec<Unbooked>) -> Ve
     let mut all: Vec<CallFamily> = families.into_values().chain(alone).collect();
     for family in &mut all {
         family.children.sort_by(|a, b| (a.start(), a.sid()).cmp(&(b.start(), b.sid())));
+        // A child whose parent is not in the list stands after those of the parent.
+        let has: Vec<bool> = family.children.iter().map(|own| family.has_parent_of(own)).collect();
+        let children = std::mem::take(&mut family.children).into_iter().zip(has);
+        let (with, without): (Vec<_>, Vec<_>) = children.partition(|(_, has_parent)| *has_parent);
+        family.children = with.into_iter().chain(without).map(|(child, _)| child).collect();
     }
     // Families of one start stand in the order of their ids, as they came.
     all.sort_by_key(CallFamily::start);

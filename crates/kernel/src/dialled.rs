@@ -2,7 +2,8 @@
 //! digits of one. They are looked for among parties; none is ever rated by.
 //!
 //! **Invariant:** a number with `+` or `00` is one whole number; any other is the end of one, since
-//! nobody knows which country a national number is of.
+//! nobody knows which country a national number is of. So is a party that was written without its
+//! country code: `(415) 555-0100` is found by `+14155550100`, and so by each number that ends so.
 
 use crate::party::is_visual_separator;
 
@@ -14,6 +15,17 @@ const MOST_DIGITS: usize = 18;
 const NORTH_AMERICA_ABROAD: &str = "011";
 /// So many digits have a national number and the zero before it, at least.
 const WITH_TRUNK_ZERO: usize = 7;
+/// A party of so many digits may be a number without its country code; a shorter one is an
+/// extension.
+const LEAST_NATIONAL: usize = 7;
+/// A number with its country code has so many digits, at least.
+const LEAST_WHOLE: usize = 7;
+/// Fewer first digits than these begin too many numbers.
+pub const LEAST_FIRST_DIGITS: usize = 3;
+/// The digits of a country code, at most.
+const COUNTRY_DIGITS: usize = 3;
+/// The digits of a number of North America without its country code, which is 1.
+const NORTH_AMERICA_DIGITS: usize = 10;
 
 /// A number that somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +79,11 @@ impl Dialled {
         Some(Self(ways))
     }
 
-    /// Digits that a text which has the number must have, one after the other: one of these.
+    /// Digits that a text which has the number must have, one after the other: one of these. A
+    /// party without its country code has the last ones alone.
     pub fn needles(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|way| way.digits.as_str())
+        let last = |digits: &'_ str| digits.len().saturating_sub(LEAST_NATIONAL);
+        self.0.iter().map(move |way| &way.digits[last(&way.digits)..])
     }
 
     /// True if it is one whole number, and not the end of any.
@@ -79,7 +93,8 @@ impl Dialled {
     }
 
     /// True if a party is this number, or ends with it: `+14155550100`, or the user of
-    /// `sip:+14155550100@host`, also with blanks and signs between the digits.
+    /// `sip:+14155550100@host`, also with blanks and signs between the digits; or if it is this
+    /// number without its country code.
     #[must_use]
     pub fn is_in(&self, party: &str) -> bool {
         // Nine numbers in ten of a log end with another digit.
@@ -89,6 +104,99 @@ impl Dialled {
         {
             return false;
         }
+        let Some(written) = Written::of(party) else { return false };
+        self.0.iter().any(|way| {
+            let own = way.digits.as_bytes();
+            written.forms().any(|(digits, is_abroad)| {
+                let is_it = if way.whole { digits == own } else { digits.ends_with(own) };
+                is_it || !is_abroad && digits.len() >= LEAST_NATIONAL && own.ends_with(digits)
+            })
+        })
+    }
+}
+
+/// The beginning of a number: `+1415`, `+1415…`, `(415) 555-01*`, or the user of `sip:+1415…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    digits: String,
+    /// True if they begin with the country code.
+    is_abroad: bool,
+}
+
+impl Beginning {
+    /// Reads what ends with `…` or `*`, or has `+` and fewer digits than a number; `None` if the
+    /// text is neither, or has fewer than [`LEAST_FIRST_DIGITS`] digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let cut = ["…", "...", "*"].into_iter().find_map(|mark| text.strip_suffix(mark));
+        let number = cut.map_or(text, user_of);
+        if !is_number_like(number) {
+            return None;
+        }
+        let is_abroad = number.starts_with('+') || number.starts_with("00");
+        let number = if is_abroad { number.replace("(0)", "") } else { number.to_owned() };
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        let zeros = if number.starts_with("00") {
+            "00"
+        } else if is_abroad {
+            ""
+        } else {
+            "0"
+        };
+        let digits = digits.strip_prefix(zeros).unwrap_or(&digits).to_owned();
+        let is_short = number.starts_with('+') && digits.len() < LEAST_WHOLE;
+        ((cut.is_some() || is_short) && (LEAST_FIRST_DIGITS..=MOST_DIGITS).contains(&digits.len()))
+            .then_some(Self { digits, is_abroad })
+    }
+
+    /// The digits without the 1 of North America, if enough are left.
+    fn without_one(&self) -> Option<&str> {
+        self.digits
+            .strip_prefix('1')
+            .filter(|digits| self.is_abroad && digits.len() >= LEAST_FIRST_DIGITS)
+    }
+
+    /// Digits that a text whose number begins so must have, one after the other.
+    #[must_use]
+    pub fn needle(&self) -> &str {
+        self.without_one().unwrap_or(&self.digits)
+    }
+
+    /// True if the number of a party begins so: with its country code, or without it if none was
+    /// asked for.
+    #[must_use]
+    pub fn is_in(&self, party: &str) -> bool {
+        let Some(written) = Written::of(party) else { return false };
+        let own = self.digits.as_bytes();
+        written.forms().any(|(digits, is_abroad)| {
+            if !self.is_abroad {
+                return (0..=COUNTRY_DIGITS)
+                    .any(|code| digits.get(code..).is_some_and(|rest| rest.starts_with(own)));
+            }
+            let is_national = || {
+                digits.len() == NORTH_AMERICA_DIGITS
+                    && self.without_one().is_some_and(|own| digits.starts_with(own.as_bytes()))
+            };
+            if is_abroad {
+                digits.starts_with(own)
+            } else {
+                digits.len() >= LEAST_WHOLE && digits.starts_with(own) || is_national()
+            }
+        })
+    }
+}
+
+/// The digits of a party.
+struct Written {
+    digits: [u8; MOST_DIGITS],
+    count: usize,
+    has_plus: bool,
+}
+
+impl Written {
+    /// `None` if the party is no number.
+    fn of(party: &str) -> Option<Self> {
         let user = user_of(party);
         let mut digits = [0_u8; MOST_DIGITS];
         let mut count = 0;
@@ -101,18 +209,28 @@ impl Dialled {
                 }
                 b' ' | b'/' | b'\'' => {}
                 _ if is_visual_separator(byte) => {}
-                _ => return false,
+                _ => return None,
             }
         }
-        let digits = &digits[..count];
-        let digits = if rest.starts_with("00") { &digits[2..] } else { digits };
-        self.0.iter().any(|way| {
-            if way.whole {
-                digits == way.digits.as_bytes()
-            } else {
-                digits.ends_with(way.digits.as_bytes())
+        (count > 0).then_some(Self { digits, count, has_plus: rest.len() < user.len() })
+    }
+
+    /// The ways to understand them, each with true if the country code is surely among them.
+    fn forms(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let all = &self.digits[..self.count];
+        let long = |digits: &&[u8]| digits.len() >= LEAST_NATIONAL;
+        let zeros = all.strip_prefix(b"00");
+        let (first, others) = match zeros {
+            Some(digits) => ((digits, true), [None, None]),
+            None if self.has_plus => ((all, true), [None, None]),
+            None => {
+                let national = all.strip_prefix(b"0").filter(long);
+                let abroad = all.strip_prefix(NORTH_AMERICA_ABROAD.as_bytes()).filter(long);
+                let others = [national.map(|own| (own, false)), abroad.map(|own| (own, true))];
+                ((all, false), others)
             }
-        })
+        };
+        [Some(first)].into_iter().chain(others).flatten()
     }
 }
 
@@ -202,6 +320,60 @@ mod tests {
         ];
         for (text, party, is_in) in table {
             assert_eq!(Dialled::parse(text).expect(text).is_in(party), is_in, "{text} in {party}");
+        }
+    }
+
+    #[test]
+    fn a_party_without_its_country_code() {
+        let table = [
+            ("+14155550102", "(415) 555-0102", true),
+            ("+14155550102", "415-555-0102", true),
+            ("+14155550102", "01114155550102", true),
+            ("+14155550102", "0014155550102", true),
+            ("+14155550102", "5550102", true),
+            ("+14155550102", "550102", false),
+            ("+14155550102", "+5550102", false),
+            ("+14155550102", "005550102", false),
+            ("+14155550102", "(212) 555-0102", false),
+            ("(415) 555-0102", "5550102", true),
+            ("+442079460110", "020 7946 0110", true),
+            ("911", "911", true),
+        ];
+        for (text, party, is_in) in table {
+            let number = Dialled::parse(text).expect(text);
+            assert_eq!(number.is_in(party), is_in, "{text} in {party}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_number() {
+        let table = [
+            ("+1415", "+14155550102", true),
+            ("+1415", "sip:+14155550102@h.example", true),
+            ("+1415…", "(415) 555-0102", true),
+            ("+1415", "+442079460110", false),
+            ("+415", "+14155550102", false),
+            ("+14155550…", "+14155550102", true),
+            ("+1415*", "01114155550102", true),
+            ("sip:+1415…", "+14155550102", true),
+            ("(415) 555-01…", "+14155550102", true),
+            ("(415) 555-01...", "415-555-0102", true),
+            ("(415) 555-02…", "+14155550102", false),
+            ("550…", "+14155550102", false),
+            ("020 79…", "+442079460110", true),
+            ("0044 (0)20 79*", "+442079460110", true),
+            ("+1415", "anonymous", false),
+            ("+1415", "", false),
+        ];
+        for (text, party, is_in) in table {
+            let beginning = Beginning::parse(text).expect(text);
+            assert_eq!(beginning.is_in(party), is_in, "{text} in {party}");
+            let digits: String = party.chars().filter(char::is_ascii_digit).collect();
+            assert!(!is_in || digits.contains(beginning.needle()), "{text} in {party}");
+        }
+        for none in ["+14", "14…", "0100", "+1415555", "nord*", "", "…", "sip:+1415@h.example"]
+        {
+            assert_eq!(Beginning::parse(none), None, "{none}");
         }
     }
 

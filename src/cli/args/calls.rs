@@ -13,10 +13,11 @@ use std::path::PathBuf;
 /// parent.
 ///
 /// A word is a telephone number in any usual writing, or its last digits (+14155550100,
-/// 0014155550100, (415) 555-0100, 0100), which is looked for as A, B and C; a call by its id or the
-/// beginning of one; an account by its id, the beginning of one, or its name; or a day: yesterday,
-/// today, 2026-11-20. Several numbers must all be in a call, and of several accounts, or calls,
-/// each is shown. How a word was understood is said on stderr. `from` and `to` stand as the
+/// 0014155550100, (415) 555-0100, 0100), or its first ones (+1415, "+1415555…"), which is looked
+/// for as A, B and C; a SIP address, or a caller without a number (anonymous); a call by its id or
+/// the beginning of one; an account by its id, the beginning of one, or its name; or a day:
+/// yesterday, today, 2026-11-20. Several numbers must all be in a call, and of several accounts, or
+/// calls, each is shown. How a word was understood is said on stderr. `from` and `to` stand as the
 /// carrier's page shows them.
 ///
 /// What waits and what was ignored stands among them, marked; CSV has booked calls alone, and so
@@ -27,7 +28,7 @@ pub struct CallsArgs {
     /// Numbers, accounts, calls, or a day
     #[arg(value_name = "NUMBER|NAME|SID")]
     pub words: Vec<String>,
-    /// The caller, A: a number, its last digits, or a SIP address
+    /// The caller, A: a number, its last or first digits, a SIP address, or `anonymous`
     #[arg(long, value_name = "NUMBER")]
     pub a: Vec<String>,
     /// Who was called first, B

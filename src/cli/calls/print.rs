@@ -13,6 +13,7 @@ use crate::ledger::tables::log_row::LogRow;
 use crate::report::calls::{CallFamily, Member};
 use crate::time;
 use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// Prints the families.
@@ -51,9 +52,14 @@ fn as_table(families: &[CallFamily], finder: &Finder<'_>) -> String {
     let has_accounts = accounts.len() > 1;
     let mut lines = Vec::new();
     for family in families {
-        let last = family.children.len().saturating_sub(1);
-        let branches =
-            (0..family.children.len()).map(|at| if at == last { "└─ " } else { "├─ " });
+        // A child whose parent is not in the list would stand under a stranger: it has no branch.
+        let has_parent = |child: &&Member| family.has_parent_of(child);
+        let drawn = family.children.iter().filter(has_parent).count();
+        let branches = (1..=family.children.len()).map(|at| match at.cmp(&drawn) {
+            Ordering::Less => "├─ ",
+            Ordering::Equal => "└─ ",
+            Ordering::Greater => "",
+        });
         let calls = family
             .parents
             .iter()
@@ -72,9 +78,11 @@ fn as_table(families: &[CallFamily], finder: &Finder<'_>) -> String {
     let mut header = vec!["#", start.as_str(), "call"];
     header.extend(has_accounts.then_some("account"));
     header.extend(["from", "to", "scenario", "seconds", "status", "amount", "caller ID"]);
+    // The status marks what waits; a call is asked for by its number in the list, too.
+    let mut expendable = vec!["caller ID", "scenario", "account", "seconds", "call"];
+    expendable.retain(|column| header.contains(column));
     term::Table::new(&header, &["#", "seconds", "amount"], lines)
-        // The status marks what waits; a call is asked for by its number in the list, too.
-        .expendable(&["caller ID", "scenario", "account", "seconds", "call"])
+        .expendable(&expendable)
         .totals(&["amount"], "calls")
         .to_string()
 }

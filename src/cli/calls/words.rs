@@ -7,15 +7,17 @@ use super::{Finder, account_of, sid_of};
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::error::CliError;
 use crate::cli::term;
-use crate::dialled::{Dialled, LEAST_DIGITS, is_number_like};
+use crate::dialled::{Beginning, Dialled, LEAST_DIGITS, LEAST_FIRST_DIGITS, is_number_like};
+use crate::ledger::LedgerError;
 use crate::ledger::index::account_names;
 use crate::ledger::index::prefix;
-use crate::ledger::index::search::{Role, Wanted, Who};
+use crate::ledger::index::search::{PartyText, Role, Wanted, Who};
 use crate::party::Party;
+use crate::report::calls;
 use crate::scenario::{Direction, Scenario};
 use crate::status::Status;
 use crate::table::BILLING_TABLE;
-use crate::time::local::Clock;
+use crate::time::local::{Clock, is_date_like};
 use crate::time::{Micros, SECOND, TimeError};
 use std::ops::Range;
 
@@ -42,7 +44,13 @@ impl AskedCalls {
         ];
         for (role, flag, numbers) in flags {
             for text in numbers {
-                let who = party(text).ok_or_else(|| not_a_number(&format!("{flag} "), text))?;
+                let text = text.trim();
+                let who = match party(text) {
+                    None => known_text(finder, text)?,
+                    who => who,
+                };
+                let who = who.ok_or_else(|| not_a_number(&format!("{flag} "), text))?;
+                tell_beginning(text, &who);
                 wanted.parties.push((role, who));
             }
         }
@@ -84,14 +92,25 @@ fn understand<'a>(
         }
         return Ok(());
     }
+    if is_date_like(word) {
+        let is_name = is_called_so(word, finder, wanted)?;
+        return if is_name { Ok(()) } else { Err(not_a_day(word)) };
+    }
     // An account may be named like a number.
     let listed = finder.names.listed(word);
     if let account_names::Named::One(sid, account_names::By::Id) = listed {
         wanted.accounts.insert(sid);
         return Ok(());
     }
-    if is_number_like(word) || word.contains('@') || word.contains(':') {
-        let who = party(word).ok_or_else(|| not_a_number("", word))?;
+    let is_cut_number = is_number_like(word.trim_end_matches(['…', '*']));
+    if is_cut_number || Beginning::parse(word).is_some() || word.contains('@') || word.contains(':')
+    {
+        let who = match party(word) {
+            None => known_text(finder, word)?,
+            who => who,
+        };
+        let who = who.ok_or_else(|| not_a_number("", word))?;
+        tell_beginning(word, &who);
         if let Who::Number(number) = &who
             && !number.is_whole()
         {
@@ -102,6 +121,12 @@ fn understand<'a>(
     }
     let is_account =
         matches!(listed, account_names::Named::One(..) | account_names::Named::Several(_));
+    let text = PartyText::of(word);
+    if !is_account && let Some(text) = text.filter(PartyText::is_withheld) {
+        term::report("note", &format!("{word}: calls of a party who is written so"));
+        wanted.parties.push((Role::Any, Who::Text(text)));
+        return Ok(());
+    }
     if (!is_account || prefix::is_carriers(word))
         && let Some(sid) = sid_of(history, word)?
     {
@@ -111,9 +136,17 @@ fn understand<'a>(
         wanted.sids.insert(sid);
         return Ok(());
     }
+    let is_several = matches!(listed, account_names::Named::Several(_));
+    if !is_several
+        && matches!(finder.names.resolve(history, word)?, account_names::Named::None(_))
+        && let Some(who) = known_text(finder, word)?
+    {
+        term::report("note", &format!("{word}: calls of a party who is written so"));
+        wanted.parties.push((Role::Any, who));
+        return Ok(());
+    }
     let account = account_of(&finder.names, history, "", word).map_err(|error| {
-        let is_none = !matches!(listed, account_names::Named::Several(_));
-        if !is_none {
+        if is_several {
             return error;
         }
         let hints = error.hints().to_vec();
@@ -125,25 +158,81 @@ fn understand<'a>(
     Ok(())
 }
 
-/// A number in any usual writing, its last digits, or a SIP address.
+/// Adds the account or the call that is called exactly so; true if there is one.
+fn is_called_so(word: &str, finder: &Finder<'_>, wanted: &mut Wanted) -> Result<bool, LedgerError> {
+    let named = finder.names.resolve(finder.history, word)?;
+    if let account_names::Named::One(sid, account_names::By::Id) = named {
+        wanted.accounts.insert(sid);
+        return Ok(true);
+    }
+    let is_call = prefix::is_id(finder.history, word)?;
+    if is_call {
+        wanted.sids.insert(word.to_owned());
+    }
+    Ok(is_call)
+}
+
+fn not_a_day(word: &str) -> CliError {
+    let error = CliError::usage(format!(
+        "{word} looks like a date, and is none that can be read: write the day as 2026-11-20"
+    ));
+    let error = match word.trim() {
+        month if month.len() == 7 => error.hint("a month: --from 2026-11-01 --to 2026-12-01"),
+        _ => error,
+    };
+    if Dialled::parse(word).is_some() {
+        return error.hint(format!("if it is a telephone number: --number {}", word.trim()));
+    }
+    error
+}
+
+fn tell_beginning(text: &str, who: &Who) {
+    if matches!(who, Who::Beginning(_)) {
+        term::report("note", &format!("{text}: numbers that begin so"));
+    }
+}
+
+/// A text that is no number and no address, if a call has such a party.
+fn known_text(finder: &Finder<'_>, text: &str) -> Result<Option<Who>, LedgerError> {
+    if is_number_like(text) {
+        return Ok(None);
+    }
+    let Some(who) = PartyText::of(text).map(Who::Text) else { return Ok(None) };
+    let wanted = Wanted { parties: vec![(Role::Any, who.clone())], ..Wanted::default() };
+    let found = calls::find(finder.history, &wanted, Some(1), finder.zone.as_ref())?;
+    Ok(Some(who).filter(|_| !found.families.is_empty()))
+}
+
+/// A number in any usual writing, its first or last digits, a SIP address, or a word for a caller
+/// who is withheld.
 fn party(text: &str) -> Option<Who> {
     let text = text.trim();
+    if let Some(beginning) = Beginning::parse(text) {
+        return Some(Who::Beginning(beginning));
+    }
     if let Some(number) = Dialled::parse(text) {
         return Some(Who::Number(number));
     }
     let with_scheme = if text.contains(':') { text.to_owned() } else { format!("sip:{text}") };
     match Party::of_root(&with_scheme) {
         Party::Number(number) => Dialled::parse(&number.to_string()).map(Who::Number),
-        Party::Endpoint(endpoint) => Some(Who::Text(endpoint.into_owned())),
-        Party::Unknown(_) => None,
+        // A bare word would be read as the host of an address.
+        Party::Endpoint(_) if text.contains(['@', ':']) => PartyText::of(text).map(Who::Text),
+        Party::Endpoint(_) | Party::Unknown(_) => {
+            PartyText::of(text).filter(PartyText::is_withheld).map(Who::Text)
+        }
     }
 }
 
 fn not_a_number(flag: &str, text: &str) -> CliError {
     CliError::usage(format!(
-        "{flag}{text}: expected a telephone number, or {LEAST_DIGITS} or more of its last digits"
+        "{flag}{text}: expected a telephone number, or {LEAST_DIGITS} or more of its last digits; \
+         no call has a party who is written so"
     ))
     .hint("as +14155550100, (415) 555-0100, 0100, or sip:bob@pbx.example.com")
+    .hint(format!(
+        "the beginning of a number: +1415, \"(415) 555…\", {LEAST_FIRST_DIGITS} or more digits"
+    ))
 }
 
 fn times(
@@ -165,6 +254,10 @@ fn times(
                 .hint("as --around \"yesterday 15:00\""));
         }
         let at = instant(clock, "--around", around, day.unwrap_or("today"))?;
+        if day.is_none() && clock.instant(around, "yesterday") != Ok(at) {
+            let (shown, zone) = (clock.text(at), clock.zone_name());
+            term::report("note", &format!("--around {around}: {shown} in {zone}, today"));
+        }
         let within = args.within.unwrap_or(WITHIN);
         // The last microsecond is within it too.
         return Ok(Some(at.saturating_sub(within)..at.saturating_add(within).saturating_add(1)));

@@ -99,6 +99,36 @@ pub fn find(history: &History, text: &str) -> Result<NamedCall, LedgerError> {
     })
 }
 
+/// True if a text is the id of a call, written in full: booked, waiting or ignored.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn is_id(history: &History, text: &str) -> Result<bool, LedgerError> {
+    if text.is_empty() {
+        return Ok(false);
+    }
+    if earlier::find_call(history, text)?.is_some() {
+        return Ok(true);
+    }
+    let mut found = BTreeSet::new();
+    if let Some(run) = history.runs.last() {
+        run.check_files(Dataset::Suspense.as_str())?;
+        collect(run, Dataset::Suspense, text, &mut found)?;
+    }
+    let sid = Sid::of(text).0;
+    for run in history.runs.iter().filter(|run| run.has_ids()) {
+        let ids = IdFile::open(&run.folder)?.find(sid)?;
+        // Without a place it was ignored: two texts may have one hash.
+        if ids.iter().any(|id| id.place.is_none()) {
+            for path in run.files(Dataset::Ignored) {
+                run.check_before_read(&path)?;
+            }
+            collect(run, Dataset::Ignored, text, &mut found)?;
+        }
+    }
+    Ok(found.contains(text))
+}
+
 /// True if a text may be the beginning of an id in the carrier's form.
 #[must_use]
 pub fn is_carriers(text: &str) -> bool {

@@ -13,7 +13,7 @@
 //! number that few have takes 0.07 CPU seconds, one that is in each row group 0.17, with a day 0.04
 //! to 0.06: see [`needles`](crate::ledger::tables::needles).
 
-use crate::dialled::Dialled;
+use crate::dialled::{Beginning, Dialled};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::find::{self, LogPlace};
@@ -23,6 +23,8 @@ use crate::ledger::tables::file::Footer;
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::needles::Needles;
 use crate::ledger::tables::stored::Rows;
+use crate::party::Party;
+use crate::policy::WITHHELD_WORDS;
 use crate::time::{self, Micros};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,10 +45,61 @@ pub enum Role {
 /// A party that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
-    /// A number, or the end of one.
+    /// A number, with its country code or without, or the end of one.
     Number(Dialled),
-    /// A text, as it stands in the log.
-    Text(String),
+    /// The beginning of a number.
+    Beginning(Beginning),
+    /// What is no number: a SIP address, its user, or a word such as `anonymous`.
+    Text(PartyText),
+}
+
+/// The text of a party that is no number, without its scheme and in small letters: exports differ
+/// in both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyText(String);
+
+impl PartyText {
+    /// Takes a text as it was written; `None` if nothing is left of it.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('@'));
+        let uri =
+            if has_scheme || !text.contains('@') { text.to_owned() } else { format!("sip:{text}") };
+        let endpoint = match Party::of_root(&uri) {
+            Party::Endpoint(endpoint) => endpoint.into_owned(),
+            Party::Number(number) => number.to_string(),
+            Party::Unknown(_) => text.to_owned(),
+        };
+        let mut bare = endpoint.to_ascii_lowercase();
+        for scheme in ["sip:", "sips:"] {
+            if let Some(rest) = bare.strip_prefix(scheme) {
+                bare = rest.to_owned();
+            }
+        }
+        (!bare.is_empty()).then_some(Self(bare))
+    }
+
+    /// True if it stands for a caller who is withheld.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        WITHHELD_WORDS.iter().any(|word| self.0.eq_ignore_ascii_case(word))
+    }
+
+    /// True if it is an address, with its host.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.0.contains('@')
+    }
+
+    /// True if a party is this text, or it is the user of an address.
+    fn is(&self, party: &str) -> bool {
+        party.len() >= self.0.len()
+            && Self::of(party).is_some_and(|party| {
+                let user = party.0.split_once('@').map(|(user, _)| user);
+                party == *self || user == Some(self.0.as_str())
+            })
+    }
 }
 
 impl Who {
@@ -55,14 +108,27 @@ impl Who {
     pub fn is(&self, text: &str) -> bool {
         match self {
             Self::Number(number) => number.is_in(text),
-            Self::Text(wanted) => text == wanted,
+            Self::Beginning(beginning) => beginning.is_in(text),
+            Self::Text(wanted) => wanted.is(text),
         }
+    }
+
+    /// True if a cell of a record that cannot be read may be this party: nobody knows whose cell it
+    /// is, so that a word must be one that stands for a party.
+    #[must_use]
+    pub fn may_be_cell(&self, cell: &str) -> bool {
+        let is_sure = match self {
+            Self::Text(text) => text.is_address() || text.is_withheld(),
+            Self::Number(_) | Self::Beginning(_) => true,
+        };
+        is_sure && self.is(cell)
     }
 
     fn needles(&self) -> Vec<&str> {
         match self {
             Self::Number(number) => number.needles().collect(),
-            Self::Text(text) => vec![text],
+            Self::Beginning(beginning) => vec![beginning.needle()],
+            Self::Text(text) => vec![&text.0],
         }
     }
 }

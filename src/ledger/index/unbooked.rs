@@ -48,6 +48,27 @@ pub struct Unbooked {
     pub root: String,
 }
 
+/// The calls that are not booked and were found.
+#[derive(Debug, Default)]
+pub struct FoundUnbooked {
+    /// They.
+    pub calls: Vec<Unbooked>,
+    /// The calls that are left out since their time cannot be read, and would be wanted without
+    /// one.
+    pub timeless: usize,
+}
+
+impl FoundUnbooked {
+    /// Adds a call that is wanted but for its time.
+    fn add(&mut self, call: Unbooked, wanted: &Wanted) {
+        match (&wanted.times, call.start) {
+            (Some(_), None) => self.timeless += 1,
+            (Some(times), Some(start)) if !times.contains(&start) => {}
+            _ => self.calls.push(call),
+        }
+    }
+}
+
 /// The calls that are not booked and are wanted, or belong to one of the families: of these each
 /// call is given with its root.
 ///
@@ -58,8 +79,8 @@ pub fn collect(
     wanted: &Wanted,
     families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
-) -> Result<Vec<Unbooked>, LedgerError> {
-    let mut found = Vec::new();
+) -> Result<FoundUnbooked, LedgerError> {
+    let mut found = FoundUnbooked::default();
     let Some(last) = history.runs.last() else { return Ok(found) };
     let parents = waiting_parents(history)?;
     each_suspended(last, Dataset::Suspense, |rows| {
@@ -70,8 +91,10 @@ pub fn collect(
             if let Some(root) = root {
                 call.root.clone_from(root);
             }
-            if is_family || wanted.takes_unbooked(&call) && has_parties(row, &call, wanted) {
-                found.push(call);
+            if is_family {
+                found.calls.push(call);
+            } else if wanted.takes_unbooked(&call) && has_parties(row, &call, wanted) {
+                found.add(call, wanted);
             }
         }
         Ok::<_, LedgerError>(())
@@ -166,7 +189,7 @@ fn filled(head: Unbooked, fields: Option<&Fields<'_>>, zone: Option<&Zone>) -> U
 }
 
 impl Wanted {
-    /// True if a call passes everything but the parties.
+    /// True if a call passes everything but the parties and the time.
     fn takes_unbooked(&self, call: &Unbooked) -> bool {
         let has_status = |wanted: &String| {
             Status::parse(&call.status).as_str() == Status::parse(wanted).as_str()
@@ -178,10 +201,6 @@ impl Wanted {
             && self.status.as_ref().is_none_or(has_status)
             && self.scenario.is_none()
             && self.least_amount.is_none()
-            && self
-                .times
-                .as_ref()
-                .is_none_or(|times| call.start.is_some_and(|start| times.contains(&start)))
     }
 }
 
@@ -192,7 +211,8 @@ fn has_parties(row: &SuspenseRow, call: &Unbooked, wanted: &Wanted) -> bool {
     wanted.parties.iter().all(|(role, who)| {
         if is_malformed {
             let is_end = |c: char| matches!(c, ',' | ';' | '\t' | '|' | '"' | '\n' | '\r');
-            return *role == Role::Any && row.record.split(is_end).any(|cell| who.is(cell));
+            return *role == Role::Any
+                && row.record.split(is_end).any(|cell| who.may_be_cell(cell));
         }
         let kept = row.parent.as_ref().map(|kept| [&kept.root_from, &kept.root_to]);
         is_party(*role, who, call, kept.map(|kept| kept.map(String::as_str)))
@@ -226,7 +246,7 @@ fn of_ignored(
     wanted: &Wanted,
     families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
-    found: &mut Vec<Unbooked>,
+    found: &mut FoundUnbooked,
 ) -> Result<(), LedgerError> {
     let texts = rows.texts([
         "call_sid",
@@ -248,7 +268,7 @@ fn of_ignored(
             && wanted
                 .times
                 .as_ref()
-                .is_none_or(|times| start.is_some_and(|start| times.contains(&start)));
+                .is_none_or(|times| start.is_none_or(|start| times.contains(&start)));
         if !is_family && !may_be {
             continue;
         }
@@ -274,8 +294,10 @@ fn of_ignored(
         };
         let call = Unbooked { start, ..call };
         let parties = || wanted.parties.iter().all(|(role, who)| is_party(*role, who, &call, None));
-        if is_family || wanted.takes_unbooked(&call) && parties() {
-            found.push(call);
+        if is_family {
+            found.calls.push(call);
+        } else if wanted.takes_unbooked(&call) && parties() {
+            found.add(call, wanted);
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Digits searched in columns of text, in their pages as they are stored: which row groups may have
-//! a row with them.
+//! Digits and words searched in columns of text, in their pages as they are stored: which row groups
+//! may have a row with them.
 //!
 //! ```text
 //! column chunk ─▶ its pages, decompressed ─▶ memmem ─▶ the group may have a hit: its rows are decoded
@@ -29,24 +29,26 @@ use std::fs::File;
 use std::io::Cursor;
 use std::os::unix::fs::FileExt;
 
-/// Texts of which one is searched.
+/// Texts of which one is searched. Letters are searched in small letters, whatever a page has.
 #[derive(Debug)]
-pub struct Needles(Vec<Finder<'static>>);
+pub struct Needles {
+    finders: Vec<Finder<'static>>,
+    has_letters: bool,
+}
 
 impl Needles {
     /// Takes the texts, none of them empty.
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let finders = texts.into_iter().map(|text| Finder::new(text).into_owned());
-        let needles = Self(finders.collect());
-        assert!(
-            needles.0.iter().all(|finder| !finder.needle().is_empty()),
-            "an empty text is in every page"
-        );
-        needles
+        let texts: Vec<String> = texts.into_iter().map(str::to_ascii_lowercase).collect();
+        assert!(texts.iter().all(|text| !text.is_empty()), "an empty text is in every page");
+        let has_letters = texts.iter().any(|text| text.bytes().any(|b| b.is_ascii_alphabetic()));
+        let finders = texts.iter().map(|text| Finder::new(text).into_owned()).collect();
+        Self { finders, has_letters }
     }
 
     fn are_in(&self, page: &[u8]) -> bool {
-        self.0.iter().any(|finder| finder.find(page).is_some())
+        let is_in = |page: &[u8]| self.finders.iter().any(|finder| finder.find(page).is_some());
+        if self.has_letters { is_in(&page.to_ascii_lowercase()) } else { is_in(page) }
     }
 }
 

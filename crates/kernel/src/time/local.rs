@@ -120,6 +120,36 @@ impl Clock {
     }
 }
 
+/// True if a text is written like a day or a month, whether there is such a day or not:
+/// `20.11.2026`, `11/20/2026`, `20261120`, `2026-11`, `9999-12-31`.
+#[must_use]
+pub fn is_date_like(text: &str) -> bool {
+    let text = text.trim();
+    let is_digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_year =
+        |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+    let up_to = |part: &str, most: u8| {
+        part.len() <= 2 && part.parse::<u8>().is_ok_and(|number| (1..=most).contains(&number))
+    };
+    let is_day = |a: &str, b: &str| up_to(a, 31) && up_to(b, 12) || up_to(a, 12) && up_to(b, 31);
+    let parts: Vec<&str> = text.split(['.', '/', '-']).collect();
+    if !parts.iter().all(is_digits) {
+        return false;
+    }
+    match parts.as_slice() {
+        [all] => all.len() == 8 && is_year(&all[..4]) && is_day(&all[6..], &all[4..6]),
+        [year, month] => {
+            is_year(year) && month.len() == 2 && up_to(month, 12)
+                || is_year(month) && up_to(year, 12) && !text.contains('-')
+        }
+        [first, second, third] => {
+            first.len() == 4 && second.len() <= 2 && third.len() <= 2
+                || matches!(third.len(), 2 | 4) && is_day(first, second)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +200,43 @@ mod tests {
             ["noon", "15", "tomorrow", "2026-13-01", "25:00", "today noon", "2026-10-25 02:30"]
         {
             assert!(berlin().instant(bad, "today").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_like_a_date() {
+        for date in [
+            "20.11.2026",
+            "20/11/2026",
+            "11/20/2026",
+            "20-11-2026",
+            "20.11.26",
+            "20261120",
+            "2026-11",
+            "11/2026",
+            "9999-12-31",
+            "2026-02-30",
+            "2026/11/20",
+            "2026-1-5",
+        ] {
+            assert!(is_date_like(date), "{date}");
+        }
+        for other in [
+            "0100",
+            "415-555-0100",
+            "415.555.0100",
+            "5550100",
+            "12345678",
+            "20269999",
+            "12-34-5678",
+            "1-415-555-0100",
+            "+20261120",
+            "AC1",
+            "",
+            "5550-1234",
+            "11-2026",
+        ] {
+            assert!(!is_date_like(other), "{other}");
         }
     }
 
