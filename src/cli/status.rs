@@ -33,8 +33,8 @@ pub fn run(args: &StatusArgs, project: Result<&Project, &CliError>) -> Result<()
 }
 
 /// Writes the files of a run for the morning after it has ended, whichever way; `failed` has its
-/// exit code and its error, which they tell whatever the journal says. One that cannot be written is
-/// a note: what the run did stands.
+/// exit code and its error, which they tell whatever the journal says. One that cannot be written
+/// is a note: what the run did stands.
 pub fn after_night(
     args: &NightArgs,
     project: Option<&Project>,

@@ -9,9 +9,9 @@
 //!
 //! **Invariants.** The journal is outside of all that is hashed: no run, no batch and no proof
 //! depends on it, and it may be lost. A line is appended by one write, so that two processes never
-//! mix theirs. The order of the lines is the order of what happened, whatever the clock said: it may
-//! have been put back. A line that cannot be read (the last one, after a loss of power) is counted and
-//! passed over. The two files together never take more than twice `FULL` and a line.
+//! mix theirs. The order of the lines is the order of what happened, whatever the clock said: it
+//! may have been put back. A line that cannot be read (the last one, after a loss of power) is
+//! counted and passed over. The two files together never take more than twice `FULL` and a line.
 
 use crate::disk::durable::sync_folder;
 use crate::disk::private;

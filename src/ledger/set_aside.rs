@@ -6,8 +6,8 @@
 //!
 //! The list is outside of what is hashed, like the journal. A file is mended once it is gone from
 //! where it lies, or a run has booked it from there. If the folder that it lay in is gone too, or
-//! another has its name (of a disk that is not mounted, its mount point), nobody knows, and it stays
-//! on the list.
+//! another has its name (of a disk that is not mounted, its mount point), nobody knows, and it
+//! stays on the list.
 
 use crate::disk::durable::{sync_folder, write_synced};
 use crate::disk::private;

@@ -1,5 +1,5 @@
-//! Digits and words searched in columns of text, in their pages as they are stored: which row groups
-//! may have a row with them.
+//! Digits and words searched in columns of text, in their pages as they are stored: which row
+//! groups may have a row with them.
 //!
 //! ```text
 //! column chunk ─▶ its pages, decompressed ─▶ memmem ─▶ the group may have a hit: its rows are decoded
