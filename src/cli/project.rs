@@ -173,14 +173,17 @@ impl Project {
     fn note_inputs(&self) {
         inputs::read(&self.file);
         let Some(paths) = &self.paths else { return };
-        for named in [&paths.rates, &paths.trunks, &paths.accounts, &paths.items] {
-            named.iter().for_each(|path| inputs::read(&self.beside(path.get_ref())));
+        let lists = [&paths.rates, &paths.trunks, &paths.accounts, &paths.items];
+        for path in lists.into_iter().flatten() {
+            inputs::read(&self.beside(path.get_ref()));
         }
         match paths.calls.as_ref().map(Spanned::get_ref) {
             None => {}
             Some(OneOrMany::One(path)) => inputs::read_calls(&self.beside(path)),
             Some(OneOrMany::Many(all)) => {
-                all.iter().for_each(|path| inputs::read_calls(&self.beside(path)));
+                for path in all {
+                    inputs::read_calls(&self.beside(path));
+                }
             }
         }
     }

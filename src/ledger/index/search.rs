@@ -71,12 +71,9 @@ impl PartyText {
             Party::Number(number) => number.to_string(),
             Party::Unknown(_) => text.to_owned(),
         };
-        let mut bare = endpoint.to_ascii_lowercase();
-        for scheme in ["sip:", "sips:"] {
-            if let Some(rest) = bare.strip_prefix(scheme) {
-                bare = rest.to_owned();
-            }
-        }
+        let small = endpoint.to_ascii_lowercase();
+        let bare = small.strip_prefix("sips:").or_else(|| small.strip_prefix("sip:"));
+        let bare = bare.unwrap_or(&small).to_owned();
         (!bare.is_empty()).then_some(Self(bare))
     }
 
