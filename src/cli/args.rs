@@ -12,6 +12,7 @@ pub mod undo;
 use super::cells::CellArgs;
 use crate::money::is_plain_decimal;
 use crate::partition::spill::Memory;
+use crate::time::{DAY, Micros, SECOND};
 use clap::{Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,17 @@ fn threads(text: &str) -> Result<usize, String> {
         Ok(threads @ 1..=MOST_THREADS) => Ok(threads),
         _ => Err(format!("expected a number from 1 to {MOST_THREADS}")),
     }
+}
+
+/// Reads a span of time: a whole number and `s`, `m`, `h` or `d`.
+fn span_of(text: &str) -> Option<Micros> {
+    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND), ("d", DAY)];
+    units.iter().find_map(|(unit, micros)| {
+        let digits = text.strip_suffix(unit)?;
+        let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u32 = is_whole.then_some(digits)?.parse().ok()?;
+        i64::from(number).checked_mul(*micros)
+    })
 }
 
 impl Command {

@@ -4,6 +4,7 @@
 //! when the project is found, also by commands that do not read it; what a flag names, when it is
 //! looked for.
 
+use crate::disk::folder::real_folder;
 use crate::inputs::file::FileError;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -50,9 +51,9 @@ pub fn read_calls(pattern: &Path) {
 /// # Errors
 /// If it would.
 pub fn refuse(path: &Path, target: &Path) -> Result<(), FileError> {
-    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return Ok(()) };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let (Some(folder), Some(name)) = (real_folder(target), target.file_name()) else {
+        return Ok(());
+    };
     let real = folder.join(name);
     let inputs = INPUTS.lock().unwrap_or_else(PoisonError::into_inner);
     let is_hit = |input: &&Input| match input {

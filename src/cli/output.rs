@@ -1,6 +1,7 @@
 //! Output files: a file is written whole, or the old one is left as it was.
 
 use super::inputs;
+use crate::disk::folder::real_folder;
 use crate::disk::private;
 use crate::inputs::file::FileError;
 use crate::ledger::journal::is_journal;
@@ -138,9 +139,7 @@ pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Refuses the files of any ledger: only the ledger's own code writes there. `path` is the target
 /// as the user named it.
 pub fn refuse_ledgers(path: &Path, target: &Path) -> Result<(), FileError> {
-    let Some(folder) = target.parent() else { return Ok(()) };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let Some(folder) = real_folder(target) else { return Ok(()) };
     let is_ledger = |folder: &Path| ["runs", "archive"].iter().all(|own| folder.join(own).is_dir());
     let is_own_file = |name: &OsStr| name == CATALOG || is_journal(name) || name == LIST;
     let is_catalog = target.file_name().is_some_and(is_own_file) && is_ledger(&folder);

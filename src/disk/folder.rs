@@ -32,6 +32,13 @@ pub(crate) fn resolved(path: &Path) -> Result<PathBuf, FileError> {
     Ok(found)
 }
 
+/// The real path of the folder that a target lies in; `None` if there is no such folder.
+pub(crate) fn real_folder(target: &Path) -> Option<PathBuf> {
+    let folder = target.parent()?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    folder.canonicalize().ok()
+}
+
 /// The folders and the files in a folder, each sorted; none if it does not exist.
 pub(crate) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FileError> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());

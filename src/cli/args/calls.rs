@@ -2,10 +2,10 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
-use super::{RerateArgs, TableFormat};
+use super::{RerateArgs, TableFormat, span_of};
 use crate::cli::cells::CellArgs;
 use crate::money::{AMOUNT_DECIMALS, is_plain_decimal};
-use crate::time::{Micros, SECOND};
+use crate::time::Micros;
 use rust_decimal::Decimal;
 use std::path::PathBuf;
 
@@ -94,16 +94,8 @@ impl ListLimit {
     }
 }
 
-/// A time span: a whole number and its unit.
 fn span(text: &str) -> Result<Micros, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-    let read = units.iter().find_map(|(unit, seconds)| {
-        let number = text.strip_suffix(unit)?;
-        let number: u32 =
-            number.bytes().all(|b| b.is_ascii_digit()).then_some(number)?.parse().ok()?;
-        i64::from(number).checked_mul(seconds * SECOND)
-    });
-    read.ok_or_else(|| "expected a span of time, as 90s, 30m, 2h or 1d".to_owned())
+    span_of(text).ok_or_else(|| "expected a span of time, as 90s, 30m, 2h or 1d".to_owned())
 }
 
 /// An amount in units of 10⁻⁸.
@@ -139,6 +131,7 @@ pub struct ExplainArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::SECOND;
 
     #[test]
     fn spans_and_amounts() {

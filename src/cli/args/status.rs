@@ -1,7 +1,7 @@
 //! Flags of `status`, of what a night tells of itself, and of every command's log.
 
 use super::TextFormat;
-use crate::time::{DAY, Micros, SECOND};
+use crate::time::Micros;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -73,10 +73,6 @@ pub struct NightArgs {
 
 /// Reads an age: a whole number and `s`, `m`, `h` or `d`.
 pub fn age(text: &str) -> Result<Micros, String> {
-    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND), ("d", DAY)];
-    let read = units.iter().find_map(|(unit, micros)| {
-        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*micros).filter(|age| *age > 0)
-    });
-    read.ok_or_else(|| "expected an age, as 26h, 90m or 2d".to_owned())
+    let age = super::span_of(text).filter(|age| *age > 0);
+    age.ok_or_else(|| "expected an age, as 26h, 90m or 2d".to_owned())
 }

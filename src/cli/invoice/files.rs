@@ -4,6 +4,7 @@ use crate::cli::args::invoice::{DrawingArgs, Format};
 use crate::cli::error::CliError;
 use crate::cli::output::{Ready, refuse_ledgers, write_own};
 use crate::cli::term::{self, Progress};
+use crate::disk::folder::resolved;
 use crate::disk::private;
 use crate::document::{Document, ItemisedLeg, Kind};
 use crate::fit::must_fit;
@@ -312,13 +313,7 @@ pub fn make_folder(out: &Path) -> Result<(), CliError> {
 /// Refuses the folders of the ledger: files there would be taken for runs, or deleted.
 pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
     let Ok(own) = ledger.folder().canonicalize() else { return Ok(()) };
-    let absolute = std::path::absolute(out)
-        .map_err(|e| CliError::failed(format!("{}: {e}", out.display())))?;
-    // A missing folder is resolved below its nearest existing ancestor.
-    let there = absolute
-        .ancestors()
-        .find_map(|above| Some((above.canonicalize().ok()?, absolute.strip_prefix(above).ok()?)));
-    let target = there.map_or_else(|| absolute.clone(), |(there, rest)| there.join(rest));
+    let target = resolved(out)?;
     if let Some(folder) =
         OWN_FOLDERS.iter().map(|name| own.join(name)).find(|folder| target.starts_with(folder))
     {
@@ -330,7 +325,7 @@ pub fn refuse_own_folder(ledger: &Ledger, out: &Path) -> Result<(), CliError> {
         .hint("name a folder of your own"));
     }
     // The folders of any other ledger are refused too.
-    Ok(refuse_ledgers(out, &absolute.join("file"))?)
+    Ok(refuse_ledgers(out, &target.join("file"))?)
 }
 
 /// Writes all files of all documents into a folder, with an index.

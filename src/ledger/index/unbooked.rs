@@ -48,6 +48,26 @@ pub struct Unbooked {
     pub root: String,
 }
 
+/// A call of which no field is read yet.
+fn unread(state: State) -> Unbooked {
+    Unbooked {
+        state,
+        call_sid: String::new(),
+        parent_call_sid: String::new(),
+        account_sid: String::new(),
+        trunk_sid: String::new(),
+        direction: String::new(),
+        from: String::new(),
+        to: String::new(),
+        start: None,
+        duration: String::new(),
+        status: String::new(),
+        source_file: String::new(),
+        source_line: 0,
+        root: String::new(),
+    }
+}
+
 /// The calls that are not booked and were found.
 #[derive(Debug, Default)]
 pub struct FoundUnbooked {
@@ -149,20 +169,13 @@ fn of_suspense(
     let root = row.parent.as_ref().map_or(root, |kept| &kept.root_sid).to_owned();
     let state = State::Waiting(row.reason.clone(), row.detail.clone());
     let head = Unbooked {
-        state,
         call_sid: row.call_sid.clone(),
         parent_call_sid: row.parent_call_sid.clone(),
         account_sid: row.account_sid.clone(),
-        trunk_sid: String::new(),
-        direction: String::new(),
-        from: String::new(),
-        to: String::new(),
-        start: None,
-        duration: String::new(),
-        status: String::new(),
         source_file: row.source_file.clone(),
         source_line: row.source_line,
         root,
+        ..unread(state)
     };
     let text = RecordText::kept(&row.record, &row.header)
         .filter(|_| row.reason != Reason::MalformedRecord.as_str());
@@ -273,20 +286,13 @@ fn of_ignored(
             continue;
         }
         let head = Unbooked {
-            state: State::Ignored(direction.to_owned()),
             call_sid: sid.to_owned(),
             parent_call_sid: parent.to_owned(),
             account_sid: account.to_owned(),
-            trunk_sid: String::new(),
-            direction: String::new(),
-            from: String::new(),
-            to: String::new(),
-            start: None,
-            duration: String::new(),
-            status: String::new(),
             source_file: source_file.to_owned(),
             source_line: lines.fit(0, at)?,
             root: root.to_owned(),
+            ..unread(State::Ignored(direction.to_owned()))
         };
         let call = match RecordText::kept(record, header) {
             Some(text) => text.with_fields(|fields| filled(head, fields, zone)),
