@@ -3,13 +3,15 @@
 //!
 //! ```text
 //! templates/invoice.html   the page        ─┐
+//! templates/head.html      the head        ─┤
 //! templates/style.css      how it looks    ─┼▶ environment ─▶ Pages ─▶ HTML
 //! Document ─▶ View         what it needs   ─┘
 //! ```
 //!
 //! A file in the user's template folder replaces the built-in one of the same name. A template gets
 //! the document as `document` and, derived from it, `title`, `sections` (usage by month and
-//! scenario), `fees`, `several_taxes`, `long`, `charts` and `itemised`; the style sheet as `style`.
+//! scenario), `fees`, `several_taxes`, `long`, `charts` and `itemised`; the style sheet as `style`,
+//! and what every `<head>` begins with as `head`.
 //! Besides minijinja's own filters there are:
 //!
 //! | filter | output |
@@ -57,6 +59,8 @@ pub const BUILT_IN: [(&str, &str); 2] = [
 const INVOICE: &str = "invoice.html";
 /// The style sheet, which is embedded in every page.
 const STYLE: &str = "style.css";
+/// The head that every built-in page has: it forbids scripts and loads.
+const HEAD: &str = include_str!("templates/head.html");
 /// A document with more lines of usage than this shows its totals first, and then the lines.
 const LONG: usize = 25;
 /// The least number of usage lines for a chart of shares; a shorter table is clear without one.
@@ -126,6 +130,7 @@ pub fn environment(folder: Option<&Path>) -> Result<Templates, FileError> {
     env.add_filter("time", |text: &str| html(time_of(text)));
     env.add_filter("scenario", scenario);
     env.add_filter("tax", tax);
+    env.add_global("head", html(HEAD.trim_end().to_owned()));
     let mut found = 0;
     for (name, built_in) in BUILT_IN {
         let path = folder.map(|folder| folder.join(name)).filter(|path| path.exists());
