@@ -1,28 +1,16 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test wheel wheel-test spark-quick spark-test faults power-loss fuzz nights check strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test wheel wheel-test spark-quick spark-test faults power-loss fuzz nights check dist dist-test strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 BIN := target/release/trunkrate
 DEMO := demo
-# A call of the demo that was transferred to the telephone network.
-CALL := CA20261120000000000000000000000108
 
 demo: tools
 	cargo build --release --locked
 	rm -rf $(DEMO)
-	$(BIN) run --cdrs fixtures/night/calls --rates rates --trunks fixtures/night/trunks.json --accounts fixtures/night/accounts.csv --ledger $(DEMO)/ledger
-	@echo
-	$(BIN) log --ledger $(DEMO)/ledger --call $(CALL)
-	@echo
-	$(BIN) rerate --ledger $(DEMO)/ledger $(CALL)
-	@echo
-	-$(BIN) invoice check --ledger $(DEMO)/ledger --period 2026-11 --items fixtures/night/items.csv --config fixtures/night/trunkrate.toml
-	@echo
-	$(BIN) invoice issue --ledger $(DEMO)/ledger --period 2026-11 --date 2026-12-01 --items fixtures/night/items.csv --config fixtures/night/trunkrate.toml --accept waiting --out $(DEMO)/invoices
-	$(BIN) report --ledger $(DEMO)/ledger --out $(DEMO)/report.html
-	$(BIN) verify --ledger $(DEMO)/ledger
+	$(BIN) demo $(DEMO)
 
 test: tools strace validators wheel-test spark-quick
 	INSTA_UPDATE=no cargo test --release --locked --workspace --exclude trunkrate-python
@@ -81,6 +69,15 @@ lint: tools
 
 doc: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --exclude trunkrate-python
+
+dist: wheel                      ## what people install, in dist/: wheel, Debian package, tarball, SBOM, checksums
+	@sh tools/setup.sh python3 binutils dpkg-dev
+	cargo build --release --locked
+	python3 packaging/dist.py
+
+dist-test: dist                  ## dist/ installed and run: in a virtual environment, and in a bare Debian root (as root)
+	@sh tools/setup.sh python3-venv debootstrap
+	python3 packaging/try.py
 
 bench: venv                     ## trunkrate, copies and rivals side by side, 1 and 10 million calls; commands next to run; small work; instructions
 	sh tools/setup.sh postgresql-15 postgresql-15-prefix valgrind

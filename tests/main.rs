@@ -23,6 +23,7 @@
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
 //! | `undo` | runs that are taken back, and what stands on them |
+//! | `demo` | the sample night out of the binary |
 //! | `desk` | what people do about waiting records |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
@@ -58,6 +59,7 @@ mod check;
 mod circles;
 mod commands;
 mod decks;
+mod demo;
 mod desk;
 mod documents;
 mod doors;

@@ -58,6 +58,7 @@ pub struct ProjectArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::InitArgs),
+    Demo(DemoArgs),
     Run(RunArgs),
     Rerate(RerateArgs),
     Explain(calls::ExplainArgs),
@@ -160,6 +161,17 @@ pub struct RunArgs {
     pub max_suspended: Option<MaxSuspended>,
     #[command(flatten)]
     pub night: status::NightArgs,
+}
+
+/// Write a sample night into a folder and take it from call files to invoices.
+///
+/// Two rate decks, five call files of four accounts, trunks and a project file, all invented. The
+/// commands that follow are printed above their output, and can be typed again in that folder.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// The folder, new or empty
+    #[arg(value_name = "DIR", default_value = "trunkrate-demo")]
+    pub dir: PathBuf,
 }
 
 /// How many new records may be suspended.

@@ -11,6 +11,7 @@ mod classify;
 mod clock;
 mod completions;
 mod config;
+mod demo;
 mod error;
 mod explain;
 mod export;
@@ -129,6 +130,7 @@ fn run<'p>(
 ) -> Result<(), CliError> {
     match &args.command {
         Command::Init(init) => init::run(init, &args.project),
+        Command::Demo(demo) => demo::run(demo, &args.project),
         Command::Run(args) => run::run(args, project()?),
         Command::Rerate(args) => rerate::run(args, project()?),
         Command::Explain(args) => explain::run(args, project()?),
