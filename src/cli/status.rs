@@ -215,5 +215,5 @@ fn by(command: &CommandLine) -> String {
 }
 
 fn fact(name: &str, value: &str) -> String {
-    format!("  {name:<12}  {}", visible(value))
+    term::labelled(&format!("  {name:<12}  "), &visible(value)).trim_end().to_owned()
 }

@@ -220,7 +220,8 @@ fn cause_text(line: &CauseLine) -> String {
     let mut names: Vec<String> = names.collect();
     names.dedup();
     let more = if line.calls > names.len() as u64 { " …" } else { "" };
-    let mut text = format!("{}\n", term::heading(&visible(&line.sentence())));
+    let sentence = term::labelled("", &visible(&line.sentence()));
+    let mut text: String = sentence.lines().map(|line| term::heading(line) + "\n").collect();
     if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default())
     {
         text += &term::labelled("  estimate    ", &line.basis.join("; "));

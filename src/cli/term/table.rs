@@ -184,7 +184,8 @@ impl Table {
             .map(|at| self.header[at].as_str())
             .collect();
         if !left_out.is_empty() {
-            lines.push(format!("(a wider terminal also shows: {})", left_out.join(", ")));
+            let told = format!("(a wider terminal also shows: {})", left_out.join(", "));
+            lines.push(broken("", &told, terminal).trim_end().to_owned());
         }
         lines.join("\n") + "\n"
     }
@@ -258,7 +259,8 @@ fn is_figure(cell: &str) -> bool {
 }
 
 /// A text under a label, `  what to do  …`: on a terminal it is broken between words, and goes on
-/// below its beginning.
+/// below its beginning. A command between backticks is not broken: pasted into a shell, its first
+/// line would run by itself.
 pub fn labelled(label: &str, text: &str) -> String {
     broken(label, text, style::size().map(|(columns, _)| columns))
 }
@@ -269,7 +271,7 @@ fn broken(label: &str, text: &str, terminal: Option<usize>) -> String {
         return format!("{label}{text}\n");
     };
     let (mut lines, mut line, mut taken) = (String::new(), label.to_owned(), indent);
-    for word in text.split(' ') {
+    for word in words(text) {
         let width = columns_of(word);
         if taken > indent && taken + 1 + width > columns {
             lines.push_str(&line);
@@ -284,6 +286,15 @@ fn broken(label: &str, text: &str, terminal: Option<usize>) -> String {
         taken += width;
     }
     format!("{lines}{line}\n")
+}
+
+/// The words of a text; what stands between two backticks is one.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |c| {
+        is_quoted ^= c == '`';
+        c == ' ' && !is_quoted
+    })
 }
 
 /// A cell in so many columns: see the page.
@@ -459,6 +470,11 @@ mod tests {
             "  do  北風物流\n      北風物流\n"
         );
         assert_eq!(broken("  do  ", text, Some(10)), format!("  do  {text}\n"), "no room at all");
+        let command = "then `trunkrate undo last --dry-run` shows it";
+        assert_eq!(
+            broken("  do  ", command, Some(30)),
+            "  do  then\n      `trunkrate undo last --dry-run`\n      shows it\n"
+        );
     }
 
     #[test]
