@@ -289,7 +289,11 @@ fn the_limit_is_the_projects_or_the_flags() {
     assert_eq!(ids("2026-11-03T04:00:00Z", &[]), Vec::<Value>::new());
     assert_eq!(ids("2026-11-03T04:05:00Z", &[]), ["run-overdue"]);
     assert_eq!(ids("2026-11-01T04:05:00Z", &["--max-age", "1h"]), ["run-overdue"]);
+    // A sample leaves most calls unproved.
+    at(&night, "2026-11-10T03:00:00Z", &["verify", "--sample", "1"]).ok();
     assert_eq!(ids("2026-11-11T03:05:00Z", &["--max-age", "99d"]), ["verify-overdue"]);
+    at(&night, "2026-11-11T03:10:00Z", &["verify"]).ok();
+    assert_eq!(ids("2026-11-11T03:15:00Z", &["--max-age", "99d"]), Vec::<Value>::new());
 }
 
 /// The lines of the journal.

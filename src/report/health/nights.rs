@@ -31,6 +31,8 @@ pub(super) struct Nights<'a> {
     never_ended: Vec<&'a Ran>,
     /// The last proof; one that failed stands until all was proved after it, not a sample.
     pub(super) verified: Option<&'a Ran>,
+    /// The last good proof of all; a sample leaves most calls unproved.
+    proved: Option<&'a Ran>,
 }
 
 impl<'a> Nights<'a> {
@@ -71,9 +73,9 @@ impl<'a> Nights<'a> {
         let is_proof = |ran: &&Ran| ran.entry.name == "verify" && has_end(ran, |end| end.exit < 2);
         let proofs = || commands().filter(is_proof);
         let is_whole = |ran: &&Ran| has_end(ran, |end| end.exit == 0 && !end.sampled);
-        let proved = proofs().filter(is_whole).map(|ran| ran.last).max();
+        let proved = proofs().filter(is_whole).max_by_key(|ran| ran.last);
         let broken = proofs()
-            .filter(|ran| ran.failed() && Some(ran.last) > proved)
+            .filter(|ran| ran.failed() && Some(ran.last) > proved.map(|proved| proved.last))
             .max_by_key(|ran| ran.last);
         let failed = |ran: &&Ran| ran.failed();
         let is_running = |ran: &Ran| running.is_some_and(|running| std::ptr::eq(running, ran));
@@ -92,6 +94,7 @@ impl<'a> Nights<'a> {
                 .max_by_key(|ran| ran.last)
                 .or_else(|| commands().filter(failed).max_by_key(|ran| ran.last)),
             verified: broken.or_else(|| proofs().max_by_key(|ran| ran.last)),
+            proved,
         }
     }
 
@@ -219,11 +222,11 @@ impl<'a> Nights<'a> {
 
     fn overdue_proof(&self, limits: &Limits, now: Micros) -> Option<Problem> {
         let most = limits.verify_max_age?;
-        let last = self.verified.filter(|ran| ran.succeeded()).and_then(|ran| ran.ended);
+        let last = self.proved.and_then(|ran| ran.ended);
         let since = match last {
             Some(last) if now - last <= most => return None,
-            Some(last) => format!("the ledger was proved {}", ago(now, last)),
-            None => "the ledger was never proved, as far as the journal knows".to_owned(),
+            Some(last) => format!("all of the ledger was proved {}", ago(now, last)),
+            None => "the ledger was never proved whole, as far as the journal knows".to_owned(),
         };
         Some(Problem {
             id: Trouble::VerifyOverdue,
