@@ -4,8 +4,8 @@
     target/wheels/*.whl ──────┼▶ trunkrate-VERSION-cp310-abi3-manylinux_2_NN_x86_64.whl, the command inside
     packaging/ ───────────────┴▶ trunkrate_VERSION_amd64.deb, Containerfile
 
-Same commit, same bytes: times are the commit's, owners are root, names are sorted. It needs dpkg-deb and objdump, and
-that `make dist` has built the binary and the wheel.
+Same binary and wheel, same bytes: times are the commit's, owners are root, names are sorted. It needs dpkg-deb and
+objdump, and that `make dist` has built both.
 
 Why no tool for all of it: cargo-deb, maturin and nfpm each make one of these; none puts a command beside an extension
 module into one wheel, and two builds of the binary (polars: minutes) would have to be kept the same.
