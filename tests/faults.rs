@@ -369,8 +369,9 @@ fn short_form(wanted: fn(Fault) -> bool) {
             spread(&points.iter().filter(|p| chosen(p)).cloned().collect::<Vec<_>>(), count)
         };
         // The other steps are published as these are: a part of their calls will do.
-        let full = ["the first run", "the second run", "undo", "invoice issue"]
-            .contains(&reference.step.name);
+        let full =
+            ["the first run", "the second run", "undo", "undo with a rerun", "invoice issue"]
+                .contains(&reference.step.name);
         let counts = if full { [usize::MAX, 12, 4] } else { [8, 6, 2] };
         let pivots = part(Point::is_pivot, counts[0]);
         assert!(pivots.len() > 3, "{} syncs something", reference.step.name);

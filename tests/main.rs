@@ -24,6 +24,8 @@
 //! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `demo` | the sample night out of the binary |
+//! | `rerun` | runs that are taken back and booked anew in their place, in one step |
+//! | `walk` | from a line of an invoice to the line of a call file |
 //! | `desk` | what people do about waiting records |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
@@ -90,6 +92,7 @@ mod readme;
 mod reasons;
 mod regressions;
 mod report;
+mod rerun;
 mod schema;
 #[cfg(target_os = "linux")]
 mod status;
@@ -102,3 +105,4 @@ mod tamper;
 mod terminal;
 mod trusted;
 mod undo;
+mod walk;

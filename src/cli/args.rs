@@ -45,7 +45,7 @@ pub struct Args {
 }
 
 /// Where the project and its ledger are, before or after any command.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct ProjectArgs {
     /// The ledger [env: TRUNKRATE_LEDGER] [default: the project's]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
@@ -317,6 +317,18 @@ pub struct RerateArgs {
     /// accounts.csv: account_sid,name,deck and what an invoice needs [with --cdrs or --rates]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
+    /// Where the run's call files lie now, if they were moved: files or folders, known by their
+    /// hash; the call's record is shown from there [default: where they were]
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 1..,
+        conflicts_with_all = ["cdrs", "no_call_files"]
+    )]
+    pub call_files: Vec<PathBuf>,
+    /// Without the record that the call was booked from: the run's call files are not read
+    #[arg(long, conflicts_with = "cdrs")]
+    pub no_call_files: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,

@@ -76,6 +76,9 @@ pub fn main() -> ExitCode {
     if args.command.only_reads() && !args.no_pager {
         term::pager::hold();
     }
+    if let Command::Run(run) = &args.command {
+        status::begin_night(&run.night, &args.project);
+    }
     let result = run(&args, find);
     // Before an error, which is said below what was found until then.
     let shown = term::pager::show().map_err(CliError::from);
@@ -172,7 +175,8 @@ fn watch_signals() {
         };
         let what = format!("interrupted by {name}{what}");
         term::report("error", &what);
-        journal::end(1, Some(&what));
+        let booked = journal::end(1, Some(&what));
+        status::after_interrupted_night(&what, &booked);
         std::process::exit(1);
     };
     // Without a thread to spare the signals end the process as ever.

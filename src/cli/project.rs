@@ -454,7 +454,8 @@ impl Project {
         self.text[..at].matches('\n').count() as u64 + 1
     }
 
-    fn folder(&self) -> &Path {
+    /// The folder that the project lies in; empty without one.
+    pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
     }
 

@@ -1,7 +1,8 @@
-//! `rerate`: explains the price of one call, beside the booked one. `text` prints it, and `page`
-//! writes it for the customer.
+//! `rerate`: explains the price of one call, beside the booked one. `text` prints it, `source` the
+//! record that it was booked from, and `page` writes it for the customer.
 
 mod page;
+mod source;
 mod text;
 
 pub use page::{write as write_page, write_unbooked as write_page_of_unbooked};
@@ -15,11 +16,13 @@ use crate::advice;
 use crate::deck::Deck;
 use crate::detail::fields::no_number;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
-use crate::ingest::source;
+use crate::fit::must_fit;
+use crate::ingest::source as call_files;
 use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks::{self, Decks};
 use crate::inputs::given::Inputs;
 use crate::intern::Interner;
+use crate::job::evidence::Evidence;
 use crate::job::run::LoadedNight;
 use crate::ledger::batch;
 use crate::ledger::index::{find, prefix};
@@ -38,6 +41,7 @@ use crate::rating::Parties;
 use crate::reject::Reason;
 use crate::scenario::Scenario;
 use crate::status::Status;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A call and its price, ready to print.
@@ -62,6 +66,7 @@ pub struct ExplainedCall {
     bills: bool,
     total: Option<Total>,
     booked: Option<BookedPrice>,
+    source: Option<Evidence>,
 }
 
 impl ExplainedCall {
@@ -90,6 +95,8 @@ struct PricedText {
     description: String,
     destination_prefix: String,
     origin_prefix: String,
+    /// Its row as it stands in the deck's file.
+    written: String,
     price: String,
     fee: String,
     initial: u32,
@@ -112,7 +119,12 @@ struct BookedPrice {
 
 /// Explains a call from the ledger, or from files.
 pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
-    print(args, &case_of(args, project)?)
+    let mut case = case_of(args, project)?;
+    if case.booked.is_some() {
+        let history = project.ledger()?.history()?;
+        case.source = source::find(args, project, &history, &case.sid)?;
+    }
+    print(args, &case)
 }
 
 /// Prints a call that was explained.
@@ -154,7 +166,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
     let accounts = project.path(Key::Accounts, args.accounts.as_deref())?;
     let policy = Policy { no_transfers: args.no_transfers, ..project.policy()? };
     let inputs = Inputs::load(&rates, trunks.as_deref(), accounts.as_deref(), policy)?;
-    let found = source::find(&args.cdrs)?;
+    let found = call_files::find(&args.cdrs)?;
     let memory = Memory::of_machine();
     let intake = LoadedNight::read(
         inputs,
@@ -226,7 +238,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
         deck_source: rates.display().to_string(),
         booked: None,
     };
-    build(head, &question, &calls.parties)
+    build(head, &question, &calls.parties, &session.inputs.decks.files)
 }
 
 fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> CliError {
@@ -307,7 +319,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cl
         deck_source,
         booked: Some(booked(&history, run, &row)?),
     };
-    build(head, &question, &texts)
+    build(head, &question, &texts, &decks.files)
 }
 
 fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, String), CliError> {
@@ -429,6 +441,7 @@ fn build(
     head: CallHead,
     question: &Question<'_>,
     texts: &Interner,
+    files: &DeckFiles,
 ) -> Result<ExplainedCall, CliError> {
     let answer: Answer<'_> = explain(question, texts)
         .map_err(|e| CliError::failed(format!("call {}: {e}", head.sid)))?;
@@ -439,7 +452,7 @@ fn build(
         parties: [Some(parties.a), Some(parties.b), parties.c]
             .map(|party| party.map(|p| party_text(p, texts)).unwrap_or_default()),
         log: (party_text(parties.get(cell.from), texts), party_text(parties.get(cell.to), texts)),
-        legs: answer.legs.iter().map(|leg| leg_text(leg, question, texts)).collect(),
+        legs: answer.legs.iter().map(|leg| leg_text(leg, question, texts, files)).collect(),
         bills: answer.bills,
         total: answer.total,
         sid: head.sid,
@@ -455,10 +468,27 @@ fn build(
         deck_source: head.deck_source,
         rule: question.rule,
         booked: head.booked,
+        source: None,
     })
 }
 
-fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -> LegText {
+/// The files of a deck, by their names.
+type DeckFiles = BTreeMap<String, Vec<u8>>;
+
+/// A line of a deck's file, as it is written; empty if there is none.
+fn line_of(files: &DeckFiles, file: &str, line: u32) -> String {
+    let lines = files.get(file).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let at = must_fit::<_, usize>(line, "a line of a file in memory").saturating_sub(1);
+    let found = lines.as_deref().and_then(|text| text.lines().nth(at));
+    found.map_or_else(String::new, str::to_owned)
+}
+
+fn leg_text(
+    leg: &ExplainedLeg<'_>,
+    question: &Question<'_>,
+    texts: &Interner,
+    files: &DeckFiles,
+) -> LegText {
     let origin = leg.plan.and_then(|plan| plan.origin);
     let priced = leg.priced.as_ref().map(|(hit, rate, charge)| {
         let file = question.deck.files[rate.file as usize].clone();
@@ -466,6 +496,7 @@ fn leg_text(leg: &ExplainedLeg<'_>, question: &Question<'_>, texts: &Interner) -
             leg.plan.map(|plan| hit.prefixes(plan.rated, plan.origin)).unwrap_or_default();
         PricedText {
             place: format!("{file}:{}", rate.line),
+            written: line_of(files, &file, rate.line),
             file,
             line: rate.line,
             description: rate.description.to_string(),

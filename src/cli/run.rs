@@ -7,7 +7,7 @@ use super::output;
 use super::project::{Key, Project};
 use super::term::{self, grouped};
 use super::{journal, set_aside};
-use crate::ingest::source::{self, CallPath};
+use crate::ingest::source::{self, CallPath, FoundFiles};
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::given::Inputs;
 use crate::inputs::sheet;
@@ -42,12 +42,7 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
     for out in [&args.night.report, &args.night.status_file, &args.night.metrics] {
         out.iter().try_for_each(|out| output::refuse_early(out))?;
     }
-    for path in &found.left_out {
-        term::report(
-            "note",
-            &format!("{}: left out, {}", path.display(), source::why_left_out(path)),
-        );
-    }
+    tell_left_out(&found);
     let task = Task {
         files: &found.files,
         no_transfers: args.no_transfers,
@@ -56,6 +51,16 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
         aside: aside.as_deref(),
     };
     night((&args.rating, project), &task)
+}
+
+/// Notes the files in folders that are no call files.
+pub fn tell_left_out(found: &FoundFiles) {
+    for path in &found.left_out {
+        term::report(
+            "note",
+            &format!("{}: left out, {}", path.display(), source::why_left_out(path)),
+        );
+    }
 }
 
 /// Rates all suspended records again, without new calls.
@@ -82,13 +87,13 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
 }
 
 /// What a night is to do.
-struct Task<'a> {
-    files: &'a [CallPath],
-    no_transfers: bool,
-    max_suspended: Option<MaxSuspended>,
-    kind: RunKind,
+pub struct Task<'a> {
+    pub files: &'a [CallPath],
+    pub no_transfers: bool,
+    pub max_suspended: Option<MaxSuspended>,
+    pub kind: RunKind,
     /// Where refused files go; without it one refused file fails the night.
-    aside: Option<&'a Path>,
+    pub aside: Option<&'a Path>,
 }
 
 /// Rates and books a night.
@@ -106,26 +111,7 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     drop(progress);
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     journal::did(run);
-    for note in &summary.notes {
-        term::report("note", note);
-    }
-    for warning in &summary.warnings {
-        term::report("note", &format!("run {run} is booked, but {warning}"));
-    }
-    say_what_is_odd(&summary);
-    if let (Some(trunks), Some(count)) =
-        (trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk))
-    {
-        term::report(
-            "note",
-            &format!(
-                "{}: lacks the trunk of {} waiting records",
-                trunks.display(),
-                grouped(*count)
-            ),
-        );
-    }
-    tell_unlisted(&summary);
+    tell_booked(&summary, trunks.as_deref());
     let booked: Vec<PathBuf> = session.files().map(Path::to_owned).collect();
     let refused = match task.kind {
         RunKind::Run => set_aside::after_booking((&ledger, &lock), task.aside, &bad, &booked),
@@ -148,8 +134,33 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     Ok(())
 }
 
+/// Says what is to be noted of a run that was booked.
+pub fn tell_booked(summary: &Summary, trunks: Option<&Path>) {
+    let run = summary.run_id.as_deref().expect("a run that is booked has a name");
+    for note in &summary.notes {
+        term::report("note", note);
+    }
+    for warning in &summary.warnings {
+        term::report("note", &format!("run {run} is booked, but {warning}"));
+    }
+    say_what_is_odd(summary);
+    if let (Some(trunks), Some(count)) =
+        (trunks, summary.suspended_by_reason.get(&Reason::UnknownTrunk))
+    {
+        term::report(
+            "note",
+            &format!(
+                "{}: lacks the trunk of {} waiting records",
+                trunks.display(),
+                grouped(*count)
+            ),
+        );
+    }
+    tell_unlisted(summary);
+}
+
 /// Reads the calls of a night; names the files that were refused.
-fn read(
+pub fn read(
     args: &RatingArgs,
     task: &Task<'_>,
     inputs: Inputs,
@@ -206,7 +217,7 @@ pub fn changes(
 }
 
 /// Loads the inputs of rating, as the flags and the project name them.
-fn inputs(
+pub fn inputs(
     args: &RatingArgs,
     project: &Project,
     trunks: Option<&Path>,
@@ -298,9 +309,9 @@ fn note_decks_that_no_account_names(inputs: &Inputs, rates: &Path, accounts: Opt
 pub fn open_to_write(ledger: &Ledger) -> Result<(Lock, History), CliError> {
     let lock = ledger.lock()?;
     journal::writes();
-    let history = ledger.history()?;
+    let mut history = ledger.history()?;
     let catalog = catalog::Stored::read(ledger)?;
-    lock.begin(ledger, &history)?;
+    lock.begin(ledger, &mut history)?;
     if catalog.is_lost(&history) {
         term::report(
             "note",
@@ -396,7 +407,8 @@ fn say_what_is_odd(summary: &Summary) {
     }
 }
 
-fn refuse_too_many(
+/// Refuses a night of which too much would be suspended.
+pub fn refuse_too_many(
     max_suspended: Option<MaxSuspended>,
     session: &SettledRun,
 ) -> Result<(), CliError> {

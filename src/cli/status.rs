@@ -1,6 +1,6 @@
 //! `status`: whether all is well with the nights; and the files that a run leaves for the morning.
 
-use super::args::TextFormat;
+use super::args::{ProjectArgs, TextFormat};
 use super::args::status::{NightArgs, StatusArgs};
 use super::clock;
 use super::error::CliError;
@@ -17,6 +17,7 @@ use crate::report::health::{self, CommandLine, Health, LastRun, Limits, Machine,
 use crate::text::visible;
 use crate::time::{Micros, SECOND};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Prints the status; ends with exit code 1 if anything is wrong.
 pub fn run(args: &StatusArgs, project: Result<&Project, &CliError>) -> Result<(), CliError> {
@@ -30,6 +31,25 @@ pub fn run(args: &StatusArgs, project: Result<&Project, &CliError>) -> Result<()
     }
     term::print(&text)?;
     if health.good { Ok(()) } else { Err(CliError::wrong()) }
+}
+
+/// The flags of the run of this process, for the thread that ends it on a signal.
+static NIGHT: Mutex<Option<(NightArgs, ProjectArgs)>> = Mutex::new(None);
+
+/// Keeps the flags of a run that begins.
+pub fn begin_night(args: &NightArgs, project: &ProjectArgs) {
+    let flags = (args.clone(), project.clone());
+    *NIGHT.lock().unwrap_or_else(PoisonError::into_inner) = Some(flags);
+}
+
+/// Writes the files of a run that a signal ended: that it was interrupted, and what it had booked.
+pub fn after_interrupted_night(why: &str, booked: &[String]) {
+    let night = NIGHT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((args, project)) = night {
+        let project = Project::find(&project).ok();
+        let error = CliError::failed(why.to_owned());
+        after_night(&args, project.as_ref(), Some((1, &error)), booked);
+    }
 }
 
 /// Writes the files of a run for the morning after it has ended, whichever way; `failed` has its

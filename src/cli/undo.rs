@@ -1,4 +1,6 @@
-//! `undo`: takes a run back, or shows what would leave.
+//! `undo`: takes a run back, or shows what would leave; `rerun` books its calls anew in its place.
+
+mod rerun;
 
 use super::args::TextFormat;
 use super::args::undo::UndoArgs;
@@ -33,25 +35,16 @@ pub fn run(args: &UndoArgs, project: &Project) -> Result<(), CliError> {
     if reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the run is undone"));
     }
+    if !args.rerun.is_empty() {
+        return rerun::run(args, reason, project);
+    }
+    if args.format == TextFormat::Json {
+        return Err(CliError::usage("--format json wants --dry-run or --rerun"));
+    }
     let (lock, mut history) = open_to_write(&ledger)?;
     let at = at_of(&history, &args.run_id)?;
     let leaving = leaving(&history, at);
-    let [first, dependents @ ..] = leaving.as_slice() else {
-        unreachable!("the run itself leaves")
-    };
-    let name = history.runs[*first].manifest.run_id.clone();
-    if !dependents.is_empty() && !args.with_dependents {
-        let names: Vec<&str> =
-            dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
-        let problem = format!(
-            "run {name} cannot be undone alone: later runs stand on it: {}",
-            names.join(", ")
-        );
-        return Err(CliError::failed(problem).hint(
-            "undo them first, or add --with-dependents; their nights can be rated again; --dry-run \
-             shows which call files that takes",
-        ));
-    }
+    refuse_dependents(&history, &leaving, args.with_dependents)?;
     refuse_invoiced(&history, &leaving)?;
     let again = again(&Journal::read(&ledger), &history, &leaving);
     // From the last to the first, so that the ledger is consistent after each.
@@ -78,6 +71,27 @@ fn leaving(history: &History, at: usize) -> Vec<usize> {
     let mut leaving = vec![at];
     leaving.extend(undo::dependents(history, at));
     leaving
+}
+
+/// Refuses to take back runs that others stand on, unless those leave too.
+fn refuse_dependents(
+    history: &History,
+    leaving: &[usize],
+    with_dependents: bool,
+) -> Result<(), CliError> {
+    let [first, dependents @ ..] = leaving else { unreachable!("the run itself leaves") };
+    if dependents.is_empty() || with_dependents {
+        return Ok(());
+    }
+    let name = &history.runs[*first].manifest.run_id;
+    let names: Vec<&str> =
+        dependents.iter().map(|at| history.runs[*at].manifest.run_id.as_str()).collect();
+    let problem =
+        format!("run {name} cannot be undone alone: later runs stand on it: {}", names.join(", "));
+    Err(CliError::failed(problem).hint(
+        "undo them first, or add --with-dependents; their nights can be rated again; --dry-run \
+         shows which call files that takes",
+    ))
 }
 
 /// Refuses to take back what an invoice in force bills.
@@ -107,7 +121,10 @@ fn refuse_invoiced(history: &History, leaving: &[usize]) -> Result<(), CliError>
 fn again(journal: &Journal, history: &History, leaving: &[usize]) -> Vec<String> {
     let command = |m: &Manifest| match m.kind {
         // As it was typed: with its rates, trunks, accounts and ledger.
-        RunKind::Run | RunKind::Retry if let Some(ran) = journal.booked(&m.run_id) => {
+        RunKind::Run | RunKind::Retry
+            if let Some(ran) = journal.booked(&m.run_id)
+                && ran.entry.name != "undo" =>
+        {
             ran.entry.command.clone()
         }
         RunKind::Run => {

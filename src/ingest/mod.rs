@@ -13,12 +13,14 @@
 //! | [`calls_parquet`] | the one format that polars reads; CSV and JSON are [`crate::inputs`] |
 //! | `page_counts` | Parquet pages, checked against their footer before polars sees them |
 //! | `text_again` | the text of a suspended record, read again from its file |
+//! | [`find`] | the records of one call, found again in a call file |
 //! | [`sample`] | the beginning of a file, for `init` |
 //!
 //! **Invariant:** records are in the order of files and lines, whatever the threads; a record that
 //! cannot be read is suspended, and a file that cannot be read whole is an error.
 
 pub mod calls_parquet;
+pub mod find;
 pub(crate) mod page_counts;
 pub mod reader;
 pub mod sample;

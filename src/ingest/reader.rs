@@ -91,7 +91,7 @@ pub struct Reading {
 }
 
 /// Work that the reading thread hands over.
-enum ReadPiece {
+pub(super) enum ReadPiece {
     Text {
         file: u32,
         offset: u64,
@@ -117,7 +117,7 @@ enum ReadPiece {
 /// The documents that are read and not dealt out yet: together at most as large as the largest
 /// document allowed.
 #[derive(Debug)]
-struct Documents {
+pub(super) struct Documents {
     largest: u64,
     held: Mutex<u64>,
     freed: Condvar,
@@ -125,7 +125,7 @@ struct Documents {
 
 /// The share of one document in [`Documents`].
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     documents: Arc<Documents>,
     bytes: u64,
 }
@@ -133,7 +133,7 @@ struct Held {
 impl Documents {
     /// A document may take a quarter of the memory budget; none may be larger than
     /// [`LARGEST_DOCUMENT`].
-    fn of(memory: Memory) -> Arc<Self> {
+    pub(super) fn of(memory: Memory) -> Arc<Self> {
         let largest = (memory.bytes() / 4).clamp(1 << 20, LARGEST_DOCUMENT);
         Arc::new(Self { largest, held: Mutex::new(0), freed: Condvar::new() })
     }
@@ -188,7 +188,7 @@ fn too_many() -> FileError {
 }
 
 /// Reads the files one after the other and sends the pieces; stops when the receiver is dropped.
-fn produce(
+pub(super) fn produce(
     files: &[CallPath],
     policy: &Policy,
     sender: &SyncSender<Result<ReadPiece, FileError>>,
@@ -479,6 +479,30 @@ impl Reading {
         Ok(())
     }
 
+    /// An empty reading of one file, into which single pieces are put by [`Reading::put`].
+    pub(super) fn of_file(file: &CallPath, policy: &Policy) -> Self {
+        Self { names: vec![file.name.clone()], max_ratio: policy.max_ratio, ..Self::default() }
+    }
+
+    /// Puts a piece in whose records were counted; returns the number of its first record.
+    ///
+    /// # Errors
+    /// If there are too many records.
+    pub(super) fn put(
+        &mut self,
+        piece: ReadPiece,
+        records: usize,
+        policy: &Policy,
+    ) -> Result<u32, FileError> {
+        let first = self.records;
+        match piece {
+            // The keys of the pieces that were left out are not known.
+            ReadPiece::Done(file) => self.files.push(*file),
+            piece => self.note(piece, records, policy)?,
+        }
+        Ok(first)
+    }
+
     /// Notes the origin of a piece's records.
     fn note(&mut self, piece: ReadPiece, records: usize, policy: &Policy) -> Result<(), FileError> {
         let document = matches!(piece, ReadPiece::Document { .. });
@@ -570,8 +594,8 @@ impl Reading {
 }
 
 /// The result of parsing a piece.
-struct Parsed {
-    calls: Vec<Calls>,
+pub(super) struct Parsed {
+    pub(super) calls: Vec<Calls>,
     keys: Keys,
     /// The links of a page to its neighbours.
     links: Option<Links>,
@@ -591,6 +615,24 @@ impl ReadPiece {
         }
     }
 
+    /// True unless a text is nowhere in the piece. Parquet is not looked through, and a text that
+    /// JSON may write in escapes may be anywhere where such are.
+    pub(super) fn may_hold(&self, text: &str) -> bool {
+        let (bytes, is_json) = match self {
+            Self::Text { bytes, format, .. } => (&bytes[..], *format == Format::Json),
+            Self::Document { text, .. } => (text.as_bytes(), true),
+            Self::Table { .. } => return true,
+            Self::Done(_) => return false,
+        };
+        memchr::memmem::find(bytes, text.as_bytes()).is_some()
+            || is_json && memchr::memmem::find(bytes, b"\\u").is_some()
+    }
+
+    /// True for the end of a file.
+    pub(super) fn is_end(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
     fn is_table(&self) -> bool {
         matches!(self, Self::Table { .. })
     }
@@ -605,7 +647,7 @@ impl ReadPiece {
     }
 
     /// Parses its records, in one block or more.
-    fn parse(&self, policy: &Policy) -> Result<Parsed, FileError> {
+    pub(super) fn parse(&self, policy: &Policy) -> Result<Parsed, FileError> {
         let plain = |calls: Vec<Calls>| Parsed { calls, keys: Keys::default(), links: None };
         match self {
             Self::Text { bytes, broken, format: Format::Csv(header), .. } => {

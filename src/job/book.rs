@@ -4,9 +4,11 @@ use super::run::SettledRun;
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::file::FileError;
 use crate::ledger::index::catalog;
-use crate::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
+use crate::ledger::manifest::{DeckEntry, Imported, Manifest, RunKind, SuspenseAccount};
 use crate::ledger::runs::sort::{RateNumbers, SortScratch};
 use crate::ledger::runs::stage::{self, Staged};
+use crate::ledger::runs::undo::Replacement;
+use crate::ledger::undone;
 use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
 use crate::money::Total;
 use crate::night::{Class, Tally};
@@ -58,7 +60,37 @@ pub fn book(
     session: &SettledRun,
     kind: RunKind,
 ) -> Result<Summary, LedgerError> {
-    book_if(ledger, lock, history, session, (kind, None), |_| Ok(()))
+    book_if(ledger, lock, history, session, (kind.into(), None), |_| Ok(()))
+}
+
+/// Books a settled night in the place of other runs, like [`book`]: the rename that books it takes
+/// them back. The history is without them.
+///
+/// # Errors
+/// As [`book`]; then nothing is taken back either.
+pub fn book_in_place_of(
+    ledger: &Ledger,
+    lock: &Lock,
+    history: &mut History,
+    session: &SettledRun,
+    replaced: &Replacement,
+) -> Result<Summary, LedgerError> {
+    let how = Booking { kind: RunKind::Run, replaced: Some(replaced) };
+    book_if(ledger, lock, history, session, (how, None), |_| Ok(()))
+}
+
+/// How a run is booked.
+#[derive(Debug, Clone, Copy)]
+pub struct Booking<'a> {
+    kind: RunKind,
+    /// The runs that it is booked in the place of.
+    replaced: Option<&'a Replacement>,
+}
+
+impl From<RunKind> for Booking<'_> {
+    fn from(kind: RunKind) -> Self {
+        Self { kind, replaced: None }
+    }
 }
 
 /// Books a settled night like [`book`], if `agreed` accepts the staged run; notes the source of an
@@ -71,7 +103,7 @@ pub fn book_if(
     lock: &Lock,
     history: &mut History,
     session: &SettledRun,
-    (kind, imported): (RunKind, Option<Imported>),
+    (how, imported): (Booking<'_>, Option<Imported>),
     agreed: impl FnOnce(&Staged) -> Result<(), LedgerError>,
 ) -> Result<Summary, LedgerError> {
     let tally = session.tally();
@@ -79,7 +111,7 @@ pub fn book_if(
         return Err(LedgerError::Unbalanced(format!("records or seconds were lost: {tally:?}")));
     }
     let previous = history.last();
-    let run_id = Manifest::next_id(previous, &session.digest(previous.map(|m| m.run_id.as_str())));
+    let run_id = session.run_id(previous);
     let mut staged = Staged::begin(lock, &run_id)?;
     let rates = RateNumbers::new(&session.inputs.decks.decks);
     staged.write_books(&session.books_of(&rates, &SortScratch::default(), &run_id))?;
@@ -117,7 +149,7 @@ pub fn book_if(
     let manifest = Manifest {
         imported,
         carrier_prices,
-        ..manifest(session, &summary, previous, &mut staged, kind)
+        ..manifest(session, &summary, previous, &mut staged, how.kind)
     };
     if !manifest.suspense.balances() {
         return Err(LedgerError::Unbalanced(format!(
@@ -126,9 +158,19 @@ pub fn book_if(
         )));
     }
     archive_inputs(ledger, lock, session, &manifest)?;
-    history.runs.push(staged.publish(ledger, manifest)?);
+    let record = |manifest: &Manifest| match how.replaced {
+        Some(replaced) => replaced.record(ledger, lock, manifest),
+        None => Ok(Vec::new()),
+    };
+    let (run, mut undone) = staged.publish_after(ledger, manifest, record)?;
     // The run is booked: a failure from here on cannot unbook it.
+    let moved = undone::finish(ledger, &mut undone);
+    history.runs.push(run);
+    history.undone.extend(undone);
     let mut warnings: Vec<String> = follow(ledger, lock, history).into_iter().collect();
+    warnings.extend(moved.err().map(|e| {
+        format!("a run that it replaces could not be moved away ({e}); the next run tries again")
+    }));
     let mut notes = summary.notes;
     match session.ends.letter_cases.note(history) {
         Ok(note) => notes.extend(note),
@@ -180,13 +222,6 @@ pub(crate) fn manifest(
     staged: &mut Staged,
     kind: RunKind,
 ) -> Manifest {
-    let inputs = session.reading.files.iter().map(|file| InputFile {
-        name: file.path.name.clone(),
-        format: file.format.as_str().to_owned(),
-        bytes: file.size,
-        rows: file.rows,
-        blake3: file.hash.clone(),
-    });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     Manifest {
         own_newest_start: session.own_newest_start.map(time::text),
@@ -194,7 +229,7 @@ pub(crate) fn manifest(
         accepted_changes: session.accepted_changes.clone(),
         id_shapes: session.ends.letter_cases.shapes.clone(),
         policy: session.inputs.policy.words(),
-        inputs: inputs.collect(),
+        inputs: session.call_files(),
         decks_hash: Some(session.inputs.decks.hash.clone()),
         decks: DeckEntry::of_all(&session.inputs.decks),
         trunks_hash: session.inputs.trunks.as_ref().map(|(_, text)| hash(text)),

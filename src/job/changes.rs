@@ -75,6 +75,18 @@ impl Changes {
         }
         Ok(changes)
     }
+
+    /// Compares the inputs of a run with those of one that it is booked in the place of. The deck
+    /// may be another one, as that is what runs are replaced for; what that comes to in money is
+    /// shown.
+    #[must_use]
+    pub fn since_replaced(before: &Manifest, inputs: &Inputs) -> Self {
+        Self {
+            run_id: before.run_id.clone(),
+            stopping: lists_missing(before, inputs),
+            notes: policy_notes(before, inputs),
+        }
+    }
 }
 
 /// The lists that a run was given, and this one is not.

@@ -316,7 +316,14 @@ impl Published {
             );
             Err(FileError::new(&self.folder, problem).hint(hint).into())
         };
-        book::book_if(ledger, lock, history, session, (RunKind::Import, Some(imported)), agreed)
+        book::book_if(
+            ledger,
+            lock,
+            history,
+            session,
+            (RunKind::Import.into(), Some(imported)),
+            agreed,
+        )
     }
 
     /// The counts and sums that differ here.

@@ -8,6 +8,7 @@
 //! | `ignored` | calls that belong to no trunk |
 //! | `detail` | the detail of a suspended record |
 //! | `suspense_parts` | the partitions of the suspended rows |
+//! | [`evidence`] | the record that a booked call was made of, found again |
 //! | [`import`] | a night that Spark rated, rated again and booked |
 //! | [`changes`] | the changes of decks, trunks and accounts since the last run |
 //! | [`noted`], [`odd_prices`] | the notes of a run on stderr about booked calls |
@@ -17,6 +18,7 @@
 pub mod book;
 pub mod changes;
 mod detail;
+pub mod evidence;
 pub(crate) mod ignored;
 pub mod import;
 pub mod noted;

@@ -21,6 +21,7 @@ use crate::ledger::index::earlier;
 use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
 use crate::ledger::index::lookup::{Lookup, Retried};
+use crate::ledger::manifest::{InputFile, Manifest};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
 use crate::ledger::tables::late_price::LatePrice;
 use crate::ledger::tables::waits::Waits;
@@ -100,6 +101,12 @@ impl LoadedNight {
             refused.push((good.remove(at), error));
         }
         Ok((None, refused))
+    }
+
+    /// The call files that were read, as a manifest names them.
+    #[must_use]
+    pub fn call_files(&self) -> Vec<InputFile> {
+        call_files_of(&self.reading)
     }
 
     /// Settles the partition of a call, as if the ledger were empty; `None` if no record has this
@@ -448,6 +455,18 @@ impl<'a> PartSettler<'a> {
     }
 }
 
+/// The call files of a reading, as a manifest names them.
+fn call_files_of(reading: &Reading) -> Vec<InputFile> {
+    let input = |file: &reader::ReadFile| InputFile {
+        name: file.path.name.clone(),
+        format: file.format.as_str().to_owned(),
+        bytes: file.size,
+        rows: file.rows,
+        blake3: file.hash.clone(),
+    };
+    reading.files.iter().map(input).collect()
+}
+
 /// True if a record is a call of its account: booked, or suspended only because the account is not
 /// listed.
 fn counts_for_account(night: &Night, record: usize) -> bool {
@@ -508,6 +527,12 @@ impl SettledRun {
         self.ends.tally
     }
 
+    /// The call files that were read, as a manifest names them.
+    #[must_use]
+    pub fn call_files(&self) -> Vec<InputFile> {
+        call_files_of(&self.reading)
+    }
+
     /// The paths of the call files that were read.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.reading.files.iter().map(|file| file.path.path.as_path())
@@ -548,6 +573,12 @@ impl SettledRun {
             run_id,
             bench,
         }
+    }
+
+    /// The name of this run after another one.
+    #[must_use]
+    pub fn run_id(&self, previous: Option<&Manifest>) -> String {
+        Manifest::next_id(previous, &self.digest(previous.map(|m| m.run_id.as_str())))
     }
 
     /// A hash of the work of this run, the same for any order of its records and any split of its

@@ -196,8 +196,15 @@ impl Journal {
     /// The command that booked a run.
     #[must_use]
     pub fn booked(&self, run_id: &str) -> Option<&Ran> {
+        // The last run that an undo names is the one that it booked anew, if it did.
+        let is_booked_by_undo = |ran: &Ran| {
+            ran.entry.command.contains(" --rerun")
+                && ran.runs().last().is_some_and(|id| id == run_id)
+        };
         let names = |ran: &&Ran| {
-            ran.succeeded() && ran.entry.name != "undo" && ran.runs().iter().any(|id| id == run_id)
+            ran.succeeded()
+                && (ran.entry.name != "undo" || is_booked_by_undo(ran))
+                && ran.runs().iter().any(|id| id == run_id)
         };
         self.commands.iter().rev().find(names)
     }

@@ -107,12 +107,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Clears the remains of a dead run, once the ledger is known to be complete: a writer that is
-    /// refused destroys no evidence.
+    /// Clears the remains of a dead run, and moves the runs that a dead one replaced, once the
+    /// ledger is known to be complete: a writer that is refused destroys no evidence.
     ///
     /// # Errors
     /// If something cannot be cleared or synced.
-    pub fn begin(&self, ledger: &Ledger, history: &History) -> Result<(), LedgerError> {
+    pub fn begin(&self, ledger: &Ledger, history: &mut History) -> Result<(), LedgerError> {
         self.has_begun.store(true, Ordering::Relaxed);
         crate::disk::interrupt::writes_in(Some(&self.staging));
         self.clear(Some(&self.staging.join("holder")))?;
@@ -129,6 +129,8 @@ impl Lock {
             }
         }
         sync_folder(ledger.folder())?;
+        // What replaced them is on the disk for good now.
+        crate::ledger::undone::finish(ledger, &mut history.undone)?;
         if history.is_empty() {
             sync_above(ledger.folder());
         }

@@ -96,8 +96,12 @@ impl Ledger {
     }
 
     fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
-        let mut runs = Vec::new();
-        for folder in listed.iter().filter(|folder| is_run_name(folder)) {
+        let (mut runs, undone) = (Vec::new(), crate::ledger::undone::all(self)?);
+        // A run that was replaced may still lie where it was.
+        let counts = |folder: &&PathBuf| {
+            is_run_name(folder) && undone.iter().all(|undone| undone.run.folder != **folder)
+        };
+        for folder in listed.iter().filter(counts) {
             if !is_there(&folder.join(FILE_NAME))? {
                 return Err(
                     FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE)
@@ -107,11 +111,7 @@ impl Ledger {
             runs.push(Run::new(folder.clone(), manifest));
         }
         runs.sort_by_key(|run| run.manifest.sequence);
-        let history = History {
-            runs,
-            undone: crate::ledger::undone::all(self)?,
-            issued: crate::ledger::batch::all(self)?,
-        };
+        let history = History { runs, undone, issued: crate::ledger::batch::all(self)? };
         history.check_chain()?;
         history.check_billed()?;
         Ok(history)

@@ -62,6 +62,8 @@ macro_rules! night {
 pub const FIRST_NIGHT: Words = night!("first.csv");
 pub const SECOND_NIGHT: Words = night!("second.csv");
 pub const THIRD_NIGHT: Words = night!("third.csv", "--accept-changes");
+pub const TOLD_NIGHT: Words =
+    night!("first.csv", "--status-file", "status.json", "--metrics", "night.prom");
 pub const EMPTY_NIGHT: Words = night!("empty.csv", "--accept-changes");
 pub const LARGE_NIGHT: Words = night!("large.csv");
 pub const CLOSE: Words = &["suspense", "close", "FAR", "--reason", "not ours"];
@@ -121,6 +123,25 @@ pub const CREDIT: Words = &[
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
 pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
 
+/// Both nights, rated anew by another deck and booked as one.
+pub const RERUN: Words = &[
+    "undo",
+    "{first}",
+    "--with-dependents",
+    "--reason",
+    "an old deck",
+    "--rerun",
+    "first.csv",
+    "second.csv",
+    "--rates",
+    "wider",
+    "--trunks",
+    "trunks.json",
+    "--accounts",
+    "accounts.csv",
+    "--accept-changes",
+];
+
 /// The first night, as Spark published it.
 const IMPORT: Words = &["ledger", "import", "{night}"];
 
@@ -140,7 +161,7 @@ const fn step(name: &'static str, before: &'static [Words], words: Words) -> Ste
     Step { name, before, words, part: None, littered: false }
 }
 
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     step("the first run", &[], FIRST_NIGHT),
     step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
     step("ledger import", &[], IMPORT),
@@ -153,6 +174,7 @@ pub const STEPS: [Step; 13] = [
         part: Some(UNDO),
         ..step("undo with dependents", &[FIRST_NIGHT, SECOND_NIGHT], UNDO_ALL)
     },
+    step("undo with a rerun", &[FIRST_NIGHT, SECOND_NIGHT], RERUN),
     step("invoice issue", &[FIRST_NIGHT], ISSUE),
     step("invoice issue of late calls", &[FIRST_NIGHT, ISSUE, SECOND_NIGHT], ISSUE_NEXT),
     step("invoice credit", &[FIRST_NIGHT, ISSUE], CREDIT),

@@ -1,7 +1,7 @@
 //! Who reads shows one state whole, or fails: a look that goes wrong must not pass for a run that is not there, and who is
 //! overtaken by a writer must not show half of each.
 
-use super::bench::{Bench, Desk, FIRST_NIGHT, SECOND_NIGHT, UNDO, Words};
+use super::bench::{Bench, Desk, FIRST_NIGHT, RERUN, SECOND_NIGHT, UNDO, Words};
 use super::strace::{At, Call, Fault, ended, run_with_fault, signal, stopped, trace, with_fault};
 use super::{assert_none, on_two_threads, spread};
 use std::path::Path;
@@ -92,7 +92,8 @@ fn overtaken(
     });
     // Where a run is taken back meanwhile its files are gone, and just that may be said. A run that is booked takes nothing.
     let is_told = ended.stderr.contains("its run was undone meanwhile");
-    let may_fail = writers.contains(&UNDO) && ended.code == Some(1) && is_told;
+    let takes_back = writers.contains(&UNDO) || writers.contains(&RERUN);
+    let may_fail = takes_back && ended.code == Some(1) && is_told;
     let held = may_fail || ended.code == Some(0) && states.contains(&ended.stdout);
     let wrote: Vec<&str> = writers.iter().map(|writer| writer[0]).collect();
     (!held).then(|| {
@@ -112,10 +113,11 @@ fn a_reader_that_a_writer_overtakes_shows_one_state_whole() {
     let mut work = Vec::new();
     let both: &[Words] = &[FIRST_NIGHT, SECOND_NIGHT];
     // Undone and booked again, the run has its old name: the list of runs alone does not tell.
-    let cases: [(Desk, &[Words]); 3] = [
+    let cases: [(Desk, &[Words]); 4] = [
         (bench.after(&both[..1]), &both[1..]),
         (bench.after(both), &[UNDO]),
         (bench.after(both), &[UNDO, SECOND_NIGHT]),
+        (bench.after(both), &[RERUN]),
     ];
     for (before, writers) in &cases {
         let after = before.copy();

@@ -3,7 +3,7 @@
 //! The writer is stopped, by a signal, where it has made the folder of its run below staging: it holds the ledger for as
 //! long as the test wants.
 
-use super::bench::{Bench, Desk, FIRST_NIGHT, SECOND_NIGHT, Tree, Words};
+use super::bench::{Bench, Desk, FIRST_NIGHT, SECOND_NIGHT, TOLD_NIGHT, Tree, Words};
 use super::strace::{At, Call, Ended, Fault, ended, signal, stopped, trace, with_fault};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
@@ -176,4 +176,23 @@ fn writers_that_race_book_each_call_once() {
         bench.run(&["verify"], &desk).ok();
         assert_eq!(desk.files(&["staging"]), Tree::new());
     }
+}
+
+/// A night that a signal ends books nothing, and the files for the morning say that it was interrupted.
+#[test]
+fn a_night_that_is_interrupted_says_so_in_the_morning() {
+    let bench = Bench::new();
+    let desk = bench.after(&[]);
+    let ended = hold(&bench, &desk, TOLD_NIGHT, 1, |holder| {
+        signal(holder, "TERM");
+        signal(holder, "CONT");
+    });
+    assert_eq!(ended.code, Some(1), "{}", ended.shown());
+    assert!(ended.stderr.contains("interrupted by SIGTERM"), "{}", ended.shown());
+    assert_eq!(desk.files(&["runs"]), Tree::new());
+    let read = |name: &str| std::fs::read_to_string(bench.inputs().join(name)).expect("a file");
+    let status = read("status.json");
+    assert!(status.contains("last-run-failed") && status.contains("interrupted by SIGTERM"), "{status}");
+    let metrics = read("night.prom");
+    assert!(metrics.contains("trunkrate_problem{id=\"last-run-failed\"} 1"), "{metrics}");
 }

@@ -124,7 +124,11 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub rerate: RerateArgs,
     /// Write a page for the customer: one file, which needs nothing beside it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["rates", "cdrs", "format"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["rates", "cdrs", "format", "call_files"]
+    )]
     pub html: Option<PathBuf>,
 }
 

@@ -59,6 +59,11 @@ pub enum InvoiceCommand {
     List(ListArgs),
     /// One document, in any format
     Show(InvoiceShowArgs),
+    /// The calls that a document bills, leg by leg, line by line: they add up to its lines
+    ///
+    /// `invoice show` numbers the lines. `explain` takes the numbers of this list, and shows of
+    /// each call where its price and its record come from.
+    Calls(InvoiceCallsArgs),
     /// Write issued documents as files, with an index
     Write(WriteArgs),
     /// The JSON Schema of documents
@@ -81,6 +86,7 @@ impl InvoiceArgs {
             InvoiceCommand::Check(_)
             | InvoiceCommand::Credit(_)
             | InvoiceCommand::List(_)
+            | InvoiceCommand::Calls(_)
             | InvoiceCommand::Schema => {
                 return None;
             }
@@ -238,6 +244,21 @@ pub struct InvoiceShowArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub drawing: DrawingArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct InvoiceCallsArgs {
+    /// The invoice or credit note
+    #[arg(value_name = "NUMBER")]
+    pub number: String,
+    /// Only this line, as `invoice show` numbers them
+    #[arg(long, value_name = "N")]
+    pub line: Option<usize>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+    #[command(flatten)]
+    pub cells: CellArgs,
 }
 
 #[derive(Debug, clap::Args)]

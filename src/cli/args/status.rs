@@ -53,7 +53,7 @@ pub struct StatusArgs {
 }
 
 /// What a night leaves for the morning, and for machines that watch it.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct NightArgs {
     /// Book the good call files although others are refused: unreadable, torn, without a column
     /// that is needed. Those are moved to this folder, each with its reason beside it, and named by

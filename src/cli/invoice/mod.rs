@@ -2,11 +2,12 @@
 //!
 //! | command | what it changes |
 //! |---|---|
-//! | `invoice --period`, `draft`, `check`, `list`, `show`, `write`, `schema` | nothing |
+//! | `invoice --period`, `draft`, `check`, `list`, `show`, `calls`, `write`, `schema` | nothing |
 //! | `issue` | one batch of invoices |
 //! | `credit` | one batch with a credit note |
 
 mod buyers;
+mod calls;
 mod check;
 mod credit;
 mod dates;
@@ -38,6 +39,7 @@ pub fn run(args: &InvoiceArgs, project: &Project) -> Result<(), CliError> {
         (Some(InvoiceCommand::Credit(args)), _) => credit::credit(args, project),
         (Some(InvoiceCommand::List(args)), _) => show::list(args, project),
         (Some(InvoiceCommand::Show(args)), _) => show::show(args, project),
+        (Some(InvoiceCommand::Calls(args)), _) => calls::calls(args, project),
         (Some(InvoiceCommand::Write(args)), _) => show::write(args, project),
         (Some(InvoiceCommand::Schema), _) => Ok(term::print(&json::schema())?),
         (None, Some(args)) => month::run(args, project),

@@ -65,12 +65,16 @@ pub fn text(d: &Document) -> String {
             item.amount.to_string(),
         ]
     });
-    let rows: Vec<Vec<String>> = usage.chain(items).collect();
+    // Numbered, so that `invoice calls` can be asked for one.
+    let numbered = (1..).zip(usage.chain(items)).map(|(number, mut row): (u64, Vec<String>)| {
+        row.insert(0, number.to_string());
+        row
+    });
+    let rows: Vec<Vec<String>> = numbered.collect();
     if !rows.is_empty() {
-        let right = ["calls", "minutes", "price", "amount"];
         out.push_str(&term::table(
-            &[&["scenario", "destination"][..], &right[..]].concat(),
-            &right,
+            &["line", "scenario", "destination", "calls", "minutes", "price", "amount"],
+            &["line", "calls", "minutes", "price", "amount"],
             rows,
         ));
     }

@@ -1,6 +1,6 @@
 //! The price of one call, explained as text and as JSON.
 
-use super::{ExplainedCall, LegText};
+use super::{ExplainedCall, LegText, source};
 use crate::cli::term;
 use crate::money::Total;
 use crate::scenario::Scenario;
@@ -66,6 +66,9 @@ pub fn as_text(case: &ExplainedCall) -> String {
         out.push_str(&leg_lines(case, number, leg));
     }
     out.push_str(&total_lines(case));
+    if let Some(evidence) = &case.source {
+        out.push_str(&source::as_text(evidence, &case.sid));
+    }
     out
 }
 
@@ -98,6 +101,7 @@ fn leg_lines(case: &ExplainedCall, number: usize, leg: &LegText) -> String {
         p.destination_prefix,
         visible(&p.description)
     );
+    let _ = writeln!(out, "  written    {}", visible(&p.written));
     let _ = writeln!(
         out,
         "  seconds    {} s → {} s billed ({}/{}, minimum {} s)",
@@ -191,6 +195,7 @@ pub fn as_json(case: &ExplainedCall) -> Value {
         "currency": case.currency, "leg_decimals": case.rule.decimals,
         "leg_rounding": case.rule.rounding.as_str(), "family": family, "legs": legs,
         "amount": case.total.map(|total| total.to_string()), "booked": booked,
+        "source": case.source.as_ref().map(source::as_json),
         "difference": difference(case).map(|d| d.to_string()),
     })
 }
@@ -203,7 +208,8 @@ fn leg_json(number: u32, leg: &LegText) -> Value {
     });
     if let (Some(p), Some(object)) = (&leg.priced, value.as_object_mut()) {
         let more = json!({
-            "deck_file": p.file, "deck_line": p.line, "description": p.description,
+            "deck_file": p.file, "deck_line": p.line, "deck_row": p.written,
+            "description": p.description,
             "destination_prefix": p.destination_prefix, "origin_prefix": p.origin_prefix,
             "price_per_minute": p.price, "connection_fee": p.fee, "initial_increment": p.initial,
             "increment": p.increment, "minimum": p.minimum, "billed_seconds": p.billed_seconds,

@@ -21,11 +21,18 @@ use crate::resemble::letters_apart;
 use crate::words::plain_word;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use unicode_normalization::UnicodeNormalization;
 
 /// The accounts that a message names.
 const NAMED: usize = 5;
 /// A beginning of an id that is shorter names too many.
 const LEAST_PREFIX: usize = 3;
+
+/// A name without case, blanks, `_` or `-`, and however its accents are written: `é` may be one
+/// character or two.
+fn plain_name(name: &str) -> String {
+    plain_word(&name.nfc().collect::<String>())
+}
 
 /// The names of accounts, by id; empty for one that has none.
 #[derive(Debug, Clone, Default)]
@@ -118,11 +125,11 @@ impl AccountNames {
         if self.0.contains_key(text) {
             return Named::One(text.to_owned(), By::Id);
         }
-        let plain = plain_word(text);
+        let plain = plain_name(text);
         let of = |is_it: &dyn Fn(&str, &str) -> bool| -> Vec<(String, String)> {
             self.0
                 .iter()
-                .filter(|(sid, name)| is_it(sid, &plain_word(name)))
+                .filter(|(sid, name)| is_it(sid, &plain_name(name)))
                 .map(|(sid, name)| (sid.clone(), name.clone()))
                 .collect()
         };
@@ -149,9 +156,9 @@ impl AccountNames {
     /// The accounts whose id, or a word of whose name, differs least from a text.
     fn nearest(&self, text: &str, plain: &str) -> Vec<(String, String)> {
         let apart = |sid: &str, name: &str| {
-            let words = name.split_whitespace().map(plain_word);
+            let words = name.split_whitespace().map(plain_name);
             words
-                .chain([plain_word(name)])
+                .chain([plain_name(name)])
                 .map(|word| letters_apart(&word, plain))
                 .chain([letters_apart(sid, text)])
                 .min()
@@ -238,6 +245,8 @@ mod tests {
             ("NORDWIND-REISEN", one("AC0003", By::Name)),
             ("nordwind reisen", one("AC0003", By::Name)),
             ("café", one("AC0104", By::Name)),
+            ("cafe\u{301}", one("AC0104", By::Name)),
+            ("CAFE\u{301}", one("AC0104", By::Name)),
         ];
         for (text, expected) in table {
             assert_eq!(names().listed(text), expected, "{text}");

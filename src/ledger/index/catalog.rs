@@ -19,6 +19,7 @@ use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{Manifest, ManifestCount};
 use crate::ledger::place::{CATALOG, Ledger};
+use crate::ledger::run::Run;
 use crate::ledger::undone::Undone;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, MAIN_DB, OptionalExtension, params};
@@ -382,6 +383,7 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
     let mut found = Vec::new();
     let mut before = history.clone();
     while let Some(last) = before.runs.pop().filter(|_| found.len() < BEHIND) {
+        put_back_replaced(&mut before, &last.manifest.run_id);
         found.push((before.clone(), format!("run {}", last.manifest.run_id)));
     }
     let mut before = history.clone();
@@ -405,6 +407,22 @@ fn earlier_histories(history: &History) -> Vec<(History, String)> {
         found.push((before.clone(), what));
     }
     found
+}
+
+/// Puts back the runs that a run replaced, which were undone with it.
+fn put_back_replaced(history: &mut History, run_id: &str) {
+    while let Some(undone) =
+        history.undone.pop_if(|undone| undone.replaced_by.as_deref() == Some(run_id))
+    {
+        put_back(history, undone.run);
+    }
+}
+
+/// Puts a run back to where it was.
+fn put_back(history: &mut History, run: Run) {
+    let sequence = run.manifest.sequence;
+    let place = history.runs.partition_point(|other| other.manifest.sequence < sequence);
+    history.runs.insert(place, run);
 }
 
 /// Compares all rows of all tables.

@@ -19,7 +19,7 @@ use crate::ledger::index::earlier::{self, Place};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns::LOG_COLUMNS;
+use crate::ledger::tables::columns::{LOG, LOG_COLUMNS};
 use crate::ledger::tables::file::{Footer, Group, frame, slice};
 use crate::ledger::tables::late_price;
 use crate::ledger::tables::log_row::LogRow;
@@ -53,9 +53,7 @@ pub fn find_log_row<'a>(
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
     run.check_before_read(&path)?;
-    let found = slice(&path, &LOG_COLUMNS, row, 1)?;
-    check_rows(&path, &found, 1)?;
-    let found = LogRow::all(&Rows::new(&path, row, &found))?;
+    let found = rows_at(&Footer::of(&path)?, &path, &[row])?;
     let found = found.into_iter().next().expect("a row, as was checked");
     if found.call_sid != sid {
         let problem = format!(
@@ -152,10 +150,28 @@ pub fn rows_at(
     path: &Path,
     rows: &[usize],
 ) -> Result<Vec<LogRow>, LedgerError> {
-    let sizes: Vec<usize> = footer.groups().iter().map(|group| group.rows).collect();
+    let (sizes, mut first_of_group) = (footer.groups(), 0);
+    let firsts: Vec<usize> = sizes
+        .iter()
+        .map(|group| {
+            let first = first_of_group;
+            first_of_group += group.rows;
+            first
+        })
+        .collect();
+    let sizes: Vec<usize> = sizes.iter().map(|group| group.rows).collect();
     let mut all = Vec::with_capacity(rows.len());
     for rows in rows_by_group(rows, &sizes) {
         let (first, last) = (rows[0], rows[rows.len() - 1]);
+        let group = firsts.partition_point(|start| *start <= first).checked_sub(1);
+        if let Some(group) = group.filter(|group| last < firsts[*group] + sizes[*group]) {
+            let own: Vec<usize> = rows.iter().map(|row| row - firsts[group]).collect();
+            if let Some(found) = footer.gathered(&LOG, group, &own)? {
+                assert_eq!(found.height(), rows.len(), "each row was gathered");
+                all.extend(LogRow::all(&Rows::new(path, first, &found))?);
+                continue;
+            }
+        }
         let found = footer.rows(&LOG_COLUMNS, first, last - first + 1)?;
         check_rows(path, &found, last - first + 1)?;
         let wanted: IdxCa = rows

@@ -21,8 +21,9 @@ use crate::ledger::place::{Dataset, day_of_file};
 use crate::ledger::run::Run;
 use crate::ledger::tables::file::Footer;
 use crate::ledger::tables::log_row::LogRow;
-use crate::ledger::tables::needles::Needles;
+use crate::ledger::tables::needles::FoundRows;
 use crate::ledger::tables::stored::Rows;
+use crate::ledger::tables::text_pages::Needles;
 use crate::party::Party;
 use crate::policy::WITHHELD_WORDS;
 use crate::time::{self, Micros};
@@ -324,36 +325,53 @@ fn hits_of(path: &Path, wanted: &Wanted) -> Result<Vec<(usize, LogRow)>, LedgerE
             groups.push((number, rows));
         }
     }
-    // The pages are searched side by side. Rows are decoded one group after the other: polars has
-    // threads of its own, and would be called from a new one for each group, with new memory.
-    let holding: Result<Vec<Vec<&str>>, LedgerError> =
-        groups.par_iter().map(|(number, _)| footer.may_hold(*number, &columns, &needles)).collect();
-    let mut found = Vec::new();
-    for ((_, rows), holding) in groups.into_iter().zip(holding?) {
-        if holding.is_empty() && !columns.is_empty() {
-            continue;
+    let is = |text: &str| wanted.parties.iter().any(|(_, who)| who.is(text));
+    // The pages are searched side by side.
+    let holding = groups
+        .par_iter()
+        .map(|(number, _)| footer.rows_with(*number, &columns, &needles, &is))
+        .collect::<Result<Vec<FoundRows<'_>>, LedgerError>>()?;
+    let is_exact = !columns.is_empty() && holding.iter().all(FoundRows::are_few);
+    let hits = |((_, rows), holding): ((usize, Range<usize>), FoundRows<'_>)| {
+        if holding == FoundRows::default() && !columns.is_empty() {
+            return Ok(Vec::new());
         }
         let rows = candidates((&footer, path), rows, &holding, wanted)?;
         let read = find::rows_at(&footer, path, &rows)?;
         assert_eq!(read.len(), rows.len(), "a row for each candidate");
         let taken = |row: &LogRow| wanted.takes(row) && wanted.has_any(row);
-        found.extend(rows.into_iter().zip(read).filter(|(_, row)| taken(row)));
-    }
-    Ok(found)
+        Ok(rows.into_iter().zip(read).filter(|(_, row)| taken(row)).collect())
+    };
+    // Few rows are gathered side by side, too. Where polars has to read it is called for one group
+    // after the other: it has threads of its own, and would be called from a new one for each
+    // group, with new memory.
+    let found: Result<Vec<Vec<(usize, LogRow)>>, LedgerError> = if is_exact {
+        groups.into_par_iter().zip(holding).map(hits).collect()
+    } else {
+        groups.into_iter().zip(holding).map(hits).collect()
+    };
+    Ok(found?.into_iter().flatten().collect())
 }
 
-/// The rows of a group that may be wanted, by the few columns that say most: of the parties by
-/// those that may have them.
+/// The rows of a group that may be wanted, by the few columns that say most: of the parties by the
+/// rows that were found to have them, and by the columns that may have more.
 fn candidates(
     (footer, path): (&Footer<'_>, &Path),
     group: Range<usize>,
-    columns: &[&str],
+    parties: &FoundRows<'_>,
     wanted: &Wanted,
 ) -> Result<Vec<usize>, LedgerError> {
+    // What else is wanted of few rows is asked when they are read.
+    if !wanted.parties.is_empty() && parties.are_few() {
+        return Ok(parties.rows.iter().map(|row| group.start + row).collect());
+    }
     let mut may_be = vec![true; group.len()];
     if !wanted.parties.is_empty() {
         let mut has = vec![false; group.len()];
-        for column in columns.iter().copied() {
+        for row in &parties.rows {
+            has[*row] = true;
+        }
+        for column in parties.undecided.iter().copied() {
             let read = footer.rows(&[column], group.start, group.len())?;
             let texts = Rows::new(path, group.start, &read).texts([column]);
             for (has, text) in has.iter_mut().zip(texts.column(0).iter()) {

@@ -45,6 +45,14 @@ pub struct Claim<'a> {
     released: Option<(&'a Batch, &'a Entry)>,
 }
 
+impl Claim<'_> {
+    /// True if it is the claim of this invoice, and the invoice takes legs of this run.
+    #[must_use]
+    pub fn may_bill(&self, number: &str, run_id: &str) -> bool {
+        self.entry.number == number && self.runs.contains(run_id)
+    }
+}
+
 /// The claims of all invoices.
 #[derive(Debug, Default)]
 pub struct BilledBy<'a> {

@@ -180,15 +180,20 @@ impl Open {
 /// # Errors
 /// If the sum does not fit.
 pub fn add(usage: &mut Usage, leg: &LegRow<'_>, own: Month, until: Month) -> Result<(), Overflow> {
-    let key = LineKey {
+    let key = line_key(leg, own, until);
+    usage.add(leg.call_sid, time::day(leg.start), key, leg.billed, leg.amount)
+}
+
+/// The line that a leg of the month `own` stands on, if it is billed for `until`.
+pub(super) fn line_key(leg: &LegRow<'_>, own: Month, until: Month) -> LineKey {
+    LineKey {
         late: (own < until).then(|| billed_by::month_text(own)),
         scenario: leg.scenario.to_owned(),
         service: leg.service.to_owned(),
         description: leg.description.to_owned(),
         price: leg.price,
         fee: leg.fee,
-    };
-    usage.add(leg.call_sid, time::day(leg.start), key, leg.billed, leg.amount)
+    }
 }
 
 /// All legs up to the end of a month that no invoice in force bills, by account and currency.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`publish`] | a batch by one rename, like a run |
 //! | [`legs`] | the legs that documents bill, read from the runs |
+//! | [`lines`] | the legs of an issued document, line by line |
 //! | [`billed_by`] | which document bills a leg, and which released it |
 //!
 //! The manifest of a batch is [`crate::ledger::batch`].
@@ -14,4 +15,5 @@
 
 pub mod billed_by;
 pub mod legs;
+pub mod lines;
 pub mod publish;

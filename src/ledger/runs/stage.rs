@@ -466,16 +466,31 @@ impl Staged {
     ///
     /// # Errors
     /// If anything cannot be written or synced; the run is not booked then.
-    pub fn publish(self, ledger: &Ledger, mut manifest: Manifest) -> Result<Run, LedgerError> {
+    pub fn publish(self, ledger: &Ledger, manifest: Manifest) -> Result<Run, LedgerError> {
+        self.publish_after(ledger, manifest, |_| Ok(())).map(|(run, ())| run)
+    }
+
+    /// Publishes the run like [`Staged::publish`], after something else was done: with its
+    /// manifest, which has its hash, and right before the rename.
+    ///
+    /// # Errors
+    /// As [`Staged::publish`]; also the error of `first`.
+    pub(crate) fn publish_after<T>(
+        self,
+        ledger: &Ledger,
+        mut manifest: Manifest,
+        first: impl FnOnce(&Manifest) -> Result<T, FileError>,
+    ) -> Result<(Run, T), LedgerError> {
         self.syncer.finish()?;
         let path = self.folder.join(FILE_NAME);
         let text = manifest.to_text()?;
         write_synced(&path, text.as_bytes())?;
         manifest.own_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
         sync_tree(&self.folder)?;
+        let done = first(&manifest)?;
         let target = ledger.runs_folder().join(&manifest.run_id);
         move_synced(&self.folder, &target, &[&ledger.runs_folder()], "booked")?;
-        Ok(Run::new(target, manifest))
+        Ok((Run::new(target, manifest), done))
     }
 }
 

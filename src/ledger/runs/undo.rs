@@ -7,9 +7,10 @@ use crate::ledger::batch::{Batch, Entry};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
+use crate::ledger::manifest::Manifest;
 use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
-use crate::ledger::undone::{Undone, UndoneRun, record_name};
+use crate::ledger::undone::{Successor, Undone, UndoneRun, record_name};
 use crate::time::Micros;
 use std::collections::HashSet;
 use std::path::Path;
@@ -89,21 +90,98 @@ pub fn undo(
         manifest: run.manifest.own_hash.clone(),
         reason: reason.to_owned(),
         previous: before.map(|before| before.record_hash.clone()),
+        replaced_by: None,
     };
     let folder = ledger.undone_folder();
     make_folder_synced(&folder)?;
-    let name = record_name(record.number, &record.run_id);
-    let fail =
-        |path: &Path, e: std::io::Error| FileError::new(path, format!("cannot be published: {e}"));
-    let text = serde_json::to_string_pretty(&record).map_err(|e| fail(&folder, e.into()))? + "\n";
-    let (staged, written) = (lock.staging.join("undo.json"), folder.join(format!("{name}.json")));
-    write_synced(&staged, text.as_bytes())?;
-    std::fs::rename(&staged, &written).map_err(|e| fail(&written, e))?;
-    sync_folder(&folder)?;
-    let kept = folder.join(&name);
+    let record_hash = write_record(lock, &folder, &record)?;
+    let kept = folder.join(record_name(record.number, &record.run_id));
     move_synced(&run.folder, &kept, &[&folder, &ledger.runs_folder()], "undone")?;
     let run = Run::new(kept, history.runs.remove(at).manifest);
-    let record_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-    history.undone.push(Undone { number: record.number, reason: record.reason, run, record_hash });
+    let (number, reason) = (record.number, record.reason);
+    history.undone.push(Undone { number, reason, run, record_hash, replaced_by: None });
     Ok(())
+}
+
+/// Writes a record of an undo among the others, and syncs it; returns its hash.
+fn write_record(lock: &Lock, folder: &Path, record: &UndoneRun) -> Result<String, FileError> {
+    let name = record_name(record.number, &record.run_id);
+    let (staged, written) = (lock.staging.join("undo.json"), folder.join(format!("{name}.json")));
+    let fail = |e: std::io::Error| FileError::new(&written, format!("cannot be published: {e}"));
+    let text = serde_json::to_string_pretty(record).map_err(|e| fail(e.into()))? + "\n";
+    write_synced(&staged, text.as_bytes())?;
+    std::fs::rename(&staged, &written).map_err(fail)?;
+    sync_folder(folder)?;
+    Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
+}
+
+/// Runs that leave once another one is booked in their place, by one rename: see
+/// [`crate::ledger::undone`].
+#[derive(Debug)]
+pub struct Replacement {
+    /// They, oldest first.
+    leaving: Vec<Run>,
+    reason: String,
+    /// The number and the hash of the last undo before.
+    before: Option<(u64, String)>,
+}
+
+impl Replacement {
+    /// Takes runs of the history out, by their places. What is left is what the new run is rated
+    /// against. (No later run may depend on them, see [`dependents`], and no invoice: see
+    /// [`invoices_on`].)
+    #[must_use]
+    pub fn take(history: &mut History, places: &[usize], reason: &str) -> Self {
+        let before = history.undone.last().map(|last| (last.number, last.record_hash.clone()));
+        let all = std::mem::take(&mut history.runs);
+        let (mut leaving, mut place) = (Vec::new(), 0);
+        for run in all {
+            let list = if places.contains(&place) { &mut leaving } else { &mut history.runs };
+            list.push(run);
+            place += 1;
+        }
+        assert_eq!(leaving.len(), places.len(), "each run that is to leave is of the history");
+        Self { leaving, reason: reason.to_owned(), before }
+    }
+
+    /// The manifests of the runs that leave, oldest first.
+    pub fn manifests(&self) -> impl DoubleEndedIterator<Item = &Manifest> {
+        self.leaving.iter().map(|run| &run.manifest)
+    }
+
+    /// Writes the records, from the last run to the first, each of which names the run that is
+    /// about to be booked; they count once that is.
+    ///
+    /// # Errors
+    /// If one cannot be written or synced; none counts then.
+    pub(crate) fn record(
+        &self,
+        ledger: &Ledger,
+        lock: &Lock,
+        successor: &Manifest,
+    ) -> Result<Vec<Undone>, FileError> {
+        let folder = ledger.undone_folder();
+        make_folder_synced(&folder)?;
+        let mut before = self.before.clone();
+        let mut written = Vec::new();
+        for run in self.leaving.iter().rev() {
+            let record = UndoneRun {
+                number: before.as_ref().map_or(1, |(number, _)| number + 1),
+                run_id: run.manifest.run_id.clone(),
+                manifest: run.manifest.own_hash.clone(),
+                reason: self.reason.clone(),
+                previous: before.map(|(_, hash)| hash),
+                replaced_by: Some(Successor {
+                    run_id: successor.run_id.clone(),
+                    manifest: successor.own_hash.clone(),
+                }),
+            };
+            let record_hash = write_record(lock, &folder, &record)?;
+            before = Some((record.number, record_hash.clone()));
+            let (number, reason) = (record.number, record.reason);
+            let replaced_by = record.replaced_by.map(|successor| successor.run_id);
+            written.push(Undone { number, reason, run: run.clone(), record_hash, replaced_by });
+        }
+        Ok(written)
+    }
 }

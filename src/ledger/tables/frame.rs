@@ -31,6 +31,10 @@ pub(crate) fn integers(name: &str, values: Vec<i64>) -> Column {
     Int64Chunked::from_vec(name.into(), values).into_column()
 }
 
+pub(crate) fn optional_integers(name: &str, values: Vec<Option<i64>>) -> Column {
+    Int64Chunked::new(name.into(), values).into_column()
+}
+
 /// A `DECIMAL(18, scale)`, which Parquet stores in 64 bits.
 pub(crate) fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Column {
     let values: Vec<Option<i128>> = values.into_iter().map(|v| v.map(i128::from)).collect();

@@ -6,7 +6,8 @@
 //! | [`columns`] | every column of every table, once |
 //! | [`frame`] | polars frames, column by column |
 //! | [`log_row`] | a row of the call log, typed |
-//! | [`needles`] | digits searched in pages, before any row is decoded |
+//! | [`needles`], [`text_pages`] | digits searched in pages, before any row is decoded; the rows that have them |
+//! | `gather` | some rows of a row group, gathered from its pages |
 //! | [`late_price`] | prices that came after their call was booked |
 //! | [`pages`] | Parquet pages for columns whose dictionary is already known |
 //! | [`stored`] | typed rows of a stored file: no value is made up |
@@ -22,6 +23,7 @@
 pub mod columns;
 pub mod file;
 pub mod frame;
+mod gather;
 pub mod late_price;
 pub mod log_row;
 pub mod needles;
@@ -29,5 +31,6 @@ pub mod pages;
 pub mod read;
 pub mod stored;
 pub mod suspense;
+pub mod text_pages;
 pub(crate) mod typed;
 pub mod waits;

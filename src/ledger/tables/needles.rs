@@ -1,27 +1,26 @@
-//! Digits and words searched in columns of text, in their pages as they are stored: which row
-//! groups may have a row with them.
+//! Digits and words searched in columns of text, in their pages as they are stored: which rows of a
+//! row group have them.
 //!
 //! ```text
-//! column chunk ─▶ its pages, decompressed ─▶ memmem ─▶ the group may have a hit: its rows are decoded
-//!                                              └─────▶ it has none: nothing is decoded
+//! column chunk ─▶ its pages, decompressed ─▶ memmem ─▶ the digits are there: the rows, by `text_pages`
+//!                                              └─────▶ they are not: nothing is decoded
 //! ```
 //!
-//! **Invariant:** a group that has a text with the digits, one after the other, is always found. A
-//! group that is found may have none: digits at the end of one text and the beginning of the next
-//! are found too.
+//! **Invariant:** a row that has a wanted text with the digits, one after the other, is always
+//! found, or its column is named as one that is to be decoded.
 //!
 //! # Why
 //! The columns of parties are written as texts one after the other, or as a dictionary of them
 //! (`pages::texts`, `pages::dictionary`), and a text is never cut: of two equal neighbours the
 //! second may be left out as a whole. So bytes that stand in a text stand so in its page. 1.2
 //! million calls are searched in 0.06 CPU seconds, the hashes of their files included (six nights
-//! of 200,000 rows); a row group with a hit, whose rows are decoded, takes 5 to 6 ms more.
+//! of 200,000 rows).
 
 use crate::catch_panic::guarded;
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, unread};
 use crate::ledger::tables::file::{Footer, not_read};
-use memchr::memmem::Finder;
+use crate::ledger::tables::text_pages::{self, Needles};
 use polars::prelude::{PolarsResult, polars_err};
 use polars_parquet::parquet::metadata::ColumnChunkMetadata;
 use polars_parquet::parquet::read::{BasicDecompressor, PageReader};
@@ -29,55 +28,57 @@ use std::fs::File;
 use std::io::Cursor;
 use std::os::unix::fs::FileExt;
 
-/// Texts of which one is searched. Letters are searched in small letters, whatever a page has.
-#[derive(Debug)]
-pub struct Needles {
-    finders: Vec<Finder<'static>>,
-    has_letters: bool,
+/// More rows than these of a group are read by polars, which reads all of them at less a row.
+pub(super) const GATHERED: usize = 1 << 12;
+
+/// The rows of a row group that have a wanted text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FoundRows<'c> {
+    /// Rows, counted from the first of the group, ascending.
+    pub rows: Vec<usize>,
+    /// Columns that may have more, and are to be decoded.
+    pub undecided: Vec<&'c str>,
 }
 
-impl Needles {
-    /// Takes the texts, none of them empty.
-    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let texts: Vec<String> = texts.into_iter().map(str::to_ascii_lowercase).collect();
-        assert!(texts.iter().all(|text| !text.is_empty()), "an empty text is in every page");
-        let has_letters = texts.iter().any(|text| text.bytes().any(|b| b.is_ascii_alphabetic()));
-        let finders = texts.iter().map(|text| Finder::new(text).into_owned()).collect();
-        Self { finders, has_letters }
-    }
-
-    fn are_in(&self, page: &[u8]) -> bool {
-        let is_in = |page: &[u8]| self.finders.iter().any(|finder| finder.find(page).is_some());
-        if self.has_letters { is_in(&page.to_ascii_lowercase()) } else { is_in(page) }
+impl FoundRows<'_> {
+    /// True if they are all, and few enough to be gathered.
+    #[must_use]
+    pub fn are_few(&self) -> bool {
+        self.undecided.is_empty() && self.rows.len() <= GATHERED
     }
 }
 
 impl Footer<'_> {
-    /// The columns of a row group that may have a row with one of the texts. A column that is
-    /// stored like one before it has no other rows, and is left out.
+    /// The rows of a row group in which a column has a text that `is` wanted; each of those has one
+    /// of the needles in it. A column that is stored like one before it has no other rows, and is
+    /// left out.
     ///
     /// # Errors
     /// If the file cannot be read, or is corrupt.
-    pub fn may_hold<'c>(
+    pub fn rows_with<'c>(
         &self,
         group: usize,
         columns: &[&'c str],
         needles: &Needles,
-    ) -> Result<Vec<&'c str>, LedgerError> {
-        let (mut searched, mut holding): (Vec<Vec<u8>>, Vec<&str>) = Default::default();
+        is: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<FoundRows<'c>, LedgerError> {
+        let (mut searched, mut found): (Vec<Vec<u8>>, FoundRows<'c>) = Default::default();
         for column in columns {
             let (chunk, bytes) = self.chunk(group, column)?;
             // The caller's number is mostly what the target was shown: the same bytes.
             if searched.contains(&bytes) {
                 continue;
             }
-            let found = guarded(self.path(), || has(chunk, bytes.clone(), needles));
-            if found.map_err(|e| not_read(self.path(), e))? {
-                holding.push(*column);
+            let rows = guarded(self.path(), || rows_in(chunk, bytes.clone(), needles, is));
+            match rows.map_err(|e| not_read(self.path(), e))? {
+                Some(rows) => found.rows.extend(rows),
+                None => found.undecided.push(*column),
             }
             searched.push(bytes);
         }
-        Ok(holding)
+        found.rows.sort_unstable();
+        found.rows.dedup();
+        Ok(found)
     }
 
     /// The different values of a text column in a row group, from its dictionary; `None` if it has
@@ -96,7 +97,7 @@ impl Footer<'_> {
     }
 
     /// A column of a row group, as it is stored.
-    fn chunk(
+    pub(super) fn chunk(
         &self,
         group: usize,
         column: &str,
@@ -121,32 +122,48 @@ impl Footer<'_> {
     }
 }
 
-fn pages_of(chunk: &ColumnChunkMetadata, bytes: Vec<u8>) -> BasicDecompressor {
+pub(super) fn pages_of(chunk: &ColumnChunkMetadata, bytes: Vec<u8>) -> BasicDecompressor {
     let length = bytes.len();
     let reader = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), length);
     BasicDecompressor::new(reader, Vec::new())
 }
 
-fn has(chunk: &ColumnChunkMetadata, bytes: Vec<u8>, needles: &Needles) -> PolarsResult<bool> {
+/// The rows with a wanted text; `None` if the column is to be decoded.
+fn rows_in(
+    chunk: &ColumnChunkMetadata,
+    bytes: Vec<u8>,
+    needles: &Needles,
+    is: &dyn Fn(&str) -> bool,
+) -> PolarsResult<Option<Vec<usize>>> {
     let mut pages = pages_of(chunk, bytes);
     if pages.read_dict_page()?.is_some_and(|page| needles.are_in(&page.buffer)) {
-        return Ok(true);
+        return Ok(None);
     }
+    let (mut rows, mut first, mut is_known) = (Vec::new(), 0, true);
     while let Some(page) = pages.next() {
         let page = page?.decompress(&mut pages)?;
-        let found = needles.are_in(page.buffer());
+        if needles.are_in(page.buffer()) {
+            is_known &= text_pages::rows_with(&page, needles, is, first, &mut rows)?;
+        }
+        first += page.num_values();
         pages.reuse_page_buffer(page);
-        if found {
-            return Ok(true);
+        if !is_known {
+            return Ok(None);
         }
     }
-    Ok(false)
+    Ok(Some(rows))
 }
 
-/// The values of a dictionary: each text follows its length, in four bytes.
+/// The values of a dictionary of texts.
 fn values_of(chunk: &ColumnChunkMetadata, bytes: Vec<u8>) -> PolarsResult<Option<Vec<String>>> {
     let Some(page) = pages_of(chunk, bytes).read_dict_page()? else { return Ok(None) };
-    let (mut rest, mut values): (&[u8], Vec<String>) = (&page.buffer, Vec::new());
+    let texts = texts_of(&page.buffer)?;
+    Ok(Some(texts.into_iter().map(str::to_owned).collect()))
+}
+
+/// The texts of a dictionary: each follows its length, in four bytes.
+pub(super) fn texts_of(dictionary: &[u8]) -> PolarsResult<Vec<&str>> {
+    let (mut rest, mut values): (&[u8], Vec<&str>) = (dictionary, Vec::new());
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length) as usize;
         let (value, others) = after
@@ -154,8 +171,8 @@ fn values_of(chunk: &ColumnChunkMetadata, bytes: Vec<u8>) -> PolarsResult<Option
             .ok_or_else(|| polars_err!(ComputeError: "a value of a dictionary is cut off"))?;
         let value = str::from_utf8(value)
             .map_err(|e| polars_err!(ComputeError: "a value of a dictionary is no text: {e}"))?;
-        values.push(value.to_owned());
+        values.push(value);
         rest = others;
     }
-    Ok(Some(values))
+    Ok(values)
 }
