@@ -1,31 +1,12 @@
 //! The price of one call, explained as text and as JSON.
 
-use super::{ExplainedCall, LegText};
 use crate::cli::term;
 use crate::money::Total;
-use crate::scenario::Scenario;
+use crate::report::explained::{ExplainedCall, LegText, difference, published_row};
 use crate::text::visible;
 use crate::time;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-fn published_row(scenario: Scenario) -> (String, String) {
-    match scenario {
-        Scenario::Root(direction) => (
-            format!("{} A→B, not transferred or the parent of a transfer", direction.title()),
-            format!("{} × its own duration", crate::table::root_leg(direction)),
-        ),
-        Scenario::Transfer(transfer) => {
-            let row = transfer.row();
-            let legs =
-                row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-            (
-                format!("{} A→B, transferred to {}", row.parent.title(), row.target_words),
-                format!("{legs}, each × child duration; log {}", row.child_log),
-            )
-        }
-    }
-}
 
 /// The answer as text.
 pub fn as_text(case: &ExplainedCall) -> String {
@@ -117,12 +98,6 @@ fn leg_lines(case: &ExplainedCall, number: usize, leg: &LegText) -> String {
         case.rule.decimals
     );
     out
-}
-
-/// What it would cost now, less what was booked; `None` where the two cannot be compared.
-pub fn difference(case: &ExplainedCall) -> Option<Total> {
-    let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;
-    Some(Total::from_units(case.total?.units() - booked.amount.units()))
 }
 
 fn total_lines(case: &ExplainedCall) -> String {
