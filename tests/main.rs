@@ -22,6 +22,7 @@
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
+//! | `serve` | the console: its pages, its API, who may ask, hostile texts, slow and many clients, a real browser |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
@@ -89,6 +90,8 @@ mod reasons;
 mod regressions;
 mod report;
 mod schema;
+#[cfg(target_os = "linux")]
+mod serve;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]

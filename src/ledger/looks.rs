@@ -64,7 +64,7 @@ pub fn append(ledger: &Ledger, look: &Look) -> std::io::Result<()> {
 #[must_use]
 pub fn last(ledger: &Ledger, most: usize) -> Vec<Look> {
     let read = private::read_own(&ledger.folder().join(LOOKS.name)).ok().flatten();
-    let bytes = read.unwrap_or_else(Vec::new);
+    let Some(bytes) = read else { return Vec::new() };
     let lines = bytes.split(|byte| *byte == b'\n').rev();
     lines.filter_map(|line| serde_json::from_slice(line).ok()).take(most).collect()
 }

@@ -198,7 +198,7 @@ pub fn page(
             let over = places.len() - most;
             let gone: Vec<String> =
                 places.iter().take(over).map(|(_, root)| (*root).clone()).collect();
-            next = places[over].0.clone();
+            next.clone_from(&places[over].0);
             for root in gone {
                 booked.remove(&root);
             }

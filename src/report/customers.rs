@@ -129,13 +129,12 @@ impl CountedRuns {
         for run in &history.runs {
             let id = &run.manifest.own_hash;
             let known = self.known().get(id).cloned();
-            let own = match known {
-                Some(own) => own,
-                None => {
-                    let own = Arc::new(of_run(run)?);
-                    self.known().insert(id.clone(), Arc::clone(&own));
-                    own
-                }
+            let own = if let Some(own) = known {
+                own
+            } else {
+                let own = Arc::new(of_run(run)?);
+                self.known().insert(id.clone(), Arc::clone(&own));
+                own
             };
             for (key, month) in &own.0 {
                 all.add(key, month).map_err(LedgerError::of_sum)?;

@@ -10,6 +10,7 @@ use crate::money::Total;
 use crate::report::lines::Money;
 use crate::time::local::Clock;
 use crate::time::{self, Micros};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,16 +89,24 @@ impl Asked<'_> {
     }
 }
 
-/// The address of a call.
+/// The address of a call; none of one whose id is too long to be an address.
 #[must_use]
 pub fn call_address(sid: &str) -> Option<String> {
-    (!sid.is_empty()).then(|| format!("/calls/{}", encoded(sid)))
+    address("/calls/", sid)
 }
 
 /// The address of a customer.
 #[must_use]
 pub fn customer_address(account: &str) -> Option<String> {
-    (!account.is_empty()).then(|| format!("/customers/{}", encoded(account)))
+    address("/customers/", account)
+}
+
+/// The longest address that is led to: a longer one is refused by servers and proxies.
+const LONGEST: usize = 2000;
+
+fn address(start: &str, id: &str) -> Option<String> {
+    let address = format!("{start}{}", encoded(id));
+    (!id.is_empty() && address.len() <= LONGEST).then_some(address)
 }
 
 /// An amount, as pages print it.
@@ -121,6 +130,12 @@ impl Sum {
     pub fn all(sums: &[Money]) -> Vec<Self> {
         sums.iter().map(|sum| Self::of(sum.amount, &sum.currency)).collect()
     }
+}
+
+/// An amount as a decimal with the decimals that it is shown with.
+#[must_use]
+pub fn decimal(amount: Total) -> Option<Decimal> {
+    Decimal::from_str_exact(&amount.to_string()).ok()
 }
 
 /// A time, as pages print it.

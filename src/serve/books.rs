@@ -125,7 +125,7 @@ impl Books {
     /// If its archive cannot be read.
     pub fn lists(&self, run: &Run) -> Result<Arc<RatedLists>, AskError> {
         let m = &run.manifest;
-        let [decks, accounts] = [&m.decks_hash, &m.accounts_hash];
+        let [decks, accounts] = [m.decks_hash.as_ref(), m.accounts_hash.as_ref()];
         let key = format!("{} {}", text(decks), text(accounts));
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = lists.iter().position(|(own, _)| *own == key) {
@@ -218,6 +218,6 @@ impl Books {
     }
 }
 
-fn text(hash: &Option<String>) -> &str {
-    hash.as_deref().unwrap_or("-")
+fn text(hash: Option<&String>) -> &str {
+    hash.map_or("-", String::as_str)
 }

@@ -14,10 +14,10 @@ macro_rules! context {
     (@ $key:ident) => { $crate::serve::context::value_of(&$key) };
     (@ $key:ident => $value:expr) => { $crate::serve::context::value_of(&$value) };
     ($($key:ident $(=> $value:expr)?),* $(,)?) => {{
-        let named: Vec<(&'static str, minijinja::Value)> = vec![
+        let named = std::collections::BTreeMap::<&'static str, minijinja::Value>::from([
             $((stringify!($key), $crate::serve::context::context!(@ $key $(=> $value)?)),)*
-        ];
-        named.into_iter().collect::<minijinja::Value>()
+        ]);
+        $crate::serve::context::value_of(&named)
     }};
 }
 

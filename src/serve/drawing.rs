@@ -76,7 +76,7 @@ pub fn timeline(
         let _ = write!(
             svg,
             concat!(
-                r#"<text class="lane" x="0" y="{}"><tspan class="letter">{}</tspan> {}</text>"#,
+                r#"<text class="lane" x="18" y="{}"><tspan class="letter">{}</tspan> {}</text>"#,
                 r#"<line class="rail" x1="0" x2="100%" y1="{}" y2="{}"/>"#
             ),
             text,

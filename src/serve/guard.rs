@@ -156,29 +156,25 @@ pub fn form_token(request: &Request) -> Option<String> {
 
 /// A host in small letters, and its port.
 fn host_of(text: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, rest) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, rest)
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        (host, rest)
+    } else {
+        let at = text.find(':').unwrap_or(text.len());
+        let (host, rest) = text.split_at(at);
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) {
+            return None;
         }
-        None => {
-            let at = text.find(':').unwrap_or(text.len());
-            let (host, rest) = text.split_at(at);
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            if host.is_empty() || host.len() > 253 || !host.bytes().all(fits) {
-                return None;
-            }
-            (host, rest)
-        }
+        (host, rest)
     };
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => None,
-        None => return None,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(digits.parse().ok()?)
         }
-        Some(_) => return None,
+        None | Some(_) => return None,
     };
     Some((host.trim_end_matches('.').to_ascii_lowercase(), port))
 }

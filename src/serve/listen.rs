@@ -120,13 +120,10 @@ async fn accept(console: &Arc<Console>, listener: TcpListener, stopped: watch::R
         // Whichever comes first: a connection, or the end.
         let accepted = first(listener.accept(), ends.wait_for(|stops| *stops)).await;
         let Some(accepted) = accepted else { break };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(_) => {
-                // No descriptor is left: those that are open end soon.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Ok((stream, peer)) = accepted else {
+            // No descriptor is left: those that are open end soon.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         match Arc::clone(&all).try_acquire_owned() {
             Ok(place) => {

@@ -8,7 +8,7 @@ use super::http::Answer;
 use super::problem::Problem;
 use crate::inputs::file::FileError;
 use crate::render::html::{self, Templates};
-use minijinja::Value;
+use minijinja::{UndefinedBehavior, Value};
 use serde::Serialize;
 use std::path::Path;
 
@@ -80,6 +80,8 @@ impl Pages {
             let added = templates.environment.add_template(name, text);
             added.map_err(|e| FileError::new(Path::new(name), format!("{e:#}")))?;
         }
+        // What a page need not have is asked for by `if`; printing what is not there is an error.
+        templates.environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         templates.environment.add_filter("ticks", crate::render::report::ticks);
         let style_tag = blake3::hash(STYLE.as_bytes()).to_hex()[..12].to_owned();
         Ok(Self { templates, style_tag })

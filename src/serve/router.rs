@@ -70,13 +70,9 @@ fn once(
     (request, peer): (&Request, &str),
     snapshot: Result<Arc<Snapshot>, Problem>,
 ) -> Result<Answer, Problem> {
-    let parts: Option<Vec<String>> = request
-        .path
-        .strip_prefix('/')
-        .unwrap_or("")
-        .split('/')
-        .map(|part| decoded(part, false))
-        .collect();
+    let path = request.path.strip_prefix('/');
+    let path = path.ok_or_else(|| Problem::new(400, "an address begins with a stroke"))?;
+    let parts: Option<Vec<String>> = path.split('/').map(|part| decoded(part, false)).collect();
     let none = || Problem::none("there is no such page");
     let parts = parts.ok_or_else(|| Problem::new(400, "an escape in the address is broken"))?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();

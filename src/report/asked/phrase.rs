@@ -59,8 +59,8 @@ const MONTHS: [&str; 12] = [
 
 fn month(word: &str) -> Option<usize> {
     let word = word.trim_end_matches('.');
-    let is_it = |name: &&str| word.len() >= 3 && name.starts_with(word);
-    MONTHS.iter().position(|name| is_it(&name)).map(|at| at + 1)
+    let is_it = |name: &str| word.len() >= 3 && name.starts_with(word);
+    MONTHS.iter().position(|name| is_it(name)).map(|at| at + 1)
 }
 
 fn day_of_month(word: &str) -> Option<u32> {

@@ -107,7 +107,9 @@ pub fn page(asked: &Asked<'_>, sid: &str) -> Result<Answer, Problem> {
         Member::Booked(_) => None,
     };
     let price = case.price.as_ref().map(|price| priced(asked, price, &case.member));
-    let customer = case.price.as_ref().map(|price| setting.sentence(&for_customer(price, &clock)));
+    let customer = case.price.as_ref().map(|price| {
+        for_customer(price, &clock).iter().map(|line| setting.sentence(line)).collect::<Vec<_>>()
+    });
     let (facts, run) = match &case.member {
         Member::Booked(row) => (facts_of(asked, row, &clock), Some(row.run_id.clone())),
         Member::Unbooked(_) => (Vec::new(), None),
@@ -203,7 +205,7 @@ fn priced(asked: &Asked<'_>, price: &ExplainedCall, member: &Member) -> Value {
 }
 
 /// The call in plain text, to be copied for the customer.
-fn for_customer(price: &ExplainedCall, clock: &Clock) -> String {
+fn for_customer(price: &ExplainedCall, clock: &Clock) -> Vec<String> {
     let page = words::page_of(price, "", clock);
     let mut lines = vec![page.title];
     lines.extend(page.sentences);
@@ -219,7 +221,7 @@ fn for_customer(price: &ExplainedCall, clock: &Clock) -> String {
     }
     lines.extend(page.notes);
     lines.push(format!("Reference: {}", page.reference));
-    lines.join("\n")
+    lines
 }
 
 /// The drawing of a family.
@@ -245,7 +247,7 @@ fn timeline(asked: &Asked<'_>, case: &CallCase, clock: &Clock) -> Option<String>
         }
         let own = match Scenario::parse(&row.scenario)? {
             Scenario::Root(_) => (0, 1),
-            scenario => {
+            scenario @ Scenario::Transfer(_) => {
                 let cell = log_cell(scenario);
                 let letter =
                     if lanes.len() == 2 { "C".to_owned() } else { format!("C{}", lanes.len() - 1) };

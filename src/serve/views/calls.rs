@@ -31,6 +31,10 @@ pub struct CallLine {
     pub reason: String,
     pub sum: Option<Sum>,
     pub is_child: bool,
+    /// True if it is of the day of the call above it, in its family.
+    pub is_same_day: bool,
+    /// True if it is of the customer of the call above it, in its family.
+    pub is_same_customer: bool,
     /// True if its parent stands above it.
     pub has_parent: bool,
 }
@@ -89,7 +93,14 @@ pub fn lines(asked: &Asked<'_>, family: &CallFamily, clock: &Clock) -> Vec<CallL
         has_parent: member.is_child() && family.has_parent_of(member),
         ..CallLine::of(asked, member, clock)
     };
-    family.members().map(line).collect()
+    let mut lines: Vec<CallLine> = family.members().map(line).collect();
+    for at in 1..lines.len() {
+        let day = |line: &CallLine| line.start.as_ref().map(|start| start.date.clone());
+        let is_day = day(&lines[at - 1]).is_some() && day(&lines[at - 1]) == day(&lines[at]);
+        lines[at].is_same_day = is_day;
+        lines[at].is_same_customer = lines[at - 1].account == lines[at].account;
+    }
+    lines
 }
 
 /// A filter as a link.
@@ -154,7 +165,7 @@ fn draw(
         ("origination-to-pstn", "incoming → phone"),
     ];
     let mut frame = asked.frame("/calls", "Calls");
-    frame.search = query.get("q").unwrap_or("").to_owned();
+    query.get("q").unwrap_or("").clone_into(&mut frame.search);
     let account = query.get("account").map(|account| {
         let filters = of("account", vec![("", "any customer")]);
         context! { name => asked.name(account), href => filters[0].href }

@@ -6,7 +6,7 @@ use crate::ledger::batch;
 use crate::money::Total;
 use crate::render::charts::{self, ChartHead};
 use crate::report::customers::{AccountMonth, Customers, LegSum};
-use crate::serve::asked::{Asked, Sum, customer_address};
+use crate::serve::asked::{Asked, Sum, customer_address, decimal};
 use crate::serve::context::context;
 use crate::serve::http::Answer;
 use crate::serve::kept::Found;
@@ -100,8 +100,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         .skip(from)
         .take(SHOWN)
         .map(|(account, currency, sum)| {
-            let share =
-                [sum.amount, most[currency]].map(|own| own.to_decimal().unwrap_or_default());
+            let share = decimal(sum.amount).zip(decimal(most[currency]));
             context! {
                 href => customer_address(account).map(|to| format!("{to}?month={month}")),
                 account,
@@ -109,7 +108,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
                 calls => sum.calls,
                 minutes => billed_minutes(sum.billed_seconds),
                 sum => Sum::of(sum.amount, currency),
-                share => permille(share[0], share[1]).min(1000) / 10,
+                share => share.map_or(0, |(own, most)| permille(own, most).min(1000) / 10),
             }
         })
         .collect();
@@ -164,18 +163,16 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
     {
         parts.push(part(number, month, currency, own)?);
     }
-    let to = customer_address(account).unwrap_or_default();
+    let to = customer_address(account);
+    let to = to.as_deref().unwrap_or("");
     let links: Vec<Value> = own_months
         .iter()
         .rev()
         .map(|own| context! { name => own, href => format!("{to}?month={own}"), is_on => *own == month })
         .collect();
-    let waiting = match super::waiting::waits_of(asked)? {
-        None => None,
-        Some(waits) => {
-            Some(waits.records.iter().filter(|record| record.account_sid == account).count())
-        }
-    };
+    let waits = super::waiting::waits_of(asked)?;
+    let waiting = waits
+        .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
     let details = details(asked, account);
     let answer = asked.pages.page(
         200,
@@ -202,9 +199,7 @@ fn part(number: usize, month: &str, currency: &str, own: &AccountMonth) -> Resul
     let head = ChartHead { id: &id, title: "By day", of: "Day (UTC)", unit: currency };
     let bounds = time::month_bounds(month)
         .map(|(from, to)| [time::date_text(from), time::date_text(to - time::DAY)]);
-    let days = || {
-        own.days.iter().filter_map(|(day, total)| Some((day.as_str(), total.to_decimal().ok()?)))
-    };
+    let days = || own.days.iter().filter_map(|(day, total)| Some((day.as_str(), decimal(*total)?)));
     let chart = bounds.and_then(|[from, to]| charts::bars_by_day(head, (&from, &to), days()));
     let scenarios: Vec<Value> = own
         .scenarios

@@ -6,7 +6,7 @@ use crate::report::Report;
 use crate::report::health::words::{ago_text, bytes_text, took_text};
 use crate::report::health::{Health, WaitingLines};
 use crate::report::lines::{Day, DayVerdict};
-use crate::serve::asked::{Asked, Moment, Sum, call_address};
+use crate::serve::asked::{Asked, Moment, Sum, call_address, decimal};
 use crate::serve::context::context;
 use crate::serve::http::Answer;
 use crate::serve::kept::Found;
@@ -17,8 +17,10 @@ use minijinja::Value;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Causes and calls of the page.
+/// Causes of the page.
 const SHOWN: usize = 6;
+/// The largest calls of a currency.
+const LARGEST: usize = 4;
 
 /// A light: what it says, and where more of it stands.
 #[derive(Debug, Serialize)]
@@ -255,8 +257,7 @@ fn told(asked: &Asked<'_>, report: &Report) -> Value {
                 ChartHead { id: &id, title: &title, of: "Day (UTC)", unit: &timeline.currency };
             let (first, last) = (timeline.all.first()?, timeline.all.last()?);
             let own = timeline.all.iter().filter(|day| day.amount != Total::default());
-            let values =
-                own.filter_map(|day| Some((day.date.as_str(), day.amount.to_decimal().ok()?)));
+            let values = own.filter_map(|day| Some((day.date.as_str(), decimal(day.amount)?)));
             let chart = charts::bars_by_day(head, (&first.date, &last.date), values)?;
             Some(Value::from_safe_string(charts::figure(&chart)))
         })
@@ -265,7 +266,7 @@ fn told(asked: &Asked<'_>, report: &Report) -> Value {
     let largest: Vec<Value> = report
         .largest
         .iter()
-        .flat_map(|of| of.calls.iter().take(SHOWN).map(|call| (call, of.currency.as_str())))
+        .flat_map(|of| of.calls.iter().take(LARGEST).map(|call| (call, of.currency.as_str())))
         .map(|(call, currency)| {
             context! {
                 href => call_address(&call.call_sid), sid => call.call_sid,
@@ -276,7 +277,7 @@ fn told(asked: &Asked<'_>, report: &Report) -> Value {
         })
         .collect();
     if !largest.is_empty() {
-        let calls = || report.largest.iter().flat_map(|of| of.calls.iter().take(SHOWN));
+        let calls = || report.largest.iter().flat_map(|of| of.calls.iter().take(LARGEST));
         asked.looked(calls().map(|call| call.account_sid.as_str()), calls().count());
     }
     let found: Vec<Value> = report
