@@ -110,6 +110,7 @@ pub mod partition;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod serve;
 
 pub use trunkrate_audit as audit;
 pub use trunkrate_inputs as inputs;

@@ -41,7 +41,7 @@ const VALUE_NAMES: [&str; 32] = [
 ];
 
 /// Flags whose helps or values differ from command to command, and why they may.
-const DIFFER: [(&str, &str); 8] = [
+const DIFFER: [(&str, &str); 9] = [
     ("format", "what there is to print differs; its values are those of FORMATS"),
     ("out", "a folder for many files, a file for one"),
     ("reason", "`suspense --reason no-rate` asks by it; elsewhere it is why, and is kept"),
@@ -49,6 +49,7 @@ const DIFFER: [(&str, &str); 8] = [
     ("to", "as --from"),
     ("account", "finding takes a name or the beginning of an id; a bill wants the id"),
     ("a", "`calls` finds it by its last digits, too"),
+    ("mask", "a report hides so many digits; the console four"),
     ("memory", "`plan` asks about a machine, all others about themselves"),
 ];
 

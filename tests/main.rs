@@ -22,6 +22,7 @@
 //! | `house` | the core knows no file and no float, and no file is long |
 //! | `nights` | many nights, in any order and overlap, come to the books of one run |
 //! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
+//! | `serve` | the console: its pages, its API, who may ask, hostile texts, slow and many clients, a real browser |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `demo` | the sample night out of the binary |
 //! | `rerun` | runs that are taken back and booked anew in their place, in one step |
@@ -94,6 +95,8 @@ mod regressions;
 mod report;
 mod rerun;
 mod schema;
+#[cfg(target_os = "linux")]
+mod serve;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod init;
 pub mod invoice;
 pub mod rates;
+pub mod serve;
 pub mod status;
 pub mod undo;
 
@@ -71,6 +72,7 @@ pub enum Command {
     Export(ExportArgs),
     Verify(VerifyArgs),
     Status(status::StatusArgs),
+    Serve(serve::ServeArgs),
     Runs(RunsArgs),
     Report(ReportArgs),
     Undo(undo::UndoArgs),

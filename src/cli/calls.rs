@@ -2,7 +2,6 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `words` | words and flags as what is wanted |
 //! | `print` | families as a table, CSV, JSON and JSON Lines |
 //! | `last_list` | the list that was printed last: the numbers that `explain` takes |
 //!
@@ -14,28 +13,26 @@
 
 pub mod last_list;
 mod print;
-mod words;
 
 use super::args::TableFormat;
 use super::args::calls::{CallsArgs, ListLimit};
 use super::clock;
 use super::error::CliError;
-use super::export::zone_of;
 use super::project::{Key, Project};
 use super::term;
-use crate::ledger::index::account_names::{self, AccountNames};
+use crate::ledger::index::account_names::AccountNames;
 use crate::ledger::index::find;
-use crate::ledger::index::prefix;
 use crate::ledger::index::search::Wanted;
 use crate::ledger::index::unbooked::State;
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::{self, Selection, each_date};
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::{Dataset, History, Ledger, LedgerError};
+use crate::report::asked::{self, Asking, Finder, zone_of};
 use crate::report::calls::{self, CallFamily, FoundFamilies, Member};
 use crate::text::visible;
+use crate::time::Micros;
 use crate::time::local::Clock;
-use crate::time::{Micros, Zone};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -47,10 +44,10 @@ const SHOWN: usize = 50;
 pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let finder = Finder::of(project, &ledger, &history)?;
-    let asked = words::AskedCalls::of(args, &finder)?;
+    let finder = finder_of(project, &ledger, &history)?;
+    let wanted = asked::wanted(&args.asking(), &finder)?;
     if args.format != TableFormat::Table && args.is_of_log() {
-        return print_log(args, &finder, &ledger, &asked.wanted);
+        return print_log(args, &finder, &ledger, &wanted);
     }
     let limit = match args.limit {
         Some(ListLimit::All) => None,
@@ -60,7 +57,7 @@ pub fn run(args: &CallsArgs, project: &Project) -> Result<(), CliError> {
         }
     };
     let FoundFamilies { mut families, has_unread, timeless } =
-        calls::find(&history, &asked.wanted, limit, finder.zone.as_ref())?;
+        calls::find(&history, &wanted, limit, finder.zone.as_ref())?;
     if families.is_empty()
         && let Some(call) = &args.call
     {
@@ -161,22 +158,46 @@ fn tell_left_out(
     );
 }
 
-/// What calls are found with.
-struct Finder<'a> {
-    history: &'a History,
-    /// The clock that times are read and shown by.
-    clock: Clock,
-    /// The zone of records' times without an offset.
-    zone: Option<Zone>,
-    names: AccountNames,
+/// Says what a word was taken for.
+fn tell(text: &str) {
+    term::report("note", text);
 }
 
-impl<'a> Finder<'a> {
-    fn of(project: &Project, ledger: &Ledger, history: &'a History) -> Result<Self, CliError> {
-        let zone = zone_of(history);
-        let shown = project.policy()?.zone.or_else(|| zone.clone());
-        let names = names_of(project, ledger, history)?;
-        Ok(Self { history, clock: Clock::new(shown, clock::now()), zone, names })
+fn finder_of<'a>(
+    project: &Project,
+    ledger: &Ledger,
+    history: &'a History,
+) -> Result<Finder<'a>, CliError> {
+    let zone = zone_of(history);
+    let shown = project.policy()?.zone.or_else(|| zone.clone());
+    let names = names_of(project, ledger, history)?;
+    Ok(Finder {
+        history,
+        clock: Clock::new(shown, clock::now()),
+        zone,
+        names,
+        is_quick: false,
+        tell: &tell,
+    })
+}
+
+impl CallsArgs {
+    fn asking(&self) -> Asking {
+        Asking {
+            words: self.words.clone(),
+            a: self.a.clone(),
+            b: self.b.clone(),
+            number: self.number.clone(),
+            call: self.call.clone(),
+            account: self.account.clone(),
+            around: self.around.clone(),
+            within: self.within,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            status: self.status.clone(),
+            scenario: self.scenario.clone(),
+            least_amount: self.min_amount,
+        }
     }
 }
 
@@ -197,65 +218,14 @@ pub fn names_of(
     }
 }
 
-/// The account that a text names, by its id, the beginning of one, or its name.
-///
-/// # Errors
-/// If none is, with the nearest ones, or if several are; the flag or word stands before it.
+/// The account that a text names: see [`asked::account_of`].
 pub fn account_of(
     names: &AccountNames,
     history: &History,
     flag: &str,
     text: &str,
 ) -> Result<String, CliError> {
-    let list = |found: &[(String, String)]| {
-        let name = |(sid, name): &(String, String)| match name.as_str() {
-            "" => sid.clone(),
-            name => format!("{sid} ({name})"),
-        };
-        found.iter().map(name).collect::<Vec<_>>().join(", ")
-    };
-    match names.resolve(history, text)? {
-        account_names::Named::One(sid, by) => {
-            if by != account_names::By::Id {
-                let name = names.name(&sid);
-                let name = if name == sid { String::new() } else { format!(", {name}") };
-                term::report("note", &format!("{text}: the account {sid}{name}"));
-            }
-            Ok(sid)
-        }
-        account_names::Named::Several(found) => {
-            Err(CliError::failed(format!("{flag}{text}: several accounts are meant"))
-                .hint(format!("name one of {}", list(&found))))
-        }
-        account_names::Named::None(nearest) => {
-            let error = CliError::failed(format!(
-                "{flag}{text}: there is no such account: no list names it, and no call is of it"
-            ));
-            Err(if nearest.is_empty() {
-                error
-            } else {
-                error.hint(format!("the nearest: {}", list(&nearest)))
-            })
-        }
-    }
-}
-
-/// The call that a text names; `None` if there is none.
-///
-/// # Errors
-/// If the text is the beginning of several ids.
-pub fn sid_of(history: &History, text: &str) -> Result<Option<String>, CliError> {
-    match prefix::find(history, text)? {
-        prefix::NamedCall::One(sid) => Ok(Some(sid)),
-        prefix::NamedCall::None => Ok(None),
-        prefix::NamedCall::Several(sids, more) => {
-            let count =
-                if more { "many calls".to_owned() } else { format!("{} calls", sids.len()) };
-            let dots = if more { ", …" } else { "" };
-            Err(CliError::failed(format!("{text}: the ids of {count} begin so"))
-                .hint(format!("{}{dots}", sids.join(", "))))
-        }
-    }
+    Ok(asked::account_of((names, &tell), history, flag, text)?)
 }
 
 fn no_such_call(history: &History, sid: &str) -> Result<CliError, LedgerError> {

@@ -4,6 +4,7 @@ use crate::inputs::file::FileError;
 use crate::invoicing::error::IssueError;
 use crate::ledger::LedgerError;
 use crate::render::FormatError;
+use crate::report::asked::AskError;
 use std::process::ExitCode;
 
 /// Kinds of failure; each has one exit code.
@@ -111,6 +112,18 @@ impl From<LedgerError> for CliError {
                 "the catalog is only an index: move it away, and the next run makes it again",
             ),
             _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<AskError> for CliError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Ledger(error) => error.into(),
+            AskError::Asked { is_wrong, message, hints } => {
+                let error = if is_wrong { Self::usage(message) } else { Self::failed(message) };
+                hints.into_iter().fold(error, Self::hint)
+            }
         }
     }
 }

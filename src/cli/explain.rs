@@ -6,7 +6,6 @@ use super::args::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList, TextFor
 use super::calls::{last_list, names_of};
 use super::clock;
 use super::error::CliError;
-use super::export::zone_of;
 use super::project::Project;
 use super::rerate;
 use super::suspense;
@@ -14,6 +13,7 @@ use super::term;
 use crate::ledger::index::find;
 use crate::ledger::index::search::Wanted;
 use crate::ledger::index::unbooked::{self, State, Unbooked};
+use crate::report::asked::zone_of;
 use crate::text::visible;
 use crate::time::local::Clock;
 use serde_json::json;
@@ -42,7 +42,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
         let Some(path) = &args.html else { return rerate::run(&args.rerate, project) };
         let names = names_of(project, &ledger, &history)?;
         let case = rerate::case_of(&args.rerate, project)?;
-        return rerate::write_page(&case, names.name(case.account()), &clock(&history)?, path);
+        return rerate::write_page(&case, names.name(&case.account), &clock(&history)?, path);
     }
     let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };
     let zone = zone_of(&history);

@@ -9,7 +9,6 @@ use super::project::Project;
 use super::run::times;
 use crate::fit::must_fit;
 use crate::inputs::record_text::RecordText;
-use crate::ledger::History;
 use crate::ledger::tables::columns::{self, SUSPENSE_COLUMNS};
 use crate::ledger::tables::file::each_group;
 use crate::ledger::tables::read;
@@ -18,8 +17,8 @@ use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::suspense::{self, SuspenseRow};
 use crate::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
-use crate::policy::Policy;
 use crate::record::Field;
+use crate::report::asked::zone_of;
 use crate::time;
 use crate::time::Zone;
 use polars::prelude::*;
@@ -126,12 +125,6 @@ fn write_ignored(
         }
         Ok(())
     })
-}
-
-/// The zone for times without an offset, from the last run that has a policy.
-pub fn zone_of(history: &History) -> Option<Zone> {
-    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
-    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
 }
 
 /// True if a suspended record's start time is in the range; one that cannot be read is in none.

@@ -222,7 +222,7 @@ fn cut(mut text: String) -> String {
 }
 
 /// The user: by name, else by number.
-fn user() -> String {
+pub fn user() -> String {
     let uid = rustix::process::getuid().as_raw().to_string();
     let name = std::fs::read_to_string("/etc/passwd").ok().and_then(|users| {
         let name = |line: &str| {

@@ -30,6 +30,7 @@ mod report;
 mod rerate;
 mod run;
 mod runs;
+mod serve;
 mod set_aside;
 mod status;
 mod suspense;
@@ -144,6 +145,7 @@ fn run<'p>(
         Command::Classify(args) => classify::run(args),
         Command::Export(args) => export::run(args, project()?),
         Command::Verify(args) => verify::run(args, project()?),
+        Command::Serve(args) => serve::run(args, project()?),
         Command::Status(args) => status::run(args, project().as_ref().map(|project| *project)),
         Command::Runs(args) => runs::list(args, project()?),
         Command::Report(args) => report::run(args, project()?),
@@ -166,7 +168,13 @@ fn watch_signals() {
     let watch = move || {
         // Ctrl-C in a pager is the pager's.
         let ends = |signal: &i32| *signal != SIGINT || !term::pager::is_open();
-        let Some(signal) = signals.forever().find(ends) else { return };
+        let mut asked = signals.forever().filter(ends);
+        let Some(mut signal) = asked.next() else { return };
+        if interrupt::ends_by_itself() {
+            // A second one does not wait for it.
+            let Some(next) = asked.next() else { return };
+            signal = next;
+        }
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
         let what = if interrupt::give_up() {
             ": what was published stands, and nothing else was booked"

@@ -11,6 +11,7 @@ use super::term::{self, grouped};
 use crate::deck::{Considered, Deck, Lost, Rated};
 use crate::inputs::decks;
 use crate::party::{Emergency, Number};
+use crate::report::looked_up::why;
 use crate::scenario::Direction;
 use crate::time;
 use serde_json::{Map, Value, json};
@@ -121,17 +122,6 @@ fn lookup(args: &LookupArgs, project: &Project) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn why(row: &Considered) -> &'static str {
-    match row.lost {
-        None => "WINS",
-        Some(Lost::NotInForce) => "not in force at that time",
-        Some(Lost::Origin) => "the origin is on none of its origin prefixes",
-        Some(Lost::ShorterDestination) => "a longer destination prefix wins",
-        Some(Lost::ShorterOrigin) => "a longer origin prefix wins",
-        Some(Lost::SameTerms) => "the same price stands in an earlier row",
-    }
 }
 
 fn as_text(deck: &Deck, rows: &[Considered], rated: Rated, origin: Option<Number>) -> String {

@@ -117,13 +117,13 @@ fn health_of(project: Result<&Project, &CliError>, max_age: Option<Micros>) -> H
 /// # Why by its name
 /// After a restart of the machine another program may have the number. In a container each command
 /// may be process 1: then it is this one.
-fn is_running(pid: u32) -> bool {
+pub fn is_running(pid: u32) -> bool {
     let name = |of: &str| std::fs::read_to_string(format!("/proc/{of}/comm")).ok();
     pid != std::process::id() && name(&pid.to_string()).is_some_and(|it| Some(it) == name("self"))
 }
 
 /// The bytes on a folder's disk that are free to this user.
-fn free_bytes(folder: &Path) -> Option<u64> {
+pub fn free_bytes(folder: &Path) -> Option<u64> {
     let there = rustix::fs::statvfs(folder).ok()?;
     there.f_bavail.checked_mul(there.f_frsize)
 }

@@ -6,12 +6,28 @@
 
 use crate::disk::folder::entries;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Held while something is moved into place.
 static PUBLISHING: Mutex<()> = Mutex::new(());
 /// The folder in which the writer of this process stages.
 static STAGING: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// What is done at the first signal instead of ending the process.
+static INSTEAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Has the first signal do this and not end the process: it ends by itself soon. Said once.
+pub fn end_by(stop: impl Fn() + Send + Sync + 'static) {
+    let _ = INSTEAD.set(Box::new(stop));
+}
+
+/// Does what is to be done instead of ending the process; false if nothing is.
+pub fn ends_by_itself() -> bool {
+    INSTEAD.get().is_some_and(|stop| {
+        stop();
+        true
+    })
+}
 
 pub(crate) fn publishing() -> MutexGuard<'static, ()> {
     PUBLISHING.lock().unwrap_or_else(PoisonError::into_inner)

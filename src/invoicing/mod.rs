@@ -12,6 +12,7 @@
 //! | [`issue`] | numbers: a batch of invoices, a credit note |
 //! | [`error`] | the reasons why nothing can be issued |
 //! | [`check`] | the objections to issuing a month |
+//! | [`survey`] | both of a month: what stands against it, and what would be issued |
 //!
 //! **Invariant:** a leg is on at most one invoice that is not credited, and a number is given once.
 
@@ -21,3 +22,4 @@ pub mod drafts;
 pub mod error;
 pub mod given;
 pub mod issue;
+pub mod survey;

@@ -40,7 +40,7 @@ pub struct Places {
 }
 
 /// What is left of the record of a booked call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Evidence {
     /// The run that booked the call.
     pub run_id: String,
@@ -52,7 +52,7 @@ pub struct Evidence {
 }
 
 /// A call file of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SourceFile {
     /// The run that read it.
     pub run_id: String,
@@ -63,7 +63,7 @@ pub struct SourceFile {
 }
 
 /// The state of a call file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum FileState {
     /// It is as it was booked.
     AsBooked(PathBuf, Vec<SourceRecord>),
@@ -78,7 +78,7 @@ pub enum FileState {
 }
 
 /// A record of the call in a call file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SourceRecord {
     /// Its text, with its line.
     pub text: RecordText,

@@ -32,6 +32,22 @@ impl History {
         self.all_runs().map(|run| &run.manifest)
     }
 
+    /// Takes over what an earlier reading of the same ledger has checked of files: a run that is
+    /// still there, and was not undone meanwhile, has the same files.
+    pub fn keep_checked(&mut self, before: &Self) {
+        if self.undone.len() != before.undone.len() {
+            return;
+        }
+        for run in &mut self.runs {
+            let is_same = |other: &&Run| {
+                other.manifest.own_hash == run.manifest.own_hash && other.folder == run.folder
+            };
+            if let Some(same) = before.runs.iter().find(is_same) {
+                run.checked = same.checked.clone();
+            }
+        }
+    }
+
     /// True if nothing was ever published.
     #[must_use]
     pub fn is_empty(&self) -> bool {

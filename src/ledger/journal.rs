@@ -30,6 +30,21 @@ const BEFORE: &str = "journal.1.jsonl";
 /// The size in bytes at which the file is put aside, over the one before it: some years of nights.
 const FULL: u64 = 2 << 20;
 
+/// A file that lines are appended to, and the one that it becomes once it is full.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LineFile {
+    pub(super) name: &'static str,
+    pub(super) before: &'static str,
+    pub(super) full: u64,
+}
+
+/// The journal.
+const LINES: LineFile = LineFile { name: JOURNAL, before: BEFORE, full: FULL };
+/// The looks: see [`super::looks`]. They have files of their own, since a busy console would push
+/// the nights out of the journal.
+pub(super) const LOOKS: LineFile =
+    LineFile { name: "looks.jsonl", before: "looks.1.jsonl", full: 8 << 20 };
+
 /// The two kinds of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -215,7 +230,16 @@ impl Journal {
 /// # Errors
 /// If it cannot be written whole.
 pub fn append(ledger: &Ledger, entry: &JournalEntry) -> std::io::Result<()> {
-    let path = ledger.folder().join(JOURNAL);
+    append_line(ledger, LINES, entry)
+}
+
+/// Appends a line to a file of lines, and syncs it.
+pub(super) fn append_line(
+    ledger: &Ledger,
+    lines: LineFile,
+    entry: &impl Serialize,
+) -> std::io::Result<()> {
+    let path = ledger.folder().join(lines.name);
     let (mut file, is_new) = open(&path)?;
     let mut line = Vec::new();
     // A line that a loss of power has torn stays by itself.
@@ -232,7 +256,7 @@ pub fn append(ledger: &Ledger, entry: &JournalEntry) -> std::io::Result<()> {
     if is_new {
         sync_folder(ledger.folder()).map_err(|e| Error::other(e.to_string()))?;
     }
-    put_aside(&path, &file)
+    put_aside(&path, lines, &file)
 }
 
 /// Opens the journal for appending; true if it was made. A link is refused: what it leads to is
@@ -278,14 +302,14 @@ fn ends_whole(file: &mut File) -> std::io::Result<bool> {
 
 /// Puts a full journal aside. Only one process does, and only with the file that bears the name:
 /// another may have done it meanwhile, and the new file is not to replace the full one.
-fn put_aside(path: &Path, file: &File) -> std::io::Result<()> {
+fn put_aside(path: &Path, lines: LineFile, file: &File) -> std::io::Result<()> {
     let own = file.metadata()?;
-    if own.len() < FULL || file.try_lock().is_err() {
+    if own.len() < lines.full || file.try_lock().is_err() {
         return Ok(());
     }
     let there = std::fs::metadata(path)?;
     if is_same(&own, &there) {
-        std::fs::rename(path, path.with_file_name(BEFORE))?;
+        std::fs::rename(path, path.with_file_name(lines.before))?;
     }
     Ok(())
 }
@@ -301,9 +325,9 @@ fn is_same(_: &std::fs::Metadata, _: &std::fs::Metadata) -> bool {
     true
 }
 
-/// The files of a journal, by their names: they are the ledger's own.
+/// The files of the journal and of the looks, by their names: they are the ledger's own.
 pub(crate) fn is_journal(name: &std::ffi::OsStr) -> bool {
-    name == JOURNAL || name == BEFORE
+    [LINES, LOOKS].iter().any(|lines| name == lines.name || name == lines.before)
 }
 
 /// The path of the journal, for messages.

@@ -52,7 +52,7 @@
 //! | [`index`] | ids, families, the catalog |
 //! | [`runs`] | sorting, staging, undo, write-off |
 //! | [`invoices`] | publishing a batch; which invoice bills a leg |
-//! | [`journal`], [`set_aside`] | commands and how they ended; refused call files |
+//! | [`journal`], [`looks`], [`set_aside`] | commands and how they ended; who looked at calls; refused call files |
 //! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files compared |
 //! | [`carrier`] | the carrier's prices that cannot be compared with ours |
 
@@ -65,6 +65,7 @@ pub mod index;
 pub mod invoices;
 pub mod journal;
 mod lock;
+pub mod looks;
 pub mod manifest;
 mod open;
 pub mod place;
@@ -79,6 +80,7 @@ pub use error::LedgerError;
 pub(crate) use error::{RESTORE, polars_error};
 pub use history::History;
 pub use lock::Lock;
+pub use open::Published;
 pub(crate) use place::{CATALOG, OWN_FOLDERS};
 pub use place::{Dataset, Ledger};
 pub use run::Run;

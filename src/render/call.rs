@@ -3,6 +3,8 @@
 //! **Invariant:** the page prints the values that it is given, and each of them is escaped; it runs
 //! nothing, and asks for nothing.
 
+pub mod words;
+
 use super::html;
 use crate::inputs::file::FileError;
 use crate::reject::Reason;

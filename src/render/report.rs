@@ -107,7 +107,8 @@ fn days(report: &Report) -> impl Iterator<Item = &Day> {
 }
 
 /// Text in which a part between `` ` `` is a name or a command.
-fn ticks(text: &str) -> Value {
+#[must_use]
+pub fn ticks(text: &str) -> Value {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return Value::from_safe_string(escaped(text));

@@ -6,6 +6,7 @@
 
 use crate::ledger::index::earlier;
 use crate::ledger::index::find;
+use crate::ledger::index::search::newest::{self, CallPlace, newest};
 use crate::ledger::index::search::{self, Wanted};
 use crate::ledger::index::unbooked::{self, FoundUnbooked, Unbooked};
 use crate::ledger::tables::log_row::LogRow;
@@ -130,6 +131,107 @@ pub struct FoundFamilies {
     pub timeless: usize,
 }
 
+/// A page of calls, the newest families first.
+#[derive(Debug, Default)]
+pub struct CallsPage {
+    /// The families: each at the place of its newest wanted call.
+    pub families: Vec<CallFamily>,
+    /// The place that the next page begins before, if there is one.
+    pub next: Option<CallPlace>,
+    /// True if the search stopped early: there may be more before that place.
+    pub is_early: bool,
+    /// The waiting and ignored calls that are left out since their time cannot be read.
+    pub timeless: usize,
+}
+
+/// Rounds of reading for a page: where two parties are wanted, few families may have both.
+const ROUNDS: usize = 8;
+
+/// A page of the wanted families, the newest first, before a place.
+///
+/// Calls that wait or were ignored stand on the page whose time they are of. Records' times without
+/// an offset are of the zone.
+///
+/// # Errors
+/// If a file cannot be read, or is not as it was written.
+pub fn page(
+    history: &History,
+    wanted: &Wanted,
+    before: Option<&CallPlace>,
+    most: usize,
+    zone: Option<&Zone>,
+) -> Result<CallsPage, LedgerError> {
+    if !wanted.sids.is_empty() {
+        let FoundFamilies { mut families, timeless, .. } = find(history, wanted, None, zone)?;
+        families.reverse();
+        return Ok(CallsPage { families, next: None, is_early: false, timeless });
+    }
+    let (mut booked, mut last, mut next) = (BTreeMap::new(), before.cloned(), None);
+    let mut is_early = false;
+    for _ in 0..ROUNDS {
+        let newest::FoundNewest { rows, stopped_at } =
+            newest(history, wanted, last.as_ref(), most + 1)?;
+        next = None;
+        let mut roots = BTreeSet::new();
+        for row in &rows {
+            if booked.len() + roots.len() > most {
+                break;
+            }
+            last = Some(CallPlace::of(row));
+            roots.insert(row.root().to_owned());
+        }
+        let new = roots.iter().filter(|root| !booked.contains_key(*root)).cloned().collect();
+        let mut families = search::families_of(history, &new, BTreeMap::new())?;
+        // One whose newest wanted call stands before the page was on an earlier one.
+        families.retain(|_, rows| {
+            wanted.takes_family(rows)
+                && wanted.newest_of(rows).is_some_and(|place| before.is_none_or(|b| place < *b))
+        });
+        booked.extend(families);
+        let is_end = rows.len() <= most;
+        if booked.len() > most {
+            // The oldest by its newest call begins the next page.
+            let place = |rows: &Vec<LogRow>| wanted.newest_of(rows);
+            let mut places: Vec<_> =
+                booked.iter().map(|(root, rows)| (place(rows), root)).collect();
+            places.sort();
+            let over = places.len() - most;
+            let gone: Vec<String> =
+                places.iter().take(over).map(|(_, root)| (*root).clone()).collect();
+            next.clone_from(&places[over].0);
+            for root in gone {
+                booked.remove(&root);
+            }
+            break;
+        }
+        if let Some(start) = stopped_at {
+            // The search stopped early: the next page goes on before that time.
+            next = Some(CallPlace { start, sid: String::new() });
+            is_early = true;
+            break;
+        }
+        if is_end {
+            break;
+        }
+        next.clone_from(&last);
+        if booked.len() == most {
+            break;
+        }
+    }
+    let mut window = wanted.clone();
+    let all = wanted.times.clone().unwrap_or(Micros::MIN..Micros::MAX);
+    let from = next.as_ref().map_or(all.start, |place| place.start.max(all.start));
+    let to = before.map_or(all.end, |place| place.start.min(all.end));
+    // Of the first and last page those without an end have no time that leaves them out.
+    if from != Micros::MIN || to != Micros::MAX {
+        window.times = Some(from..to);
+    }
+    let found = with_unbooked(history, &window, booked, zone)?;
+    let mut families = grouped(found.0, found.1.calls);
+    families.reverse();
+    Ok(CallsPage { families, next, is_early, timeless: found.1.timeless })
+}
+
 /// The families that are wanted. Once `most` are found, no older day of the log is looked at.
 /// Records' times without an offset are of the zone.
 ///
@@ -141,7 +243,18 @@ pub fn find(
     most: Option<usize>,
     zone: Option<&Zone>,
 ) -> Result<FoundFamilies, LedgerError> {
-    let search::Found { families: mut booked, has_unread } = search::booked(history, wanted, most)?;
+    let search::Found { families: booked, has_unread } = search::booked(history, wanted, most)?;
+    let (booked, FoundUnbooked { calls, timeless }) = with_unbooked(history, wanted, booked, zone)?;
+    Ok(FoundFamilies { families: grouped(booked, calls), has_unread, timeless })
+}
+
+/// Booked families, and what is not booked beside them: a waiting child brings its booked parent.
+fn with_unbooked(
+    history: &History,
+    wanted: &Wanted,
+    mut booked: BTreeMap<String, Vec<LogRow>>,
+    zone: Option<&Zone>,
+) -> Result<(BTreeMap<String, Vec<LogRow>>, FoundUnbooked), LedgerError> {
     let mut roots = roots_of(&booked);
     let mut found = unbooked::collect(history, wanted, &roots, zone)?;
     // A waiting child brings its booked parent, and that one its other children.
@@ -164,8 +277,7 @@ pub fn find(
         roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
         found = unbooked::collect(history, wanted, &roots, zone)?;
     }
-    let FoundUnbooked { calls, timeless } = found;
-    Ok(FoundFamilies { families: grouped(booked, calls), has_unread, timeless })
+    Ok((booked, found))
 }
 
 fn own(root: String) -> (String, String) {

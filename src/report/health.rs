@@ -20,7 +20,7 @@ pub mod words;
 use crate::inputs::file::FileError;
 use crate::ledger::journal::{self, Journal, Ran};
 use crate::ledger::set_aside::{self, Refused};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{History, Ledger, LedgerError};
 use crate::report::causes::{ByCause, CauseLine, sum_of};
 use crate::report::lines::Money;
 use crate::report::waiting_causes;
@@ -355,25 +355,53 @@ pub struct Machine<'a> {
 /// If the runs or what waits cannot be read.
 pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<Health, LedgerError> {
     let history = ledger.history()?;
+    let waiting = waiting_of(ledger, &history)?;
+    Ok(look_at((ledger, &history), waiting, limits, machine))
+}
+
+/// What waits in a history.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn waiting_of(ledger: &Ledger, history: &History) -> Result<WaitingLines, LedgerError> {
+    let mut by_cause = ByCause::new(history.newest_start());
+    waiting_causes::each_diagnosed(ledger, history, |found| found.add_to(&mut by_cause))?;
+    WaitingLines::of(waiting_causes::lines(by_cause)?)
+}
+
+impl WaitingLines {
+    /// The lines of all causes.
+    ///
+    /// # Errors
+    /// If a sum does not fit.
+    pub fn of(causes: Vec<CauseLine>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            records: causes.iter().map(|line| line.count.records).sum(),
+            estimate: sum_of(&causes).map_err(LedgerError::of_sum)?,
+            causes,
+        })
+    }
+}
+
+/// Looks at a ledger whose history and what waits in it are read already.
+#[must_use]
+pub fn look_at(
+    (ledger, history): (&Ledger, &History),
+    waiting: WaitingLines,
+    limits: &Limits,
+    machine: Machine<'_>,
+) -> Health {
     let journal = Journal::read(ledger);
     let mut notes = Vec::new();
     if journal.unread_lines > 0 {
         notes.push(format!("lines of the journal that cannot be read: {}", journal.unread_lines));
     }
-    let mut by_cause = ByCause::new(history.newest_start());
-    waiting_causes::each_diagnosed(ledger, &history, |found| found.add_to(&mut by_cause))?;
-    let causes = waiting_causes::lines(by_cause)?;
-    let waiting = WaitingLines {
-        records: causes.iter().map(|line| line.count.records).sum(),
-        estimate: sum_of(&causes).map_err(LedgerError::of_sum)?,
-        causes,
-    };
-    let nights = Nights::of(&history, &journal, ledger.is_locked(), limits, machine);
+    let nights = Nights::of(history, &journal, ledger.is_locked(), limits, machine);
     let disk = machine.free_bytes.map(|free_bytes| Disk {
         free_bytes,
         needed_bytes: nights.last_run.as_ref().map_or(0, |last| needed(last.bytes)),
     });
-    let mut problems = nights.problems(&history, limits, machine.now);
+    let mut problems = nights.problems(history, limits, machine.now);
     problems.extend(of_journal(ledger, &journal));
     let set_aside = match set_aside::listed(ledger) {
         Ok(listed) => {
@@ -396,7 +424,7 @@ pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<He
     problems.sort_by_key(|problem| problem.id);
     let headline =
         worst_of(&problems).unwrap_or_else(|| nights.good_headline(&waiting, machine.now));
-    Ok(Health {
+    Health {
         schema: SCHEMA,
         good: problems.is_empty(),
         headline,
@@ -415,7 +443,7 @@ pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<He
         set_aside,
         disk,
         notes,
-    })
+    }
 }
 
 fn of_files(refused: &[Refused]) -> Option<Problem> {

@@ -22,26 +22,33 @@
 //! ([`estimate`]), which are added to nothing else. It adds up stored amounts of legs, and
 //! [`gather`] checks their sum against the run's manifest.
 //!
-//! [`calls`] is no part of it: calls that somebody looks for, as families.
+//! [`asked`], [`calls`], [`explained`] and [`looked_up`] are no part of it: calls that somebody
+//! looks for, as families; the price of one of them, or of a number; nor are [`customers`]: legs by
+//! account.
 //!
 //! Next: [`count`], which is fed the rows; `crate::report::gather`, which reads them;
 //! `crate::render::report`, which draws.
 
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
+pub mod asked;
 pub mod calls;
 pub mod causes;
 pub mod count;
+pub mod customers;
 pub mod days;
 pub mod diagnosis;
 pub mod estimate;
+pub mod explained;
 pub mod findings;
 pub mod gather;
 pub mod health;
 pub(crate) mod lines;
+pub mod looked_up;
 pub mod oddities;
 pub mod prefixes;
 pub mod rows;
+pub mod run_rows;
 pub mod waiting;
 pub mod waiting_causes;
 pub(crate) mod whole;

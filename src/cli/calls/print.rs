@@ -1,6 +1,6 @@
 //! Families of calls as a table, CSV, JSON and JSON Lines.
 
-use super::{Finder, mark};
+use super::mark;
 use crate::cli::args::TableFormat;
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::cells::Cells;
@@ -10,6 +10,7 @@ use crate::cli::term;
 use crate::ledger::index::unbooked::{State, Unbooked};
 use crate::ledger::tables::columns::LOG_COLUMNS;
 use crate::ledger::tables::log_row::LogRow;
+use crate::report::asked::Finder;
 use crate::report::calls::{CallFamily, Member};
 use crate::time;
 use serde_json::{Map, Value, json};

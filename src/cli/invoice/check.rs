@@ -8,9 +8,8 @@ use crate::cli::args::invoice::CheckArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
 use crate::cli::term;
-use crate::invoicing::check::{self, Against, CheckQuestion, SeenCharges};
-use crate::invoicing::drafts::{self, Wanted};
-use crate::ledger::invoices::billed_by::{BilledBy, month};
+use crate::invoicing::check::{self, Against};
+use crate::invoicing::survey::{SurveyQuestion, survey};
 use crate::text::visible;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -24,45 +23,13 @@ pub fn check(args: &CheckArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let inputs = given::read(billed, project, &ledger, &history)?;
-    let (mut seen, claims) = (SeenCharges::default(), BilledBy::of(&history.issued));
-    let is_issued =
-        history.issued.iter().any(|batch| month(&batch.manifest.period) >= month(&billed.period));
-    for supplementary in
-        [false, true].into_iter().filter(|supplementary| !supplementary || is_issued)
-    {
-        let wanted = Wanted {
-            month: &billed.period,
-            date: date.as_str().max(&after),
-            account: billed.account.as_deref(),
-            supplementary,
-        };
-        for draft in drafts::drafts(inputs.sources(&history), wanted)? {
-            match draft.and_then(|draft| {
-                drafts::refuse_before_credit(&history, &claims, &draft, wanted.date)?;
-                Ok(draft)
-            }) {
-                Ok(draft) => seen.draft(&draft, &wanted),
-                Err(error) => seen.refused(error)?,
-            }
-        }
-    }
-    let question = CheckQuestion {
-        ledger: &ledger,
-        history: &history,
+    let asked = SurveyQuestion {
         period: &billed.period,
-        account: billed.account.as_deref(),
-        has_items: inputs.has_items(),
-    };
-    let mut found = check::of_terms(&inputs.terms, (&billed.period, date >= after));
-    found.extend(check::of_series(&history, &inputs.terms.seller.id, &date));
-    found.extend(check::check(&question, &seen)?);
-    let wanted = Wanted {
-        month: &billed.period,
+        after: &after,
         date: &date,
         account: billed.account.as_deref(),
-        supplementary: false,
     };
-    found.extend(check::of_items(&inputs.sources(&history), wanted)?);
+    let found = survey(&inputs, (&ledger, &history), asked, |_| {})?;
     let stops = found.iter().filter(|against| against.stops).count();
     match args.format {
         TextFormat::Text => term::print(&as_text(&found, &billed.period))?,

@@ -1,34 +1,17 @@
 //! The price of one call, explained as text and as JSON.
 
-use super::{ExplainedCall, LegText, source};
+use super::source;
 use crate::cli::term;
+use crate::job::evidence::Evidence;
 use crate::money::Total;
-use crate::scenario::Scenario;
+use crate::report::explained::{ExplainedCall, LegText, difference, published_row};
 use crate::text::visible;
 use crate::time;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-fn published_row(scenario: Scenario) -> (String, String) {
-    match scenario {
-        Scenario::Root(direction) => (
-            format!("{} A→B, not transferred or the parent of a transfer", direction.title()),
-            format!("{} × its own duration", crate::table::root_leg(direction)),
-        ),
-        Scenario::Transfer(transfer) => {
-            let row = transfer.row();
-            let legs =
-                row.child_bills.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-            (
-                format!("{} A→B, transferred to {}", row.parent.title(), row.target_words),
-                format!("{legs}, each × child duration; log {}", row.child_log),
-            )
-        }
-    }
-}
-
 /// The answer as text.
-pub fn as_text(case: &ExplainedCall) -> String {
+pub fn as_text(case: &ExplainedCall, evidence: Option<&Evidence>) -> String {
     let mut out = String::new();
     let mut line = |text: String| out.push_str(&(text + "\n"));
     line(term::heading(&format!("call {}", visible(&case.sid))));
@@ -66,7 +49,7 @@ pub fn as_text(case: &ExplainedCall) -> String {
         out.push_str(&leg_lines(case, number, leg));
     }
     out.push_str(&total_lines(case));
-    if let Some(evidence) = &case.source {
+    if let Some(evidence) = evidence {
         out.push_str(&source::as_text(evidence, &case.sid));
     }
     out
@@ -123,12 +106,6 @@ fn leg_lines(case: &ExplainedCall, number: usize, leg: &LegText) -> String {
     out
 }
 
-/// What it would cost now, less what was booked; `None` where the two cannot be compared.
-pub fn difference(case: &ExplainedCall) -> Option<Total> {
-    let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;
-    Some(Total::from_units(case.total?.units() - booked.amount.units()))
-}
-
 fn total_lines(case: &ExplainedCall) -> String {
     let total = case.total.map_or_else(
         || "none: one leg has no rate".to_owned(),
@@ -163,7 +140,7 @@ fn total_lines(case: &ExplainedCall) -> String {
 }
 
 /// The answer as JSON.
-pub fn as_json(case: &ExplainedCall) -> Value {
+pub fn as_json(case: &ExplainedCall, evidence: Option<&Evidence>) -> Value {
     let legs: Vec<Value> =
         (1..).zip(&case.legs).map(|(number, leg): (u32, _)| leg_json(number, leg)).collect();
     let of_family = |[role, sid, way, seconds, amount]: &[String; 5]| {
@@ -195,7 +172,7 @@ pub fn as_json(case: &ExplainedCall) -> Value {
         "currency": case.currency, "leg_decimals": case.rule.decimals,
         "leg_rounding": case.rule.rounding.as_str(), "family": family, "legs": legs,
         "amount": case.total.map(|total| total.to_string()), "booked": booked,
-        "source": case.source.as_ref().map(source::as_json),
+        "source": evidence.map(source::as_json),
         "difference": difference(case).map(|d| d.to_string()),
     })
 }

@@ -13,6 +13,8 @@
 //! number that few have takes 0.07 CPU seconds, one that is in each row group 0.17, with a day 0.04
 //! to 0.06: see [`needles`](crate::ledger::tables::needles).
 
+pub mod newest;
+
 use crate::dialled::{Beginning, Dialled};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -177,8 +179,16 @@ impl Wanted {
         self.parties.is_empty() || self.parties.iter().any(|party| is_in(party, row))
     }
 
+    /// The place of the newest wanted call of a family.
+    #[must_use]
+    pub fn newest_of(&self, rows: &[LogRow]) -> Option<newest::CallPlace> {
+        let own = rows.iter().filter(|row| self.takes(row) && self.has_any(row));
+        own.map(newest::CallPlace::of).max()
+    }
+
     /// True if a family has all of the parties, and a call that passes everything else.
-    fn takes_family(&self, rows: &[LogRow]) -> bool {
+    #[must_use]
+    pub fn takes_family(&self, rows: &[LogRow]) -> bool {
         rows.iter().any(|row| self.takes(row) && self.has_any(row))
             && self.parties.iter().all(|party| rows.iter().any(|row| is_in(party, row)))
     }

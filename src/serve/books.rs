@@ -1,0 +1,223 @@
+//! The ledger as requests see it: one state of it for a whole request, and what is computed from a
+//! state once.
+//!
+//! ```text
+//! names of the published folders ── as before? ──yes──▶ the snapshot that is kept
+//!                                        └──no───▶ History, read and checked ──▶ a new snapshot
+//! ```
+//!
+//! **Invariant:** a request reads one snapshot. A file that is gone meanwhile (a run was undone) is
+//! an error, and the router asks again on the next snapshot; nothing is mixed. No lock of the ledger
+//! is taken.
+
+use super::kept::{Found, Kept};
+use super::problem::Problem;
+use super::setting::Setting;
+use crate::inputs::accounts::Accounts;
+use crate::inputs::decks::Decks;
+use crate::ledger::index::account_names::AccountNames;
+use crate::ledger::looks::{self, Look};
+use crate::ledger::{History, LedgerError, Published, Run};
+use crate::report::Report;
+use crate::report::asked::{AskError, zone_of};
+use crate::report::customers::{CountedRuns, Customers};
+use crate::report::explained::{archived_accounts, archived_decks};
+use crate::report::gather;
+use crate::report::health::{self, Health, Machine, WaitingLines};
+use crate::serve::waits::Waits;
+use crate::time::{self, Micros, Zone};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A state of the ledger.
+pub struct Snapshot {
+    /// Everything published.
+    pub history: History,
+    /// Its head: three hashes that name the state.
+    pub head: String,
+    /// The names of accounts.
+    pub names: AccountNames,
+    /// The zone of records' times without an offset.
+    pub zone: Option<Zone>,
+    published: Published,
+}
+
+/// What a run was rated with.
+pub struct RatedLists {
+    /// Its decks.
+    pub decks: Decks,
+    /// Its accounts.
+    pub accounts: Accounts,
+}
+
+/// Decks that are kept in memory: those of the last days, and those of an older call.
+const MOST_LISTS: usize = 3;
+/// Looks whose repetition is no look of its own.
+const MOST_SEEN: usize = 4096;
+/// The time for which it is none.
+const SAME_LOOK: Micros = 60 * time::SECOND;
+
+/// The ledger, and what is kept of it.
+pub struct Books {
+    /// What the console was started with.
+    pub setting: Setting,
+    current: Mutex<Option<Arc<Snapshot>>>,
+    lists: Mutex<Vec<(String, Arc<RatedLists>)>>,
+    waits: Arc<Kept<Waits>>,
+    report: Arc<Kept<Report>>,
+    customers: Arc<Kept<Customers>>,
+    counted: Arc<CountedRuns>,
+    /// The months that are drawn up.
+    pub months: Arc<Kept<super::months::MonthSurvey>>,
+    seen: Mutex<HashMap<(String, String), Micros>>,
+}
+
+impl Books {
+    /// The books of a ledger.
+    #[must_use]
+    pub fn new(setting: Setting) -> Self {
+        Self {
+            setting,
+            current: Mutex::default(),
+            lists: Mutex::default(),
+            waits: Arc::default(),
+            report: Arc::default(),
+            customers: Arc::default(),
+            counted: Arc::default(),
+            months: Arc::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// The present state.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+        let ledger = &self.setting.ledger;
+        // Held while a new one is read: one request reads it, and the others wait for it.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = ledger.published()?;
+        if let Some(snapshot) = current.as_ref().filter(|own| own.published == published) {
+            return Ok(Arc::clone(snapshot));
+        }
+        if !ledger.exists()? {
+            let folder = ledger.folder().display();
+            return Err(Problem::new(503, format!("{folder}: there is no ledger yet"))
+                .hint("`trunkrate run` makes it"));
+        }
+        let mut history = ledger.history()?;
+        if let Some(before) = current.as_ref() {
+            history.keep_checked(&before.history);
+        }
+        let list = self.setting.accounts.as_deref();
+        let names = AccountNames::read(ledger, &history, list)
+            .or_else(|_| AccountNames::read(ledger, &history, None))?;
+        let (head, zone) = (history.head(), zone_of(&history));
+        let snapshot = Arc::new(Snapshot { history, head, names, zone, published });
+        *current = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// What a run was rated with.
+    ///
+    /// # Errors
+    /// If its archive cannot be read.
+    pub fn lists(&self, run: &Run) -> Result<Arc<RatedLists>, AskError> {
+        let m = &run.manifest;
+        let [decks, accounts] = [m.decks_hash.as_ref(), m.accounts_hash.as_ref()];
+        let key = format!("{} {}", text(decks), text(accounts));
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = lists.iter().position(|(own, _)| *own == key) {
+            let found = lists.remove(at);
+            lists.push(found);
+        } else {
+            let ledger = &self.setting.ledger;
+            let decks = archived_decks(ledger, run)?;
+            let found = RatedLists { decks, accounts: archived_accounts(ledger, run)? };
+            lists.push((key, Arc::new(found)));
+            if lists.len() > MOST_LISTS {
+                lists.remove(0);
+            }
+        }
+        let (_, last) = lists.last().expect("it was put there");
+        Ok(Arc::clone(last))
+    }
+
+    /// What waits, by cause and record by record.
+    pub fn waits(&self, snapshot: &Arc<Snapshot>) -> Found<Waits> {
+        let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
+        self.waits
+            .of(&snapshot.head, move || Waits::of(&ledger, &own.history).map_err(|e| e.to_string()))
+    }
+
+    /// The report of the last run.
+    pub fn report(&self, snapshot: &Arc<Snapshot>) -> Option<Found<Report>> {
+        let run = snapshot.history.runs.last()?;
+        let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
+        Some(self.report.of(&run.manifest.own_hash, move || {
+            let run = own.history.runs.last().expect("the run that was asked for");
+            gather::gather(&ledger, &own.history, run, None).map_err(|e| e.to_string())
+        }))
+    }
+
+    /// The customers and their months.
+    pub fn customers(&self, snapshot: &Arc<Snapshot>) -> Found<Customers> {
+        let (counted, own) = (Arc::clone(&self.counted), Arc::clone(snapshot));
+        self.customers.of(&snapshot.head, move || {
+            counted.of(&own.history).map_err(|e: LedgerError| e.to_string())
+        })
+    }
+
+    /// The health of the nights, with what waits as far as that is known.
+    #[must_use]
+    pub fn health(&self, snapshot: &Snapshot, waiting: WaitingLines) -> Health {
+        let setting = &self.setting;
+        let machine = Machine {
+            now: (setting.now)(),
+            host: &setting.host,
+            is_running: setting.is_running,
+            free_bytes: (setting.free_bytes)(setting.ledger.folder()),
+        };
+        health::look_at((&setting.ledger, &snapshot.history), waiting, &setting.limits, machine)
+    }
+
+    /// Writes down a look at customers' calls, before they are shown. The same look again within a
+    /// minute is none of its own.
+    pub fn looked(&self, from: &str, asked: &str, accounts: &BTreeSet<String>, shown: usize) {
+        if shown == 0 {
+            return;
+        }
+        let now = (self.setting.now)();
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= MOST_SEEN {
+                seen.retain(|_, at| now - *at < SAME_LOOK);
+            }
+            let key = (from.to_owned(), asked.to_owned());
+            if seen.get(&key).is_some_and(|at| (0..SAME_LOOK).contains(&(now - *at))) {
+                return;
+            }
+            if seen.len() < MOST_SEEN {
+                seen.insert(key, now);
+            }
+        }
+        let look = Look {
+            at: time::text(now),
+            from: from.to_owned(),
+            user: self.setting.user.clone(),
+            host: self.setting.host.clone(),
+            asked: asked.to_owned(),
+            accounts: accounts.iter().take(looks::NAMED).cloned().collect(),
+            more_accounts: accounts.len().saturating_sub(looks::NAMED) as u64,
+            shown: shown as u64,
+        };
+        if let Err(error) = looks::append(&self.setting.ledger, &look) {
+            (self.setting.tell)(&format!("a look at {asked} by {from} is not kept: {error}"));
+        }
+    }
+}
+
+fn text(hash: Option<&String>) -> &str {
+    hash.map_or("-", String::as_str)
+}

@@ -1,0 +1,150 @@
+//! Values that are computed once for each state of the ledger, apart from the requests that ask.
+//!
+//! **Invariant:** a value is of the state that it is asked for, never of another. At most one is
+//! computed at a time in the process, so that requests are answered beside it.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Held by the thread that computes.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// How long a request waits for a value that is being computed.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A value that is asked for.
+#[derive(Debug, Clone)]
+pub enum Found<T> {
+    /// It.
+    Ready(Arc<T>),
+    /// It is being computed.
+    Pending,
+    /// The reason why it cannot be.
+    Failed(String),
+}
+
+#[derive(Debug)]
+struct State<T> {
+    /// The key of the value, and the value.
+    kept: Option<(String, Result<Arc<T>, String>)>,
+    /// The key of the value that is being computed.
+    going_on: Option<String>,
+}
+
+/// The value of the last state that was asked for.
+#[derive(Debug)]
+pub struct Kept<T> {
+    state: Mutex<State<T>>,
+    done: Condvar,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { state: Mutex::new(State { kept: None, going_on: None }), done: Condvar::new() }
+    }
+}
+
+/// Ends a computation, whichever way.
+struct Going<'a, T>(&'a Kept<T>, String);
+
+impl<T> Drop for Going<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.going_on = None;
+        // A panic has left nothing: then the key has none.
+        if state.kept.as_ref().is_none_or(|(key, _)| *key != self.1) {
+            state.kept = Some((self.1.clone(), Err("it ended early".to_owned())));
+        }
+        drop(state);
+        self.0.done.notify_all();
+    }
+}
+
+impl<T: Send + Sync + 'static> Kept<T> {
+    /// The value of a key. Where it is not there, it is computed by a thread of its own; this one
+    /// waits for it a little.
+    pub fn of(
+        self: &Arc<Self>,
+        key: &str,
+        compute: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Found<T> {
+        let mut state = self.state();
+        if let Some(found) = state.found(key) {
+            return found;
+        }
+        if state.going_on.is_none() {
+            state.going_on = Some(key.to_owned());
+            drop(state);
+            let (kept, own) = (Arc::clone(self), key.to_owned());
+            let work = move || {
+                let going = Going(&kept, own);
+                let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+                let value = compute().map(Arc::new);
+                going.0.state().kept = Some((going.1.clone(), value));
+            };
+            if let Err(e) = std::thread::Builder::new().name("computes".to_owned()).spawn(work) {
+                self.state().going_on = None;
+                return Found::Failed(format!("no thread can be started: {e}"));
+            }
+            state = self.state();
+        }
+        let is_open = |state: &mut State<T>| state.found(key).is_none();
+        let waited = self.done.wait_timeout_while(state, PATIENCE, is_open);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.found(key).unwrap_or(Found::Pending)
+    }
+}
+
+impl<T> Kept<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    fn found(&self, key: &str) -> Option<Found<T>> {
+        let (own, value) = self.kept.as_ref()?;
+        (own == key).then(|| match value {
+            Ok(value) => Found::Ready(Arc::clone(value)),
+            Err(why) => Found::Failed(why.clone()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_of_its_key_and_computed_once() {
+        let kept: Arc<Kept<u32>> = Arc::default();
+        assert!(matches!(kept.of("a", || Ok(1)), Found::Ready(value) if *value == 1));
+        assert!(matches!(kept.of("a", || Ok(2)), Found::Ready(value) if *value == 1));
+        assert!(matches!(kept.of("b", || Ok(2)), Found::Ready(value) if *value == 2));
+        assert!(matches!(kept.of("c", || Err("no".to_owned())), Found::Failed(why) if why == "no"));
+    }
+
+    #[test]
+    fn one_that_takes_long_is_pending_and_then_there() {
+        let kept: Arc<Kept<u32>> = Arc::default();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let slow = move || {
+            let _ = gone.recv();
+            Ok(7)
+        };
+        assert!(matches!(kept.of("a", slow), Found::Pending));
+        go.send(()).expect("it waits");
+        let found = (0..100).find_map(|_| match kept.of("a", || Ok(0)) {
+            Found::Ready(value) => Some(*value),
+            _ => None,
+        });
+        assert_eq!(found, Some(7));
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_and_no_deadlock() {
+        let kept: Arc<Kept<u32>> = Arc::default();
+        assert!(matches!(kept.of("a", || panic!("boom")), Found::Failed(_)));
+        assert!(matches!(kept.of("b", || Ok(1)), Found::Ready(_)));
+    }
+}

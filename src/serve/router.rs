@@ -1,0 +1,186 @@
+//! Addresses, and what answers each of them.
+//!
+//! **Invariants:** an address is matched part by part, and a part is decoded once: `..`, an escaped
+//! stroke or a name of a file is an id that no call has. What could not be answered since the ledger
+//! was changed meanwhile is asked again on its new state.
+
+use super::api::{answers, openapi};
+use super::asked::Asked;
+use super::books::{Books, Snapshot};
+use super::http::{Answer, Method, Request};
+use super::page::{Frame, Pages};
+use super::problem::Problem;
+use super::query::{Query, decoded, encoded};
+use super::views::{call, calls, customers, invoices, month, nights, rates, tonight, waiting};
+use crate::render::metrics::metrics;
+use crate::report::health::WaitingLines;
+use crate::serve::context::context;
+use crate::serve::kept::Found;
+use std::sync::Arc;
+
+/// The beginning of the API's addresses.
+const API: &str = "/api/";
+/// How often a request is answered anew if the ledger moved under it.
+const TRIES: u32 = 4;
+
+/// True if a path is one of the API: what is wrong there is JSON.
+#[must_use]
+pub fn is_api(path: &str) -> bool {
+    path.starts_with(API)
+}
+
+/// The answer to a request that may ask.
+#[must_use]
+pub fn answer(books: &Books, pages: &Pages, request: &Request, peer: &str) -> Answer {
+    let mut answered = Err(Problem::new(503, "the ledger changes faster than it can be read"));
+    for _ in 0..TRIES {
+        let snapshot = books.snapshot();
+        answered = once(books, pages, (request, peer), snapshot.clone());
+        let may_have_moved = |problem: &Problem| problem.may_have_moved;
+        if !answered.as_ref().is_err_and(may_have_moved) || !has_moved(books, &snapshot) {
+            break;
+        }
+    }
+    let answer = answered.unwrap_or_else(|problem| failed(books, pages, request, &problem));
+    let is_known = answer.status == 200
+        && answer.tag.as_ref().is_some_and(|tag| has_tag(request.header("if-none-match"), tag));
+    if is_known {
+        return Answer { status: 304, body: Vec::new(), ..answer };
+    }
+    answer
+}
+
+/// True if the ledger is not as it was when the request began.
+fn has_moved(books: &Books, before: &Result<Arc<Snapshot>, Problem>) -> bool {
+    match (before, books.snapshot()) {
+        (Ok(before), Ok(now)) => !Arc::ptr_eq(before, &now),
+        (before, now) => before.is_ok() != now.is_ok(),
+    }
+}
+
+fn has_tag(header: Option<&str>, tag: &str) -> bool {
+    header.is_some_and(|header| {
+        header.split(',').any(|own| own.trim().trim_start_matches("W/") == tag || own.trim() == "*")
+    })
+}
+
+fn once(
+    books: &Books,
+    pages: &Pages,
+    (request, peer): (&Request, &str),
+    snapshot: Result<Arc<Snapshot>, Problem>,
+) -> Result<Answer, Problem> {
+    let path = request.path.strip_prefix('/');
+    let path = path.ok_or_else(|| Problem::new(400, "an address begins with a stroke"))?;
+    let parts: Option<Vec<String>> = path.split('/').map(|part| decoded(part, false)).collect();
+    let none = || Problem::none("there is no such page");
+    let parts = parts.ok_or_else(|| Problem::new(400, "an escape in the address is broken"))?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["style.css"] => return Ok(Pages::style()),
+        ["robots.txt"] => return Ok(Answer::text(200, "User-agent: *\nDisallow: /\n")),
+        ["healthz"] => {
+            snapshot.map_err(|_| Problem::new(503, "the ledger cannot be read"))?;
+            return Ok(Answer::text(200, "ok\n"));
+        }
+        ["api", "v1", "openapi.json"] => {
+            return Ok(Answer::new(200, "application/json", openapi::document()));
+        }
+        _ => {}
+    }
+    let query = Query::parse(&request.query).map_err(|why| Problem::new(400, why))?;
+    let question = if request.query.is_empty() { "" } else { "?" };
+    let asked = Asked {
+        books,
+        pages,
+        snapshot: snapshot?,
+        query,
+        address: format!("{}{question}{}", request.path, request.query),
+        peer: peer.to_owned(),
+    };
+    match parts.as_slice() {
+        [""] => tonight::page(&asked),
+        ["calls"] => calls::page(&asked),
+        ["calls", sid] if !sid.is_empty() => call::page(&asked, sid),
+        ["waiting"] => waiting::page(&asked),
+        ["customers"] => customers::page(&asked),
+        ["customers", account] if !account.is_empty() => customers::one(&asked, account),
+        ["month"] => month::page(&asked),
+        ["rates"] => rates::page(&asked),
+        ["nights"] => nights::page(&asked),
+        ["nights", run] if !run.is_empty() => nights::report(&asked, run),
+        ["invoices", number] if !number.is_empty() => invoices::document(&asked, number),
+        ["metrics"] => told(&asked),
+        ["api", "v1", "calls"] => answers::calls(&asked),
+        ["api", "v1", "calls", sid] if !sid.is_empty() => answers::one_call(&asked, sid),
+        ["api", "v1", "suspense"] => answers::suspense(&asked),
+        ["api", "v1", "invoices"] => answers::issued(&asked),
+        ["api", "v1", "runs"] => answers::runs(&asked),
+        ["api", "v1", "rates", "lookup"] => answers::lookup(&asked),
+        _ => Err(none()),
+    }
+}
+
+/// The health of the nights as metrics. While what waits is still being sorted there are none: a
+/// gauge of 0 would be a lie.
+fn told(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let waiting: WaitingLines = match asked.books.waits(&asked.snapshot) {
+        Found::Ready(waits) => waits.lines.clone(),
+        Found::Pending => return Err(Problem::new(503, "what waits is being sorted by its cause")),
+        Found::Failed(why) => return Err(Problem::new(500, why)),
+    };
+    let text = metrics(&asked.books.health(&asked.snapshot, waiting));
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(Answer::new(200, kind, text))
+}
+
+/// The answer to what went wrong: JSON for programs, a page for people.
+#[must_use]
+pub fn failed(books: &Books, pages: &Pages, request: &Request, problem: &Problem) -> Answer {
+    let setting = &books.setting;
+    if problem.status >= 500 {
+        (setting.tell)(&format!("{}: {}", request.path, problem.detail));
+    }
+    let answer = if is_api(&request.path) {
+        answers::problem(problem, setting)
+    } else {
+        let title = super::http::reason(problem.status);
+        let frame = Frame {
+            title: title.to_owned(),
+            masks: setting.masks,
+            has_menu: true,
+            ..Frame::default()
+        };
+        let context = context! {
+            title, detail => setting.sentence(&problem.detail),
+            hints => problem.hints.iter().map(|hint| setting.sentence(hint)).collect::<Vec<_>>(),
+        };
+        let drawn = pages.page(problem.status, &frame, "problem.html", context);
+        drawn.unwrap_or_else(|_| Answer::text(problem.status, problem.detail.clone()))
+    };
+    if problem.status == 503 { answer.with("Retry-After", "1") } else { answer }
+}
+
+/// The page of the login.
+#[must_use]
+pub fn login(pages: &Pages, status: u16, to: &str, wrong: bool) -> Answer {
+    let frame = Frame { title: "Sign in".to_owned(), ..Frame::default() };
+    let drawn = pages.page(status, &frame, "login.html", context! { to => encoded(to), wrong });
+    drawn.unwrap_or_else(|problem| Answer::text(500, problem.detail))
+}
+
+/// The methods that an address takes.
+#[must_use]
+pub fn allowed(path: &str, has_token: bool) -> &'static str {
+    if has_token && path == "/login" { "GET, HEAD, POST" } else { "GET, HEAD" }
+}
+
+/// True if the method may ask for the address.
+#[must_use]
+pub fn takes(method: Method, path: &str, has_token: bool) -> bool {
+    match method {
+        Method::Get | Method::Head => true,
+        Method::Post => has_token && path == "/login",
+        Method::Other => false,
+    }
+}

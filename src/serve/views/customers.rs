@@ -1,0 +1,255 @@
+//! `/customers` and `/customers/{account}`: the month so far, by day and scenario; invoices; numbers.
+
+use crate::document::spend::permille;
+use crate::document::usage::billed_minutes;
+use crate::ledger::batch;
+use crate::money::Total;
+use crate::render::charts::{self, ChartHead};
+use crate::report::customers::{AccountMonth, Customers, LegSum};
+use crate::serve::asked::{Asked, Sum, customer_address, decimal};
+use crate::serve::context::context;
+use crate::serve::http::Answer;
+use crate::serve::kept::Found;
+use crate::serve::problem::Problem;
+use crate::serve::query::encoded;
+use crate::time;
+use minijinja::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Customers of a page.
+const SHOWN: usize = 100;
+
+/// The customers; `None` while they are being counted.
+fn customers_of(asked: &Asked<'_>) -> Result<Option<Arc<Customers>>, Problem> {
+    match asked.books.customers(&asked.snapshot) {
+        Found::Ready(customers) => Ok(Some(customers)),
+        Found::Pending => Ok(None),
+        Found::Failed(why) => Err(Problem { may_have_moved: true, ..Problem::new(500, why) }),
+    }
+}
+
+/// The month that is asked for; else the newest one that has legs.
+fn month_of<'a>(asked: &'a Asked<'_>, customers: &'a Customers) -> Result<&'a str, Problem> {
+    match asked.query.get("month") {
+        Some(month) if time::month_bounds(month).is_some() => Ok(month),
+        Some(month) => Err(Problem::new(400, format!("month={month}: expected YYYY-MM"))),
+        None => Ok(customers.months().first().copied().unwrap_or("")),
+    }
+}
+
+/// Months as links.
+fn months(customers: &Customers, path: &str, shown: &str) -> Vec<Value> {
+    let link = |month: &&str| {
+        context! { name => month, href => format!("{path}?month={month}"), is_on => *month == shown }
+    };
+    customers.months().iter().map(link).collect()
+}
+
+fn sum_of(month: &AccountMonth) -> Result<LegSum, Problem> {
+    month.sum().map_err(|_| Problem::new(500, "a sum does not fit"))
+}
+
+/// The list of customers.
+///
+/// # Errors
+/// If the query has something else in it, or the ledger cannot be read.
+pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.query.only(&["month", "after", "q"]).map_err(|why| Problem::new(400, why))?;
+    let Some(customers) = customers_of(asked)? else {
+        return asked.pending(
+            "/customers",
+            "Customers",
+            "The legs of all runs are being added up.",
+        );
+    };
+    let month = month_of(asked, &customers)?;
+    let mut rows: Vec<(&str, &str, LegSum)> = Vec::new();
+    for (account, currency, own) in customers.of_month(month) {
+        rows.push((account, currency, sum_of(own)?));
+    }
+    // The largest of each currency first; two currencies are not compared.
+    rows.sort_by(|a, b| {
+        (a.1, std::cmp::Reverse(a.2.amount.units()), a.0).cmp(&(
+            b.1,
+            std::cmp::Reverse(b.2.amount.units()),
+            b.0,
+        ))
+    });
+    let mut most: BTreeMap<&str, Total> = BTreeMap::new();
+    let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
+    for (_, currency, sum) in &rows {
+        let top = most.entry(currency).or_insert(sum.amount);
+        *top = Total::from_units(top.units().max(sum.amount.units()));
+        let added = totals.entry(currency).or_default().merge(sum.amount);
+        added.map_err(|_| Problem::new(500, "a sum does not fit"))?;
+    }
+    if let Some(text) = asked.query.get("q") {
+        let text = text.to_lowercase();
+        rows.retain(|(account, ..)| {
+            account.to_lowercase().contains(&text)
+                || asked.name(account).to_lowercase().contains(&text)
+        });
+    }
+    let from = super::waiting::place(asked)?;
+    let end = from.saturating_add(SHOWN);
+    let next = (end < rows.len())
+        .then(|| format!("/customers{}", asked.query.with("after", Some(&end.to_string()))));
+    let shown: Vec<Value> = rows
+        .iter()
+        .skip(from)
+        .take(SHOWN)
+        .map(|(account, currency, sum)| {
+            let share = decimal(sum.amount).zip(decimal(most[currency]));
+            context! {
+                href => customer_address(account).map(|to| format!("{to}?month={month}")),
+                account,
+                name => asked.name(account),
+                calls => sum.calls,
+                minutes => billed_minutes(sum.billed_seconds),
+                sum => Sum::of(sum.amount, currency),
+                share => share.map_or(0, |(own, most)| permille(own, most).min(1000) / 10),
+            }
+        })
+        .collect();
+    let sums = totals.iter().map(|(currency, sum)| Sum::of(*sum, currency)).collect::<Vec<_>>();
+    let answer = asked.pages.page(
+        200,
+        &asked.frame("/customers", "Customers"),
+        "customers.html",
+        context! {
+            month, rows => shown, next, sums,
+            count => rows.len(),
+            months => months(&customers, "/customers", month),
+            query => asked.query.get("q").unwrap_or(""),
+        },
+    )?;
+    Ok(Answer { tag: asked.tag(), ..answer })
+}
+
+/// One customer.
+///
+/// # Errors
+/// If no call, list or invoice has it, or the ledger cannot be read.
+pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
+    asked.query.only(&["month"]).map_err(|why| Problem::new(400, why))?;
+    let Some(customers) = customers_of(asked)? else {
+        return asked.pending(
+            "/customers",
+            "A customer",
+            "The legs of all runs are being added up.",
+        );
+    };
+    let own_months: BTreeSet<&str> = customers
+        .0
+        .keys()
+        .filter(|(_, own, _)| own == account)
+        .map(|(month, ..)| month.as_str())
+        .collect();
+    let history = &asked.snapshot.history;
+    let issued = invoices(asked, account);
+    let name = asked.name(account);
+    if own_months.is_empty() && issued.is_empty() && name == account {
+        return Err(Problem::none(format!("no call, list or invoice has the account {account}")));
+    }
+    let month = match asked.query.get("month") {
+        None => own_months.last().copied().unwrap_or(""),
+        Some(_) => month_of(asked, &customers)?,
+    };
+    asked.looked([account], 1);
+    let mut parts = Vec::new();
+    for (number, (_, currency, own)) in
+        customers.of_month(month).filter(|(own, ..)| *own == account).enumerate()
+    {
+        parts.push(part(number, month, currency, own)?);
+    }
+    let to = customer_address(account);
+    let to = to.as_deref().unwrap_or("");
+    let links: Vec<Value> = own_months
+        .iter()
+        .rev()
+        .map(|own| context! { name => own, href => format!("{to}?month={own}"), is_on => *own == month })
+        .collect();
+    let waits = super::waiting::waits_of(asked)?;
+    let waiting = waits
+        .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
+    let details = details(asked, account);
+    let answer = asked.pages.page(
+        200,
+        &asked.frame("/customers", &name),
+        "customer.html",
+        context! {
+            account, name, month, parts, months => links, issued, details, waiting,
+            calls_href => format!("/calls?account={}", encoded(account)),
+            is_issued => history.issued.iter().any(|batch| {
+                batch.manifest.period == month
+                    && batch.manifest.entries.iter().any(|entry| entry.account_sid == account)
+            }),
+        },
+    )?;
+    // What waits may still be counted: then it is another page soon.
+    let tag = waiting.and_then(|_| asked.tag());
+    Ok(Answer { tag, ..answer })
+}
+
+/// A month of a customer in one currency.
+fn part(number: usize, month: &str, currency: &str, own: &AccountMonth) -> Result<Value, Problem> {
+    let sum = sum_of(own)?;
+    let id = format!("days-{number}");
+    let head = ChartHead { id: &id, title: "By day", of: "Day (UTC)", unit: currency };
+    let bounds = time::month_bounds(month)
+        .map(|(from, to)| [time::date_text(from), time::date_text(to - time::DAY)]);
+    let days = || own.days.iter().filter_map(|(day, total)| Some((day.as_str(), decimal(*total)?)));
+    let chart = bounds.and_then(|[from, to]| charts::bars_by_day(head, (&from, &to), days()));
+    let scenarios: Vec<Value> = own
+        .scenarios
+        .iter()
+        .map(|(scenario, own)| {
+            context! {
+                scenario, calls => own.calls, legs => own.legs,
+                minutes => billed_minutes(own.billed_seconds),
+                sum => Sum::of(own.amount, currency),
+            }
+        })
+        .collect();
+    Ok(context! {
+        currency, scenarios,
+        sum => Sum::of(sum.amount, currency),
+        calls => sum.calls, legs => sum.legs,
+        minutes => billed_minutes(sum.billed_seconds),
+        chart => chart.map(|chart| Value::from_safe_string(charts::figure(&chart))),
+    })
+}
+
+/// The documents of a customer, the newest first.
+fn invoices(asked: &Asked<'_>, account: &str) -> Vec<Value> {
+    let issued = &asked.snapshot.history.issued;
+    let all = issued
+        .iter()
+        .rev()
+        .flat_map(|batch| batch.manifest.entries.iter().rev().map(move |entry| (batch, entry)));
+    all.filter(|(_, entry)| entry.account_sid == account)
+        .take(SHOWN)
+        .map(|(batch, entry)| super::invoices::line(asked, batch, entry))
+        .collect()
+}
+
+/// What the list of accounts says of a customer.
+fn details(asked: &Asked<'_>, account: &str) -> Vec<(String, String)> {
+    let run = asked.snapshot.history.runs.iter().rev();
+    let run = run.clone().find(|run| run.manifest.accounts_hash.is_some());
+    let listed = run.and_then(|run| asked.books.lists(run).ok());
+    let Some(own) = listed.as_ref().and_then(|lists| lists.accounts.get(account)) else {
+        return Vec::new();
+    };
+    let deck = Some(("deck".to_owned(), own.deck.clone()));
+    let rest = own.details.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let shown = |(name, value): (String, String)| (name, asked.books.setting.sentence(&value));
+    deck.into_iter().chain(rest).filter(|(_, value)| !value.is_empty()).map(shown).collect()
+}
+
+/// True if an invoice was credited.
+#[must_use]
+pub fn is_credited(asked: &Asked<'_>, number: &str) -> bool {
+    batch::credit_of(&asked.snapshot.history.issued, number).is_some()
+}

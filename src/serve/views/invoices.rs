@@ -1,0 +1,87 @@
+//! `/invoices/{number}`: an issued document as its page, `.json` and `.xml` (UBL) beside it.
+
+use crate::document::Document;
+use crate::ledger::LedgerError;
+use crate::ledger::batch::{self, Batch, Entry};
+use crate::render::html::Pages;
+use crate::render::{einvoice, json};
+use crate::serve::asked::{Asked, Sum, customer_address};
+use crate::serve::context::context;
+use crate::serve::http::Answer;
+use crate::serve::problem::Problem;
+use crate::serve::query::encoded;
+use minijinja::Value;
+
+/// The state of a document, as `invoice list` names it.
+#[must_use]
+pub fn state(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> &'static str {
+    let credit = batch::credit_of(&asked.snapshot.history.issued, &entry.number);
+    match (&entry.corrects, credit) {
+        (Some(_), _) => "credit-note",
+        (None, Some(_)) => "credited",
+        (None, None) if batch.manifest.supplementary => "supplementary",
+        (None, None) => "issued",
+    }
+}
+
+/// A document in a list.
+#[must_use]
+pub fn line(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> Value {
+    let sign = if entry.corrects.is_some() { "-" } else { "" };
+    let sum = Sum { amount: format!("{sign}{}", entry.total), currency: entry.currency.clone() };
+    let href = format!("/invoices/{}", encoded(&entry.number));
+    context! {
+        number => entry.number, href,
+        state => state(asked, batch, entry),
+        date => batch.manifest.date, period => batch.manifest.period,
+        account => asked.name(&entry.account_sid),
+        account_href => customer_address(&entry.account_sid),
+        sum,
+    }
+}
+
+/// A document, as it was issued.
+///
+/// # Errors
+/// If there is none of that number, or it is not as it was issued.
+fn document_of(asked: &Asked<'_>, number: &str) -> Result<Document, Problem> {
+    let issued = &asked.snapshot.history.issued;
+    let none = || Problem::none(format!("no invoice or credit note has the number {number}"));
+    let (batch, entry) = batch::find(issued, number).ok_or_else(none)?;
+    asked.looked([entry.account_sid.as_str()], 1);
+    let mut found = None;
+    batch.each_document(
+        |entry| entry.number == number,
+        |_, document| {
+            found = Some(document);
+            Ok::<_, LedgerError>(())
+        },
+    )?;
+    found.ok_or_else(none)
+}
+
+/// The document: as a page, or in the format that its ending names.
+///
+/// # Errors
+/// If there is none of that number, or it cannot be drawn.
+pub fn document(asked: &Asked<'_>, name: &str) -> Result<Answer, Problem> {
+    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+    let (number, ending) = match name.rsplit_once('.') {
+        Some((number, ending @ ("json" | "xml"))) => (number, ending),
+        _ => (name, "html"),
+    };
+    let document = document_of(asked, number)?;
+    let fail = |error: crate::render::FormatError| Problem::new(422, error.to_string());
+    let answer = match ending {
+        "json" => Answer::new(200, "application/json", json::document(&document)),
+        "xml" => {
+            let xml = einvoice::ubl(&document).map_err(fail)?;
+            Answer::new(200, "application/xml; charset=utf-8", xml)
+        }
+        _ => {
+            let html = Pages::new(None)?.html(&document, None).map_err(fail)?;
+            Answer { is_document: true, ..Answer::page(200, html) }
+        }
+    };
+    Ok(Answer { tag: asked.tag(), ..answer })
+}

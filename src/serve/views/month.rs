@@ -1,0 +1,118 @@
+//! `/month`: what stands against issuing a month, the drafts, the totals.
+
+use crate::serve::asked::{Asked, Sum, customer_address};
+use crate::serve::context::context;
+use crate::serve::http::Answer;
+use crate::serve::kept::Found;
+use crate::serve::months::{MonthSetting, MonthSurvey};
+use crate::serve::problem::Problem;
+use crate::time;
+use minijinja::Value;
+use std::sync::Arc;
+
+/// Drafts of a page.
+const SHOWN: usize = 200;
+
+/// The page.
+///
+/// # Errors
+/// If the query has something else in it, or the month cannot be drawn up.
+pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.query.only(&["month"]).map_err(|why| Problem::new(400, why))?;
+    let history = &asked.snapshot.history;
+    let newest = history.newest_start().map(time::date_text);
+    let newest = newest.as_deref().and_then(|date| date.get(..7)).unwrap_or("");
+    let month = match asked.query.get("month") {
+        Some(month) if time::month_bounds(month).is_some() => month,
+        Some(month) => return Err(Problem::new(400, format!("month={month}: expected YYYY-MM"))),
+        None => newest,
+    };
+    let Some(before) = month_before(month) else {
+        return draw(asked, "", context! { is_empty => true });
+    };
+    let setting = MonthSetting::of(&asked.books.setting);
+    let key = format!("{} {month} {}", asked.snapshot.head, setting.today());
+    let (own, period) = (Arc::clone(&asked.snapshot), month.to_owned());
+    let found =
+        asked.books.months.of(&key, move || MonthSurvey::of(&setting, &own.history, &period));
+    let survey = match found {
+        Found::Ready(survey) => survey,
+        Found::Pending => {
+            return asked.pending("/month", "Month", "The month's drafts are being drawn up.");
+        }
+        Found::Failed(why) => {
+            return draw(asked, month, context! { failed => why, before, month });
+        }
+    };
+    let against: Vec<Value> = survey
+        .against
+        .iter()
+        .map(|own| {
+            context! {
+                id => own.id, stops => own.stops, can_be_accepted => own.can_be_accepted(),
+                words => asked.books.setting.sentence(&own.words),
+                what_to_do => asked.books.setting.sentence(&own.what_to_do),
+                account_href => own.account_sid.as_deref().and_then(customer_address),
+                before => Sum::all(&own.before), now => Sum::all(&own.now),
+                causes => own.causes.iter().take(5)
+                    .map(|line| super::waiting::cause(asked, line)).collect::<Vec<_>>(),
+            }
+        })
+        .collect();
+    let drafts: Vec<Value> = survey
+        .drafts
+        .iter()
+        .take(SHOWN)
+        .map(|own| {
+            let sum =
+                |amount: &str| Sum { amount: amount.to_owned(), currency: own.currency.clone() };
+            context! {
+                href => customer_address(&own.account_sid).map(|to| format!("{to}?month={month}")),
+                name => own.name, account => own.account_sid, calls => own.calls,
+                sum => sum(&own.sum), tax => sum(&own.tax), total => sum(&own.total),
+                supplementary => own.supplementary,
+            }
+        })
+        .collect();
+    let totals: Vec<Sum> = survey
+        .totals
+        .iter()
+        .map(|(currency, total)| Sum { amount: total.to_string(), currency: currency.clone() })
+        .collect();
+    let issued: Vec<Value> = history
+        .issued
+        .iter()
+        .filter(|batch| batch.manifest.period == month)
+        .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)))
+        .take(SHOWN)
+        .map(|(batch, entry)| super::invoices::line(asked, batch, entry))
+        .collect();
+    let left_out =
+        survey.left_out + u64::try_from(survey.drafts.len().saturating_sub(SHOWN)).unwrap_or(0);
+    draw(
+        asked,
+        month,
+        context! {
+            month, before, after => month_after(month), against, drafts, totals, issued, left_out,
+            stops => survey.against.iter().filter(|own| own.stops).count(),
+            count => survey.drafts.len(),
+        },
+    )
+}
+
+fn draw(asked: &Asked<'_>, month: &str, context: Value) -> Result<Answer, Problem> {
+    let title = if month.is_empty() { "Month".to_owned() } else { format!("Month {month}") };
+    asked.pages.page(200, &asked.frame("/month", &title), "month.html", context)
+}
+
+/// The month before one.
+fn month_before(month: &str) -> Option<String> {
+    let (from, _) = time::month_bounds(month)?;
+    time::date_text(from - time::DAY).get(..7).map(str::to_owned)
+}
+
+/// The month after one.
+fn month_after(month: &str) -> Option<String> {
+    let (_, to) = time::month_bounds(month)?;
+    time::date_text(to).get(..7).map(str::to_owned)
+}

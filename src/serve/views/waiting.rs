@@ -1,0 +1,124 @@
+//! `/waiting`: what waits, by cause; with `?cause=` the records of one.
+
+use crate::report::causes::CauseLine;
+use crate::serve::asked::{Asked, Moment, Sum, call_address, customer_address};
+use crate::serve::context::context;
+use crate::serve::http::Answer;
+use crate::serve::kept::Found;
+use crate::serve::problem::Problem;
+use crate::serve::query::encoded;
+use crate::serve::waits::{WaitingRecord, Waits};
+use minijinja::Value;
+use std::sync::Arc;
+
+/// Records of a page.
+const SHOWN: usize = 50;
+
+/// What waits; `None` while it is being found out.
+///
+/// # Errors
+/// If it cannot be.
+pub fn waits_of(asked: &Asked<'_>) -> Result<Option<Arc<Waits>>, Problem> {
+    match asked.books.waits(&asked.snapshot) {
+        Found::Ready(waits) => Ok(Some(waits)),
+        Found::Pending => Ok(None),
+        Found::Failed(why) => Err(Problem { may_have_moved: true, ..Problem::new(500, why) }),
+    }
+}
+
+/// A cause, as pages print it.
+#[must_use]
+pub fn cause(asked: &Asked<'_>, line: &CauseLine) -> Value {
+    let setting = &asked.books.setting;
+    context! {
+        href => format!("/waiting?cause={}", encoded(&line.cause)),
+        words => setting.sentence(&line.words),
+        reason => line.reason,
+        calls => line.calls,
+        about => line.about,
+        estimate => Sum::all(&line.estimate),
+        since => line.since(),
+        oldest_days => line.oldest_days,
+        tries => line.most_tries,
+        basis => line.basis,
+        what_to_do => setting.sentence(&line.what_to_do),
+    }
+}
+
+/// The place in a list that a page begins at.
+///
+/// # Errors
+/// A text that is no number.
+pub fn place(asked: &Asked<'_>) -> Result<usize, Problem> {
+    match asked.query.get("after") {
+        None => Ok(0),
+        Some(text) => {
+            text.parse().map_err(|_| Problem::new(400, format!("after={text}: expected a number")))
+        }
+    }
+}
+
+/// The page.
+///
+/// # Errors
+/// If the query has something else in it, or what waits cannot be read.
+pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.query.only(&["cause", "after"]).map_err(|why| Problem::new(400, why))?;
+    let Some(waits) = waits_of(asked)? else {
+        return asked.pending("/waiting", "Waiting", "What waits is being sorted by its cause.");
+    };
+    let lines = &waits.lines;
+    let causes: Vec<Value> = lines.causes.iter().map(|line| cause(asked, line)).collect();
+    let mut chosen = None;
+    let mut records: Vec<Value> = Vec::new();
+    let mut next = None;
+    if let Some(id) = asked.query.get("cause") {
+        let line = lines.causes.iter().find(|line| line.cause == id);
+        let line = line.ok_or_else(|| {
+            Problem::none(format!("nothing waits for `{id}`"))
+                .hint("it may have been settled: the page of what waits has all causes")
+        })?;
+        chosen = Some(cause(asked, line));
+        let from = place(asked)?;
+        let all: Vec<&WaitingRecord> =
+            waits.records.iter().filter(|record| record.cause == id).collect();
+        let shown = all.iter().skip(from).take(SHOWN);
+        asked.looked(shown.clone().map(|own| own.account_sid.as_str()), shown.clone().count());
+        records = shown.map(|own| record(asked, own)).collect();
+        let end = from.saturating_add(SHOWN);
+        if end < all.len() {
+            next = Some(format!("/waiting{}", asked.query.with("after", Some(&end.to_string()))));
+        }
+    }
+    let title = if chosen.is_some() { "Waiting for one cause" } else { "Waiting" };
+    let answer = asked.pages.page(
+        200,
+        &asked.frame("/waiting", title),
+        "waiting.html",
+        context! {
+            causes, chosen, records, next,
+            count => lines.records,
+            estimate => Sum::all(&lines.estimate),
+            left_out => waits.left_out,
+            zone => asked.clock().zone_name(),
+        },
+    )?;
+    Ok(Answer { tag: asked.tag(), ..answer })
+}
+
+fn record(asked: &Asked<'_>, own: &WaitingRecord) -> Value {
+    let setting = &asked.books.setting;
+    let clock = asked.clock();
+    context! {
+        href => call_address(&own.call_sid),
+        sid => own.call_sid,
+        account => asked.name(&own.account_sid),
+        account_href => customer_address(&own.account_sid),
+        start => own.start.map(|at| Moment::of(at, &clock)),
+        detail => setting.sentence(&own.detail),
+        source => format!("{}:{}", own.source_file, own.source_line),
+        tries => own.tries,
+        estimate => own.estimate.as_ref().map(|sum| Sum::of(sum.amount, &sum.currency)),
+        record => setting.sentence(&own.record),
+    }
+}
