@@ -113,11 +113,8 @@ pub fn replace(
     // On a transfer others hang only where a transfer may be transferred again.
     let may_have_transfers = back.call.parent_call_sid.is_empty()
         || history.policy().chained_transfers == ChainedTransfers::Root;
-    let family = if may_have_transfers {
-        find::family(history, back.call.root())?
-    } else {
-        Vec::new()
-    };
+    let family =
+        if may_have_transfers { find::family(history, back.call.root())? } else { Vec::new() };
     let before = back.call.clone();
     session.takes_back = Some(back);
     let mut stops = None;

@@ -54,16 +54,9 @@ pub struct SuspenseList {
 pub enum SuspenseCommand {
     /// All that is known of one waiting call: its fields, and its versions side by side
     Show(ShowArgs),
-    /// Write waiting records off: of calls that are named, or all of a cause. They are kept and
-    /// counted, and a copy of them is a duplicate from now on
     Close(CloseArgs),
-    /// Choose one of the versions of a conflicting call, also over the booked one; the others are
-    /// written off
     Resolve(ResolveArgs),
-    /// Set a time by hand that the clock shows twice or never; the next run rates the record by it
     Set(SetArgs),
-    /// Try what waits again, without new calls: after a deck, a trunk list or the configuration
-    /// was mended
     Retry(RetryArgs),
 }
 

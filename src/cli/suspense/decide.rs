@@ -314,10 +314,11 @@ fn to_close(
 /// The records that leave, by cause, with their estimates; and what is left.
 fn what_leaves(ledger: &Ledger, history: &History, chosen: &Chosen) -> Result<String, CliError> {
     let [leaves, left] = chosen::by_cause(ledger, history, &chosen.places)?;
-    let mut text: String = leaves
-        .iter()
-        .map(|line| format!("  {}\n    {}\n", visible(&line.sentence()), visible(&line.cause)))
-        .collect();
+    let mut text = String::new();
+    for line in &leaves {
+        let _ = writeln!(text, "  {}", visible(&line.sentence()));
+        let _ = writeln!(text, "    {}", visible(&line.cause));
+    }
     let others = chosen.places.count() - chosen.wanted;
     if others > 0 {
         let _ = writeln!(text, "  of these {}: other versions of the same calls", records(others));
