@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The words that a value may have in a help text. `DIR> <NUMBER` are the two of `rates lookup`, of
 /// which the first may be missing.
-const VALUE_NAMES: [&str; 32] = [
+const VALUE_NAMES: [&str; 33] = [
     "AMOUNT",
     "CALL_SID",
     "CATEGORY",
+    "CAUSE",
     "CODE",
     "DIR",
     "DIR> <NUMBER",
@@ -143,7 +144,7 @@ fn times_and_numbers_have_flags_of_their_own() {
         for arg in own_args(&command) {
             let (names, ..) = meaning(arg);
             match arg.get_long() {
-                Some("from" | "to" | "at" | "around" | "now") => {
+                Some("from" | "to" | "at" | "around" | "now" | "start" | "end" | "answer") => {
                     assert_eq!(names, ["TIME"], "{path}");
                 }
                 Some("a" | "b" | "number") => assert_eq!(names, ["NUMBER"], "{path}"),

@@ -28,12 +28,15 @@
 //! | `rerun` | runs that are taken back and booked anew in their place, in one step |
 //! | `walk` | from a line of an invoice to the line of a call file |
 //! | `desk` | what people do about waiting records |
+//! | `by_cause` | waiting records settled by their cause, account or time |
+//! | `set_times` | times that the clock shows twice or never, set by hand |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
+//! | `over_booked` | a waiting version in place of the booked one: legs taken back, one call, one price |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `trusted` | a ledger knows its past, touches nothing of a stranger's, and is proved whatever its length |
@@ -55,6 +58,7 @@
 
 mod billing_table;
 mod browser;
+mod by_cause;
 mod calls;
 mod catalog;
 mod changes;
@@ -86,6 +90,7 @@ mod memory;
 mod naive;
 mod nights;
 mod oracle;
+mod over_booked;
 mod plan;
 mod project;
 mod random_documents;
@@ -95,6 +100,7 @@ mod regressions;
 mod report;
 mod rerun;
 mod schema;
+mod set_times;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(target_os = "linux")]

@@ -28,7 +28,7 @@ use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::{self, Selection, each_date};
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::{Dataset, History, Ledger, LedgerError};
-use crate::report::asked::{self, Asking, Finder, zone_of};
+use crate::report::asked::{self, Asking, Finder};
 use crate::report::calls::{self, CallFamily, FoundFamilies, Member};
 use crate::text::visible;
 use crate::time::Micros;
@@ -168,7 +168,7 @@ fn finder_of<'a>(
     ledger: &Ledger,
     history: &'a History,
 ) -> Result<Finder<'a>, CliError> {
-    let zone = zone_of(history);
+    let zone = history.policy().zone;
     let shown = project.policy()?.zone.or_else(|| zone.clone());
     let names = names_of(project, ledger, history)?;
     Ok(Finder {

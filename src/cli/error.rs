@@ -2,6 +2,7 @@
 
 use crate::inputs::file::FileError;
 use crate::invoicing::error::IssueError;
+use crate::job::replace::ReplaceError;
 use crate::ledger::LedgerError;
 use crate::render::FormatError;
 use crate::report::asked::AskError;
@@ -124,6 +125,15 @@ impl From<AskError> for CliError {
                 let error = if is_wrong { Self::usage(message) } else { Self::failed(message) };
                 hints.into_iter().fold(error, Self::hint)
             }
+        }
+    }
+}
+
+impl From<ReplaceError> for CliError {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Ledger(error) => error.into(),
+            ReplaceError::Refused { problem, hint } => Self::failed(problem).hint(hint),
         }
     }
 }

@@ -149,6 +149,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
         family,
         deck_source: rates.display().to_string(),
         booked: None,
+        by_hand: Vec::new(),
     };
     Ok(explained::build(head, &question, &calls.parties, &session.inputs.decks.files)?)
 }

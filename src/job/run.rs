@@ -17,12 +17,15 @@ use crate::inputs::file::FileError;
 pub use crate::inputs::given::{AccountFacts, Inputs};
 use crate::inputs::record_text::RecordSpot;
 use crate::job::detail::detail;
+use crate::job::left::Left;
 use crate::ledger::index::earlier;
 use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
 use crate::ledger::index::lookup::{Lookup, Retried};
 use crate::ledger::manifest::{InputFile, Manifest};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
+use crate::ledger::runs::taken_back::TakenBack;
+use crate::ledger::runs::write_off::hash_text;
 use crate::ledger::tables::late_price::LatePrice;
 use crate::ledger::tables::waits::Waits;
 use crate::ledger::{History, LedgerError};
@@ -33,6 +36,7 @@ use crate::partition::spill::{Memory, PartitionWriter, Spill, SpillRoom};
 use crate::policy::Policy;
 use crate::rating::cells;
 use crate::reject::Reason;
+use crate::sid::Sid;
 use crate::time::Micros;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +52,8 @@ pub struct LoadedNight {
     pub(crate) dealt: Partitions,
     pub(crate) room: Arc<SpillRoom>,
     pub(crate) memory: Memory,
+    /// A booked call whose place the version that was read takes.
+    pub(crate) replaces: Option<Sid>,
 }
 
 impl LoadedNight {
@@ -65,7 +71,7 @@ impl LoadedNight {
     ) -> Result<Self, FileError> {
         let (reading, dealt, room) =
             read_files(&inputs.policy, files, waiting, (memory, folder), progress)?;
-        Ok(Self { inputs, reading, dealt, room, memory })
+        Ok(Self { inputs, reading, dealt, room, memory, replaces: None })
     }
 
     /// Reads like [`LoadedNight::read`], without the files that are refused, which it names; no
@@ -91,7 +97,9 @@ impl LoadedNight {
             let error = match read {
                 Ok((reading, dealt, room)) => {
                     refused.sort_by(|(a, _): &RefusedFile, (b, _)| a.name.cmp(&b.name));
-                    return Ok((Some(Self { inputs, reading, dealt, room, memory }), refused));
+                    let replaces = None;
+                    let night = Self { inputs, reading, dealt, room, memory, replaces };
+                    return Ok((Some(night), refused));
                 }
                 Err(error) => error,
             };
@@ -161,6 +169,7 @@ impl LoadedNight {
         let one_group = groups.len() == 1;
         let mut earlier = Earlier::default();
         let mut waited = Retried::new(&self.reading.waiting, &self.inputs.policy);
+        waited.replaces = self.replaces;
         for group in groups {
             earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
             let part =
@@ -228,6 +237,8 @@ impl LoadedNight {
             own_newest_start,
             newest_start,
             accepted_changes: Vec::new(),
+            left: None,
+            takes_back: None,
         })
     }
 
@@ -513,6 +524,10 @@ pub struct SettledRun {
     pub(crate) own_newest_start: Option<Micros>,
     pub(crate) newest_start: Option<Micros>,
     pub(crate) accepted_changes: Vec<String>,
+    /// The suspended records that it does not take up, if not all.
+    pub(crate) left: Option<Left>,
+    /// The booked version whose place its call takes.
+    pub(crate) takes_back: Option<TakenBack>,
 }
 
 impl SettledRun {
@@ -593,8 +608,13 @@ impl SettledRun {
             self.accounts_text(),
             &format!("{:?}", self.inputs.policy.words()),
         ] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
+            hash_text(&mut hasher, text);
+        }
+        if let Some(left) = &self.left {
+            hash_text(&mut hasher, &left.hash);
+        }
+        if let Some(back) = &self.takes_back {
+            hash_text(&mut hasher, &back.replaced.run_id);
         }
         hasher
     }

@@ -12,7 +12,6 @@ use crate::ledger::index::prefix;
 use crate::ledger::index::search::{PartyText, Role, Wanted, Who};
 use crate::ledger::{History, LedgerError};
 use crate::party::Party;
-use crate::policy::Policy;
 use crate::report::calls;
 use crate::scenario::{Direction, Scenario};
 use crate::status::Status;
@@ -129,13 +128,6 @@ pub struct Finder<'a> {
     pub is_quick: bool,
     /// What a word was taken for is told here.
     pub tell: &'a dyn Fn(&str),
-}
-
-/// The zone of times without an offset, as the last run that had a policy rated them.
-#[must_use]
-pub fn zone_of(history: &History) -> Option<Zone> {
-    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
-    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
 }
 
 /// The account that a text names, by its id, the beginning of one, or its name.

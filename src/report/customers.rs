@@ -26,7 +26,7 @@ stored_row! {
         account_sid: &'a str,
         scenario: &'a str,
         leg: i64,
-        billed_seconds: u64,
+        billed_seconds: i64,
         currency: &'a str,
         amount: Amount,
     }
@@ -40,7 +40,7 @@ pub struct LegSum {
     /// Legs.
     pub legs: u64,
     /// Their billed seconds.
-    pub billed_seconds: u64,
+    pub billed_seconds: i64,
     /// Their amount.
     pub amount: Total,
 }

@@ -47,6 +47,8 @@ pub struct ExplainedCall {
     pub bills: bool,
     pub total: Option<Total>,
     pub booked: Option<BookedPrice>,
+    /// What a person decided about it, in words.
+    pub by_hand: Vec<String>,
 }
 
 /// A leg in words.
@@ -154,6 +156,7 @@ pub fn booked_call(
         status: row.status.clone(),
         deck_source: deck_source.to_owned(),
         booked: Some(booked(history, run, row)?),
+        by_hand: history.by_hand(call),
     };
     build(head, &question, &texts, &decks.files)
 }
@@ -266,6 +269,7 @@ pub struct CallHead {
     pub family: Vec<[String; 5]>,
     pub deck_source: String,
     pub booked: Option<BookedPrice>,
+    pub by_hand: Vec<String>,
 }
 
 /// The part of a call in its family.
@@ -317,6 +321,7 @@ pub fn build(
         deck_source: head.deck_source,
         rule: question.rule,
         booked: head.booked,
+        by_hand: head.by_hand,
     })
 }
 

@@ -34,6 +34,7 @@
 pub mod asked;
 pub mod calls;
 pub mod causes;
+pub mod chosen;
 pub mod count;
 pub mod customers;
 pub mod days;

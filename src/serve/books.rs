@@ -19,7 +19,7 @@ use crate::ledger::index::account_names::AccountNames;
 use crate::ledger::looks::{self, Look};
 use crate::ledger::{History, LedgerError, Published, Run};
 use crate::report::Report;
-use crate::report::asked::{AskError, zone_of};
+use crate::report::asked::AskError;
 use crate::report::customers::{CountedRuns, Customers};
 use crate::report::explained::{archived_accounts, archived_decks};
 use crate::report::gather;
@@ -113,7 +113,7 @@ impl Books {
         let list = self.setting.accounts.as_deref();
         let names = AccountNames::read(ledger, &history, list)
             .or_else(|_| AccountNames::read(ledger, &history, None))?;
-        let (head, zone) = (history.head(), zone_of(&history));
+        let (head, zone) = (history.head(), history.policy().zone);
         let snapshot = Arc::new(Snapshot { history, head, names, zone, published });
         *current = Some(Arc::clone(&snapshot));
         Ok(snapshot)

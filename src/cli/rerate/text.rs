@@ -22,6 +22,9 @@ pub fn as_text(case: &ExplainedCall, evidence: Option<&Evidence>) -> String {
         if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }
     ));
     line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
+    for words in &case.by_hand {
+        line(format!("  by hand    {}", visible(words)));
+    }
     for (letter, party) in
         ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty())
     {
@@ -162,7 +165,7 @@ pub fn as_json(case: &ExplainedCall, evidence: Option<&Evidence>) -> Value {
         })
     });
     let (row, bills) = published_row(case.scenario);
-    json!({
+    let mut value = json!({
         "call_sid": case.sid, "account_sid": case.account, "role": case.role,
         "parent_call_sid": (case.role == "child").then(|| case.root.clone()),
         "scenario": case.scenario.as_str(), "published_row": row, "published_bills": bills,
@@ -174,7 +177,11 @@ pub fn as_json(case: &ExplainedCall, evidence: Option<&Evidence>) -> Value {
         "amount": case.total.map(|total| total.to_string()), "booked": booked,
         "source": evidence.map(source::as_json),
         "difference": difference(case).map(|d| d.to_string()),
-    })
+    });
+    if !case.by_hand.is_empty() {
+        value["by_hand"] = json!(case.by_hand);
+    }
+    value
 }
 
 fn leg_json(number: u32, leg: &LegText) -> Value {

@@ -54,8 +54,9 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
         max_suspended: args.anew.max_suspended,
         kind: RunKind::Run,
         aside: None,
+        choose: None,
     };
-    let (intake, _, progress) = run::read(&rating, &task, inputs, &lock, &history)?;
+    let (intake, _, progress) = run::read(&rating, (&task, None), inputs, &lock, &history)?;
     check_files(&replaced, &intake.call_files(), &args.without)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
@@ -98,7 +99,7 @@ fn refuse_other_kinds<'a>(leaving: impl Iterator<Item = &'a Manifest>) -> Result
     for manifest in leaving {
         let what = match manifest.kind {
             RunKind::Run | RunKind::Retry => continue,
-            RunKind::Close | RunKind::Resolve => "is what a person decided about suspense",
+            RunKind::Close | RunKind::Resolve | RunKind::Set => "is what a person decided about suspense",
             RunKind::Import => "is a published night that was imported",
         };
         return Err(CliError::failed(format!(

@@ -27,8 +27,8 @@ pub struct LineLeg {
     pub start: Micros,
     pub from: String,
     pub to: String,
-    pub duration: u64,
-    pub billed: u64,
+    pub duration: i64,
+    pub billed: i64,
     pub amount: Amount,
 }
 
