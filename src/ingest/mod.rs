@@ -18,6 +18,7 @@
 //! **Invariant:** records are in the order of files and lines, whatever the threads; a record that
 //! cannot be read is suspended, and a file that cannot be read whole is an error.
 
+pub mod call_rows;
 pub mod calls_parquet;
 pub(crate) mod page_counts;
 pub mod reader;
