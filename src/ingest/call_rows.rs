@@ -285,6 +285,73 @@ pub(super) fn column_text(series: &Series) -> PolarsResult<StringChunked> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packed::{TextIds, pack};
+    use crate::record::Fields;
+
+    const FIELDS: [Field; 5] =
+        [Field::Sid, Field::ParentCallSid, Field::StartTime, Field::Duration, Field::To];
+
+    /// Texts, no value, and a mark for a text that is too long.
+    const CELLS: [Option<&str>; 14] = [
+        None,
+        Some(""),
+        Some(" 60 "),
+        Some("NULL"),
+        Some("-"),
+        Some("CA0bdc88b056e88bb6c1e8637a637f44cf"),
+        Some("CA0bdc88b056e88bb6c1e8637a637f44cF"),
+        Some("2026-11-20T23:56:39Z"),
+        Some("yesterday"),
+        Some("+14155550100"),
+        Some("sip:1000@pbx.example.com"),
+        Some("Zoë"),
+        Some("with a \0"),
+        Some("long"),
+    ];
+
+    /// All records of some calls, packed.
+    fn packed(calls: &Calls) -> Vec<u8> {
+        let (ids, mut bytes) = (TextIds::same(calls), Vec::new());
+        (0..calls.len())
+            .for_each(|record| pack(calls, record, calls.number[record], &ids, &mut bytes));
+        bytes
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn rows_taken_by_column_come_to_what_each_record_is_by_itself(
+            cells in proptest::collection::vec(
+                proptest::collection::vec(proptest::sample::select(&CELLS[..]), FIELDS.len()),
+                1..3 * AT_ONCE,
+            ),
+        ) {
+            let (policy, long) = (Policy::default(), "x".repeat(LONGEST_FIELD + 1));
+            let text = |cell: Option<&'static str>| {
+                cell.map(|text| if text == "long" { long.as_str() } else { text })
+            };
+            let column = |at: usize| {
+                let column: StringChunked = cells.iter().map(|row| text(row[at])).collect();
+                (FIELDS[at], CallColumn::Text(CallTexts::new(column)))
+            };
+            let columns = (0..FIELDS.len()).map(column).collect();
+            let mut expected = Calls::default();
+            for (place, row) in (0..).zip(&cells) {
+                let mut fields = Fields::default();
+                for (field, cell) in FIELDS.iter().zip(row) {
+                    fields.0[*field as usize] = text(*cell).unwrap_or("");
+                }
+                let record = if fields.are_usable() {
+                    Record::read(&fields, &policy)
+                } else {
+                    Record::malformed(fields.0.concat().as_bytes())
+                };
+                expected.push(&record, place);
+            }
+            let found = CallRows { rows: cells.len(), columns, malformed: None }.parse(&policy);
+            assert_eq!(found.len(), 1, "fewer rows than a block has");
+            assert_eq!(packed(&found[0]), packed(&expected));
+        }
+    }
 
     #[test]
     fn a_nul_is_found_in_texts_of_every_length() {
