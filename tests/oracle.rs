@@ -850,7 +850,12 @@ fn kernel(night: &Night) -> Vec<Outcome> {
             let booked = booked.map(|booked| {
                 let (mut bytes, mut texts) = (Vec::new(), BookedTexts::default());
                 booked.pack(&calls, &mut bytes);
-                (Booked::unpack(&mut bytes.as_slice(), &mut texts), texts)
+                let mut rest = bytes.as_slice();
+                let key = Booked::skip(&mut rest);
+                let unpacked = Booked::unpack(&mut bytes.as_slice(), &mut texts);
+                assert_eq!((key.start, key.sid, rest), (unpacked.start, unpacked.sid, &[][..]));
+                assert_eq!(key.sid_text(), texts.odd_sids.text(unpacked.sid));
+                (unpacked, texts)
             });
             let legs =
                 booked.as_ref().map(|(call, texts)| legs(call, texts, &tariff)).unwrap_or_default();

@@ -303,16 +303,16 @@ pub fn read_csv(
         };
         let block = &rest[..scan.end];
         let (mut at, mut record_line) = (0, line);
-        calls_csv::walk(block, &scan.broken, &header, |offset, text, fields| {
+        calls_csv::walk(block, &scan.broken, &header, |offset, text, csv_row| {
             record_line += lines(&block[at..offset]);
             at = offset;
             let row = &mut rows.row();
-            match fields {
-                Some(fields) => fields.0.iter().for_each(|field| _ = row.text(field)),
+            match csv_row {
+                Some(csv_row) => csv_row.fields().0.iter().for_each(|field| _ = row.text(field)),
                 None => (0..FIELDS).for_each(|_| _ = row.text("")),
             }
             row.text(source_file).integer(i64::try_from(record_line).unwrap_or(i64::MAX));
-            if fields.is_none() {
+            if csv_row.is_none() {
                 let text = String::from_utf8_lossy(text);
                 let why = calls_csv::why_malformed(&text, &header)
                     .or_else(|| calls_csv::may_be_cut(&text, &header));

@@ -7,14 +7,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "a cell without a value is empty")]
 
+use super::call_rows::{CallColumn, CallRows, column_text, text_bytes};
 use super::page_counts::{self, Pages};
-use crate::call::Calls;
 use crate::columns;
-use crate::fit::must_fit;
 use crate::inputs::file::FileError;
 use crate::policy::Policy;
-use crate::record::{Field, Fields, Record};
-use crate::time::{self, Micros};
+use crate::record::Field;
 use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::*;
@@ -27,9 +25,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most rows that are read at a time: with their columns as text, 55 MiB.
 pub const SLICE: usize = 1 << 17;
-
-/// The number of rows in one block of calls.
-const ROWS: usize = 1 << 13;
 
 /// A Parquet file of calls, read slice by slice.
 #[derive(Debug, Clone)]
@@ -410,218 +405,6 @@ fn pieces(groups: impl Iterator<Item = usize>, most: usize) -> Vec<Range<usize>>
     pieces
 }
 
-/// Rows of calls, column by column.
-#[derive(Debug)]
-pub struct CallRows {
-    rows: usize,
-    columns: Vec<(Field, CallColumn)>,
-    /// The texts of malformed records, of a published night.
-    malformed: Option<StringChunked>,
-}
-
-/// A column.
-#[derive(Debug)]
-enum CallColumn {
-    Text(CallTexts),
-    Times(CallTimes),
-}
-
-/// A column of texts.
-#[derive(Debug)]
-struct CallTexts {
-    column: StringChunked,
-    /// True if no text holds a NUL. Checking each field by itself took 6 % of a run.
-    has_no_nul: bool,
-}
-
-impl CallTexts {
-    fn new(column: StringChunked) -> Self {
-        let has_no_nul = column.downcast_iter().all(|array| {
-            let short = |view: u128| {
-                // The length is below the text, and at most twelve bytes above it. Other bytes
-                // become 255.
-                let text = view >> 32
-                    | u128::MAX
-                        .checked_shl(must_fit::<_, u32>(view & 15, "four bits fit 32") * 8)
-                        .unwrap_or(0);
-                (text.wrapping_sub(ONES) & !text & ONES << 7) == 0
-            };
-            array.views().iter().all(|view| !view.is_inline() || short(view.as_u128()))
-                && array.data_buffers().iter().all(|buffer| memchr::memchr(0, buffer).is_none())
-        });
-        Self { column, has_no_nul }
-    }
-}
-
-/// A 1 in each byte.
-const ONES: u128 = u128::from_le_bytes([1; 16]);
-
-/// A column of times, each a count of units since 1970.
-#[derive(Debug)]
-struct CallTimes {
-    ticks: Int64Chunked,
-    unit: TimeUnit,
-    /// True for instants, false for local times.
-    in_utc: bool,
-}
-
-impl CallRows {
-    /// Reads the rows, a few thousand at a time: dealing them out accesses them in random order.
-    /// The place of a record is its row in the slice.
-    #[must_use]
-    pub fn parse(&self, policy: &Policy) -> Vec<Calls> {
-        let mut blocks = Vec::with_capacity(self.rows.div_ceil(ROWS));
-        // Each column is one array, read directly: 50 ns per record less than through the column.
-        let (mut texts, mut times, mut has_no_nul) = (Vec::new(), Vec::new(), true);
-        for (field, cells) in &self.columns {
-            match cells {
-                CallColumn::Text(cells) => {
-                    has_no_nul &= cells.has_no_nul;
-                    texts.extend(cells.column.downcast_iter().next().map(|array| (*field, array)));
-                }
-                CallColumn::Times(column) => times.push((*field, column)),
-            }
-        }
-        assert!(
-            texts.iter().all(|(_, array)| array.len() == self.rows),
-            "a column is one array, with a cell in each row"
-        );
-        for row in 0..self.rows {
-            if row % ROWS == 0 {
-                let mut calls = Calls::default();
-                calls.reserve(ROWS.min(self.rows - row));
-                blocks.push(calls);
-            }
-            let calls = blocks.last_mut().expect("a block was begun");
-            let mut fields = Fields::default();
-            for (field, array) in &texts {
-                fields.0[*field as usize] = array.get(row).unwrap_or("");
-            }
-            let mut known = [None; 3];
-            // A time that is no instant counts by its text.
-            let mut written: [String; 3] = Default::default();
-            for ((field, column), written) in times.iter().zip(&mut written) {
-                let Some(tick) = column.ticks.get(row) else { continue };
-                match column.instant(tick, policy) {
-                    Some(instant) => known[time_number(*field)] = Some(instant),
-                    None => *written = column.text(tick).unwrap_or_default(),
-                }
-            }
-            for ((field, _), written) in times.iter().zip(&written) {
-                fields.0[*field as usize] =
-                    if known[time_number(*field)].is_some() { "known" } else { written };
-            }
-            let place = must_fit(row, "a slice has fewer than 2^32 rows");
-            if let Some(text) = self.malformed.as_ref().and_then(|texts| texts.get(row)) {
-                calls.push(&Record::malformed(text.as_bytes()), place);
-            } else if if has_no_nul { fields.are_short() } else { fields.are_usable() } {
-                calls.push(&Record::read_typed(&fields, known, policy), place);
-            } else {
-                calls.push(&Record::malformed(self.all_texts(row).as_bytes()), place);
-            }
-        }
-        blocks
-    }
-
-    /// The texts of a row that cannot be read, concatenated in the order of the fields.
-    fn all_texts(&self, row: usize) -> String {
-        let mut texts: [String; Field::ALL.len()] = Default::default();
-        for (field, cells) in &self.columns {
-            texts[*field as usize] = match cells {
-                CallColumn::Text(cells) => cells.column.get(row).unwrap_or("").to_owned(),
-                CallColumn::Times(column) => {
-                    column.ticks.get(row).and_then(|tick| column.text(tick)).unwrap_or_default()
-                }
-            };
-        }
-        texts.concat()
-    }
-}
-
-/// The index of a time among those that [`Record::read_typed`] takes.
-fn time_number(field: Field) -> usize {
-    match field {
-        Field::StartTime => 0,
-        Field::EndTime => 1,
-        _ => 2,
-    }
-}
-
-/// The total size of a column's texts, in bytes.
-fn text_bytes(column: &StringChunked) -> u64 {
-    column.downcast_iter().map(|array| array.total_bytes_len() as u64).sum()
-}
-
-impl CallColumn {
-    fn text_bytes(&self) -> u64 {
-        match self {
-            Self::Text(texts) => text_bytes(&texts.column),
-            Self::Times(_) => 0,
-        }
-    }
-
-    fn of(series: &Series, field: Field) -> PolarsResult<Self> {
-        let is_time = matches!(field, Field::StartTime | Field::EndTime | Field::AnswerTime);
-        match CallTimes::of(series)? {
-            Some(times) if is_time => Ok(Self::Times(times)),
-            _ => Ok(Self::Text(CallTexts::new(column_text(series)?.rechunk().into_owned()))),
-        }
-    }
-}
-
-impl CallTimes {
-    /// Reads a column of times; `None` if it is none.
-    fn of(series: &Series) -> PolarsResult<Option<Self>> {
-        let DataType::Datetime(unit, zone) = series.dtype() else { return Ok(None) };
-        let ticks = series.to_physical_repr().i64()?.rechunk().into_owned();
-        Ok(Some(Self { ticks, unit: *unit, in_utc: zone.is_some() }))
-    }
-
-    fn micros(&self, tick: i64) -> Option<Micros> {
-        match self.unit {
-            TimeUnit::Nanoseconds => Some(tick.div_euclid(1_000)),
-            TimeUnit::Microseconds => Some(tick),
-            TimeUnit::Milliseconds => tick.checked_mul(1_000),
-        }
-    }
-
-    /// The instant that [`time::parse`] would find in the text.
-    fn instant(&self, tick: i64, policy: &Policy) -> Option<Micros> {
-        let micros = self.micros(tick)?;
-        if self.in_utc {
-            time::in_years(micros)
-        } else {
-            time::of_local(micros, policy.zone.as_ref()?)
-        }
-    }
-
-    fn text(&self, tick: i64) -> Option<String> {
-        let micros = self.micros(tick)?;
-        let suffix = if self.in_utc { "Z" } else { "" };
-        // An instant out of range (a database's "infinity") stays a number, which is no time.
-        let in_range = chrono::DateTime::from_timestamp_micros(micros).is_some();
-        Some(if in_range {
-            format!("{}{suffix}", time::text(micros).trim_end_matches('Z'))
-        } else {
-            tick.to_string()
-        })
-    }
-}
-
-/// A column as text: numbers with their digits, times as ISO 8601.
-fn column_text(series: &Series) -> PolarsResult<StringChunked> {
-    if let Some(times) = CallTimes::of(series)? {
-        return Ok(times.ticks.iter().map(|tick| tick.and_then(|tick| times.text(tick))).collect());
-    }
-    match series.dtype() {
-        DataType::String => Ok(series.str()?.clone()),
-        DataType::List(_) | DataType::Binary => Err(PolarsError::ComputeError(
-            format!("the column `{}` is no plain value", series.name()).into(),
-        )),
-        _ => Ok(series.cast(&DataType::String)?.str()?.clone()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -643,22 +426,5 @@ mod tests {
             [rows_at_a_time(0), rows_at_a_time(200), rows_at_a_time(60_000)],
             [SLICE, SLICE, 1118]
         );
-    }
-
-    #[test]
-    fn a_nul_is_found_in_texts_of_every_length() {
-        for length in 0..40 {
-            let text = "a0".repeat(20)[..length].to_owned();
-            let has_no_nul = |text: &str| {
-                CallTexts::new(StringChunked::from_slice("x".into(), &["a", text])).has_no_nul
-            };
-            assert!(has_no_nul(&text), "{text:?}");
-            for at in 0..length {
-                let mut bytes = text.clone().into_bytes();
-                bytes[at] = 0;
-                let text = String::from_utf8(bytes).unwrap();
-                assert!(!has_no_nul(&text), "{text:?}");
-            }
-        }
     }
 }

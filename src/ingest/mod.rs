@@ -19,6 +19,7 @@
 //! **Invariant:** records are in the order of files and lines, whatever the threads; a record that
 //! cannot be read is suspended, and a file that cannot be read whole is an error.
 
+pub mod call_rows;
 pub mod calls_parquet;
 pub mod find;
 pub(crate) mod page_counts;

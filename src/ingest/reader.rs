@@ -427,9 +427,8 @@ fn nth_line_end(bytes: &[u8], number: u64) -> usize {
 
 /// Line ends: `\n`, or `\r` in a text without `\n`.
 pub(crate) fn lines(bytes: &[u8]) -> u64 {
-    let count = |byte| memchr::memchr_iter(byte, bytes).count() as u64;
-    match count(b'\n') {
-        0 => count(b'\r'),
+    match calls_csv::count_byte(b'\n', bytes) {
+        0 => calls_csv::count_byte(b'\r', bytes),
         n => n,
     }
 }

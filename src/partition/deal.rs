@@ -185,7 +185,7 @@ impl Partitioner {
             piece.ends.push((piece.bytes.len(), calls.len() as u64));
             return;
         }
-        let mut order: Vec<Vec<u32>> = vec![Vec::with_capacity(calls.len() / count * 2); count];
+        let mut part_of = Vec::with_capacity(calls.len());
         piece.keys.reserve(calls.len());
         for (record, number) in (0..calls.len()).zip(0..) {
             let key = family_key(calls, record);
@@ -201,19 +201,18 @@ impl Partitioner {
             if calls.child[record] != NONE && !calls.sid[record].is_empty() {
                 piece.children.push((self::hash(calls.sid[record], self.seed), hash));
             }
-            order[self.part(hash)].push(number);
+            part_of.push(self.part(hash));
         }
-        assert_eq!(
-            order.iter().map(Vec::len).sum::<usize>(),
-            calls.len(),
-            "each record goes to one part"
-        );
-        for records in order {
-            for record in &records {
+        let (order, ends) = by_part(&part_of, count);
+        let mut start = 0;
+        for end in ends {
+            for record in &order[start..end] {
                 pack(calls, *record as usize, first + record, ids, &mut piece.bytes);
             }
-            piece.ends.push((piece.bytes.len(), records.len() as u64));
+            piece.ends.push((piece.bytes.len(), (end - start) as u64));
+            start = end;
         }
+        assert_eq!(start, calls.len(), "each record goes to one part");
     }
 
     /// Takes the next records, in their order.
@@ -292,6 +291,28 @@ impl Partitioner {
             sample: self.sample,
         }
     }
+}
+
+/// The records part by part, each part's in their order, and the end of each part: a counting sort,
+/// as a list for each part would be a thousand allocations for every block of the input.
+fn by_part(part_of: &[usize], parts: usize) -> (Vec<u32>, Vec<usize>) {
+    let mut ends = vec![0; parts];
+    for part in part_of {
+        ends[*part] += 1;
+    }
+    let mut next = Vec::with_capacity(parts);
+    let mut end = 0;
+    for of_part in &mut ends {
+        next.push(end);
+        end += *of_part;
+        *of_part = end;
+    }
+    let mut order = vec![0; part_of.len()];
+    for (record, part) in (0..).zip(part_of) {
+        order[next[*part]] = record;
+        next[*part] += 1;
+    }
+    (order, ends)
 }
 
 /// The key of a family: the parent's id of a child, else its own.

@@ -65,6 +65,7 @@ impl Booked {
     ];
 
     /// The index of its scenario among all six.
+    #[inline]
     #[must_use]
     pub fn scenario_number(&self) -> u8 {
         match self.scenario {

@@ -55,6 +55,7 @@ impl Increments {
     ///
     /// `None` if the result does not fit 32 bits.
     #[must_use]
+    #[inline]
     pub fn billed(self, duration_seconds: u32) -> Option<u32> {
         if duration_seconds == 0 {
             return Some(0);
@@ -424,6 +425,7 @@ impl Deck {
 
     /// The row of a hit.
     #[must_use]
+    #[inline]
     pub fn rate(&self, hit: Hit) -> &Rate {
         &self.rates[hit.rate as usize]
     }

@@ -613,6 +613,7 @@ impl SidIndex {
     }
 
     /// All records with an id.
+    #[inline]
     fn records(&self, sid: Sid) -> &[u32] {
         let near = self.places.find(sid.0);
         let sids = &self.sids[near.clone()];

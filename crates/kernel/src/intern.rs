@@ -5,6 +5,7 @@
 //! depend on the hash or its seed.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A set of texts, each with its id.
@@ -89,14 +90,27 @@ impl Interner {
     }
 
     /// The text of an id.
+    #[inline]
     #[must_use]
     pub fn text(&self, id: u32) -> &str {
+        &self.arena[self.range(id)]
+    }
+
+    /// The bytes of an id's text: comparing them needs no look at where characters begin.
+    #[inline]
+    fn bytes(&self, id: u32) -> &[u8] {
+        &self.arena.as_bytes()[self.range(id)]
+    }
+
+    #[inline]
+    fn range(&self, id: u32) -> Range<usize> {
         let id = id as usize;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        &self.arena[start..self.ends[id]]
+        start..self.ends[id]
     }
 
     /// True if an id's text is empty; does not read the text.
+    #[inline]
     #[must_use]
     pub fn is_empty_text(&self, id: u32) -> bool {
         self.empty == Some(id)
@@ -114,19 +128,23 @@ impl Interner {
         other.texts().map(|text| self.id(text)).collect()
     }
 
+    #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the low half of a hash is a hash")]
     fn hash(&self, text: &str) -> u32 {
         xxh3_64_with_seed(text.as_bytes(), self.seed) as u32
     }
 
     /// The place of a text in the table, or the empty place for it.
+    #[inline]
     fn place(&self, text: &str, hash: u32) -> usize {
         let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;
         loop {
             match self.places[at] {
                 Slot { id: 0, .. } => return at,
-                place if place.hash == hash && self.text(place.id - 1) == text => return at,
+                place if place.hash == hash && self.bytes(place.id - 1) == text.as_bytes() => {
+                    return at;
+                }
                 _ => at = (at + 1) & mask,
             }
         }

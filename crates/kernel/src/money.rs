@@ -178,6 +178,7 @@ impl Total {
     ///
     /// # Errors
     /// [`Overflow`] if the sum does not fit 128 bits.
+    #[inline]
     pub fn add(&mut self, amount: Amount) -> Result<(), Overflow> {
         self.0 = self.0.checked_add(i128::from(amount.0)).ok_or(Overflow)?;
         Ok(())
@@ -217,6 +218,7 @@ impl Total {
 ///
 /// # Errors
 /// [`Overflow`] if it does not fit 128 bits.
+#[inline]
 pub fn exact_leg_amount(
     price: Price,
     fee: Price,
@@ -232,6 +234,7 @@ pub fn exact_leg_amount(
 ///
 /// # Errors
 /// [`Overflow`] if the result does not fit the stored decimal.
+#[inline]
 pub fn round_leg(exact: ExactAmount, rule: LegRule) -> Result<Amount, Overflow> {
     assert!(rule.decimals <= AMOUNT_DECIMALS, "a rule keeps no more decimals than are stored");
     assert!(exact.0 >= 0, "the amount of a leg is zero or more");

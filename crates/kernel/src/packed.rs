@@ -27,7 +27,7 @@ use crate::party::{Emergency, Number};
 use crate::party_ref::{AskedRef, PartyRef};
 use crate::record::{Field, FieldSet};
 use crate::reject::Reason;
-use crate::sid::{OddSids, Sid};
+use crate::sid::{OddSids, Sid, SidText};
 use crate::status::{DirectionField, Status};
 use crate::target::UserPart;
 use crate::time::{Micros, SECOND};
@@ -476,6 +476,33 @@ impl Booked {
         }
     }
 
+    /// Takes a call off the front without unpacking it.
+    #[must_use]
+    pub fn skip<'a>(bytes: &mut &'a [u8]) -> BookedKey<'a> {
+        let mut eye = ByteReader::<BOOKED_BYTES>::take(bytes);
+        let (sid, start) = (eye.sid(), eye.i64());
+        let _from_content_to_hit: [u8; 34] = eye.get();
+        let (a, b) = (eye.u64(), eye.u64());
+        let [_, _, flags] = eye.get();
+        let has = |flag| flags & flag != 0;
+        let child = has(CHILD).then(|| ByteReader::<30>::take(bytes));
+        let c = child.map(|mut eye| (eye.sid(), eye.u64()).1);
+        let numbers = [(PRICE, 8), (END, 8), (HAS_DIRECTION, 4)];
+        let optional = numbers.into_iter().filter(|(flag, _)| has(*flag)).map(|(_, bytes)| bytes);
+        *bytes = bytes.get(optional.sum()..).expect("rows are packed whole");
+        let odd = has(ODD_SID).then(|| take_text(bytes));
+        if has(ODD_PARENT) {
+            take_text(bytes);
+        }
+        for kind in [Some(a), Some(b), c].into_iter().flatten() {
+            PartyRef::of_kind(kind, || {
+                take_text(bytes);
+                0
+            });
+        }
+        BookedKey { start, sid, odd }
+    }
+
     /// Takes a call off the front; its texts go to `texts`.
     pub fn unpack(bytes: &mut &[u8], texts: &mut BookedTexts) -> Self {
         let mut eye = ByteReader::<BOOKED_BYTES>::take(bytes);
@@ -530,6 +557,25 @@ impl Booked {
             is_rated: has(RATED),
             shows_b: has(SHOWS_B),
         }
+    }
+}
+
+/// What booked calls are sorted by.
+#[derive(Debug, Clone, Copy)]
+pub struct BookedKey<'a> {
+    /// The call's start.
+    pub start: Micros,
+    /// Its id.
+    pub sid: Sid,
+    /// The text of its id, if it is in another form than the carrier's.
+    pub odd: Option<&'a str>,
+}
+
+impl<'a> BookedKey<'a> {
+    /// The text of its id.
+    #[must_use]
+    pub fn sid_text(&self) -> SidText<'a> {
+        self.odd.map_or(SidText::Carrier(self.sid), SidText::Odd)
     }
 }
 

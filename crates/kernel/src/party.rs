@@ -52,12 +52,14 @@ impl Number {
     }
 
     /// The digits' value, for packing into columns.
+    #[inline]
     #[must_use]
     pub fn value(self) -> u64 {
         self.0
     }
 
     /// Restores a packed number.
+    #[inline]
     #[must_use]
     pub fn from_value(value: u64) -> Self {
         debug_assert!((1_000_000..1_000_000_000_000_000).contains(&value), "{value} is no number");
@@ -73,6 +75,7 @@ impl Number {
 
     /// `+` and the digits, the first character in the lowest byte, and the number of characters. A
     /// number of 0, which is none, has one digit.
+    #[inline]
     #[must_use]
     pub fn text(self) -> (u128, usize) {
         let digits = sixteen_digits(self.0);
@@ -118,6 +121,7 @@ impl FromIterator<Number> for FewNumbers {
 
 /// The sixteen digits of a value below 10^16, the first in the lowest byte. It splits halves, their
 /// halves and so on in parallel, where a division for each digit would depend on the one before.
+#[inline]
 fn sixteen_digits(value: u64) -> u128 {
     let eight = |value: u64| {
         let fours = ((value % 10_000) << 32) | (value / 10_000);
@@ -140,6 +144,7 @@ const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_00
 const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 
 /// The value of eight digits, the first in the lowest byte.
+#[inline]
 fn eight_digits(text: u64) -> Option<u64> {
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     let digits = text ^ ZEROS;

@@ -31,6 +31,7 @@ impl PartyRef {
     }
 
     /// Packs a number.
+    #[inline]
     #[must_use]
     pub fn number(number: Number) -> Self {
         let value = number.value();
@@ -39,17 +40,20 @@ impl PartyRef {
     }
 
     /// Packs a SIP endpoint by the id of its text.
+    #[inline]
     #[must_use]
     pub fn endpoint(text: u32) -> Self {
         Self(ENDPOINT | u64::from(text))
     }
 
     /// The bits without the id of a text: a number whole, else the kind of the text.
+    #[inline]
     pub(crate) fn kind(self) -> u64 {
         if self.text_id().is_some() { self.0 & (ENDPOINT | UNKNOWN) } else { self.0 }
     }
 
     /// Restores a party from its kind ([`Self::kind`]) and the id of its text here, if it has one.
+    #[inline]
     pub(crate) fn of_kind(kind: u64, text: impl FnOnce() -> u32) -> Self {
         if kind & (ENDPOINT | UNKNOWN) == 0 { Self(kind) } else { Self(kind | u64::from(text())) }
     }
@@ -65,12 +69,14 @@ impl PartyRef {
     }
 
     /// The number, if it is one.
+    #[inline]
     #[must_use]
     pub fn as_number(self) -> Option<Number> {
         self.text_id().is_none().then(|| Number::from_value(self.0))
     }
 
     /// The number that a leg from this party starts at: itself, or a SIP endpoint's user part.
+    #[inline]
     #[must_use]
     pub fn origin_number(self, texts: &Interner) -> Option<Number> {
         match self.text_id() {
@@ -107,6 +113,7 @@ impl PartyRef {
     }
 
     /// The id of its text; a number has none.
+    #[inline]
     #[must_use]
     pub fn text_id(self) -> Option<u32> {
         (self.0 & (ENDPOINT | UNKNOWN) != 0)

@@ -48,6 +48,7 @@ impl Places {
         places
     }
 
+    #[inline]
     fn place(&self, number: u128) -> usize {
         usize::try_from((number - self.least) >> self.shift).expect("a number within the bounds")
     }

@@ -39,6 +39,7 @@ impl Parties {
     ///
     /// # Panics
     /// If C is asked of a root: no cell of a root names it.
+    #[inline]
     #[must_use]
     pub fn get(&self, letter: Letter) -> PartyRef {
         match letter {
@@ -65,6 +66,7 @@ pub struct PlannedLeg {
 }
 
 /// The legs that a scenario bills.
+#[inline]
 #[must_use]
 pub fn cells(scenario: Scenario) -> ([LegCell; 2], usize) {
     match scenario {
@@ -78,6 +80,7 @@ pub fn cells(scenario: Scenario) -> ([LegCell; 2], usize) {
 }
 
 /// The parties that the log shows for a scenario.
+#[inline]
 #[must_use]
 pub fn log_cell(scenario: Scenario) -> LogCell {
     match scenario {
@@ -91,6 +94,7 @@ pub fn log_cell(scenario: Scenario) -> LogCell {
 /// A termination is rated by the number it ends at; an origination always by B, the trunk's own
 /// number. B of a termination may be an emergency number. Numbers that stand for a `withheld`
 /// caller ([`crate::policy::Policy::withheld_numbers`]) are no origin when A is the caller.
+#[inline]
 #[must_use]
 pub fn plan(
     cell: LegCell,
@@ -108,6 +112,7 @@ pub fn plan(
     Some(PlannedLeg { service: cell.service, from, to, rated, origin })
 }
 
+#[inline]
 fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
     if let Some(number) = party.as_number() {
         return Some(Rated::Number(number));
@@ -121,6 +126,7 @@ fn rated_party(party: PartyRef, texts: &Interner) -> Option<Rated> {
 }
 
 /// The deck query for a planned leg at the call's start.
+#[inline]
 #[must_use]
 pub fn query<'a>(deck: &'a Deck, leg: &PlannedLeg, start: Micros) -> Query<'a> {
     Query { deck, service: leg.service, rated: leg.rated, origin: leg.origin, at: start }
@@ -133,6 +139,7 @@ pub fn find_rate(deck: &Deck, leg: &PlannedLeg, start: Micros) -> Option<Hit> {
 }
 
 /// True if a call bills at all.
+#[inline]
 #[must_use]
 pub fn bills(status: Status, duration_seconds: u32) -> bool {
     status == Status::Completed && duration_seconds > 0
@@ -153,6 +160,7 @@ pub struct Charge {
 ///
 /// # Errors
 /// [`Overflow`]: seconds or amount do not fit; nothing is booked then.
+#[inline]
 pub fn charge(rate: &Rate, duration_seconds: u32, rule: LegRule) -> Result<Charge, Overflow> {
     let billed_seconds = rate.increments.billed(duration_seconds).ok_or(Overflow)?;
     assert!(billed_seconds >= duration_seconds, "increments only round up");
@@ -180,6 +188,7 @@ pub struct BookedLeg<'a> {
 ///
 /// # Panics
 /// If the call was settled with other decks.
+#[inline]
 pub fn booked_legs<'a>(
     call: &Booked,
     decks: &'a [Deck],

@@ -121,30 +121,49 @@ impl<'a> Fields<'a> {
     /// A field's text without surrounding white space; empty if it is a placeholder that programs
     /// write for an empty value.
     #[must_use]
-    #[inline]
     pub fn get(&self, field: Field) -> &'a str {
-        filled_after_all(field, trim(self.0[field as usize]))
+        filled_text(field, self.0[field as usize])
     }
 
-    fn trimmed(&self) -> Trimmed<'a> {
-        let mut trimmed = Trimmed(self.0, FieldSet::default());
-        // Bit sets of fields: those that are filled, and those that need a closer look, as hardly
-        // any does.
-        let (mut filled, mut odd, mut bit) = (0, 0, 1_u16);
-        for text in &trimmed.0 {
-            if !text.is_empty() {
-                filled |= bit;
-                if may_be_nothing(text.as_bytes()) {
-                    odd |= bit;
-                }
-            }
-            bit = bit.rotate_left(1);
+    /// All fields as they count.
+    #[must_use]
+    pub fn filled(&self) -> FilledFields<'a> {
+        let mut filled = FilledFields::default();
+        for (field, text) in Field::ALL.into_iter().zip(self.0) {
+            filled.set(field, text);
         }
-        trimmed.1 = FieldSet(filled);
-        if odd != 0 {
-            trimmed.look_closer(FieldSet(odd));
-        }
-        trimmed
+        filled
+    }
+}
+
+/// The fields of one record as they count: each text without white space around it, and empty if it
+/// is a placeholder for an empty value.
+///
+/// A reader sets each field when it has its text at hand: texts that are filled in first and
+/// trimmed afterwards are walked through twice and copied.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FilledFields<'a> {
+    texts: [&'a str; Field::ALL.len()],
+    /// The fields that are not empty.
+    filled: FieldSet,
+}
+
+impl<'a> FilledFields<'a> {
+    /// Sets a field to a text as it came.
+    #[inline]
+    pub fn set(&mut self, field: Field, text: &'a str) {
+        let text = match text.as_bytes() {
+            [] => "",
+            bytes if may_be_nothing(bytes) => filled_text(field, text),
+            _ => text,
+        };
+        let others = self.filled.without(field);
+        self.filled = if text.is_empty() { others } else { others.with(field) };
+        self.texts[field as usize] = text;
+    }
+
+    fn get(&self, field: Field) -> &'a str {
+        self.texts[field as usize]
     }
 }
 
@@ -199,52 +218,16 @@ fn may_be_nothing(bytes: &[u8]) -> bool {
     NOTHING_LENGTHS[first as usize] >> bytes.len().min(15) & 1 != 0 || !last.is_ascii_graphic()
 }
 
-/// The text of a field, or an empty text if it is a placeholder; a dash is one too if the field is
-/// an id.
-fn filled_after_all(field: Field, text: &str) -> &str {
+/// The text of a field without white space around it; empty if it is a placeholder. A dash is one
+/// too if the field is an id.
+#[cold]
+fn filled_text(field: Field, text: &str) -> &str {
+    let text = text.trim();
     let is_id =
         matches!(field, Field::Sid | Field::ParentCallSid | Field::AccountSid | Field::TrunkSid);
     let is_nothing =
         NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) || is_id && text == "-";
     if is_nothing { "" } else { text }
-}
-
-/// Fields trimmed of white space once: 200 instructions a record instead of 1,200.
-struct Trimmed<'a>([&'a str; Field::ALL.len()], FieldSet);
-
-impl<'a> Trimmed<'a> {
-    #[cold]
-    fn look_closer(&mut self, odd: FieldSet) {
-        for field in Field::ALL.into_iter().filter(|field| odd.has(*field)) {
-            let text = &mut self.0[field as usize];
-            *text = filled_after_all(field, trim(text));
-            if text.is_empty() {
-                self.1 = self.1.without(field);
-            }
-        }
-    }
-
-    fn get(&self, field: Field) -> &'a str {
-        self.0[field as usize]
-    }
-}
-
-/// Calls [`str::trim`], which walks characters from both ends, only if a text starts or ends with a
-/// byte that may be white space.
-#[inline]
-fn trim(text: &str) -> &str {
-    let may_be_space = |byte: Option<&u8>| byte.is_some_and(|byte| !byte.is_ascii_graphic());
-    let bytes = text.as_bytes();
-    if may_be_space(bytes.first()) || may_be_space(bytes.last()) {
-        trim_characters(text)
-    } else {
-        text
-    }
-}
-
-#[cold]
-fn trim_characters(text: &str) -> &str {
-    text.trim()
 }
 
 /// One record, typed. If `reason` says that a field is unusable, its value here is a stand-in.
@@ -314,14 +297,17 @@ impl<'a> Record<'a> {
     /// Reads a record from its fields.
     #[must_use]
     pub fn read(fields: &Fields<'a>, policy: &Policy) -> Self {
-        Self::read_typed(fields, [None; 3], policy)
+        Self::read_typed(&fields.filled(), [None; 3], policy)
     }
 
     /// Reads a record whose start, end or answer time may be known without its text. A field whose
     /// time is known may hold any text that is not empty.
     #[must_use]
-    pub fn read_typed(fields: &Fields<'a>, known: [Option<Micros>; 3], policy: &Policy) -> Self {
-        let fields = &fields.trimmed();
+    pub fn read_typed(
+        fields: &FilledFields<'a>,
+        known: [Option<Micros>; 3],
+        policy: &Policy,
+    ) -> Self {
         let refer_to = fields.get(Field::ReferTo);
         let zone = policy.zone.as_ref();
         let instant = |known: Option<Micros>, field: Field| match fields.get(field) {
@@ -353,7 +339,7 @@ impl<'a> Record<'a> {
             start: start.unwrap_or(NO_TIME),
             end: end.unwrap_or(NO_TIME),
             answer: answer.unwrap_or(NO_TIME),
-            filled: fields.1,
+            filled: fields.filled,
             own_parties: [0; 2],
             duration: duration.whole_seconds(),
             price: fields.get(Field::Price),
@@ -385,10 +371,10 @@ impl<'a> Record<'a> {
     /// The first required field that is empty.
     #[must_use]
     pub fn missing_field(&self, fields: &Fields<'_>) -> Option<Field> {
-        self.missing(&fields.trimmed())
+        self.missing(&fields.filled())
     }
 
-    fn missing(&self, fields: &Trimmed<'_>) -> Option<Field> {
+    fn missing(&self, fields: &FilledFields<'_>) -> Option<Field> {
         let required = [Field::Sid, Field::AccountSid, Field::StartTime, Field::Status];
         if let Some(missing) = required.into_iter().find(|field| fields.get(*field).is_empty()) {
             return Some(missing);
@@ -447,7 +433,7 @@ impl<'a> Record<'a> {
     /// fields count as they are written.
     fn fingerprint(
         &self,
-        fields: &Trimmed<'_>,
+        fields: &FilledFields<'_>,
         times: [Option<Micros>; 3],
         duration: Duration,
     ) -> (u64, [u32; 2]) {

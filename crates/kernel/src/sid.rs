@@ -30,6 +30,7 @@ impl Sid {
     }
 
     /// True for no id.
+    #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
@@ -77,18 +78,21 @@ impl OddSids {
     }
 
     /// True if all ids are in the carrier's form.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The text of an id.
+    #[inline]
     #[must_use]
     pub fn text(&self, sid: Sid) -> SidText<'_> {
         self.odd(sid).map_or(SidText::Carrier(sid), SidText::Odd)
     }
 
     /// The text of an id in another form than the carrier's.
+    #[inline]
     #[must_use]
     pub fn odd(&self, sid: Sid) -> Option<&str> {
         // Nearly every night has none: then nothing is hashed.

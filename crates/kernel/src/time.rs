@@ -162,19 +162,42 @@ fn fixed_utc(text: &[u8]) -> Option<Micros> {
     let year = u32::from(date[0]) * 100 + u32::from(date[2]);
     let (month, day) = (u32::from(date[5]), u32::from(middle[0]));
     let (hour, minute, second) = (i64::from(middle[3]), i64::from(middle[6]), i64::from(end[5]));
-    if hour > 23
-        || minute > 59
-        || second > 59
-        || !(1..=12).contains(&month)
-        || !(1..=days_in(year, month)).contains(&day)
-    {
+    let [first, next] = first_days(year, month)?;
+    if hour > 23 || minute > 59 || second > 59 || !(1..=next - first).contains(&day) {
         return None;
     }
-    if !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year)) {
-        return None;
-    }
-    Some((days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
+    Some((i64::from(first + day - 1) * 86_400 + hour * 3600 + minute * 60 + second) * SECOND)
 }
+
+/// The days from 1970-01-01 to the first of a month, and to the first of the next one; `None` if no
+/// call may be in it.
+#[inline]
+fn first_days(year: u32, month: u32) -> Option<[u32; 2]> {
+    if !(1..=12).contains(&month) {
+        return None;
+    }
+    let months = year.checked_sub(FIRST_YEAR)? * 12 + month - 1;
+    FIRSTS.get(months as usize..)?.first_chunk().copied()
+}
+
+/// The days from 1970-01-01 to the first of each month that a call may be in, and to the first of
+/// the month after them: 60 instructions a time less than to reckon them.
+static FIRSTS: [u32; MONTHS + 1] = {
+    let (mut firsts, mut at, mut year) = ([0; MONTHS + 1], 0, FIRST_YEAR);
+    while at < MONTHS {
+        let mut month = 1;
+        while month <= 12 {
+            firsts[at + 1] = firsts[at] + days_in(year, month);
+            (at, month) = (at + 1, month + 1);
+        }
+        year += 1;
+    }
+    firsts
+};
+
+/// The months of [`YEARS`].
+const MONTHS: usize = (YEARS.end().abs_diff(*YEARS.start()) + 1) as usize * 12;
+const FIRST_YEAR: u32 = YEARS.start().cast_unsigned();
 
 /// Parses eight characters that have a digit wherever the form has `0`, and the form's own
 /// character elsewhere. Each place of the result is the value of the two digits from there on
@@ -193,8 +216,7 @@ fn eight(text: &[u8; 20], at: usize, form: [u8; 8]) -> Option<[u8; 8]> {
     Some(digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
 }
 
-#[inline]
-fn days_in(year: u32, month: u32) -> u32 {
+const fn days_in(year: u32, month: u32) -> u32 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
             29
@@ -203,15 +225,6 @@ fn days_in(year: u32, month: u32) -> u32 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar, counted in years that start in March. From the
-/// year 1 on.
-#[inline]
-fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
-    let year = year - u32::from(month <= 2);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    i64::from(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year) - 719_468
 }
 
 fn by_library(text: &str, zone: Option<&Zone>) -> Result<Micros, TimeError> {
@@ -329,6 +342,7 @@ pub fn date_text(micros: Micros) -> String {
 }
 
 /// Days since 1970 of an instant's UTC date.
+#[inline]
 #[must_use]
 pub fn day(micros: Micros) -> i64 {
     micros.div_euclid(DAY)
@@ -339,15 +353,10 @@ pub fn day(micros: Micros) -> i64 {
 pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
     let (year, number) = month.split_once('-')?;
     let (year, number): (u32, u32) = (year.parse().ok()?, number.parse().ok()?);
-    if month.len() != 7
-        || !i32::try_from(year).is_ok_and(|year| YEARS.contains(&year))
-        || !(1..=12).contains(&number)
-    {
+    if month.len() != 7 {
         return None;
     }
-    let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
-    let start = |(year, month)| days_since_1970(year, month, 1) * DAY;
-    let (first, next) = (start((year, number)), start(next));
+    let [first, next] = first_days(year, number)?.map(|days| i64::from(days) * DAY);
     assert!((28..=31).contains(&((next - first) / DAY)), "a month has 28 to 31 days");
     Some((first, next))
 }

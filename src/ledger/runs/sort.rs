@@ -9,8 +9,10 @@
 //! the pieces nor on the cores. Amounts come from [`crate::rating::charge`], as integers.
 
 pub(crate) mod numbers;
+pub(crate) mod piece;
 
 use self::numbers::LegNumbers;
+use self::piece::SortedPiece;
 use crate::booked::{Booked, BookedTexts};
 use crate::call::Calls;
 use crate::deck::{Deck, Hit, Rated};
@@ -30,12 +32,10 @@ use crate::partition::spill::{PartitionWriter, Spill};
 use crate::party::Number;
 use crate::party_ref::PartyRef;
 use crate::policy::Policy;
-use crate::radix_sort;
 use crate::rating::{BookedLeg, Parties, booked_legs, log_cell};
 use crate::scenario::Direction;
-use crate::sid::{Sid, SidText};
+use crate::sid::SidText;
 use crate::status::{DirectionField, Status};
-use crate::time::{self, Micros, SECOND};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -77,23 +77,7 @@ pub struct Books<'a> {
 #[derive(Default)]
 pub struct SortScratch {
     columns: Pool<(LegColumns, LogColumns)>,
-    calls: Arc<Pool<Vec<Booked>>>,
-}
-
-/// Booked calls, sorted by start and then by the text of the id.
-#[derive(Debug)]
-pub struct SortedPiece {
-    calls: Vec<Booked>,
-    texts: BookedTexts,
-    pool: Arc<Pool<Vec<Booked>>>,
-}
-
-impl Drop for SortedPiece {
-    fn drop(&mut self) {
-        let mut calls = std::mem::take(&mut self.calls);
-        calls.clear();
-        self.pool.give_back(calls);
-    }
+    packed: Arc<Pool<Vec<u8>>>,
 }
 
 /// Calls of one day whose rows are encoded together.
@@ -128,23 +112,23 @@ pub struct Cutter {
 
 impl Cutter {
     /// Takes the next piece.
-    pub fn add(&mut self, bucket: SortedPiece) {
-        let bucket = Arc::new(bucket);
+    pub fn add(&mut self, piece: SortedPiece) {
+        let piece = Arc::new(piece);
         let mut at = 0;
-        while at < bucket.calls.len() {
-            let day = time::day(bucket.calls[at].start);
-            let end = bucket.calls.partition_point(|call| time::day(call.start) <= day);
+        for (day, end) in piece.days() {
             assert!(
-                self.open.calls == 0 || day >= self.open.day,
-                "buckets come in the order of their starts"
+                self.open.calls == 0 || *day >= self.open.day,
+                "pieces come in the order of their starts"
             );
-            if day != self.open.day || self.open.calls == ROWS {
-                self.close(day);
+            while at < *end {
+                if *day != self.open.day || self.open.calls == ROWS {
+                    self.close(*day);
+                }
+                let cut = (*end).min(at + ROWS - self.open.calls);
+                self.open.calls += cut - at;
+                self.open.pieces.push((Arc::clone(&piece), at..cut));
+                at = cut;
             }
-            let end = end.min(at + ROWS - self.open.calls);
-            self.open.calls += end - at;
-            self.open.pieces.push((Arc::clone(&bucket), at..end));
-            at = end;
         }
         assert!(self.open.calls <= ROWS, "a group has no more calls than a row group has rows");
     }
@@ -174,46 +158,8 @@ impl Books<'_> {
     ///
     /// # Errors
     /// If it cannot be read back.
-    pub fn bucket(&self, piece: usize) -> Result<SortedPiece, FileError> {
-        let mut texts = BookedTexts::default();
-        let pool = &self.bench.calls;
-        let mut calls = pool.take();
-        let rows: usize = must_fit(self.calls.rows(piece), "the rows of a piece fit memory");
-        calls.reserve_exact(rows);
-        self.calls.take(piece, |mut bytes| {
-            while !bytes.is_empty() {
-                calls.push(Booked::unpack(&mut bytes, &mut texts));
-            }
-        })?;
-        assert_eq!(calls.len(), rows, "a piece has the calls that were dealt to it");
-        // The first half of a carrier's id nearly always decides, without reading the calls: 250 of
-        // them start in one second.
-        let has_odd = !texts.odd_sids.is_empty();
-        let half = |sid: Sid| -> u64 {
-            if has_odd { 0 } else { must_fit(sid.0 >> 64, "half of an id has 64 bits") }
-        };
-        let mut order: Vec<(Micros, u64, u32)> =
-            (0..).zip(&calls).map(|(number, call)| (call.start, half(call.sid), number)).collect();
-        let sid = |number: u32| texts.odd_sids.text(calls[number as usize].sid);
-        // If all start at whole seconds, dividing by the second spreads seconds and ids evenly.
-        let unit = if calls.iter().all(|call| call.start % SECOND == 0) { SECOND } else { 1 };
-        let after_least =
-            |start: Micros| (i128::from(start) - i128::from(Micros::MIN)).cast_unsigned();
-        radix_sort::sort(
-            &mut order,
-            |(start, half, _)| after_least(start / unit) << 64 | u128::from(*half),
-            |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| sid(a.2).cmp(&sid(b.2))),
-        );
-        // Gather first: these random reads overlap in the processor; inside the row loop each would
-        // stall (23.7 instead of 20.7 CPU s for ten million calls).
-        let mut sorted = pool.take();
-        assert!(sorted.is_empty(), "what a pool gives is empty");
-        sorted.reserve_exact(rows);
-        sorted.extend(order.into_iter().map(|(.., number)| calls[number as usize]));
-        assert_eq!(sorted.len(), rows, "sorting loses no call");
-        calls.clear();
-        pool.give_back(calls);
-        Ok(SortedPiece { calls: sorted, texts, pool: Arc::clone(pool) })
+    pub fn sorted(&self, piece: usize) -> Result<SortedPiece, FileError> {
+        SortedPiece::read(self.calls, piece, &self.bench.packed)
     }
 
     /// Builds and encodes the rows of a group; adds its ids to their pieces.
@@ -222,6 +168,8 @@ impl Books<'_> {
     /// The first call whose amount does not fit.
     pub fn encode(&self, group: &CallGroup) -> Result<EncodedGroup, LedgerError> {
         let (mut legs, mut log) = self.bench.columns.take();
+        legs.reserve(group.calls);
+        log.reserve(group.calls);
         let mut sums = vec![None; self.decks.len()];
         let (mut ids, mut children) = (
             PartitionWriter::new(self.ids, group.calls * 40),
@@ -235,55 +183,58 @@ impl Books<'_> {
         let day: i32 = must_fit(group.day, "a day fits 32 bits");
         let first_row: u32 = must_fit(group.first_row, "a row of a day's log fits 32 bits");
         let mut row = first_row;
-        let blocks = group.pieces.iter().flat_map(|(bucket, range)| {
-            bucket.calls[range.clone()].chunks(numbers::BLOCK).map(|calls| (calls, &bucket.texts))
-        });
+        let mut calls: Vec<Booked> = Vec::with_capacity(numbers::BLOCK);
         let mut numbers: Vec<LegNumbers> = Vec::with_capacity(2 * numbers::BLOCK);
-        for (calls, texts) in blocks {
-            numbers.clear();
-            for (place, call) in (0..).zip(calls) {
-                let written = WrittenTexts::of(call, texts);
-                let fail = |error| LedgerError::Overflow {
-                    call: texts.odd_sids.text(call.sid).to_string(),
-                    error,
-                };
-                let mut total = Total::default();
-                let booked =
-                    booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
-                for (number, leg) in (0..).zip(booked.iter().flatten()) {
-                    total.add(leg.charge.amount).map_err(fail)?;
-                    legs.push_texts(number, leg, &written);
-                    numbers.push(LegNumbers {
-                        call: place,
-                        leg: number,
-                        service: leg.plan.service,
-                        billed: leg.charge.billed_seconds,
-                        rate: self.rates.number(call.deck, leg.hit),
-                        amount: leg.charge.amount.units(),
-                    });
+        for (piece, rows) in &group.pieces {
+            let mut texts = BookedTexts::default();
+            for first in rows.clone().step_by(numbers::BLOCK) {
+                let block = first..rows.end.min(first + numbers::BLOCK);
+                piece.unpack(block, &mut texts, &mut calls);
+                numbers.clear();
+                for (place, call) in (0..).zip(&calls) {
+                    let written = WrittenTexts::of(call, &texts);
+                    let fail = |error| LedgerError::Overflow {
+                        call: texts.odd_sids.text(call.sid).to_string(),
+                        error,
+                    };
+                    let mut total = Total::default();
+                    let booked =
+                        booked_legs(call, self.decks, self.policy, &texts.parties).map_err(fail)?;
+                    for (number, leg) in (0..).zip(booked.iter().flatten()) {
+                        total.add(leg.charge.amount).map_err(fail)?;
+                        legs.push_texts(number, leg, &written);
+                        numbers.push(LegNumbers {
+                            call: place,
+                            leg: number,
+                            service: leg.plan.service,
+                            billed: leg.charge.billed_seconds,
+                            rate: self.rates.number(call.deck, leg.hit),
+                            amount: leg.charge.amount.units(),
+                        });
+                    }
+                    if call.is_rated {
+                        sums[call.deck as usize]
+                            .get_or_insert(Total::default())
+                            .merge(total)
+                            .map_err(fail)?;
+                    }
+                    log.push_texts(call, total, &written);
+                    let id = IdRow {
+                        sid: call.sid,
+                        content: call.content,
+                        price: call.price,
+                        place: Some((day, row)),
+                    };
+                    id.pack(ids.to(self.bounds.of_sid(call.sid)));
+                    if call.c.is_some() {
+                        ChildRow { root: call.parent, day, row }
+                            .pack(children.to(self.bounds.of_sid(call.parent)));
+                    }
+                    row += 1;
                 }
-                if call.is_rated {
-                    sums[call.deck as usize]
-                        .get_or_insert(Total::default())
-                        .merge(total)
-                        .map_err(fail)?;
-                }
-                log.push_texts(call, total, &written);
-                let id = IdRow {
-                    sid: call.sid,
-                    content: call.content,
-                    price: call.price,
-                    place: Some((day, row)),
-                };
-                id.pack(ids.to(self.bounds.of_sid(call.sid)));
-                if call.c.is_some() {
-                    ChildRow { root: call.parent, day, row }
-                        .pack(children.to(self.bounds.of_sid(call.parent)));
-                }
-                row += 1;
+                legs.extend_numbers(&calls, &numbers);
+                log.extend_numbers(&calls);
             }
-            legs.extend_numbers(calls, &numbers);
-            log.extend_numbers(calls);
         }
         assert_eq!((row - first_row) as usize, group.calls, "a group has the calls of its pieces");
         ids.push()?;
@@ -450,7 +401,23 @@ struct LegColumns {
     amount: Vec<i64>,
 }
 
+/// The bytes of a number, and of a prefix of one, about.
+const NUMBER: usize = 13;
+const PREFIX: usize = 6;
+
 impl LegColumns {
+    /// Makes room for the legs of some calls, about one each: columns that grow are copied, each
+    /// time into memory that is touched for the first time.
+    fn reserve(&mut self, calls: usize) {
+        self.call_sid.reserve(calls, calls);
+        self.parent.reserve(calls, calls / 4);
+        for numbers in [&mut self.from, &mut self.to, &mut self.rated, &mut self.origin] {
+            numbers.reserve(calls, NUMBER);
+        }
+        self.destination_prefix.reserve(calls, PREFIX);
+        self.origin_prefix.reserve(calls, PREFIX);
+    }
+
     fn clear(&mut self) {
         let Self {
             call_sid,
@@ -589,6 +556,15 @@ struct LogColumns {
 const DIRECTIONS: [DirectionField; 2] = [DirectionField::Termination, DirectionField::Origination];
 
 impl LogColumns {
+    /// Makes room for some calls.
+    fn reserve(&mut self, calls: usize) {
+        self.call_sid.reserve(calls, calls);
+        self.parent.reserve(calls, calls / 4);
+        for numbers in [&mut self.from, &mut self.to, &mut self.caller_id] {
+            numbers.reserve(calls, NUMBER);
+        }
+    }
+
     fn clear(&mut self) {
         let Self { call_sid, parent, from, to, caller_id, .. } = self;
         [call_sid, parent].into_iter().for_each(SidColumn::clear);

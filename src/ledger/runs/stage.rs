@@ -199,7 +199,7 @@ fn encode_books(
     let count = books.calls.count();
     let sort = |first: usize| {
         let pieces = first.min(count)..count.min(first + at_once);
-        let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.bucket(piece));
+        let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.sorted(piece));
         sorted.collect::<Result<Vec<_>, _>>()
     };
     let mut cutter = Cutter::default();

@@ -120,12 +120,14 @@ impl<'a> Coded<'a> {
         begin(out, head, self.text.len());
         let mut tree = tree(&self.lengths);
         let codes = Codes::of(&self.lengths);
+        let mut room = scratch::buffer();
+        room.resize(MOST_OF_STREAM, 0);
         for block in self.text.chunks(BLOCK) {
             let start = out.len();
             if block.len() >= LEAST {
                 let mut quarters = block.chunks(block.len().div_ceil(4));
                 compressed_block(out, block.len(), &tree, |out| {
-                    codes.append(out, quarters.next().expect("four quarters"));
+                    codes.append(out, quarters.next().expect("four quarters"), &mut room);
                 });
                 // A block may consist of signs that are rare in the text.
                 if out.len() - start < block.len() {
@@ -137,6 +139,7 @@ impl<'a> Coded<'a> {
             out.extend_from_slice(&block_header(RAW, block.len()));
             out.extend_from_slice(block);
         }
+        scratch::recycle(room);
         end(out);
     }
 }
@@ -266,20 +269,46 @@ impl Codes {
     }
 
     /// Appends a stream: the codes of a text, that of its last sign first, and a bit that ends it.
-    fn append(&self, out: &mut Vec<u8>, text: &[u8]) {
-        let mut stream = Stream { out, bits: 0, count: 0 };
-        let (rest, fours) = text.as_rchunks::<4>();
-        for [a, b, c, d] in fours.iter().rev() {
-            stream.push(self.pair(*c, *d));
-            stream.push(self.pair(*a, *b));
+    /// It is built in `room`, which has [`MOST_OF_STREAM`] bytes.
+    fn append(&self, out: &mut Vec<u8>, text: &[u8], room: &mut [u8]) {
+        let mut stream = Stream { room, written: 0, bits: 0, count: 0 };
+        let longest = self.single.iter().map(|code| code.length()).max().expect("an array of some");
+        let (rest, eights) = text.as_rchunks::<8>();
+        if longest <= SHORT {
+            eights.iter().rev().for_each(|eight| self.push_eight::<true>(*eight, &mut stream));
+        } else {
+            eights.iter().rev().for_each(|eight| self.push_eight::<false>(*eight, &mut stream));
+        }
+        for sign in rest.iter().rev() {
+            stream.push(self.single[usize::from(*sign)]);
             stream.write();
         }
-        rest.iter().rev().for_each(|sign| stream.push(self.single[usize::from(*sign)]));
-        stream.write();
         stream.push(Code::new(1, 1));
-        stream.out.push(stream.bits.to_le_bytes()[0]);
+        let Stream { room, written, bits, .. } = stream;
+        out.extend_from_slice(&room[..written]);
+        out.push(bits.to_le_bytes()[0]);
+    }
+
+    /// Adds the codes of eight signs, the last first. Where all codes are short, they are written
+    /// at once.
+    #[inline]
+    fn push_eight<const ARE_SHORT: bool>(&self, eight: [u8; 8], stream: &mut Stream<'_>) {
+        stream.push(self.pair(eight[6], eight[7]));
+        stream.push(self.pair(eight[4], eight[5]));
+        if !ARE_SHORT {
+            stream.write();
+        }
+        stream.push(self.pair(eight[2], eight[3]));
+        stream.push(self.pair(eight[0], eight[1]));
+        stream.write();
     }
 }
+
+/// The most bytes of a stream, and a word more: of a quarter of a block, with the longest codes.
+const MOST_OF_STREAM: usize = BLOCK / 4 * LONGEST as usize / 8 + 2 * size_of::<u64>();
+
+/// The longest code of which a stream holds eight: seven bits may be left over, and 63 fit.
+const SHORT: u32 = 7;
 
 /// The codes for these lengths.
 fn codes(lengths: &[u8; SIGNS]) -> [Code; SIGNS] {
@@ -297,25 +326,28 @@ fn codes(lengths: &[u8; SIGNS]) -> [Code; SIGNS] {
 
 /// A bit stream, written from the lowest bit up.
 struct Stream<'a> {
-    out: &'a mut Vec<u8>,
+    /// Room for all of it, and for a whole word where it ends.
+    room: &'a mut [u8],
+    /// Its bytes so far.
+    written: usize,
     bits: u64,
     count: u32,
 }
 
 impl Stream<'_> {
-    /// Adds a code: seven bits at most are left over, and four signs add 44, so 51 fit.
+    /// Adds codes: seven bits at most are left over, and 56 more fit.
     #[inline]
     fn push(&mut self, code: Code) {
         self.bits |= u64::from(code.bits()) << self.count;
         self.count += code.length();
     }
 
-    /// Writes all whole bytes: eight are appended, and the incomplete ones cut off again.
+    /// Writes all whole bytes: eight are written, and the incomplete ones again by the next write.
     #[inline]
     fn write(&mut self) {
-        let end = self.out.len() + (self.count / 8) as usize;
-        self.out.extend_from_slice(&self.bits.to_le_bytes());
-        self.out.truncate(end);
+        let room = self.room[self.written..].first_chunk_mut().expect("room for all codes");
+        *room = self.bits.to_le_bytes();
+        self.written += (self.count / 8) as usize;
         self.bits >>= self.count & !7;
         self.count &= 7;
     }

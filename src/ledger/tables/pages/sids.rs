@@ -69,6 +69,12 @@ impl SidColumn {
         self.rows.push(if null { SidRow::Null } else { SidRow::Again });
     }
 
+    /// Makes room for some more rows, of which so many are new ids.
+    pub fn reserve(&mut self, rows: usize, new: usize) {
+        self.rows.reserve(rows);
+        self.ids.reserve(new);
+    }
+
     /// Removes the rows, and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();

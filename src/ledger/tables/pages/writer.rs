@@ -414,6 +414,12 @@ impl TextColumn {
         self.lengths.push(if null { 0 } else { AGAIN });
     }
 
+    /// Makes room for some more rows of so many bytes.
+    pub fn reserve(&mut self, rows: usize, bytes_a_row: usize) {
+        self.lengths.reserve(rows);
+        self.bytes.reserve(rows * bytes_a_row);
+    }
+
     /// Removes the rows, and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
