@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The words that a value may have in a help text. `DIR> <NUMBER` are the two of `rates lookup`, of
 /// which the first may be missing.
-const VALUE_NAMES: [&str; 32] = [
+const VALUE_NAMES: [&str; 33] = [
     "AMOUNT",
     "CALL_SID",
     "CATEGORY",
+    "CAUSE",
     "CODE",
     "DIR",
     "DIR> <NUMBER",

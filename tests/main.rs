@@ -24,6 +24,8 @@
 //! | `status` | a fortnight of nights at seven in the morning; the journal, metrics, refused files |
 //! | `undo` | runs that are taken back, and what stands on them |
 //! | `desk` | what people do about waiting records |
+//! | `by_cause` | waiting records settled by their cause, account or time |
+//! | `set_times` | times that the clock shows twice or never, set by hand |
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
@@ -51,6 +53,7 @@
 
 mod billing_table;
 mod browser;
+mod by_cause;
 mod calls;
 mod catalog;
 mod changes;
@@ -89,6 +92,7 @@ mod reasons;
 mod regressions;
 mod report;
 mod schema;
+mod set_times;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]

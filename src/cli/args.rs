@@ -7,6 +7,7 @@ pub mod init;
 pub mod invoice;
 pub mod rates;
 pub mod status;
+pub mod suspense;
 pub mod undo;
 
 use super::cells::CellArgs;
@@ -64,7 +65,7 @@ pub enum Command {
     #[command(visible_alias = "log")]
     Calls(calls::CallsArgs),
     Invoice(invoice::InvoiceArgs),
-    Suspense(SuspenseArgs),
+    Suspense(suspense::SuspenseArgs),
     Rates(rates::RatesArgs),
     Classify(ClassifyArgs),
     Export(ExportArgs),
@@ -127,9 +128,20 @@ impl Command {
             | Self::Plan(_)
             | Self::Table => true,
             Self::Suspense(args) => {
-                matches!(args.command, None | Some(SuspenseCommand::Show(_)))
+                matches!(args.command, None | Some(suspense::SuspenseCommand::Show(_)))
             }
             Self::Invoice(args) => args.only_reads(),
+            _ => false,
+        }
+    }
+
+    /// True if a flag keeps it from writing.
+    pub fn is_dry_run(&self) -> bool {
+        match self {
+            Self::Undo(args) => args.dry_run,
+            Self::Suspense(args) => {
+                matches!(&args.command, Some(suspense::SuspenseCommand::Close(args)) if args.dry_run)
+            }
             _ => false,
         }
     }
@@ -310,7 +322,7 @@ pub struct RerateArgs {
     pub format: TextFormat,
 }
 
-#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Times {
     /// From this date or instant (UTC), inclusive
     #[arg(long, value_name = "TIME")]
@@ -318,101 +330,6 @@ pub struct Times {
     /// To this date or instant (UTC), exclusive
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-}
-
-/// What waits in suspense (records that cannot be billed yet), why, and what to do about it.
-///
-/// Without a subcommand it groups the waiting records by what would settle them, the most money
-/// first: estimates, which no bill contains. --all lists the records one by one. A record is named
-/// by its call's id or, if it has none, by its source: calls.csv:17.
-#[derive(Debug, clap::Args)]
-pub struct SuspenseArgs {
-    #[command(subcommand)]
-    pub command: Option<SuspenseCommand>,
-    #[command(flatten)]
-    pub list: SuspenseList,
-}
-
-#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct SuspenseList {
-    /// Only this reason, such as no-rate; may be given several times
-    #[arg(long, value_name = "REASON")]
-    pub reason: Vec<String>,
-    /// Only this account
-    #[arg(long, value_name = "SID")]
-    pub account: Option<String>,
-    /// Only records of this call file
-    #[arg(long, value_name = "FILE")]
-    pub source: Option<String>,
-    /// Only what waits for more than so many days, up to the newest call that the ledger knows
-    #[arg(long, value_name = "N")]
-    pub older_than: Option<i64>,
-    #[command(flatten)]
-    pub times: Times,
-    /// List the records one by one instead of their causes
-    #[arg(long)]
-    pub all: bool,
-    /// Group by cause in CSV and JSON too, which list the records without it
-    #[arg(long, conflicts_with_all = ["all", "counts", "export"])]
-    pub by_cause: bool,
-    /// Count by reason instead of listing
-    #[arg(long, conflicts_with = "all")]
-    pub counts: bool,
-    /// Write the records as a call file (JSON Lines) that `run` accepts; - is stdout
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["counts", "format"])]
-    pub export: Option<PathBuf>,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-    #[command(flatten)]
-    pub cells: CellArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum SuspenseCommand {
-    /// All that is known of one waiting call: its fields, and its versions side by side
-    Show(ShowArgs),
-    /// Write a call's waiting records off. They are kept and counted, and a copy of them is a
-    /// duplicate from now on
-    Close(CloseArgs),
-    /// Choose one of the versions of a conflicting call; the others are written off
-    Resolve(ResolveArgs),
-    /// Try all that waits again, without new calls: after a deck, a trunk list or the configuration
-    /// was mended
-    Retry(RatingArgs),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct ShowArgs {
-    /// The call; or FILE:LINE, the source of a record without an id
-    #[arg(value_name = "CALL_SID")]
-    pub call: String,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct CloseArgs {
-    /// The calls; or FILE:LINE, the source of a record without an id
-    #[arg(value_name = "CALL_SID", required = true)]
-    pub calls: Vec<String>,
-    /// Why; it is kept with the records
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct ResolveArgs {
-    /// The call, by its SID
-    #[arg(value_name = "CALL_SID")]
-    pub call: String,
-    /// The version that is right, by its number in `suspense show`
-    #[arg(long, value_name = "N")]
-    pub take: usize,
-    /// Why; it is kept with the other versions
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
 }
 
 /// The runs of the ledger, oldest first, and those that were undone; and the nights that failed.
@@ -552,6 +469,16 @@ pub struct ExportArgs {
     /// What to export
     #[arg(value_enum)]
     pub what: ExportWhat,
+    /// Only this reason, such as no-rate; may be given several times [of suspense]
+    #[arg(long, value_name = "REASON")]
+    pub reason: Vec<String>,
+    /// Only this cause, by its id in `suspense`; or all causes of a reason, such as no-rate. May be
+    /// given several times [of suspense]
+    #[arg(long, value_name = "CAUSE")]
+    pub cause: Vec<String>,
+    /// Only this account [of suspense]
+    #[arg(long, value_name = "SID")]
+    pub account: Option<String>,
     #[command(flatten)]
     pub times: Times,
     /// How to print it
@@ -562,6 +489,14 @@ pub struct ExportArgs {
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+impl ExportArgs {
+    /// The flags that pick suspended records.
+    pub fn picks(&self) -> suspense::Picks {
+        let (cause, account) = (self.cause.clone(), self.account.clone());
+        suspense::Picks { cause, account, times: self.times.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,8 @@
 //! that was printed last.
 
 use super::args::calls::ExplainArgs;
-use super::args::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList, TextFormat};
+use super::args::TextFormat;
+use super::args::suspense::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList};
 use super::calls::{last_list, names_of};
 use super::clock;
 use super::error::CliError;

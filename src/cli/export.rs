@@ -7,19 +7,16 @@ use super::json;
 use super::output::Whole;
 use super::project::Project;
 use super::run::times;
+use super::suspense::{Picked, each_picked};
 use crate::fit::must_fit;
-use crate::inputs::record_text::RecordText;
 use crate::ledger::History;
 use crate::ledger::tables::columns::{self, SUSPENSE_COLUMNS};
 use crate::ledger::tables::file::each_group;
-use crate::ledger::tables::read;
 use crate::ledger::tables::read::{Selection, each_date};
 use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::suspense::{self, SuspenseRow};
 use crate::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
-use crate::policy::Policy;
-use crate::record::Field;
 use crate::time;
 use crate::time::Zone;
 use polars::prelude::*;
@@ -28,21 +25,27 @@ use std::path::Path;
 
 /// Writes the dataset that was asked for.
 pub fn run(args: &ExportArgs, project: &Project) -> Result<(), CliError> {
+    if args.what != ExportWhat::Suspense
+        && !(args.reason.is_empty() && args.cause.is_empty() && args.account.is_none())
+    {
+        let problem = "--reason, --cause and --account choose suspended records";
+        return Err(CliError::usage(problem).hint("`trunkrate export suspense` exports those"));
+    }
     let ledger = project.ledger()?;
     let selection = Selection { times: times(&args.times)?, ..Selection::default() };
     let Some(path) = &args.out else {
         let mut out = BufWriter::new(std::io::stdout().lock());
-        write(&ledger, args, &selection, &mut out)?;
+        write((project, &ledger), args, &selection, &mut out)?;
         return Ok(out.flush()?);
     };
     let mut out = BufWriter::new(Whole::create(path)?);
-    write(&ledger, args, &selection, &mut out)?;
+    write((project, &ledger), args, &selection, &mut out)?;
     let whole = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     Ok(whole.finish()?)
 }
 
 fn write(
-    ledger: &Ledger,
+    (project, ledger): (&Project, &Ledger),
     args: &ExportArgs,
     selection: &Selection,
     out: &mut impl Write,
@@ -51,31 +54,33 @@ fn write(
         ExportWhat::Ignored => return write_ignored(ledger, args, selection, out),
         ExportWhat::Legs => Dataset::Legs,
         ExportWhat::Calls => Dataset::Calls,
-        ExportWhat::Suspense => {
-            return write_frames(
-                (args.format, args.cells),
-                out,
-                &suspense_frame(&mut [])?,
-                |each| {
-                    let history = ledger.history()?;
-                    let Some(run) = history.runs.last() else { return Ok(()) };
-                    let zone = zone_of(&history);
-                    read::each_suspended(run, Dataset::Suspense, |mut rows| {
-                        rows.retain(|row| {
-                            selection
-                                .times
-                                .as_ref()
-                                .is_none_or(|times| started_in(row, times, zone.as_ref()))
-                        });
-                        each(suspense_frame(&mut rows)?)
-                    })
-                },
-            );
-        }
+        ExportWhat::Suspense => return write_suspense(project, ledger, args, out),
     };
     let empty = columns::empty(dataset);
     write_frames((args.format, args.cells), out, &empty, |each| {
         each_date(ledger, dataset, selection, each)
+    })
+}
+
+/// Suspended records that are written at a time.
+const ROWS: usize = 1 << 15;
+
+/// The picked records of the suspense.
+fn write_suspense(
+    project: &Project,
+    ledger: &Ledger,
+    args: &ExportArgs,
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    write_frames((args.format, args.cells), out, &suspense_frame(&mut [])?, |each| {
+        let history = ledger.history()?;
+        let picked = Picked::of(&args.picks(), &args.reason, (project, ledger, &history))?;
+        let mut rows: Vec<SuspenseRow> = Vec::new();
+        each_picked(&picked, (ledger, &history), |row| {
+            rows.push(row.clone());
+            if rows.len() == ROWS { each(suspense_frame(&mut std::mem::take(&mut rows))?) } else { Ok(()) }
+        })?;
+        if rows.is_empty() { Ok(()) } else { each(suspense_frame(&mut rows)?) }
     })
 }
 
@@ -130,16 +135,7 @@ fn write_ignored(
 
 /// The zone for times without an offset, from the last run that has a policy.
 pub fn zone_of(history: &History) -> Option<Zone> {
-    let mut policies = history.runs.iter().rev().map(|run| &run.manifest.policy);
-    Policy::of_words(policies.find(|policy| !policy.is_empty())?).zone
-}
-
-/// True if a suspended record's start time is in the range; one that cannot be read is in none.
-/// Times without an offset are of the zone.
-pub fn started_in(row: &SuspenseRow, times: &std::ops::Range<i64>, zone: Option<&Zone>) -> bool {
-    let Some(text) = RecordText::kept(&row.record, &row.header) else { return false };
-    let start = text.with_fields(|fields| time::parse(fields?.get(Field::StartTime), zone));
-    start.is_some_and(|start| times.contains(&start))
+    history.policy().zone
 }
 
 fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {

@@ -15,12 +15,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The commands that write to a ledger from their beginning on. Any other that opens one to write
 /// is counted among them from there on.
-const WRITERS: [&str; 8] = [
+const WRITERS: [&str; 9] = [
     "run",
     "undo",
     "ledger import",
     "suspense close",
     "suspense resolve",
+    "suspense set",
     "suspense retry",
     "invoice issue",
     "invoice credit",

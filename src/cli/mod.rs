@@ -108,7 +108,7 @@ fn name_of(matches: &ArgMatches) -> String {
 /// Finds the project of a command, and watches the command for the journal of its ledger. Where
 /// the project is broken, only a ledger that is named is known.
 fn find_project(args: &Args, name: &str) -> Result<Project, CliError> {
-    let only_looks = matches!(&args.command, Command::Undo(undo) if undo.dry_run);
+    let only_looks = args.command.is_dry_run();
     let found = Project::find(&args.project);
     match &found {
         Ok(project) => journal::watch(name, &project.ledger_folder().0, only_looks),

@@ -62,6 +62,8 @@ pub struct ExplainedCall {
     bills: bool,
     total: Option<Total>,
     booked: Option<BookedPrice>,
+    /// What a person decided about it, in words.
+    by_hand: Vec<String>,
 }
 
 impl ExplainedCall {
@@ -225,6 +227,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
         family,
         deck_source: rates.display().to_string(),
         booked: None,
+        by_hand: Vec::new(),
     };
     build(head, &question, &calls.parties)
 }
@@ -306,6 +309,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cl
         status: row.status.clone(),
         deck_source,
         booked: Some(booked(&history, run, &row)?),
+        by_hand: history.set_by_hand(&call),
     };
     build(head, &question, &texts)
 }
@@ -413,6 +417,7 @@ struct CallHead {
     family: Vec<[String; 5]>,
     deck_source: String,
     booked: Option<BookedPrice>,
+    by_hand: Vec<String>,
 }
 
 fn role(is_root: bool) -> &'static str {
@@ -455,6 +460,7 @@ fn build(
         deck_source: head.deck_source,
         rule: question.rule,
         booked: head.booked,
+        by_hand: head.by_hand,
     })
 }
 

@@ -14,9 +14,11 @@ use crate::inputs::sheet;
 use crate::job::book;
 use crate::job::book::Summary;
 use crate::job::changes::Changes;
+use crate::job::left::LeftBehind;
 use crate::job::run::{LoadedNight, SettledRun};
 use crate::ledger::index::catalog;
 use crate::ledger::manifest::RunKind;
+use crate::ledger::tables::places::Places;
 use crate::ledger::tables::waits;
 use crate::ledger::{History, Ledger, Lock};
 use crate::night::{Class, Count};
@@ -54,12 +56,16 @@ pub fn run(args: &RunArgs, project: &Project) -> Result<(), CliError> {
         max_suspended: args.max_suspended,
         kind: RunKind::Run,
         aside: aside.as_deref(),
+        choose: None,
     };
     night((&args.rating, project), &task)
 }
 
-/// Rates all suspended records again, without new calls.
-pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
+/// Chooses the suspended records that a run takes up; `None` for all.
+pub type Choose<'a> = &'a dyn Fn(&Ledger, &History) -> Result<Option<Places>, CliError>;
+
+/// Rates suspended records again, without new calls.
+pub fn retry(args: &RatingArgs, project: &Project, choose: Choose<'_>) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     if waits::of_history(&ledger.history()?)?.is_empty() {
         term::print("nothing waits\n")?;
@@ -71,6 +77,7 @@ pub fn retry(args: &RatingArgs, project: &Project) -> Result<(), CliError> {
         max_suspended: None,
         kind: RunKind::Retry,
         aside: None,
+        choose: Some(choose),
     };
     night((args, project), &task)
 }
@@ -89,18 +96,25 @@ struct Task<'a> {
     kind: RunKind,
     /// Where refused files go; without it one refused file fails the night.
     aside: Option<&'a Path>,
+    /// Which suspended records are taken up; without it all are.
+    choose: Option<Choose<'a>>,
 }
 
 /// Rates and books a night.
 fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
-    let inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
+    let mut inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
+    inputs.policy.set_times = history.set_times();
     let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
-    let (intake, bad, progress) = read(args, task, inputs, &lock, &history)?;
+    let taken = task.choose.map_or(Ok(None), |choose| choose(&ledger, &history))?;
+    let (intake, bad, progress) = read(args, (task, taken.clone()), inputs, &lock, &history)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
+    let left = taken.map_or(Ok(0), |taken| {
+        session.leave(&history, LeftBehind { taken, ..LeftBehind::default() })
+    })?;
     refuse_too_many(task.max_suspended, &session)?;
     let summary = book::book(&ledger, &lock, &mut history, &session, task.kind)?;
     drop(progress);
@@ -137,9 +151,12 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
             if task.aside.is_some() || !refused.is_empty() {
                 object["set_aside"] = set_aside::as_json(&refused);
             }
+            if left > 0 {
+                object["left"] = json!(left);
+            }
             format!("{}\n", serde_json::to_string_pretty(&object)?)
         }
-        TextFormat::Text => as_text(&summary) + &head(&history),
+        TextFormat::Text => as_text(&summary) + &left_as_they_were(left) + &head(&history),
     };
     print_what_is_done(
         &text,
@@ -148,10 +165,19 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     Ok(())
 }
 
+/// The records that a run did not take up, in words: its summary counts them among those retried
+/// and suspended, by the law that no record is lost.
+fn left_as_they_were(left: u64) -> String {
+    if left == 0 {
+        return String::new();
+    }
+    format!("   {} of them were left as they were\n", grouped(left))
+}
+
 /// Reads the calls of a night; names the files that were refused.
 fn read(
     args: &RatingArgs,
-    task: &Task<'_>,
+    (task, taken): (&Task<'_>, Option<Places>),
     inputs: Inputs,
     lock: &Lock,
     history: &History,
@@ -165,7 +191,7 @@ fn read(
     let progress = term::Progress::start(total);
     let place = (args.memory.unwrap_or_else(Memory::of_machine), lock.staging.as_path());
     if task.aside.is_none() {
-        let waiting = waits::of_history(history)?;
+        let waiting = waits::of_history(history)?.only(taken);
         let intake = LoadedNight::read(inputs, task.files, waiting, place, &progress.bytes)?;
         return Ok((intake, Vec::new(), progress));
     }

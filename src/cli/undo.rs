@@ -126,6 +126,7 @@ fn again(journal: &Journal, history: &History, leaving: &[usize]) -> Vec<String>
         RunKind::Close => {
             format!("suspense close, as it was: {}", m.reason.as_deref().unwrap_or(""))
         }
+        RunKind::Set => format!("suspense set, as it was: {}", m.reason.as_deref().unwrap_or("")),
         RunKind::Resolve => {
             format!("suspense resolve, as it was: {}", m.reason.as_deref().unwrap_or(""))
         }

@@ -5,6 +5,7 @@
 //! | [`run`] | loads, settles partition by partition, adds up, books |
 //! | [`book`] | counts and sums held against each other, the manifest, the rename |
 //! | `suspense` | suspended records, kept until they are written |
+//! | [`left`] | suspended records that a run leaves as they are, or writes off |
 //! | `ignored` | calls that belong to no trunk |
 //! | `detail` | the detail of a suspended record |
 //! | `suspense_parts` | the partitions of the suspended rows |
@@ -19,6 +20,7 @@ pub mod changes;
 mod detail;
 pub(crate) mod ignored;
 pub mod import;
+pub mod left;
 pub mod noted;
 pub mod odd_prices;
 pub mod run;

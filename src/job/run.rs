@@ -17,11 +17,13 @@ use crate::inputs::file::FileError;
 pub use crate::inputs::given::{AccountFacts, Inputs};
 use crate::inputs::record_text::RecordSpot;
 use crate::job::detail::detail;
+use crate::job::left::Left;
 use crate::ledger::index::earlier;
 use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
 use crate::ledger::index::lookup::{Lookup, Retried};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
+use crate::ledger::runs::write_off::hash_text;
 use crate::ledger::tables::late_price::LatePrice;
 use crate::ledger::tables::waits::Waits;
 use crate::ledger::{History, LedgerError};
@@ -221,6 +223,7 @@ impl LoadedNight {
             own_newest_start,
             newest_start,
             accepted_changes: Vec::new(),
+            left: None,
         })
     }
 
@@ -494,6 +497,8 @@ pub struct SettledRun {
     pub(crate) own_newest_start: Option<Micros>,
     pub(crate) newest_start: Option<Micros>,
     pub(crate) accepted_changes: Vec<String>,
+    /// The suspended records that it does not take up, if not all.
+    pub(crate) left: Option<Left>,
 }
 
 impl SettledRun {
@@ -562,8 +567,10 @@ impl SettledRun {
             self.accounts_text(),
             &format!("{:?}", self.inputs.policy.words()),
         ] {
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
+            hash_text(&mut hasher, text);
+        }
+        if let Some(left) = &self.left {
+            hash_text(&mut hasher, &left.hash);
         }
         hasher
     }

@@ -9,10 +9,11 @@ use crate::family::Link;
 use crate::fit::must_fit;
 use crate::inputs::file::FileError;
 use crate::inputs::record_text::{RecordSpot, RecordText};
+use crate::job::left::{Left, LeftBehind};
 use crate::job::run::{LoadedNight, PartSettler, SettledRun};
 use crate::ledger::runs::stage::Staged;
 use crate::ledger::tables::suspense::{self, KeptParent, KeptPrice, SuspenseRow};
-use crate::ledger::{Dataset, LedgerError};
+use crate::ledger::{Dataset, History, LedgerError};
 use crate::partition::spill::Spill;
 use crate::party_ref::PartyRef;
 use crate::record::Field;
@@ -201,6 +202,22 @@ fn refuse_other_header(text: &RecordText) -> Result<(), FileError> {
 }
 
 impl SettledRun {
+    /// Counts the records that the run does not take up, and keeps them to be written with its own.
+    /// Returns the number of those that are left as they are.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn leave(&mut self, history: &History, what: LeftBehind) -> Result<u64, LedgerError> {
+        let (left, tally, by_reason) = Left::of(history, what)?;
+        self.ends.tally = self.ends.tally.plus(tally);
+        for (reason, count) in by_reason {
+            *self.ends.by_reason.entry(reason).or_default() += count;
+        }
+        let count = left.count;
+        self.left = Some(left);
+        Ok(count)
+    }
+
     /// Writes the suspended records with their texts and details, in the order of their ids.
     ///
     /// Rows are sorted and written in groups of about equal size, whatever the ids: a sample gives
@@ -209,18 +226,26 @@ impl SettledRun {
     /// # Errors
     /// If a source file cannot be read again, or there is no room on disk.
     pub(crate) fn write_suspense(&self, staged: &mut Staged) -> Result<(), LedgerError> {
-        if self.ends.suspended.is_empty() {
+        if let Some(left) = &self.left {
+            left.write_closed(staged)?;
+        }
+        let left = self.left.as_ref().filter(|left| left.count > 0);
+        if self.ends.suspended.is_empty() && left.is_none() {
             return Ok(());
         }
-        let starts = self.group_starts()?;
+        let starts = self.group_starts(left)?;
         let sorted = Spill::new(starts.len() + 1, &self.room);
         let mut packed = Vec::new();
-        self.each_suspended(|row| {
+        let mut sort = |row: SuspenseRow| {
             let group = starts.partition_point(|start| *start <= key(&row));
             packed.clear();
             pack(&row, &mut packed);
             sorted.push(group, &packed, 1)
-        })?;
+        };
+        self.each_suspended(&mut sort)?;
+        if let Some(left) = left {
+            left.each(|rows| Ok(rows.into_iter().try_for_each(&mut sort)?))?;
+        }
         staged.write_frames(Dataset::Suspense, &suspense::suspense(&mut []), |write| {
             for group in 0..sorted.count() {
                 let mut rows: Vec<SuspenseRow> = Vec::new();
@@ -234,14 +259,16 @@ impl SettledRun {
     }
 
     /// The first key of each group but the first.
-    fn group_starts(&self) -> Result<Vec<VersionKey>, FileError> {
+    fn group_starts(&self, left: Option<&Left>) -> Result<Vec<VersionKey>, LedgerError> {
         let spots = &self.ends.suspended;
-        let groups = spots.len().div_ceil(ROWS);
+        let all = left.map_or(0, |left| must_fit(left.count, "records are counted in memory"));
+        let all: usize = spots.len() + all;
+        let groups = all.div_ceil(ROWS);
         if groups == 1 {
             return Ok(Vec::new());
         }
-        let sample: Vec<RecordSpot> =
-            spots.iter().step_by(spots.len() / (groups * SAMPLED)).copied().collect();
+        let step = all / (groups * SAMPLED);
+        let sample: Vec<RecordSpot> = spots.iter().step_by(step).copied().collect();
         let texts = self.reading.texts_of(&sample)?;
         let mut keys: Vec<VersionKey> = (texts.into_iter())
             .map(|text| {
@@ -251,6 +278,12 @@ impl SettledRun {
                 (sid, text.record, text.file, text.line)
             })
             .collect();
+        if let Some(left) = left {
+            left.each(|rows| {
+                keys.extend(rows.iter().step_by(step).map(key));
+                Ok(())
+            })?;
+        }
         keys.sort_unstable();
         keys.dedup();
         let step = keys.len().div_ceil(groups);

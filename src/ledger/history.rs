@@ -5,6 +5,9 @@ use crate::ledger::error::RESTORE;
 use crate::ledger::manifest::Manifest;
 use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
+use crate::policy::Policy;
+use crate::set_times::SetTimes;
+use crate::time;
 use std::collections::{BTreeMap, HashSet};
 
 /// Digits of a hash in [`History::head`]: nobody finds another chain with the same 64 bits.
@@ -42,6 +45,43 @@ impl History {
     #[must_use]
     pub fn last(&self) -> Option<&Manifest> {
         self.runs.last().map(|run| &run.manifest)
+    }
+
+    /// The policy of the last run that has one, with the times that a person set.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let mut policies = self.runs.iter().rev().map(|run| &run.manifest.policy);
+        let words = policies.find(|words| !words.is_empty());
+        let policy = words.map_or_else(Policy::default, Policy::of_words);
+        Policy { set_times: self.set_times(), ..policy }
+    }
+
+    /// The times that a person set, by the runs that count. (One that is no instant is left out, so
+    /// that its record waits; `verify` refuses it.)
+    #[must_use]
+    pub fn set_times(&self) -> SetTimes {
+        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
+        SetTimes::new(all.filter_map(|set| {
+            let instant = time::parse(&set.time, None)?;
+            Some((set.call_sid.clone(), set.field.clone(), instant))
+        }))
+    }
+
+    /// The times of a call that a person set, in words: of each field the one that counts.
+    #[must_use]
+    pub fn set_by_hand(&self, call_sid: &str) -> Vec<String> {
+        let mut by_field: BTreeMap<&str, String> = BTreeMap::new();
+        for m in self.runs.iter().map(|run| &run.manifest) {
+            for set in m.set_times.iter().filter(|set| set.call_sid == call_sid) {
+                let reason = m.reason.as_deref().unwrap_or("");
+                let words = format!(
+                    "{} is {}, set by hand: {reason} (run {})",
+                    set.field, set.time, m.run_id
+                );
+                by_field.insert(&set.field, words);
+            }
+        }
+        by_field.into_values().collect()
     }
 
     /// The newest call start of all runs that count.

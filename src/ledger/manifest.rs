@@ -31,6 +31,8 @@ pub enum RunKind {
     Close,
     /// One of several versions of a call was chosen; the others were written off.
     Resolve,
+    /// Times of a suspended record were set by hand: see [`SetTime`].
+    Set,
     /// A night published by Spark was rated again, found equal, and booked: see [`Imported`].
     Import,
 }
@@ -44,6 +46,7 @@ impl RunKind {
             Self::Retry => "retry",
             Self::Close => "close",
             Self::Resolve => "resolve",
+            Self::Set => "set",
             Self::Import => "import",
         }
     }
@@ -64,6 +67,9 @@ pub struct Manifest {
     pub kind: RunKind,
     /// The reason, if a person decided it.
     pub reason: Option<String>,
+    /// The times that a person set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_times: Vec<SetTime>,
     /// Name of the run's folder.
     pub run_id: String,
     /// Its number, from 1.
@@ -132,6 +138,19 @@ pub struct Imported {
     pub engine: String,
     /// The version of trunkrate that it rated with.
     pub kernel: String,
+}
+
+/// A time of a record that the clock shows twice or never, and the instant that a person chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTime {
+    /// The call.
+    pub call_sid: String,
+    /// The field, by the carrier's name.
+    pub field: String,
+    /// The field's text, as it came.
+    pub text: String,
+    /// The instant that it stands for.
+    pub time: String,
 }
 
 /// A call file that was read.
@@ -211,7 +230,7 @@ impl SuspenseAccount {
             opening: tally.retried.into(),
             new: tally.new_in_suspense.into(),
             taken_up: tally.taken_up.into(),
-            closed: ManifestCount::default(),
+            closed: tally.closed.into(),
             closing: tally.of(Class::Suspended).into(),
         }
     }

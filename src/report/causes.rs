@@ -25,6 +25,22 @@ pub struct Cause {
     pub what_to_do: String,
 }
 
+impl Cause {
+    /// True if a text names the cause: by its id, or by its reason alone, which names all causes of
+    /// that reason. (The beginning of an id names nothing: what lacks a price for +44 may lack it
+    /// for one caller only.)
+    #[must_use]
+    pub fn is_named(&self, text: &str) -> bool {
+        self.id == text || reason_of(&self.id) == text
+    }
+}
+
+/// The reason in the id of a cause.
+#[must_use]
+pub fn reason_of(cause: &str) -> &str {
+    cause.split_once(':').map_or(cause, |(reason, _)| reason)
+}
+
 /// The records suspended for one cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CauseLine {

@@ -209,11 +209,13 @@ impl Diagnoser<'_> {
             }
             _ => by_account(reason, fields.get(Field::AccountSid)),
         };
-        Cause {
-            id: format!("{reason}:{what}"),
-            words,
-            what_to_do: hint(reason, subject.detail).to_owned(),
-        }
+        let what_to_do = match (reason, what.as_str()) {
+            (Reason::InvalidTime, "set") => {
+                "nothing: the next run rates it, or `trunkrate suspense retry`"
+            }
+            _ => hint(reason, subject.detail),
+        };
+        Cause { id: format!("{reason}:{what}"), words, what_to_do: what_to_do.to_owned() }
     }
 
     /// The cause by the wrong field and its text.
@@ -226,10 +228,18 @@ impl Diagnoser<'_> {
             }
             Reason::InvalidTime => {
                 let times = [Field::StartTime, Field::EndTime, Field::AnswerTime];
+                let (set, zone) = (&self.policy.set_times, self.policy.zone.as_ref());
+                let sid = fields.get(Field::Sid);
+                let is_set = |field: &Field| {
+                    set.instant(sid, (field.as_str(), fields.get(*field)), zone).is_some()
+                };
                 let unread = |field: &Field| {
                     let text = fields.get(*field);
-                    !text.is_empty() && time::parse(text, self.policy.zone.as_ref()).is_none()
+                    !text.is_empty() && time::parse(text, zone).is_none() && !is_set(field)
                 };
+                if record.reason.is_none() && times.iter().any(is_set) {
+                    return ("set".to_owned(), "a time was set by hand".to_owned());
+                }
                 let field = times.into_iter().find(unread).unwrap_or(Field::AnswerTime);
                 let (name, text) = (field.as_str(), fields.get(field));
                 let why =

@@ -31,6 +31,7 @@
 
 pub mod calls;
 pub mod causes;
+pub mod chosen;
 pub mod count;
 pub mod days;
 pub mod diagnosis;

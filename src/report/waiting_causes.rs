@@ -132,8 +132,11 @@ pub fn waiting(row: &SuspenseRow) -> Waiting<'_> {
     }
 }
 
-/// The inputs of the last run that rated anything.
-fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileError> {
+/// The inputs of the last run that rated anything, from the archive.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileError> {
     let rated = history
         .runs
         .iter()
@@ -148,7 +151,8 @@ fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, FileE
     let trunks = path(&m.trunks_hash, "trunks.json").map(|path| trunks::load(&path)).transpose()?;
     let accounts =
         path(&m.accounts_hash, "accounts.csv").map(|path| accounts::load(&path)).transpose()?;
-    Ok(Some(Inputs { decks, trunks, accounts, policy: Policy::of_words(&m.policy) }))
+    let policy = Policy { set_times: history.set_times(), ..Policy::of_words(&m.policy) };
+    Ok(Some(Inputs { decks, trunks, accounts, policy }))
 }
 
 /// The calls to look up in the ledger: parents, except those that no run has, and calls with

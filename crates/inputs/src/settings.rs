@@ -112,6 +112,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Policy, FileError> {
         internal_hosts: internal_hosts.unwrap_or(default.internal_hosts),
         withheld_numbers: withheld_numbers.unwrap_or(default.withheld_numbers),
         no_transfers: false,
+        set_times: default.set_times,
         chained_transfers: settings.policy.chained_transfers,
         max_call_seconds: settings.policy.max_call_seconds.unwrap_or(default.max_call_seconds),
         parent_wait_days: settings.policy.parent_wait_days.unwrap_or(default.parent_wait_days),

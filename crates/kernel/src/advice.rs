@@ -86,12 +86,13 @@ const TIMES: AdviceTable<8> = [
     ),
     (
         mark::TWICE,
-        "export times with an offset or in UTC: nothing else says which of the two is meant",
+        "export times with an offset or in UTC; or say by `trunkrate suspense set` which of the two \
+         is meant, if somebody knows",
     ),
     (
         mark::NEVER,
         "export times with an offset or in UTC; or set `input.timezone` to another zone, \
-         if it is not the export's",
+         if it is not the export's; `trunkrate suspense set` sets a single time by hand",
     ),
     (mark::NO_DAY, "ask for this part of the export again: the date is broken"),
     (mark::NO_TIME, "ask for this part of the export again: the time is broken"),
@@ -164,7 +165,8 @@ const CALLERS: AdviceTable<8> = [
 const VERSIONS: AdviceTable<1> = [(
     mark::BOOKED,
     "compare it with the booked call by `trunkrate suspense show`; \
-     write it off with `suspense close`, or undo that run to choose again",
+     write it off with `suspense close`, or take it in place of the booked one with \
+     `suspense resolve`",
 )];
 
 #[cfg(test)]

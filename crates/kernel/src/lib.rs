@@ -14,7 +14,7 @@
 //! | prices | [`deck`], [`repriced`], [`trunk`] |
 //! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
 //! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
-//! | choices of the biller | [`policy`] |
+//! | choices of the biller, and times set by hand | [`policy`], [`set_times`] |
 //! | the columns of a ledger's tables | [`ledger_columns`] |
 //! | clock of a night, names of time zones, local times | [`clock`], [`zones`], [`time::local`] |
 //! | numbers as people write them | [`dialled`] |
@@ -54,6 +54,7 @@ pub mod reject;
 pub mod repriced;
 pub mod resemble;
 pub mod scenario;
+pub mod set_times;
 pub mod sid;
 pub mod status;
 pub mod table;

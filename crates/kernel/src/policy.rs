@@ -5,6 +5,7 @@
 
 use crate::money::{LegRounding, LegRule};
 use crate::party::{FewNumbers, Number};
+use crate::set_times::SetTimes;
 use crate::time::Zone;
 use std::collections::BTreeMap;
 
@@ -123,6 +124,9 @@ pub struct Policy {
     pub max_ratio: u32,
     /// True if exports have no transfers: then `parent_call_sid` may be absent (`--no-transfers`).
     pub no_transfers: bool,
+    /// Times that a person set. They stand in the manifests of their own runs, and are not among
+    /// [`Self::words`].
+    pub set_times: SetTimes,
 }
 
 impl Policy {
@@ -207,6 +211,7 @@ impl Policy {
                 .collect(),
             max_ratio: default.max_ratio,
             no_transfers: false,
+            set_times: SetTimes::default(),
         }
     }
 }
@@ -240,6 +245,7 @@ impl Default for Policy {
                 .collect(),
             max_ratio: 1000,
             no_transfers: false,
+            set_times: SetTimes::default(),
         }
     }
 }
@@ -267,6 +273,7 @@ mod tests {
                 withheld_numbers: FewNumbers::default(),
                 max_ratio: 1,
                 no_transfers: false,
+                set_times: SetTimes::default(),
             },
         ];
         for policy in policies {

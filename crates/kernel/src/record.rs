@@ -327,7 +327,10 @@ impl<'a> Record<'a> {
         let instant = |known: Option<Micros>, field: Field| match fields.get(field) {
             _ if known.is_some() => known,
             "" => Some(NO_TIME),
-            text => time::parse(text, zone),
+            text => time::parse(text, zone).or_else(|| {
+                let call = fields.get(Field::Sid);
+                policy.set_times.instant(call, (field.as_str(), text), zone)
+            }),
         };
         let (start, end) = (instant(known[0], Field::StartTime), instant(known[1], Field::EndTime));
         let answer = instant(known[2], Field::AnswerTime);

@@ -20,8 +20,7 @@ pub struct UndoArgs {
     /// Also undo the later runs that stand on it
     #[arg(long)]
     pub with_dependents: bool,
-    /// Only show what would leave: the run and those that stand on it, their money, and the call
-    /// files to give again
+    /// Only show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// How to print what would leave

@@ -39,6 +39,9 @@ pub fn as_text(case: &ExplainedCall) -> String {
         if case.role == "child" { format!(" of {}", visible(&case.root)) } else { String::new() }
     ));
     line(format!("  started    {}, {}, {} s", time::text(case.start), case.status, case.duration));
+    for words in &case.by_hand {
+        line(format!("  by hand    {}", visible(words)));
+    }
     for (letter, party) in
         ["A", "B", "C"].iter().zip(&case.parties).filter(|(_, party)| !party.is_empty())
     {
@@ -181,7 +184,7 @@ pub fn as_json(case: &ExplainedCall) -> Value {
         })
     });
     let (row, bills) = published_row(case.scenario);
-    json!({
+    let mut value = json!({
         "call_sid": case.sid, "account_sid": case.account, "role": case.role,
         "parent_call_sid": (case.role == "child").then(|| case.root.clone()),
         "scenario": case.scenario.as_str(), "published_row": row, "published_bills": bills,
@@ -192,7 +195,11 @@ pub fn as_json(case: &ExplainedCall) -> Value {
         "leg_rounding": case.rule.rounding.as_str(), "family": family, "legs": legs,
         "amount": case.total.map(|total| total.to_string()), "booked": booked,
         "difference": difference(case).map(|d| d.to_string()),
-    })
+    });
+    if !case.by_hand.is_empty() {
+        value["by_hand"] = json!(case.by_hand);
+    }
+    value
 }
 
 fn leg_json(number: u32, leg: &LegText) -> Value {

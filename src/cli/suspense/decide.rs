@@ -1,11 +1,12 @@
 //! Decisions on suspense: show a call, write it off, or choose one of its versions.
 
+use super::pick::{Picked, nothing_is_picked};
 use super::rows::{age, as_json, days_text};
 use super::versions::Versions;
 use crate::advice;
-use crate::cli::args::{CloseArgs, ResolveArgs, ShowArgs, TextFormat};
+use crate::cli::args::TextFormat;
+use crate::cli::args::suspense::{CloseArgs, ResolveArgs, ShowArgs};
 use crate::cli::error::CliError;
-use crate::cli::export::zone_of;
 use crate::cli::journal;
 use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
@@ -13,18 +14,23 @@ use crate::cli::term;
 use crate::job::book;
 use crate::ledger::index::find;
 use crate::ledger::manifest::RunKind;
-use crate::ledger::runs::write_off;
+use crate::ledger::runs::write_off::{self, Decision};
 use crate::ledger::tables::log_row::LogRow;
+use crate::ledger::tables::places::Places;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
 use crate::reject::Reason;
+use crate::report::causes::{CauseLine, about, sum_of};
+use crate::report::chosen::{self, Chosen, Reach};
+use crate::report::waiting_causes::Diagnosed;
 use crate::text::visible;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// Suspended records and their places in the suspense table.
-type NamedRecords = Vec<(usize, SuspenseRow)>;
+pub type NamedRecords = Vec<(usize, SuspenseRow)>;
 
 /// The name of suspended records: a call's id; or, for a record without an id, its source
 /// `FILE:LINE`, with `/N` behind it if several came from there.
@@ -108,7 +114,7 @@ fn find(history: &History, names: &[&str]) -> Result<Vec<NamedRecords>, CliError
 }
 
 /// The suspended records that one text names; an error if there are none.
-fn find_one(history: &History, name: &str) -> Result<NamedRecords, CliError> {
+pub fn find_one(history: &History, name: &str) -> Result<NamedRecords, CliError> {
     let found = find(history, &[name])?.pop().expect("as many as names");
     if found.is_empty() { Err(nothing_waits(history, name)?) } else { Ok(found) }
 }
@@ -154,9 +160,10 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     };
     let booked = booked.map(|(row, _)| row);
     let versions =
-        Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), zone_of(&history));
+        Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), history.policy().zone);
+    let by_hand = history.set_by_hand(&found[0].1.call_sid);
     let text = match args.format {
-        TextFormat::Text => as_text(&found, &versions, booked.as_ref(), newest),
+        TextFormat::Text => as_text((&found, &by_hand), &versions, booked.as_ref(), newest),
         TextFormat::Json => {
             let list: Vec<Value> = (1..)
                 .zip(found.iter().zip(versions.waiting()))
@@ -179,8 +186,11 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
                     "fields": fields,
                 })
             });
-            let shown =
+            let mut shown =
                 json!({"versions": list, "booked": booked, "differing": versions.differing()});
+            if !by_hand.is_empty() {
+                shown["by_hand"] = json!(by_hand);
+            }
             format!("{}\n", serde_json::to_string_pretty(&shown)?)
         }
     };
@@ -197,7 +207,7 @@ fn what_to_do(row: &SuspenseRow, is_booked: bool) -> &'static str {
 }
 
 fn as_text(
-    found: &NamedRecords,
+    (found, by_hand): (&NamedRecords, &[String]),
     versions: &Versions,
     booked: Option<&LogRow>,
     newest: Option<i64>,
@@ -223,6 +233,7 @@ fn as_text(
             row.run_id, row.scenario, row.duration_seconds
         ));
     }
+    lines.extend(by_hand.iter().map(|words| format!("  {}", visible(words))));
     lines.push(format!("\n{}", versions.table(found.iter().map(|(_, row)| row))));
     let choose = "choose one with `trunkrate suspense resolve`, by its number";
     let may_choose = found.len() > 1 && !first.call_sid.is_empty() && booked.is_none();
@@ -241,16 +252,51 @@ fn as_text(
 
 /// Writes suspended records off.
 pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
-    if args.reason.trim().is_empty() {
+    let reason = args.reason.as_deref().unwrap_or_default();
+    if !args.dry_run && reason.trim().is_empty() {
         return Err(CliError::usage("--reason is empty: say why the records are written off"));
     }
     let ledger = project.ledger()?;
+    if args.dry_run {
+        let history = ledger.history()?;
+        let chosen = to_close(args, (project, &ledger, &history))?;
+        let text = what_leaves(&ledger, &history, &chosen)?;
+        return Ok(term::print(&format!("{text}nothing was done\n"))?);
+    }
     let (lock, mut history) = open_to_write(&ledger)?;
-    let mut chosen = BTreeMap::new();
+    let chosen = to_close(args, (project, &ledger, &history))?;
+    let by_name = !args.calls.is_empty();
+    let what = if by_name { String::new() } else { what_leaves(&ledger, &history, &chosen)? };
+    let decision = Decision {
+        kind: RunKind::Close,
+        reason,
+        closed: &chosen.places,
+        set_times: Vec::new(),
+    };
+    let run = write_off::decide(&ledger, &lock, &history, decision)?;
+    let text =
+        format!("{what}run {}: {} written off\n", run.manifest.run_id, records(chosen.places.count()));
+    history.runs.push(run);
+    done(&ledger, &lock, &history, &text);
+    Ok(())
+}
+
+/// The records that are to be written off: those of the named calls, or those that are picked.
+fn to_close(
+    args: &CloseArgs,
+    (project, ledger, history): (&Project, &Ledger, &History),
+) -> Result<Chosen, CliError> {
+    if args.calls.is_empty() {
+        let picked = Picked::of(&args.picks, &[], (project, ledger, history))?;
+        let is_wanted = |found: &Diagnosed<'_>| picked.has(found.row, &found.diagnosis.cause);
+        let chosen = chosen::choose(ledger, history, Reach::Calls, is_wanted)?;
+        return if chosen.places.is_empty() { Err(nothing_is_picked()) } else { Ok(chosen) };
+    }
+    let mut places = Places::default();
     let names: Vec<&str> = args.calls.iter().map(String::as_str).collect();
-    for (call, found) in args.calls.iter().zip(find(&history, &names)?) {
+    for (call, found) in args.calls.iter().zip(find(history, &names)?) {
         if found.is_empty() {
-            return Err(nothing_waits(&history, call)?);
+            return Err(nothing_waits(history, call)?);
         }
         if found.len() > 1 && found[0].1.call_sid.is_empty() {
             let problem = format!("{} records came from {call}: which of them?", found.len());
@@ -258,13 +304,38 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
                 "`trunkrate suspense show {call}` numbers them; {call}/1 is the first"
             )));
         }
-        chosen.extend(found);
+        for (at, _) in found {
+            places.insert(at);
+        }
     }
-    let run = write_off::close(&ledger, &lock, &history, RunKind::Close, &chosen, &args.reason)?;
-    let text = format!("run {}: {} written off\n", run.manifest.run_id, records(chosen.len()));
-    history.runs.push(run);
-    done(&ledger, &lock, &history, &text);
-    Ok(())
+    Ok(Chosen { wanted: places.count(), places })
+}
+
+/// The records that leave, by cause, with their estimates; and what is left.
+fn what_leaves(ledger: &Ledger, history: &History, chosen: &Chosen) -> Result<String, CliError> {
+    let [leaves, left] = chosen::by_cause(ledger, history, &chosen.places)?;
+    let mut text: String = leaves
+        .iter()
+        .map(|line| format!("  {}\n    {}\n", visible(&line.sentence()), visible(&line.cause)))
+        .collect();
+    let others = chosen.places.count() - chosen.wanted;
+    if others > 0 {
+        let _ = writeln!(text, "  of these {}: other versions of the same calls", records(others));
+    }
+    for (what, lines) in [("to be written off", &leaves), ("left waiting", &left)] {
+        let count = lines.iter().map(|line| line.count.records).sum();
+        let seconds: u64 = lines.iter().map(|line| line.count.seconds).sum();
+        let money = if lines.is_empty() { String::new() } else { format!(", {}", money(lines)?) };
+        let _ = writeln!(text, "{what}: {}, {} s{money}", records(count), term::grouped(seconds));
+    }
+    Ok(text)
+}
+
+/// The estimates of some causes together, in words.
+fn money(lines: &[CauseLine]) -> Result<String, CliError> {
+    let sums = sum_of(lines).map_err(LedgerError::of_sum)?;
+    let estimated = lines.iter().map(|line| line.estimated_calls).sum();
+    Ok(about(&sums, estimated, lines.iter().map(|line| line.calls).sum()))
 }
 
 /// Chooses one version of a call.
@@ -301,7 +372,7 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
         ))
         .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
-    let versions = Versions::of(found.iter().map(|(_, row)| row), None, zone_of(&history));
+    let versions = Versions::of(found.iter().map(|(_, row)| row), None, history.policy().zone);
     // Shown with the number, which alone would hide that a run in between has brought another
     // version.
     let says = versions.says(args.take - 1);
@@ -309,30 +380,36 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
         .zip(found)
         .filter(|(number, _): &(usize, _)| *number != args.take)
         .map(|(_, found)| found);
-    let others: BTreeMap<usize, SuspenseRow> = others.collect();
+    let others: Places = others.map(|(at, _)| at).collect();
     let reason = args
         .reason
         .clone()
         .unwrap_or_else(|| format!("version {} of {} was taken", args.take, args.call));
-    let run = write_off::close(&ledger, &lock, &history, RunKind::Resolve, &others, &reason)?;
+    let decision = Decision {
+        kind: RunKind::Resolve,
+        reason: &reason,
+        closed: &others,
+        set_times: Vec::new(),
+    };
+    let run = write_off::decide(&ledger, &lock, &history, decision)?;
     let text = format!(
         "run {}: version {} stands ({says}), {} written off; `trunkrate suspense retry` books it, \
          or the next run; a version that says anything else would wait beside it\n",
         run.manifest.run_id,
         args.take,
-        records(others.len())
+        records(others.count())
     );
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);
     Ok(())
 }
 
-fn records(count: usize) -> String {
-    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{} records", term::grouped(count)) }
 }
 
 /// Updates the catalog after the last run of the history, and prints the result.
-fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
+pub fn done(ledger: &Ledger, lock: &Lock, history: &History, text: &str) {
     let run = history.last().map_or("", |manifest| &manifest.run_id);
     journal::did(run);
     if let Some(warning) = book::follow(ledger, lock, history) {

@@ -1,18 +1,17 @@
 //! `suspense`: lists the suspended records, their age and their reasons.
 
+use super::pick::Picked;
 use super::rows::{age, as_json, days_text, fields, texts};
 use crate::advice;
-use crate::cli::args::{SuspenseList, TableFormat};
-use crate::cli::calls::{account_of, names_of};
+use crate::cli::args::TableFormat;
+use crate::cli::args::suspense::SuspenseList;
 use crate::cli::cells::{CellArgs, Cells};
 use crate::cli::error::CliError;
-use crate::cli::export::{started_in, zone_of};
 use crate::cli::json::{self, Escaped};
 use crate::cli::output::Whole;
 use crate::cli::project::Project;
-use crate::cli::run::times;
 use crate::cli::term;
-use crate::ledger::Dataset;
+use crate::ledger::{Dataset, History, Ledger};
 use crate::ledger::tables::columns::SUSPENSE_COLUMNS;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
@@ -22,7 +21,6 @@ use crate::report::causes::{ByCause, CauseLine, about, calls, sum_of};
 use crate::report::waiting_causes;
 use crate::text::{escaped, visible};
 use crate::time::Micros;
-use crate::time::Zone;
 use serde::Serializer;
 use serde::ser::SerializeSeq;
 use serde_json::{Map, Value, json};
@@ -35,28 +33,25 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let history = ledger.history()?;
     let newest = history.newest_start();
-    let account = match &args.account {
-        Some(text) => {
-            let names = names_of(project, &ledger, &history)?;
-            Some(account_of(&names, &history, "--account ", text)?)
-        }
-        None => None,
+    let picked = Picked::of(&args.picks, &args.reason, (project, &ledger, &history))?;
+    let is_listed = |row: &SuspenseRow| {
+        args.source.as_ref().is_none_or(|source| row.source_file == *source)
+            && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
     };
-    let is_wanted = wanted(args, account, newest, zone_of(&history))?;
     let lists =
         args.all || args.counts || args.export.is_some() || args.format != TableFormat::Table;
     if args.by_cause || !lists {
         // All are diagnosed: the parent of a wanted record may be an unwanted one.
         let mut by_cause = ByCause::new(newest);
         waiting_causes::each_diagnosed(&ledger, &history, |found| {
-            if is_wanted(found.row) { found.add_to(&mut by_cause) } else { Ok(()) }
+            let is_wanted = picked.has(found.row, &found.diagnosis.cause) && is_listed(found.row);
+            if is_wanted { found.add_to(&mut by_cause) } else { Ok(()) }
         })?;
         return print_causes(&waiting_causes::lines(by_cause)?, args.format, args.cells);
     }
     let each = |then: EachRecord<'_>| {
-        let Some(run) = history.runs.last() else { return Ok(()) };
-        read::each_suspended(run, Dataset::Suspense, |rows| {
-            rows.iter().filter(|row| is_wanted(row)).try_for_each(&mut *then)
+        each_picked(&picked, (&ledger, &history), |row| {
+            if is_listed(row) { then(row) } else { Ok(()) }
         })
     };
     if let Some(path) = &args.export {
@@ -99,6 +94,26 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// Calls `then` for the picked records.
+///
+/// # Errors
+/// If they cannot be read, or `then` fails.
+pub fn each_picked(
+    picked: &Picked,
+    (ledger, history): (&Ledger, &History),
+    mut then: impl FnMut(&SuspenseRow) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    if picked.asks_cause() {
+        return waiting_causes::each_diagnosed(ledger, history, |found| {
+            if picked.has(found.row, &found.diagnosis.cause) { then(found.row) } else { Ok(()) }
+        });
+    }
+    let Some(run) = history.runs.last() else { return Ok(()) };
+    read::each_suspended(run, Dataset::Suspense, |rows| {
+        rows.iter().filter(|row| picked.has_row(row)).try_for_each(&mut then)
+    })
 }
 
 /// The action on each wanted record.
@@ -221,36 +236,13 @@ fn cause_text(line: &CauseLine) -> String {
     names.dedup();
     let more = if line.calls > names.len() as u64 { " …" } else { "" };
     let mut text = format!("{}\n", term::heading(&visible(&line.sentence())));
+    text += &term::labelled("  cause       ", &visible(&line.cause));
     if !line.basis.is_empty() && line.estimate.iter().any(|money| money.amount != Total::default())
     {
         text += &term::labelled("  estimate    ", &line.basis.join("; "));
     }
     text += &term::labelled("  calls       ", &format!("{}{more}", visible(&names.join(", "))));
     text + &term::labelled("  what to do  ", &visible(&line.what_to_do))
-}
-
-/// The filter of the wanted records.
-fn wanted(
-    args: &SuspenseList,
-    account: Option<String>,
-    newest: Option<Micros>,
-    zone: Option<Zone>,
-) -> Result<impl Fn(&SuspenseRow) -> bool, CliError> {
-    for text in &args.reason {
-        if Reason::parse(text).is_none() {
-            let known = Reason::ALL.map(Reason::as_str).join(", ");
-            return Err(CliError::usage(format!("--reason {text}: there is no such reason"))
-                .hint(format!("reasons: {known}")));
-        }
-    }
-    let range = times(&args.times)?;
-    Ok(move |row: &SuspenseRow| {
-        (args.reason.is_empty() || args.reason.contains(&row.reason))
-            && account.as_ref().is_none_or(|account| row.account_sid == *account)
-            && args.source.as_ref().is_none_or(|source| row.source_file == *source)
-            && args.older_than.is_none_or(|days| age(row, newest).is_some_and(|age| age > days))
-            && range.as_ref().is_none_or(|range| started_in(row, range, zone.as_ref()))
-    })
 }
 
 /// Totals of the suspended records of one reason.

@@ -11,6 +11,7 @@
 //! | [`pages`] | Parquet pages for columns whose dictionary is already known |
 //! | [`stored`] | typed rows of a stored file: no value is made up |
 //! | [`mod@file`] | files checked by their hash first, read by footer, row group and column |
+//! | [`places`] | some of the suspended records, by their places |
 //! | [`read`] | the queries of the outputs |
 //! | `typed` | rows as structs, whose fields are columns of a table |
 //! | [`suspense`] | suspended, ignored and closed records |
@@ -26,6 +27,7 @@ pub mod late_price;
 pub mod log_row;
 pub mod needles;
 pub mod pages;
+pub mod places;
 pub mod read;
 pub mod stored;
 pub mod suspense;

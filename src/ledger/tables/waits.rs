@@ -12,6 +12,7 @@ use crate::inputs::{calls_csv, calls_json};
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::ledger::place::Dataset;
+use crate::ledger::tables::places::Places;
 use crate::ledger::tables::read::each_slice;
 use crate::ledger::tables::suspense::{KeptParent, KeptPrice, SuspenseRow};
 use crate::policy::Policy;
@@ -54,6 +55,8 @@ pub struct WaitingRecord {
 pub struct Waits {
     files: Vec<PathBuf>,
     count: usize,
+    /// The records that are taken up, if not all: only these have numbers.
+    only: Option<Arc<Places>>,
     /// For each: the place in `times` of its first sight, and the number of tries.
     seen: Vec<(u32, u32)>,
     times: Vec<String>,
@@ -66,6 +69,14 @@ impl Waits {
     #[must_use]
     pub fn of(files: Vec<PathBuf>, count: usize) -> Self {
         Self { files, count, ..Self::default() }
+    }
+
+    /// The same records, or only those at some places.
+    #[must_use]
+    pub fn only(self, places: Option<Places>) -> Self {
+        let Some(places) = places else { return self };
+        let count = usize::try_from(places.count()).expect("a bit each is in memory");
+        Self { count, only: Some(Arc::new(places)), ..self }
     }
 
     /// The number of records.
@@ -111,7 +122,8 @@ impl Waits {
     ) -> Result<(), FileError> {
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let (files, mut known) = (std::mem::take(&mut self.files), Self::default());
-        each(&files, |first, slice| {
+        let only = self.only.take();
+        each(&files, only.as_deref(), |first, slice| {
             let calls = read_waiting(&slice, first, policy);
             for (record, (number, waiting)) in (first..).zip(slice).enumerate() {
                 let time = *numbers.entry(waiting.first_seen).or_insert_with_key(|text| {
@@ -135,7 +147,7 @@ impl Waits {
                 format!("has {} records, and its run says {}", known.seen.len(), self.count);
             return Err(FileError::new(path, problem).hint("restore the ledger from a copy"));
         }
-        *self = Self { files, count: self.count, ..known };
+        *self = Self { files, only, count: self.count, ..known };
         Ok(())
     }
 
@@ -153,7 +165,7 @@ impl Waits {
             return Ok(());
         }
         let mut failed = None;
-        let read = each(&self.files, |first, slice| {
+        let read = each(&self.files, self.only.as_deref(), |first, slice| {
             for (number, waiting) in (first..).zip(slice) {
                 let WaitingRecord { record, format, source_file: file, source_line: line, .. } =
                     waiting;
@@ -185,12 +197,19 @@ impl Waits {
 /// Reads some records after the other, each time with the number of the first.
 fn each(
     files: &[PathBuf],
+    only: Option<&Places>,
     mut then: impl FnMut(u32, Vec<WaitingRecord>) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let mut formats: HashMap<Arc<str>, Format> = HashMap::new();
-    let mut first = 0;
+    let (mut first, mut before) = (0, 0);
     for path in files {
-        let given = each_slice(path, AT_A_TIME, |rows| {
+        let given = each_slice(path, AT_A_TIME, |mut rows| {
+            let places = before..before + rows.len();
+            before = places.end;
+            if let Some(only) = only {
+                let mut places = places;
+                rows.retain(|_| only.has(places.next().expect("a place for each row")));
+            }
             let count = u32::try_from(rows.len()).expect("a few");
             let slice = rows
                 .into_iter()

@@ -15,6 +15,7 @@ use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::NO_DIRECTION;
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
 use legs::{Roots, Tariffs, prove_part};
+use crate::time;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -198,12 +199,14 @@ fn balance(history: &History) -> Result<(), LedgerError> {
                 ),
             ));
         }
-        let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve);
+        let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve | RunKind::Set);
         let reads = matches!(m.kind, RunKind::Run | RunKind::Import);
         if decided != m.reason.is_some()
             || !reads && !m.inputs.is_empty()
             || decided && !m.decks.is_empty()
             || (m.kind == RunKind::Import) != m.imported.is_some()
+            || (m.kind == RunKind::Set) == m.set_times.is_empty()
+            || m.set_times.iter().any(|set| time::parse(&set.time, None).is_none())
         {
             return Err(wrong(
                 &path,

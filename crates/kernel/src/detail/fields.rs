@@ -21,9 +21,13 @@ fn found(field: Field, text: &str, why: &str) -> String {
 #[must_use]
 pub fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
     let zone = policy.zone.as_ref();
+    let set = |field: Field, text: &str| {
+        policy.set_times.instant(fields.get(Field::Sid), (field.as_str(), text), zone)
+    };
     for field in [Field::StartTime, Field::EndTime, Field::AnswerTime] {
         let text = fields.get(field);
         if !text.is_empty()
+            && set(field, text).is_none()
             && let Err(error) = time::parse_or_why(text, zone)
         {
             return found(field, text, &no_time(text, error, zone));
@@ -31,7 +35,9 @@ pub fn invalid_time(fields: &Fields<'_>, policy: &Policy) -> String {
     }
     let [start, end] = [Field::StartTime, Field::EndTime].map(|field| match fields.get(field) {
         "" => "an end that is not said".to_owned(),
-        text => time::parse(text, zone).map_or_else(|| text.to_owned(), time::text),
+        text => time::parse(text, zone)
+            .or_else(|| set(field, text))
+            .map_or_else(|| text.to_owned(), time::text),
     });
     let why = format!("{}, from {start} to {end}", mark::OUTSIDE);
     found(Field::AnswerTime, fields.get(Field::AnswerTime), &why)
