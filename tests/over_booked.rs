@@ -69,10 +69,13 @@ fn sums(night: &Night) -> (BTreeMap<String, i64>, usize) {
     (sums, legs.len())
 }
 
+/// What was booked, what waits, the sums by account, the number of legs, class and amount of the row of the log.
+type Chosen = (String, String, &'static [(&'static str, i64)], usize, (&'static str, &'static str));
+
 /// One row a case: what was booked, what waits, the sums by account afterwards in 10⁻⁵, the legs, and the row of the log.
 #[test]
 fn the_sum_of_the_legs_is_what_the_chosen_version_costs() {
-    let cases: [(String, String, &[(&str, i64)], usize, (&str, &str)); 8] = [
+    let cases: [Chosen; 8] = [
         // One minute, three minutes: 0.01000 − 0.01000 + 0.03000.
         (
             root("AC1", US, DAY, "60", "completed"),
@@ -246,7 +249,7 @@ fn legs_that_take_back_are_the_booked_ones_with_the_opposite_signs() {
 
 /// Issues a month, whatever waits and whatever is said of its customers.
 fn issue(night: &Night, period: &str, date: &str) -> Value {
-    let words = ["invoice", "issue", "--period", period, "--date", date, "--out", "out"];
+    let words = ["invoice", "issue", "--period", period, "--date", date, "--out", date];
     let flags = ["--allow-incomplete", "--accept", "waiting"];
     night.trunkrate(&[&words[..], &flags].concat()).ok();
     night.trunkrate(&["invoice", "list", "--format", "json"]).json()

@@ -170,6 +170,7 @@ mod tests {
         let mut usage = Usage::default();
         let cent = Amount::from_units(1_000_000);
         let back = Amount::from_units(-1_000_000);
+        let mut last_run = 0;
         // Run 1 bills two legs of CA1; run 2 bills one leg of its other version, and takes both
         // back.
         for (run, call, scenario, seconds, amount) in [
@@ -179,8 +180,9 @@ mod tests {
             (2, "CA1", "a", -60, back),
             (2, "CA1", "a", -60, back),
         ] {
-            if run == 2 {
+            if run != last_run {
                 usage.begin_run();
+                last_run = run;
             }
             usage.add(call, 0, key(scenario), seconds, amount).unwrap();
         }
