@@ -1,9 +1,10 @@
 """What the console's pages take under twenty users while a night is booked.
 
-usage: console.py BINARY LEDGER [--seconds 60] [--users 20] [--night CALLS RATES]
+usage: console.py BINARY LEDGER [--seconds 60] [--users 20] [--think 1.0] [--night CALLS RATES]
 
-LEDGER is copied first if a night is booked into it. Each user asks for one page after the other, of all kinds, each call
-and customer another one. JSON out: by kind of page the count, the median, the 99th percentile and the longest in
+If a night is booked, it is booked into a copy of LEDGER (published files are linked: nothing changes them). Each user
+asks for one page after the other, of all kinds, each call and customer another one, and looks at it for --think seconds on
+average. JSON out: by kind of page the count, the median, the 99th percentile and the longest in
 milliseconds; of the process the peak of its memory, and its descriptors and memory before and after.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import collections
 import http.client
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -72,7 +74,22 @@ def known(port):
     return sids, sorted(accounts), numbers
 
 
-def user(port, ends, asked, lists, seed):
+def copy(ledger, to):
+    """A copy whose published files are links to those of the ledger."""
+    published = ("runs", "archive", "undone", "invoices")
+    for path in pathlib.Path(ledger).rglob("*"):
+        own = path.relative_to(ledger)
+        if path.is_dir():
+            (to / own).mkdir(parents=True, exist_ok=True)
+        elif own.parts[0] in published:
+            (to / own).parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, to / own)
+        else:
+            shutil.copy2(path, to / own)
+    return to
+
+
+def user(port, ends, asked, lists, think, seed):
     draw = random.Random(seed)
     sids, accounts, numbers = lists
     kinds = [
@@ -95,6 +112,7 @@ def user(port, ends, asked, lists, seed):
         begun = time.monotonic()
         code, _, refresh = get(connection, path())
         asked[kind].append((time.monotonic() - begun, code, bool(refresh)))
+        time.sleep(draw.uniform(0, 2 * think))
 
 
 def main():
@@ -103,14 +121,15 @@ def main():
     parser.add_argument("ledger")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--think", type=float, default=1.0)
     parser.add_argument("--night", nargs=2, metavar=("CALLS", "RATES"))
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(args.ledger).parent) as folder:
         ledger = args.ledger
         if args.night:
-            ledger = shutil.copytree(args.ledger, pathlib.Path(folder) / "ledger")
+            ledger = copy(args.ledger, pathlib.Path(folder) / "ledger")
         server = subprocess.Popen(
-            [args.binary, "serve", "--ledger", str(ledger), "--listen", "127.0.0.1:0"],
+            [os.path.abspath(args.binary), "serve", "--ledger", os.path.abspath(ledger), "--listen", "127.0.0.1:0"],
             stderr=subprocess.PIPE, text=True, cwd=folder,
         )
         while True:
@@ -124,7 +143,7 @@ def main():
         before = {"descriptors": descriptors(server.pid), "memory_mib": status(server.pid, "VmRSS") // 1024}
         asked = collections.defaultdict(list)
         ends = time.monotonic() + args.seconds
-        users = [threading.Thread(target=user, args=(port, ends, asked, lists, seed)) for seed in range(args.users)]
+        users = [threading.Thread(target=user, args=(port, ends, asked, lists, args.think, seed)) for seed in range(args.users)]
         for one in users:
             one.start()
         booked = None
@@ -132,7 +151,7 @@ def main():
             calls, rates = args.night
             begun = time.monotonic()
             run = subprocess.run(
-                [args.binary, "run", "--ledger", str(ledger), "--cdrs", calls, "--rates", rates, "--format", "json"],
+                [os.path.abspath(args.binary), "run", "--ledger", os.path.abspath(ledger), "--cdrs", os.path.abspath(calls), "--rates", os.path.abspath(rates), "--format", "json"],
                 capture_output=True, text=True, check=True, cwd=folder,
             )
             booked = {"seconds": round(time.monotonic() - begun, 1), "rated": json.loads(run.stdout)["rated"]}
@@ -148,7 +167,7 @@ def main():
                 "not_200": sum(own[1] != 200 for own in all_of), "still_computed": sum(own[2] for own in all_of),
             }
         print(json.dumps({
-            "users": args.users, "seconds": args.seconds, "warmed_in_seconds": warmed, "booked_meanwhile": booked,
+            "users": args.users, "think_seconds": args.think, "seconds": args.seconds, "warmed_in_seconds": warmed, "booked_meanwhile": booked,
             "all": told(sorted(everything)), "pages": pages,
             "before": before,
             "after": {"descriptors": descriptors(server.pid), "memory_mib": status(server.pid, "VmRSS") // 1024},

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! **Invariants.** As those of [`super::journal`]: outside of all that is hashed, and a line is
-//! appended by one write. The two files never take more than twice 8 MiB and a line; a line names at
-//! most [`NAMED`] accounts and says how many more there were.
+//! appended by one write. The two files never take more than twice 8 MiB and a line; a line names
+//! at most [`NAMED`] accounts and says how many more there were.
 
 use super::journal::{LOOKS, append_line};
 use crate::disk::private;

@@ -8,7 +8,7 @@ use crate::ledger::index::earlier;
 use crate::ledger::index::find;
 use crate::ledger::index::search::newest::{self, CallPlace, newest};
 use crate::ledger::index::search::{self, Wanted};
-use crate::ledger::index::unbooked::{self, FoundUnbooked, Unbooked};
+use crate::ledger::index::unbooked::{self, Beside, FoundUnbooked, Unbooked};
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::{History, LedgerError};
 use crate::packed::SharedTexts;
@@ -149,8 +149,7 @@ const ROUNDS: usize = 8;
 
 /// A page of the wanted families, the newest first, before a place.
 ///
-/// Calls that wait or were ignored stand on the page whose time they are of. Records' times without
-/// an offset are of the zone.
+/// Calls that wait or were ignored stand on the page whose time they are of.
 ///
 /// # Errors
 /// If a file cannot be read, or is not as it was written.
@@ -159,17 +158,18 @@ pub fn page(
     wanted: &Wanted,
     before: Option<&CallPlace>,
     most: usize,
-    zone: Option<&Zone>,
+    beside: &Beside<'_>,
 ) -> Result<CallsPage, LedgerError> {
     if !wanted.sids.is_empty() {
-        let FoundFamilies { mut families, timeless, .. } = find(history, wanted, None, zone)?;
+        let FoundFamilies { mut families, timeless, .. } =
+            find_beside(history, wanted, None, beside)?;
         families.reverse();
         return Ok(CallsPage { families, next: None, is_early: false, timeless });
     }
     let (mut booked, mut last, mut next) = (BTreeMap::new(), before.cloned(), None);
     let mut is_early = false;
     for _ in 0..ROUNDS {
-        let newest::FoundNewest { rows, stopped_at } =
+        let newest::FoundNewest { rows, stopped_at, mut places } =
             newest(history, wanted, last.as_ref(), most + 1)?;
         next = None;
         let mut roots = BTreeSet::new();
@@ -180,8 +180,10 @@ pub fn page(
             last = Some(CallPlace::of(row));
             roots.insert(row.root().to_owned());
         }
-        let new = roots.iter().filter(|root| !booked.contains_key(*root)).cloned().collect();
-        let mut families = search::families_of(history, &new, BTreeMap::new())?;
+        let new: BTreeSet<String> =
+            roots.iter().filter(|root| !booked.contains_key(*root)).cloned().collect();
+        places.retain(|_, row| new.contains(row.root()));
+        let mut families = search::families_of(history, &new, places)?;
         // One whose newest wanted call stands before the page was on an earlier one.
         families.retain(|_, rows| {
             wanted.takes_family(rows)
@@ -226,7 +228,7 @@ pub fn page(
     if from != Micros::MIN || to != Micros::MAX {
         window.times = Some(from..to);
     }
-    let found = with_unbooked(history, &window, booked, zone)?;
+    let found = with_unbooked(history, &window, booked, beside)?;
     let mut families = grouped(found.0, found.1.calls);
     families.reverse();
     Ok(CallsPage { families, next, is_early, timeless: found.1.timeless })
@@ -243,8 +245,22 @@ pub fn find(
     most: Option<usize>,
     zone: Option<&Zone>,
 ) -> Result<FoundFamilies, LedgerError> {
+    find_beside(history, wanted, most, &Beside { zone, suspended: None })
+}
+
+/// As [`find`]; waiting calls that were read before are not read again.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_beside(
+    history: &History,
+    wanted: &Wanted,
+    most: Option<usize>,
+    beside: &Beside<'_>,
+) -> Result<FoundFamilies, LedgerError> {
     let search::Found { families: booked, has_unread } = search::booked(history, wanted, most)?;
-    let (booked, FoundUnbooked { calls, timeless }) = with_unbooked(history, wanted, booked, zone)?;
+    let (booked, FoundUnbooked { calls, timeless }) =
+        with_unbooked(history, wanted, booked, beside)?;
     Ok(FoundFamilies { families: grouped(booked, calls), has_unread, timeless })
 }
 
@@ -253,10 +269,10 @@ fn with_unbooked(
     history: &History,
     wanted: &Wanted,
     mut booked: BTreeMap<String, Vec<LogRow>>,
-    zone: Option<&Zone>,
+    beside: &Beside<'_>,
 ) -> Result<(BTreeMap<String, Vec<LogRow>>, FoundUnbooked), LedgerError> {
     let mut roots = roots_of(&booked);
-    let mut found = unbooked::collect(history, wanted, &roots, zone)?;
+    let mut found = unbooked::collect_beside(history, wanted, &roots, beside)?;
     // A waiting child brings its booked parent, and that one its other children.
     let unknown: BTreeSet<String> = found
         .calls
@@ -275,7 +291,7 @@ fn with_unbooked(
         booked.extend(more);
         roots = roots_of(&booked);
         roots.extend(others.into_iter().filter(|root| !above.contains_key(root)).map(own));
-        found = unbooked::collect(history, wanted, &roots, zone)?;
+        found = unbooked::collect_beside(history, wanted, &roots, beside)?;
     }
     Ok((booked, found))
 }

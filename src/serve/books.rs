@@ -6,9 +6,9 @@
 //!                                        └──no───▶ History, read and checked ──▶ a new snapshot
 //! ```
 //!
-//! **Invariant:** a request reads one snapshot. A file that is gone meanwhile (a run was undone) is
-//! an error, and the router asks again on the next snapshot; nothing is mixed. No lock of the ledger
-//! is taken.
+//! **Invariant:** a request reads one snapshot. A file that is gone meanwhile (a run was undone)
+//! is an error, and the router asks again on the next snapshot; nothing is mixed. No lock of the
+//! ledger is taken.
 
 use super::kept::{Found, Kept};
 use super::problem::Problem;
@@ -16,6 +16,7 @@ use super::setting::Setting;
 use crate::inputs::accounts::Accounts;
 use crate::inputs::decks::Decks;
 use crate::ledger::index::account_names::AccountNames;
+use crate::ledger::index::unbooked::SuspendedCalls;
 use crate::ledger::looks::{self, Look};
 use crate::ledger::{History, LedgerError, Published, Run};
 use crate::report::Report;
@@ -52,6 +53,8 @@ pub struct RatedLists {
 
 /// Decks that are kept in memory: those of the last days, and those of an older call.
 const MOST_LISTS: usize = 3;
+/// The most waiting calls that are kept for searches.
+const MOST_SUSPENDED: usize = 50_000;
 /// Looks whose repetition is no look of its own.
 const MOST_SEEN: usize = 4096;
 /// The time for which it is none.
@@ -69,6 +72,7 @@ pub struct Books {
     counted: Arc<CountedRuns>,
     /// The months that are drawn up.
     pub months: Arc<Kept<super::months::MonthSurvey>>,
+    suspended: Arc<Kept<Option<SuspendedCalls>>>,
     seen: Mutex<HashMap<(String, String), Micros>>,
 }
 
@@ -85,6 +89,7 @@ impl Books {
             customers: Arc::default(),
             counted: Arc::default(),
             months: Arc::default(),
+            suspended: Arc::default(),
             seen: Mutex::default(),
         }
     }
@@ -149,6 +154,20 @@ impl Books {
         let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
         self.waits
             .of(&snapshot.head, move || Waits::of(&ledger, &own.history).map_err(|e| e.to_string()))
+    }
+
+    /// The calls that wait, for searches; `None` while they are read, and if there are too many:
+    /// then each search reads them.
+    pub fn suspended(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<Option<SuspendedCalls>>> {
+        let own = Arc::clone(snapshot);
+        let found = self.suspended.of(&snapshot.head, move || {
+            let read = SuspendedCalls::read(&own.history, own.zone.as_ref(), MOST_SUSPENDED);
+            read.map_err(|e| e.to_string())
+        });
+        match found {
+            Found::Ready(all) => Some(all),
+            Found::Pending | Found::Failed(_) => None,
+        }
     }
 
     /// The report of the last run.

@@ -10,8 +10,9 @@
 //! A lane for each party; on it a bar while the party is in a call: pale while it rings, full while
 //! it talks. A line from lane to lane where a call begins, from the caller to the called.
 //!
-//! **Invariant:** coordinates are integers and thousandths of the width; no number is a float. Texts
-//! are escaped here. The drawing is as wide as its place, and its type is not scaled with it.
+//! **Invariant:** coordinates are integers and thousandths of the width; no number is a float.
+//! Texts are escaped here. The drawing is as wide as its place, and its type is not scaled with
+//! it.
 
 use crate::render::charts::escaped;
 use crate::time::Micros;
@@ -94,11 +95,9 @@ pub fn timeline(
         let lanes = [call.lanes.0, call.lanes.1];
         let ys = lanes.map(|lane| lane * LANE + 21);
         let (from, to) = (ys[0] + 6, ys[1] + 6);
-        let _ = write!(
-            svg,
-            r#"<g class="call{own}"><title>{title}</title><line class="link" x1="{x}" x2="{x}" y1="{from}" y2="{to}"/>"#,
-            x = percent(start)
-        );
+        let _ = write!(svg, r#"<g class="call{own}"><title>{title}</title>"#);
+        let x = percent(start);
+        let _ = write!(svg, r#"<line class="link" x1="{x}" x2="{x}" y1="{from}" y2="{to}"/>"#);
         let _ = write!(svg, r#"<circle class="dot" cx="{}" cy="{to}" r="4"/>"#, percent(start));
         for y in ys {
             let mut bar = |class: &str, from: i128, to: i128| {

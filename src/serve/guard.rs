@@ -11,8 +11,8 @@
 //! would read the console as its own. Its name is in `Host`.
 //!
 //! # Why a form that is posted
-//! A token in an address stands in the history of the browser and in the log of a proxy. The form of
-//! the login is the only thing that is ever posted.
+//! A token in an address stands in the history of the browser and in the log of a proxy. The form
+//! of the login is the only thing that is ever posted.
 
 use super::http::Request;
 use super::query::Query;

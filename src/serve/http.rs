@@ -1,8 +1,8 @@
 //! HTTP/1.1, as much of it as a console needs: heads of requests in, whole answers out.
 //!
-//! **Invariants:** a head has at most [`LONGEST_HEAD`] bytes, a target at most [`LONGEST_TARGET`], a
-//! request no body but a form of at most [`LONGEST_FORM`] bytes. An answer is whole before its first
-//! byte is sent, and every answer has the headers of [`ALWAYS`].
+//! **Invariants:** a head has at most [`LONGEST_HEAD`] bytes, a target at most [`LONGEST_TARGET`],
+//! a request no body but a form of at most [`LONGEST_FORM`] bytes. An answer is whole before its
+//! first byte is sent, and every answer has the headers of [`ALWAYS`].
 //!
 //! # Why no framework
 //! The routes are a match of a dozen arms, requests have no bodies, and answers no streams. hyper

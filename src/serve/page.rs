@@ -1,8 +1,8 @@
 //! The pages' engine: templates of the house in one frame, with one style sheet.
 //!
-//! **Invariant:** every text goes out through the formatter of [`crate::render::html::environment`]:
-//! visible, and escaped. Markup is made by templates, and by [`super::drawing`] and
-//! [`crate::render::charts`], which escape by themselves.
+//! **Invariant:** every text goes out through the formatter of
+//! [`crate::render::html::environment`]: visible, and escaped. Markup is made by templates, and by
+//! [`super::drawing`] and [`crate::render::charts`], which escape by themselves.
 
 use super::http::Answer;
 use super::problem::Problem;

@@ -1,8 +1,8 @@
 //! Addresses, and what answers each of them.
 //!
-//! **Invariants:** an address is matched part by part, and a part is decoded once: `..`, an escaped
-//! stroke or a name of a file is an id that no call has. What could not be answered since the ledger
-//! was changed meanwhile is asked again on its new state.
+//! **Invariants:** an address is matched part by part, and a part is decoded once: `..`, an
+//! escaped stroke or a name of a file is an id that no call has. What could not be answered since
+//! the ledger was changed meanwhile is asked again on its new state.
 
 use super::api::{answers, openapi};
 use super::asked::Asked;

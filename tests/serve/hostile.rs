@@ -6,6 +6,7 @@ use crate::documents::HOSTILE;
 use crate::support::{HEADER, Night};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// What must be on no page, whatever a field says.
 const NEVER: [&str; 7] =
@@ -22,7 +23,8 @@ fn hostile_night() -> Night {
         let own = field(text);
         let account = field(&format!("AC{number}{text}"));
         // Booked: the texts are ids, accounts, trunks and callers.
-        rows += &format!(
+        let _ = write!(
+            rows,
             "{},,{account},{own},trunking-terminating,{own},+14155550102,2026-11-20T21:{:02}:00Z,,61,completed,{own},{own},,\n",
             field(&format!("CA{number}{text}")),
             number % 60
@@ -30,11 +32,12 @@ fn hostile_night() -> Night {
         // Waiting: they are directions, statuses, times and targets.
         rows +=
             &format!("CW{number},,{account},TK1,{own},+12025550101,{own},{own},,61,{own},,,,\n");
-        rows += &format!(
+        let _ = write!(
+            rows,
             "CX{number},{},AC1,TK1,,+12025550101,{own},2026-11-20T21:30:00Z,,61,completed,,,{own},\n",
             field(&format!("CA{number}{text}")),
         );
-        accounts += &format!("{account},{own},,{own},{own}\n");
+        let _ = write!(accounts, "{account},{own},,{own},{own}\n");
     }
     night.file("calls.csv", rows);
     night.file("accounts.csv", accounts);
@@ -63,7 +66,9 @@ fn hostile_night() -> Night {
 /// The addresses of this console that a page leads to.
 fn links(page: &str) -> BTreeSet<String> {
     let all = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let own = all.filter(|to| to.starts_with('/'));
+    // Of the filters one is enough: each is the same page again.
+    let is_filter = |to: &&str| to.starts_with("/calls?") && !to.starts_with("/calls?status=busy");
+    let own = all.filter(|to| to.starts_with('/') && !is_filter(to));
     own.map(|to| to.split('#').next().expect("a path").replace("&amp;", "&")).collect()
 }
 
@@ -74,7 +79,7 @@ fn strangers_texts_are_text_on_every_page() {
     let mut open: BTreeSet<String> = ["/".to_owned()].into();
     let mut seen = BTreeSet::new();
     while let Some(path) = open.pop_first() {
-        if seen.len() > 400 || !seen.insert(path.clone()) {
+        if seen.len() > 1500 || !seen.insert(path.clone()) {
             continue;
         }
         let answer = server.settled(&path);
@@ -136,7 +141,7 @@ fn the_api_has_them_as_they_are() {
     }
     assert!(expected.iter().any(|sid| sid.contains("<script>")), "{expected:?}");
     // What was never a call is a problem, and its text comes back as text.
-    let wrong = server.get("/api/v1/calls?q=%3Cscript%3E");
+    let wrong = server.get("/api/v1/calls?q=%3Cscript%3Enobody");
     assert_eq!(wrong.header("Content-Type"), Some("application/problem+json"));
     let page = server.get("/calls?q=%3Cscript%3Ealert(1)%3C/script%3E");
     assert!(!page.text().contains("<script"), "{}", page.text());

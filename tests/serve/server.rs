@@ -113,7 +113,7 @@ impl Server {
 
     /// An answer, once it is no longer computed.
     pub fn settled(&self, path: &str) -> Answered {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let answer = self.get(path);
             let is_pending = answer.header("Refresh").is_some() || answer.status == 503;

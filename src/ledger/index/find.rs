@@ -110,16 +110,7 @@ pub fn families(
     let all = if roots.len() > FEW_ROOTS {
         places_of_many(history, roots)?
     } else {
-        let mut all = Vec::new();
-        for root in roots {
-            all.extend(place_of(history, root)?);
-            for (number, run) in history.runs.iter().enumerate() {
-                all.extend(
-                    children_in(run, root)?.into_iter().map(|(day, row)| (number, day, row)),
-                );
-            }
-        }
-        all
+        places_of_few(history, roots, &known)?
     };
     let mut places = LogPlaces::new();
     for (run, day, row) in all {
@@ -189,6 +180,37 @@ pub fn rows_at(
     Ok(all)
 }
 
+/// The days before that of its root on which a child may start: it starts at most a minute before
+/// its parent (`child-before-parent`), and a chain has few links.
+const DAYS_BEFORE: i64 = 1;
+
+/// The places of roots and of their children, each looked up by itself. The place of a root that is
+/// known already is not, nor are its children in a run whose last day is before any of them.
+fn places_of_few(
+    history: &History,
+    roots: &BTreeSet<&str>,
+    known: &BTreeMap<LogPlace, LogRow>,
+) -> Result<Vec<LogPlace>, LedgerError> {
+    let own = known.iter().filter(|(_, row)| row.parent_call_sid.is_empty());
+    let starts: BTreeMap<&str, Micros> =
+        own.map(|(_, row)| (row.call_sid.as_str(), row.start)).collect();
+    let mut all = Vec::new();
+    for root in roots.iter().filter(|root| !starts.contains_key(*root)) {
+        all.extend(place_of(history, root)?);
+    }
+    for (number, run) in history.runs.iter().enumerate() {
+        let days = run.files(Dataset::Calls);
+        let Some(last) = days.iter().filter_map(|path| day_of_file(path)).max() else { continue };
+        let may_have = |root: &&&str| {
+            starts.get(**root).is_none_or(|start| time::day(*start) - DAYS_BEFORE <= last)
+        };
+        let asked: Vec<&str> = roots.iter().filter(may_have).copied().collect();
+        let children = children_in(run, &asked)?;
+        all.extend(children.into_iter().map(|(day, row)| (number, day, row)));
+    }
+    Ok(all)
+}
+
 /// The places of roots and of their children, in one walk over the ids of each run.
 fn places_of_many(history: &History, roots: &BTreeSet<&str>) -> Result<Vec<LogPlace>, LedgerError> {
     let mut sids: Vec<Sid> = roots.iter().map(|root| Sid::of(root).0).collect();
@@ -239,18 +261,23 @@ pub fn put_late_prices<'a>(
     Ok(())
 }
 
-/// The places of a root's children in a run.
-fn children_in(run: &Run, root: &str) -> Result<Vec<(i64, usize)>, LedgerError> {
+/// The places of the children of some roots in a run.
+fn children_in(run: &Run, roots: &[&str]) -> Result<Vec<(i64, usize)>, LedgerError> {
+    if roots.is_empty() {
+        return Ok(Vec::new());
+    }
     if run.has_children_file() {
         run.check_before_read(&run.folder.join(ids::CHILDREN))?;
-        let found = ChildFile::open(&run.folder)?.find(Sid::of(root).0)?;
-        return Ok(found
-            .into_iter()
-            .map(|child| (i64::from(child.day), child.row as usize))
-            .collect());
+        let mut file = ChildFile::open(&run.folder)?;
+        let mut all = Vec::new();
+        for root in roots {
+            let found = file.find(Sid::of(root).0)?;
+            all.extend(found.iter().map(|child| (i64::from(child.day), child.row as usize)));
+        }
+        return Ok(all);
     }
     // A run older than the file of children: all of its log is read.
-    children_in_log(run, |parent| parent == root)
+    children_in_log(run, |parent| roots.contains(&parent))
 }
 
 /// The places of the children of some roots, from the log itself.

@@ -79,6 +79,17 @@ pub struct FoundUnbooked {
 }
 
 impl FoundUnbooked {
+    /// Adds a call that waits, if it is wanted or belongs to one of the families.
+    fn take(&mut self, own: &Suspended, wanted: &Wanted, families: &BTreeMap<String, String>) {
+        let call = &own.call;
+        let root = families.get(&call.root).or_else(|| families.get(&call.parent_call_sid));
+        if let Some(root) = root {
+            self.calls.push(Unbooked { root: root.clone(), ..call.clone() });
+        } else if wanted.takes_unbooked(call) && has_parties(own, wanted) {
+            self.add(call.clone(), wanted);
+        }
+    }
+
     /// Adds a call that is wanted but for its time.
     fn add(&mut self, call: Unbooked, wanted: &Wanted) {
         match (&wanted.times, call.start) {
@@ -100,25 +111,41 @@ pub fn collect(
     families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
 ) -> Result<FoundUnbooked, LedgerError> {
-    let mut found = FoundUnbooked::default();
+    collect_beside(history, wanted, families, &Beside { zone, suspended: None })
+}
+
+/// What calls are collected with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The zone of records' times without an offset.
+    pub zone: Option<&'a Zone>,
+    /// The calls that wait in this history, if they were read before.
+    pub suspended: Option<&'a SuspendedCalls>,
+}
+
+/// As [`collect`]; waiting calls that were read before are not read again.
+///
+/// # Errors
+/// As [`collect`].
+pub fn collect_beside(
+    history: &History,
+    wanted: &Wanted,
+    families: &BTreeMap<String, String>,
+    beside: &Beside<'_>,
+) -> Result<FoundUnbooked, LedgerError> {
+    let (mut found, zone) = (FoundUnbooked::default(), beside.zone);
     let Some(last) = history.runs.last() else { return Ok(found) };
-    let parents = waiting_parents(history)?;
-    each_suspended(last, Dataset::Suspense, |rows| {
-        for row in &rows {
-            let mut call = of_suspense(row, &parents, zone);
-            let root = families.get(&call.root).or_else(|| families.get(&call.parent_call_sid));
-            let is_family = root.is_some();
-            if let Some(root) = root {
-                call.root.clone_from(root);
+    if let Some(all) = beside.suspended {
+        all.0.iter().for_each(|own| found.take(own, wanted, families));
+    } else {
+        let parents = waiting_parents(history)?;
+        each_suspended(last, Dataset::Suspense, |rows| {
+            for row in &rows {
+                found.take(&Suspended::of(row, &parents, zone), wanted, families);
             }
-            if is_family {
-                found.calls.push(call);
-            } else if wanted.takes_unbooked(&call) && has_parties(row, &call, wanted) {
-                found.add(call, wanted);
-            }
-        }
-        Ok::<_, LedgerError>(())
-    })?;
+            Ok::<_, LedgerError>(())
+        })?;
+    }
     for run in &history.runs {
         for path in run.files(Dataset::Ignored) {
             run.check_before_read(&path)?;
@@ -128,6 +155,55 @@ pub fn collect(
         }
     }
     Ok(found)
+}
+
+/// A call that waits, as far as a search asks for it.
+#[derive(Debug)]
+struct Suspended {
+    call: Unbooked,
+    /// The record, if it cannot be read: its parties stand anywhere in it.
+    unread: Option<String>,
+    /// A and B of its root, if they are kept with it.
+    root: Option<[String; 2]>,
+}
+
+impl Suspended {
+    fn of(row: &SuspenseRow, parents: &BTreeMap<String, String>, zone: Option<&Zone>) -> Self {
+        let is_malformed = row.reason == Reason::MalformedRecord.as_str();
+        Self {
+            call: of_suspense(row, parents, zone),
+            unread: is_malformed.then(|| row.record.clone()),
+            root: row.parent.as_ref().map(|kept| [kept.root_from.clone(), kept.root_to.clone()]),
+        }
+    }
+}
+
+/// All calls that wait in a history, read once for many searches.
+#[derive(Debug)]
+pub struct SuspendedCalls(Vec<Suspended>);
+
+impl SuspendedCalls {
+    /// Reads them; `None` if there are more than `most`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or is not as it was written.
+    pub fn read(
+        history: &History,
+        zone: Option<&Zone>,
+        most: usize,
+    ) -> Result<Option<Self>, LedgerError> {
+        let mut all = Vec::new();
+        let Some(last) = history.runs.last() else { return Ok(Some(Self(all))) };
+        if last.manifest.suspense.closing.records > most as u64 {
+            return Ok(None);
+        }
+        let parents = waiting_parents(history)?;
+        each_suspended(last, Dataset::Suspense, |rows| {
+            all.extend(rows.iter().map(|row| Suspended::of(row, &parents, zone)));
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(Some(Self(all)))
+    }
 }
 
 /// The parent of each waiting child, by their ids.
@@ -219,16 +295,14 @@ impl Wanted {
 
 /// True if a waiting call has the wanted parties: of its own, or of its root as it is kept. A
 /// record that cannot be read has those that stand anywhere in it.
-fn has_parties(row: &SuspenseRow, call: &Unbooked, wanted: &Wanted) -> bool {
-    let is_malformed = row.reason == Reason::MalformedRecord.as_str();
+fn has_parties(own: &Suspended, wanted: &Wanted) -> bool {
     wanted.parties.iter().all(|(role, who)| {
-        if is_malformed {
+        if let Some(record) = &own.unread {
             let is_end = |c: char| matches!(c, ',' | ';' | '\t' | '|' | '"' | '\n' | '\r');
-            return *role == Role::Any
-                && row.record.split(is_end).any(|cell| who.may_be_cell(cell));
+            return *role == Role::Any && record.split(is_end).any(|cell| who.may_be_cell(cell));
         }
-        let kept = row.parent.as_ref().map(|kept| [&kept.root_from, &kept.root_to]);
-        is_party(*role, who, call, kept.map(|kept| kept.map(String::as_str)))
+        let root = own.root.as_ref().map(|root| root.each_ref().map(String::as_str));
+        is_party(*role, who, &own.call, root)
     })
 }
 

@@ -1,11 +1,11 @@
-//! `/calls/{sid}`: one call: its family as a drawing, its price as a sentence and as arithmetic, the
-//! carrier's price beside it, the row of the deck, the invoice.
+//! `/calls/{sid}`: one call: its family as a drawing, its price as a sentence and as arithmetic,
+//! the carrier's price beside it, the row of the deck, the invoice.
 
 use super::calls::CallLine;
 use crate::ledger::History;
 use crate::ledger::index::find;
 use crate::ledger::index::search::Wanted;
-use crate::ledger::index::unbooked::State;
+use crate::ledger::index::unbooked::{Beside, State};
 use crate::ledger::tables::log_row::LogRow;
 use crate::money::{PRICE_DECIMALS, Total, decimal_text};
 use crate::rating::log_cell;
@@ -45,7 +45,10 @@ pub fn case_of(asked: &Asked<'_>, sid: &str) -> Result<CallCase, Problem> {
     let snapshot = &asked.snapshot;
     let history: &History = &snapshot.history;
     let wanted = Wanted { sids: BTreeSet::from([sid.to_owned()]), ..Wanted::default() };
-    let found = calls::find(history, &wanted, None, snapshot.zone.as_ref())?;
+    let kept = asked.books.suspended(snapshot);
+    let suspended = kept.as_ref().and_then(|kept| Option::as_ref(kept));
+    let beside = Beside { zone: snapshot.zone.as_ref(), suspended };
+    let found = calls::find_beside(history, &wanted, None, &beside)?;
     let has = |family: &&CallFamily| family.members().any(|member| member.sid() == sid);
     let Some(mut family) = found.families.iter().find(has).cloned() else {
         find::refuse_damaged_ids(history)?;
@@ -200,7 +203,8 @@ fn priced(asked: &Asked<'_>, price: &ExplainedCall, member: &Member) -> Value {
         now => price.total.map(|total| Sum::of(total, &price.currency)),
         booked => booked.map(|booked| Sum::of(booked.amount, &booked.currency)),
         is_as_booked,
-        sentences => words::sentences_of(price).iter().map(|s| setting.sentence(s)).collect::<Vec<_>>(),
+        sentences => words::sentences_of(price).iter()
+            .map(|own| setting.sentence(own)).collect::<Vec<_>>(),
     }
 }
 

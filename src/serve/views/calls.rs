@@ -30,13 +30,12 @@ pub struct CallLine {
     pub mark: &'static str,
     pub reason: String,
     pub sum: Option<Sum>,
-    pub is_child: bool,
+    /// `root`, `child` of the parent above it, or `orphan`.
+    pub place: &'static str,
     /// True if it is of the day of the call above it, in its family.
     pub is_same_day: bool,
     /// True if it is of the customer of the call above it, in its family.
     pub is_same_customer: bool,
-    /// True if its parent stands above it.
-    pub has_parent: bool,
 }
 
 impl CallLine {
@@ -52,7 +51,7 @@ impl CallLine {
             account_name: asked.name(&account),
             account_href: customer_address(&account),
             account,
-            is_child: member.is_child(),
+            place: if member.is_child() { "child" } else { "root" },
             ..Self::default()
         };
         match member {
@@ -89,9 +88,10 @@ impl CallLine {
 /// The lines of a family, the parent first.
 #[must_use]
 pub fn lines(asked: &Asked<'_>, family: &CallFamily, clock: &Clock) -> Vec<CallLine> {
-    let line = |member: &Member| CallLine {
-        has_parent: member.is_child() && family.has_parent_of(member),
-        ..CallLine::of(asked, member, clock)
+    let line = |member: &Member| {
+        let line = CallLine::of(asked, member, clock);
+        let is_orphan = member.is_child() && !family.has_parent_of(member);
+        CallLine { place: if is_orphan { "orphan" } else { line.place }, ..line }
     };
     let mut lines: Vec<CallLine> = family.members().map(line).collect();
     for at in 1..lines.len() {

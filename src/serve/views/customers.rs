@@ -1,4 +1,5 @@
-//! `/customers` and `/customers/{account}`: the month so far, by day and scenario; invoices; numbers.
+//! `/customers` and `/customers/{account}`: the month so far, by day and scenario; invoices;
+//! numbers.
 
 use crate::document::spend::permille;
 use crate::document::usage::billed_minutes;
@@ -41,7 +42,8 @@ fn month_of<'a>(asked: &'a Asked<'_>, customers: &'a Customers) -> Result<&'a st
 /// Months as links.
 fn months(customers: &Customers, path: &str, shown: &str) -> Vec<Value> {
     let link = |month: &&str| {
-        context! { name => month, href => format!("{path}?month={month}"), is_on => *month == shown }
+        let href = format!("{path}?month={month}");
+        context! { name => month, href, is_on => *month == shown }
     };
     customers.months().iter().map(link).collect()
 }
@@ -168,7 +170,10 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
     let links: Vec<Value> = own_months
         .iter()
         .rev()
-        .map(|own| context! { name => own, href => format!("{to}?month={own}"), is_on => *own == month })
+        .map(|own| {
+            let href = format!("{to}?month={own}");
+            context! { name => own, href, is_on => *own == month }
+        })
         .collect();
     let waits = super::waiting::waits_of(asked)?;
     let waiting = waits

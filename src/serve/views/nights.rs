@@ -79,7 +79,8 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
             context! {
                 when => at.map(|at| Moment::of(at, &clock)), from => look.from,
                 asked => setting.sentence(&look.asked),
-                accounts => look.accounts.iter().take(3).map(|own| asked.name(own)).collect::<Vec<_>>(),
+                accounts => look.accounts.iter().take(3)
+                    .map(|own| asked.name(own)).collect::<Vec<_>>(),
                 more => look.more_accounts + look.accounts.len().saturating_sub(3) as u64,
                 shown => look.shown,
             }

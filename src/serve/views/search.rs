@@ -2,6 +2,7 @@
 
 use crate::ledger::index::search::Wanted;
 use crate::ledger::index::search::newest::CallPlace;
+use crate::ledger::index::unbooked::Beside;
 use crate::report::asked::phrase::taken_apart;
 use crate::report::asked::{self, AskError, Asking, Finder};
 use crate::report::calls::{self, CallsPage};
@@ -56,8 +57,10 @@ pub fn find(asked: &Asked<'_>, limit: Option<usize>) -> Result<FoundPage, Proble
         })?),
     };
     let most = limit.unwrap_or(SHOWN);
-    let page =
-        calls::page(&snapshot.history, &wanted, before.as_ref(), most, snapshot.zone.as_ref())?;
+    let kept = asked.books.suspended(snapshot);
+    let suspended = kept.as_ref().and_then(|kept| Option::as_ref(kept));
+    let beside = Beside { zone: snapshot.zone.as_ref(), suspended };
+    let page = calls::page(&snapshot.history, &wanted, before.as_ref(), most, &beside)?;
     drop(finder);
     Ok(FoundPage { page, notes: notes.into_inner(), wanted })
 }

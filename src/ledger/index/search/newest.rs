@@ -12,7 +12,7 @@
 use super::{Needles, Wanted, candidates, days};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
-use crate::ledger::index::find;
+use crate::ledger::index::find::{self, LogPlace};
 use crate::ledger::tables::file::Footer;
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::needles::FoundRows;
@@ -55,6 +55,7 @@ impl CallPlace {
 
 /// A row group of a day.
 struct GroupOfDay<'a> {
+    run: usize,
     path: &'a Path,
     footer: usize,
     number: usize,
@@ -74,6 +75,8 @@ const SEARCHED: usize = 64;
 pub struct FoundNewest {
     /// The calls, the newest first.
     pub rows: Vec<LogRow>,
+    /// They, by the place where they stand in the log.
+    pub places: BTreeMap<LogPlace, LogRow>,
     /// The time before which nothing was looked at, if the search stopped early.
     pub stopped_at: Option<Micros>,
 }
@@ -97,7 +100,7 @@ pub fn newest(
     let needles = Needles::of(wanted.parties.iter().flat_map(|(_, who)| who.needles()));
     let columns = wanted.columns();
     let is = |text: &str| wanted.parties.iter().any(|(_, who)| who.is(text));
-    let mut found: BTreeMap<Reverse<CallPlace>, LogRow> = BTreeMap::new();
+    let mut found: BTreeMap<Reverse<CallPlace>, (LogPlace, LogRow)> = BTreeMap::new();
     let mut searched = 0;
     let mut stopped_at = None;
     for (day, files) in days(history, wanted.times.as_ref()).into_iter().rev() {
@@ -139,12 +142,13 @@ pub fn newest(
             // Rows of a group ascend by start and id: what stands before enough of them is older.
             let mut own = 0;
             for chunk in rows.rchunks(READ.min(most.saturating_mul(2).max(16))) {
-                for row in find::rows_at(footer, group.path, chunk)? {
+                let read = find::rows_at(footer, group.path, chunk)?;
+                for (at, row) in chunk.iter().zip(read) {
                     let place = CallPlace::of(&row);
                     let is_before = before.is_none_or(|before| place < *before);
                     if is_before && wanted.takes(&row) && wanted.has_any(&row) {
                         own += 1;
-                        found.insert(Reverse(place), row);
+                        found.insert(Reverse(place), ((group.run, day, *at), row));
                     }
                 }
                 if own >= most {
@@ -153,7 +157,9 @@ pub fn newest(
             }
         }
     }
-    Ok(FoundNewest { rows: found.into_values().collect(), stopped_at })
+    let places = found.values().cloned().collect();
+    let rows = found.into_values().map(|(_, row)| row).collect();
+    Ok(FoundNewest { rows, places, stopped_at })
 }
 
 /// The row groups of a day that may hold a wanted call, by their last start, the newest first.
@@ -163,7 +169,7 @@ fn groups_of<'a>(
     wanted: &Wanted,
 ) -> Vec<GroupOfDay<'a>> {
     let mut groups = Vec::new();
-    for (place, ((_, path), footer)) in files.iter().zip(footers).enumerate() {
+    for (place, ((run, path), footer)) in files.iter().zip(footers).enumerate() {
         let mut first = 0;
         for (number, group) in footer.groups().into_iter().enumerate() {
             let rows = first..first + group.rows;
@@ -173,7 +179,7 @@ fn groups_of<'a>(
                 .map_or((Micros::MIN, Micros::MAX), |starts| (*starts.start(), *starts.end()));
             let overlaps = |times: &Range<Micros>| starts.0 < times.end && times.start <= starts.1;
             if wanted.times.as_ref().is_none_or(overlaps) {
-                groups.push(GroupOfDay { path, footer: place, number, rows, starts });
+                groups.push(GroupOfDay { run: *run, path, footer: place, number, rows, starts });
             }
         }
     }
