@@ -26,6 +26,10 @@ fn decimal(value: &Value) -> Decimal {
     Decimal::from_str_exact(value.as_str().expect("a text")).expect("a decimal")
 }
 
+fn count(value: &Value) -> usize {
+    value.as_u64().and_then(|number| usize::try_from(number).ok()).expect("a number")
+}
+
 fn json(night: &Night, args: &[&str]) -> Value {
     night.trunkrate(&[args, &["--format", "json"]].concat()).json()
 }
@@ -59,10 +63,10 @@ fn from_every_line_of_an_invoice_to_the_line_of_the_call_file() {
                 assert!(record.contains(sid), "{record}");
                 formats.insert(booked["file"].as_str().expect("a name").to_owned());
                 // The row of the deck, as it stands in its file.
-                let own = &call["legs"][leg["leg"].as_u64().expect("a number") as usize - 1];
+                let own = &call["legs"][count(&leg["leg"]) - 1];
                 let deck =
                     night.path().join("rates").join(own["deck_file"].as_str().expect("a file"));
-                let line = own["deck_line"].as_u64().expect("a line") as usize;
+                let line = count(&own["deck_line"]);
                 let text = std::fs::read_to_string(deck).expect("a deck");
                 assert_eq!(own["deck_row"].as_str(), text.lines().nth(line - 1), "{sid}");
                 assert_eq!(own["amount"], leg["amount"], "{sid}");

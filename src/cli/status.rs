@@ -1,7 +1,7 @@
 //! `status`: whether all is well with the nights; and the files that a run leaves for the morning.
 
-use super::args::{ProjectArgs, TextFormat};
 use super::args::status::{NightArgs, StatusArgs};
+use super::args::{ProjectArgs, TextFormat};
 use super::clock;
 use super::error::CliError;
 use super::journal;

@@ -192,7 +192,10 @@ fn a_night_that_is_interrupted_says_so_in_the_morning() {
     assert_eq!(desk.files(&["runs"]), Tree::new());
     let read = |name: &str| std::fs::read_to_string(bench.inputs().join(name)).expect("a file");
     let status = read("status.json");
-    assert!(status.contains("last-run-failed") && status.contains("interrupted by SIGTERM"), "{status}");
+    assert!(
+        status.contains("last-run-failed") && status.contains("interrupted by SIGTERM"),
+        "{status}"
+    );
     let metrics = read("night.prom");
     assert!(metrics.contains("trunkrate_problem{id=\"last-run-failed\"} 1"), "{metrics}");
 }

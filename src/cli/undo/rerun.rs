@@ -69,7 +69,9 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
     let summary = book::book_in_place_of(&ledger, &lock, &mut history, &session, &replaced)?;
     drop(progress);
     let names: Vec<&str> = replaced.manifests().map(|m| m.run_id.as_str()).rev().collect();
-    names.iter().for_each(|name| journal::did(name));
+    for name in &names {
+        journal::did(name);
+    }
     let booked = summary.run_id.as_deref().expect("a run that is booked has a name");
     journal::did(booked);
     run::tell_booked(&summary, trunks.as_deref());
@@ -254,7 +256,9 @@ impl Money {
             let sums = [before, after, difference];
             let scale = sums.iter().map(|sum| sum.normalize().scale()).max();
             let scale = scale.expect("there are three").max(5);
-            sums.into_iter().for_each(|sum| sum.rescale(scale));
+            for sum in sums {
+                sum.rescale(scale);
+            }
         }
         Ok(Self { rows })
     }

@@ -10,7 +10,7 @@
 //! The log of thirty nights has hundreds of row groups, and a family is in one or two of them. A
 //! scan with a filter reads the id column of all of them, which no statistics can narrow.
 
-use super::ids::{self, ChildFile, IdFile};
+use super::ids::{self, ChildFile, ChildRow, IdFile};
 use crate::fit::must_fit;
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE, polars_error};
@@ -86,8 +86,11 @@ pub type LogPlace = (usize, i64, usize);
 /// Rows of the log by run and UTC day.
 type LogPlaces = BTreeMap<(usize, i64), Vec<usize>>;
 
-/// More roots than these are looked up in one walk over all ids.
+/// More roots than these are looked up run by run, together.
 const FEW_ROOTS: usize = 64;
+
+/// The rows of ids that are walked through in the time of one binary search among them.
+const ROWS_A_SEARCH: u64 = 256;
 
 /// A root and all its children as log rows, by start and id.
 ///
@@ -107,8 +110,12 @@ pub fn families(
     roots: &BTreeSet<&str>,
     known: BTreeMap<LogPlace, LogRow>,
 ) -> Result<Vec<LogRow>, LedgerError> {
+    let is_root = |row: &&LogRow| row.parent_call_sid.is_empty();
+    let there: BTreeSet<&str> =
+        known.values().filter(is_root).map(|row| row.call_sid.as_str()).collect();
+    let unknown: BTreeSet<&str> = roots.difference(&there).copied().collect();
     let all = if roots.len() > FEW_ROOTS {
-        places_of_many(history, roots)?
+        places_of_many(history, roots, &unknown)?
     } else {
         places_of_few(history, roots, &known)?
     };
@@ -211,22 +218,46 @@ fn places_of_few(
     Ok(all)
 }
 
-/// The places of roots and of their children, in one walk over the ids of each run.
-fn places_of_many(history: &History, roots: &BTreeSet<&str>) -> Result<Vec<LogPlace>, LedgerError> {
-    let mut sids: Vec<Sid> = roots.iter().map(|root| Sid::of(root).0).collect();
-    sids.sort_unstable();
+/// The places of the `unknown` roots, and of the children of all of them. Of a run with many more
+/// calls than these each is looked up, else its ids are walked through.
+fn places_of_many(
+    history: &History,
+    roots: &BTreeSet<&str>,
+    unknown: &BTreeSet<&str>,
+) -> Result<Vec<LogPlace>, LedgerError> {
+    let sorted = |roots: &BTreeSet<&str>| {
+        let mut sids: Vec<Sid> = roots.iter().map(|root| Sid::of(root).0).collect();
+        sids.sort_unstable();
+        sids
+    };
+    let (sids, unknown) = (sorted(roots), sorted(unknown));
+    let are_few = |sids: &[Sid], rows: u64| sids.len() as u64 * ROWS_A_SEARCH < rows;
     let mut places = Vec::new();
     for (number, run) in history.runs.iter().enumerate() {
-        if run.has_ids() {
-            let found = IdFile::open(&run.folder)?.find_all(&sids)?;
+        if run.has_ids() && !unknown.is_empty() {
+            let mut ids = IdFile::open(&run.folder)?;
+            let found = if are_few(&unknown, ids.count) {
+                let each = unknown.iter().map(|sid| ids.find(*sid));
+                each.collect::<Result<Vec<_>, _>>()?.concat()
+            } else {
+                ids.find_all(&unknown)?
+            };
             let place = |(day, row): (i32, u32)| (number, i64::from(day), row as usize);
             places.extend(found.into_iter().filter_map(|id| id.place).map(place));
         }
         if run.has_children_file() {
             run.check_before_read(&run.folder.join(ids::CHILDREN))?;
-            let all = ChildFile::open(&run.folder)?.all()?;
-            let own = all.into_iter().filter(|child| sids.binary_search(&child.root).is_ok());
-            places.extend(own.map(|child| (number, i64::from(child.day), child.row as usize)));
+            let mut children = ChildFile::open(&run.folder)?;
+            let own = if are_few(&sids, children.count) {
+                let each = sids.iter().map(|sid| children.find(*sid));
+                each.collect::<Result<Vec<_>, _>>()?.concat()
+            } else {
+                let mut all = children.all()?;
+                all.retain(|child| sids.binary_search(&child.root).is_ok());
+                all
+            };
+            let place = |child: ChildRow| (number, i64::from(child.day), child.row as usize);
+            places.extend(own.into_iter().map(place));
         } else {
             let children = children_in_log(run, |parent| roots.contains(parent))?;
             places.extend(children.into_iter().map(|(day, row)| (number, day, row)));

@@ -162,7 +162,8 @@ pub fn sort_children(packed: &mut [u8]) -> u64 {
 pub struct ChildFile {
     path: PathBuf,
     file: File,
-    count: u64,
+    /// The number of children.
+    pub count: u64,
 }
 
 impl ChildFile {

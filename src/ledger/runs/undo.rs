@@ -145,6 +145,7 @@ impl Replacement {
     }
 
     /// The manifests of the runs that leave, oldest first.
+    #[must_use]
     pub fn manifests(&self) -> impl DoubleEndedIterator<Item = &Manifest> {
         self.leaving.iter().map(|run| &run.manifest)
     }

@@ -55,7 +55,7 @@ impl Footer<'_> {
             let Some(cells) = cells.map_err(|e| not_read(self.path(), e))? else {
                 return Ok(None);
             };
-            let Some(column) = column_of(name, kind, cells) else { return Ok(None) };
+            let Some(column) = column_of(name, *kind, cells) else { return Ok(None) };
             frame.push(column);
         }
         Ok(Some(frame::frame_of(frame)))
@@ -63,8 +63,8 @@ impl Footer<'_> {
 }
 
 /// Cells as a column of their type; `None` if one has another type.
-fn column_of(name: &str, kind: &ColumnType, cells: Vec<Cell>) -> Option<Column> {
-    if *kind == ColumnType::Text {
+fn column_of(name: &str, kind: ColumnType, cells: Vec<Cell>) -> Option<Column> {
+    if kind == ColumnType::Text {
         let mut texts = Texts::new(name, cells.len());
         for cell in cells {
             match cell {
@@ -84,7 +84,7 @@ fn column_of(name: &str, kind: &ColumnType, cells: Vec<Cell>) -> Option<Column> 
     Some(match kind {
         ColumnType::Integer => frame::optional_integers(name, numbers),
         ColumnType::Instant => frame::times(name, numbers),
-        ColumnType::Decimal(scale) => frame::decimals(name, numbers, *scale),
+        ColumnType::Decimal(scale) => frame::decimals(name, numbers, scale),
         ColumnType::Text | ColumnType::Flag => return None,
     })
 }
@@ -118,12 +118,15 @@ fn cells_of(
         }
         Encoding::DeltaLengthByteArray => {
             let (lengths, bytes) = deltas(parts.values)?;
-            Some(texts_at(lengths.into_iter().map(|length| (0, length)), bytes, &values)?)
+            Some(texts_at(&[], &lengths, bytes, &values)?)
         }
         Encoding::DeltaByteArray => {
             let (prefixes, rest) = deltas(parts.values)?;
             let (suffixes, bytes) = deltas(rest)?;
-            Some(texts_at(prefixes.into_iter().zip(suffixes), bytes, &values)?)
+            if prefixes.len() != suffixes.len() {
+                return Err(corrupt("has not as many prefixes as texts"));
+            }
+            Some(texts_at(&prefixes, &suffixes, bytes, &values)?)
         }
         _ => None,
     };
@@ -197,30 +200,42 @@ fn of_dictionary(
     Ok(Some(all_of(wanted.iter().map(text).collect())?))
 }
 
-/// Some of many texts, each of which begins with a part of the one before.
+/// Some of many texts, each of which begins with a part of the one before; without prefixes each is
+/// whole.
 fn texts_at(
-    lengths: impl Iterator<Item = (i64, i64)>,
+    prefixes: &[i64],
+    suffixes: &[i64],
     bytes: &[u8],
     wanted: &[usize],
 ) -> PolarsResult<Vec<Cell>> {
-    let (mut found, mut text, mut at) = (Vec::with_capacity(wanted.len()), Vec::new(), 0_usize);
+    let number =
+        |length: i64| usize::try_from(length).map_err(|_| corrupt("has a length that cannot be"));
+    let prefix_at = |value: usize| prefixes.get(value).map_or(Ok(0), |prefix| number(*prefix));
+    let mut found = Vec::with_capacity(wanted.len());
+    // As much of the text before as the next one begins with.
+    let (mut before, mut at) = (Vec::new(), 0_usize);
     let mut wanted = wanted.iter().copied().peekable();
-    for (value, (prefix, suffix)) in lengths.enumerate() {
+    for (value, suffix) in suffixes.iter().enumerate() {
         let Some(next) = wanted.peek() else { break };
-        let prefix = usize::try_from(prefix).ok().filter(|prefix| *prefix <= text.len());
-        let end = usize::try_from(suffix).ok().and_then(|suffix| at.checked_add(suffix));
-        let (Some(prefix), Some(end)) = (prefix, end) else {
-            return Err(corrupt("has a length that cannot be"));
-        };
-        let own = bytes.get(at..end).ok_or_else(|| corrupt("has texts that are cut off"))?;
-        text.truncate(prefix);
-        text.extend_from_slice(own);
-        at = end;
+        let (prefix, end) = (prefix_at(value)?, at.checked_add(number(*suffix)?));
+        let own = end.and_then(|end| bytes.get(at..end));
+        let own = own.ok_or_else(|| corrupt("has texts that are cut off"))?;
+        at += own.len();
+        if prefix > before.len() {
+            return Err(corrupt("has a prefix longer than the text before"));
+        }
         if value == *next {
-            let text = str::from_utf8(&text).map_err(|_| corrupt("has a text that is no UTF-8"))?;
-            found.push(Cell::Text(text.to_owned()));
+            let text = [&before[..prefix], own].concat();
+            let text = String::from_utf8(text);
+            found.push(Cell::Text(text.map_err(|_| corrupt("has a text that is no UTF-8"))?));
             wanted.next();
         }
+        let kept = prefix_at(value + 1)?;
+        if kept > prefix + own.len() {
+            return Err(corrupt("has a prefix longer than the text before"));
+        }
+        before.truncate(prefix.min(kept));
+        before.extend_from_slice(&own[..kept.saturating_sub(prefix)]);
     }
     if wanted.peek().is_some() {
         return Err(corrupt("has fewer values than rows with one"));

@@ -231,8 +231,15 @@ pub(super) fn deltas(mut bytes: &[u8]) -> PolarsResult<(Vec<i64>, &[u8])> {
 const MOST: usize = 1 << 28;
 
 /// The value at a place among values of so many bits, 1 to 64, from the lowest bit up.
+#[inline]
 fn unpacked(packed: &[u8], at: usize, width: usize) -> PolarsResult<i64> {
     let bit = at * width;
+    if let Some(bytes) = packed.get(bit / 8..).and_then(<[u8]>::first_chunk::<8>)
+        && width <= 56
+    {
+        let value = u64::from_le_bytes(*bytes) >> (bit % 8) & ((1 << width) - 1);
+        return Ok(value.cast_signed());
+    }
     let mut bytes = [0; 16];
     let from = packed.get(bit / 8..packed.len().min(bit / 8 + 9)).filter(|_| width <= 64);
     let from = from.ok_or_else(|| corrupt("has a number that cannot be"))?;
