@@ -51,14 +51,21 @@ fn causes_are_named_as_they_are_shown() {
     let shown = night.trunkrate(&["suspense"]).ok();
     assert!(shown.contains(&format!("  cause       {UK}\n")), "{shown}");
     let causes = night.trunkrate(&["suspense", "--by-cause", "--format", "json"]).json();
-    let ids: Vec<&str> = causes.as_array().unwrap().iter().map(|c| c["cause"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        causes.as_array().unwrap().iter().map(|c| c["cause"].as_str().unwrap()).collect();
     assert!(ids.contains(&UK) && ids.contains(&"no-rate:test:termination:49"), "{ids:?}");
     let cases: [(&[&str], &[&str]); 8] = [
         (&["--cause", UK], &["UK1", "UK2", "UK3", "UKP"]),
         (&["--cause", UK, "--account", "AC1"], &["UK1", "UK2"]),
-        (&["--cause", UK, "--from", "2026-11-20T11:00:00Z", "--to", "2026-11-20T13:00:00Z"], &["UK2", "UK3"]),
+        (
+            &["--cause", UK, "--from", "2026-11-20T11:00:00Z", "--to", "2026-11-20T13:00:00Z"],
+            &["UK2", "UK3"],
+        ),
         (&["--cause", "no-rate"], &["DE1", "UK1", "UK2", "UK3", "UKP"]),
-        (&["--cause", "no-rate:test:termination:49", "--cause", "parent-suspended"], &["DE1", "UKC"]),
+        (
+            &["--cause", "no-rate:test:termination:49", "--cause", "parent-suspended"],
+            &["DE1", "UKC"],
+        ),
         (&["--reason", "conflicting-duplicate"], &["TWO", "TWO"]),
         // The beginning of an id names nothing.
         (&["--cause", "no-rate:test"], &[]),
@@ -72,7 +79,10 @@ fn causes_are_named_as_they_are_shown() {
     for (args, says) in [
         (&["suspense", "--cause", "no-rat:x"][..], "--cause no-rat: there is no such reason"),
         (&["export", "legs", "--cause", UK], "choose suspended records"),
-        (&["export", "suspense", "--reason", "nothing"], "--reason nothing: there is no such reason"),
+        (
+            &["export", "suspense", "--reason", "nothing"],
+            "--reason nothing: there is no such reason",
+        ),
     ] {
         let done = night.trunkrate(args);
         assert!(done.code == 2 && done.stderr.contains(says), "{args:?}: {}", done.shown());
@@ -89,7 +99,18 @@ fn an_export_by_cause_has_the_columns_of_every_export() {
     let rows = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let (all, some) = (rows(&all), rows(&some));
     assert!(some.len() == 5 && some.iter().all(|row| all.contains(row)), "{some:?}");
-    night.trunkrate(&["export", "suspense", "--cause", UK, "--format", "parquet", "--out", "uk.parquet"]).ok();
+    night
+        .trunkrate(&[
+            "export",
+            "suspense",
+            "--cause",
+            UK,
+            "--format",
+            "parquet",
+            "--out",
+            "uk.parquet",
+        ])
+        .ok();
     assert!(night.path().join("uk.parquet").metadata().unwrap().len() > 0);
 }
 
@@ -97,10 +118,15 @@ fn an_export_by_cause_has_the_columns_of_every_export() {
 fn a_dry_run_says_how_many_and_how_much_and_does_nothing() {
     let night = waiting();
     let shown = night.trunkrate(&["suspense", "close", "--cause", UK, "--dry-run"]).ok();
-    // 61 s are two minutes, 60 s are one: five minutes at the deck's only termination price, 0.0100. Left are DE1 and UKC,
-    // a minute each of one leg and of two, and the dearer version of TWO: 0.01 + 0.01 + 0.02; UKC: B is +44…, which has no
-    // price, so both its legs are guessed at 0.0100.
-    insta::assert_snapshot!(shown, @"");
+    // 61 s are two minutes, 60 s are one: five minutes at the deck's only termination price, 0.0100. Left are DE1 (0.01), the
+    // dearer version of TWO (0.02), and UKC: a minute of A→B, guessed at 0.0100, and one of A→C.
+    insta::assert_snapshot!(shown, @r"
+      4 calls: no price for +44, about 0.05 USD, since 2026-11-20
+        no-rate:test:termination:44
+    to be written off: 4 records, 241 s, about 0.05 USD
+    left waiting: 4 records, 241 s, about 0.05 USD
+    nothing was done
+    ");
     assert_eq!(left(&night).len(), 8);
     let runs = night.trunkrate(&["runs", "--format", "json"]).json();
     assert_eq!(runs.as_array().map(Vec::len), Some(1));
@@ -121,11 +147,19 @@ fn a_cause_is_written_off_whole_and_taken_back() {
     let runs = night.trunkrate(&["runs", "--format", "json"]).json();
     assert_eq!(
         (&runs[1]["kind"], &runs[1]["reason"], &runs[1]["counts"]["closed"]),
-        (&"close".into(), &"the carrier credits them".into(), &serde_json::json!({"records": 4, "seconds": 241}))
+        (
+            &"close".into(),
+            &"the carrier credits them".into(),
+            &serde_json::json!({"records": 4, "seconds": 241})
+        )
     );
     // Twice does nothing, and says so.
     let again = night.trunkrate(&close);
-    assert!(again.code == 1 && again.stderr.contains("no record waits that the flags pick"), "{}", again.shown());
+    assert!(
+        again.code == 1 && again.stderr.contains("no record waits that the flags pick"),
+        "{}",
+        again.shown()
+    );
     // A copy of what was written off is a duplicate.
     night.calls(&[&call("UK1", "AC1", "+442071838750", "10:00", 61)]);
     assert_eq!(night.run(&[])["duplicate"], 1);
@@ -144,8 +178,12 @@ fn a_call_is_written_off_with_all_its_versions() {
     ]);
     night.run(&[]);
     let reasons = night.trunkrate(&["suspense", "--counts", "--format", "csv"]).ok();
-    assert!(reasons.contains("invalid-time,1,") && reasons.contains("conflicting-duplicate,1,"), "{reasons}");
-    let said = night.trunkrate(&["suspense", "close", "--cause", "invalid-time", "--reason", "x"]).ok();
+    assert!(
+        reasons.contains("invalid-time,1,") && reasons.contains("conflicting-duplicate,1,"),
+        "{reasons}"
+    );
+    let said =
+        night.trunkrate(&["suspense", "close", "--cause", "invalid-time", "--reason", "x"]).ok();
     assert!(said.contains("of these 1 record: other versions of the same calls"), "{said}");
     assert!(said.contains("2 records written off"), "{said}");
     night.calls(&[]);
@@ -178,11 +216,14 @@ fn a_cause_is_tried_again_with_its_families() {
     let night = waiting();
     let plain = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
     night.deck(&format!("{plain}GB,United Kingdom,UK,0.0150,,44,termination,,,,,,\nDE,Germany,DE,0.0200,,49,termination,,,,,,\n"));
-    let other = |night: &Night| night.trunkrate(&["export", "suspense", "--reason", "conflicting-duplicate"]).ok();
+    let other = |night: &Night| {
+        night.trunkrate(&["export", "suspense", "--reason", "conflicting-duplicate"]).ok()
+    };
     let before = other(&night);
     let retry = ["suspense", "retry", "--rates", "rates", "--cause", UK, "--format", "json"];
     let summary = night.trunkrate(&retry).json();
-    let counts = ["read", "retried", "rated", "suspended", "left"].map(|name| summary[name].as_u64());
+    let counts =
+        ["read", "retried", "rated", "suspended", "left"].map(|name| summary[name].as_u64());
     assert_eq!(counts, [Some(0), Some(8), Some(5), Some(3), Some(3)]);
     // UK1 two minutes, UK2, UK3 and UKP one: 5 × 0.0150. UKC one minute of A→B at 0.0150 and of A→C at 0.0100.
     assert_eq!(summary["amount"]["USD"], "0.10000");
@@ -190,12 +231,33 @@ fn a_cause_is_tried_again_with_its_families() {
     assert_eq!(other(&night), before, "what was left is as it was, its tries too");
     night.trunkrate(&["verify"]).ok();
     let again = night.trunkrate(&retry);
-    assert!(again.code == 1 && again.stderr.contains("no record waits that the flags pick"), "{}", again.shown());
+    assert!(
+        again.code == 1 && again.stderr.contains("no record waits that the flags pick"),
+        "{}",
+        again.shown()
+    );
     night.trunkrate(&["undo", "last", "--reason", "x"]).ok();
     assert_eq!(left(&night).len(), 8);
     // Another choice after the same run has another name.
-    let de = night.trunkrate(&["suspense", "retry", "--rates", "rates", "--account", "AC1", "--reason", "no-rate", "--format", "json"]).json();
-    assert_eq!((&de["rated"], &de["amount"]["USD"]), (&3.into(), &"0.06500".into()), "0.030 + 0.015 + 0.020");
+    let de = night
+        .trunkrate(&[
+            "suspense",
+            "retry",
+            "--rates",
+            "rates",
+            "--account",
+            "AC1",
+            "--reason",
+            "no-rate",
+            "--format",
+            "json",
+        ])
+        .json();
+    assert_eq!(
+        (&de["rated"], &de["amount"]["USD"]),
+        (&3.into(), &"0.06500".into()),
+        "0.030 + 0.015 + 0.020"
+    );
     assert_ne!(de["run_id"], summary["run_id"]);
     // The rest goes with the next run.
     night.calls(&[]);
@@ -214,7 +276,8 @@ fn a_retry_of_everything_by_flags_books_what_a_full_one_books() {
         night
     });
     one.trunkrate(&["suspense", "retry", "--rates", "rates"]).ok();
-    let all = ["suspense", "retry", "--rates", "rates", "--from", "2026-11-20", "--to", "2026-11-21"];
+    let all =
+        ["suspense", "retry", "--rates", "rates", "--from", "2026-11-20", "--to", "2026-11-21"];
     other.trunkrate(&all).ok();
     for what in ["suspense", "legs", "calls"] {
         let rows = |night: &Night| {

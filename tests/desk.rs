@@ -392,7 +392,7 @@ fn what_makes_no_sense_is_said_and_changes_nothing() {
         (1, &["suspense", "resolve", "CA2", "--take", "1"], "one version only"),
         (2, &["suspense", "resolve", "CA5", "--take", "3"], "expected 1 to 2"),
         (2, &["suspense", "resolve", "CA5", "--take", "0"], "expected 1 to 2"),
-        (1, &["suspense", "resolve", "CA1", "--take", "1"], "the booked version stands"),
+        (2, &["suspense", "resolve", "CA1", "--take", "1"], "--reason must say why"),
         (2, &["suspense", "retry"], "--rates"),
         (2, &["suspense", "--counts", "--export", "x"], "cannot be used with"),
     ];

@@ -147,9 +147,7 @@ pub fn invoice(currency: &str, lines: u32) -> Document {
             let minutes = i64::from(number % 5 + call + 1);
             let id = format!("CA{number:016}{call:016}");
             let amount = Amount::from_units(price / 100 * minutes);
-            usage
-                .add(&id, day, key.clone(), u64::try_from(minutes * 60).expect("positive"), amount)
-                .expect("it fits");
+            usage.add(&id, day, key.clone(), minutes * 60, amount).expect("it fits");
         }
     }
     let items =
@@ -191,7 +189,7 @@ pub fn month() -> Document {
                 };
                 let minutes = 1 + (call * 5 + number + day) % 9;
                 let id = format!("CA{day:010}{number:010}{call:012}");
-                let seconds = u64::try_from(minutes).expect("positive") * 60 - 12;
+                let seconds = minutes * 60 - 12;
                 let day = NOVEMBER + if late { -1 } else { day };
                 usage
                     .add(&id, day, key, seconds, Amount::from_units(price * minutes / 100))

@@ -143,7 +143,7 @@ fn times_and_numbers_have_flags_of_their_own() {
         for arg in own_args(&command) {
             let (names, ..) = meaning(arg);
             match arg.get_long() {
-                Some("from" | "to" | "at" | "around" | "now") => {
+                Some("from" | "to" | "at" | "around" | "now" | "start" | "end" | "answer") => {
                     assert_eq!(names, ["TIME"], "{path}");
                 }
                 Some("a" | "b" | "number") => assert_eq!(names, ["NUMBER"], "{path}"),

@@ -32,6 +32,7 @@
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
+//! | `over_booked` | a waiting version in place of the booked one: legs taken back, one call, one price |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `trusted` | a ledger knows its past, touches nothing of a stranger's, and is proved whatever its length |
@@ -84,6 +85,7 @@ mod memory;
 mod naive;
 mod nights;
 mod oracle;
+mod over_booked;
 mod plan;
 mod project;
 mod random_documents;

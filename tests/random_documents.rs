@@ -171,7 +171,13 @@ fn usage(dice: &mut Dice, most_lines: u64) -> Usage {
             let amount = Amount::from_units(dice.units(magnitude + 1) * step);
             let day = 20_400 + dice.units(30);
             usage
-                .add(&format!("CA{line}-{call}"), day, key.clone(), 1 + dice.below(90), amount)
+                .add(
+                    &format!("CA{line}-{call}"),
+                    day,
+                    key.clone(),
+                    i64::try_from(1 + dice.below(90)).expect("small"),
+                    amount,
+                )
                 .expect("it fits");
         }
     }

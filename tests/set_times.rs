@@ -14,7 +14,9 @@ fn berlin(rows: &[&str]) -> Night {
 }
 
 fn root(sid: &str, start: &str, end: &str, seconds: u32) -> String {
-    format!("{sid},,AC1,,trunking-terminating,+12025550101,+14155550102,{start},{end},{seconds},completed")
+    format!(
+        "{sid},,AC1,,trunking-terminating,+12025550101,+14155550102,{start},{end},{seconds},completed"
+    )
 }
 
 fn set(night: &Night, more: &[&str]) -> crate::support::Done {
@@ -43,21 +45,42 @@ fn the_chosen_instant_prices_the_call() {
         assert!(said.contains(&format!("start_time is {start}")), "{said}");
         assert_eq!(night.trunkrate(&["export", "suspense"]).ok(), before, "the record stays whole");
         night.trunkrate(&["verify"]).ok();
-        let summary = night.trunkrate(&["suspense", "retry", "--rates", "rates", "--accept-changes", "--format", "json"]).json();
-        assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &amount.into()), "{given}");
+        let summary = night
+            .trunkrate(&[
+                "suspense",
+                "retry",
+                "--rates",
+                "rates",
+                "--accept-changes",
+                "--format",
+                "json",
+            ])
+            .json();
+        assert_eq!(
+            (&summary["rated"], &summary["amount"]["USD"]),
+            (&1.into(), &amount.into()),
+            "{given}"
+        );
         let legs = night.trunkrate(&["export", "legs"]).ok();
         assert!(legs.contains(start), "{legs}");
         // Every copy of the record is a duplicate from now on, in another spelling too, and with a price.
         for copy in [TWICE, "2026-10-25T02:30"] {
             night.calls(&[&format!("{},-0.0100,USD", root("CA1", copy, "", 60))]);
             let summary = night.run(&["--accept-changes"]);
-            assert_eq!((&summary["duplicate"], &summary["suspended"]), (&1.into(), &0.into()), "{copy}");
+            assert_eq!(
+                (&summary["duplicate"], &summary["suspended"]),
+                (&1.into(), &0.into()),
+                "{copy}"
+            );
         }
         let log = night.trunkrate(&["export", "calls"]).ok();
         assert!(log.contains("-0.0100"), "the carrier's price came with a copy: {log}");
         // What says anything else is another version.
         night.calls(&[&root("CA1", TWICE, "", 61)]);
-        assert_eq!(night.run(&["--accept-changes"])["suspended_by_reason"], serde_json::json!({"conflicting-duplicate": 1}));
+        assert_eq!(
+            night.run(&["--accept-changes"])["suspended_by_reason"],
+            serde_json::json!({"conflicting-duplicate": 1})
+        );
         night.trunkrate(&["verify"]).ok();
     }
 }
@@ -69,7 +92,8 @@ fn a_time_that_never_was_has_two_meanings_too() {
     for given in ["2026-03-29T01:30:00Z", "2026-03-29T00:30:00Z"] {
         let night = berlin(&[&root("CA1", "2026-03-29T02:30:00", "", 60)]);
         set(&night, &["CA1", "--start", given]).ok();
-        let summary = night.trunkrate(&["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+        let summary =
+            night.trunkrate(&["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
         assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &"0.01000".into()));
         assert!(night.trunkrate(&["export", "calls"]).ok().contains(given));
         night.trunkrate(&["verify"]).ok();
@@ -80,13 +104,22 @@ fn a_time_that_never_was_has_two_meanings_too() {
 fn start_and_end_in_the_hour_are_set_together() {
     let night = berlin(&[&root("CA1", TWICE, "2026-10-25 02:40:00", 600)]);
     let alone = set(&night, &["CA1", "--start", SECOND]);
-    assert!(alone.code == 1 && alone.stderr.contains("set it in the same command: --end"), "{}", alone.shown());
+    assert!(
+        alone.code == 1 && alone.stderr.contains("set it in the same command: --end"),
+        "{}",
+        alone.shown()
+    );
     let turned = set(&night, &["CA1", "--start", SECOND, "--end", "2026-10-25T02:40:00+02:00"]);
     assert!(turned.code == 1 && turned.stderr.contains("before it starts"), "{}", turned.shown());
     // From the first 02:30 to the second 02:40 is an hour more.
     set(&night, &["CA1", "--start", FIRST, "--end", "2026-10-25T02:40:00+01:00"]).ok();
-    let summary = night.trunkrate(&["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
-    assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &"0.10000".into()), "600 s are ten minutes");
+    let summary =
+        night.trunkrate(&["suspense", "retry", "--rates", "rates", "--format", "json"]).json();
+    assert_eq!(
+        (&summary["rated"], &summary["amount"]["USD"]),
+        (&1.into(), &"0.10000".into()),
+        "600 s are ten minutes"
+    );
     night.trunkrate(&["verify"]).ok();
 }
 
@@ -102,7 +135,11 @@ fn what_cannot_be_set_is_refused() {
     ]);
     let before = night.trunkrate(&["runs", "--format", "json"]).json();
     let cases: [(i32, &[&str], &str); 9] = [
-        (1, &["CA1", "--start", "2026-10-25T02:31:00+02:00"], "is 2026-10-25T00:30:00Z or 2026-10-25T01:30:00Z"),
+        (
+            1,
+            &["CA1", "--start", "2026-10-25T02:31:00+02:00"],
+            "is 2026-10-25T00:30:00Z or 2026-10-25T01:30:00Z",
+        ),
         (2, &["CA1", "--start", "2026-10-25T02:30:00"], "expected an instant with an offset"),
         (2, &["CA1"], "no time is given"),
         (1, &["CA1", "--start", FIRST, "--end", SECOND], "end_time is ``"),
@@ -125,16 +162,27 @@ fn what_cannot_be_set_is_refused() {
 #[test]
 fn a_set_time_is_shown_and_taken_back() {
     let night = berlin(&[&root("CA1", TWICE, "", 60)]);
-    let (before, shown) = (night.trunkrate(&["export", "suspense"]).ok(), night.trunkrate(&["suspense", "show", "CA1"]).ok());
+    let (before, shown) = (
+        night.trunkrate(&["export", "suspense"]).ok(),
+        night.trunkrate(&["suspense", "show", "CA1"]).ok(),
+    );
     set(&night, &["CA1", "--start", FIRST]).ok();
     let again = set(&night, &["CA1", "--start", FIRST]);
-    assert!(again.code == 1 && again.stderr.contains("are set to that already"), "{}", again.shown());
+    assert!(
+        again.code == 1 && again.stderr.contains("are set to that already"),
+        "{}",
+        again.shown()
+    );
     // Another answer is another decision; the later one counts.
     set(&night, &["CA1", "--start", SECOND]).ok();
     for command in ["show", "explain"] {
-        let args: &[&str] = if command == "show" { &["suspense", "show", "CA1"] } else { &["explain", "CA1"] };
+        let args: &[&str] =
+            if command == "show" { &["suspense", "show", "CA1"] } else { &["explain", "CA1"] };
         let text = night.trunkrate(args).ok();
-        assert!(text.contains("start_time is 2026-10-25T01:30:00Z, set by hand: the switch says so"), "{text}");
+        assert!(
+            text.contains("start_time is 2026-10-25T01:30:00Z, set by hand: the switch says so"),
+            "{text}"
+        );
         assert!(text.contains(TWICE), "the record as it came: {text}");
     }
     let causes = night.trunkrate(&["suspense", "--by-cause", "--format", "json"]).json();
@@ -142,10 +190,16 @@ fn a_set_time_is_shown_and_taken_back() {
     let journal = night.trunkrate(&["runs", "--journal"]).ok();
     assert!(journal.contains("suspense set CA1 --start"), "{journal}");
     let runs = night.trunkrate(&["runs", "--format", "json"]).json();
-    assert_eq!((&runs[2]["kind"], &runs[2]["reason"]), (&"set".into(), &"the switch says so".into()));
+    assert_eq!(
+        (&runs[2]["kind"], &runs[2]["reason"]),
+        (&"set".into(), &"the switch says so".into())
+    );
     night.trunkrate(&["suspense", "retry", "--rates", "rates"]).ok();
     let booked = night.trunkrate(&["explain", "CA1"]).ok();
-    assert!(booked.contains("start_time is 2026-10-25T01:30:00Z, set by hand: the switch says so"), "{booked}");
+    assert!(
+        booked.contains("start_time is 2026-10-25T01:30:00Z, set by hand: the switch says so"),
+        "{booked}"
+    );
     night.trunkrate(&["verify"]).ok();
     // Undone: the record waits as before.
     night.trunkrate(&["undo", "2", "--with-dependents", "--reason", "asked again"]).ok();
@@ -174,7 +228,11 @@ fn a_later_version_counts_if_it_says_something_else() {
         set(&night, &["CA1", "--start", SECOND]).ok();
         night.calls(&[&later]);
         let summary = night.run(&[]);
-        assert_eq!((&summary["rated"], &summary["amount"]["USD"]), (&1.into(), &amount.into()), "{later}");
+        assert_eq!(
+            (&summary["rated"], &summary["amount"]["USD"]),
+            (&1.into(), &amount.into()),
+            "{later}"
+        );
         assert!(night.trunkrate(&["export", "calls"]).ok().contains(start), "{later}");
         night.trunkrate(&["verify"]).ok();
     }

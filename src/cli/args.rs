@@ -139,9 +139,10 @@ impl Command {
     pub fn is_dry_run(&self) -> bool {
         match self {
             Self::Undo(args) => args.dry_run,
-            Self::Suspense(args) => {
-                matches!(&args.command, Some(suspense::SuspenseCommand::Close(args)) if args.dry_run)
-            }
+            Self::Suspense(args) => match &args.command {
+                Some(suspense::SuspenseCommand::Close(args)) => args.dry_run,
+                _ => false,
+            },
             _ => false,
         }
     }

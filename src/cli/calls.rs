@@ -20,7 +20,6 @@ use super::args::TableFormat;
 use super::args::calls::{CallsArgs, ListLimit};
 use super::clock;
 use super::error::CliError;
-use super::export::zone_of;
 use super::project::{Key, Project};
 use super::term;
 use crate::ledger::index::account_names::{self, AccountNames};
@@ -173,7 +172,7 @@ struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     fn of(project: &Project, ledger: &Ledger, history: &'a History) -> Result<Self, CliError> {
-        let zone = zone_of(history);
+        let zone = history.policy().zone;
         let shown = project.policy()?.zone.or_else(|| zone.clone());
         let names = names_of(project, ledger, history)?;
         Ok(Self { history, clock: Clock::new(shown, clock::now()), zone, names })

@@ -2,6 +2,7 @@
 
 use crate::inputs::file::FileError;
 use crate::invoicing::error::IssueError;
+use crate::job::replace::ReplaceError;
 use crate::ledger::LedgerError;
 use crate::render::FormatError;
 use std::process::ExitCode;
@@ -111,6 +112,15 @@ impl From<LedgerError> for CliError {
                 "the catalog is only an index: move it away, and the next run makes it again",
             ),
             _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ReplaceError> for CliError {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Ledger(error) => error.into(),
+            ReplaceError::Refused { problem, hint } => Self::failed(problem).hint(hint),
         }
     }
 }

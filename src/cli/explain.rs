@@ -1,17 +1,17 @@
 //! `explain`: one call, booked or not, by its id, the beginning of one, or its number in the list
 //! that was printed last.
 
-use super::args::calls::ExplainArgs;
 use super::args::TextFormat;
+use super::args::calls::ExplainArgs;
 use super::args::suspense::{ShowArgs, SuspenseArgs, SuspenseCommand, SuspenseList};
 use super::calls::{last_list, names_of};
 use super::clock;
 use super::error::CliError;
-use super::export::zone_of;
 use super::project::Project;
 use super::rerate;
 use super::suspense;
 use super::term;
+use crate::ledger::History;
 use crate::ledger::index::find;
 use crate::ledger::index::search::Wanted;
 use crate::ledger::index::unbooked::{self, State, Unbooked};
@@ -35,8 +35,8 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
         );
     }
     let is_booked = find::find_log_row(&history, &sid)?.is_some();
-    let clock = |history| -> Result<Clock, CliError> {
-        let zone = project.policy()?.zone.or_else(|| zone_of(history));
+    let clock = |history: &History| -> Result<Clock, CliError> {
+        let zone = project.policy()?.zone.or_else(|| history.policy().zone);
         Ok(Clock::new(zone, clock::now()))
     };
     if is_booked {
@@ -46,7 +46,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
         return rerate::write_page(&case, names.name(case.account()), &clock(&history)?, path);
     }
     let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };
-    let zone = zone_of(&history);
+    let zone = history.policy().zone;
     let mut calls = unbooked::collect(&history, &wanted, &BTreeMap::new(), zone.as_ref())?.calls;
     calls.retain(|call| call.call_sid == sid);
     let show = |call: String| {

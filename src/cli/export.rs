@@ -9,7 +9,6 @@ use super::project::Project;
 use super::run::times;
 use super::suspense::{Picked, each_picked};
 use crate::fit::must_fit;
-use crate::ledger::History;
 use crate::ledger::tables::columns::{self, SUSPENSE_COLUMNS};
 use crate::ledger::tables::file::each_group;
 use crate::ledger::tables::read::{Selection, each_date};
@@ -18,7 +17,6 @@ use crate::ledger::tables::suspense::{self, SuspenseRow};
 use crate::ledger::{Dataset, Ledger, polars_error};
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
 use crate::time;
-use crate::time::Zone;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -78,7 +76,11 @@ fn write_suspense(
         let mut rows: Vec<SuspenseRow> = Vec::new();
         each_picked(&picked, (ledger, &history), |row| {
             rows.push(row.clone());
-            if rows.len() == ROWS { each(suspense_frame(&mut std::mem::take(&mut rows))?) } else { Ok(()) }
+            if rows.len() == ROWS {
+                each(suspense_frame(&mut std::mem::take(&mut rows))?)
+            } else {
+                Ok(())
+            }
         })?;
         if rows.is_empty() { Ok(()) } else { each(suspense_frame(&mut rows)?) }
     })
@@ -131,11 +133,6 @@ fn write_ignored(
         }
         Ok(())
     })
-}
-
-/// The zone for times without an offset, from the last run that has a policy.
-pub fn zone_of(history: &History) -> Option<Zone> {
-    history.policy().zone
 }
 
 fn suspense_frame(rows: &mut [SuspenseRow]) -> Result<DataFrame, CliError> {

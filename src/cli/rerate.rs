@@ -309,7 +309,7 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cl
         status: row.status.clone(),
         deck_source,
         booked: Some(booked(&history, run, &row)?),
-        by_hand: history.set_by_hand(&call),
+        by_hand: history.by_hand(&call),
     };
     build(head, &question, &texts)
 }

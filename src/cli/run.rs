@@ -171,7 +171,7 @@ fn left_as_they_were(left: u64) -> String {
     if left == 0 {
         return String::new();
     }
-    format!("   {} of them were left as they were\n", grouped(left))
+    format!("   {} of the suspended were left as they were\n", grouped(left))
 }
 
 /// Reads the calls of a night; names the files that were refused.

@@ -7,6 +7,7 @@ use super::{
     TaxCategory, TaxGroup, Totals, UsageLine, words,
 };
 use crate::document::usage::{Usage, billed_minutes};
+use crate::fit::must_fit;
 use crate::money::{
     AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, Price, Total, minor_unit_decimals,
     round_invoice_total,
@@ -105,9 +106,9 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
             description: key.description.clone(),
             price_per_minute: price(key.price),
             connection_fee: price(key.fee),
-            calls: line.calls,
+            calls: not_below_zero(line.calls),
             legs: line.legs,
-            billed_seconds: line.billed_seconds,
+            billed_seconds: not_below_zero(line.billed_seconds),
             billed_minutes: billed_minutes(line.billed_seconds),
             amount,
             tax_category: frame.tax.category,
@@ -145,7 +146,7 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
         buyer: frame.buyer,
         currency: frame.currency,
         minor_unit_decimals: minor,
-        calls: usage.calls,
+        calls: not_below_zero(usage.calls),
         legs: usage.lines.values().map(|line| line.legs).sum(),
         totals: totals(&lines, &item_lines, &taxes)?,
         usage: lines,
@@ -157,6 +158,11 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     };
     document.check()?;
     Ok(document)
+}
+
+/// A count of a document, or its seconds. What takes a leg back stands on the document of that leg.
+fn not_below_zero(count: i64) -> u64 {
+    must_fit(count, "a leg is taken back on the document that bills it")
 }
 
 /// The exact product, or an error: a product with more digits than a decimal holds would be

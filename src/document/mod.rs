@@ -385,9 +385,9 @@ pub struct ItemisedLeg {
     /// The destination, in the deck's words.
     pub description: String,
     /// The call's seconds.
-    pub duration_seconds: u64,
+    pub duration_seconds: i64,
     /// The leg's billed seconds.
-    pub billed_seconds: u64,
+    pub billed_seconds: i64,
     /// Its amount.
     pub amount: Exact,
 }

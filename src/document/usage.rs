@@ -32,15 +32,18 @@ pub struct LineKey {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
     /// The number of calls with a leg on this line.
-    pub calls: u64,
-    /// The number of legs.
+    pub calls: i64,
+    /// The number of legs, those that take others back included.
     pub legs: u64,
     /// Their billed seconds.
-    pub billed_seconds: u64,
+    pub billed_seconds: i64,
     /// Their sum.
     pub amount: Total,
-    last_call: String,
+    last_call: LastCall,
 }
+
+/// The call whose legs came last; true if they take legs back.
+type LastCall = (String, bool);
 
 /// The usage of an account for a month, in one currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +53,8 @@ pub struct Usage {
     /// The same legs by their call's UTC day, in days since 1970.
     pub days: BTreeMap<i64, Total>,
     /// The number of calls with a leg.
-    pub calls: u64,
-    last_call: String,
+    pub calls: i64,
+    last_call: LastCall,
 }
 
 /// The sum of usage, and its rounding.
@@ -66,8 +69,17 @@ pub struct Sum {
 }
 
 impl Usage {
+    /// Begins the legs of another run: a call that comes again is another version of it.
+    pub fn begin_run(&mut self) {
+        self.last_call = LastCall::default();
+        for line in self.lines.values_mut() {
+            line.last_call = LastCall::default();
+        }
+    }
+
     /// Adds a leg of a call that started on a day (since 1970, UTC). The legs of one call come one
-    /// after the other.
+    /// after the other. A leg with seconds below zero takes another one back: its call leaves the
+    /// count again, since it is counted with its other version.
     ///
     /// # Errors
     /// [`Overflow`] if the sum does not fit.
@@ -76,19 +88,21 @@ impl Usage {
         call_sid: &str,
         day: i64,
         key: LineKey,
-        billed_seconds: u64,
+        billed_seconds: i64,
         amount: Amount,
     ) -> Result<(), Overflow> {
         self.days.entry(day).or_default().add(amount)?;
-        if self.last_call != call_sid {
-            self.calls += 1;
-            call_sid.clone_into(&mut self.last_call);
-        }
+        let (takes_back, one) = if billed_seconds < 0 { (true, -1) } else { (false, 1) };
+        let count = |calls: &mut i64, last: &mut LastCall| {
+            if last.0 != call_sid || last.1 != takes_back {
+                *calls += one;
+                call_sid.clone_into(&mut last.0);
+                last.1 = takes_back;
+            }
+        };
+        count(&mut self.calls, &mut self.last_call);
         let line = self.lines.entry(key).or_default();
-        if line.last_call != call_sid {
-            line.calls += 1;
-            call_sid.clone_into(&mut line.last_call);
-        }
+        count(&mut line.calls, &mut line.last_call);
         line.legs += 1;
         line.billed_seconds += billed_seconds;
         line.amount.add(amount)
@@ -111,8 +125,9 @@ impl Usage {
 
 /// Billed seconds in minutes, to four decimals (a sixtieth has no finite decimal).
 #[must_use]
-pub fn billed_minutes(seconds: u64) -> String {
-    let ten_thousandths = (i128::from(seconds) * 10_000 + 30) / 60;
+pub fn billed_minutes(seconds: i64) -> String {
+    let seconds = i128::from(seconds);
+    let ten_thousandths = (seconds * 10_000 + 30 * seconds.signum()) / 60;
     crate::money::decimal_text(ten_thousandths, 4, 0)
 }
 
@@ -151,10 +166,39 @@ mod tests {
     }
 
     #[test]
+    fn a_call_in_another_version_is_one_call() {
+        let mut usage = Usage::default();
+        let cent = Amount::from_units(1_000_000);
+        let back = Amount::from_units(-1_000_000);
+        let mut last_run = 0;
+        // Run 1 bills two legs of CA1; run 2 bills one leg of its other version, and takes both
+        // back.
+        for (run, call, scenario, seconds, amount) in [
+            (1, "CA1", "a", 60, cent),
+            (1, "CA1", "a", 60, cent),
+            (2, "CA1", "b", 120, cent),
+            (2, "CA1", "a", -60, back),
+            (2, "CA1", "a", -60, back),
+        ] {
+            if run != last_run {
+                usage.begin_run();
+                last_run = run;
+            }
+            usage.add(call, 0, key(scenario), seconds, amount).unwrap();
+        }
+        let of = |name: &str| {
+            let line = &usage.lines[&key(name)];
+            (line.calls, line.legs, line.billed_seconds, line.amount.units())
+        };
+        assert_eq!((of("a"), of("b"), usage.calls), ((0, 4, 0, 0), (1, 1, 120, 1_000_000), 1));
+    }
+
+    #[test]
     fn minutes() {
         assert_eq!(billed_minutes(150), "2.5");
         assert_eq!(billed_minutes(48), "0.8");
         assert_eq!(billed_minutes(10), "0.1667");
         assert_eq!(billed_minutes(60), "1");
+        assert_eq!([billed_minutes(0), billed_minutes(-10)], ["0", "-0.1667"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Booking a settled run: counts and sums held against each other, the manifest, the rename.
 
+use super::left::Left;
 use super::run::SettledRun;
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::file::FileError;
@@ -7,6 +8,7 @@ use crate::ledger::index::catalog;
 use crate::ledger::manifest::{DeckEntry, Imported, InputFile, Manifest, RunKind, SuspenseAccount};
 use crate::ledger::runs::sort::{RateNumbers, SortScratch};
 use crate::ledger::runs::stage::{self, Staged};
+use crate::ledger::runs::taken_back::TakenBack;
 use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
 use crate::money::Total;
 use crate::night::{Class, Tally};
@@ -84,6 +86,9 @@ pub fn book_if(
     let rates = RateNumbers::new(&session.inputs.decks.decks);
     staged.write_books(&session.books_of(&rates, &SortScratch::default(), &run_id))?;
     agreed(&staged)?;
+    if let Some(back) = &session.takes_back {
+        staged.write_taken_back(back.day(), &back.opposite(&run_id)?)?;
+    }
     session.write_suspense(&mut staged)?;
     let ignored_by_direction = session.write_ignored(&mut staged)?;
     staged.write_prices(&session.ends.late_prices)?;
@@ -159,8 +164,9 @@ pub(crate) fn check_counts(
             .sum()
     };
     let logged = tally.of(Class::Rated).records + tally.of(Class::Free).records;
+    let taken_back = session.takes_back.as_ref().map_or(0, TakenBack::count);
     let checks = [
-        ("legs", session.ends.legs, rows(Dataset::Legs)),
+        ("legs", session.ends.legs + taken_back, rows(Dataset::Legs)),
         ("log rows", logged, rows(Dataset::Calls)),
         ("ignored records", tally.of(Class::Ignored).records, rows(Dataset::Ignored)),
         ("suspended records", tally.of(Class::Suspended).records, rows(Dataset::Suspense)),
@@ -188,7 +194,10 @@ pub(crate) fn manifest(
         blake3: file.hash.clone(),
     });
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    let decided = session.left.as_ref().map(Left::reason).filter(|reason| !reason.is_empty());
     Manifest {
+        reason: decided.map(str::to_owned),
+        replaces: session.takes_back.as_ref().map(|back| back.replaced.clone()),
         own_newest_start: session.own_newest_start.map(time::text),
         stands_on: session.stands_on.clone(),
         accepted_changes: session.accepted_changes.clone(),

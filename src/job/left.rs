@@ -1,10 +1,12 @@
 //! Suspended records that a run does not take up: left as they are, or written off.
 //!
-//! **Invariant:** they count as retried, and as suspended or closed; so every record that waited ends
-//! somewhere, as in any other run. Each is written as it was, to its last word: nothing has tried it.
+//! **Invariant:** they count as retried, and as suspended or closed; so every record that waited
+//! ends somewhere, as in any other run. Each is written as it was, to its last word: nothing has
+//! tried it. (Only what is kept of a booked parent goes, where that is booked in another version
+//! now.)
 
-use crate::ledger::runs::write_off::{hash_records, hash_text, write_closed};
 use crate::ledger::runs::stage::Staged;
+use crate::ledger::runs::write_off::{hash_records, hash_text, write_closed};
 use crate::ledger::tables::places::{Places, each_at};
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::ledger::{History, LedgerError, Run};
@@ -21,6 +23,9 @@ pub struct LeftBehind {
     pub closed: Places,
     /// The reason, in a person's words.
     pub reason: String,
+    /// A call whose booked version changes: what is kept of it with its waiting transfers is
+    /// dropped, and read from the log again.
+    pub changes: Option<String>,
 }
 
 /// The same, with the run after which they wait.
@@ -48,20 +53,24 @@ impl Left {
         let (mut left, mut closed) = (Count::default(), Count::default());
         let mut by_reason: BTreeMap<Reason, u64> = BTreeMap::new();
         let mut at = 0;
-        each_at(&run, |_| true, |rows| {
-            for row in rows {
-                let place = at;
-                at += 1;
-                if what.closed.has(place) {
-                    closed.add(row.seconds);
-                } else if !what.taken.has(place) {
-                    left.add(row.seconds);
-                    let reason = Reason::parse(&row.reason).ok_or_else(|| unknown(&row))?;
-                    *by_reason.entry(reason).or_default() += 1;
+        each_at(
+            &run,
+            |_| true,
+            |rows| {
+                for row in rows {
+                    let place = at;
+                    at += 1;
+                    if what.closed.has(place) {
+                        closed.add(row.seconds);
+                    } else if !what.taken.has(place) {
+                        left.add(row.seconds);
+                        let reason = Reason::parse(&row.reason).ok_or_else(|| unknown(&row))?;
+                        *by_reason.entry(reason).or_default() += 1;
+                    }
                 }
-            }
-            Ok::<_, LedgerError>(())
-        })?;
+                Ok::<_, LedgerError>(())
+            },
+        )?;
         let mut tally = Tally { retried: left.plus(closed), closed, ..Tally::default() };
         tally.by_class[Class::Suspended as usize] = left;
         let mut hasher = blake3::Hasher::new();
@@ -80,10 +89,20 @@ impl Left {
     /// If they cannot be read, or `then` fails.
     pub(crate) fn each(
         &self,
-        then: impl FnMut(Vec<SuspenseRow>) -> Result<(), LedgerError>,
+        mut then: impl FnMut(Vec<SuspenseRow>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let is_left = |at: usize| !self.what.taken.has(at) && !self.what.closed.has(at);
-        each_at(&self.run, is_left, then)
+        let Some(changes) = &self.what.changes else { return each_at(&self.run, is_left, then) };
+        each_at(&self.run, is_left, |mut rows| {
+            for row in &mut rows {
+                let is_below = row.parent_call_sid == *changes
+                    || row.parent.as_ref().is_some_and(|parent| parent.root_sid == *changes);
+                if is_below {
+                    row.parent = None;
+                }
+            }
+            then(rows)
+        })
     }
 
     /// The reason, in a person's words; empty if nobody gave one.

@@ -11,6 +11,7 @@
 //! | `suspense_parts` | the partitions of the suspended rows |
 //! | [`import`] | a night that Spark rated, rated again and booked |
 //! | [`changes`] | the changes of decks, trunks and accounts since the last run |
+//! | [`replace`] | a waiting version of a call in place of the booked one |
 //! | [`noted`], [`odd_prices`] | the notes of a run on stderr about booked calls |
 //!
 //! **Invariant:** unless every record that came in has an end, nothing is booked.
@@ -23,6 +24,7 @@ pub mod import;
 pub mod left;
 pub mod noted;
 pub mod odd_prices;
+pub mod replace;
 pub mod run;
 pub(crate) mod suspense;
 mod suspense_parts;

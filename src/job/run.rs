@@ -23,6 +23,7 @@ use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
 use crate::ledger::index::lookup::{Lookup, Retried};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
+use crate::ledger::runs::taken_back::TakenBack;
 use crate::ledger::runs::write_off::hash_text;
 use crate::ledger::tables::late_price::LatePrice;
 use crate::ledger::tables::waits::Waits;
@@ -34,6 +35,7 @@ use crate::partition::spill::{Memory, PartitionWriter, Spill, SpillRoom};
 use crate::policy::Policy;
 use crate::rating::cells;
 use crate::reject::Reason;
+use crate::sid::Sid;
 use crate::time::Micros;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,8 @@ pub struct LoadedNight {
     pub(crate) dealt: Partitions,
     pub(crate) room: Arc<SpillRoom>,
     pub(crate) memory: Memory,
+    /// A booked call whose place the version that was read takes.
+    pub(crate) replaces: Option<Sid>,
 }
 
 impl LoadedNight {
@@ -66,7 +70,7 @@ impl LoadedNight {
     ) -> Result<Self, FileError> {
         let (reading, dealt, room) =
             read_files(&inputs.policy, files, waiting, (memory, folder), progress)?;
-        Ok(Self { inputs, reading, dealt, room, memory })
+        Ok(Self { inputs, reading, dealt, room, memory, replaces: None })
     }
 
     /// Reads like [`LoadedNight::read`], without the files that are refused, which it names; no
@@ -92,7 +96,9 @@ impl LoadedNight {
             let error = match read {
                 Ok((reading, dealt, room)) => {
                     refused.sort_by(|(a, _): &RefusedFile, (b, _)| a.name.cmp(&b.name));
-                    return Ok((Some(Self { inputs, reading, dealt, room, memory }), refused));
+                    let replaces = None;
+                    let night = Self { inputs, reading, dealt, room, memory, replaces };
+                    return Ok((Some(night), refused));
                 }
                 Err(error) => error,
             };
@@ -156,6 +162,7 @@ impl LoadedNight {
         let one_group = groups.len() == 1;
         let mut earlier = Earlier::default();
         let mut waited = Retried::new(&self.reading.waiting, &self.inputs.policy);
+        waited.replaces = self.replaces;
         for group in groups {
             earlier = self.earlier(history, group.clone(), None, &mut waited, &mut runs)?;
             let part =
@@ -224,6 +231,7 @@ impl LoadedNight {
             newest_start,
             accepted_changes: Vec::new(),
             left: None,
+            takes_back: None,
         })
     }
 
@@ -499,6 +507,8 @@ pub struct SettledRun {
     pub(crate) accepted_changes: Vec<String>,
     /// The suspended records that it does not take up, if not all.
     pub(crate) left: Option<Left>,
+    /// The booked version whose place its call takes.
+    pub(crate) takes_back: Option<TakenBack>,
 }
 
 impl SettledRun {
@@ -571,6 +581,9 @@ impl SettledRun {
         }
         if let Some(left) = &self.left {
             hash_text(&mut hasher, &left.hash);
+        }
+        if let Some(back) = &self.takes_back {
+            hash_text(&mut hasher, &back.replaced.run_id);
         }
         hasher
     }

@@ -67,9 +67,34 @@ impl History {
         }))
     }
 
-    /// The times of a call that a person set, in words: of each field the one that counts.
+    /// The booked versions whose place others took, by run and call: they count no more, and legs
+    /// of the opposite amounts stand beside theirs.
     #[must_use]
-    pub fn set_by_hand(&self, call_sid: &str) -> Vec<String> {
+    pub fn replaced(&self) -> HashSet<(&str, &str)> {
+        let all = self.runs.iter().filter_map(|run| run.manifest.replaces.as_ref());
+        all.map(|replaced| (replaced.run_id.as_str(), replaced.call_sid.as_str())).collect()
+    }
+
+    /// What a person decided about a call that is not seen in it, in words.
+    #[must_use]
+    pub fn by_hand(&self, call_sid: &str) -> Vec<String> {
+        let mut words = self.set_by_hand(call_sid);
+        for m in self.runs.iter().map(|run| &run.manifest) {
+            let Some(replaced) = &m.replaces else { continue };
+            if replaced.call_sid == call_sid {
+                let reason = m.reason.as_deref().unwrap_or("");
+                words.push(format!(
+                    "this version was taken in place of that of run {}, whose legs were taken \
+                     back: {reason} (run {})",
+                    replaced.run_id, m.run_id
+                ));
+            }
+        }
+        words
+    }
+
+    /// The times of a call that a person set, in words: of each field the one that counts.
+    fn set_by_hand(&self, call_sid: &str) -> Vec<String> {
         let mut by_field: BTreeMap<&str, String> = BTreeMap::new();
         for m in self.runs.iter().map(|run| &run.manifest) {
             for set in m.set_times.iter().filter(|set| set.call_sid == call_sid) {

@@ -70,6 +70,9 @@ pub struct Manifest {
     /// The times that a person set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_times: Vec<SetTime>,
+    /// The booked version of a call whose place another one takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
     /// Name of the run's folder.
     pub run_id: String,
     /// Its number, from 1.
@@ -151,6 +154,16 @@ pub struct SetTime {
     pub text: String,
     /// The instant that it stands for.
     pub time: String,
+}
+
+/// A booked version of a call whose place another one took: its legs stay where they are, and legs
+/// of the opposite amounts stand in the run of the other version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The call.
+    pub call_sid: String,
+    /// The run that booked that version.
+    pub run_id: String,
 }
 
 /// A call file that was read.

@@ -88,6 +88,9 @@ impl Dataset {
     }
 }
 
+/// The name of a day's file of legs that take booked ones back.
+pub(crate) const TAKEN_BACK: &str = "part-1.parquet";
+
 /// True if a folder has the name of a run, `000017-5f0c1234`, or of an undone one,
 /// `000001-000017-5f0c1234`. File managers and file systems add folders of their own.
 pub(crate) fn is_run_name(folder: &Path) -> bool {

@@ -10,8 +10,8 @@
 //!
 //! # Why
 //! A version of a call that is left behind alone would be booked by the next run as if nobody had
-//! ever doubted it, though a person only decided about the other one. And a transfer is rated by its
-//! parent: without it, it would be told that its parent never arrived.
+//! ever doubted it, though a person only decided about the other one. And a transfer is rated by
+//! its parent: without it, it would be told that its parent never arrived.
 
 use crate::ledger::tables::places::{Places, each_at};
 use crate::ledger::tables::suspense::SuspenseRow;
@@ -97,15 +97,16 @@ fn id(text: &str) -> Option<Sid> {
     (!text.is_empty()).then(|| Sid::of(text).0)
 }
 
-fn each_row(
-    history: &History,
-    mut then: impl FnMut(&SuspenseRow),
-) -> Result<(), LedgerError> {
+fn each_row(history: &History, mut then: impl FnMut(&SuspenseRow)) -> Result<(), LedgerError> {
     let Some(run) = history.runs.last() else { return Ok(()) };
-    each_at(run, |_| true, |rows| {
-        rows.iter().for_each(&mut then);
-        Ok(())
-    })
+    each_at(
+        run,
+        |_| true,
+        |rows| {
+            rows.iter().for_each(&mut then);
+            Ok(())
+        },
+    )
 }
 
 /// Adds the suspended parents and transfers of some calls, theirs, and so on.

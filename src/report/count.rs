@@ -23,7 +23,7 @@ struct OfScenario {
     calls: u64,
     free_calls: u64,
     legs: u64,
-    billed_seconds: u64,
+    billed_seconds: i64,
     amounts: BTreeMap<String, Total>,
 }
 
@@ -105,6 +105,10 @@ impl Counter {
         line.billed_seconds += leg.billed_seconds;
         entry(&mut line.amounts, leg.currency, Total::default).merge(amount)?;
         self.days.add(leg.currency, time::day(leg.start_time), amount)?;
+        // What is odd about a leg was found when it was booked.
+        if leg.billed_seconds < 0 {
+            return Ok(());
+        }
         let longer = self.prefixes.longer(
             leg.deck,
             leg.service,

@@ -160,7 +160,7 @@ pub struct ScenarioLine {
     /// The number of legs.
     pub legs: u64,
     /// Their billed seconds.
-    pub billed_seconds: u64,
+    pub billed_seconds: i64,
     /// The same in minutes, to four decimals.
     pub billed_minutes: String,
     /// Their sum by currency.

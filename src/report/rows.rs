@@ -90,7 +90,8 @@ stored_row! {
         service: &'a str,
         rated_number: &'a str,
         start_time: Micros,
-        billed_seconds: u64,
+        /// Below zero if the leg takes another one back.
+        billed_seconds: i64,
         price_per_minute: Price,
         destination_prefix: &'a str,
         description: &'a str,

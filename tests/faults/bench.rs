@@ -43,6 +43,15 @@ const THIRD: [&str; 3] = [
     "END,,AC2,TK1,trunking-originating,+12025550101,+14155550102,2026-11-22T12:00:00Z,,30,completed",
 ];
 
+/// Calls of the hour that the clock of Berlin shows twice.
+const FOLD: [&str; 2] = [
+    "FOLD,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-10-25T02:30:00,,60,completed",
+    "DAY,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-10-25T12:30:00,,60,completed",
+];
+
+/// Another version of a call of the first night.
+const OTHER: [&str; 1] = ["T2P,T2,AC1,TK1,,,+13035550103,2026-11-20T21:20:00Z,,371,completed"];
+
 const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
 const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
 const ACCOUNTS: &str = "account_sid,name,deck,address,country,tax_id,email\nAC1,One,,\"1 Lane\",US,00-1,one@example.com\nAC2,Two,,\"2 Lane\",US,00-2,two@example.com\nAC3,Three,,\"3 Lane\",US,00-3,three@example.com\n";
@@ -77,6 +86,27 @@ pub const RETRY: Words = &[
 ];
 pub const RESOLVE: Words =
     &["suspense", "resolve", "TWO", "--take", "1", "--reason", "the carrier says so"];
+/// The same as [`CLOSE`] and more, by its cause.
+const CLOSE_CAUSE: Words =
+    &["suspense", "close", "--cause", "no-rate", "--account", "AC2", "--reason", "not ours"];
+const RETRY_CAUSE: Words = &[
+    "suspense",
+    "retry",
+    "--cause",
+    "no-rate",
+    "--rates",
+    "wider",
+    "--trunks",
+    "trunks.json",
+    "--accounts",
+    "accounts.csv",
+];
+const FOLD_NIGHT: Words = night!("fold.csv", "--config", "berlin.toml");
+const SET: Words =
+    &["suspense", "set", "FOLD", "--start", "2026-10-25T01:30:00Z", "--reason", "by the switch"];
+const OTHER_NIGHT: Words = night!("other.csv");
+const RESOLVE_BOOKED: Words =
+    &["suspense", "resolve", "T2P", "--take", "1", "--reason", "the carrier says so"];
 pub const ISSUE: Words = &[
     "invoice",
     "issue",
@@ -140,13 +170,17 @@ const fn step(name: &'static str, before: &'static [Words], words: Words) -> Ste
     Step { name, before, words, part: None, littered: false }
 }
 
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 17] = [
     step("the first run", &[], FIRST_NIGHT),
     step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
     step("ledger import", &[], IMPORT),
     step("suspense close", &[FIRST_NIGHT], CLOSE),
     step("suspense retry", &[FIRST_NIGHT], RETRY),
     step("suspense resolve", &[FIRST_NIGHT], RESOLVE),
+    step("suspense close by cause", &[FIRST_NIGHT], CLOSE_CAUSE),
+    step("suspense retry by cause", &[FIRST_NIGHT], RETRY_CAUSE),
+    step("suspense set", &[FOLD_NIGHT], SET),
+    step("suspense resolve over a booked version", &[FIRST_NIGHT, OTHER_NIGHT], RESOLVE_BOOKED),
     step("undo", &[FIRST_NIGHT, SECOND_NIGHT], UNDO),
     step("a second undo", &[FIRST_NIGHT, SECOND_NIGHT, UNDO], UNDO),
     Step {
@@ -270,6 +304,9 @@ impl Bench {
         inputs.file("first.csv", format!("{}BROKEN,\"no end\n", call_file(&FIRST)));
         inputs.file("second.csv", call_file(&SECOND));
         inputs.file("third.csv", call_file(&THIRD));
+        inputs.file("fold.csv", call_file(&FOLD));
+        inputs.file("other.csv", call_file(&OTHER));
+        inputs.file("berlin.toml", "[input]\ntimezone = \"Europe/Berlin\"\n");
         inputs.file("empty.csv", call_file(&[]));
         inputs.file("trunks.json", TRUNKS);
         inputs.file("accounts.csv", ACCOUNTS);

@@ -349,6 +349,59 @@ impl Tariff {
     }
 }
 
+/// Checks that legs take back those that were booked, each one whole; returns the sum of their
+/// amounts, in units of 1e-8. Both stand in the order of their numbers.
+///
+/// # Errors
+/// The first thing that differs.
+pub fn taken_back(booked: &[Leg<'_>], opposite: &[Leg<'_>]) -> Result<i128, Difference> {
+    let mut total: i128 = 0;
+    for (at, leg) in booked.iter().enumerate() {
+        let here = Place(Some(leg.leg));
+        let back =
+            opposite.get(at).ok_or_else(|| here.differs("leg", &"not taken back", &leg.leg))?;
+        let texts = |leg: &Leg<'_>| {
+            [
+                leg.service,
+                leg.leg_from,
+                leg.leg_to,
+                leg.rated_number,
+                leg.origin_number,
+                leg.scenario,
+                leg.parent_call_sid,
+                leg.account_sid,
+                leg.destination_prefix,
+                leg.origin_prefix,
+                leg.description,
+                leg.deck,
+                leg.deck_file,
+                leg.currency,
+            ]
+            .join("\u{1f}")
+        };
+        here.same("the leg that was booked", &texts(back), &texts(leg))?;
+        let numbers = |leg: &Leg<'_>| (leg.leg, leg.deck_line, leg.start, leg.price, leg.fee);
+        if numbers(back) != numbers(leg) {
+            return Err(here.differs("leg", &back.leg, &"the leg that was booked"));
+        }
+        for (column, found, was) in [
+            ("duration_seconds", back.duration, leg.duration),
+            ("billed_seconds", back.billed, leg.billed),
+        ] {
+            let expected = was
+                .checked_neg()
+                .ok_or_else(|| here.differs(column, &was, &"a number with an opposite"))?;
+            here.same_count(column, found, expected)?;
+        }
+        here.same_money("amount", (back.amount, -leg.amount), 8)?;
+        total -= leg.amount;
+    }
+    match opposite.get(booked.len()) {
+        Some(extra) => Err(Place(Some(extra.leg)).differs("leg", &extra.leg, &"none")),
+        None => Ok(total),
+    }
+}
+
 /// Checks that the columns that a leg copies from its call are the same there.
 fn check_copies(call: &Call<'_>, leg: &Leg<'_>, scenario: &Scenario) -> Result<(), Difference> {
     let here = Place(Some(leg.leg));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Difference, IN, Leg, OUT, Root, Tariff};
+use super::{Call, Difference, IN, Leg, OUT, Root, Tariff, taken_back};
 
 const TOML: &str = "name = \"test\"\ncurrency = \"USD\"\n";
 const HEADER: &str = "ISO,Country,Description,Price / min,Origination Prefixes,\
@@ -326,6 +326,34 @@ fn each_column_of_a_leg_is_looked_at() {
         .map(|(extra, number)| (vec![first, good, extra], number));
     for (legs, number) in missing.into_iter().chain(extra) {
         assert_eq!(column(check(ROWS, &call, &legs)), (Some(number), "leg"));
+    }
+}
+
+#[test]
+fn what_takes_legs_back_is_their_opposite() {
+    let call = root(OUT);
+    let booked = leg(&call, 1, OUT, A_TO_B);
+    let opposite = Leg {
+        duration: -booked.duration,
+        billed: -booked.billed,
+        amount: -booked.amount,
+        ..booked
+    };
+    assert_eq!(taken_back(&[booked], &[opposite]), Ok(-2_000_000), "two minutes at 0.0100");
+    assert_eq!(taken_back(&[], &[]), Ok(0));
+    let cases: [(&[Leg<'_>], &str); 8] = [
+        (&[], "leg"),
+        (&[booked], "duration_seconds"),
+        (&[opposite, opposite], "leg"),
+        (&[Leg { amount: -1_999_999, ..opposite }], "amount"),
+        (&[Leg { billed: -60, ..opposite }], "billed_seconds"),
+        (&[Leg { account_sid: "AC2", ..opposite }], "the leg that was booked"),
+        (&[Leg { deck_line: 3, ..opposite }], "leg"),
+        (&[Leg { start: START + 1, ..opposite }], "leg"),
+    ];
+    for (number, (legs, column)) in cases.into_iter().enumerate() {
+        let found = taken_back(&[booked], legs).expect_err("a difference");
+        assert_eq!(found.column, column, "case {number}: {found}");
     }
 }
 

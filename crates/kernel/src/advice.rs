@@ -86,8 +86,8 @@ const TIMES: AdviceTable<8> = [
     ),
     (
         mark::TWICE,
-        "export times with an offset or in UTC; or say by `trunkrate suspense set` which of the two \
-         is meant, if somebody knows",
+        "export times with an offset or in UTC; or say by `trunkrate suspense set` which of the \
+         two is meant, if somebody knows",
     ),
     (
         mark::NEVER,

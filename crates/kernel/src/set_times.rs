@@ -1,7 +1,7 @@
 //! Times that a person set: the instants of local times that the clock shows twice or never.
 //!
-//! **Invariant:** a set time is an answer to one question, which of two instants is meant. Where the
-//! text is no such question, in another zone or with an offset, it is not asked.
+//! **Invariant:** a set time is an answer to one question, which of two instants is meant. Where
+//! the text is no such question, in another zone or with an offset, it is not asked.
 //!
 //! # Why it is part of the policy
 //! The carrier exports a call again and again, each time with the same local time. If the answer
@@ -81,8 +81,12 @@ mod tests {
         let berlin = Zone::named("Europe/Berlin");
         let set = |time: &str| ("CA1".to_owned(), "start_time".to_owned(), at(time));
         let times = SetTimes::new(
-            [set("2026-10-25T02:30:00+02:00"), set("2026-10-25T01:30:00Z"), set("2026-03-29T01:30:00Z")]
-                .into_iter(),
+            [
+                set("2026-10-25T02:30:00+02:00"),
+                set("2026-10-25T01:30:00Z"),
+                set("2026-03-29T01:30:00Z"),
+            ]
+            .into_iter(),
         );
         let ask = |call: &str, field: &str, text: &str, zone: Option<&Zone>| {
             times.instant(call, (field, text), zone).map(time::text)
@@ -110,8 +114,17 @@ mod tests {
     fn two_instants_or_none() {
         let berlin = Zone::named("Europe/Berlin");
         let either = |text: &str| either_of(text, berlin.as_ref()).map(|both| both.map(time::text));
-        assert_eq!(either(TWICE), Some(["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"].map(str::to_owned)));
-        assert_eq!(either(NEVER), Some(["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"].map(str::to_owned)));
-        assert_eq!([either("2026-10-25T04:30:00"), either("soon"), either("2026-10-25T02:30:00Z")], [None, None, None]);
+        assert_eq!(
+            either(TWICE),
+            Some(["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"].map(str::to_owned))
+        );
+        assert_eq!(
+            either(NEVER),
+            Some(["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"].map(str::to_owned))
+        );
+        assert_eq!(
+            [either("2026-10-25T04:30:00"), either("soon"), either("2026-10-25T02:30:00Z")],
+            [None, None, None]
+        );
     }
 }

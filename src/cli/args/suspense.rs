@@ -54,15 +54,9 @@ pub struct SuspenseList {
 pub enum SuspenseCommand {
     /// All that is known of one waiting call: its fields, and its versions side by side
     Show(ShowArgs),
-    /// Write waiting records off: of calls that are named, or all of a cause. They are kept and
-    /// counted, and a copy of them is a duplicate from now on
     Close(CloseArgs),
-    /// Choose one of the versions of a conflicting call; the others are written off
     Resolve(ResolveArgs),
-    /// Set a time by hand that the clock shows twice or never; the next run rates the record by it
     Set(SetArgs),
-    /// Try what waits again, without new calls: after a deck, a trunk list or the configuration
-    /// was mended
     Retry(RetryArgs),
 }
 
@@ -118,6 +112,13 @@ pub struct CloseArgs {
     pub dry_run: bool,
 }
 
+/// Choose one of the versions of a conflicting call, also over the booked one; the others are
+/// written off.
+///
+/// Where a version is booked, its legs stay where they are, and legs of the opposite amounts take
+/// them back, in the run that books the chosen version by the rates of the last run. What an
+/// invoice bills is refused until `invoice credit --rebill` has taken it back; so is a version by
+/// which transfers of the call would have been rated otherwise. `undo` takes all of it back.
 #[derive(Debug, clap::Args)]
 pub struct ResolveArgs {
     /// The call, by its SID
@@ -126,16 +127,16 @@ pub struct ResolveArgs {
     /// The version that is right, by its number in `suspense show`
     #[arg(long, value_name = "N")]
     pub take: usize,
-    /// Why; it is kept with the other versions
+    /// Why; it is kept with the other versions, and must be given if one of them is booked
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
 /// Set a time by hand that the clock shows twice or never; the next run rates the record by it.
 ///
-/// When the clock goes back, a local time of that hour may mean either of two instants; when it goes
-/// forward, it skips an hour that a device may write all the same. `suspense show` names the two
-/// instants, and no other is taken. The record stays as it came.
+/// When the clock goes back, a local time of that hour may mean either of two instants; when it
+/// goes forward, it skips an hour that a device may write all the same. `suspense show` names the
+/// two instants, and no other is taken. The record stays as it came.
 #[derive(Debug, clap::Args)]
 pub struct SetArgs {
     /// The call, by its SID

@@ -24,7 +24,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Invoices by account and currency.
-type Invoices = BTreeMap<(String, String), Usage>;
+/// By account and currency; with the run whose legs came last.
+type Invoices = BTreeMap<(String, String), (Usage, String)>;
 
 /// Writes the invoices of a month.
 pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
@@ -53,7 +54,7 @@ pub fn run(args: &MonthArgs, project: &Project) -> Result<(), CliError> {
     for (account, _) in invoices.keys() {
         *currencies.entry(account).or_default() += 1;
     }
-    for ((account, currency), invoice) in &invoices {
+    for ((account, currency), (invoice, _)) in &invoices {
         let several = currencies.get(account.as_str()).is_some_and(|count| *count > 1);
         let stem =
             if several { format!("{}-{currency}", file_stem(account)) } else { file_stem(account) };
@@ -109,13 +110,25 @@ fn add_legs(frame: &DataFrame, invoices: &mut Invoices) -> Result<(), CliError> 
         legs.texts(["account_sid", "currency", "call_sid", "scenario", "service", "description"]);
     let numbers = legs.longs(["start_time", "price_per_minute", "connection_fee", "amount"])?;
     let seconds = legs.longs(["billed_seconds"])?;
-    for row in 0..legs.height() {
+    let runs = legs.texts(["run_id"]);
+    // The legs of a day come by start, call and leg; those of one version of a call must come
+    // together.
+    let mut order: Vec<usize> = (0..legs.height()).collect();
+    let version = |row: &usize| (runs.row(*row)[0], seconds.at(0, *row).is_ok_and(|s| s < 0));
+    for call in order.chunk_by_mut(|a, b| texts.row(*a)[2] == texts.row(*b)[2]) {
+        call.sort_by(|a, b| version(a).cmp(&version(b)));
+    }
+    for row in order {
         let [account, currency, call, scenario, service, description] =
             texts.row(row).map(str::to_owned);
         let [start, price, fee, amount] = numbers.row(row)?;
         let (price, fee) = (Price::from_units(price), Price::from_units(fee));
         let key = LineKey { late: None, scenario, service, description, price, fee };
-        let invoice = invoices.entry((account, currency)).or_default();
+        let (invoice, last_run) = invoices.entry((account, currency)).or_default();
+        if last_run != runs.row(row)[0] {
+            invoice.begin_run();
+            runs.row(row)[0].clone_into(last_run);
+        }
         invoice
             .add(&call, time::day(start), key, seconds.fit(0, row)?, Amount::from_units(amount))
             .map_err(|e| CliError::failed(format!("call {call}: {e}")))?;

@@ -12,6 +12,7 @@ use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
 use crate::job::book;
+use crate::job::replace::{Replacement, replace};
 use crate::ledger::index::find;
 use crate::ledger::manifest::RunKind;
 use crate::ledger::runs::write_off::{self, Decision};
@@ -19,7 +20,7 @@ use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::places::Places;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
-use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock};
+use crate::ledger::{Dataset, History, Ledger, LedgerError, Lock, Run};
 use crate::reject::Reason;
 use crate::report::causes::{CauseLine, about, sum_of};
 use crate::report::chosen::{self, Chosen, Reach};
@@ -161,7 +162,7 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let booked = booked.map(|(row, _)| row);
     let versions =
         Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), history.policy().zone);
-    let by_hand = history.set_by_hand(&found[0].1.call_sid);
+    let by_hand = history.by_hand(&found[0].1.call_sid);
     let text = match args.format {
         TextFormat::Text => as_text((&found, &by_hand), &versions, booked.as_ref(), newest),
         TextFormat::Json => {
@@ -267,15 +268,14 @@ pub fn close(args: &CloseArgs, project: &Project) -> Result<(), CliError> {
     let chosen = to_close(args, (project, &ledger, &history))?;
     let by_name = !args.calls.is_empty();
     let what = if by_name { String::new() } else { what_leaves(&ledger, &history, &chosen)? };
-    let decision = Decision {
-        kind: RunKind::Close,
-        reason,
-        closed: &chosen.places,
-        set_times: Vec::new(),
-    };
+    let decision =
+        Decision { kind: RunKind::Close, reason, closed: &chosen.places, set_times: Vec::new() };
     let run = write_off::decide(&ledger, &lock, &history, decision)?;
-    let text =
-        format!("{what}run {}: {} written off\n", run.manifest.run_id, records(chosen.places.count()));
+    let text = format!(
+        "{what}run {}: {} written off\n",
+        run.manifest.run_id,
+        records(chosen.places.count())
+    );
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);
     Ok(())
@@ -314,10 +314,11 @@ fn to_close(
 /// The records that leave, by cause, with their estimates; and what is left.
 fn what_leaves(ledger: &Ledger, history: &History, chosen: &Chosen) -> Result<String, CliError> {
     let [leaves, left] = chosen::by_cause(ledger, history, &chosen.places)?;
-    let mut text: String = leaves
-        .iter()
-        .map(|line| format!("  {}\n    {}\n", visible(&line.sentence()), visible(&line.cause)))
-        .collect();
+    let mut text = String::new();
+    for line in &leaves {
+        let _ = writeln!(text, "  {}", visible(&line.sentence()));
+        let _ = writeln!(text, "    {}", visible(&line.cause));
+    }
     let others = chosen.places.count() - chosen.wanted;
     if others > 0 {
         let _ = writeln!(text, "  of these {}: other versions of the same calls", records(others));
@@ -343,21 +344,13 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     let ledger = project.ledger()?;
     let (lock, mut history) = open_to_write(&ledger)?;
     let found = find_one(&history, &args.call)?;
-    if let Some((row, _)) = find::find_log_row(&history, &args.call)? {
-        let problem = format!(
-            "the call {} is booked by run {}: the booked version stands",
-            args.call, row.run_id
-        );
-        return Err(CliError::failed(problem).hint(
-            "write the waiting one off with `suspense close`, or undo that run to choose again",
-        ));
-    }
+    let booked = find::find_log_row(&history, &args.call)?;
     if found[0].1.call_sid.is_empty() {
         let problem =
             format!("the records from {} have no id: they are no versions of one call", args.call);
         return Err(CliError::failed(problem).hint("`suspense close` writes one off"));
     }
-    if found.len() < 2 {
+    if found.len() < 2 && booked.is_none() {
         return Err(CliError::failed(format!(
             "the call {} has one version only: there is nothing to choose",
             args.call
@@ -372,15 +365,21 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
         ))
         .hint(format!("`trunkrate suspense show {}` shows the versions", args.call)));
     }
-    let versions = Versions::of(found.iter().map(|(_, row)| row), None, history.policy().zone);
+    let booked = booked.map(|(row, run)| (row, run.clone()));
+    let row = booked.as_ref().map(|(row, _)| row);
+    let versions = Versions::of(found.iter().map(|(_, row)| row), row, history.policy().zone);
     // Shown with the number, which alone would hide that a run in between has brought another
     // version.
     let says = versions.says(args.take - 1);
+    let taken = found[args.take - 1].0;
     let others = (1..)
         .zip(found)
         .filter(|(number, _): &(usize, _)| *number != args.take)
         .map(|(_, found)| found);
     let others: Places = others.map(|(at, _)| at).collect();
+    if let Some(booked) = booked {
+        return over_booked((&ledger, &lock, history), booked, (args, taken, others), &says);
+    }
     let reason = args
         .reason
         .clone()
@@ -401,6 +400,45 @@ pub fn resolve(args: &ResolveArgs, project: &Project) -> Result<(), CliError> {
     );
     history.runs.push(run);
     done(&ledger, &lock, &history, &text);
+    Ok(())
+}
+
+/// Takes a waiting version in place of the booked one.
+fn over_booked(
+    (ledger, lock, mut history): (&Ledger, &Lock, History),
+    (row, run): (LogRow, Run),
+    (args, taken, others): (&ResolveArgs, usize, Places),
+    says: &str,
+) -> Result<(), CliError> {
+    let reason = args.reason.clone().filter(|reason| !reason.trim().is_empty());
+    let Some(reason) = reason else {
+        let problem = format!("the call {} is booked by run {}", args.call, row.run_id);
+        return Err(CliError::usage(format!("{problem}: --reason must say why it was wrong"))
+            .hint("the reason is kept with the legs that are taken back"));
+    };
+    let price = |row: &LogRow| format!("{} {}", row.amount_text(), row.currency).trim().to_owned();
+    let before = price(&row);
+    let (written_off, replaced) = (others.count(), row.run_id.clone());
+    let what = Replacement { taken, others, reason };
+    let summary = replace((ledger, lock), &mut history, (row, &run), what)?;
+    let run_id = summary.run_id.as_deref().expect("a run that is booked has a name");
+    for warning in &summary.warnings {
+        term::report("note", &format!("run {run_id} is booked, but {warning}"));
+    }
+    journal::did(run_id);
+    let after = find::find_log_row(&history, &args.call)?;
+    let after = after.map(|(row, _)| price(&row)).expect("the run that was booked has the call");
+    let also = match written_off {
+        0 => String::new(),
+        count => format!(", {} written off", records(count)),
+    };
+    let text = format!(
+        "run {run_id}: version {} stands ({says}) in place of that of run {replaced}, whose legs \
+         are taken back: {before} → {after}{also}\n{}",
+        args.take,
+        head(&history)
+    );
+    print_what_is_done(&text, &format!("run {run_id} is booked, but that could not be printed"));
     Ok(())
 }
 

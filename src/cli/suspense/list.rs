@@ -11,10 +11,10 @@ use crate::cli::json::{self, Escaped};
 use crate::cli::output::Whole;
 use crate::cli::project::Project;
 use crate::cli::term;
-use crate::ledger::{Dataset, History, Ledger};
 use crate::ledger::tables::columns::SUSPENSE_COLUMNS;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::SuspenseRow;
+use crate::ledger::{Dataset, History, Ledger};
 use crate::money::Total;
 use crate::reject::Reason;
 use crate::report::causes::{ByCause, CauseLine, about, calls, sum_of};
@@ -49,11 +49,12 @@ pub fn list(args: &SuspenseList, project: &Project) -> Result<(), CliError> {
         })?;
         return print_causes(&waiting_causes::lines(by_cause)?, args.format, args.cells);
     }
-    let each = |then: EachRecord<'_>| {
-        each_picked(&picked, (&ledger, &history), |row| {
-            if is_listed(row) { then(row) } else { Ok(()) }
-        })
-    };
+    let each =
+        |then: EachRecord<'_>| {
+            each_picked(&picked, (&ledger, &history), |row| {
+                if is_listed(row) { then(row) } else { Ok(()) }
+            })
+        };
     if let Some(path) = &args.export {
         return export(path, each);
     }

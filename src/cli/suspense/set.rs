@@ -5,8 +5,8 @@
 //!
 //! # Why a time that never was is no other case
 //! The clock skips an hour when it goes forward. A device that writes a time of that hour has not
-//! turned its own clock, or has turned it too early: so it means the offset before the change, or the
-//! one after it. Any other instant would be made up.
+//! turned its own clock, or has turned it too early: so it means the offset before the change, or
+//! the one after it. Any other instant would be made up.
 
 use super::decide::{done, find_one};
 use crate::cli::args::suspense::SetArgs;
@@ -131,17 +131,21 @@ fn check_answer(
 ) -> Result<(), CliError> {
     let (name, shown) = (field.as_str(), visible(text));
     let Some([first, second]) = either_of(text, policy.zone.as_ref()) else {
-        let problem =
-            format!("{flag}: {name} is `{shown}`, which is no time that the clock shows twice or never");
-        return Err(CliError::failed(problem)
-            .hint("only such a time is set by hand; `trunkrate suspense show` says what is wrong"));
+        let problem = format!(
+            "{flag}: {name} is `{shown}`, which is no time that the clock shows twice or never"
+        );
+        return Err(CliError::failed(problem).hint(
+            "only such a time is set by hand; `trunkrate suspense show` says what is wrong",
+        ));
     };
     if [first, second].contains(&instant) {
         return Ok(());
     }
     let (given, first, second) = (time::text(instant), time::text(first), time::text(second));
-    Err(CliError::failed(format!("{flag} {given}: {name} is `{shown}`, which is {first} or {second}"))
-        .hint("give one of the two"))
+    Err(CliError::failed(format!(
+        "{flag} {given}: {name} is `{shown}`, which is {first} or {second}"
+    ))
+    .hint("give one of the two"))
 }
 
 /// Refuses times with which the record would not be sound.
@@ -160,10 +164,7 @@ fn check_record(
     let open = flags.into_iter().find(|(field, _)| {
         let text = fields.get(*field);
         either_of(text, policy.zone.as_ref()).is_some()
-            && policy
-                .set_times
-                .instant(sid, (field.as_str(), text), policy.zone.as_ref())
-                .is_none()
+            && policy.set_times.instant(sid, (field.as_str(), text), policy.zone.as_ref()).is_none()
     });
     if let Some((field, flag)) = open {
         let [first, second] = either_of(fields.get(field), policy.zone.as_ref())

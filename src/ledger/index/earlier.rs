@@ -126,12 +126,12 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
     Ok(found)
 }
 
-/// The place of one booked call.
+/// The place of one booked call: of several versions that of the one that counts.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
-    for (number, run) in history.runs.iter().enumerate() {
+    for (number, run) in history.runs.iter().enumerate().rev() {
         let found = if run.has_ids() {
             IdFile::open(&run.folder)?.find(Sid::of(sid).0)?
         } else {
@@ -186,8 +186,10 @@ pub fn earlier(
     runs.extend(places.iter().map(|place| place.run));
     let (booked, ignored): (Vec<Place>, Vec<Place>) =
         places.into_iter().partition(|place| place.id.place.is_some());
-    let booked: BTreeMap<Sid, Place> =
-        booked.into_iter().map(|place| (place.id.sid, place)).collect();
+    let (mut booked, replaced) = that_count(booked);
+    if let Some(sid) = waited.replaces {
+        booked.remove(&sid);
+    }
     let call = |id: IdRow| BookedCall { sid: id.sid, content: id.content, price: id.price };
     let mut known: BTreeMap<Sid, BookedCall> =
         booked.iter().map(|(sid, place)| (*sid, call(place.id))).collect();
@@ -216,6 +218,7 @@ pub fn earlier(
         None => waited.closed.insert(Closed::read(&history.runs, &waited.policy)?),
     };
     earlier.closed.clone_from(&closed.contents);
+    earlier.closed.extend(replaced);
     earlier.chosen.clone_from(&closed.chosen);
     if !closed.records.is_empty() {
         earlier.closed.extend(
@@ -223,6 +226,17 @@ pub fn earlier(
         );
     }
     Ok(earlier)
+}
+
+/// Booked calls by id, and the fingerprints of versions whose place others took. The runs come in
+/// their order, and the last one of a call counts.
+fn that_count(places: Vec<Place>) -> (BTreeMap<Sid, Place>, Vec<(Sid, u64)>) {
+    let (mut booked, mut replaced) = (BTreeMap::new(), Vec::new());
+    for place in places {
+        let before = booked.insert(place.id.sid, place);
+        replaced.extend(before.map(|before| (before.id.sid, before.id.content)));
+    }
+    (booked, replaced)
 }
 
 /// True if a record is a copy of a booked call: it ends as a duplicate.

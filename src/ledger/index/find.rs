@@ -19,7 +19,7 @@ use crate::ledger::index::earlier::{self, Place};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
-use crate::ledger::tables::columns::LOG_COLUMNS;
+use crate::ledger::tables::columns::{self, LEG_COLUMNS, LOG_COLUMNS};
 use crate::ledger::tables::file::{Footer, Group, frame, slice};
 use crate::ledger::tables::late_price;
 use crate::ledger::tables::log_row::LogRow;
@@ -27,7 +27,7 @@ use crate::ledger::tables::stored::{Rows, text};
 use crate::money::Total;
 use crate::sid::Sid;
 use crate::time::{self, Micros};
-use polars::prelude::{DataFrame, IdxCa};
+use polars::prelude::{BooleanChunked, DataFrame, IdxCa};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
@@ -138,6 +138,10 @@ pub fn families(
         let read = rows_at(&Footer::of(&path)?, &path, rows)?;
         check_families(&path, &read, roots)?;
         found.extend(read);
+    }
+    let replaced = history.replaced();
+    if !replaced.is_empty() {
+        found.retain(|row| !replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())));
     }
     found.sort_by(|a, b| (a.start, &a.call_sid).cmp(&(b.start, &b.call_sid)));
     Ok(found)
@@ -312,6 +316,24 @@ pub fn booked_legs(run: &Run, call: &LogRow) -> Result<Vec<Total>, LedgerError> 
     }
     legs.sort();
     Ok(legs.into_iter().map(|(_, amount)| amount).collect())
+}
+
+/// The booked legs of a call, with all their columns.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn leg_rows(run: &Run, call: &LogRow) -> Result<DataFrame, LedgerError> {
+    let path = run.file_of_day(Dataset::Legs, time::day(call.start));
+    run.check_before_read(&path)?;
+    let mut legs = columns::empty(Dataset::Legs);
+    for rows in rows_that_may_start_at(call.start, &Footer::of(&path)?.groups()) {
+        let found = slice(&path, &LEG_COLUMNS, rows.start, rows.len())?;
+        let sids = text(&found, "call_sid").iter();
+        let own: BooleanChunked = sids.map(|sid| sid == Some(call.call_sid.as_str())).collect();
+        let own = found.filter(&own).map_err(polars_error(&path))?;
+        legs.vstack_mut(&own).map_err(polars_error(&path))?;
+    }
+    Ok(legs)
 }
 
 /// The rows of the groups that may hold a call of this start, by their statistics.

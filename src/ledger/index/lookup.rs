@@ -57,6 +57,8 @@ pub struct Retried {
     pub(crate) parents: Option<BTreeMap<Sid, BookedParent>>,
     pub(crate) closed: Option<Closed>,
     pub(crate) policy: Policy,
+    /// A booked call whose place the run's version takes.
+    pub(crate) replaces: Option<Sid>,
 }
 
 /// Records written off.

@@ -237,6 +237,7 @@ pub fn booked(
     let (mut hits, mut roots): (BTreeMap<LogPlace, LogRow>, BTreeSet<String>) = Default::default();
     // Which families have two parties is known only when they are whole.
     let most = most.filter(|_| wanted.parties.len() < 2);
+    let replaced = history.replaced();
     let mut has_unread = false;
     for (day, files) in days(history, wanted.times.as_ref()).into_iter().rev() {
         if most.is_some_and(|most| roots.len() > most) {
@@ -246,6 +247,9 @@ pub fn booked(
         for (run, path) in files {
             history.runs[run].check_before_read(&path)?;
             for (at, row) in hits_of(&path, wanted)? {
+                if replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())) {
+                    continue;
+                }
                 roots.insert(row.root().to_owned());
                 hits.insert((run, day, at), row);
             }

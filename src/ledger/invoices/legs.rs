@@ -35,8 +35,9 @@ pub struct LegRow<'a> {
     pub from: &'a str,
     pub to: &'a str,
     pub start: Micros,
-    pub duration: u64,
-    pub billed: u64,
+    /// Below zero, like `billed` and `amount`, if the leg takes another one back.
+    pub duration: i64,
+    pub billed: i64,
     pub price: Price,
     pub fee: Price,
     pub amount: Amount,
@@ -51,7 +52,7 @@ stored_row! {
         leg: i64,
         service: &'a str,
         start_time: Micros,
-        billed_seconds: u64,
+        billed_seconds: i64,
         price_per_minute: Price,
         connection_fee: Price,
         description: &'a str,
@@ -65,7 +66,7 @@ stored_row! {
     struct LegParties<'a> of columns::LEGS {
         leg_from: &'a str,
         leg_to: &'a str,
-        duration_seconds: u64,
+        duration_seconds: i64,
     }
 }
 
@@ -142,6 +143,8 @@ pub struct Open {
     pub runs: BTreeMap<usize, BTreeMap<Month, u64>>,
     /// Their sum, leg by leg, independent of the lines.
     pub sum: Total,
+    /// The run whose legs came last.
+    last_run: Option<usize>,
 }
 
 impl Open {
@@ -150,6 +153,9 @@ impl Open {
     /// # Errors
     /// If the sum does not fit.
     pub fn add(&mut self, run: usize, leg: &LegRow<'_>, until: Month) -> Result<(), Overflow> {
+        if self.last_run.replace(run) != Some(run) {
+            self.usage.begin_run();
+        }
         let own = month_of(leg.start);
         *self.runs.entry(run).or_default().entry(own).or_default() += 1;
         self.sum.add(leg.amount)?;
@@ -332,10 +338,7 @@ pub const PART: usize = 64;
 pub fn deal(parts: &Spill, document: u32, leg: &LegRow<'_>) -> Result<(), FileError> {
     let mut row = Vec::with_capacity(160);
     row.extend(document.to_le_bytes());
-    for number in [leg.start, leg.leg, leg.amount.units()] {
-        row.extend(number.to_le_bytes());
-    }
-    for number in [leg.duration, leg.billed] {
+    for number in [leg.start, leg.leg, leg.amount.units(), leg.duration, leg.billed] {
         row.extend(number.to_le_bytes());
     }
     for text in [leg.call_sid, leg.from, leg.to, leg.scenario, leg.service, leg.description] {
@@ -363,10 +366,8 @@ pub fn dealt(
         while !bytes.is_empty() {
             let document = u32::from_le_bytes(number(&mut bytes));
             assert_eq!(document as usize / PART, part, "a leg comes to the part of its document");
-            let [start, leg, amount] =
+            let [start, leg, amount, duration, billed] =
                 std::array::from_fn(|_| i64::from_le_bytes(number(&mut bytes)));
-            let [duration, billed] =
-                std::array::from_fn(|_| u64::from_le_bytes(number(&mut bytes)));
             let [call_sid, from, to, scenario, service, description] = std::array::from_fn(|_| {
                 let length = u32::from_le_bytes(number(&mut bytes)) as usize;
                 let (text, rest) = bytes.split_at(length);

@@ -11,10 +11,11 @@ use crate::ledger::error::{LedgerError, RESTORE, polars_error};
 use crate::ledger::index::ids;
 use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{FILE_NAME, Manifest, StoredFile};
-use crate::ledger::place::{Dataset, Ledger};
+use crate::ledger::place::{Dataset, Ledger, TAKEN_BACK};
 use crate::ledger::run::Run;
 use crate::ledger::runs::sort::{Books, Cutter, EncodedGroup};
 use crate::ledger::tables::pages::{self, Encoded};
+use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::{
     columns,
     late_price::{self, LatePrice},
@@ -390,14 +391,32 @@ impl Staged {
     }
 
     fn write_file(&mut self, folder: &str, frame: &DataFrame) -> Result<(), LedgerError> {
+        self.write_part(&format!("{folder}/part-0.parquet"), frame)
+    }
+
+    /// Writes legs that take booked ones back: of one UTC day.
+    ///
+    /// # Errors
+    /// If they cannot be written, or a sum does not fit.
+    pub fn write_taken_back(&mut self, day: i64, legs: &DataFrame) -> Result<(), LedgerError> {
+        let date = time::date_text(day * time::DAY);
+        let name = format!("{}/date={date}/{TAKEN_BACK}", Dataset::Legs.as_str());
+        self.write_part(&name, legs)?;
+        self.legs += legs.height() as u64;
+        let amounts = units(legs, "amount");
+        for (currency, amount) in text(legs, "currency").iter().zip(amounts) {
+            let amount = amount.expect("a booked leg has an amount");
+            let sum = self.amount.entry(currency.unwrap_or("").to_owned()).or_default();
+            sum.merge(Total::from_units(amount)).map_err(LedgerError::of_sum)?;
+        }
+        Ok(())
+    }
+
+    fn write_part(&mut self, name: &str, frame: &DataFrame) -> Result<(), LedgerError> {
         if frame.height() == 0 {
             return Ok(());
         }
-        let mut table = StagedFile::create(
-            &self.folder,
-            format!("{folder}/part-0.parquet"),
-            self.syncer.behind(),
-        )?;
+        let mut table = StagedFile::create(&self.folder, name.to_owned(), self.syncer.behind())?;
         let path = table.path.clone();
         {
             let mut writer = table.writer(frame.schema())?;

@@ -82,13 +82,17 @@ fn write_kept(
 ) -> Result<(Count, BTreeMap<String, u64>), LedgerError> {
     let (mut kept, mut by_reason) = (Count::default(), BTreeMap::new());
     staged.write_frames(Dataset::Suspense, &suspense::suspense(&mut []), |write| {
-        each_at(run, |at| !closed.has(at), |mut rows| {
-            for row in &rows {
-                kept.add(row.seconds);
-                *by_reason.entry(row.reason.clone()).or_default() += 1;
-            }
-            write(&suspense::suspense(&mut rows))
-        })
+        each_at(
+            run,
+            |at| !closed.has(at),
+            |mut rows| {
+                for row in &rows {
+                    kept.add(row.seconds);
+                    *by_reason.entry(row.reason.clone()).or_default() += 1;
+                }
+                write(&suspense::suspense(&mut rows))
+            },
+        )
     })?;
     Ok((kept, by_reason))
 }
@@ -108,13 +112,17 @@ pub fn write_closed(
         return Ok(count);
     }
     staged.write_frames(Dataset::Closed, &suspense::suspense(&mut []), |write| {
-        each_at(run, |at| closed.has(at), |mut rows| {
-            for row in &mut rows {
-                count.add(row.seconds);
-                reason.clone_into(&mut row.close_reason);
-            }
-            write(&suspense::suspense(&mut rows))
-        })
+        each_at(
+            run,
+            |at| closed.has(at),
+            |mut rows| {
+                for row in &mut rows {
+                    count.add(row.seconds);
+                    reason.clone_into(&mut row.close_reason);
+                }
+                write(&suspense::suspense(&mut rows))
+            },
+        )
     })?;
     Ok(count)
 }
@@ -131,12 +139,16 @@ pub fn hash_records(
     if places.is_empty() {
         return Ok(());
     }
-    each_at(run, |at| places.has(at), |rows: Vec<SuspenseRow>| {
-        for text in rows.iter().flat_map(|row| [&row.call_sid, &row.record]) {
-            hash_text(hasher, text);
-        }
-        Ok::<_, LedgerError>(())
-    })
+    each_at(
+        run,
+        |at| places.has(at),
+        |rows: Vec<SuspenseRow>| {
+            for text in rows.iter().flat_map(|row| [&row.call_sid, &row.record]) {
+                hash_text(hasher, text);
+            }
+            Ok::<_, LedgerError>(())
+        },
+    )
 }
 
 /// Adds a text behind its length to a hash.

@@ -1,7 +1,7 @@
 //! Places in the suspense: a set of its records, a bit each.
 //!
-//! **Invariant:** a place counts the records as they are stored after one run; after another run the
-//! same place is another record.
+//! **Invariant:** a place counts the records as they are stored after one run; after another run
+//! the same place is another record.
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::place::Dataset;

@@ -16,7 +16,7 @@ use crate::money::Total;
 use crate::status::DirectionField;
 use crate::time::{self, Micros};
 use polars::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -214,7 +214,9 @@ pub fn each_date<E: From<LedgerError>>(
     selection: &Selection,
     mut then: impl FnMut(DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
-    let runs = ledger.history().map_err(LedgerError::from)?.runs;
+    let history = ledger.history().map_err(LedgerError::from)?;
+    let runs = &history.runs;
+    let replaced = if dataset == Dataset::Calls { history.replaced() } else { HashSet::default() };
     let is_wanted = |day: i64| {
         selection
             .times
@@ -223,7 +225,7 @@ pub fn each_date<E: From<LedgerError>>(
     };
     let files_by_day = |dataset: Dataset| {
         let mut dates: BTreeMap<i64, Vec<(&Run, PathBuf)>> = BTreeMap::new();
-        for run in &runs {
+        for run in runs {
             for path in run.files(dataset) {
                 if let Some(day) = day_of_file(&path).filter(|day| is_wanted(*day)) {
                     dates.entry(day).or_default().push((run, path));
@@ -250,7 +252,7 @@ pub fn each_date<E: From<LedgerError>>(
         let mut all = columns::empty(dataset);
         for (_, path) in &files {
             each_group::<E>(path, columns, |rows| {
-                let frame = selection.of(rows)?;
+                let frame = without(selection.of(rows)?, &replaced)?;
                 // A single file is sorted already.
                 if files.len() == 1 {
                     show(frame)
@@ -262,11 +264,26 @@ pub fn each_date<E: From<LedgerError>>(
         if files.len() > 1 {
             let keys = ["start_time", "call_sid", "leg"];
             let keys = if dataset == Dataset::Legs { &keys[..] } else { &keys[..2] };
-            let sorted = all.sort(keys, SortMultipleOptions::default());
+            // Legs that were taken back have the keys of those that took them back.
+            let stable = SortMultipleOptions::default().with_maintain_order(true);
+            let sorted = all.sort(keys, stable);
             show(sorted.map_err(polars_error(Path::new(dataset.as_str())))?)?;
         }
     }
     Ok(())
+}
+
+/// Calls without the versions whose place others took.
+fn without(frame: DataFrame, replaced: &HashSet<(&str, &str)>) -> Result<DataFrame, LedgerError> {
+    if replaced.is_empty() {
+        return Ok(frame);
+    }
+    let [runs, sids] = ["run_id", "call_sid"].map(|name| text(&frame, name));
+    let counts = |(run, sid): (Option<&str>, Option<&str>)| {
+        !run.zip(sid).is_some_and(|version| replaced.contains(&version))
+    };
+    let counts: BooleanChunked = runs.iter().zip(sids.iter()).map(counts).collect();
+    frame.filter(&counts).map_err(polars_error(Path::new("calls")))
 }
 
 impl Selection {

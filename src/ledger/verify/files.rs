@@ -8,7 +8,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::manifest::{DeckEntry, FILE_NAME, StoredFile};
 use crate::ledger::place::Ledger;
-use crate::ledger::place::is_run_name;
+use crate::ledger::place::{TAKEN_BACK, is_run_name};
 use crate::ledger::run::Run;
 use crate::ledger::tables::file::hash_file;
 use crate::ledger::undone::is_record;
@@ -53,6 +53,9 @@ pub(crate) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
         let known = match parts.as_slice() {
             [dataset @ ("legs" | "calls"), day, "part-0.parquet"] if day.starts_with("date=") => {
                 days[usize::from(*dataset == "legs")].insert(day)
+            }
+            ["legs", day, TAKEN_BACK] => {
+                day.starts_with("date=") && run.manifest.replaces.is_some()
             }
             ["prices", day, "part-0.parquet"] => day.starts_with("date="),
             ["suspense" | "closed" | "ignored", "part-0.parquet"]

@@ -5,13 +5,14 @@ use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::ids::{CHILDREN, ChildFile, ChildRow, IdFile};
+use crate::ledger::manifest::Replaced;
 use crate::ledger::place::Dataset;
 use crate::ledger::run::Run;
 use crate::sid::Sid;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Checks that the ids of a run are those of its log, each with its place.
 pub(crate) fn are_of_the_log(
@@ -57,7 +58,7 @@ pub(crate) fn children_are_of_the_log(
 pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
     let mut cursors: Vec<Cursor> = Vec::new();
     for run in history.runs.iter().filter(|run| run.has_ids()) {
-        cursors.push(Cursor::open(&run.folder)?);
+        cursors.push(Cursor::open(run)?);
     }
     let mut heap = BinaryHeap::new();
     for (number, cursor) in cursors.iter_mut().enumerate() {
@@ -65,7 +66,9 @@ pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
     }
     let mut last: Option<(Sid, usize)> = None;
     while let Some(Reverse((sid, number))) = heap.pop() {
-        if let Some((_, other)) = last.filter(|(before, _)| *before == sid) {
+        if let Some((_, other)) = last.filter(|(before, _)| *before == sid)
+            && !cursors[number].takes_place_of(sid, &cursors[other])
+        {
             let (a, b) = (cursors[other].path.display(), cursors[number].path.display());
             return Err(wrong(
                 &cursors[number].path,
@@ -83,14 +86,25 @@ pub(crate) fn each_once(history: &History) -> Result<(), LedgerError> {
 struct Cursor {
     /// The run's folder.
     path: PathBuf,
+    run_id: String,
+    replaces: Option<Replaced>,
     slice: std::vec::IntoIter<Sid>,
     ranges: Box<dyn Iterator<Item = Range<u64>>>,
 }
 
 impl Cursor {
-    fn open(path: &Path) -> Result<Self, FileError> {
-        let ranges = Box::new(IdFile::open(path)?.ranges());
-        Ok(Self { path: path.to_owned(), slice: Vec::new().into_iter(), ranges })
+    fn open(run: &Run) -> Result<Self, FileError> {
+        let ranges = Box::new(IdFile::open(&run.folder)?.ranges());
+        let (path, run_id) = (run.folder.clone(), run.manifest.run_id.clone());
+        let replaces = run.manifest.replaces.clone();
+        Ok(Self { path, run_id, replaces, slice: Vec::new().into_iter(), ranges })
+    }
+
+    /// True if its version of a call is said to take the place of another run's.
+    fn takes_place_of(&self, sid: Sid, other: &Self) -> bool {
+        self.replaces.as_ref().is_some_and(|replaced| {
+            Sid::of(&replaced.call_sid).0 == sid && replaced.run_id == other.run_id
+        })
     }
 
     fn next(&mut self) -> Result<Option<Sid>, FileError> {

@@ -8,6 +8,7 @@ use super::part::wrong;
 use crate::disk::folder::entries;
 use crate::document::usage::billed_minutes;
 use crate::document::{Document, Exact, UsageLine};
+use crate::fit::must_fit;
 use crate::ledger::batch::{Batch, BatchKind, DOCUMENTS, Entry, MANIFEST};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -35,7 +36,7 @@ struct DocumentSums {
 #[derive(Default, PartialEq, Eq)]
 struct DocumentSum {
     legs: u64,
-    seconds: u64,
+    seconds: i64,
     amount: i128,
 }
 
@@ -262,12 +263,11 @@ fn bills(
             .map(|v| i64::try_from(scaled(v, PRICE_DECIMALS)).unwrap_or(-1));
         let key =
             (late.clone(), scenario.clone(), service.clone(), description.clone(), price, fee);
-        let sum = DocumentSum {
-            legs: line.legs,
-            seconds: line.billed_seconds,
-            amount: scaled(line.amount, AMOUNT_DECIMALS),
-        };
-        if line.billed_minutes != billed_minutes(line.billed_seconds) {
+        let seconds =
+            must_fit(line.billed_seconds, "seconds of a document were counted in 63 bits");
+        let sum =
+            DocumentSum { legs: line.legs, seconds, amount: scaled(line.amount, AMOUNT_DECIMALS) };
+        if line.billed_minutes != billed_minutes(seconds) {
             return Err(format!(
                 "{} seconds are not {} minutes",
                 line.billed_seconds, line.billed_minutes

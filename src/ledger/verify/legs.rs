@@ -99,7 +99,8 @@ impl Roots {
             .runs
             .iter()
             .filter(|other| run.manifest.stands_on.contains(&other.manifest.run_id));
-        for run in std::iter::once(run).chain(earlier) {
+        // The newest first: of several versions of a root the last one counts.
+        for run in std::iter::once(run).chain(earlier.rev()) {
             if wanted.is_empty() {
                 break;
             }
@@ -134,7 +135,7 @@ impl Roots {
 
 stored_row! {
     /// A leg, with all that its proof reads.
-    struct StoredLeg<'a> of columns::LEGS {
+    pub(crate) struct StoredLeg<'a> of columns::LEGS {
         call_sid: &'a str,
         parent_call_sid: &'a str,
         account_sid: &'a str,
@@ -165,7 +166,7 @@ stored_row! {
 
 impl<'a> StoredLeg<'a> {
     /// The leg as the second rater takes it.
-    fn to_prove(self) -> Leg<'a> {
+    pub(crate) fn to_prove(self) -> Leg<'a> {
         Leg {
             leg: self.leg,
             service: self.service,

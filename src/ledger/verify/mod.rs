@@ -15,6 +15,7 @@
 //! | `files` | every file and its hash; the archive |
 //! | `part`, `legs` | a run's calls of one day, and every leg of them recomputed |
 //! | `ids` | every id once, and children under their roots |
+//! | `replaced` | booked versions whose place others took, taken back to the last decimal |
 //! | `invoices` | documents, and the legs that they bill |
 //!
 //! **Invariant:** nothing here asks the kernel for the price of a call. The parts of a run are
@@ -26,5 +27,6 @@ pub(crate) mod invoices;
 pub(crate) mod legs;
 pub(crate) mod part;
 mod proof;
+pub(crate) mod replaced;
 
 pub use proof::{Proof, prove};

@@ -1,7 +1,7 @@
 //! The proof: statement after statement, run after run.
 
 use super::part::{DayPart, Sums, wrong};
-use super::{files, ids, invoices, legs};
+use super::{files, ids, invoices, legs, replaced};
 use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -14,8 +14,8 @@ use crate::ledger::tables::file;
 use crate::ledger::tables::read;
 use crate::ledger::tables::suspense::NO_DIRECTION;
 use crate::money::{AMOUNT_DECIMALS, decimal_text};
-use legs::{Roots, Tariffs, prove_part};
 use crate::time;
+use legs::{Roots, Tariffs, prove_part};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -203,7 +203,8 @@ fn balance(history: &History) -> Result<(), LedgerError> {
         let reads = matches!(m.kind, RunKind::Run | RunKind::Import);
         if decided != m.reason.is_some()
             || !reads && !m.inputs.is_empty()
-            || decided && !m.decks.is_empty()
+            || decided && m.replaces.is_none() && !m.decks.is_empty()
+            || m.replaces.is_some() && m.kind != RunKind::Resolve
             || (m.kind == RunKind::Import) != m.imported.is_some()
             || (m.kind == RunKind::Set) == m.set_times.is_empty()
             || m.set_times.iter().any(|set| time::parse(&set.time, None).is_none())
@@ -277,6 +278,7 @@ fn prove_run(
     proof.calls += sums.calls;
     proof.legs += sums.legs;
     if whole {
+        replaced::prove(history, run, &mut sums)?;
         check_sums(run, &sums)?;
         ids::are_of_the_log(run, sums.ids)?;
         ids::children_are_of_the_log(run, sums.children)?;

@@ -582,8 +582,8 @@ fn legs(count: u64) -> Vec<ItemisedLeg> {
             .into(),
         service: "termination".into(),
         description: "Trunking termination minute - United Kingdom - Mobile - EE".into(),
-        duration_seconds: number % 600,
-        billed_seconds: (number % 600).div_ceil(60) * 60,
+        duration_seconds: i64::try_from(number % 600).unwrap(),
+        billed_seconds: i64::try_from((number % 600).div_ceil(60) * 60).unwrap(),
         amount: Exact(Decimal::new(i64::try_from(number * 13).unwrap(), 5)),
     };
     (0..count).map(leg).collect()
@@ -627,7 +627,7 @@ fn rich() -> Document {
                     ),
                     fee: if place == 2 { Price::from_units(5_000_000_000) } else { Price::ZERO },
                 };
-                let seconds = u64::try_from(weight * (80 + day * 7 % 50) * 60 / place).unwrap();
+                let seconds = weight * (80 + day * 7 % 50) * 60 / place;
                 let id = format!("CA{number:08}{place:08}{day:016}");
                 let amount =
                     Amount::from_units(weight * (80 + (day * 7) % 50) * place * 13_000_000 / 10);
