@@ -147,9 +147,7 @@ pub fn invoice(currency: &str, lines: u32) -> Document {
             let minutes = i64::from(number % 5 + call + 1);
             let id = format!("CA{number:016}{call:016}");
             let amount = Amount::from_units(price / 100 * minutes);
-            usage
-                .add(&id, day, key.clone(), minutes * 60, amount)
-                .expect("it fits");
+            usage.add(&id, day, key.clone(), minutes * 60, amount).expect("it fits");
         }
     }
     let items =

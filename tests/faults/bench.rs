@@ -50,9 +50,7 @@ const FOLD: [&str; 2] = [
 ];
 
 /// Another version of a call of the first night.
-const OTHER: [&str; 1] = [
-    "T2P,T2,AC1,TK1,,,+13035550103,2026-11-20T21:20:00Z,,371,completed",
-];
+const OTHER: [&str; 1] = ["T2P,T2,AC1,TK1,,,+13035550103,2026-11-20T21:20:00Z,,371,completed"];
 
 const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n";
 const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
