@@ -77,6 +77,7 @@ def known(port):
 def copy(ledger, to):
     """A copy whose published files are links to those of the ledger."""
     published = ("runs", "archive", "undone", "invoices")
+    to.mkdir()
     for path in pathlib.Path(ledger).rglob("*"):
         own = path.relative_to(ledger)
         if path.is_dir():

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! **Invariants:** the ledger is never read on a thread that serves connections. There are at most
-//! [`CONNECTIONS`] of them and [`READERS`] readers; who finds no place is told so, and nobody waits
-//! for ever. A panic of a view is an answer 500.
+//! [`CONNECTIONS`] of them and a reader for each core; who finds no place is told so, and nobody
+//! waits for ever. A panic of a view is an answer 500.
 
 use super::books::Books;
 use super::guard::{self, Verdict};
@@ -29,8 +29,12 @@ use tokio::time::timeout;
 const CONNECTIONS: usize = 512;
 /// With so many connections their heads must come sooner.
 const MANY: usize = 128;
-/// Readers of the ledger at a time.
-const READERS: usize = 4;
+/// The least and the most readers of the ledger at a time.
+///
+/// # Why by the cores
+/// A reader decodes row groups, and takes some 50 MiB while it does; more of them than cores only
+/// wait for each other.
+const READERS: (usize, usize) = (2, 8);
 /// The time for a head, from the first byte on; with many connections the second.
 const HEAD_TIME: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(2)];
 /// The time for which a connection may be idle; with many connections the second.
@@ -86,15 +90,17 @@ pub fn serve(
     address: SocketAddr,
     ready: impl FnOnce(SocketAddr, Stop),
 ) -> Result<(), StartError> {
+    let cores = std::thread::available_parallelism().map_or(READERS.0, usize::from);
+    let readers = cores.clamp(READERS.0, READERS.1);
     let console = Arc::new(Console {
         books: Books::new(setting),
         pages: Pages::new()?,
-        readers: Semaphore::new(READERS),
+        readers: Semaphore::new(readers),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(READERS)
+        .max_blocking_threads(readers)
         .thread_name("console")
         .enable_io()
         .enable_time()

@@ -23,21 +23,23 @@ fn hostile_night() -> Night {
         let own = field(text);
         let account = field(&format!("AC{number}{text}"));
         // Booked: the texts are ids, accounts, trunks and callers.
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "{},,{account},{own},trunking-terminating,{own},+14155550102,2026-11-20T21:{:02}:00Z,,61,completed,{own},{own},,\n",
+            "{},,{account},{own},trunking-terminating,{own},+14155550102,2026-11-20T21:{:02}:00Z,,61,completed,{own},{own},,",
             field(&format!("CA{number}{text}")),
             number % 60
         );
         // Waiting: they are directions, statuses, times and targets.
-        rows +=
-            &format!("CW{number},,{account},TK1,{own},+12025550101,{own},{own},,61,{own},,,,\n");
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "CX{number},{},AC1,TK1,,+12025550101,{own},2026-11-20T21:30:00Z,,61,completed,,,{own},\n",
+            "CW{number},,{account},TK1,{own},+12025550101,{own},{own},,61,{own},,,,"
+        );
+        let _ = writeln!(
+            rows,
+            "CX{number},{},AC1,TK1,,+12025550101,{own},2026-11-20T21:30:00Z,,61,completed,,,{own},",
             field(&format!("CA{number}{text}")),
         );
-        let _ = write!(accounts, "{account},{own},,{own},{own}\n");
+        let _ = writeln!(accounts, "{account},{own},,{own},{own}");
     }
     night.file("calls.csv", rows);
     night.file("accounts.csv", accounts);

@@ -79,6 +79,11 @@ impl CallLine {
                     State::Ignored(_) => String::new(),
                 },
                 sid: member.name(),
+                // A customer of whom a trunk has no call has no page.
+                account_href: match call.state {
+                    State::Waiting(..) => head.account_href.clone(),
+                    State::Ignored(_) => None,
+                },
                 ..head
             },
         }

@@ -151,7 +151,11 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
     let history = &asked.snapshot.history;
     let issued = invoices(asked, account);
     let name = asked.name(account);
-    if own_months.is_empty() && issued.is_empty() && name == account {
+    let waits = super::waiting::waits_of(asked)?;
+    let waiting = waits
+        .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
+    let waits_alone = waiting != Some(0);
+    if own_months.is_empty() && issued.is_empty() && name == account && !waits_alone {
         return Err(Problem::none(format!("no call, list or invoice has the account {account}")));
     }
     let month = match asked.query.get("month") {
@@ -175,9 +179,6 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
             context! { name => own, href, is_on => *own == month }
         })
         .collect();
-    let waits = super::waiting::waits_of(asked)?;
-    let waiting = waits
-        .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
     let details = details(asked, account);
     let answer = asked.pages.page(
         200,
