@@ -100,9 +100,9 @@ mod regressions;
 mod report;
 mod rerun;
 mod schema;
-mod set_times;
 #[cfg(target_os = "linux")]
 mod serve;
+mod set_times;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]

@@ -41,9 +41,7 @@ pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
     let evidence = evidence.as_ref();
     let text = match args.format {
         TextFormat::Text => text::as_text(&case, evidence),
-        TextFormat::Json => {
-            serde_json::to_string_pretty(&text::as_json(&case, evidence))? + "\n"
-        }
+        TextFormat::Json => serde_json::to_string_pretty(&text::as_json(&case, evidence))? + "\n",
     };
     Ok(term::print(&text)?)
 }

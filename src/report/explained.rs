@@ -4,9 +4,9 @@
 use crate::deck::Deck;
 use crate::detail::fields::no_number;
 use crate::explain::{Answer, ExplainedLeg, Question, explain};
+use crate::fit::must_fit;
 use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks::{self, Decks};
-use crate::fit::must_fit;
 use crate::intern::Interner;
 use crate::ledger::batch;
 use crate::ledger::index::find;

@@ -101,7 +101,9 @@ fn refuse_other_kinds<'a>(leaving: impl Iterator<Item = &'a Manifest>) -> Result
     for manifest in leaving {
         let what = match manifest.kind {
             RunKind::Run | RunKind::Retry => continue,
-            RunKind::Close | RunKind::Resolve | RunKind::Set => "is what a person decided about suspense",
+            RunKind::Close | RunKind::Resolve | RunKind::Set => {
+                "is what a person decided about suspense"
+            }
             RunKind::Import => "is a published night that was imported",
         };
         return Err(CliError::failed(format!(
