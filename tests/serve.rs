@@ -84,8 +84,15 @@ fn every_page_is_a_page() {
         let head = server.ask("HEAD", path, "");
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
     }
-    for (path, status) in [("/nothing", 404), ("/calls/CAnone", 404), ("/calls?x=1", 400)] {
-        let answer = server.get(path);
+    for (path, status) in [
+        ("/nothing", 404),
+        ("/calls/CAnone", 404),
+        ("/calls?x=1", 400),
+        ("/month?month=1969-12", 400),
+        ("/month?month=1970-01", 200),
+        ("/customers/AC9", 404),
+    ] {
+        let answer = server.settled(path);
         assert_eq!(answer.status, status, "{path}");
         assert!(answer.text().contains("<h1"), "{path}");
     }

@@ -248,10 +248,10 @@ pub fn find(
     find_beside(history, wanted, most, &Beside { zone, suspended: None })
 }
 
-/// As [`find`]; waiting calls that were read before are not read again.
+/// As [`find()`]; waiting calls that were read before are not read again.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`find()`].
 pub fn find_beside(
     history: &History,
     wanted: &Wanted,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! **Invariants:** the ledger is never read on a thread that serves connections. There are at most
-//! [`CONNECTIONS`] of them and a reader for each core; who finds no place is told so, and nobody
+//! `CONNECTIONS` of them and a reader for each core; who finds no place is told so, and nobody
 //! waits for ever. A panic of a view is an answer 500.
 
 use super::books::Books;

@@ -70,7 +70,8 @@ fn links(page: &str) -> BTreeSet<String> {
     let all = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     // Of the filters one is enough: each is the same page again.
     let is_filter = |to: &&str| to.starts_with("/calls?") && !to.starts_with("/calls?status=busy");
-    let own = all.filter(|to| to.starts_with('/') && !is_filter(to));
+    let is_month = |to: &&str| to.starts_with("/month?");
+    let own = all.filter(|to| to.starts_with('/') && !is_filter(to) && !is_month(to));
     own.map(|to| to.split('#').next().expect("a path").replace("&amp;", "&")).collect()
 }
 

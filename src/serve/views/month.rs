@@ -27,9 +27,10 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         Some(month) => return Err(Problem::new(400, format!("month={month}: expected YYYY-MM"))),
         None => newest,
     };
-    let Some(before) = month_before(month) else {
+    if month.is_empty() {
         return draw(asked, "", context! { is_empty => true });
-    };
+    }
+    let before = month_before(month);
     let setting = MonthSetting::of(&asked.books.setting);
     let key = format!("{} {month} {}", asked.snapshot.head, setting.today());
     let (own, period) = (Arc::clone(&asked.snapshot), month.to_owned());
@@ -108,11 +109,13 @@ fn draw(asked: &Asked<'_>, month: &str, context: Value) -> Result<Answer, Proble
 /// The month before one.
 fn month_before(month: &str) -> Option<String> {
     let (from, _) = time::month_bounds(month)?;
-    time::date_text(from - time::DAY).get(..7).map(str::to_owned)
+    let before = time::date_text(from - time::DAY).get(..7).map(str::to_owned);
+    before.filter(|before| time::month_bounds(before).is_some())
 }
 
 /// The month after one.
 fn month_after(month: &str) -> Option<String> {
     let (_, to) = time::month_bounds(month)?;
-    time::date_text(to).get(..7).map(str::to_owned)
+    let after = time::date_text(to).get(..7).map(str::to_owned);
+    after.filter(|after| time::month_bounds(after).is_some())
 }
