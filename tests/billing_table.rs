@@ -1,7 +1,7 @@
 //! The published table, row by row, against amounts that were computed by hand.
 //!
-//! A snapshot says what the code did, not what is owed: so each row also asserts its total as a literal, whose
-//! arithmetic stands in `fixtures/table/*/README.md` or in a comment beside it.
+//! A snapshot says what the code did, not what is owed: so each row also asserts its total as a
+//! literal, whose arithmetic stands in `fixtures/table/*/README.md` or in a comment beside it.
 
 use crate::support::Night;
 use serde_json::Value;
@@ -52,7 +52,8 @@ fn t04_origination_to_pstn() {
     check(&T04);
 }
 
-/// Rates the row's fixture, holds its workings against the snapshot and its total against the hand-computed one.
+/// Rates the row's fixture, holds its workings against the snapshot and its total against the
+/// hand-computed one.
 fn check(row: &Row) {
     let night = Night::with_plain_deck();
     night.file(
@@ -194,7 +195,8 @@ const CHILDREN: [(&str, &str); 7] = [
 
 /// Per scenario: what the parent costs, and what the child of each of [`CHILDREN`] does.
 ///
-/// Billed minutes of the child: 0 s and unanswered nothing, 1, 59 and 60 s one, 61 s two, 900 s fifteen.
+/// Billed minutes of the child: 0 s and unanswered nothing, 1, 59 and 60 s one, 61 s two, 900 s
+/// fifteen.
 #[rustfmt::skip]
 const GRID: [(&str, &str, [&str; 7]); 4] = [
     // Parent 5 × 0.0100. Child m × 0.0100: 1 → 0.0100, 2 → 0.0200, 15 → 0.1500.
@@ -258,7 +260,8 @@ fn a_call_that_is_not_transferred_bills_its_parent_cell() {
 
 #[test]
 fn the_caller_id_is_the_transferees_or_the_transferors() {
-    // The trunk's side transfers: A in a termination, B in an origination. The other one is transferred.
+    // The trunk's side transfers: A in a termination, B in an origination. The other one is
+    // transferred.
     let table = [
         ("termination-to-sip", "from-transferee", B),
         ("termination-to-sip", "from-transferor", A),
@@ -324,8 +327,8 @@ fn increments_bill_the_first_once_and_then_whole_ones() {
 
 #[test]
 fn minimum_and_fee_are_rounded_once_with_the_rest() {
-    // 7 s count as 10: 0.033335 × 10 / 60 = 0.00555583…; + 0.000015 = 0.00557083…; once to 5 decimals: 0.00557.
-    // (Rounded in parts it would be 0.00556 + 0.00002 = 0.00558.)
+    // 7 s count as 10: 0.033335 × 10 / 60 = 0.00555583…; + 0.000015 = 0.00557083…; once to 5
+    // decimals: 0.00557. (Rounded in parts it would be 0.00556 + 0.00002 = 0.00558.)
     let legs = legs_with("US,United States,US,0.033335,,1,,1,1,10,0.000015,,\n", &[root(B, 7)]);
     assert_eq!(legs[0]["billed_seconds"], 10);
     assert_eq!(legs[0]["amount"], "0.00557");

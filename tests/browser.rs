@@ -1,6 +1,8 @@
-//! Pages of documents in a browser: on screens, by a screen reader, on paper; and whatever a text tries.
+//! Pages of documents in a browser: on screens, by a screen reader, on paper; and whatever a text
+//! tries.
 //!
-//! `validators/browser.py` says what is looked at. It needs Chromium, poppler-utils and Python packages: `make validators`.
+//! `validators/browser.py` says what is looked at. It needs Chromium, poppler-utils and Python
+//! packages: `make validators`.
 
 use crate::documents::{self, HOSTILE, judge};
 use serde_json::Value;
@@ -59,7 +61,8 @@ fn cpu_millis() -> u64 {
         / 1_000_000
 }
 
-/// What 5,000 documents of 20 lines take: `cargo test --release -- --ignored --nocapture five_thousand`.
+/// What 5,000 documents of 20 lines take:
+/// `cargo test --release -- --ignored --nocapture five_thousand`.
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "a measurement"]
@@ -191,7 +194,8 @@ fn a_bad_page_is_found() {
     );
 }
 
-/// Every free text of a document, each by every hostile text: the page has the elements of the template and no other.
+/// Every free text of a document, each by every hostile text: the page has the elements of the
+/// template and no other.
 #[test]
 fn no_text_becomes_an_element() {
     let folder = tempfile::tempdir().expect("a folder");

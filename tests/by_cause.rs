@@ -10,8 +10,8 @@ fn call(sid: &str, account: &str, to: &str, time: &str, seconds: u32) -> String 
     format!("{sid},,{account},,{HEAD},{to},2026-11-20T{time}:00Z,,{seconds},completed")
 }
 
-/// Four calls lack a price for +44, one of them a parent with a transfer; one lacks one for +49; two versions of one call; a
-/// booked call.
+/// Four calls lack a price for +44, one of them a parent with a transfer; one lacks one for +49;
+/// two versions of one call; a booked call.
 fn waiting() -> Night {
     let night = Night::with_plain_deck();
     let rows = [
@@ -118,8 +118,9 @@ fn an_export_by_cause_has_the_columns_of_every_export() {
 fn a_dry_run_says_how_many_and_how_much_and_does_nothing() {
     let night = waiting();
     let shown = night.trunkrate(&["suspense", "close", "--cause", UK, "--dry-run"]).ok();
-    // 61 s are two minutes, 60 s are one: five minutes at the deck's only termination price, 0.0100. Left are DE1 (0.01), the
-    // dearer version of TWO (0.02), and UKC: a minute of A→B, guessed at 0.0100, and one of A→C.
+    // 61 s are two minutes, 60 s are one: five minutes at the deck's only termination price,
+    // 0.0100. Left are DE1 (0.01), the dearer version of TWO (0.02), and UKC: a minute of A→B,
+    // guessed at 0.0100, and one of A→C.
     insta::assert_snapshot!(shown, @r"
       4 calls: no price for +44, about 0.05 USD, since 2026-11-20
         no-rate:test:termination:44
@@ -210,7 +211,8 @@ fn closing_needs_a_reason_and_a_choice() {
     assert_eq!(left(&night), before);
 }
 
-/// A deck has a price for +44 and +49 now. Only +44 is tried: with the transfer of its parent, and nothing else.
+/// A deck has a price for +44 and +49 now. Only +44 is tried: with the transfer of its parent, and
+/// nothing else.
 #[test]
 fn a_cause_is_tried_again_with_its_families() {
     let night = waiting();
@@ -225,7 +227,8 @@ fn a_cause_is_tried_again_with_its_families() {
     let counts =
         ["read", "retried", "rated", "suspended", "left"].map(|name| summary[name].as_u64());
     assert_eq!(counts, [Some(0), Some(8), Some(5), Some(3), Some(3)]);
-    // UK1 two minutes, UK2, UK3 and UKP one: 5 × 0.0150. UKC one minute of A→B at 0.0150 and of A→C at 0.0100.
+    // UK1 two minutes, UK2, UK3 and UKP one: 5 × 0.0150. UKC one minute of A→B at 0.0150 and of A→C
+    // at 0.0100.
     assert_eq!(summary["amount"]["USD"], "0.10000");
     assert_eq!(left(&night), ["DE1", "TWO", "TWO"]);
     assert_eq!(other(&night), before, "what was left is as it was, its tries too");

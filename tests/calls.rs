@@ -13,8 +13,8 @@ fn sid(digits: &str) -> String {
 const ACCOUNTS: &str =
     "account_sid,name\nAC1,Harbor Lane Dental\nAC2,Nordwind Logistik GmbH\nAC3,Nordwind Reisen\n";
 
-/// A family with a waiting child, a call of another account at midnight in Berlin, one that was not answered; a call without a
-/// rate, and one that is no trunk's.
+/// A family with a waiting child, a call of another account at midnight in Berlin, one that was not
+/// answered; a call without a rate, and one that is no trunk's.
 fn booked(config: &str) -> Night {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", config);
@@ -302,7 +302,8 @@ fn explain_takes_a_prefix_or_the_number_of_the_last_list() {
     assert_eq!(trunkrate(&["explain", "2"]).code, 1);
 }
 
-/// Without names that only we know, and with the arithmetic of the bill: 30 s of talking are one minute of 0.0100.
+/// Without names that only we know, and with the arithmetic of the bill: 30 s of talking are one
+/// minute of 0.0100.
 #[test]
 fn a_page_for_the_customer() {
     let night = booked("[input]\ntimezone = \"Europe/Berlin\"\n");

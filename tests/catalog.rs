@@ -185,7 +185,8 @@ fn a_ledger_of_another_format_is_refused_in_one_line() {
     }
 }
 
-/// Decks, trunks and accounts are in the ledger: it explains each call wherever it lies, years later.
+/// Decks, trunks and accounts are in the ledger: it explains each call wherever it lies, years
+/// later.
 #[test]
 fn a_ledger_that_moved_explains_itself() {
     let night = two_runs();
@@ -248,7 +249,8 @@ fn a_sample_looks_at_some_calls_only() {
     );
 }
 
-/// A catalog of no bytes, as a full disk or a copy that broke off leaves it, stopped every command as `out of memory`.
+/// A catalog of no bytes, as a full disk or a copy that broke off leaves it, stopped every command
+/// as `out of memory`.
 #[test]
 fn an_empty_catalog_is_a_lost_one() {
     let night = Night::with_plain_deck();

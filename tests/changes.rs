@@ -1,4 +1,5 @@
-//! What changed since the last run: it stops the next one, names what it is, and is kept with the run if it is accepted.
+//! What changed since the last run: it stops the next one, names what it is, and is kept with the
+//! run if it is accepted.
 
 use crate::support::{DECK_HEADER, Done, Night};
 use serde_json::Value;
@@ -67,7 +68,8 @@ fn accepted(night: &Night) -> Value {
     runs.as_array().and_then(|runs| runs.last()).expect("a run")["accepted_changes"].clone()
 }
 
-// ---- accounts and trunks ------------------------------------------------------------------------------------------
+// ---- accounts and trunks
+// ------------------------------------------------------------------------------------------
 
 /// Euros billed as dollars, at a ninth of the price: `--accounts` was forgotten the second night.
 #[test]
@@ -199,7 +201,8 @@ fn another_default_deck_stops_the_run() {
     stops(&night, &["--accounts", "accounts.csv"], &[line]);
 }
 
-// ---- decks --------------------------------------------------------------------------------------------------------
+// ---- decks
+// --------------------------------------------------------------------------------------------------------
 
 /// Each change of a row, and what is said of it. The newest call starts on the 20th at 10:00.
 #[test]

@@ -1,4 +1,5 @@
-//! What waits, by cause and with an estimate; what stands against issuing; and what becomes of a credited invoice's legs.
+//! What waits, by cause and with an estimate; what stands against issuing; and what becomes of a
+//! credited invoice's legs.
 
 use crate::support::{DECK_HEADER, Done, Night};
 use serde_json::{Value, json};
@@ -12,7 +13,8 @@ const ACCOUNTS: &str = "account_sid,name,deck,address,postcode,city,country,tax_
 
 const TRUNKS: &str = r#"{"trunks": [{"sid": "TK1", "domain_name": "one.pstn.twilio.com", "transfer_mode": "MODE", "transfer_caller_id": "from-transferee"}]}"#;
 
-/// Terminations at 0.0100 to +1, 0.0200 to +44 and 0.0900 to +353, so that 0.0200 is the middle; originations at 0.0034.
+/// Terminations at 0.0100 to +1, 0.0200 to +44 and 0.0900 to +353, so that 0.0200 is the middle;
+/// originations at 0.0034.
 fn night() -> Night {
     let night = Night::new();
     night.deck(
@@ -65,7 +67,8 @@ fn what_waits_stands_by_cause_with_what_it_would_cost() {
     assert_eq!(
         causes(&night, &[]),
         [
-            // 61 s are 2 minutes and 300 s are 5: 7 × 0.0200, the middle of 0.0100, 0.0200 and 0.0900.
+            // 61 s are 2 minutes and 300 s are 5: 7 × 0.0200, the middle of 0.0100, 0.0200 and
+            // 0.0900.
             "2 calls: no price for +54, about 0.14 USD, since 2026-11-19",
             // The leg to +44 alone, 2 × 0.0200.
             "1 call: transfers of 2026-11-20 whose parents were not seen yet, about 0.04 USD, since 2026-11-20",
@@ -120,7 +123,8 @@ fn scripts_find_the_list_where_it_was() {
     assert!(page.contains("no price for +54") && page.contains("about 0.14 USD"), "{page}");
 }
 
-/// The parent is booked by the same run, or by an earlier one; and when the obstacle goes, the estimate is what is booked.
+/// The parent is booked by the same run, or by an earlier one; and when the obstacle goes, the
+/// estimate is what is booked.
 #[test]
 fn an_estimate_is_what_is_booked_when_the_obstacle_goes() {
     let said = ["1 call: the trunk TK1 allows no transfers, about 0.04 USD, since 2026-11-20"];
@@ -219,7 +223,8 @@ fn two_decks() -> Night {
     night
 }
 
-// ---- invoice check and issue ------------------------------------------------------------------------------------
+// ---- invoice check and issue
+// ------------------------------------------------------------------------------------
 
 /// So many calls of one started minute, 0.01000 each.
 fn month(night: &Night, calls: &[(&str, usize, &str)], more: &[&str]) {
@@ -246,8 +251,8 @@ fn check(night: &Night, period: &str, more: &[&str]) -> Done {
 
 const NO_RATE: &str = "CA1,,AC1,TK1,trunking-terminating,+12025550101,+541123456789,2026-11-20T10:00:00Z,,61,completed";
 
-/// October is issued; in November AC1 jumps from 0.01 to 0.06, AC2 is gone but for a late call of October, AC3 has just
-/// five times as much, and a call of AC1 waits.
+/// October is issued; in November AC1 jumps from 0.01 to 0.06, AC2 is gone but for a late call of
+/// October, AC3 has just five times as much, and a call of AC1 waits.
 fn books() -> Night {
     let night = night();
     month(&night, &[("AC1", 1, "2026-10"), ("AC2", 2, "2026-10"), ("AC3", 1, "2026-10")], &[]);
@@ -386,7 +391,8 @@ fn what_settles_itself_does_not_stop() {
     assert!(done.stderr.starts_with(said), "{}", done.stderr);
 }
 
-/// A record whose start cannot be read may be of the month, unless it waited before it; one of an earlier month is said.
+/// A record whose start cannot be read may be of the month, unless it waited before it; one of an
+/// earlier month is said.
 #[test]
 fn what_has_no_month_may_be_of_this_one() {
     let night = night();
@@ -444,7 +450,8 @@ fn accounts_that_lack_something_and_invoices_over_nothing() {
     assert_eq!(ids(&found), expected);
 }
 
-// ---- credit notes -----------------------------------------------------------------------------------------------
+// ---- credit notes
+// -----------------------------------------------------------------------------------------------
 
 #[test]
 fn a_credit_note_says_what_becomes_of_the_legs() {

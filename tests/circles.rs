@@ -4,9 +4,10 @@
 //! use lines of every file ─▶ paths of modules ─▶ in each folder: which of its entries names which ─▶ no way back
 //! ```
 //!
-//! The entries of a folder are its files, its folders, and its own page (`mod.rs`). A file and the folder of the same name
-//! (`deck.rs`, `deck/`) are one entry. Names that a page only passes on (`pub use`) are no import of the page; so a file
-//! below it must not take them from there, but from where they stand.
+//! The entries of a folder are its files, its folders, and its own page (`mod.rs`). A file and the
+//! folder of the same name (`deck.rs`, `deck/`) are one entry. Names that a page only passes on
+//! (`pub use`) are no import of the page; so a file below it must not take them from there, but
+//! from where they stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -190,7 +191,8 @@ fn imports(modules: &[Module]) -> (BTreeMap<Vec<String>, Imports>, Vec<String>) 
                     taken.join("::")
                 ));
             }
-            // `deck.rs` and `deck/` are one entry; a path that names a folder alone takes nothing of it.
+            // `deck.rs` and `deck/` are one entry; a path that names a folder alone takes nothing
+            // of it.
             if a == b
                 || page.is_none() && (a == "mod.rs" || b == "mod.rs")
                 || to == folder && rest.is_empty()

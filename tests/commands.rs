@@ -1,4 +1,5 @@
-//! Wiring: exit codes, help, formats, and what goes to stdout and to stderr. What a call costs is tested elsewhere.
+//! Wiring: exit codes, help, formats, and what goes to stdout and to stderr. What a call costs is
+//! tested elsewhere.
 
 use crate::support::{Done, Night};
 use polars::prelude::{DataType, ParquetReader, SerReader};
@@ -46,7 +47,8 @@ fn runs(night: &Night) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-// ---- exit codes -------------------------------------------------------------------------------------------------
+// ---- exit codes
+// -------------------------------------------------------------------------------------------------
 
 #[test]
 fn exit_codes() {
@@ -190,7 +192,8 @@ fn an_output_that_cannot_be_written_is_a_failure() {
     assert_eq!(quiet, Vec::<&[&str]>::new());
 }
 
-// ---- what people see --------------------------------------------------------------------------------------------
+// ---- what people see
+// --------------------------------------------------------------------------------------------
 
 #[test]
 fn help() {
@@ -403,7 +406,8 @@ fn lists_have_the_same_rows_in_every_format() {
     assert_eq!((&verified["good"], &verified["runs"]), (&Value::from(true), &Value::from(1)));
 }
 
-// ---- export -----------------------------------------------------------------------------------------------------
+// ---- export
+// -----------------------------------------------------------------------------------------------------
 
 #[test]
 fn export_in_three_formats() {
@@ -473,7 +477,8 @@ fn export_takes_a_range_of_starts() {
     assert_eq!(calls(&["--from", "2030-01-01"]), 0);
 }
 
-// ---- verify -----------------------------------------------------------------------------------------------------
+// ---- verify
+// -----------------------------------------------------------------------------------------------------
 
 /// All files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -566,7 +571,8 @@ fn verify_finds_a_flipped_byte_in_a_manifest() {
     }
 }
 
-/// `rerate` explains a call by the archived deck: if that were another one, the explanation would be wrong.
+/// `rerate` explains a call by the archived deck: if that were another one, the explanation would
+/// be wrong.
 #[test]
 fn verify_finds_a_flipped_byte_in_the_archive() {
     let night = two_runs();

@@ -64,7 +64,8 @@ fn rows(rows: &[Cells]) -> String {
     format!("{DECK_HEADER}\n{}", rows.iter().map(Cells::line).collect::<String>())
 }
 
-// ---- refusals ---------------------------------------------------------------------------------------------------
+// ---- refusals
+// ---------------------------------------------------------------------------------------------------
 
 #[test]
 fn two_answers_are_refused_and_both_lines_named() {
@@ -371,7 +372,8 @@ fn an_account_list_that_is_not_understood_is_refused() {
     }
 }
 
-// ---- which row wins ---------------------------------------------------------------------------------------------
+// ---- which row wins
+// ---------------------------------------------------------------------------------------------
 
 /// Asks a deck of these rows; the winner's line, or 0.
 fn winner(night: &Night, question: &[&str]) -> u64 {
@@ -472,7 +474,8 @@ fn a_lookup_that_makes_no_sense_is_a_usage_error() {
     }
 }
 
-// ---- through a run ----------------------------------------------------------------------------------------------
+// ---- through a run
+// ----------------------------------------------------------------------------------------------
 
 /// The legs of a ledger: billed seconds, price, fee, deck, line, currency, amount.
 fn legs(night: &Night) -> Vec<String> {
@@ -494,7 +497,8 @@ fn legs(night: &Night) -> Vec<String> {
     reader.deserialize().map(|row| shown(row.expect("a row"))).collect()
 }
 
-/// 90/60: 91 s bill 150 s; 30/6: 91 s bill 96 s; 0/1 with a minimum of 100 s bill 100 s. A blank cell is `deck.toml`'s.
+/// 90/60: 91 s bill 150 s; 30/6: 91 s bill 96 s; 0/1 with a minimum of 100 s bill 100 s. A blank
+/// cell is `deck.toml`'s.
 #[test]
 fn each_row_has_its_own_increments_and_fee() {
     let night = Night::new();
@@ -609,8 +613,8 @@ fn no_deck_is_guessed_for_an_account() {
     );
 }
 
-/// The example deck: termination to the US 0.0100, origination of a US number 0.0034, full minutes. 300 s are 5 minutes,
-/// 370 s are 7.
+/// The example deck: termination to the US 0.0100, origination of a US number 0.0034, full minutes.
+/// 300 s are 5 minutes, 370 s are 7.
 #[test]
 fn the_example_deck_gives_the_acceptance_numbers() {
     let rates = concat!(env!("CARGO_MANIFEST_DIR"), "/rates/default");

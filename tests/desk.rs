@@ -97,8 +97,8 @@ fn versions_side_by_side() {
     );
 }
 
-/// Marked is what is meant otherwise: the same instant, number and seconds in another spelling are not, nor is a field that
-/// one of them lacks.
+/// Marked is what is meant otherwise: the same instant, number and seconds in another spelling are
+/// not, nor is a field that one of them lacks.
 #[test]
 fn a_version_beside_the_booked_one() {
     let night = Night::with_plain_deck();
@@ -124,7 +124,8 @@ fn a_version_beside_the_booked_one() {
         "AC1"
     ]);
     assert_eq!(serde_json::json!(names.map(|name| &booked[name])), expected);
-    // Of a child the log shows the table's cell as its caller: B of the root here, which no record says.
+    // Of a child the log shows the table's cell as its caller: B of the root here, which no record
+    // says.
     let child = "CA2,CA1,AC1,TK1,,+15550001111,sip:+13035550103@acme.pstn.twilio.com,2026-11-20T21:20:00Z,,370,completed";
     night.calls(&[child]);
     night.run(&[]);
@@ -227,7 +228,8 @@ fn a_chosen_version_is_booked_by_the_next_run() {
     }
 }
 
-/// A person chose one version; another one that comes later is not billed in its place without a word.
+/// A person chose one version; another one that comes later is not billed in its place without a
+/// word.
 #[test]
 fn a_version_that_comes_after_the_choice_waits_beside_it() {
     let night = waiting();
@@ -265,7 +267,8 @@ fn a_version_that_comes_after_the_choice_waits_beside_it() {
     run(&night, &["verify"]).ok();
 }
 
-/// What was written off stays so when another export says a field more of it, or when a zone is set: it is the same record.
+/// What was written off stays so when another export says a field more of it, or when a zone is
+/// set: it is the same record.
 #[test]
 fn what_was_written_off_does_not_come_back_under_another_spelling() {
     let night = Night::with_plain_deck();
@@ -404,7 +407,8 @@ fn what_makes_no_sense_is_said_and_changes_nothing() {
     assert_eq!(run(&night, &["runs"]).ok(), before);
 }
 
-/// A record whose start has no offset dropped out of every list by time, though the project says its zone.
+/// A record whose start has no offset dropped out of every list by time, though the project says
+/// its zone.
 #[test]
 fn a_start_without_an_offset_is_of_the_zone() {
     let night = Night::with_plain_deck();

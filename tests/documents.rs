@@ -1,4 +1,5 @@
-//! Documents for the tests of formats, the programs that judge them, and texts that a stranger may choose.
+//! Documents for the tests of formats, the programs that judge them, and texts that a stranger may
+//! choose.
 
 use rust_decimal::Decimal;
 use std::io::Write;
@@ -14,7 +15,8 @@ use trunkrate::money::{Amount, Price};
 /// The UTC day of 2026-11-01, in days since 1970.
 const NOVEMBER: i64 = 20_758;
 
-/// Texts that are no harm where they are shown as they are. None has `: ` inside, which a scenario's name ends at.
+/// Texts that are no harm where they are shown as they are. None has `: ` inside, which a
+/// scenario's name ends at.
 pub const HOSTILE: [&str; 24] = [
     "<script>window.hacked=1</script>",
     "\"><img src=x onerror=\"window.hacked=1\">",
@@ -113,7 +115,8 @@ fn item(description: &str, quantity: i64, cents: i64, tax: Option<Tax>) -> Item 
     }
 }
 
-/// An invoice of so many lines of usage, over all scenarios and the days of the month, and two items.
+/// An invoice of so many lines of usage, over all scenarios and the days of the month, and two
+/// items.
 pub fn invoice(currency: &str, lines: u32) -> Document {
     let scenarios = [
         ("termination", "termination"),
@@ -155,7 +158,8 @@ pub fn invoice(currency: &str, lines: u32) -> Document {
     build::document(frame(currency), &usage, &items).expect("it adds up")
 }
 
-/// A month as most are: a few destinations, every day, with a fee, two taxes and calls of an earlier month.
+/// A month as most are: a few destinations, every day, with a fee, two taxes and calls of an
+/// earlier month.
 pub fn month() -> Document {
     let mut usage = Usage::default();
     let destinations = [
@@ -262,9 +266,11 @@ pub fn legs(count: u64) -> Vec<ItemisedLeg> {
     (0..count).map(leg).collect()
 }
 
-/// A document with each of its free texts replaced by what `text` makes of a running number; so many were.
+/// A document with each of its free texts replaced by what `text` makes of a running number; so
+/// many were.
 ///
-/// A text is free if a document with another one there is a document still: not a decimal, not one of some words.
+/// A text is free if a document with another one there is a document still: not a decimal, not one
+/// of some words.
 pub fn with_texts(document: &Document, text: impl Fn(usize) -> String) -> (Document, usize) {
     let mut value = serde_json::to_value(document).expect("plain data");
     let mut pointers = Vec::new();

@@ -1,4 +1,5 @@
-//! The door: what comes in wrongly is right, refused or said. Never exit 0 with other money than the user meant.
+//! The door: what comes in wrongly is right, refused or said. Never exit 0 with other money than
+//! the user meant.
 //!
 //! Each test is a kind of input that real exports have, small, with its amount computed by hand.
 
@@ -54,7 +55,8 @@ fn refused(night: &Night, more: &[&str]) -> String {
     done.stderr
 }
 
-// ---- columns ----------------------------------------------------------------------------------------------------
+// ---- columns
+// ----------------------------------------------------------------------------------------------------
 
 #[test]
 fn a_file_without_the_parent_column_is_refused_and_named() {
@@ -84,7 +86,8 @@ fn an_export_that_knows_no_transfers_says_so() {
     assert_eq!(night.run(&["--no-transfers"])["amount"], json!({"USD": "0.02000"}));
 }
 
-/// Any one column renamed: refused, in every format. Of those that a bill can be made without, only the optional ones pass.
+/// Any one column renamed: refused, in every format. Of those that a bill can be made without, only
+/// the optional ones pass.
 #[test]
 fn every_column_that_a_bill_needs_is_missed_in_every_format() {
     let needed = [
@@ -262,7 +265,8 @@ fn a_page_whose_next_page_is_missing_is_said() {
     );
 }
 
-/// Two exports joined into one file, the second with its columns in another order: +49 was billed as the caller.
+/// Two exports joined into one file, the second with its columns in another order: +49 was billed
+/// as the caller.
 #[test]
 fn another_header_among_the_rows_is_refused() {
     let night = night(&[]);
@@ -325,7 +329,8 @@ fn a_last_line_that_may_have_been_cut_waits() {
     assert_eq!(night.run(&["--ledger", "third"])["rated"], 2);
 }
 
-// ---- words ------------------------------------------------------------------------------------------------------
+// ---- words
+// ------------------------------------------------------------------------------------------------------
 
 #[test]
 fn words_for_nothing_are_empty() {
@@ -404,7 +409,8 @@ fn a_run_that_ignores_all_it_read_warns() {
     );
 }
 
-// ---- parties and targets ----------------------------------------------------------------------------------------
+// ---- parties and targets
+// ----------------------------------------------------------------------------------------
 
 #[test]
 fn a_caller_that_a_spreadsheet_mangled_is_not_an_unknown_one() {
@@ -457,7 +463,8 @@ fn the_carriers_numbers_for_a_withheld_caller_are_no_origin() {
     night.trunkrate(&["verify", "--ledger", "other"]).ok();
 }
 
-/// The number of a withheld caller as A of a transferred call, also of one that an earlier night booked.
+/// The number of a withheld caller as A of a transferred call, also of one that an earlier night
+/// booked.
 #[test]
 fn a_withheld_caller_is_no_origin_for_children_either() {
     let night = night(&[row("CA1", "+266696687", "+14155550102")]);
@@ -513,7 +520,8 @@ fn user_parts_are_read_whole() {
     }
 }
 
-// ---- times ------------------------------------------------------------------------------------------------------
+// ---- times
+// ------------------------------------------------------------------------------------------------------
 
 #[test]
 fn times_are_read_with_utc_and_without_seconds() {
@@ -576,9 +584,11 @@ fn a_bogus_date_does_not_give_parents_up() {
     assert_eq!(night.run(&[])["suspended_by_reason"], json!({"parent-never-arrived": 1}));
 }
 
-// ---- versions ---------------------------------------------------------------------------------------------------
+// ---- versions
+// ---------------------------------------------------------------------------------------------------
 
-/// Two exports of one call, each lacking something or writing it in another way: billed once, in one night and over two.
+/// Two exports of one call, each lacking something or writing it in another way: billed once, in
+/// one night and over two.
 #[test]
 fn two_exports_of_one_call_are_one_call() {
     let whole = root("CA1");
@@ -658,7 +668,8 @@ fn the_fuller_version_of_a_child_counts() {
     assert_eq!(night.run(&[])["duplicate"], 1);
 }
 
-/// A version without the parent is the same call; once it is billed as a plain call, the parent is news, and is said.
+/// A version without the parent is the same call; once it is billed as a plain call, the parent is
+/// news, and is said.
 #[test]
 fn a_version_without_its_parent() {
     let orphaned = "CA2,,AC1,TK1,trunking-terminating,,+13035550103,2026-11-20T10:01:00Z,2026-11-20T10:02:00Z,60,completed";
@@ -703,10 +714,11 @@ fn versions_that_contradict_each_other_stay_a_conflict() {
     assert_eq!(third["suspended_by_reason"], json!({"conflicting-duplicate": 3}));
 }
 
-// ---- second looks -----------------------------------------------------------------------------------------------
+// ---- second looks
+// -----------------------------------------------------------------------------------------------
 
-/// A version that lacks what another waits for settled it: 0.11000 for 610 s in a call of 61, and a transfer to 911 as one to a
-/// number.
+/// A version that lacks what another waits for settled it: 0.11000 for 610 s in a call of 61, and a
+/// transfer to 911 as one to a number.
 #[test]
 fn a_version_that_lacks_something_does_not_settle_what_waits() {
     let long = root("CA1").replace(",61,", ",610,");
@@ -743,7 +755,8 @@ fn a_version_that_lacks_something_does_not_settle_what_waits() {
     assert_eq!(night.run(&[])["amount"]["USD"], "0.02000");
 }
 
-/// In a joined export one record has its parent under another key than its neighbours: 0.03000 for 0.04000, without a word.
+/// In a joined export one record has its parent under another key than its neighbours: 0.03000 for
+/// 0.04000, without a word.
 #[test]
 fn a_key_that_only_some_records_spell_otherwise_is_said() {
     let night = Night::with_plain_deck();

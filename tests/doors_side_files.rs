@@ -1,5 +1,5 @@
-//! What stands beside calls: decks, accounts, monthly items, buyers. Whatever would make a bill wrong there is refused or
-//! said, never passed over.
+//! What stands beside calls: decks, accounts, monthly items, buyers. Whatever would make a bill
+//! wrong there is refused or said, never passed over.
 
 use crate::support::{DECK_HEADER, Night, call_file};
 use serde_json::{Value, json};
@@ -40,9 +40,11 @@ fn book(night: &Night, calls: &[String], more: &[&str]) -> (Value, String) {
 
 const LIST: &[&str] = &["--accounts", "accounts.csv"];
 
-// ---- decks ------------------------------------------------------------------------------------------------------
+// ---- decks
+// ------------------------------------------------------------------------------------------------------
 
-/// `004915` names no number: German mobiles were billed by the row for 49, at 0.0100 instead of 0.2000.
+/// `004915` names no number: German mobiles were billed by the row for 49, at 0.0100 instead of
+/// 0.2000.
 #[test]
 fn a_prefix_with_a_leading_zero_stops_check_and_run() {
     let night = Night::new();
@@ -90,7 +92,8 @@ fn a_prefix_with_a_leading_zero_stops_check_and_run() {
     assert_eq!(night.run(&[])["amount"], json!({"USD": "0.20000"}));
 }
 
-/// Calls were booked with the archived decks and accounts of earlier versions: they are explained and proved with them.
+/// Calls were booked with the archived decks and accounts of earlier versions: they are explained
+/// and proved with them.
 #[test]
 fn what_the_archive_holds_is_read_as_it_was_taken() {
     use trunkrate::inputs::{accounts, decks};
@@ -105,9 +108,11 @@ fn what_the_archive_holds_is_read_as_it_was_taken() {
     assert_eq!(accounts::archived(&list).expect("a list of before")["AC1"].deck, "");
 }
 
-// ---- accounts ---------------------------------------------------------------------------------------------------
+// ---- accounts
+// ---------------------------------------------------------------------------------------------------
 
-/// As a spreadsheet writes it: any delimiter, a byte-order mark, blanks that do not break behind an id.
+/// As a spreadsheet writes it: any delimiter, a byte-order mark, blanks that do not break behind an
+/// id.
 #[test]
 fn accounts_come_with_any_delimiter_and_ids_are_trimmed() {
     for delimiter in [",", ";", "\t", "|"] {
@@ -231,7 +236,8 @@ fn unlisted_accounts_wait_where_the_policy_says_so() {
     let night = two_decks();
     night.file("accounts.csv", "account_sid,deck\nAC1,eur\n");
     night.file("trunkrate.toml", "[policy]\nunlisted_accounts = \"suspend\"\n");
-    // Also what would bill nothing waits; what is wrong by itself says that first; a price that is missing comes after.
+    // Also what would bill nothing waits; what is wrong by itself says that first; a price that is
+    // missing comes after.
     let calls = [
         call("A", "AC1"),
         call("B", "AC7"),
@@ -293,7 +299,8 @@ fn a_child_of_an_unlisted_account_waits_too() {
     assert_eq!(summary["unlisted_accounts"], json!({"AC7": 1}));
 }
 
-// ---- items and buyers -------------------------------------------------------------------------------------------
+// ---- items and buyers
+// -------------------------------------------------------------------------------------------
 
 /// A ledger with a call of AC1, billed at 0.0100, and of AC4 in a month that is not asked for.
 fn ledger_of_ac1() -> Night {
@@ -334,7 +341,8 @@ const ITEMS: &[&str] = &["--items", "items.csv"];
 fn items_come_with_any_delimiter_to_accounts_that_exist() {
     let night = ledger_of_ac1();
     night.file("items.csv", "\u{feff}Account SID;Description;Quantity;Unit Price;Currency\nAC1\u{a0};\"Trunk; 10 lines\";2;1.15;USD\nAC3;Number;1;9.00;EUR\nAC4;Later;1;1;USD\n");
-    // AC4 has a call in the ledger, though not in this month: its item is billed to an account that lacks an address.
+    // AC4 has a call in the ledger, though not in this month: its item is billed to an account that
+    // lacks an address.
     issue(&night, &[ITEMS, &["--allow-incomplete"]].concat()).ok();
     // 0.01 + 2 × 1.15 = 2.31; × 1.19 = 2.7489. 9.00 × 1.19 = 10.71. 1.00 × 1.19.
     assert_eq!(
@@ -446,7 +454,8 @@ fn an_account_that_no_list_names_has_no_address() {
     assert!(Path::new(&night.path().join("ledger/invoices")).exists());
 }
 
-// ---- tables that would not be read ------------------------------------------------------------------------------
+// ---- tables that would not be read
+// ------------------------------------------------------------------------------
 
 /// Rows in a file that is no CSV were passed over: +1415… was billed at 0.0100, not at 0.9000.
 #[test]
@@ -467,7 +476,8 @@ fn a_table_in_a_deck_that_is_no_csv_is_refused() {
     }
 }
 
-/// A table in a folder below, beside the decks, or with another ending was passed over: 0.01000 for 0.90000.
+/// A table in a folder below, beside the decks, or with another ending was passed over: 0.01000 for
+/// 0.90000.
 #[test]
 fn a_table_that_is_not_among_a_decks_files_is_refused() {
     let row = "GB,G,London,0.90,,4420,,,,,,,";
@@ -506,7 +516,8 @@ fn a_table_that_is_not_among_a_decks_files_is_refused() {
     }
 }
 
-/// A table, or a list of charges, that was cut after its header: what it priced would go by other rows, or not at all.
+/// A table, or a list of charges, that was cut after its header: what it priced would go by other
+/// rows, or not at all.
 #[test]
 fn a_list_without_rows_is_refused_or_said() {
     let night = ledger_of_ac1();
@@ -567,7 +578,8 @@ fn a_trunk_list_without_domains_is_refused() {
     );
 }
 
-/// A list of accounts whose column of decks has a name of its own bills all of them by the default deck.
+/// A list of accounts whose column of decks has a name of its own bills all of them by the default
+/// deck.
 #[test]
 fn a_list_that_names_no_deck_where_there_are_several_is_said() {
     let night = two_decks();

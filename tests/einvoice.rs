@@ -1,4 +1,5 @@
-//! E-invoices, held to XSD and Schematron of EN 16931 by an independent validator (`validators/einvoice.py`).
+//! E-invoices, held to XSD and Schematron of EN 16931 by an independent validator
+//! (`validators/einvoice.py`).
 
 use crate::random_documents::{PAYLOADS, frame, key, tax, values};
 use crate::{random_documents, support::Night};

@@ -1,4 +1,5 @@
-//! A call's family out of the ledger: whole, wherever its calls were booked, and read from where they stand alone.
+//! A call's family out of the ledger: whole, wherever its calls were booked, and read from where
+//! they stand alone.
 
 use crate::support::{Night, call_file};
 use serde_json::Value;
@@ -11,7 +12,8 @@ fn child(sid: &str, parent: &str, start: &str) -> String {
     format!("{sid},{parent},AC1,,,,+13035550103,{start},,10,completed")
 }
 
-/// Children before their parent and after, on the days around it and long after, of several runs; one is a grandchild.
+/// Children before their parent and after, on the days around it and long after, of several runs;
+/// one is a grandchild.
 fn family_of_runs() -> Night {
     let night = Night::with_plain_deck();
     night.file("trunkrate.toml", "[policy]\nchained_transfers = \"root\"\n");
@@ -104,7 +106,8 @@ fn a_family_has_its_late_prices() {
     assert_eq!(prices, [&Value::Null, &Value::Null, &Value::Null, &Value::from("-0.0500")]);
 }
 
-/// Changes what a run says of its file of children, and its hash; an edited manifest is the newest, so no run misses it.
+/// Changes what a run says of its file of children, and its hash; an edited manifest is the newest,
+/// so no run misses it.
 fn rewrite_manifest(run: &Path, change: impl Fn(&mut Vec<Value>)) {
     let path = run.join("manifest.json");
     let mut manifest: Value =
@@ -127,7 +130,8 @@ fn a_run_without_a_file_of_children_is_searched() {
     assert_eq!(logged(&night, "X1"), ["Q", "X2", "X1"]);
 }
 
-/// A file of children that names other calls, or hides one: the first is seen by who reads it, both by `verify`.
+/// A file of children that names other calls, or hides one: the first is seen by who reads it, both
+/// by `verify`.
 #[test]
 fn a_wrong_file_of_children_is_found() {
     let night = family_of_runs();
@@ -188,8 +192,8 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Groups of rows in which no call of the family stands are hashed with their file, and not decoded: what they hold is broken
-/// here, the manifest with it, and nobody sees it.
+/// Groups of rows in which no call of the family stands are hashed with their file, and not
+/// decoded: what they hold is broken here, the manifest with it, and nobody sees it.
 #[test]
 fn only_the_groups_of_the_family_are_read() {
     const CALLS: u32 = 70_000; // a group has 65,536
@@ -238,8 +242,8 @@ fn only_the_groups_of_the_family_are_read() {
     );
 }
 
-/// A copy that merely lacks a field of the booked call waited as `missing-field`, for ever, and stood against the month's
-/// invoices; in one run with it, it is a duplicate.
+/// A copy that merely lacks a field of the booked call waited as `missing-field`, for ever, and
+/// stood against the month's invoices; in one run with it, it is a duplicate.
 #[test]
 fn a_copy_that_lacks_a_field_of_a_booked_call_is_a_duplicate() {
     let full = "CA1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T10:00:00Z,,60,completed";

@@ -1,7 +1,7 @@
 //! Faults: what becomes of the ledger when a run dies, a disk fails, or the power goes.
 //!
-//! strace puts the fault into the system calls of the real binary: it dies before the call, or the call fails. Each law
-//! is held at one call after the other, on ledgers of a few calls.
+//! strace puts the fault into the system calls of the real binary: it dies before the call, or the
+//! call fails. Each law is held at one call after the other, on ledgers of a few calls.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -14,8 +14,8 @@
 //! | `bench` | the nights, the steps, and what a ledger looks like |
 //! | `strace` | the binary run under strace, and its record read back |
 //!
-//! The short forms are in every test run; the long ones, every call of every step, run by `make faults` and
-//! `make power-loss`.
+//! The short forms are in every test run; the long ones, every call of every step, run by
+//! `make faults` and `make power-loss`.
 
 mod bench;
 mod order;
@@ -167,7 +167,8 @@ impl Reference {
     }
 }
 
-/// What dead runs leave: files in staging, and the record of an undo that died before it took its run away.
+/// What dead runs leave: files in staging, and the record of an undo that died before it took its
+/// run away.
 fn litter(bench: &Bench, desk: &Desk) {
     let run = desk.ledger().join("runs").join(desk.runs().pop().expect("a run"));
     let at = At { syscall: "rename".to_owned(), path: run, nth: None };
@@ -188,7 +189,8 @@ fn litter(bench: &Bench, desk: &Desk) {
     }
 }
 
-/// Whether all laws hold where a step was cut off, and which state the ledger is in; a text if one does not.
+/// Whether all laws hold where a step was cut off, and which state the ledger is in; a text if one
+/// does not.
 fn judge(
     bench: &Bench,
     reference: &Reference,
@@ -199,7 +201,8 @@ fn judge(
     use State::{Between, New, Old};
     let allowed: &[State] = match (ended.code, ended.signal) {
         _ if ended.hung => return Err("it hung".to_owned()),
-        // polars takes the size of an open file for granted; its panic is caught, and told as a broken file.
+        // polars takes the size of an open file for granted; its panic is caught, and told as a
+        // broken file.
         (code, _) if code != Some(1) && ended.stderr.contains("panicked") => {
             return Err("it panicked".to_owned());
         }
@@ -223,7 +226,8 @@ fn judge(
     if !always_ask && reference.known.iter().any(same) {
         return Ok(state);
     }
-    // Between the rename and the catalog a run may die; until the next run the catalog may be behind, and nothing else.
+    // Between the rename and the catalog a run may die; until the next run the catalog may be
+    // behind, and nothing else.
     let verified = bench.run(&["verify"], desk);
     let no_catalog = desk.catalog().is_none()
         && verified.code == Some(1)
@@ -357,7 +361,8 @@ fn spread<T: Clone>(many: &[T], count: usize) -> Vec<T> {
     (0..count).map(|at| many[at * (many.len() - 1) / (count - 1)].clone()).collect()
 }
 
-/// The short form: every sync and rename of a step, and a spread of its other calls, each with one fault of its class.
+/// The short form: every sync and rename of a step, and a spread of its other calls, each with one
+/// fault of its class.
 fn short_form(wanted: fn(Fault) -> bool) {
     let bench = Bench::new();
     let references: Vec<Reference> = STEPS.iter().map(|step| Reference::of(&bench, step)).collect();
@@ -401,7 +406,8 @@ fn a_step_whose_call_fails_is_there_whole_or_not_at_all() {
     short_form(|fault| fault != Kill);
 }
 
-/// The long form: every call on a ledger in every step with every fault of its class, until a step passes untouched.
+/// The long form: every call on a ledger in every step with every fault of its class, until a step
+/// passes untouched.
 #[test]
 #[ignore = "make faults"]
 fn a_step_with_any_fault_is_there_whole_or_not_at_all() {
@@ -473,7 +479,8 @@ fn a_step_that_cannot_tell_what_it_did_has_done_it() {
     }
 }
 
-/// After the rename nothing can be taken back: the run is booked, its catalog is behind, and the next run mends that.
+/// After the rename nothing can be taken back: the run is booked, its catalog is behind, and the
+/// next run mends that.
 #[test]
 fn a_run_without_its_catalog_is_booked_and_says_so() {
     let bench = Bench::new();

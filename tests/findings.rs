@@ -1,5 +1,5 @@
-//! What is odd about a run's calls and the carrier's prices, each by a night of its own; what `run` says of it; and what a
-//! waiting record's detail and hint say.
+//! What is odd about a run's calls and the carrier's prices, each by a night of its own; what `run`
+//! says of it; and what a waiting record's detail and hint say.
 
 use crate::support::Night;
 use serde_json::{Value, json};
@@ -64,9 +64,11 @@ fn book_calls(calls: &[(&str, &str, u32)]) -> (Night, String) {
     (night, said)
 }
 
-// ---- durations --------------------------------------------------------------------------------------------------
+// ---- durations
+// --------------------------------------------------------------------------------------------------
 
-/// 20 minutes as `20`, as `1.2`; ten hours as `1`; and one in seconds. Each is billed as it says: 1, 1, 1 and 20 minutes.
+/// 20 minutes as `20`, as `1.2`; ten hours as `1`; and one in seconds. Each is billed as it says:
+/// 1, 1, 1 and 20 minutes.
 #[test]
 fn durations_in_minutes_are_billed_as_they_say_and_named() {
     let (night, said) = book_calls(&[
@@ -90,7 +92,8 @@ fn durations_in_minutes_are_billed_as_they_say_and_named() {
     assert!(said.contains(note), "{said}");
 }
 
-/// Twenty minutes that say 0 s are free: that is said, of a transferred call too. One that nobody answered lasted no second.
+/// Twenty minutes that say 0 s are free: that is said, of a transferred call too. One that nobody
+/// answered lasted no second.
 #[test]
 fn an_answered_call_without_a_second_is_named() {
     let night = Night::with_plain_deck();
@@ -158,7 +161,8 @@ fn ringing_is_no_finding_and_one_blatant_call_is() {
     }
 }
 
-// ---- the carrier's prices ---------------------------------------------------------------------------------------
+// ---- the carrier's prices
+// ---------------------------------------------------------------------------------------
 
 fn priced(sid: &str, account: &str, price: &str, unit: &str) -> String {
     let price = if price.contains(',') { format!("\"{price}\"") } else { price.to_owned() };
@@ -269,7 +273,8 @@ fn what_is_odd_does_not_depend_on_the_order() {
     assert_eq!(findings(&rows), forwards);
 }
 
-// ---- dates and callers ------------------------------------------------------------------------------------------
+// ---- dates and callers
+// ------------------------------------------------------------------------------------------
 
 #[test]
 fn starts_that_cannot_be_are_named() {
@@ -347,7 +352,8 @@ fn callers_that_were_numbers_once_are_named_where_they_are_billed() {
     }
 }
 
-/// The number of a SIP caller lost its `+`: 0.13200 where 0.06900 is owed, said where the deck asks for the origin.
+/// The number of a SIP caller lost its `+`: 0.13200 where 0.06900 is owed, said where the deck asks
+/// for the origin.
 #[test]
 fn callers_at_a_host_without_a_plus_are_said() {
     let night = Night::with_plain_deck();
@@ -378,7 +384,8 @@ fn callers_at_a_host_without_a_plus_are_said() {
     assert_eq!(said, "");
 }
 
-/// One of two exports came through a program that writes capitals: the call is billed twice, and that is said.
+/// One of two exports came through a program that writes capitals: the call is billed twice, and
+/// that is said.
 #[test]
 fn ids_in_two_letter_cases_are_said() {
     let (small, capital) =
@@ -416,7 +423,8 @@ fn ids_in_two_letter_cases_are_said() {
     }
 }
 
-// ---- details and hints ------------------------------------------------------------------------------------------
+// ---- details and hints
+// ------------------------------------------------------------------------------------------
 
 /// The detail and the hint of the only record that waits.
 fn waits(night: &Night, row: &str) -> (String, String) {

@@ -1,7 +1,8 @@
-//! The hostile night of `fixtures/night`, end to end, and the carrier's samples as they are published.
+//! The hostile night of `fixtures/night`, end to end, and the carrier's samples as they are
+//! published.
 //!
-//! The amounts that are asserted stand in `fixtures/night/README.md` with their workings; none of them comes from the
-//! program. The snapshots show the outputs whole.
+//! The amounts that are asserted stand in `fixtures/night/README.md` with their workings; none of
+//! them comes from the program. The snapshots show the outputs whole.
 
 use crate::billing_table::exported;
 use crate::support::Night;

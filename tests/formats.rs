@@ -1,8 +1,9 @@
-//! Every way in which calls may come gives the same bytes; files that are no whole call file are refused; a record that
-//! cannot be read is kept whole and costs no other.
+//! Every way in which calls may come gives the same bytes; files that are no whole call file are
+//! refused; a record that cannot be read is kept whole and costs no other.
 //!
-//! One small night is written in every form, plain, as `.gz` and as `.zst`, and its `export legs` and `export calls` are
-//! compared with those of the plain CSV. The Parquet forms are in `fixtures/formats`.
+//! One small night is written in every form, plain, as `.gz` and as `.zst`, and its `export legs`
+//! and `export calls` are compared with those of the plain CSV. The Parquet forms are in
+//! `fixtures/formats`.
 
 use crate::support::{DECK_HEADER, Done, Night};
 use serde_json::{Value, json};
@@ -34,7 +35,8 @@ const ORIG: &str = "trunking-originating";
 /// Holds every delimiter, and quotes.
 const REFER_TO: &str = r#""Desk 3, north; or \"south\" | west" <sip:+13035550103@mytrunk.pstn.twilio.com;transport=tls>"#;
 
-/// Two families, one of them over midnight, with a call that is free, one that is ignored, and odd ids.
+/// Two families, one of them over midnight, with a call that is free, one that is ignored, and odd
+/// ids.
 #[rustfmt::skip]
 const ROWS: [[&str; 15]; 7] = [
     ["CA00050000000000000000000000000001", "", "AC1", "TK1", TERM, "+12025550101", "+14155550102",
@@ -326,7 +328,8 @@ fn a_file_without_calls_is_a_call_file() {
 
 // ---- files that are refused
 
-/// Runs a good file beside a bad one: exit code 1, the message names the bad one, and nothing is booked.
+/// Runs a good file beside a bad one: exit code 1, the message names the bad one, and nothing is
+/// booked.
 fn check_refused(name: &str, bytes: &[u8]) {
     let night = Night::with_plain_deck();
     night.file("a_good.csv", plain_csv());

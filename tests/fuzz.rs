@@ -1,9 +1,9 @@
-//! Fuzzing: inputs, side files and ledgers with a few bytes changed. Whatever comes in, a command ends by itself, soon, in
-//! bounded memory, with an exit code of its own.
+//! Fuzzing: inputs, side files and ledgers with a few bytes changed. Whatever comes in, a command
+//! ends by itself, soon, in bounded memory, with an exit code of its own.
 //!
-//! `make fuzz` goes on for `TRUNKRATE_FUZZ_SECONDS` (600) from `TRUNKRATE_FUZZ_SEED` (1); what breaks a law stays in
-//! `target/fuzz` with the command that did it, and becomes a test beside the code. In every test run a few rounds are made, always
-//! the same ones.
+//! `make fuzz` goes on for `TRUNKRATE_FUZZ_SECONDS` (600) from `TRUNKRATE_FUZZ_SEED` (1); what
+//! breaks a law stays in `target/fuzz` with the command that did it, and becomes a test beside the
+//! code. In every test run a few rounds are made, always the same ones.
 
 use std::fs::File;
 use std::path::Path;

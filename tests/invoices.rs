@@ -329,7 +329,8 @@ fn what_cannot_be_issued_is_refused() {
 fn a_wrong_date_blocks_the_series_of_its_year_alone() {
     let books = Books::new();
     books.book(&[("A", "AC1", "2026-11-20T10:00:00Z"), ("B", "AC2", "2026-11-20T10:00:00Z")]);
-    // The clock is asked for nothing else, and long before 2098. A period is issued in the weeks after its end.
+    // The clock is asked for nothing else, and long before 2098. A period is issued in the weeks
+    // after its end.
     let far = [
         ("issue", "2026-11", "2027-12-01"),
         ("issue", "2098-12", "2099-01-01"),
@@ -428,8 +429,8 @@ fn what_a_credit_note_let_go_is_not_billed_before_it() {
     books.verify();
 }
 
-/// The same where the run was undone and rated again under another name, and where what was billed again was let go on its own
-/// day.
+/// The same where the run was undone and rated again under another name, and where what was billed
+/// again was let go on its own day.
 #[test]
 fn no_way_leads_round_a_credit_note() {
     let early = ["issue", "--period", "2026-11", "--date", "2026-12-20", "--allow-incomplete"];
@@ -466,7 +467,8 @@ fn no_way_leads_round_a_credit_note() {
     refused(&books);
 }
 
-/// Charges that are added once their month is billed are billed by nothing: that was no finding, and no word.
+/// Charges that are added once their month is billed are billed by nothing: that was no finding,
+/// and no word.
 #[test]
 fn charges_that_no_invoice_bills_are_said() {
     let books = Books::new();
@@ -607,7 +609,8 @@ fn items_are_neither_lost_nor_billed_twice() {
     books.verify();
 }
 
-/// Charges that were forgotten in a month, or that a credit note let go, were never heard of again: a later month said nothing.
+/// Charges that were forgotten in a month, or that a credit note let go, were never heard of again:
+/// a later month said nothing.
 #[test]
 fn charges_that_were_forgotten_or_let_go_are_said() {
     let books = Books::new();
@@ -660,7 +663,8 @@ fn charges_that_were_forgotten_or_let_go_are_said() {
     books.verify();
 }
 
-/// A journal that was imported from the folder of the batch before held another month, and no word said so.
+/// A journal that was imported from the folder of the batch before held another month, and no word
+/// said so.
 #[test]
 fn an_index_that_holds_less_than_before_says_so() {
     let books = Books::new();
@@ -779,8 +783,8 @@ fn slips_are_told_before_anything_is_issued() {
     refused(&[&on[..], &["--items", "items.csv"]].concat(), "does not fit");
 }
 
-/// Values that nest so deep that the stack ends, in either kind of template, ended the command with 134 and no word of them;
-/// and one that takes all memory took it.
+/// Values that nest so deep that the stack ends, in either kind of template, ended the command with
+/// 134 and no word of them; and one that takes all memory took it.
 #[test]
 fn a_template_that_ends_its_process_is_an_error() {
     let books = Books::new();
@@ -936,7 +940,8 @@ fn a_lost_batch_is_missed() {
     }
 }
 
-// ---- the claims, by a model that marks legs -----------------------------------------------------------------------
+// ---- the claims, by a model that marks legs
+// -----------------------------------------------------------------------
 
 /// What may happen in a month of books.
 #[derive(Debug, Clone)]
@@ -1057,7 +1062,8 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whatever happens, each leg is on one invoice that stands or waits for one, and `verify` agrees.
+    /// Whatever happens, each leg is on one invoice that stands or waits for one, and `verify`
+    /// agrees.
     #[test]
     fn legs_are_billed_once(acts in acts()) {
         let books = Books::new();
@@ -1118,7 +1124,8 @@ proptest! {
     }
 }
 
-/// A charge whose currency was corrected after its month was issued was billed a second time, in the other currency.
+/// A charge whose currency was corrected after its month was issued was billed a second time, in
+/// the other currency.
 #[test]
 fn a_charge_that_changes_its_currency_is_billed_once() {
     let books = Books::new();
@@ -1164,7 +1171,8 @@ fn a_charge_that_changes_its_currency_is_billed_once() {
     books.verify();
 }
 
-/// What cannot be written is told before a number is given, and another document of a number is not replaced without a word.
+/// What cannot be written is told before a number is given, and another document of a number is not
+/// replaced without a word.
 #[test]
 fn files_that_are_in_the_way_are_told() {
     let books = Books::new();

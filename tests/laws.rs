@@ -1,7 +1,8 @@
 //! Laws: what holds for every night, whatever is in it.
 //!
-//! The numbers (I1, I3, …) are those of the list of revenue-assurance invariants. Nights come from [`crate::oracle`] and go
-//! through the binary, so that reading, booking and exporting are held to the laws too.
+//! The numbers (I1, I3, …) are those of the list of revenue-assurance invariants. Nights come from
+//! [`crate::oracle`] and go through the binary, so that reading, booking and exporting are held to
+//! the laws too.
 
 mod silence;
 
@@ -18,7 +19,8 @@ use trunkrate::party::Party;
 use trunkrate::rating::charge;
 use trunkrate::scenario::Direction;
 
-// ---- a night on disk --------------------------------------------------------------------------------------------
+// ---- a night on disk
+// --------------------------------------------------------------------------------------------
 
 /// A row of an export, by column.
 type Row = BTreeMap<String, String>;
@@ -135,7 +137,8 @@ fn assert_conserved(summary: &Value) {
     );
 }
 
-// ---- one run ----------------------------------------------------------------------------------------------------
+// ---- one run
+// ----------------------------------------------------------------------------------------------------
 
 /// Nights of some hundred records, the same every time.
 pub fn some_nights(count: u8) -> impl Iterator<Item = Night> {
@@ -356,7 +359,8 @@ proptest! {
         prop_assert!(cost(low, short)? >= cost(Price::ZERO, short)?);
     }
 
-    /// The ledger keeps the text of a party, and reads the party from it again for a child that comes later.
+    /// The ledger keeps the text of a party, and reads the party from it again for a child that
+    /// comes later.
     #[test]
     fn the_text_of_a_party_reads_back_as_that_party(text in oracle::party()) {
         let party = Party::of_root(text.trim());
@@ -368,7 +372,8 @@ proptest! {
     }
 }
 
-// ---- the same night in other ways --------------------------------------------------------------------------------
+// ---- the same night in other ways
+// --------------------------------------------------------------------------------
 
 /// What waits, without where it stood: how often each row is there.
 type Waiting = BTreeMap<Vec<(String, String)>, usize>;
@@ -520,7 +525,8 @@ fn i24_another_account_changes_nobody_elses_rows() {
     }
 }
 
-// ---- long chains and wide families -------------------------------------------------------------------------------
+// ---- long chains and wide families
+// -------------------------------------------------------------------------------
 
 const MANY: usize = 100_000;
 
@@ -575,7 +581,8 @@ fn a_family_of_100_000_children_ends() {
     );
 }
 
-// ---- from night to night ----------------------------------------------------------------------------------------
+// ---- from night to night
+// ----------------------------------------------------------------------------------------
 
 const PARENT: &str =
     "CA1,,AC1,,trunking-terminating,+12025550101,+12025550102,2026-11-20T21:00:00Z,,300,completed";
@@ -595,7 +602,8 @@ fn nights(nights: &[&[&str]]) -> (Folder, Vec<Value>) {
     (folder, summaries)
 }
 
-/// Where the records of a run ended: `read+retried=rated,free,duplicate,ignored,suspended`, legs, amount.
+/// Where the records of a run ended: `read+retried=rated,free,duplicate,ignored,suspended`, legs,
+/// amount.
 fn ends(summary: &Value) -> String {
     let [read, retried, rated, free, duplicate, ignored, suspended, legs] =
         ["read", "retried", "rated", "free", "duplicate", "ignored", "suspended", "legs"]
@@ -728,8 +736,8 @@ fn a_foreign_call_is_remembered_for_its_children() {
     assert_eq!(runs.iter().map(ends).collect::<Vec<_>>(), expected);
 }
 
-/// What waits is kept as it came: by whatever file it came, it can be read again and billed. The child is the only record
-/// of `name`, and its last fields are empty.
+/// What waits is kept as it came: by whatever file it came, it can be read again and billed. The
+/// child is the only record of `name`, and its last fields are empty.
 #[track_caller]
 fn assert_read_again(name: &str, text: &str) {
     let folder = Folder::with_plain_deck();

@@ -1,4 +1,5 @@
-//! A night that is dealt out to parts, waits on disk and is cut into pieces is the night that fits in memory, to the byte.
+//! A night that is dealt out to parts, waits on disk and is cut into pieces is the night that fits
+//! in memory, to the byte.
 
 use crate::laws::{call_file, furnish, rate, some_nights};
 use crate::naive::Record;
@@ -34,8 +35,9 @@ fn assert_same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>
     }
 }
 
-/// Chains, cycles, copies, conflicts, foreign families: hostile nights in parts of six calls. Each night is rated in two
-/// halves, so that parents, copies and what waits are looked for in the ledger too.
+/// Chains, cycles, copies, conflicts, foreign families: hostile nights in parts of six calls. Each
+/// night is rated in two halves, so that parents, copies and what waits are looked for in the
+/// ledger too.
 #[test]
 fn a_night_in_many_parts_is_the_same_night() {
     for (number, night) in some_nights(12).enumerate() {
@@ -62,8 +64,8 @@ fn a_night_in_many_parts_is_the_same_night() {
     }
 }
 
-/// More calls than a group and than three pieces, nearly all of one second, some of the next day: on disk and in memory,
-/// by one thread and by two.
+/// More calls than a group and than three pieces, nearly all of one second, some of the next day:
+/// on disk and in memory, by one thread and by two.
 #[test]
 fn pieces_and_groups_do_not_show() {
     let night = Night::with_plain_deck();
@@ -125,8 +127,9 @@ fn a_size_that_is_none_is_refused() {
     }
 }
 
-/// More suspended records than are sorted and written together, of every kind that a reader cuts: they stand in the order of their
-/// ids, in one memory and in another; what waits is taken up again, and ends.
+/// More suspended records than are sorted and written together, of every kind that a reader cuts:
+/// they stand in the order of their ids, in one memory and in another; what waits is taken up
+/// again, and ends.
 #[test]
 fn suspense_in_many_groups_is_the_same_suspense() {
     let night = Night::with_plain_deck();

@@ -1,4 +1,5 @@
-//! Many nights: after any sequence of runs the ledger's books are those of one run over all the files.
+//! Many nights: after any sequence of runs the ledger's books are those of one run over all the
+//! files.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -110,7 +111,8 @@ impl Books {
         }
     }
 
-    /// What is here and not in the books of one run, or the other way round; nothing if they are the same.
+    /// What is here and not in the books of one run, or the other way round; nothing if they are
+    /// the same.
     fn against_one_run(&self, one: &Self) -> Option<String> {
         let differ = |name: &str, here: Vec<String>, there: Vec<String>| {
             let only = |a: &[String], b: &[String]| {

@@ -1,12 +1,14 @@
 //! The kernel against the naive rater, record by record, on random nights.
 //!
-//! [`night`] makes a night: families of all scenarios, chains, cycles, missing parents, copies, conflicts, versions that
-//! are not final, foreign directions, broken fields, targets in many written forms, trunks with their settings, a deck.
-//! [`kernel`] brings it through the library as a run does, and puts what came out into the naive rater's words.
+//! [`night`] makes a night: families of all scenarios, chains, cycles, missing parents, copies,
+//! conflicts, versions that are not final, foreign directions, broken fields, targets in many
+//! written forms, trunks with their settings, a deck. [`kernel`] brings it through the library as a
+//! run does, and puts what came out into the naive rater's words.
 //!
 //! Left out of the nights, because the contract allows more than one reading:
 //! - times without seconds or in the basic form of ISO 8601 (the naive reader is the narrower one);
-//! - a `;` in a user part outside `<…>`: RFC 3261 20.10 wants the brackets, the kernel does without, the naive reader not;
+//! - a `;` in a user part outside `<…>`: RFC 3261 20.10 wants the brackets, the kernel does
+//!   without, the naive reader not;
 //! - the direction that the log shows for a child, which decides nothing.
 
 use crate::naive::{
@@ -64,7 +66,8 @@ pub fn one<S: Strategy>(strategy: &S, seed: u8) -> S::Value {
     strategy.new_tree(&mut runner).expect("a value").current()
 }
 
-// ---- what calls say ---------------------------------------------------------------------------------------------
+// ---- what calls say
+// ---------------------------------------------------------------------------------------------
 
 const NUMBERS: [&str; 13] = [
     "12025550101",
@@ -218,7 +221,8 @@ fn written(instant: DateTime<Utc>, form: usize) -> String {
     }
 }
 
-// ---- one call ---------------------------------------------------------------------------------------------------
+// ---- one call
+// ---------------------------------------------------------------------------------------------------
 
 /// Whose child a call is.
 #[derive(Debug, Clone)]
@@ -376,7 +380,8 @@ fn records(drafts: &[(Draft, String)]) -> Vec<Record> {
     records
 }
 
-// ---- what goes wrong --------------------------------------------------------------------------------------------
+// ---- what goes wrong
+// --------------------------------------------------------------------------------------------
 
 /// Something that exports do to records.
 #[derive(Debug, Clone)]
@@ -491,7 +496,8 @@ fn befall(records: &mut Vec<Record>, at: usize, mishap: &Mishap) {
     records.push(again);
 }
 
-/// The records of a night, in any order. With `versions` some calls come in versions that contradict each other.
+/// The records of a night, in any order. With `versions` some calls come in versions that
+/// contradict each other.
 fn night_records(
     calls: impl Into<proptest::collection::SizeRange>,
     versions: bool,
@@ -519,7 +525,8 @@ fn night_records(
         .prop_shuffle()
 }
 
-// ---- what it is rated with --------------------------------------------------------------------------------------
+// ---- what it is rated with
+// --------------------------------------------------------------------------------------
 
 /// A row of a deck: file, destinations, origins, and the other cells.
 #[derive(Debug, Clone)]
@@ -751,7 +758,8 @@ fn night_of(records: impl Strategy<Value = Vec<Record>>) -> impl Strategy<Value 
         .prop_map(|(records, deck, trunks, policy)| Night { records, deck, trunks, policy })
 }
 
-// ---- the kernel, in the naive rater's words ---------------------------------------------------------------------
+// ---- the kernel, in the naive rater's words
+// ---------------------------------------------------------------------
 
 fn load(deck: &[(&'static str, String); 2]) -> Result<Decks, String> {
     let mut files: BTreeMap<String, Vec<u8>> =
@@ -941,7 +949,8 @@ fn difference(night: &Night) -> Option<String> {
     ))
 }
 
-// ---- the tests --------------------------------------------------------------------------------------------------
+// ---- the tests
+// --------------------------------------------------------------------------------------------------
 
 proptest! {
     #![proptest_config(fixed(800))]
@@ -1013,7 +1022,8 @@ fn one_big_night_ends_as_the_naive_rater_says() {
     }
 }
 
-/// The contract, 4.4: of the reasons that hold the first is given, and `parent-cycle` stands before `parent-suspended`.
+/// The contract, 4.4: of the reasons that hold the first is given, and `parent-cycle` stands before
+/// `parent-suspended`.
 #[test]
 fn a_cycle_through_a_suspended_call_is_a_cycle() {
     let call = |sid: &str, parent: &str, duration: &str| -> Record {

@@ -69,10 +69,12 @@ fn sums(night: &Night) -> (BTreeMap<String, i64>, usize) {
     (sums, legs.len())
 }
 
-/// What was booked, what waits, the sums by account, the number of legs, class and amount of the row of the log.
+/// What was booked, what waits, the sums by account, the number of legs, class and amount of the
+/// row of the log.
 type Chosen = (String, String, &'static [(&'static str, i64)], usize, (&'static str, &'static str));
 
-/// One row a case: what was booked, what waits, the sums by account afterwards in 10⁻⁵, the legs, and the row of the log.
+/// One row a case: what was booked, what waits, the sums by account afterwards in 10⁻⁵, the legs,
+/// and the row of the log.
 #[test]
 fn the_sum_of_the_legs_is_what_the_chosen_version_costs() {
     let cases: [Chosen; 8] = [
@@ -265,7 +267,8 @@ fn document(night: &Night, folder: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
-/// Not billed yet: the next invoice bills the chosen version, as one call, and the legs stay provable.
+/// Not billed yet: the next invoice bills the chosen version, as one call, and the legs stay
+/// provable.
 #[test]
 fn an_invoice_bills_the_chosen_version_once() {
     let other = "CA2,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-20T12:00:00Z,,60,completed";
@@ -400,7 +403,8 @@ fn transfers_stop_a_version_that_says_otherwise_of_their_parent() {
     }
 }
 
-/// A transfer that waits is rated by the version that counts when it is tried again, not by what was kept of the other one.
+/// A transfer that waits is rated by the version that counts when it is tried again, not by what
+/// was kept of the other one.
 #[test]
 fn a_waiting_transfer_takes_the_parties_of_the_version_that_counts() {
     let night = books();
@@ -414,7 +418,8 @@ fn a_waiting_transfer_takes_the_parties_of_the_version_that_counts() {
     resolve(&night, "CA1").ok();
     night.deck(&format!("{DECK}CA,Canada,Montreal,0.0700,,1514,termination,,,,,,\n"));
     let retry = ["suspense", "retry", "--rates", "rates", "--accept-changes", "--format", "json"];
-    // (A→B) to +1514 at 0.0700 and (A→C) to +44 at 0.0150, a minute each. By the version before it would be 0.0100 + 0.0150.
+    // (A→B) to +1514 at 0.0700 and (A→C) to +44 at 0.0150, a minute each. By the version before it
+    // would be 0.0100 + 0.0150.
     assert_eq!(night.trunkrate(&retry).json()["amount"]["USD"], "0.08500");
     night.trunkrate(&["verify"]).ok();
 }

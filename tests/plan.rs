@@ -1,4 +1,5 @@
-//! `plan`: what it shows, and that its numbers are those of the formulas. (The arithmetic by hand: `src/plan.rs`.)
+//! `plan`: what it shows, and that its numbers are those of the formulas. (The arithmetic by hand:
+//! `src/plan.rs`.)
 
 use crate::support::Night;
 use serde_json::Value;
@@ -38,8 +39,9 @@ fn a_plan_reads_like_this() {
     });
 }
 
-/// By hand: 25,000,000 × 147 s / 100,000,000 = 36.75 s, longer than 53 CPU s on 2 cores; 418 MiB + 15,000,000 × 6 B =
-/// 503.8 MiB; 25,000,000 × 150 B; 25,000,000 × 136.5 s / 2,000,000 = 1,706.25 s, of 14,292.8 s: 1 core; 2 × 32.
+/// By hand: 25,000,000 × 147 s / 100,000,000 = 36.75 s, longer than 53 CPU s on 2 cores; 418 MiB +
+/// 15,000,000 × 6 B = 503.8 MiB; 25,000,000 × 150 B; 25,000,000 × 136.5 s / 2,000,000 = 1,706.25 s,
+/// of 14,292.8 s: 1 core; 2 × 32.
 #[test]
 fn twenty_five_million_calls_by_hand() {
     let plan = plan("25000000", &[&MACHINE[..], &["--format", "json"]].concat()).json();

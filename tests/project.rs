@@ -49,7 +49,8 @@ fn bare(night: &Night, args: &[&str]) -> Done {
     night.bare("", args, &[])
 }
 
-// ---- the file stands for flags --------------------------------------------------------------------------------------
+// ---- the file stands for flags
+// --------------------------------------------------------------------------------------
 
 /// A leg of 300 s at 0.0100 is 0.05000; the transfer to a number is two legs of 420 s: 0.14000.
 /// The library takes the second of two, and booked there without a word.
@@ -194,7 +195,8 @@ fn ledger_and_config_stand_anywhere() {
     }
 }
 
-// ---- no ledger by accident ----------------------------------------------------------------------------------------
+// ---- no ledger by accident
+// ----------------------------------------------------------------------------------------
 
 #[test]
 fn no_ledger_is_made_of_its_own_accord() {
@@ -238,7 +240,8 @@ fn no_ledger_is_made_of_its_own_accord() {
     );
 }
 
-// ---- what is wrong in the file --------------------------------------------------------------------------------------
+// ---- what is wrong in the file
+// --------------------------------------------------------------------------------------
 
 #[test]
 fn a_path_that_is_not_there_is_an_error() {
@@ -313,7 +316,8 @@ fn what_the_file_cannot_say_is_refused() {
     );
 }
 
-// ---- init -----------------------------------------------------------------------------------------------------------
+// ---- init
+// -----------------------------------------------------------------------------------------------------------
 
 #[track_caller]
 fn assert_shown(name: &str, shown: &str) {
@@ -465,7 +469,8 @@ fn a_list_that_is_not_named_is_said_aloud() {
     );
 }
 
-/// A column under another name is shown beside the one that is missing; the run would be refused, and the look says so.
+/// A column under another name is shown beside the one that is missing; the run would be refused,
+/// and the look says so.
 #[test]
 fn init_shows_a_missing_column() {
     let night = Night::with_plain_deck();

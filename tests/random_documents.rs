@@ -1,4 +1,5 @@
-//! Documents at random: every currency, tax and size; what holds for one in every format holds for all.
+//! Documents at random: every currency, tax and size; what holds for one in every format holds for
+//! all.
 //!
 //! A document is made from a number, so whatever fails is found again by its number.
 
@@ -312,7 +313,8 @@ fn cii_holds(document: &Document) {
     );
 }
 
-/// The postings of a transaction: account and amount, where the amount stands before or after its currency.
+/// The postings of a transaction: account and amount, where the amount stands before or after its
+/// currency.
 fn postings(text: &str, currency: &str) -> Vec<(String, Decimal)> {
     let posting = |line: &str| {
         let (account, amount) =

@@ -1,7 +1,8 @@
-//! Every reason for which a record waits, each by the smallest night that gives it; and their order.
+//! Every reason for which a record waits, each by the smallest night that gives it; and their
+//! order.
 //!
-//! Each test names its reason as a literal and says that nothing was booked for the record. The snapshots show what a
-//! person sees of it: the words, the source and the record as it came.
+//! Each test names its reason as a literal and says that nothing was booked for the record. The
+//! snapshots show what a person sees of it: the words, the source and the record as it came.
 
 use crate::billing_table::exported;
 use crate::support::{DECK_HEADER, Night};
@@ -30,7 +31,8 @@ fn trunk_list(sid: &str, mode: &str) -> String {
     )
 }
 
-/// Runs a night in which some records get this reason and all others are booked; `booked` are those others.
+/// Runs a night in which some records get this reason and all others are booked; `booked` are those
+/// others.
 fn check(reason: &str, night: &Night, more: &[&str], booked: &[&str]) {
     let summary = night.run(more);
     let waiting = night.trunkrate(&["suspense", "--format", "json"]).json();
@@ -263,7 +265,8 @@ fn limits_are_where_the_contract_puts_them() {
     }
 }
 
-/// Of a list of wrong things, those that are not mended yet: `wrong` up to and with its own step, then `right`.
+/// Of a list of wrong things, those that are not mended yet: `wrong` up to and with its own step,
+/// then `right`.
 struct Step(usize);
 
 impl Step {
@@ -272,7 +275,8 @@ impl Step {
     }
 }
 
-/// Rates one step of a walk; the reasons of the record `sid` (of all without an id, if that is lost).
+/// Rates one step of a walk; the reasons of the record `sid` (of all without an id, if that is
+/// lost).
 fn reasons_of(sid: &str, rows: &[String], prefix: &str, trunks: Option<&str>) -> Vec<String> {
     let night = Night::new();
     night.file("rates/deck.toml", "name = \"test\"\ncurrency = \"USD\"\n");

@@ -35,7 +35,8 @@ fn column(night: &Night, name: &str, sid: &str) -> String {
     row[at].to_owned()
 }
 
-/// The child of a booked call was ignored, because another version of its parent once came with a foreign direction.
+/// The child of a booked call was ignored, because another version of its parent once came with a
+/// foreign direction.
 #[test]
 fn a_foreign_version_of_a_booked_call_does_not_take_its_children_along() {
     let night = Night::with_plain_deck();
@@ -181,8 +182,9 @@ fn ids(summaries: &[serde_json::Value]) -> Vec<String> {
     summaries.iter().map(|summary| summary["run_id"].as_str().expect("a run").to_owned()).collect()
 }
 
-/// The parent of a waiting child is kept beside it: its run was not among those that the next nights stand on, so `verify`
-/// did not find the root, and `undo` left a child under a parent that was gone.
+/// The parent of a waiting child is kept beside it: its run was not among those that the next
+/// nights stand on, so `verify` did not find the root, and `undo` left a child under a parent that
+/// was gone.
 #[test]
 fn a_child_that_waited_beside_its_parent_stands_on_the_parents_run() {
     let night = Night::with_plain_deck();
@@ -202,7 +204,8 @@ fn a_child_that_waited_beside_its_parent_stands_on_the_parents_run() {
     night.trunkrate(&["verify"]).ok();
 }
 
-/// A copy with a price changed the text of what waits, and the run that brought it could be undone without the later ones.
+/// A copy with a price changed the text of what waits, and the run that brought it could be undone
+/// without the later ones.
 #[test]
 fn a_run_that_touched_suspense_is_stood_on() {
     let night = Night::with_plain_deck();
@@ -352,8 +355,8 @@ fn nothing_to_export_is_no_empty_call_file() {
     assert!(!night.path().join("none.jsonl").exists());
 }
 
-/// The same id more than 400 days later was booked a second time, and `verify` failed for good; a parent that far back was
-/// not found.
+/// The same id more than 400 days later was booked a second time, and `verify` failed for good; a
+/// parent that far back was not found.
 #[test]
 fn what_was_booked_is_known_after_years() {
     let night = Night::with_plain_deck();
@@ -365,7 +368,8 @@ fn what_was_booked_is_known_after_years() {
     night.trunkrate(&["verify"]).ok();
 }
 
-/// Of two versions of a waiting call the fuller one is kept, and the price of the other was lost with it.
+/// Of two versions of a waiting call the fuller one is kept, and the price of the other was lost
+/// with it.
 #[test]
 fn the_price_of_a_version_that_lacks_something_waits_with_the_fuller_one() {
     let night = Night::with_plain_deck();

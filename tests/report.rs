@@ -1,4 +1,5 @@
-//! The report of a run: its numbers against literals, each finding by a night made for it, and that no text is markup.
+//! The report of a run: its numbers against literals, each finding by a night made for it, and that
+//! no text is markup.
 
 use crate::support::{Done, Night};
 use serde_json::{Value, json};
@@ -100,7 +101,8 @@ fn the_fixtures_night_by_hand() {
             ])
         })
         .collect();
-    // Billed seconds: full minutes in USD; seconds, but six at least, in EUR, where the row for toll-free has no minimum.
+    // Billed seconds: full minutes in USD; seconds, but six at least, in EUR, where the row for
+    // toll-free has no minimum.
     let expected = [
         // 101 103 110 113 114 115 116 307 309 501 · 201 203 209 210; free 111 112
         json!(["termination", 14, 2, 14, 1080 + 31, money("0.01033", "0.61550")]),
@@ -212,7 +214,8 @@ fn what_waits_has_its_age_its_hint_and_its_place() {
     assert!(page.contains("about 0.04 USD"), "{page}");
 }
 
-// ---- findings ---------------------------------------------------------------------------------------------------
+// ---- findings
+// ---------------------------------------------------------------------------------------------------
 
 /// The end of the parent is at 21:20:00.
 #[test]
@@ -258,7 +261,8 @@ fn parents_that_stand_elsewhere_are_found() {
         "CA5,CA3,AC1,,,,+13035550103,2026-11-20T23:49:30Z,2026-11-20T23:50:30Z,60,completed",
     ];
     book(&night, &[over_midnight, children[0], children[1], children[2]]);
-    // 1200 s from the answer of CA5 at 23:49:30, 300 s from that of CA4 at 00:05, 120 s from that of CA2 at 21:18.
+    // 1200 s from the answer of CA5 at 23:49:30, 300 s from that of CA4 at 00:05, 120 s from that
+    // of CA2 at 21:18.
     assert_eq!(
         found(&report(&night, &[]), "parent-runs-on"),
         (3, 3, ["CA5", "CA4", "CA2"].map(str::to_owned).into())
@@ -372,7 +376,8 @@ fn legs_that_cost_nothing_are_found_whether_by_price_or_by_rounding() {
     assert_eq!(found(&report, "zero-amount"), (2, 3, ["CA1", "CA2"].map(str::to_owned).into()));
 }
 
-// ---- days -------------------------------------------------------------------------------------------------------
+// ---- days
+// -------------------------------------------------------------------------------------------------------
 
 /// Minutes on a day, a cent each, by ids of their own.
 fn minutes(day: &str, minutes: u32) -> Vec<String> {
@@ -394,7 +399,8 @@ fn a_day_is_set_beside_the_same_weekdays_of_other_runs() {
     let cases = [(1, "low"), (2, "usual"), (4, "usual"), (8, "usual"), (9, "high")];
     for (today, verdict) in cases {
         let night = Night::with_plain_deck();
-        // Three Fridays, their median is 4; a Thursday and a Friday of five weeks ago, which count nothing.
+        // Three Fridays, their median is 4; a Thursday and a Friday of five weeks ago, which count
+        // nothing.
         book_minutes(&night, &[("2026-11-13", 4), ("2026-11-06", 1)]);
         book_minutes(&night, &[("2026-10-23", 30), ("2026-11-19", 40), ("2026-10-16", 50)]);
         book_minutes(&night, &[("2026-11-20", today)]);
@@ -479,7 +485,8 @@ fn a_report_reads_the_same_a_week_later() {
     assert_eq!(pages(&again), before);
 }
 
-// ---- which run --------------------------------------------------------------------------------------------------
+// ---- which run
+// --------------------------------------------------------------------------------------------------
 
 #[test]
 fn the_last_run_or_the_one_that_is_named() {
@@ -596,7 +603,8 @@ fn a_changed_ledger_has_no_report() {
     );
 }
 
-// ---- the page ---------------------------------------------------------------------------------------------------
+// ---- the page
+// ---------------------------------------------------------------------------------------------------
 
 /// Callers, examples, what waits: no number is whole, and what is no number stays.
 #[test]
@@ -634,8 +642,8 @@ fn numbers_are_hidden_where_that_is_asked_for() {
     }
 }
 
-/// Ids, parties, details, file names, names of accounts, decks and their rows, and what a person typed: all of it may be
-/// a stranger's.
+/// Ids, parties, details, file names, names of accounts, decks and their rows, and what a person
+/// typed: all of it may be a stranger's.
 #[test]
 fn hostile_text_is_shown_and_obeyed_nowhere() {
     const EVIL: &str =

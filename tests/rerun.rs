@@ -1,5 +1,5 @@
-//! Runs taken back and booked anew in their place: what it changes in money, what it refuses, and a step that is whole or
-//! not there at all (`faults` has it among its steps).
+//! Runs taken back and booked anew in their place: what it changes in money, what it refuses, and a
+//! step that is whole or not there at all (`faults` has it among its steps).
 
 use crate::support::{Done, Night, call_file};
 use serde_json::Value;
@@ -197,14 +197,16 @@ fn lists_that_are_missing_stop_it() {
     night.trunkrate(&["verify"]).ok();
 }
 
-/// What waited before is taken up by the new run as it was by the one that left, and the new one can be undone like any.
+/// What waited before is taken up by the new run as it was by the one that left, and the new one
+/// can be undone like any.
 #[test]
 fn suspense_follows_and_the_new_run_can_be_undone() {
     let (night, ids) = nights(&[("a.csv", &[CHILD, FAR]), ("b.csv", &[PARENT])]);
     let more = ["--rates", "dearer", "--accept-changes", "--format", "json"];
     let told = rerun(&night, "last", &["b.csv"], &more).json();
     assert_eq!((&told["run"]["retried"], &told["run"]["rated"]), (&2.into(), &2.into()));
-    // The parent: 5 minutes; the child: two legs of 7 minutes. 19 minutes at 0.0100, then at 0.0200.
+    // The parent: 5 minutes; the child: two legs of 7 minutes. 19 minutes at 0.0100, then at
+    // 0.0200.
     let sums =
         serde_json::json!({"before": "0.19000", "after": "0.38000", "difference": "0.19000"});
     assert_eq!(told["amount"]["USD"], sums);
@@ -235,8 +237,8 @@ fn what_people_decided_is_not_booked_anew() {
     assert!(done.stderr.contains("what a person decided"), "{}", done.stderr);
 }
 
-/// A process that died between the rename and the move of what it replaced: all readers see the new state, and the next
-/// writer moves it. One that died before the rename: they see the old state.
+/// A process that died between the rename and the move of what it replaced: all readers see the new
+/// state, and the next writer moves it. One that died before the rename: they see the old state.
 #[test]
 fn the_rename_of_the_new_run_decides() {
     let (night, ids) = nights(&[("a.csv", &[OTHER]), ("b.csv", &[PARENT])]);

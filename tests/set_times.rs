@@ -27,7 +27,8 @@ const TWICE: &str = "2026-10-25 02:30:00";
 const FIRST: &str = "2026-10-25T02:30:00+02:00";
 const SECOND: &str = "2026-10-25T02:30:00+01:00";
 
-/// The deck costs more from 01:00 UTC on, the instant at which the clock goes back: the choice is money.
+/// The deck costs more from 01:00 UTC on, the instant at which the clock goes back: the choice is
+/// money.
 #[test]
 fn the_chosen_instant_prices_the_call() {
     for (given, start, amount) in [
@@ -63,7 +64,8 @@ fn the_chosen_instant_prices_the_call() {
         );
         let legs = night.trunkrate(&["export", "legs"]).ok();
         assert!(legs.contains(start), "{legs}");
-        // Every copy of the record is a duplicate from now on, in another spelling too, and with a price.
+        // Every copy of the record is a duplicate from now on, in another spelling too, and with a
+        // price.
         for copy in [TWICE, "2026-10-25T02:30"] {
             night.calls(&[&format!("{},-0.0100,USD", root("CA1", copy, "", 60))]);
             let summary = night.run(&["--accept-changes"]);
@@ -85,8 +87,8 @@ fn the_chosen_instant_prices_the_call() {
     }
 }
 
-/// In spring the clock goes from 02:00 to 03:00: a device that had not turned it meant 01:30 UTC, one that had turned it
-/// too early 00:30 UTC.
+/// In spring the clock goes from 02:00 to 03:00: a device that had not turned it meant 01:30 UTC,
+/// one that had turned it too early 00:30 UTC.
 #[test]
 fn a_time_that_never_was_has_two_meanings_too() {
     for given in ["2026-03-29T01:30:00Z", "2026-03-29T00:30:00Z"] {
@@ -210,7 +212,8 @@ fn a_set_time_is_shown_and_taken_back() {
     night.trunkrate(&["verify"]).ok();
 }
 
-/// A later version replaces the record with its set time if it says anything else; a copy of it does not.
+/// A later version replaces the record with its set time if it says anything else; a copy of it
+/// does not.
 #[test]
 fn a_later_version_counts_if_it_says_something_else() {
     let cases = [

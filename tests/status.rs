@@ -1,4 +1,5 @@
-//! The nights as one sees them in the morning: `status`, the journal, the files of a run for machines, and refused files.
+//! The nights as one sees them in the morning: `status`, the journal, the files of a run for
+//! machines, and refused files.
 
 use crate::support::{Done, Night, call_file};
 use serde_json::Value;

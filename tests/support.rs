@@ -50,7 +50,8 @@ impl Night {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// A folder with the deck of the acceptance examples: termination 0.0100, origination 0.0034, 60/60, any +1 number.
+    /// A folder with the deck of the acceptance examples: termination 0.0100, origination 0.0034,
+    /// 60/60, any +1 number.
     pub fn with_plain_deck() -> Self {
         let night = Self::new();
         night.deck("US,United States,US,0.0100,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n");
@@ -70,7 +71,8 @@ impl Night {
         path
     }
 
-    /// Writes the only deck: USD, 60/60 unless a row says otherwise. `rows` stand under [`DECK_HEADER`].
+    /// Writes the only deck: USD, 60/60 unless a row says otherwise. `rows` stand under
+    /// [`DECK_HEADER`].
     pub fn deck(&self, rows: &str) {
         self.file("rates/deck.toml", "name = \"test\"\ncurrency = \"USD\"\n");
         self.file("rates/prices.csv", format!("{DECK_HEADER}\n{rows}"));
@@ -86,7 +88,8 @@ impl Night {
         self.trunkrate_env(args, &[])
     }
 
-    /// The same with environment variables. Without them the ledger is the folder's `ledger`, as a project would say.
+    /// The same with environment variables. Without them the ledger is the folder's `ledger`, as a
+    /// project would say.
     pub fn trunkrate_env(&self, args: &[&str], env: &[(&str, &str)]) -> Done {
         self.bare("", args, &[&[("TRUNKRATE_LEDGER", "ledger")], env].concat())
     }

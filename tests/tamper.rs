@@ -1,7 +1,8 @@
-//! Tampering: whatever is changed in a ledger after it was written, `verify` finds it, and says where.
+//! Tampering: whatever is changed in a ledger after it was written, `verify` finds it, and says
+//! where.
 //!
-//! A ledger of three runs, with all that a ledger can hold, is changed in one place at a time: a bit of a file, a file
-//! that is gone or new, a cell of the catalog, runs that are gone or swapped.
+//! A ledger of three runs, with all that a ledger can hold, is changed in one place at a time: a
+//! bit of a file, a file that is gone or new, a cell of the catalog, runs that are gone or swapped.
 
 use crate::faults::{
     Bench, CLOSE, CREDIT, Desk, FIRST_NIGHT, ISSUE, RETRY, SECOND_NIGHT, THIRD_NIGHT, UNDO, Words,
@@ -11,8 +12,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::{Path, PathBuf};
 
-/// Late prices, ignored calls, closed suspense, an old deck and a new one, invoices and a credit note, a run that was
-/// taken back: it is the last.
+/// Late prices, ignored calls, closed suspense, an old deck and a new one, invoices and a credit
+/// note, a run that was taken back: it is the last.
 const STORY: [Words; 8] =
     [FIRST_NIGHT, SECOND_NIGHT, CLOSE, RETRY, ISSUE, THIRD_NIGHT, CREDIT, UNDO];
 
@@ -250,7 +251,8 @@ fn a_changed_cell_of_the_catalog_is_found() {
     assert_none(&broken);
 }
 
-/// The first row of each table. (Without its last run a catalog is only behind, as after a run that died.)
+/// The first row of each table. (Without its last run a catalog is only behind, as after a run that
+/// died.)
 #[test]
 fn a_row_that_is_gone_from_the_catalog_is_found() {
     let copies = Copies::new();
@@ -344,8 +346,8 @@ const CHANGES: [(&str, Change); 11] = [
     }),
 ];
 
-/// What is wrong is a run, so a run is named. That the catalog differs says nothing, and who follows its hint and moves it
-/// away has lost the last witness.
+/// What is wrong is a run, so a run is named. That the catalog differs says nothing, and who
+/// follows its hint and moves it away has lost the last witness.
 #[test]
 fn runs_that_are_gone_or_swapped_are_found() {
     let bench = Bench::new();

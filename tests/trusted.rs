@@ -1,5 +1,5 @@
-//! A ledger that is trusted for years: it knows its own past, touches nothing of a stranger's, and is proved whatever its
-//! length. Each test is a fault that a hostile tester or an auditor found.
+//! A ledger that is trusted for years: it knows its own past, touches nothing of a stranger's, and
+//! is proved whatever its length. Each test is a fault that a hostile tester or an auditor found.
 
 use crate::support::{Done, Night};
 use std::fs;
@@ -60,7 +60,8 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-// ---- length -----------------------------------------------------------------------------------------------------
+// ---- length
+// -----------------------------------------------------------------------------------------------------
 
 /// Each day that was proved was proved inside the one before it, and 730 overflowed the stack.
 #[test]
@@ -89,9 +90,11 @@ fn two_years_in_one_run_are_proved() {
     }
 }
 
-// ---- the past ---------------------------------------------------------------------------------------------------
+// ---- the past
+// ---------------------------------------------------------------------------------------------------
 
-/// What was undone and is moved back looks like an undo that died. A writer that refused it removed the record of it.
+/// What was undone and is moved back looks like an undo that died. A writer that refused it removed
+/// the record of it.
 #[test]
 fn a_writer_that_is_refused_destroys_nothing() {
     let (night, [_, second]) = two_runs();
@@ -108,7 +111,8 @@ fn a_writer_that_is_refused_destroys_nothing() {
     assert_eq!(before, [format!("{record}.json")]);
 }
 
-/// A copy from before an undo, put over the ledger, brought the run back, and the next run booked on.
+/// A copy from before an undo, put over the ledger, brought the run back, and the next run booked
+/// on.
 #[test]
 fn a_run_that_was_undone_and_is_there_again_is_refused() {
     let (night, [_, second]) = two_runs();
@@ -122,7 +126,8 @@ fn a_run_that_was_undone_and_is_there_again_is_refused() {
     assert!(refused(&night).starts_with(&said));
     let proved = night.trunkrate(&["verify"]);
     assert!(proved.code == 1 && proved.stderr.starts_with(&said), "{}", proved.stderr);
-    // Taken away, as the hint says, the ledger is what it was after the undo; and the night may be rated again as it was.
+    // Taken away, as the hint says, the ledger is what it was after the undo; and the night may be
+    // rated again as it was.
     fs::remove_dir_all(ledger.join("runs").join(&second)).expect("it is removed");
     assert_eq!(book(&night, &[("CA2", "2026-11-21")]), second);
     night.trunkrate(&["verify"]).ok();
@@ -145,7 +150,8 @@ fn issue(night: &Night) -> Done {
     done
 }
 
-/// With the runs and the catalog gone and the invoices kept, the same calls were booked again and could be billed twice.
+/// With the runs and the catalog gone and the invoices kept, the same calls were booked again and
+/// could be billed twice.
 #[test]
 fn a_run_that_an_invoice_bills_is_missed() {
     let (night, [first, second]) = two_runs();
@@ -223,7 +229,8 @@ fn a_head_that_was_noted_is_proved_to_lie_in_the_ledger() {
     }
 }
 
-/// Whoever proves a ledger while a run is taken back and booked again is told so, and never that the ledger is broken.
+/// Whoever proves a ledger while a run is taken back and booked again is told so, and never that
+/// the ledger is broken.
 #[test]
 fn a_proof_beside_undos_raises_no_false_alarm() {
     let (night, [_, second]) = two_runs();
@@ -288,7 +295,8 @@ fn no_output_goes_into_a_ledger() {
     night.trunkrate(&["export", "legs", "--format", "csv", "--out", "ledger/beside.csv"]).ok();
 }
 
-/// A link of a name that could be guessed led the documents out of their folder, over a stranger's file.
+/// A link of a name that could be guessed led the documents out of their folder, over a stranger's
+/// file.
 #[test]
 fn documents_replace_links_and_do_not_follow_them() {
     let (night, _) = two_runs();
@@ -434,7 +442,8 @@ fn readers_miss_a_run_too() {
     assert!(night.trunkrate(&["log"]).stderr.starts_with(&said), "a link is no run");
 }
 
-// ---- strangers --------------------------------------------------------------------------------------------------
+// ---- strangers
+// --------------------------------------------------------------------------------------------------
 
 /// `staging` that was a link had what it led to emptied, and a link in it was written through.
 #[test]
@@ -514,9 +523,11 @@ fn no_stranger_writes_formulas_or_colours() {
     assert!(said.starts_with("\\u{1b}]0;pwned\\u{7}red: termination to +14155550102"), "{said}");
 }
 
-// ---- damage -----------------------------------------------------------------------------------------------------
+// ---- damage
+// -----------------------------------------------------------------------------------------------------
 
-/// A page that says -1 values, a column that is short, a footer that lies: each ended the process (134), or in a panic (101).
+/// A page that says -1 values, a column that is short, a footer that lies: each ended the process
+/// (134), or in a panic (101).
 #[test]
 fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
     let night = Night::with_plain_deck();
@@ -558,8 +569,8 @@ fn damaged_parquet_is_an_error_with_the_name_of_the_file() {
     assert!(refused > 100, "{refused}");
 }
 
-/// One value of 60 KB that stands in 20,000 rows of a Parquet file of a few thousand bytes: as text, 1.2 GB. It is refused as soon
-/// as it is seen, in memory that does not grow with it.
+/// One value of 60 KB that stands in 20,000 rows of a Parquet file of a few thousand bytes: as
+/// text, 1.2 GB. It is refused as soon as it is seen, in memory that does not grow with it.
 #[test]
 fn a_dictionary_that_stands_for_gigabytes_is_refused() {
     use polars::prelude::*;
@@ -590,7 +601,8 @@ fn a_dictionary_that_stands_for_gigabytes_is_refused() {
     };
     let long = "x".repeat(60_000);
     write("known.parquet", &long, "");
-    // The column is not read with the calls; but all of them wait, and are kept with all their columns.
+    // The column is not read with the calls; but all of them wait, and are kept with all their
+    // columns.
     write("other.parquet", "442079460110", &long);
     for name in ["known.parquet", "other.parquet"] {
         assert!(fs::metadata(night.path().join(name)).expect("a file").len() < 1 << 20);
@@ -600,7 +612,8 @@ fn a_dictionary_that_stands_for_gigabytes_is_refused() {
     }
 }
 
-/// 461 bytes of zstd that are two million broken lines, and a JSON array of empty rows: each filled gigabytes.
+/// 461 bytes of zstd that are two million broken lines, and a JSON array of empty rows: each filled
+/// gigabytes.
 #[test]
 fn a_file_that_unpacks_to_a_thousand_times_its_size_is_refused() {
     let night = Night::with_plain_deck();
@@ -631,7 +644,8 @@ fn a_file_that_unpacks_to_a_thousand_times_its_size_is_refused() {
         .ok();
 }
 
-/// A list that is a pipe was waited for without end, and a link that leads nowhere was no part of the deck.
+/// A list that is a pipe was waited for without end, and a link that leads nowhere was no part of
+/// the deck.
 #[test]
 fn what_is_no_file_is_refused() {
     let night = Night::with_plain_deck();

@@ -1,4 +1,5 @@
-//! Taking runs back: which later runs stand on a run, what is left when it is gone, and what is kept of it.
+//! Taking runs back: which later runs stand on a run, what is left when it is gone, and what is
+//! kept of it.
 
 use crate::support::Night;
 use serde_json::Value;
@@ -221,7 +222,8 @@ fn a_run_has_several_names() {
 #[test]
 fn a_dry_run_shows_what_leaves_and_what_must_be_given_again() {
     let folder = Night::with_plain_deck();
-    // 300 s = 5 min × 0.0100 = 0.05; 370 s = 7 min × 2 × 0.0100 = 0.14; 61 s = 2 min × 0.0034 = 0.0068.
+    // 300 s = 5 min × 0.0100 = 0.05; 370 s = 7 min × 2 × 0.0100 = 0.14; 61 s = 2 min × 0.0034 =
+    // 0.0068.
     for (name, rows) in [("one.csv", &[PARENT][..]), ("two.csv", &[OTHER]), ("three.csv", &[CHILD])]
     {
         folder.file(name, crate::support::call_file(rows));

@@ -1,5 +1,5 @@
-//! An auditor's walk: from a line of an invoice to its calls, and from a call to the line of its call file and the row of
-//! its deck.
+//! An auditor's walk: from a line of an invoice to its calls, and from a call to the line of its
+//! call file and the row of its deck.
 
 use crate::support::{Night, call_file};
 use rust_decimal::Decimal;
@@ -34,8 +34,9 @@ fn json(night: &Night, args: &[&str]) -> Value {
     night.trunkrate(&[args, &["--format", "json"]].concat()).json()
 }
 
-/// Three commands from the amount of a line to the text that the carrier sent: `invoice show`, `invoice calls`, `explain`.
-/// Every line of every invoice of the demo adds up, and every call on it is found in its file, in every format.
+/// Three commands from the amount of a line to the text that the carrier sent: `invoice show`,
+/// `invoice calls`, `explain`. Every line of every invoice of the demo adds up, and every call on
+/// it is found in its file, in every format.
 #[cfg(unix)]
 #[test]
 fn from_every_line_of_an_invoice_to_the_line_of_the_call_file() {

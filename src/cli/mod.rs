@@ -81,6 +81,9 @@ pub fn main() -> ExitCode {
         status::begin_night(&run.night, &args.project);
     }
     let result = run(&args, find);
+    if result.is_err() {
+        interrupt::wait_if_given_up();
+    }
     // Before an error, which is said below what was found until then.
     let shown = term::pager::show().map_err(CliError::from);
     let result = result.and(shown);

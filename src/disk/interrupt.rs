@@ -6,12 +6,16 @@
 
 use crate::disk::folder::entries;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Held while something is moved into place.
 static PUBLISHING: Mutex<()> = Mutex::new(());
 /// The folder in which the writer of this process stages.
 static STAGING: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// True once what was written is given up.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
 /// What is done at the first signal instead of ending the process.
 static INSTEAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
@@ -27,6 +31,14 @@ pub fn ends_by_itself() -> bool {
         stop();
         true
     })
+}
+
+/// Waits for the end of the process, if it has given up what it writes: what fails from then on
+/// fails for want of the files that were removed, and whoever gave up says why it ends.
+pub fn wait_if_given_up() {
+    while GIVEN_UP.load(Ordering::Acquire) {
+        std::thread::park();
+    }
 }
 
 pub(crate) fn publishing() -> MutexGuard<'static, ()> {
@@ -45,6 +57,7 @@ pub fn give_up() -> bool {
     let Some(staging) = STAGING.lock().unwrap_or_else(PoisonError::into_inner).take() else {
         return false;
     };
+    GIVEN_UP.store(true, Ordering::Release);
     // The next writer removes files that another thread makes meanwhile.
     if let Ok((folders, files)) = entries(&staging) {
         for folder in folders {

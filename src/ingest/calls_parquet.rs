@@ -333,14 +333,20 @@ impl CallTable {
     ) -> Result<DataFrame, FileError> {
         self.guarded(|table| {
             let frame = if let Some(bytes) = &table.unpacked {
-                table.read(ParquetReader::new(Cursor::new(bytes.as_slice())), start, rows, columns)?
+                table.read(
+                    ParquetReader::new(Cursor::new(bytes.as_slice())),
+                    start,
+                    rows,
+                    columns,
+                )?
             } else {
                 table.read(ParquetReader::new(File::open(&table.path)?), start, rows, columns)?
             };
             // The runs of a damaged page may end early.
             match frame.columns().iter().find(|column| column.len() != rows) {
                 Some(column) => Err(polars_err!(
-                    ComputeError: "the column `{}` has {} values in {rows} rows from {start}", column.name(), column.len()
+                    ComputeError: "the column `{}` has {} values in {rows} rows from {start}",
+                    column.name(), column.len()
                 )),
                 None => Ok(frame),
             }

@@ -1,4 +1,5 @@
-//! The bench: three small nights, the steps that change a ledger, and what a ledger looks like before and after each.
+//! The bench: three small nights, the steps that change a ledger, and what a ledger looks like
+//! before and after each.
 
 use super::strace::{Ended, ended};
 use crate::import::night::{Style, Told, publish};
@@ -56,7 +57,8 @@ const DECK: &str = "US,United States,US,0.0100,,1,termination,,,,,,\nUS,United S
 const TRUNKS: &str = r#"{"trunks":[{"sid":"TK1","account_sid":"AC1","domain_name":"one.pstn.twilio.com","friendly_name":"one","secure":false,"transfer_mode":"enable-all","transfer_caller_id":"from-transferee","date_created":"2026-01-05T09:00:00Z","date_updated":"2026-11-02T09:00:00Z"}]}"#;
 const ACCOUNTS: &str = "account_sid,name,deck,address,country,tax_id,email\nAC1,One,,\"1 Lane\",US,00-1,one@example.com\nAC2,Two,,\"2 Lane\",US,00-2,two@example.com\nAC3,Three,,\"3 Lane\",US,00-3,three@example.com\n";
 
-/// Words of a command; `{first}` and `{last}` are the oldest run and the newest, `{night}` the published night.
+/// Words of a command; `{first}` and `{last}` are the oldest run and the newest, `{night}` the
+/// published night.
 pub type Words = &'static [&'static str];
 
 macro_rules! night {
@@ -302,7 +304,8 @@ impl Desk {
         tree
     }
 
-    /// All that must be as it was left: every file, also of staging, and the catalog to the last bit.
+    /// All that must be as it was left: every file, also of staging, and the catalog to the last
+    /// bit.
     pub fn whole(&self) -> Tree {
         self.files(&[""])
     }
@@ -348,7 +351,8 @@ impl Bench {
         self.inputs.path()
     }
 
-    /// The binary, to be run on a ledger, with no more threads than it needs: a fault is then met at the same call each time.
+    /// The binary, to be run on a ledger, with no more threads than it needs: a fault is then met
+    /// at the same call each time.
     pub fn command(&self, words: &[&str], desk: &Desk) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
         let runs = desk.runs();
@@ -399,7 +403,8 @@ impl Bench {
         desk
     }
 
-    /// What a ledger says of itself: every output, or what went wrong. No ledger yet is an empty one.
+    /// What a ledger says of itself: every output, or what went wrong. No ledger yet is an empty
+    /// one.
     pub fn outputs(&self, desk: &Desk) -> Result<Vec<String>, String> {
         let empty = Desk::new();
         let there = desk.ledger().join("runs").is_dir();
@@ -416,7 +421,8 @@ impl Bench {
     }
 }
 
-/// Writes a night whose files are larger than what goes through the system's cache: 150,000 calls of a day.
+/// Writes a night whose files are larger than what goes through the system's cache: 150,000 calls
+/// of a day.
 pub fn large_night(bench: &Bench) {
     let row = |number: u32| {
         // Numbers that do not repeat.

@@ -1,7 +1,9 @@
-//! The order of syncs: what is published is on disk before, and that it is published is on disk after.
+//! The order of syncs: what is published is on disk before, and that it is published is on disk
+//! after.
 //!
-//! A loss of power cannot be made here. But what survives one is known: a file as of its last `fsync`, and the names in
-//! a folder as of the folder's. So a step is traced, and [`Disk`] keeps what would be lost at each rename.
+//! A loss of power cannot be made here. But what survives one is known: a file as of its last
+//! `fsync`, and the names in a folder as of the folder's. So a step is traced, and [`Disk`] keeps
+//! what would be lost at each rename.
 
 use super::bench::{Bench, CREDIT, Desk, FIRST_NIGHT, ISSUE, SECOND_NIGHT, STEPS, Words};
 use super::strace::{Call, parse, trace};
@@ -107,7 +109,8 @@ impl Disk {
         }
     }
 
-    /// What is published is on disk, and so are all folders above it, and all that was published before.
+    /// What is published is on disk, and so are all folders above it, and all that was published
+    /// before.
     fn must_be_synced(&mut self, from: &Path, to: &Path, name: &str) {
         let before =
             ["runs", "undone", "invoices", "archive"].map(|folder| self.ledger.join(folder));
@@ -126,7 +129,8 @@ impl Disk {
         );
     }
 
-    /// After the end all that was published is on disk, but for the catalog, which can be made again.
+    /// After the end all that was published is on disk, but for the catalog, which can be made
+    /// again.
     fn end(&mut self) {
         let ledger = &self.ledger;
         let lost = self.names.iter().filter(|path| {
@@ -183,8 +187,8 @@ fn a_ledger_in_new_folders_is_synced_from_the_top() {
     assert_published("the first run", &published, &broken);
 }
 
-/// A run that died after a rename and before the sync leaves names that are seen, but not on disk yet. The next one
-/// builds on them, so it syncs them.
+/// A run that died after a rename and before the sync leaves names that are seen, but not on disk
+/// yet. The next one builds on them, so it syncs them.
 #[test]
 fn what_a_dead_run_renamed_is_synced_by_the_next() {
     let bench = Bench::new();

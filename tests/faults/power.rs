@@ -1,14 +1,16 @@
-//! Loss of power, replayed: what a step does to its folder is recorded, call by call with its data (`recorder.c`), and of
-//! each prefix those disks are made that a loss of power may leave. On each the ledger must be in the old state or the new
-//! one, be proved, and come to the same bytes by the next command. What a command has reported done must be there.
+//! Loss of power, replayed: what a step does to its folder is recorded, call by call with its data
+//! (`recorder.c`), and of each prefix those disks are made that a loss of power may leave. On each
+//! the ledger must be in the old state or the new one, be proved, and come to the same bytes by the
+//! next command. What a command has reported done must be there.
 //!
 //! ```text
 //! calls of a step ──▶ [Op] ──▶ for each prefix: what is synced, and some of what is not ──▶ disks, each once ──▶ judge, recover
 //! ```
 //!
-//! **What survives:** a file's bytes as of its last sync, and a folder's names as of the folder's. Of what was not synced any
-//! part may be there: nothing, all, names without bytes, bytes without names, zeros for bytes, half of a write, or a
-//! choice in another order (by a seed). A rename is there or not, never half.
+//! **What survives:** a file's bytes as of its last sync, and a folder's names as of the folder's.
+//! Of what was not synced any part may be there: nothing, all, names without bytes, bytes without
+//! names, zeros for bytes, half of a write, or a choice in another order (by a seed). A rename is
+//! there or not, never half.
 
 use super::bench::{Bench, Desk, EMPTY_NIGHT, LARGE_NIGHT, STEPS, Step, Tree, large_night};
 use super::strace::{Ended, ended};
@@ -150,7 +152,8 @@ impl Disk {
     }
 }
 
-// ---- recording --------------------------------------------------------------------------------------------------
+// ---- recording
+// --------------------------------------------------------------------------------------------------
 
 /// The library that records, built once.
 fn recorder() -> &'static Path {
@@ -317,7 +320,8 @@ impl History {
     }
 }
 
-// ---- what a loss of power leaves --------------------------------------------------------------------------------
+// ---- what a loss of power leaves
+// --------------------------------------------------------------------------------
 
 /// What is there of the calls that no sync has made last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -413,7 +417,8 @@ struct Case<'a> {
     told: String,
 }
 
-/// How many crash points were looked at, and the disks that are seen already: one state of two lives counts once.
+/// How many crash points were looked at, and the disks that are seen already: one state of two
+/// lives counts once.
 #[derive(Default)]
 struct Count {
     points: usize,
@@ -490,7 +495,8 @@ impl Case<'_> {
     }
 }
 
-/// Up to so many crash points: at each sync and rename, just before and after it, and a spread of the others.
+/// Up to so many crash points: at each sync and rename, just before and after it, and a spread of
+/// the others.
 fn points(history: &History, from: usize, most: usize) -> Vec<usize> {
     let last = history.ops.len();
     let pivots = (from..last)
@@ -576,7 +582,8 @@ fn after_a_kill<'a>(
     let mut found = cases(&references, &whole, &points, depth.seeds, count);
     for case in &mut found {
         case.told = format!("killed after {kill} calls; then {}", case.told);
-        // Done is what the second process says; of the first step's states none but the next one's is that.
+        // Done is what the second process says; of the first step's states none but the next one's
+        // is that.
         if case.is_done {
             case.references = vec![second];
         }
@@ -596,7 +603,8 @@ fn with_next(bench: &Bench, step: &'static Step) -> (Reference, Reference) {
     };
     let mut next = Reference::of(bench, Box::leak(Box::new(next)));
     let reference = Reference::of(bench, step);
-    // What dead runs left may be elsewhere in the ledger; the next night is held against the step's own.
+    // What dead runs left may be elsewhere in the ledger; the next night is held against the step's
+    // own.
     if step.littered {
         next.whole.clone_from(&reference.whole_after_next);
     }
@@ -636,7 +644,8 @@ fn without_its_syncs_a_step_would_lose_what_it_reported() {
     );
 }
 
-/// The long form: every crash point of every step, and a large night, whose files go past the system's cache.
+/// The long form: every crash point of every step, and a large night, whose files go past the
+/// system's cache.
 #[test]
 #[ignore = "make power-loss"]
 fn a_loss_of_power_anywhere_leaves_the_old_state_or_the_new_one() {

@@ -1,5 +1,5 @@
-//! Who reads shows one state whole, or fails: a look that goes wrong must not pass for a run that is not there, and who is
-//! overtaken by a writer must not show half of each.
+//! Who reads shows one state whole, or fails: a look that goes wrong must not pass for a run that
+//! is not there, and who is overtaken by a writer must not show half of each.
 
 use super::bench::{Bench, Desk, FIRST_NIGHT, RERUN, SECOND_NIGHT, UNDO, Words};
 use super::strace::{At, Call, Fault, ended, run_with_fault, signal, stopped, trace, with_fault};
@@ -90,7 +90,8 @@ fn overtaken(
         }
         reader.join().expect("it ends")
     });
-    // Where a run is taken back meanwhile its files are gone, and just that may be said. A run that is booked takes nothing.
+    // Where a run is taken back meanwhile its files are gone, and just that may be said. A run that
+    // is booked takes nothing.
     let is_told = ended.stderr.contains("its run was undone meanwhile");
     let takes_back = writers.contains(&UNDO) || writers.contains(&RERUN);
     let may_fail = takes_back && ended.code == Some(1) && is_told;
@@ -132,7 +133,8 @@ fn a_reader_that_a_writer_overtakes_shows_one_state_whole() {
                     && call.worked()
                     && call.path().is_some_and(|path| path.starts_with(before.ledger()))
             });
-            // Between the list of runs and the catalog much can happen; of the tables a part will do.
+            // Between the list of runs and the catalog much can happen; of the tables a part will
+            // do.
             let tables = calls.extract_if(.., |call| {
                 call.path().is_some_and(|path| path.ends_with("part-0.parquet"))
             });

@@ -1,5 +1,5 @@
-//! Out of everything: descriptors, space, the right to write, a place for the ledger. What cannot be done is told, with
-//! the path, and the old state stays.
+//! Out of everything: descriptors, space, the right to write, a place for the ledger. What cannot
+//! be done is told, with the path, and the old state stays.
 
 use super::bench::{Bench, Desk, FIRST_NIGHT, STEPS, Step, copy_folder};
 use super::strace::{Ended, Fault, ended, run_with_fault};
@@ -69,7 +69,8 @@ fn without_descriptors_nothing_is_booked() {
     );
 }
 
-/// The shell counts in halves of a kilobyte. With none at all nobody could say what is wrong: stderr is a file here, too.
+/// The shell counts in halves of a kilobyte. With none at all nobody could say what is wrong:
+/// stderr is a file here, too.
 #[test]
 fn with_files_that_may_not_grow_nothing_is_booked() {
     under_limits([1, 4, 8, 16, 32, 64, 128, 4096].into_iter().map(|size| format!("-f {size}")));
@@ -81,7 +82,8 @@ struct Disk {
 }
 
 impl Disk {
-    /// None if this user may not mount, with the reason on stderr: the same faults are then injected only.
+    /// None if this user may not mount, with the reason on stderr: the same faults are then
+    /// injected only.
     fn mount(place: &Path) -> Option<Self> {
         std::fs::create_dir_all(place).expect("a folder is made");
         let done = Command::new("mount")
@@ -127,7 +129,8 @@ impl Drop for Disk {
     }
 }
 
-/// A ledger on a small disk. The disk stands last: so it is given back before the folder that it is in.
+/// A ledger on a small disk. The disk stands last: so it is given back before the folder that it is
+/// in.
 fn on_a_small_disk(reference: &Reference) -> Option<(Desk, Disk)> {
     let desk = Desk::named("disk/ledger");
     let disk = Disk::mount(&desk.folder().join("disk"))?;
@@ -158,7 +161,8 @@ fn a_full_disk_books_nothing_until_there_is_space() {
     assert_none(&broken);
 }
 
-/// A disk that cannot be written, as after an error of its own: nothing is booked, and everything can be read.
+/// A disk that cannot be written, as after an error of its own: nothing is booked, and everything
+/// can be read.
 #[test]
 fn a_disk_that_is_read_only_is_read() {
     let bench = Bench::new();
@@ -205,7 +209,8 @@ fn a_ledger_that_may_not_be_written_is_left_as_it_is() {
     assert_none(&broken);
 }
 
-/// Where a ledger, or a part of it, cannot be: the ledger, what stands in the way, and whether that is a file.
+/// Where a ledger, or a part of it, cannot be: the ledger, what stands in the way, and whether that
+/// is a file.
 const IN_THE_WAY: [(&str, &str, bool); 8] = [
     ("ledger", "ledger", true),
     ("file/ledger", "file", true),

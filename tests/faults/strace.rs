@@ -97,9 +97,11 @@ impl Fault {
     }
 }
 
-/// Which calls a fault is put into: the `nth` of each thread on a path, counted from 1, or all on it.
+/// Which calls a fault is put into: the `nth` of each thread on a path, counted from 1, or all on
+/// it.
 ///
-/// It is always a path: the same calls wake threads up and read the system's own files, and there is no fault in those.
+/// It is always a path: the same calls wake threads up and read the system's own files, and there
+/// is no fault in those.
 #[derive(Debug, Clone)]
 pub struct At {
     pub syscall: String,
@@ -139,7 +141,8 @@ pub fn with_fault(traced: &Command, at: &At, fault: Fault, record: &Path) -> Com
     let what = match fault {
         Fault::Kill => "signal=KILL".to_owned(),
         Fault::Stop => "signal=STOP".to_owned(),
-        // The short way leaves the other calls alone; it loses signals (strace 6.1), so it is for errors only.
+        // The short way leaves the other calls alone; it loses signals (strace 6.1), so it is for
+        // errors only.
         Fault::Error(name) => {
             command.arg("--seccomp-bpf");
             format!("error={name}")
@@ -151,7 +154,8 @@ pub fn with_fault(traced: &Command, at: &At, fault: Fault, record: &Path) -> Com
     followed_by(command, traced)
 }
 
-/// How a command ended that had a fault in it, and the call that the fault hit; none if it was not reached.
+/// How a command ended that had a fault in it, and the call that the fault hit; none if it was not
+/// reached.
 pub fn run_with_fault(traced: &Command, at: &At, fault: Fault) -> (Ended, Option<Call>) {
     let record = tempfile::NamedTempFile::new().expect("a temporary file");
     let ended = ended(&mut with_fault(traced, at, fault, record.path()));
@@ -180,7 +184,8 @@ pub fn signal(process: u32, name: &str) {
     kill(name, &process.to_string());
 }
 
-/// The shell's own `kill`, on a process or on `-` and a group: a bare Debian has no program of that name.
+/// The shell's own `kill`, on a process or on `-` and a group: a bare Debian has no program of that
+/// name.
 fn kill(signal: &str, whom: &str) -> Output {
     let mut shell = Command::new("sh");
     shell
@@ -189,7 +194,8 @@ fn kill(signal: &str, whom: &str) -> Output {
         .expect("a shell is there")
 }
 
-/// What a command does that is left alone: its calls of these names. `?name` is a call that not every machine has.
+/// What a command does that is left alone: its calls of these names. `?name` is a call that not
+/// every machine has.
 pub fn trace(traced: &Command, syscalls: &[&str]) -> Vec<Call> {
     let record = tempfile::NamedTempFile::new().expect("a temporary file");
     let names: Vec<String> = syscalls.iter().map(|name| format!("?{name}")).collect();

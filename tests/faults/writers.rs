@@ -1,7 +1,8 @@
-//! One writer at a time: the others are told who it is, a dead one blocks nobody, and readers need not wait.
+//! One writer at a time: the others are told who it is, a dead one blocks nobody, and readers need
+//! not wait.
 //!
-//! The writer is stopped, by a signal, where it has made the folder of its run below staging: it holds the ledger for as
-//! long as the test wants.
+//! The writer is stopped, by a signal, where it has made the folder of its run below staging: it
+//! holds the ledger for as long as the test wants.
 
 use super::bench::{Bench, Desk, FIRST_NIGHT, SECOND_NIGHT, TOLD_NIGHT, Tree, Words};
 use super::strace::{At, Call, Ended, Fault, ended, signal, stopped, trace, with_fault};
@@ -21,8 +22,8 @@ fn at_its_folder(bench: &Bench, desk: &Desk, words: Words) -> At {
     At { syscall: call.name.clone(), path: desk.ledger().join("staging").join(name), nth: None }
 }
 
-/// Starts writers at once. One holds the ledger and the others are refused; then `meanwhile` is done, with the holder's
-/// process. How the holder ended after that.
+/// Starts writers at once. One holds the ledger and the others are refused; then `meanwhile` is
+/// done, with the holder's process. How the holder ended after that.
 fn hold(
     bench: &Bench,
     desk: &Desk,
@@ -56,7 +57,8 @@ fn hold(
                 ended.shown()
             );
         }
-        // Who came at the same moment may have come before the holder said who it is; who comes later is told.
+        // Who came at the same moment may have come before the holder said who it is; who comes
+        // later is told.
         let late = bench.run(words, desk);
         assert!(
             late.code == Some(4) && named(&late) == Some(process),
@@ -102,7 +104,8 @@ fn of_many_writers_at_once_one_works_and_the_others_name_it() {
     }
 }
 
-/// Between the lock and the holder's word who it is there is a moment; then nobody is named, not someone else.
+/// Between the lock and the holder's word who it is there is a moment; then nobody is named, not
+/// someone else.
 #[test]
 fn a_writer_that_has_not_said_who_it_is_is_not_mistaken() {
     let (bench, record) = (Bench::new(), tempfile::NamedTempFile::new().expect("a temporary file"));
@@ -152,7 +155,8 @@ fn a_dead_writer_blocks_nobody() {
     }
 }
 
-/// Nobody is stopped here: some book, one after the other, and who comes too early is told a process that is one of them.
+/// Nobody is stopped here: some book, one after the other, and who comes too early is told a
+/// process that is one of them.
 #[test]
 fn writers_that_race_book_each_call_once() {
     let bench = Bench::new();
@@ -178,7 +182,8 @@ fn writers_that_race_book_each_call_once() {
     }
 }
 
-/// A night that a signal ends books nothing, and the files for the morning say that it was interrupted.
+/// A night that a signal ends books nothing, and the files for the morning say that it was
+/// interrupted.
 #[test]
 fn a_night_that_is_interrupted_says_so_in_the_morning() {
     let bench = Bench::new();

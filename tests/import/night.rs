@@ -1,4 +1,5 @@
-//! A published night, written from what the CLI's own run booked, in the layout that the Spark job publishes.
+//! A published night, written from what the CLI's own run booked, in the layout that the Spark job
+//! publishes.
 
 use crate::support::HEADER;
 use polars::prelude::*;
@@ -36,8 +37,8 @@ pub struct Told<'a> {
 pub enum Style {
     /// As the ledger does: a file a day, in order, zstd.
     Plain,
-    /// Several files, rows in no order, row groups of a few rows, snappy; integers of 32 bits, decimals of 38 digits with
-    /// more decimals, timestamps in nanoseconds without a zone.
+    /// Several files, rows in no order, row groups of a few rows, snappy; integers of 32 bits,
+    /// decimals of 38 digits with more decimals, timestamps in nanoseconds without a zone.
     Other,
 }
 

@@ -1,9 +1,10 @@
-//! No silent money: whatever is wrong at the door ends with the right money, an error, or a line on stderr that names it.
+//! No silent money: whatever is wrong at the door ends with the right money, an error, or a line on
+//! stderr that names it.
 
 use super::*;
 
-/// A column under another name, or a file that is empty or another one: refused, or said on stderr by its name, or the same
-/// money. Never exit 0 and other money without a word.
+/// A column under another name, or a file that is empty or another one: refused, or said on stderr
+/// by its name, or the same money. Never exit 0 and other money without a word.
 #[test]
 fn no_wrong_file_or_column_changes_money_in_silence() {
     let strategy = consistent_night(20..40_usize);
@@ -45,7 +46,8 @@ fn no_wrong_file_or_column_changes_money_in_silence() {
                 &text("rates/b.csv"),
                 &calls,
             ] {
-                // Another deck that is one is not told from the right one: what changed since the last run says that.
+                // Another deck that is one is not told from the right one: what changed since the
+                // last run says that.
                 if file == "rates/a.csv" && other == text("rates/b.csv") {
                     continue;
                 }
@@ -79,8 +81,8 @@ fn no_wrong_file_or_column_changes_money_in_silence() {
     }
 }
 
-/// The same on a second night, where there is one to compare with: a list that is forgotten, a deck that is another under the
-/// same name. It stops and names it, and books nothing.
+/// The same on a second night, where there is one to compare with: a list that is forgotten, a deck
+/// that is another under the same name. It stops and names it, and books nothing.
 #[test]
 fn no_forgotten_list_and_no_other_deck_changes_money_in_silence() {
     let strategy = consistent_night(20..40_usize);

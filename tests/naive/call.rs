@@ -108,8 +108,8 @@ impl Call {
         if self.status == "completed" { self.whole_seconds() } else { 0 }
     }
 
-    /// What its fields mean, in the order of the contract; empty where it says nothing. Two copies of a call have all of it in
-    /// common.
+    /// What its fields mean, in the order of the contract; empty where it says nothing. Two copies
+    /// of a call have all of it in common.
     pub fn content(&self) -> Vec<String> {
         let instant = |text: &str| match parse_time(text) {
             Some(time) => format!("instant {}", time.timestamp_micros()),
@@ -211,7 +211,8 @@ const NOTHING: [&str; 13] = [
     "undefined",
 ];
 
-/// A direction in lower case, with hyphens. The trunk's own words are known also without any sign between them.
+/// A direction in lower case, with hyphens. The trunk's own words are known also without any sign
+/// between them.
 fn direction(text: &str) -> String {
     let letters: String = text
         .to_ascii_lowercase()
@@ -265,7 +266,8 @@ pub fn is_time_invalid(call: &Call) -> bool {
     }
 }
 
-/// Missing where it bills, not a plain decimal number, too long, or longer than from start to end by over a second.
+/// Missing where it bills, not a plain decimal number, too long, or longer than from start to end
+/// by over a second.
 pub fn is_duration_invalid(call: &Call, policy: &Policy) -> bool {
     if call.duration.is_empty() {
         return call.status == "completed";

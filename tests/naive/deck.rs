@@ -1,7 +1,7 @@
 //! Deck rows: reading them from a price list, choosing one for a leg, and the price of a leg.
 //!
-//! Naive: every row is looked at for every leg. The reader trusts its input; a row it cannot read is left out, and the
-//! comparison with the real rater will tell.
+//! Naive: every row is looked at for every leg. The reader trusts its input; a row it cannot read
+//! is left out, and the comparison with the real rater will tell.
 
 use std::cmp::Reverse;
 
@@ -60,7 +60,8 @@ impl Default for DeckDefaults {
     }
 }
 
-/// The row that prices a leg, and the two prefixes it matched by (the origin's is empty for any origin).
+/// The row that prices a leg, and the two prefixes it matched by (the origin's is empty for any
+/// origin).
 pub struct Match<'a> {
     /// The row.
     pub row: &'a DeckRow,
@@ -70,9 +71,9 @@ pub struct Match<'a> {
     pub origin_prefix: String,
 }
 
-/// Of the rows of this service in force at `at` that the origin may use: the longest destination prefix, then the
-/// longest origin prefix, then the first by file and line. `rated` is `+digits`, or `911` or `933`; `origin` is
-/// `+digits` or empty.
+/// Of the rows of this service in force at `at` that the origin may use: the longest destination
+/// prefix, then the longest origin prefix, then the first by file and line. `rated` is `+digits`,
+/// or `911` or `933`; `origin` is `+digits` or empty.
 pub fn find_rate<'a>(
     deck: &'a [DeckRow],
     service: &str,
@@ -129,8 +130,8 @@ fn starts_with_digits(number: &str, prefix: &str) -> bool {
     number.strip_prefix('+').is_some_and(|digits| digits.starts_with(prefix))
 }
 
-/// The seconds that are billed: none for none, else at least the minimum, the initial increment once, then whole
-/// increments.
+/// The seconds that are billed: none for none, else at least the minimum, the initial increment
+/// once, then whole increments.
 pub fn billed_seconds(duration: u64, minimum: u32, initial: u32, increment: u32) -> u64 {
     if duration == 0 {
         return 0;
@@ -145,8 +146,8 @@ pub fn billed_seconds(duration: u64, minimum: u32, initial: u32, increment: u32)
     }
 }
 
-/// Fee + price of a minute × billed seconds / 60, rounded once. Counted in whole numbers: `numerator / denominator` is
-/// the exact amount in units of the last decimal that is kept.
+/// Fee + price of a minute × billed seconds / 60, rounded once. Counted in whole numbers:
+/// `numerator / denominator` is the exact amount in units of the last decimal that is kept.
 pub fn leg_amount(
     fee: Decimal,
     price: Decimal,

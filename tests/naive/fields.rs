@@ -1,10 +1,12 @@
 //! The two fields that are more than text: a time and a duration.
 //!
-//! Naive: the text is cut at its separators and each piece is looked at; nothing is scanned twice for speed.
+//! Naive: the text is cut at its separators and each piece is looked at; nothing is scanned twice
+//! for speed.
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
 
-/// A duration as given: its whole seconds, the first six digits of its fraction, and whether anything not zero follows.
+/// A duration as given: its whole seconds, the first six digits of its fraction, and whether
+/// anything not zero follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Given {
     /// The digits before the point.
@@ -34,7 +36,8 @@ pub fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Digits, optionally a point and more digits. Anything else, and what no clock could count, is no duration.
+/// Digits, optionally a point and more digits. Anything else, and what no clock could count, is no
+/// duration.
 pub fn parse_duration(text: &str) -> Option<Given> {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, fraction),
@@ -52,14 +55,16 @@ pub fn parse_duration(text: &str) -> Option<Given> {
     Some(Given { whole, micros, beyond })
 }
 
-/// The first six digits of a fraction, padded on the right, and whether anything but zeros is cut off.
+/// The first six digits of a fraction, padded on the right, and whether anything but zeros is cut
+/// off.
 fn cut_to_micros(fraction: &str) -> Option<(u64, bool)> {
     let first: String = fraction.chars().chain("000000".chars()).take(6).collect();
     let beyond = fraction.chars().skip(6).any(|digit| digit != '0');
     Some((first.parse().ok()?, beyond))
 }
 
-/// RFC 2822, or ISO 8601 with an offset, `Z`, ` UTC` or ` GMT`. Years 1970 to 2199 in UTC, no leap seconds, cut to the microsecond.
+/// RFC 2822, or ISO 8601 with an offset, `Z`, ` UTC` or ` GMT`. Years 1970 to 2199 in UTC, no leap
+/// seconds, cut to the microsecond.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let upper = text.to_ascii_uppercase();
     let named = ["UTC", "GMT"].into_iter().find(|name| upper.ends_with(&format!(" {name}")));
@@ -76,7 +81,8 @@ pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     (!is_leap_second && is_in_range).then_some(instant)
 }
 
-/// `YYYY-MM-DD`, `T` or one space, `HH:MM[:SS[.fraction]]`, then `Z` or an offset, at once or after a space.
+/// `YYYY-MM-DD`, `T` or one space, `HH:MM[:SS[.fraction]]`, then `Z` or an offset, at once or after
+/// a space.
 fn parse_iso(text: &str) -> Option<DateTime<Utc>> {
     if !text.is_ascii() {
         return None;

@@ -1,12 +1,13 @@
 //! A second rater, to hold the first one against.
 //!
-//! It was written from `CONTRACT.md` alone and shares no line with the engine. It is naive on purpose: one record at a
-//! time, text in maps, every search a walk over everything. Where a quick way and an obvious way were both open, it
-//! takes the obvious one. It rates one run into an empty ledger, with one deck.
+//! It was written from `CONTRACT.md` alone and shares no line with the engine. It is naive on
+//! purpose: one record at a time, text in maps, every search a walk over everything. Where a quick
+//! way and an obvious way were both open, it takes the obvious one. It rates one run into an empty
+//! ledger, with one deck.
 //!
-//! Read [`rate_night`] in `night.rs` first: it is the whole of it, in four steps. `call.rs` is one record, `table.rs` the
-//! published table, `party.rs` says what a number and a target are, `fields.rs` what a time and a duration are,
-//! `deck.rs` what a leg costs.
+//! Read [`rate_night`] in `night.rs` first: it is the whole of it, in four steps. `call.rs` is one
+//! record, `table.rs` the published table, `party.rs` says what a number and a target are,
+//! `fields.rs` what a time and a duration are, `deck.rs` what a leg costs.
 
 #![allow(dead_code, reason = "every test takes what it needs")]
 
@@ -29,7 +30,8 @@ pub use night::rate_night;
 #[allow(unused_imports, reason = "every test takes what it needs")]
 pub use party::classify_target;
 
-/// A record as delivered: canonical lower-case field name -> text (absent = not in the map, or empty).
+/// A record as delivered: canonical lower-case field name -> text (absent = not in the map, or
+/// empty).
 pub type Record = BTreeMap<String, String>;
 
 /// A trunk of the trunk list.

@@ -1,6 +1,7 @@
 //! From records to outcomes: one run into an empty ledger.
 //!
-//! Naive: a record waits until its parent is decided, and the whole list is walked again until none waits.
+//! Naive: a record waits until its parent is decided, and the whole list is walked again until none
+//! waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +23,12 @@ struct Night<'a> {
     deck: &'a [DeckRow],
     trunks: Option<&'a [Trunk]>,
     policy: &'a Policy,
-    /// The latest start time of the run's sound records: one broken date must not age all that waits.
+    /// The latest start time of the run's sound records: one broken date must not age all that
+    /// waits.
     latest_start: Option<DateTime<Utc>>,
     calls: Vec<Call>,
-    /// Of each sid, the calls that count: neither ignored nor duplicate. More than one if they contradict each other.
+    /// Of each sid, the calls that count: neither ignored nor duplicate. More than one if they
+    /// contradict each other.
     versions: BTreeMap<String, Vec<usize>>,
     /// The outcomes that are known so far.
     outcomes: Vec<Option<Outcome>>,
@@ -73,7 +76,8 @@ impl Night<'_> {
         (0..self.calls.len()).filter(|at| self.outcomes[*at].is_none())
     }
 
-    /// Step 1: roots that are no trunk calls, then whatever has such a parent and no other, until nothing is found.
+    /// Step 1: roots that are no trunk calls, then whatever has such a parent and no other, until
+    /// nothing is found.
     fn set_ignored_aside(&mut self) {
         for at in 0..self.calls.len() {
             let call = &self.calls[at];
@@ -103,7 +107,8 @@ impl Night<'_> {
             && parents.iter().all(|parent| self.outcomes[*parent].is_some())
     }
 
-    /// Step 2: a version that is not final gives way to one that is, and of equal versions the first stays.
+    /// Step 2: a version that is not final gives way to one that is, and of equal versions the
+    /// first stays.
     fn set_duplicates_aside(&mut self) {
         let undecided: Vec<usize> = self.undecided().collect();
         for &at in &undecided {
@@ -124,7 +129,8 @@ impl Night<'_> {
                 self.versions.entry(sid.clone()).or_default().push(at);
             }
         }
-        // Versions that lack what others have, and contradict none, are the same call: the fullest stays.
+        // Versions that lack what others have, and contradict none, are the same call: the fullest
+        // stays.
         for versions in self.versions.values_mut() {
             let calls: Vec<&Call> = versions.iter().map(|at| &self.calls[*at]).collect();
             if calls.len() > 1 && are_one_call(&calls, self.policy) {
@@ -192,7 +198,8 @@ impl Night<'_> {
         self.versions.get(sid).map_or(&[], Vec::as_slice)
     }
 
-    /// The first reason that holds and that no other call is needed for, but the other versions of this one.
+    /// The first reason that holds and that no other call is needed for, but the other versions of
+    /// this one.
     fn reason_of_its_own(&self, call: &Call) -> Option<&'static str> {
         if is_field_missing(call) {
             return Some("missing-field");
@@ -308,7 +315,8 @@ impl Night<'_> {
         self.book(call, &parties, &cells)
     }
 
-    /// From parent to parent up to the root. A parent that is not suspended has one version, and no cycle above it.
+    /// From parent to parent up to the root. A parent that is not suspended has one version, and no
+    /// cycle above it.
     fn root_above<'a>(&'a self, parent: &'a Call) -> &'a Call {
         let mut root = parent;
         while let [above] = self.versions_of(&root.parent_sid) {
@@ -430,8 +438,8 @@ struct CellsOf<'a> {
     caller_id: &'a str,
 }
 
-/// The transferee is the party that is transferred: B of a termination, A of an origination. The transferor is the
-/// other one.
+/// The transferee is the party that is transferred: B of a termination, A of an origination. The
+/// transferor is the other one.
 fn caller_id<'a>(row: &TableRow, trunk: Option<&Trunk>, parties: &Parties<'a>) -> &'a str {
     let shows_transferor =
         trunk.is_some_and(|trunk| canonical(&trunk.caller_id) == "from-transferor");
@@ -445,10 +453,12 @@ fn canonical(word: &str) -> String {
     word.trim().to_ascii_lowercase().replace('_', "-")
 }
 
-/// What the carrier writes for a caller that is withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad.
+/// What the carrier writes for a caller that is withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN,
+/// UNAVAILABLE on a keypad.
 const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
-/// The latest start of the largest cluster of starts; between clusters lies more than a year. Of two as large the earlier.
+/// The latest start of the largest cluster of starts; between clusters lies more than a year. Of
+/// two as large the earlier.
 fn latest_believed(mut starts: Vec<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     starts.sort();
     let mut clusters: Vec<Vec<DateTime<Utc>>> = Vec::new();
@@ -513,7 +523,8 @@ const TO: usize = 6;
 /// The place of `refer_to` in [`Call::content`].
 const REFER_TO: usize = 11;
 
-/// Two children without `refer_to` ask for one number: bare in one, at a host of the carrier in the other.
+/// Two children without `refer_to` ask for one number: bare in one, at a host of the carrier in the
+/// other.
 fn ask_for_one_number(a: &Call, b: &Call) -> bool {
     let number = |call: &Call| {
         if call.is_root() || !call.refer_to.is_empty() { None } else { carrier_number(&call.to) }

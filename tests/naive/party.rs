@@ -1,7 +1,7 @@
 //! Numbers, URIs and what they make of a party or of a transfer target.
 //!
-//! Naive: a URI is cut at its separators and every piece is held against the list of characters that RFC 3261 25.1 or
-//! RFC 3966 3 allows there. What does not fit is no URI.
+//! Naive: a URI is cut at its separators and every piece is held against the list of characters
+//! that RFC 3261 25.1 or RFC 3966 3 allows there. What does not fit is no URI.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -26,7 +26,8 @@ const HEADERS_ALSO: &str = "[]/?:+$&=";
 pub struct Party {
     /// As it is shown in a leg and in the log.
     pub text: String,
-    /// The number a leg to this party is rated by: `+digits`, `911`, `933`, or empty if there is none.
+    /// The number a leg to this party is rated by: `+digits`, `911`, `933`, or empty if there is
+    /// none.
     pub rated: String,
     /// The number a leg from this party has as its origin: `+digits`, or empty if unknown.
     pub origin: String,
@@ -59,7 +60,8 @@ pub fn root_party(text: &str) -> Party {
     }
 }
 
-/// Whether a `from` was a number before a spreadsheet had it: no number, no SIP URI, and seven digits or an exponent.
+/// Whether a `from` was a number before a spreadsheet had it: no number, no SIP URI, and seven
+/// digits or an exponent.
 pub fn is_mangled(text: &str) -> bool {
     let party = root_party(text);
     if !party.rated.is_empty()
@@ -79,7 +81,8 @@ pub fn is_mangled(text: &str) -> bool {
     digits >= 7 || exponent
 }
 
-/// What a target says, for the comparison of two versions of a call: a number, an endpoint, or the text as it is.
+/// What a target says, for the comparison of two versions of a call: a number, an endpoint, or the
+/// text as it is.
 pub fn target_meaning(text: &str) -> String {
     match parse_uri(text) {
         Some(Uri::Tel { number }) if emergency_code(&number).is_none() => {
@@ -104,7 +107,8 @@ pub fn carrier_number(text: &str) -> Option<String> {
     }
 }
 
-/// A SIP URI at one of the carrier's own hosts, which stand between trunks and say nothing of the target.
+/// A SIP URI at one of the carrier's own hosts, which stand between trunks and say nothing of the
+/// target.
 pub fn is_at_internal_host(text: &str) -> bool {
     matches!(parse_uri(text.trim()), Some(Uri::Sip { host, .. }) if is_internal_host(&host))
 }
@@ -127,7 +131,8 @@ pub fn root_emergency(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A root termination's B that is an emergency number, rated by it: a SIP endpoint as such, anything else as given.
+/// A root termination's B that is an emergency number, rated by it: a SIP endpoint as such,
+/// anything else as given.
 pub fn emergency_party(text: &str, code: &str) -> Party {
     Party { rated: code.to_owned(), origin: String::new(), ..root_party(text) }
 }
@@ -155,8 +160,8 @@ fn sip_party(text: &str) -> Party {
     Party { text: text.to_owned(), rated: String::new(), origin }
 }
 
-/// `pstn` and the number, `sip` and the URI, or the reason why it is neither. `domain` is the trunk's own termination
-/// domain; without it every host of the carrier's pattern is one.
+/// `pstn` and the number, `sip` and the URI, or the reason why it is neither. `domain` is the
+/// trunk's own termination domain; without it every host of the carrier's pattern is one.
 pub fn classify_target(
     text: &str,
     domain: Option<&str>,
@@ -223,7 +228,8 @@ fn drop_visual_separators(text: &str) -> String {
     text.chars().filter(|c| !"-.()".contains(*c)).collect()
 }
 
-/// Whether a host (lower-case, no trailing dot) is the trunk's own termination domain or an edge form of it.
+/// Whether a host (lower-case, no trailing dot) is the trunk's own termination domain or an edge
+/// form of it.
 fn is_own_host(host: &str, domain: Option<&str>) -> bool {
     match domain {
         Some(domain) => is_trunk_host(host, domain),
@@ -280,8 +286,8 @@ fn parse_uri(text: &str) -> Option<Uri> {
     }
 }
 
-/// The URI in a header value: what stands in `<...>`, or without these all before the first `;`. None if the value is
-/// no such thing, or more than one.
+/// The URI in a header value: what stands in `<...>`, or without these all before the first `;`.
+/// None if the value is no such thing, or more than one.
 fn find_uri(text: &str) -> Option<String> {
     let mut in_quotes = false;
     let mut escaped = false;
@@ -487,7 +493,8 @@ fn decode_all(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Percent escapes decoded where they stand for a letter, a digit or one of these characters; others stay as written.
+/// Percent escapes decoded where they stand for a letter, a digit or one of these characters;
+/// others stay as written.
 fn decode_only(text: &str, allowed: &str) -> String {
     let mut decoded = String::new();
     let mut rest = text;

@@ -1,6 +1,7 @@
 //! The carrier's page "Call Transfer via SIP REFER", once more, as four literal rows.
 //!
-//! Naive: a party is a letter (`A`, `B` of the root call, `C` the target), a service is its English word.
+//! Naive: a party is a letter (`A`, `B` of the root call, `C` the target), a service is its English
+//! word.
 
 /// One leg of a cell: the service, from whom, to whom.
 pub type Cell = (&'static str, char, char);

@@ -188,7 +188,8 @@ fn increments() {
 
 #[test]
 fn amounts_are_rounded_once() {
-    // 0.000015 + 0.033335 × 10 / 60 = 0.000015 + 0.00555583.. = 0.00557083.. ; twice rounded it would be 0.00558
+    // 0.000015 + 0.033335 × 10 / 60 = 0.000015 + 0.00555583.. = 0.00557083.. ; twice rounded it
+    // would be 0.00558
     assert_eq!(
         leg_amount(money("0.000015"), money("0.033335"), 10, 5, "half-up"),
         money("0.00557")

@@ -171,7 +171,8 @@ a foreign version and another of one call share a night
     );
 }
 
-/// The newest start decides who is given up: it must not hang on whether a child came before its foreign parent.
+/// The newest start decides who is given up: it must not hang on whether a child came before its
+/// foreign parent.
 #[test]
 fn a_child_of_a_foreign_call_ages_what_waits_in_every_order() {
     hold(
@@ -187,7 +188,8 @@ the foreign call, then the child
     );
 }
 
-/// One call with a date of far away, or a ledger of many years, must not make the rest of the ledger forgotten.
+/// One call with a date of far away, or a ledger of many years, must not make the rest of the
+/// ledger forgotten.
 #[test]
 fn a_call_of_the_far_future_makes_nothing_forgotten() {
     hold(
@@ -430,7 +432,8 @@ a record without an id
     );
 }
 
-/// Another export of the same calls: JSON Lines instead of CSV, other forms of the same instants, numbers instead of texts.
+/// Another export of the same calls: JSON Lines instead of CSV, other forms of the same instants,
+/// numbers instead of texts.
 #[test]
 fn the_same_calls_from_another_export_book_nothing() {
     let ledger = folder("");

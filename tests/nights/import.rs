@@ -1,5 +1,5 @@
-//! Nights rated by the CLI, published, and imported into another ledger: run by run the same names and bytes, with what
-//! waits between them.
+//! Nights rated by the CLI, published, and imported into another ledger: run by run the same names
+//! and bytes, with what waits between them.
 
 use super::random::{config, random_nights, random_words};
 use super::words::{folder, lines};
@@ -37,7 +37,8 @@ fn import(ledger: &Folder, night: &Path, more: &[&str]) -> crate::support::Done 
     ledger.trunkrate(&[&["ledger", "import", night.to_str().expect("UTF-8")], more].concat())
 }
 
-/// Imports nights one by one; after each, what waits is what the CLI had. (Only the last one's can be asked of it.)
+/// Imports nights one by one; after each, what waits is what the CLI had. (Only the last one's can
+/// be asked of it.)
 #[track_caller]
 fn hold(config: &str, nights: &[Vec<Line>], style: Style, more: &[&str]) {
     let (cli, ledger) = (folder(config), Folder::new());
@@ -56,8 +57,8 @@ fn hold(config: &str, nights: &[Vec<Line>], style: Style, more: &[&str]) {
     }
     let detail = |folder: &Folder| {
         let mut rows = waiting(folder);
-        // The CLI was told `calls.csv`, the test's reader the whole path. Of equal copies the first one is kept, and in the other
-        // style rows stand in another order.
+        // The CLI was told `calls.csv`, the test's reader the whole path. Of equal copies the first
+        // one is kept, and in the other style rows stand in another order.
         for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
             row.remove("source_file");
             if style == Style::Other {
@@ -75,8 +76,9 @@ fn of(words: &[&str]) -> Vec<Vec<Line>> {
     words.iter().map(|night| lines(night)).collect()
 }
 
-/// A child before its parent, a conflict, a copy, an ignored family, a circle, a call that was not final, a text that is no
-/// record; a parent of two nights ago, a grandchild, prices that come late, and a night without calls of its own.
+/// A child before its parent, a conflict, a copy, an ignored family, a circle, a call that was not
+/// final, a text that is no record; a parent of two nights ago, a grandchild, prices that come
+/// late, and a night without calls of its own.
 #[test]
 fn nights_in_their_order_are_the_clis_own_runs() {
     let nights = of(&[
@@ -94,7 +96,8 @@ fn nights_in_their_order_are_the_clis_own_runs() {
     hold("", &nights, Style::Other, &["--memory", "16KiB"]);
 }
 
-/// The second night has the first one's calls as parents, and takes up what waited: alone it comes to something else.
+/// The second night has the first one's calls as parents, and takes up what waited: alone it comes
+/// to something else.
 #[test]
 fn nights_out_of_their_order_are_refused_if_it_matters() {
     let cli = folder("");

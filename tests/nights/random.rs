@@ -1,7 +1,7 @@
 //! Random records in random nights: what comes out is what one run over all of them gives.
 //!
-//! Kept from chance is only what the law asks for: the versions of a conflict come together, and when one that was not final
-//! comes, its final version comes in that night or a later one.
+//! Kept from chance is only what the law asks for: the versions of a conflict come together, and
+//! when one that was not final comes, its final version comes in that night or a later one.
 
 use super::{Books, Folder, Line, again, rate, shown};
 use proptest::prelude::*;
@@ -218,7 +218,8 @@ fn nights(drafts: &[Option<Draft>], broken: &[[usize; 2]], count: usize) -> Vec<
         let mut put = |record: Record, night: usize| nights[night].push(Line::Record(record));
         let places = draft.nights.map(|night| night % count);
         let not_final = |status| with(&[("status", status), ("duration", "")]);
-        // The final version stands in the last of its nights: any night up to that may have one that is not.
+        // The final version stands in the last of its nights: any night up to that may have one
+        // that is not.
         let last =
             draft.prices.iter().zip(places).map(|(_, night)| night).max().unwrap_or_default();
         match draft.versions {
@@ -286,7 +287,8 @@ fn complaint(config: &str, trunks: bool, nights: &[Vec<Line>]) -> Option<String>
     (!wrong.is_empty()).then(|| format!("{}{}", wrong.join("\n"), shown(nights)))
 }
 
-/// The same cases on every machine; nothing is stored. A failing case is made smaller, but not for hours.
+/// The same cases on every machine; nothing is stored. A failing case is made smaller, but not for
+/// hours.
 pub fn config(cases: u32, seed: u64) -> Config {
     Config {
         cases,
@@ -297,7 +299,8 @@ pub fn config(cases: u32, seed: u64) -> Config {
     }
 }
 
-/// 40 to 80 calls in one to six nights. A call that is not there is how a failing case gets smaller.
+/// 40 to 80 calls in one to six nights. A call that is not there is how a failing case gets
+/// smaller.
 pub fn random_nights() -> impl Strategy<Value = Vec<Vec<Line>>> {
     let drafts = prop::collection::vec(prop::option::weighted(0.97, draft()), 40..=80);
     let broken = prop::collection::vec([0_usize..6, 0_usize..6], 0..3);

@@ -1,4 +1,5 @@
-//! Runs taken back: what is left is a ledger in which they never were, and their nights again give the same bytes.
+//! Runs taken back: what is left is a ledger in which they never were, and their nights again give
+//! the same bytes.
 
 use super::random::{config, random_nights, random_words};
 use super::words::{folder, lines};
@@ -49,7 +50,8 @@ fn undo_with_dependents(ledger: &Folder, runs: &[String], at: usize) -> Vec<usiz
     (0..runs.len()).filter(|night| booked.contains(&runs[*night])).collect()
 }
 
-/// What is wrong after one run of some nights was taken back, if anything. The second half says which nights are left.
+/// What is wrong after one run of some nights was taken back, if anything. The second half says
+/// which nights are left.
 fn undone_complaint(config: &str, nights: &[Vec<Line>], at: usize) -> (Option<String>, Vec<usize>) {
     let (ledger, never) = (folder(config), folder(config));
     let runs = rate_all(&ledger, nights);

@@ -1,12 +1,16 @@
-//! Nights in words. Each line of a table is a night: `calls | what its run books | what waits after it`.
+//! Nights in words. Each line of a table is a night:
+//! `calls | what its run books | what waits after it`.
 //!
-//! A call is `sid` or `sid<parent`, then words that make it another one than the plain call: `301s` its duration, `ringing`
-//! its status, `inbound` its direction, `$-0.05` its price, `+3d` its start, days later, `AC2` its account, `to=…` its
-//! target. `_` is a call without an id, `!` a line that is no record. The plain root is a termination of 300 s: 5 minutes at
-//! 0.0100. The plain child lasts 370 s: two legs of 7 minutes. `$ P -0.05` under the nights: the carrier's prices in the end.
+//! A call is `sid` or `sid<parent`, then words that make it another one than the plain call: `301s`
+//! its duration, `ringing` its status, `inbound` its direction, `$-0.05` its price, `+3d` its
+//! start, days later, `AC2` its account, `to=…` its target. `_` is a call without an id, `!` a line
+//! that is no record. The plain root is a termination of 300 s: 5 minutes at 0.0100. The plain
+//! child lasts 370 s: two legs of 7 minutes. `$ P -0.05` under the nights: the carrier's prices in
+//! the end.
 //!
-//! [`hold`] rates the cases of a table. Unless a case's name begins with `*`, one run over all its calls must give the same
-//! books. After every case the ledger is verified, and its nights again book nothing.
+//! [`hold`] rates the cases of a table. Unless a case's name begins with `*`, one run over all its
+//! calls must give the same books. After every case the ledger is verified, and its nights again
+//! book nothing.
 
 use super::{Books, Folder, Line, again, cell, rate, rows};
 use std::collections::BTreeMap;

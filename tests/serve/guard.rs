@@ -101,7 +101,8 @@ fn what_is_too_much_or_broken_is_refused() {
         let answer = server.raw(request.as_bytes()).unwrap_or_else(|| panic!("{shown:?}"));
         assert_eq!(answer.status, status, "{shown:?}");
     }
-    // Two requests at once are answered one after the other, and what follows a refusal is not read.
+    // Two requests at once are answered one after the other, and what follows a refusal is not
+    // read.
     let mut stream = server.connect();
     let one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(format!("{one}{one}BAD\r\n\r\n{one}").as_bytes()).expect("sent");

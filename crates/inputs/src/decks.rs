@@ -257,8 +257,11 @@ fn refuse_left_out(
         let below = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let is_of_deck = is_deck_file(&path) && !is_hidden(&path);
         if !files.contains_key(&below) && (is_of_deck || is_price_list(&path)) {
-            return Err(FileError::new(&path, "would not be read: it is not among the files of a deck")
-                .hint("a deck's rows stand in .csv files beside its deck.toml; move it there, or out of the folder"));
+            let problem = "would not be read: it is not among the files of a deck";
+            return Err(FileError::new(&path, problem).hint(
+                "a deck's rows stand in .csv files beside its deck.toml; move it there, or out of \
+                 the folder",
+            ));
         }
     }
     // The files of a version control system are its own business.
@@ -437,7 +440,8 @@ fn refuse_conflict(folder: &Path, names: &[String], conflict: &Conflict) -> File
     FileError::new(
         &folder.join(&names[conflict.first.0 as usize]),
         format!(
-            "gives two answers for destination {} from {origin}: {} and {} are in force at once on other terms",
+            "gives two answers for destination {} from {origin}: {} and {} are in force at once \
+             on other terms",
             conflict.destination,
             place(conflict.first),
             place(conflict.second)

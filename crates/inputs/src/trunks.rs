@@ -61,11 +61,13 @@ pub fn load(path: &Path) -> Result<(Trunks, String), FileError> {
 /// As [`load`]; an empty list is no error here.
 #[allow(clippy::disallowed_methods, reason = "what a trunk does not say is as the carrier has it")]
 pub fn parse(path: &Path, text: &str) -> Result<Trunks, FileError> {
-    let list: TrunkList = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| {
-        FileError::new(path, format!("is no trunk list: {e}"))
-            .at(e.line() as u64)
-            .hint("expected {\"trunks\": [{\"sid\", \"domain_name\", \"transfer_mode\", \"transfer_caller_id\"}]}, as the carrier's API gives it")
-    })?;
+    let list: TrunkList =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| {
+            FileError::new(path, format!("is no trunk list: {e}")).at(e.line() as u64).hint(
+                "expected {\"trunks\": [{\"sid\", \"domain_name\", \"transfer_mode\", \
+                 \"transfer_caller_id\"}]}, as the carrier's API gives it",
+            )
+        })?;
     for entry in &list.trunks {
         let sid = &entry.sid;
         if let Some(key) = entry.other_domain() {

@@ -118,7 +118,8 @@ proptest::proptest! {
         pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..60),
         delimiter in proptest::sample::select(&b",;\t|"[..]),
     ) {
-        let text: Vec<u8> = pieces.concat().into_iter().map(|byte| if byte == b',' { delimiter } else { byte }).collect();
+        let own = |byte| if byte == b',' { delimiter } else { byte };
+        let text: Vec<u8> = pieces.concat().into_iter().map(own).collect();
         let line = String::from_utf8(vec![delimiter]).unwrap();
         let header = Header::parse(Path::new("x.csv"), ["sid", "note", "to", "duration"].join(&line).as_bytes()).unwrap();
         hold_against_the_csv_crate(&text, &header);
@@ -127,7 +128,10 @@ proptest::proptest! {
     /// Records with a few wrong bytes, long enough for several chunks of 64 bytes.
     #[test]
     fn records_with_a_few_wrong_bytes_come_to_what_the_csv_crate_reads(
-        records in proptest::collection::vec((proptest::collection::vec(proptest::sample::select(FIELDS), 8), 0..3_usize, 0..3_usize), 0..12),
+        records in proptest::collection::vec(
+            (proptest::collection::vec(proptest::sample::select(FIELDS), 8), 0..3_usize, 0..3_usize),
+            0..12,
+        ),
         wrong in proptest::collection::vec((0..2000_usize, proptest::sample::select(&b"\",\n\r\0\xc3\xa9 x"[..])), 0..4),
     ) {
         let header = Header::parse(

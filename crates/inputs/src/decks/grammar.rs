@@ -107,28 +107,45 @@ proptest::proptest! {
     /// One grammar for decks: a deck that the rater reads, the auditor reads alike.
     #[test]
     fn every_deck_that_the_rater_reads_the_auditor_reads_alike(
-        rows in proptest::collection::vec(proptest::collection::vec((0..3_usize, proptest::sample::select(&CELLS[..])), 13), 1..3),
+        rows in proptest::collection::vec(
+            proptest::collection::vec((0..3_usize, proptest::sample::select(&CELLS[..])), 13),
+            1..3,
+        ),
         toml in (proptest::sample::select(&CELLS[..]), proptest::option::of(0..90_000_u32)),
-        (mark, end, columns) in (proptest::bool::ANY, proptest::sample::select(&["\n", "\r\n", "\r", "\n\n"][..]), 6..14_usize),
+        (mark, end, columns) in (
+            proptest::bool::ANY,
+            proptest::sample::select(&["\n", "\r\n", "\r", "\n\n"][..]),
+            6..14_usize,
+        ),
     ) {
         // Two cells in three are valid: a fully random row would hardly ever be read.
         let good = ["US", "United States", "a row", "0.01", "", "1", "", "", "", "", "", "", ""];
         let cells = |row: &Vec<(usize, &'static str)>| {
-            let cell = |(at, (odd, cell)): (usize, &(usize, &'static str))| if *odd == 0 { *cell } else { good[at] };
+            let cell = |(at, (odd, cell)): (usize, &(usize, &'static str))| {
+                if *odd == 0 { *cell } else { good[at] }
+            };
             row.iter().enumerate().map(cell).take(columns).collect::<Vec<_>>().join(",")
         };
         let mut text = if mark { "\u{feff}".to_owned() } else { String::new() };
-        text += &[TITLES[..columns].join(",")].into_iter().chain(rows.iter().map(cells)).collect::<Vec<_>>().join(end);
+        let lines = [TITLES[..columns].join(",")].into_iter().chain(rows.iter().map(cells));
+        text += &lines.collect::<Vec<_>>().join(end);
         let fee = toml.0.replace(['"', '\n'], "");
-        let initial = toml.1.map(|seconds| format!("initial_increment = {seconds}\n")).unwrap_or_default();
+        let initial = toml.1.map(|seconds| format!("initial_increment = {seconds}\n"));
+        let initial = initial.unwrap_or_default();
         let defaults = format!("name = 'n'\ncurrency = 'USD'\nconnection_fee = '{fee}'\n{initial}");
-        let files: BTreeMap<String, Vec<u8>> =
-            [("deck.toml".to_owned(), defaults.into_bytes()), ("p.csv".to_owned(), text.clone().into_bytes())].into();
+        let files: BTreeMap<String, Vec<u8>> = [
+            ("deck.toml".to_owned(), defaults.into_bytes()),
+            ("p.csv".to_owned(), text.clone().into_bytes()),
+        ]
+        .into();
         // The files as a run took them, and as they are read again for the audit.
         if let Ok(rater) = DeckRows::of_files(Path::new("rates"), "rates", &files) {
             let auditor = Tariff::load(&files, "rates", None, 5, "half-up");
-            let auditor = auditor.map_err(|problem| proptest::test_runner::TestCaseError::fail(format!("{text}: {problem}")))?;
-            proptest::prop_assert_eq!(rater.rows.iter().map(of_rater).collect::<Vec<_>>(), auditor.said_by_rows(), "{}", text);
+            let failed = |problem| format!("{text}: {problem}");
+            let auditor = auditor
+                .map_err(|problem| proptest::test_runner::TestCaseError::fail(failed(problem)))?;
+            let said: Vec<_> = rater.rows.iter().map(of_rater).collect();
+            proptest::prop_assert_eq!(said, auditor.said_by_rows(), "{}", text);
         }
     }
 }
