@@ -9,6 +9,7 @@ use crate::serve::problem::Problem;
 use crate::serve::query::encoded;
 use crate::serve::waits::{WaitingRecord, Waits};
 use minijinja::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Records of a page.
@@ -26,12 +27,24 @@ pub fn waits_of(asked: &Asked<'_>) -> Result<Option<Arc<Waits>>, Problem> {
     }
 }
 
+/// The longest cause that stands in an address as it is.
+const LONGEST: usize = 600;
+
+/// The name of a cause in an address. A cause has a stranger's text in it, such as a direction that
+/// nobody knows, of any length: a long one goes by its hash.
+fn name_of(cause: &str) -> Cow<'_, str> {
+    if cause.len() <= LONGEST {
+        return Cow::Borrowed(cause);
+    }
+    Cow::Owned(format!("blake3:{}", blake3::hash(cause.as_bytes()).to_hex()))
+}
+
 /// A cause, as pages print it.
 #[must_use]
 pub fn cause(asked: &Asked<'_>, line: &CauseLine) -> Value {
     let setting = &asked.books.setting;
     context! {
-        href => format!("/waiting?cause={}", encoded(&line.cause)),
+        href => format!("/waiting?cause={}", encoded(&name_of(&line.cause))),
         words => setting.sentence(&line.words),
         reason => line.reason,
         calls => line.calls,
@@ -73,7 +86,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let mut records: Vec<Value> = Vec::new();
     let mut next = None;
     if let Some(id) = asked.query.get("cause") {
-        let line = lines.causes.iter().find(|line| line.cause == id);
+        let line = lines.causes.iter().find(|line| name_of(&line.cause) == id);
         let line = line.ok_or_else(|| {
             Problem::none(format!("nothing waits for `{id}`"))
                 .hint("it may have been settled: the page of what waits has all causes")
@@ -81,7 +94,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         chosen = Some(cause(asked, line));
         let from = place(asked)?;
         let all: Vec<&WaitingRecord> =
-            waits.records.iter().filter(|record| record.cause == id).collect();
+            waits.records.iter().filter(|record| record.cause == line.cause).collect();
         let shown = all.iter().skip(from).take(SHOWN);
         asked.looked(shown.clone().map(|own| own.account_sid.as_str()), shown.clone().count());
         records = shown.map(|own| record(asked, own)).collect();

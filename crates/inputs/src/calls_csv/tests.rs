@@ -129,7 +129,11 @@ proptest::proptest! {
     #[test]
     fn records_with_a_few_wrong_bytes_come_to_what_the_csv_crate_reads(
         records in proptest::collection::vec(
-            (proptest::collection::vec(proptest::sample::select(FIELDS), 8), 0..3_usize, 0..3_usize),
+            (
+                proptest::collection::vec(proptest::sample::select(FIELDS), 8),
+                0..3_usize,
+                0..3_usize,
+            ),
             0..12,
         ),
         wrong in proptest::collection::vec((0..2000_usize, proptest::sample::select(&b"\",\n\r\0\xc3\xa9 x"[..])), 0..4),
