@@ -237,6 +237,21 @@ fn a_later_version_counts_if_it_says_something_else() {
             "{later}"
         );
         assert!(night.trunkrate(&["export", "calls"]).ok().contains(start), "{later}");
+        // What a person set and nobody booked is not shown as if it counted.
+        let explained = night.trunkrate(&["explain", "CA1"]).ok();
+        let is_other = start != "2026-10-25T01:30:00Z";
+        assert_eq!(explained.contains("and does not count"), is_other, "{explained}");
         night.trunkrate(&["verify"]).ok();
     }
+}
+
+#[test]
+fn a_run_says_that_it_books_another_time_than_the_one_that_was_set() {
+    let night = berlin(&[&root("CA1", TWICE, "", 60)]);
+    set(&night, &["CA1", "--start", SECOND]).ok();
+    night.calls(&[&root("CA1", FIRST, "", 60)]);
+    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
+    let told = "start_time was set by hand to 2026-10-25T01:30:00Z, and is booked as \
+                2026-10-25T00:30:00Z";
+    assert!(done.code == 0 && done.stderr.contains(told), "{}", done.shown());
 }

@@ -16,7 +16,7 @@ use crate::job::book::Summary;
 use crate::job::changes::Changes;
 use crate::job::left::LeftBehind;
 use crate::job::run::{LoadedNight, SettledRun};
-use crate::ledger::index::catalog;
+use crate::ledger::index::{catalog, find};
 use crate::ledger::manifest::RunKind;
 use crate::ledger::tables::places::Places;
 use crate::ledger::tables::waits;
@@ -26,6 +26,7 @@ use crate::partition::spill::Memory;
 use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
 use crate::text::visible;
+use crate::time;
 use crate::trunk::{TerminationDomain, Trunk};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,7 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     drop(progress);
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
     journal::did(run);
-    tell_booked(&summary, trunks.as_deref());
+    tell_booked(&history, &summary, trunks.as_deref());
     let booked: Vec<PathBuf> = session.files().map(Path::to_owned).collect();
     let refused = match task.kind {
         RunKind::Run => set_aside::after_booking((&ledger, &lock), task.aside, &bad, &booked),
@@ -151,9 +152,31 @@ fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<()
     Ok(())
 }
 
+/// Says which calls of a run are booked by another time than the one that a person set: another
+/// version came, or the zone changed. (A file that cannot be read is said by `verify`: the run is
+/// booked.)
+fn tell_other_times(history: &History, run: &str) {
+    for ((call, field), set) in history.times_by_hand() {
+        let Ok(Some((row, _))) = find::find_log_row(history, call) else { continue };
+        let booked = row.time_of(field).filter(|booked| row.run_id == run && *booked != set);
+        if let Some(booked) = booked {
+            term::report(
+                "note",
+                &format!(
+                    "call {call}: {field} was set by hand to {}, and is booked as {}: another \
+                     version of the call came, or `input.timezone` is another one",
+                    time::text(set),
+                    time::text(booked)
+                ),
+            );
+        }
+    }
+}
+
 /// Says what is to be noted of a run that was booked.
-pub fn tell_booked(summary: &Summary, trunks: Option<&Path>) {
+pub fn tell_booked(history: &History, summary: &Summary, trunks: Option<&Path>) {
     let run = summary.run_id.as_deref().expect("a run that is booked has a name");
+    tell_other_times(history, run);
     for note in &summary.notes {
         term::report("note", note);
     }

@@ -2,12 +2,12 @@
 
 use crate::inputs::file::FileError;
 use crate::ledger::error::RESTORE;
-use crate::ledger::manifest::Manifest;
+use crate::ledger::manifest::{Manifest, SetTime};
 use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
 use crate::policy::Policy;
 use crate::set_times::SetTimes;
-use crate::time;
+use crate::time::{self, Micros};
 use std::collections::{BTreeMap, HashSet};
 
 /// Digits of a hash in [`History::head`]: nobody finds another chain with the same 64 bits.
@@ -91,10 +91,20 @@ impl History {
         all.map(|replaced| (replaced.run_id.as_str(), replaced.call_sid.as_str())).collect()
     }
 
-    /// What a person decided about a call that is not seen in it, in words.
+    /// The times that a person set, by call and field: of several the last one.
     #[must_use]
-    pub fn by_hand(&self, call_sid: &str) -> Vec<String> {
-        let mut words = self.set_by_hand(call_sid);
+    pub fn times_by_hand(&self) -> BTreeMap<(&str, &str), Micros> {
+        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
+        let instant = |set: &'_ SetTime| time::parse(&set.time, None);
+        all.filter_map(|set| Some(((set.call_sid.as_str(), set.field.as_str()), instant(set)?)))
+            .collect()
+    }
+
+    /// What a person decided about a call that is not seen in it, in words; `booked` gives the time
+    /// that a field is booked with.
+    #[must_use]
+    pub fn by_hand(&self, call_sid: &str, booked: impl Fn(&str) -> Option<Micros>) -> Vec<String> {
+        let mut words = self.set_by_hand(call_sid, booked);
         for m in self.runs.iter().map(|run| &run.manifest) {
             let Some(replaced) = &m.replaces else { continue };
             if replaced.call_sid == call_sid {
@@ -110,15 +120,22 @@ impl History {
     }
 
     /// The times of a call that a person set, in words: of each field the one that counts.
-    fn set_by_hand(&self, call_sid: &str) -> Vec<String> {
+    fn set_by_hand(&self, call_sid: &str, booked: impl Fn(&str) -> Option<Micros>) -> Vec<String> {
         let mut by_field: BTreeMap<&str, String> = BTreeMap::new();
         for m in self.runs.iter().map(|run| &run.manifest) {
             for set in m.set_times.iter().filter(|set| set.call_sid == call_sid) {
                 let reason = m.reason.as_deref().unwrap_or("");
-                let words = format!(
-                    "{} is {}, set by hand: {reason} (run {})",
-                    set.field, set.time, m.run_id
-                );
+                let is_other =
+                    booked(&set.field).is_some_and(|at| time::parse(&set.time, None) != Some(at));
+                let how = if is_other {
+                    format!(
+                        "was set by hand to {}, and does not count: another version is booked",
+                        set.time
+                    )
+                } else {
+                    format!("is {}, set by hand", set.time)
+                };
+                let words = format!("{} {how}: {reason} (run {})", set.field, m.run_id);
                 by_field.insert(&set.field, words);
             }
         }

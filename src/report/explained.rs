@@ -156,7 +156,7 @@ pub fn booked_call(
         status: row.status.clone(),
         deck_source: deck_source.to_owned(),
         booked: Some(booked(history, run, row)?),
-        by_hand: history.by_hand(call),
+        by_hand: history.by_hand(call, |field| row.time_of(field)),
     };
     build(head, &question, &texts, &decks.files)
 }

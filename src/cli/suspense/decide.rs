@@ -162,7 +162,8 @@ pub fn show(args: &ShowArgs, project: &Project) -> Result<(), CliError> {
     let booked = booked.map(|(row, _)| row);
     let versions =
         Versions::of(found.iter().map(|(_, row)| row), booked.as_ref(), history.policy().zone);
-    let by_hand = history.by_hand(&found[0].1.call_sid);
+    // It is not booked: nothing says otherwise.
+    let by_hand = history.by_hand(&found[0].1.call_sid, |_| None);
     let text = match args.format {
         TextFormat::Text => as_text((&found, &by_hand), &versions, booked.as_ref(), newest),
         TextFormat::Json => {

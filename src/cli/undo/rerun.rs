@@ -74,7 +74,7 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
     }
     let booked = summary.run_id.as_deref().expect("a run that is booked has a name");
     journal::did(booked);
-    run::tell_booked(&summary, trunks.as_deref());
+    run::tell_booked(&history, &summary, trunks.as_deref());
     let money = Money::of(before, &summary)?;
     let text = match args.format {
         TextFormat::Json => {
@@ -150,8 +150,16 @@ fn changes_of_replaced(
     ))
 }
 
+/// The fewest digits of a hash that name a file.
+const HASH_DIGITS: usize = 8;
+
 /// Refuses to leave out a call file of the runs that leave, unless that is asked for by its name;
-/// notes those that are other files than the ones that were booked.
+/// notes those that are other files than the ones that were booked, and those that none of the runs
+/// booked.
+///
+/// # Why a mended file stands for one file only
+/// An export that is overwritten each night has one name in several runs. Given once, it is the
+/// last of these nights, mended or not, and the calls of the others would leave the books.
 fn check_files(
     replaced: &Replacement,
     given: &[InputFile],
@@ -159,17 +167,41 @@ fn check_files(
 ) -> Result<(), CliError> {
     let file_name = |name: &str| Path::new(name).file_name().map(OsStr::to_owned);
     let is_named = |input: &InputFile, name: &str| {
-        input.name == name || file_name(&input.name).is_some_and(|own| *own == *name)
+        input.name == name
+            || file_name(&input.name).is_some_and(|own| *own == *name)
+            || (name.len() >= HASH_DIGITS && input.blake3.starts_with(name))
     };
     let hashes: BTreeSet<&str> = given.iter().map(|file| file.blake3.as_str()).collect();
+    let booked: BTreeSet<&str> = replaced
+        .manifests()
+        .flat_map(|manifest| &manifest.inputs)
+        .map(|input| input.blake3.as_str())
+        .collect();
+    let mut others: Vec<&InputFile> =
+        given.iter().filter(|file| !booked.contains(file.blake3.as_str())).collect();
     let inputs = || replaced.manifests().flat_map(|manifest| &manifest.inputs);
     let missing: Vec<&InputFile> =
         inputs().filter(|input| !hashes.contains(input.blake3.as_str())).collect();
-    // A file of the same name is the same export, mended.
-    let (other, missing): (Vec<&InputFile>, Vec<&InputFile>) =
-        missing.into_iter().partition(|input| {
-            given.iter().any(|file| file_name(&file.name) == file_name(&input.name))
+    // A file of the same name is the same export, mended: of the same path, else the only one of
+    // its name, for the only one of that name.
+    let same_path = |a: &InputFile, b: &InputFile| a.name == b.name;
+    let same_name = |a: &InputFile, b: &InputFile| file_name(&a.name) == file_name(&b.name);
+    let (mut other, mut missing) = (Vec::new(), missing);
+    for is_same in [&same_path as &dyn Fn(&InputFile, &InputFile) -> bool, &same_name] {
+        let all = missing.clone();
+        missing.retain(|input| {
+            let only = |files: &[&InputFile], of: &InputFile| {
+                files.iter().filter(|file| is_same(file, of)).count() == 1
+            };
+            let mended = others.iter().position(|file| is_same(file, input));
+            let mended = mended.filter(|_| only(&all, input) && only(&others, input));
+            if let Some(at) = mended {
+                others.remove(at);
+                other.push(*input);
+            }
+            mended.is_none()
         });
+    }
     if let Some(name) =
         without.iter().find(|name| !missing.iter().any(|input| is_named(input, name)))
     {
@@ -190,7 +222,10 @@ fn check_files(
             "call files of the runs that leave are not given again:\n  {}\nnothing was undone",
             list.join("\n  ")
         ))
-        .hint("give them too; --without FILE leaves one out, and its calls are booked no more"));
+        .hint(
+            "give them too; --without FILE leaves one out, and its calls are booked no more (of \
+             several with one name by the beginning of its BLAKE3)",
+        ));
     }
     for input in left {
         term::report("note", &format!("{}; left out: its calls are booked no more", said(input)));
@@ -203,6 +238,10 @@ fn check_files(
                 said(input)
             ),
         );
+    }
+    for file in others {
+        let told = format!("{}; also given: none of the runs that leave booked it", said(file));
+        term::report("note", &told);
     }
     Ok(())
 }

@@ -95,6 +95,16 @@ impl LogRow {
         (0..rows.height()).map(row).collect()
     }
 
+    /// The time that a field of the record is booked with; `None` of one that the log has not.
+    #[must_use]
+    pub fn time_of(&self, field: &str) -> Option<Micros> {
+        match field {
+            "start_time" => Some(self.start),
+            "end_time" => self.end,
+            _ => None,
+        }
+    }
+
     /// The id of its family: its own, or its root's.
     #[must_use]
     pub fn root(&self) -> &str {
