@@ -305,25 +305,27 @@ fn copy(from: &Path, to: &Path) {
 /// of these nights, and the calls of the others do not leave the books without consent.
 #[test]
 fn a_file_stands_for_one_night_only() {
-    let (night, _) = nights(&[("today.csv", &[PARENT]), ("today.csv", &[OTHER])]);
+    const ALL: [&str; 3] = ["--with-dependents", "--rates", "rates"];
+    let (night, _) = nights(&[("today.csv", &[PARENT]), ("today.csv", &[OTHER, PARENT])]);
     let before = books(&night);
-    let done = rerun(&night, "1", &["today.csv"], &["--with-dependents"]);
+    let done = rerun(&night, "1", &["today.csv"], &ALL);
     assert!(done.code == 1 && done.stderr.contains("are not given again"), "{}", done.shown());
     assert_eq!(books(&night), before, "nothing was undone");
     // With consent it leaves the books, and that is said: by its name, or by its hash.
-    let done = rerun(&night, "1", &["today.csv"], &["--with-dependents", "--without", "today.csv"]);
+    let done =
+        rerun(&night, "1", &["today.csv"], &[&ALL[..], &["--without", "today.csv"]].concat());
     assert_eq!(done.code, 0, "{}", done.shown());
     assert!(done.stderr.contains("its calls are booked no more"), "{}", done.shown());
 
     // Two folders with a file of one name: a third of that name is neither.
-    let (night, ids) = nights(&[("a/calls.csv", &[PARENT]), ("b/calls.csv", &[OTHER])]);
+    let (night, ids) = nights(&[("a/calls.csv", &[PARENT]), ("b/calls.csv", &[OTHER, PARENT])]);
     night.file("c/calls.csv", call_file(&[LATER]));
-    let done = rerun(&night, &ids[0], &["c/calls.csv"], &["--with-dependents"]);
+    let done = rerun(&night, &ids[0], &["c/calls.csv"], &ALL);
     assert!(done.code == 1 && done.stderr.contains("are not given again"), "{}", done.shown());
     // Each mended in its own place is each.
     night.file("a/calls.csv", call_file(&[&PARENT.replace(",300,", ",301,")]));
     let files = ["a/calls.csv", "b/calls.csv", "c/calls.csv"];
-    let done = rerun(&night, &ids[0], &files, &["--with-dependents"]);
+    let done = rerun(&night, &ids[0], &files, &ALL);
     assert_eq!(done.code, 0, "{}", done.shown());
     for told in ["another file of this name is given", "none of the runs that leave booked it"] {
         assert!(done.stderr.contains(told), "{told}: {}", done.shown());

@@ -24,6 +24,7 @@ pub struct Noted {
     lengths: Lengths,
     dates: SeenNotes,
     callers: SeenNotes,
+    written_off: SeenNotes,
     low: Option<TopRows<String>>,
     far_too_low: Option<TopRows<String>>,
 }
@@ -126,12 +127,20 @@ impl Noted {
         }
     }
 
+    /// Looks at a billed record of a call that was written off in another version.
+    pub fn look_at_written_off(&mut self, calls: &Calls, record: usize) {
+        let seconds = calls.duration[record];
+        let sid = calls.sid_text(record).to_string();
+        self.written_off.add(calls.start[record], &sid, || format!("{seconds} s"));
+    }
+
     /// Adds the notes of other partitions.
     pub fn merge(&mut self, other: Self) {
         self.prices.merge(other.prices);
         self.lengths.merge(other.lengths);
         self.dates.merge(other.dates);
         self.callers.merge(other.callers);
+        self.written_off.merge(other.written_off);
         merge(&mut self.low, other.low);
         merge(&mut self.far_too_low, other.far_too_low);
     }
@@ -192,6 +201,14 @@ impl Noted {
         notes.extend(odd_prices::note(prices));
         if let Some(last) = notes.last_mut() {
             last.push_str("; `trunkrate report` lists all of it");
+        }
+        if self.written_off.count > 0 {
+            let many = calls(
+                self.written_off.count,
+                "is billed of which another version was written off",
+                "are billed of which other versions were written off",
+            );
+            notes.push(format!("{many}{}", example(&self.written_off.first)));
         }
         notes
     }

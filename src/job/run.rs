@@ -39,7 +39,7 @@ use crate::reject::Reason;
 use crate::sid::Sid;
 use crate::time::Micros;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -381,6 +381,8 @@ pub(crate) struct PartSettler<'a> {
     pub(crate) accounts: AccountFacts,
     /// True if an earlier run has ids that are not in the carrier's form.
     pub(crate) has_other_ids: bool,
+    /// The calls that were written off, in the versions that waited.
+    pub(crate) written_off: HashSet<Sid>,
 }
 
 impl<'a> PartSettler<'a> {
@@ -392,7 +394,20 @@ impl<'a> PartSettler<'a> {
     ) -> Self {
         let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
         let has_other_ids = history.runs.iter().any(|run| !run.manifest.id_shapes.is_empty());
-        Self { intake, earlier, bounds, books, ids, suspended, accounts, has_other_ids }
+        // Of a call whose version a person chose the others are written off, too.
+        let written_off = earlier.closed.iter().map(|(sid, _)| *sid);
+        let written_off = written_off.filter(|sid| !earlier.chosen.contains(sid)).collect();
+        Self {
+            intake,
+            earlier,
+            bounds,
+            books,
+            ids,
+            suspended,
+            accounts,
+            has_other_ids,
+            written_off,
+        }
     }
 
     /// Settles the records of a partition: booked calls go to the books, by start.
@@ -418,6 +433,9 @@ impl<'a> PartSettler<'a> {
             let class = night.class[record];
             if matches!(class, Class::Rated | Class::Free | Class::Duplicate) {
                 ends.noted.look(calls, record, class, &beside);
+                if class == Class::Rated && self.written_off.contains(&calls.sid[record]) {
+                    ends.noted.look_at_written_off(calls, record);
+                }
             }
             match class {
                 Class::Rated | Class::Free => {

@@ -16,6 +16,7 @@ use crate::cli::runs::at_of;
 use crate::cli::term::{self, grouped};
 use crate::job::book::{self, Summary};
 use crate::job::changes::Changes;
+use crate::ledger::History;
 use crate::ledger::manifest::{InputFile, Manifest, RunKind};
 use crate::ledger::runs::undo::Replacement;
 use crate::money::Total;
@@ -57,7 +58,7 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
         choose: None,
     };
     let (intake, _, progress) = run::read(&rating, (&task, None), inputs, &lock, &history)?;
-    check_files(&replaced, &intake.call_files(), &args.without)?;
+    check_files((&replaced, &history), &intake.call_files(), &args.without)?;
     let mut session = intake.settle(&history)?;
     session.accept(accepted);
     run::refuse_too_many(task.max_suspended, &session)?;
@@ -161,7 +162,7 @@ const HASH_DIGITS: usize = 8;
 /// An export that is overwritten each night has one name in several runs. Given once, it is the
 /// last of these nights, mended or not, and the calls of the others would leave the books.
 fn check_files(
-    replaced: &Replacement,
+    (replaced, history): (&Replacement, &History),
     given: &[InputFile],
     without: &[String],
 ) -> Result<(), CliError> {
@@ -172,8 +173,11 @@ fn check_files(
             || (name.len() >= HASH_DIGITS && input.blake3.starts_with(name))
     };
     let hashes: BTreeSet<&str> = given.iter().map(|file| file.blake3.as_str()).collect();
+    // A file that some run booked as it is, also one that stays, is that run's and no mended one.
+    let staying = history.runs.iter().map(|run| &run.manifest);
     let booked: BTreeSet<&str> = replaced
         .manifests()
+        .chain(staying)
         .flat_map(|manifest| &manifest.inputs)
         .map(|input| input.blake3.as_str())
         .collect();
