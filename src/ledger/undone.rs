@@ -14,7 +14,7 @@
 //! Such records are written and synced first, and count for nothing. One rename then books the new
 //! run, and **from that rename on they count**, though the runs that they name still lie in `runs`.
 //! They are moved after it, by the same process or, if that dies, by the next writer
-//! ([`finish`]). So a reader decides by what is there, and writes nothing:
+//! (`finish`). So a reader decides by what is there, and writes nothing:
 //!
 //! | `runs/NEW` | `undone/NUMBER-RUN/` | the record |
 //! |---|---|---|
