@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 import uuid
 import zipfile
@@ -176,7 +177,7 @@ def wheel(version, when):
     rows.writerow([f"{info}/RECORD", "", ""])
     files[f"{info}/RECORD"] = (record.getvalue().encode(), 0o644)
     # The format knows no time before 1980, and none finer than two seconds.
-    stamp = tuple(max(part, least) for part, least in zip(gmtime(when), (1980, 1, 1, 0, 0, 0)))
+    stamp = tuple(max(part, least) for part, least in zip(time.gmtime(when), (1980, 1, 1, 0, 0, 0)))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, (content, mode) in sorted(files.items(), key=lambda file: (info in file[0], file[0])):
             entry = zipfile.ZipInfo(name, stamp)
@@ -186,12 +187,6 @@ def wheel(version, when):
     size = path.stat().st_size
     assert size <= MOST_WHEEL_BYTES, f"{path}: {size} bytes; at most {MOST_WHEEL_BYTES} are wanted"
     return path
-
-
-def gmtime(when):
-    import time
-
-    return time.gmtime(when)[:6]
 
 
 def sbom(version, when):
@@ -240,8 +235,6 @@ def sbom(version, when):
 
 
 def timestamp(when):
-    import time
-
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
 

@@ -255,3 +255,25 @@ fn a_run_says_that_it_books_another_time_than_the_one_that_was_set() {
                 2026-10-25T00:30:00Z";
     assert!(done.code == 0 && done.stderr.contains(told), "{}", done.shown());
 }
+
+/// `undo --rerun` reads calls as `run` does: what a person set counts there, too.
+#[test]
+fn a_set_time_counts_where_a_run_is_booked_anew() {
+    let night = berlin(&[&root("CA1", TWICE, "", 60)]);
+    set(&night, &["CA1", "--start", SECOND]).ok();
+    let booked = night.run(&[]);
+    assert_eq!((&booked["retried"], &booked["rated"]), (&1.into(), &1.into()), "{booked}");
+    let again = ["--rerun", "calls.csv", "--rates", "rates", "--format", "json"];
+    night.file("other.csv", crate::support::call_file(&[&root("CA2", TWICE, "", 60)]));
+    let begin = ["undo", "last", "--reason", "one more"];
+    let done = night.trunkrate(&[&begin[..], &again, &["--rerun", "other.csv"]].concat());
+    let done = done.json();
+    // CA1 is billed as before, one minute of 0.0100; of CA2 nobody has said which time it was.
+    assert_eq!(
+        (&done["run"]["rated"], &done["run"]["suspended"]),
+        (&1.into(), &1.into()),
+        "{done}"
+    );
+    assert_eq!(done["run"]["amount"]["USD"], "0.01000", "{done}");
+    assert!(night.trunkrate(&["export", "calls"]).ok().contains("2026-10-25T01:30:00Z"));
+}

@@ -40,9 +40,11 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
         Ok(Clock::new(zone, clock::now()))
     };
     if is_booked {
-        let Some(path) = &args.html else { return rerate::run(&args.rerate, project) };
+        let Some(path) = &args.html else {
+            return rerate::run_booked(&args.rerate, project, (&ledger, &history));
+        };
         let names = names_of(project, &ledger, &history)?;
-        let case = rerate::case_of(&args.rerate, project)?;
+        let case = rerate::case_of(&args.rerate, project, (&ledger, &history))?;
         return rerate::write_page(&case, names.name(&case.account), &clock(&history)?, path);
     }
     let wanted = Wanted { sids: BTreeSet::from([sid.clone()]), ..Wanted::default() };

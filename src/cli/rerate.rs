@@ -18,6 +18,7 @@ use crate::ingest::source as call_files;
 use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks::{self, Decks};
 use crate::inputs::given::Inputs;
+use crate::job::evidence::Evidence;
 use crate::job::run::LoadedNight;
 use crate::ledger::index::{find, prefix};
 use crate::ledger::tables::read::find_waiting;
@@ -33,28 +34,47 @@ use std::sync::Arc;
 
 /// Explains a call from the ledger, or from files.
 pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
-    let case = case_of(args, project)?;
-    let evidence = match &case.booked {
-        Some(_) => source::find(args, project, &project.ledger()?.history()?, &case.sid)?,
-        None => None,
-    };
-    let evidence = evidence.as_ref();
+    if !args.cdrs.is_empty() {
+        return print(args, &from_files(args, project)?, None);
+    }
+    refuse_lone_accounts(args)?;
+    let ledger = project.ledger()?;
+    let history = ledger.history()?;
+    run_booked(args, project, (&ledger, &history))
+}
+
+/// Explains a booked call, with the record that it was booked from.
+pub fn run_booked(
+    args: &RerateArgs,
+    project: &Project,
+    (ledger, history): (&Ledger, &History),
+) -> Result<(), CliError> {
+    let case = case_of(args, project, (ledger, history))?;
+    let evidence = source::find(args, project, history, &case.sid)?;
+    print(args, &case, evidence.as_ref())
+}
+
+fn print(
+    args: &RerateArgs,
+    case: &ExplainedCall,
+    evidence: Option<&Evidence>,
+) -> Result<(), CliError> {
     let text = match args.format {
-        TextFormat::Text => text::as_text(&case, evidence),
-        TextFormat::Json => serde_json::to_string_pretty(&text::as_json(&case, evidence))? + "\n",
+        TextFormat::Text => text::as_text(case, evidence),
+        TextFormat::Json => serde_json::to_string_pretty(&text::as_json(case, evidence))? + "\n",
     };
     Ok(term::print(&text)?)
 }
 
-/// A call and its price, from the ledger or from files.
-pub fn case_of(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, CliError> {
-    if args.accounts.is_some() && args.cdrs.is_empty() && args.rates.is_none() {
+/// Refuses a list of accounts beside what is not rated anew.
+fn refuse_lone_accounts(args: &RerateArgs) -> Result<(), CliError> {
+    if args.accounts.is_some() && args.rates.is_none() {
         return Err(CliError::usage(
             "--accounts needs --cdrs or --rates: without them the call is explained as it was \
              booked",
         ));
     }
-    if args.cdrs.is_empty() { from_ledger(args, project) } else { from_files(args, project) }
+    Ok(())
 }
 
 /// The call that a text names in a ledger: by its id, which comes before any number of a list; by
@@ -167,14 +187,18 @@ fn not_rated(sid: &str, class: Class, reason: Option<Reason>, detail: &str) -> C
 
 // ---- from the ledger ----------------------------------------------------------------------------
 
-fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, CliError> {
-    let ledger = project.ledger()?;
-    let history = ledger.history()?;
-    let call = named(&ledger, &history, &args.call)?;
-    let Some((row, run)) = find::find_log_row(&history, &call)? else {
-        let waits = find_waiting(&history, &call)?;
+/// A booked call and its price.
+pub fn case_of(
+    args: &RerateArgs,
+    project: &Project,
+    (ledger, history): (&Ledger, &History),
+) -> Result<ExplainedCall, CliError> {
+    refuse_lone_accounts(args)?;
+    let call = named(ledger, history, &args.call)?;
+    let Some((row, run)) = find::find_log_row(history, &call)? else {
+        let waits = find_waiting(history, &call)?;
         if waits.is_none() {
-            find::refuse_damaged_ids(&history)?;
+            find::refuse_damaged_ids(history)?;
         }
         return Err(match waits {
             Some(row) => {
@@ -187,13 +211,13 @@ fn from_ledger(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cl
         });
     };
     let policy = project.named_policy()?;
-    let (decks, source) = decks_for(args, &ledger, run)?;
+    let (decks, source) = decks_for(args, ledger, run)?;
     let with = RatedWith {
         decks: (&decks, &source),
-        accounts: &accounts_for(args, &ledger, run)?,
+        accounts: &accounts_for(args, ledger, run)?,
         policy: policy.map(|policy| (policy.leg_rule, policy.withheld_numbers)),
     };
-    Ok(explained::booked_call(&history, (&row, run), &with)?)
+    Ok(explained::booked_call(history, (&row, run), &with)?)
 }
 
 fn decks_for(args: &RerateArgs, ledger: &Ledger, run: &Run) -> Result<(Decks, String), CliError> {

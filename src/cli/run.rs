@@ -110,9 +110,8 @@ pub struct Task<'a> {
 fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
-    let mut inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
+    let inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
-    inputs.policy.set_times = history.set_times();
     let accepted = changes(&ledger, &history, &inputs, args.accept_changes)?;
     let taken = task.choose.map_or(Ok(None), |choose| choose(&ledger, &history))?;
     let (intake, bad, progress) = read(args, (task, taken.clone()), inputs, &lock, &history)?;
@@ -212,10 +211,12 @@ fn left_as_they_were(left: u64) -> String {
 pub fn read(
     args: &RatingArgs,
     (task, taken): (&Task<'_>, Option<Places>),
-    inputs: Inputs,
+    mut inputs: Inputs,
     lock: &Lock,
     history: &History,
 ) -> Result<(LoadedNight, Vec<set_aside::Bad>, term::Progress), CliError> {
+    // Whoever reads calls to book them reads them by the times that a person set.
+    inputs.policy.set_times = history.set_times();
     let total = task
         .files
         .iter()

@@ -76,11 +76,9 @@ impl History {
     /// that its record waits; `verify` refuses it.)
     #[must_use]
     pub fn set_times(&self) -> SetTimes {
-        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
-        SetTimes::new(all.filter_map(|set| {
-            let instant = time::parse(&set.time, None)?;
-            Some((set.call_sid.clone(), set.field.clone(), instant))
-        }))
+        let own =
+            |(set, instant): (&SetTime, Micros)| (set.call_sid.clone(), set.field.clone(), instant);
+        SetTimes::new(self.instants_by_hand().map(own))
     }
 
     /// The booked versions whose place others took, by run and call: they count no more, and legs
@@ -94,10 +92,14 @@ impl History {
     /// The times that a person set, by call and field: of several the last one.
     #[must_use]
     pub fn times_by_hand(&self) -> BTreeMap<(&str, &str), Micros> {
-        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
-        let instant = |set: &'_ SetTime| time::parse(&set.time, None);
-        all.filter_map(|set| Some(((set.call_sid.as_str(), set.field.as_str()), instant(set)?)))
+        self.instants_by_hand()
+            .map(|(set, instant)| ((set.call_sid.as_str(), set.field.as_str()), instant))
             .collect()
+    }
+
+    fn instants_by_hand(&self) -> impl Iterator<Item = (&SetTime, Micros)> {
+        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
+        all.filter_map(|set| Some((set, time::parse(&set.time, None)?)))
     }
 
     /// What a person decided about a call that is not seen in it, in words; `booked` gives the time
