@@ -11,7 +11,7 @@ use crate::disk::interrupt;
 use crate::inputs::file::read_text;
 use crate::serve::guard::Token;
 use crate::serve::listen::{self, StartError};
-use crate::serve::setting::Setting;
+use crate::serve::setting::ConsoleSetting;
 use std::path::Path;
 
 /// Serves the project's ledger until it is interrupted.
@@ -26,7 +26,7 @@ pub fn run(args: &ServeArgs, project: &Project) -> Result<(), CliError> {
         .hint("or listen at 127.0.0.1:8707, which only this machine reaches"));
     }
     let ledger = project.ledger()?;
-    let setting = Setting {
+    let setting = ConsoleSetting {
         ledger: ledger.clone(),
         limits: project.limits()?,
         zone: project.policy()?.zone,

@@ -1,11 +1,11 @@
 //! A request, with the state of the ledger that it is answered from.
 
-use super::books::{Books, Snapshot};
+use super::books::{ConsoleBooks, Snapshot};
 use super::context::context;
-use super::http::Answer;
-use super::page::{Frame, Pages};
-use super::problem::Problem;
-use super::query::{Query, encoded};
+use super::http::HttpAnswer;
+use super::page::{PageEngine, PageFrame};
+use super::problem::RequestProblem;
+use super::query::{UrlQuery, encoded};
 use crate::money::Total;
 use crate::report::lines::Money;
 use crate::time::local::Clock;
@@ -16,22 +16,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A request.
-pub struct Asked<'a> {
+pub struct ConsoleRequest<'a> {
     /// The ledger, and what is kept of it.
-    pub books: &'a Books,
+    pub books: &'a ConsoleBooks,
     /// The engine of pages.
-    pub pages: &'a Pages,
+    pub pages: &'a PageEngine,
     /// The state that it is answered from.
     pub snapshot: Arc<Snapshot>,
     /// Its query.
-    pub query: Query,
+    pub query: UrlQuery,
     /// Its path and query, as they came.
     pub address: String,
     /// The address that asks.
     pub peer: String,
 }
 
-impl Asked<'_> {
+impl ConsoleRequest<'_> {
     /// The clock that times are shown by.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -42,8 +42,8 @@ impl Asked<'_> {
 
     /// What stands around a page.
     #[must_use]
-    pub fn frame(&self, place: &'static str, title: &str) -> Frame {
-        Frame {
+    pub fn frame(&self, place: &'static str, title: &str) -> PageFrame {
+        PageFrame {
             title: title.to_owned(),
             place,
             search: String::new(),
@@ -58,8 +58,13 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// If it cannot be drawn.
-    pub fn pending(&self, place: &'static str, title: &str, what: &str) -> Result<Answer, Problem> {
-        let frame = Frame { reloads: true, ..self.frame(place, title) };
+    pub fn pending(
+        &self,
+        place: &'static str,
+        title: &str,
+        what: &str,
+    ) -> Result<HttpAnswer, RequestProblem> {
+        let frame = PageFrame { reloads: true, ..self.frame(place, title) };
         let answer = self.pages.page(200, &frame, "pending.html", context! { what })?;
         Ok(answer.with("Refresh", "2"))
     }
@@ -111,14 +116,14 @@ fn address(start: &str, id: &str) -> Option<String> {
 
 /// An amount, as pages print it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sum {
+pub struct ShownSum {
     /// The exact decimal.
     pub amount: String,
     /// The currency.
     pub currency: String,
 }
 
-impl Sum {
+impl ShownSum {
     /// A sum.
     #[must_use]
     pub fn of(amount: Total, currency: &str) -> Self {

@@ -10,9 +10,9 @@
 //! is an error, and the router asks again on the next snapshot; nothing is mixed. No lock of the
 //! ledger is taken.
 
-use super::kept::{Found, Kept};
-use super::problem::Problem;
-use super::setting::Setting;
+use super::kept::{KeptValue, OncePerState};
+use super::problem::RequestProblem;
+use super::setting::ConsoleSetting;
 use crate::inputs::accounts::Accounts;
 use crate::inputs::decks::Decks;
 use crate::ledger::index::account_names::AccountNames;
@@ -25,7 +25,7 @@ use crate::report::customers::{CountedRuns, Customers};
 use crate::report::explained::{archived_accounts, archived_decks};
 use crate::report::gather;
 use crate::report::health::{self, Health, Machine, WaitingLines};
-use crate::serve::waits::Waits;
+use crate::serve::waits::WaitsByCause;
 use crate::time::{self, Micros, Zone};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,25 +61,25 @@ const MOST_SEEN: usize = 4096;
 const SAME_LOOK: Micros = 60 * time::SECOND;
 
 /// The ledger, and what is kept of it.
-pub struct Books {
+pub struct ConsoleBooks {
     /// What the console was started with.
-    pub setting: Setting,
+    pub setting: ConsoleSetting,
     current: Mutex<Option<Arc<Snapshot>>>,
     lists: Mutex<Vec<(String, Arc<RatedLists>)>>,
-    waits: Arc<Kept<Waits>>,
-    report: Arc<Kept<Report>>,
-    customers: Arc<Kept<Customers>>,
+    waits: Arc<OncePerState<WaitsByCause>>,
+    report: Arc<OncePerState<Report>>,
+    customers: Arc<OncePerState<Customers>>,
     counted: Arc<CountedRuns>,
     /// The months that are drawn up.
-    pub months: Arc<Kept<super::months::MonthSurvey>>,
-    suspended: Arc<Kept<Option<SuspendedCalls>>>,
+    pub months: Arc<OncePerState<super::months::MonthSurvey>>,
+    suspended: Arc<OncePerState<Option<SuspendedCalls>>>,
     seen: Mutex<HashMap<(String, String), Micros>>,
 }
 
-impl Books {
+impl ConsoleBooks {
     /// The books of a ledger.
     #[must_use]
-    pub fn new(setting: Setting) -> Self {
+    pub fn new(setting: ConsoleSetting) -> Self {
         Self {
             setting,
             current: Mutex::default(),
@@ -98,7 +98,7 @@ impl Books {
     ///
     /// # Errors
     /// If the ledger cannot be read.
-    pub fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, RequestProblem> {
         let ledger = &self.setting.ledger;
         // Held while a new one is read: one request reads it, and the others wait for it.
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ impl Books {
         }
         if !ledger.exists()? {
             let folder = ledger.folder().display();
-            return Err(Problem::new(503, format!("{folder}: there is no ledger yet"))
+            return Err(RequestProblem::new(503, format!("{folder}: there is no ledger yet"))
                 .hint("`trunkrate run` makes it"));
         }
         let mut history = ledger.history()?;
@@ -150,10 +150,11 @@ impl Books {
     }
 
     /// What waits, by cause and record by record.
-    pub fn waits(&self, snapshot: &Arc<Snapshot>) -> Found<Waits> {
+    pub fn waits(&self, snapshot: &Arc<Snapshot>) -> KeptValue<WaitsByCause> {
         let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
-        self.waits
-            .of(&snapshot.head, move || Waits::of(&ledger, &own.history).map_err(|e| e.to_string()))
+        self.waits.of(&snapshot.head, move || {
+            WaitsByCause::of(&ledger, &own.history).map_err(|e| e.to_string())
+        })
     }
 
     /// The calls that wait, for searches; `None` while they are read, and if there are too many:
@@ -165,13 +166,13 @@ impl Books {
             read.map_err(|e| e.to_string())
         });
         match found {
-            Found::Ready(all) => Some(all),
-            Found::Pending | Found::Failed(_) => None,
+            KeptValue::Ready(all) => Some(all),
+            KeptValue::Pending | KeptValue::Failed(_) => None,
         }
     }
 
     /// The report of the last run.
-    pub fn report(&self, snapshot: &Arc<Snapshot>) -> Option<Found<Report>> {
+    pub fn report(&self, snapshot: &Arc<Snapshot>) -> Option<KeptValue<Report>> {
         let run = snapshot.history.runs.last()?;
         let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
         Some(self.report.of(&run.manifest.own_hash, move || {
@@ -181,7 +182,7 @@ impl Books {
     }
 
     /// The customers and their months.
-    pub fn customers(&self, snapshot: &Arc<Snapshot>) -> Found<Customers> {
+    pub fn customers(&self, snapshot: &Arc<Snapshot>) -> KeptValue<Customers> {
         let (counted, own) = (Arc::clone(&self.counted), Arc::clone(snapshot));
         self.customers.of(&snapshot.head, move || {
             counted.of(&own.history).map_err(|e: LedgerError| e.to_string())

@@ -15,7 +15,7 @@
 //! of the login is the only thing that is ever posted.
 
 use super::http::Request;
-use super::query::Query;
+use super::query::UrlQuery;
 use crate::time::Micros;
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
@@ -97,7 +97,7 @@ impl Token {
 
 /// The result of looking at a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GuardVerdict {
     /// It may ask.
     Passes,
     /// It is refused, with a status.
@@ -110,48 +110,51 @@ pub enum Verdict {
 
 /// Looks at the host and the origin of a request.
 #[must_use]
-pub fn place(request: &Request, has_token: bool) -> Verdict {
+pub fn place(request: &Request, has_token: bool) -> GuardVerdict {
     let Some(host) = request.header("host").and_then(host_of) else {
-        return Verdict::Refused(400, "the request says no host, or none that can be read");
+        return GuardVerdict::Refused(400, "the request says no host, or none that can be read");
     };
     if !has_token && !is_loopback(&host.0) {
-        return Verdict::Refused(421, "this console answers to localhost, 127.0.0.1 and [::1]");
+        return GuardVerdict::Refused(
+            421,
+            "this console answers to localhost, 127.0.0.1 and [::1]",
+        );
     }
     if let Some(origin) = request.header("origin") {
         let own = origin.split_once("://").and_then(|(_, rest)| host_of(rest));
         if own.as_ref() != Some(&host) {
-            return Verdict::Refused(403, "the request comes from another page");
+            return GuardVerdict::Refused(403, "the request comes from another page");
         }
     }
     let site = request.header("sec-fetch-site").unwrap_or("none");
     let is_link = request.header("sec-fetch-mode") == Some("navigate")
         && request.header("sec-fetch-dest") == Some("document");
     if !matches!(site, "none" | "same-origin") && !is_link {
-        return Verdict::Refused(403, "the request comes from another page");
+        return GuardVerdict::Refused(403, "the request comes from another page");
     }
-    Verdict::Passes
+    GuardVerdict::Passes
 }
 
 /// Looks at the token of a request.
 #[must_use]
-pub fn who(request: &Request, token: Option<&Token>, now: Micros) -> Verdict {
-    let Some(token) = token else { return Verdict::Passes };
+pub fn who(request: &Request, token: Option<&Token>, now: Micros) -> GuardVerdict {
+    let Some(token) = token else { return GuardVerdict::Passes };
     if let Some(text) = request.header("authorization") {
         let bearer = text.split_once(' ').filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
         let is_it = bearer.is_some_and(|(_, given)| token.is(given.trim()));
-        return if is_it { Verdict::Passes } else { Verdict::WrongToken };
+        return if is_it { GuardVerdict::Passes } else { GuardVerdict::WrongToken };
     }
     let cookies = request.header("cookie").unwrap_or("");
     let mut own = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
     let is_in = own.any(|(name, value)| name == COOKIE && token.is_cookie(value, now));
-    if is_in { Verdict::Passes } else { Verdict::NoToken }
+    if is_in { GuardVerdict::Passes } else { GuardVerdict::NoToken }
 }
 
 /// The token in the form of the login.
 #[must_use]
 pub fn form_token(request: &Request) -> Option<String> {
     let text = std::str::from_utf8(&request.body).ok()?;
-    Query::parse(text).ok()?.get("token").map(str::to_owned)
+    UrlQuery::parse(text).ok()?.get("token").map(str::to_owned)
 }
 
 /// A host in small letters, and its port.
@@ -193,12 +196,12 @@ pub fn is_own_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::http::{Parsed, parse};
+    use super::super::http::{ParsedHead, parse};
     use super::*;
 
     fn request(headers: &str) -> Request {
         let text = format!("GET / HTTP/1.1\r\n{headers}\r\n");
-        let Parsed::Whole(request, _) = parse(text.as_bytes()) else { panic!("{text}") };
+        let ParsedHead::Whole(request, _) = parse(text.as_bytes()) else { panic!("{text}") };
         *request
     }
 
@@ -219,22 +222,29 @@ mod tests {
             ("", false),
         ];
         for (headers, passes) in table {
-            assert_eq!(place(&request(headers), false) == Verdict::Passes, passes, "{headers}");
+            assert_eq!(
+                place(&request(headers), false) == GuardVerdict::Passes,
+                passes,
+                "{headers}"
+            );
         }
-        assert_eq!(place(&request("Host: billing.example\r\n"), true), Verdict::Passes);
+        assert_eq!(place(&request("Host: billing.example\r\n"), true), GuardVerdict::Passes);
     }
 
     #[test]
     fn another_page_may_link_and_not_read() {
         let of = |more: &str| place(&request(&format!("Host: localhost:1\r\n{more}")), false);
-        assert_eq!(of("Origin: http://localhost:1\r\n"), Verdict::Passes);
+        assert_eq!(of("Origin: http://localhost:1\r\n"), GuardVerdict::Passes);
         for other in ["http://evil.example", "null", "http://localhost:2", "https://localhost"] {
-            assert!(matches!(of(&format!("Origin: {other}\r\n")), Verdict::Refused(403, _)));
+            assert!(matches!(of(&format!("Origin: {other}\r\n")), GuardVerdict::Refused(403, _)));
         }
-        assert!(matches!(of("Sec-Fetch-Site: cross-site\r\n"), Verdict::Refused(403, _)));
+        assert!(matches!(of("Sec-Fetch-Site: cross-site\r\n"), GuardVerdict::Refused(403, _)));
         let link = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
-        assert!(matches!(of(&format!("{link}Sec-Fetch-Dest: iframe\r\n")), Verdict::Refused(..)));
-        assert_eq!(of(&format!("{link}Sec-Fetch-Dest: document\r\n")), Verdict::Passes);
+        assert!(matches!(
+            of(&format!("{link}Sec-Fetch-Dest: iframe\r\n")),
+            GuardVerdict::Refused(..)
+        ));
+        assert_eq!(of(&format!("{link}Sec-Fetch-Dest: document\r\n")), GuardVerdict::Passes);
     }
 
     #[test]
@@ -242,19 +252,19 @@ mod tests {
         let token = Token::of(" 0123456789abcdef\n").expect("a token");
         assert!(Token::of("short").is_err() && Token::of("0123456789 abcdef").is_err());
         let of = |header: &str, now| who(&request(header), Some(&token), now);
-        assert_eq!(of("", 0), Verdict::NoToken);
-        assert_eq!(of("Authorization: Bearer 0123456789abcdef\r\n", 0), Verdict::Passes);
+        assert_eq!(of("", 0), GuardVerdict::NoToken);
+        assert_eq!(of("Authorization: Bearer 0123456789abcdef\r\n", 0), GuardVerdict::Passes);
         for wrong in ["Bearer 0123456789abcdee", "Basic 0123456789abcdef", "Bearer", "x"] {
-            assert_eq!(of(&format!("Authorization: {wrong}\r\n"), 0), Verdict::WrongToken);
+            assert_eq!(of(&format!("Authorization: {wrong}\r\n"), 0), GuardVerdict::WrongToken);
         }
         let cookie = token.cookie(7 * HOUR);
         let pair = cookie.split(';').next().expect("a pair");
         let header = format!("Cookie: a=b; {pair}\r\n");
-        assert_eq!(of(&header, 19 * HOUR), Verdict::Passes);
-        assert_eq!(of(&header, 20 * HOUR), Verdict::NoToken, "it has ended");
-        assert_eq!(of(&header, 6 * HOUR), Verdict::NoToken, "it is of another clock");
+        assert_eq!(of(&header, 19 * HOUR), GuardVerdict::Passes);
+        assert_eq!(of(&header, 20 * HOUR), GuardVerdict::NoToken, "it has ended");
+        assert_eq!(of(&header, 6 * HOUR), GuardVerdict::NoToken, "it is of another clock");
         let forged = header.replace("=7.", "=8.");
-        assert_eq!(of(&forged, 9 * HOUR), Verdict::NoToken);
+        assert_eq!(of(&forged, 9 * HOUR), GuardVerdict::NoToken);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Request {
 
 /// What the bytes of a connection are so far.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Parsed {
+pub enum ParsedHead {
     /// The beginning of a head.
     Part,
     /// A head of so many bytes.
@@ -82,7 +82,7 @@ pub enum Parsed {
 
 /// Reads a head.
 #[must_use]
-pub fn parse(bytes: &[u8]) -> Parsed {
+pub fn parse(bytes: &[u8]) -> ParsedHead {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
@@ -90,17 +90,21 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         Ok(httparse::Status::Partial) if bytes.len() < LONGEST_HEAD => {
             // A line that has no end yet, and is too long already.
             let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-            return if line > LONGEST_TARGET + 64 { Parsed::Refused(414) } else { Parsed::Part };
+            return if line > LONGEST_TARGET + 64 {
+                ParsedHead::Refused(414)
+            } else {
+                ParsedHead::Part
+            };
         }
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Parsed::Refused(431),
-        Err(httparse::Error::Version) => return Parsed::Refused(505),
-        Err(_) => return Parsed::Refused(400),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return ParsedHead::Refused(431),
+        Err(httparse::Error::Version) => return ParsedHead::Refused(505),
+        Err(_) => return ParsedHead::Refused(400),
     };
     let (Some(method), Some(target), Some(version)) = (head.method, head.path, head.version) else {
-        return Parsed::Refused(400);
+        return ParsedHead::Refused(400);
     };
     if target.len() > LONGEST_TARGET {
-        return Parsed::Refused(414);
+        return ParsedHead::Refused(414);
     }
     let method = match method {
         "GET" => Method::Get,
@@ -111,7 +115,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut own = Vec::with_capacity(head.headers.len());
     for header in head.headers.iter() {
-        let Ok(value) = std::str::from_utf8(header.value) else { return Parsed::Refused(400) };
+        let Ok(value) = std::str::from_utf8(header.value) else { return ParsedHead::Refused(400) };
         own.push((header.name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut request = Request {
@@ -127,21 +131,21 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     request.keeps_alive &= !connection.split(',').any(|word| word.trim() == "close");
     // What has a body of unknown length is never read: nothing behind it is taken for a request.
     if request.count("transfer-encoding") > 0 || request.count("content-length") > 1 {
-        return Parsed::Refused(400);
+        return ParsedHead::Refused(400);
     }
     if let Some(text) = request.header("content-length") {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let most = if method == Method::Post { LONGEST_FORM } else { 0 };
         request.body_length = match text.parse() {
             Ok(length) if is_number && length <= most => length,
-            _ if is_number => return Parsed::Refused(413),
-            _ => return Parsed::Refused(400),
+            _ if is_number => return ParsedHead::Refused(413),
+            _ => return ParsedHead::Refused(400),
         };
     }
     if request.count("host") > 1 || request.count("expect") > 0 {
-        return Parsed::Refused(400);
+        return ParsedHead::Refused(400);
     }
-    Parsed::Whole(Box::new(request), length)
+    ParsedHead::Whole(Box::new(request), length)
 }
 
 /// Headers of every answer.
@@ -165,7 +169,7 @@ const POLICY_OF_DOCUMENTS: &str = "default-src 'none'; style-src 'unsafe-inline'
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: u16,
     /// The kind of its body.
@@ -182,7 +186,7 @@ pub struct Answer {
     pub is_fixed: bool,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// An answer with a body.
     #[must_use]
     pub fn new(status: u16, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
@@ -314,7 +318,7 @@ mod tests {
 
     fn whole(text: &str) -> Request {
         match parse(text.as_bytes()) {
-            Parsed::Whole(request, length) => {
+            ParsedHead::Whole(request, length) => {
                 assert_eq!(length, text.len());
                 *request
             }
@@ -356,15 +360,15 @@ mod tests {
         ];
         for (text, status) in table {
             let shown: String = text.chars().take(60).collect();
-            assert_eq!(parse(text.as_bytes()), Parsed::Refused(status), "{shown}");
+            assert_eq!(parse(text.as_bytes()), ParsedHead::Refused(status), "{shown}");
         }
-        assert_eq!(parse(b"GET / HTTP/1.1\r\nHost:"), Parsed::Part);
-        assert_eq!(parse(b""), Parsed::Part);
+        assert_eq!(parse(b"GET / HTTP/1.1\r\nHost:"), ParsedHead::Part);
+        assert_eq!(parse(b""), ParsedHead::Part);
     }
 
     #[test]
     fn no_header_is_made_by_a_value() {
-        let answer = Answer::to("/x\r\nSet-Cookie: a=b".to_owned());
+        let answer = HttpAnswer::to("/x\r\nSet-Cookie: a=b".to_owned());
         let text = String::from_utf8(answer.bytes(0, false, false)).expect("text");
         assert!(text.contains("Location: /xSet-Cookie: a=b\r\n"), "{text}");
         assert!(text.contains("\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), "{text}");

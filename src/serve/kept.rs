@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A value that is asked for.
 #[derive(Debug, Clone)]
-pub enum Found<T> {
+pub enum KeptValue<T> {
     /// It.
     Ready(Arc<T>),
     /// It is being computed.
@@ -24,7 +24,7 @@ pub enum Found<T> {
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct KeptState<T> {
     /// The key of the value, and the value.
     kept: Option<(String, Result<Arc<T>, String>)>,
     /// The key of the value that is being computed.
@@ -33,19 +33,19 @@ struct State<T> {
 
 /// The value of the last state that was asked for.
 #[derive(Debug)]
-pub struct Kept<T> {
-    state: Mutex<State<T>>,
+pub struct OncePerState<T> {
+    state: Mutex<KeptState<T>>,
     done: Condvar,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for OncePerState<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { kept: None, going_on: None }), done: Condvar::new() }
+        Self { state: Mutex::new(KeptState { kept: None, going_on: None }), done: Condvar::new() }
     }
 }
 
 /// Ends a computation, whichever way.
-struct Going<'a, T>(&'a Kept<T>, String);
+struct Going<'a, T>(&'a OncePerState<T>, String);
 
 impl<T> Drop for Going<'_, T> {
     fn drop(&mut self) {
@@ -60,14 +60,14 @@ impl<T> Drop for Going<'_, T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
+impl<T: Send + Sync + 'static> OncePerState<T> {
     /// The value of a key. Where it is not there, it is computed by a thread of its own; this one
     /// waits for it a little.
     pub fn of(
         self: &Arc<Self>,
         key: &str,
         compute: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Found<T> {
+    ) -> KeptValue<T> {
         let mut state = self.state();
         if let Some(found) = state.found(key) {
             return found;
@@ -84,29 +84,29 @@ impl<T: Send + Sync + 'static> Kept<T> {
             };
             if let Err(e) = std::thread::Builder::new().name("computes".to_owned()).spawn(work) {
                 self.state().going_on = None;
-                return Found::Failed(format!("no thread can be started: {e}"));
+                return KeptValue::Failed(format!("no thread can be started: {e}"));
             }
             state = self.state();
         }
-        let is_open = |state: &mut State<T>| state.found(key).is_none();
+        let is_open = |state: &mut KeptState<T>| state.found(key).is_none();
         let waited = self.done.wait_timeout_while(state, PATIENCE, is_open);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.found(key).unwrap_or(Found::Pending)
+        state.found(key).unwrap_or(KeptValue::Pending)
     }
 }
 
-impl<T> Kept<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+impl<T> OncePerState<T> {
+    fn state(&self) -> MutexGuard<'_, KeptState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> State<T> {
-    fn found(&self, key: &str) -> Option<Found<T>> {
+impl<T> KeptState<T> {
+    fn found(&self, key: &str) -> Option<KeptValue<T>> {
         let (own, value) = self.kept.as_ref()?;
         (own == key).then(|| match value {
-            Ok(value) => Found::Ready(Arc::clone(value)),
-            Err(why) => Found::Failed(why.clone()),
+            Ok(value) => KeptValue::Ready(Arc::clone(value)),
+            Err(why) => KeptValue::Failed(why.clone()),
         })
     }
 }
@@ -117,25 +117,27 @@ mod tests {
 
     #[test]
     fn a_value_is_of_its_key_and_computed_once() {
-        let kept: Arc<Kept<u32>> = Arc::default();
-        assert!(matches!(kept.of("a", || Ok(1)), Found::Ready(value) if *value == 1));
-        assert!(matches!(kept.of("a", || Ok(2)), Found::Ready(value) if *value == 1));
-        assert!(matches!(kept.of("b", || Ok(2)), Found::Ready(value) if *value == 2));
-        assert!(matches!(kept.of("c", || Err("no".to_owned())), Found::Failed(why) if why == "no"));
+        let kept: Arc<OncePerState<u32>> = Arc::default();
+        assert!(matches!(kept.of("a", || Ok(1)), KeptValue::Ready(value) if *value == 1));
+        assert!(matches!(kept.of("a", || Ok(2)), KeptValue::Ready(value) if *value == 1));
+        assert!(matches!(kept.of("b", || Ok(2)), KeptValue::Ready(value) if *value == 2));
+        assert!(
+            matches!(kept.of("c", || Err("no".to_owned())), KeptValue::Failed(why) if why == "no")
+        );
     }
 
     #[test]
     fn one_that_takes_long_is_pending_and_then_there() {
-        let kept: Arc<Kept<u32>> = Arc::default();
+        let kept: Arc<OncePerState<u32>> = Arc::default();
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let slow = move || {
             let _ = gone.recv();
             Ok(7)
         };
-        assert!(matches!(kept.of("a", slow), Found::Pending));
+        assert!(matches!(kept.of("a", slow), KeptValue::Pending));
         go.send(()).expect("it waits");
         let found = (0..100).find_map(|_| match kept.of("a", || Ok(0)) {
-            Found::Ready(value) => Some(*value),
+            KeptValue::Ready(value) => Some(*value),
             _ => None,
         });
         assert_eq!(found, Some(7));
@@ -143,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_failure_and_no_deadlock() {
-        let kept: Arc<Kept<u32>> = Arc::default();
-        assert!(matches!(kept.of("a", || panic!("boom")), Found::Failed(_)));
-        assert!(matches!(kept.of("b", || Ok(1)), Found::Ready(_)));
+        let kept: Arc<OncePerState<u32>> = Arc::default();
+        assert!(matches!(kept.of("a", || panic!("boom")), KeptValue::Failed(_)));
+        assert!(matches!(kept.of("b", || Ok(1)), KeptValue::Ready(_)));
     }
 }

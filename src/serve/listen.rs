@@ -9,14 +9,14 @@
 //! `CONNECTIONS` of them and a reader for each core; who finds no place is told so, and nobody
 //! waits for ever. A panic of a view is an answer 500.
 
-use super::books::Books;
-use super::guard::{self, Verdict};
-use super::http::{Answer, LONGEST_FORM, LONGEST_HEAD, Method, Parsed, Request, parse};
-use super::page::Pages;
-use super::problem::Problem;
-use super::query::{Query, encoded};
+use super::books::ConsoleBooks;
+use super::guard::{self, GuardVerdict};
+use super::http::{HttpAnswer, LONGEST_FORM, LONGEST_HEAD, Method, ParsedHead, Request, parse};
+use super::page::PageEngine;
+use super::problem::RequestProblem;
+use super::query::{UrlQuery, encoded};
 use super::router;
-use super::setting::Setting;
+use super::setting::ConsoleSetting;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,8 +50,8 @@ const END_TIME: Duration = Duration::from_secs(5);
 
 /// All that a connection needs.
 struct Console {
-    books: Books,
-    pages: Pages,
+    books: ConsoleBooks,
+    pages: PageEngine,
     readers: Semaphore,
     connections: Arc<Semaphore>,
 }
@@ -86,15 +86,15 @@ impl Stop {
 /// # Errors
 /// If it cannot be started.
 pub fn serve(
-    setting: Setting,
+    setting: ConsoleSetting,
     address: SocketAddr,
     ready: impl FnOnce(SocketAddr, Stop),
 ) -> Result<(), StartError> {
     let cores = std::thread::available_parallelism().map_or(READERS.0, usize::from);
     let readers = cores.clamp(READERS.0, READERS.1);
     let console = Arc::new(Console {
-        books: Books::new(setting),
-        pages: Pages::new()?,
+        books: ConsoleBooks::new(setting),
+        pages: PageEngine::new()?,
         readers: Semaphore::new(readers),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
@@ -162,7 +162,7 @@ async fn first<T, U>(one: impl Future<Output = T>, other: impl Future<Output = U
 
 /// Tells a connection that there is no place for it, without waiting for it.
 fn refuse(console: &Console, stream: &TcpStream) {
-    let answer = Answer::text(503, "too many connections\n").with("Retry-After", "1");
+    let answer = HttpAnswer::text(503, "too many connections\n").with("Retry-After", "1");
     let now = (console.books.setting.now)();
     let _ = stream.try_write(&answer.bytes(now, false, false));
 }
@@ -207,7 +207,7 @@ async fn connection(
 /// Answers with a status alone, and ends.
 async fn say(console: &Console, stream: &TcpStream, status: u16) {
     let now = (console.books.setting.now)();
-    let answer = Answer::text(status, format!("{}\n", super::http::reason(status)));
+    let answer = HttpAnswer::text(status, format!("{}\n", super::http::reason(status)));
     write(stream, &answer.bytes(now, false, false)).await;
 }
 
@@ -255,10 +255,12 @@ async fn write(stream: &TcpStream, bytes: &[u8]) -> bool {
 async fn head_of(stream: &TcpStream, buffer: &mut Vec<u8>) -> Result<Request, Option<u16>> {
     let (mut request, length) = loop {
         match parse(buffer) {
-            Parsed::Whole(request, length) => break (*request, length),
-            Parsed::Refused(status) => return Err(Some(status)),
-            Parsed::Part if buffer.len() > LONGEST_HEAD + LONGEST_FORM => return Err(Some(431)),
-            Parsed::Part => {
+            ParsedHead::Whole(request, length) => break (*request, length),
+            ParsedHead::Refused(status) => return Err(Some(status)),
+            ParsedHead::Part if buffer.len() > LONGEST_HEAD + LONGEST_FORM => {
+                return Err(Some(431));
+            }
+            ParsedHead::Part => {
                 if !read(stream, buffer).await {
                     return Err(None);
                 }
@@ -275,7 +277,7 @@ async fn head_of(stream: &TcpStream, buffer: &mut Vec<u8>) -> Result<Request, Op
     Ok(request)
 }
 
-async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> Answer {
+async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> HttpAnswer {
     let setting = &console.books.setting;
     let (token, now) = (setting.token.as_ref(), (setting.now)());
     if !router::takes(request.method, &request.path, token.is_some()) {
@@ -283,7 +285,7 @@ async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> A
         return refused(console, &request, 405, "only GET and HEAD are answered")
             .with("Allow", allow);
     }
-    if let Verdict::Refused(status, why) = guard::place(&request, token.is_some()) {
+    if let GuardVerdict::Refused(status, why) = guard::place(&request, token.is_some()) {
         return refused(console, &request, status, why);
     }
     if let Some(token) = token.filter(|_| request.path == "/login") {
@@ -292,24 +294,25 @@ async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> A
             return router::login(&console.pages, 200, &to, false);
         }
         if guard::form_token(&request).is_some_and(|given| token.is(&given)) {
-            return Answer::to(to).with("Set-Cookie", token.cookie(now));
+            return HttpAnswer::to(to).with("Set-Cookie", token.cookie(now));
         }
         tokio::time::sleep(WRONG_TIME).await;
         return router::login(&console.pages, 401, &to, true);
     }
     let is_open = matches!(request.path.as_str(), "/style.css" | "/healthz" | "/robots.txt");
     match guard::who(&request, token, now) {
-        Verdict::Passes => {}
-        Verdict::NoToken | Verdict::WrongToken | Verdict::Refused(..) if is_open => {}
+        GuardVerdict::Passes => {}
+        GuardVerdict::NoToken | GuardVerdict::WrongToken | GuardVerdict::Refused(..) if is_open => {
+        }
         verdict => {
-            if verdict == Verdict::WrongToken {
+            if verdict == GuardVerdict::WrongToken {
                 tokio::time::sleep(WRONG_TIME).await;
             }
             let is_page = request.header("accept").is_some_and(|all| all.contains("text/html"));
-            if verdict == Verdict::NoToken && is_page && !router::is_api(&request.path) {
+            if verdict == GuardVerdict::NoToken && is_page && !router::is_api(&request.path) {
                 let question = if request.query.is_empty() { "" } else { "?" };
                 let to = format!("{}{question}{}", request.path, request.query);
-                return Answer::to(format!("/login?to={}", encoded(&to)));
+                return HttpAnswer::to(format!("/login?to={}", encoded(&to)));
             }
             return refused(console, &request, 401, "a token is needed")
                 .with("WWW-Authenticate", "Bearer");
@@ -325,13 +328,13 @@ async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> A
     done.unwrap_or_else(|_| refused(console, &request, 500, "the page could not be made"))
 }
 
-fn refused(console: &Console, request: &Request, status: u16, why: &str) -> Answer {
-    router::failed(&console.books, &console.pages, request, &Problem::new(status, why))
+fn refused(console: &Console, request: &Request, status: u16, why: &str) -> HttpAnswer {
+    router::failed(&console.books, &console.pages, request, &RequestProblem::new(status, why))
 }
 
 /// Where a login leads to: a path of this console.
 fn login_target(request: &Request) -> String {
-    let query = Query::parse(&request.query).ok();
+    let query = UrlQuery::parse(&request.query).ok();
     let to = query.as_ref().and_then(|query| query.get("to"));
     to.filter(|to| guard::is_own_path(to)).unwrap_or("/").to_owned()
 }

@@ -1,6 +1,6 @@
 //! A month as it stands: what is against issuing it, and what would be issued.
 
-use super::setting::Setting;
+use super::setting::ConsoleSetting;
 use crate::invoicing::check::Against;
 use crate::invoicing::given::Given;
 use crate::invoicing::survey::{SurveyQuestion, survey};
@@ -102,7 +102,7 @@ pub struct MonthSetting {
 impl MonthSetting {
     /// That of a console.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
+    pub fn of(setting: &ConsoleSetting) -> Self {
         Self {
             ledger: setting.ledger.clone(),
             terms: setting.terms.clone(),

@@ -4,8 +4,8 @@
 //! [`crate::render::html::environment`]: visible, and escaped. Markup is made by templates, and by
 //! [`super::drawing`] and [`crate::render::charts`], which escape by themselves.
 
-use super::http::Answer;
-use super::problem::Problem;
+use super::http::HttpAnswer;
+use super::problem::RequestProblem;
 use crate::inputs::file::FileError;
 use crate::render::html::{self, Templates};
 use minijinja::{UndefinedBehavior, Value};
@@ -46,7 +46,7 @@ pub const PLACES: [(&str, &str); 7] = [
 
 /// What stands around a page.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Frame {
+pub struct PageFrame {
     /// Its title.
     pub title: String,
     /// The place in the menu that it belongs to.
@@ -64,12 +64,12 @@ pub struct Frame {
 }
 
 /// The engine.
-pub struct Pages {
+pub struct PageEngine {
     templates: Templates,
     style_tag: String,
 }
 
-impl Pages {
+impl PageEngine {
     /// The engine with its templates.
     ///
     /// # Errors
@@ -89,8 +89,8 @@ impl Pages {
 
     /// The style sheet.
     #[must_use]
-    pub fn style() -> Answer {
-        Answer { is_fixed: true, ..Answer::new(200, "text/css; charset=utf-8", STYLE) }
+    pub fn style() -> HttpAnswer {
+        HttpAnswer { is_fixed: true, ..HttpAnswer::new(200, "text/css; charset=utf-8", STYLE) }
     }
 
     /// The tag of this version of the pages.
@@ -106,28 +106,28 @@ impl Pages {
     pub fn page(
         &self,
         status: u16,
-        frame: &Frame,
+        frame: &PageFrame,
         template: &str,
         context: impl Serialize,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<HttpAnswer, RequestProblem> {
         #[derive(Serialize)]
         struct Framed<'a> {
-            frame: &'a Frame,
-            places: Vec<Place>,
+            frame: &'a PageFrame,
+            places: Vec<MenuPlace>,
             style_tag: &'a str,
             content: Value,
         }
         #[derive(Serialize)]
-        struct Place {
+        struct MenuPlace {
             href: &'static str,
             name: &'static str,
             is_here: bool,
         }
-        let bug = |e: FileError| Problem::new(500, e.to_string());
+        let bug = |e: FileError| RequestProblem::new(500, e.to_string());
         let content = Value::from_safe_string(self.templates.fill(template, context).map_err(bug)?);
-        let place = |(href, name)| Place { href, name, is_here: href == frame.place };
+        let place = |(href, name)| MenuPlace { href, name, is_here: href == frame.place };
         let places = PLACES.into_iter().map(place).collect();
         let framed = Framed { frame, places, style_tag: &self.style_tag, content };
-        Ok(Answer::page(status, self.templates.fill("frame.html", framed).map_err(bug)?))
+        Ok(HttpAnswer::page(status, self.templates.fill("frame.html", framed).map_err(bug)?))
     }
 }

@@ -6,7 +6,7 @@ use crate::report::asked::AskError;
 
 /// A reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct RequestProblem {
     /// The status.
     pub status: u16,
     /// The problem.
@@ -17,7 +17,7 @@ pub struct Problem {
     pub may_have_moved: bool,
 }
 
-impl Problem {
+impl RequestProblem {
     /// A problem with a status.
     #[must_use]
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
@@ -38,7 +38,7 @@ impl Problem {
     }
 }
 
-impl From<LedgerError> for Problem {
+impl From<LedgerError> for RequestProblem {
     fn from(error: LedgerError) -> Self {
         let hint = match &error {
             LedgerError::File(error) => error.hint.clone(),
@@ -49,13 +49,13 @@ impl From<LedgerError> for Problem {
     }
 }
 
-impl From<FileError> for Problem {
+impl From<FileError> for RequestProblem {
     fn from(error: FileError) -> Self {
         LedgerError::from(error).into()
     }
 }
 
-impl From<AskError> for Problem {
+impl From<AskError> for RequestProblem {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Ledger(error) => error.into(),

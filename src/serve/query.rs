@@ -42,9 +42,9 @@ pub fn encoded(text: &str) -> String {
 
 /// The names and values of a query or a form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<(String, String)>);
+pub struct UrlQuery(Vec<(String, String)>);
 
-impl Query {
+impl UrlQuery {
     /// Reads a query.
     ///
     /// # Errors
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_query_is_read_whole_or_refused() {
-        let query = Query::parse("q=%2B1415&account=&status=completed").expect("a query");
+        let query = UrlQuery::parse("q=%2B1415&account=&status=completed").expect("a query");
         assert_eq!((query.get("q"), query.get("account")), (Some("+1415"), None));
         assert_eq!(query.with("status", None), "?q=%2B1415");
         assert_eq!(query.with("q", Some("a b")), "?status=completed&q=a%20b");
         assert!(query.only(&["q", "account", "status"]).is_ok());
         assert!(query.only(&["q"]).is_err());
-        assert!(Query::parse("a=1&a=2").expect("a query").only(&["a"]).is_err());
-        assert!(Query::parse("a=%").is_err());
+        assert!(UrlQuery::parse("a=1&a=2").expect("a query").only(&["a"]).is_err());
+        assert!(UrlQuery::parse("a=%").is_err());
     }
 }

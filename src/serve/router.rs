@@ -5,17 +5,17 @@
 //! the ledger was changed meanwhile is asked again on its new state.
 
 use super::api::{answers, openapi};
-use super::asked::Asked;
-use super::books::{Books, Snapshot};
-use super::http::{Answer, Method, Request};
-use super::page::{Frame, Pages};
-use super::problem::Problem;
-use super::query::{Query, decoded, encoded};
+use super::asked::ConsoleRequest;
+use super::books::{ConsoleBooks, Snapshot};
+use super::http::{HttpAnswer, Method, Request};
+use super::page::{PageEngine, PageFrame};
+use super::problem::RequestProblem;
+use super::query::{UrlQuery, decoded, encoded};
 use super::views::{call, calls, customers, invoices, month, nights, rates, tonight, waiting};
 use crate::render::metrics::metrics;
 use crate::report::health::WaitingLines;
 use crate::serve::context::context;
-use crate::serve::kept::Found;
+use crate::serve::kept::KeptValue;
 use std::sync::Arc;
 
 /// The beginning of the API's addresses.
@@ -31,12 +31,18 @@ pub fn is_api(path: &str) -> bool {
 
 /// The answer to a request that may ask.
 #[must_use]
-pub fn answer(books: &Books, pages: &Pages, request: &Request, peer: &str) -> Answer {
-    let mut answered = Err(Problem::new(503, "the ledger changes faster than it can be read"));
+pub fn answer(
+    books: &ConsoleBooks,
+    pages: &PageEngine,
+    request: &Request,
+    peer: &str,
+) -> HttpAnswer {
+    let mut answered =
+        Err(RequestProblem::new(503, "the ledger changes faster than it can be read"));
     for _ in 0..TRIES {
         let snapshot = books.snapshot();
         answered = once(books, pages, (request, peer), snapshot.clone());
-        let may_have_moved = |problem: &Problem| problem.may_have_moved;
+        let may_have_moved = |problem: &RequestProblem| problem.may_have_moved;
         if !answered.as_ref().is_err_and(may_have_moved) || !has_moved(books, &snapshot) {
             break;
         }
@@ -45,13 +51,13 @@ pub fn answer(books: &Books, pages: &Pages, request: &Request, peer: &str) -> An
     let is_known = answer.status == 200
         && answer.tag.as_ref().is_some_and(|tag| has_tag(request.header("if-none-match"), tag));
     if is_known {
-        return Answer { status: 304, body: Vec::new(), ..answer };
+        return HttpAnswer { status: 304, body: Vec::new(), ..answer };
     }
     answer
 }
 
 /// True if the ledger is not as it was when the request began.
-fn has_moved(books: &Books, before: &Result<Arc<Snapshot>, Problem>) -> bool {
+fn has_moved(books: &ConsoleBooks, before: &Result<Arc<Snapshot>, RequestProblem>) -> bool {
     match (before, books.snapshot()) {
         (Ok(before), Ok(now)) => !Arc::ptr_eq(before, &now),
         (before, now) => before.is_ok() != now.is_ok(),
@@ -65,32 +71,33 @@ fn has_tag(header: Option<&str>, tag: &str) -> bool {
 }
 
 fn once(
-    books: &Books,
-    pages: &Pages,
+    books: &ConsoleBooks,
+    pages: &PageEngine,
     (request, peer): (&Request, &str),
-    snapshot: Result<Arc<Snapshot>, Problem>,
-) -> Result<Answer, Problem> {
+    snapshot: Result<Arc<Snapshot>, RequestProblem>,
+) -> Result<HttpAnswer, RequestProblem> {
     let path = request.path.strip_prefix('/');
-    let path = path.ok_or_else(|| Problem::new(400, "an address begins with a stroke"))?;
+    let path = path.ok_or_else(|| RequestProblem::new(400, "an address begins with a stroke"))?;
     let parts: Option<Vec<String>> = path.split('/').map(|part| decoded(part, false)).collect();
-    let none = || Problem::none("there is no such page");
-    let parts = parts.ok_or_else(|| Problem::new(400, "an escape in the address is broken"))?;
+    let none = || RequestProblem::none("there is no such page");
+    let parts =
+        parts.ok_or_else(|| RequestProblem::new(400, "an escape in the address is broken"))?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["style.css"] => return Ok(Pages::style()),
-        ["robots.txt"] => return Ok(Answer::text(200, "User-agent: *\nDisallow: /\n")),
+        ["style.css"] => return Ok(PageEngine::style()),
+        ["robots.txt"] => return Ok(HttpAnswer::text(200, "User-agent: *\nDisallow: /\n")),
         ["healthz"] => {
-            snapshot.map_err(|_| Problem::new(503, "the ledger cannot be read"))?;
-            return Ok(Answer::text(200, "ok\n"));
+            snapshot.map_err(|_| RequestProblem::new(503, "the ledger cannot be read"))?;
+            return Ok(HttpAnswer::text(200, "ok\n"));
         }
         ["api", "v1", "openapi.json"] => {
-            return Ok(Answer::new(200, "application/json", openapi::document()));
+            return Ok(HttpAnswer::new(200, "application/json", openapi::document()));
         }
         _ => {}
     }
-    let query = Query::parse(&request.query).map_err(|why| Problem::new(400, why))?;
+    let query = UrlQuery::parse(&request.query).map_err(|why| RequestProblem::new(400, why))?;
     let question = if request.query.is_empty() { "" } else { "?" };
-    let asked = Asked {
+    let asked = ConsoleRequest {
         books,
         pages,
         snapshot: snapshot?,
@@ -123,20 +130,27 @@ fn once(
 
 /// The health of the nights as metrics. While what waits is still being sorted there are none: a
 /// gauge of 0 would be a lie.
-fn told(asked: &Asked<'_>) -> Result<Answer, Problem> {
+fn told(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
     let waiting: WaitingLines = match asked.books.waits(&asked.snapshot) {
-        Found::Ready(waits) => waits.lines.clone(),
-        Found::Pending => return Err(Problem::new(503, "what waits is being sorted by its cause")),
-        Found::Failed(why) => return Err(Problem::new(500, why)),
+        KeptValue::Ready(waits) => waits.lines.clone(),
+        KeptValue::Pending => {
+            return Err(RequestProblem::new(503, "what waits is being sorted by its cause"));
+        }
+        KeptValue::Failed(why) => return Err(RequestProblem::new(500, why)),
     };
     let text = metrics(&asked.books.health(&asked.snapshot, waiting));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(Answer::new(200, kind, text))
+    Ok(HttpAnswer::new(200, kind, text))
 }
 
 /// The answer to what went wrong: JSON for programs, a page for people.
 #[must_use]
-pub fn failed(books: &Books, pages: &Pages, request: &Request, problem: &Problem) -> Answer {
+pub fn failed(
+    books: &ConsoleBooks,
+    pages: &PageEngine,
+    request: &Request,
+    problem: &RequestProblem,
+) -> HttpAnswer {
     let setting = &books.setting;
     if problem.status >= 500 {
         (setting.tell)(&format!("{}: {}", request.path, problem.detail));
@@ -145,28 +159,28 @@ pub fn failed(books: &Books, pages: &Pages, request: &Request, problem: &Problem
         answers::problem(problem, setting)
     } else {
         let title = super::http::reason(problem.status);
-        let frame = Frame {
+        let frame = PageFrame {
             title: title.to_owned(),
             masks: setting.masks,
             has_menu: true,
-            ..Frame::default()
+            ..PageFrame::default()
         };
         let context = context! {
             title, detail => setting.sentence(&problem.detail),
             hints => problem.hints.iter().map(|hint| setting.sentence(hint)).collect::<Vec<_>>(),
         };
         let drawn = pages.page(problem.status, &frame, "problem.html", context);
-        drawn.unwrap_or_else(|_| Answer::text(problem.status, problem.detail.clone()))
+        drawn.unwrap_or_else(|_| HttpAnswer::text(problem.status, problem.detail.clone()))
     };
     if problem.status == 503 { answer.with("Retry-After", "1") } else { answer }
 }
 
 /// The page of the login.
 #[must_use]
-pub fn login(pages: &Pages, status: u16, to: &str, wrong: bool) -> Answer {
-    let frame = Frame { title: "Sign in".to_owned(), ..Frame::default() };
+pub fn login(pages: &PageEngine, status: u16, to: &str, wrong: bool) -> HttpAnswer {
+    let frame = PageFrame { title: "Sign in".to_owned(), ..PageFrame::default() };
     let drawn = pages.page(status, &frame, "login.html", context! { to => encoded(to), wrong });
-    drawn.unwrap_or_else(|problem| Answer::text(500, problem.detail))
+    drawn.unwrap_or_else(|problem| HttpAnswer::text(500, problem.detail))
 }
 
 /// The methods that an address takes.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The ledger, the project's choices, and the machine as the command line asks it.
 #[derive(Debug)]
-pub struct Setting {
+pub struct ConsoleSetting {
     /// The ledger.
     pub ledger: Ledger,
     /// How old a night may be.
@@ -43,7 +43,7 @@ pub struct Setting {
 /// Digits that a masked number hides.
 const HIDDEN: usize = 4;
 
-impl Setting {
+impl ConsoleSetting {
     /// A party, as it may be shown.
     #[must_use]
     pub fn party(&self, text: &str) -> String {

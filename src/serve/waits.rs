@@ -14,7 +14,7 @@ const MOST: usize = 50_000;
 /// A record that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the columns of the contract, section 5.3")]
-pub struct WaitingRecord {
+pub struct DiagnosedRecord {
     /// The id of its cause.
     pub cause: String,
     pub call_sid: String,
@@ -35,16 +35,16 @@ pub struct WaitingRecord {
 
 /// What waits.
 #[derive(Debug, Default)]
-pub struct Waits {
+pub struct WaitsByCause {
     /// By cause.
     pub lines: WaitingLines,
     /// The records, in stored order.
-    pub records: Vec<WaitingRecord>,
+    pub records: Vec<DiagnosedRecord>,
     /// How many more there are.
     pub left_out: u64,
 }
 
-impl Waits {
+impl WaitsByCause {
     /// What waits in a history.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Waits {
         let (mut records, mut left_out) = (Vec::new(), 0);
         waiting_causes::each_diagnosed(ledger, history, |found| {
             if records.len() < MOST {
-                records.push(WaitingRecord::of(found));
+                records.push(DiagnosedRecord::of(found));
             } else {
                 left_out += 1;
             }
@@ -65,7 +65,7 @@ impl Waits {
     }
 }
 
-impl WaitingRecord {
+impl DiagnosedRecord {
     fn of(found: &Diagnosed<'_>) -> Self {
         let row = found.row;
         Self {

@@ -1,8 +1,9 @@
 //! What the addresses of the API answer.
 
 use super::types::{
-    BilledBy, Call, CallDetail, Calls, Cause, Count, DeckRow, Family, Invoice, Invoices, Leg,
-    Lookup, LookupDeck, LookupRow, Money, Price, ProblemDetail, Run, Runs, Suspended, Suspense,
+    BilledByAnswer, CallAnswer, CallDetail, CallsAnswer, CauseAnswer, CountAnswer, DeckRow,
+    FamilyAnswer, Invoice, Invoices, LegAnswer, LookupAnswer, LookupDeck, LookupRow, MoneyAnswer,
+    PriceAnswer, ProblemDetail, RunAnswer, Runs, SuspendedAnswer, SuspenseAnswer,
 };
 use crate::ledger::index::unbooked::{State, Unbooked};
 use crate::ledger::journal::Journal;
@@ -13,10 +14,10 @@ use crate::report::calls::{CallFamily, Member};
 use crate::report::explained::{self, ExplainedCall, LegText};
 use crate::report::lines;
 use crate::report::looked_up::why;
-use crate::serve::asked::Asked;
-use crate::serve::http::{Answer, reason};
-use crate::serve::problem::Problem;
-use crate::serve::setting::Setting;
+use crate::serve::asked::ConsoleRequest;
+use crate::serve::http::{HttpAnswer, reason};
+use crate::serve::problem::RequestProblem;
+use crate::serve::setting::ConsoleSetting;
 use crate::serve::views::{call, invoices, rates, search, waiting};
 use crate::time;
 use serde::Serialize;
@@ -24,14 +25,14 @@ use serde::Serialize;
 /// Records, documents of an answer.
 const SHOWN: usize = 100;
 
-fn json(asked: &Asked<'_>, value: &impl Serialize) -> Result<Answer, Problem> {
-    let text = serde_json::to_vec(value).map_err(|e| Problem::new(500, e.to_string()))?;
-    Ok(Answer { tag: asked.tag(), ..Answer::new(200, "application/json", text) })
+fn json(asked: &ConsoleRequest<'_>, value: &impl Serialize) -> Result<HttpAnswer, RequestProblem> {
+    let text = serde_json::to_vec(value).map_err(|e| RequestProblem::new(500, e.to_string()))?;
+    Ok(HttpAnswer { tag: asked.tag(), ..HttpAnswer::new(200, "application/json", text) })
 }
 
 /// A problem as JSON.
 #[must_use]
-pub fn problem(problem: &Problem, setting: &Setting) -> Answer {
+pub fn problem(problem: &RequestProblem, setting: &ConsoleSetting) -> HttpAnswer {
     let detail = ProblemDetail {
         kind: "about:blank".to_owned(),
         title: reason(problem.status).to_owned(),
@@ -40,7 +41,7 @@ pub fn problem(problem: &Problem, setting: &Setting) -> Answer {
         hints: problem.hints.iter().map(|hint| setting.sentence(hint)).collect(),
     };
     let text = serde_json::to_vec(&detail).expect("texts and a number");
-    Answer::new(problem.status, "application/problem+json", text)
+    HttpAnswer::new(problem.status, "application/problem+json", text)
 }
 
 fn some(text: &str) -> Option<String> {
@@ -51,16 +52,19 @@ fn some(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// A question that cannot be understood or names something unknown; a ledger that cannot be read.
-pub fn calls(asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub fn calls(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
     let known: Vec<&str> = search::NAMES.into_iter().chain(["limit"]).collect();
-    asked.query.only(&known).map_err(|why| Problem::new(400, why))?;
+    asked.query.only(&known).map_err(|why| RequestProblem::new(400, why))?;
     let limit = match asked.query.get("limit") {
         None => None,
         Some(text) => {
             Some(text.parse().ok().filter(|most| (1..=search::MOST).contains(most)).ok_or_else(
                 || {
                     let most = search::MOST;
-                    Problem::new(400, format!("limit={text}: expected a number from 1 to {most}"))
+                    RequestProblem::new(
+                        400,
+                        format!("limit={text}: expected a number from 1 to {most}"),
+                    )
                 },
             )?)
         }
@@ -69,7 +73,7 @@ pub fn calls(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let members = || found.page.families.iter().flat_map(CallFamily::members);
     asked.looked(members().map(Member::account), members().count());
     let setting = &asked.books.setting;
-    let answer = Calls {
+    let answer = CallsAnswer {
         calls: found.page.families.iter().map(|own| family(own, setting)).collect(),
         next: found.page.next.map(|place| place.text()),
         is_early: found.page.is_early,
@@ -83,8 +87,8 @@ pub fn calls(asked: &Asked<'_>) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// If there is no such call, or the ledger cannot be read.
-pub fn one_call(asked: &Asked<'_>, sid: &str) -> Result<Answer, Problem> {
-    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+pub fn one_call(asked: &ConsoleRequest<'_>, sid: &str) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let case = call::case_of(asked, sid)?;
     asked.looked(case.family.members().map(Member::account), case.family.members().count());
     let setting = &asked.books.setting;
@@ -96,24 +100,24 @@ pub fn one_call(asked: &Asked<'_>, sid: &str) -> Result<Answer, Problem> {
     json(asked, &answer)
 }
 
-fn family(own: &CallFamily, setting: &Setting) -> Family {
+fn family(own: &CallFamily, setting: &ConsoleSetting) -> FamilyAnswer {
     let mut parents = own.parents.iter().map(|call| member(call, setting));
-    Family {
-        call: parents.next().unwrap_or_else(Call::default),
+    FamilyAnswer {
+        call: parents.next().unwrap_or_else(CallAnswer::default),
         versions: parents.collect(),
         children: own.children.iter().map(|call| member(call, setting)).collect(),
     }
 }
 
-fn member(own: &Member, setting: &Setting) -> Call {
+fn member(own: &Member, setting: &ConsoleSetting) -> CallAnswer {
     match own {
         Member::Booked(row) => booked(row, setting),
         Member::Unbooked(call) => unbooked(call, setting),
     }
 }
 
-fn booked(row: &LogRow, setting: &Setting) -> Call {
-    Call {
+fn booked(row: &LogRow, setting: &ConsoleSetting) -> CallAnswer {
+    CallAnswer {
         call_sid: some(&row.call_sid),
         parent_call_sid: some(&row.parent_call_sid),
         account_sid: some(&row.account_sid),
@@ -133,11 +137,11 @@ fn booked(row: &LogRow, setting: &Setting) -> Call {
         amount: Some(row.amount_text()),
         carrier_price: row.carrier_price.map(|price| decimal_text(price.into(), PRICE_DECIMALS, 4)),
         run_id: some(&row.run_id),
-        ..Call::default()
+        ..CallAnswer::default()
     }
 }
 
-fn unbooked(call: &Unbooked, setting: &Setting) -> Call {
+fn unbooked(call: &Unbooked, setting: &ConsoleSetting) -> CallAnswer {
     let party = |text: &str| some(&setting.sentence(&setting.party(text)));
     let (reason, detail) = match &call.state {
         State::Waiting(reason, detail) => (some(reason), some(&setting.sentence(detail))),
@@ -148,7 +152,7 @@ fn unbooked(call: &Unbooked, setting: &Setting) -> Call {
         State::Waiting(..) => "suspended",
         State::Ignored(_) => "ignored",
     };
-    Call {
+    CallAnswer {
         call_sid: some(&call.call_sid),
         parent_call_sid: some(&call.parent_call_sid),
         account_sid: some(&call.account_sid),
@@ -165,15 +169,15 @@ fn unbooked(call: &Unbooked, setting: &Setting) -> Call {
         detail,
         source_file: some(&call.source_file),
         source_line: Some(call.source_line),
-        ..Call::default()
+        ..CallAnswer::default()
     }
 }
 
-fn price(own: &ExplainedCall, setting: &Setting) -> Price {
+fn price(own: &ExplainedCall, setting: &ConsoleSetting) -> PriceAnswer {
     let (published_row, published_bills) = explained::published_row(own.scenario);
     let [a, b, c] = own.parties.each_ref().map(|party| setting.party(party));
     let booked = own.booked.as_ref();
-    Price {
+    PriceAnswer {
         published_row,
         published_bills,
         a,
@@ -190,7 +194,7 @@ fn price(own: &ExplainedCall, setting: &Setting) -> Price {
         invoices: booked
             .iter()
             .flat_map(|booked| &booked.invoices)
-            .map(|(number, credit)| BilledBy {
+            .map(|(number, credit)| BilledByAnswer {
                 number: number.clone(),
                 credited_by: credit.clone(),
             })
@@ -198,7 +202,7 @@ fn price(own: &ExplainedCall, setting: &Setting) -> Price {
     }
 }
 
-fn leg(number: u32, own: &LegText, setting: &Setting) -> Leg {
+fn leg(number: u32, own: &LegText, setting: &ConsoleSetting) -> LegAnswer {
     let row = own.priced.as_ref().map(|priced| DeckRow {
         deck_file: priced.file.clone(),
         deck_line: priced.line,
@@ -214,7 +218,7 @@ fn leg(number: u32, own: &LegText, setting: &Setting) -> Leg {
         exact_amount: priced.exact.clone(),
         amount: priced.amount.to_string(),
     });
-    Leg {
+    LegAnswer {
         leg: number,
         published: own.cell.clone(),
         leg_from: setting.party(&own.from),
@@ -226,22 +230,26 @@ fn leg(number: u32, own: &LegText, setting: &Setting) -> Leg {
     }
 }
 
-fn money(sums: &[lines::Money]) -> Vec<Money> {
+fn money(sums: &[lines::Money]) -> Vec<MoneyAnswer> {
     sums.iter().map(one_sum).collect()
 }
 
-fn one_sum(sum: &lines::Money) -> Money {
-    Money { currency: sum.currency.clone(), amount: sum.amount.to_string() }
+fn one_sum(sum: &lines::Money) -> MoneyAnswer {
+    MoneyAnswer { currency: sum.currency.clone(), amount: sum.amount.to_string() }
 }
 
 /// `/api/v1/suspense`
 ///
 /// # Errors
 /// If the query has something else in it, or what waits cannot be read or is not sorted yet.
-pub fn suspense(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["cause", "reason", "account", "after"]).map_err(|w| Problem::new(400, w))?;
+pub fn suspense(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked
+        .query
+        .only(&["cause", "reason", "account", "after"])
+        .map_err(|w| RequestProblem::new(400, w))?;
     let waits = waiting::waits_of(asked)?.ok_or_else(|| {
-        Problem::new(503, "what waits is being sorted by its cause").hint("ask again in a second")
+        RequestProblem::new(503, "what waits is being sorted by its cause")
+            .hint("ask again in a second")
     })?;
     let (setting, from) = (&asked.books.setting, waiting::place(asked)?);
     let is = |name: &str, own: &str| asked.query.get(name).is_none_or(|wanted| wanted == own);
@@ -254,7 +262,7 @@ pub fn suspense(asked: &Asked<'_>) -> Result<Answer, Problem> {
         .collect();
     let shown: Vec<_> = all.iter().skip(from).take(SHOWN).collect();
     asked.looked(shown.iter().map(|own| own.account_sid.as_str()), shown.len());
-    let cause = |line: &crate::report::causes::CauseLine| Cause {
+    let cause = |line: &crate::report::causes::CauseLine| CauseAnswer {
         cause: setting.sentence(&line.cause),
         reason: line.reason.clone(),
         words: setting.sentence(&line.words),
@@ -266,7 +274,7 @@ pub fn suspense(asked: &Asked<'_>) -> Result<Answer, Problem> {
     };
     let records = shown
         .iter()
-        .map(|own| Suspended {
+        .map(|own| SuspendedAnswer {
             cause: setting.sentence(&own.cause),
             call_sid: some(&own.call_sid),
             parent_call_sid: some(&own.parent_call_sid),
@@ -283,7 +291,7 @@ pub fn suspense(asked: &Asked<'_>) -> Result<Answer, Problem> {
         })
         .collect();
     let end = from.saturating_add(SHOWN);
-    let answer = Suspense {
+    let answer = SuspenseAnswer {
         causes: waits.lines.causes.iter().map(cause).collect(),
         records,
         next: (end < all.len()).then(|| end.to_string()),
@@ -295,8 +303,11 @@ pub fn suspense(asked: &Asked<'_>) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// If the query has something else in it.
-pub fn issued(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["period", "account", "after"]).map_err(|why| Problem::new(400, why))?;
+pub fn issued(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked
+        .query
+        .only(&["period", "account", "after"])
+        .map_err(|why| RequestProblem::new(400, why))?;
     let is = |name: &str, own: &str| asked.query.get(name).is_none_or(|wanted| wanted == own);
     let batches = asked.snapshot.history.issued.iter().rev();
     let all: Vec<_> = batches
@@ -333,16 +344,16 @@ pub fn issued(asked: &Asked<'_>) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// If the query has anything in it.
-pub fn runs(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+pub fn runs(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let history = &asked.snapshot.history;
     let journal = Journal::read(&asked.books.setting.ledger);
     let run = |run: &crate::ledger::Run, undone: Option<&Undone>| {
         let m = &run.manifest;
         let count = |(name, own): (&String, &crate::ledger::manifest::ManifestCount)| {
-            (name.clone(), Count { records: own.records, seconds: own.seconds })
+            (name.clone(), CountAnswer { records: own.records, seconds: own.seconds })
         };
-        Run {
+        RunAnswer {
             run_id: m.run_id.clone(),
             state: if undone.is_some() { "undone" } else { "booked" }.to_owned(),
             undo_reason: undone.map(|own| asked.books.setting.sentence(&own.reason)),
@@ -358,16 +369,17 @@ pub fn runs(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let undone = history.undone.iter().rev().map(|own| run(&own.run, Some(own)));
     let answer = Runs { runs: booked.chain(undone).collect(), head: asked.snapshot.head.clone() };
     // The journal is no part of the state.
-    Ok(Answer { tag: None, ..json(asked, &answer)? })
+    Ok(HttpAnswer { tag: None, ..json(asked, &answer)? })
 }
 
 /// `/api/v1/rates/lookup`
 ///
 /// # Errors
 /// A question that cannot be understood, or decks that cannot be read.
-pub fn lookup(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let asks = rates::question(asked)?
-        .ok_or_else(|| Problem::new(400, "number is missing: /api/v1/rates/lookup?number=…"))?;
+pub fn lookup(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    let asks = rates::question(asked)?.ok_or_else(|| {
+        RequestProblem::new(400, "number is missing: /api/v1/rates/lookup?number=…")
+    })?;
     let lists = rates::decks(asked)?;
     let deck = |deck: &crate::deck::Deck| {
         let considered = deck.consider(asks.service, asks.rated, asks.origin, asks.at);
@@ -395,7 +407,7 @@ pub fn lookup(asked: &Asked<'_>) -> Result<Answer, Problem> {
             rows: considered.iter().map(row).collect(),
         }
     };
-    let answer = Lookup {
+    let answer = LookupAnswer {
         rated_number: asks.rated.to_string(),
         origin_number: asks.origin.map(|origin| origin.to_string()),
         service: asks.service.to_string(),
@@ -403,5 +415,5 @@ pub fn lookup(asked: &Asked<'_>) -> Result<Answer, Problem> {
         decks: lists.decks.decks.iter().map(deck).collect(),
     };
     // Without `at` it is asked for now.
-    Ok(Answer { tag: None, ..json(asked, &answer)? })
+    Ok(HttpAnswer { tag: None, ..json(asked, &answer)? })
 }

@@ -1,6 +1,8 @@
 //! The document of the API: `OpenAPI` 3.1, whose schemas are made from the types of its answers.
 
-use super::types::{CallDetail, Calls, Invoices, Lookup, ProblemDetail, Runs, Suspense};
+use super::types::{
+    CallDetail, CallsAnswer, Invoices, LookupAnswer, ProblemDetail, Runs, SuspenseAnswer,
+};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -69,7 +71,7 @@ pub fn document() -> String {
         "schema": { "type": "string" },
     });
     let after = ("after", "The `next` of the page before");
-    let calls = of::<Calls>(&mut generator);
+    let calls = of::<CallsAnswer>(&mut generator);
     add("/api/v1/calls", "findCalls", "Calls, the newest families first", query(&CALLS), calls);
     let detail = of::<CallDetail>(&mut generator);
     add(
@@ -85,7 +87,7 @@ pub fn document() -> String {
         ("account", "Only this customer, by its id"),
         after,
     ]);
-    let suspense = of::<Suspense>(&mut generator);
+    let suspense = of::<SuspenseAnswer>(&mut generator);
     add(
         "/api/v1/suspense",
         "getSuspense",
@@ -109,7 +111,7 @@ pub fn document() -> String {
         ("at", "The time of the call; else now"),
     ]);
     asks[0]["required"] = json!(true);
-    let lookup = of::<Lookup>(&mut generator);
+    let lookup = of::<LookupAnswer>(&mut generator);
     add("/api/v1/rates/lookup", "lookUp", "What a number costs, and which rows lose", asks, lookup);
     let _ = of::<ProblemDetail>(&mut generator);
     let schemas = generator.take_definitions(true);

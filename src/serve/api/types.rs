@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 /// A call of the log; or, by its `class`, one that waits or was ignored.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-pub struct Call {
+#[schemars(rename = "Call")]
+pub struct CallAnswer {
     /// The carrier's id of the call.
     pub call_sid: Option<String>,
     /// The id of the call that was transferred.
@@ -57,21 +58,23 @@ pub struct Call {
 
 /// A family: the parent, its children below it. Without a parent the fields of the call are null.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-pub struct Family {
+#[schemars(rename = "Family")]
+pub struct FamilyAnswer {
     /// The parent.
     #[serde(flatten)]
-    pub call: Call,
+    pub call: CallAnswer,
     /// Other versions of a parent that waits.
-    pub versions: Vec<Call>,
+    pub versions: Vec<CallAnswer>,
     /// Its children by start.
-    pub children: Vec<Call>,
+    pub children: Vec<CallAnswer>,
 }
 
 /// A page of families, the newest first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Calls {
+#[schemars(rename = "Calls")]
+pub struct CallsAnswer {
     /// The families.
-    pub calls: Vec<Family>,
+    pub calls: Vec<FamilyAnswer>,
     /// What `after` of the next page is; null if there is none.
     pub next: Option<String>,
     /// True if older days were not searched yet: the next page goes on there.
@@ -115,7 +118,8 @@ pub struct DeckRow {
 
 /// A leg, explained.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Leg {
+#[schemars(rename = "Leg")]
+pub struct LegAnswer {
     /// Its number, from 1.
     pub leg: u32,
     /// The cell of the published table.
@@ -136,7 +140,8 @@ pub struct Leg {
 
 /// An invoice that bills a call.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct BilledBy {
+#[schemars(rename = "BilledBy")]
+pub struct BilledByAnswer {
     /// Its number.
     pub number: String,
     /// The credit note that cancels it.
@@ -145,7 +150,8 @@ pub struct BilledBy {
 
 /// The price of a call, and how it came about.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Price {
+#[schemars(rename = "Price")]
+pub struct PriceAnswer {
     /// The row of the published table.
     pub published_row: String,
     /// What it bills.
@@ -165,7 +171,7 @@ pub struct Price {
     /// How it is rounded.
     pub leg_rounding: String,
     /// The legs.
-    pub legs: Vec<Leg>,
+    pub legs: Vec<LegAnswer>,
     /// What it costs by the archived deck, as text.
     pub amount: Option<String>,
     /// What was booked, as text.
@@ -173,7 +179,7 @@ pub struct Price {
     /// The first less the second, as text.
     pub difference: Option<String>,
     /// The invoices that bill it.
-    pub invoices: Vec<BilledBy>,
+    pub invoices: Vec<BilledByAnswer>,
 }
 
 /// One call.
@@ -181,16 +187,17 @@ pub struct Price {
 pub struct CallDetail {
     /// The call.
     #[serde(flatten)]
-    pub call: Call,
+    pub call: CallAnswer,
     /// All calls of its family, the parent first.
-    pub family: Vec<Call>,
+    pub family: Vec<CallAnswer>,
     /// Its price; null if it is not booked.
-    pub price: Option<Price>,
+    pub price: Option<PriceAnswer>,
 }
 
 /// An amount.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Money {
+#[schemars(rename = "Money")]
+pub struct MoneyAnswer {
     /// ISO 4217.
     pub currency: String,
     /// An exact decimal as text.
@@ -199,7 +206,8 @@ pub struct Money {
 
 /// Records that wait for one cause.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Cause {
+#[schemars(rename = "Cause")]
+pub struct CauseAnswer {
     /// Its id.
     pub cause: String,
     /// The reason.
@@ -211,7 +219,7 @@ pub struct Cause {
     /// Records.
     pub records: u64,
     /// What they may come to: an estimate, in no bill.
-    pub estimate: Vec<Money>,
+    pub estimate: Vec<MoneyAnswer>,
     /// The first start.
     pub first_start: Option<String>,
     /// What would settle it.
@@ -220,7 +228,8 @@ pub struct Cause {
 
 /// A record that waits.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Suspended {
+#[schemars(rename = "Suspended")]
+pub struct SuspendedAnswer {
     /// The id of its cause.
     pub cause: String,
     /// The call.
@@ -244,18 +253,19 @@ pub struct Suspended {
     /// How often it was tried.
     pub tries: u32,
     /// What it may come to.
-    pub estimate: Option<Money>,
+    pub estimate: Option<MoneyAnswer>,
     /// The record as it came.
     pub record: String,
 }
 
 /// What waits.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Suspense {
+#[schemars(rename = "Suspense")]
+pub struct SuspenseAnswer {
     /// By cause, the most money first.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<CauseAnswer>,
     /// The records, in stored order.
-    pub records: Vec<Suspended>,
+    pub records: Vec<SuspendedAnswer>,
     /// What `after` of the next page is.
     pub next: Option<String>,
 }
@@ -298,7 +308,8 @@ pub struct Invoices {
 
 /// Records and seconds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Count {
+#[schemars(rename = "Count")]
+pub struct CountAnswer {
     /// Records.
     pub records: u64,
     /// Seconds.
@@ -307,7 +318,8 @@ pub struct Count {
 
 /// A run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Run {
+#[schemars(rename = "Run")]
+pub struct RunAnswer {
     /// Its id.
     pub run_id: String,
     /// `booked` or `undone`.
@@ -321,7 +333,7 @@ pub struct Run {
     /// When it was booked, as far as the journal knows.
     pub booked: Option<String>,
     /// Records and seconds by class.
-    pub counts: BTreeMap<String, Count>,
+    pub counts: BTreeMap<String, CountAnswer>,
     /// Legs.
     pub legs: u64,
     /// Their sum by currency, as text.
@@ -332,7 +344,7 @@ pub struct Run {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Runs {
     /// They.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunAnswer>,
     /// The head of the ledger: three hashes that name its state.
     pub head: String,
 }
@@ -379,7 +391,8 @@ pub struct LookupDeck {
 
 /// What the decks of the last run say of a number.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Lookup {
+#[schemars(rename = "Lookup")]
+pub struct LookupAnswer {
     /// The number.
     pub rated_number: String,
     /// The origin.

@@ -14,11 +14,11 @@ use crate::render::call::words;
 use crate::report::calls::{self, CallFamily, Member};
 use crate::report::explained::{self, ExplainedCall, RatedWith};
 use crate::scenario::Scenario;
-use crate::serve::asked::{Asked, Moment, Sum, call_address, customer_address};
+use crate::serve::asked::{ConsoleRequest, Moment, ShownSum, call_address, customer_address};
 use crate::serve::context::context;
 use crate::serve::drawing::{self, DrawnCall, MOST_LANES};
-use crate::serve::http::Answer;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use crate::status::Status;
 use crate::table::Letter;
@@ -41,7 +41,7 @@ pub struct CallCase {
 ///
 /// # Errors
 /// If there is none, or the ledger cannot be read.
-pub fn case_of(asked: &Asked<'_>, sid: &str) -> Result<CallCase, Problem> {
+pub fn case_of(asked: &ConsoleRequest<'_>, sid: &str) -> Result<CallCase, RequestProblem> {
     let snapshot = &asked.snapshot;
     let history: &History = &snapshot.history;
     let wanted = Wanted { sids: BTreeSet::from([sid.to_owned()]), ..Wanted::default() };
@@ -52,7 +52,7 @@ pub fn case_of(asked: &Asked<'_>, sid: &str) -> Result<CallCase, Problem> {
     let has = |family: &&CallFamily| family.members().any(|member| member.sid() == sid);
     let Some(mut family) = found.families.iter().find(has).cloned() else {
         find::refuse_damaged_ids(history)?;
-        return Err(Problem::none(format!("the call {sid} is not in the ledger"))
+        return Err(RequestProblem::none(format!("the call {sid} is not in the ledger"))
             .hint("look for it on the page of calls: by a number, a customer, a day"));
     };
     let booked = family.members_mut().filter_map(|member| match member {
@@ -69,11 +69,15 @@ pub fn case_of(asked: &Asked<'_>, sid: &str) -> Result<CallCase, Problem> {
     Ok(CallCase { member, family, price })
 }
 
-fn price_of(asked: &Asked<'_>, history: &History, row: &LogRow) -> Result<ExplainedCall, Problem> {
+fn price_of(
+    asked: &ConsoleRequest<'_>,
+    history: &History,
+    row: &LogRow,
+) -> Result<ExplainedCall, RequestProblem> {
     let run = history.runs.iter().find(|run| run.manifest.run_id == row.run_id);
     let run = run.ok_or_else(|| {
-        let problem = Problem::none(format!("the run {} of the call is gone", row.run_id));
-        Problem { may_have_moved: true, ..problem }
+        let problem = RequestProblem::none(format!("the run {} of the call is gone", row.run_id));
+        RequestProblem { may_have_moved: true, ..problem }
     })?;
     let lists = asked.books.lists(run)?;
     let with =
@@ -85,7 +89,7 @@ fn price_of(asked: &Asked<'_>, history: &History, row: &LogRow) -> Result<Explai
 ///
 /// # Errors
 /// If there is no such call, or the ledger cannot be read.
-pub fn page(asked: &Asked<'_>, sid: &str) -> Result<Answer, Problem> {
+pub fn page(asked: &ConsoleRequest<'_>, sid: &str) -> Result<HttpAnswer, RequestProblem> {
     let case = case_of(asked, sid)?;
     let (clock, setting) = (asked.clock(), &asked.books.setting);
     asked.looked(case.family.members().map(Member::account), case.family.members().count());
@@ -129,10 +133,14 @@ pub fn page(asked: &Asked<'_>, sid: &str) -> Result<Answer, Problem> {
             }),
         },
     )?;
-    Ok(Answer { tag: asked.tag(), ..answer })
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }
 
-fn facts_of(asked: &Asked<'_>, row: &LogRow, clock: &Clock) -> Vec<(&'static str, String)> {
+fn facts_of(
+    asked: &ConsoleRequest<'_>,
+    row: &LogRow,
+    clock: &Clock,
+) -> Vec<(&'static str, String)> {
     let mut facts =
         vec![("Status", row.status.clone()), ("Lasted", words::length(row.duration_seconds))];
     if let Some(end) = row.end {
@@ -147,7 +155,7 @@ fn facts_of(asked: &Asked<'_>, row: &LogRow, clock: &Clock) -> Vec<(&'static str
 }
 
 /// The price for the page.
-fn priced(asked: &Asked<'_>, price: &ExplainedCall, member: &Member) -> Value {
+fn priced(asked: &ConsoleRequest<'_>, price: &ExplainedCall, member: &Member) -> Value {
     let setting = &asked.books.setting;
     let (table, bills) = explained::published_row(price.scenario);
     let legs: Vec<Value> = (1..)
@@ -200,8 +208,8 @@ fn priced(asked: &Asked<'_>, price: &ExplainedCall, member: &Member) -> Value {
         scenario => price.scenario.as_str(),
         deck => price.deck, currency => price.currency,
         rounding => price.rule.rounding.as_str(), decimals => price.rule.decimals,
-        now => price.total.map(|total| Sum::of(total, &price.currency)),
-        booked => booked.map(|booked| Sum::of(booked.amount, &booked.currency)),
+        now => price.total.map(|total| ShownSum::of(total, &price.currency)),
+        booked => booked.map(|booked| ShownSum::of(booked.amount, &booked.currency)),
         is_as_booked,
         sentences => words::sentences_of(price).iter()
             .map(|own| setting.sentence(own)).collect::<Vec<_>>(),
@@ -229,7 +237,7 @@ fn for_customer(price: &ExplainedCall, clock: &Clock) -> Vec<String> {
 }
 
 /// The drawing of a family.
-fn timeline(asked: &Asked<'_>, case: &CallCase, clock: &Clock) -> Option<String> {
+fn timeline(asked: &ConsoleRequest<'_>, case: &CallCase, clock: &Clock) -> Option<String> {
     let setting = &asked.books.setting;
     let rows: Vec<&LogRow> = case
         .family

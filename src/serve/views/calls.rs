@@ -3,10 +3,12 @@
 use super::search::{self, FoundPage};
 use crate::ledger::index::unbooked::State;
 use crate::report::calls::{CallFamily, Member};
-use crate::serve::asked::{Asked, Moment, Sum, call_address, customer_address, length};
+use crate::serve::asked::{
+    ConsoleRequest, Moment, ShownSum, call_address, customer_address, length,
+};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::problem::RequestProblem;
 use crate::status::Status;
 use crate::time::local::Clock;
 use serde::Serialize;
@@ -29,7 +31,7 @@ pub struct CallLine {
     /// `waiting`, `ignored`, or nothing.
     pub mark: &'static str,
     pub reason: String,
-    pub sum: Option<Sum>,
+    pub sum: Option<ShownSum>,
     /// `root`, `child` of the parent above it, or `orphan`.
     pub place: &'static str,
     /// True if it is of the day of the call above it, in its family.
@@ -41,7 +43,7 @@ pub struct CallLine {
 impl CallLine {
     /// The line of a call.
     #[must_use]
-    pub fn of(asked: &Asked<'_>, member: &Member, clock: &Clock) -> Self {
+    pub fn of(asked: &ConsoleRequest<'_>, member: &Member, clock: &Clock) -> Self {
         let setting = &asked.books.setting;
         let account = member.account().to_owned();
         let head = Self {
@@ -61,8 +63,10 @@ impl CallLine {
                 scenario: row.scenario.clone(),
                 length: length(row.duration_seconds),
                 status: row.status.clone(),
-                sum: (!row.currency.is_empty())
-                    .then(|| Sum { amount: row.amount_text(), currency: row.currency.clone() }),
+                sum: (!row.currency.is_empty()).then(|| ShownSum {
+                    amount: row.amount_text(),
+                    currency: row.currency.clone(),
+                }),
                 ..head
             },
             Member::Unbooked(call) => Self {
@@ -92,7 +96,7 @@ impl CallLine {
 
 /// The lines of a family, the parent first.
 #[must_use]
-pub fn lines(asked: &Asked<'_>, family: &CallFamily, clock: &Clock) -> Vec<CallLine> {
+pub fn lines(asked: &ConsoleRequest<'_>, family: &CallFamily, clock: &Clock) -> Vec<CallLine> {
     let line = |member: &Member| {
         let line = CallLine::of(asked, member, clock);
         let is_orphan = member.is_child() && !family.has_parent_of(member);
@@ -110,7 +114,7 @@ pub fn lines(asked: &Asked<'_>, family: &CallFamily, clock: &Clock) -> Vec<CallL
 
 /// A filter as a link.
 #[derive(Debug, Serialize)]
-struct Filter {
+struct FilterLink {
     name: String,
     href: String,
     is_on: bool,
@@ -120,8 +124,8 @@ struct Filter {
 ///
 /// # Errors
 /// If the ledger cannot be read. A question that cannot be answered is said on the page.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&search::NAMES).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&search::NAMES).map_err(|why| RequestProblem::new(400, why))?;
     let found = match search::find(asked, None) {
         Ok(found) => found,
         Err(problem) if problem.status >= 500 => return Err(problem),
@@ -131,10 +135,10 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
 }
 
 fn draw(
-    asked: &Asked<'_>,
+    asked: &ConsoleRequest<'_>,
     found: Option<FoundPage>,
-    problem: Option<&Problem>,
-) -> Result<Answer, Problem> {
+    problem: Option<&RequestProblem>,
+) -> Result<HttpAnswer, RequestProblem> {
     let (clock, query) = (asked.clock(), &asked.query);
     let (mut families, mut notes, mut next, mut timeless, mut is_early) =
         (Vec::new(), Vec::new(), None, 0, false);
@@ -146,15 +150,15 @@ fn draw(
     }
     let shown = families.iter().map(Vec::len).sum();
     asked.looked(families.iter().flatten().map(|line| line.account.as_str()), shown);
-    let of = |name: &'static str, all: Vec<(&str, &str)>| -> Vec<Filter> {
+    let of = |name: &'static str, all: Vec<(&str, &str)>| -> Vec<FilterLink> {
         let on = query.get(name);
         let filter = |(value, shown): (&str, &str)| {
             let is_on = on.unwrap_or("") == value;
             let value = Some(value).filter(|value| !value.is_empty());
             let base = query.with("after", None);
-            let base = crate::serve::query::Query::parse(base.trim_start_matches('?'));
+            let base = crate::serve::query::UrlQuery::parse(base.trim_start_matches('?'));
             let href = base.map_or_else(|_| "?".to_owned(), |base| base.with(name, value));
-            Filter { name: shown.to_owned(), href: format!("/calls{href}"), is_on }
+            FilterLink { name: shown.to_owned(), href: format!("/calls{href}"), is_on }
         };
         all.into_iter().map(filter).collect()
     };
@@ -195,5 +199,5 @@ fn draw(
             }),
         },
     )?;
-    Ok(Answer { tag: asked.tag(), ..answer })
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }

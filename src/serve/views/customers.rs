@@ -7,11 +7,11 @@ use crate::ledger::batch;
 use crate::money::Total;
 use crate::render::charts::{self, ChartHead};
 use crate::report::customers::{AccountMonth, Customers, LegSum};
-use crate::serve::asked::{Asked, Sum, customer_address, decimal};
+use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address, decimal};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::kept::Found;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::kept::KeptValue;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use crate::time;
 use minijinja::Value;
@@ -22,19 +22,24 @@ use std::sync::Arc;
 const SHOWN: usize = 100;
 
 /// The customers; `None` while they are being counted.
-fn customers_of(asked: &Asked<'_>) -> Result<Option<Arc<Customers>>, Problem> {
+fn customers_of(asked: &ConsoleRequest<'_>) -> Result<Option<Arc<Customers>>, RequestProblem> {
     match asked.books.customers(&asked.snapshot) {
-        Found::Ready(customers) => Ok(Some(customers)),
-        Found::Pending => Ok(None),
-        Found::Failed(why) => Err(Problem { may_have_moved: true, ..Problem::new(500, why) }),
+        KeptValue::Ready(customers) => Ok(Some(customers)),
+        KeptValue::Pending => Ok(None),
+        KeptValue::Failed(why) => {
+            Err(RequestProblem { may_have_moved: true, ..RequestProblem::new(500, why) })
+        }
     }
 }
 
 /// The month that is asked for; else the newest one that has legs.
-fn month_of<'a>(asked: &'a Asked<'_>, customers: &'a Customers) -> Result<&'a str, Problem> {
+fn month_of<'a>(
+    asked: &'a ConsoleRequest<'_>,
+    customers: &'a Customers,
+) -> Result<&'a str, RequestProblem> {
     match asked.query.get("month") {
         Some(month) if time::month_bounds(month).is_some() => Ok(month),
-        Some(month) => Err(Problem::new(400, format!("month={month}: expected YYYY-MM"))),
+        Some(month) => Err(RequestProblem::new(400, format!("month={month}: expected YYYY-MM"))),
         None => Ok(customers.months().first().copied().unwrap_or("")),
     }
 }
@@ -48,16 +53,16 @@ fn months(customers: &Customers, path: &str, shown: &str) -> Vec<Value> {
     customers.months().iter().map(link).collect()
 }
 
-fn sum_of(month: &AccountMonth) -> Result<LegSum, Problem> {
-    month.sum().map_err(|_| Problem::new(500, "a sum does not fit"))
+fn sum_of(month: &AccountMonth) -> Result<LegSum, RequestProblem> {
+    month.sum().map_err(|_| RequestProblem::new(500, "a sum does not fit"))
 }
 
 /// The list of customers.
 ///
 /// # Errors
 /// If the query has something else in it, or the ledger cannot be read.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["month", "after", "q"]).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["month", "after", "q"]).map_err(|why| RequestProblem::new(400, why))?;
     let Some(customers) = customers_of(asked)? else {
         return asked.pending(
             "/customers",
@@ -84,7 +89,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         let top = most.entry(currency).or_insert(sum.amount);
         *top = Total::from_units(top.units().max(sum.amount.units()));
         let added = totals.entry(currency).or_default().merge(sum.amount);
-        added.map_err(|_| Problem::new(500, "a sum does not fit"))?;
+        added.map_err(|_| RequestProblem::new(500, "a sum does not fit"))?;
     }
     if let Some(text) = asked.query.get("q") {
         let text = text.to_lowercase();
@@ -109,12 +114,13 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
                 name => asked.name(account),
                 calls => sum.calls,
                 minutes => billed_minutes(sum.billed_seconds),
-                sum => Sum::of(sum.amount, currency),
+                sum => ShownSum::of(sum.amount, currency),
                 share => share.map_or(0, |(own, most)| permille(own, most).min(1000) / 10),
             }
         })
         .collect();
-    let sums = totals.iter().map(|(currency, sum)| Sum::of(*sum, currency)).collect::<Vec<_>>();
+    let sums =
+        totals.iter().map(|(currency, sum)| ShownSum::of(*sum, currency)).collect::<Vec<_>>();
     let answer = asked.pages.page(
         200,
         &asked.frame("/customers", "Customers"),
@@ -126,15 +132,15 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
             query => asked.query.get("q").unwrap_or(""),
         },
     )?;
-    Ok(Answer { tag: asked.tag(), ..answer })
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }
 
 /// One customer.
 ///
 /// # Errors
 /// If no call, list or invoice has it, or the ledger cannot be read.
-pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
-    asked.query.only(&["month"]).map_err(|why| Problem::new(400, why))?;
+pub fn one(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["month"]).map_err(|why| RequestProblem::new(400, why))?;
     let Some(customers) = customers_of(asked)? else {
         return asked.pending(
             "/customers",
@@ -156,7 +162,9 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
         .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
     let waits_alone = waiting != Some(0);
     if own_months.is_empty() && issued.is_empty() && name == account && !waits_alone {
-        return Err(Problem::none(format!("no call, list or invoice has the account {account}")));
+        return Err(RequestProblem::none(format!(
+            "no call, list or invoice has the account {account}"
+        )));
     }
     let month = match asked.query.get("month") {
         None => own_months.last().copied().unwrap_or(""),
@@ -195,11 +203,16 @@ pub fn one(asked: &Asked<'_>, account: &str) -> Result<Answer, Problem> {
     )?;
     // What waits may still be counted: then it is another page soon.
     let tag = waiting.and_then(|_| asked.tag());
-    Ok(Answer { tag, ..answer })
+    Ok(HttpAnswer { tag, ..answer })
 }
 
 /// A month of a customer in one currency.
-fn part(number: usize, month: &str, currency: &str, own: &AccountMonth) -> Result<Value, Problem> {
+fn part(
+    number: usize,
+    month: &str,
+    currency: &str,
+    own: &AccountMonth,
+) -> Result<Value, RequestProblem> {
     let sum = sum_of(own)?;
     let id = format!("days-{number}");
     let head = ChartHead { id: &id, title: "By day", of: "Day (UTC)", unit: currency };
@@ -214,13 +227,13 @@ fn part(number: usize, month: &str, currency: &str, own: &AccountMonth) -> Resul
             context! {
                 scenario, calls => own.calls, legs => own.legs,
                 minutes => billed_minutes(own.billed_seconds),
-                sum => Sum::of(own.amount, currency),
+                sum => ShownSum::of(own.amount, currency),
             }
         })
         .collect();
     Ok(context! {
         currency, scenarios,
-        sum => Sum::of(sum.amount, currency),
+        sum => ShownSum::of(sum.amount, currency),
         calls => sum.calls, legs => sum.legs,
         minutes => billed_minutes(sum.billed_seconds),
         chart => chart.map(|chart| Value::from_safe_string(charts::figure(&chart))),
@@ -228,7 +241,7 @@ fn part(number: usize, month: &str, currency: &str, own: &AccountMonth) -> Resul
 }
 
 /// The documents of a customer, the newest first.
-fn invoices(asked: &Asked<'_>, account: &str) -> Vec<Value> {
+fn invoices(asked: &ConsoleRequest<'_>, account: &str) -> Vec<Value> {
     let issued = &asked.snapshot.history.issued;
     let all = issued
         .iter()
@@ -241,7 +254,7 @@ fn invoices(asked: &Asked<'_>, account: &str) -> Vec<Value> {
 }
 
 /// What the list of accounts says of a customer.
-fn details(asked: &Asked<'_>, account: &str) -> Vec<(String, String)> {
+fn details(asked: &ConsoleRequest<'_>, account: &str) -> Vec<(String, String)> {
     let run = asked.snapshot.history.runs.iter().rev();
     let run = run.clone().find(|run| run.manifest.accounts_hash.is_some());
     let listed = run.and_then(|run| asked.books.lists(run).ok());
@@ -256,6 +269,6 @@ fn details(asked: &Asked<'_>, account: &str) -> Vec<(String, String)> {
 
 /// True if an invoice was credited.
 #[must_use]
-pub fn is_credited(asked: &Asked<'_>, number: &str) -> bool {
+pub fn is_credited(asked: &ConsoleRequest<'_>, number: &str) -> bool {
     batch::credit_of(&asked.snapshot.history.issued, number).is_some()
 }

@@ -5,16 +5,16 @@ use crate::ledger::LedgerError;
 use crate::ledger::batch::{self, Batch, Entry};
 use crate::render::html::Pages;
 use crate::render::{einvoice, json};
-use crate::serve::asked::{Asked, Sum, customer_address};
+use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use minijinja::Value;
 
 /// The state of a document, as `invoice list` names it.
 #[must_use]
-pub fn state(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> &'static str {
+pub fn state(asked: &ConsoleRequest<'_>, batch: &Batch, entry: &Entry) -> &'static str {
     let credit = batch::credit_of(&asked.snapshot.history.issued, &entry.number);
     match (&entry.corrects, credit) {
         (Some(_), _) => "credit-note",
@@ -26,9 +26,10 @@ pub fn state(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> &'static str {
 
 /// A document in a list.
 #[must_use]
-pub fn line(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> Value {
+pub fn line(asked: &ConsoleRequest<'_>, batch: &Batch, entry: &Entry) -> Value {
     let sign = if entry.corrects.is_some() { "-" } else { "" };
-    let sum = Sum { amount: format!("{sign}{}", entry.total), currency: entry.currency.clone() };
+    let sum =
+        ShownSum { amount: format!("{sign}{}", entry.total), currency: entry.currency.clone() };
     let href = format!("/invoices/{}", encoded(&entry.number));
     context! {
         number => entry.number, href,
@@ -44,9 +45,10 @@ pub fn line(asked: &Asked<'_>, batch: &Batch, entry: &Entry) -> Value {
 ///
 /// # Errors
 /// If there is none of that number, or it is not as it was issued.
-fn document_of(asked: &Asked<'_>, number: &str) -> Result<Document, Problem> {
+fn document_of(asked: &ConsoleRequest<'_>, number: &str) -> Result<Document, RequestProblem> {
     let issued = &asked.snapshot.history.issued;
-    let none = || Problem::none(format!("no invoice or credit note has the number {number}"));
+    let none =
+        || RequestProblem::none(format!("no invoice or credit note has the number {number}"));
     let (batch, entry) = batch::find(issued, number).ok_or_else(none)?;
     asked.looked([entry.account_sid.as_str()], 1);
     let mut found = None;
@@ -64,24 +66,24 @@ fn document_of(asked: &Asked<'_>, number: &str) -> Result<Document, Problem> {
 ///
 /// # Errors
 /// If there is none of that number, or it cannot be drawn.
-pub fn document(asked: &Asked<'_>, name: &str) -> Result<Answer, Problem> {
-    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+pub fn document(asked: &ConsoleRequest<'_>, name: &str) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let (number, ending) = match name.rsplit_once('.') {
         Some((number, ending @ ("json" | "xml"))) => (number, ending),
         _ => (name, "html"),
     };
     let document = document_of(asked, number)?;
-    let fail = |error: crate::render::FormatError| Problem::new(422, error.to_string());
+    let fail = |error: crate::render::FormatError| RequestProblem::new(422, error.to_string());
     let answer = match ending {
-        "json" => Answer::new(200, "application/json", json::document(&document)),
+        "json" => HttpAnswer::new(200, "application/json", json::document(&document)),
         "xml" => {
             let xml = einvoice::ubl(&document).map_err(fail)?;
-            Answer::new(200, "application/xml; charset=utf-8", xml)
+            HttpAnswer::new(200, "application/xml; charset=utf-8", xml)
         }
         _ => {
             let html = Pages::new(None)?.html(&document, None).map_err(fail)?;
-            Answer { is_document: true, ..Answer::page(200, html) }
+            HttpAnswer { is_document: true, ..HttpAnswer::page(200, html) }
         }
     };
-    Ok(Answer { tag: asked.tag(), ..answer })
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }

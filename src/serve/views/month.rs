@@ -1,11 +1,11 @@
 //! `/month`: what stands against issuing a month, the drafts, the totals.
 
-use crate::serve::asked::{Asked, Sum, customer_address};
+use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::kept::Found;
+use crate::serve::http::HttpAnswer;
+use crate::serve::kept::KeptValue;
 use crate::serve::months::{MonthSetting, MonthSurvey};
-use crate::serve::problem::Problem;
+use crate::serve::problem::RequestProblem;
 use crate::time;
 use minijinja::Value;
 use std::sync::Arc;
@@ -17,14 +17,16 @@ const SHOWN: usize = 200;
 ///
 /// # Errors
 /// If the query has something else in it, or the month cannot be drawn up.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["month"]).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["month"]).map_err(|why| RequestProblem::new(400, why))?;
     let history = &asked.snapshot.history;
     let newest = history.newest_start().map(time::date_text);
     let newest = newest.as_deref().and_then(|date| date.get(..7)).unwrap_or("");
     let month = match asked.query.get("month") {
         Some(month) if time::month_bounds(month).is_some() => month,
-        Some(month) => return Err(Problem::new(400, format!("month={month}: expected YYYY-MM"))),
+        Some(month) => {
+            return Err(RequestProblem::new(400, format!("month={month}: expected YYYY-MM")));
+        }
         None => newest,
     };
     if month.is_empty() {
@@ -37,11 +39,11 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let found =
         asked.books.months.of(&key, move || MonthSurvey::of(&setting, &own.history, &period));
     let survey = match found {
-        Found::Ready(survey) => survey,
-        Found::Pending => {
+        KeptValue::Ready(survey) => survey,
+        KeptValue::Pending => {
             return asked.pending("/month", "Month", "The month's drafts are being drawn up.");
         }
-        Found::Failed(why) => {
+        KeptValue::Failed(why) => {
             return draw(asked, month, context! { failed => why, before, month });
         }
     };
@@ -54,7 +56,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
                 words => asked.books.setting.sentence(&own.words),
                 what_to_do => asked.books.setting.sentence(&own.what_to_do),
                 account_href => own.account_sid.as_deref().and_then(customer_address),
-                before => Sum::all(&own.before), now => Sum::all(&own.now),
+                before => ShownSum::all(&own.before), now => ShownSum::all(&own.now),
                 causes => own.causes.iter().take(5)
                     .map(|line| super::waiting::cause(asked, line)).collect::<Vec<_>>(),
             }
@@ -65,8 +67,10 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         .iter()
         .take(SHOWN)
         .map(|own| {
-            let sum =
-                |amount: &str| Sum { amount: amount.to_owned(), currency: own.currency.clone() };
+            let sum = |amount: &str| ShownSum {
+                amount: amount.to_owned(),
+                currency: own.currency.clone(),
+            };
             context! {
                 href => customer_address(&own.account_sid).map(|to| format!("{to}?month={month}")),
                 name => own.name, account => own.account_sid, calls => own.calls,
@@ -75,10 +79,10 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
             }
         })
         .collect();
-    let totals: Vec<Sum> = survey
+    let totals: Vec<ShownSum> = survey
         .totals
         .iter()
-        .map(|(currency, total)| Sum { amount: total.to_string(), currency: currency.clone() })
+        .map(|(currency, total)| ShownSum { amount: total.to_string(), currency: currency.clone() })
         .collect();
     let issued: Vec<Value> = history
         .issued
@@ -101,7 +105,11 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
     )
 }
 
-fn draw(asked: &Asked<'_>, month: &str, context: Value) -> Result<Answer, Problem> {
+fn draw(
+    asked: &ConsoleRequest<'_>,
+    month: &str,
+    context: Value,
+) -> Result<HttpAnswer, RequestProblem> {
     let title = if month.is_empty() { "Month".to_owned() } else { format!("Month {month}") };
     asked.pages.page(200, &asked.frame("/month", &title), "month.html", context)
 }

@@ -7,10 +7,10 @@ use crate::report::gather;
 use crate::report::health::printed_with;
 use crate::report::health::words::took_text;
 use crate::report::run_rows::{RunRow, about, amount, rows};
-use crate::serve::asked::{Asked, Moment};
+use crate::serve::asked::{ConsoleRequest, Moment};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use minijinja::Value;
 
@@ -23,8 +23,8 @@ const LINES: usize = 40;
 ///
 /// # Errors
 /// If the query has something else in it.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["after"]).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["after"]).map_err(|why| RequestProblem::new(400, why))?;
     let setting = &asked.books.setting;
     let history = &asked.snapshot.history;
     let journal = Journal::read(&setting.ledger);
@@ -101,15 +101,15 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// If there is no such run, or it cannot be read.
-pub fn report(asked: &Asked<'_>, id: &str) -> Result<Answer, Problem> {
-    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+pub fn report(asked: &ConsoleRequest<'_>, id: &str) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let (history, ledger) = (&asked.snapshot.history, &asked.books.setting.ledger);
     let undone = history.undone.iter().rev().find(|own| own.run.manifest.run_id == id);
     let run = history.runs.iter().find(|run| run.manifest.run_id == id);
     let (run, why) = match (run, undone) {
         (Some(run), _) => (run, None),
         (None, Some(undone)) => (&undone.run, Some(undone.reason.as_str())),
-        (None, None) => return Err(Problem::none(format!("there is no run {id}"))),
+        (None, None) => return Err(RequestProblem::none(format!("there is no run {id}"))),
     };
     let mut report = gather::gather(ledger, history, run, why)?;
     report.night = printed_with(&Journal::read(ledger), &run.manifest.run_id);
@@ -119,5 +119,5 @@ pub fn report(asked: &Asked<'_>, id: &str) -> Result<Answer, Problem> {
         report.largest.iter().map(|own| own.calls.len()).sum(),
     );
     let html = report::html(&report)?;
-    Ok(Answer { is_document: true, ..Answer::page(200, html) })
+    Ok(HttpAnswer { is_document: true, ..HttpAnswer::page(200, html) })
 }

@@ -5,11 +5,11 @@ use crate::deck::{Considered, Deck, Rated};
 use crate::party::{Emergency, Number};
 use crate::report::looked_up::{Lookup, why};
 use crate::scenario::Direction;
-use crate::serve::asked::{Asked, Moment};
+use crate::serve::asked::{ConsoleRequest, Moment};
 use crate::serve::books::RatedLists;
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::problem::RequestProblem;
 use crate::time::{self, Micros};
 use minijinja::Value;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ pub const NAMES: [&str; 4] = ["number", "from", "service", "at"];
 ///
 /// # Errors
 /// If there is none, or they cannot be read.
-pub fn decks(asked: &Asked<'_>) -> Result<Arc<RatedLists>, Problem> {
+pub fn decks(asked: &ConsoleRequest<'_>) -> Result<Arc<RatedLists>, RequestProblem> {
     let mut runs = asked.snapshot.history.runs.iter().rev();
     let run = runs.find(|run| run.manifest.decks_hash.is_some());
-    let run = run.ok_or_else(|| Problem::none("no run has rated anything yet"))?;
+    let run = run.ok_or_else(|| RequestProblem::none("no run has rated anything yet"))?;
     Ok(asked.books.lists(run)?)
 }
 
@@ -32,11 +32,11 @@ pub fn decks(asked: &Asked<'_>) -> Result<Arc<RatedLists>, Problem> {
 ///
 /// # Errors
 /// What cannot be understood.
-pub fn question(asked: &Asked<'_>) -> Result<Option<Lookup>, Problem> {
-    asked.query.only(&NAMES).map_err(|why| Problem::new(400, why))?;
+pub fn question(asked: &ConsoleRequest<'_>) -> Result<Option<Lookup>, RequestProblem> {
+    asked.query.only(&NAMES).map_err(|why| RequestProblem::new(400, why))?;
     let Some(text) = asked.query.get("number") else { return Ok(None) };
     let wrong = |name: &str, text: &str, expected: &str| {
-        Problem::new(400, format!("{name}={text}: expected {expected}"))
+        RequestProblem::new(400, format!("{name}={text}: expected {expected}"))
     };
     // In a query `+` is a blank, and is often forgotten to be escaped.
     let number = |text: &str| {
@@ -72,7 +72,7 @@ pub fn question(asked: &Asked<'_>) -> Result<Option<Lookup>, Problem> {
 ///
 /// # Errors
 /// If the decks cannot be read. A question that cannot be understood is said on the page.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
     let lists = decks(asked);
     let (asks, problem) = match question(asked) {
         Ok(asks) => (asks, None),

@@ -6,8 +6,8 @@ use crate::ledger::index::unbooked::Beside;
 use crate::report::asked::phrase::taken_apart;
 use crate::report::asked::{self, AskError, Asking, Finder};
 use crate::report::calls::{self, CallsPage};
-use crate::serve::asked::Asked;
-use crate::serve::problem::Problem;
+use crate::serve::asked::ConsoleRequest;
+use crate::serve::problem::RequestProblem;
 use crate::time::{DAY, Micros, SECOND};
 use std::cell::RefCell;
 
@@ -35,7 +35,7 @@ pub struct FoundPage {
 ///
 /// # Errors
 /// If it cannot be understood, names something unknown, or the ledger cannot be read.
-pub fn find(asked: &Asked<'_>, limit: Option<usize>) -> Result<FoundPage, Problem> {
+pub fn find(asked: &ConsoleRequest<'_>, limit: Option<usize>) -> Result<FoundPage, RequestProblem> {
     let (snapshot, query) = (&asked.snapshot, &asked.query);
     let notes = RefCell::new(Vec::new());
     let tell = |note: &str| notes.borrow_mut().push(note.to_owned());
@@ -53,7 +53,7 @@ pub fn find(asked: &Asked<'_>, limit: Option<usize>) -> Result<FoundPage, Proble
     let before = match query.get("after") {
         None => None,
         Some(text) => Some(CallPlace::parse(text).ok_or_else(|| {
-            Problem::new(400, format!("after={text}: expected the `next` of another answer"))
+            RequestProblem::new(400, format!("after={text}: expected the `next` of another answer"))
         })?),
     };
     let most = limit.unwrap_or(SHOWN);
@@ -65,7 +65,11 @@ pub fn find(asked: &Asked<'_>, limit: Option<usize>) -> Result<FoundPage, Proble
     Ok(FoundPage { page, notes: notes.into_inner(), wanted })
 }
 
-fn wanted(asked: &Asked<'_>, finder: &Finder<'_>, today: &str) -> Result<Wanted, AskError> {
+fn wanted(
+    asked: &ConsoleRequest<'_>,
+    finder: &Finder<'_>,
+    today: &str,
+) -> Result<Wanted, AskError> {
     let query = &asked.query;
     let list = |name| query.get(name).map(str::to_owned).into_iter().collect::<Vec<_>>();
     let text = |name| query.get(name).map(str::to_owned);

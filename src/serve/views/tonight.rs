@@ -6,11 +6,11 @@ use crate::report::Report;
 use crate::report::health::words::{ago_text, bytes_text, took_text};
 use crate::report::health::{Health, WaitingLines};
 use crate::report::lines::{Day, DayVerdict};
-use crate::serve::asked::{Asked, Moment, Sum, call_address, decimal};
+use crate::serve::asked::{ConsoleRequest, Moment, ShownSum, call_address, decimal};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::kept::Found;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::kept::KeptValue;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use crate::time::{self, SECOND};
 use minijinja::Value;
@@ -37,23 +37,23 @@ struct Light {
 ///
 /// # Errors
 /// If the query has something in it, or the ledger cannot be read.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&[]).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let setting = &asked.books.setting;
     let waits = match asked.books.waits(&asked.snapshot) {
-        Found::Ready(waits) => Some(waits),
-        Found::Pending => None,
-        Found::Failed(why) => {
-            return Err(Problem { may_have_moved: true, ..Problem::new(500, why) });
+        KeptValue::Ready(waits) => Some(waits),
+        KeptValue::Pending => None,
+        KeptValue::Failed(why) => {
+            return Err(RequestProblem { may_have_moved: true, ..RequestProblem::new(500, why) });
         }
     };
     let waiting = waits.as_ref().map_or_else(WaitingLines::default, |waits| waits.lines.clone());
     let health = asked.books.health(&asked.snapshot, waiting);
     let (report, failed): (Option<Arc<Report>>, Option<String>) =
         match asked.books.report(&asked.snapshot) {
-            Some(Found::Ready(report)) => (Some(report), None),
-            Some(Found::Failed(why)) => (None, Some(why)),
-            Some(Found::Pending) | None => (None, None),
+            Some(KeptValue::Ready(report)) => (Some(report), None),
+            Some(KeptValue::Failed(why)) => (None, Some(why)),
+            Some(KeptValue::Pending) | None => (None, None),
         };
     let is_empty = asked.snapshot.history.runs.is_empty();
     let is_pending = !is_empty && (waits.is_none() || report.is_none() && failed.is_none());
@@ -91,7 +91,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
             problems, causes, failed, is_pending, is_empty,
             lights => lights(&health, report.as_ref(), is_pending),
             more_causes => health.waiting.causes.len().saturating_sub(SHOWN),
-            waiting => Sum::all(&health.waiting.estimate),
+            waiting => ShownSum::all(&health.waiting.estimate),
             last => last(asked, &health),
             running => health.running.as_ref().map(|running| context! {
                 began => time::parse_date_or_instant(&running.began)
@@ -106,7 +106,7 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
 }
 
 /// The last good night.
-fn last(asked: &Asked<'_>, health: &Health) -> Option<Value> {
+fn last(asked: &ConsoleRequest<'_>, health: &Health) -> Option<Value> {
     let last = health.last_run.as_ref()?;
     let clock = asked.clock();
     let took = last.command.as_ref().and_then(|command| command.duration_ms);
@@ -118,7 +118,7 @@ fn last(asked: &Asked<'_>, health: &Health) -> Option<Value> {
         took => took.map(took_text),
         by => last.command.as_ref().map(|command| format!("{}@{}", command.user, command.host)),
         sums => last.amount.iter()
-            .map(|(currency, amount)| Sum { amount: amount.clone(), currency: currency.clone() })
+            .map(|(currency, amount)| ShownSum { amount: amount.clone(), currency: currency.clone() })
             .collect::<Vec<_>>(),
         legs => last.legs,
     })
@@ -242,7 +242,7 @@ fn is_odd(day: &Day) -> bool {
 }
 
 /// What the report of the last run says.
-fn told(asked: &Asked<'_>, report: &Report) -> Value {
+fn told(asked: &ConsoleRequest<'_>, report: &Report) -> Value {
     let term = |own: &crate::report::Term| {
         context! { name => own.name, records => own.count.records, seconds => own.count.seconds }
     };
@@ -272,7 +272,7 @@ fn told(asked: &Asked<'_>, report: &Report) -> Value {
                 href => call_address(&call.call_sid), sid => call.call_sid,
                 account => asked.name(&call.account_sid), from => call.from, to => call.to,
                 start => time::parse_date_or_instant(&call.start).map(|at| Moment::of(at, &clock)),
-                sum => Sum::of(call.amount, currency),
+                sum => ShownSum::of(call.amount, currency),
             }
         })
         .collect();
@@ -306,7 +306,7 @@ fn told(asked: &Asked<'_>, report: &Report) -> Value {
         charts, largest, found, odd,
         run => report.run.run_id,
         href => format!("/nights/{}", encoded(&report.run.run_id)),
-        amounts => Sum::all(&report.amounts),
+        amounts => ShownSum::all(&report.amounts),
         legs => report.legs,
     }
 }

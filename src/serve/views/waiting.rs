@@ -1,13 +1,13 @@
 //! `/waiting`: what waits, by cause; with `?cause=` the records of one.
 
 use crate::report::causes::CauseLine;
-use crate::serve::asked::{Asked, Moment, Sum, call_address, customer_address};
+use crate::serve::asked::{ConsoleRequest, Moment, ShownSum, call_address, customer_address};
 use crate::serve::context::context;
-use crate::serve::http::Answer;
-use crate::serve::kept::Found;
-use crate::serve::problem::Problem;
+use crate::serve::http::HttpAnswer;
+use crate::serve::kept::KeptValue;
+use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
-use crate::serve::waits::{WaitingRecord, Waits};
+use crate::serve::waits::{DiagnosedRecord, WaitsByCause};
 use minijinja::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,11 +19,13 @@ const SHOWN: usize = 50;
 ///
 /// # Errors
 /// If it cannot be.
-pub fn waits_of(asked: &Asked<'_>) -> Result<Option<Arc<Waits>>, Problem> {
+pub fn waits_of(asked: &ConsoleRequest<'_>) -> Result<Option<Arc<WaitsByCause>>, RequestProblem> {
     match asked.books.waits(&asked.snapshot) {
-        Found::Ready(waits) => Ok(Some(waits)),
-        Found::Pending => Ok(None),
-        Found::Failed(why) => Err(Problem { may_have_moved: true, ..Problem::new(500, why) }),
+        KeptValue::Ready(waits) => Ok(Some(waits)),
+        KeptValue::Pending => Ok(None),
+        KeptValue::Failed(why) => {
+            Err(RequestProblem { may_have_moved: true, ..RequestProblem::new(500, why) })
+        }
     }
 }
 
@@ -41,7 +43,7 @@ fn name_of(cause: &str) -> Cow<'_, str> {
 
 /// A cause, as pages print it.
 #[must_use]
-pub fn cause(asked: &Asked<'_>, line: &CauseLine) -> Value {
+pub fn cause(asked: &ConsoleRequest<'_>, line: &CauseLine) -> Value {
     let setting = &asked.books.setting;
     context! {
         href => format!("/waiting?cause={}", encoded(&name_of(&line.cause))),
@@ -49,7 +51,7 @@ pub fn cause(asked: &Asked<'_>, line: &CauseLine) -> Value {
         reason => line.reason,
         calls => line.calls,
         about => line.about,
-        estimate => Sum::all(&line.estimate),
+        estimate => ShownSum::all(&line.estimate),
         since => line.since(),
         oldest_days => line.oldest_days,
         tries => line.most_tries,
@@ -62,12 +64,12 @@ pub fn cause(asked: &Asked<'_>, line: &CauseLine) -> Value {
 ///
 /// # Errors
 /// A text that is no number.
-pub fn place(asked: &Asked<'_>) -> Result<usize, Problem> {
+pub fn place(asked: &ConsoleRequest<'_>) -> Result<usize, RequestProblem> {
     match asked.query.get("after") {
         None => Ok(0),
-        Some(text) => {
-            text.parse().map_err(|_| Problem::new(400, format!("after={text}: expected a number")))
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| RequestProblem::new(400, format!("after={text}: expected a number"))),
     }
 }
 
@@ -75,8 +77,8 @@ pub fn place(asked: &Asked<'_>) -> Result<usize, Problem> {
 ///
 /// # Errors
 /// If the query has something else in it, or what waits cannot be read.
-pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.query.only(&["cause", "after"]).map_err(|why| Problem::new(400, why))?;
+pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["cause", "after"]).map_err(|why| RequestProblem::new(400, why))?;
     let Some(waits) = waits_of(asked)? else {
         return asked.pending("/waiting", "Waiting", "What waits is being sorted by its cause.");
     };
@@ -88,12 +90,12 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
     if let Some(id) = asked.query.get("cause") {
         let line = lines.causes.iter().find(|line| name_of(&line.cause) == id);
         let line = line.ok_or_else(|| {
-            Problem::none(format!("nothing waits for `{id}`"))
+            RequestProblem::none(format!("nothing waits for `{id}`"))
                 .hint("it may have been settled: the page of what waits has all causes")
         })?;
         chosen = Some(cause(asked, line));
         let from = place(asked)?;
-        let all: Vec<&WaitingRecord> =
+        let all: Vec<&DiagnosedRecord> =
             waits.records.iter().filter(|record| record.cause == line.cause).collect();
         let shown = all.iter().skip(from).take(SHOWN);
         asked.looked(shown.clone().map(|own| own.account_sid.as_str()), shown.clone().count());
@@ -111,15 +113,15 @@ pub fn page(asked: &Asked<'_>) -> Result<Answer, Problem> {
         context! {
             causes, chosen, records, next,
             count => lines.records,
-            estimate => Sum::all(&lines.estimate),
+            estimate => ShownSum::all(&lines.estimate),
             left_out => waits.left_out,
             zone => asked.clock().zone_name(),
         },
     )?;
-    Ok(Answer { tag: asked.tag(), ..answer })
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }
 
-fn record(asked: &Asked<'_>, own: &WaitingRecord) -> Value {
+fn record(asked: &ConsoleRequest<'_>, own: &DiagnosedRecord) -> Value {
     let setting = &asked.books.setting;
     let clock = asked.clock();
     context! {
@@ -131,7 +133,7 @@ fn record(asked: &Asked<'_>, own: &WaitingRecord) -> Value {
         detail => setting.sentence(&own.detail),
         source => format!("{}:{}", own.source_file, own.source_line),
         tries => own.tries,
-        estimate => own.estimate.as_ref().map(|sum| Sum::of(sum.amount, &sum.currency)),
+        estimate => own.estimate.as_ref().map(|sum| ShownSum::of(sum.amount, &sum.currency)),
         record => setting.sentence(&own.record),
     }
 }
