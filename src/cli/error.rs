@@ -55,7 +55,7 @@ impl CliError {
         self
     }
 
-    /// What `status` ends with when something is wrong.
+    /// The exit code of `status` when something is wrong.
     pub fn wrong() -> Self {
         Self::new(FailureKind::Wrong, "")
     }

@@ -42,7 +42,7 @@ struct Watched {
     has_begun: bool,
     began: Micros,
     said: Option<String>,
-    /// What its last line is to say of what it did.
+    /// The account of what it did, for its last line.
     did: End,
 }
 

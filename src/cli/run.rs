@@ -94,13 +94,13 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
     pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
 }
 
-/// What a night is to do.
+/// The task of a night.
 pub struct Task<'a> {
     pub files: &'a [CallPath],
     pub no_transfers: bool,
     pub max_suspended: Option<MaxSuspended>,
     pub kind: RunKind,
-    /// Where refused files go; without it one refused file fails the night.
+    /// The folder for refused files; without it one refused file fails the night.
     pub aside: Option<&'a Path>,
     /// Which suspended records are taken up; without it all are.
     pub choose: Option<Choose<'a>>,

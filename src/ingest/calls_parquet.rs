@@ -8,7 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "a cell without a value is empty")]
 
 use super::call_rows::{CallColumn, CallRows, column_text, text_bytes};
-use super::page_counts::{self, Pages};
+use super::page_counts::{self, PageCounts};
 use crate::columns;
 use crate::inputs::file::FileError;
 use crate::policy::Policy;
@@ -377,7 +377,7 @@ impl CallTable {
 fn facts<R: MmapBytesReader>(
     mut reader: ParquetReader<R>,
     file: impl Read + Seek,
-) -> PolarsResult<(FileMetadataRef, Vec<String>, Pages)> {
+) -> PolarsResult<(FileMetadataRef, Vec<String>, PageCounts)> {
     let names = reader.schema()?.iter_names().map(ToString::to_string).collect();
     let metadata = reader.get_metadata()?.clone();
     let pages = page_counts::check(file, &metadata)?;

@@ -51,7 +51,7 @@ pub struct Terms {
 
 /// Selects drafts.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedDrafts<'a> {
     /// The period, `YYYY-MM`.
     pub month: &'a str,
     /// The date of the documents, `YYYY-MM-DD`.
@@ -297,7 +297,7 @@ pub struct Sources<'a> {
 /// period was never issued.
 pub fn drafts<'a>(
     sources: Sources<'a>,
-    wanted: Wanted<'a>,
+    wanted: WantedDrafts<'a>,
 ) -> Result<impl Iterator<Item = Result<Draft, IssueError>> + use<'a>, IssueError> {
     let claims = BilledBy::of(&sources.history.issued);
     let until = month(wanted.month);
@@ -371,7 +371,7 @@ impl Sources<'_> {
         (account, currency): (String, String),
         open: Open,
         items: &[Item],
-        wanted: Wanted<'_>,
+        wanted: WantedDrafts<'_>,
     ) -> Result<Draft, IssueError> {
         let (accounts, path) = self.accounts;
         let listed = accounts.get(&account);
@@ -427,7 +427,10 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// If an invoice cannot be read.
-    pub fn items_changed(&self, wanted: Wanted<'_>) -> Result<Vec<ItemsChanged>, LedgerError> {
+    pub fn items_changed(
+        &self,
+        wanted: WantedDrafts<'_>,
+    ) -> Result<Vec<ItemsChanged>, LedgerError> {
         let (claims, month) = (BilledBy::of(&self.history.issued), month(wanted.month));
         let mut listed: HashMap<&str, ((&str, &str), Vec<Item>)> = HashMap::new();
         let mut batches = BTreeSet::new();
@@ -490,7 +493,7 @@ impl Sources<'_> {
     /// an account without an invoice it is owed for months that were not issued as a whole. Nothing
     /// is owed for months before the first issued month of the ledger.
     #[must_use]
-    pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {
+    pub fn items_skipped(&self, wanted: WantedDrafts<'_>) -> Vec<(String, usize)> {
         let (claims, until) = (BilledBy::of(&self.history.issued), month(wanted.month));
         let issued =
             self.history.issued.iter().filter(|batch| batch.manifest.kind == BatchKind::Issue);
@@ -607,7 +610,7 @@ fn never_issued(
     }
 }
 
-fn frame(terms: &Terms, wanted: Wanted<'_>, buyer: Buyer, currency: &str, tax: Tax) -> Frame {
+fn frame(terms: &Terms, wanted: WantedDrafts<'_>, buyer: Buyer, currency: &str, tax: Tax) -> Frame {
     Frame {
         kind: Kind::Draft,
         number: None,

@@ -10,7 +10,7 @@
 
 use crate::document::{Document, Kind, build};
 use crate::inputs::file::FileError;
-use crate::invoicing::drafts::{self, Draft, Wanted};
+use crate::invoicing::drafts::{self, Draft, WantedDrafts};
 use crate::invoicing::error::{IssueError, LATEST_CREDIT};
 use crate::invoicing::given::Given;
 use crate::ledger::batch::{self, Batch, BatchKind, BatchManifest, Entry};
@@ -31,7 +31,7 @@ pub fn stage(
     (ledger, lock): (&Ledger, &Lock),
     history: &History,
     given: &Given,
-    wanted: &Wanted<'_>,
+    wanted: &WantedDrafts<'_>,
     drafts: impl Iterator<Item = Result<Draft, IssueError>>,
 ) -> Result<Option<(BatchWriter, BatchManifest)>, IssueError> {
     let seller = &given.terms.seller.id;

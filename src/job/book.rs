@@ -81,7 +81,7 @@ pub fn book_in_place_of(
     book_if(ledger, lock, history, session, (how, None), |_| Ok(()))
 }
 
-/// How a run is booked.
+/// The manner in which a run is booked.
 #[derive(Debug, Clone, Copy)]
 pub struct Booking<'a> {
     kind: RunKind,

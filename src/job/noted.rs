@@ -60,14 +60,14 @@ fn merge(best: &mut Option<TopRows<String>>, other: Option<TopRows<String>>) {
 
 /// The context of the records: the tariff, and the newest credible start.
 #[derive(Debug)]
-pub struct Beside<'a> {
+pub struct NightContext<'a> {
     tariff: &'a Tariff<'a>,
     currencies: Currencies,
     has_origins: Vec<bool>,
     newest: Option<Micros>,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> NightContext<'a> {
     /// Takes the tariff, and the newest start that is credible.
     #[must_use]
     pub fn new(tariff: &'a Tariff<'a>, newest: Option<Micros>) -> Self {
@@ -83,7 +83,7 @@ impl<'a> Beside<'a> {
 impl Noted {
     /// Looks at a booked record, or at a copy of one.
     #[inline]
-    pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &Beside<'_>) {
+    pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &NightContext<'_>) {
         self.prices.look(calls, record, beside.tariff, &beside.currencies);
         if class == Class::Duplicate {
             return;

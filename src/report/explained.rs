@@ -47,7 +47,7 @@ pub struct ExplainedCall {
     pub bills: bool,
     pub total: Option<Total>,
     pub booked: Option<BookedPrice>,
-    /// What a person decided about it, in words.
+    /// A person's decision about it, in words.
     pub by_hand: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ pub struct PricedText {
     pub amount: Amount,
 }
 
-/// What was booked.
+/// The booked side.
 #[allow(missing_docs, reason = "as they are printed")]
 #[derive(Debug, Clone)]
 pub struct BookedPrice {
@@ -100,7 +100,7 @@ pub struct BookedPrice {
     pub invoices: Vec<(String, Option<String>)>,
 }
 
-/// What a booked call is rated with again.
+/// The inputs that a booked call is rated with again.
 #[derive(Debug)]
 pub struct RatedWith<'a> {
     /// The decks, and where they come from.
@@ -257,7 +257,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, Led
 
 // ---- the answer ---------------------------------------------------------------------------------
 
-/// What is known of a call beside its price.
+/// Facts of a call beside its price.
 #[allow(missing_docs, reason = "as they are printed")]
 #[derive(Debug)]
 pub struct CallHead {
@@ -417,7 +417,7 @@ pub fn published_row(scenario: Scenario) -> (String, String) {
     }
 }
 
-/// What it would cost now, less what was booked; `None` where the two cannot be compared.
+/// The price now, less the booked one; `None` where the two cannot be compared.
 #[must_use]
 pub fn difference(case: &ExplainedCall) -> Option<Total> {
     let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;

@@ -250,7 +250,8 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     let (first, rest) =
         text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
     let next = rest.trim_ascii_start().first();
-    let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
+    let is_page =
+        serde_json::from_slice::<JsonPage<'_>>(first).is_ok_and(|page| page.calls.is_some());
     // The first line of a document over many lines ends where JSON goes on; that of a broken record
     // ends anywhere.
     let goes_on = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{' | b',' | b':'));
@@ -309,7 +310,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
 
 /// A page of the carrier's call list.
 #[derive(serde::Deserialize)]
-struct Page<'a> {
+struct JsonPage<'a> {
     #[serde(borrow)]
     calls: Option<Values<'a>>,
     uri: Option<Value>,
@@ -325,7 +326,7 @@ struct Page<'a> {
     meta: Option<Value>,
 }
 
-impl Page<'_> {
+impl JsonPage<'_> {
     fn links(&self) -> Links {
         let meta = |name: &str| self.meta.as_ref().and_then(|meta| meta.get(name));
         let text = |own: &Option<Value>, name: &str| {
@@ -400,7 +401,7 @@ impl Links {
 
 /// The calls of a document.
 #[derive(Debug)]
-pub struct Document<'a> {
+pub struct CallsDocument<'a> {
     /// The texts of the calls, each with its offset.
     pub calls: Vec<(usize, &'a str)>,
     /// The links of a page to its neighbours.
@@ -411,7 +412,7 @@ pub struct Document<'a> {
 ///
 /// # Errors
 /// If it is not JSON, or JSON without calls.
-pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileError> {
+pub fn document<'a>(path: &Path, text: &'a str) -> Result<CallsDocument<'a>, FileError> {
     let mut links = None;
     let refuse = |problem: String| {
         FileError::new(path, format!("is not a call file: {problem}"))
@@ -426,7 +427,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
         serde_json::from_str::<Values<'a>>(trimmed).map_err(|e| broken(&e))?.0
     } else if trimmed.starts_with('{') {
-        let page = serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?;
+        let page = serde_json::from_str::<JsonPage<'a>>(trimmed).map_err(|e| broken(&e))?;
         match &page.calls {
             Some(_) => {
                 links = Some(page.links());
@@ -446,7 +447,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     };
     let place =
         |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
-    Ok(Document { calls: items.into_iter().map(place).collect(), links })
+    Ok(CallsDocument { calls: items.into_iter().map(place).collect(), links })
 }
 
 /// True if the object has an id, and a status, start, direction, caller or callee, as a call has.

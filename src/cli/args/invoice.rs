@@ -132,13 +132,13 @@ pub struct PeriodArgs {
     pub drawing: DrawingArgs,
     /// How to draw them; several with commas between [default: json,csv,html,pdf,ubl,cii]
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub format: Vec<Format>,
+    pub format: Vec<DocumentFormat>,
 }
 
 impl PeriodArgs {
     /// The formats of files.
-    pub fn formats(&self) -> &[Format] {
-        if self.format.is_empty() { &Format::FILES } else { &self.format }
+    pub fn formats(&self) -> &[DocumentFormat] {
+        if self.format.is_empty() { &DocumentFormat::FILES } else { &self.format }
     }
 }
 
@@ -237,8 +237,8 @@ pub struct InvoiceShowArgs {
     #[arg(value_name = "NUMBER")]
     pub number: String,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = DocumentFormat::Text)]
+    pub format: DocumentFormat,
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -278,13 +278,13 @@ pub struct WriteArgs {
     #[command(flatten)]
     pub drawing: DrawingArgs,
     /// How to draw them; several with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
-    pub format: Vec<Format>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = DocumentFormat::FILES)]
+    pub format: Vec<DocumentFormat>,
 }
 
-/// How a document is drawn.
+/// The format of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Format {
+pub enum DocumentFormat {
     /// For the terminal
     Text,
     /// For programs; `trunkrate invoice schema` describes it
@@ -305,13 +305,13 @@ pub enum Format {
     Beancount,
 }
 
-impl Format {
+impl DocumentFormat {
     /// Those that are written without being named.
     pub const FILES: [Self; 6] =
         [Self::Json, Self::Csv, Self::Html, Self::Pdf, Self::Ubl, Self::Cii];
 }
 
-impl std::fmt::Display for Format {
+impl std::fmt::Display for DocumentFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }

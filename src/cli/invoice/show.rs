@@ -2,7 +2,7 @@
 
 use super::files::{DocumentSelection, Drawing, refuse_own_folder, signed, write_files};
 use crate::cli::args::TableFormat;
-use crate::cli::args::invoice::{Format, InvoiceShowArgs, ListArgs, WriteArgs};
+use crate::cli::args::invoice::{DocumentFormat, InvoiceShowArgs, ListArgs, WriteArgs};
 use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
 use crate::cli::json;
@@ -147,7 +147,7 @@ pub fn show(args: &InvoiceShowArgs, project: &Project) -> Result<(), CliError> {
             if let Some(path) = &args.out {
                 return Ok(write_whole(path, &bytes)?);
             }
-            if let (Format::Text | Format::Json, Ok(text)) =
+            if let (DocumentFormat::Text | DocumentFormat::Json, Ok(text)) =
                 (args.format, std::str::from_utf8(&bytes))
             {
                 return Ok(term::print(text)?);

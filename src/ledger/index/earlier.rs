@@ -23,7 +23,7 @@ use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts}
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
-use crate::ledger::index::lookup::{Closed, Lookup, Retried};
+use crate::ledger::index::lookup::{Closed, Retried, TonightLookup};
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
@@ -151,7 +151,7 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
 /// If a file cannot be read.
 pub fn earlier(
     history: &History,
-    tonight: Lookup<'_>,
+    tonight: TonightLookup<'_>,
     waited: &mut Retried,
     texts: &mut SharedTexts,
     runs: &mut BTreeSet<usize>,

@@ -52,7 +52,7 @@ pub enum Who {
     Number(Dialled),
     /// The beginning of a number.
     Beginning(Beginning),
-    /// What is no number: a SIP address, its user, or a word such as `anonymous`.
+    /// A text that is no number: a SIP address, its user, or a word such as `anonymous`.
     Text(PartyText),
 }
 
@@ -375,7 +375,7 @@ fn candidates(
     parties: &FoundRows<'_>,
     wanted: &Wanted,
 ) -> Result<Vec<usize>, LedgerError> {
-    // What else is wanted of few rows is asked when they are read.
+    // Other conditions hold for few rows, and are asked when those are read.
     if !wanted.parties.is_empty() && parties.are_few() {
         return Ok(parties.rows.iter().map(|row| group.start + row).collect());
     }

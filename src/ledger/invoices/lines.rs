@@ -49,7 +49,8 @@ pub fn legs_of(
         let key = key_of(line).ok_or_else(|| {
             wrong(format!("line {} of {} has a price that cannot be", at + 1, entry.number))
         })?;
-        lines.insert(key, at);
+        let other = lines.insert(key, at);
+        assert_eq!(other, None, "{}: two lines of usage have one key", entry.number);
     }
     let until = month(&batch.manifest.period);
     // A credit note shows the legs of its invoice.

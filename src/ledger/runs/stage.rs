@@ -18,7 +18,7 @@ use crate::ledger::tables::pages::{self, Encoded};
 use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::{
     columns,
-    late_price::{self, LatePrice},
+    late_price::{self, LatePriceRow},
 };
 use crate::money::Total;
 use crate::time;
@@ -370,7 +370,7 @@ impl Staged {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write_prices(&mut self, rows: &[LatePrice]) -> Result<(), LedgerError> {
+    pub fn write_prices(&mut self, rows: &[LatePriceRow]) -> Result<(), LedgerError> {
         for rows in rows.chunk_by(|a, b| a.day == b.day) {
             let folder = format!(
                 "{}/date={}",

@@ -14,7 +14,7 @@ use crate::ledger::error::{LedgerError, polars_error};
 use crate::ledger::index::find::leg_rows;
 use crate::ledger::manifest::Replaced;
 use crate::ledger::run::Run;
-use crate::ledger::tables::frame::{Texts, decimals, integers};
+use crate::ledger::tables::frame::{TextsBuilder, decimals, integers};
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::stored::{Rows, units};
 use crate::money::AMOUNT_DECIMALS;
@@ -78,11 +78,12 @@ impl TakenBack {
         };
         let amounts = units(&self.legs, "amount").into_iter().map(opposite).collect();
         put(decimals("amount", amounts, AMOUNT_DECIMALS))?;
-        let mut runs = Texts::new("run_id", rows.height());
+        let mut runs = TextsBuilder::new("run_id", rows.height());
         for _ in 0..rows.height() {
             runs.push_str(run_id);
         }
         put(runs.finish())?;
+        assert_eq!(legs.height(), self.legs.height(), "each leg is taken back once");
         Ok(legs)
     }
 }

@@ -124,6 +124,7 @@ pub fn write_closed(
             },
         )
     })?;
+    assert_eq!(count.records, closed.count(), "each place that is written off has a record");
     Ok(count)
 }
 

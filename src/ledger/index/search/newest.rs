@@ -70,7 +70,7 @@ const READ: usize = 256;
 /// calls. Nobody waits for the search of a year; it goes on where it stopped.
 const SEARCHED: usize = 64;
 
-/// What was found.
+/// The families found.
 #[derive(Debug, Default)]
 pub struct FoundNewest {
     /// The calls, the newest first.
