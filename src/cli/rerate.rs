@@ -112,7 +112,11 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
     let versions: Vec<usize> = (0..calls.len())
         .filter(|record| calls.sid_text(*record).to_string() == args.call)
         .collect();
-    let rank = |record: &&usize| session.night.class[**record];
+    // A copy says nothing of the call: the version that counts does, even if it waits.
+    let rank = |record: &&usize| {
+        let class = session.night.class[**record];
+        (class == Class::Duplicate, class)
+    };
     let Some(record) = versions.iter().min_by_key(rank).copied() else {
         return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
     };

@@ -438,8 +438,8 @@ fn say_what_is_odd(summary: &Summary) {
             ),
         );
     }
-    let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);
-    if read > 0 && ignored == read {
+    let read = summary.tally.read.records;
+    if read > 0 && summary.ignored_of_files == read {
         let directions: Vec<String> = summary
             .ignored_by_direction
             .iter()

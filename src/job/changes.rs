@@ -70,7 +70,7 @@ impl Changes {
         changes.notes.extend(trunk_notes(ledger, before, inputs));
         let decks = ChangedDecks { ledger, before, inputs };
         changes.stopping.extend(decks.of_accounts(history)?);
-        if let Some(newest) = history.newest_start() {
+        if let Some(newest) = history.newest_billed() {
             changes.stopping.extend(decks.rows(newest)?);
         }
         Ok(changes)

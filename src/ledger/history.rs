@@ -3,7 +3,7 @@
 use crate::inputs::file::FileError;
 use crate::ledger::error::RESTORE;
 use crate::ledger::manifest::{Manifest, SetTime};
-use crate::ledger::place::Ledger;
+use crate::ledger::place::{Dataset, Ledger, day_of_file};
 use crate::ledger::run::Run;
 use crate::policy::Policy;
 use crate::set_times::SetTimes;
@@ -148,6 +148,15 @@ impl History {
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
         self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
+    }
+
+    /// An instant that no billed call starts after: the end of the last day that has legs, or the
+    /// newest start of all. `None` if nothing is billed.
+    #[must_use]
+    pub fn newest_billed(&self) -> Option<crate::time::Micros> {
+        let files = self.runs.iter().flat_map(|run| run.files(Dataset::Legs));
+        let last = files.filter_map(|path| day_of_file(&path)).max()?;
+        self.newest_start().map(|newest| newest.min((last + 1) * crate::time::DAY - 1))
     }
 
     /// Checks that every billed run is there: without it, its calls would be booked again and

@@ -9,7 +9,7 @@ pub(crate) mod grammar;
 pub(crate) mod prefixes;
 
 use self::prefixes::Wrong;
-use super::sheet::{Strictness, no_row};
+use super::sheet::{Strictness, check_quotes, no_row};
 use crate::file::{FileError, read_list, read_text};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -585,6 +585,9 @@ fn read_rows(
     }
     let layout = Layout::read(path, &row)?;
     let width = row.len();
+    if strictness == Strictness::Full {
+        check_quotes(path, bytes, b',', width)?;
+    }
     let mut lines = crate::file::Lines::of(bytes);
     while reader.read_record(&mut row).map_err(|e| fail(&e))? {
         let line = lines.line_of(row.position());
