@@ -188,8 +188,8 @@ impl<'a> Credit<'a> {
         self.stage_note(lock, (date, reason), note, Entry { counter, rebill, ..Entry::default() })
     }
 
-    /// Stages a credit note of a part of the invoice, like [`Credit::stage`]. Its legs remain billed
-    /// by the invoice.
+    /// Stages a credit note of a part of the invoice, like [`Credit::stage`]. Its legs remain
+    /// billed by the invoice.
     ///
     /// # Errors
     /// As [`Credit::stage`]; also a part that cannot be credited.

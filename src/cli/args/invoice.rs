@@ -57,8 +57,8 @@ pub enum InvoiceCommand {
     /// Take an invoice back by a credit note that names it: to bill its legs again, or to write
     /// them off; or credit a part of it
     ///
-    /// A part is credited by --lines, by --calls, or by --amount, with the tax that each line has on
-    /// the invoice. The invoice stays in force, and its legs stay billed. All credit notes of an
+    /// A part is credited by --lines, by --calls, or by --amount, with the tax that each line has
+    /// on the invoice. The invoice stays in force, and its legs stay billed. All credit notes of an
     /// invoice together are never more than it, and no leg is credited twice.
     ///
     ///   trunkrate invoice credit INV-2026-000001 --rebill --reason "the wrong buyer"

@@ -30,7 +30,7 @@ pub fn run(args: &RerateCommand, project: &Project) -> Result<(), CliError> {
     let scope = scope(args, project, (&ledger, &history))?;
     let (inputs, rates) = inputs(args, project, (&ledger, &history))?;
     let rerated = PeriodScan::new(&history, &inputs, &scope, args.of.calls)?.rerated()?;
-    let shown = Shown {
+    let shown = RerateShown {
         args,
         scope: &scope,
         rates: &rates.display().to_string(),
@@ -57,7 +57,7 @@ fn book(args: &RerateCommand, project: &Project, ledger: &Ledger) -> Result<(), 
     if let Some(warning) = &booked.warning {
         term::report("note", &format!("the differences are booked, but {warning}"));
     }
-    let shown = Shown {
+    let shown = RerateShown {
         args,
         scope: &scope,
         rates: &rates.display().to_string(),
@@ -137,7 +137,7 @@ fn inputs(
 }
 
 /// What is shown, and how.
-struct Shown<'a> {
+struct RerateShown<'a> {
     args: &'a RerateCommand,
     scope: &'a PeriodScope,
     rates: &'a str,
@@ -215,7 +215,7 @@ fn leg_json(leg: &RepricedLeg) -> Value {
     })
 }
 
-impl Shown<'_> {
+impl RerateShown<'_> {
     fn of(&self, rerated: &PeriodRerated) -> Result<String, CliError> {
         match self.args.format {
             RerateFormat::Text => self.as_text(rerated),

@@ -186,7 +186,7 @@ pub fn book(
     }
     let mut runs: BTreeSet<usize> = parts.iter().map(|part| part.run).collect();
     runs.extend(&scan.root_runs);
-    let found = Found { rerated: &rerated, parts: &parts, runs: &runs };
+    let found = RerateFound { rerated: &rerated, parts: &parts, runs: &runs };
     let (staged, manifest) =
         stage_run((lock, &room), history, (inputs, scope, reason), &found, books)?;
     archive(ledger, lock, inputs, &manifest)?;
@@ -199,7 +199,7 @@ pub fn book(
 }
 
 /// What was found by the scan.
-struct Found<'a> {
+struct RerateFound<'a> {
     rerated: &'a PeriodRerated,
     /// The parts with calls that cost something else.
     parts: &'a [PartRerated],
@@ -212,7 +212,7 @@ fn stage_run(
     (lock, room): (&Lock, &Arc<SpillRoom>),
     history: &History,
     (inputs, scope, reason): (&Inputs, &PeriodScope, &str),
-    found: &Found<'_>,
+    found: &RerateFound<'_>,
     books: RepricedBooks,
 ) -> Result<(Staged, Manifest), LedgerError> {
     let previous = history.last();
@@ -293,7 +293,7 @@ fn stage_run(
 fn digest(
     previous: Option<&Manifest>,
     (inputs, scope, reason): (&Inputs, &PeriodScope, &str),
-    found: &Found<'_>,
+    found: &RerateFound<'_>,
 ) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     let accounts = inputs.accounts.as_ref().map_or("", |(_, text)| text);
@@ -367,7 +367,7 @@ fn take_back(
 }
 
 /// Holds what was staged against what was found.
-fn check(staged: &Staged, found: &Found<'_>) -> Result<(), LedgerError> {
+fn check(staged: &Staged, found: &RerateFound<'_>) -> Result<(), LedgerError> {
     let rows = |dataset: Dataset| -> u64 {
         let is_of = |path: &str| path.split('/').next() == Some(dataset.as_str());
         staged.files.iter().filter(|file| is_of(&file.path)).map(|file| file.rows).sum()

@@ -16,7 +16,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE, polars_error};
 use crate::ledger::history::History;
 use crate::ledger::index::earlier::{self, Place};
-use crate::ledger::manifest::RunKind;
+use crate::ledger::index::superseded;
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
@@ -136,35 +136,9 @@ pub fn families(
         check_families(&path, &read, roots)?;
         found.extend(read);
     }
-    let replaced = history.replaced();
-    if !replaced.is_empty() {
-        found.retain(|row| !replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())));
-    }
-    keep_rerated(history, &mut found);
+    superseded::leave_out(history, &mut found)?;
     found.sort_by(|a, b| (a.start, &a.call_sid).cmp(&(b.start, &b.call_sid)));
     Ok(found)
-}
-
-/// Leaves out rows of calls that are there once more, from a later run that rated them again: of
-/// each call all versions are among the rows.
-fn keep_rerated(history: &History, rows: &mut Vec<LogRow>) {
-    let places: HashMap<&str, usize> = (0..)
-        .zip(&history.runs)
-        .filter(|(_, run)| run.manifest.kind == RunKind::Rerate)
-        .map(|(place, run)| (run.manifest.run_id.as_str(), place))
-        .collect();
-    if places.is_empty() {
-        return;
-    }
-    // A run that rated its calls first comes before any that rated them again.
-    let place = |row: &LogRow| places.get(row.run_id.as_str()).map(|place| place + 1);
-    let mut last: HashMap<String, Option<usize>> = HashMap::new();
-    for row in &*rows {
-        let own = place(row);
-        let known = last.entry(row.call_sid.clone()).or_insert(own);
-        *known = own.max(*known);
-    }
-    rows.retain(|row| last[&row.call_sid] == place(row));
 }
 
 /// Some rows of a file of the log, whose numbers ascend.

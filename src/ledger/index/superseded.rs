@@ -14,6 +14,7 @@ use crate::ledger::history::History;
 use crate::ledger::manifest::RunKind;
 use crate::ledger::place::{Dataset, Ledger};
 use crate::ledger::run::Run;
+use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::read::{self, Selection};
 use crate::sid::Sid;
 use polars::prelude::DataFrame;
@@ -26,8 +27,8 @@ pub struct Superseded<'a> {
     named: HashSet<(&'a str, &'a str)>,
     /// The places of the runs, by their names; only filled if calls were rated again.
     places: HashMap<&'a str, usize>,
-    /// The place of the last run that rated a call again.
-    rerated: HashMap<Sid, usize>,
+    /// The runs that rated calls again, by their places: the ids of their calls, which ascend.
+    rerated: Vec<(usize, Vec<Sid>)>,
 }
 
 impl<'a> Superseded<'a> {
@@ -37,24 +38,16 @@ impl<'a> Superseded<'a> {
     /// If the ids of a run that rated calls again cannot be read.
     pub fn of(history: &'a History) -> Result<Self, LedgerError> {
         let mut all = Self { named: history.replaced(), ..Self::default() };
-        for (place, run) in history.runs.iter().enumerate() {
-            if run.manifest.kind == RunKind::Rerate {
-                for sid in calls_of(run)? {
-                    all.rerated.insert(sid, place);
-                }
-            }
+        for (place, run) in rerated(history) {
+            let sids = calls_of(run)?;
+            assert!(sids.is_sorted(), "a file of ids is sorted");
+            all.rerated.push((place, sids));
         }
         if !all.rerated.is_empty() {
             let named = history.runs.iter().enumerate();
             all.places = named.map(|(place, run)| (run.manifest.run_id.as_str(), place)).collect();
         }
         Ok(all)
-    }
-
-    /// True if every version counts.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty() && self.rerated.is_empty()
     }
 
     /// True if another version took the place of that of a run.
@@ -65,10 +58,54 @@ impl<'a> Superseded<'a> {
     }
 
     fn is_rerated(&self, run_id: &str, call_sid: &str) -> bool {
-        let last = self.rerated.get(&Sid::of(call_sid).0);
-        last.is_some_and(|last| self.places.get(run_id).is_some_and(|own| own < last))
+        let Some(own) = self.places.get(run_id) else { return false };
+        let sid = Sid::of(call_sid).0;
+        let mut later = self.rerated.iter().filter(|(place, _)| place > own);
+        later.any(|(_, sids)| sids.binary_search(&sid).is_ok())
     }
 }
+
+/// The runs that rated calls again, with their places.
+fn rerated(history: &History) -> impl Iterator<Item = (usize, &Run)> {
+    let all = history.runs.iter().enumerate();
+    all.filter(|(_, run)| run.manifest.kind == RunKind::Rerate)
+}
+
+/// Leaves out rows of the log that count no more: a few are looked up one by one, for many the ids
+/// are read.
+///
+/// # Errors
+/// If ids cannot be read.
+pub fn leave_out(history: &History, rows: &mut Vec<LogRow>) -> Result<(), LedgerError> {
+    if rows.len() > FEW {
+        let all = Superseded::of(history)?;
+        rows.retain(|row| !all.has(&row.run_id, &row.call_sid));
+        return Ok(());
+    }
+    let named = history.replaced();
+    rows.retain(|row| !named.contains(&(row.run_id.as_str(), row.call_sid.as_str())));
+    for (place, run) in rerated(history) {
+        if rows.is_empty() || !run.has_ids() {
+            continue;
+        }
+        let earlier: HashSet<&str> =
+            history.runs[..place].iter().map(|run| run.manifest.run_id.as_str()).collect();
+        let mut file = IdFile::open(&run.folder)?;
+        let mut kept = Vec::with_capacity(rows.len());
+        for row in rows.drain(..) {
+            let is_out = earlier.contains(row.run_id.as_str())
+                && !file.find(Sid::of(&row.call_sid).0)?.is_empty();
+            if !is_out {
+                kept.push(row);
+            }
+        }
+        *rows = kept;
+    }
+    Ok(())
+}
+
+/// So many rows are looked up one by one: each in some tens of reads of a file of ids.
+const FEW: usize = 256;
 
 /// The ids of the calls that a run booked, in their order.
 ///
