@@ -12,7 +12,7 @@ use crate::inputs::given::Inputs;
 use crate::job::rerate::book;
 use crate::job::rerate::scan::{PeriodScan, PeriodScope};
 use crate::job::rerate::sums::{PeriodRerated, RepricedKey, RepricedLeg, RepricedSum};
-use crate::ledger::{History, Ledger, LedgerError, Lock};
+use crate::ledger::{History, Ledger, LedgerError};
 use crate::partition::spill::Memory;
 use crate::text::visible;
 use crate::time;
