@@ -1,8 +1,10 @@
 //! Credit notes of a part of an invoice: by lines, by calls, over an amount; never more than it.
 
+use crate::einvoice::{python, script};
 use crate::support::{Done, Night};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::process::Command;
 
 /// 19 % on usage; a monthly charge without tax beside it.
 const SELLER: &str = "[seller]\nname = \"Carrier\"\naddress = [\"1 Street\"]\ncountry = \"DE\"\ntax_id = \"DE123456789\"\n[invoice]\ntax_category = \"standard\"\ntax_rate = \"19\"\nterms = \"14 days\"\n";
@@ -54,6 +56,17 @@ fn totals(document: &Value) -> [&str; 5] {
     ["usage", "items", "net", "tax", "total"].map(|name| document["totals"][name].as_str().unwrap())
 }
 
+/// Holds a document as UBL and as CII to the rules of EN 16931, by a validator that is not ours.
+fn hold_to_standard(night: &Night, number: &str) {
+    for format in ["ubl", "cii"] {
+        let xml = night.trunkrate(&["invoice", "show", number, "--format", format]).ok();
+        let file = night.file(&format!("{number}.{format}.xml"), xml);
+        let judged = Command::new(python()).arg(script("einvoice.py")).arg(file).output();
+        let judged = judged.expect("the validator runs");
+        assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
+    }
+}
+
 fn refused(done: &Done, told: &str) {
     assert!(done.code == 1 && done.stderr.contains(told), "{}", done.shown());
 }
@@ -79,6 +92,7 @@ fn lines_are_credited_with_their_own_tax() {
         })
     );
     assert_eq!(note["days"], json!([{"date": "2026-11-22", "amount": "1.00000"}]));
+    hold_to_standard(&night, "INV-2026-000002");
     night.trunkrate(&["verify"]).ok();
     // Each once; what is not there is named.
     refused(&credit(&night, &["--lines", "1"]), "line 1 of INV-2026-000001 is credited already");
@@ -214,10 +228,30 @@ fn goodwill_is_a_line_of_its_own() {
         ["Goodwill: for the outage of 2 December".into(), Value::from("Goodwill of November")]
     );
     night.trunkrate(&["verify"]).ok();
-    for format in ["ubl", "cii", "html", "csv", "hledger", "beancount"] {
+    hold_to_standard(&night, "INV-2027-000001");
+    for format in ["html", "csv", "pdf", "hledger", "beancount"] {
         let shown = night.trunkrate(&["invoice", "show", "INV-2027-000001", "--format", format]);
         assert!(shown.code == 0, "{format}: {}", shown.shown());
     }
+}
+
+/// Calls of an issued invoice that cost less now: the next one is over less than nothing.
+#[test]
+fn an_invoice_over_less_than_nothing_holds_the_standard() {
+    let night = issued();
+    night.file("cheaper/deck.toml", "name = \"test\"\ncurrency = \"USD\"\n");
+    let rows = DECK.replace("0.5000", "0.3000");
+    night.file("cheaper/prices.csv", format!("{}\n{rows}", crate::support::DECK_HEADER));
+    let words = ["rerate", "--period", "2026-11", "--rates", "cheaper", "--book", "--reason", "x"];
+    night.trunkrate(&words).ok();
+    let words = ["invoice", "issue", "--period", "2026-12", "--date", "2027-01-01", "--out", "out"];
+    let lists = ["--accounts", "accounts.csv", "--allow-incomplete"];
+    night.trunkrate(&[&words[..], &lists].concat()).ok();
+    // CA1 and CA2: 5 min × 0.30, less 5 min × 0.50; 19 % of 1.00.
+    let invoice = show(&night, "INV-2027-000001");
+    assert_eq!(totals(&invoice), ["-1.00000", "0.00", "-1.00", "-0.19", "-1.19"], "{invoice}");
+    hold_to_standard(&night, "INV-2027-000001");
+    night.trunkrate(&["verify"]).ok();
 }
 
 /// A changed part is found: of another line than the one that it credits.
