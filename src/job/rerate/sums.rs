@@ -103,8 +103,12 @@ impl PeriodRerated {
     /// # Errors
     /// If a sum does not fit.
     pub fn merge(&mut self, other: Self) -> Result<(), Overflow> {
-        for (key, sum) in other.sums {
-            self.sums.entry(key).or_default().add(&sum)?;
+        if self.sums.is_empty() {
+            self.sums = other.sums;
+        } else {
+            for (key, sum) in other.sums {
+                self.sums.entry(key).or_default().add(&sum)?;
+            }
         }
         self.calls += other.calls;
         self.changed += other.changed;
