@@ -81,9 +81,9 @@ impl History {
         SetTimes::new(self.instants_by_hand().map(own))
     }
 
-    /// The booked versions whose place others took by a person's choice, by run and call: they count
-    /// no more, and legs of the opposite amounts stand beside theirs. Those of calls that were rated
-    /// again are in [`crate::ledger::index::superseded`].
+    /// The booked versions whose place others took by a person's choice, by run and call: they
+    /// count no more, and legs of the opposite amounts stand beside theirs. Those of calls that
+    /// were rated again are in [`crate::ledger::index::superseded`].
     #[must_use]
     pub fn replaced(&self) -> HashSet<(&str, &str)> {
         let all = self.runs.iter().filter_map(|run| run.manifest.replaces.as_ref());

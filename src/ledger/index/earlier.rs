@@ -135,7 +135,8 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
     find_where(history, sid, |_| true)
 }
 
-/// The place of one booked call in the run that made it of a record: not in one that rated it again.
+/// The place of one booked call in the run that made it of a record: not in one that rated it
+/// again.
 ///
 /// # Errors
 /// If a file cannot be read.

@@ -1,4 +1,4 @@
-//! Proves credit notes of a part of an invoice: each bills back legs and charges of the invoice that
+//! Proves credit notes of a part of an invoice: each credits legs and charges of the invoice that
 //! no note before it did, and all of them together are no more than the invoice.
 
 use super::part::wrong;
