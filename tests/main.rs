@@ -36,6 +36,8 @@
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
+//! | `rerated` | a period rated again by other decks: shown, booked, taken back, billed |
+//! | `credits` | credit notes of a part of an invoice, never more than it; goodwill |
 //! | `over_booked` | a waiting version in place of the booked one: legs taken back, one call, one price |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
@@ -65,6 +67,7 @@ mod changes;
 mod check;
 mod circles;
 mod commands;
+mod credits;
 mod decks;
 mod demo;
 mod desk;
@@ -98,6 +101,7 @@ mod readme;
 mod reasons;
 mod regressions;
 mod report;
+mod rerated;
 mod rerun;
 mod schema;
 #[cfg(target_os = "linux")]

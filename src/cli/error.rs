@@ -160,6 +160,9 @@ impl From<IssueError> for CliError {
             IssueError::Unknown(_) => {
                 Self::failed(error.to_string()).hint("`trunkrate invoice list` lists them")
             }
+            IssueError::Part { problem, hint } => Self::failed(problem).hint(hint),
+            IssueError::CreditedInPart { .. } => Self::failed(error.to_string())
+                .hint("credit what is left of it in part, too: --lines, --calls or --amount"),
             IssueError::Build { .. }
             | IssueError::IsCredit { .. }
             | IssueError::Credited { .. }

@@ -15,9 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The commands that write to a ledger from their beginning on. Any other that opens one to write
 /// is counted among them from there on.
-const WRITERS: [&str; 9] = [
+const WRITERS: [&str; 10] = [
     "run",
     "undo",
+    "rerate",
     "ledger import",
     "suspense close",
     "suspense resolve",

@@ -93,7 +93,7 @@ pub enum Kind {
     Draft,
     /// Asks for its total.
     Invoice,
-    /// Takes an invoice back, whole; it names it.
+    /// Takes an invoice back, whole or in part; it names it.
     CreditNote,
 }
 
@@ -126,8 +126,8 @@ pub struct Document {
     pub currency: String,
     /// Decimals of the currency's minor unit by ISO 4217: USD 2, JPY 0, KWD 3.
     pub minor_unit_decimals: u32,
-    /// Calls with a billed leg.
-    pub calls: u64,
+    /// Calls with a billed leg, less those that are taken back from earlier documents.
+    pub calls: i64,
     /// Billed legs.
     pub legs: u64,
     /// Usage: first that of the period, then that of earlier periods, oldest first.
@@ -168,6 +168,9 @@ pub struct Corrected {
     pub issue_date: String,
     /// Why it is corrected.
     pub reason: String,
+    /// True if only a part of it is credited.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_part: bool,
 }
 
 /// Name, address and identifiers of a seller or a buyer. Empty texts are unknown.
@@ -238,12 +241,12 @@ pub struct UsageLine {
     pub price_per_minute: Exact,
     /// Connection fee per leg.
     pub connection_fee: Exact,
-    /// Calls with a leg on this line.
-    pub calls: u64,
-    /// Legs.
+    /// Calls with a leg on this line; below zero if more are taken back than billed.
+    pub calls: i64,
+    /// Legs, those that take others back included.
     pub legs: u64,
-    /// Their billed seconds.
-    pub billed_seconds: u64,
+    /// Their billed seconds; below zero if more are taken back than billed.
+    pub billed_seconds: i64,
     /// The same in minutes, to four decimals.
     pub billed_minutes: String,
     /// The sum of the legs' amounts.
@@ -397,5 +400,11 @@ impl Document {
     #[must_use]
     pub fn is_credit(&self) -> bool {
         self.kind == Kind::CreditNote
+    }
+
+    /// True if it takes calls of an earlier month back, which were billed before.
+    #[must_use]
+    pub fn corrects_month(&self, month: &str) -> bool {
+        self.usage.iter().any(|line| line.late.as_deref() == Some(month) && line.calls < 0)
     }
 }

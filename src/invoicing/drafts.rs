@@ -130,13 +130,14 @@ fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileErro
 
 fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem), String> {
     let get = |name: &str| row.get(name);
-    let decimal = |name: &str| {
+    let decimal = |name: &str, may_be_negative: bool| {
         let found = get(name);
+        let digits = found.strip_prefix('-').filter(|_| may_be_negative).unwrap_or(found);
         let value = Some(found)
-            .filter(|text| is_plain_decimal(text))
+            .filter(|_| is_plain_decimal(digits))
             .and_then(|text| Decimal::from_str_exact(text).ok());
         value
-            .filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000))
+            .filter(|value| value.scale() <= 6 && value.abs() < Decimal::from(1_000_000_000))
             .ok_or_else(|| {
                 format!(
                     "{name} is `{found}`; expected a plain decimal with at most six decimals, \
@@ -157,10 +158,11 @@ fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem),
         return Err(format!("currency is `{currency}`; expected a code of ISO 4217, such as EUR"));
     }
     let tax = tax_of(get("tax_category"), get("tax_rate"), "", &terms.tax)?;
+    let unit_price = decimal("unit_price", true)?;
     let item = Item {
-        description: get("description").to_owned(),
-        quantity: decimal("quantity")?,
-        unit_price: decimal("unit_price")?,
+        description: described(get("description"), unit_price),
+        quantity: decimal("quantity", false)?,
+        unit_price,
         tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
     };
     let months = (bound("from")?, bound("to")?);
@@ -174,6 +176,15 @@ fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem),
         account.to_owned(),
         AccountItem { item, currency: currency.to_owned(), months, line: row.line },
     ))
+}
+
+/// A charge as a document names it: one with a price below zero is goodwill, and says so.
+fn described(text: &str, unit_price: Decimal) -> String {
+    let is_named = text.to_lowercase().contains("goodwill");
+    if unit_price < Decimal::ZERO && !is_named {
+        return format!("Goodwill: {text}");
+    }
+    text.to_owned()
 }
 
 /// Parses a tax from its texts; empty texts take the default's values.

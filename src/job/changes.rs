@@ -58,7 +58,7 @@ impl Changes {
             .iter()
             .rev()
             .map(|run| &run.manifest)
-            .find(|manifest| manifest.decks_hash.is_some())
+            .find(|manifest| manifest.has_rated())
         else {
             return Ok(Self { notes: notes_of_undone(history, inputs), ..Self::default() });
         };
@@ -105,7 +105,7 @@ fn lists_missing(before: &Manifest, inputs: &Inputs) -> Vec<String> {
 /// this stops nothing.
 fn notes_of_undone(history: &History, inputs: &Inputs) -> Vec<String> {
     let undone = history.undone.iter().rev().map(|undone| &undone.run.manifest);
-    let Some(before) = undone.into_iter().find(|manifest| manifest.decks_hash.is_some()) else {
+    let Some(before) = undone.into_iter().find(|manifest| manifest.has_rated()) else {
         return Vec::new();
     };
     let of_run = |missing: String| format!("run {}, which was undone: {missing}", before.run_id);

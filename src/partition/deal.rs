@@ -480,6 +480,21 @@ impl SplitPoints {
         Self { starts, texts, sids, below }
     }
 
+    /// Split points at some starts, which ascend, and at some ids, which ascend.
+    #[must_use]
+    pub fn at(starts: Vec<Micros>, sids: Vec<Sid>) -> Self {
+        // A call that starts with a piece belongs to it, whatever its id.
+        let sampled = |start| Sampled { start, text: "".into(), sid: Sid::EMPTY };
+        Self::new(starts.into_iter().map(sampled).collect(), sids)
+    }
+
+    /// The same starts, and other ids, which ascend.
+    #[must_use]
+    pub fn with_sids(self, sids: Vec<Sid>) -> Self {
+        let Self { starts, texts, .. } = self;
+        Self { starts, texts, ..Self::new(Vec::new(), sids) }
+    }
+
     /// The number of pieces by start.
     #[must_use]
     pub fn count_by_start(&self) -> usize {

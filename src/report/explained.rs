@@ -9,8 +9,10 @@ use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks::{self, Decks};
 use crate::intern::Interner;
 use crate::ledger::batch;
+use crate::ledger::index::earlier;
 use crate::ledger::index::find;
 use crate::ledger::invoices::billed_by::{self, BilledBy, Claim};
+use crate::ledger::manifest::RunKind;
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::{History, Ledger, LedgerError, Run};
 use crate::money::{Amount, LegRule, Total};
@@ -156,9 +158,23 @@ pub fn booked_call(
         status: row.status.clone(),
         deck_source: deck_source.to_owned(),
         booked: Some(booked(history, run, row)?),
-        by_hand: history.by_hand(call, |field| row.time_of(field)),
+        by_hand: by_hand(history, run, row),
     };
     build(head, &question, &texts, &decks.files)
+}
+
+/// What a person decided about a booked call, in words.
+fn by_hand(history: &History, run: &Run, row: &LogRow) -> Vec<String> {
+    let mut words = history.by_hand(&row.call_sid, |field| row.time_of(field));
+    if run.manifest.kind == RunKind::Rerate {
+        let reason = run.manifest.reason.as_deref().unwrap_or("");
+        words.push(format!(
+            "it was rated again by other decks, and the legs of the version before were taken \
+             back: {reason} (run {})",
+            run.manifest.run_id
+        ));
+    }
+    words
 }
 
 /// The decks that a run rated with, by their hash in the archive.
@@ -237,11 +253,16 @@ fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String;
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, LedgerError> {
     let claims = BilledBy::of(&history.issued);
-    let billing = billed_by::billing(
-        claims.on(&row.account_sid, &row.currency),
-        &run.manifest.run_id,
-        billed_by::month_of(row.start),
-    );
+    // Of a call that was rated again the invoices of its earlier versions are told, too.
+    let runs: Vec<&str> = if run.manifest.kind == RunKind::Rerate {
+        let all = earlier::runs_with(history, &row.call_sid)?;
+        all.into_iter().map(|place| history.runs[place].manifest.run_id.as_str()).collect()
+    } else {
+        vec![&run.manifest.run_id]
+    };
+    let own = claims.on(&row.account_sid, &row.currency);
+    let month = billed_by::month_of(row.start);
+    let billing = runs.iter().flat_map(|run_id| billed_by::billing(own, run_id, month));
     let invoice = |claim: &Claim<'_>| {
         let credit = batch::credit_of(&history.issued, &claim.entry.number);
         (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))

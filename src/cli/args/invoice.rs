@@ -2,7 +2,9 @@
 
 use super::{TableFormat, TextFormat};
 use crate::cli::cells::CellArgs;
+use crate::money::is_plain_decimal;
 use clap::ValueEnum;
+use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
 
 /// Invoices: drafts, numbered and issued, corrected, shown, and written in every format.
@@ -53,7 +55,17 @@ pub enum InvoiceCommand {
     /// own.
     Issue(IssueArgs),
     /// Take an invoice back by a credit note that names it: to bill its legs again, or to write
-    /// them off
+    /// them off; or credit a part of it
+    ///
+    /// A part is credited by --lines, by --calls, or by --amount, with the tax that each line has
+    /// on the invoice. The invoice stays in force, and its legs stay billed. All credit notes of an
+    /// invoice together are never more than it, and no leg is credited twice.
+    ///
+    ///   trunkrate invoice credit INV-2026-000001 --rebill --reason "the wrong buyer"
+    ///   trunkrate invoice credit INV-2026-000001 --lines 1,3 --reason "agreed on 2 December"
+    ///   trunkrate invoice credit INV-2026-000001 --calls disputed.csv --reason "one-sided audio"
+    ///   trunkrate invoice credit INV-2026-000001 --amount 25.00 --reason goodwill
+    #[command(verbatim_doc_comment)]
     Credit(CreditArgs),
     /// All that was issued
     List(ListArgs),
@@ -193,6 +205,14 @@ pub struct DrawingArgs {
     pub no_calls: bool,
 }
 
+/// Reads an amount that is credited: a plain decimal above zero.
+fn credited_amount(text: &str) -> Result<Decimal, String> {
+    let amount = Some(text).filter(|text| is_plain_decimal(text));
+    let amount = amount.and_then(|text| Decimal::from_str_exact(text).ok());
+    let amount = amount.filter(|amount| *amount > Decimal::ZERO);
+    amount.ok_or_else(|| "expected an amount above zero, such as 25.00".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 pub struct CreditArgs {
     /// The invoice
@@ -201,12 +221,37 @@ pub struct CreditArgs {
     /// Why; the credit note says so
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Bill its legs again, by the next invoice; this or --write-off must be given
+    /// Bill its legs again, by the next invoice; this or --write-off must be given, or a part
     #[arg(long, conflicts_with = "write_off")]
     pub rebill: bool,
     /// Credit its legs for good: no invoice bills them again
     #[arg(long)]
     pub write_off: bool,
+    /// Credit what is left of these lines: their numbers of `invoice show`, with commas between
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        conflicts_with_all = ["rebill", "write_off", "calls"]
+    )]
+    pub lines: Vec<u64>,
+    /// Credit these calls: their ids, with commas between, or a file with an id a line or a column
+    /// call_sid
+    #[arg(
+        long,
+        value_name = "FILE|SID",
+        value_delimiter = ',',
+        conflicts_with_all = ["rebill", "write_off", "amount"]
+    )]
+    pub calls: Vec<String>,
+    /// Credit an amount without tax; with the number of one line in --lines by its tax
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        value_parser = credited_amount,
+        conflicts_with_all = ["rebill", "write_off"]
+    )]
+    pub amount: Option<Decimal>,
     /// The date on the documents; its year names their series [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,

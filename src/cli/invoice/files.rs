@@ -13,6 +13,7 @@ use crate::invoicing::drafts::Terms;
 use crate::ledger::batch::{Batch, Entry};
 use crate::ledger::invoices::billed_by::{self, BilledBy, month, month_of};
 use crate::ledger::invoices::legs::{self, PART};
+use crate::ledger::invoices::lines;
 use crate::ledger::{History, Ledger, OWN_FOLDERS};
 use crate::partition::spill::{Spill, SpillRoom};
 use crate::render::html::Pages;
@@ -22,7 +23,7 @@ use crate::render::{FormatError, csv, einvoice, journal, json};
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -85,11 +86,13 @@ impl<'a> DocumentSelection<'a> {
     }
 
     /// Partitions the legs of these documents into the spill.
-    fn deal(&self, history: &History, parts: &Spill) -> Result<(), CliError> {
+    fn deal(&self, history: &History, spill: &Spill) -> Result<(), CliError> {
         let place = |at: usize| -> u32 { must_fit(at, "documents are counted in 32 bits") };
         let claims = BilledBy::of(&history.issued);
         let mut by_number: HashMap<&str, Vec<u32>> = HashMap::new();
         let mut by_account: HashMap<(&str, &str), u32> = HashMap::new();
+        // Of credit notes in part: their legs.
+        let mut parts: HashMap<u32, HashSet<LegName>> = HashMap::new();
         let mut until = None;
         match self {
             Self::Drafts(documents) => {
@@ -106,6 +109,14 @@ impl<'a> DocumentSelection<'a> {
                         .or_default()
                         .push(place(at));
                     until = until.max(Some(month(&batch.manifest.period)));
+                    if entry.part.is_some() {
+                        let document = batch.document(&entry.number)?;
+                        let own = lines::legs_of(history, (batch, entry), &document, None)?;
+                        let names = own
+                            .iter()
+                            .map(|leg| leg_name(&leg.run_id, &leg.call_sid, leg.leg, leg.billed));
+                        parts.insert(place(at), names.collect());
+                    }
                 }
             }
         }
@@ -127,14 +138,20 @@ impl<'a> DocumentSelection<'a> {
                         for document in
                             by_number.get(taker.entry.number.as_str()).into_iter().flatten()
                         {
-                            legs::deal(parts, *document, &leg)?;
+                            let is_of = parts.get(document).is_none_or(|part| {
+                                part.contains(&leg_name(id, leg.call_sid, leg.leg, leg.billed))
+                            });
+                            if !is_of {
+                                continue;
+                            }
+                            legs::deal(spill, *document, &leg)?;
                         }
                     }
                     let draft = by_account.get(&(leg.account, leg.currency));
                     if let Some(document) = draft
                         .filter(|_| !is_undone && billed_by::uncredited(own, id, month).is_none())
                     {
-                        legs::deal(parts, *document, &leg)?;
+                        legs::deal(spill, *document, &leg)?;
                     }
                     Ok::<_, CliError>(())
                 },
@@ -142,6 +159,13 @@ impl<'a> DocumentSelection<'a> {
         }
         Ok(())
     }
+}
+
+/// A leg's run, call and number; true if it takes another one back.
+type LegName = (String, String, i64, bool);
+
+fn leg_name(run_id: &str, call_sid: &str, leg: i64, billed: i64) -> LegName {
+    (run_id.to_owned(), call_sid.to_owned(), leg, billed < 0)
 }
 
 /// The settings and renderers that draw documents.

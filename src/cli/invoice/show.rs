@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// A document's row in lists.
-fn row((batch, entry): (&Batch, &Entry), credited: Option<&str>) -> [String; 11] {
+fn row((batch, entry): (&Batch, &Entry), credited: Option<(&str, bool)>) -> [String; 11] {
     let m = &batch.manifest;
     let state = match (&entry.corrects, credited) {
         (Some(_), _) => "credit-note",
-        (None, Some(_)) => "credited",
+        (None, Some((_, false))) => "credited",
+        (None, Some((_, true))) => "credited-in-part",
         (None, None) if m.supplementary => "supplementary",
         (None, None) => "issued",
     };
-    let other = entry.corrects.as_deref().or(credited).unwrap_or_default();
+    let other = entry.corrects.as_deref().or(credited.map(|(note, _)| note)).unwrap_or_default();
     let [usage, net, tax, total] = [&entry.usage, &entry.net, &entry.tax, &entry.total]
         .map(|amount| signed(amount, entry.corrects.is_some()));
     let [number, account, currency] =
@@ -78,8 +79,11 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
             && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
     };
-    let credits: std::collections::HashMap<&str, &str> = (all.clone())
-        .filter_map(|(_, entry)| Some((entry.corrects.as_deref()?, entry.number.as_str())))
+    // Of several credit notes in part the last one.
+    let credits: std::collections::HashMap<&str, (&str, bool)> = (all.clone())
+        .filter_map(|(_, entry)| {
+            Some((entry.corrects.as_deref()?, (entry.number.as_str(), entry.part.is_some())))
+        })
         .collect();
     let rows =
         all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));

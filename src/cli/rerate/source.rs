@@ -1,6 +1,6 @@
 //! The record that a call was booked from, as text and as JSON.
 
-use crate::cli::args::RerateArgs;
+use crate::cli::args::rerate::RerateArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
 use crate::cli::term::{self, grouped};

@@ -105,6 +105,7 @@ fn refuse_other_kinds<'a>(leaving: impl Iterator<Item = &'a Manifest>) -> Result
             RunKind::Close | RunKind::Resolve | RunKind::Set => {
                 "is what a person decided about suspense"
             }
+            RunKind::Rerate => "rated booked calls again, by other decks",
             RunKind::Import => "is a published night that was imported",
         };
         return Err(CliError::failed(format!(

@@ -19,6 +19,7 @@ use crate::dialled::{Beginning, Dialled};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::find::{self, LogPlace};
+use crate::ledger::index::superseded::Superseded;
 use crate::ledger::place::{Dataset, day_of_file};
 use crate::ledger::run::Run;
 use crate::ledger::tables::file::Footer;
@@ -248,7 +249,7 @@ pub fn booked(
     let (mut hits, mut roots): (BTreeMap<LogPlace, LogRow>, BTreeSet<String>) = Default::default();
     // Which families have two parties is known only when they are whole.
     let most = most.filter(|_| wanted.parties.len() < 2);
-    let replaced = history.replaced();
+    let superseded = Superseded::of(history)?;
     let mut has_unread = false;
     for (day, files) in days(history, wanted.times.as_ref()).into_iter().rev() {
         if most.is_some_and(|most| roots.len() > most) {
@@ -258,7 +259,7 @@ pub fn booked(
         for (run, path) in files {
             history.runs[run].check_before_read(&path)?;
             for (at, row) in hits_of(&path, wanted)? {
-                if replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())) {
+                if superseded.has(&row.run_id, &row.call_sid) {
                     continue;
                 }
                 roots.insert(row.root().to_owned());

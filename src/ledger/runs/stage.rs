@@ -399,15 +399,41 @@ impl Staged {
     /// # Errors
     /// If they cannot be written, or a sum does not fit.
     pub fn write_taken_back(&mut self, day: i64, legs: &DataFrame) -> Result<(), LedgerError> {
+        if legs.height() == 0 {
+            return Ok(());
+        }
+        self.write_taken_back_by(day, |write| write(legs))
+    }
+
+    /// Writes legs that take booked ones back, frame by frame: of one UTC day, at least one leg.
+    ///
+    /// # Errors
+    /// If they cannot be written, a sum does not fit, or `source` fails.
+    pub fn write_taken_back_by(
+        &mut self,
+        day: i64,
+        source: impl FnOnce(
+            &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let date = time::date_text(day * time::DAY);
         let name = format!("{}/date={date}/{TAKEN_BACK}", Dataset::Legs.as_str());
-        self.write_part(&name, legs)?;
-        self.legs += legs.height() as u64;
-        let amounts = units(legs, "amount");
-        for (currency, amount) in text(legs, "currency").iter().zip(amounts) {
-            let amount = amount.expect("a booked leg has an amount");
-            let sum = self.amount.entry(currency.unwrap_or("").to_owned()).or_default();
-            sum.merge(Total::from_units(amount)).map_err(LedgerError::of_sum)?;
+        let mut sums: BTreeMap<String, Total> = BTreeMap::new();
+        let rows = self.write_named(name, &columns::empty(Dataset::Legs), |write| {
+            source(&mut |legs| {
+                let amounts = units(legs, "amount");
+                for (currency, amount) in text(legs, "currency").iter().zip(amounts) {
+                    let amount = amount.expect("a booked leg has an amount");
+                    let sum = sums.entry(currency.unwrap_or("").to_owned()).or_default();
+                    sum.merge(Total::from_units(amount)).map_err(LedgerError::of_sum)?;
+                }
+                write(legs)
+            })
+        })?;
+        self.legs += rows;
+        for (currency, amount) in sums {
+            let sum = self.amount.entry(currency).or_default();
+            sum.merge(amount).map_err(LedgerError::of_sum)?;
         }
         Ok(())
     }
@@ -441,7 +467,18 @@ impl Staged {
             &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
         ) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let name = format!("{}/part-0.parquet", dataset.as_str());
+        self.write_named(format!("{}/part-0.parquet", dataset.as_str()), empty, source)?;
+        Ok(())
+    }
+
+    fn write_named(
+        &mut self,
+        name: String,
+        empty: &DataFrame,
+        source: impl FnOnce(
+            &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
+    ) -> Result<u64, LedgerError> {
         let mut table = StagedFile::create(&self.folder, name, self.syncer.behind())?;
         let path = table.path.clone();
         let mut rows = 0;
@@ -456,7 +493,7 @@ impl Staged {
         table.rows = rows;
         assert!(rows > 0, "a file of a dataset has rows: {}", path.display());
         self.files.push(table.finish()?);
-        Ok(())
+        Ok(rows)
     }
 
     /// The staged files of a dataset.
