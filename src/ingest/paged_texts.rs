@@ -128,7 +128,8 @@ impl<'a> CellTexts<'a> {
     /// The rows that have a value, each with its text.
     #[inline]
     pub(super) fn iter(self) -> impl Iterator<Item = (usize, &'a str)> {
-        let text = move |cell: &Cell| &self.text[cell.start as usize..cell.end as usize];
+        let all = self.text;
+        let text = move |cell: &Cell| &all[cell.start as usize..cell.end as usize];
         set_bits(self.present).zip(self.cells.iter().map(text))
     }
 
