@@ -68,8 +68,8 @@ impl PagedRows {
     pub(super) fn open(
         group: &RowGroupMetadata,
         columns: &[(String, Field)],
-        rows: Range<usize>,
-        bytes: impl Fn(Range<u64>) -> Option<Vec<u8>>,
+        rows: &Range<usize>,
+        bytes: &impl Fn(Range<u64>) -> Option<Vec<u8>>,
     ) -> Option<Self> {
         let open = |(name, field): &(String, Field)| {
             let mut chunks = group.columns_under_root_iter(name)?;
@@ -242,7 +242,7 @@ mod tests {
             );
             let (table, policy) = (table.expect("a file of calls"), Policy::default());
             let (start, end) = (from.min(to).min(cells.len()), from.max(to).min(cells.len()));
-            let (paged, texts) = table.paged(start..end, &policy).expect("it is written as usual");
+            let (paged, texts) = table.paged(&(start..end), &policy).expect("it is written as usual");
             let columns = table.slice(start, end - start).expect("rows");
             assert_eq!(packed(&paged), packed(&columns.parse(&policy)));
             assert_eq!(texts, columns.text_bytes());
