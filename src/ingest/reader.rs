@@ -463,7 +463,8 @@ impl Reading {
             {
                 pieces.push(piece?);
             }
-            let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            let parsed: Vec<_> =
+                dealer.beside(|| pieces.par_iter().map(|piece| piece.parse(policy)).collect())?;
             let mut batch = Vec::with_capacity(parsed.len());
             assert_eq!(parsed.len(), pieces.len(), "each piece is parsed");
             for (piece, parsed) in pieces.drain(..).zip(parsed) {
@@ -665,9 +666,7 @@ impl ReadPiece {
                 }
                 Ok(Parsed { calls: vec![calls], keys, links: document.links })
             }
-            Self::Table { table, rows, .. } => {
-                Ok(plain(table.slice(rows.start, rows.len())?.parse(policy)))
-            }
+            Self::Table { table, rows, .. } => Ok(plain(table.calls(rows.clone(), policy)?)),
             Self::Done(_) => Ok(plain(Vec::new())),
         }
     }
