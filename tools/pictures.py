@@ -92,6 +92,6 @@ def chromium():
 if __name__ == "__main__":
     if Path(sys.prefix) != PYTHON.parent.parent:
         assert PYTHON.exists(), f"{PYTHON} is missing; make validators"
-        run(PYTHON.parent / "pip", "install", "--quiet", "pillow==12.0.0")
+        run(PYTHON.parent / "pip", "install", "--quiet", "pillow==13.0.0")
         sys.exit(subprocess.run([PYTHON, __file__], check=False).returncode)
     main()

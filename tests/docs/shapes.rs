@@ -20,10 +20,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("rerate", &["rerate", CALL]),
     ("explain", &["explain", CALL]),
     ("calls", &["calls", "2026-11-20"]),
-    ("invoice draft", &["invoice", "draft", "--period", "2026-11", "--accept", "waiting"]),
-    ("invoice issue", &["invoice", "issue", "--period", "2026-11", "--accept", "waiting"]),
-    ("invoice credit", &["invoice", "credit", "BT-2026-000001", "--reason", "why", "--rebill"]),
-    ("invoice check", &["invoice", "check", "--period", "2026-11"]),
+    ("invoice draft", &["invoice", "draft", "--period", "2026-11", "--date", "2026-12-01", "--accept", "waiting"]),
+    ("invoice check", &["invoice", "check", "--period", "2026-11", "--date", "2026-12-01"]),
     ("invoice list", &["invoice", "list"]),
     ("invoice show", &["invoice", "show", "BT-2026-000001"]),
     ("invoice calls", &["invoice", "calls", "BT-2026-000001"]),
@@ -34,7 +32,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("rates lookup", &["rates", "lookup", "rates/default", "+32455123456", "--at", "2026-11-20"]),
     ("classify", &["classify", "tel:+13035550104", "tel:911"]),
     ("verify", &["verify"]),
-    ("status", &["status"]),
+    ("status", &["status", "--now", "2036-11-23T07:00:00Z"]),
     ("runs", &["runs"]),
     ("report", &["report"]),
     ("undo", &["undo", "1", "--dry-run"]),
@@ -49,7 +47,18 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// Objects whose keys are no names but values: a currency, a reason.
-const BY_VALUE: [(&str, &str); 0] = [];
+const BY_VALUE: [(&str, &str); 10] = [
+    ("amount", "CURRENCY"),
+    ("counts", "CLASS"),
+    ("fields", "FIELD"),
+    ("ignored_by_direction", "DIRECTION"),
+    ("legs", "MONTH"),
+    ("policy", "SETTING"),
+    ("records", "CLASS"),
+    ("seconds", "CLASS"),
+    ("suspended_by_reason", "REASON"),
+    ("unlisted_accounts", "ACCOUNT"),
+];
 
 /// Every path in a value, with the types found there.
 pub type Shape = BTreeMap<String, BTreeSet<&'static str>>;

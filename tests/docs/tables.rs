@@ -9,6 +9,7 @@ use std::fmt::Write;
 use trunkrate::columns::REQUIRED;
 use trunkrate::inputs::{accounts, decks};
 use trunkrate::invoicing::drafts;
+use trunkrate::ledger::{Ledger, looks};
 use trunkrate::ledger_columns::{Column, ColumnType, IGNORED, LEGS, LOG, PRICES, SUSPENSE};
 use trunkrate::meanings::{self, Meaning};
 use trunkrate::record::Field;
@@ -295,6 +296,17 @@ fn full() -> Night {
         night.bare("", &[&ask[..], &["--date", "2026-12-02"]].concat(), &[]).ok();
     }
     night.bare("", &["undo", "1", "--reason", "why", "--rerun", "calls"], &[]).ok();
+    let look = looks::Look {
+        at: "2026-12-01T10:00:00Z".to_owned(),
+        from: "127.0.0.1".to_owned(),
+        user: "who".to_owned(),
+        host: "where".to_owned(),
+        asked: "/calls?q=+13035550104".to_owned(),
+        accounts: (0..30).map(|number| format!("AC{number}")).collect(),
+        more_accounts: 0,
+        shown: 30,
+    };
+    looks::append(&Ledger::at(&night.path().join("ledger")), &look).expect("a look is written");
     let close = ["suspense", "close", "--cause", "not-final", "--reason", "why"];
     night.bare("", &close, &[]).ok();
     night
@@ -365,6 +377,7 @@ pub fn ledger() -> String {
     text += &section("Undone run", "`undone/NUMBER-RUN.json`; beside it the run as it was.", "undone", ".json", "undone");
     text += &section("Journal", "`journal.jsonl`: a line when a command begins and ends. No hash covers it.", "", "journal.jsonl", "journal");
     text += &section("Refused call files", "`set-aside.json`. No hash covers it.", "", "set-aside.json", "set-aside");
+    text += &section("Looks", "`looks.jsonl`: a line when somebody looked at calls by the console. No hash covers it.", "", "looks.jsonl", "looks");
     text += "\n## Catalog\n\n`catalog.sqlite`: an index over the manifests, which `verify` compares bit by bit. \
         Undone runs are in `undone` only. Open it read-only.\n";
     text += &catalog(&night);
