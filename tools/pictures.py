@@ -76,7 +76,7 @@ def main():
         phone = Image.open(io.BytesIO(shot(browser, demo / f"invoices/{number}.html", 390, 844, dark=True))).convert("RGB")
         phone = framed(phone.resize((round(phone.width * paper.height / phone.height), paper.height)), (60, 60, 60))
         save(beside(paper, phone), "invoice.png", 1100)
-        report = Image.open(io.BytesIO(shot(browser, demo / "report.html", 1180, 900))).convert("RGB")
+        report = Image.open(io.BytesIO(shot(browser, demo / "report.html", 960, 838))).convert("RGB")
         save(framed(report), "report.png", 1100)
         browser.close()
 
