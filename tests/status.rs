@@ -534,9 +534,7 @@ fn the_rules_of_the_docs_name_what_there_is() {
     assert_eq!(unknown, Vec::<&&str>::new());
     let ids = families["trunkrate_problem"].samples.keys();
     let missing: Vec<&String> = ids
-        .filter(|sample| {
-            !page.contains(&format!("`{}`", sample.split('"').nth(1).expect("an id")))
-        })
+        .filter(|sample| !page.contains(&format!("`{}`", sample.split('"').nth(1).expect("an id"))))
         .collect();
     assert_eq!(missing, Vec::<&String>::new(), "each trouble is on the page");
 }

@@ -136,6 +136,7 @@ def docs():
 
 def dist():
     wanted = own_version()
+    assert (ROOT / "dist").is_dir(), "dist/ is missing: make dist"
     names = [path.name for path in (ROOT / "dist").iterdir()]
     for ending in [".whl", ".deb", ".tar.gz", ".cdx.json"]:
         assert any(name.endswith(ending) and wanted in name for name in names), f"dist/ has no {ending} of {wanted}: make dist"

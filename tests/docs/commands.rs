@@ -1,5 +1,6 @@
 //! The page of commands, from clap's own tree.
 
+use super::pages::slug;
 use super::reference::{escaped, table};
 use clap::{Arg, Command};
 use std::fmt::Write;
@@ -40,9 +41,9 @@ fn row(arg: &Arg) -> Vec<String> {
 }
 
 fn arguments(command: &Command) -> String {
-    let own = command.get_arguments().filter(|arg| {
-        !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version")
-    });
+    let own = command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"));
     let rows: Vec<Vec<String>> = own.map(row).collect();
     if rows.is_empty() { String::new() } else { format!("\n{}", table(&["", "what it is"], &rows)) }
 }
@@ -67,11 +68,31 @@ fn add(command: &Command, path: &str, text: &mut String) {
         if let Some((_, examples)) = EXAMPLES.iter().find(|(name, _)| *name == path) {
             let lines: Vec<String> =
                 examples.iter().map(|(want, typed)| format!("# {want}\n{typed}\n")).collect();
-            write!(text, "\n<!-- run: with the examples of the help -->\n\n```text\n{}```\n", lines.concat())
-                .expect("text is written");
+            write!(
+                text,
+                "\n<!-- run: with the examples of the help -->\n\n```text\n{}```\n",
+                lines.concat()
+            )
+            .expect("text is written");
         }
         add(below, &path, text);
     }
+}
+
+/// Every command in a line: the first sentence of its help.
+fn overview(command: &Command, path: &str) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for below in command.get_subcommands() {
+        if below.is_hide_set() || below.get_name() == "help" {
+            continue;
+        }
+        let path = format!("{path} {}", below.get_name()).trim().to_owned();
+        let about = below.get_about().expect("every command has a help").to_string();
+        let link = format!("[`{path}`](#{})", slug(&format!("trunkrate {path}")));
+        rows.push(vec![link, escaped(&about)]);
+        rows.extend(overview(below, &path));
+    }
+    rows
 }
 
 /// Every command with its flags.
@@ -86,6 +107,8 @@ pub fn commands() -> String {
              below it), and a long one goes to `TRUNKRATE_PAGER`, else `PAGER`, else `less`; a pipe or \
              a file gets all of it.\n\n## Flags of every command\n";
     text += &arguments(&command);
+    text += "\n## All commands\n\n";
+    text += &table(&["command", "what it does"], &overview(&command, ""));
     add(&command, "", &mut text);
     text
 }

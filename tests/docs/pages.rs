@@ -82,7 +82,8 @@ impl Page {
                     }
                 }
             } else if open.is_none() {
-                let comment = line.trim().strip_prefix("<!-- ").and_then(|c| c.strip_suffix(" -->"));
+                let comment =
+                    line.trim().strip_prefix("<!-- ").and_then(|c| c.strip_suffix(" -->"));
                 if let Some((key, value)) = comment.and_then(|comment| comment.split_once(": ")) {
                     marks.push((key.to_owned(), value.to_owned()));
                 } else if !line.trim().is_empty() {

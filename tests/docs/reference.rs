@@ -42,8 +42,7 @@ pub fn escaped(text: &str) -> String {
         }
         let part = part.replace('|', "\\|").replace('\n', " ");
         let is_code = place % 2 == 1;
-        done +=
-            &if is_code { part } else { part.replace('<', "&lt;").replace('*', "\\*") };
+        done += &if is_code { part } else { part.replace('<', "&lt;").replace('*', "\\*") };
     }
     done
 }
@@ -98,10 +97,11 @@ fn reasons() {
     let say = reasons_say();
     let names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(say.len(), names.len(), "the table of crates/kernel/src/reject.rs has all");
-    let mut text = "A record that cannot be billed now waits in *suspense*, whole, with one of these \
+    let mut text =
+        "A record that cannot be billed now waits in *suspense*, whole, with one of these \
         reasons. Of all reasons that hold, the first in this order is given. Every later run tries \
         the record again; [what waits](../howto/suspense.md) says how to look at it.\n\n"
-        .to_owned();
+            .to_owned();
     let rows: Vec<Vec<String>> = (1..)
         .zip(&names)
         .map(|(place, name)| {
@@ -118,8 +118,12 @@ fn reasons() {
         if !finer.is_empty() {
             let rows: Vec<Vec<String>> =
                 finer.iter().map(|(mark, hint)| vec![escaped(mark), escaped(hint)]).collect();
-            write!(text, "\nWhere its detail says more:\n\n{}", table(&["detail", "what to do"], &rows))
-                .expect("text is written");
+            write!(
+                text,
+                "\nWhere its detail says more:\n\n{}",
+                table(&["detail", "what to do"], &rows)
+            )
+            .expect("text is written");
         }
         write!(text, "\nThe calls: `trunkrate suspense --reason {name} --all`\n")
             .expect("text is written");

@@ -166,8 +166,8 @@ pub fn commands() -> String {
         let night = Night::new();
         copy(&demo().join("demo"), night.path());
         let done = night.bare("", &[args, &["--format", "json"][..]].concat(), &[]);
-        let value: Value =
-            serde_json::from_str(&done.stdout).unwrap_or_else(|e| panic!("{path}: {e} {}", done.shown()));
+        let value: Value = serde_json::from_str(&done.stdout)
+            .unwrap_or_else(|e| panic!("{path}: {e} {}", done.shown()));
         let mut found = Shape::new();
         shape(&value, "", &mut found);
         if value.is_array() {
@@ -177,7 +177,8 @@ pub fn commands() -> String {
                 .filter_map(|(path, kinds)| Some((path.strip_prefix("[].")?.to_owned(), kinds)))
                 .collect();
         }
-        text += &table(&["field", "type", "what it holds"], &rows_of(&found, &format!("json {path}")));
+        text +=
+            &table(&["field", "type", "what it holds"], &rows_of(&found, &format!("json {path}")));
     }
     assert!(lacking.is_empty(), "COMMANDS in tests/docs/shapes.rs lacks {lacking:?}");
     text
@@ -260,7 +261,8 @@ pub fn api() -> String {
             })
             .collect();
         if !rows.is_empty() {
-            write!(text, "\n{}", table(&["parameter", "what it is"], &rows)).expect("text is written");
+            write!(text, "\n{}", table(&["parameter", "what it is"], &rows))
+                .expect("text is written");
         }
     }
     for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {

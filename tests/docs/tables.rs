@@ -45,15 +45,17 @@ pub fn calls() -> String {
             vec![format!("`{}`", field.as_str()), must.to_owned(), meaning]
         })
         .collect();
-    format!("{CALLS}{}{CALLS_AFTER}", table(&["column", "a file must have it", "what it holds"], &rows))
+    format!(
+        "{CALLS}{}{CALLS_AFTER}",
+        table(&["column", "a file must have it", "what it holds"], &rows)
+    )
 }
 
 /// The keys that a table of a TOML file may have, as the refusal of another one names them.
 fn keys(said: &str) -> Vec<String> {
     let (_, list) = said.split_once("expected ").unwrap_or_else(|| panic!("no keys in {said}"));
     let line = list.lines().next().expect("a line");
-    let found: Vec<String> =
-        line.split('`').skip(1).step_by(2).map(ToString::to_string).collect();
+    let found: Vec<String> = line.split('`').skip(1).step_by(2).map(ToString::to_string).collect();
     assert!(!found.is_empty(), "{said}");
     found
 }
@@ -140,7 +142,12 @@ fn choices() -> Vec<Choice> {
             continue;
         }
         let (value, about) = rest.split_once(" # ").unwrap_or((rest, ""));
-        found.push((group.clone(), key.to_owned(), value.trim().to_owned(), about.trim().to_owned()));
+        found.push((
+            group.clone(),
+            key.to_owned(),
+            value.trim().to_owned(),
+            about.trim().to_owned(),
+        ));
     }
     found
 }
@@ -170,8 +177,27 @@ pub fn settings() -> String {
         copy(&demo().join("demo"), night.path());
         night.file("other.toml", format!("[{name}]\nxyzzy = 1\n"));
         let asks: [&[&str]; 3] = [
-            &["run", "--config", "other.toml", "--ledger", "ledger", "--cdrs", "calls", "--rates", "rates"],
-            &["invoice", "draft", "--period", "2026-11", "--config", "other.toml", "--ledger", "ledger"],
+            &[
+                "run",
+                "--config",
+                "other.toml",
+                "--ledger",
+                "ledger",
+                "--cdrs",
+                "calls",
+                "--rates",
+                "rates",
+            ],
+            &[
+                "invoice",
+                "draft",
+                "--period",
+                "2026-11",
+                "--config",
+                "other.toml",
+                "--ledger",
+                "ledger",
+            ],
             &["status", "--config", "other.toml", "--ledger", "ledger"],
         ];
         let said = asks
@@ -191,7 +217,8 @@ pub fn settings() -> String {
         let rows: Vec<Vec<String>> = words
             .iter()
             .map(|(key, what)| {
-                let value = own.get(key).map_or(String::new(), |(_, _, value, _)| format!("`{value}`"));
+                let value =
+                    own.get(key).map_or(String::new(), |(_, _, value, _)| format!("`{value}`"));
                 vec![format!("`{key}`"), value.replace("``", ""), escaped(what)]
             })
             .collect();
@@ -270,7 +297,9 @@ fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super:
             let text = std::fs::read_to_string(&path).expect("a file");
             let values: Vec<serde_json::Value> = match serde_json::from_str(&text) {
                 Ok(value) => vec![value],
-                Err(_) => text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect(),
+                Err(_) => {
+                    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+                }
             };
             values.iter().for_each(|value| shape(value, "", &mut found));
         }
@@ -291,8 +320,10 @@ fn full() -> Night {
     let credit = ["invoice", "credit", "BT-2026-000001", "--reason", "why", "--rebill"];
     for number in 1..=4 {
         let number = format!("BT-2026-00000{number}");
-        let ask: Vec<&str> =
-            credit.iter().map(|word| if word.starts_with("BT") { number.as_str() } else { word }).collect();
+        let ask: Vec<&str> = credit
+            .iter()
+            .map(|word| if word.starts_with("BT") { number.as_str() } else { word })
+            .collect();
         night.bare("", &[&ask[..], &["--date", "2026-12-02"]].concat(), &[]).ok();
     }
     night.bare("", &["undo", "1", "--reason", "why", "--rerun", "calls"], &[]).ok();
@@ -334,7 +365,8 @@ fn catalog(night: &Night) -> String {
     assert!(tables.len() > 10, "the tables were found");
     let mut text = String::new();
     for (name, columns) in tables {
-        let words = meant(&format!("catalog {name}"), columns.iter().map(|(column, ..)| column.as_str()));
+        let words =
+            meant(&format!("catalog {name}"), columns.iter().map(|(column, ..)| column.as_str()));
         let rows: Vec<Vec<String>> = columns
             .iter()
             .zip(&words)
@@ -374,10 +406,34 @@ pub fn ledger() -> String {
         "manifest.json",
         "batch",
     );
-    text += &section("Undone run", "`undone/NUMBER-RUN.json`; beside it the run as it was.", "undone", ".json", "undone");
-    text += &section("Journal", "`journal.jsonl`: a line when a command begins and ends. No hash covers it.", "", "journal.jsonl", "journal");
-    text += &section("Refused call files", "`set-aside.json`. No hash covers it.", "", "set-aside.json", "set-aside");
-    text += &section("Looks", "`looks.jsonl`: a line when somebody looked at calls by the console. No hash covers it.", "", "looks.jsonl", "looks");
+    text += &section(
+        "Undone run",
+        "`undone/NUMBER-RUN.json`; beside it the run as it was.",
+        "undone",
+        ".json",
+        "undone",
+    );
+    text += &section(
+        "Journal",
+        "`journal.jsonl`: a line when a command begins and ends. No hash covers it.",
+        "",
+        "journal.jsonl",
+        "journal",
+    );
+    text += &section(
+        "Refused call files",
+        "`set-aside.json`. No hash covers it.",
+        "",
+        "set-aside.json",
+        "set-aside",
+    );
+    text += &section(
+        "Looks",
+        "`looks.jsonl`: a line when somebody looked at calls by the console. No hash covers it.",
+        "",
+        "looks.jsonl",
+        "looks",
+    );
     text += "\n## Catalog\n\n`catalog.sqlite`: an index over the manifests, which `verify` compares bit by bit. \
         Undone runs are in `undone` only. Open it read-only.\n";
     text += &catalog(&night);
