@@ -36,7 +36,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ("One invoice, line by line", "trunkrate invoice show BT-2026-000001"),
     ]),
     ("invoice issue", &[
-        ("The month's invoices, though some calls wait", "trunkrate invoice issue --period 2026-11 --accept waiting"),
+        ("The month's invoices, though some calls wait", "trunkrate invoice issue --period 2026-11 --date 2026-12-01 --accept waiting"),
     ]),
     ("invoice credit", &[
         ("Take an invoice back, and bill its calls anew with the next", "trunkrate invoice credit BT-2026-000004 --reason \"wrong address\" --rebill"),

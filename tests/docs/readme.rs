@@ -50,3 +50,13 @@ fn the_table_is_the_code() {
     let page = read(&root().join("docs/src/explanation/table.md"));
     assert!(page.text.contains(trunkrate::table::to_markdown().trim()), "trunkrate table");
 }
+
+/// The totals that the tutorial ends with are owed, not only printed.
+#[test]
+fn the_tutorial_bills_what_is_owed() {
+    let page = read(&root().join("docs/src/tutorial/first-night.md"));
+    // AC1: 300 s are 5 minutes, 370 s are 7: 5 × 0.0100 + 7 × 0.0100 + 7 × 0.0100.
+    assert!(page.text.contains("\nINV-2026-000001,invoice,AC1,Harbor Lane Dental,2026-11,0.19,"));
+    // AC2: 600 s are 10 minutes: 10 × 0.0034 = 0.034.
+    assert!(page.text.contains("\nINV-2026-000002,invoice,AC2,Pebble Cafe,2026-11,0.03,"));
+}

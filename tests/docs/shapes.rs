@@ -35,7 +35,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("status", &["status", "--now", "2036-11-23T07:00:00Z"]),
     ("runs", &["runs"]),
     ("report", &["report"]),
-    ("undo", &["undo", "1", "--dry-run"]),
+    ("undo", &["undo", "1", "--dry-run", "--reason", "why"]),
     ("plan", &["plan", "--calls-per-night", "1000000"]),
 ];
 
@@ -47,10 +47,11 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// Objects whose keys are no names but values: a currency, a reason.
-const BY_VALUE: [(&str, &str); 10] = [
+const BY_VALUE: [(&str, &str); 11] = [
     ("amount", "CURRENCY"),
     ("counts", "CLASS"),
     ("fields", "FIELD"),
+    ("foreign_accounts", "ACCOUNT"),
     ("ignored_by_direction", "DIRECTION"),
     ("legs", "MONTH"),
     ("policy", "SETTING"),
@@ -145,6 +146,16 @@ fn printing_json() -> Vec<String> {
     found
 }
 
+/// Brings a copy of the demo into the state that a command needs.
+fn prepare(path: &str, night: &Night) {
+    let ledger = night.path().join("ledger");
+    if path == "undo" {
+        // The demo's run is on invoices.
+        std::fs::remove_dir_all(ledger).expect("the ledger is removed");
+        night.bare("", &["run"], &[]).ok();
+    }
+}
+
 /// What each command prints as JSON.
 pub fn commands() -> String {
     let mut text = "With `--format json`. Money is text, so that no reader rounds it; times are texts in UTC, \
@@ -165,6 +176,7 @@ pub fn commands() -> String {
         };
         let night = Night::new();
         copy(&demo().join("demo"), night.path());
+        prepare(&path, &night);
         let done = night.bare("", &[args, &["--format", "json"][..]].concat(), &[]);
         let value: Value = serde_json::from_str(&done.stdout)
             .unwrap_or_else(|e| panic!("{path}: {e} {}", done.shown()));

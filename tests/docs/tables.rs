@@ -3,7 +3,7 @@
 use super::reference::{escaped, meant, table};
 use super::shapes::{rows_of, shape};
 use super::{copy, demo};
-use crate::support::Night;
+use crate::support::{Night, call_file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use trunkrate::columns::REQUIRED;
@@ -301,7 +301,11 @@ fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super:
                     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
                 }
             };
-            values.iter().for_each(|value| shape(value, "", &mut found));
+            for value in &values {
+                // The elements of a list, or the object.
+                let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                all.iter().for_each(|one| shape(one, "", &mut found));
+            }
         }
     }
     assert!(files > 0, "{}: a file that ends with {ending}", folder.display());
@@ -313,10 +317,6 @@ fn full() -> Night {
     let night = Night::new();
     copy(&demo().join("demo"), night.path());
     night.bare("", &["verify"], &[]).ok();
-    night.file("more/torn.csv", "sid,from\nCA1,+1");
-    let refused = ["run", "--cdrs", "more", "--set-aside", "refused"];
-    let done = night.bare("", &refused, &[]);
-    assert!(night.path().join("ledger/set-aside.json").exists(), "{}", done.shown());
     let credit = ["invoice", "credit", "BT-2026-000001", "--reason", "why", "--rebill"];
     for number in 1..=4 {
         let number = format!("BT-2026-00000{number}");
@@ -326,7 +326,21 @@ fn full() -> Night {
             .collect();
         night.bare("", &[&ask[..], &["--date", "2026-12-02"]].concat(), &[]).ok();
     }
+    // Another price: else the same run would come of it, and nothing would be done.
+    let deck = night.path().join("rates/default/termination.csv");
+    let rows = std::fs::read_to_string(&deck).expect("a deck");
+    std::fs::write(&deck, rows.replace(",0.0100,", ",0.0080,")).expect("a deck is written");
     night.bare("", &["undo", "1", "--reason", "why", "--rerun", "calls"], &[]).ok();
+    // Ids that are not the carrier's, prices that cannot be read, in another currency, a torn file.
+    let odd = [
+        "CALL-1,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-21T01:00:00Z,,60,completed,free,USD",
+        "call-2,,AC1,,trunking-terminating,+12025550101,+14155550102,2026-11-21T01:00:00Z,,60,completed,-1,EUR",
+    ];
+    night.file("more/odd.csv", call_file(&odd));
+    night.file("more/torn.csv", "sid,from\nCA1,+1");
+    let refused = ["run", "--cdrs", "calls", "more", "--set-aside", "refused"];
+    let done = night.bare("", &refused, &[]);
+    assert!(night.path().join("ledger/set-aside.json").exists(), "{}", done.shown());
     let look = looks::Look {
         at: "2026-12-01T10:00:00Z".to_owned(),
         from: "127.0.0.1".to_owned(),
