@@ -82,23 +82,23 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
 /// Puts the examples below the long help of their commands.
 #[must_use]
 pub fn with_examples(command: Command) -> Command {
-    EXAMPLES.iter().fold(command, |command, (path, examples)| {
-        let mut text = "Examples:\n".to_owned();
-        for (want, typed) in *examples {
-            write!(text, "  # {want}\n  {typed}\n").expect("text is written");
-        }
-        let names: Vec<&str> = path.split(' ').collect();
-        add(command, &names, text.trim_end())
-    })
+    add(command, "")
 }
 
-fn add(command: Command, names: &[&str], text: &str) -> Command {
-    match names.split_first() {
-        None => command.after_long_help(text.to_owned()),
-        Some((name, below)) => {
-            let is_there = command.get_subcommands().any(|sub| sub.get_name() == *name);
-            assert!(is_there, "{name}: examples belong to a command that there is");
-            command.mut_subcommand(name, |sub| add(sub, below, text))
-        }
+fn add(command: Command, path: &str) -> Command {
+    let names: Vec<String> =
+        command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    // Clap puts a command that is changed at the end: all of them are, so their order stays.
+    let command = names.iter().fold(command, |command, name| {
+        let path = format!("{path} {name}");
+        command.mut_subcommand(name, |below| add(below, path.trim_start()))
+    });
+    let Some((_, examples)) = EXAMPLES.iter().find(|(name, _)| *name == path) else {
+        return command;
+    };
+    let mut text = "Examples:\n".to_owned();
+    for (want, typed) in *examples {
+        write!(text, "  # {want}\n  {typed}\n").expect("text is written");
     }
+    command.after_long_help(text.trim_end().to_owned())
 }

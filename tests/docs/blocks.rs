@@ -242,11 +242,37 @@ fn what_is_not_run_says_why() {
     assert!(found.len() <= 20, "too many: {found:#?}");
 }
 
+/// A reader can do what the tests do: who needs the demo is told how to make it, and a file's name
+/// stands in the text.
+#[test]
+fn what_a_page_begins_with_is_said() {
+    for page in pages() {
+        for block in page.blocks() {
+            let at = format!("{}:{}", page.name, block.line);
+            let before = &page.text[..block.range.start];
+            if ["sh", "console"].contains(&block.language.as_str()) && block.text.contains("demo") {
+                assert!(before.contains("trunkrate demo"), "{at}: `trunkrate demo demo` makes it");
+            }
+            if let Some(name) = block.mark("file") {
+                let file = name.rsplit('/').next().expect("a name");
+                let prose = before.replace(&format!("<!-- file: {name} -->"), "");
+                assert!(prose.contains(file), "{at}: the text names {file}");
+            }
+        }
+    }
+}
+
 /// Examples below the help of commands, each in a demo of its own.
 #[test]
 fn the_examples_of_the_help_run() {
     let mut count = 0;
     for (path, examples) in trunkrate::cli::examples::EXAMPLES {
+        let whole = trunkrate::cli::command();
+        let mut command = &whole;
+        for name in path.split(' ') {
+            command = command.find_subcommand(name).expect("examples belong to a command");
+        }
+        assert!(command.get_after_long_help().is_some(), "{path}: the help has its examples");
         for (_, typed) in *examples {
             let night = Night::new();
             copy(&demo().join("demo"), night.path());

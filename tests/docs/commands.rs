@@ -4,7 +4,6 @@ use super::pages::slug;
 use super::reference::{escaped, table};
 use clap::{Arg, Command};
 use std::fmt::Write;
-use trunkrate::cli::examples::EXAMPLES;
 
 /// Paragraphs of a help text.
 fn paragraphs(text: &str) -> String {
@@ -65,15 +64,15 @@ fn add(command: &Command, path: &str, text: &mut String) {
                 .expect("text is written");
         }
         *text += &arguments(below);
-        if let Some((_, examples)) = EXAMPLES.iter().find(|(name, _)| *name == path) {
-            let lines: Vec<String> =
-                examples.iter().map(|(want, typed)| format!("# {want}\n{typed}\n")).collect();
-            write!(
-                text,
-                "\n<!-- run: with the examples of the help -->\n\n```text\n{}```\n",
-                lines.concat()
-            )
-            .expect("text is written");
+        if let Some(after) = below.get_after_long_help() {
+            let lines: Vec<String> = after
+                .to_string()
+                .lines()
+                .filter(|line| *line != "Examples:")
+                .map(|line| format!("{}\n", line.trim()))
+                .collect();
+            let mark = "<!-- run: with the examples of the help -->";
+            write!(text, "\n{mark}\n\n```text\n{}```\n", lines.concat()).expect("text is written");
         }
         add(below, &path, text);
     }

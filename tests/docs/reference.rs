@@ -108,11 +108,11 @@ fn reasons() {
             vec![place.to_string(), format!("[`{name}`](#{})", slug(name)), escaped(&say[*name])]
         })
         .collect();
-    text += &table(&["", "reason", "what it says"], &rows);
+    text += &table(&["", "reason", "what it means"], &rows);
     for (reason, (name, more)) in Reason::ALL.into_iter().zip(meant("reasons", names)) {
         let say = escaped(&say[name]);
         let hint = escaped(reason.hint());
-        write!(text, "\n## {name}\n\nIt says: {say}.\n\n{more}\n\n**What to do:** {hint}.\n")
+        write!(text, "\n## {name}\n\nIt means: {say}.\n\n{more}\n\n**What to do:** {hint}.\n")
             .expect("text is written");
         let finer = advice::finer(reason);
         if !finer.is_empty() {
