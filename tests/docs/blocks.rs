@@ -98,8 +98,10 @@ impl Place {
         for (place, command) in (1..).zip(&commands) {
             let is_last = place == commands.len();
             let said = self.must(at, command, if is_last { last } else { 0 });
+            let said = said.trim_end();
+            let end = if said.is_empty() { "" } else { "\n" };
             let gap = if said.is_empty() || is_last { "" } else { "\n" };
-            writeln!(text, "$ {command}\n{said}{gap}").expect("text is written");
+            write!(text, "$ {command}\n{said}{end}{gap}").expect("text is written");
         }
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         format!("{}\n", lines.join("\n").trim_end())
