@@ -158,6 +158,7 @@ fn files_that_come_out() {
 #[test]
 fn shapes_of_json() {
     hold("json", "JSON of commands", &shapes::commands());
+    hold("csv", "CSV of commands and invoices", &shapes::csv());
     hold("api", "The console's API", &shapes::api());
     hold("documents", "Invoices as JSON", &shapes::documents());
 }

@@ -125,24 +125,24 @@ pub fn rows_of(shape: &Shape, group: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// The paths of commands whose `--format` may be `json`.
-fn printing_json() -> Vec<String> {
-    fn add(command: &Command, path: &str, found: &mut Vec<String>) {
+/// The paths of commands whose `--format` may be this.
+fn printing(format: &str) -> Vec<String> {
+    fn add(command: &Command, path: &str, format: &str, found: &mut Vec<String>) {
         for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             let path = format!("{path} {}", below.get_name()).trim().to_owned();
             let prints = below.get_arguments().any(|arg| {
-                let is_json = |value: &clap::builder::PossibleValue| value.get_name() == "json";
-                arg.get_long() == Some("format") && arg.get_possible_values().iter().any(is_json)
+                let is_it = |value: &clap::builder::PossibleValue| value.get_name() == format;
+                arg.get_long() == Some("format") && arg.get_possible_values().iter().any(is_it)
             });
             if prints {
                 found.push(path.clone());
             }
-            add(below, &path, found);
+            add(below, &path, format, found);
         }
     }
     let mut found = Vec::new();
-    add(&trunkrate::cli::command(), "", &mut found);
-    assert!(found.len() > 15, "the commands were found");
+    add(&trunkrate::cli::command(), "", format, &mut found);
+    assert!(found.len() > 5, "the commands were found");
     found
 }
 
@@ -164,7 +164,7 @@ pub fn commands() -> String {
         elements of the same list, one a line.\n"
         .to_owned();
     let mut lacking = Vec::new();
-    for path in printing_json() {
+    for path in printing("json") {
         write!(text, "\n## {path}\n\n").expect("text is written");
         if let Some((_, why)) = ELSEWHERE.iter().find(|(name, _)| *name == path) {
             writeln!(text, "It prints {why}.").expect("text is written");
@@ -293,6 +293,79 @@ pub fn documents() -> String {
     text += &fields(&schema, "Document");
     for (name, schema) in schema["$defs"].as_object().expect("definitions") {
         write!(text, "\n## {name}\n\n{}", fields(schema, name)).expect("text is written");
+    }
+    text
+}
+
+/// Commands that list as CSV: the path, and the arguments, in a copy of the demo.
+#[rustfmt::skip]
+const LISTS: &[(&str, &[&str])] = &[
+    ("calls", &["calls", "2026-11-20"]),
+    ("invoice list", &["invoice", "list"]),
+    ("invoice calls", &["invoice", "calls", "BT-2026-000001"]),
+    ("suspense", &["suspense"]),
+    ("suspense --by-cause", &["suspense", "--by-cause"]),
+    ("rates check", &["rates", "check", "rates"]),
+    ("runs", &["runs"]),
+];
+
+/// The columns of a CSV file, with what each holds.
+fn csv_columns(text: &str, group: &str) -> String {
+    let (own, common) = (meanings(group), meanings("json"));
+    let header = text.lines().next().expect("a header");
+    let mut rows = Vec::new();
+    let mut lacking = Vec::new();
+    for name in header.split(',') {
+        match own.get(name).or_else(|| common.get(name)) {
+            Some(what) => rows.push(vec![format!("`{name}`"), escaped(what)]),
+            None => lacking.push(name),
+        }
+    }
+    assert!(lacking.is_empty(), "docs/meanings.toml, [\"{group}\"] or [json] lack {lacking:?}");
+    let left: Vec<&String> =
+        own.keys().filter(|key| !header.split(',').any(|name| name == *key)).collect();
+    assert!(left.is_empty(), "[\"{group}\"] has what is not there: {left:?}");
+    table(&["column", "what it holds"], &rows)
+}
+
+/// What is written as CSV beside the exports.
+pub fn csv() -> String {
+    let night = Night::new();
+    copy(&demo().join("demo"), night.path());
+    night.bare("", &["invoice", "--period", "2026-11", "--out", "month"], &[]).ok();
+    let read = |name: &str| {
+        std::fs::read_to_string(night.path().join(name)).expect("a file that was written")
+    };
+    let mut text = "Comma-separated, with a header, UTF-8. Money and times are as in \
+        [JSON](json.md). The columns of `export` are those of [Legs, log, suspense](tables.md).\n\n\
+        ## Files of invoices\n"
+        .to_owned();
+    let files = [
+        ("index.csv", "The index, beside the documents.", "invoices/index.csv"),
+        ("NUMBER.csv", "A document, line by line.", "invoices/BT-2026-000001.csv"),
+        ("NUMBER.calls.csv", "The legs that it bills.", "invoices/BT-2026-000001.calls.csv"),
+        ("month index.csv", "The index of `invoice --period --out`.", "month/index.csv"),
+        (
+            "ACCOUNT.csv",
+            "What a month's calls of an account come to, by `invoice --period --out`.",
+            "month/AC20261120000000000000000000000001.csv",
+        ),
+    ];
+    for (title, about, path) in files {
+        let columns = csv_columns(&read(path), &format!("csv {title}"));
+        write!(text, "\n### {title}\n\n{about}\n\n{columns}").expect("text is written");
+    }
+    text += "\n## Lists of commands\n\nWith `--format csv`.\n";
+    for path in printing("csv") {
+        // An export has the columns of its table; a document as CSV is a file of invoices.
+        let is_elsewhere = ["export", "invoice show"].contains(&path.as_str());
+        let is_here = LISTS.iter().any(|(name, _)| *name == path);
+        assert!(is_elsewhere || is_here, "LISTS in tests/docs/shapes.rs lacks {path}");
+    }
+    for (title, args) in LISTS {
+        let said = night.bare("", &[args, &["--format", "csv"][..]].concat(), &[]).ok();
+        let columns = csv_columns(&said, &format!("csv {title}"));
+        write!(text, "\n### {title}\n\n{columns}").expect("text is written");
     }
     text
 }
