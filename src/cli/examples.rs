@@ -98,7 +98,7 @@ fn add(command: Command, path: &str) -> Command {
     };
     let mut text = "Examples:\n".to_owned();
     for (want, typed) in *examples {
-        write!(text, "  # {want}\n  {typed}\n").expect("text is written");
+        writeln!(text, "  # {want}\n  {typed}").expect("text is written");
     }
     command.after_long_help(text.trim_end().to_owned())
 }

@@ -57,10 +57,10 @@ fn add(command: &Command, path: &str, text: &mut String) {
         let about = paragraphs(&about.expect("every command has a help"));
         let usage = below.clone().bin_name(format!("trunkrate {path}")).render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ");
-        write!(text, "\n## trunkrate {path}\n\n{about}\n\n`{usage}`\n").expect("text is written");
+        writeln!(text, "\n## trunkrate {path}\n\n{about}\n\n`{usage}`").expect("text is written");
         let aliases: Vec<&str> = below.get_visible_aliases().collect();
         if !aliases.is_empty() {
-            write!(text, "\nThe same command: `{}`.\n", aliases.join("`, `"))
+            writeln!(text, "\nThe same command: `{}`.", aliases.join("`, `"))
                 .expect("text is written");
         }
         *text += &arguments(below);
@@ -72,7 +72,7 @@ fn add(command: &Command, path: &str, text: &mut String) {
                 .map(|line| format!("{}\n", line.trim()))
                 .collect();
             let mark = "<!-- run: with the examples of the help -->";
-            write!(text, "\n{mark}\n\n```text\n{}```\n", lines.concat()).expect("text is written");
+            writeln!(text, "\n{mark}\n\n```text\n{}```", lines.concat()).expect("text is written");
         }
         add(below, &path, text);
     }

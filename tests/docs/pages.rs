@@ -109,7 +109,7 @@ impl Page {
         found
     }
 
-    /// The anchors of its headings, as mdBook and GitHub make them.
+    /// The anchors of its headings, as `mdBook` and GitHub make them.
     pub fn anchors(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for (_, line) in self.prose() {

@@ -112,7 +112,7 @@ fn reasons() {
     for (reason, (name, more)) in Reason::ALL.into_iter().zip(meant("reasons", names)) {
         let say = escaped(&say[name]);
         let hint = escaped(reason.hint());
-        write!(text, "\n## {name}\n\nIt means: {say}.\n\n{more}\n\n**What to do:** {hint}.\n")
+        writeln!(text, "\n## {name}\n\nIt means: {say}.\n\n{more}\n\n**What to do:** {hint}.")
             .expect("text is written");
         let finer = advice::finer(reason);
         if !finer.is_empty() {
@@ -125,7 +125,7 @@ fn reasons() {
             )
             .expect("text is written");
         }
-        write!(text, "\nThe calls: `trunkrate suspense --reason {name} --all`\n")
+        writeln!(text, "\nThe calls: `trunkrate suspense --reason {name} --all`")
             .expect("text is written");
     }
     hold("reasons", "Reasons", &text);

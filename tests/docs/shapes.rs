@@ -165,7 +165,7 @@ pub fn commands() -> String {
         .to_owned();
     let mut lacking = Vec::new();
     for path in printing("json") {
-        write!(text, "\n## {path}\n\n").expect("text is written");
+        writeln!(text, "\n## {path}\n").expect("text is written");
         if let Some((_, why)) = ELSEWHERE.iter().find(|(name, _)| *name == path) {
             writeln!(text, "It prints {why}.").expect("text is written");
             continue;
@@ -261,7 +261,7 @@ pub fn api() -> String {
         let get = &of["get"];
         let summary = get["summary"].as_str().expect("a summary");
         let schema = &get["responses"]["200"]["content"]["application/json"]["schema"];
-        write!(text, "\n## GET {path}\n\n{}. The answer: {}.\n", escaped(summary), type_of(schema))
+        writeln!(text, "\n## GET {path}\n\n{}. The answer: {}.", escaped(summary), type_of(schema))
             .expect("text is written");
         let rows: Vec<Vec<String>> = get["parameters"]
             .as_array()
