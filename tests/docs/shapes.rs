@@ -261,7 +261,7 @@ pub fn api() -> String {
         let get = &of["get"];
         let summary = get["summary"].as_str().expect("a summary");
         let schema = &get["responses"]["200"]["content"]["application/json"]["schema"];
-        writeln!(text, "\n## GET {path}\n\n{}. The answer: {}.", escaped(summary), type_of(schema))
+        writeln!(text, "\n## GET `{path}`\n\n{}. The answer: {}.", escaped(summary), type_of(schema))
             .expect("text is written");
         let rows: Vec<Vec<String>> = get["parameters"]
             .as_array()
