@@ -7,11 +7,11 @@ use clap::Command;
 use std::fmt::Write;
 
 /// An example: what one wants, and the command for it.
-type Example = (&'static str, &'static str);
+type HelpExample = (&'static str, &'static str);
 
 /// The examples of each command, by its path.
 #[rustfmt::skip]
-pub const EXAMPLES: &[(&str, &[Example])] = &[
+pub const EXAMPLES: &[(&str, &[HelpExample])] = &[
     ("run", &[
         ("Book the project's call files", "trunkrate run"),
         ("Book one file of another folder with the project's deck", "trunkrate run --cdrs calls/harbor.csv"),

@@ -13,7 +13,7 @@
 //! Marks are comments above a fence: `file:` and `append:` write the block into a file, `exit:` is
 //! the code with which the last command ends, `not run:` is the reason why a program is not run.
 
-use super::pages::{Block, Page, pages, root};
+use super::pages::{DocBlock, DocPage, pages, root};
 use super::{copy, demo};
 use crate::support::Night;
 use std::fmt::Write;
@@ -24,14 +24,14 @@ use std::process::Command;
 const FILES: [&str; 6] = ["toml", "csv", "json", "yaml", "ini", "html"];
 
 /// The folder of a page.
-struct Place {
+struct PageFolder {
     night: Night,
     /// Where its shell is.
     folder: PathBuf,
 }
 
-impl Place {
-    fn new(page: &Page) -> Self {
+impl PageFolder {
+    fn new(page: &DocPage) -> Self {
         let night = Night::new();
         if page.text.contains("demo") {
             copy(&demo().join("demo"), &night.path().join("demo"));
@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// What a transcript says when its commands are run.
-    fn transcript(&mut self, at: &str, block: &Block) -> String {
+    fn transcript(&mut self, at: &str, block: &DocBlock) -> String {
         let commands: Vec<&str> =
             block.text.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
         assert!(!commands.is_empty(), "{at}: a transcript has commands, `$ trunkrate …`");
@@ -136,8 +136,8 @@ impl Place {
 }
 
 /// Runs a page; the page as it should read.
-fn run(page: &Page) -> String {
-    let mut place = Place::new(page);
+fn run(page: &DocPage) -> String {
+    let mut place = PageFolder::new(page);
     let mut text = page.text.clone();
     let mut shift = 0_isize;
     for block in page.blocks() {
@@ -177,7 +177,7 @@ fn run(page: &Page) -> String {
 
 /// Runs the pages whose names begin so, and holds their transcripts.
 fn hold(folder: &str) {
-    let pages: Vec<Page> =
+    let pages: Vec<DocPage> =
         pages().into_iter().filter(|page| page.name.starts_with(folder)).collect();
     assert!(!pages.is_empty(), "{folder}: there are pages");
     for page in pages {
@@ -279,7 +279,7 @@ fn the_examples_of_the_help_run() {
         for (_, typed) in *examples {
             let night = Night::new();
             copy(&demo().join("demo"), night.path());
-            let mut place = Place { folder: night.path().to_owned(), night };
+            let mut place = PageFolder { folder: night.path().to_owned(), night };
             place.must(&format!("help {path}"), typed, 0);
             count += 1;
         }

@@ -1,6 +1,6 @@
 //! Links of README and `docs/`: to pages, headings, files and pictures that there are.
 
-use super::pages::{Page, pages, read, root};
+use super::pages::{DocPage, pages, read, root};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -68,7 +68,7 @@ fn the_contents_name_every_page() {
     let once: BTreeSet<&String> = named.iter().collect();
     assert_eq!(once.len(), named.len(), "a page is named once");
     let is_page =
-        |page: &Page| page.name.starts_with("docs/src/") && !page.name.ends_with("SUMMARY.md");
+        |page: &DocPage| page.name.starts_with("docs/src/") && !page.name.ends_with("SUMMARY.md");
     let there: BTreeSet<String> = pages()
         .iter()
         .filter(|page| is_page(page))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A page.
-pub struct Page {
+pub struct DocPage {
     /// Its path below the root: `docs/src/howto/nightly.md`.
     pub name: String,
     pub text: String,
@@ -11,7 +11,7 @@ pub struct Page {
 
 /// A block between fences.
 #[derive(Debug)]
-pub struct Block {
+pub struct DocBlock {
     /// The line of its fence, from 1.
     pub line: usize,
     /// The word after the fence.
@@ -24,7 +24,7 @@ pub struct Block {
     pub marks: Vec<(String, String)>,
 }
 
-impl Block {
+impl DocBlock {
     /// The value of a mark.
     pub fn mark(&self, key: &str) -> Option<&str> {
         self.marks.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
@@ -37,7 +37,7 @@ pub fn root() -> &'static Path {
 }
 
 /// README and every page below `docs/src`, in the order of names.
-pub fn pages() -> Vec<Page> {
+pub fn pages() -> Vec<DocPage> {
     let mut paths = vec![root().join("README.md")];
     let mut folders = vec![root().join("docs/src")];
     while let Some(folder) = folders.pop() {
@@ -51,21 +51,21 @@ pub fn pages() -> Vec<Page> {
         }
     }
     paths.sort();
-    let pages: Vec<Page> = paths.into_iter().map(|path| read(&path)).collect();
+    let pages: Vec<DocPage> = paths.into_iter().map(|path| read(&path)).collect();
     assert!(pages.len() > 25, "the pages were found");
     pages
 }
 
 /// A page by its path.
-pub fn read(path: &PathBuf) -> Page {
+pub fn read(path: &PathBuf) -> DocPage {
     let text = std::fs::read_to_string(path).expect("a page");
     let name = path.strip_prefix(root()).expect("below the root").display().to_string();
-    Page { name, text }
+    DocPage { name, text }
 }
 
-impl Page {
+impl DocPage {
     /// Its blocks, in order.
-    pub fn blocks(&self) -> Vec<Block> {
+    pub fn blocks(&self) -> Vec<DocBlock> {
         let (mut blocks, mut marks, mut open, mut at) = (Vec::new(), Vec::new(), None, 0);
         for (number, line) in (1..).zip(self.text.split_inclusive('\n')) {
             let start = at;
@@ -78,7 +78,7 @@ impl Page {
                     }
                     Some((line, language, from, marks)) => {
                         let text = self.text[from..start].to_owned();
-                        blocks.push(Block { line, language, text, range: from..start, marks });
+                        blocks.push(DocBlock { line, language, text, range: from..start, marks });
                     }
                 }
             } else if open.is_none() {
@@ -148,7 +148,7 @@ pub fn slug(title: &str) -> String {
 #[test]
 fn a_page_is_cut_where_its_fences_stand() {
     let text = "# A `b` c?\n\n<!-- file: x.toml -->\n\n```toml\na = 1\n```\n\nsee [x](y.md#z)\n";
-    let page = Page { name: "x".to_owned(), text: text.to_owned() };
+    let page = DocPage { name: "x".to_owned(), text: text.to_owned() };
     let blocks = page.blocks();
     assert_eq!((blocks.len(), blocks[0].line, blocks[0].text.as_str()), (1, 5, "a = 1\n"));
     assert_eq!(blocks[0].mark("file"), Some("x.toml"));

@@ -1,8 +1,8 @@
 //! The landing page: short, with pictures that were taken, and with the table as the code has it.
 
-use super::pages::{Page, read, root};
+use super::pages::{DocPage, read, root};
 
-fn readme() -> Page {
+fn readme() -> DocPage {
     read(&root().join("README.md"))
 }
 

@@ -62,10 +62,10 @@ const BY_VALUE: [(&str, &str); 11] = [
 ];
 
 /// Every path in a value, with the types found there.
-pub type Shape = BTreeMap<String, BTreeSet<&'static str>>;
+pub type JsonShape = BTreeMap<String, BTreeSet<&'static str>>;
 
 /// Adds a value's paths.
-pub fn shape(value: &Value, path: &str, found: &mut Shape) {
+pub fn shape(value: &Value, path: &str, found: &mut JsonShape) {
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -94,7 +94,7 @@ pub fn shape(value: &Value, path: &str, found: &mut Shape) {
 
 /// The rows of a shape. The meaning of a path is that of `[group]` in `docs/meanings.toml`, else of
 /// its last name there in `[json]`.
-pub fn rows_of(shape: &Shape, group: &str) -> Vec<Vec<String>> {
+pub fn rows_of(shape: &JsonShape, group: &str) -> Vec<Vec<String>> {
     let (own, common) = (meanings(group), meanings("json"));
     let mut lacking = Vec::new();
     let mut used = BTreeSet::new();
@@ -180,7 +180,7 @@ pub fn commands() -> String {
         let done = night.bare("", &[args, &["--format", "json"][..]].concat(), &[]);
         let value: Value = serde_json::from_str(&done.stdout)
             .unwrap_or_else(|e| panic!("{path}: {e} {}", done.shown()));
-        let mut found = Shape::new();
+        let mut found = JsonShape::new();
         shape(&value, "", &mut found);
         if value.is_array() {
             text += "A list of:\n\n";
@@ -261,8 +261,13 @@ pub fn api() -> String {
         let get = &of["get"];
         let summary = get["summary"].as_str().expect("a summary");
         let schema = &get["responses"]["200"]["content"]["application/json"]["schema"];
-        writeln!(text, "\n## GET `{path}`\n\n{}. The answer: {}.", escaped(summary), type_of(schema))
-            .expect("text is written");
+        writeln!(
+            text,
+            "\n## GET `{path}`\n\n{}. The answer: {}.",
+            escaped(summary),
+            type_of(schema)
+        )
+        .expect("text is written");
         let rows: Vec<Vec<String>> = get["parameters"]
             .as_array()
             .into_iter()

@@ -11,7 +11,7 @@ use trunkrate::inputs::{accounts, decks};
 use trunkrate::invoicing::drafts;
 use trunkrate::ledger::{Ledger, looks};
 use trunkrate::ledger_columns::{Column, ColumnType, IGNORED, LEGS, LOG, PRICES, SUSPENSE};
-use trunkrate::meanings::{self, Meaning};
+use trunkrate::meanings;
 use trunkrate::record::Field;
 
 const CALLS: &str = "The field names of the carrier's Call resource, so that an export runs as it is. \
@@ -238,7 +238,7 @@ fn kind(of: ColumnType) -> String {
     }
 }
 
-fn columns(schema: &[Column], meanings: &[Meaning]) -> String {
+fn columns(schema: &[Column], meanings: &[(&str, &str)]) -> String {
     let rows: Vec<Vec<String>> = schema
         .iter()
         .zip(meanings)
@@ -277,8 +277,8 @@ pub fn stored() -> String {
 }
 
 /// The JSON files below a folder whose names end so, read as one shape: an object, a list, or lines.
-fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super::shapes::Shape {
-    let mut found = super::shapes::Shape::new();
+fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super::shapes::JsonShape {
+    let mut found = super::shapes::JsonShape::new();
     let mut folders = vec![folder.to_owned()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {

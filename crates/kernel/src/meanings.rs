@@ -8,10 +8,10 @@ use crate::ledger_columns::{Column, IGNORED, LEGS, LOG, PRICES, SUSPENSE, is_sam
 use crate::record::Field;
 
 /// A column's name, and what the column holds.
-pub type Meaning = (&'static str, &'static str);
+pub type ColumnMeaning = (&'static str, &'static str);
 
 /// Checks that meanings have the names of a schema, in its order.
-const fn agree(schema: &[Column], meanings: &[Meaning]) {
+const fn agree(schema: &[Column], meanings: &[ColumnMeaning]) {
     assert!(schema.len() == meanings.len(), "as many meanings as columns");
     let mut at = 0;
     while at < schema.len() {
@@ -30,7 +30,7 @@ const _: () = {
 
 /// What each column of the legs holds.
 #[rustfmt::skip]
-pub const LEG_MEANINGS: [Meaning; LEGS.len()] = [
+pub const LEG_MEANINGS: [ColumnMeaning; LEGS.len()] = [
     ("call_sid", "id of the call that the leg is billed for"),
     ("parent_call_sid", "id of the root call of its family; empty on a root"),
     ("account_sid", "id of the account that pays"),
@@ -60,7 +60,7 @@ pub const LEG_MEANINGS: [Meaning; LEGS.len()] = [
 
 /// What each column of the call log holds.
 #[rustfmt::skip]
-pub const LOG_MEANINGS: [Meaning; LOG.len()] = [
+pub const LOG_MEANINGS: [ColumnMeaning; LOG.len()] = [
     ("call_sid", "id of the call"),
     ("parent_call_sid", "id of the root call of its family; empty on a root"),
     ("account_sid", "id of the account"),
@@ -84,7 +84,7 @@ pub const LOG_MEANINGS: [Meaning; LOG.len()] = [
 
 /// What each column of suspense holds.
 #[rustfmt::skip]
-pub const SUSPENSE_MEANINGS: [Meaning; SUSPENSE.len()] = [
+pub const SUSPENSE_MEANINGS: [ColumnMeaning; SUSPENSE.len()] = [
     ("call_sid", "id of the call; empty if the record cannot be read"),
     ("parent_call_sid", "id of its parent, as the record says it"),
     ("account_sid", "id of the account, as the record says it"),
@@ -113,7 +113,7 @@ pub const SUSPENSE_MEANINGS: [Meaning; SUSPENSE.len()] = [
 
 /// What each column of ignored records holds.
 #[rustfmt::skip]
-pub const IGNORED_MEANINGS: [Meaning; IGNORED.len()] = [
+pub const IGNORED_MEANINGS: [ColumnMeaning; IGNORED.len()] = [
     ("call_sid", "id of the call"),
     ("parent_call_sid", "id of its parent, as the record says it"),
     ("account_sid", "id of the account, as the record says it"),
@@ -126,7 +126,7 @@ pub const IGNORED_MEANINGS: [Meaning; IGNORED.len()] = [
 ];
 
 /// What each column of late prices holds.
-pub const PRICE_MEANINGS: [Meaning; PRICES.len()] = [
+pub const PRICE_MEANINGS: [ColumnMeaning; PRICES.len()] = [
     ("call_sid", "id of a call that an earlier run booked"),
     ("carrier_price", "price that came for it later; a charge is negative"),
 ];
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn every_meaning_fits_a_cell() {
         let fields = Field::ALL.map(|field| (field.as_str(), of_field(field)));
-        let tables: [&[Meaning]; 6] = [
+        let tables: [&[ColumnMeaning]; 6] = [
             &LEG_MEANINGS,
             &LOG_MEANINGS,
             &SUSPENSE_MEANINGS,
