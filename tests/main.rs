@@ -43,7 +43,7 @@
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `trusted` | a ledger knows its past, touches nothing of a stranger's, and is proved whatever its length |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
-//! | `readme` | the README's transcript and table, run and printed again |
+//! | `docs` | every block of README and `docs/` is run, every link followed; the reference is printed again |
 //! | `regressions` | faults that were found once |
 //! | `project` | the project's file stands for flags; `init` makes one and looks at what is in it |
 //! | `random_documents` | documents at random add up in every format |
@@ -71,6 +71,7 @@ mod credits;
 mod decks;
 mod demo;
 mod desk;
+mod docs;
 mod documents;
 mod doors;
 mod doors_side_files;
@@ -97,7 +98,6 @@ mod over_booked;
 mod plan;
 mod project;
 mod random_documents;
-mod readme;
 mod reasons;
 mod regressions;
 mod report;

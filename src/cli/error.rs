@@ -169,7 +169,7 @@ impl From<IssueError> for CliError {
             | IssueError::BeforeInvoice { .. }
             | IssueError::LateCredit { .. } => Self::failed(error.to_string()),
             IssueError::Seller { .. } => Self::failed(error.to_string())
-                .hint("an invoice says who sells; the README shows what [seller] may have"),
+                .hint("an invoice says who sells; docs, Settings, shows what [seller] may have"),
             IssueError::TaxCategory(_) => Self::failed(error.to_string()).hint(
                 "it is the tax of accounts that say none: standard (with tax_rate), zero, \
                  reverse-charge, exempt or outside-scope",

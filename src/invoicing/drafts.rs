@@ -108,6 +108,12 @@ const COLUMNS: Columns = Columns {
                tax_category,tax_rate,from,to; the last four may be missing",
 };
 
+/// The names of the columns of an items file.
+#[must_use]
+pub const fn item_columns() -> &'static [&'static str] {
+    COLUMNS.known
+}
+
 /// Reads `items.csv`; also gives its text.
 ///
 /// # Errors

@@ -172,8 +172,8 @@ pub struct BilledArgs {
     /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's
-    /// `items`]
+    /// A file of monthly charges: items.csv (docs, Accounts, lists its columns) [default: the
+    /// project's `items`]
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
     /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's
