@@ -140,11 +140,11 @@ fn invoices_are_files_and_a_month_stands_beside_the_one_before() {
 #[test]
 fn two_decks_are_compared() {
     let night = night();
-    night.deck("US,United States,US,0.0125,,1,termination,,,,,,\n");
+    night.deck("US,United States,US,0.0125,,1,termination,,,,,,\nUS,United States,US in,0.0034,,1,origination,,,,,,\n");
     night.calls(&[
         "CA6,,AC1,TK1,trunking-terminating,+12025550101,+14155550102,2026-11-21T02:00:00Z,,61,completed",
     ]);
-    night.run(&["--now", "2026-11-21T06:00:00Z"]);
+    night.run(&["--accounts", "accounts.csv", "--accept-changes"]);
     let server = start(&night);
     let page = server.page("/rates?number=%2B14155550102");
     let name = page
