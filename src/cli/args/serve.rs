@@ -24,10 +24,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// The address of a proxy with TLS that knows its clients: it says who asks
-    #[arg(long, value_name = "ADDRESS", requires_all = ["proxy_user", "proxy_host"])]
+    #[arg(long, value_name = "HOST", requires_all = ["proxy_user", "proxy_host"])]
     pub proxy: Option<IpAddr>,
     /// The header by which the proxy names its client; the proxy must drop it from requests
-    #[arg(long, value_name = "HEADER", requires = "proxy")]
+    #[arg(long, value_name = "NAME", requires = "proxy")]
     pub proxy_user: Option<String>,
     /// The host name that browsers ask the proxy for
     #[arg(long, value_name = "NAME", requires = "proxy")]
