@@ -9,25 +9,29 @@ use super::status::{free_bytes, is_running};
 use super::term;
 use crate::disk::interrupt;
 use crate::inputs::file::read_text;
-use crate::serve::guard::Token;
+use crate::serve::guard::{Token, TrustedProxy};
 use crate::serve::listen::{self, StartError};
 use crate::serve::setting::ConsoleSetting;
 use std::path::Path;
 
 /// Serves the project's ledger until it is interrupted.
 pub fn run(args: &ServeArgs, project: &Project) -> Result<(), CliError> {
+    keep_no_memory();
     let token = args.token_file.as_deref().map(token_of).transpose()?;
-    if !args.listen.ip().is_loopback() && token.is_none() {
+    let proxy = proxy_of(args)?;
+    if !args.listen.ip().is_loopback() && token.is_none() && proxy.is_none() {
         return Err(CliError::usage(format!(
             "--listen {}: others can reach that address, and no token is asked for",
             args.listen
         ))
         .hint("write 16 characters or more to a file, and name it with --token-file")
+        .hint("or name the proxy that knows its clients with --proxy")
         .hint("or listen at 127.0.0.1:8707, which only this machine reaches"));
     }
     let ledger = project.ledger()?;
     let setting = ConsoleSetting {
         ledger: ledger.clone(),
+        folder: project.folder().to_owned(),
         limits: project.limits()?,
         zone: project.policy()?.zone,
         accounts: project.list(Key::Accounts),
@@ -35,6 +39,7 @@ pub fn run(args: &ServeArgs, project: &Project) -> Result<(), CliError> {
         terms: project.terms().map_err(|error| error.message().to_owned()),
         masks: args.masks,
         token,
+        proxy,
         now: clock::now,
         host: journal::host(),
         user: journal::user(),
@@ -52,6 +57,53 @@ pub fn run(args: &ServeArgs, project: &Project) -> Result<(), CliError> {
         StartError::Template(error) => error.into(),
         StartError::Runtime(_) => CliError::failed(error.to_string()),
     })
+}
+
+/// The setting of the allocator: after how many milliseconds freed memory goes back to the system.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+
+/// Has the allocator give freed memory back at once, by starting this process anew under the same
+/// number with its setting, which is read before `main`. Where that cannot be, it goes on as it is.
+///
+/// # Why
+/// A batch is over before it would need its memory back; a console runs for months, and reads some
+/// megabytes for a page. Thirty nights of 200,000 calls: 127 MiB instead of 167 after its sums, and
+/// 154 instead of 219 at the most.
+fn keep_no_memory() {
+    #[cfg(unix)]
+    if std::env::var_os(PURGE_DELAY).is_none() {
+        use std::os::unix::process::CommandExt;
+        let Ok(own) = std::env::current_exe() else { return };
+        let mut args = std::env::args_os();
+        let mut anew = std::process::Command::new(own);
+        if let Some(name) = args.next() {
+            anew.arg0(name);
+        }
+        // It comes back only if it fails.
+        let _ = anew.args(args).env(PURGE_DELAY, "0").exec();
+    }
+}
+
+/// The proxy that says who asks. (That its three flags come together clap has seen to.)
+fn proxy_of(args: &ServeArgs) -> Result<Option<TrustedProxy>, CliError> {
+    let (Some(address), Some(header), Some(host)) =
+        (args.proxy, args.proxy_user.as_ref(), args.proxy_host.as_ref())
+    else {
+        return Ok(None);
+    };
+    let is_in = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    if !is_in(header, b"-_") {
+        let wrong = format!("--proxy-user {header}: expected the name of a header");
+        return Err(CliError::usage(wrong).hint("such as X-Client-Name"));
+    }
+    if !is_in(host, b"-.") {
+        let wrong = format!("--proxy-host {host}: expected a name without a port");
+        return Err(CliError::usage(wrong).hint("such as billing.example"));
+    }
+    let (header, host) = (header.to_ascii_lowercase(), host.to_ascii_lowercase());
+    Ok(Some(TrustedProxy { address, header, host }))
 }
 
 fn token_of(path: &Path) -> Result<Token, CliError> {

@@ -245,7 +245,7 @@ pub fn find(
     most: Option<usize>,
     zone: Option<&Zone>,
 ) -> Result<FoundFamilies, LedgerError> {
-    find_beside(history, wanted, most, &Beside { zone, suspended: None })
+    find_beside(history, wanted, most, &Beside { zone, ..Beside::default() })
 }
 
 /// As [`find()`]; waiting calls that were read before are not read again.

@@ -46,7 +46,7 @@ pub struct LegSum {
 }
 
 impl LegSum {
-    fn merge(&mut self, other: Self) -> Result<(), Overflow> {
+    pub(super) fn merge(&mut self, other: Self) -> Result<(), Overflow> {
         self.calls += other.calls;
         self.legs += other.legs;
         self.billed_seconds += other.billed_seconds;

@@ -122,8 +122,32 @@ pub fn booked_call(
     (row, run): (&LogRow, &Run),
     with: &RatedWith<'_>,
 ) -> Result<ExplainedCall, AskError> {
+    let family = find::family(history, row.root())?;
+    let mut case = booked_call_beside(history, (row, run), with, &family)?;
+    if let Some(booked) = &mut case.booked {
+        booked.legs = find::booked_legs(run, row)?;
+    }
+    Ok(case)
+}
+
+/// As [`booked_call`], beside the booked calls of its family, which were read before; the legs of
+/// what was booked are not read one by one.
+///
+/// # Errors
+/// As [`booked_call`].
+pub fn booked_call_beside(
+    history: &History,
+    (row, run): (&LogRow, &Run),
+    with: &RatedWith<'_>,
+    family: &[LogRow],
+) -> Result<ExplainedCall, AskError> {
     let (call, root_sid) = (&row.call_sid, row.root().to_owned());
-    let Some((root, _)) = find::find_log_row(history, &root_sid)? else {
+    let known = family.iter().find(|own| own.call_sid == root_sid).cloned();
+    let known = match known {
+        Some(known) => Some(known),
+        None => find::find_log_row(history, &root_sid)?.map(|(root, _)| root),
+    };
+    let Some(root) = known else {
         return Err(AskError::unknown(format!(
             "the ledger has the child {call} without its parent {root_sid}"
         ))
@@ -153,7 +177,7 @@ pub fn booked_call(
         sid: call.clone(),
         account: row.account_sid.clone(),
         is_root: row.parent_call_sid.is_empty(),
-        family: family_of(history, &root_sid, call)?,
+        family: family_lines(family, call),
         root: root_sid,
         status: row.status.clone(),
         deck_source: deck_source.to_owned(),
@@ -239,16 +263,14 @@ fn scene_of(row: &LogRow, root: &LogRow, texts: &mut Interner) -> Option<(Scenar
     Some((scenario, Parties { a, b, c }))
 }
 
-fn family_of(history: &History, root: &str, except: &str) -> Result<Vec<[String; 5]>, LedgerError> {
-    let mut rows = find::family(history, root)?;
-    rows.retain(|row| row.call_sid != except);
-    let line = |row: LogRow| {
+fn family_lines(rows: &[LogRow], except: &str) -> Vec<[String; 5]> {
+    let line = |row: &LogRow| {
         let amount = row.amount_text();
         let (way, seconds) =
             (format!("{} → {}", row.from, row.to), row.duration_seconds.to_string());
-        [row.role, row.call_sid, way, seconds, amount]
+        [row.role.clone(), row.call_sid.clone(), way, seconds, amount]
     };
-    Ok(rows.into_iter().map(line).collect())
+    rows.iter().filter(|row| row.call_sid != except).map(line).collect()
 }
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, LedgerError> {
@@ -272,7 +294,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, Led
         run_id: row.run_id.clone(),
         currency: row.currency.clone(),
         amount: Total::from_units(row.amount),
-        legs: find::booked_legs(run, row)?,
+        legs: Vec::new(),
     })
 }
 

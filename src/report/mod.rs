@@ -23,8 +23,8 @@
 //! [`gather`] checks their sum against the run's manifest.
 //!
 //! [`asked`], [`calls`], [`explained`] and [`looked_up`] are no part of it: calls that somebody
-//! looks for, as families; the price of one of them, or of a number; nor are [`customers`]: legs by
-//! account.
+//! looks for, as families; the price of one of them, or of a number; nor are [`customers`] and
+//! [`numbers`]: legs by account, and by its numbers.
 //!
 //! Next: [`count`], which is fed the rows; `crate::report::gather`, which reads them;
 //! `crate::render::report`, which draws.
@@ -46,6 +46,7 @@ pub mod gather;
 pub mod health;
 pub(crate) mod lines;
 pub mod looked_up;
+pub mod numbers;
 pub mod oddities;
 pub mod prefixes;
 pub mod rows;

@@ -1,5 +1,6 @@
 //! A request, with the state of the ledger that it is answered from.
 
+use super::answered::ShownCalls;
 use super::books::{ConsoleBooks, Snapshot};
 use super::context::context;
 use super::http::HttpAnswer;
@@ -12,6 +13,7 @@ use crate::time::local::Clock;
 use crate::time::{self, Micros};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,12 +25,16 @@ pub struct ConsoleRequest<'a> {
     pub pages: &'a PageEngine,
     /// The state that it is answered from.
     pub snapshot: Arc<Snapshot>,
+    /// The newest run, if the state is the one before it: its sums are not there yet.
+    pub newer_run: Option<String>,
     /// Its query.
     pub query: UrlQuery,
     /// Its path and query, as they came.
     pub address: String,
     /// The address that asks.
     pub peer: String,
+    /// Whose calls its answer shows.
+    pub looks: RefCell<Vec<ShownCalls>>,
 }
 
 impl ConsoleRequest<'_> {
@@ -49,6 +55,7 @@ impl ConsoleRequest<'_> {
             search: String::new(),
             reloads: false,
             run: self.snapshot.history.last().map(|last| last.run_id.clone()),
+            newer_run: self.newer_run.clone(),
             masks: self.books.setting.masks,
             has_menu: true,
         }
@@ -85,6 +92,17 @@ impl ConsoleRequest<'_> {
         let accounts: BTreeSet<String> =
             accounts.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect();
         self.books.looked(&self.peer, &self.address, &accounts, shown);
+        self.looks.borrow_mut().push((accounts, shown));
+    }
+
+    /// The answer that was given to the same question on the same state, shown again.
+    #[must_use]
+    pub fn answered(&self) -> Option<HttpAnswer> {
+        let given = self.books.answers.of(&self.tag()?)?;
+        for (accounts, shown) in &given.looks {
+            self.books.looked(&self.peer, &self.address, accounts, *shown);
+        }
+        Some(given.answer.clone())
     }
 
     /// The name of an account; its id if it has none.

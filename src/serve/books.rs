@@ -10,12 +10,15 @@
 //! is an error, and the router asks again on the next snapshot; nothing is mixed. No lock of the
 //! ledger is taken.
 
+use super::answered::KeptAnswers;
 use super::kept::{KeptValue, OncePerState};
 use super::problem::RequestProblem;
 use super::setting::ConsoleSetting;
 use crate::inputs::accounts::Accounts;
 use crate::inputs::decks::Decks;
+use crate::job::evidence::Evidence;
 use crate::ledger::index::account_names::AccountNames;
+use crate::ledger::index::ignored::IgnoredIndex;
 use crate::ledger::index::unbooked::SuspendedCalls;
 use crate::ledger::looks::{self, Look};
 use crate::ledger::{History, LedgerError, PublishedNames, Run};
@@ -25,9 +28,10 @@ use crate::report::customers::{CountedRuns, Customers};
 use crate::report::explained::{archived_accounts, archived_decks};
 use crate::report::gather;
 use crate::report::health::{self, Health, Machine, WaitingLines};
+use crate::report::numbers::AccountNumbers;
 use crate::serve::waits::WaitsByCause;
 use crate::time::{self, Micros, Zone};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A state of the ledger.
@@ -53,6 +57,10 @@ pub struct RatedLists {
 
 /// Decks that are kept in memory: those of the last days, and those of an older call.
 const MOST_LISTS: usize = 3;
+/// Records of booked calls that are kept once they were found.
+const MOST_SOURCES: usize = 32;
+/// Customers whose numbers are kept once they were counted.
+const MOST_NUMBERS: usize = 4;
 /// The most waiting calls that are kept for searches.
 const MOST_SUSPENDED: usize = 50_000;
 /// Looks whose repetition is no look of its own.
@@ -60,11 +68,45 @@ const MOST_SEEN: usize = 4096;
 /// The time for which it is none.
 const SAME_LOOK: Micros = 60 * time::SECOND;
 
+/// Whether a request can do without a value that is being computed.
+#[derive(Debug, Clone, Copy)]
+enum Patience {
+    /// It cannot, and waits for it a little.
+    Waits,
+    /// It has another one.
+    HasOther,
+}
+
+impl Patience {
+    fn ask<T: Send + Sync + 'static>(
+        self,
+        kept: &Arc<OncePerState<T>>,
+        key: &str,
+        compute: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> KeptValue<T> {
+        match self {
+            Self::Waits => kept.of(key, compute),
+            Self::HasOther => kept.of_now(key, compute),
+        }
+    }
+}
+
+impl Snapshot {
+    /// True if each run of it still counts in another state.
+    fn is_within(&self, other: &Self) -> bool {
+        let hashes: HashSet<&str> =
+            other.history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
+        self.history.runs.iter().all(|run| hashes.contains(run.manifest.own_hash.as_str()))
+    }
+}
+
 /// The ledger, and what is kept of it.
 pub struct ConsoleBooks {
     /// What the console was started with.
     pub setting: ConsoleSetting,
     current: Mutex<Option<Arc<Snapshot>>>,
+    /// The last state whose sums were all there.
+    summed: Mutex<Option<Arc<Snapshot>>>,
     lists: Mutex<Vec<(String, Arc<RatedLists>)>>,
     waits: Arc<OncePerState<WaitsByCause>>,
     report: Arc<OncePerState<Report>>,
@@ -73,6 +115,14 @@ pub struct ConsoleBooks {
     /// The months that are drawn up.
     pub months: Arc<OncePerState<super::months::MonthSurvey>>,
     suspended: Arc<OncePerState<Option<SuspendedCalls>>>,
+    /// Which runs have ignored calls that a search may want.
+    pub ignored: IgnoredIndex,
+    /// The answers that were given last.
+    pub answers: KeptAnswers,
+    /// The records of booked calls that were looked for.
+    pub sources: Arc<OncePerState<Option<Evidence>>>,
+    /// The numbers of customers that were asked for.
+    pub numbers: Arc<OncePerState<AccountNumbers>>,
     seen: Mutex<HashMap<(String, String), Micros>>,
 }
 
@@ -83,13 +133,18 @@ impl ConsoleBooks {
         Self {
             setting,
             current: Mutex::default(),
+            summed: Mutex::default(),
             lists: Mutex::default(),
-            waits: Arc::default(),
-            report: Arc::default(),
-            customers: Arc::default(),
+            waits: Arc::new(OncePerState::of_few(2)),
+            report: Arc::new(OncePerState::of_few(2)),
+            customers: Arc::new(OncePerState::of_few(2)),
             counted: Arc::default(),
             months: Arc::default(),
-            suspended: Arc::default(),
+            suspended: Arc::new(OncePerState::quick()),
+            ignored: IgnoredIndex::default(),
+            answers: KeptAnswers::default(),
+            numbers: Arc::new(OncePerState::of_few(MOST_NUMBERS)),
+            sources: Arc::new(OncePerState::of_few(MOST_SOURCES)),
             seen: Mutex::default(),
         }
     }
@@ -114,6 +169,7 @@ impl ConsoleBooks {
         let mut history = ledger.history()?;
         if let Some(before) = current.as_ref() {
             history.keep_checked(&before.history);
+            self.ignored.keep_only(&history.runs);
         }
         let list = self.setting.accounts.as_deref();
         let names = AccountNames::read(ledger, &history, list)
@@ -149,10 +205,48 @@ impl ConsoleBooks {
         Ok(Arc::clone(last))
     }
 
+    /// The state that pages of sums show: the present one, once its sums are there; until then the
+    /// last one whose sums are, if nothing of it was undone.
+    ///
+    /// # Why
+    /// A night of a million calls takes some ten seconds to be added up. Who looks meanwhile sees
+    /// the state before it, whole, and that it is.
+    #[must_use]
+    pub fn with_sums(&self, present: &Arc<Snapshot>) -> Arc<Snapshot> {
+        let before = self.summed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = before.filter(|before| before.is_within(present));
+        let Some(before) = before.filter(|before| !Arc::ptr_eq(before, present)) else {
+            if self.has_sums(present, Patience::Waits) {
+                let own = Some(Arc::clone(present));
+                *self.summed.lock().unwrap_or_else(PoisonError::into_inner) = own;
+            }
+            return Arc::clone(present);
+        };
+        if !self.has_sums(present, Patience::HasOther) {
+            return before;
+        }
+        *self.summed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(present));
+        Arc::clone(present)
+    }
+
+    /// True if all sums of a state are there, or cannot be; they are begun otherwise.
+    fn has_sums(&self, snapshot: &Arc<Snapshot>, patience: Patience) -> bool {
+        let is_there = [
+            !matches!(self.waits_with(snapshot, patience), KeptValue::Pending),
+            !matches!(self.customers_with(snapshot, patience), KeptValue::Pending),
+            !matches!(self.report_with(snapshot, patience), Some(KeptValue::Pending)),
+        ];
+        is_there.iter().all(|is_there| *is_there)
+    }
+
     /// What waits, by cause and record by record.
     pub fn waits(&self, snapshot: &Arc<Snapshot>) -> KeptValue<WaitsByCause> {
+        self.waits_with(snapshot, Patience::Waits)
+    }
+
+    fn waits_with(&self, snapshot: &Arc<Snapshot>, patience: Patience) -> KeptValue<WaitsByCause> {
         let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
-        self.waits.of(&snapshot.head, move || {
+        patience.ask(&self.waits, &snapshot.head, move || {
             WaitsByCause::of(&ledger, &own.history).map_err(|e| e.to_string())
         })
     }
@@ -173,9 +267,17 @@ impl ConsoleBooks {
 
     /// The report of the last run.
     pub fn report(&self, snapshot: &Arc<Snapshot>) -> Option<KeptValue<Report>> {
+        self.report_with(snapshot, Patience::Waits)
+    }
+
+    fn report_with(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        patience: Patience,
+    ) -> Option<KeptValue<Report>> {
         let run = snapshot.history.runs.last()?;
         let (ledger, own) = (self.setting.ledger.clone(), Arc::clone(snapshot));
-        Some(self.report.of(&run.manifest.own_hash, move || {
+        Some(patience.ask(&self.report, &run.manifest.own_hash, move || {
             let run = own.history.runs.last().expect("the run that was asked for");
             gather::gather(&ledger, &own.history, run, None).map_err(|e| e.to_string())
         }))
@@ -183,8 +285,12 @@ impl ConsoleBooks {
 
     /// The customers and their months.
     pub fn customers(&self, snapshot: &Arc<Snapshot>) -> KeptValue<Customers> {
+        self.customers_with(snapshot, Patience::Waits)
+    }
+
+    fn customers_with(&self, snapshot: &Arc<Snapshot>, patience: Patience) -> KeptValue<Customers> {
         let (counted, own) = (Arc::clone(&self.counted), Arc::clone(snapshot));
-        self.customers.of(&snapshot.head, move || {
+        patience.ask(&self.customers, &snapshot.head, move || {
             counted.of(&own.history).map_err(|e: LedgerError| e.to_string())
         })
     }

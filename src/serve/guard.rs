@@ -1,10 +1,10 @@
 //! Who may ask: the host and the origin of a request, and the token.
 //!
-//! | asked | without a token | with one |
-//! |---|---|---|
-//! | `Host` | a name or an address of this machine's loopback | any name: a cookie is bound to it |
-//! | `Origin`, `Sec-Fetch-Site` | this page's own; a link from elsewhere is followed | the same |
-//! | who | anybody on this machine | the token as `Authorization: Bearer`, or the cookie of the login |
+//! | asked | without a token | with one | behind a proxy |
+//! |---|---|---|---|
+//! | `Host` | a name or an address of this machine's loopback | any name: a cookie is bound to it | the proxy's own name, or loopback |
+//! | `Origin`, `Sec-Fetch-Site` | this page's own; a link from elsewhere is followed | the same | the same |
+//! | who | anybody on this machine | the token as `Authorization: Bearer`, or the cookie of the login | who the proxy's header names, in a connection from the proxy |
 //!
 //! # Why the host
 //! A page of a stranger may point its own name at 127.0.0.1 once it is open (DNS rebinding), and
@@ -95,6 +95,37 @@ impl Token {
     }
 }
 
+/// A proxy with TLS that knows its clients, by their certificates or a login of its own.
+///
+/// # Why its name
+/// A header is as easily sent by a page as by a proxy: a page whose name a stranger points at the
+/// proxy's machine would send it from there. Its name is in `Host`, and is not the proxy's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedProxy {
+    /// The address that it connects from.
+    pub address: IpAddr,
+    /// The header that names who asks, in small letters.
+    pub header: String,
+    /// The name that browsers ask it for, in small letters.
+    pub host: String,
+}
+
+/// The most characters of a user's name.
+const LONGEST_USER: usize = 120;
+
+impl TrustedProxy {
+    /// Who asks, if the request came through the proxy and its header names somebody.
+    #[must_use]
+    pub fn user(&self, request: &Request, peer: IpAddr) -> Option<String> {
+        if peer.to_canonical() != self.address.to_canonical() {
+            return None;
+        }
+        let name = request.header(&self.header)?;
+        let is_name = !name.is_empty() && name.chars().count() <= LONGEST_USER;
+        (is_name && !name.chars().any(char::is_control)).then(|| name.to_owned())
+    }
+}
+
 /// The result of looking at a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardVerdict {
@@ -110,11 +141,16 @@ pub enum GuardVerdict {
 
 /// Looks at the host and the origin of a request.
 #[must_use]
-pub fn place(request: &Request, has_token: bool) -> GuardVerdict {
+pub fn place(request: &Request, has_token: bool, proxy: Option<&TrustedProxy>) -> GuardVerdict {
     let Some(host) = request.header("host").and_then(host_of) else {
         return GuardVerdict::Refused(400, "the request says no host, or none that can be read");
     };
-    if !has_token && !is_loopback(&host.0) {
+    let is_proxy = proxy.is_some_and(|proxy| proxy.host == host.0);
+    if proxy.is_some() && !is_proxy && !is_loopback(&host.0) {
+        let why = "this console answers to the name of its proxy";
+        return GuardVerdict::Refused(421, why);
+    }
+    if proxy.is_none() && !has_token && !is_loopback(&host.0) {
         return GuardVerdict::Refused(
             421,
             "this console answers to localhost, 127.0.0.1 and [::1]",
@@ -223,17 +259,17 @@ mod tests {
         ];
         for (headers, passes) in table {
             assert_eq!(
-                place(&request(headers), false) == GuardVerdict::Passes,
+                place(&request(headers), false, None) == GuardVerdict::Passes,
                 passes,
                 "{headers}"
             );
         }
-        assert_eq!(place(&request("Host: billing.example\r\n"), true), GuardVerdict::Passes);
+        assert_eq!(place(&request("Host: billing.example\r\n"), true, None), GuardVerdict::Passes);
     }
 
     #[test]
     fn another_page_may_link_and_not_read() {
-        let of = |more: &str| place(&request(&format!("Host: localhost:1\r\n{more}")), false);
+        let of = |more: &str| place(&request(&format!("Host: localhost:1\r\n{more}")), false, None);
         assert_eq!(of("Origin: http://localhost:1\r\n"), GuardVerdict::Passes);
         for other in ["http://evil.example", "null", "http://localhost:2", "https://localhost"] {
             assert!(matches!(of(&format!("Origin: {other}\r\n")), GuardVerdict::Refused(403, _)));
@@ -265,6 +301,31 @@ mod tests {
         assert_eq!(of(&header, 6 * HOUR), GuardVerdict::NoToken, "it is of another clock");
         let forged = header.replace("=7.", "=8.");
         assert_eq!(of(&forged, 9 * HOUR), GuardVerdict::NoToken);
+    }
+
+    #[test]
+    fn a_proxy_says_who_asks() {
+        let [own, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+        let proxy = TrustedProxy {
+            address: own,
+            header: "x-client".to_owned(),
+            host: "billing.example".to_owned(),
+        };
+        let user = |header: &str, peer| proxy.user(&request(header), peer);
+        assert_eq!(user("X-Client: CN=Ada\r\n", own).as_deref(), Some("CN=Ada"));
+        let mapped = "::ffff:10.0.0.1".parse().expect("an address");
+        assert_eq!(user("X-Client: CN=Ada\r\n", mapped).as_deref(), Some("CN=Ada"));
+        assert_eq!(user("X-Client: CN=Ada\r\n", other), None, "anybody can send a header");
+        for none in ["", "X-Client: \r\n", "X-Client: a\r\nX-Client: b\r\n", "X-Other: a\r\n"] {
+            assert_eq!(user(none, own), None, "{none}");
+        }
+        assert_eq!(user(&format!("X-Client: {}\r\n", "a".repeat(121)), own), None);
+        for (host, passes) in
+            [("billing.example", true), ("127.0.0.1:1", true), ("evil.example", false)]
+        {
+            let verdict = place(&request(&format!("Host: {host}\r\n")), true, Some(&proxy));
+            assert_eq!(verdict == GuardVerdict::Passes, passes, "{host}");
+        }
     }
 
     #[test]

@@ -228,6 +228,12 @@ impl HttpAnswer {
         self
     }
 
+    /// True if it has a further header.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| *own == name)
+    }
+
     /// The answer as bytes. `is_head` leaves the body out, and says its length.
     #[must_use]
     pub fn bytes(&self, now: Micros, is_head: bool, keeps_alive: bool) -> Vec<u8> {

@@ -1,8 +1,10 @@
 //! Values that are computed once for each state of the ledger, apart from the requests that ask.
 //!
 //! **Invariant:** a value is of the state that it is asked for, never of another. At most one is
-//! computed at a time in the process, so that requests are answered beside it.
+//! computed at a time in the process, so that requests are answered beside it, and by a thread that
+//! yields to those that answer.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,22 +27,40 @@ pub enum KeptValue<T> {
 
 #[derive(Debug)]
 struct KeptState<T> {
-    /// The key of the value, and the value.
-    kept: Option<(String, Result<Arc<T>, String>)>,
+    /// The keys of the last values, and the values; the newest last.
+    kept: VecDeque<(String, Result<Arc<T>, String>)>,
     /// The key of the value that is being computed.
     going_on: Option<String>,
 }
 
-/// The value of the last state that was asked for.
+/// The values of the last states that were asked for.
 #[derive(Debug)]
 pub struct OncePerState<T> {
     state: Mutex<KeptState<T>>,
     done: Condvar,
+    most: usize,
+    /// True if its values are computed beside others, as they take no longer than an answer.
+    is_quick: bool,
 }
 
 impl<T> Default for OncePerState<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(KeptState { kept: None, going_on: None }), done: Condvar::new() }
+        Self::of_few(1)
+    }
+}
+
+impl<T> OncePerState<T> {
+    /// One that keeps the last `most` values.
+    #[must_use]
+    pub fn of_few(most: usize) -> Self {
+        let state = KeptState { kept: VecDeque::new(), going_on: None };
+        Self { state: Mutex::new(state), done: Condvar::new(), most, is_quick: false }
+    }
+
+    /// One whose value takes no longer than an answer: it waits for no other.
+    #[must_use]
+    pub fn quick() -> Self {
+        Self { is_quick: true, ..Self::of_few(1) }
     }
 }
 
@@ -52,8 +72,8 @@ impl<T> Drop for Going<'_, T> {
         let mut state = self.0.state();
         state.going_on = None;
         // A panic has left nothing: then the key has none.
-        if state.kept.as_ref().is_none_or(|(key, _)| *key != self.1) {
-            state.kept = Some((self.1.clone(), Err("it ended early".to_owned())));
+        if state.found(&self.1).is_none() {
+            state.keep(&self.1, Err("it ended early".to_owned()), self.0.most);
         }
         drop(state);
         self.0.done.notify_all();
@@ -68,6 +88,25 @@ impl<T: Send + Sync + 'static> OncePerState<T> {
         key: &str,
         compute: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> KeptValue<T> {
+        self.of_within(key, PATIENCE, compute)
+    }
+
+    /// The same, for those who can do without: who has it computed waits for it, and nobody else.
+    pub fn of_now(
+        self: &Arc<Self>,
+        key: &str,
+        compute: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> KeptValue<T> {
+        let is_begun = self.state().going_on.is_some();
+        self.of_within(key, if is_begun { Duration::ZERO } else { PATIENCE }, compute)
+    }
+
+    fn of_within(
+        self: &Arc<Self>,
+        key: &str,
+        patience: Duration,
+        compute: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> KeptValue<T> {
         let mut state = self.state();
         if let Some(found) = state.found(key) {
             return found;
@@ -78,9 +117,12 @@ impl<T: Send + Sync + 'static> OncePerState<T> {
             let (kept, own) = (Arc::clone(self), key.to_owned());
             let work = move || {
                 let going = Going(&kept, own);
-                let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+                let _one = (!kept.is_quick).then(|| {
+                    yield_to_others();
+                    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+                });
                 let value = compute().map(Arc::new);
-                going.0.state().kept = Some((going.1.clone(), value));
+                going.0.state().keep(&going.1, value, going.0.most);
             };
             if let Err(e) = std::thread::Builder::new().name("computes".to_owned()).spawn(work) {
                 self.state().going_on = None;
@@ -89,10 +131,21 @@ impl<T: Send + Sync + 'static> OncePerState<T> {
             state = self.state();
         }
         let is_open = |state: &mut KeptState<T>| state.found(key).is_none();
-        let waited = self.done.wait_timeout_while(state, PATIENCE, is_open);
+        let waited = self.done.wait_timeout_while(state, patience, is_open);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.found(key).unwrap_or(KeptValue::Pending)
     }
+}
+
+/// The niceness of a thread that computes: a request is answered before it goes on.
+const NICE: i32 = 10;
+
+/// Has this thread yield to the others. Where that is not granted it goes on as it is.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
+    #[cfg(not(target_os = "linux"))]
+    let _ = NICE;
 }
 
 impl<T> OncePerState<T> {
@@ -103,11 +156,19 @@ impl<T> OncePerState<T> {
 
 impl<T> KeptState<T> {
     fn found(&self, key: &str) -> Option<KeptValue<T>> {
-        let (own, value) = self.kept.as_ref()?;
-        (own == key).then(|| match value {
+        let (_, value) = self.kept.iter().find(|(own, _)| own == key)?;
+        Some(match value {
             Ok(value) => KeptValue::Ready(Arc::clone(value)),
             Err(why) => KeptValue::Failed(why.clone()),
         })
+    }
+
+    fn keep(&mut self, key: &str, value: Result<Arc<T>, String>, most: usize) {
+        self.kept.retain(|(own, _)| own != key);
+        self.kept.push_back((key.to_owned(), value));
+        while self.kept.len() > most {
+            self.kept.pop_front();
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! **Invariants:** the ledger is never read on a thread that serves connections. There are at most
-//! `CONNECTIONS` of them and a reader for each core; who finds no place is told so, and nobody
-//! waits for ever. A panic of a view is an answer 500.
+//! `CONNECTIONS` of them and a few readers for each core; who finds no place is told so, and
+//! nobody waits for ever. A panic of a view is an answer 500.
 
 use super::books::ConsoleBooks;
 use super::guard::{self, GuardVerdict};
@@ -29,12 +29,19 @@ use tokio::time::timeout;
 const CONNECTIONS: usize = 512;
 /// With so many connections their heads must come sooner.
 const MANY: usize = 128;
-/// The least and the most readers of the ledger at a time.
+/// The least and the most readers of the ledger at a time: as many that search, as many that look
+/// single calls up.
 ///
 /// # Why by the cores
-/// A reader decodes row groups, and takes some 50 MiB while it does; more of them than cores only
+/// A reader decodes row groups, and takes some 10 MiB while it does; more of them than cores only
 /// wait for each other.
+///
+/// # Why three queues
+/// A search takes a hundred times as long as a page of sums that are there. In one queue all pages
+/// would wait as long as the search before them.
 const READERS: (usize, usize) = (2, 8);
+/// Answers at a time that read no row of calls.
+const QUICK: usize = 4;
 /// The time for a head, from the first byte on; with many connections the second.
 const HEAD_TIME: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(2)];
 /// The time for which a connection may be idle; with many connections the second.
@@ -52,7 +59,8 @@ const END_TIME: Duration = Duration::from_secs(5);
 struct Console {
     books: ConsoleBooks,
     pages: PageEngine,
-    readers: Semaphore,
+    /// The places of those that search, that look up, and that read no row of calls.
+    readers: [Semaphore; 3],
     connections: Arc<Semaphore>,
 }
 
@@ -95,12 +103,12 @@ pub fn serve(
     let console = Arc::new(Console {
         books: ConsoleBooks::new(setting),
         pages: PageEngine::new()?,
-        readers: Semaphore::new(readers),
+        readers: [readers, readers, QUICK].map(Semaphore::new),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(readers)
+        .max_blocking_threads(2 * readers + QUICK)
         .thread_name("console")
         .enable_io()
         .enable_time()
@@ -280,12 +288,13 @@ async fn head_of(stream: &TcpStream, buffer: &mut Vec<u8>) -> Result<Request, Op
 async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> HttpAnswer {
     let setting = &console.books.setting;
     let (token, now) = (setting.token.as_ref(), (setting.now)());
+    let proxy = setting.proxy.as_ref();
     if !router::takes(request.method, &request.path, token.is_some()) {
         let allow = router::allowed(&request.path, token.is_some());
         return refused(console, &request, 405, "only GET and HEAD are answered")
             .with("Allow", allow);
     }
-    if let GuardVerdict::Refused(status, why) = guard::place(&request, token.is_some()) {
+    if let GuardVerdict::Refused(status, why) = guard::place(&request, token.is_some(), proxy) {
         return refused(console, &request, status, why);
     }
     if let Some(token) = token.filter(|_| request.path == "/login") {
@@ -300,9 +309,12 @@ async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> H
         return router::login(&console.pages, 401, &to, true);
     }
     let is_open = matches!(request.path.as_str(), "/style.css" | "/healthz" | "/robots.txt");
+    let user = proxy.and_then(|proxy| proxy.user(&request, peer.ip()));
     match guard::who(&request, token, now) {
-        GuardVerdict::Passes => {}
-        GuardVerdict::NoToken | GuardVerdict::WrongToken | GuardVerdict::Refused(..) if is_open => {
+        _ if user.is_some() || is_open => {}
+        GuardVerdict::Passes if token.is_some() || proxy.is_none() => {}
+        GuardVerdict::Passes => {
+            return refused(console, &request, 403, "the proxy of this console says who asks");
         }
         verdict => {
             if verdict == GuardVerdict::WrongToken {
@@ -318,11 +330,16 @@ async fn answer(console: &Arc<Console>, request: Request, peer: SocketAddr) -> H
                 .with("WWW-Authenticate", "Bearer");
         }
     }
-    let Ok(Ok(place)) = timeout(PLACE_TIME, console.readers.acquire()).await else {
+    let readers = &console.readers[router::cost(&request) as usize];
+    let Ok(Ok(place)) = timeout(PLACE_TIME, readers.acquire()).await else {
         return refused(console, &request, 503, "too many requests at a time");
     };
     let (own, asks) = (Arc::clone(console), request.clone());
-    let work = move || router::answer(&own.books, &own.pages, &asks, &peer.ip().to_string());
+    let from = match user {
+        Some(user) => format!("{user} ({})", peer.ip()),
+        None => peer.ip().to_string(),
+    };
+    let work = move || router::answer(&own.books, &own.pages, &asks, &from);
     let done = tokio::task::spawn_blocking(work).await;
     drop(place);
     done.unwrap_or_else(|_| refused(console, &request, 500, "the page could not be made"))

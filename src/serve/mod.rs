@@ -1,15 +1,16 @@
 //! The console: a ledger as pages and as JSON, over HTTP on this machine.
 //!
 //! ```text
-//! listen ─▶ http ─▶ guard ─▶ router ─▶ views, api ─▶ books ─▶ report, render, ledger
+//! listen ─▶ http ─▶ guard ─▶ router ─▶ views, api ─▶ books ─▶ job, report, render, ledger
 //! ```
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`listen`] | connections, within limits of number and time |
 //! | [`http`], [`query`] | heads of requests, answers; escapes |
-//! | [`guard`] | host, origin, token |
+//! | [`guard`] | host, origin, token, a proxy that says who asks |
 //! | [`router`] | addresses, and what answers them |
+//! | [`answered`] | answers that were given before on the same state |
 //! | [`asked`] | a request with the state that it is answered from |
 //! | [`books`], [`kept`] | one state of the ledger a request; what is computed once for a state |
 //! | [`waits`], [`months`] | what waits with its causes; a month before it is issued |
@@ -22,6 +23,7 @@
 //! sees one state of the ledger. No part of a request is a part of a file's path. Pages need no
 //! script, and ask for nothing elsewhere.
 
+pub mod answered;
 pub mod api;
 pub mod asked;
 pub mod books;

@@ -6,6 +6,8 @@ use crate::invoicing::given::Given;
 use crate::invoicing::survey::{SurveyQuestion, survey};
 use crate::ledger::History;
 use crate::time;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The most drafts that are kept; their sums are of all.
@@ -28,6 +30,10 @@ pub struct DraftLine {
     pub tax: String,
     /// The total.
     pub total: String,
+    /// What was issued for the month before, less credit notes; `None` if nothing was.
+    pub before: Option<String>,
+    /// The total less that.
+    pub change: Option<String>,
     /// True if it bills late legs of an issued month only.
     pub supplementary: bool,
 }
@@ -41,8 +47,10 @@ pub struct MonthSurvey {
     pub drafts: Vec<DraftLine>,
     /// How many more there are.
     pub left_out: u64,
+    /// The month before, `YYYY-MM`, if there is one.
+    pub month_before: Option<String>,
     /// The totals by currency.
-    pub totals: std::collections::BTreeMap<String, rust_decimal::Decimal>,
+    pub totals: BTreeMap<String, Decimal>,
 }
 
 impl MonthSurvey {
@@ -57,7 +65,12 @@ impl MonthSurvey {
             .map_err(|error| error.to_string())?;
         let after = time::date_text(to);
         let asked = SurveyQuestion { period, after: &after, date: today, account: None };
-        let mut month = Self::default();
+        let month_before = month_before(period);
+        let earlier = match &month_before {
+            Some(before) => issued_in(history, before)?,
+            None => BTreeMap::new(),
+        };
+        let mut month = Self { month_before, ..Self::default() };
         let mut is_too_much = false;
         let each = |document: &crate::document::Document| {
             let totals = &document.totals;
@@ -70,7 +83,13 @@ impl MonthSurvey {
                 month.left_out += 1;
                 return;
             }
+            let account = document.buyer.account_sid.clone();
+            let before = earlier.get(&(account, document.currency.clone())).copied();
+            let change = before.map(|before| totals.total.0.checked_sub(before));
+            is_too_much |= change == Some(None);
             month.drafts.push(DraftLine {
+                before: before.map(|before| before.to_string()),
+                change: change.flatten().map(|change| change.to_string()),
                 account_sid: document.buyer.account_sid.clone(),
                 name: document.buyer.party.name.clone(),
                 currency: document.currency.clone(),
@@ -88,6 +107,32 @@ impl MonthSurvey {
         }
         Ok(month)
     }
+}
+
+/// The month before one.
+#[must_use]
+pub fn month_before(month: &str) -> Option<String> {
+    let (from, _) = time::month_bounds(month)?;
+    let before = time::date_text(from - time::DAY).get(..7).map(str::to_owned);
+    before.filter(|before| time::month_bounds(before).is_some())
+}
+
+/// The totals of the documents of a month by account and currency, credit notes taken off.
+fn issued_in(
+    history: &History,
+    period: &str,
+) -> Result<BTreeMap<(String, String), Decimal>, String> {
+    let mut all: BTreeMap<(String, String), Decimal> = BTreeMap::new();
+    for batch in history.issued.iter().filter(|batch| batch.manifest.period == period) {
+        for entry in &batch.manifest.entries {
+            let total = Decimal::from_str_exact(&entry.total)
+                .map_err(|error| format!("{}: total {}: {error}", entry.number, entry.total))?;
+            let total = if entry.corrects.is_some() { -total } else { total };
+            let sum = all.entry((entry.account_sid.clone(), entry.currency.clone())).or_default();
+            *sum = sum.checked_add(total).ok_or("the totals of the month before do not fit")?;
+        }
+    }
+    Ok(all)
 }
 
 /// What a month is drawn up with.

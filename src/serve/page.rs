@@ -13,11 +13,13 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates, by name.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("tonight.html", include_str!("templates/tonight.html")),
     ("calls.html", include_str!("templates/calls.html")),
     ("call.html", include_str!("templates/call.html")),
+    ("source.html", include_str!("templates/source.html")),
+    ("numbers.html", include_str!("templates/numbers.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
     ("customers.html", include_str!("templates/customers.html")),
     ("customer.html", include_str!("templates/customer.html")),
@@ -57,6 +59,8 @@ pub struct PageFrame {
     pub reloads: bool,
     /// The last run of the state that it shows.
     pub run: Option<String>,
+    /// A newer run, whose sums are not there yet.
+    pub newer_run: Option<String>,
     /// True if numbers are masked.
     pub masks: bool,
     /// True if there is a menu: not on the page of the login.

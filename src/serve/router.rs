@@ -11,17 +11,52 @@ use super::http::{HttpAnswer, Method, Request};
 use super::page::{PageEngine, PageFrame};
 use super::problem::RequestProblem;
 use super::query::{UrlQuery, decoded, encoded};
-use super::views::{call, calls, customers, invoices, month, nights, rates, tonight, waiting};
+use super::views::{
+    call, calls, customers, invoices, month, nights, rates, source, tonight, waiting,
+};
 use crate::render::metrics::metrics;
 use crate::report::health::WaitingLines;
 use crate::serve::context::context;
 use crate::serve::kept::KeptValue;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The beginning of the API's addresses.
 const API: &str = "/api/";
 /// How often a request is answered anew if the ledger moved under it.
 const TRIES: u32 = 4;
+
+/// What an answer costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerCost {
+    /// Row groups are searched.
+    Searches,
+    /// Some rows are read.
+    LooksUp,
+    /// No row of calls is read.
+    Quick,
+}
+
+/// What the answer to a request will cost.
+#[must_use]
+pub fn cost(request: &Request) -> AnswerCost {
+    let path = request.path.trim_start_matches("/api/v1");
+    let is_asked = |name: &str| request.query.split('&').any(|own| own.starts_with(name));
+    let by_party = ["q=", "number=", "a=", "b="];
+    let rest = |start: &str| path.strip_prefix(start).filter(|rest| !rest.is_empty());
+    if path == "/calls" && by_party.into_iter().any(is_asked)
+        || path.ends_with("/source")
+        || path.ends_with("/numbers")
+        || path.ends_with(".pdf")
+        || rest("/nights/").is_some()
+    {
+        return AnswerCost::Searches;
+    }
+    if path.starts_with("/calls") || path.starts_with("/invoices/") {
+        return AnswerCost::LooksUp;
+    }
+    AnswerCost::Quick
+}
 
 /// True if a path is one of the API: what is wrong there is JSON.
 #[must_use]
@@ -97,21 +132,35 @@ fn once(
     }
     let query = UrlQuery::parse(&request.query).map_err(|why| RequestProblem::new(400, why))?;
     let question = if request.query.is_empty() { "" } else { "?" };
+    let present = snapshot?;
+    let shows_sums = matches!(parts.as_slice(), [""] | ["waiting"] | ["customers", ..]);
+    let snapshot = if shows_sums { books.with_sums(&present) } else { Arc::clone(&present) };
+    let is_behind = !Arc::ptr_eq(&snapshot, &present);
+    let newer_run = present.history.last().filter(|_| is_behind).map(|own| own.run_id.clone());
     let asked = ConsoleRequest {
         books,
         pages,
-        snapshot: snapshot?,
+        snapshot,
+        newer_run,
         query,
         address: format!("{}{question}{}", request.path, request.query),
         peer: peer.to_owned(),
+        looks: RefCell::default(),
     };
-    match parts.as_slice() {
+    if !is_behind && let Some(answer) = asked.answered() {
+        return Ok(answer);
+    }
+    let answer = match parts.as_slice() {
         [""] => tonight::page(&asked),
         ["calls"] => calls::page(&asked),
         ["calls", sid] if !sid.is_empty() => call::page(&asked, sid),
+        ["calls", sid, "source"] if !sid.is_empty() => source::page(&asked, sid),
         ["waiting"] => waiting::page(&asked),
         ["customers"] => customers::page(&asked),
         ["customers", account] if !account.is_empty() => customers::one(&asked, account),
+        ["customers", account, "numbers"] if !account.is_empty() => {
+            customers::numbers(&asked, account)
+        }
         ["month"] => month::page(&asked),
         ["rates"] => rates::page(&asked),
         ["nights"] => nights::page(&asked),
@@ -125,7 +174,14 @@ fn once(
         ["api", "v1", "runs"] => answers::runs(&asked),
         ["api", "v1", "rates", "lookup"] => answers::lookup(&asked),
         _ => Err(none()),
+    }?;
+    if is_behind {
+        // It comes by itself, and is no page to keep.
+        let answer = if answer.has("Refresh") { answer } else { answer.with("Refresh", "5") };
+        return Ok(HttpAnswer { tag: None, ..answer });
     }
+    books.answers.keep(&answer, asked.looks.take());
+    Ok(answer)
 }
 
 /// The health of the nights as metrics. While what waits is still being sorted there are none: a
@@ -196,5 +252,33 @@ pub fn takes(method: Method, path: &str, has_token: bool) -> bool {
         Method::Get | Method::Head => true,
         Method::Post => has_token && path == "/login",
         Method::Other => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::http::{ParsedHead, parse};
+    use super::*;
+
+    #[test]
+    fn a_search_does_not_stand_before_a_sum() {
+        for (path, expected) in [
+            ("/", AnswerCost::Quick),
+            ("/customers/AC1", AnswerCost::Quick),
+            ("/customers/AC1/numbers?month=2026-11", AnswerCost::Searches),
+            ("/calls", AnswerCost::LooksUp),
+            ("/calls?account=AC1", AnswerCost::LooksUp),
+            ("/calls?status=busy&q=0104", AnswerCost::Searches),
+            ("/api/v1/calls?number=0104", AnswerCost::Searches),
+            ("/api/v1/calls/CA1", AnswerCost::LooksUp),
+            ("/calls/CA1/source", AnswerCost::Searches),
+            ("/invoices/1.pdf", AnswerCost::Searches),
+            ("/nights", AnswerCost::Quick),
+            ("/nights/000001-x", AnswerCost::Searches),
+        ] {
+            let text = format!("GET {path} HTTP/1.1\r\n\r\n");
+            let ParsedHead::Whole(request, _) = parse(text.as_bytes()) else { panic!("{path}") };
+            assert_eq!(cost(&request), expected, "{path}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a console is started with.
 
-use super::guard::Token;
+use super::guard::{Token, TrustedProxy};
 use crate::invoicing::drafts::Terms;
 use crate::ledger::Ledger;
 use crate::report::health::Limits;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub struct ConsoleSetting {
     /// The ledger.
     pub ledger: Ledger,
+    /// The project's folder, in which call files may lie.
+    pub folder: PathBuf,
     /// How old a night may be.
     pub limits: Limits,
     /// The zone that times are shown in; `None` for that of the records, else UTC.
@@ -26,6 +28,8 @@ pub struct ConsoleSetting {
     pub masks: bool,
     /// The token, if one is asked for.
     pub token: Option<Token>,
+    /// The proxy that says who asks, if there is one.
+    pub proxy: Option<TrustedProxy>,
     /// The clock.
     pub now: fn() -> Micros,
     /// This machine's name.

@@ -6,7 +6,8 @@ The plan, JSON: {"base": "http://127.0.0.1:1", "pages": [["name", "/path"], …]
 
 A page is wrong if it says anything on the console, asks for anything that is not of the console, has anything that
 sticks out, or breaks a rule of axe-core that is serious or critical; if a control cannot be reached by the keyboard;
-or if it is another page with scripts off. Pictures of each page go to the folder.
+if it is another page with scripts off; or if its content is not on the paper that it is printed on. Pictures of each
+page go to the folder.
 
 JSON out: problems by page. Exit code 1 if there is one.
 """
@@ -14,6 +15,8 @@ JSON out: problems by page. Exit code 1 if there is one.
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 
 from axe_playwright_python.sync_playwright import Axe
@@ -74,10 +77,32 @@ def walk(browser, plan, name, path):
                             wrong(f"{scheme} at {width} px: {violation['id']}: {violation['help']}: {where}")
         if scheme == "light" and scripts:
             keyboard(page, wrong)
+            prints(page, wrong)
         context.close()
     if texts[("light", True)] != texts[("light", False)]:
         wrong("with scripts off it is another page")
     return problems
+
+
+PRINTED = """() => Array.from(document.querySelectorAll('h1, h2, td, dd, li, .big, .lead'))
+  .filter(own => own.checkVisibility({ visibilityProperty: true }) && !own.closest('nav, form, details, footer, .sr'))
+  .map(own => own.innerText)"""
+
+
+def prints(page, wrong):
+    """What stands on the page stands on paper, and what is for the screen alone does not."""
+    page.emulate_media(media="print")
+    words = [word for text in page.evaluate(PRINTED) for word in text.split()]
+    bare = lambda text: re.sub(r"[\s\u00ad\u200b]+", "", text)
+    done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=page.pdf(format="A4"), capture_output=True, check=True)
+    paper = bare(done.stdout.decode())
+    page.emulate_media(media="screen")
+    missing = [word for word in words if bare(word) not in paper]
+    if not words or len(missing) * 50 > len(words):
+        wrong(f"{len(missing)} of {len(words)} words are not on paper: {missing[:10]}")
+    for word in ("To the content", "Read only:"):
+        if bare(word) in paper:
+            wrong(f"on paper stands {word!r}")
 
 
 def keyboard(page, wrong):

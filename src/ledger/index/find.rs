@@ -50,7 +50,19 @@ pub fn find_log_row<'a>(
     history: &'a History,
     sid: &str,
 ) -> Result<Option<(LogRow, &'a Run)>, LedgerError> {
-    let Some((run, day, row)) = place_of(history, sid)? else { return Ok(None) };
+    let found = placed_log_row(history, sid)?;
+    Ok(found.map(|((run, ..), row)| (row, &history.runs[run])))
+}
+
+/// The log row of a booked call, and its place.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn placed_log_row(
+    history: &History,
+    sid: &str,
+) -> Result<Option<(LogPlace, LogRow)>, LedgerError> {
+    let Some(place @ (run, day, row)) = place_of(history, sid)? else { return Ok(None) };
     let run = &history.runs[run];
     let path = run.file_of_day(Dataset::Calls, day);
     run.check_before_read(&path)?;
@@ -63,7 +75,7 @@ pub fn find_log_row<'a>(
         );
         return Err(FileError::new(&path, problem).hint(RESTORE).into());
     }
-    Ok(Some((found, run)))
+    Ok(Some((place, found)))
 }
 
 /// Run, UTC day and row of a call in the log.

@@ -236,13 +236,14 @@ pub fn booked(
     most: Option<usize>,
 ) -> Result<Found, LedgerError> {
     if !wanted.sids.is_empty() {
-        let mut roots: BTreeSet<String> = BTreeSet::new();
+        let (mut roots, mut known) = (BTreeSet::new(), BTreeMap::new());
         for sid in &wanted.sids {
-            if let Some((row, _)) = find::find_log_row(history, sid)? {
+            if let Some((place, row)) = find::placed_log_row(history, sid)? {
                 roots.insert(row.root().to_owned());
+                known.insert(place, row);
             }
         }
-        let mut families = families_of(history, &roots, BTreeMap::new())?;
+        let mut families = families_of(history, &roots, known)?;
         families.retain(|_, rows| wanted.takes_family(rows));
         return Ok(Found { families, has_unread: false });
     }

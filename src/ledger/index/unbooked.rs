@@ -4,6 +4,7 @@
 use crate::inputs::record_text::RecordText;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
+use crate::ledger::index::ignored::{AskedIgnored, IgnoredIndex};
 use crate::ledger::index::search::{Role, Wanted, Who};
 use crate::ledger::place::Dataset;
 use crate::ledger::tables::file::each_group;
@@ -111,7 +112,7 @@ pub fn collect(
     families: &BTreeMap<String, String>,
     zone: Option<&Zone>,
 ) -> Result<FoundUnbooked, LedgerError> {
-    collect_beside(history, wanted, families, &Beside { zone, suspended: None })
+    collect_beside(history, wanted, families, &Beside { zone, ..Beside::default() })
 }
 
 /// The context that calls are collected with.
@@ -121,6 +122,8 @@ pub struct Beside<'a> {
     pub zone: Option<&'a Zone>,
     /// The calls that wait in this history, if they were read before.
     pub suspended: Option<&'a SuspendedCalls>,
+    /// Which runs have ignored calls that may be wanted; all are read, if that is not known.
+    pub ignored: Option<&'a IgnoredIndex>,
 }
 
 /// As [`collect`]; waiting calls that were read before are not read again.
@@ -146,7 +149,13 @@ pub fn collect_beside(
             Ok::<_, LedgerError>(())
         })?;
     }
+    let asked = AskedIgnored::new(wanted, families.keys());
     for run in &history.runs {
+        if let Some(index) = beside.ignored
+            && !index.may_have(run, &asked)?
+        {
+            continue;
+        }
         for path in run.files(Dataset::Ignored) {
             run.check_before_read(&path)?;
             each_group(&path, &IGNORED, |rows| {

@@ -19,6 +19,7 @@ use crate::serve::http::{HttpAnswer, reason};
 use crate::serve::problem::RequestProblem;
 use crate::serve::setting::ConsoleSetting;
 use crate::serve::views::{call, invoices, rates, search, waiting};
+use crate::serve::waits::ShownRecord;
 use crate::time;
 use serde::Serialize;
 
@@ -253,15 +254,14 @@ pub fn suspense(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem
     })?;
     let (setting, from) = (&asked.books.setting, waiting::place(asked)?);
     let is = |name: &str, own: &str| asked.query.get(name).is_none_or(|wanted| wanted == own);
-    let all: Vec<_> = waits
-        .records
-        .iter()
-        .filter(|own| {
-            is("cause", &own.cause) && is("reason", &own.reason) && is("account", &own.account_sid)
-        })
-        .collect();
-    let shown: Vec<_> = all.iter().skip(from).take(SHOWN).collect();
-    asked.looked(shown.iter().map(|own| own.account_sid.as_str()), shown.len());
+    let all = waits.places(|own| {
+        is("cause", waits.cause(own))
+            && is("reason", waits.reason(own))
+            && is("account", waits.account(own))
+    });
+    let end = from.saturating_add(SHOWN).min(all.len());
+    let shown = waits.read(&asked.snapshot.history, all.get(from..end).unwrap_or(&[]))?;
+    asked.looked(shown.iter().map(|own| own.row.account_sid.as_str()), shown.len());
     let cause = |line: &crate::report::causes::CauseLine| CauseAnswer {
         cause: setting.sentence(&line.cause),
         reason: line.reason.clone(),
@@ -274,23 +274,25 @@ pub fn suspense(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem
     };
     let records = shown
         .iter()
-        .map(|own| SuspendedAnswer {
-            cause: setting.sentence(&own.cause),
-            call_sid: some(&own.call_sid),
-            parent_call_sid: some(&own.parent_call_sid),
-            account_sid: some(&own.account_sid),
-            reason: own.reason.clone(),
-            detail: setting.sentence(&own.detail),
-            start_time: own.start.map(time::text),
-            source_file: own.source_file.clone(),
-            source_line: own.source_line,
-            first_seen: own.first_seen.clone(),
-            tries: own.tries,
-            estimate: own.estimate.as_ref().map(one_sum),
-            record: setting.sentence(&own.record),
+        .map(|ShownRecord { known, row }| SuspendedAnswer {
+            cause: setting.sentence(waits.cause(*known)),
+            call_sid: some(&row.call_sid),
+            parent_call_sid: some(&row.parent_call_sid),
+            account_sid: some(&row.account_sid),
+            reason: row.reason.clone(),
+            detail: setting.sentence(&row.detail),
+            start_time: known.start.map(time::text),
+            source_file: row.source_file.clone(),
+            source_line: row.source_line,
+            first_seen: row.first_seen.clone(),
+            tries: row.tries,
+            estimate: waits.estimate(*known).map(|(currency, amount)| MoneyAnswer {
+                currency: currency.to_owned(),
+                amount: amount.to_string(),
+            }),
+            record: setting.sentence(&row.record),
         })
         .collect();
-    let end = from.saturating_add(SHOWN);
     let answer = SuspenseAnswer {
         causes: waits.lines.causes.iter().map(cause).collect(),
         records,
@@ -377,7 +379,7 @@ pub fn runs(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
 /// # Errors
 /// A question that cannot be understood, or decks that cannot be read.
 pub fn lookup(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
-    let asks = rates::question(asked)?.ok_or_else(|| {
+    let asks = rates::question(asked, &rates::NAMES)?.ok_or_else(|| {
         RequestProblem::new(400, "number is missing: /api/v1/rates/lookup?number=…")
     })?;
     let lists = rates::decks(asked)?;

@@ -47,7 +47,8 @@ pub fn case_of(asked: &ConsoleRequest<'_>, sid: &str) -> Result<CallCase, Reques
     let wanted = Wanted { sids: BTreeSet::from([sid.to_owned()]), ..Wanted::default() };
     let kept = asked.books.suspended(snapshot);
     let suspended = kept.as_ref().and_then(|kept| Option::as_ref(kept));
-    let beside = Beside { zone: snapshot.zone.as_ref(), suspended };
+    let ignored = Some(&asked.books.ignored);
+    let beside = Beside { zone: snapshot.zone.as_ref(), suspended, ignored };
     let found = calls::find_beside(history, &wanted, None, &beside)?;
     let has = |family: &&CallFamily| family.members().any(|member| member.sid() == sid);
     let Some(mut family) = found.families.iter().find(has).cloned() else {
@@ -63,7 +64,7 @@ pub fn case_of(asked: &ConsoleRequest<'_>, sid: &str) -> Result<CallCase, Reques
     let member = family.members().find(|member| member.sid() == sid).cloned();
     let member = member.expect("the family has it");
     let price = match &member {
-        Member::Booked(row) => Some(price_of(asked, history, row)?),
+        Member::Booked(row) => Some(price_of(asked, history, row, &family)?),
         Member::Unbooked(_) => None,
     };
     Ok(CallCase { member, family, price })
@@ -73,6 +74,7 @@ fn price_of(
     asked: &ConsoleRequest<'_>,
     history: &History,
     row: &LogRow,
+    family: &CallFamily,
 ) -> Result<ExplainedCall, RequestProblem> {
     let run = history.runs.iter().find(|run| run.manifest.run_id == row.run_id);
     let run = run.ok_or_else(|| {
@@ -82,7 +84,12 @@ fn price_of(
     let lists = asked.books.lists(run)?;
     let with =
         RatedWith { decks: (&lists.decks, "as booked"), accounts: &lists.accounts, policy: None };
-    Ok(explained::booked_call(history, (row, run), &with)?)
+    let own = |member: &Member| match member {
+        Member::Booked(other) if other.root() == row.root() => Some(other.clone()),
+        Member::Booked(_) | Member::Unbooked(_) => None,
+    };
+    let family: Vec<LogRow> = family.members().filter_map(own).collect();
+    Ok(explained::booked_call_beside(history, (row, run), &with, &family)?)
 }
 
 /// The page.
@@ -121,12 +128,22 @@ pub fn page(asked: &ConsoleRequest<'_>, sid: &str) -> Result<HttpAnswer, Request
         Member::Booked(row) => (facts_of(asked, row, &clock), Some(row.run_id.clone())),
         Member::Unbooked(_) => (Vec::new(), None),
     };
+    let versions = match &case.member {
+        Member::Unbooked(call) => match &call.state {
+            State::Waiting(reason, _) if super::versions::are_versions(reason) => {
+                super::versions::of_calls(asked, BTreeSet::from([sid.to_owned()]))?
+            }
+            State::Waiting(..) | State::Ignored(_) => Vec::new(),
+        },
+        Member::Booked(_) => Vec::new(),
+    };
     let answer = asked.pages.page(
         200,
         &asked.frame("/calls", &title),
         "call.html",
         context! {
-            title, own, family, svg, waiting, price, customer, facts, run,
+            title, own, family, svg, waiting, price, customer, facts, run, versions,
+            source => run.as_ref().and(own.href.as_ref()).map(|href| format!("{href}/source")),
             zone => clock.zone_name(),
             around => own.start.as_ref().map(|start| {
                 format!("/calls?around={}&within=1h", encoded(&start.iso))

@@ -7,6 +7,7 @@ use crate::ledger::batch;
 use crate::money::Total;
 use crate::render::charts::{self, ChartHead};
 use crate::report::customers::{AccountMonth, Customers, LegSum};
+use crate::report::numbers::AccountNumbers;
 use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address, decimal};
 use crate::serve::context::context;
 use crate::serve::http::HttpAnswer;
@@ -158,8 +159,7 @@ pub fn one(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, Requ
     let issued = invoices(asked, account);
     let name = asked.name(account);
     let waits = super::waiting::waits_of(asked)?;
-    let waiting = waits
-        .map(|waits| waits.records.iter().filter(|record| record.account_sid == account).count());
+    let waiting = waits.map(|waits| waits.of_account(account));
     let waits_alone = waiting != Some(0);
     if own_months.is_empty() && issued.is_empty() && name == account && !waits_alone {
         return Err(RequestProblem::none(format!(
@@ -193,6 +193,7 @@ pub fn one(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, Requ
         &asked.frame("/customers", &name),
         "customer.html",
         context! {
+            numbers_href => (!parts.is_empty()).then(|| format!("{to}/numbers?month={month}")),
             account, name, month, parts, months => links, issued, details, waiting,
             calls_href => format!("/calls?account={}", encoded(account)),
             is_issued => history.issued.iter().any(|batch| {
@@ -204,6 +205,72 @@ pub fn one(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, Requ
     // What waits may still be counted: then it is another page soon.
     let tag = waiting.and_then(|_| asked.tag());
     Ok(HttpAnswer { tag, ..answer })
+}
+
+/// The numbers of a customer in a month, those with the most calls first.
+///
+/// # Errors
+/// If the query has something else in it, or the ledger cannot be read.
+pub fn numbers(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, RequestProblem> {
+    asked.query.only(&["month", "after"]).map_err(|why| RequestProblem::new(400, why))?;
+    let month = asked.query.get("month").unwrap_or("");
+    if time::month_bounds(month).is_none() {
+        return Err(RequestProblem::new(400, format!("month={month}: expected YYYY-MM")));
+    }
+    let (own, of, period) = (Arc::clone(&asked.snapshot), account.to_owned(), month.to_owned());
+    let key = format!("{} {month} {account}", asked.snapshot.head);
+    let found = asked.books.numbers.of(&key, move || {
+        AccountNumbers::of(&own.history, &of, &period).map_err(|error| error.to_string())
+    });
+    let found = match found {
+        KeptValue::Ready(found) => found,
+        KeptValue::Pending => {
+            return asked.pending("/customers", "Numbers", "The legs of the month are being read.");
+        }
+        KeptValue::Failed(why) => {
+            let problem = RequestProblem::new(500, why);
+            return Err(RequestProblem { may_have_moved: true, ..problem });
+        }
+    };
+    asked.looked([account], 1);
+    let setting = &asked.books.setting;
+    let mut all: Vec<_> = found.used.iter().collect();
+    all.sort_by_key(|(_, own)| std::cmp::Reverse(own.incoming.calls + own.outgoing.calls));
+    let from = super::waiting::place(asked)?;
+    let end = from.saturating_add(SHOWN);
+    let to = customer_address(account).unwrap_or_default();
+    let rows: Vec<Value> = all
+        .iter()
+        .skip(from)
+        .take(SHOWN)
+        .map(|((number, currency), own)| {
+            let side = |sum: &LegSum| {
+                context! {
+                    calls => sum.calls, minutes => billed_minutes(sum.billed_seconds),
+                    sum => ShownSum::of(sum.amount, currency),
+                }
+            };
+            let calls = format!("/calls?account={}&number={}", encoded(account), encoded(number));
+            context! {
+                number => setting.party(number),
+                href => Some(calls).filter(|_| !number.is_empty() && !setting.masks),
+                incoming => side(&own.incoming), outgoing => side(&own.outgoing),
+            }
+        })
+        .collect();
+    let next = (end < all.len())
+        .then(|| format!("{to}/numbers{}", asked.query.with("after", Some(&end.to_string()))));
+    let name = asked.name(account);
+    let answer = asked.pages.page(
+        200,
+        &asked.frame("/customers", &format!("Numbers of {name}")),
+        "numbers.html",
+        context! {
+            rows, next, name, month, count => all.len(), left_out => found.left_out,
+            customer_href => format!("{to}?month={month}"),
+        },
+    )?;
+    Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }
 
 /// A month of a customer in one currency.

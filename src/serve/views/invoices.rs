@@ -1,9 +1,11 @@
-//! `/invoices/{number}`: an issued document as its page, `.json` and `.xml` (UBL) beside it.
+//! `/invoices/{number}`: an issued document as its page; `.pdf`, `.json` and `.xml` (UBL) beside
+//! it.
 
 use crate::document::Document;
 use crate::ledger::LedgerError;
 use crate::ledger::batch::{self, Batch, Entry};
 use crate::render::html::Pages;
+use crate::render::pdf::Printer;
 use crate::render::{einvoice, json};
 use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address};
 use crate::serve::context::context;
@@ -11,6 +13,7 @@ use crate::serve::http::HttpAnswer;
 use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
 use minijinja::Value;
+use std::sync::{Mutex, PoisonError};
 
 /// The state of a document, as `invoice list` names it.
 #[must_use]
@@ -72,7 +75,7 @@ fn document_of(asked: &ConsoleRequest<'_>, number: &str) -> Result<Document, Req
 pub fn document(asked: &ConsoleRequest<'_>, name: &str) -> Result<HttpAnswer, RequestProblem> {
     asked.query.only(&[]).map_err(|why| RequestProblem::new(400, why))?;
     let (number, ending) = match name.rsplit_once('.') {
-        Some((number, ending @ ("json" | "xml"))) => (number, ending),
+        Some((number, ending @ ("json" | "pdf" | "xml"))) => (number, ending),
         _ => (name, "html"),
     };
     let document = document_of(asked, number)?;
@@ -83,10 +86,37 @@ pub fn document(asked: &ConsoleRequest<'_>, name: &str) -> Result<HttpAnswer, Re
             let xml = einvoice::ubl(&document).map_err(fail)?;
             HttpAnswer::new(200, "application/xml; charset=utf-8", xml)
         }
+        "pdf" => {
+            let name = format!("inline; filename=\"{}.pdf\"", file_name(number));
+            let pdf = printed(&document)?;
+            HttpAnswer::new(200, "application/pdf", pdf).with("Content-Disposition", name)
+        }
         _ => {
             let html = Pages::new(None)?.html(&document, None).map_err(fail)?;
             HttpAnswer { is_document: true, ..HttpAnswer::page(200, html) }
         }
     };
     Ok(HttpAnswer { tag: asked.tag(), ..answer })
+}
+
+/// One PDF is drawn at a time: fonts and a layout take some 100 MiB while it is.
+static PRINTS: Mutex<()> = Mutex::new(());
+
+/// The document as PDF, without its calls one by one; with the e-invoice in it, if its details
+/// suffice for one.
+fn printed(document: &Document) -> Result<Vec<u8>, RequestProblem> {
+    let fail = |error: crate::render::FormatError| RequestProblem::new(422, error.to_string());
+    let e_invoice = einvoice::lacks(document).is_empty();
+    let e_invoice = e_invoice.then(|| einvoice::cii(document)).transpose().map_err(fail)?;
+    let _one = PRINTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let printer = Printer::new(None, None)?;
+    let pdf = printer.pdf(document, None, e_invoice.as_deref()).map_err(fail)?;
+    comemo::evict(0);
+    Ok(pdf)
+}
+
+/// A number as a file's name: letters, digits, `-` and `_` stay.
+fn file_name(number: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    number.chars().map(kept).collect()
 }

@@ -5,7 +5,9 @@
 //! | [`tonight`] | `/`: whether all is well |
 //! | [`calls`] | `/calls`: calls found |
 //! | [`call`] | `/calls/{sid}`: one call, and why its price is what it is |
+//! | [`source`] | `/calls/{sid}/source`: the record that it was booked from |
 //! | [`waiting`] | `/waiting`: what waits, by cause |
+//! | [`versions`] | the versions of one call side by side, on `/waiting` and on its own page |
 //! | [`customers`] | `/customers`, `/customers/{account}` |
 //! | [`month`] | `/month`: a month before it is issued |
 //! | [`rates`] | `/rates`: a number looked up |
@@ -23,5 +25,7 @@ pub mod month;
 pub mod nights;
 pub mod rates;
 pub mod search;
+pub mod source;
 pub mod tonight;
+pub mod versions;
 pub mod waiting;

@@ -4,7 +4,7 @@ use crate::serve::asked::{ConsoleRequest, ShownSum, customer_address};
 use crate::serve::context::context;
 use crate::serve::http::HttpAnswer;
 use crate::serve::kept::KeptValue;
-use crate::serve::months::{MonthSetting, MonthSurvey};
+use crate::serve::months::{MonthSetting, MonthSurvey, month_before};
 use crate::serve::problem::RequestProblem;
 use crate::time;
 use minijinja::Value;
@@ -75,6 +75,7 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
                 href => customer_address(&own.account_sid).map(|to| format!("{to}?month={month}")),
                 name => own.name, account => own.account_sid, calls => own.calls,
                 sum => sum(&own.sum), tax => sum(&own.tax), total => sum(&own.total),
+                before => own.before.as_deref().map(sum), change => own.change.as_deref().map(sum),
                 supplementary => own.supplementary,
             }
         })
@@ -98,7 +99,9 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
         asked,
         month,
         context! {
-            month, before, after => month_after(month), against, drafts, totals, issued, left_out,
+            month, before, month_before => survey.month_before,
+            has_before => survey.drafts.iter().any(|own| own.before.is_some()),
+            after => month_after(month), against, drafts, totals, issued, left_out,
             stops => survey.against.iter().filter(|own| own.stops).count(),
             count => survey.drafts.len(),
         },
@@ -112,13 +115,6 @@ fn draw(
 ) -> Result<HttpAnswer, RequestProblem> {
     let title = if month.is_empty() { "Month".to_owned() } else { format!("Month {month}") };
     asked.pages.page(200, &asked.frame("/month", &title), "month.html", context)
-}
-
-/// The month before one.
-fn month_before(month: &str) -> Option<String> {
-    let (from, _) = time::month_bounds(month)?;
-    let before = time::date_text(from - time::DAY).get(..7).map(str::to_owned);
-    before.filter(|before| time::month_bounds(before).is_some())
 }
 
 /// The month after one.

@@ -59,7 +59,8 @@ pub fn find(asked: &ConsoleRequest<'_>, limit: Option<usize>) -> Result<FoundPag
     let most = limit.unwrap_or(SHOWN);
     let kept = asked.books.suspended(snapshot);
     let suspended = kept.as_ref().and_then(|kept| Option::as_ref(kept));
-    let beside = Beside { zone: snapshot.zone.as_ref(), suspended };
+    let ignored = Some(&asked.books.ignored);
+    let beside = Beside { zone: snapshot.zone.as_ref(), suspended, ignored };
     let page = calls::page(&snapshot.history, &wanted, before.as_ref(), most, &beside)?;
     drop(finder);
     Ok(FoundPage { page, notes: notes.into_inner(), wanted })

@@ -118,8 +118,9 @@ fn last(asked: &ConsoleRequest<'_>, health: &Health) -> Option<Value> {
         took => took.map(took_text),
         by => last.command.as_ref().map(|command| format!("{}@{}", command.user, command.host)),
         sums => last.amount.iter()
-            .map(|(currency, amount)| (amount.clone(), currency.clone()))
-            .map(|(amount, currency)| ShownSum { amount, currency })
+            .map(|(currency, amount)| {
+                ShownSum { amount: amount.clone(), currency: currency.clone() }
+            })
             .collect::<Vec<_>>(),
         legs => last.legs,
     })

@@ -7,7 +7,7 @@ use crate::serve::http::HttpAnswer;
 use crate::serve::kept::KeptValue;
 use crate::serve::problem::RequestProblem;
 use crate::serve::query::encoded;
-use crate::serve::waits::{DiagnosedRecord, WaitsByCause};
+use crate::serve::waits::{ShownRecord, WaitsByCause};
 use minijinja::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
     let causes: Vec<Value> = lines.causes.iter().map(|line| cause(asked, line)).collect();
     let mut chosen = None;
     let mut records: Vec<Value> = Vec::new();
-    let mut next = None;
+    let (mut next, mut versions) = (None, Vec::new());
     if let Some(id) = asked.query.get("cause") {
         let line = lines.causes.iter().find(|line| name_of(&line.cause) == id);
         let line = line.ok_or_else(|| {
@@ -95,12 +95,15 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
         })?;
         chosen = Some(cause(asked, line));
         let from = place(asked)?;
-        let all: Vec<&DiagnosedRecord> =
-            waits.records.iter().filter(|record| record.cause == line.cause).collect();
-        let shown = all.iter().skip(from).take(SHOWN);
-        asked.looked(shown.clone().map(|own| own.account_sid.as_str()), shown.clone().count());
-        records = shown.map(|own| record(asked, own)).collect();
-        let end = from.saturating_add(SHOWN);
+        let all = waits.places(|record| waits.cause(record) == line.cause);
+        let end = from.saturating_add(SHOWN).min(all.len());
+        let shown = waits.read(&asked.snapshot.history, all.get(from..end).unwrap_or(&[]))?;
+        asked.looked(shown.iter().map(|own| own.row.account_sid.as_str()), shown.len());
+        if super::versions::are_versions(&line.reason) {
+            let sids = shown.iter().map(|own| own.row.call_sid.clone()).collect();
+            versions = super::versions::of_calls(asked, sids)?;
+        }
+        records = shown.iter().map(|own| record(asked, &waits, own)).collect();
         if end < all.len() {
             next = Some(format!("/waiting{}", asked.query.with("after", Some(&end.to_string()))));
         }
@@ -111,7 +114,7 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
         &asked.frame("/waiting", title),
         "waiting.html",
         context! {
-            causes, chosen, records, next,
+            causes, chosen, records, next, versions,
             count => lines.records,
             estimate => ShownSum::all(&lines.estimate),
             left_out => waits.left_out,
@@ -121,19 +124,20 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
     Ok(HttpAnswer { tag: asked.tag(), ..answer })
 }
 
-fn record(asked: &ConsoleRequest<'_>, own: &DiagnosedRecord) -> Value {
+fn record(asked: &ConsoleRequest<'_>, waits: &WaitsByCause, own: &ShownRecord) -> Value {
     let setting = &asked.books.setting;
     let clock = asked.clock();
+    let row = &own.row;
     context! {
-        href => call_address(&own.call_sid),
-        sid => own.call_sid,
-        account => asked.name(&own.account_sid),
-        account_href => customer_address(&own.account_sid),
-        start => own.start.map(|at| Moment::of(at, &clock)),
-        detail => setting.sentence(&own.detail),
-        source => format!("{}:{}", own.source_file, own.source_line),
-        tries => own.tries,
-        estimate => own.estimate.as_ref().map(|sum| ShownSum::of(sum.amount, &sum.currency)),
-        record => setting.sentence(&own.record),
+        href => call_address(&row.call_sid),
+        sid => row.call_sid,
+        account => asked.name(&row.account_sid),
+        account_href => customer_address(&row.account_sid),
+        start => own.known.start.map(|at| Moment::of(at, &clock)),
+        detail => setting.sentence(&row.detail),
+        source => format!("{}:{}", row.source_file, row.source_line),
+        tries => row.tries,
+        estimate => waits.estimate(own.known).map(|(currency, sum)| ShownSum::of(sum, currency)),
+        record => setting.sentence(&row.record),
     }
 }
