@@ -110,7 +110,8 @@ pub fn lists() -> String {
          by the default deck. An account that it lacks is billed too, and counted in a note \
          (`policy.unlisted_accounts = \"suspend\"`: its calls wait). Only `account_sid` must be there; \
          other columns are kept for your own use.\n\n{}\n\
-         ## items.csv\n\nMonthly charges, beside calls. The last four columns may be missing.\n\n{}\n\
+         ## items.csv\n\nMonthly charges, beside calls; a `unit_price` below zero is goodwill. The last four \
+         columns may be missing.\n\n{}\n\
          ## trunks.json\n\nThe carrier's trunk list as its API gives it: `{{\"trunks\": [...]}}`. Other \
          fields are not read. Without the file every `*.pstn.twilio.com` host is a termination domain, all \
          transfers are allowed, and the target is shown the transferee.\n\n{}",
