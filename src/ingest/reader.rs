@@ -667,9 +667,7 @@ impl ReadPiece {
                 }
                 Ok(Parsed { calls: vec![calls], keys, links: document.links })
             }
-            Self::Table { table, rows, .. } => {
-                Ok(plain(table.slice(rows.start, rows.len())?.parse(policy)))
-            }
+            Self::Table { table, rows, .. } => Ok(plain(table.calls(rows.clone(), policy)?)),
             Self::Done(_) => Ok(plain(Vec::new())),
         }
     }
