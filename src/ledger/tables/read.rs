@@ -16,12 +16,13 @@ use crate::money::Total;
 use crate::status::DirectionField;
 use crate::time::{self, Micros};
 use polars::prelude::*;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Sums of the `amount` of legs files by currency, one row group at a time. It is the second count
+/// Sums of the `amount` of legs files by currency, row group by row group. It is the second count
 /// of [`crate::job::book::book`], from the stored files.
 ///
 /// # Errors
@@ -29,22 +30,44 @@ use std::sync::Arc;
 pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, LedgerError> {
     let mut sums: BTreeMap<String, Total> = BTreeMap::new();
     for path in paths {
-        each_group(path, &["currency", "amount"], |legs| {
-            let mut own: Vec<(&str, i128)> = Vec::new();
-            let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
-            for (row, currency) in currencies.column(0).iter().enumerate() {
-                let (currency, amount) = (currency.unwrap_or(""), amounts.at(0, row)?);
-                match own.iter_mut().find(|(known, _)| *known == currency) {
-                    Some((_, sum)) => *sum += i128::from(amount),
-                    None => own.push((currency, amount.into())),
-                }
-            }
-            for (currency, sum) in own {
-                let total = sums.entry(currency.to_owned()).or_default();
-                total.merge(Total::from_units(sum)).map_err(LedgerError::of_sum)?;
-            }
-            Ok::<_, LedgerError>(())
-        })?;
+        let footer = Footer::of(path)?;
+        let mut groups = Vec::new();
+        let mut first = 0;
+        for (number, Group { rows, .. }) in footer.groups().into_iter().enumerate() {
+            groups.push((number, first, rows));
+            first += rows;
+        }
+        let of_groups: Vec<Vec<(String, i128)>> = groups
+            .into_par_iter()
+            .map(|(number, first, rows)| match footer.sum_of_amounts(number)? {
+                Some(sum) => Ok(vec![sum]),
+                None => sums_of_rows(&footer, first, rows),
+            })
+            .collect::<Result<_, LedgerError>>()?;
+        for (currency, sum) in of_groups.into_iter().flatten() {
+            let total = sums.entry(currency).or_default();
+            total.merge(Total::from_units(sum)).map_err(LedgerError::of_sum)?;
+        }
+    }
+    Ok(sums)
+}
+
+/// Sums of the amounts of a row group by currency, as polars reads them.
+fn sums_of_rows(
+    footer: &Footer<'_>,
+    first: usize,
+    rows: usize,
+) -> Result<Vec<(String, i128)>, LedgerError> {
+    let frame = footer.rows(&["currency", "amount"], first, rows)?;
+    let legs = Rows::new(footer.path(), first, &frame);
+    let mut sums: Vec<(String, i128)> = Vec::new();
+    let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
+    for (row, currency) in currencies.column(0).iter().enumerate() {
+        let (currency, amount) = (currency.unwrap_or(""), amounts.at(0, row)?);
+        match sums.iter_mut().find(|(known, _)| known == currency) {
+            Some((_, sum)) => *sum += i128::from(amount),
+            None => sums.push((currency.to_owned(), amount.into())),
+        }
     }
     Ok(sums)
 }
