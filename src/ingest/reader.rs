@@ -463,7 +463,8 @@ impl Reading {
             {
                 pieces.push(piece?);
             }
-            let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            let parsed: Vec<_> =
+                dealer.beside(|| pieces.par_iter().map(|piece| piece.parse(policy)).collect())?;
             let mut batch = Vec::with_capacity(parsed.len());
             assert_eq!(parsed.len(), pieces.len(), "each piece is parsed");
             for (piece, parsed) in pieces.drain(..).zip(parsed) {

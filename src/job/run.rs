@@ -283,7 +283,7 @@ fn read_files(
     let room = memory.room(folder, parts);
     let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
     let reading = reader::read(files, waiting, policy, (memory, progress), &mut dealer)?;
-    Ok((reading, dealer.finish(), room))
+    Ok((reading, dealer.finish()?, room))
 }
 
 /// The partition that holds one family, settled.
