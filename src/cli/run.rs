@@ -22,6 +22,7 @@ use crate::ledger::tables::places::Places;
 use crate::ledger::tables::waits;
 use crate::ledger::{History, Ledger, Lock};
 use crate::night::{Class, Count};
+use crate::partition::buffers;
 use crate::partition::spill::Memory;
 use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
@@ -109,6 +110,10 @@ pub struct Task<'a> {
 /// Rates and books a night.
 fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
+    // Without call files it is the suspense that is rated, whatever its size.
+    if !task.files.is_empty() {
+        buffers::take_small_pages_for(source::expected_calls(task.files));
+    }
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
     let inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
