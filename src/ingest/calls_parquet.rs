@@ -242,7 +242,7 @@ impl CallTable {
     /// If a page is corrupt, or a known column has no plain values.
     pub fn calls(&self, rows: Range<usize>, policy: &Policy) -> Result<Vec<Calls>, FileError> {
         if self.has_plain_texts {
-            let paged = self.guarded(|table| Ok(table.paged(rows.clone(), policy)));
+            let paged = self.guarded(|table| Ok(table.paged(&rows, policy)));
             // Whatever is wrong, polars is to find it, and has the words for it.
             if let Ok(Some((calls, texts))) = paged {
                 self.given(rows.len(), texts)?;
@@ -254,7 +254,7 @@ impl CallTable {
 
     /// The records of some rows whose columns are all text, and the bytes of those texts; `None`
     /// if they are not written in one of the usual ways.
-    pub(super) fn paged(&self, rows: Range<usize>, policy: &Policy) -> Option<(Vec<Calls>, u64)> {
+    pub(super) fn paged(&self, rows: &Range<usize>, policy: &Policy) -> Option<(Vec<Calls>, u64)> {
         let bytes = self.bytes()?;
         let (mut blocks, mut texts, mut first, mut place) = (Vec::new(), 0, 0, 0);
         let mut calls = Calls::default();
@@ -266,7 +266,7 @@ impl CallTable {
             }
             let before = first - group.num_rows();
             let own = own.start - before..own.end - before;
-            let mut paged = PagedRows::open(group, &self.columns, own, &bytes)?;
+            let mut paged = PagedRows::open(group, &self.columns, &own, &bytes)?;
             while paged.len() > 0 {
                 if calls.is_empty() {
                     calls.reserve(ROWS.min(rows.len() - place));

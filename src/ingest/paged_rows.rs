@@ -24,34 +24,41 @@ pub(super) struct PagedRows {
 }
 
 /// The ids, in a block of calls, of a dictionary's texts: such a text is hashed and compared once a
-/// block, and not once a record.
-#[derive(Default)]
-struct KnownTexts(Vec<u32>);
+/// block, and not once a record (310 instructions a call less, of accounts and trunks).
+struct KnownTexts {
+    ids: Vec<u32>,
+    /// The place in the dictionary of each row's text, or [`NONE`].
+    codes: [u32; AT_ONCE],
+}
 
 impl KnownTexts {
-    /// The id of a record's text.
-    #[inline]
-    fn id(
-        &mut self,
-        cells: Option<CellTexts<'_>>,
-        at: usize,
-        ids: &mut Interner,
-        text: &str,
-    ) -> u32 {
-        let code = cells.map_or(NONE, |cells| cells.codes[at]);
-        let Some(known) = self.0.get_mut(code as usize) else { return ids.id(text) };
-        if *known == NONE {
-            *known = ids.id(text);
-        }
-        *known
+    fn new() -> Self {
+        Self { ids: Vec::new(), codes: [NONE; AT_ONCE] }
     }
 
-    /// Forgets the ids of the block before, if a new one begins.
-    fn of_block(&mut self, is_new: bool, cells: Option<CellTexts<'_>>) {
+    /// Takes the next cells; forgets the ids, if they are those of another block.
+    fn begin(&mut self, is_new: bool, cells: Option<CellTexts<'_>>) {
         let entries = cells.map_or(0, |cells| cells.entries);
-        if is_new || self.0.len() != entries {
-            self.0.clear();
-            self.0.resize(entries, NONE);
+        if is_new || self.ids.len() != entries {
+            self.ids.clear();
+            self.ids.resize(entries, NONE);
+        }
+        self.codes = [NONE; AT_ONCE];
+        for (at, code) in cells.into_iter().flat_map(CellTexts::codes) {
+            self.codes[at] = code;
+        }
+    }
+
+    /// The id of a record's text.
+    #[inline]
+    fn id(&mut self, at: usize, ids: &mut Interner, text: &str) -> u32 {
+        match self.ids.get_mut(self.codes[at] as usize) {
+            Some(known) if *known == NONE => {
+                *known = ids.id(text);
+                *known
+            }
+            Some(known) => *known,
+            None => ids.id(text),
         }
     }
 }
@@ -61,8 +68,8 @@ impl PagedRows {
     pub(super) fn open(
         group: &RowGroupMetadata,
         columns: &[(String, Field)],
-        rows: Range<usize>,
-        bytes: impl Fn(Range<u64>) -> Option<Vec<u8>>,
+        rows: &Range<usize>,
+        bytes: &impl Fn(Range<u64>) -> Option<Vec<u8>>,
     ) -> Option<Self> {
         let open = |(name, field): &(String, Field)| {
             let mut chunks = group.columns_under_root_iter(name)?;
@@ -72,7 +79,7 @@ impl PagedRows {
             Some((*field, texts))
         };
         let columns = columns.iter().map(open).collect::<Option<_>>()?;
-        let (accounts, trunks) = (KnownTexts::default(), KnownTexts::default());
+        let (accounts, trunks) = (KnownTexts::new(), KnownTexts::new());
         Some(Self { columns, rows: rows.len(), accounts, trunks })
     }
 
@@ -106,14 +113,11 @@ impl PagedRows {
         let mut is_unusable = [false; AT_ONCE];
         for (field, texts) in &self.columns {
             let texts = texts.texts()?;
-            for (at, (fields, is_unusable)) in
-                fields[..rows].iter_mut().zip(&mut is_unusable).enumerate()
-            {
-                let text = texts.get(at);
-                fields.set(*field, text);
-                *is_unusable |= text.len() > LONGEST_FIELD;
+            for (at, text) in texts.iter() {
+                fields[at].set(*field, text);
+                is_unusable[at] |= text.len() > LONGEST_FIELD;
                 if texts.has_nul {
-                    *is_unusable |= text.contains('\0');
+                    is_unusable[at] |= text.contains('\0');
                 }
             }
         }
@@ -122,8 +126,8 @@ impl PagedRows {
             column.1.texts()
         };
         let (account, trunk) = (cells(Field::AccountSid), cells(Field::TrunkSid));
-        self.accounts.of_block(calls.is_empty(), account);
-        self.trunks.of_block(calls.is_empty(), trunk);
+        self.accounts.begin(calls.is_empty(), account);
+        self.trunks.begin(calls.is_empty(), trunk);
         for (at, fields) in fields[..rows].iter().enumerate() {
             let place = must_fit(place + at, "a piece has fewer than 2^32 rows");
             if is_unusable[at] {
@@ -131,8 +135,8 @@ impl PagedRows {
             } else {
                 let record = Record::read_typed(fields, [None; 3], policy);
                 let ids = [
-                    self.accounts.id(account, at, &mut calls.accounts, record.account_sid),
-                    self.trunks.id(trunk, at, &mut calls.trunks, record.trunk_sid),
+                    self.accounts.id(at, &mut calls.accounts, record.account_sid),
+                    self.trunks.id(at, &mut calls.trunks, record.trunk_sid),
                 ];
                 calls.push_known(&record, ids, place);
             }
@@ -144,8 +148,8 @@ impl PagedRows {
     fn all_texts(&self, at: usize) -> Option<String> {
         let mut texts = [""; Field::ALL.len()];
         for (field, column) in &self.columns {
-            let cells: CellTexts<'_> = column.texts()?;
-            texts[*field as usize] = cells.get(at);
+            let text = column.texts()?.iter().find(|(row, _)| *row == at);
+            texts[*field as usize] = text.map_or("", |(_, text)| text);
         }
         Some(texts.concat())
     }
@@ -239,7 +243,7 @@ mod tests {
             );
             let (table, policy) = (table.expect("a file of calls"), Policy::default());
             let (start, end) = (from.min(to).min(cells.len()), from.max(to).min(cells.len()));
-            let (paged, texts) = table.paged(start..end, &policy).expect("it is written as usual");
+            let (paged, texts) = table.paged(&(start..end), &policy).expect("it is written as usual");
             let columns = table.slice(start, end - start).expect("rows");
             assert_eq!(packed(&paged), packed(&columns.parse(&policy)));
             assert_eq!(texts, columns.text_bytes());

@@ -56,7 +56,9 @@ pub(super) struct PagedTexts {
     /// The levels of the page, if a cell may be empty.
     levels: Option<Runs>,
     values: PageValues,
-    /// The cells that were taken last, and their places in the dictionary, if they are from there.
+    /// The rows that were taken last and have a value, a bit each.
+    present: u64,
+    /// Their cells, and the places of those in the dictionary, if they are from there.
     cells: [Cell; AT_ONCE],
     codes: [u32; AT_ONCE],
     source: TextSource,
@@ -113,9 +115,9 @@ impl Dictionary {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CellTexts<'a> {
     text: &'a str,
+    present: u64,
     cells: &'a [Cell; AT_ONCE],
-    /// The number of the text in the dictionary; [`NONE`] if it is not from there.
-    pub(super) codes: &'a [u32; AT_ONCE],
+    codes: &'a [u32; AT_ONCE],
     /// The number of texts in the dictionary.
     pub(super) entries: usize,
     /// True if one of them may hold a NUL.
@@ -123,12 +125,34 @@ pub(super) struct CellTexts<'a> {
 }
 
 impl<'a> CellTexts<'a> {
-    /// The text of a cell; empty if it has no value.
+    /// The rows that have a value, each with its text.
     #[inline]
-    pub(super) fn get(&self, at: usize) -> &'a str {
-        let Cell { start, end } = self.cells[at];
-        &self.text[start as usize..end as usize]
+    pub(super) fn iter(self) -> impl Iterator<Item = (usize, &'a str)> {
+        let all = self.text;
+        let text = move |cell: &Cell| &all[cell.start as usize..cell.end as usize];
+        set_bits(self.present).zip(self.cells.iter().map(text))
     }
+
+    /// The rows that have a value, each with the number of its text in the dictionary; [`NONE`] if
+    /// the text is not from there.
+    pub(super) fn codes(self) -> impl Iterator<Item = (usize, u32)> {
+        set_bits(self.present).zip(self.codes.iter().copied())
+    }
+}
+
+/// The places of the bits that are set, from the lowest up.
+#[inline]
+fn set_bits(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        place
+    })
+}
+
+/// So many bits that are set, 1 to 64.
+fn ones(count: usize) -> u64 {
+    u64::MAX >> (AT_ONCE - count)
 }
 
 impl PagedTexts {
@@ -153,6 +177,7 @@ impl PagedTexts {
             left: 0,
             levels: (descriptor.max_def_level == 1).then(Runs::default),
             values: PageValues::Plain(0),
+            present: 0,
             cells: [Cell::default(); AT_ONCE],
             codes: [NONE; AT_ONCE],
             source: TextSource::Dictionary,
@@ -228,50 +253,43 @@ impl PagedTexts {
 
     /// Takes the next cells, no more than are left in the page.
     pub(super) fn take(&mut self, rows: usize) -> Option<()> {
-        assert!(rows <= self.left && rows <= AT_ONCE, "cells are taken from one page");
+        assert!(
+            (1..=AT_ONCE).contains(&rows) && rows <= self.left,
+            "cells are taken from one page, no more than there are bits"
+        );
         let page = self.page.as_ref()?.buffer();
-        let mut is_there = [1; AT_ONCE];
-        if let Some(levels) = &mut self.levels {
-            levels.take(page, &mut is_there[..rows])?;
-        }
+        self.present = match &mut self.levels {
+            Some(levels) => levels.take_bits(page, rows)?,
+            None => ones(rows),
+        };
+        let count = self.present.count_ones() as usize;
         self.left -= rows;
+        let (cells, codes) = (&mut self.cells[..count], &mut self.codes[..count]);
         match &mut self.values {
             PageValues::Codes(runs) => {
-                let count = is_there[..rows].iter().sum::<u32>() as usize;
-                let mut codes = [0; AT_ONCE];
-                runs.take(page, &mut codes[..count])?;
-                let (mut next, entries) = (0, &self.dictionary.cells);
-                let cells = self.cells.iter_mut().zip(&mut self.codes);
-                for ((cell, code), is_there) in cells.zip(&is_there[..rows]) {
-                    (*cell, *code) = (Cell::default(), NONE);
-                    if *is_there == 1 {
-                        *code = codes[next];
-                        *cell = *entries.get(*code as usize)?;
-                        next += 1;
-                    }
+                runs.take(page, codes)?;
+                for (cell, code) in cells.iter_mut().zip(&*codes) {
+                    *cell = *self.dictionary.cells.get(*code as usize)?;
                 }
                 (self.source, self.has_nul) = (TextSource::Dictionary, self.dictionary.has_nul);
             }
             PageValues::Plain(at) => {
-                self.codes = [NONE; AT_ONCE];
+                codes.fill(NONE);
                 let (first, mut longest, mut nuls) = (*at, 0, 0);
-                for (cell, is_there) in self.cells.iter_mut().zip(&is_there[..rows]) {
-                    *cell = Cell::default();
-                    if *is_there == 1 {
-                        let (start, end) = plain_text(page, *at)?;
-                        *cell = Cell::of(start - first, end - first);
-                        longest = longest.max(end - start);
-                        // The length of a short text has so many bytes that are 0.
-                        nuls += if start == end { 4 } else { 3 };
-                        *at = end;
-                    }
+                for cell in &mut *cells {
+                    let (start, end) = plain_text(page, *at)?;
+                    *cell = Cell::of(start - first, end - first);
+                    longest = longest.max(end - start);
+                    // The length of a short text has so many bytes that are 0.
+                    nuls += if start == end { 4 } else { 3 };
+                    *at = end;
                 }
                 if longest < SHORT {
                     self.source = TextSource::Page(first, *at);
                     self.has_nul = count_byte(0, &page[first..*at]) != nuls;
                 } else {
                     self.copied.clear();
-                    for cell in &mut self.cells[..rows] {
+                    for cell in &mut *cells {
                         let bytes = &page[first..][cell.start as usize..cell.end as usize];
                         let start = self.copied.len();
                         self.copied.push_str(str::from_utf8(bytes).ok()?);
@@ -282,8 +300,7 @@ impl PagedTexts {
                 }
             }
         }
-        let lengths = self.cells[..rows].iter().map(|cell| u64::from(cell.end - cell.start));
-        self.bytes += lengths.sum::<u64>();
+        self.bytes += cells.iter().map(|cell| u64::from(cell.end - cell.start)).sum::<u64>();
         Some(())
     }
 
@@ -297,8 +314,8 @@ impl PagedTexts {
             TextSource::Copied => &self.copied,
         };
         let entries = self.dictionary.cells.len();
-        let (cells, codes, has_nul) = (&self.cells, &self.codes, self.has_nul);
-        Some(CellTexts { text, cells, codes, entries, has_nul })
+        let Self { present, cells, codes, has_nul, .. } = self;
+        Some(CellTexts { text, present: *present, cells, codes, entries, has_nul: *has_nul })
     }
 }
 
@@ -360,12 +377,7 @@ impl Runs {
                 Run::Packed(bit) => {
                     let mask = (1 << self.width) - 1;
                     for number in own {
-                        let bytes = page.get(*bit / 8..)?;
-                        let bits = match bytes.first_chunk() {
-                            Some(bytes) => u64::from_le_bytes(*bytes),
-                            None => last_bits(bytes),
-                        };
-                        let value = bits >> (*bit % 8) & mask;
+                        let value = eight_bytes(page, *bit / 8)? >> (*bit % 8) & mask;
                         *number = must_fit(value, "a number has at most 32 bits");
                         *bit += self.width;
                     }
@@ -375,6 +387,32 @@ impl Runs {
             numbers = later;
         }
         Some(())
+    }
+
+    /// Takes levels, up to 64: a bit each.
+    fn take_bits(&mut self, page: &[u8], count: usize) -> Option<u64> {
+        let (mut bits, mut at) = (0, 0);
+        while at < count {
+            while self.left == 0 {
+                self.open(page)?;
+            }
+            // Eight bytes have 57 bits, if the first is the last bit of its byte.
+            let now = (count - at).min(self.left).min(57);
+            let own = match &mut self.run {
+                Run::Repeated(0) => 0,
+                Run::Repeated(1) => u64::MAX,
+                Run::Repeated(_) => return None,
+                Run::Packed(bit) => {
+                    let value = eight_bytes(page, *bit / 8)? >> (*bit % 8);
+                    *bit += now;
+                    value
+                }
+            };
+            bits |= (own & ones(now)) << at;
+            self.left -= now;
+            at += now;
+        }
+        Some(bits)
     }
 
     #[cold]
@@ -415,9 +453,15 @@ impl Runs {
     }
 }
 
-/// Up to eight bytes at the end of a page.
+/// Eight bytes of a page as a number, the first in its lowest bits; 0 for those past the end.
+#[inline]
+fn eight_bytes(page: &[u8], at: usize) -> Option<u64> {
+    let bytes = page.get(at..)?;
+    Some(bytes.first_chunk().map_or_else(|| last_bytes(bytes), |bytes| u64::from_le_bytes(*bytes)))
+}
+
 #[cold]
-fn last_bits(bytes: &[u8]) -> u64 {
+fn last_bytes(bytes: &[u8]) -> u64 {
     let mut eight = [0; 8];
     let length = bytes.len().min(8);
     eight[..length].copy_from_slice(&bytes[..length]);
