@@ -13,7 +13,7 @@ use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{FILE_NAME, Manifest, StoredFile};
 use crate::ledger::place::{Dataset, Ledger, TAKEN_BACK};
 use crate::ledger::run::Run;
-use crate::ledger::runs::sort::{Books, Cutter, EncodedGroup};
+use crate::ledger::runs::sort::{Books, BuiltGroup, CallGroup, Cutter, EncodedGroup};
 use crate::ledger::tables::pages::{self, Encoded};
 use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::{
@@ -26,7 +26,7 @@ use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 use polars_utils::compression::ZstdLevel;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -184,45 +184,57 @@ fn gone<T>(_: T) -> LedgerError {
     FileError::new(Path::new(""), "writing was given up").into()
 }
 
-/// Sorts and encodes the pieces of the books, some at a time.
+/// The groups of the books, in their order.
+struct GroupSource<'a> {
+    books: &'a Books<'a>,
+    /// The next piece to be sorted.
+    next: usize,
+    cutter: Cutter,
+    full: VecDeque<CallGroup>,
+}
+
+impl GroupSource<'_> {
+    /// Sorts pieces until there are so many groups, or no more pieces; builds their rows.
+    fn build(&mut self, groups: usize) -> Result<Vec<BuiltGroup>, LedgerError> {
+        let (books, count) = (self.books, self.books.calls.count());
+        while self.full.len() < groups && self.next < count {
+            let pieces = self.next..count.min(self.next + 2 * rayon::current_num_threads());
+            self.next = pieces.end;
+            let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.sorted(piece));
+            for piece in sorted.collect::<Result<Vec<_>, _>>()? {
+                self.cutter.add(piece);
+            }
+            self.full.extend(self.cutter.groups(self.next >= count));
+        }
+        let groups: Vec<CallGroup> = self.full.drain(..groups.min(self.full.len())).collect();
+        groups.par_iter().with_max_len(1).map(|group| books.build(group)).collect()
+    }
+}
+
+/// Sorts, builds and encodes the groups of the books.
+///
+/// # Why
+/// To build the rows of a group takes one core as long as to encode them: the one group is built
+/// while the other is encoded, and both of two cores are busy with two groups in memory. Each of
+/// more cores has a group, too.
 fn encode_books(
     books: &Books<'_>,
     groups: &SyncSender<(i64, EncodedGroup)>,
 ) -> Result<(), LedgerError> {
-    // Eight pieces make a group, or nearly. With more than two cores each core has a group of its
-    // own to encode in every step; two cores share one in every second step, which takes 190 MiB
-    // less for a million calls (measured).
-    let at_once = match rayon::current_num_threads() {
-        cores @ ..=2 => 2 * cores,
-        cores => 8 * cores,
-    };
-    let count = books.calls.count();
-    let sort = |first: usize| {
-        let pieces = first.min(count)..count.min(first + at_once);
-        let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.sorted(piece));
-        sorted.collect::<Result<Vec<_>, _>>()
-    };
-    let mut cutter = Cutter::default();
-    let (mut first, mut sorted) = (0, sort(0)?);
-    while first < count {
-        for piece in sorted {
-            cutter.add(piece);
-        }
-        first += at_once;
-        let full = cutter.groups(first >= count);
-        // The next pieces are sorted while these groups are encoded: no core waits for the end of a
-        // step.
+    let at_once = (rayon::current_num_threads() / 2).max(1);
+    let (cutter, full) = (Cutter::default(), VecDeque::new());
+    let mut source = GroupSource { books, next: 0, cutter, full };
+    let mut built = source.build(at_once)?;
+    while !built.is_empty() {
+        let encode = |group: BuiltGroup| (group.day, books.encode(group));
         let (encoded, next) = rayon::join(
-            || -> Vec<_> {
-                full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect()
-            },
-            || sort(first),
+            || -> Vec<_> { built.into_par_iter().with_max_len(1).map(encode).collect() },
+            || source.build(at_once),
         );
-        assert_eq!(encoded.len(), full.len(), "each group is encoded");
-        for (group, encoded) in full.into_iter().zip(encoded) {
-            groups.send((group.day, encoded?)).map_err(gone)?;
+        for group in encoded {
+            groups.send(group).map_err(gone)?;
         }
-        sorted = next?;
+        built = next?;
     }
     Ok(())
 }
