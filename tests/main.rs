@@ -33,6 +33,7 @@
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
+//! | `backup` | backups: what they hold, cost and refuse, and that nights may go on meanwhile |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
@@ -56,6 +57,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test that gets a default fails")]
 
+#[cfg(target_os = "linux")]
+mod backup;
 mod billing_table;
 mod browser;
 mod by_cause;

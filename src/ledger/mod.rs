@@ -54,8 +54,10 @@
 //! | [`invoices`] | publishing a batch; which invoice bills a leg |
 //! | [`journal`], [`looks`], [`set_aside`] | commands and how they ended; who looked at calls; refused call files |
 //! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files compared |
+//! | [`backup`] | a state kept elsewhere, and put back |
 //! | [`carrier`] | the carrier's prices that cannot be compared with ours |
 
+pub mod backup;
 pub mod batch;
 pub mod carrier;
 pub mod compare;

@@ -29,4 +29,5 @@ pub(crate) mod part;
 mod proof;
 pub(crate) mod replaced;
 
+pub(crate) use files::is_as_used;
 pub use proof::{Proof, prove};
