@@ -28,22 +28,30 @@ FIRST = datetime.date(2021, 1, 1)
 
 
 def night(number, calls):
-    """The calls of a night: one in fifty is transferred, one in five hundred waits."""
-    rng = random.Random(number)
-    day = FIRST + datetime.timedelta(days=number)
-    lines = [HEADER]
-    for _ in range(calls):
-        sid = f"CA{rng.getrandbits(128):032x}"
+    """The calls of a night. One in fifty is transferred; two transfers came a night before their
+    parents, and wait for one night; ten calls are copies of the night before, as exports overlap."""
+    def call(rng, day):
         start = datetime.datetime(day.year, day.month, day.day) + datetime.timedelta(
             seconds=rng.randrange(86_000))
-        seconds = rng.randrange(1, 300)
-        stamp = start.strftime("%Y-%m-%dT%H:%M:%SZ")
-        to = "+493012345" if rng.random() < 0.002 else f"+1415{rng.randrange(2_000_000, 9_999_999)}"
-        lines.append(f"{sid},,AC{rng.randrange(20):032x},TK1,trunking-terminating,+12025550{rng.randrange(100, 199)},"
-                     f"{to},{stamp},,{seconds},completed")
-        if rng.random() < 0.02:
-            child = f"CA{rng.getrandbits(128):032x}"
-            lines.append(f"{child},{sid},AC{0:032x},TK1,,,sip:agent@pbx.example.com,{stamp},,{seconds},completed")
+        return (f"CA{rng.getrandbits(128):032x}", start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                f"AC{rng.randrange(20):032x}", rng.randrange(1, 300),
+                f"+12025550{rng.randrange(100, 199)}", f"+1415{rng.randrange(2_000_000, 9_999_999)}",
+                f"CA{rng.getrandbits(128):032x}")
+
+    def root(sid, stamp, account, seconds, caller, to, _):
+        return f"{sid},,{account},TK1,trunking-terminating,{caller},{to},{stamp},,{seconds},completed"
+
+    def child(sid, stamp, account, seconds, _caller, _to, own):
+        return f"{own},{sid},{account},TK1,,,sip:agent@pbx.example.com,{stamp},,{seconds},completed"
+
+    def of_day(number):
+        rng, day = random.Random(number), FIRST + datetime.timedelta(days=number)
+        return [call(rng, day) for _ in range(calls)]
+
+    own, before = of_day(number), of_day(number - 1)
+    # The first two of a night come with the next one; their transfers come at once.
+    lines = [HEADER] + [root(*one) for one in own[2:]] + [root(*one) for one in before[:12]]
+    lines += [child(*one) for one in own[2::50] + own[:2]]
     return "\n".join(lines) + "\n"
 
 

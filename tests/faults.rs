@@ -12,6 +12,7 @@
 //! | `shortage` | no descriptors, no space, no right to write: a message, and the old state |
 //! | `readers` | who reads shows all, or fails |
 //! | `backup` | a backup or a restore that is cut off |
+//! | `volumes` | old runs put into a volume, a large catalog that grows |
 //! | `bench` | the nights, the steps, and what a ledger looks like |
 //! | `strace` | the binary run under strace, and its record read back |
 //!
@@ -25,6 +26,7 @@ mod power;
 mod readers;
 mod shortage;
 mod strace;
+mod volumes;
 mod writers;
 
 pub use bench::{

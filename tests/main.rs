@@ -34,6 +34,7 @@
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `backup` | backups: what they hold, cost and refuse, and that nights may go on meanwhile |
+//! | `years` | old runs stand in volumes, the catalog grows; file modes under any umask |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
@@ -118,3 +119,5 @@ mod terminal;
 mod trusted;
 mod undo;
 mod walk;
+#[cfg(target_os = "linux")]
+mod years;

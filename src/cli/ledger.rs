@@ -1,4 +1,5 @@
-//! `ledger`: its commands. `ledger import`: rates a night published by Spark again, compares the result with the published
+//! `ledger` and its commands. `ledger import` rates a night published by Spark again, compares the
+//! result with the published
 //! one, and books it.
 
 use super::args::ledger::{LedgerArgs, LedgerCommand};

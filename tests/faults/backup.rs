@@ -37,10 +37,7 @@ fn restored_at(desk: &Desk) -> PathBuf {
 fn command(words: &[&str], ledger: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkrate"));
     command.args(words).arg("--ledger").arg(ledger);
-    command
-        .env("POLARS_MAX_THREADS", "1")
-        .env("RAYON_NUM_THREADS", "1")
-        .env("RUST_BACKTRACE", "0");
+    command.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -170,11 +167,8 @@ fn a_restore_is_cut_off(all: bool) {
     ended(&mut backup(&before)).ok();
     let whole = books(&before.ledger());
     let traced = copy(&before);
-    let places = [
-        backup_of(&traced),
-        traced.folder().join(".restored.restoring"),
-        restored_at(&traced),
-    ];
+    let places =
+        [backup_of(&traced), traced.folder().join(".restored.restoring"), restored_at(&traced)];
     let cuts = cuts(&restore_it(&traced), &traced, &places);
     assert_eq!(books(&restored_at(&traced)), whole);
     assert!(cuts.len() > 100, "a restore reads, writes, syncs and renames: {}", cuts.len());

@@ -61,7 +61,8 @@ impl BackupFolder {
         refuse_others(folder)?;
         make_folder_synced(folder)?;
         let lock = opened(folder)?;
-        let backup = Self { folder: folder.to_owned(), _lock: locked(folder, lock, File::try_lock)? };
+        let backup =
+            Self { folder: folder.to_owned(), _lock: locked(folder, lock, File::try_lock)? };
         let staging = backup.staging();
         if is_there(&staging)? {
             std::fs::remove_dir_all(&staging)
@@ -139,7 +140,8 @@ impl BackupFolder {
             FileError::new(&path, format!("cannot be read: {e} ({})", file.path)).hint(BROKEN)
         };
         let source = private::open_own(&path, OpenOptions::new().read(true)).map_err(unread)?;
-        let unwritten = |e| FileError::new(Path::new(&file.path), format!("cannot be written: {e}"));
+        let unwritten =
+            |e| FileError::new(Path::new(&file.path), format!("cannot be written: {e}"));
         let (bytes, hash) = copy(source, into, unread, unwritten)?;
         if bytes == file.bytes && hash == file.blake3 {
             return Ok(());
@@ -169,8 +171,9 @@ impl BackupFolder {
         let (bytes, hash) = copy(from, &mut into, unread, unwritten)?;
         into.sync_all().map_err(unwritten)?;
         if let Some(expected) = expected.filter(|expected| *expected != hash) {
-            let problem =
-                format!("is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {expected}");
+            let problem = format!(
+                "is not as it was written: {bytes} bytes, BLAKE3 {hash}; expected {expected}"
+            );
             return Err(FileError::new(source, problem).hint(
                 "the ledger was changed after it was written, and nothing was backed up; the \
                  backup before this one is whole: `trunkrate ledger restore` puts it elsewhere",

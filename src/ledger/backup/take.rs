@@ -145,7 +145,8 @@ impl<'a> Copied<'a> {
             for file in &m.files {
                 self.known(&mut files, &run.folder.join(&file.path), file.bytes, &file.blake3)?;
             }
-            archived.extend([&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten());
+            archived
+                .extend([&m.decks_hash, &m.trunks_hash, &m.accounts_hash].into_iter().flatten());
         }
         for undone in &history.undone {
             let record = undone.kept(self.ledger).with_extension("json");

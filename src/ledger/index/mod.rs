@@ -10,6 +10,7 @@
 //! | [`account_names`] | accounts by id, by the beginning of one, or by name |
 //! | [`search`], [`unbooked`] | calls by their parties, their time and what they cost; waiting and ignored ones among them |
 //! | [`letter_cases`] | ids that differ in letter case or in a spreadsheet's marks alone |
+//! | [`volumes`] | 32 runs in three files: made, asked for ids, proved |
 //! | [`catalog`] | `catalog.sqlite`, a function of the manifests |
 //!
 //! **Invariant:** an index adds nothing to the runs; it is hashed before it is trusted.
@@ -24,3 +25,4 @@ pub mod lookup;
 pub mod prefix;
 pub mod search;
 pub mod unbooked;
+pub mod volumes;
