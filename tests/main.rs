@@ -35,6 +35,7 @@
 //! | `catalog` | provenance by SQL, and a ledger that moved |
 //! | `backup` | backups: what they hold, cost and refuse, and that nights may go on meanwhile |
 //! | `years` | old runs stand in volumes, the catalog grows; file modes under any umask |
+//! | `kept` | ledgers that earlier versions wrote, opened for ever |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
@@ -89,6 +90,7 @@ mod house;
 mod import;
 mod invoices;
 mod journal;
+mod kept;
 mod laws;
 mod memory;
 mod naive;
