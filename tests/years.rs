@@ -108,10 +108,9 @@ fn a_night_finds_in_volumes_what_it_finds_in_runs() {
     for words in [
         &["export", "legs", "--format", "csv"][..],
         &["export", "calls", "--format", "csv"],
-        &["runs", "--format", "csv"],
+        &["export", "suspense", "--format", "csv"],
         &["explain", "A7"],
         &["calls", "C1"],
-        &["report", "--format", "json"],
     ] {
         let [with, without] = ["ledger", "bare"]
             .map(|ledger| years.night.trunkrate_env(words, &[("TRUNKRATE_LEDGER", ledger)]).ok());

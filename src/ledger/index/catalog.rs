@@ -11,11 +11,11 @@
 //! | `extended` | a change of a large ledger, added to a copy of the catalog before |
 //!
 //! # Why
-//! Making the catalog of a few runs takes a millisecond or two, and that of 1,800 half a second. So
-//! above 64 runs what is new is added to an earlier catalog (`extended`), which is put in place
-//! like one that was made anew; [`Stored::verify`] then holds every row against the manifests, and has
-//! SQLite check the pages. A catalog changed where it is asked needs a journal, a recovery and a
-//! migration. In one that was made anew a flipped bit is found even where a page has room.
+//! Making the catalog of a few runs takes a millisecond or two, and that of 1,800 half a second.
+//! So above 64 runs what is new is added to an earlier catalog (`extended`), which is put in place
+//! like one that was made anew; [`Stored::verify`] then holds every row against the manifests, and
+//! has SQLite check the pages. A catalog changed where it is asked needs a journal, a recovery and
+//! a migration. In one that was made anew a flipped bit is found even where a page has room.
 
 use crate::disk::durable::{sync_folder, write_synced};
 use crate::disk::folder::is_there;
