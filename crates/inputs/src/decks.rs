@@ -575,7 +575,7 @@ fn read_rows(
 ) -> Result<(), FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut row = csv::StringRecord::new();
+    let (mut row, mut lines) = (csv::StringRecord::new(), crate::file::Lines::of(bytes));
     let fail = |e: &csv::Error| {
         let error = FileError::new(path, format!("cannot be read: {e}"));
         FileError { line: e.position().map(csv::Position::line), ..error }
@@ -583,12 +583,8 @@ fn read_rows(
     if !reader.read_record(&mut row).map_err(|e| fail(&e))? {
         return Err(FileError::new(path, "is empty").hint(expected_columns()));
     }
-    let layout = Layout::read(path, &row)?;
-    let width = row.len();
-    if strictness == Strictness::Full {
-        check_quotes(path, bytes, b',', width)?;
-    }
-    let mut lines = crate::file::Lines::of(bytes);
+    let (layout, width) = (Layout::read(path, &row)?, row.len());
+    check_quotes(path, bytes, (b',', width), strictness)?;
     while reader.read_record(&mut row).map_err(|e| fail(&e))? {
         let line = lines.line_of(row.position());
         if row.len() != width {

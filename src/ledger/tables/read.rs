@@ -17,7 +17,7 @@ use crate::status::DirectionField;
 use crate::time::{self, Micros};
 use polars::prelude::*;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
