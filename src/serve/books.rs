@@ -21,7 +21,7 @@ use crate::ledger::index::account_names::AccountNames;
 use crate::ledger::index::ignored::IgnoredIndex;
 use crate::ledger::index::unbooked::SuspendedCalls;
 use crate::ledger::looks::{self, Look};
-use crate::ledger::{History, LedgerError, PublishedNames, Run};
+use crate::ledger::{Dataset, History, LedgerError, PublishedNames, Run};
 use crate::report::Report;
 use crate::report::asked::AskError;
 use crate::report::customers::{CountedRuns, Customers};
@@ -123,6 +123,8 @@ pub struct ConsoleBooks {
     pub sources: Arc<OncePerState<Option<Evidence>>>,
     /// The numbers of customers that were asked for.
     pub numbers: Arc<OncePerState<AccountNumbers>>,
+    /// That the log of a state is as it was written.
+    checked: Arc<OncePerState<()>>,
     seen: Mutex<HashMap<(String, String), Micros>>,
 }
 
@@ -145,6 +147,7 @@ impl ConsoleBooks {
             answers: KeptAnswers::default(),
             numbers: Arc::new(OncePerState::of_few(MOST_NUMBERS)),
             sources: Arc::new(OncePerState::of_few(MOST_SOURCES)),
+            checked: Arc::default(),
             seen: Mutex::default(),
         }
     }
@@ -236,7 +239,25 @@ impl ConsoleBooks {
             !matches!(self.customers_with(snapshot, patience), KeptValue::Pending),
             !matches!(self.report_with(snapshot, patience), Some(KeptValue::Pending)),
         ];
-        is_there.iter().all(|is_there| *is_there)
+        let has_all = is_there.iter().all(|is_there| *is_there);
+        if has_all {
+            self.check_log(snapshot);
+        }
+        has_all
+    }
+
+    /// Hashes the files of the log, the newest first, so that no request has to wait for that; what
+    /// is not as it was written is told to who reads it.
+    fn check_log(&self, snapshot: &Arc<Snapshot>) {
+        let own = Arc::clone(snapshot);
+        self.checked.begin(&snapshot.head, move || {
+            for run in own.history.runs.iter().rev() {
+                for path in run.files(Dataset::Calls).iter().rev() {
+                    run.check_before_read(path).map_err(|error| error.to_string())?;
+                }
+            }
+            Ok(())
+        });
     }
 
     /// What waits, by cause and record by record.

@@ -101,6 +101,15 @@ impl<T: Send + Sync + 'static> OncePerState<T> {
         self.of_within(key, if is_begun { Duration::ZERO } else { PATIENCE }, compute)
     }
 
+    /// Has a value computed that nobody waits for.
+    pub fn begin(
+        self: &Arc<Self>,
+        key: &str,
+        compute: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) {
+        let _ = self.of_within(key, Duration::ZERO, compute);
+    }
+
     fn of_within(
         self: &Arc<Self>,
         key: &str,

@@ -305,7 +305,9 @@ fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super:
             for value in &values {
                 // The elements of a list, or the object.
                 let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-                all.iter().for_each(|one| shape(one, "", &mut found));
+                for one in all {
+                    shape(one, "", &mut found);
+                }
             }
         }
     }
@@ -358,6 +360,9 @@ fn full() -> Night {
     night
 }
 
+/// A column of the catalog: its name, its type, whether it is part of the key.
+type SqlColumn = (String, String, bool);
+
 fn catalog(night: &Night) -> String {
     let path = night.path().join("ledger/catalog.sqlite");
     let catalog = rusqlite::Connection::open(path).expect("a catalog");
@@ -369,7 +374,7 @@ fn catalog(night: &Night) -> String {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
         })
         .expect("rows");
-    let mut tables: Vec<(String, Vec<(String, String, bool)>)> = Vec::new();
+    let mut tables: Vec<(String, Vec<SqlColumn>)> = Vec::new();
     for row in rows {
         let (name, column, of, key): (String, String, String, i64) = row.expect("a row");
         if tables.last().is_none_or(|(last, _)| *last != name) {
