@@ -7,7 +7,7 @@ use crate::support::{Night, call_file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use trunkrate::columns::REQUIRED;
-use trunkrate::inputs::{accounts, decks};
+use trunkrate::inputs::accounts;
 use trunkrate::invoicing::drafts;
 use trunkrate::ledger::{Ledger, looks};
 use trunkrate::ledger_columns::{Column, ColumnType, IGNORED, LEGS, LOG, PRICES, SUSPENSE};
@@ -62,7 +62,15 @@ fn keys(said: &str) -> Vec<String> {
 
 /// The columns of decks, and the keys of `deck.toml`.
 pub fn decks() -> String {
-    let columns: Vec<(&str, bool)> = decks::column_names().collect();
+    // The refusal of another column names those that there are.
+    let asked = Night::with_plain_deck();
+    asked.file("rates/prices.csv", "xyzzy\n");
+    let said = asked.trunkrate(&["rates", "check", "rates"]).stderr;
+    let (_, named) = said.split_once("expected ").expect("the columns are named");
+    let (must, may) = named.split_once(" and, if wanted, ").expect("two lists of columns");
+    let must = must.split(',').map(|name| (name, true));
+    let may = may.lines().next().expect("a line").split(',').map(|name| (name, false));
+    let columns: Vec<(&str, bool)> = must.chain(may).collect();
     let words = meant("deck columns", columns.iter().map(|(name, _)| *name));
     let rows: Vec<Vec<String>> = columns
         .iter()
