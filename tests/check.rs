@@ -466,7 +466,7 @@ fn a_credit_note_says_what_becomes_of_the_legs() {
     };
     let neither = credit("INV-2026-000001", &[]);
     let said = "error: one of --rebill and --write-off is missing: say what becomes of the invoice's legs\n\
-                hint: --rebill lets the next invoice bill them again; --write-off credits them for good: no invoice bills them again\n";
+                hint: --rebill lets the next invoice bill them again; --write-off credits them for good: no invoice bills them again; --lines, --calls or --amount credit a part\n";
     assert_eq!((neither.code, neither.stderr.as_str()), (2, said));
     assert_eq!(credit("INV-2026-000001", &["--rebill", "--write-off"]).code, 2);
     assert_eq!(

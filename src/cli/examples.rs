@@ -28,6 +28,8 @@ pub const EXAMPLES: &[(&str, &[HelpExample])] = &[
     ]),
     ("rerate", &[
         ("A booked call beside what was booked", "trunkrate rerate CA20261120000000000000000000000108"),
+        ("A month by other decks: booked, new and difference", "trunkrate rerate --period 2026-11 --rates rates"),
+        ("The same, booked where it differs", "trunkrate rerate --period 2026-11 --rates rates --book --reason \"the carrier's mended list\""),
         ("A call straight from a file, without a ledger", "trunkrate rerate CA20261120000000000000000000000108 --cdrs calls/harbor.csv --rates rates"),
     ]),
     ("invoice", &[
@@ -40,6 +42,8 @@ pub const EXAMPLES: &[(&str, &[HelpExample])] = &[
     ]),
     ("invoice credit", &[
         ("Take an invoice back, and bill its calls anew with the next", "trunkrate invoice credit BT-2026-000004 --reason \"wrong address\" --rebill --date 2026-12-02"),
+        ("Credit two of its lines", "trunkrate invoice credit BT-2026-000001 --lines 2,3 --reason \"agreed with the customer\" --date 2026-12-02"),
+        ("Credit an amount", "trunkrate invoice credit BT-2026-000002 --amount 1.00 --reason goodwill --date 2026-12-02"),
     ]),
     ("suspense", &[
         ("What waits, and what to do about it", "trunkrate suspense"),

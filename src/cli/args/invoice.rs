@@ -60,12 +60,6 @@ pub enum InvoiceCommand {
     /// A part is credited by --lines, by --calls, or by --amount, with the tax that each line has
     /// on the invoice. The invoice stays in force, and its legs stay billed. All credit notes of an
     /// invoice together are never more than it, and no leg is credited twice.
-    ///
-    ///   trunkrate invoice credit INV-2026-000001 --rebill --reason "the wrong buyer"
-    ///   trunkrate invoice credit INV-2026-000001 --lines 1,3 --reason "agreed on 2 December"
-    ///   trunkrate invoice credit INV-2026-000001 --calls disputed.csv --reason "one-sided audio"
-    ///   trunkrate invoice credit INV-2026-000001 --amount 25.00 --reason goodwill
-    #[command(verbatim_doc_comment)]
     Credit(CreditArgs),
     /// All that was issued
     List(ListArgs),

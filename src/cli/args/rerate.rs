@@ -7,7 +7,7 @@ use crate::cli::cells::CellArgs;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// What a call costs and why, beside what was booked; or what a whole period costs by other decks.
+/// What a call costs and why, beside what was booked; or a period by other decks.
 ///
 /// A call: from the ledger it uses the deck that the call was booked with, or another one with
 /// --rates. With --cdrs it rates straight from files, without a ledger.
@@ -21,13 +21,8 @@ use std::path::PathBuf;
 /// stay where they are, no other run is touched, and `undo` takes it back. Booked again by the same
 /// decks nothing differs, and nothing is booked. The next invoice of an account has the difference
 /// of calls that an invoice bills already, as lines of their month.
-///
-///   trunkrate rerate --period 2026-11 --rates rates-mended
-///   trunkrate rerate --period 2026-11 --rates rates-mended --calls --format csv
-///   trunkrate rerate --period 2026-11 --rates rates-mended --book --reason "agreed on 2 December"
 #[derive(Debug, clap::Args)]
 #[command(
-    verbatim_doc_comment,
     mut_arg("call", |call| call.required_unless_present_any(["period", "from", "to"])),
 )]
 pub struct RerateCommand {

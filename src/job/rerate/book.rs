@@ -13,7 +13,7 @@
 //! # Why whole calls
 //! A call is rated whole or not at all, and one run proves all of its legs by one deck. So a call
 //! of which one leg changed is booked with both; the other leg and the one that takes it back are
-//! nothing together, and no invoice shows them.
+//! nothing together. An invoice that bills both has no line for them, and no amount.
 
 use super::scan::{LoggedRest, PartRerated, PeriodScan, PeriodScope, TakeChanged};
 use super::sums::PeriodRerated;
