@@ -1,5 +1,5 @@
 # trunkrate: `make demo` runs a night, `make test` the tests. Everything else is for those who work on it.
-.PHONY: demo test wheel wheel-test spark-quick spark-test faults power-loss fuzz nights check dist dist-test strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
+.PHONY: demo test docs release-check wheel wheel-test spark-quick spark-test faults power-loss fuzz nights check dist dist-test strace validators pdfa fmt lint doc bench bench-quick venv review table tools clean
 
 # Where tools/setup.sh puts Rust, if it has to.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -78,6 +78,20 @@ dist: wheel                      ## what people install, in dist/: wheel, Debian
 dist-test: dist                  ## dist/ installed and run: in a virtual environment, and in a bare Debian root (as root)
 	@sh tools/setup.sh python3-venv debootstrap
 	python3 packaging/try.py
+
+# mdBook and cargo-deny are built once, in a folder of their own: nothing of trunkrate is built anew for them.
+TOOL := cargo install --locked --root target/tools --target-dir target/tools/build
+
+docs: tools                      ## the book of docs/, in target/docs, with its links checked
+	test -x target/tools/bin/mdbook || $(TOOL) mdbook --version 0.5.3 --no-default-features --features search
+	rm -rf target/docs
+	target/tools/bin/mdbook build docs
+	cp -r docs/pictures target/docs/pictures
+	python3 tools/links.py target/docs
+
+release-check: dist docs         ## what a release must be: see tools/release_check.py; STEPS="version package" takes some
+	test -x target/tools/bin/cargo-deny || $(TOOL) cargo-deny --version 0.19.9
+	python3 tools/release_check.py $(STEPS)
 
 bench: venv                     ## trunkrate, copies and rivals side by side, 1 and 10 million calls; commands next to run; small work; instructions
 	sh tools/setup.sh postgresql-15 postgresql-15-prefix valgrind

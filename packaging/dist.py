@@ -83,6 +83,9 @@ def tree(version):
     doc = "share/doc/trunkrate"
     for name in ["README.md", "LICENSE-APACHE", "LICENSE-MIT"]:
         files[f"{doc}/{name}"] = ((ROOT / name).read_bytes(), 0o644)
+    # Where README's links lead: the pages as they are written, for a pager or an editor.
+    for page in sorted([*(ROOT / "docs/src").rglob("*.md"), *(ROOT / "docs/pictures").iterdir()]):
+        files[f"{doc}/{page.relative_to(ROOT)}"] = (page.read_bytes(), 0o644)
     files[f"{doc}/changelog.gz"] = (compressed((ROOT / "CHANGELOG.md").read_bytes()), 0o644)
     files[f"{doc}/copyright"] = (copyright_of(version).encode(), 0o644)
     return files

@@ -57,6 +57,7 @@ def tarball(folder):
     top = next(path for path in folder.iterdir() if path.name.startswith("trunkrate-"))
     run(top / "bin/trunkrate", "demo", folder / "demo")
     assert (top / "share/man/man1/trunkrate.1.gz").is_file()
+    assert (top / "share/doc/trunkrate/docs/src/tutorial/first-night.md").is_file()
     print("tarball: unpacked, and the demo run")
 
 

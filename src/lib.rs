@@ -116,7 +116,7 @@ pub use trunkrate_audit as audit;
 pub use trunkrate_inputs as inputs;
 pub use trunkrate_kernel::{
     advice, booked, call, clock, columns, deck, detail, dialled, explain, family, fit, intern,
-    ledger_columns, mask, money, night, packed, party, party_ref, policy, radix_sort, rating,
-    record, reject, repriced, resemble, scenario, set_times, sid, status, table, target, text,
-    time, trie, trunk, words, zones,
+    ledger_columns, mask, meanings, money, night, packed, party, party_ref, policy, radix_sort,
+    rating, record, reject, repriced, resemble, scenario, set_times, sid, status, table, target,
+    text, time, trie, trunk, words, zones,
 };

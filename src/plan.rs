@@ -9,7 +9,7 @@
 
 use serde::Deserialize;
 
-/// What was measured: by the benchmark, or by the user's own.
+/// The measured figures: of the benchmark, or of the user's own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The words that a value may have in a help text. `DIR> <NUMBER` are the two of `rates lookup`, of
 /// which the first may be missing.
-const VALUE_NAMES: [&str; 33] = [
+const VALUE_NAMES: [&str; 34] = [
     "AMOUNT",
     "CALL_SID",
     "CATEGORY",
@@ -14,6 +14,7 @@ const VALUE_NAMES: [&str; 33] = [
     "DIR",
     "DIR> <NUMBER",
     "FILE",
+    "FILE|SID",
     "FORMAT",
     "HEAD",
     "HOST",
@@ -42,20 +43,21 @@ const VALUE_NAMES: [&str; 33] = [
 ];
 
 /// Flags whose helps or values differ from command to command, and why they may.
-const DIFFER: [(&str, &str); 9] = [
+const DIFFER: [(&str, &str); 10] = [
     ("format", "what there is to print differs; its values are those of FORMATS"),
     ("out", "a folder for many files, a file for one"),
     ("reason", "`suspense --reason no-rate` asks by it; elsewhere it is why, and is kept"),
     ("from", "`calls` takes local times and words; exports are by UTC, as the months of bills are"),
     ("to", "as --from"),
     ("account", "finding takes a name or the beginning of an id; a bill wants the id"),
+    ("calls", "`init` reads them, `rerate` lists them, `invoice credit` credits them"),
     ("a", "`calls` finds it by its last digits, too"),
     ("mask", "a report hides so many digits; the console four"),
     ("memory", "`plan` asks about a machine, all others about themselves"),
 ];
 
 /// The sets of values that `--format` has.
-const FORMATS: [&[&str]; 5] = [
+const FORMATS: [&[&str]; 6] = [
     // A single thing.
     &["text", "json"],
     // A list.
@@ -66,6 +68,8 @@ const FORMATS: [&[&str]; 5] = [
     &["html", "json"],
     // Documents.
     &["text", "json", "csv", "html", "pdf", "ubl", "cii", "hledger", "beancount"],
+    // A single thing, or sums.
+    &["text", "json", "csv"],
 ];
 
 /// Every command with its path, `trunkrate invoice list`; those that clap adds are left out.
@@ -162,7 +166,7 @@ fn formats_are_the_same_everywhere() {
             let (_, _, values) = meaning(arg);
             assert!(FORMATS.iter().any(|known| *known == values), "{path}: {values:?}");
             // CSV for people needs its other form beside it.
-            let is_list = values == FORMATS[1] || values == FORMATS[2];
+            let is_list = [1, 2, 5].iter().any(|at| values == FORMATS[*at]);
             let has_raw = own_args(&command).any(|arg| arg.get_long() == Some("raw"));
             assert_eq!(is_list, has_raw, "{path}: --raw is of CSV");
         }

@@ -1,6 +1,7 @@
 //! House rules that no compiler knows: where files may be named, no float, no long file or line.
 
 use crate::circles::CRATES;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A source file: its path, and its lines without comments and doc comments.
@@ -195,6 +196,40 @@ fn no_line_is_wider_than_100_columns() {
         }
     }
     assert_eq!(long, NONE);
+}
+
+/// The type names that have two meanings: the party of a call, and the party of a document.
+const MEANT_TWICE: [&str; 1] = ["Party"];
+
+/// The name of a type that a line defines.
+fn type_defined(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub") {
+        Some(rest) => rest.strip_prefix("(crate)").or(rest.strip_prefix("(super)")).unwrap_or(rest),
+        None => line,
+    };
+    let kinds = ["struct ", "enum ", "trait ", "union "];
+    let rest = kinds.iter().find_map(|kind| line.trim_start().strip_prefix(kind))?;
+    let name = rest.split(|c: char| !c.is_alphanumeric()).next()?;
+    name.starts_with(char::is_uppercase).then_some(name)
+}
+
+/// (The audit is written a second time on purpose, and speaks for itself.)
+#[test]
+fn a_type_name_has_one_meaning() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources().into_iter().filter(|s| !s.name.starts_with("crates/audit/")) {
+        if source.name.ends_with("tests.rs") {
+            continue;
+        }
+        let code = source.code.iter().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+        for name in code.filter_map(|(_, line)| type_defined(line)) {
+            places.entry(name.to_owned()).or_default().push(source.name.clone());
+        }
+    }
+    assert!(places.len() > 500, "the types were found");
+    places.retain(|name, files| files.len() > 1 && !MEANT_TWICE.contains(&name.as_str()));
+    assert!(places.is_empty(), "give each meaning a name of its own: {places:#?}");
 }
 
 #[test]

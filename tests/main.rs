@@ -36,12 +36,14 @@
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
+//! | `rerated` | a period rated again by other decks: shown, booked, taken back, billed |
+//! | `credits` | credit notes of a part of an invoice, never more than it; goodwill |
 //! | `over_booked` | a waiting version in place of the booked one: legs taken back, one call, one price |
 //! | `plan` | what a night takes: the arithmetic as it is shown |
 //! | `tamper` | a bit, a file, a cell of the catalog changed: `verify` says where |
 //! | `trusted` | a ledger knows its past, touches nothing of a stranger's, and is proved whatever its length |
 //! | `naive` | a second rater, table-driven and slow, that shares no code with the first |
-//! | `readme` | the README's transcript and table, run and printed again |
+//! | `docs` | every block of README and `docs/` is run, every link followed; the reference is printed again |
 //! | `regressions` | faults that were found once |
 //! | `project` | the project's file stands for flags; `init` makes one and looks at what is in it |
 //! | `random_documents` | documents at random add up in every format |
@@ -65,9 +67,11 @@ mod changes;
 mod check;
 mod circles;
 mod commands;
+mod credits;
 mod decks;
 mod demo;
 mod desk;
+mod docs;
 mod documents;
 mod doors;
 mod doors_side_files;
@@ -94,10 +98,10 @@ mod over_booked;
 mod plan;
 mod project;
 mod random_documents;
-mod readme;
 mod reasons;
 mod regressions;
 mod report;
+mod rerated;
 mod rerun;
 mod schema;
 #[cfg(target_os = "linux")]

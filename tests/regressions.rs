@@ -381,3 +381,103 @@ fn the_price_of_a_version_that_lacks_something_waits_with_the_fuller_one() {
     assert_eq!(column(&night, "carrier_price", "C"), "-0.0500");
     night.trunkrate(&["verify"]).ok();
 }
+
+/// A waiting record that was ignored, and one of the file, made "all 2 records were ignored".
+#[test]
+fn ignored_records_that_waited_are_not_of_the_files() {
+    let night = Night::with_plain_deck();
+    let inbound = PARENT.replace("trunking-terminating", "inbound");
+    let other = PARENT.replace("P,,", "O,,");
+    nights(&night, &[&[CHILD]]);
+    night.calls(&[&inbound, &other]);
+    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
+    assert!(done.code == 0 && !done.stderr.contains("were ignored"), "{}", done.shown());
+    night.calls(&[&inbound.replace("P,,", "Q,,")]);
+    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
+    assert!(done.stderr.contains("all 1 records were ignored"), "{}", done.shown());
+}
+
+/// A price of a deck was held to be billed, though every call waited.
+#[test]
+fn a_deck_may_be_mended_while_nothing_is_billed() {
+    let night = Night::with_plain_deck();
+    let reprice = |before: &str, after: &str| {
+        let deck = std::fs::read_to_string(night.path().join("rates/prices.csv")).expect("a deck");
+        night.file("rates/prices.csv", deck.replace(before, after));
+    };
+    let unpriced = PARENT.replace("+14155550102", "+850212345678");
+    let waits = nights(&night, &[&[&unpriced]]).remove(0);
+    assert_eq!(waits["suspended_by_reason"], json!({"no-rate": 1}));
+    reprice("0.0100", "0.0120");
+    nights(&night, &[&[PARENT]]);
+    reprice("0.0120", "0.0130");
+    let done = night.trunkrate(&["run", "--cdrs", "calls.csv", "--rates", "rates"]);
+    assert!(done.code == 1 && done.stderr.contains("changed since run"), "{}", done.shown());
+}
+
+/// A child that lost its parent in the export is billed as a plain call: with a word about it.
+#[test]
+fn a_target_without_a_parent_is_noted() {
+    let night = Night::with_plain_deck();
+    let header = "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status";
+    let row = "K,,AC1,trunking-terminating,+12025550101,+14155550102,2026-11-20T21:01:00Z,61";
+    let run = |name: &str, target: &str| {
+        night.file(name, format!("{header},refer_to\n{row},completed,{target}\n"));
+        let ledger = format!("{name}.ledger");
+        night.trunkrate(&["run", "--cdrs", name, "--rates", "rates", "--ledger", &ledger])
+    };
+    let lost = run("lost.csv", "<sip:bob@pbx.example.com>");
+    assert!(
+        lost.code == 0
+            && lost.stderr.contains("1 call has the target of a transfer and no parent")
+            && lost.stderr.contains("(K: refer_to, no parent_call_sid)"),
+        "{}",
+        lost.shown()
+    );
+    assert!(!run("plain.csv", "").stderr.contains("the target of a transfer"));
+}
+
+/// A quote that opens in a free text swallowed the rows of a deck, or the calls, up to the next
+/// one.
+#[test]
+fn a_quote_that_swallows_whole_lines_bills_nobody() {
+    let night = Night::with_plain_deck();
+    let header = "sid,parent_call_sid,account_sid,direction,from,to,start_time,duration,status";
+    let row = |sid: &str, start: &str, seconds: &str, name: &str| {
+        format!(
+            "{sid},,AC1,trunking-terminating,+12025550101,+14155550102,{start},{seconds},\
+             completed,{name}\n"
+        )
+    };
+    let calls = [
+        row("A", "2026-11-20T21:00:00Z", "60", "\"HQ"),
+        row("B", "2026-11-20T21:01:00Z", "6000", "Bob"),
+        row("C", "2026-11-20T21:02:00Z", "600", "JOE\""),
+        row("D", "2026-11-20T21:03:00Z", "61", "Dan"),
+    ];
+    night.file("calls.csv", format!("{header},caller_name\n{}", calls.concat()));
+    let night_of_four = night.run(&[]);
+    assert_eq!(night_of_four["suspended_by_reason"], json!({"malformed-record": 3}));
+    // D alone: 61 seconds are 2 minutes of 0.0100.
+    assert_eq!(night_of_four["amount"], json!({"USD": "0.02000"}));
+    night.trunkrate(&["verify"]).ok();
+
+    let rows = "US,US,\"US 5,0.2000,,1,,,,,,,\nDE,DE,DE 5\",0.0200,,49,,,,,,,\n";
+    night.deck(rows);
+    let done = night.trunkrate(&["rates", "check", "rates"]);
+    assert!(
+        done.code != 0 && done.stderr.contains("prices.csv:2: a quote is not closed"),
+        "{}",
+        done.shown()
+    );
+}
+
+/// `rerate --cdrs` said that a waiting call is a duplicate, if it came twice.
+#[test]
+fn a_waiting_call_that_comes_twice_is_explained_by_what_it_waits_for() {
+    let night = Night::with_plain_deck();
+    let unpriced = PARENT.replace("+14155550102", "+850212345678");
+    night.calls(&[&unpriced, &unpriced]);
+    let done = night.trunkrate(&["rerate", "P", "--cdrs", "calls.csv", "--rates", "rates"]);
+    assert!(done.code == 1 && done.stderr.contains("no-rate"), "{}", done.shown());
+}

@@ -513,20 +513,20 @@ fn a_run_leaves_its_files_for_the_morning_also_when_it_fails() {
     assert!(done.code == 0 && done.stderr.contains("note: none/m.prom: "), "{}", done.shown());
 }
 
-/// The rules of the README fire on names that there are.
+/// The rules of the documentation fire on names that there are.
 #[test]
-fn the_rules_of_the_readme_name_what_there_is() {
-    let readme =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README");
+fn the_rules_of_the_docs_name_what_there_is() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/howto/watch.md");
+    let page = std::fs::read_to_string(page).expect("a page");
     let night = project();
     calls_of(&night, 1);
     night.bare("", &["run", "--metrics", "m.prom"], &[]).ok();
     let text = std::fs::read_to_string(night.path().join("m.prom")).expect("a file");
     let families = open_metrics(&text);
     let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-    let named: BTreeSet<&str> = readme
+    let named: BTreeSet<&str> = page
         .match_indices("trunkrate_")
-        .map(|(at, _)| readme[at..].split(|c| !is_name(c)).next().expect("a name"))
+        .map(|(at, _)| page[at..].split(|c| !is_name(c)).next().expect("a name"))
         .filter(|name| !name.starts_with("trunkrate_spark"))
         .collect();
     assert!(named.len() >= 2, "{named:?}");
@@ -534,11 +534,9 @@ fn the_rules_of_the_readme_name_what_there_is() {
     assert_eq!(unknown, Vec::<&&str>::new());
     let ids = families["trunkrate_problem"].samples.keys();
     let missing: Vec<&String> = ids
-        .filter(|sample| {
-            !readme.contains(&format!("`{}`", sample.split('"').nth(1).expect("an id")))
-        })
+        .filter(|sample| !page.contains(&format!("`{}`", sample.split('"').nth(1).expect("an id"))))
         .collect();
-    assert_eq!(missing, Vec::<&String>::new(), "each trouble is in the README");
+    assert_eq!(missing, Vec::<&String>::new(), "each trouble is on the page");
 }
 
 #[test]

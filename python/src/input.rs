@@ -288,7 +288,12 @@ pub fn read_csv(
     while !rest.is_empty() {
         let mut size = rest.len().min(BLOCK);
         let scan = loop {
-            let mut scan = calls_csv::scan(&rest[..size], header.delimiter, size == rest.len());
+            let mut scan = calls_csv::scan(
+                &rest[..size],
+                header.delimiter,
+                header.names.len(),
+                size == rest.len(),
+            );
             if may_be_cut && size == rest.len() {
                 scan.break_open_end(&rest[..size]);
             }

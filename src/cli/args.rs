@@ -6,6 +6,7 @@ pub mod calls;
 pub mod init;
 pub mod invoice;
 pub mod rates;
+pub mod rerate;
 pub mod serve;
 pub mod status;
 pub mod suspense;
@@ -62,7 +63,7 @@ pub enum Command {
     Init(init::InitArgs),
     Demo(DemoArgs),
     Run(RunArgs),
-    Rerate(RerateArgs),
+    Rerate(rerate::RerateCommand),
     Explain(calls::ExplainArgs),
     #[command(visible_alias = "log")]
     Calls(calls::CallsArgs),
@@ -121,8 +122,8 @@ impl Command {
     /// the ledger's lock.)
     pub fn only_reads(&self) -> bool {
         match self {
-            Self::Rerate(_)
-            | Self::Explain(_)
+            Self::Rerate(args) => !args.books(),
+            Self::Explain(_)
             | Self::Calls(_)
             | Self::Rates(_)
             | Self::Classify(_)
@@ -141,6 +142,7 @@ impl Command {
     /// True if a flag keeps it from writing.
     pub fn is_dry_run(&self) -> bool {
         match self {
+            Self::Rerate(args) => !args.books(),
             Self::Undo(args) => args.dry_run,
             Self::Suspense(args) => match &args.command {
                 Some(suspense::SuspenseCommand::Close(args)) => args.dry_run,
@@ -305,48 +307,6 @@ pub enum ExportFormat {
     Jsonl,
     /// Apache Parquet
     Parquet,
-}
-
-/// What one call costs and why, beside what was booked.
-///
-/// From the ledger it uses the deck that the call was booked with, or another one with --rates.
-/// With --cdrs it rates straight from files, without a ledger.
-#[derive(Debug, clap::Args)]
-pub struct RerateArgs {
-    /// The call: its id, the beginning of one, or its number in the list that `calls` printed last
-    #[arg(value_name = "CALL_SID")]
-    pub call: String,
-    /// A rate deck, or a folder with a folder per deck [default: the one it was booked with]
-    #[arg(long, value_name = "DIR")]
-    pub rates: Option<PathBuf>,
-    /// Call files, folders or globs: CSV, JSON, JSON Lines or Parquet, also .gz or .zst [default:
-    /// none, the ledger knows the call]
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    pub cdrs: Vec<PathBuf>,
-    /// The exports know no transfers: the column parent_call_sid may be absent [with --cdrs]
-    #[arg(long, requires = "cdrs")]
-    pub no_transfers: bool,
-    /// The carrier's trunk list (JSON); without it every trunk allows transfers [with --cdrs]
-    #[arg(long, value_name = "FILE", requires = "cdrs")]
-    pub trunks: Option<PathBuf>,
-    /// accounts.csv: account_sid,name,deck and what an invoice needs [with --cdrs or --rates]
-    #[arg(long, value_name = "FILE")]
-    pub accounts: Option<PathBuf>,
-    /// Where the run's call files lie now, if they were moved: files or folders, known by their
-    /// hash; the call's record is shown from there [default: where they were]
-    #[arg(
-        long,
-        value_name = "PATH",
-        num_args = 1..,
-        conflicts_with_all = ["cdrs", "no_call_files"]
-    )]
-    pub call_files: Vec<PathBuf>,
-    /// Without the record that the call was booked from: the run's call files are not read
-    #[arg(long, conflicts_with = "cdrs")]
-    pub no_call_files: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
-    pub format: TextFormat,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]

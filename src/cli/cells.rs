@@ -16,7 +16,7 @@ pub struct CellArgs {
 pub struct Cells<W: Write> {
     writer: csv::Writer<W>,
     raw: bool,
-    /// Where records stand as they came, which may hold tabs and line ends.
+    /// The column where records stand as they came, which may hold tabs and line ends.
     records: Option<usize>,
 }
 

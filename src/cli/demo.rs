@@ -58,23 +58,31 @@ out = "invoices"
 const CALL: &str = "CA20261120000000000000000000000108";
 
 /// A step: its title, its arguments, and the exit codes that are no failure of the demo.
-struct Step {
+struct DemoStep {
     title: &'static str,
     args: &'static [&'static str],
     codes: &'static [i32],
 }
 
 /// The steps, in their order.
-const STEPS: [Step; 7] = [
-    Step { title: "the night is rated and booked", args: &["run"], codes: &[0] },
-    Step { title: "a call that was transferred", args: &["calls", "--call", CALL], codes: &[0] },
-    Step { title: "the price of its child, to the cent", args: &["explain", CALL], codes: &[0] },
-    Step {
+const STEPS: [DemoStep; 7] = [
+    DemoStep { title: "the night is rated and booked", args: &["run"], codes: &[0] },
+    DemoStep {
+        title: "a call that was transferred",
+        args: &["calls", "--call", CALL],
+        codes: &[0],
+    },
+    DemoStep {
+        title: "the price of its child, to the cent",
+        args: &["explain", CALL],
+        codes: &[0],
+    },
+    DemoStep {
         title: "the month before it is issued: what stands against it is named",
         args: &["invoice", "check", "--period", "2026-11"],
         codes: &[0, 1],
     },
-    Step {
+    DemoStep {
         title: "invoices, though some calls wait",
         args: &[
             "invoice",
@@ -88,8 +96,8 @@ const STEPS: [Step; 7] = [
         ],
         codes: &[0],
     },
-    Step { title: "the night's report", args: &["report", "--out", REPORT], codes: &[0] },
-    Step { title: "every law holds", args: &["verify"], codes: &[0] },
+    DemoStep { title: "the night's report", args: &["report", "--out", REPORT], codes: &[0] },
+    DemoStep { title: "every law holds", args: &["verify"], codes: &[0] },
 ];
 
 /// The report's file in DIR.
@@ -151,7 +159,7 @@ fn write(dir: &Path) -> Result<(), CliError> {
 }
 
 /// Prints a step's command and runs it.
-fn take(step: &Step, dir: &Path) -> Result<(), CliError> {
+fn take(step: &DemoStep, dir: &Path) -> Result<(), CliError> {
     let typed = format!("trunkrate {}", step.args.join(" "));
     term::print(&format!("\n{}\n$ {typed}\n", term::heading(step.title)))?;
     let cannot = |e: std::io::Error| CliError::failed(format!("{typed}: cannot be started: {e}"));
@@ -195,8 +203,7 @@ mod tests {
         below(&root.join("fixtures/night"), &root.join("fixtures/night"), &mut found);
         below(&root.join("rates"), root, &mut found);
         // For readers of the tree, and the project file, which the demo puts its paths before.
-        for name in ["README.md", "console.png", "invoice.png", "trunkrate.toml", "rates/README.md"]
-        {
+        for name in ["README.md", "trunkrate.toml", "rates/README.md"] {
             assert!(found.remove(name), "{name}");
         }
         let own: BTreeSet<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();

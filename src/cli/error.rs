@@ -55,7 +55,7 @@ impl CliError {
         self
     }
 
-    /// What `status` ends with when something is wrong.
+    /// The exit code of `status` when something is wrong.
     pub fn wrong() -> Self {
         Self::new(FailureKind::Wrong, "")
     }
@@ -160,13 +160,16 @@ impl From<IssueError> for CliError {
             IssueError::Unknown(_) => {
                 Self::failed(error.to_string()).hint("`trunkrate invoice list` lists them")
             }
+            IssueError::Part { problem, hint } => Self::failed(problem).hint(hint),
+            IssueError::CreditedInPart { .. } => Self::failed(error.to_string())
+                .hint("credit what is left of it in part, too: --lines, --calls or --amount"),
             IssueError::Build { .. }
             | IssueError::IsCredit { .. }
             | IssueError::Credited { .. }
             | IssueError::BeforeInvoice { .. }
             | IssueError::LateCredit { .. } => Self::failed(error.to_string()),
             IssueError::Seller { .. } => Self::failed(error.to_string())
-                .hint("an invoice says who sells; the README shows what [seller] may have"),
+                .hint("an invoice says who sells; docs, Settings, shows what [seller] may have"),
             IssueError::TaxCategory(_) => Self::failed(error.to_string()).hint(
                 "it is the tax of accounts that say none: standard (with tax_rate), zero, \
                  reverse-charge, exempt or outside-scope",

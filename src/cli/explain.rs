@@ -23,12 +23,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Explains a call.
 pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     if !args.rerate.cdrs.is_empty() {
-        return rerate::run(&args.rerate, project);
+        return rerate::explain(&args.rerate, args.format, project);
     }
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    let sid = rerate::named(&ledger, &history, &args.rerate.call)?;
-    if last_list::is_number(&sid) && sid == args.rerate.call {
+    let sid = rerate::named(&ledger, &history, args.rerate.call())?;
+    if last_list::is_number(&sid) && sid == args.rerate.call() {
         term::report(
             "note",
             &format!("{sid}: the call with this id, not a number of the last list"),
@@ -41,7 +41,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     };
     if is_booked {
         let Some(path) = &args.html else {
-            return rerate::run_booked(&args.rerate, project, (&ledger, &history));
+            return rerate::run_booked(&args.rerate, args.format, project, (&ledger, &history));
         };
         let names = names_of(project, &ledger, &history)?;
         let case = rerate::case_of(&args.rerate, project, (&ledger, &history))?;
@@ -52,17 +52,17 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     let mut calls = unbooked::collect(&history, &wanted, &BTreeMap::new(), zone.as_ref())?.calls;
     calls.retain(|call| call.call_sid == sid);
     let show = |call: String| {
-        let command = SuspenseCommand::Show(ShowArgs { call, format: args.rerate.format });
+        let command = SuspenseCommand::Show(ShowArgs { call, format: args.format });
         let list = SuspenseList::default();
         suspense::suspense(&SuspenseArgs { command: Some(command), list }, project)
     };
     let Some(call) = calls.first() else {
         // A record without an id is named by its source.
-        if args.html.is_none() && sid != args.rerate.call && sid.contains(':') {
+        if args.html.is_none() && sid != args.rerate.call() && sid.contains(':') {
             return show(sid);
         }
         // The words and the exit code of `rerate`.
-        return rerate::run(&args.rerate, project);
+        return rerate::explain(&args.rerate, args.format, project);
     };
     if let Some(path) = &args.html {
         let names = names_of(project, &ledger, &history)?;
@@ -71,7 +71,7 @@ pub fn run(args: &ExplainArgs, project: &Project) -> Result<(), CliError> {
     }
     match call.state {
         State::Waiting(..) => show(sid),
-        State::Ignored(_) => Ok(term::print(&ignored(call, args.rerate.format)?)?),
+        State::Ignored(_) => Ok(term::print(&ignored(call, args.format)?)?),
     }
 }
 

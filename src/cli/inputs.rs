@@ -11,16 +11,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// An input, by its real path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Input {
+enum NotedInput {
     /// A file, or a folder with all that lies in it.
     Whole(PathBuf),
     /// A folder of call files: those that are there. New ones may come.
     Calls(PathBuf),
 }
 
-static INPUTS: Mutex<Vec<Input>> = Mutex::new(Vec::new());
+static INPUTS: Mutex<Vec<NotedInput>> = Mutex::new(Vec::new());
 
-fn note(input: Input) {
+fn note(input: NotedInput) {
     let mut inputs = INPUTS.lock().unwrap_or_else(PoisonError::into_inner);
     if !inputs.contains(&input) {
         inputs.push(input);
@@ -30,7 +30,7 @@ fn note(input: Input) {
 /// Notes a file, or a folder with all that lies in it.
 pub fn read(path: &Path) {
     if let Ok(real) = path.canonicalize() {
-        note(Input::Whole(real));
+        note(NotedInput::Whole(real));
     }
 }
 
@@ -40,8 +40,8 @@ pub fn read_calls(pattern: &Path) {
     let there = pattern.ancestors().find(|part| !is_glob(part)).unwrap_or(pattern);
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     match there.canonicalize() {
-        Ok(real) if real.is_dir() => note(Input::Calls(real)),
-        Ok(real) => note(Input::Whole(real)),
+        Ok(real) if real.is_dir() => note(NotedInput::Calls(real)),
+        Ok(real) => note(NotedInput::Whole(real)),
         Err(_) => {}
     }
 }
@@ -56,13 +56,13 @@ pub fn refuse(path: &Path, target: &Path) -> Result<(), FileError> {
     };
     let real = folder.join(name);
     let inputs = INPUTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_hit = |input: &&Input| match input {
-        Input::Whole(input) => real.starts_with(input),
-        Input::Calls(folder) => real.starts_with(folder) && real.exists(),
+    let is_hit = |input: &&NotedInput| match input {
+        NotedInput::Whole(input) => real.starts_with(input),
+        NotedInput::Calls(folder) => real.starts_with(folder) && real.exists(),
     };
     match inputs.iter().find(is_hit) {
         None => Ok(()),
-        Some(Input::Whole(input) | Input::Calls(input)) => {
+        Some(NotedInput::Whole(input) | NotedInput::Calls(input)) => {
             let problem = format!("is an input, or lies in one: {}", input.display());
             Err(FileError::new(path, problem).hint("name a file elsewhere; nothing was written"))
         }

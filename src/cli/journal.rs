@@ -15,9 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The commands that write to a ledger from their beginning on. Any other that opens one to write
 /// is counted among them from there on.
-const WRITERS: [&str; 9] = [
+const WRITERS: [&str; 10] = [
     "run",
     "undo",
+    "rerate",
     "ledger import",
     "suspense close",
     "suspense resolve",
@@ -42,7 +43,7 @@ struct Watched {
     has_begun: bool,
     began: Micros,
     said: Option<String>,
-    /// What its last line is to say of what it did.
+    /// The account of what it did, for its last line.
     did: End,
 }
 

@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod demo;
 mod error;
+pub mod examples;
 mod explain;
 mod export;
 mod init;
@@ -221,5 +222,5 @@ fn refuse_twice(args: impl Iterator<Item = OsString>) -> Result<(), CliError> {
 /// The definition of the command line, for tests and documents.
 #[must_use]
 pub fn command() -> clap::Command {
-    <Args as clap::CommandFactory>::command()
+    examples::with_examples(<Args as clap::CommandFactory>::command())
 }

@@ -1,13 +1,16 @@
 //! `rerate`: explains the price of one call, beside the booked one. `text` prints it, `source` the
-//! record that it was booked from, and `page` writes it for the customer.
+//! record that it was booked from, and `page` writes it for the customer. `period` rates the calls
+//! of a period again.
 
 mod page;
+mod period;
 mod source;
 mod text;
 
 pub use page::{write as write_page, write_unbooked as write_page_of_unbooked};
 
-use super::args::{RerateArgs, TextFormat};
+use super::args::TextFormat;
+use super::args::rerate::{RerateArgs, RerateCommand, RerateFormat};
 use super::calls::last_list;
 use super::error::CliError;
 use super::project::{Key, Project};
@@ -32,34 +35,50 @@ use crate::report::asked::sid_of;
 use crate::report::explained::{self, CallHead, ExplainedCall, RatedWith, party_text, role};
 use std::sync::Arc;
 
+/// Explains a call, or rates a period again.
+pub fn run(args: &RerateCommand, project: &Project) -> Result<(), CliError> {
+    if args.is_of_period() {
+        return period::run(args, project);
+    }
+    let format = match args.format {
+        RerateFormat::Text => TextFormat::Text,
+        RerateFormat::Json => TextFormat::Json,
+        RerateFormat::Csv => {
+            return Err(CliError::usage("--format csv is of a period; of a call text or json"));
+        }
+    };
+    explain(&args.one, format, project)
+}
+
 /// Explains a call from the ledger, or from files.
-pub fn run(args: &RerateArgs, project: &Project) -> Result<(), CliError> {
+pub fn explain(args: &RerateArgs, format: TextFormat, project: &Project) -> Result<(), CliError> {
     if !args.cdrs.is_empty() {
-        return print(args, &from_files(args, project)?, None);
+        return print(format, &from_files(args, project)?, None);
     }
     refuse_lone_accounts(args)?;
     let ledger = project.ledger()?;
     let history = ledger.history()?;
-    run_booked(args, project, (&ledger, &history))
+    run_booked(args, format, project, (&ledger, &history))
 }
 
 /// Explains a booked call, with the record that it was booked from.
 pub fn run_booked(
     args: &RerateArgs,
+    format: TextFormat,
     project: &Project,
     (ledger, history): (&Ledger, &History),
 ) -> Result<(), CliError> {
     let case = case_of(args, project, (ledger, history))?;
     let evidence = source::find(args, project, history, &case.sid)?;
-    print(args, &case, evidence.as_ref())
+    print(format, &case, evidence.as_ref())
 }
 
 fn print(
-    args: &RerateArgs,
+    format: TextFormat,
     case: &ExplainedCall,
     evidence: Option<&Evidence>,
 ) -> Result<(), CliError> {
-    let text = match args.format {
+    let text = match format {
         TextFormat::Text => text::as_text(case, evidence),
         TextFormat::Json => serde_json::to_string_pretty(&text::as_json(case, evidence))? + "\n",
     };
@@ -105,22 +124,32 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
         (memory, &std::env::temp_dir()),
         &Arc::default(),
     )?;
-    let Some(session) = intake.settle_family(&args.call)? else {
-        return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
+    let Some(session) = intake.settle_family(args.call())? else {
+        return Err(CliError::failed(format!(
+            "the call {} is in none of these files",
+            args.call()
+        )));
     };
     let calls = &session.calls;
     let versions: Vec<usize> = (0..calls.len())
-        .filter(|record| calls.sid_text(*record).to_string() == args.call)
+        .filter(|record| calls.sid_text(*record).to_string() == args.call())
         .collect();
-    let rank = |record: &&usize| session.night.class[**record];
+    // A copy says nothing of the call: the version that counts does, even if it waits.
+    let rank = |record: &&usize| {
+        let class = session.night.class[**record];
+        (class == Class::Duplicate, class)
+    };
     let Some(record) = versions.iter().min_by_key(rank).copied() else {
-        return Err(CliError::failed(format!("the call {} is in none of these files", args.call)));
+        return Err(CliError::failed(format!(
+            "the call {} is in none of these files",
+            args.call()
+        )));
     };
     let tariff = session.tariff();
     let Some(scene) = session.night.scene(calls, &session.earlier, record) else {
         let detail = session.detail(record)?;
         return Err(not_rated(
-            &args.call,
+            args.call(),
             session.night.class[record],
             session.night.reason[record],
             &detail,
@@ -159,7 +188,7 @@ fn from_files(args: &RerateArgs, project: &Project) -> Result<ExplainedCall, Cli
         })
         .collect();
     let head = CallHead {
-        sid: args.call.clone(),
+        sid: args.call().to_owned(),
         account: calls.accounts.text(calls.account[record]).to_owned(),
         is_root: scene.parent.is_empty(),
         root,
@@ -194,7 +223,7 @@ pub fn case_of(
     (ledger, history): (&Ledger, &History),
 ) -> Result<ExplainedCall, CliError> {
     refuse_lone_accounts(args)?;
-    let call = named(ledger, history, &args.call)?;
+    let call = named(ledger, history, args.call())?;
     let Some((row, run)) = find::find_log_row(history, &call)? else {
         let waits = find_waiting(history, &call)?;
         if waits.is_none() {

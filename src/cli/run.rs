@@ -22,6 +22,7 @@ use crate::ledger::tables::places::Places;
 use crate::ledger::tables::waits;
 use crate::ledger::{History, Ledger, Lock};
 use crate::night::{Class, Count};
+use crate::partition::buffers;
 use crate::partition::spill::Memory;
 use crate::policy::{FinalNewline, Policy};
 use crate::reject::Reason;
@@ -94,13 +95,13 @@ fn set_threads(threads: Option<usize>) -> Result<(), CliError> {
     pool.map_err(|e| CliError::failed(format!("--threads: {e}")))
 }
 
-/// What a night is to do.
+/// The task of a night.
 pub struct Task<'a> {
     pub files: &'a [CallPath],
     pub no_transfers: bool,
     pub max_suspended: Option<MaxSuspended>,
     pub kind: RunKind,
-    /// Where refused files go; without it one refused file fails the night.
+    /// The folder for refused files; without it one refused file fails the night.
     pub aside: Option<&'a Path>,
     /// Which suspended records are taken up; without it all are.
     pub choose: Option<Choose<'a>>,
@@ -109,6 +110,10 @@ pub struct Task<'a> {
 /// Rates and books a night.
 fn night((args, project): (&RatingArgs, &Project), task: &Task<'_>) -> Result<(), CliError> {
     let ledger = project.ledger_to_book()?;
+    // Without call files it is the suspense that is rated, whatever its size.
+    if !task.files.is_empty() {
+        buffers::take_small_pages_for(source::expected_calls(task.files));
+    }
     let trunks = project.path(Key::Trunks, args.trunks.as_deref())?;
     let inputs = inputs(args, project, trunks.as_deref(), task.no_transfers)?;
     let (lock, mut history) = open_to_write(&ledger)?;
@@ -438,8 +443,8 @@ fn say_what_is_odd(summary: &Summary) {
             ),
         );
     }
-    let (read, ignored) = (summary.tally.read.records, summary.tally.of(Class::Ignored).records);
-    if read > 0 && ignored == read {
+    let read = summary.tally.read.records;
+    if read > 0 && summary.ignored_of_files == read {
         let directions: Vec<String> = summary
             .ignored_by_direction
             .iter()

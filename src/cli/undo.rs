@@ -145,6 +145,9 @@ fn again(journal: &Journal, history: &History, leaving: &[usize]) -> Vec<String>
             format!("suspense close, as it was: {}", m.reason.as_deref().unwrap_or(""))
         }
         RunKind::Set => format!("suspense set, as it was: {}", m.reason.as_deref().unwrap_or("")),
+        RunKind::Rerate => {
+            format!("rerate --book, as it was: {}", m.reason.as_deref().unwrap_or(""))
+        }
         RunKind::Resolve => {
             format!("suspense resolve, as it was: {}", m.reason.as_deref().unwrap_or(""))
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A place in a folder that is kept for a file by a text beside it, which says why it is there.
 #[derive(Debug)]
 pub struct AsidePlace {
-    /// Where the file is to lie.
+    /// The path that the file is to have.
     pub file: PathBuf,
     /// The text: its name with `.why`.
     why: PathBuf,

@@ -17,7 +17,7 @@ static STAGING: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// True once what was written is given up.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
-/// What is done at the first signal instead of ending the process.
+/// The action at the first signal, instead of ending the process.
 static INSTEAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Has the first signal do this and not end the process: it ends by itself soon. Said once.

@@ -7,7 +7,6 @@ use super::{
     TaxCategory, TaxGroup, Totals, UsageLine, words,
 };
 use crate::document::usage::{Usage, billed_minutes};
-use crate::fit::must_fit;
 use crate::money::{
     AMOUNT_DECIMALS, Overflow, PRICE_DECIMALS, Price, Total, minor_unit_decimals,
     round_invoice_total,
@@ -95,7 +94,7 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     let period = period(&frame.month).ok_or_else(|| BuildError::Month(frame.month.clone()))?;
     let mut groups = Groups::default();
     let mut lines = Vec::with_capacity(usage.lines.len());
-    for (key, line) in &usage.lines {
+    for (key, line) in usage.lines.iter().filter(|(_, line)| !line.is_nothing()) {
         let amount = exact(line.amount)?;
         groups.add(&frame.tax, amount.0)?;
         lines.push(UsageLine {
@@ -106,9 +105,9 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
             description: key.description.clone(),
             price_per_minute: price(key.price),
             connection_fee: price(key.fee),
-            calls: not_below_zero(line.calls),
+            calls: line.calls,
             legs: line.legs,
-            billed_seconds: not_below_zero(line.billed_seconds),
+            billed_seconds: line.billed_seconds,
             billed_minutes: billed_minutes(line.billed_seconds),
             amount,
             tax_category: frame.tax.category,
@@ -146,7 +145,7 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
         buyer: frame.buyer,
         currency: frame.currency,
         minor_unit_decimals: minor,
-        calls: not_below_zero(usage.calls),
+        calls: usage.calls,
         legs: usage.lines.values().map(|line| line.legs).sum(),
         totals: totals(&lines, &item_lines, &taxes)?,
         usage: lines,
@@ -158,11 +157,6 @@ pub fn document(frame: Frame, usage: &Usage, items: &[Item]) -> Result<Document,
     };
     document.check()?;
     Ok(document)
-}
-
-/// A count of a document, or its seconds. What takes a leg back stands on the document of that leg.
-fn not_below_zero(count: i64) -> u64 {
-    must_fit(count, "a leg is taken back on the document that bills it")
 }
 
 /// The exact product, or an error: a product with more digits than a decimal holds would be
@@ -188,6 +182,7 @@ pub fn credit_note(
         number: invoice.number.clone().expect("an invoice that is credited has a number"),
         issue_date: invoice.issue_date.clone(),
         reason,
+        in_part: false,
     };
     Document {
         kind: Kind::CreditNote,
@@ -197,6 +192,49 @@ pub fn credit_note(
         corrects: Some(corrected),
         ..invoice.clone()
     }
+}
+
+/// A credit note of a part of an invoice: usage of the invoice, and items, each with its tax.
+///
+/// # Errors
+/// A sum that does not fit.
+pub fn credit_in_part(
+    invoice: &Document,
+    (number, issue_date, reason): (String, String, String),
+    usage: &Usage,
+    items: &[Item],
+) -> Result<Document, BuildError> {
+    let tax = invoice.usage.first().map(|line| tax_of(invoice, line.tax_category, line.tax_rate));
+    let corrected = Corrected {
+        number: invoice.number.clone().expect("an invoice that is credited has a number"),
+        issue_date: invoice.issue_date.clone(),
+        reason,
+        in_part: true,
+    };
+    let frame = Frame {
+        kind: Kind::CreditNote,
+        number: Some(number),
+        issue_date,
+        due_date: None,
+        month: invoice.period.month.clone(),
+        supplementary: invoice.supplementary,
+        seller: invoice.seller.clone(),
+        buyer: invoice.buyer.clone(),
+        currency: invoice.currency.clone(),
+        tax: tax.unwrap_or_else(Tax::default),
+        payment: invoice.payment.clone(),
+        notes: invoice.notes.clone(),
+    };
+    Ok(Document { corrects: Some(corrected), ..document(frame, usage, items)? })
+}
+
+/// The tax of a line of a document, with the reason that the document gives for it.
+#[must_use]
+pub fn tax_of(document: &Document, category: TaxCategory, rate: Exact) -> Tax {
+    let group =
+        document.taxes.iter().find(|group| group.category == category && group.rate == rate);
+    let reason = group.map_or_else(String::new, |group| group.reason.clone());
+    Tax { category, rate: rate.0, reason }
 }
 
 /// A month with its first and last day.

@@ -85,15 +85,15 @@ impl JsonSchema for Exact {
     }
 }
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// What would be issued now; it has no number and asks for nothing.
+    /// A draft of what would be issued now; it has no number and asks for nothing.
     Draft,
     /// Asks for its total.
     Invoice,
-    /// Takes an invoice back, whole; it names it.
+    /// Takes an invoice back, whole or in part; it names it.
     CreditNote,
 }
 
@@ -104,7 +104,7 @@ pub enum Kind {
 pub struct Document {
     /// The layout: `trunkrate-document/1`.
     pub schema: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its number, from a gapless series per seller and year; none in a draft.
     pub number: Option<String>,
@@ -114,7 +114,7 @@ pub struct Document {
     pub due_date: Option<String>,
     /// The month that it bills.
     pub period: Period,
-    /// Whether it bills only what came late to a period that was already issued.
+    /// True if it bills only what came late to a period that was already issued.
     pub supplementary: bool,
     /// The invoice that a credit note corrects.
     pub corrects: Option<Corrected>,
@@ -126,8 +126,8 @@ pub struct Document {
     pub currency: String,
     /// Decimals of the currency's minor unit by ISO 4217: USD 2, JPY 0, KWD 3.
     pub minor_unit_decimals: u32,
-    /// Calls with a billed leg.
-    pub calls: u64,
+    /// Calls with a billed leg, less those that are taken back from earlier documents.
+    pub calls: i64,
     /// Billed legs.
     pub legs: u64,
     /// Usage: first that of the period, then that of earlier periods, oldest first.
@@ -136,13 +136,13 @@ pub struct Document {
     pub items: Vec<ItemLine>,
     /// Taxes by category and rate.
     pub taxes: Vec<TaxGroup>,
-    /// What it adds up to.
+    /// Its totals.
     pub totals: Totals,
     /// Usage by UTC day, oldest first; days without usage are left out.
     pub days: Vec<DaySpend>,
-    /// How it is to be paid.
+    /// The payment terms.
     pub payment: Payment,
-    /// What else it says, line by line.
+    /// Other remarks, line by line.
     pub notes: Vec<String>,
 }
 
@@ -168,6 +168,9 @@ pub struct Corrected {
     pub issue_date: String,
     /// Why it is corrected.
     pub reason: String,
+    /// True if only a part of it is credited.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_part: bool,
 }
 
 /// Name, address and identifiers of a seller or a buyer. Empty texts are unknown.
@@ -186,7 +189,7 @@ pub struct Party {
     pub country: String,
     /// VAT or tax identifier, with the country's prefix where it has one.
     pub tax_id: String,
-    /// Where to write to.
+    /// The address to write to.
     pub email: String,
 }
 
@@ -214,7 +217,7 @@ pub struct Buyer {
     pub account_sid: String,
     /// Name, address and identifiers.
     pub party: Party,
-    /// What the buyer wants to find on invoices (a cost centre, a buyer reference).
+    /// A text that the buyer wants to find on invoices (a cost centre, a buyer reference).
     pub reference: String,
     /// The buyer's order.
     pub order: String,
@@ -238,12 +241,12 @@ pub struct UsageLine {
     pub price_per_minute: Exact,
     /// Connection fee per leg.
     pub connection_fee: Exact,
-    /// Calls with a leg on this line.
-    pub calls: u64,
-    /// Legs.
+    /// Calls with a leg on this line; below zero if more are taken back than billed.
+    pub calls: i64,
+    /// Legs, those that take others back included.
     pub legs: u64,
-    /// Their billed seconds.
-    pub billed_seconds: u64,
+    /// Their billed seconds; below zero if more are taken back than billed.
+    pub billed_seconds: i64,
     /// The same in minutes, to four decimals.
     pub billed_minutes: String,
     /// The sum of the legs' amounts.
@@ -258,9 +261,9 @@ pub struct UsageLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemLine {
-    /// What it is: `Number +442079460110`.
+    /// Its description: `Number +442079460110`.
     pub description: String,
-    /// How many.
+    /// The quantity.
     pub quantity: Exact,
     /// The price of one.
     pub unit_price: Exact,
@@ -314,7 +317,7 @@ pub struct TaxGroup {
     pub reason: String,
     /// The exact sum of its lines.
     pub sum: Exact,
-    /// What the rounding to the minor unit adds, or, negative, takes.
+    /// The amount that rounding to the minor unit adds, or, negative, takes.
     pub rounding: Exact,
     /// `sum + rounding`: what is taxed, in whole minor units.
     pub taxable: Exact,
@@ -322,7 +325,7 @@ pub struct TaxGroup {
     pub tax: Exact,
 }
 
-/// What a document adds up to.
+/// The totals of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
@@ -332,7 +335,7 @@ pub struct Totals {
     pub items: Exact,
     /// Both.
     pub sum: Exact,
-    /// What the rounding to the minor unit adds, or, negative, takes.
+    /// The amount that rounding to the minor unit adds, or, negative, takes.
     pub rounding: Exact,
     /// `sum + rounding`, without tax.
     pub net: Exact,
@@ -352,7 +355,7 @@ pub struct DaySpend {
     pub amount: Exact,
 }
 
-/// How a document is to be paid.
+/// The payment terms of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Payment {
@@ -374,9 +377,9 @@ pub struct ItemisedLeg {
     pub start: String,
     /// The call.
     pub call_sid: String,
-    /// Where the leg starts, digits masked where that was asked for.
+    /// The start of the leg, digits masked where that was asked for.
     pub from: String,
-    /// Where it ends.
+    /// Its end.
     pub to: String,
     /// The scenario's id.
     pub scenario: String,
@@ -393,9 +396,15 @@ pub struct ItemisedLeg {
 }
 
 impl Document {
-    /// Whether it is a credit note, whose amounts are given back.
+    /// True for a credit note, whose amounts are given back.
     #[must_use]
     pub fn is_credit(&self) -> bool {
         self.kind == Kind::CreditNote
+    }
+
+    /// True if it takes calls of an earlier month back, which were billed before.
+    #[must_use]
+    pub fn corrects_month(&self, month: &str) -> bool {
+        self.usage.iter().any(|line| line.late.as_deref() == Some(month) && line.calls < 0)
     }
 }

@@ -45,6 +45,15 @@ pub struct Line {
 /// The call whose legs came last; true if they take legs back.
 type LastCall = (String, bool);
 
+impl Line {
+    /// True if its legs take one another back: they bill nothing together, and documents leave the
+    /// line out. (A leg that bills has seconds.)
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.calls == 0 && self.billed_seconds == 0 && self.amount == Total::default()
+    }
+}
+
 /// The usage of an account for a month, in one currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -19,7 +19,7 @@ use polars::prelude::*;
 use std::ops::Range;
 
 /// The number of rows in one block of calls.
-const ROWS: usize = 1 << 13;
+pub(super) const ROWS: usize = 1 << 13;
 
 /// The number of rows that are taken column by column at a time: their fields stay in the cache.
 const AT_ONCE: usize = 1 << 6;
@@ -80,6 +80,12 @@ pub(super) struct CallTimes {
 }
 
 impl CallRows {
+    /// The total size of all texts, in bytes.
+    pub(super) fn text_bytes(&self) -> u64 {
+        let malformed = self.malformed.as_ref().map_or(0, text_bytes);
+        self.columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>() + malformed
+    }
+
     /// Reads the rows, a few thousand at a time: dealing them out accesses them in random order.
     /// The place of a record is its row in the slice.
     #[must_use]
@@ -208,12 +214,12 @@ fn time_number(field: Field) -> usize {
 }
 
 /// The total size of a column's texts, in bytes.
-pub(super) fn text_bytes(column: &StringChunked) -> u64 {
+fn text_bytes(column: &StringChunked) -> u64 {
     column.downcast_iter().map(|array| array.total_bytes_len() as u64).sum()
 }
 
 impl CallColumn {
-    pub(super) fn text_bytes(&self) -> u64 {
+    fn text_bytes(&self) -> u64 {
         match self {
             Self::Text(texts) => text_bytes(&texts.column),
             Self::Times(_) => 0,

@@ -7,8 +7,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a cell without a value is empty")]
 
-use super::call_rows::{CallColumn, CallRows, column_text, text_bytes};
-use super::page_counts::{self, Pages};
+use super::call_rows::{CallColumn, CallRows, ROWS, column_text};
+use super::page_counts::{self, PageCounts};
+use super::paged_rows::PagedRows;
+use crate::call::Calls;
 use crate::columns;
 use crate::inputs::file::FileError;
 use crate::policy::Policy;
@@ -19,6 +21,7 @@ use polars::prelude::*;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +40,8 @@ pub struct CallTable {
     /// The names of all columns.
     pub names: Vec<String>,
     columns: Vec<(String, Field)>,
+    /// True if all of them are text, and nothing stands beside them.
+    has_plain_texts: bool,
     /// The columns beside the fields, if it holds records of a published night.
     origin: Option<Origin>,
     metadata: Option<FileMetadataRef>,
@@ -143,6 +148,7 @@ impl CallTable {
             rows: 0,
             names,
             columns,
+            has_plain_texts: false,
             origin,
             metadata: None,
             pieces: Vec::new(),
@@ -150,7 +156,7 @@ impl CallTable {
             limit: Limit::default(),
         };
         let path = &table.path.clone();
-        let (metadata, names, pages) = table.guarded(|table| {
+        let (metadata, columns, pages) = table.guarded(|table| {
             if let Some(bytes) = &table.unpacked {
                 facts(
                     ParquetReader::new(Cursor::new(bytes.as_slice())),
@@ -169,8 +175,9 @@ impl CallTable {
         table.pieces = pieces(groups, rows_at_a_time(pages.row_text));
         table.unpacked_bytes = pages.unpacked;
         table.metadata = Some(metadata);
-        table.names.clone_from(&names);
-        for name in names {
+        table.names = columns.iter().map(|(name, _)| name.clone()).collect();
+        table.has_plain_texts = table.origin.is_none();
+        for (name, is_text) in columns {
             if let Some(column) = table.origin.as_mut().and_then(|origin| origin.named(&name)) {
                 *column = Some(name);
                 continue;
@@ -182,6 +189,7 @@ impl CallTable {
                     format!("is not a call file: two columns are named `{}`", field.as_str()),
                 ));
             }
+            table.has_plain_texts &= is_text;
             table.columns.push((name, field));
         }
         if !table.columns.iter().any(|(_, field)| *field == Field::Sid) || table.columns.len() < 3 {
@@ -227,6 +235,86 @@ impl CallTable {
         &self.pieces
     }
 
+    /// The records of some rows, in blocks of a few thousand. The place of a record is its row,
+    /// counted from the first of them.
+    ///
+    /// # Errors
+    /// If a page is corrupt, or a known column has no plain values.
+    pub fn calls(&self, rows: Range<usize>, policy: &Policy) -> Result<Vec<Calls>, FileError> {
+        if self.has_plain_texts {
+            let paged = self.guarded(|table| Ok(table.paged(&rows, policy)));
+            // Whatever is wrong, polars is to find it, and has the words for it.
+            if let Ok(Some((calls, texts))) = paged {
+                self.given(rows.len(), texts)?;
+                return Ok(calls);
+            }
+        }
+        Ok(self.slice(rows.start, rows.len())?.parse(policy))
+    }
+
+    /// The records of some rows whose columns are all text, and the bytes of those texts; `None`
+    /// if they are not written in one of the usual ways.
+    pub(super) fn paged(&self, rows: &Range<usize>, policy: &Policy) -> Option<(Vec<Calls>, u64)> {
+        let bytes = self.bytes()?;
+        let (mut blocks, mut texts, mut first, mut place) = (Vec::new(), 0, 0, 0);
+        let mut calls = Calls::default();
+        for group in &self.metadata.as_ref()?.row_groups {
+            let own = rows.start.max(first)..rows.end.min(first + group.num_rows());
+            first += group.num_rows();
+            if own.is_empty() {
+                continue;
+            }
+            let before = first - group.num_rows();
+            let own = own.start - before..own.end - before;
+            let mut paged = PagedRows::open(group, &self.columns, &own, &bytes)?;
+            while paged.len() > 0 {
+                if calls.is_empty() {
+                    calls.reserve(ROWS.min(rows.len() - place));
+                }
+                place += paged.read(ROWS - calls.len(), place, policy, &mut calls)?;
+                if calls.len() == ROWS {
+                    blocks.push(std::mem::take(&mut calls));
+                }
+            }
+            texts += paged.bytes();
+        }
+        if !calls.is_empty() {
+            blocks.push(calls);
+        }
+        (place == rows.len()).then_some((blocks, texts))
+    }
+
+    /// A reader of parts of the file.
+    fn bytes(&self) -> Option<impl Fn(Range<u64>) -> Option<Vec<u8>>> {
+        let file = match self.unpacked {
+            Some(_) => None,
+            None => Some(File::open(&self.path).ok()?),
+        };
+        Some(move |range: Range<u64>| {
+            let (start, end) =
+                (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+            match (&file, &self.unpacked) {
+                (Some(file), _) => {
+                    let mut bytes = vec![0; end.checked_sub(start)?];
+                    file.read_exact_at(&mut bytes, range.start).ok()?;
+                    Some(bytes)
+                }
+                (None, Some(unpacked)) => unpacked.get(start..end).map(<[u8]>::to_vec),
+                (None, None) => None,
+            }
+        })
+    }
+
+    /// Counts the text that some rows gave.
+    ///
+    /// # Errors
+    /// If the file gave more than it may.
+    fn given(&self, rows: usize, texts: u64) -> Result<(), FileError> {
+        // A null is counted as one byte.
+        let least = (rows as u64).saturating_mul(self.columns.len() as u64);
+        self.limit.add(&self.path, least.saturating_add(texts))
+    }
+
     /// Reads rows from `start`.
     ///
     /// # Errors
@@ -243,12 +331,9 @@ impl CallTable {
             Ok((*field, cells))
         });
         let columns = cells.collect::<Result<Vec<(Field, CallColumn)>, FileError>>()?;
-        // A null is counted as one byte.
-        let least = (frame.height() as u64).saturating_mul(columns.len() as u64);
-        let texts = columns.iter().map(|(_, cells)| cells.text_bytes()).sum::<u64>()
-            + malformed.as_ref().map_or(0, text_bytes);
-        self.limit.add(&self.path, least.saturating_add(texts))?;
-        Ok(CallRows { rows: frame.height(), columns, malformed })
+        let rows = CallRows { rows: frame.height(), columns, malformed };
+        self.given(frame.height(), rows.text_bytes())?;
+        Ok(rows)
     }
 
     fn text_column(&self, frame: &DataFrame, name: &str) -> Result<StringChunked, FileError> {
@@ -373,15 +458,19 @@ impl CallTable {
 }
 
 /// The facts about a file as a whole: its metadata, checked against its pages, and the names of its
-/// columns.
+/// columns, each with true if it is text.
 fn facts<R: MmapBytesReader>(
     mut reader: ParquetReader<R>,
     file: impl Read + Seek,
-) -> PolarsResult<(FileMetadataRef, Vec<String>, Pages)> {
-    let names = reader.schema()?.iter_names().map(ToString::to_string).collect();
+) -> PolarsResult<(FileMetadataRef, Vec<(String, bool)>, PageCounts)> {
+    let columns = reader
+        .schema()?
+        .iter_values()
+        .map(|field| (field.name.to_string(), field.dtype == ArrowDataType::Utf8View))
+        .collect();
     let metadata = reader.get_metadata()?.clone();
     let pages = page_counts::check(file, &metadata)?;
-    Ok((metadata, names, pages))
+    Ok((metadata, columns, pages))
 }
 
 /// The number of rows that are read at a time, if a row has at most `row_text` bytes of text: a

@@ -17,7 +17,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 /// The unpacked size of a file's pages.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pages {
+pub(crate) struct PageCounts {
     /// Their bytes, unpacked.
     pub unpacked: u64,
     /// The most bytes of text that a row has, as far as dictionaries tell: one of their values may
@@ -33,8 +33,11 @@ const OF_DELTAS: u64 = 64 << 10;
 ///
 /// # Errors
 /// The first column that fails.
-pub(crate) fn check(mut file: impl Read + Seek, metadata: &FileMetadataRef) -> PolarsResult<Pages> {
-    let mut pages = Pages::default();
+pub(crate) fn check(
+    mut file: impl Read + Seek,
+    metadata: &FileMetadataRef,
+) -> PolarsResult<PageCounts> {
+    let mut pages = PageCounts::default();
     let rows: usize = metadata.row_groups.iter().map(RowGroupMetadata::num_rows).sum();
     if rows != metadata.num_rows {
         let claimed = metadata.num_rows;

@@ -20,7 +20,6 @@ use crate::partition::spill::Memory;
 use crate::policy::{FinalNewline, Policy};
 use crate::record::Field;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -357,7 +356,7 @@ fn cut_into_blocks(
         }
         let (mut end, mut broken) = match format {
             Format::Csv(header) => {
-                let mut scan = calls_csv::scan(&text, header.delimiter, at_end);
+                let mut scan = calls_csv::scan(&text, header.delimiter, header.names.len(), at_end);
                 if at_end && may_be_cut {
                     scan.break_open_end(&text);
                 }
@@ -385,7 +384,8 @@ fn cut_into_blocks(
             let cut = nth_line_end(&text[..end], MOST_LINES);
             match format {
                 Format::Csv(header) => {
-                    let scan = calls_csv::scan(&text[..cut], header.delimiter, false);
+                    let scan =
+                        calls_csv::scan(&text[..cut], header.delimiter, header.names.len(), false);
                     // Otherwise a single record has this many lines.
                     if scan.end > 0 {
                         (end, broken) = (scan.end, scan.broken);
@@ -463,7 +463,8 @@ impl Reading {
             {
                 pieces.push(piece?);
             }
-            let parsed: Vec<_> = pieces.par_iter().map(|piece| piece.parse(policy)).collect();
+            let parsed: Vec<_> =
+                dealer.beside(|| pieces.par_iter().map(|piece| piece.parse(policy)).collect())?;
             let mut batch = Vec::with_capacity(parsed.len());
             assert_eq!(parsed.len(), pieces.len(), "each piece is parsed");
             for (piece, parsed) in pieces.drain(..).zip(parsed) {
@@ -524,9 +525,7 @@ impl Reading {
             ReadPiece::Done(mut file) => {
                 let keys = std::mem::take(&mut self.keys);
                 keys.check(&file.path.path, policy)?;
-                let strange: BTreeSet<(String, Field)> =
-                    keys.names().flat_map(|names| unread(&names)).collect();
-                file.unread.extend(strange);
+                file.unread.extend(keys.unread());
                 self.files.push(*file);
                 return Ok(());
             }
@@ -667,9 +666,7 @@ impl ReadPiece {
                 }
                 Ok(Parsed { calls: vec![calls], keys, links: document.links })
             }
-            Self::Table { table, rows, .. } => {
-                Ok(plain(table.slice(rows.start, rows.len())?.parse(policy)))
-            }
+            Self::Table { table, rows, .. } => Ok(plain(table.calls(rows.clone(), policy)?)),
             Self::Done(_) => Ok(plain(Vec::new())),
         }
     }

@@ -120,7 +120,7 @@ impl Sample {
             line + usize::from(text[..line].ends_with(b"\r") && text[line..].starts_with(b"\n"));
         let header = Arc::new(Header::parse(&file.path, &text[..end])?);
         let body = &text[end..];
-        let scan = calls_csv::scan(body, header.delimiter, at_end);
+        let scan = calls_csv::scan(body, header.delimiter, header.names.len(), at_end);
         let format = Format::Csv(Arc::clone(&header));
         let mut records = Vec::new();
         calls_csv::walk(&body[..scan.end], &scan.broken, &header, |at, _, _| {

@@ -20,7 +20,7 @@
 //! added nor compared.
 
 use crate::document::{Buyer, Document, Kind};
-use crate::invoicing::drafts::{Draft, ItemsChanged, Sources, Terms, Wanted};
+use crate::invoicing::drafts::{Draft, ItemsChanged, Sources, Terms, WantedDrafts};
 use crate::invoicing::error::IssueError;
 use crate::ledger::invoices::billed_by::{Month, month, month_of, month_text};
 use crate::ledger::invoices::publish::next_counter;
@@ -143,7 +143,7 @@ pub struct SeenCharges {
 
 impl SeenCharges {
     /// Records the findings of a draft; a supplementary one bills only late legs.
-    pub fn draft(&mut self, draft: &Draft, wanted: &Wanted<'_>) {
+    pub fn draft(&mut self, draft: &Draft, wanted: &WantedDrafts<'_>) {
         let document = &draft.document;
         let (account, currency) = (&document.buyer.account_sid, &document.currency);
         let is_late = |own: Month| wanted.supplementary || own < month(wanted.month);
@@ -513,7 +513,10 @@ fn items_gone(question: &CheckQuestion<'_>) -> Option<Against> {
 ///
 /// # Errors
 /// If an invoice cannot be read.
-pub fn of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<Vec<Against>, LedgerError> {
+pub fn of_items(
+    sources: &Sources<'_>,
+    wanted: WantedDrafts<'_>,
+) -> Result<Vec<Against>, LedgerError> {
     let charges =
         |count: usize| if count == 1 { "1 charge".to_owned() } else { format!("{count} charges") };
     let changed = sources.items_changed(wanted)?.into_iter().map(|changed| {

@@ -51,7 +51,7 @@ pub struct Terms {
 
 /// Selects drafts.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedDrafts<'a> {
     /// The period, `YYYY-MM`.
     pub month: &'a str,
     /// The date of the documents, `YYYY-MM-DD`.
@@ -108,6 +108,12 @@ const COLUMNS: Columns = Columns {
                tax_category,tax_rate,from,to; the last four may be missing",
 };
 
+/// The names of the columns of an items file.
+#[must_use]
+pub const fn item_columns() -> &'static [&'static str] {
+    COLUMNS.known
+}
+
 /// Reads `items.csv`; also gives its text.
 ///
 /// # Errors
@@ -130,13 +136,14 @@ fn parse_items(path: &Path, text: &str, terms: &Terms) -> Result<Items, FileErro
 
 fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem), String> {
     let get = |name: &str| row.get(name);
-    let decimal = |name: &str| {
+    let decimal = |name: &str, may_be_negative: bool| {
         let found = get(name);
+        let digits = found.strip_prefix('-').filter(|_| may_be_negative).unwrap_or(found);
         let value = Some(found)
-            .filter(|text| is_plain_decimal(text))
+            .filter(|_| is_plain_decimal(digits))
             .and_then(|text| Decimal::from_str_exact(text).ok());
         value
-            .filter(|value| value.scale() <= 6 && *value < Decimal::from(1_000_000_000))
+            .filter(|value| value.scale() <= 6 && value.abs() < Decimal::from(1_000_000_000))
             .ok_or_else(|| {
                 format!(
                     "{name} is `{found}`; expected a plain decimal with at most six decimals, \
@@ -157,10 +164,11 @@ fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem),
         return Err(format!("currency is `{currency}`; expected a code of ISO 4217, such as EUR"));
     }
     let tax = tax_of(get("tax_category"), get("tax_rate"), "", &terms.tax)?;
+    let unit_price = decimal("unit_price", true)?;
     let item = Item {
-        description: get("description").to_owned(),
-        quantity: decimal("quantity")?,
-        unit_price: decimal("unit_price")?,
+        description: described(get("description"), unit_price),
+        quantity: decimal("quantity", false)?,
+        unit_price,
         tax: Some(tax).filter(|_| !get("tax_category").is_empty() || !get("tax_rate").is_empty()),
     };
     let months = (bound("from")?, bound("to")?);
@@ -174,6 +182,15 @@ fn parse_item(row: SheetRow<'_>, terms: &Terms) -> Result<(String, AccountItem),
         account.to_owned(),
         AccountItem { item, currency: currency.to_owned(), months, line: row.line },
     ))
+}
+
+/// A charge as a document names it: one with a price below zero is goodwill, and says so.
+fn described(text: &str, unit_price: Decimal) -> String {
+    let is_named = text.to_lowercase().contains("goodwill");
+    if unit_price < Decimal::ZERO && !is_named {
+        return format!("Goodwill: {text}");
+    }
+    text.to_owned()
 }
 
 /// Parses a tax from its texts; empty texts take the default's values.
@@ -297,7 +314,7 @@ pub struct Sources<'a> {
 /// period was never issued.
 pub fn drafts<'a>(
     sources: Sources<'a>,
-    wanted: Wanted<'a>,
+    wanted: WantedDrafts<'a>,
 ) -> Result<impl Iterator<Item = Result<Draft, IssueError>> + use<'a>, IssueError> {
     let claims = BilledBy::of(&sources.history.issued);
     let until = month(wanted.month);
@@ -371,7 +388,7 @@ impl Sources<'_> {
         (account, currency): (String, String),
         open: Open,
         items: &[Item],
-        wanted: Wanted<'_>,
+        wanted: WantedDrafts<'_>,
     ) -> Result<Draft, IssueError> {
         let (accounts, path) = self.accounts;
         let listed = accounts.get(&account);
@@ -427,7 +444,10 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// If an invoice cannot be read.
-    pub fn items_changed(&self, wanted: Wanted<'_>) -> Result<Vec<ItemsChanged>, LedgerError> {
+    pub fn items_changed(
+        &self,
+        wanted: WantedDrafts<'_>,
+    ) -> Result<Vec<ItemsChanged>, LedgerError> {
         let (claims, month) = (BilledBy::of(&self.history.issued), month(wanted.month));
         let mut listed: HashMap<&str, ((&str, &str), Vec<Item>)> = HashMap::new();
         let mut batches = BTreeSet::new();
@@ -490,7 +510,7 @@ impl Sources<'_> {
     /// an account without an invoice it is owed for months that were not issued as a whole. Nothing
     /// is owed for months before the first issued month of the ledger.
     #[must_use]
-    pub fn items_skipped(&self, wanted: Wanted<'_>) -> Vec<(String, usize)> {
+    pub fn items_skipped(&self, wanted: WantedDrafts<'_>) -> Vec<(String, usize)> {
         let (claims, until) = (BilledBy::of(&self.history.issued), month(wanted.month));
         let issued =
             self.history.issued.iter().filter(|batch| batch.manifest.kind == BatchKind::Issue);
@@ -607,7 +627,7 @@ fn never_issued(
     }
 }
 
-fn frame(terms: &Terms, wanted: Wanted<'_>, buyer: Buyer, currency: &str, tax: Tax) -> Frame {
+fn frame(terms: &Terms, wanted: WantedDrafts<'_>, buyer: Buyer, currency: &str, tax: Tax) -> Frame {
     Frame {
         kind: Kind::Draft,
         number: None,

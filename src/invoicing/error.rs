@@ -84,6 +84,22 @@ pub enum IssueError {
         /// The credit note.
         by: String,
     },
+    /// An invoice of which a part is credited, and which is to be credited whole.
+    #[error("{number} is credited in part already, by {by}")]
+    CreditedInPart {
+        /// The invoice.
+        number: String,
+        /// The credit note.
+        by: String,
+    },
+    /// A part of an invoice that cannot be credited.
+    #[error("{problem}")]
+    Part {
+        /// The problem.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// A credit note before its invoice.
     #[error("--date {date} is before {issued_on}, the date of {number}")]
     BeforeInvoice {

@@ -10,7 +10,8 @@
 
 use crate::document::{Document, Kind, build};
 use crate::inputs::file::FileError;
-use crate::invoicing::drafts::{self, Draft, Wanted};
+use crate::invoicing::credit_part::{LeftOfInvoice, PartWanted};
+use crate::invoicing::drafts::{self, Draft, WantedDrafts};
 use crate::invoicing::error::{IssueError, LATEST_CREDIT};
 use crate::invoicing::given::Given;
 use crate::ledger::batch::{self, Batch, BatchKind, BatchManifest, Entry};
@@ -31,7 +32,7 @@ pub fn stage(
     (ledger, lock): (&Ledger, &Lock),
     history: &History,
     given: &Given,
-    wanted: &Wanted<'_>,
+    wanted: &WantedDrafts<'_>,
     drafts: impl Iterator<Item = Result<Draft, IssueError>>,
 ) -> Result<Option<(BatchWriter, BatchManifest)>, IssueError> {
     let seller = &given.terms.seller.id;
@@ -110,12 +111,27 @@ pub struct Credit<'a> {
 }
 
 impl<'a> Credit<'a> {
-    /// Finds an invoice that may be credited.
+    /// Finds an invoice that may be credited whole.
     ///
     /// # Errors
     /// A number that no document has, that is a credit note's, or whose invoice is credited
-    /// already.
+    /// already, if only in part.
     pub fn of(history: &'a History, number: &str) -> Result<Self, IssueError> {
+        let found = Self::of_part(history, number)?;
+        match batch::credits_of(&history.issued, number).next() {
+            None => Ok(found),
+            Some((_, credit)) => Err(IssueError::CreditedInPart {
+                number: number.to_owned(),
+                by: credit.number.clone(),
+            }),
+        }
+    }
+
+    /// Finds an invoice that may be credited in part.
+    ///
+    /// # Errors
+    /// A number that no document has, that is a credit note's, or whose invoice is credited whole.
+    pub fn of_part(history: &'a History, number: &str) -> Result<Self, IssueError> {
         let (batch, entry) = batch::find(&history.issued, number)
             .ok_or_else(|| IssueError::Unknown(number.to_owned()))?;
         if let Some(corrects) = &entry.corrects {
@@ -166,28 +182,50 @@ impl<'a> Credit<'a> {
         history: &History,
         (date, reason, rebill): (&str, &str, bool),
     ) -> Result<(BatchWriter, BatchManifest, Document), IssueError> {
-        let m = &self.batch.manifest;
-        let counter = next_counter(history, &m.seller, date).map_err(IssueError::Series)?;
+        let (counter, number) = self.next_number(history, date)?;
+        let invoice = self.batch.document(&self.entry.number)?;
+        let note = build::credit_note(&invoice, number, date.to_owned(), reason.to_owned());
+        self.stage_note(lock, (date, reason), note, Entry { counter, rebill, ..Entry::default() })
+    }
+
+    /// Stages a credit note of a part of the invoice, like [`Credit::stage`]. Its legs remain
+    /// billed by the invoice.
+    ///
+    /// # Errors
+    /// As [`Credit::stage`]; also a part that cannot be credited.
+    pub fn stage_part(
+        &self,
+        lock: &Lock,
+        history: &History,
+        (date, reason): (&str, &str),
+        wanted: &PartWanted,
+    ) -> Result<(BatchWriter, BatchManifest, Document), IssueError> {
+        let (counter, number) = self.next_number(history, date)?;
+        let left = LeftOfInvoice::of(history, (self.batch, self.entry))?;
+        let (note, part) = left.credit(wanted, (&number, date, reason))?;
+        let entry = Entry { counter, part: Some(part), ..Entry::default() };
+        self.stage_note(lock, (date, reason), note, entry)
+    }
+
+    /// The next number of the invoice's series, with its prefix.
+    fn next_number(&self, history: &History, date: &str) -> Result<(u64, String), IssueError> {
+        let seller = &self.batch.manifest.seller;
+        let counter = next_counter(history, seller, date).map_err(IssueError::Series)?;
         let number = number(prefix_of(self.batch, self.entry)?, date, counter);
         refuse_taken(history, &number)?;
-        let mut invoice = None;
-        self.batch.each_document(
-            |other| other.number == self.entry.number,
-            |_, document| {
-                invoice = Some(document);
-                Ok::<_, IssueError>(())
-            },
-        )?;
-        let invoice = invoice.expect("an entry has its document");
-        let note = build::credit_note(&invoice, number, date.to_owned(), reason.to_owned());
+        Ok((counter, number))
+    }
+
+    fn stage_note(
+        &self,
+        lock: &Lock,
+        (date, reason): (&str, &str),
+        note: Document,
+        entry: Entry,
+    ) -> Result<(BatchWriter, BatchManifest, Document), IssueError> {
+        let m = &self.batch.manifest;
         let mut writer = BatchWriter::begin(lock)?;
-        let entry = Entry {
-            counter,
-            corrects: Some(self.entry.number.clone()),
-            rebill,
-            ..Entry::default()
-        };
-        writer.add(&note, entry)?;
+        writer.add(&note, Entry { corrects: Some(self.entry.number.clone()), ..entry })?;
         let manifest = BatchManifest {
             kind: BatchKind::Credit,
             reason: Some(reason.to_owned()),

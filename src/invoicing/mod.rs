@@ -10,6 +10,7 @@
 //! | [`customers`] | the accounts that may be billed, and their details on an invoice |
 //! | [`given`] | terms, accounts and monthly charges |
 //! | [`issue`] | numbers: a batch of invoices, a credit note |
+//! | [`credit_part`] | credit notes of a part of an invoice |
 //! | [`error`] | the reasons why nothing can be issued |
 //! | [`check`] | the objections to issuing a month |
 //! | [`survey`] | both of a month: what stands against it, and what would be issued |
@@ -17,6 +18,7 @@
 //! **Invariant:** a leg is on at most one invoice that is not credited, and a number is given once.
 
 pub mod check;
+pub mod credit_part;
 pub mod customers;
 pub mod drafts;
 pub mod error;

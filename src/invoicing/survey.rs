@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::invoicing::check::{self, Against, CheckQuestion, SeenCharges};
-use crate::invoicing::drafts::{self, Wanted};
+use crate::invoicing::drafts::{self, WantedDrafts};
 use crate::invoicing::error::IssueError;
 use crate::invoicing::given::Given;
 use crate::ledger::invoices::billed_by::{BilledBy, month};
@@ -38,7 +38,7 @@ pub fn survey(
     for supplementary in
         [false, true].into_iter().filter(|supplementary| !supplementary || is_issued)
     {
-        let wanted = Wanted { month: period, date: date.max(after), account, supplementary };
+        let wanted = WantedDrafts { month: period, date: date.max(after), account, supplementary };
         for draft in drafts::drafts(given.sources(history), wanted)? {
             match draft.and_then(|draft| {
                 drafts::refuse_before_credit(history, &claims, &draft, wanted.date)?;
@@ -56,7 +56,7 @@ pub fn survey(
     let mut found = check::of_terms(&given.terms, (period, date >= after));
     found.extend(check::of_series(history, &given.terms.seller.id, date));
     found.extend(check::check(&question, &seen)?);
-    let wanted = Wanted { month: period, date, account, supplementary: false };
+    let wanted = WantedDrafts { month: period, date, account, supplementary: false };
     found.extend(check::of_items(&given.sources(history), wanted)?);
     Ok(found)
 }

@@ -30,6 +30,8 @@ pub struct Summary {
     pub suspended_by_reason: BTreeMap<Reason, u64>,
     /// Ignored records by their direction.
     pub ignored_by_direction: BTreeMap<String, u64>,
+    /// Ignored records of the call files: the others waited.
+    pub ignored_of_files: u64,
     /// Pages beside which another page was missing: the file, the missing neighbour, and its
     /// address.
     pub incomplete: Vec<(String, Neighbour, String)>,
@@ -81,7 +83,7 @@ pub fn book_in_place_of(
     book_if(ledger, lock, history, session, (how, None), |_| Ok(()))
 }
 
-/// How a run is booked.
+/// The manner in which a run is booked.
 #[derive(Debug, Clone, Copy)]
 pub struct Booking<'a> {
     kind: RunKind,
@@ -138,6 +140,7 @@ pub fn book_if(
         tally,
         suspended_by_reason: session.suspended_by_reason().clone(),
         ignored_by_direction,
+        ignored_of_files: session.ignored_of_files(),
         incomplete: session.reading.incomplete(),
         mangled_callers: session.ends.mangled_callers,
         unread: session

@@ -58,7 +58,7 @@ impl Changes {
             .iter()
             .rev()
             .map(|run| &run.manifest)
-            .find(|manifest| manifest.decks_hash.is_some())
+            .find(|manifest| manifest.has_rated())
         else {
             return Ok(Self { notes: notes_of_undone(history, inputs), ..Self::default() });
         };
@@ -68,9 +68,9 @@ impl Changes {
             notes: policy_notes(before, inputs),
         };
         changes.notes.extend(trunk_notes(ledger, before, inputs));
-        let decks = Decks { ledger, before, inputs };
+        let decks = ChangedDecks { ledger, before, inputs };
         changes.stopping.extend(decks.of_accounts(history)?);
-        if let Some(newest) = history.newest_start() {
+        if let Some(newest) = history.newest_billed() {
             changes.stopping.extend(decks.rows(newest)?);
         }
         Ok(changes)
@@ -100,12 +100,12 @@ fn lists_missing(before: &Manifest, inputs: &Inputs) -> Vec<String> {
     trunks.into_iter().chain(accounts).map(str::to_owned).collect()
 }
 
-/// What the run that was undone last was given, where no booked run is left to compare with: its
+/// The inputs of the run that was undone last, where no booked run is left to compare with: its
 /// calls are rated again, and may cost something else. It may have been undone for just that, so
 /// this stops nothing.
 fn notes_of_undone(history: &History, inputs: &Inputs) -> Vec<String> {
     let undone = history.undone.iter().rev().map(|undone| &undone.run.manifest);
-    let Some(before) = undone.into_iter().find(|manifest| manifest.decks_hash.is_some()) else {
+    let Some(before) = undone.into_iter().find(|manifest| manifest.has_rated()) else {
         return Vec::new();
     };
     let of_run = |missing: String| format!("run {}, which was undone: {missing}", before.run_id);
@@ -166,13 +166,13 @@ fn trunk_notes(ledger: &Ledger, before: &Manifest, inputs: &Inputs) -> Vec<Strin
     capped(then.iter().filter_map(note).collect(), "trunks are others")
 }
 
-struct Decks<'a> {
+struct ChangedDecks<'a> {
     ledger: &'a Ledger,
     before: &'a Manifest,
     inputs: &'a Inputs,
 }
 
-impl Decks<'_> {
+impl ChangedDecks<'_> {
     /// Finds today's deck that corresponds to a deck of the last run: by its name, else by its
     /// folder, else the only one for the only one.
     fn stands_for(&self, then: &DeckEntry) -> Option<usize> {

@@ -30,16 +30,16 @@ use std::path::{Path, PathBuf};
 /// take some tenths of a CPU second.
 const UNASKED: u64 = 2 << 30;
 
-/// Where call files may lie now.
+/// The places where call files may lie now.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct EvidencePlaces {
     /// Folders that their names may be relative to.
     pub folders: Vec<PathBuf>,
     /// Files that may be one of them, whatever they are called now.
     pub files: Vec<PathBuf>,
 }
 
-/// What is left of the record of a booked call.
+/// The record of a booked call, as far as it is left.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// The run that booked the call.
@@ -130,10 +130,10 @@ impl Evidence {
 pub fn of_call(
     history: &History,
     call: &str,
-    places: &Places,
+    places: &EvidencePlaces,
     memory: Memory,
 ) -> Result<Option<Evidence>, LedgerError> {
-    let Some(place) = earlier::find_call(history, call)? else { return Ok(None) };
+    let Some(place) = earlier::find_recorded(history, call)? else { return Ok(None) };
     let manifest = &history.runs[place.run].manifest;
     // A file that was read then is read, whatever columns it lacks.
     let policy = Policy { no_transfers: true, ..Policy::of_words(&manifest.policy) };
@@ -204,7 +204,7 @@ fn state(
     booked: &InputFile,
     call: &str,
     content: u64,
-    places: &Places,
+    places: &EvidencePlaces,
     (policy, memory): (&Policy, Memory),
 ) -> FileState {
     let (mut changed, mut unreadable) = (None, None);
@@ -244,7 +244,7 @@ fn state(
 
 /// The places of a call file, each once: where its name leads to, then files that were given and
 /// have its size or its name.
-fn paths(booked: &InputFile, places: &Places) -> Vec<PathBuf> {
+fn paths(booked: &InputFile, places: &EvidencePlaces) -> Vec<PathBuf> {
     let name = Path::new(&booked.name);
     let mut paths = vec![name.to_owned()];
     paths.extend(places.folders.iter().map(|folder| folder.join(name)));

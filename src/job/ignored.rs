@@ -44,6 +44,12 @@ impl SettledRun {
         Ok(by_direction)
     }
 
+    /// The number of ignored records that are of the call files; the others waited.
+    pub(crate) fn ignored_of_files(&self) -> u64 {
+        let waited = self.reading.waiting.len();
+        self.ends.ignored.iter().filter(|spot| spot.number as usize >= waited).count() as u64
+    }
+
     fn ignored_row(&self, text: RecordText) -> IgnoredRow {
         let zone = self.inputs.policy.zone.as_ref();
         let mut row = text.with_fields(|fields| {

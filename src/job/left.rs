@@ -14,7 +14,7 @@ use crate::night::{Class, Count, Tally};
 use crate::reject::Reason;
 use std::collections::BTreeMap;
 
-/// What a run does not take up.
+/// Suspended records that a run does not take up.
 #[derive(Debug, Clone, Default)]
 pub struct LeftBehind {
     /// The records that it takes up.
@@ -40,7 +40,7 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// What is left of the suspense after the last run; with its counts, and by reason what is left
+    /// The suspense that is left after the last run; with its counts, and by reason what is left
     /// as it is.
     ///
     /// # Errors
@@ -71,6 +71,7 @@ impl Left {
                 Ok::<_, LedgerError>(())
             },
         )?;
+        assert_eq!(closed.records, what.closed.count(), "each place that is written off was read");
         let mut tally = Tally { retried: left.plus(closed), closed, ..Tally::default() };
         tally.by_class[Class::Suspended as usize] = left;
         let mut hasher = blake3::Hasher::new();

@@ -13,6 +13,7 @@
 //! | [`import`] | a night that Spark rated, rated again and booked |
 //! | [`changes`] | the changes of decks, trunks and accounts since the last run |
 //! | [`replace`] | a waiting version of a call in place of the booked one |
+//! | [`rerate`] | booked calls of a period rated again by other decks |
 //! | [`noted`], [`odd_prices`] | the notes of a run on stderr about booked calls |
 //!
 //! **Invariant:** unless every record that came in has an end, nothing is booked.
@@ -27,6 +28,7 @@ pub mod left;
 pub mod noted;
 pub mod odd_prices;
 pub mod replace;
+pub mod rerate;
 pub mod run;
 pub(crate) mod suspense;
 mod suspense_parts;

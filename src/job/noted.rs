@@ -11,6 +11,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::carrier::CarrierPrices;
 use crate::night::{Class, Tariff};
 use crate::party_ref::PartyRef;
+use crate::record::Field;
 use crate::report::findings::TopRows;
 use crate::report::oddities::{Length, Lengths, is_bogus_start};
 use crate::status::Status;
@@ -24,6 +25,8 @@ pub struct Noted {
     lengths: Lengths,
     dates: SeenNotes,
     callers: SeenNotes,
+    /// Roots with a `refer_to`, which only a child has.
+    orphans: SeenNotes,
     written_off: SeenNotes,
     low: Option<TopRows<String>>,
     far_too_low: Option<TopRows<String>>,
@@ -60,14 +63,14 @@ fn merge(best: &mut Option<TopRows<String>>, other: Option<TopRows<String>>) {
 
 /// The context of the records: the tariff, and the newest credible start.
 #[derive(Debug)]
-pub struct Beside<'a> {
+pub struct NightContext<'a> {
     tariff: &'a Tariff<'a>,
     currencies: Currencies,
     has_origins: Vec<bool>,
     newest: Option<Micros>,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> NightContext<'a> {
     /// Takes the tariff, and the newest start that is credible.
     #[must_use]
     pub fn new(tariff: &'a Tariff<'a>, newest: Option<Micros>) -> Self {
@@ -83,7 +86,7 @@ impl<'a> Beside<'a> {
 impl Noted {
     /// Looks at a booked record, or at a copy of one.
     #[inline]
-    pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &Beside<'_>) {
+    pub fn look(&mut self, calls: &Calls, record: usize, class: Class, beside: &NightContext<'_>) {
         self.prices.look(calls, record, beside.tariff, &beside.currencies);
         if class == Class::Duplicate {
             return;
@@ -99,6 +102,10 @@ impl Noted {
             return;
         }
         let is_root = calls.child[record] == NONE;
+        if is_billed && is_root && calls.filled[record].has(Field::ReferTo) {
+            let sid = calls.sid_text(record).to_string();
+            self.orphans.add(start, &sid, || "refer_to, no parent_call_sid".to_owned());
+        }
         if is_billed
             && is_root
             && from.lacks_plus(&calls.parties)
@@ -140,6 +147,7 @@ impl Noted {
         self.lengths.merge(other.lengths);
         self.dates.merge(other.dates);
         self.callers.merge(other.callers);
+        self.orphans.merge(other.orphans);
         self.written_off.merge(other.written_off);
         merge(&mut self.low, other.low);
         merge(&mut self.far_too_low, other.far_too_low);
@@ -201,6 +209,17 @@ impl Noted {
         notes.extend(odd_prices::note(prices));
         if let Some(last) = notes.last_mut() {
             last.push_str("; `trunkrate report` lists all of it");
+        }
+        if self.orphans.count > 0 {
+            let many = calls(
+                self.orphans.count,
+                "has the target of a transfer and no parent, and is billed as a plain call",
+                "have the target of a transfer and no parent, and are billed as plain calls",
+            );
+            notes.push(format!(
+                "{many}{}: did the export lose `parent_call_sid`?",
+                example(&self.orphans.first)
+            ));
         }
         if self.written_off.count > 0 {
             let many = calls(

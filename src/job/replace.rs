@@ -42,7 +42,7 @@ use std::sync::atomic::AtomicU64;
 
 /// The choice of a person.
 #[derive(Debug, Clone)]
-pub struct Replacement {
+pub struct VersionReplacement {
     /// The place of the version that is taken, in the suspense.
     pub taken: usize,
     /// The places of other waiting versions, which are written off.
@@ -62,7 +62,7 @@ pub enum ReplaceError {
     Refused {
         /// The problem.
         problem: String,
-        /// What to do.
+        /// The decision.
         hint: String,
     },
 }
@@ -80,7 +80,7 @@ pub fn replace(
     (ledger, lock): (&Ledger, &Lock),
     history: &mut History,
     (booked, run): (LogRow, &Run),
-    what: Replacement,
+    what: VersionReplacement,
 ) -> Result<book::Summary, ReplaceError> {
     let call = booked.call_sid.clone();
     let back = TakenBack::read(run, booked)?;

@@ -6,7 +6,7 @@
 //! accounts        out to parts    earlier, kernel   rows
 //! ```
 
-use super::noted::{Beside, Noted};
+use super::noted::{NightContext, Noted};
 use super::suspense_parts;
 use crate::call::Calls;
 use crate::detail::Case;
@@ -21,12 +21,12 @@ use crate::job::left::Left;
 use crate::ledger::index::earlier;
 use crate::ledger::index::ids::IdRow;
 use crate::ledger::index::letter_cases::LetterCases;
-use crate::ledger::index::lookup::{Lookup, Retried};
+use crate::ledger::index::lookup::{Retried, TonightLookup};
 use crate::ledger::manifest::{InputFile, Manifest};
 use crate::ledger::runs::sort::{Books, PIECE, RateNumbers, SortScratch};
 use crate::ledger::runs::taken_back::TakenBack;
 use crate::ledger::runs::write_off::hash_text;
-use crate::ledger::tables::late_price::LatePrice;
+use crate::ledger::tables::late_price::LatePriceRow;
 use crate::ledger::tables::waits::Waits;
 use crate::ledger::{History, LedgerError};
 use crate::night::{Class, Night, Tally, Tariff, TrunkFacts, settle};
@@ -252,7 +252,7 @@ impl LoadedNight {
         runs: &mut BTreeSet<usize>,
     ) -> Result<Earlier, LedgerError> {
         let mut texts = self.dealt.texts.clone();
-        let tonight = Lookup { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
+        let tonight = TonightLookup { dealt: &self.dealt, parts: (parts.start, parts.end), calls };
         let mut earlier = earlier::earlier(history, tonight, waited, &mut texts, runs)?;
         let spots = waited.may_be_closed(tonight)?;
         self.dealt.texts = texts;
@@ -283,7 +283,7 @@ fn read_files(
     let room = memory.room(folder, parts);
     let mut dealer = Partitioner::new(expected, parts, waiting.len(), &room);
     let reading = reader::read(files, waiting, policy, (memory, progress), &mut dealer)?;
-    Ok((reading, dealer.finish(), room))
+    Ok((reading, dealer.finish()?, room))
 }
 
 /// The partition that holds one family, settled.
@@ -343,7 +343,7 @@ pub(crate) struct Outcome {
     pub(crate) priced: Vec<(u32, RecordSpot)>,
     /// The places of the ignored records' texts.
     pub(crate) ignored: Vec<RecordSpot>,
-    pub(crate) late_prices: Vec<LatePrice>,
+    pub(crate) late_prices: Vec<LatePriceRow>,
     /// The number of calls of each account that the accounts file lacks, by the id of the account's
     /// text: booked, or suspended only for that.
     pub(crate) unlisted: BTreeMap<u32, u64>,
@@ -422,7 +422,7 @@ impl<'a> PartSettler<'a> {
         let mut ends = Outcome { tally, letter_cases, ..Outcome::default() };
         let case = Case { calls, night: &night, earlier, tariff: &tariff };
         let trunks = TrunkFacts::of_all(calls, &tariff);
-        let beside = Beside::new(&tariff, earlier.newest_start);
+        let beside = NightContext::new(&tariff, earlier.newest_start);
         let (mut books, mut ids) =
             (PartitionWriter::new(self.books, calls.len() * 84), PartitionWriter::new(self.ids, 0));
         let mut suspended = PartitionWriter::new(self.suspended, 0);
@@ -512,11 +512,15 @@ fn late_prices(
     night: &Night,
     earlier: &Earlier,
     is_away: impl Fn(usize) -> bool,
-) -> Vec<LatePrice> {
+) -> Vec<LatePriceRow> {
     let late = night.families.late_prices.iter().filter(|(_, late)| !is_away(late.record as usize));
     let row = |(booked, late): (&u32, &family::LatePrice)| {
         let call_sid = calls.odd_sids.text(earlier.call_at(*booked).sid).to_string();
-        Some(LatePrice { day: i32::try_from(late.day).ok()?, call_sid, price: late.price.units()? })
+        Some(LatePriceRow {
+            day: i32::try_from(late.day).ok()?,
+            call_sid,
+            price: late.price.units()?,
+        })
     };
     late.filter_map(row).collect()
 }

@@ -144,8 +144,22 @@ pub struct Entry {
     pub corrects: Option<String>,
     /// True if the legs of the credited invoice are to be billed again.
     pub rebill: bool,
+    /// What it credits of the invoice, if that is not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<CreditedPart>,
     /// BLAKE3 of its line in `documents.jsonl`, without the line's end.
     pub document: String,
+}
+
+/// What a credit note credits of its invoice. Of neither a line nor a call it is an amount.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditedPart {
+    /// Lines, by their numbers on the invoice: all that was not credited before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<u64>,
+    /// Calls, by their ids: all of their legs that were not credited before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
 }
 
 /// A published batch.
@@ -237,6 +251,22 @@ pub fn all(ledger: &Ledger) -> Result<Vec<Batch>, FileError> {
 }
 
 impl Batch {
+    /// The document of an entry.
+    ///
+    /// # Errors
+    /// If it is not as it was issued.
+    pub fn document(&self, number: &str) -> Result<Document, LedgerError> {
+        let mut found = None;
+        self.each_document(
+            |entry| entry.number == number,
+            |_, document| {
+                found = Some(document);
+                Ok::<_, LedgerError>(())
+            },
+        )?;
+        Ok(found.expect("an entry has its document"))
+    }
+
     /// Reads its documents one by one, and checks each against its hash.
     ///
     /// # Errors
@@ -281,11 +311,19 @@ pub fn find<'a>(issued: &'a [Batch], number: &str) -> Option<(&'a Batch, &'a Ent
     all.find(|(_, entry)| entry.number == number)
 }
 
-/// The credit note of an invoice.
+/// The credit note of a whole invoice.
 #[must_use]
 pub fn credit_of<'a>(issued: &'a [Batch], number: &str) -> Option<(&'a Batch, &'a Entry)> {
-    let mut all = issued
+    credits_of(issued, number).find(|(_, entry)| entry.part.is_none())
+}
+
+/// The credit notes of an invoice, whole or in part, in the order of their issue.
+pub fn credits_of<'a>(
+    issued: &'a [Batch],
+    number: &str,
+) -> impl Iterator<Item = (&'a Batch, &'a Entry)> {
+    let all = issued
         .iter()
         .flat_map(|batch| batch.manifest.entries.iter().map(move |entry| (batch, entry)));
-    all.find(|(_, entry)| entry.corrects.as_deref() == Some(number))
+    all.filter(move |(_, entry)| entry.corrects.as_deref() == Some(number))
 }

@@ -2,8 +2,8 @@
 
 use crate::inputs::file::FileError;
 use crate::ledger::error::RESTORE;
-use crate::ledger::manifest::{Manifest, SetTime};
-use crate::ledger::place::Ledger;
+use crate::ledger::manifest::{Manifest, RunKind, SetTime};
+use crate::ledger::place::{Dataset, Ledger, day_of_file};
 use crate::ledger::run::Run;
 use crate::policy::Policy;
 use crate::set_times::SetTimes;
@@ -66,9 +66,9 @@ impl History {
     /// The policy of the last run that has one, with the times that a person set.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let mut policies = self.runs.iter().rev().map(|run| &run.manifest.policy);
-        let words = policies.find(|words| !words.is_empty());
-        let policy = words.map_or_else(Policy::default, Policy::of_words);
+        let mut manifests = self.runs.iter().rev().map(|run| &run.manifest);
+        let rated = manifests.find(|m| m.kind != RunKind::Rerate && !m.policy.is_empty());
+        let policy = rated.map(|m| &m.policy).map_or_else(Policy::default, Policy::of_words);
         Policy { set_times: self.set_times(), ..policy }
     }
 
@@ -81,8 +81,9 @@ impl History {
         SetTimes::new(self.instants_by_hand().map(own))
     }
 
-    /// The booked versions whose place others took, by run and call: they count no more, and legs
-    /// of the opposite amounts stand beside theirs.
+    /// The booked versions whose place others took by a person's choice, by run and call: they
+    /// count no more, and legs of the opposite amounts stand beside theirs. Those of calls that
+    /// were rated again are in [`crate::ledger::index::superseded`].
     #[must_use]
     pub fn replaced(&self) -> HashSet<(&str, &str)> {
         let all = self.runs.iter().filter_map(|run| run.manifest.replaces.as_ref());
@@ -148,6 +149,15 @@ impl History {
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
         self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
+    }
+
+    /// An instant that no billed call starts after: the end of the last day that has legs, or the
+    /// newest start of all. `None` if nothing is billed.
+    #[must_use]
+    pub fn newest_billed(&self) -> Option<crate::time::Micros> {
+        let files = self.runs.iter().flat_map(|run| run.files(Dataset::Legs));
+        let last = files.filter_map(|path| day_of_file(&path)).max()?;
+        self.newest_start().map(|newest| newest.min((last + 1) * crate::time::DAY - 1))
     }
 
     /// Checks that every billed run is there: without it, its calls would be booked again and

@@ -78,7 +78,7 @@ pub struct JournalEntry {
     pub pid: u32,
     /// The version of trunkrate.
     pub version: String,
-    /// How it ended; `None` in the line of a beginning.
+    /// The exit code; `None` in the line of a beginning.
     #[serde(flatten)]
     pub end: Option<End>,
 }
@@ -86,7 +86,7 @@ pub struct JournalEntry {
 /// The end of a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// How long it took, in milliseconds.
+    /// Its duration in milliseconds.
     pub duration_ms: u64,
     /// Its exit code.
     pub exit: u8,
@@ -97,7 +97,7 @@ pub struct End {
     /// Of `verify`: true if it proved a sample only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sampled: bool,
-    /// How many call files were refused and not mended when it ended.
+    /// The number of call files that were refused and not mended when it ended.
     #[serde(default, skip_serializing_if = "is_none")]
     pub refused: u64,
     /// Where the first [`PLACES`] of them lie.
@@ -159,9 +159,9 @@ impl Ran {
 pub struct Journal {
     /// The commands.
     pub commands: Vec<Ran>,
-    /// How many lines could not be read.
+    /// The number of lines that could not be read.
     pub unread_lines: u64,
-    /// How many could.
+    /// The number of lines that could.
     lines: usize,
     /// Why a file of it could not be read, if one could not.
     pub unread: Option<String>,

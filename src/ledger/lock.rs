@@ -129,7 +129,7 @@ impl Lock {
             }
         }
         sync_folder(ledger.folder())?;
-        // What replaced them is on the disk for good now.
+        // Their replacement is on the disk for good now.
         crate::ledger::undone::finish(ledger, &mut history.undone)?;
         if history.is_empty() {
             sync_above(ledger.folder());

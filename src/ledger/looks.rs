@@ -30,14 +30,14 @@ pub struct Look {
     pub user: String,
     /// The machine on which it runs.
     pub host: String,
-    /// What was asked for, as an address of the console.
+    /// The request, as an address of the console.
     pub asked: String,
     /// The accounts whose calls were shown.
     pub accounts: Vec<String>,
-    /// How many more there were.
+    /// The number of further ones.
     #[serde(default, skip_serializing_if = "is_none")]
     pub more_accounts: u64,
-    /// How many calls or records were shown.
+    /// The number of calls or records shown.
     pub shown: u64,
 }
 

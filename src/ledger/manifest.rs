@@ -33,6 +33,8 @@ pub enum RunKind {
     Resolve,
     /// Times of a suspended record were set by hand: see [`SetTime`].
     Set,
+    /// Booked calls of a period were rated again by other decks: see [`RerateScope`].
+    Rerate,
     /// A night published by Spark was rated again, found equal, and booked: see [`Imported`].
     Import,
 }
@@ -47,6 +49,7 @@ impl RunKind {
             Self::Close => "close",
             Self::Resolve => "resolve",
             Self::Set => "set",
+            Self::Rerate => "rerate",
             Self::Import => "import",
         }
     }
@@ -73,6 +76,9 @@ pub struct Manifest {
     /// The booked version of a call whose place another one takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaced>,
+    /// The calls that were rated again, if it is such a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerates: Option<RerateScope>,
     /// Name of the run's folder.
     pub run_id: String,
     /// Its number, from 1.
@@ -164,6 +170,22 @@ pub struct Replaced {
     pub call_sid: String,
     /// The run that booked that version.
     pub run_id: String,
+}
+
+/// The booked calls that a run rated again. Those that cost something else now are in its log, each
+/// in the place of the version before it, whose legs are taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RerateScope {
+    /// The first instant of their starts.
+    pub from: String,
+    /// The instant after their starts.
+    pub to: String,
+    /// Their account; `None` for all.
+    pub account: Option<String>,
+    /// The destination that one of their legs has; `None` for any.
+    pub destination: Option<String>,
+    /// The calls of its log, and their seconds.
+    pub adjusted: ManifestCount,
 }
 
 /// A call file that was read.
@@ -345,6 +367,13 @@ impl Manifest {
     #[must_use]
     pub fn next_id(previous: Option<&Self>, does: &blake3::Hasher) -> String {
         format!("{:06}-{}", Self::next_sequence(previous), &does.finalize().to_hex()[..8])
+    }
+
+    /// True of a run that rated records. The inputs of one that rated booked calls again are a
+    /// person's choice for those calls, and no measure for the next night.
+    #[must_use]
+    pub fn has_rated(&self) -> bool {
+        self.decks_hash.is_some() && self.kind != RunKind::Rerate
     }
 
     /// The newest call start of a sound record of this run.

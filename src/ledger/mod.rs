@@ -80,7 +80,7 @@ pub use error::LedgerError;
 pub(crate) use error::{RESTORE, polars_error};
 pub use history::History;
 pub use lock::Lock;
-pub use open::Published;
+pub use open::PublishedNames;
 pub(crate) use place::{CATALOG, OWN_FOLDERS};
 pub use place::{Dataset, Ledger};
 pub use run::Run;

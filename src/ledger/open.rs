@@ -10,9 +10,9 @@ use crate::ledger::place::{CATALOG, Ledger, OWN_FOLDERS, is_run_name};
 use crate::ledger::run::Run;
 use std::path::PathBuf;
 
-/// What was published, by the names of its folders.
+/// The published runs, by the names of their folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published([FolderNames; 3]);
+pub struct PublishedNames([FolderNames; 3]);
 
 /// The folders and the files in a folder.
 type FolderNames = (Vec<PathBuf>, Vec<PathBuf>);
@@ -70,13 +70,13 @@ impl Ledger {
         }
     }
 
-    /// What was published, by the names of its folders: if it is the same later, so is the
+    /// The published runs, by the names of their folders: if they are the same later, so is the
     /// history. (The number of undos only grows: see [`Ledger::history`].)
     ///
     /// # Errors
     /// If the folders cannot be read.
-    pub fn published(&self) -> Result<Published, FileError> {
-        Ok(Published(self.names()?))
+    pub fn published(&self) -> Result<PublishedNames, FileError> {
+        Ok(PublishedNames(self.names()?))
     }
 
     /// The history at one moment.

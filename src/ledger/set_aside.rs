@@ -25,7 +25,7 @@ pub(crate) const LIST: &str = "set-aside.json";
 pub struct Refused {
     /// Its name, as the run named it.
     pub file: String,
-    /// Where it lies now, from the root of the file system.
+    /// Its present path, from the root of the file system.
     pub lies: PathBuf,
     /// Why it was refused.
     pub why: String,

@@ -6,6 +6,26 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A night of fewer calls than this takes memory in small pages.
+const FEW_CALLS: u64 = 200_000;
+
+/// Takes memory in pages of 4 KiB from now on, if a night has few calls.
+///
+/// # Why
+/// The allocator asks for pages of 2 MiB, which the kernel hands out and clears whole. Of a large
+/// night all of them are used, and there are fewer page faults; a small one uses little of each: a
+/// night of 1,000 calls takes 46 MiB instead of 83, one of 100,000 calls 121 instead of 195, each
+/// for the same CPU time (medians of 25 and of 15 pairs).
+pub fn take_small_pages_for(calls: u64) {
+    #[cfg(target_os = "linux")]
+    if calls < FEW_CALLS {
+        // A kernel that cannot do so gives large pages.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (calls, FEW_CALLS);
+}
+
 /// Idle things, kept for their next use.
 #[derive(Debug)]
 pub struct Pool<T>(Mutex<Vec<T>>);

@@ -79,16 +79,38 @@ pub struct Sampled {
 }
 
 /// Deals records out.
+///
+/// # Why a piece waits
+/// Pieces go to their partitions one after the other, on one core. The pieces of the blocks before
+/// wait for that until the next blocks are at hand: the other cores parse and pack them meanwhile.
 #[derive(Debug)]
 pub struct Partitioner {
-    parts: Spill,
+    rule: DealRule,
     texts: SharedTexts,
-    facts: NightFacts,
-    /// The number of retried records (from the suspense), which come first.
-    retried: u32,
+    /// The number of records so far.
+    records: u32,
     /// The fingerprints of the retried records without an id.
     waits: HashSet<u64>,
+    /// Pieces that are to go to their partitions.
+    pending: Vec<DealtPiece>,
+    dealt: DealtRecords,
+}
+
+/// The rule by which a record finds its partition.
+#[derive(Debug, Clone, Copy)]
+struct DealRule {
+    /// The number of partitions.
+    parts: usize,
+    /// The number of retried records (from the suspense), which come first.
+    retried: u32,
     seed: u64,
+}
+
+/// The records that are in their partitions.
+#[derive(Debug)]
+struct DealtRecords {
+    parts: Spill,
+    facts: NightFacts,
     keys: Filter,
     /// Each child's own id and its parent's, hashed.
     children: Vec<(u64, u64)>,
@@ -96,7 +118,7 @@ pub struct Partitioner {
 }
 
 /// One block of calls, dealt out.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct DealtPiece {
     /// Packed records, partition by partition.
     bytes: Vec<u8>,
@@ -126,28 +148,134 @@ impl Partitioner {
     /// records come from the suspense.
     #[must_use]
     pub fn new(expected: u64, parts: usize, retried: usize, room: &Arc<SpillRoom>) -> Self {
-        Self {
-            parts: Spill::new(parts, room),
-            texts: SharedTexts::default(),
-            facts: NightFacts::default(),
+        let rule = DealRule {
+            parts,
             retried: must_fit(retried, "records are counted in 32 bits"),
-            waits: HashSet::new(),
             seed: RandomState::new().hash_one(0),
+        };
+        let dealt = DealtRecords {
+            parts: Spill::new(parts, room),
+            facts: NightFacts::default(),
             keys: Filter::new(if parts == 1 { 0 } else { expected }),
             children: Vec::new(),
             sample: Vec::new(),
+        };
+        let (texts, waits, pending) = (SharedTexts::default(), HashSet::new(), Vec::new());
+        Self { rule, texts, records: 0, waits, pending, dealt }
+    }
+
+    /// Takes the next records, in their order.
+    ///
+    /// # Errors
+    /// If there is no room for those before.
+    pub fn add(&mut self, mut blocks: Vec<Calls>) -> Result<(), FileError> {
+        // Some at a time: their packed rows are a second copy of them.
+        let at_once = 4 * rayon::current_num_threads();
+        while !blocks.is_empty() {
+            let later = blocks.split_off(at_once.min(blocks.len()));
+            self.add_some(std::mem::replace(&mut blocks, later))?;
         }
+        Ok(())
     }
 
+    fn add_some(&mut self, blocks: Vec<Calls>) -> Result<(), FileError> {
+        let rule = self.rule;
+        let mut first = self.records;
+        let numbered: Vec<(Calls, u32, TextIds)> = blocks
+            .into_iter()
+            .map(|calls| {
+                let ids = self.texts.absorb(&calls);
+                let number = first;
+                first += must_fit::<_, u32>(calls.len(), "records are counted in 32 bits");
+                (calls, number, ids)
+            })
+            .collect();
+        for (calls, first, _) in numbered.iter().filter(|(_, first, _)| *first < rule.retried) {
+            let waits = (0..calls.len())
+                .zip(*first..rule.retried)
+                .filter(|(record, _)| calls.sid[*record].is_empty());
+            self.waits.extend(waits.map(|(record, _)| calls.content[record]));
+        }
+        let pieces = self.beside(|| -> Vec<DealtPiece> {
+            numbered.par_iter().map(|(calls, first, ids)| rule.piece(calls, *first, ids)).collect()
+        })?;
+        self.pending = pieces;
+        self.records = first;
+        Ok(())
+    }
+
+    /// Does other work while the pieces that wait go to their partitions.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn beside<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T, FileError> {
+        let (pending, dealt) = (std::mem::take(&mut self.pending), &mut self.dealt);
+        let (taken, done) = rayon::join(|| dealt.take(pending), work);
+        taken.map(|()| done)
+    }
+
+    /// The number of records so far.
+    #[must_use]
+    pub fn records(&self) -> u32 {
+        self.records
+    }
+
+    /// Ends the dealing out.
+    ///
+    /// # Errors
+    /// If there is no room for the last records.
+    pub fn finish(mut self) -> Result<Partitions, FileError> {
+        self.beside(|| ())?;
+        let DealtRecords { parts, mut facts, keys, mut children, mut sample } = self.dealt;
+        facts.records = self.records;
+        children.par_sort_unstable();
+        let several_parents = |group: &[(u64, u64)]| group.first() != group.last();
+        let moved: Vec<u64> = children
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|group| keys.may_have(group[0].0) || several_parents(group))
+            .map(|group| group[0].0)
+            .collect();
+        let moved = Hashes::new(moved);
+        sample.par_sort_unstable();
+        let (waits, seed) = (Arc::new(self.waits), self.rule.seed);
+        Ok(Partitions { parts, texts: self.texts, facts, waits, seed, moved, sample })
+    }
+}
+
+impl DealtRecords {
+    /// Puts pieces into the partitions, in their order.
+    fn take(&mut self, pieces: Vec<DealtPiece>) -> Result<(), FileError> {
+        for mut piece in pieces {
+            assert_eq!(
+                piece.ends.len(),
+                self.parts.count(),
+                "a piece says of each part what it gets"
+            );
+            let mut start = 0;
+            for (part, (end, rows)) in piece.ends.iter().enumerate() {
+                if *rows > 0 {
+                    self.parts.push(part, &piece.bytes[start..*end], *rows)?;
+                }
+                start = *end;
+            }
+            assert_eq!(start, piece.bytes.len(), "all of a piece is dealt out");
+            piece.keys.iter().for_each(|key| self.keys.insert(*key));
+            self.children.append(&mut piece.children);
+            self.sample.append(&mut piece.sample);
+            self.facts.starts.merge(&piece.facts.starts);
+            self.facts.digest = self.facts.digest.wrapping_add(piece.facts.digest);
+        }
+        Ok(())
+    }
+}
+
+impl DealRule {
     /// The partition of a hash: its upper bits; the Bloom filter takes the lower ones.
-    fn part(&self, hash: u64) -> usize {
-        must_fit(
-            (u128::from(hash) * self.parts.count() as u128) >> 64,
-            "the number of a part fits memory",
-        )
+    fn part(self, hash: u64) -> usize {
+        must_fit((u128::from(hash) * self.parts as u128) >> 64, "the number of a part fits memory")
     }
 
-    fn piece(&self, calls: &Calls, first: u32, ids: &TextIds) -> DealtPiece {
+    fn piece(self, calls: &Calls, first: u32, ids: &TextIds) -> DealtPiece {
         let mut piece = DealtPiece::default();
         let mut starts = InARow::new(&mut piece.facts.starts);
         for (record, number) in (0..calls.len()).zip(first..) {
@@ -175,8 +303,8 @@ impl Partitioner {
     }
 
     /// Packs the records partition by partition, into one buffer.
-    fn deal(&self, calls: &Calls, first: u32, ids: &TextIds, piece: &mut DealtPiece) {
-        let count = self.parts.count();
+    fn deal(self, calls: &Calls, first: u32, ids: &TextIds, piece: &mut DealtPiece) {
+        let count = self.parts;
         piece.bytes.reserve(calls.len() * 116);
         if count == 1 {
             (0..calls.len())
@@ -213,83 +341,6 @@ impl Partitioner {
             start = end;
         }
         assert_eq!(start, calls.len(), "each record goes to one part");
-    }
-
-    /// Takes the next records, in their order.
-    ///
-    /// # Errors
-    /// If there is no room for them.
-    pub fn add(&mut self, blocks: Vec<Calls>) -> Result<(), FileError> {
-        let mut first = self.facts.records;
-        let numbered: Vec<(Calls, u32, TextIds)> = blocks
-            .into_iter()
-            .map(|calls| {
-                let ids = self.texts.absorb(&calls);
-                let number = first;
-                first += must_fit::<_, u32>(calls.len(), "records are counted in 32 bits");
-                (calls, number, ids)
-            })
-            .collect();
-        for (calls, first, _) in numbered.iter().filter(|(_, first, _)| *first < self.retried) {
-            let waits = (0..calls.len())
-                .zip(*first..self.retried)
-                .filter(|(record, _)| calls.sid[*record].is_empty());
-            self.waits.extend(waits.map(|(record, _)| calls.content[record]));
-        }
-        let pieces: Vec<DealtPiece> =
-            numbered.par_iter().map(|(calls, first, ids)| self.piece(calls, *first, ids)).collect();
-        self.facts.records = first;
-        for mut piece in pieces {
-            assert_eq!(
-                piece.ends.len(),
-                self.parts.count(),
-                "a piece says of each part what it gets"
-            );
-            let mut start = 0;
-            for (part, (end, rows)) in piece.ends.iter().enumerate() {
-                if *rows > 0 {
-                    self.parts.push(part, &piece.bytes[start..*end], *rows)?;
-                }
-                start = *end;
-            }
-            assert_eq!(start, piece.bytes.len(), "all of a piece is dealt out");
-            piece.keys.iter().for_each(|key| self.keys.insert(*key));
-            self.children.append(&mut piece.children);
-            self.sample.append(&mut piece.sample);
-            self.facts.starts.merge(&piece.facts.starts);
-            self.facts.digest = self.facts.digest.wrapping_add(piece.facts.digest);
-        }
-        Ok(())
-    }
-
-    /// The number of records dealt out so far.
-    #[must_use]
-    pub fn records(&self) -> u32 {
-        self.facts.records
-    }
-
-    /// Ends the dealing out.
-    #[must_use]
-    pub fn finish(mut self) -> Partitions {
-        self.children.par_sort_unstable();
-        let several_parents = |group: &[(u64, u64)]| group.first() != group.last();
-        let moved: Vec<u64> = self
-            .children
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(|group| self.keys.may_have(group[0].0) || several_parents(group))
-            .map(|group| group[0].0)
-            .collect();
-        let moved = Hashes::new(moved);
-        self.sample.par_sort_unstable();
-        Partitions {
-            parts: self.parts,
-            texts: self.texts,
-            facts: self.facts,
-            waits: Arc::new(self.waits),
-            seed: self.seed,
-            moved,
-            sample: self.sample,
-        }
     }
 }
 
@@ -478,6 +529,21 @@ impl SplitPoints {
         assert!(starts.is_sorted() && sids.is_sorted(), "bounds are in order");
         let (starts, texts) = starts.into_iter().map(|bound| (bound.start, bound.text)).unzip();
         Self { starts, texts, sids, below }
+    }
+
+    /// Split points at some starts, which ascend, and at some ids, which ascend.
+    #[must_use]
+    pub fn at(starts: Vec<Micros>, sids: Vec<Sid>) -> Self {
+        // A call that starts with a piece belongs to it, whatever its id.
+        let sampled = |start| Sampled { start, text: "".into(), sid: Sid::EMPTY };
+        Self::new(starts.into_iter().map(sampled).collect(), sids)
+    }
+
+    /// The same starts, and other ids, which ascend.
+    #[must_use]
+    pub fn with_sids(self, sids: Vec<Sid>) -> Self {
+        let Self { starts, texts, .. } = self;
+        Self { starts, texts, ..Self::new(Vec::new(), sids) }
     }
 
     /// The number of pieces by start.

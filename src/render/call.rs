@@ -16,11 +16,11 @@ const CALL: &str = "call.html";
 /// A call, ready to print.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CallPage {
-    /// What the page is about.
+    /// The subject of the page.
     pub title: String,
     /// The customer.
     pub account: String,
-    /// What the call was, a sentence each.
+    /// The facts of the call, a sentence each.
     pub sentences: Vec<String>,
     /// Facts of the call: the name and the value of each.
     pub facts: Vec<(String, String)>,

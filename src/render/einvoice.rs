@@ -275,8 +275,9 @@ fn model(document: &Document) -> Result<Invoice, String> {
         let reference = DocumentReference::new(text(&corrected.number).unwrap_or_default());
         invoice.preceding_invoices =
             vec![PrecedingInvoice { reference, issue_date: Some(date(&corrected.issue_date)?) }];
+        let what = if corrected.in_part { "credits a part of" } else { "takes back" };
         invoice.payment_terms = Some(format!(
-            "Nothing is to be paid: this takes back invoice {}.",
+            "Nothing is to be paid: this {what} invoice {}.",
             visible(corrected.number.trim())
         ));
     }
@@ -311,10 +312,8 @@ fn notes(document: &Document) -> Vec<String> {
         ));
     }
     if let Some(corrected) = &document.corrects {
-        notes.extend(note(&format!(
-            "Takes back invoice {}: {}",
-            corrected.number, corrected.reason
-        )));
+        let what = if corrected.in_part { "Credits a part of" } else { "Takes back" };
+        notes.extend(note(&format!("{what} invoice {}: {}", corrected.number, corrected.reason)));
     }
     let totals = &document.totals;
     if !totals.rounding.0.is_zero() {
@@ -537,7 +536,11 @@ fn usage_line(
     if let Some(month) = &line.late {
         let (from, to) =
             time::month_bounds(month).ok_or_else(|| format!("`{}` is no month", visible(month)))?;
-        made.note = Some(format!("Calls of {month} that came late"));
+        made.note = Some(if document.corrects_month(month) {
+            format!("Calls of {month}, billed before: corrected")
+        } else {
+            format!("Calls of {month} that came late")
+        });
         made.period = Some(period(&time::date_text(from), &time::date_text(to - 1))?);
     }
     Ok(made)

@@ -114,7 +114,7 @@ pub struct Asking {
     pub least_amount: Option<i128>,
 }
 
-/// What calls are found with.
+/// The context that calls are found with.
 pub struct Finder<'a> {
     /// The ledger's past.
     pub history: &'a History,

@@ -35,7 +35,7 @@ impl Member {
         }
     }
 
-    /// What it is called by: its id, or the source of a record without one, `FILE:LINE`.
+    /// Its name: its id, or the source of a record without one, `FILE:LINE`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

@@ -6,7 +6,7 @@
 //! the wording of its records that sorts first.
 
 use super::estimate::{Basis, Guess, shown};
-use super::lines::{Count, Money, SampleLine};
+use super::lines::{Money, RecordCount, SampleLine};
 use super::waiting::{Oldest, Waiting, age_days};
 use crate::money::{Overflow, Total};
 use crate::reject::Reason;
@@ -54,7 +54,7 @@ pub struct CauseLine {
     pub calls: u64,
     /// Records and seconds.
     #[serde(flatten)]
-    pub count: Count,
+    pub count: RecordCount,
     /// The first start.
     pub first_start: Option<String>,
     /// The age of the oldest, in whole days.
@@ -125,7 +125,7 @@ type SumsByCurrency = BTreeMap<String, Total>;
 struct Pile {
     cause: Cause,
     reason: String,
-    count: Count,
+    count: RecordCount,
     first_start: Option<Micros>,
     most_tries: u32,
     calls: u64,
@@ -143,7 +143,7 @@ impl Pile {
         Self {
             cause: cause.clone(),
             reason: reason.to_owned(),
-            count: Count::default(),
+            count: RecordCount::default(),
             first_start: None,
             most_tries: 0,
             calls: 0,
@@ -362,7 +362,7 @@ mod tests {
             waits("", 5, Some(&cheap)),
         ];
         let found = lines(&all);
-        assert_eq!((found[0].calls, found[0].count), (3, Count { records: 4, seconds: 244 }));
+        assert_eq!((found[0].calls, found[0].count), (3, RecordCount { records: 4, seconds: 244 }));
         // 1.555 + 1.00; the record of line 4 has no estimate.
         assert_eq!(
             found[0].sentence(),

@@ -35,7 +35,7 @@ pub enum Reach {
 pub struct Chosen {
     /// Their places in the suspense.
     pub places: Places,
-    /// How many of them were wanted themselves.
+    /// The number of them that were wanted themselves.
     pub wanted: u64,
 }
 

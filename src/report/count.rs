@@ -105,7 +105,7 @@ impl Counter {
         line.billed_seconds += leg.billed_seconds;
         entry(&mut line.amounts, leg.currency, Total::default).merge(amount)?;
         self.days.add(leg.currency, time::day(leg.start_time), amount)?;
-        // What is odd about a leg was found when it was booked.
+        // Oddities of a leg were found when it was booked.
         if leg.billed_seconds < 0 {
             return Ok(());
         }

@@ -9,8 +9,10 @@ use crate::inputs::accounts::{self, Accounts};
 use crate::inputs::decks::{self, Decks};
 use crate::intern::Interner;
 use crate::ledger::batch;
+use crate::ledger::index::earlier;
 use crate::ledger::index::find;
 use crate::ledger::invoices::billed_by::{self, BilledBy, Claim};
+use crate::ledger::manifest::RunKind;
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::{History, Ledger, LedgerError, Run};
 use crate::money::{Amount, LegRule, Total};
@@ -47,7 +49,7 @@ pub struct ExplainedCall {
     pub bills: bool,
     pub total: Option<Total>,
     pub booked: Option<BookedPrice>,
-    /// What a person decided about it, in words.
+    /// A person's decision about it, in words.
     pub by_hand: Vec<String>,
 }
 
@@ -87,7 +89,7 @@ pub struct PricedText {
     pub amount: Amount,
 }
 
-/// What was booked.
+/// The booked side.
 #[allow(missing_docs, reason = "as they are printed")]
 #[derive(Debug, Clone)]
 pub struct BookedPrice {
@@ -100,7 +102,7 @@ pub struct BookedPrice {
     pub invoices: Vec<(String, Option<String>)>,
 }
 
-/// What a booked call is rated with again.
+/// The inputs that a booked call is rated with again.
 #[derive(Debug)]
 pub struct RatedWith<'a> {
     /// The decks, and where they come from.
@@ -180,9 +182,23 @@ pub fn booked_call_beside(
         status: row.status.clone(),
         deck_source: deck_source.to_owned(),
         booked: Some(booked(history, run, row)?),
-        by_hand: history.by_hand(call, |field| row.time_of(field)),
+        by_hand: by_hand(history, run, row),
     };
     build(head, &question, &texts, &decks.files)
+}
+
+/// What a person decided about a booked call, in words.
+fn by_hand(history: &History, run: &Run, row: &LogRow) -> Vec<String> {
+    let mut words = history.by_hand(&row.call_sid, |field| row.time_of(field));
+    if run.manifest.kind == RunKind::Rerate {
+        let reason = run.manifest.reason.as_deref().unwrap_or("");
+        words.push(format!(
+            "it was rated again by other decks, and the legs of the version before were taken \
+             back: {reason} (run {})",
+            run.manifest.run_id
+        ));
+    }
+    words
 }
 
 /// The decks that a run rated with, by their hash in the archive.
@@ -259,11 +275,16 @@ fn family_lines(rows: &[LogRow], except: &str) -> Vec<[String; 5]> {
 
 fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, LedgerError> {
     let claims = BilledBy::of(&history.issued);
-    let billing = billed_by::billing(
-        claims.on(&row.account_sid, &row.currency),
-        &run.manifest.run_id,
-        billed_by::month_of(row.start),
-    );
+    // Of a call that was rated again the invoices of its earlier versions are told, too.
+    let runs: Vec<&str> = if run.manifest.kind == RunKind::Rerate {
+        let all = earlier::runs_with(history, &row.call_sid)?;
+        all.into_iter().map(|place| history.runs[place].manifest.run_id.as_str()).collect()
+    } else {
+        vec![&run.manifest.run_id]
+    };
+    let own = claims.on(&row.account_sid, &row.currency);
+    let month = billed_by::month_of(row.start);
+    let billing = runs.iter().flat_map(|run_id| billed_by::billing(own, run_id, month));
     let invoice = |claim: &Claim<'_>| {
         let credit = batch::credit_of(&history.issued, &claim.entry.number);
         (claim.entry.number.clone(), credit.map(|(_, credit)| credit.number.clone()))
@@ -279,7 +300,7 @@ fn booked(history: &History, run: &Run, row: &LogRow) -> Result<BookedPrice, Led
 
 // ---- the answer ---------------------------------------------------------------------------------
 
-/// What is known of a call beside its price.
+/// Facts of a call beside its price.
 #[allow(missing_docs, reason = "as they are printed")]
 #[derive(Debug)]
 pub struct CallHead {
@@ -439,7 +460,7 @@ pub fn published_row(scenario: Scenario) -> (String, String) {
     }
 }
 
-/// What it would cost now, less what was booked; `None` where the two cannot be compared.
+/// The price now, less the booked one; `None` where the two cannot be compared.
 #[must_use]
 pub fn difference(case: &ExplainedCall) -> Option<Total> {
     let booked = case.booked.as_ref().filter(|booked| booked.currency == case.currency)?;

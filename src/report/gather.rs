@@ -34,7 +34,7 @@ use crate::report::count::Counter;
 use crate::report::days::{self, DaySums};
 use crate::report::findings::Setting;
 use crate::report::lines::{
-    ClassLine, Count, DeckLine, FileLine, Head, Law, Money, ReasonLine, class_words,
+    ClassLine, DeckLine, FileLine, Law, Money, ReasonLine, RecordCount, ReportHead, class_words,
 };
 use crate::report::prefixes::Prefixes;
 use crate::report::rows::{Call, Leg, Transfer, answered_and_ended};
@@ -83,7 +83,7 @@ pub fn gather(
     let s = &m.suspense;
     let [opening, new, taken_up, closed_count, closing] =
         [s.opening, s.new, s.taken_up, s.closed, s.closing]
-            .map(|count| Count { records: count.records, seconds: count.seconds });
+            .map(|count| RecordCount { records: count.records, seconds: count.seconds });
     let suspense =
         Suspense { opening, new, taken_up, closed: closed_count, closing, causes, reasons };
     let class = |name: &&str| ClassLine {
@@ -117,7 +117,7 @@ pub fn gather(
     })
 }
 
-fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
+fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> ReportHead {
     let file = |file: &crate::ledger::manifest::InputFile| FileLine {
         name: file.name.clone(),
         format: file.format.clone(),
@@ -130,7 +130,7 @@ fn head(m: &Manifest, undone: Option<&str>, newest: Option<Micros>) -> Head {
         currency: deck.currency.clone(),
         blake3: deck.blake3.clone(),
     };
-    Head {
+    ReportHead {
         run_id: m.run_id.clone(),
         kind: m.kind.as_str().to_owned(),
         reason: m.reason.clone(),
@@ -167,8 +167,8 @@ fn waits_of(
     Ok((waiting_causes::lines(causes)?, reasons.finish()))
 }
 
-fn counted(m: &Manifest, name: &str) -> Count {
-    m.counts.get(name).map_or_else(Count::default, |count| Count {
+fn counted(m: &Manifest, name: &str) -> RecordCount {
+    m.counts.get(name).map_or_else(RecordCount::default, |count| RecordCount {
         records: count.records,
         seconds: count.seconds,
     })
@@ -213,7 +213,9 @@ fn check(run: &Run, counter: &Counter) -> Result<Vec<Money>, LedgerError> {
         amounts.iter().map(|sum| (sum.currency.as_str(), sum.amount.to_string())).collect();
     let stated: BTreeMap<&str, String> =
         m.amount.iter().map(|(currency, sum)| (currency.as_str(), sum.clone())).collect();
-    let (found, expected) = (counter.counts(), (m.records("rated"), m.records("free"), m.legs));
+    // Calls that were rated again are no records that ended.
+    let rated = m.rerates.as_ref().map_or(m.records("rated"), |scope| scope.adjusted.records);
+    let (found, expected) = (counter.counts(), (rated, m.records("free"), m.legs));
     if found != expected || sums != stated {
         let problem = format!(
             "the run has {found:?} billed calls, free calls and legs of {sums:?}; \

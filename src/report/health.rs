@@ -35,7 +35,7 @@ use words::{bytes_text, seconds};
 /// The name and version of this layout.
 pub const SCHEMA: &str = "trunkrate-status/1";
 
-/// How old things may be.
+/// The ages that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The last good night. By default 26 hours: a day, and time for a night that starts late.
@@ -72,7 +72,7 @@ pub enum Trouble {
     NoRun,
     /// The last good night is too long ago.
     RunOverdue,
-    /// What ran last is in the future: a clock is or was wrong, and no age is known.
+    /// The time of the last run is in the future: a clock is or was wrong, and no age is known.
     Clock,
     /// The journal cannot be read: what failed is not known.
     JournalUnreadable,
@@ -146,7 +146,7 @@ impl Trouble {
 pub struct Problem {
     /// Its kind.
     pub id: Trouble,
-    /// What is wrong.
+    /// The trouble in words.
     pub message: String,
     /// The remedy.
     pub what_to_do: String,
@@ -161,7 +161,7 @@ pub struct CommandLine {
     pub began: String,
     /// When it ended, if it did.
     pub ended: Option<String>,
-    /// How long it took, in milliseconds.
+    /// Its duration in milliseconds.
     pub duration_ms: Option<u64>,
     /// Its exit code.
     pub exit: Option<u8>,
@@ -169,7 +169,7 @@ pub struct CommandLine {
     pub message: Option<String>,
     /// Who ran it.
     pub user: String,
-    /// Where.
+    /// Its place.
     pub host: String,
     /// Its process.
     pub pid: u32,
@@ -204,7 +204,7 @@ pub struct LastRun {
     pub run_id: Option<String>,
     /// When it was booked.
     pub booked: String,
-    /// How long ago, in seconds; below 0 if it is in the future.
+    /// Its age in seconds; below 0 if it is in the future.
     pub age_seconds: i64,
     /// The command; `None` if the journal does not know it: then `booked` is the time of the run's
     /// file.
@@ -215,11 +215,11 @@ pub struct LastRun {
     pub legs: u64,
     /// Their sum by currency, as exact decimals.
     pub amount: BTreeMap<String, String>,
-    /// What its files take on disk.
+    /// The size of its files on disk.
     pub bytes: u64,
 }
 
-/// What waits.
+/// The suspense.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WaitingLines {
     /// Records.
@@ -235,7 +235,7 @@ pub struct WaitingLines {
 pub struct Verified {
     /// True if no law was broken.
     pub good: bool,
-    /// How long ago it ended, in seconds.
+    /// The seconds since its end.
     pub age_seconds: i64,
     /// The command; its message is the result.
     #[serde(flatten)]
@@ -245,13 +245,13 @@ pub struct Verified {
 /// The room on the ledger's disk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// What is free to this user.
+    /// The space that is free to this user.
     pub free_bytes: u64,
-    /// What the next night may take.
+    /// The space that the next night may take.
     pub needed_bytes: u64,
 }
 
-/// What `status` says.
+/// The answer of `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// The layout.
@@ -272,7 +272,7 @@ pub struct Health {
     pub last_run: Option<LastRun>,
     /// The last night that failed; if none did, the last other command.
     pub last_failure: Option<CommandLine>,
-    /// What waits.
+    /// The suspense.
     pub waiting: WaitingLines,
     /// Call files that were refused and are not mended.
     pub set_aside: Vec<Refused>,
@@ -280,7 +280,7 @@ pub struct Health {
     pub verified: Option<Verified>,
     /// The room on disk, if the system says.
     pub disk: Option<Disk>,
-    /// What could not be read, and is no trouble of the books.
+    /// Files that could not be read, which is no trouble of the books.
     pub notes: Vec<String>,
 }
 
@@ -336,14 +336,14 @@ fn worst_of(problems: &[Problem]) -> Option<String> {
     }
 }
 
-/// What the machine says of a ledger.
+/// Facts that the machine says of a ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine<'a> {
     /// The time.
     pub now: Micros,
     /// This machine's name.
     pub host: &'a str,
-    /// Whether a process of this number is a trunkrate that runs here.
+    /// True if a process of this number is a trunkrate that runs here.
     pub is_running: fn(u32) -> bool,
     /// The bytes that are free on the ledger's disk.
     pub free_bytes: Option<u64>,
@@ -359,7 +359,7 @@ pub fn look(ledger: &Ledger, limits: &Limits, machine: Machine<'_>) -> Result<He
     Ok(look_at((ledger, &history), waiting, limits, machine))
 }
 
-/// What waits in a history.
+/// The suspense of a history.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -470,7 +470,7 @@ fn of_files(refused: &[Refused]) -> Option<Problem> {
     })
 }
 
-/// What the last run refused and the list lacks: it could not be written, or was lost.
+/// Files that the last run refused and the list lacks: it could not be written, or was lost.
 fn of_unlisted(journal: &Journal, listed: &[Refused]) -> Option<Problem> {
     let runs = journal.commands.iter().filter(|ran| ran.entry.name == "run" && ran.succeeded());
     let end = runs.max_by_key(|ran| ran.last)?.entry.end.as_ref()?;

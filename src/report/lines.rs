@@ -9,7 +9,7 @@ pub const LARGEST: usize = 20;
 
 /// The run of a report, and its inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Head {
+pub struct ReportHead {
     /// Its id.
     pub run_id: String,
     /// Its kind: `run`, `retry`, `close`, `resolve`, `import`.
@@ -77,7 +77,7 @@ pub struct Term {
     pub name: String,
     /// Its records and seconds.
     #[serde(flatten)]
-    pub count: Count,
+    pub count: RecordCount,
 }
 
 /// The law of conservation as one line of arithmetic.
@@ -94,18 +94,18 @@ pub struct Law {
 impl Law {
     /// The law over named counts; `count` gives zero for an unknown name.
     #[must_use]
-    pub fn of(count: impl Fn(&str) -> Count) -> Self {
+    pub fn of(count: impl Fn(&str) -> RecordCount) -> Self {
         let terms = |names: &[&str]| -> Vec<Term> {
             names.iter().map(|name| Term { name: (*name).to_owned(), count: count(name) }).collect()
         };
         let came = terms(&["read", "retried"]);
         let ended = terms(&["rated", "free", "duplicate", "ignored", "suspended", "closed"]);
         let sum = |terms: &[Term]| {
-            let add = |sum: Count, term: &Term| Count {
+            let add = |sum: RecordCount, term: &Term| RecordCount {
                 records: sum.records.saturating_add(term.count.records),
                 seconds: sum.seconds.saturating_add(term.count.seconds),
             };
-            terms.iter().fold(Count::default(), add)
+            terms.iter().fold(RecordCount::default(), add)
         };
         let holds = sum(&came) == sum(&ended);
         Self { came, ended, holds }
@@ -121,7 +121,7 @@ pub struct ClassLine {
     pub words: String,
     /// Its records and seconds.
     #[serde(flatten)]
-    pub count: Count,
+    pub count: RecordCount,
     /// Their amounts by currency.
     pub amounts: Vec<Money>,
 }
@@ -174,7 +174,7 @@ pub struct ReasonLine {
     pub reason: String,
     /// Its records and seconds.
     #[serde(flatten)]
-    pub count: Count,
+    pub count: RecordCount,
     /// The time at which the oldest was first seen.
     pub oldest_first_seen: Option<String>,
     /// Its age in whole days.
@@ -388,7 +388,7 @@ pub struct Example {
 
 /// Records and their seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Count {
+pub struct RecordCount {
     /// The number of records.
     pub records: u64,
     /// Their seconds.

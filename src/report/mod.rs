@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Report
-//! ├── run: Head                       id, kind, files, decks, versions, policy; undone or not
+//! ├── run: ReportHead                 id, kind, files, decks, versions, policy; undone or not
 //! ├── law: Law                        read + retried = rated + free + duplicate + ignored + suspended + closed
 //! ├── classes, scenarios              counts and money
 //! ├── suspense                        by cause and by reason, with estimates, ages, samples and what to do
@@ -57,8 +57,8 @@ pub(crate) mod whole;
 mod wording;
 
 pub use lines::{
-    Before, Callers, CarrierLine, ClassLine, Count, Day, DaySum, DayVerdict, DeckLine, Example,
-    FileLine, Finding, Head, LARGEST, LargeCall, Largest, Law, Money, ReasonLine, SampleLine,
-    ScenarioLine, Term, Timeline, class_words, rerate_command,
+    Before, Callers, CarrierLine, ClassLine, Day, DaySum, DayVerdict, DeckLine, Example, FileLine,
+    Finding, LARGEST, LargeCall, Largest, Law, Money, ReasonLine, RecordCount, ReportHead,
+    SampleLine, ScenarioLine, Term, Timeline, class_words, rerate_command,
 };
 pub use whole::{Printed, Report, SCHEMA, Suspense};

@@ -3,7 +3,7 @@
 //! **Invariant:** the lines are in the order of [`Reason`], and the samples do not depend on the
 //! order of the records: the oldest first, then by file and line.
 
-use super::lines::{Count, ReasonLine, SampleLine};
+use super::lines::{ReasonLine, RecordCount, SampleLine};
 use crate::reject::Reason;
 use crate::time::{self, Micros};
 use std::cmp::Reverse;
@@ -97,7 +97,7 @@ impl Oldest {
 /// The counts of a reason so far.
 #[derive(Debug, Default)]
 struct ReasonPile {
-    count: Count,
+    count: RecordCount,
     /// The number of records of each age.
     ages: BTreeMap<i64, u64>,
     most_tries: u32,
@@ -201,7 +201,7 @@ mod tests {
         let names: Vec<_> = lines.iter().map(|line| line.reason.as_str()).collect();
         assert_eq!(names, ["missing-field", "no-rate"], "in the order of reasons");
         let line = &lines[1];
-        assert_eq!(line.count, Count { records: 4, seconds: 244 });
+        assert_eq!(line.count, RecordCount { records: 4, seconds: 244 });
         // 0, 0, 2 and 10 days.
         assert_eq!((line.oldest_days, line.median_days, line.most_tries), (Some(10), Some(0), 4));
         assert_eq!(line.oldest_first_seen.as_deref(), Some("2026-11-10T12:00:00Z"));

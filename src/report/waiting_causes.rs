@@ -141,6 +141,7 @@ pub fn inputs_of(ledger: &Ledger, history: &History) -> Result<Option<Inputs>, F
         .runs
         .iter()
         .rev()
+        .filter(|run| run.manifest.has_rated())
         .find_map(|run| Some((&run.manifest, run.manifest.decks_hash.as_ref()?)));
     let Some((m, hash)) = rated else { return Ok(None) };
     let archive = ledger.archive_folder();

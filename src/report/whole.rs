@@ -2,8 +2,8 @@
 
 use super::causes::CauseLine;
 use super::lines::{
-    Callers, CarrierLine, ClassLine, Count, Finding, Head, Largest, Law, Money, ReasonLine,
-    ScenarioLine, Timeline,
+    Callers, CarrierLine, ClassLine, Finding, Largest, Law, Money, ReasonLine, RecordCount,
+    ReportHead, ScenarioLine, Timeline,
 };
 use crate::mask;
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub struct Report {
     /// The layout: `trunkrate-report/1`.
     pub schema: &'static str,
     /// The run and its inputs.
-    pub run: Head,
+    pub run: ReportHead,
     /// When it was booked, and what failed since, as far as the journal knew when the report was
     /// written: nothing that is hashed depends on it.
     pub night: Option<Printed>,
@@ -80,14 +80,14 @@ impl Report {
     }
 }
 
-/// What the journal adds to a report when it is written.
+/// The facts that the journal adds to a report when it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Printed {
     /// When the run was booked.
     pub booked: Option<String>,
     /// By whom.
     pub by: Option<String>,
-    /// How long that took, in milliseconds.
+    /// The duration of that in milliseconds.
     pub duration_ms: Option<u64>,
     /// The last night, in words, if it failed or never ended, and none went well since.
     pub failed_since: Option<String>,
@@ -97,15 +97,15 @@ pub struct Printed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Suspense {
     /// The suspense before the run.
-    pub opening: Count,
+    pub opening: RecordCount,
     /// The newly suspended records.
-    pub new: Count,
+    pub new: RecordCount,
     /// The records that left suspense other than by write-off.
-    pub taken_up: Count,
+    pub taken_up: RecordCount,
     /// The write-offs.
-    pub closed: Count,
+    pub closed: RecordCount,
     /// The suspense after the run.
-    pub closing: Count,
+    pub closing: RecordCount,
     /// The suspended records by cause, the most money first.
     pub causes: Vec<CauseLine>,
     /// The suspended records by reason, in the order of reasons.
@@ -138,14 +138,14 @@ mod tests {
     fn the_law_is_records_and_seconds() {
         let law = |rated| {
             Law::of(|name| match name {
-                "read" => Count { records: 2, seconds: 70 },
+                "read" => RecordCount { records: 2, seconds: 70 },
                 "rated" => rated,
-                "suspended" => Count { records: 1, seconds: 9 },
-                _ => Count::default(),
+                "suspended" => RecordCount { records: 1, seconds: 9 },
+                _ => RecordCount::default(),
             })
         };
-        assert!(law(Count { records: 1, seconds: 61 }).holds);
-        assert!(!law(Count { records: 1, seconds: 60 }).holds);
-        assert!(!law(Count { records: 0, seconds: 61 }).holds);
+        assert!(law(RecordCount { records: 1, seconds: 61 }).holds);
+        assert!(!law(RecordCount { records: 1, seconds: 60 }).holds);
+        assert!(!law(RecordCount { records: 0, seconds: 61 }).holds);
     }
 }

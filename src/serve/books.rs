@@ -21,7 +21,7 @@ use crate::ledger::index::account_names::AccountNames;
 use crate::ledger::index::ignored::IgnoredIndex;
 use crate::ledger::index::unbooked::SuspendedCalls;
 use crate::ledger::looks::{self, Look};
-use crate::ledger::{Dataset, History, LedgerError, Published, Run};
+use crate::ledger::{Dataset, History, LedgerError, PublishedNames, Run};
 use crate::report::Report;
 use crate::report::asked::AskError;
 use crate::report::customers::{CountedRuns, Customers};
@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub names: AccountNames,
     /// The zone of records' times without an offset.
     pub zone: Option<Zone>,
-    published: Published,
+    published: PublishedNames,
 }
 
 /// What a run was rated with.

@@ -23,7 +23,7 @@ pub struct DraftLine {
     /// The currency.
     pub currency: String,
     /// Calls.
-    pub calls: u64,
+    pub calls: i64,
     /// The sum of its lines.
     pub sum: String,
     /// The tax.

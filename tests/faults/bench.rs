@@ -152,6 +152,30 @@ pub const CREDIT: Words = &[
     "--date",
     "2026-12-03",
 ];
+const CREDIT_LINES: Words = &[
+    "invoice",
+    "credit",
+    "INV-2026-000001",
+    "--lines",
+    "1",
+    "--reason",
+    "agreed with the customer",
+    "--date",
+    "2026-12-03",
+];
+/// The calls of the first night, by a deck of other prices.
+const RERATE: Words = &[
+    "rerate",
+    "--period",
+    "2026-11",
+    "--rates",
+    "dearer",
+    "--accounts",
+    "accounts.csv",
+    "--book",
+    "--reason",
+    "the carrier's mended list",
+];
 pub const UNDO: Words = &["undo", "{last}", "--reason", "an old deck"];
 pub const UNDO_ALL: Words = &["undo", "{first}", "--with-dependents", "--reason", "an old deck"];
 
@@ -193,7 +217,7 @@ const fn step(name: &'static str, before: &'static [Words], words: Words) -> Ste
     Step { name, before, words, part: None, littered: false }
 }
 
-pub const STEPS: [Step; 18] = [
+pub const STEPS: [Step; 20] = [
     step("the first run", &[], FIRST_NIGHT),
     step("the second run", &[FIRST_NIGHT], SECOND_NIGHT),
     step("ledger import", &[], IMPORT),
@@ -214,6 +238,8 @@ pub const STEPS: [Step; 18] = [
     step("invoice issue", &[FIRST_NIGHT], ISSUE),
     step("invoice issue of late calls", &[FIRST_NIGHT, ISSUE, SECOND_NIGHT], ISSUE_NEXT),
     step("invoice credit", &[FIRST_NIGHT, ISSUE], CREDIT),
+    step("invoice credit of lines", &[FIRST_NIGHT, ISSUE], CREDIT_LINES),
+    step("rerate of a period", &[FIRST_NIGHT, ISSUE], RERATE),
     Step {
         littered: true,
         ..step("a run after dead ones", &[FIRST_NIGHT, SECOND_NIGHT], THIRD_NIGHT)
@@ -326,6 +352,8 @@ impl Bench {
             "wider/prices.csv",
             format!("{header}\n{DECK}DE,Germany,DE,0.0300,,49,termination,,,,,,\n"),
         );
+        inputs.file("dearer/deck.toml", "name = \"dearer\"\ncurrency = \"USD\"\n");
+        inputs.file("dearer/prices.csv", format!("{header}\n{}", DECK.replace("0.0100", "0.0120")));
         inputs.file("first.csv", format!("{}BROKEN,\"no end\n", call_file(&FIRST)));
         inputs.file("second.csv", call_file(&SECOND));
         inputs.file("third.csv", call_file(&THIRD));

@@ -213,7 +213,7 @@ fn records(paths: &[PathBuf]) -> DataFrame {
         &mut dealer,
     )
     .expect("calls");
-    let found = dealer.finish().take(0).expect("one part").calls;
+    let found = dealer.finish().expect("room").take(0).expect("one part").calls;
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|at| found.number[*at]);
     let spots: Vec<RecordSpot> = order

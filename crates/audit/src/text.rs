@@ -164,7 +164,10 @@ pub(super) fn decimal(units: i128, decimals: usize) -> String {
 
 /// A date (its first instant in UTC) or an instant with an offset, in microseconds since 1970.
 pub(super) fn instant(text: &str) -> Option<i64> {
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+    // (The format takes years of one digit, too, and blanks.)
+    let year = text.split('-').next().map_or(0, str::len);
+    let is_date = year == 4 && !text.contains(' ');
+    if is_date && let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
     }
     let upper = text.to_ascii_uppercase();

@@ -52,6 +52,12 @@ const COLUMNS: Columns = Columns {
     expected: "expected account_sid,name,deck and what an invoice needs",
 };
 
+/// The names of the columns that are read.
+#[must_use]
+pub const fn column_names() -> &'static [&'static str] {
+    COLUMNS.known
+}
+
 /// Reads the list; also gives its text.
 ///
 /// # Errors

@@ -220,6 +220,17 @@ impl Scan {
             self.broken.push(self.last..self.end);
         }
     }
+
+    /// Counts each line of the next record as broken.
+    fn break_lines(&mut self, bytes: &[u8], length: usize) {
+        let end = self.end + length;
+        while self.end < end {
+            let line = line_end(&bytes[self.end..end]).unwrap_or(end - self.end);
+            self.last = self.end;
+            self.broken.push(self.end..self.end + line);
+            self.end += line;
+        }
+    }
 }
 
 /// Finds the end of the last whole record of a block that starts with a record, and the lines with
@@ -227,9 +238,9 @@ impl Scan {
 ///
 /// A quoted field may hold line ends; it is followed for at most [`LONGEST_FIELD`]. If a quote is
 /// not closed within that, or is followed by anything but a delimiter or a line end, the line in
-/// which the record starts is broken.
+/// which the record starts is broken. If a quote [`swallows`] lines, all of them are.
 #[must_use]
-pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
+pub fn scan(bytes: &[u8], delimiter: u8, columns: usize, at_end: bool) -> Scan {
     let mut scan = Scan::default();
     if memchr::memchr(b'"', bytes).is_none() {
         let last_end = last_line_end(bytes).unwrap_or(0);
@@ -241,9 +252,15 @@ pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
         let rest = &bytes[scan.end..];
         scan.last = scan.end;
         match record_end(rest, delimiter) {
+            RecordEnd::At(end) if swallows(&rest[..end], delimiter, columns) => {
+                scan.break_lines(bytes, end);
+            }
             RecordEnd::At(end) => scan.end += end,
             RecordEnd::Open if !at_end && rest.len() <= LONGEST_FIELD => return scan,
             RecordEnd::Text if !at_end => return scan,
+            RecordEnd::Text if swallows(rest, delimiter, columns) => {
+                scan.break_lines(bytes, rest.len());
+            }
             RecordEnd::Text => scan.end = bytes.len(),
             RecordEnd::Broken | RecordEnd::Open => {
                 let Some(line) = line_end(rest) else {
@@ -259,6 +276,20 @@ pub fn scan(bytes: &[u8], delimiter: u8, at_end: bool) -> Scan {
         }
     }
     scan
+}
+
+/// True if a quoted field of a record holds a line that has all columns of the header by itself.
+///
+/// # Why
+/// Programs that never quote write a caller's name `"HQ` as it is: up to the next quote, which may
+/// be in the name of a later call, all would be one field, and the calls between were no calls any
+/// more, though each line looks whole. A line of a real text with as many delimiters as that waits
+/// with its record, which costs a look; the other reading costs money that nobody misses.
+fn swallows(record: &[u8], delimiter: u8, columns: usize) -> bool {
+    let Some(first) = memchr::memchr2(b'\n', b'\r', record) else { return false };
+    let lines = record[first..].split(|byte| matches!(byte, b'\n' | b'\r'));
+    let count = |line: &[u8]| memchr::memchr_iter(delimiter, line).count() + 1;
+    columns > 1 && lines.filter(|line| !line.is_empty()).any(|line| count(line) == columns)
 }
 
 enum RecordEnd {
@@ -482,10 +513,14 @@ fn place(offset: usize) -> u32 {
 #[must_use]
 pub fn record_text(bytes: &[u8], header: &Header) -> String {
     let end = match record_end(bytes, header.delimiter) {
-        RecordEnd::At(end) => end,
-        RecordEnd::Text => bytes.len(),
-        RecordEnd::Open | RecordEnd::Broken => line_end(bytes).unwrap_or(bytes.len()),
+        RecordEnd::At(end) => Some(end),
+        RecordEnd::Text => Some(bytes.len()),
+        RecordEnd::Open | RecordEnd::Broken => None,
     };
+    let end = end
+        .filter(|end| !swallows(&bytes[..*end], header.delimiter, header.names.len()))
+        .or_else(|| line_end(bytes))
+        .unwrap_or(bytes.len());
     String::from_utf8_lossy(without_line_end(&bytes[..end])).into_owned()
 }
 
@@ -522,15 +557,17 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
     (found != expected).then(|| format!("it has {found} columns, the header has {expected}"))
 }
 
-/// The message for a malformed record whose text reads well: its line end is missing. (A text with
-/// a NUL, or that was no UTF-8, does not read well.)
+/// The message for a malformed record whose text reads well: its line end is missing, or a quote
+/// of an earlier line [`swallows`] it. (A text with a NUL, or that was no UTF-8, does not read
+/// well.)
 #[must_use]
 pub fn may_be_cut(text: &str, header: &Header) -> Option<String> {
     let reads_well =
         !text.contains(['\0', '\u{fffd}']) && read_one(text, header, |fields| fields.is_some());
     reads_well.then(|| {
-        "it is the last line of its file and has no line end: it may have been cut \
-         (`input.final_newline = \"optional\"` takes it)"
+        "it is the last line of its file and has no line end: it may have been cut (under \
+         `input.final_newline = \"optional\"` its file, read again, is taken; then close this one); or \
+         a quote that opens in a line before it closes in it or below it (mend that line)"
             .to_owned()
     })
 }

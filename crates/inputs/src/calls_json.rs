@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use trunkrate_kernel::call::Calls;
@@ -23,8 +23,28 @@ use trunkrate_kernel::record::{Field, FieldSet, Fields, Record};
 #[derive(Debug, Default)]
 pub struct JsonRecord<'a> {
     texts: [Cow<'a, str>; Field::ALL.len()],
-    /// The fields that have a key, even with nothing behind it.
-    keys: FieldSet,
+    /// The keys, even with nothing behind them.
+    keys: KeySet,
+}
+
+/// The set of a record's keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeySet {
+    /// The fields.
+    fields: FieldSet,
+    /// A hash of all names that are no field's, in whatever order.
+    others: u64,
+}
+
+impl KeySet {
+    /// Adds a name that is no field's.
+    fn add_other(&mut self, name: &str) {
+        // FNV-1a; a sum does not depend on the order.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        self.others = self.others.wrapping_add(hash);
+    }
 }
 
 impl JsonRecord<'_> {
@@ -49,18 +69,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonRecord<'a> {
                 let mut record = JsonRecord::default();
                 while let Some(name) = map.next_key::<Cow<'de, str>>()? {
                     let Some(field) = Field::named(&name) else {
+                        record.keys.add_other(&name);
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
                     let text = scalar(map.next_value::<&'de RawValue>()?.get())
                         .map_err(serde::de::Error::custom)?;
-                    if record.keys.has(field) {
+                    if record.keys.fields.has(field) {
                         return Err(serde::de::Error::custom(format!(
                             "`{}` stands twice",
                             field.as_str()
                         )));
                     }
-                    record.keys = record.keys.with(field);
+                    record.keys.fields = record.keys.fields.with(field);
                     record.texts[field as usize] = text;
                 }
                 Ok(record)
@@ -91,8 +112,8 @@ pub fn parse_object(text: &str) -> Result<JsonRecord<'_>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Adds the call of a JSON text; returns the fields that it has keys for.
-pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) -> FieldSet {
+/// Adds the call of a JSON text; returns its keys.
+pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) -> KeySet {
     match std::str::from_utf8(text).ok().map(parse_object) {
         Some(Ok(record)) if record.fields().are_usable() => {
             calls.push(&Record::read(&record.fields(), policy), place);
@@ -100,7 +121,7 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
         }
         _ => {
             calls.push(&Record::malformed(text), place);
-            FieldSet::default()
+            KeySet::default()
         }
     }
 }
@@ -110,42 +131,52 @@ pub fn push_object(text: &[u8], place: u32, policy: &Policy, calls: &mut Calls) 
 pub struct Keys {
     /// The fields that any record has a key for.
     found: FieldSet,
-    /// The first record with each set of known keys, for messages about keys that are missing or
+    /// The first record with each set of keys, for messages about keys that are missing or
     /// misspelt.
-    examples: BTreeMap<FieldSet, String>,
+    examples: BTreeMap<KeySet, String>,
+    /// Misspelt keys of records that are no examples, since there are enough.
+    unread: BTreeSet<(String, Field)>,
 }
 
-/// The most sets of keys that are told apart: an export has a handful.
-const KEY_SETS: usize = 64;
+/// The most sets of keys that are told apart by an example: an export has a handful. Of any other
+/// the record is read a second time.
+const KEY_SETS: usize = 256;
 
 impl Keys {
     /// Adds the keys of a record.
-    pub fn add(&mut self, found: FieldSet, record: &[u8]) {
-        self.found = self.found.union(found);
-        if self.examples.len() < KEY_SETS && !self.examples.contains_key(&found) {
-            self.examples.insert(found, String::from_utf8_lossy(record).into_owned());
+    pub fn add(&mut self, found: KeySet, record: &[u8]) {
+        self.found = self.found.union(found.fields);
+        if self.examples.contains_key(&found) {
+            return;
         }
+        self.add_example(found, String::from_utf8_lossy(record).into_owned());
     }
 
     /// Adds the keys of the next records.
     pub fn merge(&mut self, other: Self) {
         self.found = self.found.union(other.found);
+        self.unread.extend(other.unread);
         for (found, record) in other.examples {
-            if self.examples.len() < KEY_SETS {
-                self.examples.entry(found).or_insert(record);
+            if !self.examples.contains_key(&found) {
+                self.add_example(found, record);
             }
         }
     }
 
-    /// The keys of one record for each set of fields: a record may have a field under another name
-    /// though its neighbours have it under its own.
-    #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
-    pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
-        self.examples.values().map(|example| {
-            let names: BTreeMap<Cow<'_, str>, &RawValue> =
-                serde_json::from_str(example).unwrap_or_default();
-            names.into_keys().map(Cow::into_owned).collect()
-        })
+    fn add_example(&mut self, found: KeySet, record: String) {
+        if self.examples.len() < KEY_SETS {
+            self.examples.insert(found, record);
+        } else {
+            self.unread.extend(unread_of(&record));
+        }
+    }
+
+    /// Keys that are not read, and the field that each resembles, which its record lacks: a record
+    /// may have a field under another name though its neighbours have it under its own.
+    #[must_use]
+    pub fn unread(mut self) -> BTreeSet<(String, Field)> {
+        self.unread.extend(self.examples.values().flat_map(|example| unread_of(example)));
+        self.unread
     }
 
     /// Checks that the records have the fields that a bill needs: each such field has its key in
@@ -157,10 +188,10 @@ impl Keys {
     #[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
     pub fn check(&self, path: &Path, policy: &Policy) -> Result<(), FileError> {
         // A file without records lacks nothing.
-        let Some(example) = self.examples.values().next() else { return Ok(()) };
-        let names: BTreeMap<Cow<'_, str>, &RawValue> =
-            serde_json::from_str(example).unwrap_or_default();
-        let mut all: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
+        let Some(first) = self.examples.values().next() else { return Ok(()) };
+        let others: BTreeSet<String> =
+            self.examples.values().flat_map(|example| names_of(example).into_keys()).collect();
+        let mut all: Vec<&str> = others.iter().map(AsRef::as_ref).collect();
         for field in Field::ALL.into_iter().filter(|field| self.found.has(*field)) {
             all.push(field.as_str());
         }
@@ -169,7 +200,8 @@ impl Keys {
             Err(missing) => missing,
         };
         if !self.found.has(Field::Sid)
-            && let Some((name, _)) = names.iter().find(|(_, value)| looks_like_a_call(value.get()))
+            && let Some((name, _)) =
+                names_of(first).iter().find(|(_, value)| looks_like_a_call(value.get()))
         {
             let problem =
                 format!("is not a call file: its records are envelopes, with the call in `{name}`");
@@ -183,6 +215,19 @@ impl Keys {
         };
         Err(FileError::new(path, problem).hint(missing.hint()))
     }
+}
+
+/// The keys of a record's text, and what is behind each; none of a text that is no object.
+#[allow(clippy::disallowed_methods, reason = "a record that is malformed has no keys")]
+fn names_of(record: &str) -> BTreeMap<String, &RawValue> {
+    serde_json::from_str(record).unwrap_or_default()
+}
+
+/// The keys of a record that are not read ([`columns::unread`]).
+fn unread_of(record: &str) -> Vec<(String, Field)> {
+    let names = names_of(record);
+    let unread = columns::unread(&names.keys().map(String::as_str));
+    unread.into_iter().map(|(name, field)| (name.to_owned(), field)).collect()
 }
 
 /// The byte that ends a line of a block: `\n`, or `\r` in a block without any. (A `\r` within a
@@ -250,7 +295,8 @@ pub fn shape(beginning: &[u8], ending: &str) -> Shape {
     let (first, rest) =
         text.split_at(text.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(text.len()));
     let next = rest.trim_ascii_start().first();
-    let is_page = serde_json::from_slice::<Page<'_>>(first).is_ok_and(|page| page.calls.is_some());
+    let is_page =
+        serde_json::from_slice::<JsonPage<'_>>(first).is_ok_and(|page| page.calls.is_some());
     // The first line of a document over many lines ends where JSON goes on; that of a broken record
     // ends anywhere.
     let goes_on = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{' | b',' | b':'));
@@ -309,7 +355,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
 
 /// A page of the carrier's call list.
 #[derive(serde::Deserialize)]
-struct Page<'a> {
+struct JsonPage<'a> {
     #[serde(borrow)]
     calls: Option<Values<'a>>,
     uri: Option<Value>,
@@ -325,7 +371,7 @@ struct Page<'a> {
     meta: Option<Value>,
 }
 
-impl Page<'_> {
+impl JsonPage<'_> {
     fn links(&self) -> Links {
         let meta = |name: &str| self.meta.as_ref().and_then(|meta| meta.get(name));
         let text = |own: &Option<Value>, name: &str| {
@@ -400,7 +446,7 @@ impl Links {
 
 /// The calls of a document.
 #[derive(Debug)]
-pub struct Document<'a> {
+pub struct CallsDocument<'a> {
     /// The texts of the calls, each with its offset.
     pub calls: Vec<(usize, &'a str)>,
     /// The links of a page to its neighbours.
@@ -411,7 +457,7 @@ pub struct Document<'a> {
 ///
 /// # Errors
 /// If it is not JSON, or JSON without calls.
-pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileError> {
+pub fn document<'a>(path: &Path, text: &'a str) -> Result<CallsDocument<'a>, FileError> {
     let mut links = None;
     let refuse = |problem: String| {
         FileError::new(path, format!("is not a call file: {problem}"))
@@ -426,7 +472,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     let items: Vec<&'a RawValue> = if trimmed.starts_with('[') {
         serde_json::from_str::<Values<'a>>(trimmed).map_err(|e| broken(&e))?.0
     } else if trimmed.starts_with('{') {
-        let page = serde_json::from_str::<Page<'a>>(trimmed).map_err(|e| broken(&e))?;
+        let page = serde_json::from_str::<JsonPage<'a>>(trimmed).map_err(|e| broken(&e))?;
         match &page.calls {
             Some(_) => {
                 links = Some(page.links());
@@ -446,7 +492,7 @@ pub fn document<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, FileErro
     };
     let place =
         |item: &'a RawValue| (item.get().as_ptr() as usize - text.as_ptr() as usize, item.get());
-    Ok(Document { calls: items.into_iter().map(place).collect(), links })
+    Ok(CallsDocument { calls: items.into_iter().map(place).collect(), links })
 }
 
 /// True if the object has an id, and a status, start, direction, caller or callee, as a call has.
@@ -488,6 +534,29 @@ mod tests {
         ] {
             assert!(parse_object(bad).is_err(), "{bad}");
         }
+    }
+
+    /// Exporters leave out what is null, so that a key may stand on one record of thousands.
+    #[test]
+    fn a_key_that_resembles_a_field_is_found_in_any_record() {
+        let line = |more: &str| format!("{{\"sid\":\"CA1\",\"status\":\"completed\"{more}}}\n");
+        let unread = |text: &str| {
+            let (_, keys) = parse_lines(text.as_bytes(), &Policy::default());
+            keys.unread().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let later = line("") + &line(",\"uri\":\"/x\"") + &line(",\"Refer-To\":\"sip:x@y\"");
+        assert_eq!(unread(&later), ["Refer-To"]);
+        // Beyond the examples that are kept, too.
+        let many = (0..2 * KEY_SETS).map(|number| line(&format!(",\"note{number}\":1")));
+        let last = line(",\"noted\":1,\"Refer-To\":\"sip:x@y\"");
+        assert_eq!(unread(&(many.collect::<String>() + &last)), ["Refer-To"]);
+        // A missing one, where only a later record has what resembles it.
+        let (_, keys) = parse_lines(
+            (line("") + &line(",\"Parent Call\":\"CA0\"")).as_bytes(),
+            &Policy::default(),
+        );
+        let error = keys.check(Path::new("x.jsonl"), &Policy::default()).unwrap_err();
+        assert!(error.to_string().contains("`Parent Call` resembles it"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) mod grammar;
 pub(crate) mod prefixes;
 
 use self::prefixes::Wrong;
-use super::sheet::{Strictness, no_row};
+use super::sheet::{Strictness, check_quotes, no_row};
 use crate::file::{FileError, read_list, read_text};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -525,6 +525,11 @@ const COLUMNS: [(Column, &str); 13] = [
 ];
 const PUBLISHED: usize = 6;
 
+/// The names of the columns of a deck file, and whether a file must have each.
+pub fn column_names() -> impl Iterator<Item = (&'static str, bool)> {
+    COLUMNS.iter().enumerate().map(|(at, (_, name))| (*name, at < PUBLISHED))
+}
+
 /// The place of each column in a file.
 struct Layout([Option<usize>; COLUMNS.len()]);
 
@@ -575,7 +580,7 @@ fn read_rows(
 ) -> Result<(), FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut row = csv::StringRecord::new();
+    let (mut row, mut lines) = (csv::StringRecord::new(), crate::file::Lines::of(bytes));
     let fail = |e: &csv::Error| {
         let error = FileError::new(path, format!("cannot be read: {e}"));
         FileError { line: e.position().map(csv::Position::line), ..error }
@@ -583,9 +588,8 @@ fn read_rows(
     if !reader.read_record(&mut row).map_err(|e| fail(&e))? {
         return Err(FileError::new(path, "is empty").hint(expected_columns()));
     }
-    let layout = Layout::read(path, &row)?;
-    let width = row.len();
-    let mut lines = crate::file::Lines::of(bytes);
+    let (layout, width) = (Layout::read(path, &row)?, row.len());
+    check_quotes(path, bytes, (b',', width), strictness)?;
     while reader.read_record(&mut row).map_err(|e| fail(&e))? {
         let line = lines.line_of(row.position());
         if row.len() != width {

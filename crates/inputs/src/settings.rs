@@ -71,7 +71,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError
         let line = e.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
         let error = FileError::new(path, e.message().to_owned());
         FileError { line, ..error }.hint(
-            "the README lists what may stand in [paths], [input], [money], [policy], \
+            "docs, Settings, lists what may stand in [paths], [input], [money], [policy], \
                    [seller], [invoice] and [status]",
         )
     })

@@ -170,9 +170,7 @@ impl Sheet {
             return Err(columns.wrong(path, "is no list: its first line is no header".to_owned()));
         };
         let names: Vec<String> = names.iter().map(|name| trimmed(name).to_owned()).collect();
-        if strictness == Strictness::Full {
-            check_quotes(path, text, delimiter)?;
-        }
+        check_quotes(path, text.as_bytes(), (delimiter, names.len()), strictness)?;
         let places = columns.places(path, &names, strictness)?;
         let mut sheet = Self { names, places, known: columns.known, rows: Vec::new() };
         let mut lines = Lines::of(text.as_bytes());
@@ -229,12 +227,23 @@ impl Sheet {
     }
 }
 
-/// Refuses quotes that are not closed, or are where none may be: the lines after them would be part
-/// of a value.
-fn check_quotes(path: &Path, text: &str, delimiter: u8) -> Result<(), FileError> {
-    let scan = calls_csv::scan(text.as_bytes(), delimiter, true);
+/// Refuses quotes that are not closed, or are where none may be, or that hold a whole line of the
+/// list: the lines after them would be part of a value.
+///
+/// # Errors
+/// The line of the first one.
+pub(crate) fn check_quotes(
+    path: &Path,
+    text: &[u8],
+    (delimiter, columns): (u8, usize),
+    strictness: Strictness,
+) -> Result<(), FileError> {
+    if strictness == Strictness::Archived {
+        return Ok(());
+    }
+    let scan = calls_csv::scan(text, delimiter, columns, true);
     let Some(broken) = scan.broken.first() else { return Ok(()) };
-    let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..broken.start]).count() as u64 + 1;
+    let line = memchr::memchr_iter(b'\n', &text[..broken.start]).count() as u64 + 1;
     Err(FileError::new(path, "a quote is not closed, or stands where none may")
         .at(line)
         .hint("a quote inside a value is written twice, and the value in quotes"))

@@ -64,6 +64,18 @@ fn found(reason: Reason, detail: &str) -> Option<AdviceRow> {
     }
 }
 
+/// All advice that is finer than a reason's own: the beginnings of WHY, and the way out of each.
+#[must_use]
+pub fn finer(reason: Reason) -> Vec<(&'static str, &'static str)> {
+    match reason {
+        Reason::InvalidTime => TIMES.to_vec(),
+        Reason::InvalidDuration => DURATIONS.to_vec(),
+        Reason::InvalidNumber => [&CALLERS[..], &NUMBERS].concat(),
+        Reason::ConflictingDuplicate => VERSIONS.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
 /// Advice for a suspended version of a call that is booked in another version.
 #[must_use]
 pub fn of_booked() -> &'static str {

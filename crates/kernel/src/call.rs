@@ -186,6 +186,13 @@ impl Calls {
 
     /// Adds a record; `place` is the place of its text in the source.
     pub fn push(&mut self, record: &Record<'_>, place: u32) {
+        let account = self.accounts.id(record.account_sid);
+        let trunk = self.trunks.id(record.trunk_sid);
+        self.push_known(record, [account, trunk], place);
+    }
+
+    /// Adds a record whose account and trunk have ids already, in these calls.
+    pub fn push_known(&mut self, record: &Record<'_>, [account, trunk]: [u32; 2], place: u32) {
         let child = if record.parent_sid.is_empty() {
             NONE
         } else {
@@ -205,8 +212,8 @@ impl Calls {
         };
         self.sid.push(self.odd_sids.sid(record.sid));
         self.content.push(record.content);
-        self.account.push(self.accounts.id(record.account_sid));
-        self.trunk.push(self.trunks.id(record.trunk_sid));
+        self.account.push(account);
+        self.trunk.push(trunk);
         self.direction.push(record.direction);
         self.status.push(record.status);
         self.from.push(PartyRef::pack(&from, &mut self.parties));

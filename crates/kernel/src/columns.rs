@@ -96,7 +96,7 @@ impl MissingColumns {
     #[must_use]
     pub fn hint(&self) -> String {
         let is_parent_alone = matches!(&self.0[..], [(Field::ParentCallSid, _)]);
-        let rename = "name the columns as the carrier does (the README lists them)";
+        let rename = "name the columns as the carrier does (docs, Call files, lists them)";
         if is_parent_alone {
             return format!(
                 "without it every transfer would be billed as a plain call: {rename}; \

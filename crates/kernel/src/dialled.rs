@@ -395,7 +395,7 @@ mod tests {
         assert!(is_number_like("100") && !is_number_like("CA1") && !is_number_like("+"));
     }
 
-    /// What is searched in raw pages is in every text that has the number without signs between.
+    /// The bytes searched in raw pages are in every text that has the number without signs between.
     #[test]
     fn a_needle_is_in_the_party() {
         for text in ["+14155550100", "0014155550100", "(415) 555-0100", "0100", "020 7946 0110"] {

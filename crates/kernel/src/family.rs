@@ -18,7 +18,7 @@ use crate::call::{Calls, NONE, PriceRef};
 use crate::clock::{InARow, Starts};
 use crate::fit::must_fit;
 use crate::party_ref::PartyRef;
-use crate::radix_sort::{self, Places};
+use crate::radix_sort::{self, SortedPlaces};
 use crate::reject::Reason;
 use crate::scenario::Direction;
 use crate::sid::Sid;
@@ -596,7 +596,7 @@ struct SidIndex {
     order: Vec<u32>,
     /// The ids in the same order, so that a search stays in one array.
     sids: Vec<Sid>,
-    places: Places,
+    places: SortedPlaces,
     without_sid: Vec<u32>,
 }
 

@@ -194,7 +194,7 @@ pub const fn column(table: &[Column], name: &str) -> Column {
 }
 
 /// `a == b`, which a constant may not say of texts.
-const fn is_same(a: &str, b: &str) -> bool {
+pub(crate) const fn is_same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;

@@ -15,7 +15,7 @@
 //! | legs, amounts, the ends of records | [`rating`], [`money`], [`night`], [`booked`], [`packed`] |
 //! | why a record is suspended, and the way out | [`reject`], [`detail`], [`advice`], [`explain`], [`resemble`] |
 //! | choices of the biller, and times set by hand | [`policy`], [`set_times`] |
-//! | the columns of a ledger's tables | [`ledger_columns`] |
+//! | the columns of a ledger's tables, and what each holds | [`ledger_columns`], [`meanings`] |
 //! | clock of a night, names of time zones, local times | [`clock`], [`zones`], [`time::local`] |
 //! | numbers as people write them | [`dialled`] |
 //! | texts from outside, masked digits | [`text`], [`mask`] |
@@ -41,6 +41,7 @@ pub mod fit;
 pub mod intern;
 pub mod ledger_columns;
 pub mod mask;
+pub mod meanings;
 pub mod money;
 pub mod night;
 pub mod packed;

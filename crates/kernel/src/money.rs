@@ -278,7 +278,7 @@ fn power_of_ten(exponent: u32) -> i64 {
 /// unit, half up.
 #[must_use]
 pub fn round_invoice_total(sum: Decimal, minor_unit_decimals: u32) -> Decimal {
-    // Sums and taxes are never negative, so away from zero is up.
+    // Away from zero: what is taken back rounds like what was billed.
     let mut total =
         sum.round_dp_with_strategy(minor_unit_decimals, RoundingStrategy::MidpointAwayFromZero);
     total.rescale(minor_unit_decimals);

@@ -560,7 +560,7 @@ impl Booked {
     }
 }
 
-/// What booked calls are sorted by.
+/// The key that booked calls are sorted by.
 #[derive(Debug, Clone, Copy)]
 pub struct BookedKey<'a> {
     /// The call's start.

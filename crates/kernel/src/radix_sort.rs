@@ -18,14 +18,14 @@ use std::ops::Range;
 
 /// An index of sorted rows by the upper bits of their numbers.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct SortedPlaces {
     least: u128,
     shift: u32,
     /// The start of each place's rows; after the last place, the number of rows.
     starts: Vec<u32>,
 }
 
-impl Places {
+impl SortedPlaces {
     fn of(numbers: impl Iterator<Item = u128> + Clone, count: usize) -> Self {
         let (Some(least), Some(greatest)) = (numbers.clone().min(), numbers.clone().max()) else {
             return Self::default();
@@ -74,9 +74,9 @@ pub fn sort<T: Copy>(
     rows: &mut [T],
     number: impl Fn(&T) -> u128,
     compare: impl Fn(&T, &T) -> Ordering,
-) -> Places {
+) -> SortedPlaces {
     assert!(u32::try_from(rows.len()).is_ok(), "fewer than 4 billion rows");
-    let mut places = Places::of(rows.iter().map(&number), rows.len());
+    let mut places = SortedPlaces::of(rows.iter().map(&number), rows.len());
     // Each place is filled from its end, which leaves its start.
     let all = places.starts.last().map_or(0, |end| *end as usize);
     assert_eq!(all, rows.len(), "each row has a place");

@@ -165,7 +165,7 @@ pub const fn root_leg(direction: Direction) -> LegCell {
     leg(direction, A, B)
 }
 
-/// The table as Markdown, for the README; a test compares the two.
+/// The table as Markdown, for the documentation; a test compares the two.
 #[must_use]
 pub fn to_markdown() -> String {
     use fmt::Write;

@@ -364,9 +364,7 @@ pub fn month_bounds(month: &str) -> Option<(Micros, Micros)> {
 /// A date (`2026-11-20`) this many days later; `None` if it is no date.
 #[must_use]
 pub fn days_after(date: &str, days: u32) -> Option<String> {
-    let date = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d")
-        .ok()?
-        .checked_add_days(chrono::Days::new(days.into()))?;
+    let date = calendar_date(date)?.checked_add_days(chrono::Days::new(days.into()))?;
     Some(date.format("%Y-%m-%d").to_string())
 }
 
@@ -374,10 +372,19 @@ pub fn days_after(date: &str, days: u32) -> Option<String> {
 #[must_use]
 pub fn parse_date_or_instant(text: &str) -> Option<Micros> {
     let text = text.trim();
-    if let Ok(date) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+    if let Some(date) = calendar_date(text) {
         return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
     }
     parse(text, None)
+}
+
+/// A date of the calendar, `2026-11-20`. Its year has four digits: chrono takes one to four and
+/// skips blanks, so that `26-11-20` would be a day of the year 26, and end a price before the first
+/// call.
+fn calendar_date(text: &str) -> Option<chrono::NaiveDate> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let has_year = text.find('-') == Some(4);
+    (is_plain && has_year).then(|| chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())?
 }
 
 /// The instant as a calendar time; `None` beyond the years of the calendar, which no record has; a
@@ -426,6 +433,19 @@ mod tests {
             parse("2026-11-20T21:15:00.2500001Z", None).map(text).as_deref(),
             Some("2026-11-20T21:15:00.25Z")
         );
+    }
+
+    #[test]
+    fn a_date_has_a_year_of_four_digits() {
+        let first = parse_date_or_instant("2026-11-20T00:00:00Z");
+        assert!(first.is_some());
+        assert_eq!(parse_date_or_instant(" 2026-11-20 "), first);
+        for old in ["0001-01-01", "1900-01-01", "9999-12-31"] {
+            assert!(parse_date_or_instant(old).is_some(), "{old}");
+        }
+        for bad in ["26-11-20", "20-11-26", "1-1-1", "2026-11- 20", "+2026-11-20", "02026-11-20"] {
+            assert_eq!(parse_date_or_instant(bad), None, "{bad}");
+        }
     }
 
     #[test]

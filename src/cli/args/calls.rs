@@ -2,7 +2,8 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
-use super::{RerateArgs, TableFormat, span_of};
+use super::rerate::RerateArgs;
+use super::{TableFormat, TextFormat, span_of};
 use crate::cli::cells::CellArgs;
 use crate::money::{AMOUNT_DECIMALS, is_plain_decimal};
 use crate::time::Micros;
@@ -120,9 +121,13 @@ fn amount(text: &str) -> Result<i128, String> {
 /// printed last. It is `rerate` under another name, which also explains a call that waits. --html
 /// writes a page for the customer: what the call was, and how its price came about, in plain words.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("call", |call| call.required(true)))]
 pub struct ExplainArgs {
     #[command(flatten)]
     pub rerate: RerateArgs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
     /// Write a page for the customer: one file, which needs nothing beside it
     #[arg(
         long,

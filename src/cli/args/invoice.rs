@@ -2,7 +2,9 @@
 
 use super::{TableFormat, TextFormat};
 use crate::cli::cells::CellArgs;
+use crate::money::is_plain_decimal;
 use clap::ValueEnum;
+use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
 
 /// Invoices: drafts, numbered and issued, corrected, shown, and written in every format.
@@ -53,7 +55,17 @@ pub enum InvoiceCommand {
     /// own.
     Issue(IssueArgs),
     /// Take an invoice back by a credit note that names it: to bill its legs again, or to write
-    /// them off
+    /// them off; or credit a part of it
+    ///
+    /// A part is credited by --lines, by --calls, or by --amount, with the tax that each line has
+    /// on the invoice. The invoice stays in force, and its legs stay billed. All credit notes of an
+    /// invoice together are never more than it, and no leg is credited twice.
+    ///
+    ///   trunkrate invoice credit INV-2026-000001 --rebill --reason "the wrong buyer"
+    ///   trunkrate invoice credit INV-2026-000001 --lines 1,3 --reason "agreed on 2 December"
+    ///   trunkrate invoice credit INV-2026-000001 --calls disputed.csv --reason "one-sided audio"
+    ///   trunkrate invoice credit INV-2026-000001 --amount 25.00 --reason goodwill
+    #[command(verbatim_doc_comment)]
     Credit(CreditArgs),
     /// All that was issued
     List(ListArgs),
@@ -132,13 +144,13 @@ pub struct PeriodArgs {
     pub drawing: DrawingArgs,
     /// How to draw them; several with commas between [default: json,csv,html,pdf,ubl,cii]
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub format: Vec<Format>,
+    pub format: Vec<DocumentFormat>,
 }
 
 impl PeriodArgs {
     /// The formats of files.
-    pub fn formats(&self) -> &[Format] {
-        if self.format.is_empty() { &Format::FILES } else { &self.format }
+    pub fn formats(&self) -> &[DocumentFormat] {
+        if self.format.is_empty() { &DocumentFormat::FILES } else { &self.format }
     }
 }
 
@@ -160,8 +172,8 @@ pub struct BilledArgs {
     /// Only this account
     #[arg(long, value_name = "SID")]
     pub account: Option<String>,
-    /// A file of monthly charges: items.csv (the README lists its columns) [default: the project's
-    /// `items`]
+    /// A file of monthly charges: items.csv (docs, Accounts, lists its columns) [default: the
+    /// project's `items`]
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
     /// accounts.csv: account_sid,name,deck and what an invoice needs [default: the project's
@@ -193,6 +205,14 @@ pub struct DrawingArgs {
     pub no_calls: bool,
 }
 
+/// Reads an amount that is credited: a plain decimal above zero.
+fn credited_amount(text: &str) -> Result<Decimal, String> {
+    let amount = Some(text).filter(|text| is_plain_decimal(text));
+    let amount = amount.and_then(|text| Decimal::from_str_exact(text).ok());
+    let amount = amount.filter(|amount| *amount > Decimal::ZERO);
+    amount.ok_or_else(|| "expected an amount above zero, such as 25.00".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 pub struct CreditArgs {
     /// The invoice
@@ -201,12 +221,37 @@ pub struct CreditArgs {
     /// Why; the credit note says so
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Bill its legs again, by the next invoice; this or --write-off must be given
+    /// Bill its legs again, by the next invoice; this or --write-off must be given, or a part
     #[arg(long, conflicts_with = "write_off")]
     pub rebill: bool,
     /// Credit its legs for good: no invoice bills them again
     #[arg(long)]
     pub write_off: bool,
+    /// Credit what is left of these lines: their numbers of `invoice show`, with commas between
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        conflicts_with_all = ["rebill", "write_off", "calls"]
+    )]
+    pub lines: Vec<u64>,
+    /// Credit these calls: their ids, with commas between, or a file with an id a line or a column
+    /// call_sid
+    #[arg(
+        long,
+        value_name = "FILE|SID",
+        value_delimiter = ',',
+        conflicts_with_all = ["rebill", "write_off", "amount"]
+    )]
+    pub calls: Vec<String>,
+    /// Credit an amount without tax; with the number of one line in --lines by its tax
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        value_parser = credited_amount,
+        conflicts_with_all = ["rebill", "write_off"]
+    )]
+    pub amount: Option<Decimal>,
     /// The date on the documents; its year names their series [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<String>,
@@ -237,8 +282,8 @@ pub struct InvoiceShowArgs {
     #[arg(value_name = "NUMBER")]
     pub number: String,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = DocumentFormat::Text)]
+    pub format: DocumentFormat,
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -278,13 +323,13 @@ pub struct WriteArgs {
     #[command(flatten)]
     pub drawing: DrawingArgs,
     /// How to draw them; several with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Format::FILES)]
-    pub format: Vec<Format>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = DocumentFormat::FILES)]
+    pub format: Vec<DocumentFormat>,
 }
 
-/// How a document is drawn.
+/// The format of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Format {
+pub enum DocumentFormat {
     /// For the terminal
     Text,
     /// For programs; `trunkrate invoice schema` describes it
@@ -305,13 +350,13 @@ pub enum Format {
     Beancount,
 }
 
-impl Format {
+impl DocumentFormat {
     /// Those that are written without being named.
     pub const FILES: [Self; 6] =
         [Self::Json, Self::Csv, Self::Html, Self::Pdf, Self::Ubl, Self::Cii];
 }
 
-impl std::fmt::Display for Format {
+impl std::fmt::Display for DocumentFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }

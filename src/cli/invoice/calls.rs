@@ -135,7 +135,7 @@ fn as_table(number: &str, document: &Document, wanted: Option<usize>, legs: &[Li
     out + &table.to_string()
 }
 
-/// What the line says on the document.
+/// The words of the line on the document.
 fn heading(number: &str, at: usize, document: &Document) -> String {
     let line: &UsageLine = &document.usage[at];
     let late = line.late.as_ref().map(|month| format!("{month}: ")).unwrap_or_default();

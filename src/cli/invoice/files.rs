@@ -1,6 +1,6 @@
 //! Documents as files: every format and an index, each file written whole.
 
-use crate::cli::args::invoice::{DrawingArgs, Format};
+use crate::cli::args::invoice::{DocumentFormat, DrawingArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{Ready, refuse_ledgers, write_own};
 use crate::cli::term::{self, Progress};
@@ -13,6 +13,7 @@ use crate::invoicing::drafts::Terms;
 use crate::ledger::batch::{Batch, Entry};
 use crate::ledger::invoices::billed_by::{self, BilledBy, month, month_of};
 use crate::ledger::invoices::legs::{self, PART};
+use crate::ledger::invoices::lines;
 use crate::ledger::{History, Ledger, OWN_FOLDERS};
 use crate::partition::spill::{Spill, SpillRoom};
 use crate::render::html::Pages;
@@ -22,7 +23,7 @@ use crate::render::{FormatError, csv, einvoice, journal, json};
 use crate::text;
 use crate::time::DAY;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -85,11 +86,13 @@ impl<'a> DocumentSelection<'a> {
     }
 
     /// Partitions the legs of these documents into the spill.
-    fn deal(&self, history: &History, parts: &Spill) -> Result<(), CliError> {
+    fn deal(&self, history: &History, spill: &Spill) -> Result<(), CliError> {
         let place = |at: usize| -> u32 { must_fit(at, "documents are counted in 32 bits") };
         let claims = BilledBy::of(&history.issued);
         let mut by_number: HashMap<&str, Vec<u32>> = HashMap::new();
         let mut by_account: HashMap<(&str, &str), u32> = HashMap::new();
+        // Of credit notes in part: their legs.
+        let mut parts: HashMap<u32, HashSet<LegName>> = HashMap::new();
         let mut until = None;
         match self {
             Self::Drafts(documents) => {
@@ -106,6 +109,14 @@ impl<'a> DocumentSelection<'a> {
                         .or_default()
                         .push(place(at));
                     until = until.max(Some(month(&batch.manifest.period)));
+                    if entry.part.is_some() {
+                        let document = batch.document(&entry.number)?;
+                        let own = lines::legs_of(history, (batch, entry), &document, None)?;
+                        let names = own
+                            .iter()
+                            .map(|leg| leg_name(&leg.run_id, &leg.call_sid, leg.leg, leg.billed));
+                        parts.insert(place(at), names.collect());
+                    }
                 }
             }
         }
@@ -127,14 +138,20 @@ impl<'a> DocumentSelection<'a> {
                         for document in
                             by_number.get(taker.entry.number.as_str()).into_iter().flatten()
                         {
-                            legs::deal(parts, *document, &leg)?;
+                            let is_of = parts.get(document).is_none_or(|part| {
+                                part.contains(&leg_name(id, leg.call_sid, leg.leg, leg.billed))
+                            });
+                            if !is_of {
+                                continue;
+                            }
+                            legs::deal(spill, *document, &leg)?;
                         }
                     }
                     let draft = by_account.get(&(leg.account, leg.currency));
                     if let Some(document) = draft
                         .filter(|_| !is_undone && billed_by::uncredited(own, id, month).is_none())
                     {
-                        legs::deal(parts, *document, &leg)?;
+                        legs::deal(spill, *document, &leg)?;
                     }
                     Ok::<_, CliError>(())
                 },
@@ -144,9 +161,16 @@ impl<'a> DocumentSelection<'a> {
     }
 }
 
+/// A leg's run, call and number; true if it takes another one back.
+type LegName = (String, String, i64, bool);
+
+fn leg_name(run_id: &str, call_sid: &str, leg: i64, billed: i64) -> LegName {
+    (run_id.to_owned(), call_sid.to_owned(), leg, billed < 0)
+}
+
 /// The settings and renderers that draw documents.
 pub struct Drawing {
-    formats: Vec<Format>,
+    formats: Vec<DocumentFormat>,
     pages: Option<Pages>,
     printer: Option<Printer>,
     masked: usize,
@@ -155,13 +179,20 @@ pub struct Drawing {
 
 impl Drawing {
     /// Loads the templates and fonts that the formats need.
-    pub fn new(args: &DrawingArgs, terms: &Terms, formats: &[Format]) -> Result<Self, CliError> {
-        let formats: BTreeSet<Format> = formats.iter().copied().collect();
+    pub fn new(
+        args: &DrawingArgs,
+        terms: &Terms,
+        formats: &[DocumentFormat],
+    ) -> Result<Self, CliError> {
+        let formats: BTreeSet<DocumentFormat> = formats.iter().copied().collect();
         let (templates, fonts) = (args.templates.as_deref(), args.fonts.as_deref());
         Ok(Self {
-            pages: formats.contains(&Format::Html).then(|| Pages::new(templates)).transpose()?,
+            pages: formats
+                .contains(&DocumentFormat::Html)
+                .then(|| Pages::new(templates))
+                .transpose()?,
             printer: formats
-                .contains(&Format::Pdf)
+                .contains(&DocumentFormat::Pdf)
                 .then(|| Printer::new(templates, fonts))
                 .transpose()?,
             formats: formats.into_iter().collect(),
@@ -172,29 +203,31 @@ impl Drawing {
 
     /// True if legs are itemised and any of the formats shows them.
     fn needs_legs(&self) -> bool {
-        let shows = |format: &Format| matches!(format, Format::Csv | Format::Html | Format::Pdf);
+        let shows = |format: &DocumentFormat| {
+            matches!(format, DocumentFormat::Csv | DocumentFormat::Html | DocumentFormat::Pdf)
+        };
         self.itemised && self.formats.iter().any(shows)
     }
 
     /// Draws a document.
     pub fn draw(
         &self,
-        format: Format,
+        format: DocumentFormat,
         document: &Document,
         legs: Option<&[ItemisedLeg]>,
     ) -> Result<Vec<u8>, FormatError> {
         Ok(match format {
-            Format::Text => super::text::text(document).into_bytes(),
-            Format::Json => json::document(document).into_bytes(),
-            Format::Csv => csv::document(document)?,
-            Format::Html => self
+            DocumentFormat::Text => super::text::text(document).into_bytes(),
+            DocumentFormat::Json => json::document(document).into_bytes(),
+            DocumentFormat::Csv => csv::document(document)?,
+            DocumentFormat::Html => self
                 .pages
                 .as_ref()
                 .map(|pages| pages.html(document, legs))
                 .transpose()?
                 .unwrap_or_default()
                 .into(),
-            Format::Pdf => {
+            DocumentFormat::Pdf => {
                 let e_invoice = if einvoice::lacks(document).is_empty() {
                     Some(einvoice::cii(document)?)
                 } else {
@@ -206,12 +239,12 @@ impl Drawing {
                     .map(|printer| printer.pdf(document, legs, e_invoice.as_deref()));
                 printed.transpose()?.unwrap_or_default()
             }
-            Format::Ubl => einvoice::ubl(document)?.into_bytes(),
-            Format::Cii => einvoice::cii(document)?.into_bytes(),
-            Format::Hledger => {
+            DocumentFormat::Ubl => einvoice::ubl(document)?.into_bytes(),
+            DocumentFormat::Cii => einvoice::cii(document)?.into_bytes(),
+            DocumentFormat::Hledger => {
                 (Head::of(document).hledger() + &journal::hledger(document)?).into_bytes()
             }
-            Format::Beancount => {
+            DocumentFormat::Beancount => {
                 (Head::of(document).beancount() + &journal::beancount(document)?).into_bytes()
             }
         })
@@ -224,33 +257,35 @@ impl Drawing {
         legs: Option<&[ItemisedLeg]>,
     ) -> Result<Drawn, FormatError> {
         let asks = document.kind != Kind::Draft
-            && self.formats.iter().any(|f| matches!(f, Format::Ubl | Format::Cii));
+            && self.formats.iter().any(|f| matches!(f, DocumentFormat::Ubl | DocumentFormat::Cii));
         let lacks = if asks { einvoice::lacks(document) } else { Vec::new() };
         let rows = legs.map_or(0, <[_]>::len).max(document.items.len());
         let unprinted = self.printer.is_some() && rows > PRINTED;
         let mut drawn = Drawn { files: Vec::new(), journals: Vec::new(), lacks, unprinted };
         for format in &self.formats {
             let ending = match format {
-                Format::Text => "txt",
-                Format::Json => "json",
-                Format::Csv => "csv",
-                Format::Html => "html",
-                Format::Pdf => "pdf",
-                Format::Ubl | Format::Cii if !asks || !drawn.lacks.is_empty() => continue,
-                Format::Ubl => "ubl.xml",
-                Format::Cii => "cii.xml",
-                Format::Hledger => {
+                DocumentFormat::Text => "txt",
+                DocumentFormat::Json => "json",
+                DocumentFormat::Csv => "csv",
+                DocumentFormat::Html => "html",
+                DocumentFormat::Pdf => "pdf",
+                DocumentFormat::Ubl | DocumentFormat::Cii if !asks || !drawn.lacks.is_empty() => {
+                    continue;
+                }
+                DocumentFormat::Ubl => "ubl.xml",
+                DocumentFormat::Cii => "cii.xml",
+                DocumentFormat::Hledger => {
                     drawn.journals.push((*format, journal::hledger(document)?));
                     continue;
                 }
-                Format::Beancount => {
+                DocumentFormat::Beancount => {
                     drawn.journals.push((*format, journal::beancount(document)?));
                     continue;
                 }
             };
             drawn.files.push((ending, self.draw(*format, document, legs)?));
         }
-        if let Some(legs) = legs.filter(|_| self.formats.contains(&Format::Csv)) {
+        if let Some(legs) = legs.filter(|_| self.formats.contains(&DocumentFormat::Csv)) {
             drawn.files.push(("calls.csv", csv::calls(legs)?));
         }
         Ok(drawn)
@@ -260,7 +295,7 @@ impl Drawing {
 /// A document in all formats.
 struct Drawn {
     files: Vec<(&'static str, Vec<u8>)>,
-    journals: Vec<(Format, String)>,
+    journals: Vec<(DocumentFormat, String)>,
     lacks: Vec<String>,
     /// True if its PDF leaves out single legs or charges because there are too many.
     unprinted: bool,
@@ -334,7 +369,7 @@ pub fn write_files(
     selection: DocumentSelection<'_>,
     drawing: &Drawing,
     out: &Path,
-) -> Result<Written, CliError> {
+) -> Result<WrittenFiles, CliError> {
     make_folder(out)?;
     let before = listed(out);
     let count = selection.count();
@@ -345,7 +380,7 @@ pub fn write_files(
         selection.deal(history, &parts)?;
     }
     let mut index = Index::new()?;
-    let mut journals: BTreeMap<Format, Vec<u8>> = BTreeMap::new();
+    let mut journals: BTreeMap<DocumentFormat, Vec<u8>> = BTreeMap::new();
     selection.each_block(|block, documents| {
         let mut legs = if drawing.needs_legs() {
             legs::dealt(&parts, block, drawing.masked)?
@@ -387,7 +422,7 @@ pub fn write_files(
     })?;
     drop(progress);
     for (format, text) in &journals {
-        let head = if *format == Format::Beancount {
+        let head = if *format == DocumentFormat::Beancount {
             index.head.beancount()
         } else {
             index.head.hledger()
@@ -526,23 +561,23 @@ impl Index {
         Ok(())
     }
 
-    fn write(self, out: &Path) -> Result<Written, CliError> {
+    fn write(self, out: &Path) -> Result<WrittenFiles, CliError> {
         let csv = self.csv.into_inner().map_err(|e| CliError::failed(e.to_string()))?;
         write_own(&out.join("index.csv"), &csv)?;
         write_own(&out.join("index.json"), &[self.json.as_slice(), b"\n]\n"].concat())?;
-        Ok(Written { count: self.count, lacking: self.lacking, unprinted: self.unprinted })
+        Ok(WrittenFiles { count: self.count, lacking: self.lacking, unprinted: self.unprinted })
     }
 }
 
 /// A summary of the files written, and of those left out.
 #[must_use = "the user is told what was written"]
-pub struct Written {
+pub struct WrittenFiles {
     count: usize,
     lacking: (Option<(String, Vec<String>)>, usize),
     unprinted: (Option<String>, usize),
 }
 
-impl Written {
+impl WrittenFiles {
     /// Prints the summary on stderr, naming the folder of the files.
     pub fn tell(&self, folder: &Path) {
         let (count, folder) = (self.count, folder.display());

@@ -3,7 +3,7 @@
 use super::buyers::Incomplete;
 use super::dates::{date, day_after, refuse_far, today};
 use super::files::{
-    DocumentSelection, Drawing, Written, listed, make_folder, ready_files, refuse_own_folder,
+    DocumentSelection, Drawing, WrittenFiles, listed, make_folder, ready_files, refuse_own_folder,
     tell_lacks, tell_replaced, write_files,
 };
 use super::{given, guard};
@@ -16,7 +16,7 @@ use crate::cli::term;
 use crate::document::Document;
 use crate::inputs::accounts::Accounts;
 use crate::invoicing::check::{self, CheckQuestion, SeenCharges};
-use crate::invoicing::drafts::{self, Sources, Wanted};
+use crate::invoicing::drafts::{self, Sources, WantedDrafts};
 use crate::invoicing::issue::stage;
 use crate::job::book;
 use crate::ledger::batch::{BatchManifest, Entry};
@@ -61,15 +61,15 @@ fn refuse_formats_of_nothing(args: &PeriodArgs, is_nothing: bool) -> Result<(), 
 }
 
 /// Notes the monthly charges that no invoice bills.
-fn tell_of_items(sources: &Sources<'_>, wanted: Wanted<'_>) -> Result<(), CliError> {
+fn tell_of_items(sources: &Sources<'_>, wanted: WantedDrafts<'_>) -> Result<(), CliError> {
     for against in check::of_items(sources, wanted)? {
         term::report("note", &format!("{}: {}", against.id, against.words));
     }
     Ok(())
 }
 
-fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> Wanted<'a> {
-    Wanted {
+fn wanted<'a>(args: &'a PeriodArgs, date: &'a str) -> WantedDrafts<'a> {
+    WantedDrafts {
         month: &args.billed.period,
         date,
         account: args.billed.account.as_deref(),
@@ -176,7 +176,7 @@ fn draw(
     before: &History,
     drawing: &Drawing,
     folder: &Path,
-) -> Result<Written, CliError> {
+) -> Result<WrittenFiles, CliError> {
     let sequence = before.issued.last().map_or(1, |last| last.manifest.sequence + 1);
     let history = staged.history(before);
     let selection =

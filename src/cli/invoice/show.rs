@@ -2,7 +2,7 @@
 
 use super::files::{DocumentSelection, Drawing, refuse_own_folder, signed, write_files};
 use crate::cli::args::TableFormat;
-use crate::cli::args::invoice::{Format, InvoiceShowArgs, ListArgs, WriteArgs};
+use crate::cli::args::invoice::{DocumentFormat, InvoiceShowArgs, ListArgs, WriteArgs};
 use crate::cli::cells::Cells;
 use crate::cli::error::CliError;
 use crate::cli::json;
@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// A document's row in lists.
-fn row((batch, entry): (&Batch, &Entry), credited: Option<&str>) -> [String; 11] {
+fn row((batch, entry): (&Batch, &Entry), credited: Option<(&str, bool)>) -> [String; 11] {
     let m = &batch.manifest;
     let state = match (&entry.corrects, credited) {
         (Some(_), _) => "credit-note",
-        (None, Some(_)) => "credited",
+        (None, Some((_, false))) => "credited",
+        (None, Some((_, true))) => "credited-in-part",
         (None, None) if m.supplementary => "supplementary",
         (None, None) => "issued",
     };
-    let other = entry.corrects.as_deref().or(credited).unwrap_or_default();
+    let other = entry.corrects.as_deref().or(credited.map(|(note, _)| note)).unwrap_or_default();
     let [usage, net, tax, total] = [&entry.usage, &entry.net, &entry.tax, &entry.total]
         .map(|amount| signed(amount, entry.corrects.is_some()));
     let [number, account, currency] =
@@ -78,8 +79,11 @@ pub fn list(args: &ListArgs, project: &Project) -> Result<(), CliError> {
         args.period.as_ref().is_none_or(|period| *period == batch.manifest.period)
             && args.account.as_ref().is_none_or(|account| *account == entry.account_sid)
     };
-    let credits: std::collections::HashMap<&str, &str> = (all.clone())
-        .filter_map(|(_, entry)| Some((entry.corrects.as_deref()?, entry.number.as_str())))
+    // Of several credit notes in part the last one.
+    let credits: std::collections::HashMap<&str, (&str, bool)> = (all.clone())
+        .filter_map(|(_, entry)| {
+            Some((entry.corrects.as_deref()?, (entry.number.as_str(), entry.part.is_some())))
+        })
         .collect();
     let rows =
         all.filter(wanted).map(|found| row(found, credits.get(found.1.number.as_str()).copied()));
@@ -147,7 +151,7 @@ pub fn show(args: &InvoiceShowArgs, project: &Project) -> Result<(), CliError> {
             if let Some(path) = &args.out {
                 return Ok(write_whole(path, &bytes)?);
             }
-            if let (Format::Text | Format::Json, Ok(text)) =
+            if let (DocumentFormat::Text | DocumentFormat::Json, Ok(text)) =
                 (args.format, std::str::from_utf8(&bytes))
             {
                 return Ok(term::print(text)?);

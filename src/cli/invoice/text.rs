@@ -102,7 +102,8 @@ pub fn text(d: &Document) -> String {
         let _ = writeln!(out, "{name:<60} {value}");
     }
     let p = &d.payment;
-    let payable = d.kind == crate::document::Kind::Invoice;
+    let asks = d.totals.total.0 > rust_decimal::Decimal::ZERO;
+    let payable = d.kind == crate::document::Kind::Invoice && asks;
     let how = [&p.terms, &p.account_name, &p.iban, &p.bic]
         .into_iter()
         .filter(|text| payable && !text.is_empty());

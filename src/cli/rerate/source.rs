@@ -1,12 +1,12 @@
 //! The record that a call was booked from, as text and as JSON.
 
-use crate::cli::args::RerateArgs;
+use crate::cli::args::rerate::RerateArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::Project;
 use crate::cli::term::{self, grouped};
 use crate::ingest::source;
 use crate::inputs::record_text::RecordText;
-use crate::job::evidence::{self, Evidence, FileState, Places, SourceFile, SourceRecord};
+use crate::job::evidence::{self, Evidence, EvidencePlaces, FileState, SourceFile, SourceRecord};
 use crate::ledger::tables::suspense::SuspenseRow;
 use crate::ledger::{History, LedgerError};
 use crate::partition::spill::Memory;
@@ -29,7 +29,7 @@ pub fn find(
     }
     let given =
         if args.call_files.is_empty() { Vec::new() } else { source::find(&args.call_files)?.files };
-    let places = Places {
+    let places = EvidencePlaces {
         folders: vec![project.folder().to_owned()],
         files: given.into_iter().map(|file| file.path).collect(),
     };
@@ -86,7 +86,7 @@ fn text_lines(record: &str, header: &str) -> String {
     out
 }
 
-/// How far the file proves anything.
+/// The state of the file as evidence.
 fn state_line(file: &SourceFile) -> String {
     let booked = &file.booked;
     match &file.state {

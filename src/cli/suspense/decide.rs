@@ -12,7 +12,7 @@ use crate::cli::project::Project;
 use crate::cli::run::{head, open_to_write, print_what_is_done};
 use crate::cli::term;
 use crate::job::book;
-use crate::job::replace::{Replacement, replace};
+use crate::job::replace::{VersionReplacement, replace};
 use crate::ledger::index::find;
 use crate::ledger::manifest::RunKind;
 use crate::ledger::runs::write_off::{self, Decision};
@@ -420,7 +420,7 @@ fn over_booked(
     let price = |row: &LogRow| format!("{} {}", row.amount_text(), row.currency).trim().to_owned();
     let before = price(&row);
     let (written_off, replaced) = (others.count(), row.run_id.clone());
-    let what = Replacement { taken, others, reason };
+    let what = VersionReplacement { taken, others, reason };
     let summary = replace((ledger, lock), &mut history, (row, &run), what)?;
     let run_id = summary.run_id.as_deref().expect("a run that is booked has a name");
     for warning in &summary.warnings {

@@ -15,7 +15,7 @@ use crate::report::causes::{Cause, reason_of};
 use crate::time::{Micros, NO_TIME};
 use std::ops::Range;
 
-/// What a picked record must be.
+/// The conditions that a picked record meets.
 pub struct Picked {
     causes: Vec<String>,
     reasons: Vec<String>,

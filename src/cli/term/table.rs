@@ -54,7 +54,7 @@ pub struct Table {
     most: usize,
 }
 
-/// What is shown of each column; `None` of one that is left out.
+/// The width shown of each column; `None` of one that is left out.
 type ColumnWidths = Vec<Option<usize>>;
 
 impl Table {

@@ -76,7 +76,7 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
     let booked = summary.run_id.as_deref().expect("a run that is booked has a name");
     journal::did(booked);
     run::tell_booked(&history, &summary, trunks.as_deref());
-    let money = Money::of(before, &summary)?;
+    let money = MovedMoney::of(before, &summary)?;
     let text = match args.format {
         TextFormat::Json => {
             let object = json!({
@@ -105,6 +105,7 @@ fn refuse_other_kinds<'a>(leaving: impl Iterator<Item = &'a Manifest>) -> Result
             RunKind::Close | RunKind::Resolve | RunKind::Set => {
                 "is what a person decided about suspense"
             }
+            RunKind::Rerate => "rated booked calls again, by other decks",
             RunKind::Import => "is a published night that was imported",
         };
         return Err(CliError::failed(format!(
@@ -277,12 +278,12 @@ fn say_nothing_changes(run_id: &str, format: TextFormat) -> Result<(), CliError>
 }
 
 /// The money of what left beside that of what was booked, by currency.
-struct Money {
+struct MovedMoney {
     /// Before, after, and what that adds.
     rows: BTreeMap<String, [Decimal; 3]>,
 }
 
-impl Money {
+impl MovedMoney {
     fn of(before: Sums, summary: &Summary) -> Result<Self, CliError> {
         let too_large =
             |e: crate::money::Overflow| CliError::failed(format!("booked, but its sum: {e}"));

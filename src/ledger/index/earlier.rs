@@ -23,7 +23,8 @@ use crate::family::{BookedCall, BookedParent, BookedVersion, Earlier, RootFacts}
 use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
-use crate::ledger::index::lookup::{Closed, Lookup, Retried};
+use crate::ledger::index::lookup::{Closed, Retried, TonightLookup};
+use crate::ledger::manifest::RunKind;
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
@@ -131,7 +132,38 @@ pub fn ids_in(run: &Run, wanted: &[Sid]) -> Result<Vec<IdRow>, LedgerError> {
 /// # Errors
 /// If a file cannot be read.
 pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
-    for (number, run) in history.runs.iter().enumerate().rev() {
+    find_where(history, sid, |_| true)
+}
+
+/// The place of one booked call in the run that made it of a record: not in one that rated it
+/// again.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn find_recorded(history: &History, sid: &str) -> Result<Option<Place>, LedgerError> {
+    find_where(history, sid, |run| run.manifest.kind != RunKind::Rerate)
+}
+
+/// The runs that have a version of a call, by their places, the oldest first.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn runs_with(history: &History, sid: &str) -> Result<Vec<usize>, LedgerError> {
+    let mut found = Vec::new();
+    for (number, run) in history.runs.iter().enumerate() {
+        if ids_in(run, &[Sid::of(sid).0])?.iter().any(|id| id.place.is_some()) {
+            found.push(number);
+        }
+    }
+    Ok(found)
+}
+
+fn find_where(
+    history: &History,
+    sid: &str,
+    is_asked: impl Fn(&Run) -> bool,
+) -> Result<Option<Place>, LedgerError> {
+    for (number, run) in history.runs.iter().enumerate().rev().filter(|(_, run)| is_asked(run)) {
         let found = if run.has_ids() {
             IdFile::open(&run.folder)?.find(Sid::of(sid).0)?
         } else {
@@ -151,7 +183,7 @@ pub fn find_call(history: &History, sid: &str) -> Result<Option<Place>, LedgerEr
 /// If a file cannot be read.
 pub fn earlier(
     history: &History,
-    tonight: Lookup<'_>,
+    tonight: TonightLookup<'_>,
     waited: &mut Retried,
     texts: &mut SharedTexts,
     runs: &mut BTreeSet<usize>,
@@ -183,7 +215,9 @@ pub fn earlier(
     wanted.dedup();
     let places = places(history, &wanted)?;
     drop(wanted);
-    runs.extend(places.iter().map(|place| place.run));
+    let rates = |place: &&Place| history.runs[place.run].manifest.kind != RunKind::Rerate;
+    // A run that rated calls again knows nothing of them that the run before does not.
+    runs.extend(places.iter().filter(rates).map(|place| place.run));
     let (booked, ignored): (Vec<Place>, Vec<Place>) =
         places.into_iter().partition(|place| place.id.place.is_some());
     let (mut booked, replaced) = that_count(booked);
@@ -234,7 +268,8 @@ fn that_count(places: Vec<Place>) -> (BTreeMap<Sid, Place>, Vec<(Sid, u64)>) {
     let (mut booked, mut replaced) = (BTreeMap::new(), Vec::new());
     for place in places {
         let before = booked.insert(place.id.sid, place);
-        replaced.extend(before.map(|before| (before.id.sid, before.id.content)));
+        let other = before.filter(|before| before.id.content != place.id.content);
+        replaced.extend(other.map(|before| (before.id.sid, before.id.content)));
     }
     (booked, replaced)
 }
@@ -409,7 +444,8 @@ fn booked_parents(
     roots.dedup();
     let mut root_places = self::places(history, &roots)?;
     root_places.retain(|place| place.id.place.is_some());
-    runs.extend(root_places.iter().map(|place| place.run));
+    let rates = |place: &&Place| history.runs[place.run].manifest.kind != RunKind::Rerate;
+    runs.extend(root_places.iter().filter(rates).map(|place| place.run));
     let roots = logged_parents(history, &root_places, texts)?;
     let parent = |call: &LoggedParent| {
         let root = if call.root.is_empty() {

@@ -16,6 +16,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE, polars_error};
 use crate::ledger::history::History;
 use crate::ledger::index::earlier::{self, Place};
+use crate::ledger::index::superseded;
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
 use crate::ledger::run::Run;
@@ -147,10 +148,7 @@ pub fn families(
         check_families(&path, &read, roots)?;
         found.extend(read);
     }
-    let replaced = history.replaced();
-    if !replaced.is_empty() {
-        found.retain(|row| !replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())));
-    }
+    superseded::leave_out(history, &mut found)?;
     found.sort_by(|a, b| (a.start, &a.call_sid).cmp(&(b.start, &b.call_sid)));
     Ok(found)
 }

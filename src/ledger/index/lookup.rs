@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// Tonight's records: some of their partitions, or a few records that were moved.
 #[derive(Clone, Copy)]
-pub struct Lookup<'a> {
+pub struct TonightLookup<'a> {
     /// The partitions.
     pub dealt: &'a Partitions,
     /// The range of them that is looked at.
@@ -31,7 +31,7 @@ pub struct Lookup<'a> {
     pub calls: Option<&'a Calls>,
 }
 
-impl Lookup<'_> {
+impl TonightLookup<'_> {
     /// Applies a function to each partition.
     pub(crate) fn ask<T: Send>(
         &self,
@@ -201,7 +201,7 @@ impl Retried {
     ///
     /// # Errors
     /// If tonight's records cannot be read.
-    pub fn may_be_closed(&self, tonight: Lookup<'_>) -> Result<Vec<RecordSpot>, FileError> {
+    pub fn may_be_closed(&self, tonight: TonightLookup<'_>) -> Result<Vec<RecordSpot>, FileError> {
         let Some(closed) = self.closed.as_ref().filter(|closed| !closed.records.is_empty()) else {
             return Ok(Vec::new());
         };

@@ -9,6 +9,7 @@
 //! | [`prefix`] | ids by their beginning |
 //! | [`account_names`] | accounts by id, by the beginning of one, or by name |
 //! | [`search`], [`unbooked`] | calls by their parties, their time and what they cost; waiting and ignored ones among them |
+//! | [`superseded`] | versions of calls that count no more |
 //! | [`ignored`] | which runs have ignored calls that a search may want |
 //! | [`letter_cases`] | ids that differ in letter case or in a spreadsheet's marks alone |
 //! | [`catalog`] | `catalog.sqlite`, a function of the manifests |
@@ -25,4 +26,5 @@ pub mod letter_cases;
 pub mod lookup;
 pub mod prefix;
 pub mod search;
+pub mod superseded;
 pub mod unbooked;

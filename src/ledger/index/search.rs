@@ -19,6 +19,7 @@ use crate::dialled::{Beginning, Dialled};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::find::{self, LogPlace};
+use crate::ledger::index::superseded::Superseded;
 use crate::ledger::place::{Dataset, day_of_file};
 use crate::ledger::run::Run;
 use crate::ledger::tables::file::Footer;
@@ -52,7 +53,7 @@ pub enum Who {
     Number(Dialled),
     /// The beginning of a number.
     Beginning(Beginning),
-    /// What is no number: a SIP address, its user, or a word such as `anonymous`.
+    /// A text that is no number: a SIP address, its user, or a word such as `anonymous`.
     Text(PartyText),
 }
 
@@ -249,7 +250,7 @@ pub fn booked(
     let (mut hits, mut roots): (BTreeMap<LogPlace, LogRow>, BTreeSet<String>) = Default::default();
     // Which families have two parties is known only when they are whole.
     let most = most.filter(|_| wanted.parties.len() < 2);
-    let replaced = history.replaced();
+    let superseded = Superseded::of(history)?;
     let mut has_unread = false;
     for (day, files) in days(history, wanted.times.as_ref()).into_iter().rev() {
         if most.is_some_and(|most| roots.len() > most) {
@@ -259,7 +260,7 @@ pub fn booked(
         for (run, path) in files {
             history.runs[run].check_before_read(&path)?;
             for (at, row) in hits_of(&path, wanted)? {
-                if replaced.contains(&(row.run_id.as_str(), row.call_sid.as_str())) {
+                if superseded.has(&row.run_id, &row.call_sid) {
                     continue;
                 }
                 roots.insert(row.root().to_owned());
@@ -376,7 +377,7 @@ fn candidates(
     parties: &FoundRows<'_>,
     wanted: &Wanted,
 ) -> Result<Vec<usize>, LedgerError> {
-    // What else is wanted of few rows is asked when they are read.
+    // Other conditions hold for few rows, and are asked when those are read.
     if !wanted.parties.is_empty() && parties.are_few() {
         return Ok(parties.rows.iter().map(|row| group.start + row).collect());
     }

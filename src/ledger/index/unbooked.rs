@@ -81,7 +81,7 @@ pub struct FoundUnbooked {
 
 impl FoundUnbooked {
     /// Adds a call that waits, if it is wanted or belongs to one of the families.
-    fn take(&mut self, own: &Suspended, wanted: &Wanted, families: &BTreeMap<String, String>) {
+    fn take(&mut self, own: &SuspendedCall, wanted: &Wanted, families: &BTreeMap<String, String>) {
         let call = &own.call;
         let root = families.get(&call.root).or_else(|| families.get(&call.parent_call_sid));
         if let Some(root) = root {
@@ -115,7 +115,7 @@ pub fn collect(
     collect_beside(history, wanted, families, &Beside { zone, ..Beside::default() })
 }
 
-/// What calls are collected with.
+/// The context that calls are collected with.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beside<'a> {
     /// The zone of records' times without an offset.
@@ -144,7 +144,7 @@ pub fn collect_beside(
         let parents = waiting_parents(history)?;
         each_suspended(last, Dataset::Suspense, |rows| {
             for row in &rows {
-                found.take(&Suspended::of(row, &parents, zone), wanted, families);
+                found.take(&SuspendedCall::of(row, &parents, zone), wanted, families);
             }
             Ok::<_, LedgerError>(())
         })?;
@@ -168,7 +168,7 @@ pub fn collect_beside(
 
 /// A call that waits, as far as a search asks for it.
 #[derive(Debug)]
-struct Suspended {
+struct SuspendedCall {
     call: Unbooked,
     /// The record, if it cannot be read: its parties stand anywhere in it.
     unread: Option<String>,
@@ -176,7 +176,7 @@ struct Suspended {
     root: Option<[String; 2]>,
 }
 
-impl Suspended {
+impl SuspendedCall {
     fn of(row: &SuspenseRow, parents: &BTreeMap<String, String>, zone: Option<&Zone>) -> Self {
         let is_malformed = row.reason == Reason::MalformedRecord.as_str();
         Self {
@@ -189,7 +189,7 @@ impl Suspended {
 
 /// All calls that wait in a history, read once for many searches.
 #[derive(Debug)]
-pub struct SuspendedCalls(Vec<Suspended>);
+pub struct SuspendedCalls(Vec<SuspendedCall>);
 
 impl SuspendedCalls {
     /// Reads them; `None` if there are more than `most`.
@@ -208,7 +208,7 @@ impl SuspendedCalls {
         }
         let parents = waiting_parents(history)?;
         each_suspended(last, Dataset::Suspense, |rows| {
-            all.extend(rows.iter().map(|row| Suspended::of(row, &parents, zone)));
+            all.extend(rows.iter().map(|row| SuspendedCall::of(row, &parents, zone)));
             Ok::<_, LedgerError>(())
         })?;
         Ok(Some(Self(all)))
@@ -304,7 +304,7 @@ impl Wanted {
 
 /// True if a waiting call has the wanted parties: of its own, or of its root as it is kept. A
 /// record that cannot be read has those that stand anywhere in it.
-fn has_parties(own: &Suspended, wanted: &Wanted) -> bool {
+fn has_parties(own: &SuspendedCall, wanted: &Wanted) -> bool {
     wanted.parties.iter().all(|(role, who)| {
         if let Some(record) = &own.unread {
             let is_end = |c: char| matches!(c, ',' | ';' | '\t' | '|' | '"' | '\n' | '\r');
@@ -359,7 +359,7 @@ fn of_ignored(
         let start = starts.optional(0)[at];
         let root = if parent.is_empty() { sid } else { parent };
         let is_family = families.contains_key(root);
-        // What is cheap to ask comes first: there may be as many ignored calls as booked ones.
+        // Cheap conditions come first: there may be as many ignored calls as booked ones.
         let may_be = (wanted.accounts.is_empty() || wanted.accounts.contains(account))
             && wanted
                 .times

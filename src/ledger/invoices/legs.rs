@@ -399,9 +399,30 @@ pub fn dealt(
     })?;
     let sorted = found.into_iter().map(|(document, mut legs)| {
         legs.sort_by(|(a, x), (b, y)| (a.0, &x.call_sid, a.1).cmp(&(b.0, &y.call_sid, b.1)));
-        (document, legs.into_iter().map(|(_, leg)| leg).collect())
+        (document, without_opposites(legs.into_iter().map(|(_, leg)| leg)))
     });
     Ok(sorted.collect())
+}
+
+/// Legs without those that take one another back on the same document: a customer never saw either.
+fn without_opposites(sorted: impl Iterator<Item = ItemisedLeg>) -> Vec<ItemisedLeg> {
+    let mut kept: Vec<ItemisedLeg> = Vec::new();
+    for leg in sorted {
+        let is_opposite = |other: &ItemisedLeg| {
+            let amount = Exact(-leg.amount.0);
+            let (duration_seconds, billed_seconds) = (-leg.duration_seconds, -leg.billed_seconds);
+            *other == ItemisedLeg { amount, duration_seconds, billed_seconds, ..leg.clone() }
+        };
+        let same = kept.iter().rev().take_while(|other| other.call_sid == leg.call_sid).count();
+        let first = kept.len() - same;
+        match kept[first..].iter().position(is_opposite) {
+            Some(at) => {
+                kept.remove(first + at);
+            }
+            None => kept.push(leg),
+        }
+    }
+    kept
 }
 
 fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {

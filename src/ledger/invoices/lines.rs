@@ -8,7 +8,7 @@ use super::legs::{self, LegRow, line_key};
 use crate::document::usage::LineKey;
 use crate::document::{Document, UsageLine};
 use crate::inputs::file::FileError;
-use crate::ledger::batch::{Batch, Entry};
+use crate::ledger::batch::{self, Batch, Entry};
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::money::{Amount, Price, Total};
@@ -42,6 +42,90 @@ pub fn legs_of(
     document: &Document,
     wanted: Option<usize>,
 ) -> Result<Vec<LineLeg>, LedgerError> {
+    let (Some(_), Some(number)) = (&entry.part, &entry.corrects) else {
+        // A credit note of a whole invoice shows the legs of its invoice.
+        return billed_legs(history, (batch, entry), document, wanted);
+    };
+    let issued = &history.issued;
+    let wrong =
+        |problem: String| LedgerError::from(FileError::new(&batch.folder, problem).hint(RESTORE));
+    let own = batch::find(issued, number)
+        .ok_or_else(|| wrong(format!("credits {number}, which is not there")))?;
+    let invoice = own.0.document(number)?;
+    let before =
+        batch::credits_of(issued, number).take_while(|(_, note)| note.number != entry.number);
+    let mut left = billed_legs(history, own, &invoice, None)?;
+    for (_, note) in before {
+        take_credited(&mut left, note);
+    }
+    let mut found = take_credited(&mut left, entry);
+    // The lines of the note are some of those of the invoice.
+    let places: BTreeMap<LineKey, usize> = document
+        .usage
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| Some((key_of(line)?, at)))
+        .collect();
+    let place = |leg: &LineLeg| places.get(&key_of(&invoice.usage[leg.line])?).copied();
+    found.retain_mut(|leg| match place(leg) {
+        Some(line) => {
+            leg.line = line;
+            wanted.is_none_or(|wanted| wanted == line)
+        }
+        None => false,
+    });
+    sort(&mut found);
+    for (at, line) in document.usage.iter().enumerate() {
+        if wanted.is_none_or(|wanted| wanted == at) {
+            check(&found, at, line).map_err(|problem| {
+                wrong(format!("line {} of {} {problem}", at + 1, entry.number))
+            })?;
+        }
+    }
+    Ok(found)
+}
+
+/// The legs of an invoice that its credit notes in part have not credited.
+///
+/// # Errors
+/// As [`legs_of`].
+pub fn uncredited_legs(
+    history: &History,
+    (batch, entry): (&Batch, &Entry),
+    invoice: &Document,
+) -> Result<Vec<LineLeg>, LedgerError> {
+    let mut left = billed_legs(history, (batch, entry), invoice, None)?;
+    for (_, note) in batch::credits_of(&history.issued, &entry.number) {
+        take_credited(&mut left, note);
+    }
+    Ok(left)
+}
+
+/// Takes the legs that a credit note credits out of those that were left of its invoice.
+pub fn take_credited(left: &mut Vec<LineLeg>, note: &Entry) -> Vec<LineLeg> {
+    let Some(part) = &note.part else { return std::mem::take(left) };
+    let calls: HashSet<&str> = part.calls.iter().map(String::as_str).collect();
+    let is_credited = |leg: &LineLeg| {
+        part.lines.contains(&(leg.line as u64 + 1)) || calls.contains(leg.call_sid.as_str())
+    };
+    let (taken, rest) = std::mem::take(left).into_iter().partition(is_credited);
+    *left = rest;
+    taken
+}
+
+fn sort(legs: &mut [LineLeg]) {
+    legs.sort_by(|a, b| {
+        (a.line, a.start, &a.call_sid, a.leg).cmp(&(b.line, b.start, &b.call_sid, b.leg))
+    });
+}
+
+/// The legs that an invoice bills, by line, start, call and leg.
+fn billed_legs(
+    history: &History,
+    (batch, entry): (&Batch, &Entry),
+    document: &Document,
+    wanted: Option<usize>,
+) -> Result<Vec<LineLeg>, LedgerError> {
     let wrong =
         |problem: String| LedgerError::from(FileError::new(&batch.folder, problem).hint(RESTORE));
     let mut lines: BTreeMap<LineKey, usize> = BTreeMap::new();
@@ -49,7 +133,8 @@ pub fn legs_of(
         let key = key_of(line).ok_or_else(|| {
             wrong(format!("line {} of {} has a price that cannot be", at + 1, entry.number))
         })?;
-        lines.insert(key, at);
+        let other = lines.insert(key, at);
+        assert_eq!(other, None, "{}: two lines of usage have one key", entry.number);
     }
     let until = month(&batch.manifest.period);
     // A credit note shows the legs of its invoice.
@@ -57,6 +142,8 @@ pub fn legs_of(
     let claims = BilledBy::of(&history.issued);
     let own = claims.on(&entry.account_sid, &entry.currency);
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    // Legs that take one another back are on no line.
+    let mut nothing: BTreeMap<LineKey, (i64, Total)> = BTreeMap::new();
     for run in history.all_runs() {
         let id = run.manifest.run_id.as_str();
         // A run that was undone and booked again has the same id and the same legs.
@@ -77,9 +164,12 @@ pub fn legs_of(
                 if !is_billed {
                     return Ok(());
                 }
-                let line = lines.get(&line_key(&leg, month, until)).copied().ok_or_else(|| {
-                    wrong(format!("{number} has no line for leg {} of {}", leg.leg, leg.call_sid))
-                })?;
+                let key = line_key(&leg, month, until);
+                let Some(line) = lines.get(&key).copied() else {
+                    let (seconds, amount) = nothing.entry(key).or_default();
+                    *seconds += leg.billed;
+                    return amount.add(leg.amount).map_err(LedgerError::of_sum);
+                };
                 if wanted.is_none_or(|wanted| wanted == line) {
                     found.push(LineLeg {
                         line,
@@ -98,9 +188,13 @@ pub fn legs_of(
             },
         )?;
     }
-    found.sort_by(|a, b| {
-        (a.line, a.start, &a.call_sid, a.leg).cmp(&(b.line, b.start, &b.call_sid, b.leg))
-    });
+    if let Some((key, _)) = nothing.iter().find(|(_, sum)| **sum != (0, Total::default())) {
+        return Err(wrong(format!(
+            "{number} has no line for legs {} {} {}",
+            key.scenario, key.service, key.description
+        )));
+    }
+    sort(&mut found);
     for (at, line) in document.usage.iter().enumerate() {
         if wanted.is_none_or(|wanted| wanted == at) {
             check(&found, at, line)
@@ -111,7 +205,8 @@ pub fn legs_of(
 }
 
 /// The key of a line of a document; `None` if its price or fee cannot be.
-fn key_of(line: &UsageLine) -> Option<LineKey> {
+#[must_use]
+pub fn key_of(line: &UsageLine) -> Option<LineKey> {
     let price = |text: String| Price::parse(&text).ok();
     Some(LineKey {
         late: line.late.clone(),

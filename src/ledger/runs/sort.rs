@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pieces of booked calls ──sort──▶ SortedPiece ──cut──▶ Group: 65,536 calls of a day ──encode──▶ pages of legs and log, ids
-//! (by start, packed)               one a core      spans buckets                 one a core
+//! (by start, packed)               one a core      spans buckets                 one while the next is built
 //! ```
 //!
 //! **Invariant:** a group is cut by its place in the day alone, so that the files depend neither on
@@ -92,6 +92,15 @@ pub struct CallGroup {
     pieces: Vec<(Arc<SortedPiece>, Range<usize>)>,
 }
 
+/// The rows of a group, in columns.
+pub struct BuiltGroup {
+    /// The UTC day.
+    pub day: i64,
+    legs: LegColumns,
+    log: LogColumns,
+    sums: Vec<Option<Total>>,
+}
+
 /// The rows of a group, as pages.
 pub struct EncodedGroup {
     /// The number of legs, and their columns.
@@ -162,11 +171,11 @@ impl Books<'_> {
         SortedPiece::read(self.calls, piece, &self.bench.packed)
     }
 
-    /// Builds and encodes the rows of a group; adds its ids to their pieces.
+    /// Builds the rows of a group; adds its ids to their pieces.
     ///
     /// # Errors
     /// The first call whose amount does not fit.
-    pub fn encode(&self, group: &CallGroup) -> Result<EncodedGroup, LedgerError> {
+    pub fn build(&self, group: &CallGroup) -> Result<BuiltGroup, LedgerError> {
         let (mut legs, mut log) = self.bench.columns.take();
         legs.reserve(group.calls);
         log.reserve(group.calls);
@@ -239,11 +248,16 @@ impl Books<'_> {
         assert_eq!((row - first_row) as usize, group.calls, "a group has the calls of its pieces");
         ids.push()?;
         children.push()?;
+        assert_eq!(log.start.len(), group.calls, "the log has a row for each call");
+        assert!(legs.leg.len() <= 2 * group.calls, "a call has two legs at most");
+        Ok(BuiltGroup { day: group.day, legs, log, sums })
+    }
+
+    /// Encodes the rows of a group.
+    pub fn encode(&self, BuiltGroup { mut legs, mut log, sums, .. }: BuiltGroup) -> EncodedGroup {
         // In parallel: when the last groups of a step leave a core idle, it takes half of
         // another's.
         let (leg_pages, log_pages) = rayon::join(|| legs.encode(self), || log.encode(self));
-        assert_eq!(log.start.len(), group.calls, "the log has a row for each call");
-        assert!(legs.leg.len() <= 2 * group.calls, "a call has two legs at most");
         let encoded = EncodedGroup {
             legs: (legs.leg.len(), leg_pages),
             log: (log.start.len(), log_pages),
@@ -252,7 +266,7 @@ impl Books<'_> {
         legs.clear();
         log.clear();
         self.bench.columns.give_back((legs, log));
-        Ok(encoded)
+        encoded
     }
 }
 

@@ -13,12 +13,12 @@ use crate::ledger::lock::Lock;
 use crate::ledger::manifest::{FILE_NAME, Manifest, StoredFile};
 use crate::ledger::place::{Dataset, Ledger, TAKEN_BACK};
 use crate::ledger::run::Run;
-use crate::ledger::runs::sort::{Books, Cutter, EncodedGroup};
+use crate::ledger::runs::sort::{Books, BuiltGroup, CallGroup, Cutter, EncodedGroup};
 use crate::ledger::tables::pages::{self, Encoded};
 use crate::ledger::tables::stored::{text, units};
 use crate::ledger::tables::{
     columns,
-    late_price::{self, LatePrice},
+    late_price::{self, LatePriceRow},
 };
 use crate::money::Total;
 use crate::time;
@@ -26,7 +26,7 @@ use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 use polars_utils::compression::ZstdLevel;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -184,45 +184,57 @@ fn gone<T>(_: T) -> LedgerError {
     FileError::new(Path::new(""), "writing was given up").into()
 }
 
-/// Sorts and encodes the pieces of the books, some at a time.
+/// The groups of the books, in their order.
+struct GroupSource<'a> {
+    books: &'a Books<'a>,
+    /// The next piece to be sorted.
+    next: usize,
+    cutter: Cutter,
+    full: VecDeque<CallGroup>,
+}
+
+impl GroupSource<'_> {
+    /// Sorts pieces until there are so many groups, or no more pieces; builds their rows.
+    fn build(&mut self, groups: usize) -> Result<Vec<BuiltGroup>, LedgerError> {
+        let (books, count) = (self.books, self.books.calls.count());
+        while self.full.len() < groups && self.next < count {
+            let pieces = self.next..count.min(self.next + 2 * rayon::current_num_threads());
+            self.next = pieces.end;
+            let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.sorted(piece));
+            for piece in sorted.collect::<Result<Vec<_>, _>>()? {
+                self.cutter.add(piece);
+            }
+            self.full.extend(self.cutter.groups(self.next >= count));
+        }
+        let groups: Vec<CallGroup> = self.full.drain(..groups.min(self.full.len())).collect();
+        groups.par_iter().with_max_len(1).map(|group| books.build(group)).collect()
+    }
+}
+
+/// Sorts, builds and encodes the groups of the books.
+///
+/// # Why
+/// To build the rows of a group takes one core as long as to encode them: the one group is built
+/// while the other is encoded, and both of two cores are busy with two groups in memory. Each of
+/// more cores has a group, too.
 fn encode_books(
     books: &Books<'_>,
     groups: &SyncSender<(i64, EncodedGroup)>,
 ) -> Result<(), LedgerError> {
-    // Eight pieces make a group, or nearly. With more than two cores each core has a group of its
-    // own to encode in every step; two cores share one in every second step, which takes 190 MiB
-    // less for a million calls (measured).
-    let at_once = match rayon::current_num_threads() {
-        cores @ ..=2 => 2 * cores,
-        cores => 8 * cores,
-    };
-    let count = books.calls.count();
-    let sort = |first: usize| {
-        let pieces = first.min(count)..count.min(first + at_once);
-        let sorted = pieces.into_par_iter().with_max_len(1).map(|piece| books.sorted(piece));
-        sorted.collect::<Result<Vec<_>, _>>()
-    };
-    let mut cutter = Cutter::default();
-    let (mut first, mut sorted) = (0, sort(0)?);
-    while first < count {
-        for piece in sorted {
-            cutter.add(piece);
-        }
-        first += at_once;
-        let full = cutter.groups(first >= count);
-        // The next pieces are sorted while these groups are encoded: no core waits for the end of a
-        // step.
+    let at_once = (rayon::current_num_threads() / 2).max(1);
+    let (cutter, full) = (Cutter::default(), VecDeque::new());
+    let mut source = GroupSource { books, next: 0, cutter, full };
+    let mut built = source.build(at_once)?;
+    while !built.is_empty() {
+        let encode = |group: BuiltGroup| (group.day, books.encode(group));
         let (encoded, next) = rayon::join(
-            || -> Vec<_> {
-                full.par_iter().with_max_len(1).map(|group| books.encode(group)).collect()
-            },
-            || sort(first),
+            || -> Vec<_> { built.into_par_iter().with_max_len(1).map(encode).collect() },
+            || source.build(at_once),
         );
-        assert_eq!(encoded.len(), full.len(), "each group is encoded");
-        for (group, encoded) in full.into_iter().zip(encoded) {
-            groups.send((group.day, encoded?)).map_err(gone)?;
+        for group in encoded {
+            groups.send(group).map_err(gone)?;
         }
-        sorted = next?;
+        built = next?;
     }
     Ok(())
 }
@@ -370,7 +382,7 @@ impl Staged {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write_prices(&mut self, rows: &[LatePrice]) -> Result<(), LedgerError> {
+    pub fn write_prices(&mut self, rows: &[LatePriceRow]) -> Result<(), LedgerError> {
         for rows in rows.chunk_by(|a, b| a.day == b.day) {
             let folder = format!(
                 "{}/date={}",
@@ -399,15 +411,41 @@ impl Staged {
     /// # Errors
     /// If they cannot be written, or a sum does not fit.
     pub fn write_taken_back(&mut self, day: i64, legs: &DataFrame) -> Result<(), LedgerError> {
+        if legs.height() == 0 {
+            return Ok(());
+        }
+        self.write_taken_back_by(day, |write| write(legs))
+    }
+
+    /// Writes legs that take booked ones back, frame by frame: of one UTC day, at least one leg.
+    ///
+    /// # Errors
+    /// If they cannot be written, a sum does not fit, or `source` fails.
+    pub fn write_taken_back_by(
+        &mut self,
+        day: i64,
+        source: impl FnOnce(
+            &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let date = time::date_text(day * time::DAY);
         let name = format!("{}/date={date}/{TAKEN_BACK}", Dataset::Legs.as_str());
-        self.write_part(&name, legs)?;
-        self.legs += legs.height() as u64;
-        let amounts = units(legs, "amount");
-        for (currency, amount) in text(legs, "currency").iter().zip(amounts) {
-            let amount = amount.expect("a booked leg has an amount");
-            let sum = self.amount.entry(currency.unwrap_or("").to_owned()).or_default();
-            sum.merge(Total::from_units(amount)).map_err(LedgerError::of_sum)?;
+        let mut sums: BTreeMap<String, Total> = BTreeMap::new();
+        let rows = self.write_named(name, &columns::empty(Dataset::Legs), |write| {
+            source(&mut |legs| {
+                let amounts = units(legs, "amount");
+                for (currency, amount) in text(legs, "currency").iter().zip(amounts) {
+                    let amount = amount.expect("a booked leg has an amount");
+                    let sum = sums.entry(currency.unwrap_or("").to_owned()).or_default();
+                    sum.merge(Total::from_units(amount)).map_err(LedgerError::of_sum)?;
+                }
+                write(legs)
+            })
+        })?;
+        self.legs += rows;
+        for (currency, amount) in sums {
+            let sum = self.amount.entry(currency).or_default();
+            sum.merge(amount).map_err(LedgerError::of_sum)?;
         }
         Ok(())
     }
@@ -441,7 +479,18 @@ impl Staged {
             &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
         ) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let name = format!("{}/part-0.parquet", dataset.as_str());
+        self.write_named(format!("{}/part-0.parquet", dataset.as_str()), empty, source)?;
+        Ok(())
+    }
+
+    fn write_named(
+        &mut self,
+        name: String,
+        empty: &DataFrame,
+        source: impl FnOnce(
+            &mut dyn FnMut(&DataFrame) -> Result<(), LedgerError>,
+        ) -> Result<(), LedgerError>,
+    ) -> Result<u64, LedgerError> {
         let mut table = StagedFile::create(&self.folder, name, self.syncer.behind())?;
         let path = table.path.clone();
         let mut rows = 0;
@@ -456,7 +505,7 @@ impl Staged {
         table.rows = rows;
         assert!(rows > 0, "a file of a dataset has rows: {}", path.display());
         self.files.push(table.finish()?);
-        Ok(())
+        Ok(rows)
     }
 
     /// The staged files of a dataset.

@@ -14,7 +14,7 @@ use crate::ledger::error::{LedgerError, polars_error};
 use crate::ledger::index::find::leg_rows;
 use crate::ledger::manifest::Replaced;
 use crate::ledger::run::Run;
-use crate::ledger::tables::frame::{Texts, decimals, integers};
+use crate::ledger::tables::frame::{TextsBuilder, decimals, integers};
 use crate::ledger::tables::log_row::LogRow;
 use crate::ledger::tables::stored::{Rows, units};
 use crate::money::AMOUNT_DECIMALS;
@@ -61,28 +61,37 @@ impl TakenBack {
     /// # Errors
     /// If a number of them is missing.
     pub fn opposite(&self, run_id: &str) -> Result<DataFrame, LedgerError> {
-        let mut legs = self.legs.clone();
-        let rows = Rows::new(Path::new("legs"), 0, &self.legs);
-        let mut put = |column: Column| {
-            let name = column.name().to_string();
-            legs.replace(&name, column).map(|_| ()).map_err(polars_error(Path::new("legs")))
-        };
-        for name in ["duration_seconds", "billed_seconds"] {
-            let seconds = rows.longs([name])?;
-            let opposite: Result<Vec<i64>, LedgerError> =
-                (0..rows.height()).map(|row| Ok(-seconds.at(0, row)?)).collect();
-            put(integers(name, opposite?))?;
-        }
-        let opposite = |amount: Option<i128>| {
-            amount.map(|amount| must_fit(-amount, "an amount has an opposite in 64 bits"))
-        };
-        let amounts = units(&self.legs, "amount").into_iter().map(opposite).collect();
-        put(decimals("amount", amounts, AMOUNT_DECIMALS))?;
-        let mut runs = Texts::new("run_id", rows.height());
-        for _ in 0..rows.height() {
-            runs.push_str(run_id);
-        }
-        put(runs.finish())?;
-        Ok(legs)
+        opposite(&self.legs, run_id)
     }
+}
+
+/// Legs that take others back, in a run.
+///
+/// # Errors
+/// If a number of them is missing.
+pub fn opposite(booked: &DataFrame, run_id: &str) -> Result<DataFrame, LedgerError> {
+    let mut legs = booked.clone();
+    let rows = Rows::new(Path::new("legs"), 0, booked);
+    let mut put = |column: Column| {
+        let name = column.name().to_string();
+        legs.replace(&name, column).map(|_| ()).map_err(polars_error(Path::new("legs")))
+    };
+    for name in ["duration_seconds", "billed_seconds"] {
+        let seconds = rows.longs([name])?;
+        let opposite: Result<Vec<i64>, LedgerError> =
+            (0..rows.height()).map(|row| Ok(-seconds.at(0, row)?)).collect();
+        put(integers(name, opposite?))?;
+    }
+    let opposite = |amount: Option<i128>| {
+        amount.map(|amount| must_fit(-amount, "an amount has an opposite in 64 bits"))
+    };
+    let amounts = units(booked, "amount").into_iter().map(opposite).collect();
+    put(decimals("amount", amounts, AMOUNT_DECIMALS))?;
+    let mut runs = TextsBuilder::new("run_id", rows.height());
+    for _ in 0..rows.height() {
+        runs.push_str(run_id);
+    }
+    put(runs.finish())?;
+    assert_eq!(legs.height(), booked.height(), "each leg is taken back once");
+    Ok(legs)
 }

@@ -7,7 +7,7 @@ use crate::ledger::batch::{Batch, Entry};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
-use crate::ledger::manifest::Manifest;
+use crate::ledger::manifest::{Manifest, RunKind};
 use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
 use crate::ledger::undone::{Successor, Undone, UndoneRun, record_name};
@@ -36,7 +36,8 @@ pub fn dependents(history: &History, at: usize) -> Vec<usize> {
         if place == at || stands {
             gone.insert(&m.run_id);
             gone_newest = gone_newest.max(own);
-            touched |= m.suspense.touched();
+            // What waits goes through a run that rates calls again as it is.
+            touched |= m.suspense.touched() && m.kind != RunKind::Rerate;
             if stands {
                 found.push(place);
             }

@@ -74,8 +74,11 @@ pub fn decide(
     staged.publish(ledger, manifest)
 }
 
-/// Copies the records that remain suspended, and counts them, by reason too.
-fn write_kept(
+/// Copies the records that remain suspended, at least one, and counts them, by reason too.
+///
+/// # Errors
+/// If they cannot be read or written.
+pub fn write_kept(
     staged: &mut Staged,
     run: &Run,
     closed: &Places,
@@ -124,6 +127,7 @@ pub fn write_closed(
             },
         )
     })?;
+    assert_eq!(count.records, closed.count(), "each place that is written off has a record");
     Ok(count)
 }
 

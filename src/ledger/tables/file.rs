@@ -169,7 +169,7 @@ impl<'a> Footer<'a> {
         self.path
     }
 
-    /// What the footer says.
+    /// The content of the footer.
     pub(super) fn metadata(&self) -> &FileMetadataRef {
         &self.metadata
     }

@@ -6,9 +6,9 @@ use crate::time::Micros;
 use polars::prelude::*;
 
 /// Columns of text, one after the other, without a heap object per value.
-pub(crate) struct Texts(StringChunkedBuilder);
+pub(crate) struct TextsBuilder(StringChunkedBuilder);
 
-impl Texts {
+impl TextsBuilder {
     pub(crate) fn new(name: &str, capacity: usize) -> Self {
         Self(StringChunkedBuilder::new(name.into(), capacity))
     }
@@ -47,7 +47,7 @@ pub(crate) fn decimals(name: &str, values: Vec<Option<i64>>, scale: u32) -> Colu
 #[must_use]
 pub fn empty(columns: &[TableColumn]) -> DataFrame {
     let columns = columns.iter().map(|(name, kind)| match kind {
-        ColumnType::Text => Texts::new(name, 0).finish(),
+        ColumnType::Text => TextsBuilder::new(name, 0).finish(),
         ColumnType::Integer => integers(name, Vec::new()),
         ColumnType::Flag => BooleanChunked::from_slice((*name).into(), &[]).into_column(),
         ColumnType::Instant => times(name, Vec::new()),

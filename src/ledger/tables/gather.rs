@@ -14,7 +14,7 @@
 
 use super::columns::ColumnType;
 use super::file::{Footer, not_read};
-use super::frame::{self, Texts};
+use super::frame::{self, TextsBuilder};
 use super::needles::{GATHERED, pages_of, texts_of};
 use super::text_pages::{corrupt, deltas};
 use crate::catch_panic::guarded;
@@ -27,7 +27,7 @@ use polars_parquet::parquet::page::{DataPage, split_buffer};
 
 /// A value of a column, or null.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Cell {
+enum GatheredCell {
     Null,
     Text(String),
     Number(i64),
@@ -48,6 +48,7 @@ impl Footer<'_> {
         if rows.len() > GATHERED {
             return Ok(None);
         }
+        assert!(rows.is_sorted(), "levels are counted from one row to the next");
         let mut frame = Vec::with_capacity(columns.len());
         for (name, kind) in columns {
             let (chunk, bytes) = self.chunk(group, name)?;
@@ -56,6 +57,7 @@ impl Footer<'_> {
                 return Ok(None);
             };
             let Some(column) = column_of(name, *kind, cells) else { return Ok(None) };
+            assert_eq!(column.len(), rows.len(), "a column has a cell for each wanted row");
             frame.push(column);
         }
         Ok(Some(frame::frame_of(frame)))
@@ -63,22 +65,22 @@ impl Footer<'_> {
 }
 
 /// Cells as a column of their type; `None` if one has another type.
-fn column_of(name: &str, kind: ColumnType, cells: Vec<Cell>) -> Option<Column> {
+fn column_of(name: &str, kind: ColumnType, cells: Vec<GatheredCell>) -> Option<Column> {
     if kind == ColumnType::Text {
-        let mut texts = Texts::new(name, cells.len());
+        let mut texts = TextsBuilder::new(name, cells.len());
         for cell in cells {
             match cell {
-                Cell::Null => texts.push_str(""),
-                Cell::Text(text) => texts.push_str(&text),
-                Cell::Number(_) => return None,
+                GatheredCell::Null => texts.push_str(""),
+                GatheredCell::Text(text) => texts.push_str(&text),
+                GatheredCell::Number(_) => return None,
             }
         }
         return Some(texts.finish());
     }
-    let number = |cell: Cell| match cell {
-        Cell::Null => Some(None),
-        Cell::Number(number) => Some(Some(number)),
-        Cell::Text(_) => None,
+    let number = |cell: GatheredCell| match cell {
+        GatheredCell::Null => Some(None),
+        GatheredCell::Number(number) => Some(Some(number)),
+        GatheredCell::Text(_) => None,
     };
     let numbers: Vec<Option<i64>> = cells.into_iter().map(number).collect::<Option<_>>()?;
     Some(match kind {
@@ -94,7 +96,7 @@ fn cells_of(
     chunk: &ColumnChunkMetadata,
     bytes: Vec<u8>,
     rows: &[usize],
-) -> PolarsResult<Option<Vec<Cell>>> {
+) -> PolarsResult<Option<Vec<GatheredCell>>> {
     let mut pages = pages_of(chunk, bytes);
     let dictionary = pages.read_dict_page()?.map(|page| page.buffer.to_vec());
     let Some(page) = pages.next() else { return Ok(None) };
@@ -113,7 +115,7 @@ fn cells_of(
         }
         Encoding::DeltaBinaryPacked => {
             let (numbers, _) = deltas(parts.values)?;
-            let number = |value: &usize| numbers.get(*value).copied().map(Cell::Number);
+            let number = |value: &usize| numbers.get(*value).copied().map(GatheredCell::Number);
             Some(all_of(values.iter().map(number).collect())?)
         }
         Encoding::DeltaLengthByteArray => {
@@ -131,9 +133,10 @@ fn cells_of(
         _ => None,
     };
     let Some(found) = found else { return Ok(None) };
+    assert_eq!(found.len(), values.len(), "each place has one value");
     let mut found = found.into_iter();
     let cell = |place: Option<usize>| match place {
-        None => Ok(Cell::Null),
+        None => Ok(GatheredCell::Null),
         Some(_) => found.next().ok_or_else(|| corrupt("lacks a value")),
     };
     Ok(Some(places.into_iter().map(cell).collect::<PolarsResult<_>>()?))
@@ -144,7 +147,7 @@ fn is_text(chunk: &ColumnChunkMetadata) -> bool {
     chunk.physical_type() == PhysicalType::ByteArray
 }
 
-fn all_of(cells: Option<Vec<Cell>>) -> PolarsResult<Vec<Cell>> {
+fn all_of(cells: Option<Vec<GatheredCell>>) -> PolarsResult<Vec<GatheredCell>> {
     cells.ok_or_else(|| corrupt("has fewer values than rows with one"))
 }
 
@@ -177,7 +180,7 @@ fn of_dictionary(
     page: &DataPage,
     wanted: &[usize],
     is_text: bool,
-) -> PolarsResult<Option<Vec<Cell>>> {
+) -> PolarsResult<Option<Vec<GatheredCell>>> {
     let Some((width, packed)) = values.split_first() else { return Ok(None) };
     let count = page.num_values() - page.null_count().unwrap_or(0);
     let places = HybridRleDecoder::new(packed, u32::from(*width), count).collect()?;
@@ -188,14 +191,14 @@ fn of_dictionary(
         }
         let number = |value: &usize| {
             let place = *places.get(*value)? as usize;
-            numbers.get(place).map(|bytes| Cell::Number(i64::from_le_bytes(*bytes)))
+            numbers.get(place).map(|bytes| GatheredCell::Number(i64::from_le_bytes(*bytes)))
         };
         return Ok(Some(all_of(wanted.iter().map(number).collect())?));
     }
     let texts = texts_of(dictionary)?;
     let text = |value: &usize| {
         let place = *places.get(*value)? as usize;
-        texts.get(place).map(|text| Cell::Text((*text).to_owned()))
+        texts.get(place).map(|text| GatheredCell::Text((*text).to_owned()))
     };
     Ok(Some(all_of(wanted.iter().map(text).collect())?))
 }
@@ -207,7 +210,7 @@ fn texts_at(
     suffixes: &[i64],
     bytes: &[u8],
     wanted: &[usize],
-) -> PolarsResult<Vec<Cell>> {
+) -> PolarsResult<Vec<GatheredCell>> {
     let number =
         |length: i64| usize::try_from(length).map_err(|_| corrupt("has a length that cannot be"));
     let prefix_at = |value: usize| prefixes.get(value).map_or(Ok(0), |prefix| number(*prefix));
@@ -227,7 +230,9 @@ fn texts_at(
         if value == *next {
             let text = [&before[..prefix], own].concat();
             let text = String::from_utf8(text);
-            found.push(Cell::Text(text.map_err(|_| corrupt("has a text that is no UTF-8"))?));
+            found.push(GatheredCell::Text(
+                text.map_err(|_| corrupt("has a text that is no UTF-8"))?,
+            ));
             wanted.next();
         }
         let kept = prefix_at(value + 1)?;

@@ -4,7 +4,7 @@
 use crate::ledger::error::{LedgerError, polars_error};
 use crate::ledger::tables::columns;
 use crate::ledger::tables::file;
-use crate::ledger::tables::frame::{Texts, decimals, frame_of};
+use crate::ledger::tables::frame::{TextsBuilder, decimals, frame_of};
 use crate::ledger::tables::stored::{Rows, text, units};
 use crate::ledger::tables::typed::stored_row;
 use crate::money::PRICE_DECIMALS;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// A price that came after its call was booked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LatePrice {
+pub struct LatePriceRow {
     /// The UTC day that its call started on.
     pub day: i32,
     /// The call.
@@ -25,8 +25,8 @@ pub struct LatePrice {
 
 /// Late prices of one day.
 #[must_use]
-pub fn table(rows: &[LatePrice]) -> DataFrame {
-    let mut sids = Texts::new("call_sid", rows.len());
+pub fn table(rows: &[LatePriceRow]) -> DataFrame {
+    let mut sids = TextsBuilder::new("call_sid", rows.len());
     for row in rows {
         sids.push_str(&row.call_sid);
     }

@@ -148,7 +148,7 @@ impl LogRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tables::frame::{Texts, decimals, frame_of, integers, times};
+    use crate::ledger::tables::frame::{TextsBuilder, decimals, frame_of, integers, times};
     use crate::ledger_columns::{Column, ColumnType, LOG};
     use polars::prelude::DataFrame;
     use std::path::Path;
@@ -160,7 +160,7 @@ mod tests {
                 if ["end_time", "carrier_price"].contains(name) { optional } else { Some(number) };
             match kind {
                 ColumnType::Text => {
-                    let mut texts = Texts::new(name, 1);
+                    let mut texts = TextsBuilder::new(name, 1);
                     texts.push_str(name);
                     texts.finish()
                 }

@@ -3,6 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `amounts` | the amounts of a row group, added up from its pages |
 //! | [`columns`] | every column of every table, once |
 //! | [`frame`] | polars frames, column by column |
 //! | [`log_row`] | a row of the call log, typed |
@@ -21,6 +22,7 @@
 //! **Invariant:** a table has the columns of [`columns`], in their order; a file is checked by its
 //! hash before it is read.
 
+mod amounts;
 pub mod columns;
 pub mod file;
 pub mod frame;

@@ -3,8 +3,8 @@
 pub use super::stored::{Rows, text, units};
 use crate::ledger::error::{LedgerError, polars_error};
 use crate::ledger::history::History;
+use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
-use crate::ledger::place::{Dataset, Ledger};
 use crate::ledger::run::Run;
 use crate::ledger::tables::columns;
 use crate::ledger::tables::columns::{LEG_COLUMNS, LOG_COLUMNS};
@@ -16,12 +16,13 @@ use crate::money::Total;
 use crate::status::DirectionField;
 use crate::time::{self, Micros};
 use polars::prelude::*;
-use std::collections::{BTreeMap, HashSet};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Sums of the `amount` of legs files by currency, one row group at a time. It is the second count
+/// Sums of the `amount` of legs files by currency, row group by row group. It is the second count
 /// of [`crate::job::book::book`], from the stored files.
 ///
 /// # Errors
@@ -29,22 +30,44 @@ use std::sync::Arc;
 pub fn sums_by_currency(paths: &[PathBuf]) -> Result<BTreeMap<String, Total>, LedgerError> {
     let mut sums: BTreeMap<String, Total> = BTreeMap::new();
     for path in paths {
-        each_group(path, &["currency", "amount"], |legs| {
-            let mut own: Vec<(&str, i128)> = Vec::new();
-            let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
-            for (row, currency) in currencies.column(0).iter().enumerate() {
-                let (currency, amount) = (currency.unwrap_or(""), amounts.at(0, row)?);
-                match own.iter_mut().find(|(known, _)| *known == currency) {
-                    Some((_, sum)) => *sum += i128::from(amount),
-                    None => own.push((currency, amount.into())),
-                }
-            }
-            for (currency, sum) in own {
-                let total = sums.entry(currency.to_owned()).or_default();
-                total.merge(Total::from_units(sum)).map_err(LedgerError::of_sum)?;
-            }
-            Ok::<_, LedgerError>(())
-        })?;
+        let footer = Footer::of(path)?;
+        let mut groups = Vec::new();
+        let mut first = 0;
+        for (number, Group { rows, .. }) in footer.groups().into_iter().enumerate() {
+            groups.push((number, first, rows));
+            first += rows;
+        }
+        let of_groups: Vec<Vec<(String, i128)>> = groups
+            .into_par_iter()
+            .map(|(number, first, rows)| match footer.sum_of_amounts(number)? {
+                Some(sum) => Ok(vec![sum]),
+                None => sums_of_rows(&footer, first, rows),
+            })
+            .collect::<Result<_, LedgerError>>()?;
+        for (currency, sum) in of_groups.into_iter().flatten() {
+            let total = sums.entry(currency).or_default();
+            total.merge(Total::from_units(sum)).map_err(LedgerError::of_sum)?;
+        }
+    }
+    Ok(sums)
+}
+
+/// Sums of the amounts of a row group by currency, as polars reads them.
+fn sums_of_rows(
+    footer: &Footer<'_>,
+    first: usize,
+    rows: usize,
+) -> Result<Vec<(String, i128)>, LedgerError> {
+    let frame = footer.rows(&["currency", "amount"], first, rows)?;
+    let legs = Rows::new(footer.path(), first, &frame);
+    let mut sums: Vec<(String, i128)> = Vec::new();
+    let (currencies, amounts) = (legs.texts(["currency"]), legs.longs(["amount"])?);
+    for (row, currency) in currencies.column(0).iter().enumerate() {
+        let (currency, amount) = (currency.unwrap_or(""), amounts.at(0, row)?);
+        match sums.iter_mut().find(|(known, _)| known == currency) {
+            Some((_, sum)) => *sum += i128::from(amount),
+            None => sums.push((currency.to_owned(), amount.into())),
+        }
     }
     Ok(sums)
 }
@@ -204,19 +227,18 @@ pub struct Selection {
 
 /// Reads the rows of the legs or the log, by UTC date; each date sorted by start, id and leg. The
 /// rows of a date that one run booked come one row group at a time; a date of several runs is
-/// sorted in memory.
+/// sorted in memory. Calls are left out of which `is_out` is true, by their run and id.
 ///
 /// # Errors
 /// If a file cannot be read, or is not as it was written; or `then` fails.
 pub fn each_date<E: From<LedgerError>>(
-    ledger: &Ledger,
+    history: &History,
     dataset: Dataset,
     selection: &Selection,
+    is_out: &impl Fn(&str, &str) -> bool,
     mut then: impl FnMut(DataFrame) -> Result<(), E>,
 ) -> Result<(), E> {
-    let history = ledger.history().map_err(LedgerError::from)?;
     let runs = &history.runs;
-    let replaced = if dataset == Dataset::Calls { history.replaced() } else { HashSet::default() };
     let is_wanted = |day: i64| {
         selection
             .times
@@ -252,7 +274,10 @@ pub fn each_date<E: From<LedgerError>>(
         let mut all = columns::empty(dataset);
         for (_, path) in &files {
             each_group::<E>(path, columns, |rows| {
-                let frame = without(selection.of(rows)?, &replaced)?;
+                let mut frame = selection.of(rows)?;
+                if dataset == Dataset::Calls {
+                    frame = without(&frame, is_out)?;
+                }
                 // A single file is sorted already.
                 if files.len() == 1 {
                     show(frame)
@@ -273,14 +298,14 @@ pub fn each_date<E: From<LedgerError>>(
     Ok(())
 }
 
-/// Calls without the versions whose place others took.
-fn without(frame: DataFrame, replaced: &HashSet<(&str, &str)>) -> Result<DataFrame, LedgerError> {
-    if replaced.is_empty() {
-        return Ok(frame);
-    }
-    let [runs, sids] = ["run_id", "call_sid"].map(|name| text(&frame, name));
+/// Calls without those that are left out.
+fn without(
+    frame: &DataFrame,
+    is_out: &impl Fn(&str, &str) -> bool,
+) -> Result<DataFrame, LedgerError> {
+    let [runs, sids] = ["run_id", "call_sid"].map(|name| text(frame, name));
     let counts = |(run, sid): (Option<&str>, Option<&str>)| {
-        !run.zip(sid).is_some_and(|version| replaced.contains(&version))
+        !run.zip(sid).is_some_and(|(run, sid)| is_out(run, sid))
     };
     let counts: BooleanChunked = runs.iter().zip(sids.iter()).map(counts).collect();
     frame.filter(&counts).map_err(polars_error(Path::new("calls")))

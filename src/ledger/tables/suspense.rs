@@ -3,7 +3,7 @@
 
 use crate::fit::must_fit;
 use crate::inputs::record_text::RecordText;
-use crate::ledger::tables::frame::{Texts, frame_of, integers, times};
+use crate::ledger::tables::frame::{TextsBuilder, frame_of, integers, times};
 use crate::record;
 use crate::time::Micros;
 use polars::prelude::*;
@@ -111,7 +111,7 @@ pub fn suspense(rows: &mut [SuspenseRow]) -> DataFrame {
     });
     let rows = &*rows;
     let texts = |name: &str, get: fn(&SuspenseRow) -> &str| {
-        let mut column = Texts::new(name, rows.len());
+        let mut column = TextsBuilder::new(name, rows.len());
         for row in rows {
             column.push_str(get(row));
         }
@@ -172,7 +172,7 @@ pub struct IgnoredRow {
 #[must_use]
 pub fn ignored(rows: &[IgnoredRow]) -> DataFrame {
     let texts = |name: &str, get: fn(&IgnoredRow) -> &str| {
-        let mut column = Texts::new(name, rows.len());
+        let mut column = TextsBuilder::new(name, rows.len());
         for row in rows {
             column.push_str(get(row));
         }

@@ -72,6 +72,7 @@ pub(super) fn rows_with(
     if values.is_empty() {
         return Ok(true);
     }
+    assert!(values.is_sorted(), "rows are counted from one value to the next");
     let count = page.num_values();
     if texts.lengths.len() == count {
         rows.extend(values.into_iter().map(|value| first + value));

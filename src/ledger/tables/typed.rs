@@ -16,7 +16,7 @@ use crate::ledger_columns::{Column, ColumnType, column};
 use crate::money::{AMOUNT_DECIMALS, Amount, PRICE_DECIMALS, Price, Total};
 use polars::prelude::StringChunked;
 
-/// What is read of a row.
+/// The values read of a row.
 pub(crate) type Read<T> = Result<T, LedgerError>;
 
 /// The kinds of column that a type of field reads.

@@ -6,7 +6,7 @@ use crate::inputs::decks;
 use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
-use crate::ledger::manifest::{DeckEntry, FILE_NAME, StoredFile};
+use crate::ledger::manifest::{DeckEntry, FILE_NAME, RunKind, StoredFile};
 use crate::ledger::place::Ledger;
 use crate::ledger::place::{TAKEN_BACK, is_run_name};
 use crate::ledger::run::Run;
@@ -55,7 +55,9 @@ pub(crate) fn are_of_a_run(run: &Run) -> Result<(), LedgerError> {
                 days[usize::from(*dataset == "legs")].insert(day)
             }
             ["legs", day, TAKEN_BACK] => {
-                day.starts_with("date=") && run.manifest.replaces.is_some()
+                let takes_back =
+                    run.manifest.replaces.is_some() || run.manifest.kind == RunKind::Rerate;
+                day.starts_with("date=") && takes_back
             }
             ["prices", day, "part-0.parquet"] => day.starts_with("date="),
             ["suspense" | "closed" | "ignored", "part-0.parquet"]

@@ -5,7 +5,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
 use crate::ledger::index::ids::{CHILDREN, ChildFile, ChildRow, IdFile};
-use crate::ledger::manifest::Replaced;
+use crate::ledger::manifest::{Replaced, RunKind};
 use crate::ledger::place::Dataset;
 use crate::ledger::run::Run;
 use crate::sid::Sid;
@@ -88,6 +88,9 @@ struct Cursor {
     path: PathBuf,
     run_id: String,
     replaces: Option<Replaced>,
+    /// True if each of its calls takes the place of an earlier version: see
+    /// [`super::rerated`].
+    rerates: bool,
     slice: std::vec::IntoIter<Sid>,
     ranges: Box<dyn Iterator<Item = Range<u64>>>,
 }
@@ -97,14 +100,16 @@ impl Cursor {
         let ranges = Box::new(IdFile::open(&run.folder)?.ranges());
         let (path, run_id) = (run.folder.clone(), run.manifest.run_id.clone());
         let replaces = run.manifest.replaces.clone();
-        Ok(Self { path, run_id, replaces, slice: Vec::new().into_iter(), ranges })
+        let rerates = run.manifest.kind == RunKind::Rerate;
+        Ok(Self { path, run_id, replaces, rerates, slice: Vec::new().into_iter(), ranges })
     }
 
     /// True if its version of a call is said to take the place of another run's.
     fn takes_place_of(&self, sid: Sid, other: &Self) -> bool {
-        self.replaces.as_ref().is_some_and(|replaced| {
-            Sid::of(&replaced.call_sid).0 == sid && replaced.run_id == other.run_id
-        })
+        self.rerates
+            || self.replaces.as_ref().is_some_and(|replaced| {
+                Sid::of(&replaced.call_sid).0 == sid && replaced.run_id == other.run_id
+            })
     }
 
     fn next(&mut self) -> Result<Option<Sid>, FileError> {

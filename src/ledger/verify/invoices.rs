@@ -4,11 +4,11 @@
 //! The legs are read again and added up here, independently of the code that made the invoices: by
 //! document, and line by line.
 
+use super::credits;
 use super::part::wrong;
 use crate::disk::folder::entries;
 use crate::document::usage::billed_minutes;
 use crate::document::{Document, Exact, UsageLine};
-use crate::fit::must_fit;
 use crate::ledger::batch::{Batch, BatchKind, DOCUMENTS, Entry, MANIFEST};
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -57,6 +57,9 @@ pub(crate) fn prove(history: &History, with_legs: bool) -> Result<u64, LedgerErr
                 document.check().map_err(|e| wrong(e.to_string()))?;
                 is_of_entry(batch, entry, &document).map_err(&wrong)?;
                 match &entry.corrects {
+                    Some(_) if entry.part.is_some() => {
+                        credits::prove(history, (batch, entry), &document, with_legs)
+                    }
                     Some(number) => mirrors(history, batch, number, &document),
                     None if with_legs => {
                         let nothing = DocumentSums::default();
@@ -263,8 +266,7 @@ fn bills(
             .map(|v| i64::try_from(scaled(v, PRICE_DECIMALS)).unwrap_or(-1));
         let key =
             (late.clone(), scenario.clone(), service.clone(), description.clone(), price, fee);
-        let seconds =
-            must_fit(line.billed_seconds, "seconds of a document were counted in 63 bits");
+        let seconds = line.billed_seconds;
         let sum =
             DocumentSum { legs: line.legs, seconds, amount: scaled(line.amount, AMOUNT_DECIMALS) };
         if line.billed_minutes != billed_minutes(seconds) {
@@ -282,9 +284,12 @@ fn bills(
             format!("{} legs, {} s, {}e-8", s.legs, s.seconds, s.amount)
         })
     };
+    // Legs that take one another back are on no line: a leg that bills has seconds.
+    let expected =
+        |key: &DocumentKey| sums.lines.get(key).filter(|sum| (sum.seconds, sum.amount) != (0, 0));
     let keys: BTreeSet<&DocumentKey> = stated.keys().chain(sums.lines.keys()).collect();
-    if let Some(key) = keys.into_iter().find(|key| stated.get(*key) != sums.lines.get(*key)) {
-        let (found, expected) = (shown(stated.get(key)), shown(sums.lines.get(key)));
+    if let Some(key) = keys.into_iter().find(|key| stated.get(*key) != expected(key)) {
+        let (found, expected) = (shown(stated.get(key)), shown(expected(key)));
         return Err(format!(
             "the line {} {} {} says {found}; its legs are {expected}",
             key.1, key.2, key.3

@@ -18,7 +18,7 @@ use crate::money::{Amount, Price};
 use crate::sid::Sid;
 use crate::time::{self, Micros};
 use rayon::slice::ParallelSliceMut;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The decks and lists of the archive, each read once.
 pub(crate) struct Tariffs<'a> {
@@ -92,15 +92,24 @@ impl Roots {
             wanted
                 .extend(text(&frame, "parent_call_sid").iter().flatten().map(|sid| Sid::of(sid).0));
         }
-        wanted.par_sort_unstable();
-        wanted.dedup();
-        let mut roots = HashMap::new();
         let earlier = history
             .runs
             .iter()
             .filter(|other| run.manifest.stands_on.contains(&other.manifest.run_id));
+        let runs = std::iter::once(run).chain(earlier.rev());
+        Ok(Self::of_calls(runs.map(|run| (0, run)), wanted)?.0)
+    }
+
+    /// Searches runs for the roots of children, and says in which of them there are any.
+    pub(crate) fn of_calls<'r>(
+        runs: impl Iterator<Item = (usize, &'r Run)>,
+        mut wanted: Vec<Sid>,
+    ) -> Result<(Self, BTreeSet<usize>), LedgerError> {
+        wanted.par_sort_unstable();
+        wanted.dedup();
+        let (mut roots, mut found_in) = (HashMap::new(), BTreeSet::new());
         // The newest first: of several versions of a root the last one counts.
-        for run in std::iter::once(run).chain(earlier.rev()) {
+        for (place, run) in runs {
             if wanted.is_empty() {
                 break;
             }
@@ -108,6 +117,7 @@ impl Roots {
             for id in earlier::ids_in(run, &wanted)? {
                 if let Some((day, row)) = id.place {
                     by_day.entry(day).or_default().push((row, id.sid));
+                    found_in.insert(place);
                 }
             }
             for (day, rows) in by_day {
@@ -124,10 +134,10 @@ impl Roots {
             }
             wanted.retain(|sid| !roots.contains_key(sid));
         }
-        Ok(Self(roots))
+        Ok((Self(roots), found_in))
     }
 
-    fn get(&self, sid: &str) -> Option<Root<'_>> {
+    pub(crate) fn get(&self, sid: &str) -> Option<Root<'_>> {
         let [account_sid, scenario, from, to] = self.0.get(&Sid::of(sid).0)?;
         Some(Root { account_sid, scenario, from, to })
     }

@@ -16,11 +16,14 @@
 //! | `part`, `legs` | a run's calls of one day, and every leg of them recomputed |
 //! | `ids` | every id once, and children under their roots |
 //! | `replaced` | booked versions whose place others took, taken back to the last decimal |
+//! | `rerated` | calls that were rated again, each in the place of the version before |
+//! | `credits` | credit notes of a part of an invoice: never more than it |
 //! | `invoices` | documents, and the legs that they bill |
 //!
 //! **Invariant:** nothing here asks the kernel for the price of a call. The parts of a run are
 //! proved in parallel; the first error by place is reported, whatever the threads.
 
+pub(crate) mod credits;
 pub(crate) mod files;
 pub(crate) mod ids;
 pub(crate) mod invoices;
@@ -28,5 +31,6 @@ pub(crate) mod legs;
 pub(crate) mod part;
 mod proof;
 pub(crate) mod replaced;
+pub(crate) mod rerated;
 
 pub use proof::{Proof, prove};

@@ -1,7 +1,7 @@
 //! The proof: statement after statement, run after run.
 
 use super::part::{DayPart, Sums, wrong};
-use super::{files, ids, invoices, legs, replaced};
+use super::{files, ids, invoices, legs, replaced, rerated};
 use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
@@ -199,11 +199,14 @@ fn balance(history: &History) -> Result<(), LedgerError> {
                 ),
             ));
         }
-        let decided = matches!(m.kind, RunKind::Close | RunKind::Resolve | RunKind::Set);
+        let rerated = m.kind == RunKind::Rerate;
+        let decided = rerated || matches!(m.kind, RunKind::Close | RunKind::Resolve | RunKind::Set);
         let reads = matches!(m.kind, RunKind::Run | RunKind::Import);
         if decided != m.reason.is_some()
             || !reads && !m.inputs.is_empty()
-            || decided && m.replaces.is_none() && !m.decks.is_empty()
+            || decided && !rerated && m.replaces.is_none() && !m.decks.is_empty()
+            || rerated != m.rerates.is_some()
+            || rerated && m.suspense.opening != m.suspense.closing
             || m.replaces.is_some() && m.kind != RunKind::Resolve
             || (m.kind == RunKind::Import) != m.imported.is_some()
             || (m.kind == RunKind::Set) == m.set_times.is_empty()
@@ -279,6 +282,7 @@ fn prove_run(
     proof.legs += sums.legs;
     if whole {
         replaced::prove(history, run, &mut sums)?;
+        rerated::prove(history, run, &mut sums)?;
         check_sums(run, &sums)?;
         ids::are_of_the_log(run, sums.ids)?;
         ids::children_are_of_the_log(run, sums.children)?;
@@ -313,8 +317,11 @@ fn check_sums(run: &Run, sums: &Sums) -> Result<(), LedgerError> {
             format!("the legs are {}, {amount:?}; it says {legs}, {stated:?}", sums.legs),
         ));
     }
+    // Calls that were rated again are no records that ended.
+    let rerated = run.manifest.rerates.as_ref().map(|scope| scope.adjusted);
     for class in ["rated", "free"] {
         let (found, stated) = (of_class(&sums.classes, class), count(&run.manifest, class));
+        let stated = rerated.filter(|_| class == "rated").unwrap_or(stated);
         if found != stated {
             return Err(wrong(
                 &path,

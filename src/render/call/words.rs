@@ -101,7 +101,7 @@ pub fn page_of(case: &ExplainedCall, account: &str, clock: &Clock) -> CallPage {
     }
 }
 
-/// What a call was, a sentence each.
+/// The facts of a call, a sentence each.
 #[must_use]
 pub fn sentences_of(case: &ExplainedCall) -> Vec<String> {
     let [a, b, c] = &case.parties;
@@ -112,7 +112,7 @@ fn shown(party: &str) -> String {
     if party.is_empty() { "withheld".to_owned() } else { party.to_owned() }
 }
 
-/// What the call was.
+/// The kind of call.
 fn sentences(case: &ExplainedCall, a: &str, b: &str, c: &str) -> Vec<String> {
     let way = match case.scenario {
         Scenario::Root(direction) => direction,
@@ -187,7 +187,7 @@ pub fn leg_of(number: usize, case: &ExplainedCall, leg: &LegText, priced: &Price
     }
 }
 
-/// How the seconds of a call are counted.
+/// The rule that counts the seconds of a call.
 fn counted(increments: &Increments) -> String {
     let Increments { initial, increment, minimum } = increments;
     let steps = if initial == increment {

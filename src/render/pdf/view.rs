@@ -42,12 +42,12 @@ pub enum Shown {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+struct PdfView<'a> {
     file: File<'a>,
     title: &'static str,
     paper: &'static str,
     document: &'a Document,
-    usage: Vec<LineGroup<'a>>,
+    usage: Vec<UsageGroup<'a>>,
     widths: Widths,
     fees: bool,
     items: Vec<ItemView<'a>>,
@@ -68,7 +68,7 @@ struct File<'a> {
 }
 
 #[derive(Serialize)]
-struct LineGroup<'a> {
+struct UsageGroup<'a> {
     late: Option<&'a str>,
     heading: &'a str,
     lines: Vec<LineView<'a>>,
@@ -157,7 +157,7 @@ pub fn json(
     shown: Shown,
 ) -> serde_json::Result<Vec<u8>> {
     let usage = usage(document);
-    let view = View {
+    let view = PdfView {
         file: file(document, attached, shelf),
         title: document.title(),
         paper: if LETTER.contains(&document.seller.party.country.as_str()) {
@@ -205,7 +205,7 @@ fn name<'a>(party: &'a Party, id: &'a str) -> &'a str {
 }
 
 /// Lines under the heading of their scenario, late ones under a heading of their own.
-fn usage(document: &Document) -> Vec<LineGroup<'_>> {
+fn usage(document: &Document) -> Vec<UsageGroup<'_>> {
     let minutes = PageColumn(
         document.usage.iter().map(|line| decimals(&line.billed_minutes)).max().unwrap_or_default(),
     );
@@ -215,7 +215,7 @@ fn usage(document: &Document) -> Vec<LineGroup<'_>> {
     let mut groups = Vec::new();
     for lines in document.usage.chunk_by(|a, b| a.late == b.late && a.scenario == b.scenario) {
         let mixed = lines.iter().any(|line| line.service != lines[0].service);
-        groups.push(LineGroup {
+        groups.push(UsageGroup {
             late: lines[0].late.as_deref(),
             heading: &lines[0].scenario_words,
             lines: lines
@@ -227,7 +227,7 @@ fn usage(document: &Document) -> Vec<LineGroup<'_>> {
     groups
 }
 
-fn widths(usage: &[LineGroup<'_>]) -> Widths {
+fn widths(usage: &[UsageGroup<'_>]) -> Widths {
     let lines = || usage.iter().flat_map(|group| &group.lines);
     let most = |text: &dyn Fn(&LineView<'_>) -> usize| lines().map(text).max().unwrap_or_default();
     Widths {

@@ -7,7 +7,7 @@ use crate::time;
 /// A phrase, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Phrase {
-    /// What is left: numbers, accounts, calls.
+    /// The rest: numbers, accounts, calls.
     pub words: Vec<String>,
     /// The day, `2026-10-29`, `today` or `yesterday`.
     pub day: Option<String>,

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 /// The commands that book a night of calls.
 const NIGHTS: [&str; 2] = ["run", "ledger import"];
 
-/// How far in the future a time may be: two machines' clocks differ a little.
+/// The distance that a time may be in the future: two machines' clocks differ a little.
 const AHEAD: Micros = 5 * 60 * SECOND;
 
-/// What the journal and the runs say of the nights.
+/// The nights, by the journal and the runs.
 pub(super) struct Nights<'a> {
     /// The command that is going on.
     pub(super) running: Option<&'a Ran>,
@@ -183,7 +183,7 @@ impl<'a> Nights<'a> {
         found
     }
 
-    /// What ran last, if its time is still to come: then no age is known, and nothing that is too
+    /// The last run, if its time is still to come: then no age is known, and nothing that is too
     /// old is found.
     fn ahead(&self, now: Micros) -> Option<Problem> {
         let again = "set the clock right, and run again";
@@ -275,7 +275,7 @@ pub fn is_night(ran: &Ran) -> bool {
     NIGHTS.contains(&ran.entry.name.as_str())
 }
 
-/// What the journal says of a run: when it was booked, and whether the last night since failed.
+/// The journal's record of a run: when it was booked, and whether the last night since failed.
 #[must_use]
 pub fn printed_with(journal: &Journal, run_id: &str) -> Option<Printed> {
     let command = journal.booked(run_id);

@@ -18,10 +18,13 @@ use std::sync::{Mutex, PoisonError};
 /// The state of a document, as `invoice list` names it.
 #[must_use]
 pub fn state(asked: &ConsoleRequest<'_>, batch: &Batch, entry: &Entry) -> &'static str {
-    let credit = batch::credit_of(&asked.snapshot.history.issued, &entry.number);
+    let issued = &asked.snapshot.history.issued;
+    let credit = batch::credit_of(issued, &entry.number);
+    let credits = || batch::credits_of(issued, &entry.number);
     match (&entry.corrects, credit) {
         (Some(_), _) => "credit-note",
         (None, Some(_)) => "credited",
+        (None, None) if credits().next().is_some() => "credited-in-part",
         (None, None) if batch.manifest.supplementary => "supplementary",
         (None, None) => "issued",
     }

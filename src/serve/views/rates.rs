@@ -32,7 +32,7 @@ const OFFERED: usize = 24;
 /// If there is none, or they cannot be read.
 pub fn decks(asked: &ConsoleRequest<'_>) -> Result<Arc<RatedLists>, RequestProblem> {
     let mut runs = asked.snapshot.history.runs.iter().rev();
-    let run = runs.find(|run| run.manifest.decks_hash.is_some());
+    let run = runs.find(|run| run.manifest.has_rated());
     let run = run.ok_or_else(|| RequestProblem::none("no run has rated anything yet"))?;
     Ok(asked.books.lists(run)?)
 }

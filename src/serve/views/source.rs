@@ -6,7 +6,7 @@
 //! time. They are those that the run's manifest names, looked for in the project's folder.
 
 use crate::inputs::record_text::RecordText;
-use crate::job::evidence::{self, Evidence, FileState, Places, SourceFile, SourceRecord};
+use crate::job::evidence::{self, Evidence, EvidencePlaces, FileState, SourceFile, SourceRecord};
 use crate::ledger::index::find;
 use crate::partition::spill::Memory;
 use crate::record::Field;
@@ -39,7 +39,7 @@ pub fn page(asked: &ConsoleRequest<'_>, sid: &str) -> Result<HttpAnswer, Request
     let folder = asked.books.setting.folder.clone();
     let key = format!("{} {sid}", asked.snapshot.head);
     let found = asked.books.sources.of(&key, move || {
-        let places = Places { folders: vec![folder], files: Vec::new() };
+        let places = EvidencePlaces { folders: vec![folder], files: Vec::new() };
         evidence::of_call(&own.history, &call, &places, MEMORY).map_err(|error| error.to_string())
     });
     let title = "The record of a call";

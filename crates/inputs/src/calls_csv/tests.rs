@@ -14,7 +14,7 @@ fn header() -> Header {
 }
 
 fn reasons(text: &str) -> Vec<(u32, Option<trunkrate_kernel::reject::Reason>)> {
-    let scan = scan(text.as_bytes(), b',', true);
+    let scan = scan(text.as_bytes(), b',', 4, true);
     assert_eq!(scan.end, text.len());
     let calls = parse_block(text.as_bytes(), &scan.broken, &header(), &Policy::default());
     calls.place.into_iter().zip(calls.reason).collect()
@@ -34,6 +34,24 @@ fn a_stray_quote_costs_one_line() {
         (59, Some(MissingField)),
     ];
     assert_eq!(reasons(text), expected);
+}
+
+/// A program that never quotes writes the caller's names `"HQ` and `JOE"` as they are: all between
+/// them was one field, and CA1 was billed with the fields of CA3.
+#[test]
+fn a_quote_that_swallows_whole_lines_costs_those_lines() {
+    use trunkrate_kernel::reject::Reason::{MalformedRecord, MissingField};
+    let wait = Some(MalformedRecord);
+    let text = "CA0,AC,,x\nCA1,\"HQ,,x\nCA2,AC,,x\n\nCA3,JOE\",,x\nCA4,AC,,x\n";
+    let expected =
+        [(0, Some(MissingField)), (10, wait), (21, wait), (32, wait), (45, Some(MissingField))];
+    assert_eq!(reasons(text), expected);
+    // The last line has no end, or ends as on Windows.
+    assert_eq!(reasons("CA1,\"HQ,,x\r\nCA2,JOE\",,x"), [(0, wait), (13, wait)]);
+    // The text of each is its own line.
+    assert_eq!(record_text(text[10..].as_bytes(), &header()), "CA1,\"HQ,,x");
+    // A text over lines is a text, if none of its lines has all columns.
+    assert_eq!(reasons("CA1,\"a\nb, c\nd\",,x\n"), [(0, Some(MissingField))]);
 }
 
 /// The records of a text as the `csv` crate reads them, checked field by field: the slow way.
@@ -93,7 +111,7 @@ fn hold_against_the_csv_crate(bytes: &[u8], header: &Header) {
     let mut expected = Calls::default();
     by_csv_crate(bytes, 0, header, &policy, &mut expected);
     assert_eq!(told(&parse_block(bytes, &[], header, &policy)), told(&expected));
-    let scan = scan(bytes, header.delimiter, true);
+    let scan = scan(bytes, header.delimiter, header.names.len(), true);
     let (mut expected, mut start) = (Calls::default(), 0);
     for line in &scan.broken {
         by_csv_crate(&bytes[start..line.start], start, header, &policy, &mut expected);
@@ -213,13 +231,13 @@ const FIELDS: &[&str] = &[
 
 #[test]
 fn blocks_end_where_records_do() {
-    let cut = |text: &str| scan(text.as_bytes(), b',', false).end;
+    let cut = |text: &str| scan(text.as_bytes(), b',', 4, false).end;
     assert_eq!(cut("a,b\nc,d\ne"), 8);
     assert_eq!(cut("a,b\nc,\"d\ne"), 4);
     assert_eq!(cut("a,b\nc,\"d\ne\"\n"), 12);
     assert_eq!(cut("a,b"), 0);
     let open = format!("a,\"b\n{}", "x\n".repeat(LONGEST_FIELD));
-    assert_eq!(scan(open.as_bytes(), b',', false).broken, vec![0..5]);
+    assert_eq!(scan(open.as_bytes(), b',', 4, false).broken, vec![0..5]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::money::decimal_text;
 use crate::party::{Number, Party, emergency_of_root};
 use crate::policy::Policy;
 use crate::record::{Duration, Field, Fields, Record};
+use crate::status::DirectionField;
 use crate::time::{self, Micros, SECOND, TimeError, Zone};
 
 fn found(field: Field, text: &str, why: &str) -> String {
@@ -173,8 +174,11 @@ pub fn invalid_number(fields: &Fields<'_>) -> String {
 #[must_use]
 pub fn number_mark(fields: &Fields<'_>) -> (Field, &'static str) {
     let to = fields.get(Field::To);
-    let is_rated =
-        matches!(Party::of_root(to), Party::Number(_)) || emergency_of_root(to).is_some();
+    // An origination call is answered at the trunk's own number, which 911 cannot be.
+    let direction = DirectionField::parse(fields.get(Field::Direction), &[]);
+    let may_be_emergency = direction != DirectionField::Origination;
+    let is_rated = matches!(Party::of_root(to), Party::Number(_))
+        || may_be_emergency && emergency_of_root(to).is_some();
     let (field, text) =
         if is_rated { (Field::From, fields.get(Field::From)) } else { (Field::To, to) };
     (field, no_number(text))
@@ -349,6 +353,12 @@ mod tests {
             ("+0442079460110", "a country code does not start with 0"),
             ("anonymous", "it is no number"),
         ];
+        let mut fields = Fields::default();
+        fields.0[Field::From as usize] = "+12025550101";
+        fields.0[Field::To as usize] = "911";
+        assert!(invalid_number(&fields).starts_with("from is"), "911 may be called");
+        fields.0[Field::Direction as usize] = "Trunking Originating";
+        assert!(invalid_number(&fields).starts_with("to is `911`: "), "and is no trunk's number");
         for (text, why) in table {
             let mut fields = Fields::default();
             fields.0[Field::From as usize] = text;

@@ -77,7 +77,7 @@ const SEARCHED: usize = 32;
 /// The most row groups that are searched for an account at a time: a week of such nights.
 const SEARCHED_FOR_ACCOUNTS: usize = 128;
 
-/// What was found.
+/// The families found.
 #[derive(Debug, Default)]
 pub struct FoundNewest {
     /// The calls, the newest first.
