@@ -11,18 +11,22 @@
 //! | `writers` | one writer at a time; a dead one blocks nobody; readers need not wait |
 //! | `shortage` | no descriptors, no space, no right to write: a message, and the old state |
 //! | `readers` | who reads shows all, or fails |
+//! | `backup` | a backup or a restore that is cut off |
+//! | `volumes` | old runs put into a volume, a large catalog that grows |
 //! | `bench` | the nights, the steps, and what a ledger looks like |
 //! | `strace` | the binary run under strace, and its record read back |
 //!
 //! The short forms are in every test run; the long ones, every call of every step, run by
 //! `make faults` and `make power-loss`.
 
+mod backup;
 mod bench;
 mod order;
 mod power;
 mod readers;
 mod shortage;
 mod strace;
+mod volumes;
 mod writers;
 
 pub use bench::{

@@ -33,6 +33,9 @@
 //! | `families` | a call's family is whole over runs and days, and read from where it stands alone |
 //! | `changes` | what changed since the last run: it stops the next one, and is kept if it is accepted |
 //! | `catalog` | provenance by SQL, and a ledger that moved |
+//! | `backup` | backups: what they hold, cost and refuse, and that nights may go on meanwhile |
+//! | `years` | old runs stand in volumes, the catalog grows; file modes under any umask |
+//! | `kept` | ledgers that earlier versions wrote, opened for ever |
 //! | `faults` | a fault at every system call: whole or not at all, and the next run mends it |
 //! | `fuzz` | files with a few bytes changed: every command ends soon, in bounded memory, by an exit code of its own |
 //! | `import` | published nights imported: the CLI's own run to the byte, or refused |
@@ -58,6 +61,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test that gets a default fails")]
 
+#[cfg(target_os = "linux")]
+mod backup;
 mod billing_table;
 mod browser;
 mod by_cause;
@@ -89,6 +94,7 @@ mod house;
 mod import;
 mod invoices;
 mod journal;
+mod kept;
 mod laws;
 mod memory;
 mod naive;
@@ -119,3 +125,5 @@ mod terminal;
 mod trusted;
 mod undo;
 mod walk;
+#[cfg(target_os = "linux")]
+mod years;

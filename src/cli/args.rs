@@ -5,6 +5,7 @@
 pub mod calls;
 pub mod init;
 pub mod invoice;
+pub mod ledger;
 pub mod rates;
 pub mod rerate;
 pub mod serve;
@@ -78,7 +79,7 @@ pub enum Command {
     Runs(RunsArgs),
     Report(ReportArgs),
     Undo(undo::UndoArgs),
-    Ledger(LedgerArgs),
+    Ledger(ledger::LedgerArgs),
     Plan(PlanArgs),
     /// The published billing table, as Markdown
     Table,
@@ -361,18 +362,6 @@ pub enum ReportFormat {
     Html,
     /// For scripts
     Json,
-}
-
-/// Take into the ledger what was rated elsewhere.
-#[derive(Debug, clap::Args)]
-pub struct LedgerArgs {
-    #[command(subcommand)]
-    pub command: LedgerCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    Import(ImportArgs),
 }
 
 /// Book a night that was rated and published by Spark (trunkrate_spark).

@@ -39,7 +39,7 @@ pub const EXAMPLES: &[(&str, &[HelpExample])] = &[
         ("The month's invoices, though some calls wait", "trunkrate invoice issue --period 2026-11 --date 2026-12-01 --accept waiting"),
     ]),
     ("invoice credit", &[
-        ("Take an invoice back, and bill its calls anew with the next", "trunkrate invoice credit BT-2026-000004 --reason \"wrong address\" --rebill"),
+        ("Take an invoice back, and bill its calls anew with the next", "trunkrate invoice credit BT-2026-000004 --reason \"wrong address\" --rebill --date 2026-12-02"),
     ]),
     ("suspense", &[
         ("What waits, and what to do about it", "trunkrate suspense"),
@@ -67,9 +67,6 @@ pub const EXAMPLES: &[(&str, &[HelpExample])] = &[
     ]),
     ("runs", &[
         ("What was booked, when and by whom", "trunkrate runs --journal"),
-    ]),
-    ("undo", &[
-        ("What would leave with a run", "trunkrate undo 1 --reason \"wrong deck\" --dry-run"),
     ]),
     ("report", &[
         ("The last run, as one reads it in the morning", "trunkrate report --out report.html"),

@@ -1,7 +1,10 @@
-//! `ledger import`: rates a night published by Spark again, compares the result with the published
+//! `ledger` and its commands. `ledger import` rates a night published by Spark again, compares the
+//! result with the published
 //! one, and books it.
 
-use super::args::{ImportArgs, LedgerArgs, LedgerCommand, TextFormat};
+use super::args::ledger::{LedgerArgs, LedgerCommand};
+use super::args::{ImportArgs, TextFormat};
+use super::backup;
 use super::error::CliError;
 use super::journal;
 use super::project::Project;
@@ -25,6 +28,8 @@ use serde_json::json;
 pub fn run(args: &LedgerArgs, project: &Project) -> Result<(), CliError> {
     match &args.command {
         LedgerCommand::Import(args) => import(args, project),
+        LedgerCommand::Backup(args) => backup::backup(args, project),
+        LedgerCommand::Restore(args) => backup::restore(args, project),
     }
 }
 

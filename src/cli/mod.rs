@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is not there is shown as nothing")]
 
 mod args;
+mod backup;
 mod calls;
 mod cells;
 mod classify;

@@ -183,7 +183,7 @@ fn show(
     history: &History,
     leaving: &[usize],
 ) -> Result<(), CliError> {
-    let manifests: Vec<&Manifest> = leaving.iter().map(|at| &history.runs[*at].manifest).collect();
+    let manifests: Vec<&Manifest> = leaving.iter().map(|at| &*history.runs[*at].manifest).collect();
     let sums = sums(history, leaving)?;
     let again = again(journal, history, leaving);
     if args.format == TextFormat::Json {

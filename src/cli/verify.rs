@@ -29,7 +29,8 @@ pub fn run(args: &VerifyArgs, project: &Project) -> Result<(), CliError> {
     }
 }
 
-fn as_json(proof: &Proof, sampled: bool) -> Value {
+/// A proof for scripts.
+pub fn as_json(proof: &Proof, sampled: bool) -> Value {
     let amount = |units: &i128| decimal_text(*units, AMOUNT_DECIMALS, 5);
     let amounts: BTreeMap<&String, String> =
         proof.amount.iter().map(|(currency, units)| (currency, amount(units))).collect();
@@ -49,7 +50,8 @@ fn as_json(proof: &Proof, sampled: bool) -> Value {
     })
 }
 
-fn as_text(proof: &Proof, sampled: bool) -> String {
+/// A proof for people, in one line.
+pub fn as_text(proof: &Proof, sampled: bool) -> String {
     let undone = if proof.undone == 0 {
         String::new()
     } else {

@@ -160,6 +160,7 @@ mod tests {
     use super::*;
     use crate::ingest::calls_parquet::CallTable;
     use crate::packed::{TextIds, pack};
+    use crate::record::Field;
     use polars::prelude::*;
     use std::path::Path;
 
@@ -242,7 +243,8 @@ mod tests {
             );
             let (table, policy) = (table.expect("a file of calls"), Policy::default());
             let (start, end) = (from.min(to).min(cells.len()), from.max(to).min(cells.len()));
-            let (paged, texts) = table.paged(&(start..end), &policy).expect("it is written as usual");
+            let paged = table.paged(&(start..end), &policy);
+            let (paged, texts) = paged.expect("it is written as usual");
             let columns = table.slice(start, end - start).expect("rows");
             assert_eq!(packed(&paged), packed(&columns.parse(&policy)));
             assert_eq!(texts, columns.text_bytes());

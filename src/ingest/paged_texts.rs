@@ -34,12 +34,12 @@ const SHORT: usize = 1 << 7;
 
 /// A place in a page, in a dictionary or in texts that were copied.
 #[derive(Debug, Clone, Copy, Default)]
-struct PagedCell {
+struct CellPlace {
     start: u32,
     end: u32,
 }
 
-impl PagedCell {
+impl CellPlace {
     fn of(start: usize, end: usize) -> Self {
         let place = |at: usize| must_fit(at, "a page is shorter than 4 GiB");
         Self { start: place(start), end: place(end) }
@@ -49,17 +49,17 @@ impl PagedCell {
 /// A text column of a row group.
 pub(super) struct PagedTexts {
     pages: BasicDecompressor,
-    dictionary: PagedDictionary,
+    dictionary: PageDictionary,
     page: Option<DataPage>,
     /// The number of cells of the page that are not taken yet.
     left: usize,
     /// The levels of the page, if a cell may be empty.
-    levels: Option<LevelRuns>,
+    levels: Option<HybridRuns>,
     values: PageValues,
     /// The rows that were taken last and have a value, a bit each.
     present: u64,
     /// Their cells, and the places of those in the dictionary, if they are from there.
-    cells: [PagedCell; AT_ONCE],
+    cells: [CellPlace; AT_ONCE],
     codes: [u32; AT_ONCE],
     source: TextSource,
     /// Texts of a page with long ones among them.
@@ -74,7 +74,7 @@ pub(super) struct PagedTexts {
 enum PageValues {
     /// Each after its length; they go on at a place in the page.
     Plain(usize),
-    Codes(LevelRuns),
+    Codes(HybridRuns),
 }
 
 /// Where the cells that were taken last have their texts.
@@ -88,13 +88,13 @@ enum TextSource {
 
 /// The texts of a dictionary.
 #[derive(Default)]
-struct PagedDictionary {
+struct PageDictionary {
     texts: String,
-    cells: Vec<PagedCell>,
+    cells: Vec<CellPlace>,
     has_nul: bool,
 }
 
-impl PagedDictionary {
+impl PageDictionary {
     fn of(bytes: &[u8], count: usize) -> Option<Self> {
         let mut dictionary = Self { texts: String::with_capacity(bytes.len()), ..Self::default() };
         let mut at = 0;
@@ -103,7 +103,7 @@ impl PagedDictionary {
             let text = str::from_utf8(&bytes[start..end]).ok()?;
             let from = dictionary.texts.len();
             dictionary.texts.push_str(text);
-            dictionary.cells.push(PagedCell::of(from, dictionary.texts.len()));
+            dictionary.cells.push(CellPlace::of(from, dictionary.texts.len()));
             at = end;
         }
         dictionary.has_nul = memchr::memchr(0, dictionary.texts.as_bytes()).is_some();
@@ -116,7 +116,7 @@ impl PagedDictionary {
 pub(super) struct CellTexts<'a> {
     text: &'a str,
     present: u64,
-    cells: &'a [PagedCell; AT_ONCE],
+    cells: &'a [CellPlace; AT_ONCE],
     codes: &'a [u32; AT_ONCE],
     /// The number of texts in the dictionary.
     pub(super) entries: usize,
@@ -129,7 +129,7 @@ impl<'a> CellTexts<'a> {
     #[inline]
     pub(super) fn iter(self) -> impl Iterator<Item = (usize, &'a str)> {
         let all = self.text;
-        let text = move |cell: &PagedCell| &all[cell.start as usize..cell.end as usize];
+        let text = move |cell: &CellPlace| &all[cell.start as usize..cell.end as usize];
         set_bits(self.present).zip(self.cells.iter().map(text))
     }
 
@@ -167,18 +167,18 @@ impl PagedTexts {
         let reader = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), length);
         let mut pages = BasicDecompressor::new(reader, Vec::new());
         let dictionary = match pages.read_dict_page().ok()? {
-            Some(page) => PagedDictionary::of(&page.buffer, page.num_values)?,
-            None => PagedDictionary::default(),
+            Some(page) => PageDictionary::of(&page.buffer, page.num_values)?,
+            None => PageDictionary::default(),
         };
         Some(Self {
             pages,
             dictionary,
             page: None,
             left: 0,
-            levels: (descriptor.max_def_level == 1).then(LevelRuns::default),
+            levels: (descriptor.max_def_level == 1).then(HybridRuns::default),
             values: PageValues::Plain(0),
             present: 0,
-            cells: [PagedCell::default(); AT_ONCE],
+            cells: [CellPlace::default(); AT_ONCE],
             codes: [NONE; AT_ONCE],
             source: TextSource::Dictionary,
             copied: String::new(),
@@ -236,13 +236,13 @@ impl PagedTexts {
         let end = page.buffer().len();
         let values = end - parts.values.len();
         if let Some(levels) = &mut self.levels {
-            *levels = LevelRuns::new(values - parts.def.len(), values, 1);
+            *levels = HybridRuns::new(values - parts.def.len(), values, 1);
         }
         self.values = match page.encoding() {
             Encoding::Plain => PageValues::Plain(values),
             Encoding::PlainDictionary | Encoding::RleDictionary => {
                 let width = parts.values.first().copied().map_or(0, usize::from);
-                PageValues::Codes(LevelRuns::new(end.min(values + 1), end, width))
+                PageValues::Codes(HybridRuns::new(end.min(values + 1), end, width))
             }
             _ => return None,
         };
@@ -278,7 +278,7 @@ impl PagedTexts {
                 let (first, mut longest, mut nuls) = (*at, 0, 0);
                 for cell in &mut *cells {
                     let (start, end) = plain_text(page, *at)?;
-                    *cell = PagedCell::of(start - first, end - first);
+                    *cell = CellPlace::of(start - first, end - first);
                     longest = longest.max(end - start);
                     // The length of a short text has so many bytes that are 0.
                     nuls += if start == end { 4 } else { 3 };
@@ -293,7 +293,7 @@ impl PagedTexts {
                         let bytes = &page[first..][cell.start as usize..cell.end as usize];
                         let start = self.copied.len();
                         self.copied.push_str(str::from_utf8(bytes).ok()?);
-                        *cell = PagedCell::of(start, self.copied.len());
+                        *cell = CellPlace::of(start, self.copied.len());
                     }
                     self.source = TextSource::Copied;
                     self.has_nul = memchr::memchr(0, self.copied.as_bytes()).is_some();
@@ -329,38 +329,38 @@ fn plain_text(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 
 /// Runs of numbers: one that is repeated, or some that are packed side by side.
 #[derive(Debug, Clone, Copy, Default)]
-struct LevelRuns {
+struct HybridRuns {
     /// The beginning of the next run in the page, and the end of all.
     at: usize,
     end: usize,
     /// The bits of a number.
     width: usize,
-    run: LevelRun,
+    run: HybridRun,
     /// The numbers of the open run that are not taken yet.
     left: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum LevelRun {
+enum HybridRun {
     Repeated(u32),
     /// They go on at a bit of the page.
     Packed(usize),
 }
 
-impl Default for LevelRun {
+impl Default for HybridRun {
     fn default() -> Self {
         Self::Repeated(0)
     }
 }
 
-impl LevelRuns {
+impl HybridRuns {
     fn new(at: usize, end: usize, width: usize) -> Self {
         // Numbers without bits are all 0.
         Self {
             at,
             end,
             width,
-            run: LevelRun::Repeated(0),
+            run: HybridRun::Repeated(0),
             left: if width == 0 { usize::MAX } else { 0 },
         }
     }
@@ -373,8 +373,8 @@ impl LevelRuns {
             let now = numbers.len().min(self.left);
             let (own, later) = std::mem::take(&mut numbers).split_at_mut(now);
             match &mut self.run {
-                LevelRun::Repeated(number) => own.fill(*number),
-                LevelRun::Packed(bit) => {
+                HybridRun::Repeated(number) => own.fill(*number),
+                HybridRun::Packed(bit) => {
                     let mask = (1 << self.width) - 1;
                     for number in own {
                         let value = eight_bytes(page, *bit / 8)? >> (*bit % 8) & mask;
@@ -399,10 +399,10 @@ impl LevelRuns {
             // Eight bytes have 57 bits, if the first is the last bit of its byte.
             let now = (count - at).min(self.left).min(57);
             let own = match &mut self.run {
-                LevelRun::Repeated(0) => 0,
-                LevelRun::Repeated(1) => u64::MAX,
-                LevelRun::Repeated(_) => return None,
-                LevelRun::Packed(bit) => {
+                HybridRun::Repeated(0) => 0,
+                HybridRun::Repeated(1) => u64::MAX,
+                HybridRun::Repeated(_) => return None,
+                HybridRun::Packed(bit) => {
                     let value = eight_bytes(page, *bit / 8)? >> (*bit % 8);
                     *bit += now;
                     value
@@ -436,14 +436,14 @@ impl LevelRuns {
             return None;
         }
         let taken = if header & 1 == 1 {
-            self.run = LevelRun::Packed(self.at * 8);
+            self.run = HybridRun::Packed(self.at * 8);
             self.left = count * 8;
             count * self.width
         } else {
             let width = self.width.div_ceil(8);
             let mut number = [0; 4];
             number[..width].copy_from_slice(page.get(self.at..self.at + width)?);
-            self.run = LevelRun::Repeated(u32::from_le_bytes(number));
+            self.run = HybridRun::Repeated(u32::from_le_bytes(number));
             self.left = count;
             width
         };

@@ -4,7 +4,7 @@ use super::left::Left;
 use super::run::SettledRun;
 use crate::inputs::calls_json::Neighbour;
 use crate::inputs::file::FileError;
-use crate::ledger::index::catalog;
+use crate::ledger::index::{catalog, volumes};
 use crate::ledger::manifest::{DeckEntry, Imported, Manifest, RunKind, SuspenseAccount};
 use crate::ledger::runs::sort::{RateNumbers, SortScratch};
 use crate::ledger::runs::stage::{self, Staged};
@@ -187,11 +187,15 @@ pub fn book_if(
     Ok(Summary { notes, warnings, ..summary })
 }
 
-/// Updates the catalog; returns a failure in words, which the next run repairs.
+/// Updates the catalog and the volumes; returns a failure in words, which the next run repairs.
 #[must_use]
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Option<String> {
-    let followed = catalog::follow(ledger, lock, history);
-    followed.err().map(|e| format!("the catalog could not follow ({e}); the next run tries again"))
+    let again = "the next run tries again";
+    if let Err(e) = catalog::follow(ledger, lock, history) {
+        return Some(format!("the catalog could not follow ({e}); {again}"));
+    }
+    let followed = volumes::follow(ledger, lock, history);
+    followed.err().map(|e| format!("old runs could not be put into a volume ({e}); {again}"))
 }
 
 /// Checks that every rated record has its legs, and that no other record has any.

@@ -134,7 +134,7 @@ pub fn of_call(
     memory: Memory,
 ) -> Result<Option<Evidence>, LedgerError> {
     let Some(place) = earlier::find_recorded(history, call)? else { return Ok(None) };
-    let manifest = &history.runs[place.run].manifest;
+    let manifest = &*history.runs[place.run].manifest;
     // A file that was read then is read, whatever columns it lacks.
     let policy = Policy { no_transfers: true, ..Policy::of_words(&manifest.policy) };
     let kept = kept(history, place.run, call, place.id.content)?;

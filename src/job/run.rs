@@ -215,8 +215,7 @@ impl LoadedNight {
         ends.suspended.sort_unstable();
         ends.ignored.sort_unstable();
         ends.late_prices.sort_unstable();
-        let stands_on =
-            runs.into_iter().map(|run| history.runs[run].manifest.run_id.clone()).collect();
+        let stands_on = runs.into_iter().map(|run| history.runs[run].head.run_id.clone()).collect();
         let own_newest_start = self.dealt.facts.starts.newest(history.newest_start());
         let newest_start = history.newest_start().max(own_newest_start);
         let Self { inputs, reading, dealt, room, .. } = self;
@@ -393,7 +392,7 @@ impl<'a> PartSettler<'a> {
         [books, ids, suspended]: [&'a Spill; 3],
     ) -> Self {
         let accounts = intake.inputs.facts_of_accounts(intake.dealt.texts.accounts.texts());
-        let has_other_ids = history.runs.iter().any(|run| !run.manifest.id_shapes.is_empty());
+        let has_other_ids = history.runs.iter().any(|run| run.head.has_odd_ids);
         // Of a call whose version a person chose the others are written off, too.
         let written_off = earlier.closed.iter().map(|(sid, _)| *sid);
         let written_off = written_off.filter(|sid| !earlier.chosen.contains(sid)).collect();

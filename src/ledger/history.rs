@@ -3,12 +3,14 @@
 use crate::inputs::file::FileError;
 use crate::ledger::error::RESTORE;
 use crate::ledger::manifest::{Manifest, RunKind, SetTime};
-use crate::ledger::place::{Dataset, Ledger, day_of_file};
+use crate::ledger::place::Ledger;
 use crate::ledger::run::Run;
+use crate::ledger::volume::{RunHead, Volume};
 use crate::policy::Policy;
 use crate::set_times::SetTimes;
 use crate::time::{self, Micros};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Digits of a hash in [`History::head`]: nobody finds another chain with the same 64 bits.
 const HEAD_DIGITS: usize = 16;
@@ -22,6 +24,8 @@ pub struct History {
     pub undone: Vec<crate::ledger::undone::Undone>,
     /// Invoices and credit notes, in the order in which they were issued.
     pub issued: Vec<crate::ledger::batch::Batch>,
+    /// The volumes that were read.
+    pub volumes: Vec<Arc<Volume>>,
 }
 
 impl History {
@@ -32,7 +36,17 @@ impl History {
 
     /// The manifests of all runs, the undone ones too.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
-        self.all_runs().map(|run| &run.manifest)
+        self.all_runs().map(|run| &*run.manifest)
+    }
+
+    /// The heads of all runs, the undone ones too: no manifest is unpacked for them.
+    pub fn heads(&self) -> impl Iterator<Item = &RunHead> {
+        self.all_runs().map(|run| &run.head)
+    }
+
+    /// The runs in which a person decided something about a call, oldest first.
+    fn chosen(&self) -> impl Iterator<Item = &Manifest> {
+        self.runs.iter().filter(|run| run.head.has_choices).map(|run| &*run.manifest)
     }
 
     /// Takes over what an earlier reading of the same ledger has checked of files: a run that is
@@ -41,11 +55,12 @@ impl History {
         if self.undone.len() != before.undone.len() {
             return;
         }
+        let known: HashMap<&str, &Run> =
+            before.runs.iter().map(|run| (run.head.own_hash.as_str(), run)).collect();
         for run in &mut self.runs {
-            let is_same = |other: &&Run| {
-                other.manifest.own_hash == run.manifest.own_hash && other.folder == run.folder
-            };
-            if let Some(same) = before.runs.iter().find(is_same) {
+            if let Some(same) = known.get(run.head.own_hash.as_str())
+                && same.folder == run.folder
+            {
                 run.checked = same.checked.clone();
             }
         }
@@ -60,7 +75,7 @@ impl History {
     /// The manifest of the last run.
     #[must_use]
     pub fn last(&self) -> Option<&Manifest> {
-        self.runs.last().map(|run| &run.manifest)
+        self.runs.last().map(|run| &*run.manifest)
     }
 
     /// The policy of the last run that has one, with the times that a person set.
@@ -86,7 +101,7 @@ impl History {
     /// were rated again are in [`crate::ledger::index::superseded`].
     #[must_use]
     pub fn replaced(&self) -> HashSet<(&str, &str)> {
-        let all = self.runs.iter().filter_map(|run| run.manifest.replaces.as_ref());
+        let all = self.chosen().filter_map(|manifest| manifest.replaces.as_ref());
         all.map(|replaced| (replaced.run_id.as_str(), replaced.call_sid.as_str())).collect()
     }
 
@@ -99,7 +114,7 @@ impl History {
     }
 
     fn instants_by_hand(&self) -> impl Iterator<Item = (&SetTime, Micros)> {
-        let all = self.runs.iter().flat_map(|run| &run.manifest.set_times);
+        let all = self.chosen().flat_map(|manifest| &manifest.set_times);
         all.filter_map(|set| Some((set, time::parse(&set.time, None)?)))
     }
 
@@ -108,7 +123,7 @@ impl History {
     #[must_use]
     pub fn by_hand(&self, call_sid: &str, booked: impl Fn(&str) -> Option<Micros>) -> Vec<String> {
         let mut words = self.set_by_hand(call_sid, booked);
-        for m in self.runs.iter().map(|run| &run.manifest) {
+        for m in self.chosen() {
             let Some(replaced) = &m.replaces else { continue };
             if replaced.call_sid == call_sid {
                 let reason = m.reason.as_deref().unwrap_or("");
@@ -125,7 +140,7 @@ impl History {
     /// The times of a call that a person set, in words: of each field the one that counts.
     fn set_by_hand(&self, call_sid: &str, booked: impl Fn(&str) -> Option<Micros>) -> Vec<String> {
         let mut by_field: BTreeMap<&str, String> = BTreeMap::new();
-        for m in self.runs.iter().map(|run| &run.manifest) {
+        for m in self.chosen() {
             for set in m.set_times.iter().filter(|set| set.call_sid == call_sid) {
                 let reason = m.reason.as_deref().unwrap_or("");
                 let is_other =
@@ -148,23 +163,21 @@ impl History {
     /// The newest call start of all runs that count.
     #[must_use]
     pub fn newest_start(&self) -> Option<crate::time::Micros> {
-        self.runs.iter().filter_map(|run| run.manifest.own_newest()).max()
+        self.runs.iter().filter_map(|run| run.head.own_newest()).max()
     }
 
-    /// An instant that no billed call starts after: the end of the last day that has legs, or the
-    /// newest start of all. `None` if nothing is billed.
+    /// An instant that no billed call starts after: the newest start of all. `None` if nothing is
+    /// billed.
     #[must_use]
     pub fn newest_billed(&self) -> Option<crate::time::Micros> {
-        let files = self.runs.iter().flat_map(|run| run.files(Dataset::Legs));
-        let last = files.filter_map(|path| day_of_file(&path)).max()?;
-        self.newest_start().map(|newest| newest.min((last + 1) * crate::time::DAY - 1))
+        let is_billed = self.runs.iter().any(|run| run.manifest.legs > 0);
+        self.newest_start().filter(|_| is_billed)
     }
 
     /// Checks that every billed run is there: without it, its calls would be booked again and
     /// billed twice.
     pub(super) fn check_billed(&self) -> Result<(), FileError> {
-        let known: HashSet<&str> =
-            self.manifests().map(|manifest| manifest.run_id.as_str()).collect();
+        let known: HashSet<&str> = self.heads().map(|head| head.run_id.as_str()).collect();
         for batch in &self.issued {
             if let Some(gone) =
                 batch.manifest.runs.iter().find(|run| !known.contains(run.run_id.as_str()))
@@ -194,7 +207,7 @@ impl History {
     /// # Errors
     /// If a link is missing, or the text is no head.
     pub fn has_head(&self, ledger: &Ledger, head: &str) -> Result<(), FileError> {
-        let runs: Vec<&str> = self.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
+        let runs: Vec<&str> = self.heads().map(|head| head.own_hash.as_str()).collect();
         let undone: Vec<&str> =
             self.undone.iter().map(|undone| undone.record_hash.as_str()).collect();
         let batches: Vec<&str> =
@@ -234,14 +247,14 @@ impl History {
     /// Checks the chain, so that a lost run is found: every run holds the hash of the run before
     /// it, and all runs between two that count were undone.
     pub(super) fn check_chain(&self) -> Result<(), FileError> {
-        let undone: BTreeMap<&str, &Manifest> = self
+        let undone: HashMap<&str, &RunHead> = self
             .undone
             .iter()
-            .map(|undone| (undone.run.manifest.own_hash.as_str(), &undone.run.manifest))
+            .map(|undone| (undone.run.head.own_hash.as_str(), &undone.run.head))
             .collect();
-        let mut before: Option<&Manifest> = None;
+        let mut before: Option<&RunHead> = None;
         for run in &self.runs {
-            let m = &run.manifest;
+            let m = &run.head;
             if run.folder.file_name().is_none_or(|name| *name != *m.run_id) {
                 let problem = format!("its manifest says that it is run {}", m.run_id);
                 return Err(FileError::new(&run.folder, problem).hint(RESTORE));
@@ -255,7 +268,7 @@ impl History {
             }
             if hash != expected || sequence != before.map_or(1, |before| before.sequence + 1) {
                 let (previous, wanted) =
-                    (m.previous.as_deref(), before.map(|before| before.run_id.as_str()));
+                    (run.manifest.previous.as_deref(), before.map(|before| before.run_id.as_str()));
                 let problem = format!(
                     "it is run {} after {}; found {} before it: a run is missing, \
                      or a manifest was changed",

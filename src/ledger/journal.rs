@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 pub const JOURNAL: &str = "journal.jsonl";
 /// The file with the lines before those.
 const BEFORE: &str = "journal.1.jsonl";
+/// Both.
+pub(super) const FILES: [&str; 2] = [JOURNAL, BEFORE];
 /// The size in bytes at which the file is put aside, over the one before it: some years of nights.
 const FULL: u64 = 2 << 20;
 

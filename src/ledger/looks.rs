@@ -14,6 +14,8 @@ use crate::disk::private;
 use crate::ledger::place::Ledger;
 use serde::{Deserialize, Serialize};
 
+/// Both files.
+pub(super) const FILES: [&str; 2] = [LOOKS.name, LOOKS.before];
 /// The most accounts that a line names.
 pub const NAMED: usize = 20;
 /// The most bytes of what was asked.

@@ -15,6 +15,7 @@
 //! ├── archive/<hash>/                   decks, trunks, accounts and items as they were used
 //! ├── undone/000001-…/                  runs that were taken back, each beside why
 //! ├── catalog.sqlite                    the index: a function of all of the above
+//! ├── volumes/000001-000032-…/          what 32 runs say, in two files: an index, too
 //! ├── journal.jsonl, set-aside.json     who ran what and how it ended; refused call files: not
 //! │                                     hashed, and no part of the books
 //! └── staging/                          a run while it is written, or what a dead one left; spill
@@ -46,6 +47,7 @@
 //! | file | content |
 //! |---|---|
 //! | `place`, `error` | paths in the folder; the reasons why a ledger cannot be used |
+//! | [`volume`] | what old runs say, in fewer files |
 //! | `lock`, `open`, `history`, `run` | one writer; every manifest read, and the check that the chain is complete |
 //! | [`manifest`], [`undone`], [`batch`] | the stored records of a run, an undo, a batch of invoices |
 //! | [`tables`] | columns, pages, rows |
@@ -54,8 +56,10 @@
 //! | [`invoices`] | publishing a batch; which invoice bills a leg |
 //! | [`journal`], [`looks`], [`set_aside`] | commands and how they ended; who looked at calls; refused call files |
 //! | [`verify`], [`compare`] | all of it proved from its bytes; two sets of files compared |
+//! | [`backup`] | a state kept elsewhere, and put back |
 //! | [`carrier`] | the carrier's prices that cannot be compared with ours |
 
+pub mod backup;
 pub mod batch;
 pub mod carrier;
 pub mod compare;
@@ -75,6 +79,7 @@ pub mod set_aside;
 pub mod tables;
 pub mod undone;
 pub mod verify;
+pub mod volume;
 
 pub use error::LedgerError;
 pub(crate) use error::{RESTORE, polars_error};

@@ -8,11 +8,21 @@ use crate::ledger::index::catalog;
 use crate::ledger::manifest::{FILE_NAME, Manifest};
 use crate::ledger::place::{CATALOG, Ledger, OWN_FOLDERS, is_run_name};
 use crate::ledger::run::Run;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// The published runs, by the names of their folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedNames([FolderNames; 3]);
+
+/// Where the history of old runs is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadBy {
+    /// In the volumes, where they have it.
+    Volumes,
+    /// In the manifests alone.
+    Manifests,
+}
 
 /// The folders and the files in a folder.
 type FolderNames = (Vec<PathBuf>, Vec<PathBuf>);
@@ -42,17 +52,30 @@ impl Ledger {
         Ok(())
     }
 
-    /// Everything ever published: the runs, oldest first, and the undone ones.
+    /// Everything ever published: the runs, oldest first, and the undone ones. What a volume says
+    /// of a run stands for its manifest.
     ///
     /// # Errors
     /// If a manifest cannot be read, or a run is missing between two others.
     pub fn history(&self) -> Result<History, FileError> {
+        self.history_by(ReadBy::Volumes)
+    }
+
+    /// The same from the runs alone, every manifest read: for a proof, and a backup.
+    ///
+    /// # Errors
+    /// As [`Ledger::history`].
+    pub fn history_of_runs(&self) -> Result<History, FileError> {
+        self.history_by(ReadBy::Manifests)
+    }
+
+    fn history_by(&self, by: ReadBy) -> Result<History, FileError> {
         self.refuse_links()?;
         // Read first, the catalog can only be behind. So a run that it knows and that is not there
         // is missing, and no bill is right without it.
         let mut catalog = catalog::Stored::read(self)?;
         loop {
-            let history = self.history_now()?;
+            let history = self.history_now(by)?;
             let Err(error) = catalog.check(&history) else { return Ok(history) };
             // Another process may have written between the two reads.
             let now = catalog::Stored::read(self)?;
@@ -85,12 +108,12 @@ impl Ledger {
     /// The folders are read one after another. A run undone in between would be in both lists or in
     /// none, and one that was undone and booked again has its old name. The number of undos only
     /// grows: if the names are the same before and after, nothing was moved.
-    fn history_now(&self) -> Result<History, FileError> {
+    fn history_now(&self, by: ReadBy) -> Result<History, FileError> {
         const TRIES: u32 = 20;
         let mut names = self.names()?;
         let mut tries = 1;
         loop {
-            let history = self.history_of(&names[0].0);
+            let history = self.history_of(&names[0].0, by);
             let after = self.names()?;
             if after == names || tries == TRIES {
                 return history;
@@ -108,13 +131,33 @@ impl Ledger {
         ])
     }
 
-    fn history_of(&self, listed: &[PathBuf]) -> Result<History, FileError> {
+    fn history_of(&self, listed: &[PathBuf], by: ReadBy) -> Result<History, FileError> {
         let (mut runs, undone) = (Vec::new(), crate::ledger::undone::all(self)?);
+        let volumes = match by {
+            ReadBy::Volumes => self.volumes()?,
+            ReadBy::Manifests => Vec::new(),
+        };
+        // A run that was undone may have been booked again under its name, with another manifest.
+        let taken_back: HashSet<&str> =
+            undone.iter().map(|undone| undone.run.head.own_hash.as_str()).collect();
+        let mut of_volumes = HashMap::new();
+        for volume in &volumes {
+            for (at, head) in volume.runs().iter().enumerate() {
+                if !taken_back.contains(head.own_hash.as_str()) {
+                    of_volumes.insert(head.run_id.as_str(), (volume, at));
+                }
+            }
+        }
         // A run that was replaced may still lie where it was.
         let counts = |folder: &&PathBuf| {
             is_run_name(folder) && undone.iter().all(|undone| undone.run.folder != **folder)
         };
         for folder in listed.iter().filter(counts) {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            if let Some((volume, at)) = name.and_then(|name| of_volumes.get(name)) {
+                runs.push(Run::of_volume(folder.clone(), volume, *at));
+                continue;
+            }
             if !is_there(&folder.join(FILE_NAME))? {
                 return Err(
                     FileError::new(folder, "has no manifest: it is no whole run").hint(RESTORE)
@@ -123,8 +166,9 @@ impl Ledger {
             let manifest = Manifest::load(folder)?;
             runs.push(Run::new(folder.clone(), manifest));
         }
-        runs.sort_by_key(|run| run.manifest.sequence);
-        let history = History { runs, undone, issued: crate::ledger::batch::all(self)? };
+        runs.sort_by_key(|run| run.head.sequence);
+        let issued = crate::ledger::batch::all(self)?;
+        let history = History { runs, undone, issued, volumes };
         history.check_chain()?;
         history.check_billed()?;
         Ok(history)

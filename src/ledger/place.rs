@@ -13,7 +13,8 @@ pub struct Ledger {
 pub(crate) const CATALOG: &str = "catalog.sqlite";
 
 /// The folders of a ledger.
-pub(crate) const OWN_FOLDERS: [&str; 5] = ["staging", "runs", "undone", "invoices", "archive"];
+pub(crate) const OWN_FOLDERS: [&str; 6] =
+    ["staging", "runs", "undone", "invoices", "archive", "volumes"];
 
 impl Ledger {
     /// A ledger in a folder, which need not exist yet.

@@ -59,9 +59,9 @@ pub fn gather(
 ) -> Result<Report, LedgerError> {
     let m = &run.manifest;
     let before: Vec<&Run> =
-        history.runs.iter().filter(|other| other.manifest.sequence < m.sequence).collect();
+        history.runs.iter().filter(|other| other.head.sequence < m.sequence).collect();
     let newest =
-        before.iter().map(|run| &run.manifest).chain([m]).filter_map(Manifest::own_newest).max();
+        before.iter().map(|run| run.head.own_newest()).chain([m.own_newest()]).flatten().max();
     let accounts = accounts_of(ledger, m)?;
     let mut counter = Counter::new(setting(m, newest), prefixes_of(ledger, run)?);
     calls(history, run, &mut counter)?;
@@ -158,7 +158,7 @@ fn waits_of(
     newest: Option<Micros>,
 ) -> Result<(Vec<CauseLine>, Vec<ReasonLine>), LedgerError> {
     let runs = before.iter().copied().chain([run]).cloned().collect();
-    let known = History { runs, undone: Vec::new(), issued: Vec::new() };
+    let known = History { runs, ..History::default() };
     let (mut causes, mut reasons) = (ByCause::new(newest), ByReason::new(newest));
     waiting_causes::each_diagnosed(ledger, &known, |found| {
         reasons.add(&waiting(found.row));

@@ -1,6 +1,6 @@
 //! Pages of Markdown, cut into what is held: blocks of code, headings, links.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A page.
 pub struct DocPage {
@@ -57,7 +57,7 @@ pub fn pages() -> Vec<DocPage> {
 }
 
 /// A page by its path.
-pub fn read(path: &PathBuf) -> DocPage {
+pub fn read(path: &Path) -> DocPage {
     let text = std::fs::read_to_string(path).expect("a page");
     let name = path.strip_prefix(root()).expect("below the root").display().to_string();
     DocPage { name, text }

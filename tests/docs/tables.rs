@@ -7,7 +7,7 @@ use crate::support::{Night, call_file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use trunkrate::columns::REQUIRED;
-use trunkrate::inputs::{accounts, decks};
+use trunkrate::inputs::accounts;
 use trunkrate::invoicing::drafts;
 use trunkrate::ledger::{Ledger, looks};
 use trunkrate::ledger_columns::{Column, ColumnType, IGNORED, LEGS, LOG, PRICES, SUSPENSE};
@@ -62,7 +62,15 @@ fn keys(said: &str) -> Vec<String> {
 
 /// The columns of decks, and the keys of `deck.toml`.
 pub fn decks() -> String {
-    let columns: Vec<(&str, bool)> = decks::column_names().collect();
+    // The refusal of another column names those that there are.
+    let asked = Night::with_plain_deck();
+    asked.file("rates/prices.csv", "xyzzy\n");
+    let said = asked.trunkrate(&["rates", "check", "rates"]).stderr;
+    let (_, named) = said.split_once("expected ").expect("the columns are named");
+    let (must, may) = named.split_once(" and, if wanted, ").expect("two lists of columns");
+    let must = must.split(',').map(|name| (name, true));
+    let may = may.lines().next().expect("a line").split(',').map(|name| (name, false));
+    let columns: Vec<(&str, bool)> = must.chain(may).collect();
     let words = meant("deck columns", columns.iter().map(|(name, _)| *name));
     let rows: Vec<Vec<String>> = columns
         .iter()
@@ -305,7 +313,9 @@ fn shape_of_files(folder: &std::path::Path, ending: &str, below: bool) -> super:
             for value in &values {
                 // The elements of a list, or the object.
                 let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-                all.iter().for_each(|one| shape(one, "", &mut found));
+                for one in all {
+                    shape(one, "", &mut found);
+                }
             }
         }
     }
@@ -358,6 +368,9 @@ fn full() -> Night {
     night
 }
 
+/// A column of the catalog: its name, its type, whether it is part of the key.
+type SqlColumn = (String, String, bool);
+
 fn catalog(night: &Night) -> String {
     let path = night.path().join("ledger/catalog.sqlite");
     let catalog = rusqlite::Connection::open(path).expect("a catalog");
@@ -369,7 +382,7 @@ fn catalog(night: &Night) -> String {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
         })
         .expect("rows");
-    let mut tables: Vec<(String, Vec<(String, String, bool)>)> = Vec::new();
+    let mut tables: Vec<(String, Vec<SqlColumn>)> = Vec::new();
     for row in rows {
         let (name, column, of, key): (String, String, String, i64) = row.expect("a row");
         if tables.last().is_none_or(|(last, _)| *last != name) {

@@ -566,8 +566,8 @@ pub fn may_be_cut(text: &str, header: &Header) -> Option<String> {
         !text.contains(['\0', '\u{fffd}']) && read_one(text, header, |fields| fields.is_some());
     reads_well.then(|| {
         "it is the last line of its file and has no line end: it may have been cut (under \
-         `input.final_newline = \"optional\"` its file, read again, is taken; then close this one); or \
-         a quote that opens in a line before it closes in it or below it (mend that line)"
+         `input.final_newline = \"optional\"` its file, read again, is taken; then close this \
+         one); or a quote that opens in a line before it closes in it or below it (mend that line)"
             .to_owned()
     })
 }

@@ -525,11 +525,6 @@ const COLUMNS: [(Column, &str); 13] = [
 ];
 const PUBLISHED: usize = 6;
 
-/// The names of the columns of a deck file, and whether a file must have each.
-pub fn column_names() -> impl Iterator<Item = (&'static str, bool)> {
-    COLUMNS.iter().enumerate().map(|(at, (_, name))| (*name, at < PUBLISHED))
-}
-
 /// The place of each column in a file.
 struct Layout([Option<usize>; COLUMNS.len()]);
 

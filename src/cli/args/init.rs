@@ -26,8 +26,8 @@ pub struct InitArgs {
     /// there]
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// A file of monthly charges: items.csv (docs, Accounts, lists its columns) [default: items.csv,
-    /// if there]
+    /// A file of monthly charges: items.csv (docs, Accounts, lists its columns) [default:
+    /// items.csv, if there]
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
     /// Where invoices are to be written [default: invoices]

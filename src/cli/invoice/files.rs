@@ -374,8 +374,8 @@ pub fn write_files(
     let before = listed(out);
     let count = selection.count();
     let progress = Progress::counting(count as u64, "documents");
-    let parts =
-        Spill::new(count.div_ceil(PART).max(1), &SpillRoom::new(ROOM, &std::env::temp_dir()));
+    // What does not fit memory waits in a file without a name, on the disk of these files.
+    let parts = Spill::new(count.div_ceil(PART).max(1), &SpillRoom::new(ROOM, out));
     if drawing.needs_legs() {
         selection.deal(history, &parts)?;
     }

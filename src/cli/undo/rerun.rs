@@ -44,7 +44,7 @@ pub fn run(args: &UndoArgs, reason: &str, project: &Project) -> Result<(), CliEr
     let places = leaving(&history, at);
     refuse_dependents(&history, &places, args.with_dependents)?;
     refuse_invoiced(&history, &places)?;
-    refuse_other_kinds(places.iter().map(|at| &history.runs[*at].manifest))?;
+    refuse_other_kinds(places.iter().map(|at| &*history.runs[*at].manifest))?;
     let before = sums(&history, &places)?;
     let replaced = Replacement::take(&mut history, &places, reason);
     let mut accepted = changes(&ledger, &history, &inputs, rating.accept_changes)?;
@@ -175,7 +175,7 @@ fn check_files(
     };
     let hashes: BTreeSet<&str> = given.iter().map(|file| file.blake3.as_str()).collect();
     // A file that some run booked as it is, also one that stays, is that run's and no mended one.
-    let staying = history.runs.iter().map(|run| &run.manifest);
+    let staying = history.runs.iter().map(|run| &*run.manifest);
     let booked: BTreeSet<&str> = replaced
         .manifests()
         .chain(staying)

@@ -5,155 +5,77 @@
 //! there is nothing to migrate (an older schema is made anew, a newer one is refused), and
 //! [`Stored::verify`] can check every bit of it.
 //!
+//! | file | what it does |
+//! |---|---|
+//! | `tables` | the tables, and the rows of a history |
+//! | `extended` | a change of a large ledger, added to a copy of the catalog before |
+//!
 //! # Why
-//! Making the catalog of a thousand runs takes some ten milliseconds. A catalog changed in place
-//! needs a journal, a recovery and a migration, and a flipped bit in the unused part of a page
-//! would never be found.
+//! Making the catalog of a few runs takes a millisecond or two, and that of 1,800 half a second.
+//! So above 64 runs what is new is added to an earlier catalog (`extended`), which is put in place
+//! like one that was made anew; [`Stored::verify`] then holds every row against the manifests, and
+//! has SQLite check the pages. A catalog changed where it is asked needs a journal, a recovery and
+//! a migration. In one that was made anew a flipped bit is found even where a page has room.
 
 use crate::disk::durable::{sync_folder, write_synced};
 use crate::disk::folder::is_there;
 use crate::inputs::file::FileError;
-use crate::ledger::batch::BatchManifest;
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::ledger::lock::Lock;
-use crate::ledger::manifest::{Manifest, ManifestCount};
 use crate::ledger::place::{CATALOG, Ledger};
 use crate::ledger::run::Run;
 use crate::ledger::undone::Undone;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Error, MAIN_DB, OptionalExtension, params};
+use rusqlite::{Connection, Error, MAIN_DB, OpenFlags, OptionalExtension};
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The schema that this version writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 3;
+mod extended;
+mod tables;
 
-/// The schema's text, with its comments, is part of the catalog's bytes: a changed one makes every
-/// catalog anew. (The kind `import` came later.)
-const SCHEMA: &str = "
-CREATE TABLE made_by (version TEXT NOT NULL) STRICT; -- of trunkrate
-CREATE TABLE runs (
-    sequence          INTEGER PRIMARY KEY,
-    run_id            TEXT NOT NULL UNIQUE,
-    kind              TEXT NOT NULL, -- run, retry, close, resolve
-    reason            TEXT,
-    version           TEXT NOT NULL, -- of trunkrate
-    tzdb              TEXT NOT NULL,
-    tzdb_blake3       TEXT NOT NULL,
-    previous          TEXT,
-    previous_manifest TEXT,          -- BLAKE3
-    own_newest_start  TEXT,
-    decks             TEXT,          -- the folder in archive/
-    trunks            TEXT,
-    accounts          TEXT,
-    legs              INTEGER NOT NULL,
-    manifest          TEXT NOT NULL  -- BLAKE3
-) STRICT;
-CREATE TABLE counts (
-    run_id TEXT NOT NULL, class TEXT NOT NULL, records INTEGER NOT NULL, seconds INTEGER NOT NULL, PRIMARY KEY (run_id, class)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE suspense (
-    run_id TEXT NOT NULL, entry TEXT NOT NULL, records INTEGER NOT NULL, seconds INTEGER NOT NULL, PRIMARY KEY (run_id, entry)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE suspended (
-    run_id TEXT NOT NULL, reason TEXT NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (run_id, reason)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE amounts (
-    run_id TEXT NOT NULL, currency TEXT NOT NULL, amount TEXT NOT NULL, PRIMARY KEY (run_id, currency)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE inputs (
-    run_id TEXT NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, format TEXT NOT NULL, bytes INTEGER NOT NULL,
-    rows INTEGER NOT NULL, blake3 TEXT NOT NULL, PRIMARY KEY (run_id, place)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE decks (
-    run_id TEXT NOT NULL, folder TEXT NOT NULL, name TEXT NOT NULL, currency TEXT NOT NULL, blake3 TEXT NOT NULL,
-    PRIMARY KEY (run_id, folder)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE configuration (
-    run_id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run_id, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE stands_on (
-    run_id TEXT NOT NULL, earlier TEXT NOT NULL, PRIMARY KEY (run_id, earlier)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE files (
-    run_id TEXT NOT NULL, path TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, blake3 TEXT NOT NULL,
-    PRIMARY KEY (run_id, path)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE undone (
-    number   INTEGER PRIMARY KEY,
-    run_id   TEXT NOT NULL,
-    reason   TEXT NOT NULL,
-    record   TEXT NOT NULL, -- BLAKE3
-    manifest TEXT NOT NULL  -- BLAKE3
-) STRICT;
-CREATE TABLE batches (
-    sequence INTEGER PRIMARY KEY,
-    batch_id TEXT NOT NULL UNIQUE,
-    kind     TEXT NOT NULL, -- issue, credit
-    reason   TEXT,
-    seller   TEXT NOT NULL,
-    date     TEXT NOT NULL,
-    period   TEXT NOT NULL,
-    supplementary INTEGER NOT NULL,
-    manifest TEXT NOT NULL  -- BLAKE3
-) STRICT;
-CREATE TABLE documents (
-    number      TEXT PRIMARY KEY,
-    batch_id    TEXT NOT NULL,
-    counter     INTEGER NOT NULL, -- in the series of its seller and year
-    account_sid TEXT NOT NULL,
-    currency    TEXT NOT NULL,
-    legs        INTEGER NOT NULL,
-    usage       TEXT NOT NULL,    -- money as text, exact
-    items       INTEGER NOT NULL,
-    net         TEXT NOT NULL,
-    tax         TEXT NOT NULL,
-    total       TEXT NOT NULL,
-    corrects    TEXT,             -- the invoice that it credits: its amounts are taken back
-    rebill      INTEGER NOT NULL,
-    document    TEXT NOT NULL     -- BLAKE3
-) STRICT, WITHOUT ROWID;
-";
-
-/// The tables, each with the columns that order its rows.
-const TABLES: [(&str, &str); 14] = [
-    ("made_by", "1"),
-    ("runs", "1"),
-    ("counts", "1, 2"),
-    ("suspense", "1, 2"),
-    ("suspended", "1, 2"),
-    ("amounts", "1, 2"),
-    ("inputs", "1, 2"),
-    ("decks", "1, 2"),
-    ("configuration", "1, 2"),
-    ("stands_on", "1, 2"),
-    ("files", "1, 2"),
-    ("undone", "1"),
-    ("batches", "1"),
-    ("documents", "1"),
-];
+use tables::{SCHEMA_VERSION, TABLES, bytes_of, make};
 
 /// Makes the catalog anew.
 ///
 /// # Errors
 /// If it cannot be written; the old one stays then.
 pub fn follow(ledger: &Ledger, lock: &Lock, history: &History) -> Result<(), LedgerError> {
+    let (staged, path) = (lock.staging.join(CATALOG), path(ledger));
+    if history.runs.len() > MADE_ANEW && extended::follow(ledger, &staged, &path, history)? {
+        return Ok(sync_folder(ledger.folder())?);
+    }
     let bytes =
         bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| failed(ledger, error))?;
-    let (staged, path) = (lock.staging.join(CATALOG), path(ledger));
     write_synced(&staged, &bytes)?;
     std::fs::rename(&staged, &path)
         .map_err(|e| FileError::new(&path, format!("cannot be published: {e}")))?;
     Ok(sync_folder(ledger.folder())?)
 }
 
+/// The runs up to which the catalog is made anew after every change. Above, a change is added to a
+/// copy of the one before: to make that of 1,800 runs anew takes half a second of CPU.
+const MADE_ANEW: usize = 64;
+/// The size in bytes above which a catalog is asked in its file, and not in memory.
+const IN_FILE: u64 = 1 << 20;
+
 /// The stored catalog, as read at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stored {
     path: PathBuf,
-    /// `None` if there is none.
-    bytes: Option<Vec<u8>>,
+    content: Content,
+}
+
+/// A catalog's bytes, or where they are.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    /// There is none.
+    Missing,
+    InMemory(Vec<u8>),
+    /// A file by device, number, size and time of its last change: it is replaced, never changed.
+    InFile([i128; 4]),
 }
 
 impl Stored {
@@ -165,24 +87,59 @@ impl Stored {
     pub fn read(ledger: &Ledger) -> Result<Self, FileError> {
         let path = path(ledger);
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}"));
-        let bytes = if is_there(&path)? { Some(std::fs::read(&path).map_err(fail)?) } else { None };
-        // A copy that broke off, or a full disk, leaves an empty one: it is as good as lost.
-        let bytes = bytes.filter(|bytes| !bytes.is_empty());
-        Ok(Self { path, bytes })
+        if !is_there(&path)? {
+            return Ok(Self { path, content: Content::Missing });
+        }
+        let meta = std::fs::metadata(&path).map_err(fail)?;
+        let content = if meta.len() > IN_FILE {
+            let changed = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+            let [device, number, size] = [meta.dev(), meta.ino(), meta.len()].map(i128::from);
+            Content::InFile([device, number, size, changed])
+        } else {
+            match std::fs::read(&path).map_err(fail)? {
+                // A copy that broke off, or a full disk, leaves an empty one: it is as good as
+                // lost.
+                bytes if bytes.is_empty() => Content::Missing,
+                bytes => Content::InMemory(bytes),
+            }
+        };
+        Ok(Self { path, content })
     }
 
-    /// Opens it; refuses a newer schema.
-    fn open(&self, bytes: &[u8]) -> Result<Connection, LedgerError> {
+    /// Its bytes, wherever they are.
+    fn bytes(&self) -> Result<Option<Cow<'_, [u8]>>, LedgerError> {
+        let unread = |e: std::io::Error| FileError::new(&self.path, format!("cannot be read: {e}"));
+        Ok(match &self.content {
+            Content::Missing => None,
+            Content::InMemory(bytes) => Some(Cow::Borrowed(bytes)),
+            Content::InFile(_) => Some(Cow::Owned(std::fs::read(&self.path).map_err(unread)?)),
+        })
+    }
+
+    /// Opens it, if there is one; refuses a newer schema.
+    fn open(&self) -> Result<Option<Connection>, LedgerError> {
         let fail = |error| self.failed(error);
-        let mut connection = Connection::open_in_memory().map_err(fail)?;
-        connection.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), true).map_err(fail)?;
+        let connection = match &self.content {
+            Content::Missing => return Ok(None),
+            Content::InMemory(bytes) => {
+                let mut connection = Connection::open_in_memory().map_err(fail)?;
+                connection
+                    .deserialize_read_exact(MAIN_DB, &**bytes, bytes.len(), true)
+                    .map_err(fail)?;
+                connection
+            }
+            Content::InFile(_) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Connection::open_with_flags(&self.path, flags).map_err(fail)?
+            }
+        };
         let version: i64 =
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
         if version > SCHEMA_VERSION {
             let problem = format!("has schema {version}, this version knows {SCHEMA_VERSION}");
             return Err(FileError::new(&self.path, problem).hint("use the newer trunkrate").into());
         }
-        Ok(connection)
+        Ok(Some(connection))
     }
 
     fn failed(&self, error: Error) -> LedgerError {
@@ -195,16 +152,21 @@ impl Stored {
     /// # Errors
     /// If a run is missing, the catalog cannot be read, or a newer trunkrate wrote it.
     pub fn check(&self, history: &History) -> Result<(), LedgerError> {
-        let Some(bytes) = &self.bytes else { return Ok(()) };
-        let connection = self.open(bytes)?;
-        let known: HashSet<&str> =
-            history.manifests().map(|manifest| manifest.own_hash.as_str()).collect();
+        let Some(connection) = self.open()? else { return Ok(()) };
+        // Where its last run, undo and batch are links of the history's chains, so are all before.
+        if let Ok(Some(known)) = extended::knows(&connection)
+            && history.runs.len() > MADE_ANEW
+            && known.lacks_from(history).is_some()
+        {
+            return Ok(());
+        }
+        let known: HashSet<&str> = history.heads().map(|head| head.own_hash.as_str()).collect();
         let folder = self.path.with_file_name("runs");
         for (run_id, manifest) in
             self.pairs(&connection, "SELECT run_id, manifest FROM runs ORDER BY sequence")?
         {
             if !known.contains(manifest.as_str()) {
-                let there = history.manifests().any(|manifest| manifest.run_id == run_id);
+                let there = history.heads().any(|head| head.run_id == run_id);
                 let problem = if there {
                     "has another manifest than the catalog knows"
                 } else {
@@ -238,13 +200,13 @@ impl Stored {
         // An undone run may come again once the catalog knows of the undo; before that, it was put
         // back.
         let standing: HashSet<&str> =
-            history.runs.iter().map(|run| run.manifest.own_hash.as_str()).collect();
+            history.runs.iter().map(|run| run.head.own_hash.as_str()).collect();
         let is_told =
             |undone: &Undone| told.iter().any(|(_, record)| *record == undone.record_hash);
         for undone in history
             .undone
             .iter()
-            .filter(|undone| standing.contains(undone.run.manifest.own_hash.as_str()))
+            .filter(|undone| standing.contains(undone.run.head.own_hash.as_str()))
         {
             if !is_told(undone) {
                 let problem = format!(
@@ -273,7 +235,7 @@ impl Stored {
     /// True if it is missing, though it would have content.
     #[must_use]
     pub fn is_lost(&self, history: &History) -> bool {
-        self.bytes.is_none() && !history.is_empty()
+        self.content == Content::Missing && !history.is_empty()
     }
 
     fn pairs(
@@ -295,9 +257,16 @@ impl Stored {
     /// # Errors
     /// Never in practice: only if SQLite fails in memory.
     pub fn is_up(&self, history: &History) -> Result<bool, LedgerError> {
+        if history.runs.len() > MADE_ANEW {
+            let Some(connection) = self.open()? else { return Ok(false) };
+            // One that cannot be asked is made anew.
+            return Ok(extended::knows(&connection).is_ok_and(|known| {
+                known.is_some_and(|known| known == extended::Known::of(history))
+            }));
+        }
         let made =
             bytes_of(history, env!("CARGO_PKG_VERSION")).map_err(|error| self.failed(error))?;
-        Ok(self.bytes.as_ref() == Some(&made))
+        Ok(self.bytes()?.is_some_and(|bytes| *bytes == *made))
     }
 
     /// Proves that the catalog is what the runs make it, to the last bit. `Some` reports that it
@@ -312,27 +281,66 @@ impl Stored {
                 .hint("the next run makes it again from the runs")
                 .into());
         }
-        let Some(stored) = &self.bytes else { return Ok(None) };
+        let Some(stored) = self.bytes()? else { return Ok(None) };
         let fail = |error| self.failed(error);
         let ours = env!("CARGO_PKG_VERSION");
-        if *stored == bytes_of(history, ours).map_err(fail)? {
+        if *stored == *bytes_of(history, ours).map_err(fail)? {
             return Ok(None);
         }
+        let has_grown = history.runs.len() > MADE_ANEW;
+        let known = match self.open()? {
+            Some(connection) if has_grown => extended::knows(&connection).map_err(fail)?,
+            _ => None,
+        };
+        if known.as_ref() == Some(&extended::Known::of(history)) {
+            return self.is_grown(history).map(|()| None);
+        }
         for (before, what) in earlier_histories(history) {
-            if *stored == bytes_of(&before, ours).map_err(fail)? {
+            let is_it = if has_grown && known.as_ref() == Some(&extended::Known::of(&before)) {
+                self.is_grown(&before)?;
+                true
+            } else {
+                *stored == *bytes_of(&before, ours).map_err(fail)?
+            };
+            if is_it {
                 return Ok(Some(format!(
                     "{} does not know of {what} yet; the next run brings it up",
                     self.path.display()
                 )));
             }
         }
-        self.find_difference(stored, history).map(|()| None)
+        self.find_difference(&stored, history).map(|()| None)
+    }
+
+    /// Proves a catalog to which runs were added one by one: every row of it, and that SQLite finds
+    /// its pages whole. Only where a page has room may it differ from one that was made at once.
+    fn is_grown(&self, history: &History) -> Result<(), LedgerError> {
+        let fail = |error| self.failed(error);
+        let Some(connection) = self.open()? else { return Ok(()) };
+        let expected = make(history, env!("CARGO_PKG_VERSION")).map_err(fail)?;
+        compare(&self.path, &connection, &expected)?;
+        let schema =
+            "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+        let [own, wanted] = [&connection, &expected]
+            .map(|of| of.query_row(schema, [], |row| row.get::<_, Option<String>>(0)));
+        if own.map_err(fail)? != wanted.map_err(fail)? {
+            return Err(
+                wrong(&self.path, "has other tables than it was made with".to_owned()).into()
+            );
+        }
+        let found: String = connection
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(fail)?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(wrong(&self.path, format!("is not as it was written: {found}")).into())
     }
 
     fn find_difference(&self, stored: &[u8], history: &History) -> Result<(), LedgerError> {
         let fail = |error| self.failed(error);
         let ours = env!("CARGO_PKG_VERSION");
-        let connection = self.open(stored)?;
+        let Some(connection) = self.open()? else { return Ok(()) };
         let maker = connection
             .query_row("SELECT version FROM made_by", [], |row| row.get(0))
             .optional()
@@ -481,156 +489,4 @@ fn path(ledger: &Ledger) -> PathBuf {
 
 fn failed(ledger: &Ledger, error: Error) -> LedgerError {
     LedgerError::Catalog { path: path(ledger).display().to_string(), error }
-}
-
-fn bytes_of(history: &History, version: &str) -> rusqlite::Result<Vec<u8>> {
-    Ok(make(history, version)?.serialize(MAIN_DB)?.to_vec())
-}
-
-/// The catalog in memory.
-fn make(history: &History, version: &str) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open_in_memory()?;
-    connection.set_prepared_statement_cache_capacity(TABLES.len());
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.execute("INSERT INTO made_by VALUES (?1)", [version])?;
-    for run in &history.runs {
-        add(&transaction, &run.manifest)?;
-    }
-    for undone in &history.undone {
-        let manifest = &undone.run.manifest;
-        let values = params![
-            number(undone.number)?,
-            manifest.run_id,
-            undone.reason,
-            undone.record_hash,
-            manifest.own_hash
-        ];
-        insert(&transaction, "undone", values)?;
-    }
-    for batch in &history.issued {
-        add_batch(&transaction, &batch.manifest)?;
-    }
-    transaction.commit()?;
-    Ok(connection)
-}
-
-/// A count as SQLite keeps it.
-fn number(n: u64) -> rusqlite::Result<i64> {
-    i64::try_from(n).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
-}
-
-fn insert(
-    connection: &Connection,
-    table: &str,
-    values: &[&dyn rusqlite::ToSql],
-) -> rusqlite::Result<()> {
-    let marks = vec!["?"; values.len()].join(", ");
-    connection
-        .prepare_cached(&format!("INSERT INTO {table} VALUES ({marks})"))?
-        .execute(values)
-        .map(|_| ())
-}
-
-fn add_batch(connection: &Connection, m: &BatchManifest) -> rusqlite::Result<()> {
-    let (sequence, id, kind) = (number(m.sequence)?, &m.batch_id, m.kind.as_str());
-    let batch = params![
-        sequence,
-        id,
-        kind,
-        m.reason,
-        m.seller,
-        m.date,
-        m.period,
-        m.supplementary,
-        m.own_hash
-    ];
-    insert(connection, "batches", batch)?;
-    for e in &m.entries {
-        let document = params![
-            e.number,
-            id,
-            number(e.counter)?,
-            e.account_sid,
-            e.currency,
-            number(e.legs)?,
-            e.usage,
-            number(e.items)?,
-            e.net,
-            e.tax,
-            e.total,
-            e.corrects,
-            e.rebill,
-            e.document,
-        ];
-        insert(connection, "documents", document)?;
-    }
-    Ok(())
-}
-
-fn add(connection: &Connection, m: &Manifest) -> rusqlite::Result<()> {
-    let id = &m.run_id;
-    let run = params![
-        number(m.sequence)?,
-        id,
-        m.kind.as_str(),
-        m.reason,
-        m.version,
-        m.tzdb,
-        m.tzdb_hash,
-        m.previous,
-        m.previous_manifest,
-        m.own_newest_start,
-        m.decks_hash,
-        m.trunks_hash,
-        m.accounts_hash,
-        number(m.legs)?,
-        m.own_hash,
-    ];
-    insert(connection, "runs", run)?;
-    let count = |table: &str, name: &str, count: &ManifestCount| {
-        insert(connection, table, params![id, name, number(count.records)?, number(count.seconds)?])
-    };
-    for (class, records) in &m.counts {
-        count("counts", class, records)?;
-    }
-    for (entry, records) in m.suspense.entries() {
-        count("suspense", entry, &records)?;
-    }
-    for (reason, records) in &m.suspended_by_reason {
-        insert(connection, "suspended", params![id, reason, number(*records)?])?;
-    }
-    for (currency, amount) in &m.amount {
-        insert(connection, "amounts", params![id, currency, amount])?;
-    }
-    for (place, file) in (1_i64..).zip(&m.inputs) {
-        let (bytes, rows) = (number(file.bytes)?, number(file.rows)?);
-        insert(
-            connection,
-            "inputs",
-            params![id, place, file.name, file.format, bytes, rows, file.blake3],
-        )?;
-    }
-    for deck in &m.decks {
-        insert(
-            connection,
-            "decks",
-            params![id, deck.folder, deck.name, deck.currency, deck.blake3],
-        )?;
-    }
-    for (name, value) in &m.policy {
-        insert(connection, "configuration", params![id, name, value])?;
-    }
-    for earlier in &m.stands_on {
-        insert(connection, "stands_on", params![id, earlier])?;
-    }
-    for file in &m.files {
-        insert(
-            connection,
-            "files",
-            params![id, file.path, number(file.rows)?, number(file.bytes)?, file.blake3],
-        )?;
-    }
-    Ok(())
 }

@@ -8,14 +8,15 @@
 //!
 //! **Invariant:** the answer depends neither on how records were split into nights, nor on any
 //! date. The cost of a night is its own ids, the days on which its parents started, and one sweep
-//! over the ids of earlier runs: 16 bytes a call, hashed before they are trusted.
+//! over the ids of earlier runs: 16 bytes a call, 4 in a volume, hashed before they are trusted.
 //!
 //! # Why
 //! A copy has the date of its original and a parent starts shortly before its child, so it would
 //! nearly suffice to look at the dates of a night. But a conflicting version of a call may have
 //! another date, and would be booked a second time. A sorted sweep of ids is exact, and thirty
 //! nights of ids cost a twentieth of a night (measured); a B-tree of ids costs more to maintain
-//! than the whole night. After years the sweep will need merged files of ids.
+//! than the whole night. Runs that are older than some weeks stand in volumes
+//! ([`super::volumes`]), which have 4 bytes a call and say which runs are to be asked.
 
 use super::ids::{CHILDREN, IDS, IdFile, IdRow, REST};
 use crate::call::Calls;
@@ -24,6 +25,7 @@ use crate::inputs::file::FileError;
 use crate::ledger::error::{LedgerError, RESTORE};
 use crate::ledger::history::History;
 use crate::ledger::index::lookup::{Closed, Retried, TonightLookup};
+use crate::ledger::index::volumes::{MayHave, where_to_look};
 use crate::ledger::manifest::RunKind;
 use crate::ledger::place::Dataset;
 use crate::ledger::place::day_of_file;
@@ -58,7 +60,7 @@ impl Run {
     /// True if it booked or ignored any call.
     #[must_use]
     pub fn has_ids(&self) -> bool {
-        self.manifest.files.iter().any(|file| file.path == IDS)
+        self.head.has_ids
     }
 
     /// True if it has a file of children; runs older than that file have none.
@@ -80,10 +82,16 @@ impl Run {
 /// The places of these ids, sorted, in the runs; oldest run first.
 fn places(history: &History, wanted: &[Sid]) -> Result<Vec<Place>, LedgerError> {
     assert!(wanted.is_sorted(), "ids are looked for in one sweep");
-    let found: Vec<Vec<Place>> = (0..history.runs.len())
+    let found: Vec<Vec<Place>> = where_to_look(history, wanted)?
         .into_par_iter()
-        .map(|number| {
+        .enumerate()
+        .map(|(number, may_have)| {
             let run = &history.runs[number];
+            let wanted = match &may_have {
+                MayHave::All => wanted,
+                MayHave::Some(sids) if sids.is_empty() => return Ok(Vec::new()),
+                MayHave::Some(sids) => sids,
+            };
             // An id hidden by a broken disk would be booked again: the file is hashed before it is
             // trusted.
             run.check_files(IDS)?;
@@ -383,7 +391,7 @@ fn add_late_prices(
     if days.is_empty() {
         return Ok(());
     }
-    for (number, run) in history.runs.iter().enumerate() {
+    for (number, run) in history.runs.iter().enumerate().filter(|(_, run)| run.head.has_prices) {
         for path in run.files(Dataset::Prices) {
             if !day_of_file(&path).is_some_and(|day| days.contains(&day)) {
                 continue;

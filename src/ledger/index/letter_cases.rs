@@ -137,7 +137,7 @@ impl LetterCases {
             twins.extend(texts.first().map(|text| (*usual, text.to_string())));
         }
         if let Some((last, earlier)) = history.runs.split_last() {
-            for run in earlier.iter().filter(|run| !run.manifest.id_shapes.is_empty()) {
+            for run in earlier.iter().filter(|run| run.head.has_odd_ids) {
                 self.add_twins(last, run, &mut twins)?;
             }
         }

@@ -100,7 +100,7 @@ pub(crate) fn without_price(fields: FieldSet) -> FieldSet {
 impl Closed {
     pub(crate) fn read(runs: &[Run], policy: &Policy) -> Result<Self, LedgerError> {
         let mut closed = Self::default();
-        for run in runs {
+        for run in runs.iter().filter(|run| run.head.has_closed) {
             read::each_suspended(run, Dataset::Closed, |rows| {
                 for row in rows {
                     let sid = Sid::of(&row.call_sid).0;

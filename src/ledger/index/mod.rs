@@ -12,6 +12,7 @@
 //! | [`superseded`] | versions of calls that count no more |
 //! | [`ignored`] | which runs have ignored calls that a search may want |
 //! | [`letter_cases`] | ids that differ in letter case or in a spreadsheet's marks alone |
+//! | [`volumes`] | 32 runs in three files: made, asked for ids, proved |
 //! | [`catalog`] | `catalog.sqlite`, a function of the manifests |
 //!
 //! **Invariant:** an index adds nothing to the runs; it is hashed before it is trusted.
@@ -28,3 +29,4 @@ pub mod prefix;
 pub mod search;
 pub mod superseded;
 pub mod unbooked;
+pub mod volumes;

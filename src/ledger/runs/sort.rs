@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pieces of booked calls ──sort──▶ SortedPiece ──cut──▶ Group: 65,536 calls of a day ──encode──▶ pages of legs and log, ids
-//! (by start, packed)               one a core      spans buckets                 one while the next is built
+//! (by start, packed)               one a core      spans buckets                 one a core
 //! ```
 //!
 //! **Invariant:** a group is cut by its place in the day alone, so that the files depend neither on

@@ -148,7 +148,7 @@ impl Replacement {
     /// The manifests of the runs that leave, oldest first.
     #[must_use]
     pub fn manifests(&self) -> impl DoubleEndedIterator<Item = &Manifest> {
-        self.leaving.iter().map(|run| &run.manifest)
+        self.leaving.iter().map(|run| &*run.manifest)
     }
 
     /// Writes the records, from the last run to the first, each of which names the run that is

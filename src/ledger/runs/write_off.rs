@@ -167,7 +167,7 @@ fn run_id(
     (closed, set_times): (&Places, &[SetTime]),
     waiting: Option<&Run>,
 ) -> Result<String, LedgerError> {
-    let previous = waiting.map(|run| &run.manifest);
+    let previous = waiting.map(|run| &*run.manifest);
     let mut hasher = blake3::Hasher::new();
     for text in [kind.as_str(), reason, previous.map_or("", |m| &m.run_id)] {
         hash_text(&mut hasher, text);

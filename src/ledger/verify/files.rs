@@ -144,29 +144,31 @@ pub(crate) fn archive(ledger: &Ledger, history: &History) -> Result<(), LedgerEr
             }
         }
     }
-    for kept in entries(&folder)?.0 {
-        let name = kept
-            .file_name()
-            .expect("an entry of a folder has a name")
-            .to_string_lossy()
-            .into_owned();
-        let lists = ["trunks.json", "accounts.csv", "items.csv"].map(|list| kept.join(list));
-        let list = lists.iter().find(|path| path.is_file());
-        let expected = if let Some(path) = list {
-            (path.clone(), 1, hash_file(path)?.1)
-        } else {
-            let (files, hash) = decks::archived_files(&kept)?;
-            (kept.clone(), files.len(), hash)
-        };
-        if expected.2 != name {
-            return Err(wrong(
-                &expected.0,
-                format!("is not as it was used: BLAKE3 {}, expected {name}", expected.2),
-            ));
-        }
-        if all_files(&kept)?.len() != expected.1 {
-            return Err(wrong(&kept, "holds a file that was not archived"));
-        }
+    entries(&folder)?.0.iter().try_for_each(|kept| is_as_used(kept))
+}
+
+/// Checks that a folder of the archive holds what its name is the hash of, and nothing else.
+///
+/// # Errors
+/// If it does not.
+pub(crate) fn is_as_used(kept: &Path) -> Result<(), LedgerError> {
+    let name = kept.file_name().expect("an entry of a folder has a name").to_string_lossy();
+    let lists = ["trunks.json", "accounts.csv", "items.csv"].map(|list| kept.join(list));
+    let list = lists.iter().find(|path| path.is_file());
+    let expected = if let Some(path) = list {
+        (path.clone(), 1, hash_file(path)?.1)
+    } else {
+        let (files, hash) = decks::archived_files(kept)?;
+        (kept.to_owned(), files.len(), hash)
+    };
+    if expected.2 != name {
+        return Err(wrong(
+            &expected.0,
+            format!("is not as it was used: BLAKE3 {}, expected {name}", expected.2),
+        ));
+    }
+    if all_files(kept)?.len() != expected.1 {
+        return Err(wrong(kept, "holds a file that was not archived"));
     }
     Ok(())
 }

@@ -33,4 +33,5 @@ mod proof;
 pub(crate) mod replaced;
 pub(crate) mod rerated;
 
+pub(crate) use files::is_as_used;
 pub use proof::{Proof, prove};

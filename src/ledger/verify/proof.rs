@@ -5,7 +5,7 @@ use super::{files, ids, invoices, legs, replaced, rerated};
 use crate::inputs::file::FileError;
 use crate::ledger::error::LedgerError;
 use crate::ledger::history::History;
-use crate::ledger::index::catalog;
+use crate::ledger::index::{catalog, volumes};
 use crate::ledger::manifest::{FILE_NAME, Manifest, ManifestCount, RunKind};
 use crate::ledger::place::day_of_file;
 use crate::ledger::place::{Dataset, Ledger};
@@ -57,7 +57,7 @@ pub fn prove(
 ) -> Result<Proof, LedgerError> {
     let mut catalog = catalog::Stored::read(ledger)?;
     loop {
-        let history = ledger.history()?;
+        let history = ledger.history_of_runs()?;
         if let Some(head) = since {
             history.has_head(ledger, head)?;
         }
@@ -120,6 +120,7 @@ fn prove_history(
         files::all_there(run, |file| is_chosen(&run.folder, file))?;
     }
     files::archive(ledger, history)?;
+    volumes::verify(ledger, history)?;
     let mut tariffs = Tariffs::of_ledger(ledger);
     for (number, run) in history.runs.iter().enumerate() {
         let own: Vec<&DayPart<'_>> = (0..)

@@ -342,7 +342,7 @@ fn last_run(
         (None, Some((run, written))) => (Some(run), written, None),
         (None, None) => return None,
     };
-    let manifest: Option<&Manifest> = run.map(|run| &run.manifest);
+    let manifest: Option<&Manifest> = run.map(|run| &*run.manifest);
     Some(LastRun {
         run_id: manifest.map(|m| m.run_id.clone()),
         booked: stamp(booked),
