@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Checks generated benchmark data, and rates it slowly and simply: an oracle that shares no code with trunkrate.
+"""Checks generated benchmark data, and rates it slowly and simply: an oracle that shares no code
+with trunkrate.
 
     check.py DIR
 
-Checks that the deck prices no (service, destination, origin) twice, that the calls are what generate.py promises
-and that every leg has a rate. Prints the counts and the amount that `trunkrate run` must report for the same data.
+Checks that the deck prices no (service, destination, origin) twice, that the calls are what
+generate.py promises
+and that every leg has a rate. Prints the counts and the amount that `trunkrate run` must report for
+the same data.
 Takes about half a minute and 1 GiB per million calls.
 """
 
@@ -17,20 +20,28 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
-COLUMNS = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to".split(",")
+COLUMNS = "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,duration,status,price,price_unit,refer_to".split(
+    ","
+)
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 PSTN_TARGET = re.compile(r"<sip:(\+[1-9][0-9]{6,14})@trunk[0-9]+\.pstn\.twilio\.com>")
 SIP_TARGET = re.compile(r"sip:agent[0-9]+@pbx\.example\.com")
 SHAPE = {
-    "sid": re.compile("CA[0-9a-f]{32}"), "account_sid": re.compile("AC[0-9a-f]{32}"), "trunk_sid": re.compile("TK[0-9a-f]{32}"),
-    "direction": re.compile("trunking-(terminating|originating)"), "from": NUMBER, "status": re.compile("completed|busy|no-answer"),
-    "price": re.compile(r"(-0\.[0-9]{5})?"), "price_unit": re.compile("USD"),
+    "sid": re.compile("CA[0-9a-f]{32}"),
+    "account_sid": re.compile("AC[0-9a-f]{32}"),
+    "trunk_sid": re.compile("TK[0-9a-f]{32}"),
+    "direction": re.compile("trunking-(terminating|originating)"),
+    "from": NUMBER,
+    "status": re.compile("completed|busy|no-answer"),
+    "price": re.compile(r"(-0\.[0-9]{5})?"),
+    "price_unit": re.compile("USD"),
 }
 NIGHT = ("2026-11-20T18:00:00Z", "2026-11-21T06:00:00Z")
 
 
 class Deck:
-    """The deck as nested dictionaries: service, destination prefix, origin prefix ('' is any), price in 1/100000."""
+    """The deck as nested dictionaries: service, destination prefix, origin prefix ('' is any),
+    price in 1/100000."""
 
     def __init__(self, folder):
         self.terms = tomllib.loads((folder / "deck.toml").read_text())
@@ -45,13 +56,19 @@ class Deck:
                     for destination in row["Destination Prefixes"].split(", "):
                         by_origin = self.prices[row["Service"]].setdefault(destination, {})
                         for origin in row["Origination Prefixes"].split(", "):
-                            assert destination.isdecimal() and (origin.isdecimal() or not origin), row
-                            assert origin not in by_origin, f"priced twice: {row['Service']} {destination} from {origin or 'anywhere'}"
+                            assert destination.isdecimal() and (
+                                origin.isdecimal() or not origin
+                            ), row
+                            assert origin not in by_origin, (
+                                f"priced twice: {row['Service']} {destination} from"
+                                f" {origin or 'anywhere'}"
+                            )
                             by_origin[origin] = price
                             self.entries += 1
 
     def price(self, service, destination, origin):
-        """(price, destination prefix, origin prefix): longest destination the origin may use, then longest origin."""
+        """(price, destination prefix, origin prefix): longest destination the origin may use, then
+        longest origin."""
         prices = self.prices[service]
         destination, origin = destination.lstrip("+"), origin.lstrip("+")
         for length in range(len(destination), 0, -1):
@@ -70,7 +87,8 @@ class Deck:
 
 
 def legs_of(root, target):
-    """The published table: (service, rated number, origin) of each leg. `root` is (direction, A, B); no target: the root."""
+    """The published table: (service, rated number, origin) of each leg. `root` is (direction, A,
+    B); no target: the root."""
     direction, a, b = root
     termination = direction == "trunking-terminating"
     if target is None:
@@ -78,7 +96,11 @@ def legs_of(root, target):
     number = PSTN_TARGET.fullmatch(target)
     if number is None:
         assert SIP_TARGET.fullmatch(target), target
-        return ("termination-to-sip", [("termination", b, "")]) if termination else ("origination-to-sip", [("origination", b, a)])
+        return (
+            ("termination-to-sip", [("termination", b, "")])
+            if termination
+            else ("origination-to-sip", [("origination", b, a)])
+        )
     c = number[1]
     if termination:
         return "termination-to-pstn", [("termination", b, a), ("termination", c, a)]
@@ -107,7 +129,10 @@ def main():
                 children += 1
             else:
                 roots[row["sid"]] = (
-                    (row["direction"], row["from"], row["to"]), row["account_sid"], row["trunk_sid"], row["start_time"],
+                    (row["direction"], row["from"], row["to"]),
+                    row["account_sid"],
+                    row["trunk_sid"],
+                    row["start_time"],
                     row["status"] == "completed" and row["duration"] != "0",
                 )
     assert len(sids) == meta["calls"], "a sid stands twice"
@@ -121,10 +146,17 @@ def main():
                 assert shape.fullmatch(row[column]), (column, row)
             assert NIGHT[0] <= row["start_time"] <= NIGHT[1], row
             duration = int(row["duration"])
-            assert 0 <= duration <= 3600 and 0 <= seconds_between(row["start_time"], row["end_time"]) - duration <= 31, row
+            assert (
+                0 <= duration <= 3600
+                and 0 <= seconds_between(row["start_time"], row["end_time"]) - duration <= 31
+            ), row
             if row["parent_call_sid"]:
                 root, account, trunk, start, answered = roots[row["parent_call_sid"]]
-                assert (account, trunk) == (row["account_sid"], row["trunk_sid"]) and start < row["start_time"] and answered, row
+                assert (
+                    (account, trunk) == (row["account_sid"], row["trunk_sid"])
+                    and start < row["start_time"]
+                    and answered
+                ), row
                 target = row["refer_to"]
             else:
                 root, target = (row["direction"], row["from"], row["to"]), None
@@ -148,13 +180,22 @@ def main():
                 total += deck.amount(price, duration)
     for name in ("read", "rated", "free", "legs"):
         assert counts[name] == meta["expected"][name], name
-    print(f"deck       {deck.rows:,} rows, {len(deck.prices['termination']):,} termination prefixes, {deck.entries:,} (destination, origin) pairs, none priced twice")
-    print(f"calls      {dict(counts)}; {len(accounts)} accounts, {len(trunks)} trunks; {dict(statuses)}")
+    print(
+        f"deck       {deck.rows:,} rows, {len(deck.prices['termination']):,} termination prefixes,"
+        f" {deck.entries:,} (destination, origin) pairs, none priced twice"
+    )
+    print(
+        f"calls      {dict(counts)}; {len(accounts)} accounts, {len(trunks)} trunks;"
+        f" {dict(statuses)}"
+    )
     print(f"scenarios  {dict(scenarios)}")
     deepest = Counter()
     for (matched, _), n in depths.items():
         deepest[matched] += n
-    print(f"matched    termination legs by digits of the destination prefix: {dict(sorted(deepest.items()))}")
+    print(
+        "matched    termination legs by digits of the destination prefix:"
+        f" {dict(sorted(deepest.items()))}"
+    )
     print(f"           by an origin group: {sum(n for (_, own), n in depths.items() if own):,}")
     print(f"amount     {total // 100_000}.{total % 100_000:05d} {deck.terms['currency']}")
 

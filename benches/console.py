@@ -2,10 +2,13 @@
 
 usage: console.py BINARY LEDGER [--seconds 60] [--users 20] [--think 1.0] [--night CALLS RATES]
 
-If a night is booked, it is booked into a copy of LEDGER (published files are linked: nothing changes them). Each user
-asks for one page after the other, of all kinds, each call and customer another one, and looks at it for --think seconds on
+If a night is booked, it is booked into a copy of LEDGER (published files are linked: nothing
+changes them). Each user
+asks for one page after the other, of all kinds, each call and customer another one, and looks at it
+for --think seconds on
 average. JSON out: by kind of page the count, the median, the 99th percentile and the longest in
-milliseconds; of the process the peak of its memory, and its descriptors and memory before and after.
+milliseconds; of the process the peak of its memory, and its descriptors and memory before and
+after.
 """
 
 import argparse
@@ -130,8 +133,17 @@ def main():
         if args.night:
             ledger = copy(args.ledger, pathlib.Path(folder) / "ledger")
         server = subprocess.Popen(
-            [os.path.abspath(args.binary), "serve", "--ledger", os.path.abspath(ledger), "--listen", "127.0.0.1:0"],
-            stderr=subprocess.PIPE, text=True, cwd=folder,
+            [
+                os.path.abspath(args.binary),
+                "serve",
+                "--ledger",
+                os.path.abspath(ledger),
+                "--listen",
+                "127.0.0.1:0",
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
         )
         while True:
             line = server.stderr.readline()
@@ -141,10 +153,16 @@ def main():
         threading.Thread(target=lambda: collections.deque(server.stderr, 0), daemon=True).start()
         warmed = warm(port, ["/", "/calls", "/waiting", "/customers", "/nights"])
         lists = known(port)
-        before = {"descriptors": descriptors(server.pid), "memory_mib": status(server.pid, "VmRSS") // 1024}
+        before = {
+            "descriptors": descriptors(server.pid),
+            "memory_mib": status(server.pid, "VmRSS") // 1024,
+        }
         asked = collections.defaultdict(list)
         ends = time.monotonic() + args.seconds
-        users = [threading.Thread(target=user, args=(port, ends, asked, lists, args.think, seed)) for seed in range(args.users)]
+        users = [
+            threading.Thread(target=user, args=(port, ends, asked, lists, args.think, seed))
+            for seed in range(args.users)
+        ]
         for one in users:
             one.start()
         booked = None
@@ -152,10 +170,27 @@ def main():
             calls, rates = args.night
             begun = time.monotonic()
             run = subprocess.run(
-                [os.path.abspath(args.binary), "run", "--ledger", os.path.abspath(ledger), "--cdrs", os.path.abspath(calls), "--rates", os.path.abspath(rates), "--format", "json"],
-                capture_output=True, text=True, check=True, cwd=folder,
+                [
+                    os.path.abspath(args.binary),
+                    "run",
+                    "--ledger",
+                    os.path.abspath(ledger),
+                    "--cdrs",
+                    os.path.abspath(calls),
+                    "--rates",
+                    os.path.abspath(rates),
+                    "--format",
+                    "json",
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=folder,
             )
-            booked = {"seconds": round(time.monotonic() - begun, 1), "rated": json.loads(run.stdout)["rated"]}
+            booked = {
+                "seconds": round(time.monotonic() - begun, 1),
+                "rated": json.loads(run.stdout)["rated"],
+            }
         for one in users:
             one.join()
         time.sleep(3)
@@ -165,15 +200,29 @@ def main():
             times = sorted(own[0] for own in all_of)
             everything += times
             pages[kind] = told(times) | {
-                "not_200": sum(own[1] != 200 for own in all_of), "still_computed": sum(own[2] for own in all_of),
+                "not_200": sum(own[1] != 200 for own in all_of),
+                "still_computed": sum(own[2] for own in all_of),
             }
-        print(json.dumps({
-            "users": args.users, "think_seconds": args.think, "seconds": args.seconds, "warmed_in_seconds": warmed, "booked_meanwhile": booked,
-            "all": told(sorted(everything)), "pages": pages,
-            "before": before,
-            "after": {"descriptors": descriptors(server.pid), "memory_mib": status(server.pid, "VmRSS") // 1024},
-            "peak_mib": status(server.pid, "VmHWM") // 1024,
-        }, indent=1))
+        print(
+            json.dumps(
+                {
+                    "users": args.users,
+                    "think_seconds": args.think,
+                    "seconds": args.seconds,
+                    "warmed_in_seconds": warmed,
+                    "booked_meanwhile": booked,
+                    "all": told(sorted(everything)),
+                    "pages": pages,
+                    "before": before,
+                    "after": {
+                        "descriptors": descriptors(server.pid),
+                        "memory_mib": status(server.pid, "VmRSS") // 1024,
+                    },
+                    "peak_mib": status(server.pid, "VmHWM") // 1024,
+                },
+                indent=1,
+            )
+        )
         server.terminate()
         server.wait()
 

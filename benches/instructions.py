@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Instructions per record and per leg, counted by callgrind, beside the baseline kept in `instructions.json`.
+"""Instructions per record and per leg, counted by callgrind, beside the baseline kept in
+`instructions.json`.
 
-Time depends on the machine and its neighbours; a count of instructions comes out the same again (within 0.1 % or so: hash
-seeds differ from process to process). Each part is run with two sizes, and the difference is divided by the units between
-them, so that set-up cancels out. Exit code 1 if a part needs more than TOLERANCE more than the baseline.
+Time depends on the machine and its neighbours; a count of instructions comes out the same again
+(within 0.1 % or so: hash
+seeds differ from process to process). Each part is run with two sizes, and the difference is
+divided by the units between
+them, so that set-up cancels out. Exit code 1 if a part needs more than TOLERANCE more than the
+baseline.
 
     python3 benches/instructions.py             # compare
     python3 benches/instructions.py --update    # and keep what was counted as the new baseline
@@ -37,18 +41,37 @@ PARTS = {
 def build():
     # The names of functions stay: callgrind is told by one of them what to count.
     named = ["--config", "profile.release.package.trunkrate.strip=false"]
-    command = ["cargo", "build", "--release", "--locked", *named, "--bench", "instructions", "--message-format=json"]
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--locked",
+        *named,
+        "--bench",
+        "instructions",
+        "--message-format=json",
+    ]
     done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
     messages = map(json.loads, done.stdout.splitlines())
-    return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "instructions")
+    return next(
+        m["executable"]
+        for m in messages
+        if m.get("executable") and m["target"]["name"] == "instructions"
+    )
 
 
 def count(program, part, units):
     """Instructions inside `counted`, and records or legs that it went through."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            "valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*instructions*counted*",
-            f"--callgrind-out-file={folder}/out", program, part, str(units),
+            "valgrind",
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--toggle-collect=*instructions*counted*",
+            f"--callgrind-out-file={folder}/out",
+            program,
+            part,
+            str(units),
         ]
         done = subprocess.run(command, capture_output=True, text=True)
     collected = re.search(r"Collected : (\d+)", done.stderr)
@@ -65,7 +88,9 @@ def per_unit(program, part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--update", action="store_true", help="keep what was counted as the new baseline")
+    parser.add_argument(
+        "--update", action="store_true", help="keep what was counted as the new baseline"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="parts counted at a time (default 2)")
     arguments = parser.parse_args()
     try:
@@ -88,7 +113,9 @@ def main():
         BASELINE.write_text(json.dumps(counts, indent=2) + "\n")
         print(f"kept in {BASELINE.name}")
     elif worse:
-        sys.exit(f"worse than the baseline by more than {100 * TOLERANCE:.0f} %: {', '.join(worse)}")
+        sys.exit(
+            f"worse than the baseline by more than {100 * TOLERANCE:.0f} %: {', '.join(worse)}"
+        )
 
 
 if __name__ == "__main__":

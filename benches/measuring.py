@@ -1,4 +1,5 @@
-"""One child process, measured; what every run of trunkrate must say; the machine that it ran on. For all benchmarks here."""
+"""One child process, measured; what every run of trunkrate must say; the machine that it ran on.
+For all benchmarks here."""
 
 import json
 import os
@@ -12,23 +13,29 @@ CLASSES = ("rated", "free", "duplicate", "ignored", "suspended")
 
 
 def fail(message):
-    """Ends the comparison: exit code 1, whatever the temporary folders' owners have to clean up on the way out."""
+    """Ends the comparison: exit code 1, whatever the temporary folders' owners have to clean up on
+    the way out."""
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     raise SystemExit(1)
 
 
-# ---- One child process ----------------------------------------------------------------------------------------------
+# ---- One child process ---------------------------------------------------------------------------
 
 
 def measure(name, command, folder, environment):
-    """Runs `command` in `folder`. Returns (its measures, its standard output); a failure ends the comparison.
+    """Runs `command` in `folder`. Returns (its measures, its standard output); a failure ends the
+    comparison.
 
-    The kernel's own account of the child is used: with os.wait4 nothing of another run slips in. ru_maxrss is in KiB
-    on Linux, in bytes on macOS. A child cannot show less than this process had when it started it, some 20 MiB.
+    The kernel's own account of the child is used: with os.wait4 nothing of another run slips in.
+    ru_maxrss is in KiB
+    on Linux, in bytes on macOS. A child cannot show less than this process had when it started it,
+    some 20 MiB.
     """
     with open(folder / "stdout", "w+b") as out, open(folder / "stderr", "w+b") as err:
         began = time.perf_counter()
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        child = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
@@ -45,7 +52,10 @@ def measure(name, command, folder, environment):
         err.seek(0)
         if child.returncode != 0:
             complaint = err.read().decode(errors="replace").strip()
-            fail(f"{name} failed with {child.returncode}: {' '.join(map(str, command))}\n{complaint[-4000:]}")
+            fail(
+                f"{name} failed with {child.returncode}:"
+                f" {' '.join(map(str, command))}\n{complaint[-4000:]}"
+            )
         unit = 1024 if sys.platform != "darwin" else 1
         return {
             "wall_seconds": wall,
@@ -58,7 +68,8 @@ def measure(name, command, folder, environment):
 
 
 def check_summary(text, expected, who="trunkrate"):
-    """The conservation law, and the counts the generator knows: a run that skips work must not look fast.
+    """The conservation law, and the counts the generator knows: a run that skips work must not look
+    fast.
 
     A count that is expected and not there is wrong too.
     """
@@ -67,18 +78,26 @@ def check_summary(text, expected, who="trunkrate"):
         total = sum(summary[name] for name in CLASSES)
         taken = summary["read"] + summary.get("retried", 0)
     except (ValueError, KeyError, TypeError) as error:
-        fail(f"the summary of {who} is no JSON object with read, {', '.join(CLASSES)}: {error!r}\n{text[:2000]!r}")
+        fail(
+            f"the summary of {who} is no JSON object with read, {', '.join(CLASSES)}:"
+            f" {error!r}\n{text[:2000]!r}"
+        )
     if taken != total:
         fail(f"{who} took {taken} records and accounts for {total}: {summary}")
     wrong = [
-        f"{name}: expected {count}, found {summary.get(name, 'nothing')}" for name, count in expected.items() if summary.get(name) != count
+        f"{name}: expected {count}, found {summary.get(name, 'nothing')}"
+        for name, count in expected.items()
+        if summary.get(name) != count
     ]
     if wrong:
-        fail(f"the summary of {who} is wrong: {'; '.join(wrong)}; suspended_by_reason: {summary.get('suspended_by_reason')}")
+        fail(
+            f"the summary of {who} is wrong: {'; '.join(wrong)}; suspended_by_reason:"
+            f" {summary.get('suspended_by_reason')}"
+        )
     return summary
 
 
-# ---- What it ran on -------------------------------------------------------------------------------------------------
+# ---- What it ran on ------------------------------------------------------------------------------
 
 
 def first_line(command):
@@ -96,7 +115,10 @@ def field(path, name):
         lines = Path(path).read_text().splitlines()
     except OSError:
         return None
-    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == name), None)
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == name),
+        None,
+    )
 
 
 def machine():

@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
-"""Rates many nights, one after the other, then all at once, then in other orders: the books must be the same.
+"""Rates many nights, one after the other, then all at once, then in other orders: the books must be
+the same.
 
-    nights.py [--nights 30] [--calls 100000] [--orders 2] [--bin target/release/trunkrate] [--data DIR] [--json FILE]
+    nights.py [--nights 30] [--calls 100000] [--orders 2] [--bin target/release/trunkrate] [--data
+    DIR] [--json FILE]
 
-The nights hang together as real exports do: records that come again, families and chains cut at midnight, records that
-were not final, prices that come late, versions that contradict each other, calls that are no trunk calls, and some that
+The nights hang together as real exports do: records that come again, families and chains cut at
+midnight, records that
+were not final, prices that come late, versions that contradict each other, calls that are no trunk
+calls, and some that
 nobody can ever bill. Laws, each held against the binary:
 
-- legs, call log (both without the run's name), sums by currency and what waits are those of one run over all files,
+- legs, call log (both without the run's name), sums by currency and what waits are those of one run
+over all files,
   in this and in `--orders` other orders that keep each record's final version last;
 - the last night again books nothing and changes no export;
 - `verify` finds nothing wrong; `undo` of the last night and that night again give the same books;
-- the last nights take no more CPU and memory than the second (`--cpu-limit`, `--memory-limit`: 0 for no limit).
+- the last nights take no more CPU and memory than the second (`--cpu-limit`, `--memory-limit`: 0
+for no limit).
 
 Exit codes: 0 all laws hold, 1 one does not or a run failed, 2 usage.
 """
@@ -43,11 +49,15 @@ PARTS = ("legs", "calls", "carrier prices")
 
 
 def ensure_data(data, args):
-    """Writes the nights unless these very ones are there. Other data in `data` are never overwritten."""
+    """Writes the nights unless these very ones are there. Other data in `data` are never
+    overwritten."""
     wanted = {"format": FORMAT, "nights": args.nights, "calls": args.calls, "seed": args.seed}
     if not (data / "meta.json").exists():
         if any(data.glob("*.csv")):
-            fail(f"{data} has call files but no meta.json: a run was cut off, or they are not ours; hint: another --data DIR, or remove it")
+            fail(
+                f"{data} has call files but no meta.json: a run was cut off, or they are not ours;"
+                " hint: another --data DIR, or remove it"
+            )
         # In its own process: a child's peak memory cannot be seen below this one's.
         command = [sys.executable, HERE / "nights_data.py", "--out", data, "--seed", str(args.seed)]
         command += ["--nights", str(args.nights), "--calls", str(args.calls)]
@@ -60,11 +70,12 @@ def ensure_data(data, args):
     return meta
 
 
-# ---- A ledger -------------------------------------------------------------------------------------------------------
+# ---- A ledger ------------------------------------------------------------------------------------
 
 
 def fail(message):
-    """Ends the benchmark: exit code 1, whatever the temporary folders' owners have to clean up on the way out."""
+    """Ends the benchmark: exit code 1, whatever the temporary folders' owners have to clean up on
+    the way out."""
     print(f"nights.py: {message}", file=sys.stderr)
     raise SystemExit(1)
 
@@ -79,18 +90,32 @@ class Ledger:
 
     def command(self, name, *arguments):
         """Runs a command in the folder, on the ledger in it. Returns (its measures, its output)."""
-        return measure(f"trunkrate {name}", [self.binary, name, *arguments], self.folder, {**os.environ, "TRUNKRATE_LEDGER": "ledger"})
+        return measure(
+            f"trunkrate {name}",
+            [self.binary, name, *arguments],
+            self.folder,
+            {**os.environ, "TRUNKRATE_LEDGER": "ledger"},
+        )
 
     def run(self, nights):
         """Rates nights in one run. Returns (measures, summary); the conservation law is checked."""
-        cdrs = [argument for night in nights for argument in ("--cdrs", self.data / f"night-{night + 1:03d}.csv")]
-        measures, output = self.command("run", *cdrs, "--rates", self.data / "rates", "--format", "json")
+        cdrs = [
+            argument
+            for night in nights
+            for argument in ("--cdrs", self.data / f"night-{night + 1:03d}.csv")
+        ]
+        measures, output = self.command(
+            "run", *cdrs, "--rates", self.data / "rates", "--format", "json"
+        )
         return measures, check_summary(output, {})
 
     def rows(self, what):
-        """The lines of an export, without the run's name: it is the last column of legs and calls."""
+        """The lines of an export, without the run's name: it is the last column of legs and
+        calls."""
         command = [self.binary, "export", what, "--format", "csv"]
-        export = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        export = subprocess.Popen(
+            command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
         with export.stdout as lines:
             for line in lines:
                 yield line.rpartition(b",")[0]
@@ -98,14 +123,20 @@ class Ledger:
             fail(f"export {what} failed with {export.returncode}")
 
     def parts(self, part):
-        """The lines of a part of the books: the carrier's prices are a part of their own, the last column of the log."""
+        """The lines of a part of the books: the carrier's prices are a part of their own, the last
+        column of the log."""
         if part == "legs":
             return self.rows("legs")
         rows = (row.rpartition(b",") for row in self.rows("calls"))
-        return (row for row, _, _ in rows) if part == "calls" else (row.partition(b",")[0] + b"," + price for row, _, price in rows)
+        return (
+            (row for row, _, _ in rows)
+            if part == "calls"
+            else (row.partition(b",")[0] + b"," + price for row, _, price in rows)
+        )
 
     def books(self):
-        """What must not depend on how the calls came: hashes of legs, log and prices, sums by currency, what waits."""
+        """What must not depend on how the calls came: hashes of legs, log and prices, sums by
+        currency, what waits."""
         sums, hashes = {}, {}
         for part in PARTS:
             digest = hashlib.blake2b(digest_size=16)
@@ -113,12 +144,15 @@ class Ledger:
                 digest.update(row + b"\n")
                 if part == "legs" and number:
                     _, currency, amount = row.rsplit(b",", 2)
-                    sums[currency.decode()] = sums.get(currency.decode(), 0) + int(amount.replace(b".", b""))
+                    sums[currency.decode()] = sums.get(currency.decode(), 0) + int(
+                        amount.replace(b".", b"")
+                    )
             hashes[part] = digest.hexdigest()
         return {**hashes, "sums": sums, "waiting": self.waiting()}
 
     def waiting(self):
-        """(call, reason) of all that waits. Copies of a record without an id cannot be told apart: once is enough."""
+        """(call, reason) of all that waits. Copies of a record without an id cannot be told apart:
+        once is enough."""
         _, output = self.command("export", "suspense", "--format", "csv")
         rows = list(csv.reader(output.decode().splitlines(keepends=True)))
         call, reason = (rows[0].index(name) for name in ("call_sid", "reason"))
@@ -134,18 +168,40 @@ class Laws:
     def check(self, law, complaint):
         """`complaint` is None if the law holds."""
         self.held[law] = complaint
-        print(f"{'holds' if complaint is None else 'BROKEN'}: {law}" + (f"\n  {complaint}" if complaint else ""), file=sys.stderr)
+        print(
+            f"{'holds' if complaint is None else 'BROKEN'}: {law}"
+            + (f"\n  {complaint}" if complaint else ""),
+            file=sys.stderr,
+        )
 
     def same(self, name, ledger, other, expected):
         """The books of a ledger are those of another one, whose books are known already."""
         books = ledger.books()
         for part in PARTS:
-            complaint = None if books[part] == expected[part] else first_difference(ledger.parts(part), other.parts(part))
+            complaint = (
+                None
+                if books[part] == expected[part]
+                else first_difference(ledger.parts(part), other.parts(part))
+            )
             self.check(f"{name}: {part}", complaint)
-        self.check(f"{name}: sums", None if books["sums"] == expected["sums"] else f"{books['sums']}, expected {expected['sums']}")
+        self.check(
+            f"{name}: sums",
+            (
+                None
+                if books["sums"] == expected["sums"]
+                else f"{books['sums']}, expected {expected['sums']}"
+            ),
+        )
         here, there = (set(of["waiting"]) for of in (books, expected))
         some = lambda pairs: f"{len(pairs)}, such as {sorted(pairs)[:2]}"  # noqa: E731
-        self.check(f"{name}: what waits", None if here == there else f"too many: {some(here - there)}; missing: {some(there - here)}")
+        self.check(
+            f"{name}: what waits",
+            (
+                None
+                if here == there
+                else f"too many: {some(here - there)}; missing: {some(there - here)}"
+            ),
+        )
 
 
 def first_difference(found, expected):
@@ -171,20 +227,28 @@ def wrong_counts(meta, books, booked):
 
 def books_nothing(summary):
     names = ("rated", "free", "legs")
-    return None if not any(summary[name] for name in names) else f"{ {name: summary[name] for name in names} }"
+    return (
+        None
+        if not any(summary[name] for name in names)
+        else f"{ {name: summary[name] for name in names} }"
+    )
 
 
 def other_order(count, after, rng):
     """A random order of the nights that keeps every pair of `after`."""
     order, left = [], set(range(count))
     while left:
-        ready = [night for night in sorted(left) if not any(first in left for first, second in after if second == night)]
+        ready = [
+            night
+            for night in sorted(left)
+            if not any(first in left for first, second in after if second == night)
+        ]
         order.append(rng.choice(ready))
         left.remove(order[-1])
     return order
 
 
-# ---- The benchmark --------------------------------------------------------------------------------------------------
+# ---- The benchmark -------------------------------------------------------------------------------
 
 
 def rate_nights(ledger, order):
@@ -193,12 +257,17 @@ def rate_nights(ledger, order):
     for place, night in enumerate(order, 1):
         measures, summary = ledger.run([night])
         nights.append((night, measures, summary))
-        print(f"run {place} of {len(order)}: night {night + 1}: {in_short(measures)}", file=sys.stderr)
+        print(
+            f"run {place} of {len(order)}: night {night + 1}: {in_short(measures)}", file=sys.stderr
+        )
     return nights
 
 
 def in_short(measures):
-    return f"{measures['cpu_seconds']:.2f} s CPU, {measures['wall_seconds']:.2f} s wall, {measures['peak_mib']:.0f} MiB"
+    return (
+        f"{measures['cpu_seconds']:.2f} s CPU, {measures['wall_seconds']:.2f} s wall,"
+        f" {measures['peak_mib']:.0f} MiB"
+    )
 
 
 def verify(ledger, laws, name):
@@ -222,7 +291,8 @@ def knows(binary, command):
 
 
 def undo_and_again(ledger, laws, expected, other, last_night, last_run, run_again):
-    """Takes the repeated and the last night back, and rates the last one again. Returns the measures of the undo."""
+    """Takes the repeated and the last night back, and rates the last one again. Returns the
+    measures of the undo."""
     undo = lambda run: ledger.command("undo", run, "--reason", "benchmark")[0]  # noqa: E731
     undo(run_again)
     measures = undo(last_run)
@@ -233,13 +303,17 @@ def undo_and_again(ledger, laws, expected, other, last_night, last_run, run_agai
 
 
 def one_by_one(ledger, meta, laws):
-    """The nights in order, then the last again, and the commands. Returns (nights, commands' measures, the two last runs)."""
+    """The nights in order, then the last again, and the commands. Returns (nights, commands'
+    measures, the two last runs)."""
     nights = rate_nights(ledger, range(meta["nights"]))
     commands = {"verify": verify(ledger, laws, "nights in order")}
     before = ledger.books()
     commands["the last night again"], again = ledger.run([meta["nights"] - 1])
     laws.check("the last night again books nothing", books_nothing(again))
-    laws.check("the last night again changes no export", None if ledger.books() == before else "an export changed")
+    laws.check(
+        "the last night again changes no export",
+        None if ledger.books() == before else "an export changed",
+    )
     # A call from the middle: its run is neither the first nor the last that is looked into.
     sid = meta["samples"][len(meta["samples"]) // 2]
     commands["rerate SID"], _ = ledger.command("rerate", sid)
@@ -259,7 +333,10 @@ def finds(ledger, sid):
         "calls NUMBER": [number],
         "calls last DIGITS": [number[-7:]],
     }
-    return {name: ledger.command("calls", *words, "--format", "jsonl")[0] for name, words in ways.items()}
+    return {
+        name: ledger.command("calls", *words, "--format", "jsonl")[0]
+        for name, words in ways.items()
+    }
 
 
 def prove(args, meta, folder, laws):
@@ -268,15 +345,25 @@ def prove(args, meta, folder, laws):
     nights, commands, (last_run, run_again) = one_by_one(ledger, meta, laws)
     big = Ledger(args.bin, args.data, folder / "big")
     commands["one run over all nights"], summary = big.run(range(meta["nights"]))
-    print(f"one run over all nights: {in_short(commands['one run over all nights'])}", file=sys.stderr)
+    print(
+        f"one run over all nights: {in_short(commands['one run over all nights'])}", file=sys.stderr
+    )
     commands["verify of that one run"] = verify(big, laws, "one run over all nights")
     expected = big.books()
-    laws.check("one run over all nights books what the generator knows", wrong_counts(meta, expected, summary["rated"] + summary["free"]))
+    laws.check(
+        "one run over all nights books what the generator knows",
+        wrong_counts(meta, expected, summary["rated"] + summary["free"]),
+    )
     laws.same("the nights in order, and one run over all", ledger, big, expected)
     whole = summed([(None, None, summary)])
-    laws.check("the nights in order: the summaries add up to that of one run", None if summed(nights) == whole else f"{summed(nights)}, expected {whole}")
+    laws.check(
+        "the nights in order: the summaries add up to that of one run",
+        None if summed(nights) == whole else f"{summed(nights)}, expected {whole}",
+    )
     if knows(args.bin, "undo"):
-        commands["undo of the last night"] = undo_and_again(ledger, laws, expected, big, meta["nights"] - 1, last_run, run_again)
+        commands["undo of the last night"] = undo_and_again(
+            ledger, laws, expected, big, meta["nights"] - 1, last_run, run_again
+        )
     orders = []
     rng = random.Random(args.seed + 2)
     for number in range(1, args.orders + 1):
@@ -286,7 +373,10 @@ def prove(args, meta, folder, laws):
         verify(other, laws, f"order {number}")
         laws.same(f"order {number}, and one run over all", other, big, expected)
         same = summed(other_nights) == whole
-        laws.check(f"order {number}: the summaries add up to that of one run", None if same else f"{summed(other_nights)}, expected {whole}")
+        laws.check(
+            f"order {number}: the summaries add up to that of one run",
+            None if same else f"{summed(other_nights)}, expected {whole}",
+        )
         orders.append({"order": [night + 1 for night in order], "nights": report_of(other_nights)})
         shutil.rmtree(other.folder)
     return nights, commands, orders
@@ -298,21 +388,27 @@ def ratios(nights):
     last = len(nights) - 1
     ends = {"one night": ([1], [last]), "median of three": ([1, 2, 3], [last - 2, last - 1, last])}
     return {
-        way: {name: of(name, late) / of(name, early) for name in ("cpu_seconds", "peak_mib")} for way, (early, late) in ends.items()
+        way: {name: of(name, late) / of(name, early) for name in ("cpu_seconds", "peak_mib")}
+        for way, (early, late) in ends.items()
     }
 
 
 def report_of(nights):
-    return [{"night": night + 1, **measures, "summary": summary} for night, measures, summary in nights]
+    return [
+        {"night": night + 1, **measures, "summary": summary} for night, measures, summary in nights
+    ]
 
 
 def print_tables(nights, commands, found):
-    print(f"{'night':>5} {'CPU s':>7} {'wall s':>7} {'MiB':>6} {'read':>8} {'retried':>8}" + "".join(f" {name:>9}" for name in CLASSES))
+    print(
+        f"{'night':>5} {'CPU s':>7} {'wall s':>7} {'MiB':>6} {'read':>8} {'retried':>8}"
+        + "".join(f" {name:>9}" for name in CLASSES)
+    )
     for night, measures, summary in nights:
         counts = "".join(f" {summary[name]:>9,}" for name in CLASSES)
         print(
-            f"{night + 1:>5} {measures['cpu_seconds']:>7.2f} {measures['wall_seconds']:>7.2f} {measures['peak_mib']:>6.0f}"
-            f" {summary['read']:>8,} {summary['retried']:>8,}{counts}"
+            f"{night + 1:>5} {measures['cpu_seconds']:>7.2f} {measures['wall_seconds']:>7.2f}"
+            f" {measures['peak_mib']:>6.0f} {summary['read']:>8,} {summary['retried']:>8,}{counts}"
         )
     print()
     width = max(map(len, commands))
@@ -320,23 +416,40 @@ def print_tables(nights, commands, found):
         print(f"{name:<{width}}  {in_short(measures)}")
     print()
     for way, ratio in found.items():
-        print(f"last nights / second night, {way:<15}  CPU {ratio['cpu_seconds']:.2f}  memory {ratio['peak_mib']:.2f}")
+        print(
+            f"last nights / second night, {way:<15}  CPU {ratio['cpu_seconds']:.2f}  memory"
+            f" {ratio['peak_mib']:.2f}"
+        )
 
 
 def check_limits(args, found, laws):
     ratio = found["median of three"]
-    for name, limit, measure_of in (("CPU", args.cpu_limit, "cpu_seconds"), ("memory", args.memory_limit, "peak_mib")):
+    for name, limit, measure_of in (
+        ("CPU", args.cpu_limit, "cpu_seconds"),
+        ("memory", args.memory_limit, "peak_mib"),
+    ):
         if limit:
             complaint = None if ratio[measure_of] <= limit else f"{ratio[measure_of]:.2f} times"
-            laws.check(f"the last nights take at most {limit} times the {name} of the second", complaint)
+            laws.check(
+                f"the last nights take at most {limit} times the {name} of the second", complaint
+            )
 
 
 def add_arguments(parser):
     """The arguments that every measure of many nights takes."""
     parser.add_argument("--nights", type=int, default=30, metavar="N")
-    parser.add_argument("--calls", type=int, default=100_000, metavar="C", help="rows of a night (100000)")
-    parser.add_argument("--bin", type=Path, default=Path("target/release/trunkrate"), metavar="FILE")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the nights, written if absent (target/bench/nights-NxC)")
+    parser.add_argument(
+        "--calls", type=int, default=100_000, metavar="C", help="rows of a night (100000)"
+    )
+    parser.add_argument(
+        "--bin", type=Path, default=Path("target/release/trunkrate"), metavar="FILE"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the nights, written if absent (target/bench/nights-NxC)",
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every single measure too")
 
@@ -352,11 +465,25 @@ def parsed(parser):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_arguments(parser)
     parser.add_argument("--orders", type=int, default=2, metavar="K", help="other orders (2)")
-    parser.add_argument("--cpu-limit", type=float, default=1.3, metavar="X", help="of the last nights, in second nights (1.3)")
-    parser.add_argument("--memory-limit", type=float, default=1.1, metavar="X", help="the same for memory (1.1: noise)")
+    parser.add_argument(
+        "--cpu-limit",
+        type=float,
+        default=1.3,
+        metavar="X",
+        help="of the last nights, in second nights (1.3)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=float,
+        default=1.1,
+        metavar="X",
+        help="the same for memory (1.1: noise)",
+    )
     args = parsed(parser)
     if args.orders < 0:
         parser.error("--orders must be 0 or more")
@@ -377,18 +504,39 @@ def main():
     found = ratios(nights)
     check_limits(args, found, laws)
     print_tables(nights, commands, found)
-    versions = {"trunkrate": first_line([args.bin, "--version"]), "python": platform.python_version()}
-    print(f"{args.nights} nights of {args.calls:,} rows, {meta['booked']:,} calls; {ran_on['cpu']}, {ran_on['cores']} cores; {versions['trunkrate']}; {when}")
+    versions = {
+        "trunkrate": first_line([args.bin, "--version"]),
+        "python": platform.python_version(),
+    }
+    print(
+        f"{args.nights} nights of {args.calls:,} rows, {meta['booked']:,} calls; {ran_on['cpu']},"
+        f" {ran_on['cores']} cores; {versions['trunkrate']}; {when}"
+    )
     if ran_on["load_before"] > 0.5:
-        print(f"warning: the load was {ran_on['load_before']} before the first run: the machine was not quiet, the CPU seconds are too high")
+        print(
+            f"warning: the load was {ran_on['load_before']} before the first run: the machine was"
+            " not quiet, the CPU seconds are too high"
+        )
     if args.json:
         report = {
-            "when": when, "nights": args.nights, "calls": args.calls, "seed": args.seed, "machine": ran_on, "versions": versions,
-            "laws": laws.held, "ratios": found, "commands": commands, "in_order": report_of(nights), "orders": orders,
+            "when": when,
+            "nights": args.nights,
+            "calls": args.calls,
+            "seed": args.seed,
+            "machine": ran_on,
+            "versions": versions,
+            "laws": laws.held,
+            "ratios": found,
+            "commands": commands,
+            "in_order": report_of(nights),
+            "orders": orders,
         }
         args.json.write_text(json.dumps(report, indent=2) + "\n")
     broken = [law for law, complaint in laws.held.items() if complaint]
-    print(f"{len(laws.held) - len(broken)} laws hold" + (f", BROKEN: {'; '.join(broken)}" if broken else ""))
+    print(
+        f"{len(laws.held) - len(broken)} laws hold"
+        + (f", BROKEN: {'; '.join(broken)}" if broken else "")
+    )
     sys.exit(1 if broken else 0)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws the results of compare.py: CPU seconds per million calls and peak memory, a bar each.
 
-    picture.py results.json results.svg
+picture.py results.json results.svg
 """
 
 import json
@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# What is drawn: its name, what it does, and its colour. First those that only copy; then the same job; then less than it.
+# What is drawn: its name, what it does, and its colour. First those that only copy; then the same
+# job; then less than it.
 DRAWN = {
     "floor": ("floor (polars)", "copies, computes nothing", "floor"),
     "floor-duckdb": ("floor (DuckDB)", "copies, computes nothing", "floor"),
@@ -21,7 +22,11 @@ DRAWN = {
     "polars": ("polars, less", "the legs alone, in Python", "less"),
     "postgres": ("PostgreSQL, less", "the legs alone, in SQL", "less"),
 }
-GROUPS = [["floor", "floor-duckdb", "floor-pyarrow"], ["trunkrate", "duckdb-whole", "polars-whole"], ["duckdb", "polars", "postgres"]]
+GROUPS = [
+    ["floor", "floor-duckdb", "floor-pyarrow"],
+    ["trunkrate", "duckdb-whole", "polars-whole"],
+    ["duckdb", "polars", "postgres"],
+]
 WIDTH, LEFT, BAR, GAP, TOP, ROW = 900, 252, 200, 140, 112, 54
 MEMORY_LEFT = LEFT + BAR + GAP
 STYLE = """
@@ -67,19 +72,32 @@ def bar(x, y, height, value, full, kind, label, label_kind):
     width = max(2, min(BAR, round(BAR * value / full)))
     parts = [f'  <rect x="{x}" y="{y}" width="{width}" height="{height}" rx="2" class="{kind}"/>']
     if value > full:
-        parts.append(f'  <path d="M{x + BAR - 22} {y + height + 2} l8 -{height + 4}" class="break"/>')
-    parts.append(text(x + width + 8, y + height // 2 + (5 if height > 10 else 4), label, label_kind))
+        parts.append(
+            f'  <path d="M{x + BAR - 22} {y + height + 2} l8 -{height + 4}" class="break"/>'
+        )
+    parts.append(
+        text(x + width + 8, y + height // 2 + (5 if height > 10 else 4), label, label_kind)
+    )
     return parts
 
 
 def draw(report):
     found = largest(report)
     engines = [
-        engine for group in GROUPS for engine in sorted((engine for engine in group if engine in found), key=lambda e: seconds(*next(iter(found[e].values()))))
+        engine
+        for group in GROUPS
+        for engine in sorted(
+            (engine for engine in group if engine in found),
+            key=lambda e: seconds(*next(iter(found[e].values()))),
+        )
     ]
-    measured = [pair for engine in engines if engine != "postgres" for pair in found[engine].values()]
+    measured = [
+        pair for engine in engines if engine != "postgres" for pair in found[engine].values()
+    ]
     full_cpu = max(seconds(*pair) for pair in measured)
-    full_memory = max(row["peak_mib"]["median"] for sources in found.values() for _, row in sources.values())
+    full_memory = max(
+        row["peak_mib"]["median"] for sources in found.values() for _, row in sources.values()
+    )
     both = any(len(sources) == 2 for sources in found.values())
     most = max(calls for calls, _ in measured)
     machine = report["machine"]
@@ -87,7 +105,13 @@ def draw(report):
 
     body = [
         text(24, 38, "What it costs to rate a million calls", "title"),
-        text(24, 60, f"Measured on {millions(most)}; shorter is better." + (" Wide bars: calls from CSV. Thin bars: the same from Parquet." if both else ""), "small"),
+        text(
+            24,
+            60,
+            f"Measured on {millions(most)}; shorter is better."
+            + (" Wide bars: calls from CSV. Thin bars: the same from Parquet." if both else ""),
+            "small",
+        ),
         text(LEFT, 94, "CPU seconds per million (× polars' floor)", "head"),
         text(MEMORY_LEFT, 94, f"peak memory for {millions(most)}", "head"),
     ]
@@ -98,22 +122,40 @@ def draw(report):
         body.append(f'  <line x1="24" x2="{WIDTH - 24}" y1="{y - 6}" y2="{y - 6}" class="line"/>')
         body.append(text(24, y + 17, name, "ours" if engine == "trunkrate" else ""))
         calls = next(iter(found[engine].values()))[0]
-        body.append(text(24, y + 34, what + (f" ({millions(calls)})" if calls != most else ""), "small"))
+        body.append(
+            text(24, y + 34, what + (f" ({millions(calls)})" if calls != most else ""), "small")
+        )
         for source, (calls, row) in found[engine].items():
             wide = source == "csv" or len(found[engine]) == 1
             top, thick, faded = (y + 3, 20, "") if wide else (y + 28, 8, " parquet")
             cpu, peak = seconds(calls, row), row["peak_mib"]["median"]
             label = ("ours" if engine == "trunkrate" else "") if wide else "small"
             to_floor = "" if kind == "floor" else f" ({row['cpu_to_floor']:.1f}×)"
-            body += bar(LEFT, top, thick, cpu, full_cpu, kind + faded, f"{cpu:.2f} s{to_floor}", label)
-            body += bar(MEMORY_LEFT, top, thick, peak, full_memory, kind + faded, memory_text(peak), label)
-            spoken.append(f"{name}, {what}, from {source}: {cpu:.2f} CPU seconds, {memory_text(peak)}")
+            body += bar(
+                LEFT, top, thick, cpu, full_cpu, kind + faded, f"{cpu:.2f} s{to_floor}", label
+            )
+            body += bar(
+                MEMORY_LEFT, top, thick, peak, full_memory, kind + faded, memory_text(peak), label
+            )
+            spoken.append(
+                f"{name}, {what}, from {source}: {cpu:.2f} CPU seconds, {memory_text(peak)}"
+            )
     who = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "
-    used = [f"{name} {version}" for name, version in report["versions"].items() if version and name != "python"]
+    used = [
+        f"{name} {version}"
+        for name, version in report["versions"].items()
+        if version and name != "python"
+    ]
     body.append(text(24, height - 18, who + ", ".join(used) + f"; {report['when'][:10]}", "small"))
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title desc">',
-        "  <title id=\"title\">CPU seconds per million calls and peak memory: trunkrate, copies that compute nothing, and rivals</title>",
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0'
+            f' 0 {WIDTH} {height}" role="img" aria-labelledby="title desc">'
+        ),
+        (
+            '  <title id="title">CPU seconds per million calls and peak memory: trunkrate, copies'
+            " that compute nothing, and rivals</title>"
+        ),
         f'  <desc id="desc">{escape("; ".join(spoken))}.</desc>',
         f"  <style>{STYLE}\n  </style>",
         f'  <rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8" class="card"/>',

@@ -1,6 +1,8 @@
-"""A small night with all that the measured ones lack: calls twice, records to ignore, records that cannot be billed.
+"""A small night with all that the measured ones lack: calls twice, records to ignore, records that
+cannot be billed.
 
-Before compare.py measures anything, trunkrate and the rivals that do the whole job must count it alike and write the same rows: so
+Before compare.py measures anything, trunkrate and the rivals that do the whole job must count it
+alike and write the same rows: so
 that a rival checks duplicates, and rates a call whole or not at all, is not only said.
 """
 
@@ -16,10 +18,23 @@ COLUMNS = generate.CALL_COLUMNS.split(",")
 
 
 def odd_records(records):
-    """One record for each way to end that is neither rated nor free nor a duplicate. Returns (records, how they are counted)."""
+    """One record for each way to end that is neither rated nor free nor a duplicate. Returns
+    (records, how they are counted)."""
     answered = {"status": "completed", "duration": "60", "end_time": "2026-11-20T23:30:00Z"}
-    root = next(record for record in records if not record["parent_call_sid"] and record["direction"] == "trunking-terminating" and record["duration"] not in ("", "0"))
-    of_root = {"account_sid": root["account_sid"], "trunk_sid": root["trunk_sid"], "parent_call_sid": root["sid"], "start_time": root["end_time"], "end_time": ""}
+    root = next(
+        record
+        for record in records
+        if not record["parent_call_sid"]
+        and record["direction"] == "trunking-terminating"
+        and record["duration"] not in ("", "0")
+    )
+    of_root = {
+        "account_sid": root["account_sid"],
+        "trunk_sid": root["trunk_sid"],
+        "parent_call_sid": root["sid"],
+        "start_time": root["end_time"],
+        "end_time": "",
+    }
     numbers = iter(range(1, 100))
 
     def record(like, **changes):
@@ -29,18 +44,35 @@ def odd_records(records):
     unpriced = "+999555000111"  # no country has this code
     inbound = record(root, direction="inbound", **answered)
     return [
-        inbound, record(child, parent_call_sid=inbound["sid"], account_sid=root["account_sid"], **answered),
+        inbound,
+        record(child, parent_call_sid=inbound["sid"], account_sid=root["account_sid"], **answered),
         record(root, status="in-progress", duration="", end_time=""),
         record(child, parent_call_sid=f"CA{'f' * 32}", **answered),
         record(root, to=unpriced, **answered),
         # Its first leg has a price, its second has none: it is rated whole or not at all.
-        record(child, **of_root, status="completed", duration="60", refer_to=f"<sip:{unpriced}@trunk1.pstn.twilio.com>", to=unpriced),
+        record(
+            child,
+            **of_root,
+            status="completed",
+            duration="60",
+            refer_to=f"<sip:{unpriced}@trunk1.pstn.twilio.com>",
+            to=unpriced,
+        ),
     ], {"ignored": 2, "suspended": 4}
 
 
 def write(folder, seed):
     """Returns what a run over FOLDER/calls.csv must count."""
-    command = [sys.executable, generate.__file__, "--calls", str(CALLS), "--out", folder, "--seed", str(seed)]
+    command = [
+        sys.executable,
+        generate.__file__,
+        "--calls",
+        str(CALLS),
+        "--out",
+        folder,
+        "--seed",
+        str(seed),
+    ]
     if subprocess.run(command, stderr=subprocess.DEVNULL).returncode != 0:
         fail("the calls of the rehearsal could not be generated")
     path = folder / "calls.csv"

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""The whole job in PostgreSQL 15 with the `prefix` extension: starts a server of its own, runs rival_postgres.sql, stops it.
+"""The whole job in PostgreSQL 15 with the `prefix` extension: starts a server of its own, runs
+rival_postgres.sql, stops it.
 
-    rival_postgres.py CALLS.csv RATES OUT       writes OUT/totals.csv; prints what the job took as JSON
+    rival_postgres.py CALLS.csv RATES OUT       writes OUT/totals.csv; prints what the job took as
+    JSON
 
-The server's data are in OUT and go with it; it listens on the loopback only, on a free port, with a password of its own.
-Counted is the job alone, from the first COPY to the last total: the CPU of server and clients, and the server's memory
-(proportional set sizes, twice a second). initdb, start and stop are not. Linux only; root runs the server as `postgres`.
+The server's data are in OUT and go with it; it listens on the loopback only, on a free port, with a
+password of its own.
+Counted is the job alone, from the first COPY to the last total: the CPU of server and clients, and
+the server's memory
+(proportional set sizes, twice a second). initdb, start and stop are not. Linux only; root runs the
+server as `postgres`.
 """
 
 import csv
@@ -26,10 +31,21 @@ from pathlib import Path
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 SETTINGS = {
-    "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 10,
-    "shared_buffers": "2GB", "work_mem": "512MB", "maintenance_work_mem": "1GB", "jit": "off", "autovacuum": "off",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": 10,
+    "shared_buffers": "2GB",
+    "work_mem": "512MB",
+    "maintenance_work_mem": "1GB",
+    "jit": "off",
+    "autovacuum": "off",
     # Nothing here has to survive a crash.
-    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": 0, "max_wal_size": "8GB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": 0,
+    "max_wal_size": "8GB",
 }
 TABLES = """
 CREATE EXTENSION prefix;
@@ -39,7 +55,7 @@ CREATE UNLOGGED TABLE published (iso text, country text, description text, price
 """
 
 
-# ---- What processes take --------------------------------------------------------------------------------------------
+# ---- What processes take -------------------------------------------------------------------------
 
 
 def family(pid):
@@ -56,9 +72,14 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """Of the server: its own, its living children's, and those of the children that it has waited for."""
+    """Of the server: its own, its living children's, and those of the children that it has waited
+    for."""
     processes = family(pid)
-    ticks = sum(int(stat[11]) + int(stat[12]) for stat in processes.values()) + int(processes[pid][13]) + int(processes[pid][14])
+    ticks = (
+        sum(int(stat[11]) + int(stat[12]) for stat in processes.values())
+        + int(processes[pid][13])
+        + int(processes[pid][14])
+    )
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -85,7 +106,7 @@ class Peak(threading.Thread):
             self.mib = max(self.mib, memory_mib(self.pid))
 
 
-# ---- The server -----------------------------------------------------------------------------------------------------
+# ---- The server ----------------------------------------------------------------------------------
 
 
 def fail(message):
@@ -115,14 +136,44 @@ class Server:
         os.chmod(secret, 0o600)
         if self.owner:
             os.chown(secret, self.owner["user"], self.owner["group"])
-        command = [BIN / "initdb", "-D", self.folder / "data", "-U", "bench", "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8", "--locale=C", "--no-sync"]
-        made = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self.owner)
+        command = [
+            BIN / "initdb",
+            "-D",
+            self.folder / "data",
+            "-U",
+            "bench",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            secret,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        made = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.folder, **self.owner
+        )
         if made.returncode != 0:
             fail(f"initdb failed: {made.stderr.strip()}")
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "wb") as log:
-            command = [BIN / "postgres", "-D", self.folder / "data", "-p", str(self.port), *settings]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self.owner)
+            command = [
+                BIN / "postgres",
+                "-D",
+                self.folder / "data",
+                "-p",
+                str(self.port),
+                *settings,
+            ]
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **self.owner,
+            )
         try:
             self.wait()
         except BaseException:
@@ -133,8 +184,15 @@ class Server:
     def wait(self):
         for _ in range(300):
             if self.process.poll() is not None:
-                fail(f"the server ended: {(self.folder / 'log').read_text(errors='replace')[-2000:]}")
-            if subprocess.run([BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0:
+                fail(
+                    f"the server ended: {(self.folder / 'log').read_text(errors='replace')[-2000:]}"
+                )
+            if (
+                subprocess.run(
+                    [BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+                ).returncode
+                == 0
+            ):
                 return
             time.sleep(0.1)
         fail("the server did not start within 30 s")
@@ -149,8 +207,25 @@ class Server:
 
     def psql(self, *arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
         """Runs psql; returns its own CPU seconds."""
-        command = [BIN / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "bench", "-d", "postgres", *arguments]
-        client = subprocess.Popen(command, stdin=stdin, stdout=stdout, env={**os.environ, "PGPASSWORD": self.password})
+        command = [
+            BIN / "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "bench",
+            "-d",
+            "postgres",
+            *arguments,
+        ]
+        client = subprocess.Popen(
+            command, stdin=stdin, stdout=stdout, env={**os.environ, "PGPASSWORD": self.password}
+        )
         _, status, usage = os.wait4(client.pid, 0)
         client.returncode = os.waitstatus_to_exitcode(status)
         if client.returncode != 0:
@@ -158,11 +233,12 @@ class Server:
         return usage.ru_utime + usage.ru_stime
 
 
-# ---- The job --------------------------------------------------------------------------------------------------------
+# ---- The job -------------------------------------------------------------------------------------
 
 
 def variables(rates):
-    """What rival_postgres.sql asks for: the deck's terms, and how many digits its longest prefixes have."""
+    """What rival_postgres.sql asks for: the deck's terms, and how many digits its longest prefixes
+    have."""
     terms = tomllib.loads((rates / "deck.toml").read_text())
     longest = {"Destination Prefixes": 1, "Origination Prefixes": 1}
     for path in rates.glob("*.csv"):
@@ -171,8 +247,12 @@ def variables(rates):
                 for column in longest:
                     longest[column] = max(longest[column], *map(len, row[column].split(", ")))
     values = {
-        "destination_digits": longest["Destination Prefixes"], "origin_digits": longest["Origination Prefixes"], "fee": terms["connection_fee"],
-        "minimum": terms["minimum"], "initial": terms["initial_increment"], "increment": terms["increment"],
+        "destination_digits": longest["Destination Prefixes"],
+        "origin_digits": longest["Origination Prefixes"],
+        "fee": terms["connection_fee"],
+        "minimum": terms["minimum"],
+        "initial": terms["initial_increment"],
+        "increment": terms["increment"],
     }
     return [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
 
@@ -180,19 +260,32 @@ def variables(rates):
 def job(server, calls, rates, out):
     """Calls and rates in, totals out. Returns the clients' CPU seconds."""
     client_cpu = server.psql("-c", TABLES)
-    for table, path in [("calls", calls), *(("published", path) for path in sorted(rates.glob("*.csv")))]:
+    for table, path in [
+        ("calls", calls),
+        *(("published", path) for path in sorted(rates.glob("*.csv"))),
+    ]:
         with open(path, "rb") as file:
-            client_cpu += server.psql("-c", f"COPY {table} FROM STDIN (FORMAT csv, HEADER)", stdin=file)
+            client_cpu += server.psql(
+                "-c", f"COPY {table} FROM STDIN (FORMAT csv, HEADER)", stdin=file
+            )
     with open(out / "totals.csv", "wb") as totals:
-        return client_cpu + server.psql(*variables(rates), "-f", Path(__file__).with_suffix(".sql"), stdout=totals)
+        return client_cpu + server.psql(
+            *variables(rates), "-f", Path(__file__).with_suffix(".sql"), stdout=totals
+        )
 
 
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     calls, rates, out = (Path(argument).resolve() for argument in sys.argv[1:])
-    if not (BIN / "postgres").exists() or not (BIN / "../../../../share/postgresql/15/extension/prefix.control").exists():
-        fail("no PostgreSQL 15 with its prefix extension; hint: apt install postgresql-15 postgresql-15-prefix, or --without postgres")
+    if (
+        not (BIN / "postgres").exists()
+        or not (BIN / "../../../../share/postgresql/15/extension/prefix.control").exists()
+    ):
+        fail(
+            "no PostgreSQL 15 with its prefix extension; hint: apt install postgresql-15"
+            " postgresql-15-prefix, or --without postgres"
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server must not outlive a kill
     os.chmod(out, 0o711)  # the server's user must reach its own folder in it
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=out))
@@ -203,7 +296,10 @@ def main():
             peak.start()
             began, before = time.perf_counter(), cpu_seconds(pid)
             clients = job(server, calls, rates, out)
-            measures = {"wall_seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds(pid) - before + clients}
+            measures = {
+                "wall_seconds": time.perf_counter() - began,
+                "cpu_seconds": cpu_seconds(pid) - before + clients,
+            }
             peak.done.set()
             peak.join()
             print(json.dumps({**measures, "peak_mib": peak.mib}))

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Whether a rival that does the whole job wrote what a ledger's only run holds: every row of legs and log, in order, and the ids.
+"""Whether a rival that does the whole job wrote what a ledger's only run holds: every row of legs
+and log, in order, and the ids.
 
     same_books.py LEDGER OUT        exit code 1, and the first difference, if they differ
 
-Compared are all columns but the run's name, by value: decimals of another scale and texts kept as a dictionary are the same. What
+Compared are all columns but the run's name, by value: decimals of another scale and texts kept as a
+dictionary are the same. What
 the rival's ids say is held against the log: the n-th row of a day is where its id says that it is.
 """
 
@@ -23,7 +25,15 @@ def fail(message):
 def plain(frame):
     """Dictionaries as texts, decimals as wide as any, integers of 64 bits."""
     kinds = {
-        name: pl.String if kind in (pl.Categorical, pl.Enum) else pl.Decimal(38, 10) if kind == pl.Decimal else pl.Int64 if kind.is_integer() else kind
+        name: (
+            pl.String
+            if kind in (pl.Categorical, pl.Enum)
+            else (
+                pl.Decimal(38, 10)
+                if kind == pl.Decimal
+                else pl.Int64 if kind.is_integer() else kind
+            )
+        )
         for name, kind in frame.schema.items()
     }
     return frame.cast(kinds)
@@ -31,33 +41,52 @@ def plain(frame):
 
 def check_rows(ours, theirs, table):
     columns = [name for name in pl.read_parquet_schema(ours) if name != "run_id"]
-    ours, theirs = pl.scan_parquet(ours, hive_partitioning=False), pl.scan_parquet(theirs, hive_partitioning=False)
+    ours, theirs = pl.scan_parquet(ours, hive_partitioning=False), pl.scan_parquet(
+        theirs, hive_partitioning=False
+    )
     rows, others = (frame.select(pl.len()).collect().item() for frame in (ours, theirs))
     if rows != others:
         fail(f"{table}: {rows:,} rows in the ledger, {others:,} of the rival")
     for start in range(0, rows, ROWS):
-        left, right = (plain(frame.slice(start, ROWS).select(columns).collect()) for frame in (ours, theirs))
+        left, right = (
+            plain(frame.slice(start, ROWS).select(columns).collect()) for frame in (ours, theirs)
+        )
         if not left.equals(right):
             for column in columns:
                 differs = left[column].ne_missing(right[column])
                 if differs.any():
                     row = differs.arg_true()[0]
-                    fail(f"{table}, row {start + row}, {column}: {left[column][row]!r} in the ledger, {right[column][row]!r} of the rival\n{left.row(row)}\n{right.row(row)}")
+                    fail(
+                        f"{table}, row {start + row}, {column}: {left[column][row]!r} in the"
+                        f" ledger, {right[column][row]!r} of the"
+                        f" rival\n{left.row(row)}\n{right.row(row)}"
+                    )
             fail(f"{table}, from row {start}: other types, {left.schema} and {right.schema}")
     return rows
 
 
 def check_ids(out, days):
     """The ids are in order, and lead to their calls; so do the children's."""
+
     def in_hex(name):  # DuckDB's UUID is 16 bytes too
         return pl.col(name).bin.encode("hex")
 
-    log = pl.concat([
-        pl.scan_parquet(path, hive_partitioning=False).select("call_sid", "parent_call_sid").with_row_index("row").with_columns(date=pl.lit(day).str.to_date())
-        for day, path in days.items()
-    ]).with_columns(pl.col("call_sid", "parent_call_sid").str.slice(2), pl.col("row").cast(pl.Int64))
+    log = pl.concat(
+        [
+            pl.scan_parquet(path, hive_partitioning=False)
+            .select("call_sid", "parent_call_sid")
+            .with_row_index("row")
+            .with_columns(date=pl.lit(day).str.to_date())
+            for day, path in days.items()
+        ]
+    ).with_columns(pl.col("call_sid", "parent_call_sid").str.slice(2), pl.col("row").cast(pl.Int64))
     of_calls = log.select("date", "row", id="call_sid").sort("id").collect()
-    of_children = log.filter(pl.col("parent_call_sid").is_not_null()).select("date", "row", root="parent_call_sid").sort("root", "date", "row").collect()
+    of_children = (
+        log.filter(pl.col("parent_call_sid").is_not_null())
+        .select("date", "row", root="parent_call_sid")
+        .sort("root", "date", "row")
+        .collect()
+    )
     for name, expected in (("part-0", of_calls), ("children-0", of_children)):
         found = pl.read_parquet(out / f"ids/{name}.parquet")
         key = expected.columns[-1]
@@ -73,9 +102,18 @@ def main():
     (run,) = (ledger / "runs").iterdir()
     found = {}
     for table in ("legs", "calls"):
-        here, there = ({path.parent.name.removeprefix("date="): path for path in sorted((folder / table).rglob("*.parquet"))} for folder in (run, out))
+        here, there = (
+            {
+                path.parent.name.removeprefix("date="): path
+                for path in sorted((folder / table).rglob("*.parquet"))
+            }
+            for folder in (run, out)
+        )
         if here.keys() != there.keys() or not here:
-            fail(f"{table}: the days {', '.join(here)} in the ledger, {', '.join(there)} of the rival")
+            fail(
+                f"{table}: the days {', '.join(here)} in the ledger, {', '.join(there)} of the"
+                " rival"
+            )
         found[table] = sum(check_rows(here[day], there[day], f"{table} of {day}") for day in here)
     check_ids(out, there)
     print(f"the same: {found['legs']:,} legs, {found['calls']:,} calls, and their ids")

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """What a command must read, and nothing else: the floor of the commands that work on a ledger.
 
-    scan.py PATTERN[=COLUMN,COLUMN] ...     such as 'ledger/runs/*/legs/**/*.parquet=account_sid,amount'
+    scan.py PATTERN[=COLUMN,COLUMN] ...     such as
+    'ledger/runs/*/legs/**/*.parquet=account_sid,amount'
 
-Reads every byte of these files, and unpacks the named columns of Parquet (without names: all of them) with polars, batch by
-batch. Nothing is computed, nothing is kept. Prints how many bytes and rows that were; a pattern without a file is an error.
+Reads every byte of these files, and unpacks the named columns of Parquet (without names: all of
+them) with polars, batch by
+batch. Nothing is computed, nothing is kept. Prints how many bytes and rows that were; a pattern
+without a file is an error.
 """
 
 import glob
@@ -32,7 +35,9 @@ def main():
     size = rows = 0
     for argument in sys.argv[1:]:
         pattern, _, columns = argument.partition("=")
-        paths = [path for path in sorted(glob.glob(pattern, recursive=True)) if Path(path).is_file()]
+        paths = [
+            path for path in sorted(glob.glob(pattern, recursive=True)) if Path(path).is_file()
+        ]
         if not paths:
             sys.exit(f"scan.py: no file is {pattern}")
         for path in paths:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Each account's total, from the legs that a ledger keeps as Parquet.
 
-    totals.py LEDGER        prints account,amount
+totals.py LEDGER        prints account,amount
 """
 
 import sys

@@ -19,27 +19,41 @@ import subprocess
 import sys
 import tempfile
 
-HEADER = ("sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,"
-          "duration,status")
-DECK = ("ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes,Service\n"
-        "US,United States,US,0.0100,,1,termination\n"
-        "US,United States,US in,0.0034,,1,origination\n")
+HEADER = (
+    "sid,parent_call_sid,account_sid,trunk_sid,direction,from,to,start_time,end_time,"
+    "duration,status"
+)
+DECK = (
+    "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes,Service\n"
+    "US,United States,US,0.0100,,1,termination\n"
+    "US,United States,US in,0.0034,,1,origination\n"
+)
 FIRST = datetime.date(2021, 1, 1)
 
 
 def night(number, calls):
     """The calls of a night. One in fifty is transferred; two transfers came a night before their
-    parents, and wait for one night; ten calls are copies of the night before, as exports overlap."""
+    parents, and wait for one night; ten calls are copies of the night before, as exports overlap.
+    """
+
     def call(rng, day):
         start = datetime.datetime(day.year, day.month, day.day) + datetime.timedelta(
-            seconds=rng.randrange(86_000))
-        return (f"CA{rng.getrandbits(128):032x}", start.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                f"AC{rng.randrange(20):032x}", rng.randrange(1, 300),
-                f"+12025550{rng.randrange(100, 199)}", f"+1415{rng.randrange(2_000_000, 9_999_999)}",
-                f"CA{rng.getrandbits(128):032x}")
+            seconds=rng.randrange(86_000)
+        )
+        return (
+            f"CA{rng.getrandbits(128):032x}",
+            start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            f"AC{rng.randrange(20):032x}",
+            rng.randrange(1, 300),
+            f"+12025550{rng.randrange(100, 199)}",
+            f"+1415{rng.randrange(2_000_000, 9_999_999)}",
+            f"CA{rng.getrandbits(128):032x}",
+        )
 
     def root(sid, stamp, account, seconds, caller, to, _):
-        return f"{sid},,{account},TK1,trunking-terminating,{caller},{to},{stamp},,{seconds},completed"
+        return (
+            f"{sid},,{account},TK1,trunking-terminating,{caller},{to},{stamp},,{seconds},completed"
+        )
 
     def child(sid, stamp, account, seconds, _caller, _to, own):
         return f"{own},{sid},{account},TK1,,,sip:agent@pbx.example.com,{stamp},,{seconds},completed"
@@ -71,9 +85,26 @@ def traced(command, cwd, ledger):
     """How many files of the ledger a command opens, and the bytes that it reads of them."""
     with tempfile.NamedTemporaryFile() as record:
         names = "trace=openat,open,read,pread64,getdents64,statx,newfstatat,fsync"
-        subprocess.run(["strace", "-f", "-qq", "-y", "-s", "0", "--seccomp-bpf", "-e", names,
-                        "-o", record.name, *command],
-                       cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            [
+                "strace",
+                "-f",
+                "-qq",
+                "-y",
+                "-s",
+                "0",
+                "--seccomp-bpf",
+                "-e",
+                names,
+                "-o",
+                record.name,
+                *command,
+            ],
+            cwd=cwd,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
         opened = read = looks = syncs = 0
         for line in open(record.name, errors="replace"):
             if str(ledger) not in line and ledger.name not in line:
@@ -121,25 +152,35 @@ def main():
                     for _ in range(5):
                         shutil.rmtree(copy, ignore_errors=True)
                         shutil.copytree(ledger, copy)
-                        command = (run(copy, "calls.csv") if what == "run"
-                                   else [binary, "status", "--ledger", str(copy)])
+                        command = (
+                            run(copy, "calls.csv")
+                            if what == "run"
+                            else [binary, "status", "--ledger", str(copy)]
+                        )
                         tries.append(measured(command, folder))
                     shutil.rmtree(copy)
                     shutil.copytree(ledger, copy)
-                    best[what] = tuple(min(values) for values in zip(*tries)) + traced(command, folder, copy)
+                    best[what] = tuple(min(values) for values in zip(*tries)) + traced(
+                        command, folder, copy
+                    )
                 shutil.rmtree(copy)
                 rows[number] = best
                 for what, (cpu, peak, faults, opened, read, looks, syncs) in best.items():
-                    print(f"night {number:5} {what:7} {cpu * 1000:7.0f} ms CPU {peak / 1024:7.1f} MiB "
-                          f"{faults:7} faults {opened:6} opened {read / 1024:9.0f} KiB read {looks:6} looks "
-                          f"{syncs:5} syncs", flush=True)
+                    print(
+                        f"night {number:5} {what:7} {cpu * 1000:7.0f} ms CPU {peak / 1024:7.1f} MiB"
+                        f" {faults:7} faults {opened:6} opened {read / 1024:9.0f} KiB read"
+                        f" {looks:6} looks {syncs:5} syncs",
+                        flush=True,
+                    )
             measured(run(ledger, "calls.csv"), folder)
         if len(rows) > 1:
             first, last = rows[min(rows)], rows[max(rows)]
             for what in first:
                 ratios = [last[what][place] / first[what][place] for place in (0, 1, 2)]
-                print(f"{what}: night {max(rows)} against night {min(rows)}: CPU {ratios[0]:.2f}, "
-                      f"peak {ratios[1]:.2f}, faults {ratios[2]:.2f}")
+                print(
+                    f"{what}: night {max(rows)} against night {min(rows)}: CPU {ratios[0]:.2f}, "
+                    f"peak {ratios[1]:.2f}, faults {ratios[2]:.2f}"
+                )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""What people install, in dist/: wheel, Debian package, tarball, container context, SBOM, checksums.
+"""What people install, in dist/: wheel, Debian package, tarball, container context, SBOM,
+checksums.
 
     target/release/trunkrate ─┬▶ trunkrate-VERSION-x86_64-linux.tar.gz
-    target/wheels/*.whl ──────┼▶ trunkrate-VERSION-cp310-abi3-manylinux_2_NN_x86_64.whl, the command inside
+    target/wheels/*.whl ──────┼▶ trunkrate-VERSION-cp310-abi3-manylinux_2_NN_x86_64.whl, the command
+    inside
     packaging/ ───────────────┴▶ trunkrate_VERSION_amd64.deb, Containerfile
 
-Same binary and wheel, same bytes: times are the commit's, owners are root, names are sorted. It needs dpkg-deb and
+Same binary and wheel, same bytes: times are the commit's, owners are root, names are sorted. It
+needs dpkg-deb and
 objdump, and that `make dist` has built both.
 
-Why no tool for all of it: cargo-deb, maturin and nfpm each make one of these; none puts a command beside an extension
-module into one wheel, and two builds of the binary (polars: minutes) would have to be kept the same.
+Why no tool for all of it: cargo-deb, maturin and nfpm each make one of these; none puts a command
+beside an extension
+module into one wheel, and two builds of the binary (polars: minutes) would have to be kept the
+same.
 """
 
 import base64
@@ -43,11 +48,14 @@ MOST_WHEEL_BYTES = 45 * 10**6
 
 
 def output(*command, **more):
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, **more).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=ROOT, **more
+    ).stdout
 
 
 def commit_time():
-    """Seconds since 1970: SOURCE_DATE_EPOCH, else the commit's; a tree without git says no time, and gets a fixed one."""
+    """Seconds since 1970: SOURCE_DATE_EPOCH, else the commit's; a tree without git says no time,
+    and gets a fixed one."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(given)
     try:
@@ -93,17 +101,21 @@ def tree(version):
 
 def copyright_of(version):
     return (
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
-        f"Upstream-Name: trunkrate\nComment: version {version}; the crates inside are listed in the SBOM beside the package\n\n"
-        "Files: *\nCopyright: the authors of trunkrate\nLicense: MIT or Apache-2.0\n"
-        " The texts are in /usr/share/doc/trunkrate: LICENSE-MIT and LICENSE-APACHE.\n"
+        "Format:"
+        " https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name:"
+        f" trunkrate\nComment: version {version}; the crates inside are listed in the SBOM beside"
+        " the package\n\nFiles: *\nCopyright: the authors of trunkrate\nLicense: MIT or"
+        " Apache-2.0\n The texts are in /usr/share/doc/trunkrate: LICENSE-MIT and"
+        " LICENSE-APACHE.\n"
     )
 
 
 def tarball(version, files, when):
     top = f"trunkrate-{version}-x86_64-linux"
     path = DIST / f"{top}.tar.gz"
-    services = {f"lib/systemd/system/{name}": ((PACKAGING / name).read_bytes(), 0o644) for name in SERVICES}
+    services = {
+        f"lib/systemd/system/{name}": ((PACKAGING / name).read_bytes(), 0o644) for name in SERVICES
+    }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, (content, mode) in sorted((files | services).items()):
@@ -123,15 +135,18 @@ def debian(version, files, when):
     everything = {f"usr/{name}": file for name, file in files.items()}
     for name in SERVICES:
         everything[f"lib/systemd/system/{name}"] = ((PACKAGING / name).read_bytes(), 0o644)
-    everything["etc/trunkrate/trunkrate.toml"] = ((PACKAGING / "trunkrate.toml").read_bytes(), 0o644)
+    everything["etc/trunkrate/trunkrate.toml"] = (
+        (PACKAGING / "trunkrate.toml").read_bytes(),
+        0o644,
+    )
     size = sum(len(content) for content, _ in everything.values())
     control = (
-        f"Package: trunkrate\nVersion: {version}\nSection: net\nPriority: optional\nArchitecture: amd64\n"
-        f"Depends: libc6 (>= {glibc}), libgcc-s1, passwd\nInstalled-Size: {size // 1024}\n"
-        "Maintainer: the authors of trunkrate <trunkrate@example.org>\n"
-        "Description: rating and billing of SIP trunk calls with call transfer\n"
-        " Rates the calls of a SIP trunk that supports blind transfer (SIP REFER) by the\n"
-        " carrier's published table, books them in a ledger, writes invoices, and explains\n"
+        f"Package: trunkrate\nVersion: {version}\nSection: net\nPriority: optional\nArchitecture:"
+        f" amd64\nDepends: libc6 (>= {glibc}), libgcc-s1, passwd\nInstalled-Size:"
+        f" {size // 1024}\nMaintainer: the authors of trunkrate"
+        " <trunkrate@example.org>\nDescription: rating and billing of SIP trunk calls with call"
+        " transfer\n Rates the calls of a SIP trunk that supports blind transfer (SIP REFER) by"
+        " the\n carrier's published table, books them in a ledger, writes invoices, and explains\n"
         " every cent of a call. A systemd timer runs the nightly batch.\n"
     )
     everything["DEBIAN/control"] = (control.encode(), 0o644)
@@ -147,13 +162,16 @@ def debian(version, files, when):
         folder.chmod(0o755)
     path = DIST / f"trunkrate_{version}_amd64.deb"
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(when)}
-    output("dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(stage), str(path), env=environment)
+    output(
+        "dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(stage), str(path), env=environment
+    )
     shutil.rmtree(stage)
     return path
 
 
 def wheel(version, when):
-    """maturin's wheel with the command as a script. Its tag says the glibc that the newer of the two needs."""
+    """maturin's wheel with the command as a script. Its tag says the glibc that the newer of the
+    two needs."""
     built = list((ROOT / "target/wheels").glob(f"trunkrate-{version}-*.whl"))
     assert len(built) == 1, f"target/wheels: found {built}; expected one wheel of version {version}"
     major, minor = glibc_of(BINARY)
@@ -164,7 +182,10 @@ def wheel(version, when):
     with zipfile.ZipFile(built[0]) as archive:
         for entry in archive.infolist():
             if not entry.is_dir():
-                files[entry.filename] = (archive.read(entry), entry.external_attr >> 16 & 0o777 or 0o644)
+                files[entry.filename] = (
+                    archive.read(entry),
+                    entry.external_attr >> 16 & 0o777 or 0o644,
+                )
     del files[f"{info}/RECORD"]
     tags = files[f"{info}/WHEEL"][0].decode()
     tagged, count = re.subn(r"(?m)^Tag: cp310-abi3-.*\n", "", tags)
@@ -182,7 +203,9 @@ def wheel(version, when):
     # The format knows no time before 1980, and none finer than two seconds.
     stamp = tuple(max(part, least) for part, least in zip(time.gmtime(when), (1980, 1, 1, 0, 0, 0)))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, (content, mode) in sorted(files.items(), key=lambda file: (info in file[0], file[0])):
+        for name, (content, mode) in sorted(
+            files.items(), key=lambda file: (info in file[0], file[0])
+        ):
             entry = zipfile.ZipInfo(name, stamp)
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -193,8 +216,19 @@ def wheel(version, when):
 
 
 def sbom(version, when):
-    """CycloneDX 1.5: the crates in the binary, from Cargo's own resolution, without those of tests and build scripts."""
-    data = json.loads(output("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"))
+    """CycloneDX 1.5: the crates in the binary, from Cargo's own resolution, without those of tests
+    and build scripts."""
+    data = json.loads(
+        output(
+            "cargo",
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        )
+    )
     packages = {package["id"]: package for package in data["packages"]}
     nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
     top = next(key for key, package in packages.items() if package["name"] == "trunkrate")
@@ -217,9 +251,20 @@ def sbom(version, when):
     def ref(key):
         return f"pkg:cargo/{packages[key]['name']}@{packages[key]['version']}"
 
-    crates = sorted((component(packages[key], "library") for key in needed - {top}), key=lambda found: found["purl"])
+    crates = sorted(
+        (component(packages[key], "library") for key in needed - {top}),
+        key=lambda found: found["purl"],
+    )
     links = sorted(
-        ({"ref": ref(key), "dependsOn": sorted({ref(dep["pkg"]) for dep in nodes[key]["deps"]} & {ref(k) for k in needed})} for key in needed),
+        (
+            {
+                "ref": ref(key),
+                "dependsOn": sorted(
+                    {ref(dep["pkg"]) for dep in nodes[key]["deps"]} & {ref(k) for k in needed}
+                ),
+            }
+            for key in needed
+        ),
         key=lambda link: link["ref"],
     )
     text = json.dumps([crates, links], sort_keys=True)
@@ -228,7 +273,10 @@ def sbom(version, when):
         "specVersion": "1.5",
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, text)}",
         "version": 1,
-        "metadata": {"timestamp": timestamp(when), "component": component(packages[top], "application")},
+        "metadata": {
+            "timestamp": timestamp(when),
+            "component": component(packages[top], "application"),
+        },
         "components": crates,
         "dependencies": links,
     }
@@ -249,10 +297,17 @@ def main():
     DIST.mkdir()
     when = commit_time()
     files = tree(version)
-    made = [tarball(version, files, when), debian(version, files, when), wheel(version, when), sbom(version, when)]
+    made = [
+        tarball(version, files, when),
+        debian(version, files, when),
+        wheel(version, when),
+        sbom(version, when),
+    ]
     shutil.copy(PACKAGING / "Containerfile", DIST)
     made.append(DIST / "Containerfile")
-    sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made))
+    sums = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made)
+    )
     (DIST / "SHA256SUMS").write_text(sums)
     for path in sorted(made):
         print(f"{path.stat().st_size / 10**6:8.1f} MB  dist/{path.name}")

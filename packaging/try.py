@@ -1,7 +1,10 @@
-"""dist/ as people install it: the wheel in a virtual environment, the Debian package in a bare Debian root.
+"""dist/ as people install it: the wheel in a virtual environment, the Debian package in a bare
+Debian root.
 
-The wheel must show an explained call; how long that took from nothing, downloads included, is printed (a minute is
-wanted; a slow network fails no test). The package must run the night as its service does, as the user that it makes, and
+The wheel must show an explained call; how long that took from nothing, downloads included, is
+printed (a minute is
+wanted; a slow network fails no test). The package must run the night as its service does, as the
+user that it makes, and
 leave the report. Needs debootstrap, and root for the second.
 """
 
@@ -26,7 +29,9 @@ def only(pattern):
 
 def run(*command, **more):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more)
-    assert done.returncode == 0, f"{command}: ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert (
+        done.returncode == 0
+    ), f"{command}: ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -71,14 +76,24 @@ def service(unit):
 def debian(folder):
     root = folder / "root"
     release = next(
-        line.split("=")[1].strip() for line in Path("/etc/os-release").read_text().splitlines() if line.startswith("VERSION_CODENAME=")
+        line.split("=")[1].strip()
+        for line in Path("/etc/os-release").read_text().splitlines()
+        if line.startswith("VERSION_CODENAME=")
     )
     run("debootstrap", "--variant=minbase", release, root, *mirror())
     package = only("*.deb")
     shutil.copy(package, root / "tmp")
 
     def inside(*command):
-        return run("chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *command)
+        return run(
+            "chroot",
+            root,
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG=C.UTF-8",
+            *command,
+        )
 
     # The demo starts the program again, by what /proc says of it.
     run("mount", "--bind", "/proc", root / "proc")
@@ -87,21 +102,44 @@ def debian(folder):
         command, user, home = service(root / "lib/systemd/system/trunkrate.service")
         assert inside("id", "-un", user) == f"{user}\n"
         inside("trunkrate", "demo", "/tmp/sample")
-        inside("sh", "-c", f"cp -r /tmp/sample/calls /tmp/sample/rates {home} && chown -R {user}: {home}")
-        night = ["runuser", "-u", user, "--", "sh", "-c", f"umask 0077; cd {home} && exec {command}"]
+        inside(
+            "sh",
+            "-c",
+            f"cp -r /tmp/sample/calls /tmp/sample/rates {home} && chown -R {user}: {home}",
+        )
+        night = [
+            "runuser",
+            "-u",
+            user,
+            "--",
+            "sh",
+            "-c",
+            f"umask 0077; cd {home} && exec {command}",
+        ]
         said = inside(*night)
         assert "legs" in said, said
         report = root / home.lstrip("/") / "morning/report.html"
         assert "</html>" in report.read_text()
-        modes = {path: path.stat().st_mode & 0o077 for path in (root / home.lstrip("/") / "ledger").rglob("*")}
-        assert modes and not any(modes.values()), f"others can read {[path for path, mode in modes.items() if mode]}"
+        modes = {
+            path: path.stat().st_mode & 0o077
+            for path in (root / home.lstrip("/") / "ledger").rglob("*")
+        }
+        assert modes and not any(
+            modes.values()
+        ), f"others can read {[path for path, mode in modes.items() if mode]}"
         assert (root / "usr/share/man/man1/trunkrate-run.1.gz").is_file()
         # The ledger outlives the package, also a purge.
         inside("dpkg", "--purge", "trunkrate")
-        assert not (root / "usr/bin/trunkrate").exists() and (report.parent.parent / "ledger/runs").is_dir()
+        assert (
+            not (root / "usr/bin/trunkrate").exists()
+            and (report.parent.parent / "ledger/runs").is_dir()
+        )
     finally:
         run("umount", root / "proc")
-    print("Debian package: installed in a bare root, the night run as its service does, removed; the ledger stays")
+    print(
+        "Debian package: installed in a bare root, the night run as its service does, removed; the"
+        " ledger stays"
+    )
 
 
 def mirror():

@@ -2,7 +2,8 @@
 
     python3 tools/links.py target/docs
 
-The tests follow the links of the Markdown; this one reads what mdBook made of it. Addresses elsewhere are not asked.
+The tests follow the links of the Markdown; this one reads what mdBook made of it. Addresses
+elsewhere are not asked.
 """
 
 import sys
@@ -27,7 +28,11 @@ class Page(HTMLParser):
 
 
 def main(folder):
-    pages = {path.resolve(): Page(path) for path in Path(folder).rglob("*.html") if path.name not in ("print.html", "404.html", "toc.html")}
+    pages = {
+        path.resolve(): Page(path)
+        for path in Path(folder).rglob("*.html")
+        if path.name not in ("print.html", "404.html", "toc.html")
+    }
     assert len(pages) > 25, f"{folder}: {len(pages)} pages; expected the book: make docs"
     broken, count = [], 0
     for path, page in pages.items():

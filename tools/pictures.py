@@ -2,8 +2,10 @@
 
     python3 tools/pictures.py            writes docs/pictures/{invoice,report}.png
 
-It needs target/release/trunkrate, Chromium, pdftoppm, and the Python of target/validators/venv (playwright drives the
-installed browser; nothing is downloaded) with Pillow, which this program installs there. The picture of the console is
+It needs target/release/trunkrate, Chromium, pdftoppm, and the Python of target/validators/venv
+(playwright drives the
+installed browser; nothing is downloaded) with Pillow, which this program installs there. The
+picture of the console is
 taken by tests/serve.
 """
 
@@ -23,7 +25,11 @@ def run(*command):
 
 
 def shot(browser, path, width, height, dark=False, clip=None):
-    page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=2, color_scheme="dark" if dark else "light")
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        device_scale_factor=2,
+        color_scheme="dark" if dark else "light",
+    )
     page.goto(path.as_uri())
     page.wait_for_load_state("networkidle")
     return page.screenshot(clip=clip)
@@ -39,7 +45,10 @@ def save(picture, name, width):
         picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size < MOST_BYTES:
             break
-    print(f"{path.relative_to(ROOT)}: {picture.width} x {picture.height}, {path.stat().st_size / 1000:.0f} kB")
+    print(
+        f"{path.relative_to(ROOT)}: {picture.width} x {picture.height},"
+        f" {path.stat().st_size / 1000:.0f} kB"
+    )
 
 
 def framed(picture, edge=(200, 204, 210)):
@@ -69,14 +78,33 @@ def main():
         demo = Path(folder) / "demo"
         run(ROOT / "target/release/trunkrate", "demo", demo)
         number = "BT-2026-000002"
-        run("pdftoppm", "-png", "-r", "110", "-singlefile", "-f", "1", "-l", "1", demo / f"invoices/{number}.pdf", demo / "page")
+        run(
+            "pdftoppm",
+            "-png",
+            "-r",
+            "110",
+            "-singlefile",
+            "-f",
+            "1",
+            "-l",
+            "1",
+            demo / f"invoices/{number}.pdf",
+            demo / "page",
+        )
         browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         paper = Image.open(demo / "page.png").convert("RGB")
         paper = framed(paper.crop((0, 0, paper.width, round(paper.width * 1.05))))
-        phone = Image.open(io.BytesIO(shot(browser, demo / f"invoices/{number}.html", 390, 844, dark=True))).convert("RGB")
-        phone = framed(phone.resize((round(phone.width * paper.height / phone.height), paper.height)), (60, 60, 60))
+        phone = Image.open(
+            io.BytesIO(shot(browser, demo / f"invoices/{number}.html", 390, 844, dark=True))
+        ).convert("RGB")
+        phone = framed(
+            phone.resize((round(phone.width * paper.height / phone.height), paper.height)),
+            (60, 60, 60),
+        )
         save(beside(paper, phone), "invoice.png", 1100)
-        report = Image.open(io.BytesIO(shot(browser, demo / "report.html", 960, 838))).convert("RGB")
+        report = Image.open(io.BytesIO(shot(browser, demo / "report.html", 960, 838))).convert(
+            "RGB"
+        )
         save(framed(report), "report.png", 1100)
         browser.close()
 
@@ -84,7 +112,11 @@ def main():
 def chromium():
     import shutil
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     assert found, "no Chromium; make validators installs it"
     return found
 

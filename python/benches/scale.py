@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
-"""The same calls on four engines: the command line, the wheel in one process, Spark on two executors, Sail.
+"""The same calls on four engines: the command line, the wheel in one process, Spark on two
+executors, Sail.
 
-    scale.py --calls 2000000 [--repeat 3] [--engines cli,wheel,spark,sail] [--spark-python P] [--sail-python P]
+    scale.py --calls 2000000 [--repeat 3] [--engines cli,wheel,spark,sail] [--spark-python P]
+    [--sail-python P]
 
-Each engine reads one Parquet file of calls, rates it and writes what its user gets: the command line a ledger, the wheel
-legs, log and suspense, Spark and Sail a published night. The sums must be the same, or there is no result (exit code 1).
-CPU seconds are of the process and all below it: Spark's driver, executors and Python workers, Sail's server.
+Each engine reads one Parquet file of calls, rates it and writes what its user gets: the command
+line a ledger, the wheel
+legs, log and suspense, Spark and Sail a published night. The sums must be the same, or there is no
+result (exit code 1).
+CPU seconds are of the process and all below it: Spark's driver, executors and Python workers,
+Sail's server.
 
-`--spark-python` and `--sail-python` name a Python with pyspark, or pysail; both with trunkrate, pyarrow and psutil. The
-calls are made once, by benches/generate.py, into target/bench/<calls>/. Results: target/bench/scale.json and scale.md.
+`--spark-python` and `--sail-python` name a Python with pyspark, or pysail; both with trunkrate,
+pyarrow and psutil. The
+calls are made once, by benches/generate.py, into target/bench/<calls>/. Results:
+target/bench/scale.json and scale.md.
 """
 
 from __future__ import annotations
@@ -38,7 +45,8 @@ SETTINGS = {
 
 
 class Cpu:
-    """CPU seconds of this process and all below it, also of those that end meanwhile: looked at five times a second."""
+    """CPU seconds of this process and all below it, also of those that end meanwhile: looked at
+    five times a second."""
 
     def __init__(self) -> None:
         import psutil
@@ -67,8 +75,11 @@ class Cpu:
         return sum(self._seen.values())
 
 
-def repeated(repeat: int, once: Callable[[Path], dict[str, str]], before: float = 0.0) -> list[dict[str, Any]]:
-    """Runs something in fresh folders. `before`: seconds that the start of the engine took, for the first."""
+def repeated(
+    repeat: int, once: Callable[[Path], dict[str, str]], before: float = 0.0
+) -> list[dict[str, Any]]:
+    """Runs something in fresh folders. `before`: seconds that the start of the engine took, for the
+    first."""
     cpu, found = Cpu(), []
     start_cpu = cpu.seconds()
     for number in range(repeat):
@@ -111,9 +122,16 @@ def of_wheel(calls: Path, repeat: int) -> list[dict[str, Any]]:
     import trunkrate
 
     def once(folder: Path) -> dict[str, str]:
-        rated = trunkrate.rate(pq.read_table(calls / "calls.parquet"), trunkrate.Tariff(str(calls / "rates")))
+        rated = trunkrate.rate(
+            pq.read_table(calls / "calls.parquet"), trunkrate.Tariff(str(calls / "rates"))
+        )
         for name in ("legs", "log", "suspense"):
-            pq.write_table(getattr(rated, name), folder / f"{name}.parquet", compression="zstd", compression_level=1)
+            pq.write_table(
+                getattr(rated, name),
+                folder / f"{name}.parquet",
+                compression="zstd",
+                compression_level=1,
+            )
         sums = rated.legs.group_by("currency").aggregate([("amount", "sum")]).to_pylist()
         assert pc.all(pc.is_valid(rated.legs["amount"])).as_py()
         return {row["currency"]: shown(row["amount_sum"]) for row in sums}
@@ -122,7 +140,8 @@ def of_wheel(calls: Path, repeat: int) -> list[dict[str, Any]]:
 
 
 def of_spark(calls: Path, repeat: int, remote: str | None = None) -> list[dict[str, Any]]:
-    """Spark, one session for all runs; the first pays for the start. Or another engine by Spark Connect."""
+    """Spark, one session for all runs; the first pays for the start. Or another engine by Spark
+    Connect."""
     from trunkrate import Tariff
 
     from trunkrate_spark import rate_night, session
@@ -133,9 +152,9 @@ def of_spark(calls: Path, repeat: int, remote: str | None = None) -> list[dict[s
 
     def once(folder: Path) -> dict[str, str]:
         return dict(
-            rate_night(spark, str(calls / "calls.parquet"), Tariff(str(calls / "rates")), str(folder)).manifest[
-                "amount"
-            ]
+            rate_night(
+                spark, str(calls / "calls.parquet"), Tariff(str(calls / "rates")), str(folder)
+            ).manifest["amount"]
         )
 
     found = repeated(repeat, once, started)
@@ -176,26 +195,41 @@ def calls_of(count: int) -> Path:
     if not (folder / "calls.parquet").exists():
         python = os.environ.get("TRUNKRATE_BENCH_PYTHON", sys.executable)
         subprocess.run(
-            [python, ROOT / "benches/generate.py", "--calls", str(count), "--out", folder, "--parquet"], check=True
+            [
+                python,
+                ROOT / "benches/generate.py",
+                "--calls",
+                str(count),
+                "--out",
+                folder,
+                "--parquet",
+            ],
+            check=True,
         )
     return folder
 
 
 def table(results: dict[str, list[dict[str, Any]]], count: int) -> str:
     """Markdown: the first run, and the median of the others."""
-    lines = ["| engine | first run | wall s | calls/s | CPU s | µs of CPU a call |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| engine | first run | wall s | calls/s | CPU s | µs of CPU a call |",
+        "|---|---|---|---|---|---|",
+    ]
     for engine, runs in results.items():
         warm = runs[1:] or runs
         wall, cpu = (median(run[name] for run in warm) for name in ("wall", "cpu"))
         lines.append(
-            f"| {NAMES[engine]} | {runs[0]['wall']:.1f} s | {wall:.1f} | {count / wall:,.0f} | {cpu:.1f} | {cpu / count * 1e6:.1f} |"
+            f"| {NAMES[engine]} | {runs[0]['wall']:.1f} s | {wall:.1f} | {count / wall:,.0f} |"
+            f" {cpu:.1f} | {cpu / count * 1e6:.1f} |"
         )
     return "\n".join(lines)
 
 
 def main() -> int:
     """Measures; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=2_000_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--engines", default="cli,wheel,spark,sail")
@@ -210,23 +244,40 @@ def main() -> int:
     results: dict[str, list[dict[str, Any]]] = {}
     loads: dict[str, list[float]] = {}
     for engine in options.engines.split(","):
-        python = {"spark": options.spark_python, "sail": options.sail_python}.get(engine, options.spark_python)
-        own = [python, __file__, "--calls", str(options.calls), "--repeat", str(options.repeat), "--one", engine]
+        python = {"spark": options.spark_python, "sail": options.sail_python}.get(
+            engine, options.spark_python
+        )
+        own = [
+            python,
+            __file__,
+            "--calls",
+            str(options.calls),
+            "--repeat",
+            str(options.repeat),
+            "--one",
+            engine,
+        ]
         before = os.getloadavg()[0]
         done = subprocess.run(own, check=False, stdout=subprocess.PIPE, text=True)
-        result = next((line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
+        result = next(
+            (line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")), None
+        )
         if done.returncode or result is None:
             print(
-                f"scale.py: {engine} failed with exit code {done.returncode}; expected a result. What it said stands above",
+                f"scale.py: {engine} failed with exit code {done.returncode}; expected a result."
+                " What it said stands above",
                 file=sys.stderr,
             )
             return 1
         results[engine], loads[engine] = json.loads(result), [before, os.getloadavg()[0]]
         print(f"{engine}: {results[engine]} load {loads[engine]}", file=sys.stderr)
     amounts = {engine: runs[0]["amount"] for engine, runs in results.items()}
-    if any(run["amount"] != next(iter(amounts.values())) for runs in results.values() for run in runs):
+    if any(
+        run["amount"] != next(iter(amounts.values())) for runs in results.values() for run in runs
+    ):
         print(
-            f"scale.py: the engines' sums differ: {amounts}; expected the same. Find out which is wrong",
+            f"scale.py: the engines' sums differ: {amounts}; expected the same. Find out which is"
+            " wrong",
             file=sys.stderr,
         )
         return 1

@@ -1,4 +1,5 @@
-"""What two engines made of the same nights, side by side: the command line's ledger and the nights that Spark published."""
+"""What two engines made of the same nights, side by side: the command line's ledger and the nights
+that Spark published."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ def tariff(config: Path | None = None) -> Any:
     """What both rate with."""
     from trunkrate import Tariff
 
-    return Tariff(str(RATES), trunks=str(TRUNKS), accounts=str(ACCOUNTS), config=str(config) if config else None)
+    return Tariff(
+        str(RATES),
+        trunks=str(TRUNKS),
+        accounts=str(ACCOUNTS),
+        config=str(config) if config else None,
+    )
 
 
 class Ledger:
@@ -46,7 +52,9 @@ class Ledger:
             cwd=self.folder.parent,
             check=False,
         )
-        assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        assert (
+            done.returncode == code
+        ), f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def run(self, calls: Path) -> dict[str, Any]:
@@ -62,15 +70,24 @@ class Ledger:
 
 
 def published(out: Path, what: str) -> list[Row]:
-    """The rows of all published nights; `suspense` is the last night's, and late prices stand in `calls`."""
+    """The rows of all published nights; `suspense` is the last night's, and late prices stand in
+    `calls`."""
     nights = sorted((out / "nights").iterdir())
-    rows = [row for night in (nights[-1:] if what == "suspense" else nights) for row in _rows(night / what)]
+    rows = [
+        row
+        for night in (nights[-1:] if what == "suspense" else nights)
+        for row in _rows(night / what)
+    ]
     if what != "calls":
         return rows
     late: dict[str, Any] = {}
     for row in (row for night in nights for row in _rows(night / "prices")):
-        late[row["call_sid"]] = min(row["carrier_price"], late.get(row["call_sid"], row["carrier_price"]))
-    return [{**row, "carrier_price": late.get(row["call_sid"], row["carrier_price"])} for row in rows]
+        late[row["call_sid"]] = min(
+            row["carrier_price"], late.get(row["call_sid"], row["carrier_price"])
+        )
+    return [
+        {**row, "carrier_price": late.get(row["call_sid"], row["carrier_price"])} for row in rows
+    ]
 
 
 def _rows(folder: Path) -> list[Row]:
@@ -82,21 +99,28 @@ def _without(row: Row, *names: str) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def assert_same(ours: Iterable[Row], theirs: Iterable[Row], columns: Iterable[str] | None = None) -> int:
+def assert_same(
+    ours: Iterable[Row], theirs: Iterable[Row], columns: Iterable[str] | None = None
+) -> int:
     """Row by row, whatever their order: all columns, or some. How many there are."""
     wanted = list(columns) if columns else None
 
     def comparable(rows: Iterable[Row]) -> list[tuple[tuple[str, str], ...]]:
         picked = ({name: row[name] for name in wanted} if wanted else row for row in rows)
-        return sorted(tuple((name, _shown(value)) for name, value in sorted(row.items())) for row in picked)
+        return sorted(
+            tuple((name, _shown(value)) for name, value in sorted(row.items())) for row in picked
+        )
 
     left, right = comparable(ours), comparable(theirs)
     only_left, only_right = (
-        sorted((Counter(one) - Counter(other)).elements()) for one, other in ((left, right), (right, left))
+        sorted((Counter(one) - Counter(other)).elements())
+        for one, other in ((left, right), (right, left))
     )
     for one, other in zip(only_left, only_right):
         different = [(a, b) for a, b in zip(one, other) if a != b]
-        assert one == other, f"rows differ: {different}\nSpark:        {dict(one)}\ncommand line: {dict(other)}"
+        assert (
+            one == other
+        ), f"rows differ: {different}\nSpark:        {dict(one)}\ncommand line: {dict(other)}"
     alone = (only_left or only_right)[:1]
     assert not alone, f"only {'Spark' if only_left else 'the command line'} has {dict(alone[0])}"
     return len(left)
@@ -112,18 +136,32 @@ def assert_same_books(out: Path, ledger: Ledger, is_imported: bool = False) -> N
     """All legs and calls of all nights, and what waits after the last."""
     assert assert_same(published(out, "legs"), ledger.rows("legs")) > 0
     assert assert_same(published(out, "calls"), ledger.rows("calls")) > 0
-    waiting = ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "first_seen", "tries"]
+    waiting = [
+        "call_sid",
+        "parent_call_sid",
+        "account_sid",
+        "reason",
+        "detail",
+        "first_seen",
+        "tries",
+    ]
     rows = [published(out, "suspense"), ledger.rows("suspense")]
     if is_imported:
-        # What is imported has the text of a malformed record, but not the header that it does not fit under.
-        rows = [[row | {"detail": ""} if row["reason"] == "malformed-record" else row for row in side] for side in rows]
+        # What is imported has the text of a malformed record, but not the header that it does not
+        # fit under.
+        rows = [
+            [row | {"detail": ""} if row["reason"] == "malformed-record" else row for row in side]
+            for side in rows
+        ]
     assert_same(*rows, waiting)
 
 
 def assert_same_summary(manifest: dict[str, Any], summary: dict[str, Any]) -> None:
     """A night's counts, in records and seconds."""
     names = ("read", "retried", "rated", "free", "duplicate", "ignored", "suspended")
-    assert {name: manifest["counts"][name]["records"] for name in names} == {name: summary[name] for name in names}
+    assert {name: manifest["counts"][name]["records"] for name in names} == {
+        name: summary[name] for name in names
+    }
     assert {name: manifest["counts"][name]["seconds"] for name in names} == {
         name: summary["seconds"][name] for name in names
     }

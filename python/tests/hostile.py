@@ -1,9 +1,12 @@
-"""Two hostile nights of invented calls, from a seed: every reason for suspense, and every way in which records hang together.
+"""Two hostile nights of invented calls, from a seed: every reason for suspense, and every way in
+which records hang together.
 
     nights = hostile.nights(seed=7, families=300)
-    hostile.write(nights[0], folder)          # CSV in three forms, gzip and zstd, and two shapes of Parquet
+    hostile.write(nights[0], folder)          # CSV in three forms, gzip and zstd, and two shapes of
+    Parquet
 
-The second night brings what makes the first one's records known again: copies and versions of booked calls, prices that
+The second night brings what makes the first one's records known again: copies and versions of
+booked calls, prices that
 come late, children of its calls, parents for children that wait, and a call eight days later.
 """
 
@@ -21,11 +24,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FIELDS = (
-    "sid parent_call_sid account_sid trunk_sid direction from to start_time end_time duration status price price_unit refer_to answer_time"
+    "sid parent_call_sid account_sid trunk_sid direction from to start_time end_time duration"
+    " status price price_unit refer_to answer_time"
 ).split()
 ACCOUNTS = [f"AC2026112000000000000000000000000{n}" for n in (1, 2, 3, 4)]
-TRUNKS = {account: f"TK2026112000000000000000000000000{n}" for account, n in zip(ACCOUNTS, (1, 2, 3, 1))}
-DOMAINS = {ACCOUNTS[0]: "harborlane", ACCOUNTS[1]: "nordwind", ACCOUNTS[2]: "pebble", ACCOUNTS[3]: "harborlane"}
+TRUNKS = {
+    account: f"TK2026112000000000000000000000000{n}" for account, n in zip(ACCOUNTS, (1, 2, 3, 1))
+}
+DOMAINS = {
+    ACCOUNTS[0]: "harborlane",
+    ACCOUNTS[1]: "nordwind",
+    ACCOUNTS[2]: "pebble",
+    ACCOUNTS[3]: "harborlane",
+}
 FIRST_NIGHT = datetime(2026, 11, 20, 20, tzinfo=timezone.utc)
 CALLERS = [
     "+12025550101",
@@ -36,13 +47,25 @@ CALLERS = [
     "sip:bob@PBX.example.com:5060",
     "sip:+13035550101@h.example",
 ]
-NUMBERS = ["+14155550102", "+442079460102", "+493023125002", "+32455000102", "+33199001234", "+18005550123"]
+NUMBERS = [
+    "+14155550102",
+    "+442079460102",
+    "+493023125002",
+    "+32455000102",
+    "+33199001234",
+    "+18005550123",
+]
 SIP_TARGETS = [
     "sip:agent@pbx.example.com",
     "<sip:agent@PBX.example.com;transport=tls>",
     '"Desk; 3, west" <sip:+13035550103@far.example>',
 ]
-OWN_NUMBERS = ["+12025550150", "sip:+12025550150@public-vip.ie1.twilio.com", "+18005550151", "+493023125050"]
+OWN_NUMBERS = [
+    "+12025550150",
+    "sip:+12025550150@public-vip.ie1.twilio.com",
+    "+18005550151",
+    "+493023125050",
+]
 
 Record = dict[str, Any]
 
@@ -78,15 +101,21 @@ class _Hand:
             "sid": self.sid(),
             "account_sid": account,
             "trunk_sid": TRUNKS[account],
-            "direction": dice.choice(["trunking-originating", "Trunking_Originating"])
-            if origination
-            else "trunking-terminating",
+            "direction": (
+                dice.choice(["trunking-originating", "Trunking_Originating"])
+                if origination
+                else "trunking-terminating"
+            ),
             "from": dice.choice(CALLERS),
             "to": dice.choice(OWN_NUMBERS) if origination else dice.choice(NUMBERS),
             "start_time": start,
             "end_time": start + timedelta(seconds=seconds),
             "duration": str(seconds),
-            "status": "completed" if dice.random() < 0.9 else dice.choice(["busy", "no-answer", "failed", "canceled"]),
+            "status": (
+                "completed"
+                if dice.random() < 0.9
+                else dice.choice(["busy", "no-answer", "failed", "canceled"])
+            ),
         }
         return moved({**record, **changes})
 
@@ -108,7 +137,9 @@ class _Hand:
         }
         domain = DOMAINS.get(parent["account_sid"], "harborlane")
         pstn = f"sip:{dice.choice(NUMBERS)}@{domain}.pstn.ashburn.twilio.com"
-        target = dice.choice([*SIP_TARGETS, dice.choice(NUMBERS), f"tel:{dice.choice(NUMBERS)}", pstn])
+        target = dice.choice(
+            [*SIP_TARGETS, dice.choice(NUMBERS), f"tel:{dice.choice(NUMBERS)}", pstn]
+        )
         record[dice.choice(["to", "refer_to"])] = target
         return moved({**record, **changes})
 
@@ -125,7 +156,8 @@ def moved(record: Record) -> Record:
 
 
 def nights(seed: int, families: int) -> list[list[Record | str]]:
-    """Two nights of about 5 records a family, in no order. A text in place of a record is a line of CSV."""
+    """Two nights of about 5 records a family, in no order. A text in place of a record is a line of
+    CSV."""
     hand = _Hand(seed)
     for number in range(families):
         KINDS[number % len(KINDS)](hand)
@@ -175,7 +207,9 @@ def versions(hand: _Hand) -> None:
     first, other, third = hand.root(), hand.root(), hand.root()
     child = hand.child(first)
     hand.put(0, first, other, dict(first), third)
-    hand.put(0, child, {**child, "parent_call_sid": other["sid"]}, hand.child(child), hand.child(other))
+    hand.put(
+        0, child, {**child, "parent_call_sid": other["sid"]}, hand.child(child), hand.child(other)
+    )
     early = {"status": "in-progress", "duration": "", "end_time": None}
     late = hand.root()
     hand.put(0, {**third, **early}, {**late, **early}, hand.child(late))
@@ -191,9 +225,19 @@ def versions(hand: _Hand) -> None:
 def prices(hand: _Hand) -> None:
     """The carrier's price, in copies of the same night and the next."""
     root, silent = hand.root(), hand.root()
-    hand.put(0, root, {**root, "price": "-0.0500", "price_unit": "USD"}, {**root, "price": "-0.3"}, silent)
     hand.put(
-        1, {**root, "price": "-10"}, {**root, "price": "-0.2"}, {**silent, "price": "-0.01"}, {**silent, "price": "n/a"}
+        0,
+        root,
+        {**root, "price": "-0.0500", "price_unit": "USD"},
+        {**root, "price": "-0.3"},
+        silent,
+    )
+    hand.put(
+        1,
+        {**root, "price": "-10"},
+        {**root, "price": "-0.2"},
+        {**silent, "price": "-0.01"},
+        {**silent, "price": "n/a"},
     )
 
 
@@ -203,14 +247,22 @@ def missing_parents(hand: _Hand) -> None:
     child = hand.child(late)
     hand.put(0, child, hand.child(child), hand.child(never))
     hand.put(1, late)
-    hand.put(0, hand.child(never, start_time=FIRST_NIGHT - timedelta(days=9), refer_to="tel:+442079460102"))
+    hand.put(
+        0,
+        hand.child(never, start_time=FIRST_NIGHT - timedelta(days=9), refer_to="tel:+442079460102"),
+    )
 
 
 def before_parents(hand: _Hand) -> None:
     """Children that start before their parents: a little, and too much."""
     root = hand.root()
     for seconds in (30, 60, 61, 3600):
-        hand.put(0, hand.child(root, start_time=root["start_time"] - timedelta(seconds=seconds), to=SIP_TARGETS[0]))
+        hand.put(
+            0,
+            hand.child(
+                root, start_time=root["start_time"] - timedelta(seconds=seconds), to=SIP_TARGETS[0]
+            ),
+        )
     hand.put(0, root)
 
 
@@ -241,14 +293,21 @@ def targets(hand: _Hand) -> None:
         "+85021234567",
     ):
         hand.put(0, hand.child(root, refer_to=target))
-    for trunk in ("TK20261120000000000000000000000003", "TK20261120000000000000000000000004", "TK9"):
+    for trunk in (
+        "TK20261120000000000000000000000003",
+        "TK20261120000000000000000000000004",
+        "TK9",
+    ):
         other = hand.root(account_sid=ACCOUNTS[2], trunk_sid=trunk)
         hand.put(0, other, hand.child(other, refer_to="+442079460103"))
 
 
 def no_rate(hand: _Hand) -> None:
-    """A parent that no deck prices, with children; an emergency call; a rated number that is none."""
-    root = hand.root(direction="trunking-terminating", to="+85021234567", status="completed", duration="60")
+    """A parent that no deck prices, with children; an emergency call; a rated number that is
+    none."""
+    root = hand.root(
+        direction="trunking-terminating", to="+85021234567", status="completed", duration="60"
+    )
     hand.put(0, root, hand.child(root))
     hand.put(1, hand.child(root))
     hand.put(0, hand.root(direction="trunking-terminating", to="911", account_sid=ACCOUNTS[0]))
@@ -269,7 +328,9 @@ def without_ids(hand: _Hand) -> None:
         hand.root(account_sid=""),
     )
     hand.put(
-        0, hand.child(root, parent_call_sid=f"  {root['sid']}\t"), {**root, "sid": f" {root['sid']} ", "price": "-0.7"}
+        0,
+        hand.child(root, parent_call_sid=f"  {root['sid']}\t"),
+        {**root, "sid": f" {root['sid']} ", "price": "-0.7"},
     )
     hand.put(1, dict(nameless), {**nameless, "duration": "1"}, hand.child(root, sid=" "))
 
@@ -307,22 +368,28 @@ KINDS = [
 
 
 def write(night: list[Record | str], folder: Path) -> None:
-    """A night as files, in the forms in which exports arrive; broken lines go to the first CSV file."""
+    """A night as files, in the forms in which exports arrive; broken lines go to the first CSV
+    file."""
     folder.mkdir(parents=True)
     lines = [line for line in night if isinstance(line, str)]
     records = [record for record in night if not isinstance(record, str)]
     a, b, c, d, e = (records[n::5] for n in range(5))
-    (folder / "a.csv").write_text(_csv(a, ",", FIELDS) + "".join(line + "\n" for line in lines), encoding="utf-8")
+    (folder / "a.csv").write_text(
+        _csv(a, ",", FIELDS) + "".join(line + "\n" for line in lines), encoding="utf-8"
+    )
     (folder / "b.csv.gz").write_bytes(gzip.compress(_csv(b, ";", FIELDS[::-1]).encode(), mtime=0))
     with pa.CompressedOutputStream(str(folder / "c.csv.zst"), "zstd") as file:
         file.write(_csv(c, "\t", ["CallSid", "ParentCallSid", *FIELDS[2:]]).encode())
-    texts = {name: pa.array([_text(record.get(name)) for record in d], pa.string()) for name in FIELDS}
+    texts = {
+        name: pa.array([_text(record.get(name)) for record in d], pa.string()) for name in FIELDS
+    }
     pq.write_table(pa.table(texts), folder / "d.parquet", row_group_size=100)
     _typed(e, folder / "e.parquet")
 
 
 def _typed(records: list[Record], path: Path) -> None:
-    """Times as instants, durations as numbers, and no empty texts. A record that does not fit goes to another file, as text."""
+    """Times as instants, durations as numbers, and no empty texts. A record that does not fit goes
+    to another file, as text."""
     fits = [r for r in records if isinstance(r["start_time"], datetime) and r["duration"].isdigit()]
     times = pa.timestamp("us", "UTC")
     columns: dict[str, Any] = {}
@@ -333,7 +400,9 @@ def _typed(records: list[Record], path: Path) -> None:
         elif name == "duration":
             columns[name] = pa.array([int(value) for value in values], pa.int32())
         else:
-            columns[name.title()] = pa.array([_text(value) or None for value in values], pa.string())
+            columns[name.title()] = pa.array(
+                [_text(value) or None for value in values], pa.string()
+            )
     columns["uri"] = pa.array([f"/calls/{at}" for at in range(len(fits))])
     pq.write_table(pa.table(columns), path)
     rest = [record for record in records if not any(record is fit for fit in fits)]
@@ -344,7 +413,9 @@ def _csv(records: list[Record], delimiter: str, header: list[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     writer.writerow(header)
-    fields = [{"CallSid": "sid", "ParentCallSid": "parent_call_sid"}.get(name, name) for name in header]
+    fields = [
+        {"CallSid": "sid", "ParentCallSid": "parent_call_sid"}.get(name, name) for name in header
+    ]
     writer.writerows([_text(record.get(name)) for name in fields] for record in records)
     return out.getvalue()
 

@@ -1,4 +1,5 @@
-"""The wheel beside the command line: the same rows, the same decimals, in whatever form calls come."""
+"""The wheel beside the command line: the same rows, the same decimals, in whatever form calls
+come."""
 
 from __future__ import annotations
 
@@ -26,13 +27,22 @@ NEWEST = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 
 def text_of(file: Path) -> bytes:
-    codecs = {".gz": gzip.decompress, ".zst": lambda data: pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()}
+    codecs = {
+        ".gz": gzip.decompress,
+        ".zst": lambda data: pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(),
+    }
     return codecs.get(file.suffix, bytes)(file.read_bytes())
 
 
 def of_json(rows: list[dict[str, Any]], name: str) -> pa.RecordBatch:
     """Rows as an export has them: numbers keep their digits, objects are nobody's business."""
-    texts = [{key: value if value is None or isinstance(value, str) else json.dumps(value) for key, value in row.items()} for row in rows]
+    texts = [
+        {
+            key: value if value is None or isinstance(value, str) else json.dumps(value)
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
     return trunkrate.records(pa.Table.from_pylist(texts).combine_chunks().to_batches()[0], name)
 
 
@@ -41,11 +51,18 @@ def fixtures() -> pa.Table:
     found = []
     for file in sorted(FIXTURES.iterdir()):
         if file.suffix == ".parquet":
-            found += [trunkrate.records(batch, str(file)) for batch in pq.read_table(file).to_batches()]
+            found += [
+                trunkrate.records(batch, str(file)) for batch in pq.read_table(file).to_batches()
+            ]
         elif ".csv" in file.name:
             found += trunkrate.read_csv(text_of(file), str(file))
         elif ".jsonl" in file.name:
-            found.append(of_json([json.loads(line) for line in text_of(file).splitlines() if line.strip()], str(file)))
+            found.append(
+                of_json(
+                    [json.loads(line) for line in text_of(file).splitlines() if line.strip()],
+                    str(file),
+                )
+            )
         else:
             found.append(of_json(json.loads(text_of(file))["calls"], str(file)))
     return pa.Table.from_batches(found)
@@ -69,7 +86,9 @@ def call(number: int, **fields: Any) -> dict[str, Any]:
     return {**root, **fields}
 
 
-def family(*families: tuple[str | None, list[dict[str, Any]], list[dict[str, Any]] | None]) -> pa.RecordBatch:
+def family(
+    *families: tuple[str | None, list[dict[str, Any]], list[dict[str, Any]] | None]
+) -> pa.RecordBatch:
     schema = pa.schema([field.with_nullable(True) for field in trunkrate.FAMILY_SCHEMA])
     rows = [{"family": key, "records": records, "known": known} for key, records, known in families]
     return pa.RecordBatch.from_pylist(rows, schema=schema)
@@ -85,10 +104,25 @@ def test_the_fixtures_are_rated_as_by_the_command_line(tmp_path: Path) -> None:
     night = trunkrate.rate(fixtures(), tariff())
     for name, table in (("legs", night.legs), ("calls", night.log)):
         assert table.to_pylist() == ledger.rows(name), name
-    columns = ["call_sid", "parent_call_sid", "account_sid", "reason", "detail", "source_file", "first_seen", "tries"]
-    assert assert_same(night.suspense.to_pylist(), ledger.rows("suspense"), columns) == summary["suspended"]
+    columns = [
+        "call_sid",
+        "parent_call_sid",
+        "account_sid",
+        "reason",
+        "detail",
+        "source_file",
+        "first_seen",
+        "tries",
+    ]
+    assert (
+        assert_same(night.suspense.to_pylist(), ledger.rows("suspense"), columns)
+        == summary["suspended"]
+    )
     # As in tests/fixtures_night.rs, added up by hand there.
-    amount = {row["currency"]: row["amount_sum"] for row in night.legs.group_by("currency").aggregate([("amount", "sum")]).to_pylist()}
+    amount = {
+        row["currency"]: row["amount_sum"]
+        for row in night.legs.group_by("currency").aggregate([("amount", "sum")]).to_pylist()
+    }
     assert {currency: Decimal(text) for currency, text in summary["amount"].items()} == amount
 
 
@@ -99,20 +133,33 @@ def test_a_filter_of_another_reader_skips_no_row(tmp_path: Path) -> None:
 
     calls = tmp_path / "calls.csv"
     rows = [
-        call(number, start_time=f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z", end_time="", duration=str(number % 900))
+        call(
+            number,
+            start_time=(
+                f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+            ),
+            end_time="",
+            duration=str(number % 900),
+        )
         for number in range(1, 80_000)
     ]
     random.Random(7).shuffle(rows)
-    calls.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+    calls.write_text(
+        "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n"
+    )
     ledger = Ledger(tmp_path / "ledger")
     assert ledger.run(calls)["read"] == 79_999
-    for what, number, to in (("legs", "billed_seconds", "leg_to"), ("calls", "duration_seconds", "to")):
+    for what, number, to in (
+        ("legs", "billed_seconds", "leg_to"),
+        ("calls", "duration_seconds", "to"),
+    ):
         (file,) = (ledger.folder / "runs").glob(f"*/{what}/*/*.parquet")
         whole = pl.read_parquet(file)
         some = whole["call_sid"][len(whole) // 2]
         start = whole["start_time"][len(whole) // 3]
         filters = [
-            (pl.col("start_time") >= start) & (pl.col("start_time") < start.replace(microsecond=999_999)),
+            (pl.col("start_time") >= start)
+            & (pl.col("start_time") < start.replace(microsecond=999_999)),
             pl.col("start_time") < whole["start_time"][0],
             pl.col("call_sid") == some,
             pl.col("call_sid").is_in([some, whole["call_sid"][0], whole["call_sid"][-1]]),
@@ -120,27 +167,56 @@ def test_a_filter_of_another_reader_skips_no_row(tmp_path: Path) -> None:
             pl.col(to).is_null() | (pl.col(to) == "+14155550102"),
         ]
         for wanted in filters:
-            assert pl.scan_parquet(file).filter(wanted).collect().equals(whole.filter(wanted)), wanted
+            assert (
+                pl.scan_parquet(file).filter(wanted).collect().equals(whole.filter(wanted))
+            ), wanted
         at = ds.field("start_time") == pa.scalar(start, pa.timestamp("us", tz="UTC"))
-        assert ds.dataset(file).to_table(filter=at).num_rows == len(whole.filter(pl.col("start_time") == start)) > 0
-        assert ds.dataset(file).to_table(filter=ds.field("call_sid") == some).num_rows == len(whole.filter(pl.col("call_sid") == some)) > 0
+        assert (
+            ds.dataset(file).to_table(filter=at).num_rows
+            == len(whole.filter(pl.col("start_time") == start))
+            > 0
+        )
+        assert (
+            ds.dataset(file).to_table(filter=ds.field("call_sid") == some).num_rows
+            == len(whole.filter(pl.col("call_sid") == some))
+            > 0
+        )
 
 
 def test_one_transfer_costs_what_is_computed_by_hand(tmp_path: Path) -> None:
     (tmp_path / "deck.toml").write_text('name = "hand"\ncurrency = "USD"\n')
     header = "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes\n"
-    (tmp_path / "rates.csv").write_text(f"{header}US,United States,US,0.0130,,1\nGB,United Kingdom,GB,0.0217,,44\n")
+    (tmp_path / "rates.csv").write_text(
+        f"{header}US,United States,US,0.0130,,1\nGB,United Kingdom,GB,0.0217,,44\n"
+    )
     root = call(1, duration="61", end_time="2026-11-20T12:01:01Z")
-    child = call(2, parent_call_sid=root["sid"], direction="", to="tel:+442079460000", duration="30")
-    legs, log, suspense = trunkrate.rate(pa.Table.from_pylist([child, {**root, "parent_call_sid": None}]), tmp_path)
+    child = call(
+        2, parent_call_sid=root["sid"], direction="", to="tel:+442079460000", duration="30"
+    )
+    legs, log, suspense = trunkrate.rate(
+        pa.Table.from_pylist([child, {**root, "parent_call_sid": None}]), tmp_path
+    )
     # 61 s are two minutes: 2 × 0.0130. The child is A→B and A→C, a minute each: 0.0130 + 0.0217.
-    assert [row["amount"] for row in legs.to_pylist()] == [Decimal("0.02600000"), Decimal("0.01300000"), Decimal("0.02170000")]
-    assert [row["scenario"] for row in legs.to_pylist()] == ["termination", "termination-to-pstn", "termination-to-pstn"]
-    assert [(row["from"], row["to"]) for row in log.to_pylist()] == [("+12025550101", "+14155550102"), ("+14155550102", "+442079460000")]
+    assert [row["amount"] for row in legs.to_pylist()] == [
+        Decimal("0.02600000"),
+        Decimal("0.01300000"),
+        Decimal("0.02170000"),
+    ]
+    assert [row["scenario"] for row in legs.to_pylist()] == [
+        "termination",
+        "termination-to-pstn",
+        "termination-to-pstn",
+    ]
+    assert [(row["from"], row["to"]) for row in log.to_pylist()] == [
+        ("+12025550101", "+14155550102"),
+        ("+14155550102", "+442079460000"),
+    ]
     assert suspense.num_rows == 0
 
 
-@pytest.mark.parametrize("form", ["table", "batch", "reader", "polars", "pandas", "large", "views", "names", "slices"])
+@pytest.mark.parametrize(
+    "form", ["table", "batch", "reader", "polars", "pandas", "large", "views", "names", "slices"]
+)
 def test_calls_come_in_any_form(form: str) -> None:
     table = fixtures().select([name for name in trunkrate.FIELDS])
     expected = trunkrate.rate(table, tariff())
@@ -157,9 +233,9 @@ def test_calls_come_in_any_form(form: str) -> None:
     elif form == "views":
         table = table.cast(pa.schema([(name, pa.string_view()) for name in table.column_names]))
     elif form == "names":
-        table = table.rename_columns(["".join(word.title() for word in name.split("_")) for name in table.column_names]).append_column(
-            "uri", pa.nulls(table.num_rows)
-        )
+        table = table.rename_columns(
+            ["".join(word.title() for word in name.split("_")) for name in table.column_names]
+        ).append_column("uri", pa.nulls(table.num_rows))
     elif form == "slices":
         table = pa.concat_tables([table.slice(at, 1) for at in range(table.num_rows)])
     found = trunkrate.rate(table, tariff())
@@ -172,10 +248,25 @@ def test_typed_columns_say_what_their_texts_say() -> None:
     text = call(1)
     typed = {**text, "start_time": NOON, "end_time": NOON.replace(minute=1), "duration": 60}
     for unit in ("s", "ms", "us", "ns"):
-        schema = pa.schema([(name, pa.timestamp(unit, "UTC") if "_time" in name else pa.int64() if name == "duration" else pa.string()) for name in typed])
+        schema = pa.schema(
+            [
+                (
+                    name,
+                    (
+                        pa.timestamp(unit, "UTC")
+                        if "_time" in name
+                        else pa.int64() if name == "duration" else pa.string()
+                    ),
+                )
+                for name in typed
+            ]
+        )
         night = trunkrate.rate(pa.Table.from_pylist([text]), tariff())
         assert trunkrate.rate(pa.Table.from_pylist([typed], schema=schema), tariff()) == night
-        both = [*trunkrate.records(pa.RecordBatch.from_pylist([text])).to_pylist(), *trunkrate.records(pa.RecordBatch.from_pylist([typed], schema=schema)).to_pylist()]
+        both = [
+            *trunkrate.records(pa.RecordBatch.from_pylist([text])).to_pylist(),
+            *trunkrate.records(pa.RecordBatch.from_pylist([typed], schema=schema)).to_pylist(),
+        ]
         # The same content, so that one is a copy of the other.
         assert sorted(row["class"] for row in joined(("f", both, None))) == ["duplicate", "rated"]
 
@@ -206,7 +297,9 @@ def test_a_family_without_a_key_is_refused() -> None:
 
 
 def test_an_empty_parent_is_none_and_the_key_is_the_calls_own() -> None:
-    record = trunkrate.records(pa.RecordBatch.from_pylist([call(1, parent_call_sid="")])).to_pylist()[0]
+    record = trunkrate.records(
+        pa.RecordBatch.from_pylist([call(1, parent_call_sid="")])
+    ).to_pylist()[0]
     assert (record["parent_call_sid"], record["sid"]) == (None, call(1)["sid"])
 
 
@@ -217,8 +310,14 @@ def test_numbers_that_lost_their_plus_are_refused() -> None:
 
 
 def test_a_record_that_cannot_be_read_has_no_id() -> None:
-    waiting = trunkrate.rate(pa.Table.from_pylist([call(1, trunk_sid="a\0b")]), tariff()).suspense.to_pylist()[0]
-    assert (waiting["reason"], waiting["call_sid"], waiting["account_sid"]) == ("malformed-record", None, None)
+    waiting = trunkrate.rate(
+        pa.Table.from_pylist([call(1, trunk_sid="a\0b")]), tariff()
+    ).suspense.to_pylist()[0]
+    assert (waiting["reason"], waiting["call_sid"], waiting["account_sid"]) == (
+        "malformed-record",
+        None,
+        None,
+    )
 
 
 def test_what_was_known_decides_about_copies_children_and_ignored() -> None:
@@ -228,8 +327,16 @@ def test_what_was_known_decides_about_copies_children_and_ignored() -> None:
     stray = call(4, parent_call_sid=foreign["sid"], direction="", to="tel:+442079460000")
     dearer = {**root, "price": "-0.05"}
     other = {**root, "to": "+14155550103"}
-    ends = {(row["class"], row["reason"]) for row in joined(("f", [child, dearer, other], known[:1]), ("g", [stray], known[1:]))}
-    assert ends == {("rated", None), ("duplicate", None), ("suspended", "conflicting-duplicate"), ("ignored", None)}
+    ends = {
+        (row["class"], row["reason"])
+        for row in joined(("f", [child, dearer, other], known[:1]), ("g", [stray], known[1:]))
+    }
+    assert ends == {
+        ("rated", None),
+        ("duplicate", None),
+        ("suspended", "conflicting-duplicate"),
+        ("ignored", None),
+    }
     late = [row["late_price"] for row in joined(("f", [dearer], known[:1]))]
     assert late == [{"call_sid": root["sid"], "carrier_price": Decimal("-0.0500000000")}]
     # Known twice, as a join may bring it, is known once; without it, the parent is missing.
@@ -241,22 +348,34 @@ def test_a_parent_is_given_up_when_the_newest_call_is_known() -> None:
     child = call(3, parent_call_sid="CA" + "f" * 32, direction="", to="tel:+442079460000")
     batch = trunkrate.rate_joined(family(("f", [child], None)), tariff())
     early = trunkrate.finish_suspense(batch, tariff(), NEWEST).to_pylist()[0]
-    assert (early["reason"], early["tries"], early["first_seen"]) == ("parent-missing", 1, "2026-11-22T00:00:00Z")
+    assert (early["reason"], early["tries"], early["first_seen"]) == (
+        "parent-missing",
+        1,
+        "2026-11-22T00:00:00Z",
+    )
     # It is tried again as it came, and keeps when it was first seen.
     again = trunkrate.rate_joined(family(("f", [early["fields"]], None)), tariff())
     assert again["is_retried"].to_pylist() == [True]
     late = trunkrate.finish_suspense(again, tariff(), NEWEST.replace(day=28)).to_pylist()[0]
-    assert (late["reason"], late["tries"], late["first_seen"]) == ("parent-never-arrived", 2, "2026-11-22T00:00:00Z")
+    assert (late["reason"], late["tries"], late["first_seen"]) == (
+        "parent-never-arrived",
+        2,
+        "2026-11-22T00:00:00Z",
+    )
     assert late["detail"] == f"the parent CA{'f' * 32} was not seen for 7 days"
     with pytest.raises(trunkrate.TrunkrateError, match="time zone"):
         trunkrate.finish_suspense(batch, tariff(), datetime(2026, 11, 22))
 
 
 def test_csv_lines_are_read_or_kept() -> None:
-    text = "\ufeffSid;ParentCallSid;AccountSid;Direction;From;To;StartTime;EndTime;Duration;Status\r\n"
+    text = (
+        "\ufeffSid;ParentCallSid;AccountSid;Direction;From;To;StartTime;EndTime;Duration;Status\r\n"
+    )
     text += f'CA1;;AC1;"trunking-terminating";+12025550101;"+14155550102\n";{NOON.isoformat()};;60;completed\r\n'
     text += 'CA2;;AC1;"open\r\nCA3;only three;columns\r\n'
-    found = [row for batch in trunkrate.read_csv(text.encode(), "a.csv") for row in batch.to_pylist()]
+    found = [
+        row for batch in trunkrate.read_csv(text.encode(), "a.csv") for row in batch.to_pylist()
+    ]
     assert [(row["sid"], row["source_line"], row["malformed"]) for row in found] == [
         ("CA1", 2, None),
         (None, 4, 'CA2;;AC1;"open'),
@@ -274,13 +393,20 @@ def test_a_column_that_a_bill_needs_is_asked_for() -> None:
     root = {**call(1), "Parent Call": ""}
     del root["parent_call_sid"]
     table = pa.Table.from_pylist([root, transfer])
-    for refused in (lambda: trunkrate.rate(table, tariff()), lambda: trunkrate.records(table.to_batches()[0])):
+    for refused in (
+        lambda: trunkrate.rate(table, tariff()),
+        lambda: trunkrate.records(table.to_batches()[0]),
+    ):
         with pytest.raises(trunkrate.TrunkrateError, match="`parent_call_sid`.*`Parent Call`"):
             refused()
-    text = "sid,parent_call_sid,account_sid,direction,from,to,start_time,Duration (seconds),status\n"
+    text = (
+        "sid,parent_call_sid,account_sid,direction,from,to,start_time,Duration (seconds),status\n"
+    )
     with pytest.raises(trunkrate.TrunkrateError, match="`duration`.*`Duration .seconds.`"):
         trunkrate.read_csv(text.encode(), "a.csv")
-    plain = pa.Table.from_pylist([{name: value for name, value in call(1).items() if name != "parent_call_sid"}])
+    plain = pa.Table.from_pylist(
+        [{name: value for name, value in call(1).items() if name != "parent_call_sid"}]
+    )
     assert trunkrate.rate(plain, tariff(), no_transfers=True).legs.num_rows == 1
 
 
@@ -328,7 +454,14 @@ def test_the_example_rates_the_fixtures_and_draws(tmp_path: Path) -> None:
     for folder in ("fixtures", "rates"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {"MPLBACKEND": "Agg", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, str(example)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(example)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "legs" in done.stdout
     picture = (tmp_path / "night.png").read_bytes()

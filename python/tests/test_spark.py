@@ -1,6 +1,8 @@
-"""Nights on Spark, beside the command line's own: whole, with an executor killed, with the driver killed.
+"""Nights on Spark, beside the command line's own: whole, with an executor killed, with the driver
+killed.
 
-The engine is the one that is installed: PySpark on `local-cluster[2,1,1024]`, or Sail. The kernel and the command line
+The engine is the one that is installed: PySpark on `local-cluster[2,1,1024]`, or Sail. The kernel
+and the command line
 are the real ones; the command line is `target/release/trunkrate`, or what `TRUNKRATE` names.
 """
 
@@ -48,8 +50,12 @@ SMALL_BOX = {
     "spark.eventLog.rolling.enabled": "false",
 }
 MASTER = "local-cluster[2,1,1024]"
-classic = pytest.mark.skipif(SAIL, reason="Sail's workers are threads of one process, and it has no JVM")
-whole = pytest.mark.skipif(not os.environ.get("TRUNKRATE_WHOLE"), reason="part of `make spark-test`")
+classic = pytest.mark.skipif(
+    SAIL, reason="Sail's workers are threads of one process, and it has no JVM"
+)
+whole = pytest.mark.skipif(
+    not os.environ.get("TRUNKRATE_WHOLE"), reason="part of `make spark-test`"
+)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +156,10 @@ def test_two_hostile_nights_are_those_of_the_command_line(
     assert len(reasons) == 20, f"the nights lack a reason: {sorted(reasons)}"
     assert done.manifest["counts"]["retried"]["records"] > 0
     assert done.manifest["counts"]["taken_up"]["records"] > 0
-    assert sum(file["rows"] for file in done.manifest["files"] if file["path"].startswith("prices/")) > 0
+    assert (
+        sum(file["rows"] for file in done.manifest["files"] if file["path"].startswith("prices/"))
+        > 0
+    )
 
     before = tree(out)
     for night in nights:
@@ -167,7 +176,9 @@ def row_by_row(kernel_call: Any) -> Any:
         call = kernel_call(name, *arguments)
 
         def one_by_one(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from call(batch.slice(row, 1) for batch in batches for row in range(batch.num_rows))
+            yield from call(
+                batch.slice(row, 1) for batch in batches for row in range(batch.num_rows)
+            )
 
         return one_by_one
 
@@ -176,13 +187,20 @@ def row_by_row(kernel_call: Any) -> Any:
 
 @classic
 def test_an_executor_is_killed_while_rating(
-    spark: Any, events: Path, nights: list[Path], through_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: Any,
+    events: Path,
+    nights: list[Path],
+    through_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The tasks of the stage are known in number without AQE, and a nap in each makes the window.
     monkeypatch.setattr(rating, "kernel_call", slow(rating.kernel_call))
     spark.conf.set("spark.sql.adaptive.enabled", "false")
     killed: list[int] = []
-    watch = threading.Thread(target=kill_an_executor, args=(spark, "trunkrate rate", killed), daemon=True)
+    watch = threading.Thread(
+        target=kill_an_executor, args=(spark, "trunkrate rate", killed), daemon=True
+    )
     watch.start()
     out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger", through_root)
     try:
@@ -194,9 +212,9 @@ def test_an_executor_is_killed_while_rating(
     assert_same_summary(done.manifest, ledger.run(nights[0]))
     assert_same_books(out, ledger)
     lost = lost_in(events, "trunkrate rate")
-    assert {"ExecutorLostFailure", "FetchFailed", "Resubmitted"} & set(lost), (
-        f"the event log tells of no lost executor: {lost}"
-    )
+    assert {"ExecutorLostFailure", "FetchFailed", "Resubmitted"} & set(
+        lost
+    ), f"the event log tells of no lost executor: {lost}"
     monkeypatch.undo()
     rate_night(spark, str(nights[1]), tariff(through_root), str(out))
     ledger.run(nights[1])
@@ -219,7 +237,8 @@ def slow(kernel_call: Any) -> Any:
 
 
 def kill_an_executor(spark: Any, group: str, killed: list[int]) -> None:
-    """Kills an executor of this process once two tasks of a group's last stage are done and others run."""
+    """Kills an executor of this process once two tasks of a group's last stage are done and others
+    run."""
     tracker = spark.sparkContext.statusTracker()
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -243,7 +262,8 @@ def is_executor(process: psutil.Process) -> bool:
 
 
 def lost_in(events: Path, group: str) -> dict[str, int]:
-    """How many tasks of a group's stages ended for want of an executor or of its files, by Spark's event log."""
+    """How many tasks of a group's stages ended for want of an executor or of its files, by Spark's
+    event log."""
     stages, ends = set(), []
     for path in events.iterdir():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -262,14 +282,31 @@ def lost_in(events: Path, group: str) -> dict[str, int]:
 @classic
 def test_the_driver_is_killed_while_writing(spark: Any, nights: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with_what = ["--rates", RATES, "--trunks", TRUNKS, "--accounts", ACCOUNTS, "--out", out, "--master", MASTER]
+    with_what = [
+        "--rates",
+        RATES,
+        "--trunks",
+        TRUNKS,
+        "--accounts",
+        ACCOUNTS,
+        "--out",
+        out,
+        "--master",
+        MASTER,
+    ]
     conf = [
-        part for name, value in SMALL_BOX.items() if "eventLog" not in name for part in ("--conf", f"{name}={value}")
+        part
+        for name, value in SMALL_BOX.items()
+        if "eventLog" not in name
+        for part in ("--conf", f"{name}={value}")
     ]
     command = [sys.executable, "-m", "trunkrate_spark", "--calls", nights[0], *with_what, *conf]
     with open(tmp_path / "driver.log", "wb") as log:
         driver = subprocess.Popen(
-            [str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [str(part) for part in command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 170
         while not list(out.glob("staging/*/legs/_temporary")):
@@ -295,25 +332,35 @@ def test_null_join_keys(spark: Any, tmp_path: Path) -> None:
     """A join on the parent's id alone loses every root: its key is null."""
     families = rates_at(parents=60, children=1)
     nameless = [{**families[0][0], "sid": "", "to": f"+1202555{at:04}"} for at in range(20)]
-    night = of_csv(tmp_path / "calls", [record for family in families for record in family] + nameless)
+    night = of_csv(
+        tmp_path / "calls", [record for family in families for record in family] + nameless
+    )
     from pyspark.sql import functions as F
 
     found, _ = files.find(spark, [str(night)])
     records = ingest.records_of(spark, found, no_transfers=False)
-    joined = records.alias("child").join(records.alias("parent"), F.col("child.parent_call_sid") == F.col("parent.sid"))
+    joined = records.alias("child").join(
+        records.alias("parent"), F.col("child.parent_call_sid") == F.col("parent.sid")
+    )
     lost = records.count() - joined.count()
     assert lost == 60 + 20
 
     done = rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
     counts = done.manifest["counts"]
-    assert (counts["rated"]["records"] + counts["free"]["records"], counts["suspended"]["records"]) == (120, 20)
+    assert (
+        counts["rated"]["records"] + counts["free"]["records"],
+        counts["suspended"]["records"],
+    ) == (120, 20)
     keyed = with_keys(records)
     assert keyed.where("key is null").count() == 0
-    assert max(row["count"] for row in keyed.groupBy("key").count().collect()) == 2, "records without an id share a key"
+    assert (
+        max(row["count"] for row in keyed.groupBy("key").count().collect()) == 2
+    ), "records without an id share a key"
 
 
 def test_families_across_batch_borders(spark: Any, tmp_path: Path) -> None:
-    """A kernel that takes each Arrow batch for itself loses the children whose parent stands in another."""
+    """A kernel that takes each Arrow batch for itself loses the children whose parent stands in
+    another."""
     families = rates_at(parents=40, children=4)
     records = [record for family in families for record in family]
     night = of_csv(tmp_path / "calls", records)
@@ -322,26 +369,37 @@ def test_families_across_batch_borders(spark: Any, tmp_path: Path) -> None:
     batches = [records[at : at + rows] for at in range(0, len(records), rows)]
     sids = [{record["sid"] for record in batch} for batch in batches]
     lost = sum(
-        "parent_call_sid" in r and r["parent_call_sid"] not in own for batch, own in zip(batches, sids) for r in batch
+        "parent_call_sid" in r and r["parent_call_sid"] not in own
+        for batch, own in zip(batches, sids)
+        for r in batch
     )
 
     schema = ", ".join(
-        f"`{field.name}` string" for field in trunkrate.RATED_SCHEMA if field.name in ("class", "reason")
+        f"`{field.name}` string"
+        for field in trunkrate.RATED_SCHEMA
+        if field.name in ("class", "reason")
     )
-    in_order = ingest.records_of(spark, found, no_transfers=False).coalesce(1).sortWithinPartitions("source_line")
+    in_order = (
+        ingest.records_of(spark, found, no_transfers=False)
+        .coalesce(1)
+        .sortWithinPartitions("source_line")
+    )
     before = spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", None)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(rows))
     try:
         naive = in_order.mapInArrow(each_batch_for_itself(tariff()), schema).collect()
     finally:
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", before or "10000")
-    # Sail cuts batches by a setting of the server's, not by the session's: at 8,192 rows nothing is lost of so small a night.
+    # Sail cuts batches by a setting of the server's, not by the session's: at 8,192 rows nothing is
+    # lost of so small a night.
     assert sum(row["reason"] == "parent-missing" for row in naive) == (0 if SAIL else lost)
     assert lost == 12
 
     done = rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
     assert done.manifest["counts"]["suspended"]["records"] == 0
-    assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"] == len(records)
+    assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"][
+        "records"
+    ] == len(records)
 
 
 def each_batch_for_itself(tariff: Any) -> Any:
@@ -366,14 +424,17 @@ def each_batch_for_itself(tariff: Any) -> Any:
                 listed.cast(trunkrate.FAMILY_SCHEMA.field("records").type),
                 pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type),
             ]
-            family = pa.RecordBatch.from_arrays([pa.array(["one"]), *lists], schema=trunkrate.FAMILY_SCHEMA)
+            family = pa.RecordBatch.from_arrays(
+                [pa.array(["one"]), *lists], schema=trunkrate.FAMILY_SCHEMA
+            )
             yield trunkrate.rate_joined(family, tariff).select(["class", "reason"])
 
     return rate
 
 
 def test_children_before_parents(spark: Any, tmp_path: Path) -> None:
-    """A pass over the calls in the order of the file, or of time, loses the children whose parent comes later."""
+    """A pass over the calls in the order of the file, or of time, loses the children whose parent
+    comes later."""
     families = rates_at(parents=40, children=3)
     for family in families:
         family[1]["start_time"] = family[0]["start_time"] - hostile.timedelta(seconds=60)
@@ -390,24 +451,41 @@ def test_children_before_parents(spark: Any, tmp_path: Path) -> None:
 
     assert lost(records) == 120
     assert lost(sorted(records, key=lambda record: record["start_time"])) >= 40
-    done = rate_night(spark, str(of_csv(tmp_path / "calls", records)), tariff(), str(tmp_path / "out"))
+    done = rate_night(
+        spark, str(of_csv(tmp_path / "calls", records)), tariff(), str(tmp_path / "out")
+    )
     assert done.manifest["counts"]["suspended"]["records"] == 0
-    assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"] == 160
+    assert (
+        done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"]
+        == 160
+    )
 
 
-def test_chains(spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that are not joined lose every call below the first child: its parent has another key."""
+def test_chains(
+    spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that are not joined lose every call below the first child: its parent has another
+    key."""
     chains = rates_at(parents=12, children=1)
     hand = hostile._Hand(12)
     for chain in chains:
         for _ in range(5):
             chain.append(
-                hand.child(chain[-1], sid=f"CH{hand.sid()}", to=hostile.SIP_TARGETS[0], refer_to="", status="completed")
+                hand.child(
+                    chain[-1],
+                    sid=f"CH{hand.sid()}",
+                    to=hostile.SIP_TARGETS[0],
+                    refer_to="",
+                    status="completed",
+                )
             )
     night = of_csv(tmp_path / "calls", [record for chain in chains for record in chain[::-1]])
     done = rate_night(spark, str(night), tariff(through_root), str(tmp_path / "out"))
     assert done.manifest["counts"]["suspended"]["records"] == 0
-    assert done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"] == 12 * 7
+    assert (
+        done.manifest["counts"]["rated"]["records"] + done.manifest["counts"]["free"]["records"]
+        == 12 * 7
+    )
 
     # Families that share a batch by chance would be right by chance.
     monkeypatch.setattr(rating, "kernel_call", row_by_row(rating.kernel_call))
@@ -417,14 +495,19 @@ def test_chains(spark: Any, through_root: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_parents_of_the_night_before(spark: Any, tmp_path: Path) -> None:
-    """A night that knows no other loses the children of the night before's calls, and books copies of them again."""
+    """A night that knows no other loses the children of the night before's calls, and books copies
+    of them again."""
     families = rates_at(parents=30, children=2)
     first = of_csv(tmp_path / "first", [family[0] for family in families])
     second = of_csv(
-        tmp_path / "second", [r for family in families for r in family[1:]] + [family[0] for family in families[:10]]
+        tmp_path / "second",
+        [r for family in families for r in family[1:]] + [family[0] for family in families[:10]],
     )
     assert (
-        rate_night(spark, str(first), tariff(), str(tmp_path / "out")).manifest["counts"]["suspended"]["records"] == 0
+        rate_night(spark, str(first), tariff(), str(tmp_path / "out")).manifest["counts"][
+            "suspended"
+        ]["records"]
+        == 0
     )
     done = rate_night(spark, str(second), tariff(), str(tmp_path / "out"))
     counts = done.manifest["counts"]
@@ -455,7 +538,10 @@ def test_a_night_that_does_not_add_up_is_not_published(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(rating, "kernel_call", faulty(rating.kernel_call, what))
-    night = of_csv(tmp_path / "calls", [record for family in rates_at(parents=5, children=1) for record in family])
+    night = of_csv(
+        tmp_path / "calls",
+        [record for family in rates_at(parents=5, children=1) for record in family],
+    )
     with pytest.raises(NightError, match="expected the same. Nothing was published"):
         rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
     assert not list((tmp_path / "out" / "nights").iterdir())
@@ -472,7 +558,9 @@ def faulty(kernel_call: Any, what: str) -> Any:
 
             for batch in call(batches):
                 rows = batch.to_pylist()
-                at = next((at for at, row in enumerate(rows) if row.get("legs") and row["seconds"]), None)
+                at = next(
+                    (at for at, row in enumerate(rows) if row.get("legs") and row["seconds"]), None
+                )
                 if at is not None and what == "a record":
                     del rows[at]
                 elif at is not None and what == "a second":
@@ -490,12 +578,16 @@ def test_one_publisher_at_a_time(spark: Any, tmp_path: Path) -> None:
     from trunkrate_spark.store import LocalStore
 
     night = of_csv(tmp_path / "calls", rates_at(parents=1, children=0)[0])
-    with LocalStore(str(tmp_path / "out")).locked(), pytest.raises(NightError, match="another publisher is at work"):
+    with LocalStore(str(tmp_path / "out")).locked(), pytest.raises(
+        NightError, match="another publisher is at work"
+    ):
         rate_night(spark, str(night), tariff(), str(tmp_path / "out"))
 
 
 @whole
-def test_a_number_that_was_taken_meanwhile(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_was_taken_meanwhile(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from trunkrate_spark.store import LocalStore
 
     night = of_csv(tmp_path / "calls", rates_at(parents=1, children=0)[0])
@@ -519,7 +611,9 @@ def test_a_number_that_was_taken_meanwhile(spark: Any, tmp_path: Path, monkeypat
         ("calls.parquet.gz", "", "is parquet.gz; expected CSV"),
     ],
 )
-def test_files_that_are_refused(spark: Any, tmp_path: Path, name: str, content: str, problem: str) -> None:
+def test_files_that_are_refused(
+    spark: Any, tmp_path: Path, name: str, content: str, problem: str
+) -> None:
     (tmp_path / "calls").mkdir()
     (tmp_path / "calls" / name).write_text(content)
     with pytest.raises(NightError, match=problem):
@@ -539,7 +633,9 @@ def test_the_hadoop_file_system_publishes_the_same(
     """Hadoop's own way to the local disk: what HDFS is reached by, but for the disk."""
     import trunkrate_spark.night
 
-    monkeypatch.setattr(trunkrate_spark.night, "store_of", lambda spark, out: HadoopStore(spark, out))
+    monkeypatch.setattr(
+        trunkrate_spark.night, "store_of", lambda spark, out: HadoopStore(spark, out)
+    )
     out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger")
     for night in nights:
         done = rate_night(spark, str(night), tariff(), f"file://{out}")
@@ -554,9 +650,12 @@ def test_the_hadoop_file_system_publishes_the_same(
 
 
 def test_a_published_night_is_imported(spark: Any, nights: list[Path], tmp_path: Path) -> None:
-    """The ledger that imports both nights is the ledger that ran them: run ids, and bytes of legs and calls."""
+    """The ledger that imports both nights is the ledger that ran them: run ids, and bytes of legs
+    and calls."""
     out, own, imported = tmp_path / "out", Ledger(tmp_path / "own"), Ledger(tmp_path / "imported")
-    commands = subprocess.run([own_command(), "--help"], capture_output=True, text=True, check=True).stdout
+    commands = subprocess.run(
+        [own_command(), "--help"], capture_output=True, text=True, check=True
+    ).stdout
     if "\n  ledger " not in commands:
         pytest.skip("this command line has no `ledger import`")
     for night in nights:
@@ -605,7 +704,8 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
     }
     assert found == {**seconds, None: 0, "\0": 0, "7": 0}
     calls = [
-        dict.fromkeys(trunkrate.FIELDS, "x") | {"duration": text, "sid": f"CA{at}"} for at, text in enumerate(seconds)
+        dict.fromkeys(trunkrate.FIELDS, "x") | {"duration": text, "sid": f"CA{at}"}
+        for at, text in enumerate(seconds)
     ]
     whole = trunkrate.records(pa.RecordBatch.from_pylist(calls))
     records = pa.StructArray.from_arrays(whole.columns, fields=list(whole.schema))
@@ -614,7 +714,9 @@ def test_seconds_without_the_kernel(spark: Any) -> None:
         pa.ListArray.from_arrays(pa.array([0, len(seconds)], pa.int32()), records),
         pa.nulls(1, trunkrate.FAMILY_SCHEMA.field("known").type),
     ]
-    rated = trunkrate.rate_joined(pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff())
+    rated = trunkrate.rate_joined(
+        pa.RecordBatch.from_arrays(row, schema=trunkrate.FAMILY_SCHEMA), tariff()
+    )
     assert {r["record"]["duration"] or "": r["seconds"] for r in rated.to_pylist()} == seconds
 
 
@@ -627,11 +729,14 @@ def test_texts_that_no_record_may_have(spark: Any, tmp_path: Path) -> None:
     night = of_csv(tmp_path / "calls", records)
     again = [{**record, "sid": hand.sid()} for record in records]
     texts = {
-        name: pa.array([hostile._text(record.get(name)) for record in again], pa.string()) for name in hostile.FIELDS
+        name: pa.array([hostile._text(record.get(name)) for record in again], pa.string())
+        for name in hostile.FIELDS
     }
     pq.write_table(pa.table(texts), night / "calls.parquet")
     out, ledger = tmp_path / "out", Ledger(tmp_path / "ledger")
-    assert_same_summary(rate_night(spark, str(night), tariff(), str(out)).manifest, ledger.run(night))
+    assert_same_summary(
+        rate_night(spark, str(night), tariff(), str(out)).manifest, ledger.run(night)
+    )
     assert_same_books(out, ledger)
 
 
@@ -649,8 +754,11 @@ def test_union_find_finds_what_a_slow_search_finds(seed: int) -> None:
     assert union_find(edges) == expected
 
 
-def test_families_hold_all_that_hangs_together(spark: Any, nights: list[Path], tmp_path: Path) -> None:
-    """Beside a plain search over the ids of a hostile night: records are one family if, and only if, they hang together."""
+def test_families_hold_all_that_hangs_together(
+    spark: Any, nights: list[Path], tmp_path: Path
+) -> None:
+    """Beside a plain search over the ids of a hostile night: records are one family if, and only
+    if, they hang together."""
     found, _ = files.find(spark, [str(nights[0])])
     ingest.records_of(spark, found, no_transfers=False).write.parquet(f"file://{tmp_path}/records")
     keyed = with_keys(spark.read.parquet(f"file://{tmp_path}/records"))

@@ -5,7 +5,8 @@
 
     published = rate_night(session(), ["calls/"], Tariff("rates", trunks="trunks.json"), "out")
 
-Or `python -m trunkrate_spark --calls calls --rates rates --out out`. What is published is a folder that
+Or `python -m trunkrate_spark --calls calls --rates rates --out out`. What is published is a folder
+that
 `trunkrate ledger import` takes into a ledger.
 
     files.py      which call files there are
@@ -16,7 +17,8 @@ Or `python -m trunkrate_spark --calls calls --rates rates --out out`. What is pu
     store.py      the folder in which nights are published, and the one rename
     night.py      the steps of a night, in order: start here
 
-**Invariant:** nothing here decides what a call costs or where a record ends; the kernel does. Nothing depends on the
+**Invariant:** nothing here decides what a call costs or where a record ends; the kernel does.
+Nothing depends on the
 order of rows, on which rows stand together, on where a batch ends, on a clock or on chance.
 """
 

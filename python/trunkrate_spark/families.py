@@ -1,11 +1,15 @@
 """Families: which records must be seen together to know where each ends.
 
-A record's **key** is its parent's id, else its own; so a parent and its children share one. Two things join keys:
-a child that is a parent itself, and versions of one id that name other parents. Such keys are few; they come to the
+A record's **key** is its parent's id, else its own; so a parent and its children share one. Two
+things join keys:
+a child that is a parent itself, and versions of one id that name other parents. Such keys are few;
+they come to the
 driver, and a union-find over them gives each its family.
 
-Keys are 64-bit hashes of the trimmed ids. Two ids with one hash make two families one, which costs nothing: a family
-only has to be whole. **Invariant:** a key is never null. A record without any id gets one of its own, of texts
+Keys are 64-bit hashes of the trimmed ids. Two ids with one hash make two families one, which costs
+nothing: a family
+only has to be whole. **Invariant:** a key is never null. A record without any id gets one of its
+own, of texts
 that are part of its content: so a copy of it that waits in suspense has the same key.
 """
 
@@ -30,9 +34,11 @@ def trimmed(name: str) -> Column:
     from pyspark.sql import functions as F
 
     text = F.coalesce(F.col(name), F.lit(""))
-    # Nearly no id has white space around it, and to look for it in all of Unicode costs as much as the join itself.
+    # Nearly no id has white space around it, and to look for it in all of Unicode costs as much as
+    # the join itself.
     is_bare = F.ascii(text).between(33, 126) & F.ascii(F.substring(text, -1, 1)).between(33, 126)
-    # Not every `trim` knows more than the space. The class is spelt so that Java and Rust read it alike.
+    # Not every `trim` knows more than the space. The class is spelt so that Java and Rust read it
+    # alike.
     spaces = r"^\p{IsWhite_Space}+|\p{IsWhite_Space}+$"
     return F.when((text == "") | is_bare, text).otherwise(F.regexp_replace(text, spaces, ""))
 
@@ -44,7 +50,9 @@ def with_keys(records: DataFrame) -> DataFrame:
     sid, parent = trimmed("sid"), trimmed("parent_call_sid")
     # The number of fields in front keeps these apart from ids.
     orphan = F.xxhash64(F.lit(len(ORPHAN_TEXTS)), *(trimmed(name) for name in ORPHAN_TEXTS))
-    key = F.when(parent != "", F.xxhash64(parent)).when(sid != "", F.xxhash64(sid)).otherwise(orphan)
+    key = (
+        F.when(parent != "", F.xxhash64(parent)).when(sid != "", F.xxhash64(sid)).otherwise(orphan)
+    )
     return records.withColumn("sid_key", F.when(sid != "", F.xxhash64(sid))).withColumn("key", key)
 
 
@@ -66,11 +74,14 @@ def joined_keys(keyed: DataFrame) -> dict[int, int]:
     ranges = names(keyed).groupBy("name").agg(F.min("key").alias("low"), F.max("key").alias("high"))
     several = ranges.where("low <> high").select("name")
     children = keyed.where("sid_key <> key").select(F.col("sid_key").alias("name"), "key")
-    edges = children.join(several, "name", "left_semi").distinct().limit(EDGES_AT_MOST + 1).collect()
+    edges = (
+        children.join(several, "name", "left_semi").distinct().limit(EDGES_AT_MOST + 1).collect()
+    )
     if len(edges) > EDGES_AT_MOST:
         raise NightError(
-            f"more than {EDGES_AT_MOST:,} children are parents themselves or come in versions with other parents; "
-            "the driver joins such families in its memory. Rate the calls in several nights, parents first"
+            f"more than {EDGES_AT_MOST:,} children are parents themselves or come in versions with"
+            " other parents; the driver joins such families in its memory. Rate the calls in"
+            " several nights, parents first"
         )
     return union_find((row["name"], row["key"]) for row in edges)
 

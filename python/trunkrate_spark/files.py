@@ -21,7 +21,8 @@ PACKED = ("gz", "zst")
 
 @dataclass(frozen=True)
 class CallFile:
-    """A file of calls: where it is, as Spark and pyarrow name it; its format, `csv` or `parquet`."""
+    """A file of calls: where it is, as Spark and pyarrow name it; its format, `csv` or
+    `parquet`."""
 
     path: str
     format: str
@@ -38,7 +39,8 @@ def local_path(path: str) -> str:
 
 
 def format_of(path: str) -> str | None:
-    """`csv`, `parquet`, `json`, or None for a file that holds no calls. Packed Parquet is `parquet.gz` and the like."""
+    """`csv`, `parquet`, `json`, or None for a file that holds no calls. Packed Parquet is
+    `parquet.gz` and the like."""
     parts = os.path.basename(path).lower().split(".")
     packed = parts.pop() if len(parts) > 1 and parts[-1] in PACKED else ""
     ending = parts[-1] if len(parts) > 1 else ""
@@ -52,9 +54,11 @@ def format_of(path: str) -> str | None:
 
 
 def find(spark: Any, patterns: Iterable[str]) -> tuple[list[CallFile], list[str]]:
-    """The call files of paths, folders (with all below them) and globs, each once and by name; and what was left out.
+    """The call files of paths, folders (with all below them) and globs, each once and by name; and
+    what was left out.
 
-    Raises NightError for a path that is not there, a folder without call files, and a format that Spark does not read here.
+    Raises NightError for a path that is not there, a folder without call files, and a format that
+    Spark does not read here.
     """
     files: dict[str, CallFile] = {}
     left_out: list[str] = []
@@ -64,7 +68,9 @@ def find(spark: Any, patterns: Iterable[str]) -> tuple[list[CallFile], list[str]
         for path in found:
             format_ = format_of(path)
             if format_ in ("csv", "parquet"):
-                files.setdefault(os.path.realpath(path) if is_local(path) else path, CallFile(path, format_))
+                files.setdefault(
+                    os.path.realpath(path) if is_local(path) else path, CallFile(path, format_)
+                )
                 calls += 1
             elif format_ is None:
                 left_out.append(path)
@@ -75,7 +81,8 @@ def find(spark: Any, patterns: Iterable[str]) -> tuple[list[CallFile], list[str]
                 )
         if not calls:
             raise NightError(
-                f"{pattern}: no call file was found there; expected files that end in .csv, .csv.gz, .csv.zst or .parquet"
+                f"{pattern}: no call file was found there; expected files that end in .csv,"
+                " .csv.gz, .csv.zst or .parquet"
             )
     return sorted(files.values(), key=lambda file: file.path), sorted(left_out)
 
@@ -89,7 +96,11 @@ def _local(pattern: str) -> list[str]:
             continue
         for folder, folders, names in os.walk(path, onerror=_cannot_list):
             folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-            found.extend(os.path.join(folder, name) for name in sorted(names) if not name.startswith((".", "_")))
+            found.extend(
+                os.path.join(folder, name)
+                for name in sorted(names)
+                if not name.startswith((".", "_"))
+            )
     return found
 
 
@@ -98,7 +109,8 @@ def _cannot_list(problem: OSError) -> None:
 
 
 def _remote(spark: Any, pattern: str) -> list[str]:
-    """By Hadoop's file systems, with the rights that Spark has; without a JVM (Spark Connect) by pyarrow's."""
+    """By Hadoop's file systems, with the rights that Spark has; without a JVM (Spark Connect) by
+    pyarrow's."""
     jvm = getattr(spark, "_jvm", None)
     if jvm is None:
         from pyarrow import fs

@@ -1,6 +1,7 @@
 """What earlier nights know: published nights in order, booked calls, late prices, and what waits.
 
-**Invariant:** the history of a night is all published nights before it, each of which names the one before it.
+**Invariant:** the history of a night is all published nights before it, each of which names the one
+before it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class History:
 
     @classmethod
     def load(cls, store: Store) -> History:
-        """Reads the manifests of all nights. Raises NightError for a gap, a broken chain, or another format."""
+        """Reads the manifests of all nights. Raises NightError for a gap, a broken chain, or
+        another format."""
         nights: list[Night] = []
         for name in store.names(NIGHTS):
             where = f"{store.path(NIGHTS, name)}/manifest.json"
@@ -45,17 +47,20 @@ class History:
                 manifest = json.loads(store.read(NIGHTS, name, "manifest.json"))
             except (OSError, ValueError) as problem:
                 raise NightError(
-                    f"{where}: cannot be read ({problem}); expected the manifest of a published night. Restore it"
+                    f"{where}: cannot be read ({problem}); expected the manifest of a published"
+                    " night. Restore it"
                 ) from problem
             if manifest.get("format") != FORMAT:
                 raise NightError(
-                    f"{where}: has format {manifest.get('format')}; this version reads {FORMAT}. Use the version that wrote it"
+                    f"{where}: has format {manifest.get('format')}; this version reads {FORMAT}."
+                    " Use the version that wrote it"
                 )
             previous = nights[-1].manifest["id"] if nights else None
             if manifest["sequence"] != len(nights) + 1 or manifest["previous"] != previous:
                 raise NightError(
-                    f"{where}: is night {manifest['sequence']} after {manifest['previous']}; "
-                    f"expected night {len(nights) + 1} after {previous}. A night is missing, or was put there by hand: restore it"
+                    f"{where}: is night {manifest['sequence']} after {manifest['previous']};"
+                    f" expected night {len(nights) + 1} after {previous}. A night is missing, or"
+                    " was put there by hand: restore it"
                 )
             nights.append(Night(name, manifest))
         return cls(store, nights)
@@ -101,7 +106,8 @@ class History:
         return open_.select(*columns)
 
     def known(self, spark: Any, names: DataFrame) -> DataFrame | None:
-        """What is known of some ids (`name`, a key), with the columns of `names`: KNOWN, each call with its latest price.
+        """What is known of some ids (`name`, a key), with the columns of `names`: KNOWN, each call
+        with its latest price.
 
         None if nothing can be known yet.
         """
@@ -113,12 +119,19 @@ class History:
             return None
         columns = trunkrate.KNOWN_SCHEMA.names
         known = known.withColumn("name", F.xxhash64("call_sid")).join(names, "name")
-        prices = self._read(spark, "prices", "call_sid string, carrier_price decimal(18,10)", self.nights)
+        prices = self._read(
+            spark, "prices", "call_sid string, carrier_price decimal(18,10)", self.nights
+        )
         if prices is not None:
-            # A charge is a negative price: the greatest charge is the least price. `least` passes over null.
+            # A charge is a negative price: the greatest charge is the least price. `least` passes
+            # over null.
             late = prices.groupBy("call_sid").agg(F.min("carrier_price").alias("late"))
-            known = known.join(late, "call_sid", "left").withColumn("carrier_price", F.least("carrier_price", "late"))
+            known = known.join(late, "call_sid", "left").withColumn(
+                "carrier_price", F.least("carrier_price", "late")
+            )
         # A call is booked once, but the same foreign call may be ignored every night.
         others = [name for name in names.columns if name != "name"]
-        known = known.groupBy("call_sid", "is_ignored", *others).agg(F.max(F.struct(*columns)).alias("one"))
+        known = known.groupBy("call_sid", "is_ignored", *others).agg(
+            F.max(F.struct(*columns)).alias("one")
+        )
         return known.select(*others, "one.*")

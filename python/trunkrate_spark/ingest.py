@@ -1,6 +1,7 @@
 """From call files to records: every input is read once, here.
 
-Parquet is read by Spark. CSV is read file by file, in executors, by the command line's own reader, since what is a broken
+Parquet is read by Spark. CSV is read file by file, in executors, by the command line's own reader,
+since what is a broken
 line there must be one here. A CSV file must fit in the memory of a task, unpacked.
 """
 
@@ -23,16 +24,22 @@ CSV_TASKS = 10_000
 
 
 def records_of(spark: Any, files: list[CallFile], no_transfers: bool) -> DataFrame:
-    """The records of all files, as they came: the kernel's RECORD without `first_seen` and `tries`."""
+    """The records of all files, as they came: the kernel's RECORD without `first_seen` and
+    `tries`."""
     import trunkrate
 
     schema = ddl(trunkrate.RECORD_SCHEMA, without=RETRIED)
     csv = [file.path for file in files if file.format == "csv"]
     parquet = [file.path for file in files if file.format == "parquet"]
-    frames = [scan.mapInArrow(_to_records(no_transfers), schema) for scan in _scans(spark, parquet, no_transfers)]
+    frames = [
+        scan.mapInArrow(_to_records(no_transfers), schema)
+        for scan in _scans(spark, parquet, no_transfers)
+    ]
     if csv:
         tasks = min(len(csv), CSV_TASKS)
-        frames.append(spark.range(0, tasks, 1, tasks).mapInArrow(_read_csv(csv, tasks, no_transfers), schema))
+        frames.append(
+            spark.range(0, tasks, 1, tasks).mapInArrow(_read_csv(csv, tasks, no_transfers), schema)
+        )
     if not frames:
         raise NightError("no call file was named; expected at least one")
     whole = frames[0]
@@ -42,7 +49,8 @@ def records_of(spark: Any, files: list[CallFile], no_transfers: bool) -> DataFra
 
 
 def _scans(spark: Any, paths: list[str], no_transfers: bool) -> list[DataFrame]:
-    """Scans of Parquet files: one if they have the same columns of the same types, else one per file."""
+    """Scans of Parquet files: one if they have the same columns of the same types, else one per
+    file."""
     if not paths:
         return []
     uris = ["file://" + _quoted(local_path(path)) if is_local(path) else path for path in paths]
@@ -52,10 +60,15 @@ def _scans(spark: Any, paths: list[str], no_transfers: bool) -> list[DataFrame]:
             merged = spark.read.option("mergeSchema", "true").parquet(*uris)
             if sorted(merged.dtypes) == sorted(first.dtypes):
                 return [_with_source(merged, paths, no_transfers)]
-        except Exception as problem:  # noqa: BLE001 - types that cannot be merged: each file is read with its own
+        except (
+            Exception
+        ) as problem:  # noqa: BLE001 - types that cannot be merged: each file is read with its own
             if "merge" not in str(problem).lower():
                 raise
-    return [_with_source(spark.read.parquet(uri), [path], no_transfers) for uri, path in zip(uris, paths)]
+    return [
+        _with_source(spark.read.parquet(uri), [path], no_transfers)
+        for uri, path in zip(uris, paths)
+    ]
 
 
 def _quoted(path: str) -> str:
@@ -64,14 +77,16 @@ def _quoted(path: str) -> str:
 
 
 def _with_source(scan: DataFrame, paths: list[str], no_transfers: bool) -> DataFrame:
-    """Only the columns that are read, with the file and the row of each record, as far as the engine knows them."""
+    """Only the columns that are read, with the file and the row of each record, as far as the
+    engine knows them."""
     import trunkrate
     from pyspark.sql import functions as F
 
     columns = [F.col(f"`{name}`") for name in scan.columns if trunkrate.field_of(name)]
     if not columns:
         raise NightError(
-            f"{paths[0]}: has none of the fields of a call; expected columns such as sid, from, to, start_time"
+            f"{paths[0]}: has none of the fields of a call; expected columns such as sid, from, to,"
+            " start_time"
         )
     try:
         trunkrate.check_columns(scan.columns, no_transfers=no_transfers)
@@ -89,10 +104,13 @@ def _with_source(scan: DataFrame, paths: list[str], no_transfers: bool) -> DataF
     return scan.select(*columns, *sources)
 
 
-# What runs in executors is made by functions, so that it travels whole and this package need not be installed there.
+# What runs in executors is made by functions, so that it travels whole and this package need not be
+# installed there.
 
 
-def _to_records(no_transfers: bool) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _to_records(
+    no_transfers: bool,
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     find_kernel, dropped = kernel_finder(), RETRIED
 
     def to_records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -112,7 +130,9 @@ def _to_records(no_transfers: bool) -> Callable[[Iterator[pa.RecordBatch]], Iter
                 unquote(name[7:]) if name and name.startswith("file:///") else name
                 for name in files.dictionary.to_pylist()
             ]
-            files = pa.DictionaryArray.from_arrays(files.indices, pa.array(named, pa.string())).cast(pa.string())
+            files = pa.DictionaryArray.from_arrays(
+                files.indices, pa.array(named, pa.string())
+            ).cast(pa.string())
             yield trunkrate.records(
                 batch.set_column(at, "source_file", files), no_transfers=no_transfers
             ).drop_columns(list(dropped))
@@ -158,7 +178,9 @@ def _read_csv(
                     try:
                         data = whole(path)
                     except (OSError, EOFError) as problem:
-                        raise ValueError(f"{path}: cannot be read whole by an executor: {problem}") from problem
+                        raise ValueError(
+                            f"{path}: cannot be read whole by an executor: {problem}"
+                        ) from problem
                     proved = path.lower().endswith((".gz", ".zst"))
                     for records in trunkrate.read_csv(
                         data, path, no_transfers=no_transfers, may_be_cut=not proved

@@ -1,11 +1,15 @@
 """A night, step by step.
 
-    files ─▶ records/ ─▶ digest, id ─▶ families, history ─▶ kernel ─▶ RATED ─▶ legs/ calls/ suspense/ known/ prices/
-             staging     published     one row each                 staging   conservation law, manifest, one rename
+    files ─▶ records/ ─▶ digest, id ─▶ families, history ─▶ kernel ─▶ RATED ─▶ legs/ calls/
+    suspense/ known/ prices/
+             staging     published     one row each                 staging   conservation law,
+             manifest, one rename
                          already?
 
-Inputs are read once, into `records/`; all else reads those. Rated records are written once, beside the night; all that is
-published is made of them. A task that is lost is run again by Spark, and gives the same rows: so a night is right
+Inputs are read once, into `records/`; all else reads those. Rated records are written once, beside
+the night; all that is
+published is made of them. A task that is lost is run again by Spark, and gives the same rows: so a
+night is right
 whichever executors die. If the driver dies, nothing is published, and the next run starts afresh.
 """
 
@@ -57,9 +61,12 @@ def rate_night(
 ) -> Published:
     """Rates calls and publishes the night as `out`/nights/NNNNNN-xxxxxxxx.
 
-    `spark`: a session, classic or of Spark Connect. `calls`: files, folders or globs of CSV (also .gz, .zst) and Parquet.
-    `tariff`: rates, trunks, accounts and policy. The same records with the same tariff are published once: again, it
-    returns the night that has them. `no_transfers` says that the calls know no transfers: then `parent_call_sid` may be absent.
+    `spark`: a session, classic or of Spark Connect. `calls`: files, folders or globs of CSV (also
+    .gz, .zst) and Parquet.
+    `tariff`: rates, trunks, accounts and policy. The same records with the same tariff are
+    published once: again, it
+    returns the night that has them. `no_transfers` says that the calls know no transfers: then
+    `parent_call_sid` may be absent.
     Raises NightError if the night cannot be rated whole; then nothing is published.
     """
     store = store_of(spark, out)
@@ -73,7 +80,9 @@ def rate_night(
         published = night.history.published(tariff.hash, night.digest)
         if published:
             store.remove(STAGING)
-            return Published(store.path(NIGHTS, published.name), published.manifest, True, tuple(left_out))
+            return Published(
+                store.path(NIGHTS, published.name), published.manifest, True, tuple(left_out)
+            )
         night.rate()
         night.write()
         night.check()
@@ -98,17 +107,26 @@ class _Night:
         self.manifest: dict[str, Any] = {}
 
     def _frame(self, part: str, schema: str, stage: tuple[str, str] | None = None) -> DataFrame:
-        frame: DataFrame = self.spark.read.schema(schema).parquet(self.store.uri(*(stage or self.stage), part))
+        frame: DataFrame = self.spark.read.schema(schema).parquet(
+            self.store.uri(*(stage or self.stage), part)
+        )
         return frame
 
     def read(self, found: list[files.CallFile], no_transfers: bool) -> None:
         """Every input, once, to `records/`; the digest of what was read, and the night's id."""
         with _step(self.spark, "read", f"{len(found)} call files"):
-            ingest.records_of(self.spark, found, no_transfers).write.parquet(self.store.uri(*self.stage, "records"))
+            ingest.records_of(self.spark, found, no_transfers).write.parquet(
+                self.store.uri(*self.stage, "records")
+            )
         with _step(self.spark, "digest", "what was read"):
             count, seconds, self.digest = _digest(self._records())
-        self.went_in = {"read": {"records": count, "seconds": seconds}, "retried": {"records": 0, "seconds": 0}}
-        text = "\n".join(("trunkrate night", str(FORMAT), self.previous or "", self.tariff.hash, self.digest))
+        self.went_in = {
+            "read": {"records": count, "seconds": seconds},
+            "retried": {"records": 0, "seconds": 0},
+        }
+        text = "\n".join(
+            ("trunkrate night", str(FORMAT), self.previous or "", self.tariff.hash, self.digest)
+        )
         self.id = hashlib.sha256(text.encode()).hexdigest()
         self.store.rename(self.stage, (STAGING, self.id))
         self.stage = (STAGING, self.id)
@@ -124,7 +142,9 @@ class _Night:
 
         records = self._records()
         for name in RETRIED:
-            records = records.withColumn(name, F.lit(None).cast("bigint" if name == "tries" else "string"))
+            records = records.withColumn(
+                name, F.lit(None).cast("bigint" if name == "tries" else "string")
+            )
         waiting = self.history.waiting(self.spark)
         if waiting is not None and self.history.last:
             records = records.unionByName(waiting)
@@ -139,7 +159,9 @@ class _Night:
             known = self.history.known(self.spark, names)
         rows = rating.grouped(keyed, known)
         with _step(self.spark, "rate", "the kernel on whole families"):
-            rating.rate(rows, self.tariff).write.parquet(self.store.uri(STAGING, f"{self.id}-rated", "rated"))
+            rating.rate(rows, self.tariff).write.parquet(
+                self.store.uri(STAGING, f"{self.id}-rated", "rated")
+            )
 
     def write(self) -> None:
         """Legs, log, suspense and what later nights must know, each to its folder."""
@@ -226,8 +248,9 @@ class _Night:
         taken = [other for other in self.store.names(NIGHTS) if other.startswith(name[:7])]
         if taken:
             raise NightError(
-                f"{self.store.path(NIGHTS, taken[0])}: another publisher took the number {self.history.sequence} meanwhile; "
-                "expected it to be free. Run again: the night will follow that one"
+                f"{self.store.path(NIGHTS, taken[0])}: another publisher took the number"
+                f" {self.history.sequence} meanwhile; expected it to be free. Run again: the night"
+                " will follow that one"
             )
         self.store.rename(self.stage, (NIGHTS, name))
         self.store.remove(STAGING)
@@ -239,11 +262,15 @@ class _Night:
         with _step(self.spark, "rows", "rows of each file"):
             for part in ("records", "legs", "calls", "suspense", "known", "prices"):
                 rows.update(self._rows(part))
-        listed = [(path, size) for path, size in self.store.files(*self.stage) if path != "manifest.json"]
+        listed = [
+            (path, size) for path, size in self.store.files(*self.stage) if path != "manifest.json"
+        ]
         table = [
-            {"path": path, "bytes": size, "rows": rows.get(path, 0)}
-            if path.endswith(".parquet")
-            else {"path": path, "bytes": size}
+            (
+                {"path": path, "bytes": size, "rows": rows.get(path, 0)}
+                if path.endswith(".parquet")
+                else {"path": path, "bytes": size}
+            )
             for path, size in listed
         ]
         return sorted(table, key=lambda file: file["path"])
@@ -253,8 +280,13 @@ class _Night:
         if os.path.isdir(root):
             import pyarrow.parquet as pq
 
-            paths = [path for path, _ in self.store.files(*self.stage, part) if path.endswith(".parquet")]
-            return {f"{part}/{path}": pq.read_metadata(os.path.join(root, part, path)).num_rows for path in paths}
+            paths = [
+                path for path, _ in self.store.files(*self.stage, part) if path.endswith(".parquet")
+            ]
+            return {
+                f"{part}/{path}": pq.read_metadata(os.path.join(root, part, path)).num_rows
+                for path in paths
+            }
         from pyspark.sql import functions as F
 
         counted = (
@@ -267,16 +299,25 @@ class _Night:
 
 
 def _digest(records: DataFrame) -> tuple[int, int, str]:
-    """How many records, of how many seconds; and a digest of what they say, whatever their order and files."""
+    """How many records, of how many seconds; and a digest of what they say, whatever their order
+    and files."""
     import trunkrate
     from pyspark.sql import functions as F
 
-    # An empty text and none are the same. The sum in three parts, so that none of them leaves 64 bits.
+    # An empty text and none are the same. The sum in three parts, so that none of them leaves 64
+    # bits.
     texts = [F.coalesce(F.col(f"`{name}`"), F.lit("")) for name in (*trunkrate.FIELDS, "malformed")]
-    hashed = records.select(F.xxhash64(*texts).alias("hash"), rating.seconds_of(records).alias("seconds"))
+    hashed = records.select(
+        F.xxhash64(*texts).alias("hash"), rating.seconds_of(records).alias("seconds")
+    )
     places = {0: 22, 22: 22, 44: 20}
-    sums = [F.expr(f"sum(shiftright(hash, {at}) & {2**bits - 1}L)").alias(f"part{at}") for at, bits in places.items()]
-    row = hashed.agg(F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), *sums).collect()[0]
+    sums = [
+        F.expr(f"sum(shiftright(hash, {at}) & {2**bits - 1}L)").alias(f"part{at}")
+        for at, bits in places.items()
+    ]
+    row = hashed.agg(
+        F.count(F.lit(1)).alias("records"), F.sum("seconds").alias("seconds"), *sums
+    ).collect()[0]
     total = sum((row[f"part{at}"] or 0) << at for at in places)
     return row["records"], row["seconds"] or 0, f"{row['records']}:{total}"
 
@@ -284,14 +325,19 @@ def _digest(records: DataFrame) -> tuple[int, int, str]:
 def _same(one: str, found: Any, other: str, expected: Any) -> None:
     if found != expected:
         raise NightError(
-            f"{one}: {found:,}; {other}: {expected:,}; expected the same. Nothing was published; report this"
+            f"{one}: {found:,}; {other}: {expected:,}; expected the same. Nothing was published;"
+            " report this"
         )
 
 
 def _engine(spark: Any) -> str:
     # A server of Spark Connect may be another engine; it has a version of its own.
     server = spark.sql("select version()").collect()[0][0].split()[0]
-    return f"spark {spark.version}" if server == spark.version else f"spark connect {spark.version}, server {server}"
+    return (
+        f"spark {spark.version}"
+        if server == spark.version
+        else f"spark connect {spark.version}, server {server}"
+    )
 
 
 def _decimal(amount: Decimal) -> str:
@@ -301,7 +347,11 @@ def _decimal(amount: Decimal) -> str:
 
 
 def _text(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%S") + (f".{instant.microsecond:06}" if instant.microsecond else "") + "Z"
+    return (
+        instant.strftime("%Y-%m-%dT%H:%M:%S")
+        + (f".{instant.microsecond:06}" if instant.microsecond else "")
+        + "Z"
+    )
 
 
 def _parse(text: str) -> datetime:

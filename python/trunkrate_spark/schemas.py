@@ -10,7 +10,9 @@ RETRIED = ("first_seen", "tries")
 
 def ddl(schema: pa.Schema, without: tuple[str, ...] = ()) -> str:
     """The schema in Spark's words, but for some columns."""
-    return ", ".join(f"`{field.name}` {_type(field.type)}" for field in schema if field.name not in without)
+    return ", ".join(
+        f"`{field.name}` {_type(field.type)}" for field in schema if field.name not in without
+    )
 
 
 def struct(schema: pa.Schema) -> str:
@@ -32,5 +34,10 @@ def _type(type_: pa.DataType) -> str:
     if pa.types.is_list(type_):
         return f"array<{_type(type_.value_type)}>"
     if pa.types.is_struct(type_):
-        return "struct<" + ", ".join(f"`{field.name}`: {_type(field.type)}" for field in type_) + ">"
-    raise TypeError(f"the kernel's type {type_} has no Spark type here; expected one of those that its schemas had")
+        return (
+            "struct<" + ", ".join(f"`{field.name}`: {_type(field.type)}" for field in type_) + ">"
+        )
+    raise TypeError(
+        f"the kernel's type {type_} has no Spark type here; expected one of those that its"
+        " schemas had"
+    )

@@ -30,8 +30,10 @@ def session(
 ) -> Any:
     """The running Spark session, or a new one.
 
-    `master` and `remote` (Spark Connect, such as Sail) are Spark's own addresses; without both, what `spark-submit`
-    says. `kernel_archive` is the wheel, renamed to end in `.zip`, for executors that do not have it installed.
+    `master` and `remote` (Spark Connect, such as Sail) are Spark's own addresses; without both,
+    what `spark-submit`
+    says. `kernel_archive` is the wheel, renamed to end in `.zip`, for executors that do not have it
+    installed.
     """
     from pyspark.sql import SparkSession
 
@@ -56,7 +58,8 @@ def session(
 
 
 def kernel_finder() -> Callable[[], None]:
-    """A function for executors: after it, `import trunkrate` finds a kernel that came as an archive."""
+    """A function for executors: after it, `import trunkrate` finds a kernel that came as an
+    archive."""
     folder = KERNEL_FOLDER
 
     def find_kernel() -> None:

@@ -1,11 +1,14 @@
 """The folder in which nights are published.
 
     OUT/nights/NNNNNN-xxxxxxxx/   published by one rename, never changed
-    OUT/staging/<id>/             a night before its rename; removed by the next run if its driver died
+    OUT/staging/<id>/             a night before its rename; removed by the next run if its driver
+    died
     OUT/.lock                     one publisher at a time
 
-A local folder (also NFS) is handled by the operating system; any other by Hadoop's file system, through Spark's JVM.
-**Invariant:** a folder below `nights/` is a whole night. A store that cannot rename a folder in one step (S3 and the
+A local folder (also NFS) is handled by the operating system; any other by Hadoop's file system,
+through Spark's JVM.
+**Invariant:** a folder below `nights/` is a whole night. A store that cannot rename a folder in one
+step (S3 and the
 like) is refused.
 """
 
@@ -29,7 +32,8 @@ NO_RENAME = ("s3", "s3a", "s3n", "gs", "oss", "cosn", "wasb", "wasbs", "http", "
 
 
 class Store(Protocol):
-    """What a night asks of the folder in which it is published. Places are given in parts, below the folder."""
+    """What a night asks of the folder in which it is published. Places are given in parts, below
+    the folder."""
 
     def path(self, *parts: str) -> str:
         """A place, as people name it."""
@@ -63,23 +67,28 @@ class Store(Protocol):
 
 
 def store_of(spark: Any, out: str) -> Store:
-    """The store of a path: with a scheme but `file:`, or where Spark's own file system is not local, by Hadoop."""
+    """The store of a path: with a scheme but `file:`, or where Spark's own file system is not
+    local, by Hadoop."""
     scheme = urlparse(out).scheme
     if scheme in NO_RENAME:
         raise NightError(
-            f"{out}: {scheme} cannot rename a folder in one step, so a night cannot be published there whole or not at all. "
-            "Publish to HDFS, to abfss with a hierarchical namespace or to a shared folder, and copy the published night"
+            f"{out}: {scheme} cannot rename a folder in one step, so a night cannot be published"
+            " there whole or not at all. Publish to HDFS, to abfss with a hierarchical namespace"
+            " or to a shared folder, and copy the published night"
         )
     jvm = getattr(spark, "_jvm", None)
     if not scheme and jvm is not None:
-        default = jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(spark._jsc.hadoopConfiguration()).getScheme()
+        default = jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(
+            spark._jsc.hadoopConfiguration()
+        ).getScheme()
         if default != "file":
             return HadoopStore(spark, out)
     if is_local(out):
         return LocalStore(out)
     if jvm is None:
         raise NightError(
-            f"{out}: a session of Spark Connect has no Hadoop file system; expected a local folder. Name one, or use a classic session"
+            f"{out}: a session of Spark Connect has no Hadoop file system; expected a local folder."
+            " Name one, or use a classic session"
         )
     return HadoopStore(spark, out)
 
@@ -93,7 +102,8 @@ class LocalStore:
             os.makedirs(os.path.join(self.root, NIGHTS), exist_ok=True)
         except OSError as problem:
             raise NightError(
-                f"{self.root}: cannot be made: {problem.strerror}; expected a folder that may be written. Name another"
+                f"{self.root}: cannot be made: {problem.strerror}; expected a folder that may be"
+                " written. Name another"
             ) from problem
 
     def path(self, *parts: str) -> str:
@@ -105,7 +115,9 @@ class LocalStore:
     def names(self, *parts: str) -> list[str]:
         path = self.path(*parts)
         return (
-            sorted(name for name in os.listdir(path) if not name.startswith((".", "_"))) if os.path.isdir(path) else []
+            sorted(name for name in os.listdir(path) if not name.startswith((".", "_")))
+            if os.path.isdir(path)
+            else []
         )
 
     def files(self, *parts: str) -> list[tuple[str, int]]:
@@ -134,7 +146,8 @@ class LocalStore:
         source, target = self.path(*old), self.path(*new)
         if os.path.exists(target):
             raise NightError(
-                f"{target}: is there already; expected a free name. Another publisher was faster: run again"
+                f"{target}: is there already; expected a free name. Another publisher was faster:"
+                " run again"
             )
         os.rename(source, target)
         for folder in {os.path.dirname(source), os.path.dirname(target)}:
@@ -154,7 +167,8 @@ class LocalStore:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as problem:
                 raise NightError(
-                    f"{self.path(LOCK)}: another publisher is at work; expected none. Wait for it and run again"
+                    f"{self.path(LOCK)}: another publisher is at work; expected none. Wait for it"
+                    " and run again"
                 ) from problem
             yield
 
@@ -232,7 +246,8 @@ class HadoopStore:
         options = self._gateway.new_array(getattr(hadoop, "Options$Rename"), 0)
         if self._system.exists(self._at(*new)):
             raise NightError(
-                f"{self.path(*new)}: is there already; expected a free name. Another publisher was faster: run again"
+                f"{self.path(*new)}: is there already; expected a free name. Another publisher was"
+                " faster: run again"
             )
         self._system.mkdirs(self._at(*new[:-1]))
         context.rename(self._at(*old), self._at(*new), options)
@@ -245,8 +260,9 @@ class HadoopStore:
         if self._system.exists(self._at(LOCK)) or not self._system.createNewFile(self._at(LOCK)):
             who = self.read(LOCK).decode(errors="replace")
             raise NightError(
-                f"{self.path(LOCK)}: another publisher ({who or 'unknown'}) is at work, or died; expected none. "
-                "Wait for it; if that application is gone, remove the file and run again"
+                f"{self.path(LOCK)}: another publisher ({who or 'unknown'}) is at work, or died;"
+                " expected none. Wait for it; if that application is gone, remove the file and run"
+                " again"
             )
         try:
             self.write(self._who.encode(), LOCK)

@@ -2,11 +2,15 @@
 
 usage: console.py < plan
 
-The plan, JSON: {"base": "http://127.0.0.1:1", "pages": [["name", "/path"], …], "pictures": "folder"}
+The plan, JSON: {"base": "http://127.0.0.1:1", "pages": [["name", "/path"], …], "pictures":
+"folder"}
 
-A page is wrong if it says anything on the console, asks for anything that is not of the console, has anything that
-sticks out, or breaks a rule of axe-core that is serious or critical; if a control cannot be reached by the keyboard;
-if it is another page with scripts off; or if its content is not on the paper that it is printed on. Pictures of each
+A page is wrong if it says anything on the console, asks for anything that is not of the console,
+has anything that
+sticks out, or breaks a rule of axe-core that is serious or critical; if a control cannot be reached
+by the keyboard;
+if it is another page with scripts off; or if its content is not on the paper that it is printed on.
+Pictures of each
 page go to the folder.
 
 JSON out: problems by page. Exit code 1 if there is one.
@@ -23,8 +27,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 WIDTHS = [320, 390, 768, 1280]
 
@@ -54,12 +63,25 @@ def walk(browser, plan, name, path):
     pictures.mkdir(parents=True, exist_ok=True)
     texts = {}
     for scheme, scripts in [("light", True), ("dark", True), ("light", False)]:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme, java_script_enabled=scripts)
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+        )
         page = context.new_page()
         # A page that is not there is told so, by the browser too.
-        page.on("console", lambda message: "404" in message.text and name == "nothing" or wrong(f"console: {message.text}"))
+        page.on(
+            "console",
+            lambda message: "404" in message.text
+            and name == "nothing"
+            or wrong(f"console: {message.text}"),
+        )
         page.on("pageerror", lambda error: wrong(f"error: {error}"))
-        page.on("request", lambda request: request.url.startswith((base + "/", "data:")) or wrong(f"asks for {request.url}"))
+        page.on(
+            "request",
+            lambda request: request.url.startswith((base + "/", "data:"))
+            or wrong(f"asks for {request.url}"),
+        )
         answer = page.goto(base + path, wait_until="load")
         if answer.status != (404 if name == "nothing" else 200):
             wrong(f"status {answer.status}")
@@ -74,7 +96,10 @@ def walk(browser, plan, name, path):
                     for violation in Axe().run(page).response["violations"]:
                         if violation["impact"] in ("serious", "critical"):
                             where = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
-                            wrong(f"{scheme} at {width} px: {violation['id']}: {violation['help']}: {where}")
+                            wrong(
+                                f"{scheme} at {width} px: {violation['id']}: {violation['help']}:"
+                                f" {where}"
+                            )
         if scheme == "light" and scripts:
             keyboard(page, wrong)
             prints(page, wrong)
@@ -94,7 +119,12 @@ def prints(page, wrong):
     page.emulate_media(media="print")
     words = [word for text in page.evaluate(PRINTED) for word in text.split()]
     bare = lambda text: re.sub(r"[\s\u00ad\u200b]+", "", text)
-    done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=page.pdf(format="A4"), capture_output=True, check=True)
+    done = subprocess.run(
+        ["pdftotext", "-raw", "-", "-"],
+        input=page.pdf(format="A4"),
+        capture_output=True,
+        check=True,
+    )
     paper = bare(done.stdout.decode())
     page.emulate_media(media="screen")
     missing = [word for word in words if bare(word) not in paper]
@@ -109,7 +139,9 @@ def keyboard(page, wrong):
     """Every control is come to by Tab, and shows that it is."""
     page.set_viewport_size({"width": 1280, "height": 900})
     page.evaluate("document.activeElement && document.activeElement.blur()")
-    visible = page.locator(REACHABLE).evaluate_all("all => all.filter(own => own.checkVisibility()).length")
+    visible = page.locator(REACHABLE).evaluate_all(
+        "all => all.filter(own => own.checkVisibility()).length"
+    )
     reached = set()
     for _ in range(visible + 20):
         page.keyboard.press("Tab")
@@ -134,7 +166,9 @@ def main():
     plan = json.load(sys.stdin)
     found = {}
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS)
+        browser = driver.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS
+        )
         for name, path in plan["pages"]:
             found[name] = walk(browser, plan, name, path)
         browser.close()

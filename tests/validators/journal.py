@@ -2,7 +2,8 @@
 
 usage: journal.py FILE
 
-JSON: its errors, how many transactions it has, and the exact sums by the first two parts of an account and currency.
+JSON: its errors, how many transactions it has, and the exact sums by the first two parts of an
+account and currency.
 Exit code 1 if there is an error.
 """
 
@@ -22,9 +23,19 @@ def main(path):
         if isinstance(entry, Transaction):
             count += 1
             for posting in entry.postings:
-                sums[":".join(posting.account.split(":")[:2]) + " " + posting.units.currency] += posting.units.number
+                sums[
+                    ":".join(posting.account.split(":")[:2]) + " " + posting.units.currency
+                ] += posting.units.number
     problems = [f"line {error.source.get('lineno')}: {error.message}" for error in errors]
-    print(json.dumps({"errors": problems, "transactions": count, "sums": {name: str(sum) for name, sum in sorted(sums.items())}}))
+    print(
+        json.dumps(
+            {
+                "errors": problems,
+                "transactions": count,
+                "sums": {name: str(sum) for name, sum in sorted(sums.items())},
+            }
+        )
+    )
     sys.exit(1 if errors else 0)
 
 

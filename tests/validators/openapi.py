@@ -2,7 +2,8 @@
 
 usage: openapi.py FOLDER
 
-FOLDER has `openapi.json` and `answers.json`: [{"path", "status", "body", "kind"}, …]. JSON out: what is wrong, and how
+FOLDER has `openapi.json` and `answers.json`: [{"path", "status", "body", "kind"}, …]. JSON out:
+what is wrong, and how
 many answers were held. Exit code 1 if anything is wrong.
 """
 
@@ -17,7 +18,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 def main(folder):
     folder = pathlib.Path(folder)
     document = json.loads((folder / "openapi.json").read_text("utf-8"))
-    wrong = [f"{error.json_path}: {error.message}" for error in OpenAPIV31SpecValidator(document).iter_errors()]
+    wrong = [
+        f"{error.json_path}: {error.message}"
+        for error in OpenAPIV31SpecValidator(document).iter_errors()
+    ]
     if not document["openapi"].startswith("3.1"):
         wrong.append(f"it is of {document['openapi']}")
     answers = json.loads((folder / "answers.json").read_text("utf-8"))

@@ -2,7 +2,8 @@
 
 usage: schema.py SCHEMA < DOCUMENTS
 
-DOCUMENTS: a JSON object of documents by name. JSON out: for each name what is wrong with it, which is nothing or
+DOCUMENTS: a JSON object of documents by name. JSON out: for each name what is wrong with it, which
+is nothing or
 "place: problem" lines. Exit code 2 if the schema itself is none.
 """
 
@@ -22,7 +23,9 @@ def main(path):
     validator = Draft202012Validator(schema)
     found = {}
     for name, document in json.load(sys.stdin).items():
-        found[name] = sorted(f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(document))
+        found[name] = sorted(
+            f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(document)
+        )
     print(json.dumps(found))
 
 
