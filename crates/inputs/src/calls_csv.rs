@@ -278,7 +278,8 @@ pub fn scan(bytes: &[u8], delimiter: u8, columns: usize, at_end: bool) -> Scan {
     scan
 }
 
-/// True if a quoted field of a record holds a line that has all columns of the header by itself.
+/// True if a quote joins lines of which the first and another one have all columns of the header
+/// by themselves.
 ///
 /// # Why
 /// Programs that never quote write a caller's name `"HQ` as it is: up to the next quote, which may
@@ -287,9 +288,12 @@ pub fn scan(bytes: &[u8], delimiter: u8, columns: usize, at_end: bool) -> Scan {
 /// with its record, which costs a look; the other reading costs money that nobody misses.
 fn swallows(record: &[u8], delimiter: u8, columns: usize) -> bool {
     let Some(first) = memchr::memchr2(b'\n', b'\r', record) else { return false };
-    let lines = record[first..].split(|byte| matches!(byte, b'\n' | b'\r'));
-    let count = |line: &[u8]| memchr::memchr_iter(delimiter, line).count() + 1;
-    columns > 1 && lines.filter(|line| !line.is_empty()).any(|line| count(line) == columns)
+    let is_whole =
+        |line: &[u8]| memchr::memchr_iter(delimiter, line).count() + 1 >= columns && columns > 1;
+    let (line, rest) = record.split_at(first);
+    !rest.trim_ascii().is_empty()
+        && is_whole(line)
+        && rest.split(|byte| matches!(byte, b'\n' | b'\r')).any(is_whole)
 }
 
 enum RecordEnd {

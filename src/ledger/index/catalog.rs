@@ -65,12 +65,12 @@ const IN_FILE: u64 = 1 << 20;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stored {
     path: PathBuf,
-    content: Content,
+    content: CatalogContent,
 }
 
 /// A catalog's bytes, or where they are.
 #[derive(Debug, PartialEq, Eq)]
-enum Content {
+enum CatalogContent {
     /// There is none.
     Missing,
     InMemory(Vec<u8>),
@@ -88,19 +88,19 @@ impl Stored {
         let path = path(ledger);
         let fail = |e: std::io::Error| FileError::new(&path, format!("cannot be read: {e}"));
         if !is_there(&path)? {
-            return Ok(Self { path, content: Content::Missing });
+            return Ok(Self { path, content: CatalogContent::Missing });
         }
         let meta = std::fs::metadata(&path).map_err(fail)?;
         let content = if meta.len() > IN_FILE {
             let changed = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
             let [device, number, size] = [meta.dev(), meta.ino(), meta.len()].map(i128::from);
-            Content::InFile([device, number, size, changed])
+            CatalogContent::InFile([device, number, size, changed])
         } else {
             match std::fs::read(&path).map_err(fail)? {
                 // A copy that broke off, or a full disk, leaves an empty one: it is as good as
                 // lost.
-                bytes if bytes.is_empty() => Content::Missing,
-                bytes => Content::InMemory(bytes),
+                bytes if bytes.is_empty() => CatalogContent::Missing,
+                bytes => CatalogContent::InMemory(bytes),
             }
         };
         Ok(Self { path, content })
@@ -110,9 +110,11 @@ impl Stored {
     fn bytes(&self) -> Result<Option<Cow<'_, [u8]>>, LedgerError> {
         let unread = |e: std::io::Error| FileError::new(&self.path, format!("cannot be read: {e}"));
         Ok(match &self.content {
-            Content::Missing => None,
-            Content::InMemory(bytes) => Some(Cow::Borrowed(bytes)),
-            Content::InFile(_) => Some(Cow::Owned(std::fs::read(&self.path).map_err(unread)?)),
+            CatalogContent::Missing => None,
+            CatalogContent::InMemory(bytes) => Some(Cow::Borrowed(bytes)),
+            CatalogContent::InFile(_) => {
+                Some(Cow::Owned(std::fs::read(&self.path).map_err(unread)?))
+            }
         })
     }
 
@@ -120,15 +122,15 @@ impl Stored {
     fn open(&self) -> Result<Option<Connection>, LedgerError> {
         let fail = |error| self.failed(error);
         let connection = match &self.content {
-            Content::Missing => return Ok(None),
-            Content::InMemory(bytes) => {
+            CatalogContent::Missing => return Ok(None),
+            CatalogContent::InMemory(bytes) => {
                 let mut connection = Connection::open_in_memory().map_err(fail)?;
                 connection
                     .deserialize_read_exact(MAIN_DB, &**bytes, bytes.len(), true)
                     .map_err(fail)?;
                 connection
             }
-            Content::InFile(_) => {
+            CatalogContent::InFile(_) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 Connection::open_with_flags(&self.path, flags).map_err(fail)?
             }
@@ -235,7 +237,7 @@ impl Stored {
     /// True if it is missing, though it would have content.
     #[must_use]
     pub fn is_lost(&self, history: &History) -> bool {
-        self.content == Content::Missing && !history.is_empty()
+        self.content == CatalogContent::Missing && !history.is_empty()
     }
 
     fn pairs(
