@@ -221,7 +221,7 @@ pub fn credit_in_part(
         seller: invoice.seller.clone(),
         buyer: invoice.buyer.clone(),
         currency: invoice.currency.clone(),
-        tax: tax.unwrap_or_else(Tax::default),
+        tax: tax.unwrap_or_default(),
         payment: invoice.payment.clone(),
         notes: invoice.notes.clone(),
     };

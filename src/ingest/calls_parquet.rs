@@ -457,12 +457,14 @@ impl CallTable {
     }
 }
 
-/// The facts about a file as a whole: its metadata, checked against its pages, and the names of its
-/// columns, each with true if it is text.
+/// Names of columns, each with true if it is text.
+type NamedColumns = Vec<(String, bool)>;
+
+/// The facts about a file as a whole: its metadata, checked against its pages, and its columns.
 fn facts<R: MmapBytesReader>(
     mut reader: ParquetReader<R>,
     file: impl Read + Seek,
-) -> PolarsResult<(FileMetadataRef, Vec<(String, bool)>, PageCounts)> {
+) -> PolarsResult<(FileMetadataRef, NamedColumns, PageCounts)> {
     let columns = reader
         .schema()?
         .iter_values()

@@ -47,7 +47,7 @@ pub fn cost(request: &Request) -> AnswerCost {
     if path == "/calls" && by_party.into_iter().any(is_asked)
         || path.ends_with("/source")
         || path.ends_with("/numbers")
-        || path.ends_with(".pdf")
+        || path.strip_suffix(".pdf").is_some()
         || rest("/nights/").is_some()
     {
         return AnswerCost::Searches;
@@ -133,7 +133,7 @@ fn once(
     let query = UrlQuery::parse(&request.query).map_err(|why| RequestProblem::new(400, why))?;
     let question = if request.query.is_empty() { "" } else { "?" };
     let present = snapshot?;
-    let shows_sums = matches!(parts.as_slice(), [""] | ["waiting"] | ["customers", ..]);
+    let shows_sums = matches!(parts.as_slice(), ["" | "waiting"] | ["customers", ..]);
     let snapshot = if shows_sums { books.with_sums(&present) } else { Arc::clone(&present) };
     let is_behind = !Arc::ptr_eq(&snapshot, &present);
     let newer_run = present.history.last().filter(|_| is_behind).map(|own| own.run_id.clone());

@@ -62,14 +62,15 @@ fn book(args: &RerateCommand, project: &Project, ledger: &Ledger) -> Result<(), 
         scope: &scope,
         rates: &rates.display().to_string(),
         inputs: &inputs,
-        booked: Some(booked.run_id.as_deref()),
+        booked: Some(&booked),
     };
     let mut text = shown.of(&booked.rerated)?;
     if args.format == RerateFormat::Text {
-        text += &match &booked.run_id {
-            Some(run_id) => format!("run {run_id}: the differences are booked\n"),
-            None => "no call costs anything else: nothing was booked\n".to_owned(),
-        };
+        let told = booked.run_id.as_ref().map_or_else(
+            || "no call costs anything else: nothing was booked\n".to_owned(),
+            |run_id| format!("run {run_id}: the differences are booked\n"),
+        );
+        text += &told;
         text += &head(&history);
     }
     print_what_is_done(&text, "the differences are booked, but that could not be printed");
@@ -142,8 +143,8 @@ struct RerateShown<'a> {
     scope: &'a PeriodScope,
     rates: &'a str,
     inputs: &'a Inputs,
-    /// The run that books it; `None` within if nothing differs, without if nothing is booked.
-    booked: Option<Option<&'a str>>,
+    /// What was booked of it, if it was to be booked.
+    booked: Option<&'a book::RerateBooked>,
 }
 
 /// The most sums that are shown to people.
@@ -350,8 +351,8 @@ impl RerateShown<'_> {
         if self.args.of.calls {
             shown["legs"] = rerated.legs.iter().map(leg_json).collect();
         }
-        if let Some(run_id) = self.booked {
-            shown["run_id"] = run_id.into();
+        if let Some(booked) = self.booked {
+            shown["run_id"] = booked.run_id.as_deref().into();
         }
         Ok(shown)
     }

@@ -115,14 +115,12 @@ fn read(run: &Run) -> Result<Option<Vec<IgnoredKey>>, LedgerError> {
             let starts = rows.longs(["start_time"])?;
             for at in 0..rows.height() {
                 let [sid, parent, account] = texts.row(at);
-                let account = match accounts.get(account) {
-                    Some(known) => Arc::clone(known),
-                    None => {
-                        let new: Arc<str> = Arc::from(account);
-                        accounts.insert(Arc::clone(&new));
-                        new
-                    }
-                };
+                let known = accounts.get(account).cloned();
+                let account = known.unwrap_or_else(|| {
+                    let new: Arc<str> = Arc::from(account);
+                    accounts.insert(Arc::clone(&new));
+                    new
+                });
                 keys.push(IgnoredKey {
                     call: Sid::of(sid).0,
                     root: Sid::of(if parent.is_empty() { sid } else { parent }).0,

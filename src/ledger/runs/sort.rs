@@ -254,6 +254,7 @@ impl Books<'_> {
     }
 
     /// Encodes the rows of a group.
+    #[must_use]
     pub fn encode(&self, BuiltGroup { mut legs, mut log, sums, .. }: BuiltGroup) -> EncodedGroup {
         // In parallel: when the last groups of a step leave a core idle, it takes half of
         // another's.

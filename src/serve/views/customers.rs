@@ -238,7 +238,7 @@ pub fn numbers(asked: &ConsoleRequest<'_>, account: &str) -> Result<HttpAnswer, 
     all.sort_by_key(|(_, own)| std::cmp::Reverse(own.incoming.calls + own.outgoing.calls));
     let from = super::waiting::place(asked)?;
     let end = from.saturating_add(SHOWN);
-    let to = customer_address(account).unwrap_or_default();
+    let to = customer_address(account).unwrap_or_else(|| "/customers".to_owned());
     let rows: Vec<Value> = all
         .iter()
         .skip(from)

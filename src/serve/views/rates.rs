@@ -176,17 +176,14 @@ pub fn page(asked: &ConsoleRequest<'_>) -> Result<HttpAnswer, RequestProblem> {
                 })
                 .collect();
             if let (Some(asks), Some(with)) = (&asks, asked.query.get("with")) {
-                match offered.iter().find(|own| own.name == with) {
-                    Some(own) => {
-                        let then = asked.books.lists(own.run)?;
-                        beside = Some(context! {
-                            days => own.days, rows => compared(&lists, &then, asks),
-                        });
-                    }
-                    None => {
-                        let what = format!("with={with}: no run rated with such decks");
-                        problem = Some(RequestProblem::none(what));
-                    }
+                if let Some(own) = offered.iter().find(|own| own.name == with) {
+                    let then = asked.books.lists(own.run)?;
+                    beside = Some(context! {
+                        days => own.days, rows => compared(&lists, &then, asks),
+                    });
+                } else {
+                    let what = format!("with={with}: no run rated with such decks");
+                    problem = Some(RequestProblem::none(what));
                 }
             }
             if let Some(asks) = &asks {
